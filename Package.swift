@@ -1,0 +1,104 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every Swift target is held to the same rules: Swift 6 mode, the upcoming features that make
+/// existentials, imports and isolation explicit, and no warning left standing.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "tillbox",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "tillbox", targets: ["Appliance"]),
+        .library(name: "AppendLog", targets: ["AppendLog"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
+        .package(
+            url: "https://github.com/apple/swift-configuration", exact: "1.4.0",
+            traits: [.defaults, "YAML"]),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", exact: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+        .package(
+            url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
+    ],
+    targets: [
+        // The log: bytes, keys and offsets. It depends on nothing of ours.
+        .target(name: "CChecksum", path: "Sources/AppendLog/CLibraries/CChecksum"),
+        .target(
+            name: "AppendLog",
+            dependencies: ["CChecksum"],
+            path: "Sources/AppendLog", exclude: ["CLibraries"], swiftSettings: strict),
+
+        // The outside systems: bytes, keys and SQL, never money.
+        .systemLibrary(
+            name: "COpenSSL", path: "Sources/Bridges/CLibraries/COpenSSL",
+            pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .target(
+            name: "Bridges", dependencies: ["AppendLog", "COpenSSL"],
+            path: "Sources/Bridges", exclude: ["CLibraries"], swiftSettings: strict),
+
+        // The daemon.
+        .systemLibrary(
+            name: "CXGBoost", path: "Sources/Appliance/CLibraries/CXGBoost",
+            providers: [.apt(["libxgboost-dev"])]),
+        .target(
+            name: "CSimdjson", path: "Sources/Appliance/CLibraries/CSimdjson",
+            cxxSettings: [.unsafeFlags(["-O3"])],
+            linkerSettings: [.linkedLibrary("simdjson")]),
+        .executableTarget(
+            name: "Appliance",
+            dependencies: [
+                "AppendLog", "Bridges", "CXGBoost", "CSimdjson",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            path: "Sources/Appliance", exclude: ["CLibraries"], swiftSettings: strict),
+
+        // Tests mirror the sources; Support starts and stops real processes for them.
+        .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
+        .testTarget(
+            name: "AppendLogTests", dependencies: ["AppendLog", "TestSupport"],
+            path: "Tests/AppendLog", swiftSettings: strict),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["AppendLog", "TestSupport"],
+            path: "Tests/Simulation", swiftSettings: strict),
+        .testTarget(
+            name: "BridgesTests", dependencies: ["Bridges"],
+            path: "Tests/Bridges", swiftSettings: strict),
+        .testTarget(
+            name: "ApplianceTests",
+            dependencies: [
+                "Appliance", "AppendLog", "TestSupport",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+            ],
+            path: "Tests/Appliance", swiftSettings: strict),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["Appliance", "AppendLog", "TestSupport"],
+            path: "Tests/EndToEnd", swiftSettings: strict),
+    ],
+    cxxLanguageStandard: .cxx17
+)

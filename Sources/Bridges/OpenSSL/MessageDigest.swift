@@ -1,0 +1,92 @@
+import COpenSSL
+
+/// SHA-256 (FIPS 180-4) through OpenSSL's libcrypto.
+public enum SHA256 {
+    /// Length of a digest in bytes.
+    public static let byteCount = 32
+
+    /// The digest of the concatenation of `parts`, 32 bytes.
+    public static func digest(_ parts: ArraySlice<UInt8>...) -> [UInt8] {
+        let context = EVP_MD_CTX_new()
+        defer { EVP_MD_CTX_free(context) }
+        precondition(
+            EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1, "libcrypto has no SHA-256")
+        for part in parts {
+            // SAFETY: the buffer outlives the call and is only read.
+            part.withUnsafeBytes { _ = EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
+        }
+        return [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, count in
+            // SAFETY: SHA-256 writes exactly 32 bytes.
+            EVP_DigestFinal_ex(context, buffer.baseAddress, nil)
+            count = byteCount
+        }
+    }
+}
+
+/// HMAC-SHA256 (RFC 2104) under one key, reusable for any number of messages.
+///
+/// The key schedule is computed once; each message copies it.
+public final class HMACSHA256: @unchecked Sendable {
+    // `@unchecked Sendable`: the keyed context is written only by `init` and afterwards only
+    // copied from, which libcrypto allows from several threads at once.
+    private let keyed: OpaquePointer
+
+    /// - Parameter key: the secret's bytes, any length.
+    public init(key: [UInt8]) {
+        guard let mac = EVP_MAC_fetch(nil, "HMAC", nil), let context = EVP_MAC_CTX_new(mac) else {
+            preconditionFailure("libcrypto has no HMAC")
+        }
+        EVP_MAC_free(mac)
+        keyed = context
+        var digestName = Array("SHA256".utf8CString)
+        // SAFETY: the parameter array and the name it points to live until EVP_MAC_init returns.
+        let initialised = digestName.withUnsafeMutableBufferPointer { name in
+            let parameters = [
+                OSSL_PARAM_construct_utf8_string("digest", name.baseAddress, 0),
+                OSSL_PARAM_construct_end(),
+            ]
+            // A nil key means "keep the old one" to libcrypto, so an empty key passes a pointer.
+            return (key.isEmpty ? [0] : key).withUnsafeBufferPointer {
+                EVP_MAC_init(context, $0.baseAddress, key.count, parameters)
+            }
+        }
+        precondition(initialised == 1, "libcrypto refused HMAC-SHA256")
+    }
+
+    deinit { EVP_MAC_CTX_free(keyed) }
+
+    /// The authentication code of the concatenation of `parts`, 32 bytes.
+    public func code(for parts: ArraySlice<UInt8>...) -> [UInt8] {
+        let context = EVP_MAC_CTX_dup(keyed)
+        defer { EVP_MAC_CTX_free(context) }
+        for part in parts {
+            // SAFETY: the buffer outlives the call and is only read.
+            part.withUnsafeBytes {
+                _ = EVP_MAC_update(
+                    context, $0.bindMemory(to: UInt8.self).baseAddress, $0.count)
+            }
+        }
+        return [UInt8](unsafeUninitializedCapacity: SHA256.byteCount) { buffer, count in
+            // SAFETY: HMAC-SHA256 writes exactly 32 bytes.
+            var written = 0
+            let done = EVP_MAC_final(context, buffer.baseAddress, &written, SHA256.byteCount)
+            precondition(done == 1 && written == SHA256.byteCount, "HMAC wrote \(written) bytes")
+            count = written
+        }
+    }
+}
+
+/// Compares two byte strings in a time that depends on their lengths alone.
+public func equalInConstantTime(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+    guard left.count == right.count else { return false }
+    return CRYPTO_memcmp(left, right, left.count) == 0
+}
+
+/// `count` bytes from the operating system's random source through libcrypto.
+public func randomBytes(count: Int) -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: count) { buffer, initialised in
+        let done = RAND_bytes(buffer.baseAddress, Int32(count))
+        precondition(done == 1, "libcrypto has no entropy")
+        initialised = count
+    }
+}
