@@ -1,0 +1,61 @@
+extension ScoredPayment: JSONRecord {
+    static let schema: StaticString = "payment.scored/1"
+
+    func encode(into writer: inout JSONWriter) {
+        writer.beginObject()
+        event.encodeMembers(into: &writer)
+        writer.member("verdict", verdict.rawValue)
+        writer.member("score", score)
+        writer.key("reasons")
+        reasons.encode(into: &writer)
+        writer.member("model", model)
+        writer.member("features_as_of", featuresAsOf?.seconds)
+        writer.endObject()
+    }
+
+    /// - Throws: `RecordCodecError.field` naming the first field that is missing or wrong.
+    init(json: JSONValue) throws(RecordCodecError) {
+        event = try PaymentEvent(json: json)
+        verdict = try json.requiredWord("verdict")
+        score = try json.optionalDouble("score")
+        reasons = try [VerdictReason](json: json, key: "reasons")
+        model = try json.optionalString("model")
+        featuresAsOf = try json.optionalInt64("features_as_of").map(Instant.init(seconds:))
+    }
+}
+
+/// `[{"rule":"features_missing"},{"feature":"tx_velocity_1m","value":14,"contribution":1.23}]`
+extension [VerdictReason] {
+    func encode(into writer: inout JSONWriter) {
+        writer.beginArray()
+        for reason in self {
+            writer.beginObject()
+            switch reason {
+            case .rule(let name):
+                writer.member("rule", name)
+            case .feature(let name, let value, let contribution):
+                writer.member("feature", name)
+                writer.member("value", value)
+                writer.member("contribution", contribution)
+            }
+            writer.endObject()
+        }
+        writer.endArray()
+    }
+
+    init(json: JSONValue, key: StaticString) throws(RecordCodecError) {
+        guard let elements = json[key]?.array else { throw .field(key.description) }
+        self = []
+        for element in elements {
+            if let name = try element.optionalString("rule") {
+                append(.rule(name))
+            } else {
+                append(
+                    .feature(
+                        name: try element.requiredString("feature"),
+                        value: try element.requiredDouble("value"),
+                        contribution: try element.requiredDouble("contribution")))
+            }
+        }
+    }
+}
