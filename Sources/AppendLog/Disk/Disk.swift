@@ -1,0 +1,76 @@
+/// The one door to the file system.
+///
+/// Paths are absolute or relative as the caller likes; the log only ever appends `/name` to the path
+/// it was opened at. All calls block. Sizes and positions are in bytes.
+public protocol Disk: Sendable {
+    func open(_ path: String, _ mode: OpenMode) throws(DiskError) -> any DiskFile
+    /// Makes the folder, unless it is there; its parent must be.
+    func createDirectory(_ path: String) throws(DiskError)
+    /// The names in a folder, in no order.
+    func list(_ path: String) throws(DiskError) -> [String]
+    func exists(_ path: String) throws(DiskError) -> Bool
+    /// Replaces `destination` if it is there. Durable only after `syncDirectory`.
+    func rename(_ path: String, to destination: String) throws(DiskError)
+    /// Durable only after `syncDirectory`.
+    func remove(_ path: String) throws(DiskError)
+    /// Makes creations, renames and removals in the folder durable.
+    func syncDirectory(_ path: String) throws(DiskError)
+    func freeBytes(_ path: String) throws(DiskError) -> Int64
+    /// Takes the lock file for this process until the returned object is gone or released.
+    ///
+    /// - Throws: `.heldBy` if another process, or another holder in this one, has it.
+    func lock(_ path: String) throws(LockError) -> any DiskLock
+}
+
+/// An open file. It is closed when the last reference goes.
+public protocol DiskFile: AnyObject, Sendable {
+    func size() throws(DiskError) -> Int64
+    /// Up to `count` bytes from `position`; fewer only at the end of the file.
+    func read(at position: Int64, count: Int) throws(DiskError) -> [UInt8]
+    /// Writes some of `bytes[range]`, and says how many.
+    func write(_ bytes: [UInt8], _ range: Range<Int>, at position: Int64) throws(DiskError) -> Int
+    /// Makes sure that the file has space for, and at least the size of, `byteCount` bytes; new ones are zero.
+    func preallocate(_ byteCount: Int64) throws(DiskError)
+    func truncate(_ byteCount: Int64) throws(DiskError)
+    /// Makes the file's bytes and size durable. After a failure nobody knows which are: never retry.
+    func sync() throws(DiskError)
+    /// Forgets what memory holds of the file's clean pages, so that the next reads come from the disk.
+    func dropCache() throws(DiskError)
+}
+
+public protocol DiskLock: AnyObject, Sendable {
+    func release()
+}
+
+public enum OpenMode: Hashable, Sendable {
+    case read
+    /// Fails if the file is not there.
+    case readWrite
+    /// Makes the file, or empties it.
+    case create
+}
+
+public enum LockError: Error, Hashable, Sendable {
+    /// The id is 0 if it could not be read.
+    case heldBy(Int32)
+    case disk(DiskError)
+}
+
+/// A system call that failed.
+public struct DiskError: Error, Hashable, Sendable {
+    public enum Operation: String, Hashable, Sendable, CaseIterable {
+        case open, createDirectory, list, rename, remove, syncDirectory, freeBytes, lock
+        case size, read, write, preallocate, truncate, sync, dropCache
+    }
+
+    public var operation: Operation
+    public var path: String
+    /// The system's error number.
+    public var code: Int32
+
+    public init(operation: Operation, path: String, code: Int32) {
+        self.operation = operation
+        self.path = path
+        self.code = code
+    }
+}

@@ -1,0 +1,39 @@
+/// The bounds of the log, all in one place. `LogConfiguration` may tighten some, never loosen them.
+public enum Limits {
+    /// Kafka's bound on a topic's name, in bytes.
+    public static let topicNameBytesMax = 249
+    /// Names of groups and producers, in UTF-8 bytes.
+    public static let nameBytesMax = 255
+
+    /// One record, as the log counts it: key, value, headers and framing.
+    public static let recordBytesMax = 4 << 20
+    /// One batch on disk. A longer length field is damage, not a batch.
+    public static let batchBytesMax = 8 << 20
+    /// One call's records; split into batches where they are more than a batch holds.
+    public static let appendRecordsMax = 1 << 20
+
+    /// A segment file. Index positions are 32 bits wide.
+    public static let segmentBytes = (64 << 10)...(1 << 30)
+    /// How much space a segment gets at a time.
+    public static let preallocationBytes = (4 << 10)...(1 << 30)
+    /// Bytes between two entries of an index.
+    public static let indexIntervalBytes = 1...(1 << 20)
+    /// Records of one batch that the flusher gathers.
+    public static let batchRecordsMax = 64 << 10
+
+    /// Sealed segments that a topic keeps open for reading.
+    static let openSegmentsMax = 8
+    /// Places where a read ended, remembered so that the next one need not search for them.
+    static let readHintsMax = 64
+    /// A checkpoint file; far more producers than one topic ever has.
+    static let checkpointBytesMax = 16 << 20
+    /// What recovery and verification read at a time.
+    static let scanChunkBytes = 1 << 20
+    /// A small group is padded to this with zeros, so that the next ones overwrite initialised
+    /// blocks: such a sync touches no extent and takes two thirds of the time.
+    static let zeroAheadBytes = 128 << 10
+    /// Groups at least this large are not padded; their cost is bandwidth.
+    static let zeroAheadGroupBytesMax = 16 << 10
+    /// Segments of the cursors' own topic.
+    static let cursorSegmentBytes = 1 << 20
+}

@@ -1,0 +1,115 @@
+/// Why the log cannot do what it was asked to.
+public enum LogError: Error, Hashable, Sendable {
+    // Refusals: the caller asked for something that cannot be.
+    /// A topic's name breaks Kafka's rule, or is one the log keeps for itself.
+    case invalidTopicName(String)
+    /// A group's or producer's name is empty or too long.
+    case invalidName(String)
+    /// This value of the configuration is out of its bounds.
+    case configuration(String)
+    case recordTooLarge(bytes: Int, bytesMax: Int)
+    /// The outputs of one source do not fit into one batch, so they could not be atomic.
+    case outputsTooLarge(source: Offset, bytes: Int, bytesMax: Int)
+    case tooManyRecords(count: Int, countMax: Int)
+    /// The sources of one call go backwards.
+    case sourcesOutOfOrder(source: Offset, after: Offset)
+    case offsetOutOfRange(requested: Offset, start: Offset, highWatermark: Offset)
+    /// The log, or this view of it, was opened for reading only.
+    case readOnly
+
+    // Passing: the same call may succeed later.
+    case queueFull(queuedBytes: Int, queuedBytesMax: Int)
+    /// Nothing of the append was kept; the log goes on as soon as there is space.
+    case diskFull(path: String)
+    case cancelled
+
+    // Failures: this log, as it is open, will not come back.
+    /// Another process has the folder. The id is 0 if it could not be read.
+    case locked(path: String, by: Int32)
+    case closed
+    /// A write or sync failed. What was not acknowledged may or may not be on disk: stop, and open anew.
+    case poisoned(DiskError)
+    case disk(DiskError)
+    /// Bytes that were durable are no longer those that were written.
+    case corrupt(Corruption)
+
+    /// Whether the same call may succeed later without anybody mending anything but disk space.
+    public var isRetryable: Bool {
+        switch self {
+        case .queueFull, .diskFull: true
+        default: false
+        }
+    }
+}
+
+/// The first bad place in a file.
+public struct Corruption: Error, Hashable, Sendable {
+    public enum Kind: Hashable, Sendable {
+        /// The bytes there are not a whole, valid batch.
+        case batch(RecordBatchError)
+        /// The batch there begins at another offset than the one due.
+        case offset(found: Offset)
+        /// The file, or the folder's run of segments, ends before the records known to be durable.
+        case missing
+        /// A producer's source offsets do not increase there.
+        case source(found: Offset, after: Offset)
+        /// An index contradicts its log.
+        case index
+    }
+
+    public var file: String
+    /// In bytes from the start of the file.
+    public var position: Int64
+    /// The offset due at that position.
+    public var offset: Offset
+    public var kind: Kind
+
+    public init(file: String, position: Int64, offset: Offset, kind: Kind) {
+        self.file = file
+        self.position = position
+        self.offset = offset
+        self.kind = kind
+    }
+}
+
+extension LogError: CustomStringConvertible {
+    /// One sentence for an operator, saying what to do.
+    public var description: String {
+        switch self {
+        case .invalidTopicName(let name):
+            "\"\(name)\" cannot name a topic: use 1 to 249 of a-z, A-Z, 0-9, \".\", \"_\", \"-\""
+        case .invalidName(let name):
+            "\"\(name)\" cannot name a group or producer: use 1 to \(Limits.nameBytesMax) bytes"
+        case .configuration(let name): "\(name) is out of bounds: see Limits"
+        case .recordTooLarge(let bytes, let bytesMax):
+            "a record of \(bytes) bytes exceeds the limit of \(bytesMax): make it smaller"
+        case .outputsTooLarge(let source, let bytes, let bytesMax):
+            "the outputs of source \(source) take \(bytes) bytes, more than the \(bytesMax) of a batch"
+        case .tooManyRecords(let count, let countMax):
+            "\(count) records in one append exceed the limit of \(countMax): split them"
+        case .sourcesOutOfOrder(let source, let after):
+            "source \(source) came after source \(after): give outputs in the order of their sources"
+        case .offsetOutOfRange(let requested, let start, let highWatermark):
+            "offset \(requested) is outside \(start)..<\(highWatermark): start from one of these"
+        case .readOnly: "the log is open for reading only"
+        case .queueFull(let queued, let bytesMax):
+            "\(queued) of \(bytesMax) bytes already wait for the disk: try again later"
+        case .diskFull(let path): "no space left for \(path): free some, and the log goes on by itself"
+        case .cancelled: "the task was cancelled"
+        case .locked(let path, let pid):
+            "\(path) is in use by process \(pid): stop it, or choose another folder"
+        case .closed: "the log is closed"
+        case .poisoned(let error):
+            "the log stopped because \(error); check the disk, then start again"
+        case .disk(let error): "\(error)"
+        case .corrupt(let corruption):
+            "\(corruption); nothing was changed: restore the file from a backup, then start again"
+        }
+    }
+}
+
+extension Corruption: CustomStringConvertible {
+    public var description: String {
+        "\(file) is damaged at byte \(position), where offset \(offset) should be (\(kind))"
+    }
+}

@@ -1,0 +1,52 @@
+/// The name of a producer: a stage that appends what it derives from another topic.
+public struct ProducerName: Hashable, Sendable, CustomStringConvertible {
+    public let rawValue: String
+
+    /// - Throws: `.invalidName` unless it has 1 to 255 bytes.
+    public init(_ rawValue: String) throws(LogError) {
+        guard (1...Limits.nameBytesMax).contains(rawValue.utf8.count) else {
+            throw .invalidName(rawValue)
+        }
+        self.rawValue = rawValue
+    }
+
+    /// The producer id in batch headers: FNV-1a of the name, 63 bits.
+    ///
+    /// A pure function of the name, so that a log alone tells what each producer has written.
+    public var id: Int64 {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in rawValue.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+        return Int64(bitPattern: hash & 0x7FFF_FFFF_FFFF_FFFF)
+    }
+
+    public var description: String { rawValue }
+}
+
+/// A record and the offset of the source record that it was derived from.
+///
+/// The log adds the header `source-offset`, in decimal digits, unless the record has one.
+public struct SourcedRecord: Hashable, Sendable {
+    public var source: Offset
+    public var record: Record
+
+    public init(source: Offset, record: Record) {
+        self.source = source
+        self.record = record
+    }
+
+    /// The name of the header that carries the source offset, in decimal digits.
+    public static let headerName = "source-offset"
+}
+
+/// What became of an append by a producer.
+public struct AppendOutcome: Hashable, Sendable {
+    /// The offsets of the records that were appended; empty, at the high watermark, if none was.
+    public var appended: Range<Offset>
+    /// How many records were refused because the log had their sources already.
+    public var refusedCount: Int
+
+    public init(appended: Range<Offset>, refusedCount: Int) {
+        self.appended = appended
+        self.refusedCount = refusedCount
+    }
+}

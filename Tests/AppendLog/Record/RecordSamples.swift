@@ -1,0 +1,59 @@
+import AppendLog
+
+/// A small generator whose histories repeat for a seed (Steele, Lea and Flood, 2014).
+struct SplitMix64: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+
+    mutating func byte() -> UInt8 { UInt8(truncatingIfNeeded: next()) }
+
+    mutating func bytes(_ count: Int) -> ArraySlice<UInt8> {
+        ArraySlice((0..<count).map { _ in byte() })
+    }
+}
+
+/// Records of every shape the format knows.
+enum RecordSamples {
+    /// Lengths at which a varint grows by a byte, and others.
+    static let lengths = [0, 1, 2, 63, 64, 65, 200, 8_191, 8_192, 10_000]
+
+    static func record(_ random: inout SplitMix64, plain: Bool = false) -> Record {
+        func field(_ random: inout SplitMix64) -> ArraySlice<UInt8>? {
+            if random.next() % 5 == 0 { return nil }
+            return random.bytes(lengths[Int(random.next() % UInt64(lengths.count))])
+        }
+        let names = ["", "event-id", "schema", "ключ", "a name longer than fits into a small string", "🧾"]
+        let headers = (0..<random.next() % 4).map { _ in
+            RecordHeader(names[Int(random.next() % UInt64(names.count))], field(&random))
+        }
+        // Far apart and out of order; `plain` stays in the range other implementations compute with.
+        let spread = plain ? Int64(random.next() % 2_000_000) - 1_000_000 : Int64(bitPattern: random.next())
+        return Record(
+            key: field(&random), value: field(&random), headers: headers,
+            timestamp: Timestamp(milliseconds: plain ? 1_700_000_000_000 + spread : spread))
+    }
+
+    static func records(
+        _ random: inout SplitMix64, count: Int, plain: Bool = false
+    ) -> [Record] {
+        (0..<count).map { _ in record(&random, plain: plain) }
+    }
+
+    /// A batch of a few dozen bytes with a bit of everything.
+    static let small: [Record] = [
+        Record(
+            key: [1, 2], value: [3, 4, 5], headers: [RecordHeader("h", "x"), RecordHeader("n", nil)],
+            timestamp: Timestamp(milliseconds: 1_000)),
+        Record(key: nil, value: [], timestamp: Timestamp(milliseconds: 900)),
+        Record(key: [], value: nil, timestamp: Timestamp(milliseconds: 70_000)),
+    ]
+}
