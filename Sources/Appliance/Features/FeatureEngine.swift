@@ -1,0 +1,209 @@
+/// The embedded feature source: contracts §4 computed on the same record, event by event.
+///
+/// A value without clock, input or output: the same events in the same order give the same vectors
+/// bit for bit, from the start or from a snapshot. Its memory is bounded by `FeatureLimits`.
+/// Copies share memory until one of them changes, so a snapshot can be encoded from a copy on
+/// another thread while the pipeline goes on.
+struct FeatureEngine: Sendable {
+    /// What an event meant to the engine.
+    enum Observation: Hashable, Sendable {
+        /// Score the payment with these features. `isRescore` if an event of the same movement had
+        /// been observed for scoring before, and this one knows more.
+        case score(FeatureVector, isRescore: Bool)
+        /// The movement has been observed with at least as much knowledge: nothing to do.
+        case alreadyScored
+        /// Whatever there was to count is counted. The kind bears no risk.
+        case counted
+        /// A payment, but nobody to compare it with.
+        case missing(MissingReason)
+    }
+
+    enum MissingReason: Hashable, Sendable {
+        /// Neither customer nor card is known.
+        case noIdentity
+    }
+
+    let limits: FeatureLimits
+    /// The place in the log up to which the caller has fed the engine. Snapshots carry it; nothing
+    /// here reads it.
+    var position: Int64 = 0
+
+    var customers: RecencyTable<CustomerState>
+    var blocks = AttemptBlockPool()
+    var merchants: RecencyTable<MerchantDays>
+    var movements: RecencyTable<MovementState>
+
+    init(limits: FeatureLimits = .standard) {
+        self.limits = limits
+        customers = RecencyTable(capacity: limits.customersMax)
+        merchants = RecencyTable(capacity: limits.merchantsMax)
+        movements = RecencyTable(capacity: limits.movementsMax)
+    }
+
+    var customerCount: Int { customers.count }
+    var merchantCount: Int { merchants.count }
+    var movementCount: Int { movements.count }
+
+    /// Takes in the next event of the log.
+    mutating func observe(_ event: PaymentEvent) -> Observation {
+        switch event.kind {
+        case .payment:
+            return observePayment(event)
+        case .paymentFailed:
+            observeFailure(event)
+            return .counted
+        case .disputeOpened:
+            observeDispute(event)
+            return .counted
+        case .refund, .refundFailed, .disputeWithdrawn, .disputeReinstated, .disputeClosed,
+            .payout, .payoutFailed, .fee:
+            return .counted
+        }
+    }
+
+    // MARK: Payments
+
+    private mutating func observePayment(_ event: PaymentEvent) -> Observation {
+        let rank = Informedness(event).rank
+        let admission = movements.admit(
+            NameKey(event.movement.rawValue), fresh: MovementState(rank: rank))
+        let slot = admission.slot
+        if !admission.isNew, rank <= movements[slot].rank { return .alreadyScored }
+        let time = Self.time(of: event)
+        let risk = merchantRisk(event, at: time, movement: slot)
+        movements[slot].rank = rank
+
+        guard let identity = event.identity else {
+            // A better informed event that still names nobody changes nothing.
+            return admission.isNew ? .missing(.noIdentity) : .alreadyScored
+        }
+        let customer = admitCustomer(identity)
+        if movements[slot].isCountedForIdentity {
+            refine(movement: slot, with: event, customer: customer)
+        } else {
+            compute(movement: slot, for: event, at: time, customer: customer, risk: risk)
+        }
+        guard let vector = movements[slot].vector else { return .missing(.noIdentity) }
+        return .score(vector, isRescore: !admission.isNew)
+    }
+
+    /// The merchant's risk on the event's day. The payment itself counts, once a movement.
+    private mutating func merchantRisk(
+        _ event: PaymentEvent, at time: UInt32, movement: Int
+    ) -> Double {
+        let day = MerchantDays.dayNumber(of: time)
+        let merchant = merchants.admit(NameKey(event.merchant.rawValue), fresh: MerchantDays()).slot
+        if !movements[movement].isCountedForMerchant {
+            movements[movement].isCountedForMerchant = true
+            merchants[merchant].countPayment(on: day)
+        }
+        return merchants[merchant].risk(on: day)
+    }
+
+    private mutating func compute(
+        movement: Int, for event: PaymentEvent, at time: UInt32, customer: Int, risk: Double
+    ) {
+        let counts = customers[customer].attempts.add(time, isFailed: false, pool: &blocks)
+        let gap = customers[customer].logSecondsSinceLast(at: time)
+        let score = customers[customer].amounts.zScoreThenAdd(event.amount, in: event.currency)
+        let isSwitch = customers[customer].switches(to: NameKey(event.device ?? ""))
+
+        var state = movements[movement]
+        state[.velocity1m] = Float(counts.lastMinute)
+        state[.velocity1h] = Float(counts.lastHour)
+        state[.amountZScore] = Float(score)
+        state[.merchantRisk] = Float(risk)
+        state[.deviceSwitch] = isSwitch ? 1 : 0
+        state[.countryMismatch] = Self.mismatch(event)
+        state[.failedAttempts1h] = Float(counts.failedLastHour)
+        state[.logSecondsSinceLast] = Float(gap)
+        state.asOf = event.created.seconds
+        state.isCountedForIdentity = true
+        state.knowsDevice = event.device.isKnown
+        state.knowsCountries = event.knowsCountries
+        movements[movement] = state
+    }
+
+    /// Adds to a computed vector what a better informed event newly knows. What was drawn from the
+    /// customer's history stays as it was when the movement was counted.
+    private mutating func refine(movement: Int, with event: PaymentEvent, customer: Int) {
+        if !movements[movement].knowsDevice, event.device.isKnown {
+            let isSwitch = customers[customer].switches(to: NameKey(event.device ?? ""))
+            movements[movement][.deviceSwitch] = isSwitch ? 1 : 0
+            movements[movement].knowsDevice = true
+        }
+        if !movements[movement].knowsCountries, event.knowsCountries {
+            movements[movement][.countryMismatch] = Self.mismatch(event)
+            movements[movement].knowsCountries = true
+        }
+    }
+
+    // MARK: Failures and disputes
+
+    private mutating func observeFailure(_ event: PaymentEvent) {
+        let slot = movements.admit(
+            NameKey(event.movement.rawValue), fresh: MovementState(rank: 0)
+        ).slot
+        guard !movements[slot].isCountedForIdentity, let identity = event.identity else { return }
+        movements[slot].isCountedForIdentity = true
+        let time = Self.time(of: event)
+        let customer = admitCustomer(identity)
+        _ = customers[customer].attempts.add(time, isFailed: true, pool: &blocks)
+        _ = customers[customer].logSecondsSinceLast(at: time)
+        _ = customers[customer].switches(to: NameKey(event.device ?? ""))
+    }
+
+    private mutating func observeDispute(_ event: PaymentEvent) {
+        let slot = movements.admit(
+            NameKey(event.movement.rawValue), fresh: MovementState(rank: 0)
+        ).slot
+        guard !movements[slot].isCountedForMerchant else { return }
+        movements[slot].isCountedForMerchant = true
+        let merchant = merchants.admit(NameKey(event.merchant.rawValue), fresh: MerchantDays()).slot
+        merchants[merchant].countDispute(on: MerchantDays.dayNumber(of: Self.time(of: event)))
+    }
+
+    // MARK: Verdicts
+
+    /// What `record` knew of a movement before.
+    struct Standing: Hashable, Sendable {
+        /// The verdict that stood, if any.
+        var verdict: Verdict?
+        /// Whether scoring has opened a review for the movement and not closed it again.
+        var isReviewOpen: Bool
+    }
+
+    /// What scoring has said of a movement so far.
+    func standing(of movement: MovementKey) -> Standing {
+        guard let slot = movements.find(NameKey(movement.rawValue)) else {
+            return Standing(verdict: nil, isReviewOpen: false)
+        }
+        return Standing(
+            verdict: movements[slot].verdict, isReviewOpen: movements[slot].isReviewOpen)
+    }
+
+    /// Remembers the verdict given to a movement and whether its review is now open. Nothing
+    /// happens if the movement is no longer remembered.
+    mutating func record(_ standing: Standing, for movement: MovementKey) {
+        guard let slot = movements.find(NameKey(movement.rawValue)) else { return }
+        movements[slot].verdict = standing.verdict
+        movements[slot].isReviewOpen = standing.isReviewOpen
+    }
+
+    // MARK: Small things
+
+    private mutating func admitCustomer(_ identity: String) -> Int {
+        let admission = customers.admit(NameKey(identity), fresh: CustomerState())
+        admission.evicted?.attempts.release(to: &blocks)
+        return admission.slot
+    }
+
+    private static func mismatch(_ event: PaymentEvent) -> Float {
+        event.knowsCountries && event.cardCountry != event.country ? 1 : 0
+    }
+
+    /// The event's `created`, brought into the bounds that the state can hold.
+    private static func time(of event: PaymentEvent) -> UInt32 {
+        UInt32(min(max(event.created.seconds, 0), FeatureBounds.secondsMax))
+    }
+}

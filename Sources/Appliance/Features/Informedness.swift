@@ -1,0 +1,45 @@
+/// How much an event says about who paid with what, so that two events of one movement compare.
+///
+/// `payment_intent.succeeded` has no card; the `charge.succeeded` of the same movement has. The
+/// verdict that stands is the one given to the better informed of the two (contracts §3).
+struct Informedness: Hashable, Comparable, Sendable {
+    /// How many of customer, card, card country, country and device are known: 0…5.
+    let knownFields: UInt8
+    /// Whether the event is about a charge. It settles a tie, because the charge is what moved.
+    let isFromCharge: Bool
+
+    init(_ event: PaymentEvent) {
+        let fields = [
+            event.customer, event.card, event.cardCountry, event.country, event.device,
+        ]
+        knownFields = UInt8(fields.count { $0.isKnown })
+        isFromCharge = event.objectID.hasPrefix("ch_") || event.objectID.hasPrefix("py_")
+    }
+
+    /// The inverse of `rank`.
+    init(rank: UInt8) {
+        knownFields = rank >> 1
+        isFromCharge = rank & 1 == 1
+    }
+
+    /// One number that orders as `<` does: 0…11.
+    var rank: UInt8 { knownFields << 1 | (isFromCharge ? 1 : 0) }
+
+    static func < (left: Self, right: Self) -> Bool { left.rank < right.rank }
+}
+
+extension String? {
+    /// Neither absent nor empty.
+    var isKnown: Bool { self?.isEmpty == false }
+}
+
+extension PaymentEvent {
+    /// Whose habits the features describe: the customer, else the card; nil when neither is known.
+    var identity: String? {
+        if customer.isKnown { return customer }
+        return card.isKnown ? card : nil
+    }
+
+    /// Whether the card's country can be compared with the customer's.
+    var knowsCountries: Bool { cardCountry.isKnown && country.isKnown }
+}

@@ -1,0 +1,33 @@
+/// What the engine remembers of one movement, so that it is counted once and scored again only by
+/// a better informed event.
+struct MovementState: Sendable {
+    /// `Informedness.rank` of the event that was scored, or last tried.
+    var rank: UInt8
+    /// The attempt, the amount and the gap have gone into a customer's state.
+    var isCountedForIdentity = false
+    /// The payment or the dispute has gone into the merchant's days.
+    var isCountedForMerchant = false
+    var knowsDevice = false
+    var knowsCountries = false
+    /// Scoring has opened a review for it and has not closed it again.
+    var isReviewOpen = false
+    var verdict: Verdict?
+    var asOf: Int64 = 0
+    var values = InlineArray<8, Float>(repeating: 0)
+
+    init(rank: UInt8) { self.rank = rank }
+
+    /// The vector that was computed; nil where there was no identity.
+    var vector: FeatureVector? {
+        guard isCountedForIdentity else { return nil }
+        var numbers: [Float] = []
+        numbers.reserveCapacity(FeatureVector.count)
+        for place in 0..<FeatureVector.count { numbers.append(values[place]) }
+        return FeatureVector(values: numbers, asOf: Instant(seconds: asOf))
+    }
+
+    subscript(feature: Feature) -> Float {
+        get { values[feature.rawValue] }
+        set { values[feature.rawValue] = newValue }
+    }
+}

@@ -1,0 +1,94 @@
+internal import Bridges
+
+/// A name (customer, card, merchant, device, movement) in 48 bytes without a pointer, so that a
+/// million of them cost no allocation and no reference counting.
+///
+/// Two names are equal exactly when their keys are, but for names longer than 47 bytes, which are
+/// known by their length and SHA-256. Byte 47 is the name's length, or 0xFF for a digest.
+struct NameKey: Hashable, Sendable {
+    private var words: Words
+
+    /// 48 bytes, the first one lowest in the first word.
+    private struct Words: Hashable, Sendable {
+        var w0: UInt64 = 0
+        var w1: UInt64 = 0
+        var w2: UInt64 = 0
+        var w3: UInt64 = 0
+        var w4: UInt64 = 0
+        var w5: UInt64 = 0
+
+        init() {}
+
+        init(reading bytes: some Sequence<UInt8>) {
+            var iterator = bytes.makeIterator()
+            w0 = Self.next(&iterator)
+            w1 = Self.next(&iterator)
+            w2 = Self.next(&iterator)
+            w3 = Self.next(&iterator)
+            w4 = Self.next(&iterator)
+            w5 = Self.next(&iterator)
+        }
+
+        private static func next(_ bytes: inout some IteratorProtocol<UInt8>) -> UInt64 {
+            var word: UInt64 = 0
+            var shift: UInt64 = 0
+            while shift < 64, let byte = bytes.next() {
+                word |= UInt64(byte) << shift
+                shift += 8
+            }
+            return word
+        }
+    }
+
+    private static let exactBytesMax = 47
+    private static let digestTag: UInt64 = 0xFF
+
+    /// The key of the empty name, which stands for "not known".
+    static let none = NameKey()
+
+    private init() { words = Words() }
+
+    init(_ name: String) {
+        let utf8 = name.utf8
+        if utf8.count <= Self.exactBytesMax {
+            words = Words(reading: utf8)
+            words.w5 |= UInt64(utf8.count) << 56
+        } else {
+            words = Words(reading: SHA256.digest(Array(utf8)[...]))
+            words.w4 = UInt64(utf8.count)
+            words.w5 = Self.digestTag << 56
+        }
+    }
+
+    var isNone: Bool { self == .none }
+
+    // MARK: Snapshot
+
+    /// A length byte and the name, or 0xFF, the digest's 32 bytes and the name's length.
+    func encode(into writer: inout ByteWriter) {
+        let tag = words.w5 >> 56
+        writer.append(UInt8(tag))
+        let count = tag == Self.digestTag ? 40 : Int(tag)
+        for place in 0..<count { writer.append(byte(at: place)) }
+    }
+
+    private func byte(at place: Int) -> UInt8 {
+        let word =
+            switch place >> 3 {
+            case 0: words.w0
+            case 1: words.w1
+            case 2: words.w2
+            case 3: words.w3
+            case 4: words.w4
+            default: words.w5
+            }
+        return UInt8(truncatingIfNeeded: word >> UInt64((place & 7) * 8))
+    }
+
+    init(from reader: inout ByteReader) throws(FeatureSnapshotError) {
+        let tag = UInt64(try reader.byte())
+        guard tag <= Self.exactBytesMax || tag == Self.digestTag else { throw reader.damaged() }
+        words = Words(reading: try reader.bytes(tag == Self.digestTag ? 40 : Int(tag)))
+        words.w5 |= tag << 56
+    }
+}

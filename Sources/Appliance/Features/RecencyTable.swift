@@ -1,0 +1,125 @@
+/// A bounded table of named values that forgets the least recently used one when it is full.
+///
+/// Slots never move, so a slot number stays good until its name is evicted. The order of use is a
+/// list of indices beside the slots: oldest … newest.
+struct RecencyTable<Value> {
+    struct Slot {
+        var key: NameKey
+        var value: Value
+    }
+
+    fileprivate struct Link {
+        var older: UInt32
+        var newer: UInt32
+    }
+
+    /// What `admit` found.
+    struct Admission {
+        let slot: Int
+        let isNew: Bool
+        /// The value whose place the new one took.
+        let evicted: Value?
+    }
+
+    let capacity: Int
+    private(set) var slots = Chunked<Slot>()
+    private var links = Chunked<Link>()
+    private var index = SlotIndex()
+    private var oldest = Self.nowhere
+    private var newest = Self.nowhere
+
+    private static var nowhere: UInt32 { .max }
+
+    /// - Parameter capacity: 1…2³¹.
+    init(capacity: Int) {
+        precondition((1...1 << 31).contains(capacity), "a table of \(capacity) slots")
+        self.capacity = capacity
+    }
+
+    var count: Int { slots.count }
+
+    subscript(slot: Int) -> Value {
+        _read { yield slots[slot].value }
+        _modify { yield &slots[slot].value }
+    }
+
+    /// The slot of `key`, without counting this as a use.
+    func find(_ key: NameKey) -> Int? {
+        index.slot(for: key) { slots[$0].key == key }
+    }
+
+    /// The slot of `key`, now the most recently used one.
+    ///
+    /// - Parameter fresh: the value of a name that was not there.
+    mutating func admit(_ key: NameKey, fresh: Value) -> Admission {
+        if let slot = find(key) {
+            moveToNewest(slot)
+            return Admission(slot: slot, isNew: false, evicted: nil)
+        }
+        if count < capacity {
+            let slot = count
+            slots.append(Slot(key: key, value: fresh))
+            links.append(Link(older: Self.nowhere, newer: Self.nowhere))
+            linkAsNewest(slot)
+            index.insert(key, slot: slot)
+            return Admission(slot: slot, isNew: true, evicted: nil)
+        }
+        let slot = Int(oldest)
+        let evicted = slots[slot]
+        index.remove(evicted.key, slot: slot)
+        slots[slot] = Slot(key: key, value: fresh)
+        index.insert(key, slot: slot)
+        moveToNewest(slot)
+        return Admission(slot: slot, isNew: true, evicted: evicted.value)
+    }
+
+    private mutating func moveToNewest(_ slot: Int) {
+        guard newest != UInt32(slot) else { return }
+        unlink(slot)
+        linkAsNewest(slot)
+    }
+
+    private mutating func unlink(_ slot: Int) {
+        let link = links[slot]
+        if link.older == Self.nowhere { oldest = link.newer } else {
+            links[Int(link.older)].newer = link.newer
+        }
+        if link.newer == Self.nowhere { newest = link.older } else {
+            links[Int(link.newer)].older = link.older
+        }
+    }
+
+    private mutating func linkAsNewest(_ slot: Int) {
+        links[slot] = Link(older: newest, newer: Self.nowhere)
+        if newest == Self.nowhere { oldest = UInt32(slot) } else {
+            links[Int(newest)].newer = UInt32(slot)
+        }
+        newest = UInt32(slot)
+    }
+
+    /// A copy for reading alone, from the least recently used to the most. It shares memory with
+    /// the table and leaves the index behind, which nobody needs to read it in order.
+    func frozen() -> Frozen { Frozen(slots: slots, links: links, oldest: oldest) }
+
+    /// The table's content at one moment, in order of use.
+    struct Frozen {
+        fileprivate let slots: Chunked<Slot>
+        fileprivate let links: Chunked<Link>
+        fileprivate let oldest: UInt32
+
+        var count: Int { slots.count }
+
+        func forEach(_ body: (NameKey, Value) -> Void) {
+            var next = oldest
+            while next != .max {
+                let slot = slots[Int(next)]
+                body(slot.key, slot.value)
+                next = links[Int(next)].newer
+            }
+        }
+    }
+}
+
+extension RecencyTable: Sendable where Value: Sendable {}
+extension RecencyTable.Slot: Sendable where Value: Sendable {}
+extension RecencyTable.Frozen: Sendable where Value: Sendable {}

@@ -1,0 +1,63 @@
+import Foundation
+
+/// What `model/schema.json` says of the model beside it.
+struct ModelSchema: Hashable, Sendable, Decodable {
+    /// The model's version, as scored payments carry it.
+    var version: String
+    /// The feature names in the order of the model's columns.
+    var features: [String]
+    var thresholds: Thresholds
+    /// SHA-256 of the training matrix, in hex.
+    var trainingDataHash: String
+
+    struct Thresholds: Hashable, Sendable, Decodable {
+        /// From this score on a person looks at the payment.
+        var review: Double
+        /// From this score on the payment is blocked.
+        var block: Double
+
+        /// The thresholds with `tighter` in place of those it names. A threshold may only go down.
+        func tightened(
+            review tighterReview: Double? = nil, block tighterBlock: Double? = nil
+        ) throws(ModelError) -> Thresholds {
+            if let tighterReview, !(tighterReview <= review) {
+                throw .thresholdLoosened(name: "review", model: review, configured: tighterReview)
+            }
+            if let tighterBlock, !(tighterBlock <= block) {
+                throw .thresholdLoosened(name: "block", model: block, configured: tighterBlock)
+            }
+            let result = Thresholds(
+                review: tighterReview ?? review, block: tighterBlock ?? block)
+            try result.check()
+            return result
+        }
+
+        func check() throws(ModelError) {
+            guard review > 0, review <= block, block <= 1 else {
+                throw .thresholdsOutOfOrder(review: review, block: block)
+            }
+        }
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case version, features, thresholds
+        case trainingDataHash = "training_data_sha256"
+    }
+
+    /// Reads and checks a schema.
+    ///
+    /// - Throws: `damagedSchema`, `featuresDiffer`, `thresholdsOutOfOrder`.
+    init(json: [UInt8]) throws(ModelError) {
+        do {
+            self = try JSONDecoder().decode(ModelSchema.self, from: Data(json))
+        } catch {
+            throw .damagedSchema(detail: "\(error)")
+        }
+        guard features == Feature.names else {
+            throw .featuresDiffer(
+                in: "schema.json", expected: Feature.names, found: features)
+        }
+        guard !version.isEmpty else { throw .damagedSchema(detail: "the version is empty") }
+        try thresholds.check()
+    }
+}
