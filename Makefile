@@ -1,0 +1,54 @@
+# The two commands are `make run` and `make test`; `make help` lists the rest.
+# Everything is built in release mode with -enable-testing, so that one build serves both.
+
+SWIFT_FLAGS := -c release -Xswiftc -enable-testing
+TILLBOX     := .build/release/tillbox
+SEED        ?= 1
+COUNT       ?= 10000
+FUZZ_SECONDS ?= 15
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+.PHONY: setup
+setup: ## install the packages that .ci/packages.txt lists
+	@.ci/setup
+
+.PHONY: build
+build: setup ## build the daemon
+	@echo "==> building tillbox (the first build takes about five minutes)"
+	@swift build $(SWIFT_FLAGS) --product tillbox
+
+.PHONY: run
+run: build ## start the demo: signed traffic through the whole pipeline, live in the terminal
+	@$(TILLBOX) demo
+
+.PHONY: test
+test: setup ## run every test, a short fuzz run and a crash simulation
+	@echo "==> building tillbox and its tests (the first build takes about six minutes)"
+	@swift build $(SWIFT_FLAGS) --build-tests
+	@echo "==> running the tests"
+	@swift test $(SWIFT_FLAGS) --skip-build
+	@echo "==> fuzzing each target for $(FUZZ_SECONDS) s"
+	@Tests/Fuzz/run.sh $(FUZZ_SECONDS)
+
+.PHONY: simulate
+simulate: setup ## crash histories of the log: make simulate SEED=7 COUNT=100000
+	@swift build $(SWIFT_FLAGS) --build-tests
+	@TILLBOX_SIMULATE_SEED=$(SEED) TILLBOX_SIMULATE_COUNT=$(COUNT) \
+	  swift test $(SWIFT_FLAGS) --skip-build --filter SimulationTests
+
+.PHONY: bench
+bench: build ## measure every part against its limit
+	@$(TILLBOX) bench all
+
+.PHONY: model
+model: setup ## train model/fraud.ubj again, byte for byte
+	@.venv/bin/python3 model/train.py
+
+.PHONY: clean
+clean: ## remove everything that was built
+	@rm -rf .build .build-fuzz .venv

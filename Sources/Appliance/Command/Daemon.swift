@@ -1,0 +1,269 @@
+import AppendLog
+import Foundation
+import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOCore
+import ServiceLifecycle
+import UnixSignals
+
+/// Why the daemon cannot start or go on. Each case's description says what to do.
+enum DaemonError: Error, CustomStringConvertible {
+    case dataFolderUnusable(path: String, reason: String)
+    case portInUse(role: String, address: Settings.Address)
+    case cannotListen(role: String, address: Settings.Address, reason: String)
+    case profileUnavailable(Settings.Profile)
+    case stopped(LogError)
+
+    var description: String {
+        switch self {
+        case .dataFolderUnusable(let path, let reason):
+            "cannot use the data folder \(path): \(reason); choose another with --data or make it writable"
+        case .portInUse(let role, let address):
+            "\(address) is in use by another program; stop that, or set \(role).port to a free port"
+        case .cannotListen(let role, let address, let reason):
+            "cannot listen on \(address): \(reason); check \(role).host and \(role).port"
+        case .profileUnavailable(let profile):
+            "this build has no profile \(profile.rawValue) yet; use dev or edge"
+        case .stopped(let error): "stopped to protect the data: \(error)"
+        }
+    }
+}
+
+/// The composition root: it opens what the settings name, wires it, and runs it until a signal.
+///
+/// Nothing else asks which profile it is in.
+final class Daemon: Sendable {
+    let settings: Settings
+    let log: Log
+    let topics: Topics
+    let ledger: SQLiteLedger
+    let counters = Counters()
+    let readiness = Readiness()
+    let logger: Logger
+    private let model: FraudModel
+    private let admission: Admission
+    private let clock: any LogClock
+    private let folder: DataFolder
+
+    /// Opens the data folder and everything in it. Blocks while it recovers.
+    init(settings: Settings, clock: any LogClock = SystemLogClock(), logger: Logger) throws {
+        guard settings.profile != .cloud else {
+            throw DaemonError.profileUnavailable(settings.profile)
+        }
+        self.settings = settings
+        self.clock = clock
+        self.logger = logger
+        // The model first: a daemon that cannot score must not touch the data.
+        model = try FraudModel.load(path: settings.modelPath)
+        folder = try DataFolder(at: settings.dataPath)
+        var configuration = LogConfiguration()
+        configuration.segmentBytesMax = settings.segmentByteCountMax
+        configuration.retentionAgeMilliseconds = settings.retentionDays.map { Int64($0) * 86_400_000 }
+        log = try Log.open(at: folder.log, clock: clock, configuration: configuration)
+        topics = try Topics(of: log)
+        ledger = try SQLiteLedger.open(path: folder.ledger)
+        admission = try AdmissionSnapshot.restore(
+            from: folder.gateSnapshot, topic: topics[.webhookReceived], logger: logger)
+    }
+
+    /// Runs until SIGTERM or SIGINT, then drains and closes.
+    ///
+    /// - Parameters:
+    ///   - extra: services that stop first, such as the demo's traffic.
+    ///   - onListening: told the ports once they are open.
+    func run(
+        extra: [any Service] = [], stopsWith signals: [UnixSignal] = [.sigterm, .sigint],
+        onListening: @escaping @Sendable (_ role: String, _ port: Int) -> Void = { _, _ in }
+    ) async throws {
+        let pipeline = Pipeline(
+            log: log, topics: topics, ledger: ledger, model: model, settings: settings,
+            folder: folder, clock: clock, counters: counters, logger: logger)
+        // A group stops its services from the last to the first: traffic, the gate, then each
+        // stage after the one that feeds it.
+        let services: [any Service] =
+            [adminServer(onListening), PoisonWatch(log: log)]
+            + [upkeep()] + pipeline.services().reversed() + [webhookServer(onListening)] + extra
+        var configuration = ServiceGroupConfiguration(
+            services: services.map { .init(service: $0) },
+            gracefulShutdownSignals: signals, logger: logger)
+        configuration.maximumGracefulShutdownDuration = .seconds(4)
+        let outcome: Result<Void, any Error>
+        do {
+            try await ServiceGroup(configuration: configuration).run()
+            outcome = .success(())
+        } catch {
+            outcome = .failure(error)
+        }
+        await log.close()
+        ledger.close()
+        if let poison = log.poison { throw DaemonError.stopped(poison) }
+        try outcome.get()
+    }
+
+    private func webhookServer(
+        _ onListening: @escaping @Sendable (String, Int) -> Void
+    ) -> any Service {
+        let gate = Gate(
+            endpoints: settings.endpoints, toleranceSeconds: settings.toleranceSeconds,
+            bodyByteCountMax: settings.bodyByteCountMax, admission: admission,
+            deadLetters: topics[.deadLetter], clock: clock, counters: counters, logger: logger)
+        let routes = WebhookRoutes(gate: gate, counters: counters)
+        return HTTPService(
+            role: "webhook", address: settings.webhook,
+            responder: routes.router().buildResponder(),
+            server: routes.server(), logger: logger
+        ) { [readiness] port in
+            readiness.set([])
+            onListening("webhook", port)
+        }
+    }
+
+    private func adminServer(
+        _ onListening: @escaping @Sendable (String, Int) -> Void
+    ) -> any Service {
+        HTTPService(
+            role: "admin", address: settings.admin,
+            responder: HealthRoutes(readiness: readiness, counters: counters).router()
+                .buildResponder(),
+            server: .http1(), logger: logger
+        ) { onListening("admin", $0) }
+    }
+
+    private func upkeep() -> any Service {
+        Upkeep(
+            admission: admission, topics: topics, snapshotPath: folder.gateSnapshot, logger: logger)
+    }
+}
+
+/// The paths below the data folder (contracts §9).
+struct DataFolder: Sendable {
+    let path: String
+
+    /// Makes the folder where it is missing and checks that it can be written.
+    init(at path: String) throws(DaemonError) {
+        self.path = path
+        do {
+            for folder in [path, "\(path)/features", "\(path)/gate"] {
+                try FileManager.default.createDirectory(
+                    atPath: folder, withIntermediateDirectories: true,
+                    attributes: [.posixPermissions: 0o700])
+            }
+        } catch {
+            throw .dataFolderUnusable(path: path, reason: error.localizedDescription)
+        }
+        guard access(path, W_OK | X_OK) == 0 else {
+            throw .dataFolderUnusable(path: path, reason: "it is not writable")
+        }
+    }
+
+    var log: String { "\(path)/log" }
+    var ledger: String { "\(path)/ledger.sqlite" }
+    var gateSnapshot: String { "\(path)/gate/index.snapshot" }
+    var featureSnapshot: String { "\(path)/features/state.snapshot" }
+}
+
+/// One HTTP server as a service, whose bind errors say which port and what to do.
+struct HTTPService: Service {
+    let role: String
+    let address: Settings.Address
+    let responder: RouterResponder<BasicRequestContext>
+    let server: HTTPServerBuilder
+    let logger: Logger
+    let onListening: @Sendable (_ port: Int) -> Void
+
+    func run() async throws {
+        let (role, address, logger) = (role, address, logger)
+        // Hummingbird's own start-up lines would repeat ours.
+        var quiet = logger
+        quiet.logLevel = .warning
+        let application = Application(
+            responder: responder, server: server,
+            configuration: .init(
+                address: .hostname(address.host, port: address.port),
+                serverName: nil,
+                availableConnectionsDelegate: MaximumAvailableConnections(
+                    GateLimits.connectionCountMax)),
+            onServerRunning: { channel in
+                let port = channel.localAddress?.port ?? address.port
+                logger.info("listening", metadata: [
+                    "role": "\(role)", "address": "\(address.host):\(port)",
+                ])
+                onListening(port)
+            },
+            logger: quiet)
+        do {
+            try await application.run()
+        } catch let error as IOError where error.errnoCode == EADDRINUSE {
+            throw DaemonError.portInUse(role: role, address: address)
+        } catch let error as IOError {
+            throw DaemonError.cannotListen(
+                role: role, address: address, reason: String(cString: strerror(error.errnoCode)))
+        } catch let error as SocketAddressError {
+            throw DaemonError.cannotListen(role: role, address: address, reason: "\(error)")
+        }
+    }
+}
+
+/// Ends the daemon when the log has poisoned itself: going on would acknowledge what may be lost.
+struct PoisonWatch: Service {
+    let log: Log
+
+    func run() async throws {
+        let poison = await cancelWhenGracefulShutdown { await self.log.waitForPoison() }
+        if let poison { throw DaemonError.stopped(poison) }
+    }
+}
+
+/// What is done now and then: retention, and a snapshot of the gate's index.
+struct Upkeep: Service {
+    let admission: Admission
+    let topics: Topics
+    let snapshotPath: String
+    let logger: Logger
+
+    /// Seconds between two looks.
+    private static let intervalSeconds = 60
+
+    func run() async throws {
+        var snapshotCount = admission.count
+        while !Task.isShuttingDownGracefully {
+            try? await cancelWhenGracefulShutdown {
+                try await Task.sleep(for: .seconds(Self.intervalSeconds))
+            }
+            let grown = admission.count - snapshotCount
+            let isStopping = Task.isShuttingDownGracefully
+            if grown >= GateLimits.snapshotIntervalCount || (isStopping && grown > 0) {
+                await snapshot()
+                snapshotCount = admission.count
+            }
+            if !isStopping { await retain() }
+        }
+    }
+
+    /// The snapshot only saves time at the next start, so that failing to write one is no reason to stop.
+    private func snapshot() async {
+        do {
+            try await AdmissionSnapshot.write(admission, to: snapshotPath)
+        } catch {
+            logger.warning("gate snapshot not written", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func retain() async {
+        for id in TopicID.allCases {
+            do {
+                let removed = try await topics[id].applyRetention()
+                guard removed > 0 else { continue }
+                logger.info("segments removed by retention", metadata: [
+                    "topic": "\(id.rawValue)", "count": "\(removed)",
+                ])
+                if id == .webhookReceived { admission.forget(below: topics[id].start) }
+            } catch {
+                logger.warning("retention failed", metadata: [
+                    "topic": "\(id.rawValue)", "error": "\(error)",
+                ])
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+import AppendLog
+import ArgumentParser
+import Foundation
+import Logging
+import UnixSignals
+
+/// Options that every command which opens the data folder shares.
+struct DataOptions: ParsableArguments {
+    @Option(help: "The configuration file (YAML). Every key is in docs/CONFIGURATION.md.")
+    var config: String?
+
+    @Option(help: "The data folder. Default ./tillbox-data.")
+    var data: String?
+
+    /// The settings with the command line's own words on top.
+    func settings(
+        needsSecrets: Bool, profile: Settings.Profile? = nil
+    ) async throws -> Settings {
+        var environment = ProcessInfo.processInfo.environment
+        if let profile { environment["TILLBOX_PROFILE"] = profile.rawValue }
+        do {
+            let loader = try await SettingsLoader(file: config, environment: environment)
+            var settings = try loader.load(needsSecrets: needsSecrets)
+            if let data { settings.dataPath = data }
+            return settings
+        } catch let error as SettingsError {
+            throw CommandFailure.cannotRun(error.description)
+        }
+    }
+}
+
+extension Settings.Profile: ExpressibleByArgument {}
+
+/// `tillbox run`: the daemon.
+struct RunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Run the daemon until SIGTERM or SIGINT.")
+
+    @OptionGroup var options: DataOptions
+
+    @Option(help: "Which implementations to use: dev or edge.")
+    var profile: Settings.Profile?
+
+    mutating func run() async throws {
+        let settings = try await options.settings(needsSecrets: true, profile: profile)
+        LineLogHandler.bootstrap(level: settings.logLevel, format: settings.logFormat)
+        let logger = Logger(label: "tillbox")
+        try await orCannotRun {
+            let daemon = try Daemon(settings: settings, logger: logger)
+            try await daemon.run()
+            logger.info("stopped")
+        }
+    }
+}
+
+/// Turns a failure to start or to go on into exit code 3 with its sentence.
+func orCannotRun(_ body: () async throws -> Void) async throws {
+    do {
+        try await body()
+    } catch let error as CommandFailure {
+        throw error
+    } catch {
+        throw CommandFailure.cannotRun("\(error)")
+    }
+}

@@ -1,0 +1,102 @@
+/// What the daemon is told: the merged view of the configuration file and the environment.
+///
+/// ``SettingsKey`` lists every key; ``SettingsLoader`` fills this in.
+struct Settings: Sendable {
+    /// Which implementations the composition root picks.
+    enum Profile: String, CaseIterable, Sendable {
+        case dev, edge, cloud
+    }
+
+    var profile: Profile = .dev
+    var dataPath = "./tillbox-data"
+    var webhook = Address(host: "127.0.0.1", port: 8080)
+    var admin = Address(host: "127.0.0.1", port: 9090)
+    var endpoints: [WebhookEndpoint] = []
+    /// Seconds that a signature's timestamp may differ from the clock, both ways.
+    var toleranceSeconds: Int64 = 300
+    var bodyByteCountMax = 1 << 20
+    var defaultMerchant = MerchantID("default")
+    /// A model file outside the binary; nil for the built-in one.
+    var modelPath: String?
+    /// Stricter thresholds than the model's own; nil keeps those.
+    var reviewFrom: Double?
+    var blockFrom: Double?
+    /// Payments of at least this many minor units go to review, by currency.
+    var amountLimits: [Currency: MinorUnits] = [:]
+    var customersMax = 1_000_000
+    var movementsMax = 262_144
+    var segmentByteCountMax = 256 << 20
+    /// Days that `webhook.received` and the derived topics are kept; nil for ever.
+    var retentionDays: Int?
+    var logLevel = "info"
+    var logFormat = LogFormat.json
+
+    /// A host and a TCP port; port 0 lets the system choose.
+    struct Address: Hashable, Sendable, CustomStringConvertible {
+        var host: String
+        var port: Int
+        var description: String { "\(host):\(port)" }
+    }
+
+    enum LogFormat: String, CaseIterable, Sendable {
+        case json, text
+    }
+}
+
+/// One place that Stripe delivers to, with its own secrets.
+struct WebhookEndpoint: Hashable, Sendable {
+    /// Which livemode an endpoint accepts.
+    enum Livemode: String, CaseIterable, Sendable {
+        case live, test, any
+
+        func accepts(_ livemode: Bool) -> Bool {
+            switch self {
+            case .any: true
+            case .live: livemode
+            case .test: !livemode
+            }
+        }
+    }
+
+    /// Empty for the endpoint at `/webhooks/stripe` itself.
+    var name: String
+    /// Every secret that is active now; two while one is being rotated.
+    var secrets: [String]
+    var livemode: Livemode
+}
+
+/// Every configuration key. The file spells `webhook: {port: 8080}`, the environment
+/// `TILLBOX_WEBHOOK_PORT`; the environment wins.
+enum SettingsKey: String, CaseIterable {
+    case profile
+    case data
+    case webhookHost = "webhook.host"
+    case webhookPort = "webhook.port"
+    case webhookSecret = "webhook.secret"
+    case webhookSecretFile = "webhook.secret_file"
+    case webhookLivemode = "webhook.livemode"
+    case webhookEndpoints = "webhook.endpoints"
+    case webhookTolerance = "webhook.tolerance_seconds"
+    case webhookBodyBytesMax = "webhook.body_bytes_max"
+    case adminHost = "admin.host"
+    case adminPort = "admin.port"
+    case merchantDefault = "merchant.default"
+    case modelPath = "model.path"
+    case reviewFrom = "verdict.review_from"
+    case blockFrom = "verdict.block_from"
+    case amountLimits = "verdict.amount_limits"
+    case customersMax = "features.customers_max"
+    case movementsMax = "features.movements_max"
+    case segmentBytesMax = "log.segment_bytes_max"
+    case retentionDays = "log.retention_days"
+    case logLevel = "logging.level"
+    case logFormat = "logging.format"
+
+    /// Keys of one named endpoint, below `webhook.endpoint.<name>.`.
+    static let endpointKeys = ["secret", "secret_file", "livemode"]
+
+    /// The environment variable of a key: `webhook.port` is `TILLBOX_WEBHOOK_PORT`.
+    static func environmentVariable(_ key: String) -> String {
+        "TILLBOX_" + key.uppercased().replacing(".", with: "_").replacing("-", with: "_")
+    }
+}

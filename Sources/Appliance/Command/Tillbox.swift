@@ -1,0 +1,80 @@
+import ArgumentParser
+import Foundation
+
+/// The command line (contracts §9).
+@main
+struct Tillbox: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tillbox",
+        abstract: "A payments backbone in one box: webhooks in, a balanced ledger out.",
+        discussion: """
+            Exit codes: 0 done, 1 a check found something, 2 wrong usage, 3 cannot run.
+            """,
+        version: Self.version,
+        subcommands: [
+            RunCommand.self, DemoCommand.self, Simulate.self, LogCommand.self, LedgerCommand.self,
+            BenchCommand.self,
+        ])
+
+    static let version = "0.1.0"
+
+    /// Parses, runs, and turns whatever went wrong into one sentence and the exit code of contracts §9.
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            Foundation.exit(report(error))
+        }
+    }
+
+    private static func report(_ error: any Error) -> Int32 {
+        if let failure = error as? CommandFailure {
+            if let message = failure.message { writeError("tillbox: \(message)") }
+            return failure.exitCode
+        }
+        switch exitCode(for: error) {
+        case .success:
+            print(fullMessage(for: error))
+            return 0
+        case .validationFailure:
+            writeError(fullMessage(for: error))
+            return CommandFailure.wrongUsage
+        case let code where error is ExitCode:
+            return code.rawValue
+        default:
+            writeError("tillbox: \(error)")
+            return CommandFailure.cannotRun
+        }
+    }
+}
+
+/// How a command ends when it does not end well.
+struct CommandFailure: Error {
+    static let foundSomething: Int32 = 1
+    static let wrongUsage: Int32 = 2
+    static let cannotRun: Int32 = 3
+
+    var exitCode: Int32
+    /// One sentence that says what to do; nil when the command has printed it.
+    var message: String?
+
+    /// The command could not do its work.
+    static func cannotRun(_ message: String) -> Self {
+        CommandFailure(exitCode: cannotRun, message: message)
+    }
+
+    /// The command did its work and found something wrong.
+    static func foundSomething(_ message: String?) -> Self {
+        CommandFailure(exitCode: foundSomething, message: message)
+    }
+}
+
+/// Writes one line to standard error.
+func writeError(_ line: String) {
+    FileHandle.standardError.write(Data((line + "\n").utf8))
+}

@@ -1,0 +1,60 @@
+import HTTPTypes
+import Hummingbird
+import Synchronization
+
+/// Whether the daemon is ready for traffic, and if not, why.
+final class Readiness: Sendable {
+    private let reasons: Mutex<[String]>
+
+    /// Starts out not ready.
+    init() { reasons = Mutex(["starting"]) }
+
+    /// An empty list is ready.
+    func set(_ reasons: [String]) { self.reasons.withLock { $0 = reasons } }
+
+    /// Why the daemon is not ready; empty when it is.
+    var current: [String] { reasons.withLock { $0 } }
+}
+
+/// `GET /healthz` (alive) and `GET /readyz` (ready, else 503 with the reasons) on the admin port.
+struct HealthRoutes: Sendable {
+    let readiness: Readiness
+    let counters: Counters
+
+    func router() -> Router<BasicRequestContext> {
+        let router = Router(context: BasicRequestContext.self)
+        router.get("/healthz") { _, _ in Self.json(.ok) { $0.member("status", "alive") } }
+        router.get("/readyz") { _, _ in
+            let reasons = readiness.current
+            return Self.json(reasons.isEmpty ? .ok : .serviceUnavailable) { writer in
+                writer.member("status", reasons.isEmpty ? "ready" : "not_ready")
+                writer.key("reasons")
+                writer.beginArray()
+                for reason in reasons { writer.string(reason) }
+                writer.endArray()
+            }
+        }
+        router.get("/api/v1/status") { _, _ in
+            Self.json(.ok) { writer in
+                for name in Counters.Name.allCases {
+                    writer.key(named: name.label)
+                    writer.int(Int64(counters[name]))
+                }
+            }
+        }
+        return router
+    }
+
+    private static func json(
+        _ status: HTTPResponse.Status, _ members: (inout JSONWriter) -> Void
+    ) -> Response {
+        var writer = JSONWriter()
+        writer.beginObject()
+        members(&writer)
+        writer.endObject()
+        return Response(
+            status: status,
+            headers: [.contentType: "application/json", .xContentTypeOptions: "nosniff"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: writer.bytes)))
+    }
+}

@@ -1,0 +1,191 @@
+import AppendLog
+import Synchronization
+
+/// What makes two deliveries the same event: Stripe repeats all three, byte for byte.
+struct EventIdentity: Hashable, Sendable {
+    var id: EventID
+    var type: String
+    /// The text of `created` as it stands in the body; a thin event's is a string.
+    var created: String
+}
+
+/// How an admission ended, once its record (or the first one's) is on disk.
+enum AdmissionOutcome: Hashable, Sendable {
+    case admitted(Offset)
+    /// Stored before, under this identity.
+    case duplicate
+    /// Another event is stored under this id, with another type or creation time.
+    case conflict
+}
+
+/// Admits each event once. The claim on an id and the append of its record are one step as seen
+/// from outside: nobody is told "duplicate" before the first record is on disk, and a failed append
+/// gives the id free again.
+///
+///     delivery A of evt_1          delivery B of evt_1
+///     claim: absent → pending
+///     append … sync                claim: pending → waits for A
+///     settle: pending → stored     (nothing is appended)
+///     200                          200 duplicate
+///
+/// When A's append fails, B fails with it, and Stripe's next retry claims anew.
+final class Admission: Sendable {
+    private let topic: Topic
+    private let state: Mutex<State>
+    /// Reads the identity out of a stored body, to compare it exactly.
+    private let identify: @Sendable (ArraySlice<UInt8>) -> EventIdentity?
+
+    private struct State {
+        var index: AdmissionIndex
+        var pending: [EventID: Pending] = [:]
+        /// Everything below is in the index; written until the catch-up is done.
+        var indexed: Offset
+    }
+
+    private struct Pending {
+        var identity: EventIdentity
+        var waiters: [CheckedContinuation<Result<Bool, LogError>, Never>] = []
+    }
+
+    private enum Claim {
+        case claimed
+        case pending(EventIdentity)
+        case stored([Offset])
+    }
+
+    /// - Parameters:
+    ///   - topic: `webhook.received`.
+    ///   - index: what a snapshot held; its records up to `indexed`.
+    init(
+        topic: Topic, index: AdmissionIndex, indexed: Offset,
+        identify: @escaping @Sendable (ArraySlice<UInt8>) -> EventIdentity?
+    ) {
+        self.topic = topic
+        self.identify = identify
+        state = Mutex(State(index: index, indexed: indexed))
+    }
+
+    /// Appends `record` unless an event of this id is stored, and returns when that is on disk.
+    ///
+    /// - Throws: what the append failed with; the id is then free again.
+    func admit(_ identity: EventIdentity, record: Record) async throws(LogError) -> AdmissionOutcome {
+        var ruledOut: [Offset] = []
+        while true {
+            switch claim(identity, ruledOut: ruledOut) {
+            case .claimed:
+                return .admitted(try await append(record, for: identity))
+            case .pending(let first):
+                guard try await settled(identity.id) else { continue }
+                return first == identity ? .duplicate : .conflict
+            case .stored(let candidates):
+                if let first = try stored(among: candidates, as: identity.id) {
+                    return first == identity ? .duplicate : .conflict
+                }
+                ruledOut = candidates
+            }
+        }
+    }
+
+    /// How many records the index knows.
+    var count: Int { state.withLock { $0.index.count } }
+
+    /// Adds what the log holds beyond the snapshot; call before the first `admit`.
+    ///
+    /// - Parameter progress: called with the offset reached, about once a megabyte.
+    func catchUp(progress: (Offset) -> Void) throws(LogError) {
+        let end = topic.highWatermark
+        var next = max(state.withLock { $0.indexed }, topic.start)
+        while next < end {
+            let records = try topic.read(from: next, byteCountMax: GateLimits.catchUpByteCount)
+            guard let last = records.last else { break }
+            state.withLock { state in
+                for stored in records {
+                    guard let key = stored.record.key else { continue }
+                    state.index.insert(AdmissionIndex.digest(of: key), at: stored.offset)
+                }
+                state.indexed = last.offset.advanced(by: 1)
+            }
+            next = last.offset.advanced(by: 1)
+            progress(next)
+        }
+    }
+
+    /// Forgets what retention deleted.
+    func forget(below start: Offset) { state.withLock { $0.index.forget(below: start) } }
+
+    /// Hands out the index shard by shard, so that a snapshot holds the lock for microseconds a time.
+    ///
+    /// - Returns: the offset below which every record is in what was handed out. Some at or above
+    ///   it may be too; reading them again from the log is harmless.
+    func snapshot(each body: (AdmissionIndex.Shard) throws -> Void) async rethrows -> Offset {
+        // A record below the watermark is in the index, or its admission is pending right now and
+        // settles in a moment.
+        let through = topic.highWatermark
+        for id in state.withLock({ Array($0.pending.keys) }) { _ = try? await settled(id) }
+        for shard in 0..<AdmissionIndex.shardCount {
+            try body(state.withLock { $0.index.shards[shard] })
+        }
+        return through
+    }
+
+    private func claim(_ identity: EventIdentity, ruledOut: [Offset]) -> Claim {
+        let digest = AdmissionIndex.digest(of: identity.id.rawValue.utf8)
+        return state.withLock { state in
+            if let pending = state.pending[identity.id] { return .pending(pending.identity) }
+            let candidates = state.index.candidates(for: digest).filter { $0 >= topic.start }
+            guard candidates.allSatisfy(ruledOut.contains) else { return .stored(candidates) }
+            state.pending[identity.id] = Pending(identity: identity)
+            return .claimed
+        }
+    }
+
+    private func append(_ record: Record, for identity: EventIdentity) async throws(LogError) -> Offset {
+        do {
+            let offset = try await topic.append([record]).lowerBound
+            settle(identity, .success(offset))
+            return offset
+        } catch {
+            settle(identity, .failure(error))
+            throw error
+        }
+    }
+
+    private func settle(_ identity: EventIdentity, _ result: Result<Offset, LogError>) {
+        let digest = AdmissionIndex.digest(of: identity.id.rawValue.utf8)
+        let waiters = state.withLock { state in
+            if case .success(let offset) = result {
+                state.index.insert(digest, at: offset)
+            }
+            return state.pending.removeValue(forKey: identity.id)?.waiters ?? []
+        }
+        for waiter in waiters { waiter.resume(returning: result.map { _ in true }) }
+    }
+
+    /// Waits for the pending admission of `id`.
+    ///
+    /// - Returns: false when it was no longer pending, so that the caller looks again.
+    private func settled(_ id: EventID) async throws(LogError) -> Bool {
+        let result: Result<Bool, LogError> = await withCheckedContinuation { continuation in
+            let waits = state.withLock { state in
+                state.pending[id]?.waiters.append(continuation) != nil
+            }
+            if !waits { continuation.resume(returning: .success(false)) }
+        }
+        return try result.get()
+    }
+
+    /// The identity stored under `id` at one of `candidates`; nil when the digest merely collided.
+    private func stored(
+        among candidates: [Offset], as id: EventID
+    ) throws(LogError) -> EventIdentity? {
+        for offset in candidates {
+            guard let first = try topic.read(from: offset, byteCountMax: 1).first,
+                first.offset == offset, let key = first.record.key,
+                key.elementsEqual(id.rawValue.utf8), let value = first.record.value
+            else { continue }
+            // A record that cannot be identified was stored by this gate all the same.
+            return identify(value) ?? EventIdentity(id: id, type: "", created: "")
+        }
+        return nil
+    }
+}

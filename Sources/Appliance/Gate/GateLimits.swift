@@ -1,0 +1,21 @@
+/// Every bound of the webhook port in one place.
+enum GateLimits {
+    /// Bytes of all header fields of a request.
+    static let headerByteCountMax = 16 * 1024
+    /// Header fields of a request.
+    static let headerCountMax = 100
+    /// Seconds from the opening of a connection, or the first byte of a further request, to the end of its header.
+    static let headerSecondsMax: Int64 = 5
+    /// Seconds from the end of the header to the end of the body.
+    static let bodySecondsMax: Int64 = 10
+    /// Seconds that a connection may stay open without a request.
+    static let idleSecondsMax: Int64 = 75
+    /// Connections served at once; further ones wait in the kernel's backlog.
+    static let connectionCountMax = 4096
+    /// Bytes read at once when the index catches up with the log.
+    static let catchUpByteCount = 1 << 20
+    /// Seconds that a client told 503 should wait.
+    static let retryAfterSeconds = 5
+    /// Admissions between two snapshots of the index.
+    static let snapshotIntervalCount = 250_000
+}

@@ -1,0 +1,58 @@
+import NIOCore
+import NIOHTTPTypes
+
+/// Closes a connection whose request takes too long to arrive (slow-loris).
+///
+///     connected ──header deadline──▶ head ──body deadline──▶ end ──idle deadline──▶ head …
+///
+/// The deadline in force is a stored number that a request moves for the price of a clock reading;
+/// one timer a connection looks at it every second.
+final class RequestDeadlines: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+
+    private let onExpired: @Sendable () -> Void
+    private var deadline = NIODeadline.distantFuture
+    private var watch: RepeatedTask?
+
+    /// - Parameter onExpired: called once for each connection that is closed.
+    init(onExpired: @escaping @Sendable () -> Void = {}) {
+        self.onExpired = onExpired
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        expect(within: .seconds(GateLimits.headerSecondsMax))
+        // The handler and its context never leave their event loop; the box checks that.
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        watch = context.eventLoop.scheduleRepeatedTask(
+            initialDelay: .seconds(1), delay: .seconds(1)
+        ) { _ in
+            let (handler, context) = bound.value
+            handler.look(context)
+        }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        watch?.cancel()
+        watch = nil
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head: expect(within: .seconds(GateLimits.bodySecondsMax))
+        case .body: break
+        case .end: expect(within: .seconds(GateLimits.idleSecondsMax))
+        }
+        context.fireChannelRead(data)
+    }
+
+    private func expect(within span: TimeAmount) { deadline = .now() + span }
+
+    private func look(_ context: ChannelHandlerContext) {
+        guard NIODeadline.now() >= deadline else { return }
+        watch?.cancel()
+        watch = nil
+        onExpired()
+        context.close(promise: nil)
+    }
+}

@@ -1,0 +1,140 @@
+import AppendLog
+import Logging
+import ServiceLifecycle
+
+/// Drives one stage: follows its input, appends its outputs, remembers how far it came.
+///
+/// Exactly once between topics: the outputs carry the offset they were derived from and the log
+/// refuses those it has, so a run that died anywhere below repeats itself harmlessly.
+///
+///     read ─▶ process ─▶ append (all topics, synced) ─▶ position ─▶ cursor, now and then
+///                  ▲                                                   │
+///                  └────────── a crash resumes at the cursor ──────────┘
+final class StageRunner<Step: Stage>: Service {
+    private let log: Log
+    private let topics: Topics
+    private let logger: Logger
+    private let checkpoint: Checkpoint
+    private let makeStage: @Sendable () throws -> (stage: Step, position: Offset?)
+
+    /// Stores what a restart resumes from.
+    enum Checkpoint: Sendable {
+        /// Nothing but the position, as the stage's cursor, at most once a second.
+        case cursor
+        /// The stage's state too, through this function; the cursor follows it.
+        case snapshot(everyCount: Int, @Sendable (_ state: [UInt8], _ position: Offset) throws -> Void)
+    }
+
+    /// - Parameter makeStage: the stage as it was at `position`; nil starts at the stage's cursor.
+    init(
+        log: Log, topics: Topics, logger: Logger, checkpoint: Checkpoint = .cursor,
+        makeStage: @escaping @Sendable () throws -> (stage: Step, position: Offset?)
+    ) {
+        self.log = log
+        self.topics = topics
+        self.logger = logger
+        self.checkpoint = checkpoint
+        self.makeStage = makeStage
+    }
+
+    /// Runs until graceful shutdown, then drains what has arrived, for at most ``drainSecondsMax``.
+    func run() async throws {
+        var (stage, position) = try makeStage()
+        let input = topics[Step.input]
+        var next = try position ?? resumePoint(of: input)
+        var saved = next
+        var savedAt = ContinuousClock.now
+        var drainUntil: ContinuousClock.Instant?
+        while true {
+            if next >= input.highWatermark {
+                guard drainUntil == nil else { break }
+                let more = try await waitUnlessStopping(for: next, in: input)
+                if !more { drainUntil = .now + .seconds(StageLimits.drainSecondsMax) }
+                continue
+            }
+            if let drainUntil, .now > drainUntil { break }
+            let records = try input.read(from: next, byteCountMax: StageLimits.batchByteCount)
+            guard let last = records.last else { continue }
+            try await append(stage.process(records))
+            next = last.offset.advanced(by: 1)
+            if isDue(saved: saved, next: next, savedAt: savedAt) {
+                try await save(stage, next, in: input)
+                (saved, savedAt) = (next, .now)
+            }
+        }
+        if next > saved { try await save(stage, next, in: input) }
+        logger.info("stage stopped", metadata: ["stage": "\(Step.name)", "position": "\(next.rawValue)"])
+    }
+
+    private func resumePoint(of input: Topic) throws -> Offset {
+        let cursor = log.cursors.committed(group: try GroupName(Step.name), topic: input.name)
+        return max(cursor ?? input.start, input.start)
+    }
+
+    /// - Returns: false when graceful shutdown ended the wait.
+    private func waitUnlessStopping(for next: Offset, in input: Topic) async throws -> Bool {
+        do {
+            try await cancelWhenGracefulShutdown { try await input.waitForRecords(from: next) }
+            return true
+        } catch LogError.cancelled {
+            return false
+        }
+    }
+
+    /// Appends to every topic at once: their syncs overlap.
+    private func append(_ outputs: [StageOutput]) async throws {
+        guard !outputs.isEmpty else { return }
+        let byTopic = Dictionary(grouping: outputs, by: \.topic)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (id, outputs) in byTopic {
+                let records = outputs.map { SourcedRecord(source: $0.source, record: $0.record) }
+                group.addTask { try await self.append(records, to: id) }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    /// A full disk is waited out: what was read stays in the input, so nothing is lost meanwhile.
+    private func append(_ records: [SourcedRecord], to id: TopicID) async throws {
+        var attempt = 0
+        while true {
+            do {
+                _ = try await topics[id].append(records, producer: ProducerName(Step.name))
+                return
+            } catch where error.isRetryable {
+                attempt += 1
+                logger.error("append refused, waiting", metadata: [
+                    "stage": "\(Step.name)", "topic": "\(id.rawValue)", "error": "\(error)",
+                    "attempt": "\(attempt)",
+                ])
+                try await Task.sleep(for: .milliseconds(min(100 << min(attempt, 6), 5000)))
+            }
+        }
+    }
+
+    private func isDue(saved: Offset, next: Offset, savedAt: ContinuousClock.Instant) -> Bool {
+        switch checkpoint {
+        case .cursor: .now - savedAt > .seconds(1)
+        case .snapshot(let everyCount, _): saved.distance(to: next) >= everyCount
+        }
+    }
+
+    private func save(_ stage: Step, _ next: Offset, in input: Topic) async throws {
+        if case .snapshot(_, let store) = checkpoint, let state = stage.snapshot() {
+            try store(state, next)
+        }
+        try await log.cursors.commit(next, group: GroupName(Step.name), topic: input.name)
+    }
+}
+
+/// Bounds of the stages.
+enum StageLimits {
+    /// Bytes of input that a stage takes at once; bounds its memory and its outputs' batch.
+    static let batchByteCount = 1 << 20
+    /// Seconds that a stopping stage goes on with what has already arrived; the rest waits for the next start.
+    static let drainSecondsMax = 1
+    /// Records between two snapshots of the feature state.
+    static let snapshotIntervalCount = 200_000
+    /// Inputs that one ledger transaction takes at most.
+    static let ledgerBatchCount = 2048
+}

@@ -1,0 +1,55 @@
+import Synchronization
+
+/// What the daemon has done since it started, counted without a lock.
+///
+/// Totals per currency are the exception: they sit behind one, touched once a batch.
+final class Counters: Sendable {
+    /// What is counted. ``label`` is its stable name in the demo, in metrics and in JSON.
+    enum Name: Int, CaseIterable, Sendable {
+        case admitted, duplicates, conflicts
+        case signatureRefused, bodyTooLarge, unavailable, requestsTimedOut
+        case validated, ignored, deadLetters
+        case scored, rescored, notScored, approved, flagged, blocked, reviewsOpened
+        case booked, alreadyBooked, postingsRefused
+
+        /// The case's name in snake case.
+        var label: String {
+            "\(self)".reduce(into: "") { label, letter in
+                label += letter.isUppercase ? "_" + letter.lowercased() : String(letter)
+            }
+        }
+    }
+
+    private let values: [Cell]
+    private let money = Mutex<[Currency: Int64]>([:])
+    /// From a record's arrival at the gate to its commit in the ledger.
+    let endToEnd = LatencyHistogram()
+    /// From a request's arrival to its answer, where that is 200.
+    let acknowledged = LatencyHistogram()
+
+    private final class Cell: Sendable {
+        let value = Atomic<Int>(0)
+    }
+
+    init() { values = Name.allCases.map { _ in Cell() } }
+
+    /// Adds `count` to a counter.
+    func add(_ name: Name, _ count: Int = 1) {
+        guard count != 0 else { return }
+        values[name.rawValue].value.add(count, ordering: .relaxed)
+    }
+
+    /// The counter's value now.
+    subscript(name: Name) -> Int { values[name.rawValue].value.load(ordering: .relaxed) }
+
+    /// Adds payments booked, in minor units.
+    func add(volume: [Currency: Int64]) {
+        guard !volume.isEmpty else { return }
+        money.withLock { total in
+            for (currency, amount) in volume { total[currency, default: 0] &+= amount }
+        }
+    }
+
+    /// Payments booked since the start by currency, in minor units.
+    var volume: [Currency: Int64] { money.withLock { $0 } }
+}
