@@ -22,7 +22,7 @@ final class StageRunner<Step: Stage>: Service {
         /// Nothing but the position, as the stage's cursor, at most once a second.
         case cursor
         /// The stage's state too, through this function; the cursor follows it.
-        case snapshot(everyCount: Int, @Sendable (_ state: [UInt8], _ position: Offset) throws -> Void)
+        case snapshot(everyCount: Int, @Sendable (_ state: [UInt8]) throws -> Void)
     }
 
     /// - Parameter makeStage: the stage as it was at `position`; nil starts at the stage's cursor.
@@ -121,7 +121,7 @@ final class StageRunner<Step: Stage>: Service {
 
     private func save(_ stage: Step, _ next: Offset, in input: Topic) async throws {
         if case .snapshot(_, let store) = checkpoint, let state = stage.snapshot() {
-            try store(state, next)
+            try store(state)
         }
         try await log.cursors.commit(next, group: GroupName(Step.name), topic: input.name)
     }

@@ -23,9 +23,9 @@ final class Counters: Sendable {
     private let values: [Cell]
     private let money = Mutex<[Currency: Int64]>([:])
     /// From a record's arrival at the gate to its commit in the ledger.
-    let endToEnd = LatencyHistogram()
+    let endToEnd = ConcurrentHistogram()
     /// From a request's arrival to its answer, where that is 200.
-    let acknowledged = LatencyHistogram()
+    let acknowledged = ConcurrentHistogram()
 
     private final class Cell: Sendable {
         let value = Atomic<Int>(0)

@@ -4,7 +4,7 @@ import Synchronization
 /// by any number of threads at once.
 ///
 /// The layout is that of an HDR histogram: 32 linear steps between each two powers of two.
-final class LatencyHistogram: Sendable {
+final class ConcurrentHistogram: Sendable {
     private static let stepBits = 5
     private static let bucketCount = (41 - stepBits) << stepBits
     private let buckets: [Cell]

@@ -1,0 +1,148 @@
+import ArgumentParser
+import Foundation
+
+/// `tillbox ledger …`: looks into the ledger, also while the daemon runs. Nothing here writes.
+struct LedgerCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ledger", abstract: "Look into the ledger: balances, transactions, proof.",
+        subcommands: [Balances.self, Show.self, Verify.self])
+
+    /// Where the ledger is, and whether a program reads the answer.
+    struct Options: ParsableArguments {
+        @OptionGroup var data: DataOptions
+
+        @Flag(help: "Answer with one JSON document.")
+        var json = false
+
+        /// Opens the ledger for reading and hands it to `body`.
+        func withLedger<Value>(_ body: (SQLiteLedger) throws -> Value) async throws -> Value {
+            let folder = try await data.settings(needsSecrets: false).dataPath
+            do {
+                let ledger = try SQLiteLedger.open(
+                    path: "\(folder)/ledger.sqlite", readOnly: true, clockMilliseconds: { 0 })
+                return try body(ledger)
+            } catch let error as LedgerError {
+                throw CommandFailure.cannotRun(error.description)
+            }
+        }
+    }
+
+    /// `ledger balances`
+    struct Balances: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List every account's balance by currency; debits are positive.")
+        @OptionGroup var options: Options
+        @Option(
+            name: .customLong("as-of"),
+            help: "Only what took effect until then: RFC 3339, a date, or Unix seconds.")
+        var asOf: Moment?
+
+        mutating func run() async throws {
+            let balances = try await options.withLedger { ledger in
+                if let asOf { return try ledger.balances(asOf: asOf.instant) }
+                return try ledger.balances()
+            }
+            let rows = balances.map { balance in
+                [
+                    "account": .text(balance.account.rawValue),
+                    "currency": .text(balance.currency.code),
+                    "minor_units": .number(balance.balance.rawValue),
+                    "balance": .text(balance.display),
+                ] as [String: Table.Cell]
+            }
+            Table(columns: ["account", "currency", "minor_units", "balance"], rows: rows)
+                .print(asJSON: options.json, named: "balances")
+        }
+    }
+
+    /// `ledger show`
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show a transaction with its entries, by its number or its movement.")
+        @OptionGroup var options: Options
+        @Argument(help: "A transaction's number, or a movement such as charge:ch_….")
+        var what: String
+
+        mutating func run() async throws {
+            let what = what
+            let found = try await options.withLedger { ledger -> [PostedTransaction] in
+                if let id = Int64(what) {
+                    return try ledger.transaction(TransactionID(id)).map { [$0] } ?? []
+                }
+                return try ledger.transactions(of: MovementKey(what))
+            }
+            guard !found.isEmpty else {
+                throw CommandFailure.foundSomething("the ledger has no transaction \(what)")
+            }
+            let rows = found.flatMap { transaction in
+                transaction.posting.entries.map { Self.row(transaction, $0) }
+            }
+            Table(
+                columns: [
+                    "id", "movement", "kind", "event", "effective_at", "account", "currency",
+                    "minor_units", "amount",
+                ], rows: rows
+            )
+            .print(asJSON: options.json, named: "entries")
+        }
+
+        private static func row(
+            _ transaction: PostedTransaction, _ entry: Entry
+        ) -> [String: Table.Cell] {
+            let posting = transaction.posting
+            let at = Date(timeIntervalSince1970: Double(posting.effectiveAt.seconds))
+            return [
+                "id": .number(transaction.id.rawValue), "movement": .text(posting.movement.rawValue),
+                "kind": .text(posting.kind.name), "event": .text(posting.eventID.rawValue),
+                "effective_at": .text(at.formatted(.iso8601)),
+                "account": .text(entry.account.rawValue), "currency": .text(entry.currency.code),
+                "minor_units": .number(entry.amount.rawValue),
+                "amount": .text(entry.currency.display(entry.amount)),
+            ]
+        }
+    }
+
+    /// `ledger verify`
+    struct Verify: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Recompute the hash chain, every sum and every balance.")
+        @OptionGroup var options: Options
+
+        mutating func run() async throws {
+            let bar = ProgressBar(label: "verifying")
+            let found = try await options.withLedger { ledger in
+                try ledger.verify { bar.show($0.checked, of: $0.total) }
+            }
+            bar.clear()
+            let row: [String: Table.Cell] = [
+                "transactions": .number(found.transactions), "entries": .number(found.entries),
+                "head": .text(found.head.map { String(format: "%02x", $0) }.joined()),
+                "sound": .text(found.fault == nil ? "yes" : "no"),
+            ]
+            Table(columns: ["transactions", "entries", "sound", "head"], rows: [row])
+                .print(asJSON: options.json, named: "verification")
+            if let fault = found.fault {
+                throw CommandFailure.foundSomething(
+                    "\(fault.check) is wrong at \(fault.row): expected \(fault.expected), "
+                        + "found \(fault.found)")
+            }
+        }
+    }
+}
+
+/// A moment on the command line: RFC 3339, a UTC date (its last second), or Unix seconds.
+struct Moment: ExpressibleByArgument {
+    let instant: Instant
+
+    init?(argument: String) {
+        if let seconds = Int64(argument) {
+            instant = Instant(seconds: seconds)
+        } else if let date = try? Date(argument, strategy: .iso8601) {
+            instant = Instant(seconds: Int64(date.timeIntervalSince1970))
+        } else if let day = try? Date("\(argument)T00:00:00Z", strategy: .iso8601) {
+            instant = Instant(seconds: Int64(day.timeIntervalSince1970) + 86_399)
+        } else {
+            return nil
+        }
+    }
+}

@@ -1,0 +1,95 @@
+import AppendLog
+import Foundation
+import Logging
+import ServiceLifecycle
+
+/// The way of a payment, in order. Read this first.
+///
+///     Stripe ─▶ Gate ─▶ webhook.received         verified, admitted once, on disk, then 200
+///                            │
+///                        Validate                ValidateStage, EventValidator
+///                            ▼
+///                      payment.validated ──▶ dead.letter, with a reason
+///                            │
+///                    Features + Score            ScoreStage, Scoring: FeatureEngine, FraudModel, Verdicts
+///                            ▼
+///            payment.features · payment.scored · payment.review
+///                            │
+///                         Ledger                 LedgerService, SQLiteLedger: entries + position, one commit
+///                            ▼
+///                      ledger.posted
+///
+/// Every arrow is a durable topic, so that each step can die at any moment and go on where it was.
+struct Pipeline {
+    let log: Log
+    let topics: Topics
+    let ledger: SQLiteLedger
+    let model: FraudModel
+    let settings: Settings
+    let folder: DataFolder
+    let clock: any LogClock
+    let counters: Counters
+    let logger: Logger
+
+    /// The steps behind the gate, in the order in which a payment passes them.
+    func services() throws -> [any Service] {
+        [validate(), try score(), book()]
+    }
+
+    private func validate() -> any Service {
+        let (merchant, counters) = (settings.defaultMerchant, counters)
+        return StageRunner(log: log, topics: topics, logger: logger) {
+            let validator = EventValidator(defaultMerchant: merchant)
+            return (ValidateStage(validator: validator, counters: counters), nil)
+        }
+    }
+
+    private func score() throws -> any Service {
+        let verdicts = Verdicts(
+            thresholds: try model.schema.thresholds.tightened(
+                review: settings.reviewFrom, block: settings.blockFrom),
+            amountLimits: settings.amountLimits)
+        let path = folder.featureSnapshot
+        let limits = FeatureLimits(
+            customersMax: settings.customersMax, movementsMax: settings.movementsMax)
+        let (model, counters, logger) = (model, counters, logger)
+        let input = topics[ScoreStage.input]
+        return StageRunner<ScoreStage>(
+            log: log, topics: topics, logger: logger,
+            checkpoint: .snapshot(everyCount: StageLimits.snapshotIntervalCount) { state in
+                // Written beside the old one and renamed, so that a crash leaves one of the two.
+                try Data(state).write(to: URL(filePath: path), options: .atomic)
+            }
+        ) {
+            let features = Self.restoredFeatures(from: path, limits: limits, log: input)
+            let position = max(Offset(features.position), input.start)
+            logger.info("features restored", metadata: [
+                "position": "\(position.rawValue)", "of": "\(input.highWatermark.rawValue)",
+            ])
+            let scoring = Scoring(
+                features: features, verdicts: verdicts, model: model)
+            let stage = ScoreStage(
+                scoring: scoring, schemaVersion: model.schema.version, counters: counters)
+            return (stage, position)
+        }
+    }
+
+    private func book() -> any Service {
+        LedgerService(
+            log: log, topics: topics, ledger: ledger, clock: clock, counters: counters,
+            logger: logger)
+    }
+
+    /// The engine as it was last saved. Without a usable snapshot (none, damaged, of other limits, or
+    /// ahead of the log) it starts empty and reads the whole topic again; the log refuses the outputs
+    /// it has.
+    private static func restoredFeatures(
+        from path: String, limits: FeatureLimits, log: Topic
+    ) -> FeatureEngine {
+        guard let bytes = FileManager.default.contents(atPath: path),
+            let engine = try? FeatureEngine(snapshot: [UInt8](bytes), limits: limits),
+            (log.start.rawValue...log.highWatermark.rawValue).contains(engine.position)
+        else { return FeatureEngine(limits: limits) }
+        return engine
+    }
+}

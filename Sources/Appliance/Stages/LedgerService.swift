@@ -1,0 +1,326 @@
+import AppendLog
+import Dispatch
+import Logging
+import ServiceLifecycle
+
+/// Books `payment.scored` and `payment.review` into the ledger, and what was booked into `ledger.posted`.
+///
+/// The position lives in the ledger's own database, in the transaction of the entries. Two things
+/// lie outside that transaction and are made up for after a crash:
+///
+///     post (entries + positions) ─▶ dead letters of refused inputs ─▶ ledger.posted ─▶ cursor
+///                                                                                        │
+///     start: inputs from the cursor to the position are offered again; the ledger says   │
+///     "already booked" or refuses as before ─▶ dead letters (the log refuses those it ◀──┘
+///     has) ─▶ transactions after the last one in ledger.posted are published
+final class LedgerService: Service {
+    static let name = "ledger"
+    private static let inputs = [TopicID.paymentScored, .paymentReview]
+
+    private let log: Log
+    private let topics: Topics
+    private let ledger: SQLiteLedger
+    private let clock: any LogClock
+    private let counters: Counters
+    private let logger: Logger
+    /// SQLite blocks; it does so here and not on the cooperative pool.
+    private let queue = DispatchQueue(label: "tillbox.ledger")
+
+    init(
+        log: Log, topics: Topics, ledger: SQLiteLedger, clock: any LogClock, counters: Counters,
+        logger: Logger
+    ) {
+        self.log = log
+        self.topics = topics
+        self.ledger = ledger
+        self.clock = clock
+        self.counters = counters
+        self.logger = logger
+    }
+
+    /// Runs until graceful shutdown, then drains what has arrived, for at most a second.
+    func run() async throws {
+        var positions = try await recover()
+        var savedAt = ContinuousClock.now
+        var drainUntil: ContinuousClock.Instant?
+        while true {
+            let batch = try read(from: positions)
+            guard !batch.isEmpty else {
+                guard drainUntil == nil else { break }
+                if !(try await waitUnlessStopping(for: positions)) {
+                    drainUntil = .now + .seconds(StageLimits.drainSecondsMax)
+                }
+                continue
+            }
+            if let drainUntil, .now > drainUntil { break }
+            positions = try await book(batch, advancing: positions)
+            if .now - savedAt > .seconds(1) {
+                try await saveCursors(positions)
+                savedAt = .now
+            }
+        }
+        try await saveCursors(positions)
+        logger.info("stage stopped", metadata: ["stage": "\(Self.name)"])
+    }
+
+    // MARK: One batch
+
+    /// What to read next, by topic.
+    private typealias Positions = [TopicID: Offset]
+
+    /// Records of one topic, decoded; a record that cannot be is a dead letter already.
+    private struct Batch {
+        var inputs: [(topic: TopicID, stored: StoredRecord, input: LedgerInput)] = []
+        var undecodable: [(TopicID, StageOutput)] = []
+        var next: Positions = [:]
+        var isEmpty: Bool { next.isEmpty }
+    }
+
+    private func read(from positions: Positions) throws -> Batch {
+        let document = JSONDocument()
+        var batch = Batch()
+        for id in Self.inputs {
+            let from = positions[id] ?? topics[id].start
+            guard from < topics[id].highWatermark else { continue }
+            let records = try topics[id].read(from: from, byteCountMax: StageLimits.batchByteCount)
+                .prefix(StageLimits.ledgerBatchCount)
+            for stored in records { add(stored, of: id, to: &batch, using: document) }
+            if let last = records.last { batch.next[id] = last.offset.advanced(by: 1) }
+        }
+        return batch
+    }
+
+    private func add(
+        _ stored: StoredRecord, of id: TopicID, to batch: inout Batch, using document: JSONDocument
+    ) {
+        let value = stored.record.value ?? []
+        do {
+            let input: LedgerInput =
+                id == .paymentScored
+                ? .scored(try ScoredPayment(value, using: document))
+                : .review(try ReviewRecord(value, using: document))
+            batch.inputs.append((id, stored, input))
+        } catch {
+            batch.undecodable.append(
+                (id, .undecodable(stored, topic: id, stage: Self.name, error)))
+        }
+    }
+
+    private func book(_ batch: Batch, advancing positions: Positions) async throws -> Positions {
+        let next = positions.merging(batch.next) { $1 }
+        let outcome = try await post(batch.inputs.map(\.input), next)
+        count(outcome, of: batch)
+        try await bury(outcome.inputs, of: batch)
+        try await publish(outcome.posted)
+        return next
+    }
+
+    /// A full disk is waited out: the inputs stay in the log, so nothing is lost meanwhile.
+    private func post(_ inputs: [LedgerInput], _ positions: Positions) async throws -> PostOutcome {
+        let stored = positions.map {
+            ConsumerPosition(topic: $0.key.rawValue, nextOffset: $0.value.rawValue)
+        }
+        .sorted { $0.topic < $1.topic }
+        while true {
+            do {
+                return try await onQueue { [ledger] () throws(LedgerError) in
+                    try ledger.post(inputs, positions: stored)
+                }
+            } catch let error as LedgerError where error.isRetryable {
+                logger.error("ledger refused a batch, waiting", metadata: ["error": "\(error)"])
+                try await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+
+    private func count(_ outcome: PostOutcome, of batch: Batch) {
+        counters.add(.booked, outcome.posted.count)
+        let now = clock.now().milliseconds
+        var volume: [Currency: Int64] = [:]
+        for (input, result) in zip(batch.inputs, outcome.inputs) {
+            switch result {
+            case .booked:
+                counters.endToEnd.record(
+                    microseconds: (now - input.stored.record.timestamp.milliseconds) * 1000)
+                if case .scored(let payment) = input.input, payment.event.kind == .payment {
+                    volume[payment.event.currency, default: 0] &+= payment.event.amount.rawValue
+                }
+            case .alreadyBooked: counters.add(.alreadyBooked)
+            case .nothingToBook: break
+            case .refused: counters.add(.postingsRefused)
+            }
+        }
+        counters.add(volume: volume)
+    }
+
+    /// Dead letters for what the posting rules refused and for what could not be read.
+    private func bury(_ outcomes: [InputOutcome], of batch: Batch) async throws {
+        var letters: [TopicID: [SourcedRecord]] = [:]
+        for (id, output) in batch.undecodable {
+            letters[id, default: []].append(SourcedRecord(source: output.source, record: output.record))
+        }
+        for (input, outcome) in zip(batch.inputs, outcomes) {
+            guard case .refused(let refusal) = outcome else { continue }
+            let stored = input.stored
+            let letter = DeadLetter(
+                topic: input.topic.rawValue, offset: stored.offset, stage: Self.name,
+                reason: refusal.code, detail: refusal.description)
+            letters[input.topic, default: []].append(SourcedRecord(
+                source: stored.offset,
+                record: letter.record(
+                    key: stored.record.key, value: stored.record.value,
+                    eventID: stored.record.header("event-id")
+                        .map { String(decoding: $0, as: UTF8.self) },
+                    timestamp: stored.record.timestamp)))
+        }
+        for (id, letters) in letters {
+            let outcome = try await topics[.deadLetter].append(
+                letters.sorted { $0.source < $1.source },
+                producer: ProducerName("\(Self.name):\(id.rawValue)"))
+            counters.add(.deadLetters, letters.count - outcome.refusedCount)
+        }
+    }
+
+    /// Appends booked transactions to `ledger.posted`; their ids are the source offsets.
+    private func publish(_ transactions: [PostedTransaction]) async throws {
+        guard !transactions.isEmpty else { return }
+        let records = transactions.map { transaction in
+            SourcedRecord(
+                source: Offset(transaction.id.rawValue), record: Self.record(of: transaction))
+        }
+        _ = try await topics[.ledgerPosted].append(records, producer: ProducerName(Self.name))
+    }
+
+    private static func record(of transaction: PostedTransaction) -> Record {
+        let posting = transaction.posting
+        return Record(
+            key: ArraySlice(posting.movement.rawValue.utf8), value: LedgerPosted(transaction).encoded()[...],
+            headers: [
+                RecordHeader("event-id", posting.eventID.rawValue),
+                RecordHeader("source-offset", String(transaction.id.rawValue)),
+                RecordHeader("schema", "\(LedgerPosted.schema)"),
+            ],
+            timestamp: Timestamp(milliseconds: transaction.postedAtMilliseconds))
+    }
+
+    // MARK: Start and end
+
+    /// Makes up for a crash after a commit, and says where to go on.
+    private func recover() async throws -> Positions {
+        var positions: Positions = [:]
+        for id in Self.inputs {
+            let topic = topics[id]
+            let stored = try await onQueue { [ledger] () throws(LedgerError) in
+                try ledger.position(topic: id.rawValue)
+            }
+            let next = max(stored.map(Offset.init) ?? topic.start, topic.start)
+            guard next <= topic.highWatermark else {
+                throw LedgerAheadOfLog(topic: id, ledger: next, log: topic.highWatermark)
+            }
+            positions[id] = next
+            try await buryAgain(id, through: next)
+        }
+        try await publishMissing()
+        return positions
+    }
+
+    /// Offers the inputs between the cursor and the position again, for their refusals.
+    private func buryAgain(_ id: TopicID, through position: Offset) async throws {
+        let group = try GroupName(Self.name)
+        let cursor = log.cursors.committed(group: group, topic: topics[id].name) ?? topics[id].start
+        var next = max(cursor, topics[id].start)
+        while next < position {
+            let document = JSONDocument()
+            var batch = Batch()
+            let records = try topics[id].read(from: next, byteCountMax: StageLimits.batchByteCount)
+                .prefix { $0.offset < position }
+            guard let last = records.last else { break }
+            for stored in records { add(stored, of: id, to: &batch, using: document) }
+            let outcome = try await post(batch.inputs.map(\.input), [:])
+            try await bury(outcome.inputs, of: batch)
+            next = last.offset.advanced(by: 1)
+        }
+    }
+
+    private func publishMissing() async throws {
+        let producer = try ProducerName(Self.name)
+        var last = topics[.ledgerPosted].lastSource(of: producer)?.rawValue ?? 0
+        while true {
+            let missing = try await onQueue { [ledger, last] () throws(LedgerError) in
+                try ledger.posted(after: TransactionID(last), limit: StageLimits.ledgerBatchCount)
+            }
+            guard let newest = missing.last else { return }
+            try await publish(missing)
+            last = newest.id.rawValue
+        }
+    }
+
+    private func saveCursors(_ positions: Positions) async throws {
+        let group = try GroupName(Self.name)
+        for (id, next) in positions {
+            try await log.cursors.commit(next, group: group, topic: topics[id].name)
+        }
+    }
+
+    /// - Returns: false when graceful shutdown ended the wait.
+    private func waitUnlessStopping(for positions: Positions) async throws -> Bool {
+        do {
+            try await cancelWhenGracefulShutdown {
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for id in Self.inputs {
+                        let topic = self.topics[id]
+                        let next = positions[id] ?? topic.start
+                        group.addTask { try await topic.waitForRecords(from: next) }
+                    }
+                    try await group.next()
+                    group.cancelAll()
+                }
+            }
+            return true
+        } catch LogError.cancelled {
+            return false
+        }
+    }
+
+    private func onQueue<Value: Sendable>(
+        _ body: @escaping @Sendable () throws(LedgerError) -> Value
+    ) async throws(LedgerError) -> Value {
+        let result: Result<Value, LedgerError> = await withCheckedContinuation { continuation in
+            queue.async {
+                do throws(LedgerError) {
+                    continuation.resume(returning: .success(try body()))
+                } catch {
+                    continuation.resume(returning: .failure(error))
+                }
+            }
+        }
+        return try result.get()
+    }
+}
+
+/// The ledger knows more of the log than the log itself: one of the two was put back from a backup.
+struct LedgerAheadOfLog: Error, CustomStringConvertible {
+    var topic: TopicID
+    var ledger: Offset
+    var log: Offset
+
+    var description: String {
+        "the ledger has booked \(topic.rawValue) up to offset \(ledger.rawValue), but the log ends at "
+            + "\(log.rawValue): restore ledger.sqlite and log/ from the same backup"
+    }
+}
+
+extension LedgerPosted {
+    /// The record of a booked transaction.
+    init(_ transaction: PostedTransaction) {
+        let posting = transaction.posting
+        self.init(
+            id: transaction.id.rawValue, movement: posting.movement, eventID: posting.eventID,
+            kind: posting.kind.name, effectiveAt: posting.effectiveAt,
+            postedAt: Instant(seconds: transaction.postedAtMilliseconds / 1000),
+            entries: posting.entries.map {
+                Entry(account: $0.account.rawValue, currency: $0.currency, amount: $0.amount)
+            },
+            hash: transaction.hash.map { String(format: "%02x", $0) }.joined())
+    }
+}

@@ -1,0 +1,102 @@
+import AppendLog
+
+/// `payment.validated` → `payment.features`, `payment.scored`, `payment.review`.
+struct ScoreStage: Stage {
+    static let name = "score"
+    static let input = TopicID.paymentValidated
+    static let outputs = [
+        TopicID.paymentFeatures, .paymentScored, .paymentReview, .deadLetter,
+    ]
+
+    private var scoring: Scoring
+    private let schemaVersion: String
+    private let document = JSONDocument()
+    private let counters: Counters
+
+    /// - Parameter schemaVersion: the model schema's version, as `payment.features` names it.
+    init(scoring: Scoring, schemaVersion: String, counters: Counters) {
+        self.scoring = scoring
+        self.schemaVersion = schemaVersion
+        self.counters = counters
+    }
+
+    mutating func process(_ records: [StoredRecord]) -> [StageOutput] {
+        var outputs: [StageOutput] = []
+        var sources: [StoredRecord] = []
+        var events: [PaymentEvent] = []
+        for stored in records {
+            do {
+                events.append(try PaymentEvent(stored.record.value ?? [], using: document))
+                sources.append(stored)
+            } catch {
+                counters.add(.deadLetters)
+                outputs.append(.undecodable(stored, topic: Self.input, stage: Self.name, error))
+            }
+        }
+        let outcomes = scoring.score(events)
+        // The snapshot carries the place in the log that it is the state of.
+        scoring.features.position =
+            records.last.map { $0.offset.rawValue + 1 } ?? scoring.features.position
+        for (place, outcome) in outcomes.enumerated() {
+            emit(outcome, of: events[place], from: sources[place], into: &outputs)
+        }
+        return outputs
+    }
+
+    func snapshot() -> [UInt8]? { scoring.features.snapshot() }
+
+    private func emit(
+        _ outcome: ScoreOutcome, of event: PaymentEvent, from stored: StoredRecord,
+        into outputs: inout [StageOutput]
+    ) {
+        if let vector = outcome.features {
+            let record = FeaturesRecord(
+                eventID: event.eventID, objectID: event.objectID, schemaVersion: schemaVersion,
+                vector: vector)
+            outputs.append(derived(.paymentFeatures, from: stored, event, record))
+        }
+        if let payment = outcome.payment {
+            count(payment)
+            outputs.append(derived(.paymentScored, from: stored, event, payment))
+        }
+        if let review = outcome.review {
+            if review.state == .opened { counters.add(.reviewsOpened) }
+            outputs.append(derived(.paymentReview, from: stored, event, review))
+        }
+    }
+
+    private func derived(
+        _ topic: TopicID, from stored: StoredRecord, _ event: PaymentEvent, _ value: some JSONRecord
+    ) -> StageOutput {
+        .derived(
+            topic: topic, from: stored, eventID: event.eventID,
+            schema: "\(type(of: value).schema)", key: event.orderingKey, value: value.encoded())
+    }
+
+    private func count(_ payment: ScoredPayment) {
+        counters.add(.scored)
+        switch payment.verdict {
+        case .notScored: counters.add(.notScored)
+        case .approve: counters.add(.approved)
+        case .manualReview: counters.add(.flagged)
+        case .block: counters.add(.blocked)
+        }
+    }
+}
+
+extension StageOutput {
+    /// A dead letter for a record of ours that cannot be read: damage, or a newer writer.
+    static func undecodable(
+        _ stored: StoredRecord, topic: TopicID, stage: String, _ error: RecordCodecError
+    ) -> StageOutput {
+        let letter = DeadLetter(
+            topic: topic.rawValue, offset: stored.offset, stage: stage, reason: "record_malformed",
+            detail: "\(error)")
+        return StageOutput(
+            topic: .deadLetter, source: stored.offset,
+            record: letter.record(
+                key: stored.record.key, value: stored.record.value,
+                eventID: stored.record.header("event-id").map { String(decoding: $0, as: UTF8.self) },
+                timestamp: stored.record.timestamp))
+    }
+}

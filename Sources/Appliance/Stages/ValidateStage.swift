@@ -1,0 +1,54 @@
+import AppendLog
+
+/// `webhook.received` → `payment.validated`, or a dead letter that says why not.
+struct ValidateStage: Stage {
+    static let name = "validate"
+    static let input = TopicID.webhookReceived
+    static let outputs = [TopicID.paymentValidated, .deadLetter]
+
+    private let validator: EventValidator
+    private let counters: Counters
+
+    init(validator: EventValidator, counters: Counters) {
+        self.validator = validator
+        self.counters = counters
+    }
+
+    mutating func process(_ records: [StoredRecord]) -> [StageOutput] {
+        var outputs: [StageOutput] = []
+        outputs.reserveCapacity(records.count)
+        for stored in records { process(stored, into: &outputs) }
+        return outputs
+    }
+
+    private func process(_ stored: StoredRecord, into outputs: inout [StageOutput]) {
+        switch validator.validate(stored.record.value ?? []) {
+        case .movements(let events, cardNumbersMasked: _):
+            counters.add(.validated, events.count)
+            for event in events {
+                outputs.append(.derived(
+                    topic: .paymentValidated, from: stored, eventID: event.eventID,
+                    schema: "\(PaymentEvent.schema)", key: event.orderingKey,
+                    value: event.encoded()))
+            }
+        case .ignored:
+            counters.add(.ignored)
+        case .refused(let refusal):
+            counters.add(.deadLetters)
+            let letter = DeadLetter(
+                topic: Self.input.rawValue, offset: stored.offset, stage: Self.name,
+                reason: refusal.code.rawValue, detail: refusal.detail)
+            outputs.append(StageOutput(
+                topic: .deadLetter, source: stored.offset,
+                record: letter.record(
+                    key: stored.record.key, value: stored.record.value,
+                    eventID: stored.record.key.map { String(decoding: $0, as: UTF8.self) },
+                    timestamp: stored.record.timestamp)))
+        }
+    }
+}
+
+extension PaymentEvent {
+    /// Records of one key stay in order: customer, else card, else the object itself.
+    var orderingKey: String { customer ?? card ?? objectID }
+}

@@ -1,0 +1,103 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The arrows between folders, read from the sources: the compiler enforces those between modules only.
+@Suite("Folder edges")
+struct FolderEdgeTests {
+    /// What each folder of Appliance may name of the others. Everyone may name Vocabulary.
+    static let allowed: [String: Set<String>] = [
+        "Vocabulary": [],
+        "Gate": [], "Validate": [], "Features": [], "Ledger": [],
+        "Score": ["Features"],
+        "Stages": ["Gate", "Validate", "Features", "Score", "Ledger"],
+        "Console": [],
+        "Twin": [],
+    ]
+
+    /// Who may import what the product keeps at its rim.
+    static let rim: [String: Set<String>] = [
+        "Hummingbird": ["Gate", "Console", "Command"], "GRDB": ["Ledger"],
+        "ArgumentParser": ["Command", "Twin"], "CXGBoost": ["Score"], "CSimdjson": ["Vocabulary"],
+        "Yams": ["Command"], "Configuration": ["Command"], "COpenSSL": [],
+    ]
+
+    struct Source {
+        var folder: String
+        var path: String
+        var text: String
+    }
+
+    static let sources: [Source] = {
+        let top = Repository.root.appending(path: "Sources/Appliance")
+        let files = FileManager.default.enumerator(at: top, includingPropertiesForKeys: nil)
+        return (files?.allObjects ?? []).compactMap { item in
+            guard let url = item as? URL, url.pathExtension == "swift",
+                let text = try? String(contentsOf: url, encoding: .utf8)
+            else { return nil }
+            let parts = url.pathComponents.dropFirst(top.pathComponents.count)
+            guard parts.count > 1, let folder = parts.first else { return nil }
+            return Source(folder: folder, path: parts.joined(separator: "/"), text: text)
+        }
+    }()
+
+    @Test("the sources are found")
+    func found() {
+        #expect(Self.sources.count > 40)
+        #expect(Set(Self.sources.map(\.folder)).isSuperset(of: Self.allowed.keys))
+    }
+
+    @Test("a folder names only the folders it may", arguments: allowed.keys.sorted())
+    func edges(folder: String) {
+        let mine = Self.words(in: Self.sources.filter { $0.folder == folder })
+        let forbidden = Set(Self.allowed.keys).subtracting(Self.allowed[folder] ?? [])
+            .subtracting([folder, "Vocabulary"]).union(["Command"])
+        for other in forbidden.sorted() {
+            let named = Self.declared(in: other).intersection(mine)
+            #expect(named.isEmpty, "\(folder) names \(named.sorted()) of \(other)")
+        }
+    }
+
+    @Test("a library at the rim is imported only where it belongs", arguments: rim.keys.sorted())
+    func rim(module: String) {
+        let importers = Set(
+            Self.sources.filter { source in
+                source.text.split(separator: "\n").contains { line in
+                    let words = line.split(separator: " ")
+                    return words.contains("import") && words.last.map(String.init) == module
+                }
+            }.map(\.folder))
+        #expect(importers.isSubset(of: Self.rim[module] ?? []), "\(module): \(importers.sorted())")
+    }
+
+    /// Types that a folder declares at the top level and no other folder does.
+    static func declared(in folder: String) -> Set<String> {
+        var names: Set<String> = []
+        for source in sources where source.folder == folder {
+            for line in source.text.split(separator: "\n") where line.first?.isLetter == true {
+                let words = line.split { !($0.isLetter || $0.isNumber || $0 == "_") }.map(String.init)
+                guard !words.contains("private"), !words.contains("fileprivate"),
+                    let keyword = words.firstIndex(where: {
+                        ["struct", "class", "enum", "protocol", "actor"].contains($0)
+                    }), keyword + 1 < words.count
+                else { continue }
+                names.insert(words[keyword + 1])
+            }
+        }
+        return names
+    }
+
+    /// Every word of the code, comments left out.
+    static func words(in sources: [Source]) -> Set<String> {
+        var words: Set<String> = []
+        for source in sources {
+            for line in source.text.split(separator: "\n") {
+                let code = line.split(separator: "//", maxSplits: 1, omittingEmptySubsequences: false)[0]
+                for word in code.split(whereSeparator: { !($0.isLetter || $0.isNumber || $0 == "_") }) {
+                    words.insert(String(word))
+                }
+            }
+        }
+        return words
+    }
+}

@@ -1,0 +1,41 @@
+public import Foundation
+
+/// Where the tests stand.
+public enum Repository {
+    /// The folder that holds Package.swift.
+    public static let root = URL(filePath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    /// The interpreter with the packages of .ci/packages.txt.
+    ///
+    /// - Throws: `MissingPython` that says what to run.
+    public static func python() throws -> String {
+        if let chosen = ProcessInfo.processInfo.environment["TILLBOX_TEST_PYTHON"] { return chosen }
+        let own = root.appending(path: ".venv/bin/python3").path
+        guard FileManager.default.isExecutableFile(atPath: own) else { throw MissingPython() }
+        return own
+    }
+
+    public struct MissingPython: Error, CustomStringConvertible {
+        public var description: String {
+            "no .venv/bin/python3 in the repository; run `make setup`, or set TILLBOX_TEST_PYTHON"
+        }
+    }
+}
+
+/// A fresh folder that is gone when this object is.
+public final class TemporaryFolder: Sendable {
+    public let path: String
+
+    public init() throws {
+        path = FileManager.default.temporaryDirectory
+            .appending(path: "tillbox-test-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    /// The path of `name` inside.
+    public func file(_ name: String) -> String { "\(path)/\(name)" }
+}
