@@ -92,7 +92,7 @@ build() {
             -c "$file" -o "${objects[-1]}"
     done
     if [[ ${#cpp[@]} -gt 0 ]]; then linker_flags+=(-lstdc++); fi
-    swiftc "${swift_flags[@]}" -sanitize=fuzzer,address -module-name "${name}Fuzz" \
+    swiftc -emit-executable "${swift_flags[@]}" -sanitize=fuzzer,address -module-name "${name}Fuzz" \
         -emit-module-path "$dir/${name}Fuzz.swiftmodule" \
         "${compiler_flags[@]}" "${swift[@]}" "${objects[@]}" "${linker_flags[@]}" -o "$dir/fuzz"
     echo "$new" >"$dir/fingerprint"
