@@ -30,8 +30,8 @@ extension RecordBatch {
 
 /// Walks over the records of one batch, whose header has been checked against its bytes.
 ///
-/// Every number that comes from the bytes is held against what is left of the record (or of the batch)
-/// before it is used, so a lie ends in `.malformed` at its own position.
+/// Every number that comes from the bytes is held against what is left of the record (or of the
+/// batch) before it is used, so a lie ends in `.malformed` at its own position.
 private struct RecordReader {
     /// Exactly the batch.
     private let raw: UnsafeRawBufferPointer
