@@ -1,5 +1,6 @@
 /// Feeds any bytes to the record batch decoder, as they are and with length, version and checksum
-/// made right, so that the fuzzer reaches the records behind them. `Tests/Fuzz/run.sh 60 RecordBatch`
+/// made right, so that the fuzzer reaches the records behind them. `Tests/Fuzz/run.sh 60
+/// RecordBatch`
 
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzRecordBatch(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {

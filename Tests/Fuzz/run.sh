@@ -3,9 +3,10 @@
 #
 # A target NAME is
 #   NAMEFuzz.swift   exports LLVMFuzzerTestOneInput(bytes, count) with @_cdecl;
-#   NAME.sources     what it is compiled with, one a line relative to the repository: .swift (one module
-#                    together with NAMEFuzz.swift), .c, .cpp. A line that begins with - holds flags for
-#                    the compilers and the linker (-lcrypto, -Ipath). # begins a comment.
+#   NAME.sources     what it is compiled with, one a line relative to the repository: .swift (one
+#   module
+#                    together with NAMEFuzz.swift), .c, .cpp. A line that begins with - holds flags
+#                    for the compilers and the linker (-lcrypto, -Ipath). # begins a comment.
 #   NAME.corpus/     inputs to start from, if there.
 #
 # FUZZ_SEED=n repeats a run; without it each run has a new seed, which is printed. A crash ends the
@@ -92,7 +93,8 @@ build() {
             -c "$file" -o "${objects[-1]}"
     done
     if [[ ${#cpp[@]} -gt 0 ]]; then linker_flags+=(-lstdc++); fi
-    swiftc "${swift_flags[@]}" -sanitize=fuzzer,address -module-name "${name}Fuzz" \
+    swiftc -emit-executable "${swift_flags[@]}" -sanitize=fuzzer,address \
+        -module-name "${name}Fuzz" \
         -emit-module-path "$dir/${name}Fuzz.swiftmodule" \
         "${compiler_flags[@]}" "${swift[@]}" "${objects[@]}" "${linker_flags[@]}" -o "$dir/fuzz"
     echo "$new" >"$dir/fingerprint"

@@ -2,10 +2,11 @@ extension RecordBatch {
     /// Appends one batch that holds `records`, with its checksum, to `buffer`.
     ///
     /// The records get the offsets from `baseOffset` on without gaps, and keep their timestamps, in
-    /// whichever order these are. The bytes are written once, straight into `buffer`; reserve capacity
-    /// there to append many batches without growing it.
+    /// whichever order these are. The bytes are written once, straight into `buffer`; reserve
+    /// capacity there to append many batches without growing it.
     ///
-    /// - Precondition: there is at least one record; no offset overflows; the batch is no longer than
+    /// - Precondition: there is at least one record; no offset overflows; the batch is no longer
+    /// than
     ///   `byteCountMax`; the producer's id is not negative.
     /// - Returns: the batch's header, as reading it would yield it.
     @discardableResult
@@ -45,8 +46,8 @@ extension RecordBatch {
 
     /// Gives the batch that begins at `position` of `buffer` another base offset.
     ///
-    /// The checksum stays right, because the offset is outside it: a batch can be encoded before its
-    /// place in the log is known.
+    /// The checksum stays right, because the offset is outside it: a batch can be encoded before
+    /// its place in the log is known.
     ///
     /// - Precondition: a batch that `encode` wrote begins there, and no offset of it overflows.
     public static func assign(
@@ -85,12 +86,13 @@ extension RecordBatch {
             producer: producer, recordCount: records.count)
         let start = buffer.count
         buffer.append(contentsOf: repeatElement(0, count: byteCount))
-        // SAFETY: the writer gets exactly the bytes that were just appended, and checks at its end that
-        // it has written each of them; no pointer leaves the closure.
+        // SAFETY: the writer gets exactly the bytes that were just appended, and checks at its end
+        // that it has written each of them; no pointer leaves the closure.
         header.crc = buffer.withUnsafeMutableBytes { bytes in
             let batch = UnsafeMutableRawBufferPointer(rebasing: bytes[start...])
             write(header, and: records, into: batch)
-            let crc = CRC32C.checksum(UnsafeRawBufferPointer(rebasing: batch[Position.attributes...]))
+            let crc = CRC32C.checksum(
+                UnsafeRawBufferPointer(rebasing: batch[Position.attributes...]))
             batch.storeBytes(of: crc.bigEndian, toByteOffset: Position.crc, as: UInt32.self)
             return crc
         }

@@ -51,7 +51,10 @@ struct HostileRecordBatchTests {
             HandmadeBatch(recordCount: 1, records: [14, 0, 0, 0, 1, 1, 0]),
             .malformed(.recordLength, at: 61)
         ),
-        (HandmadeBatch(recordCount: 1, records: [10, 0, 0, 0, 1, 1, 0]), .malformed(.recordLength, at: 61)),
+        (
+            HandmadeBatch(recordCount: 1, records: [10, 0, 0, 0, 1, 1, 0]),
+            .malformed(.recordLength, at: 61)
+        ),
         (HandmadeBatch(recordCount: 1, records: huge), .malformed(.recordLength, at: 61)),
         (HandmadeBatch(recordCount: 1, records: tooLong), .malformed(.recordLength, at: 61)),
         (HandmadeBatch(recordCount: 1, records: tooLarge), .malformed(.recordLength, at: 61)),

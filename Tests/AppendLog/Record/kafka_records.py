@@ -86,7 +86,8 @@ def read_segment(path):
 def build_batches(specification):
     """The bytes of the batches that the list of dictionaries asks for, one after another.
 
-    A batch: compression (0…4), is_transactional, producer_id, producer_epoch, base_sequence, records.
+    A batch: compression (0…4), is_transactional, producer_id, producer_epoch, base_sequence,
+    records.
     A record: offset (from the batch's first), timestamp, key, value, headers.
     """
     result = bytearray()
