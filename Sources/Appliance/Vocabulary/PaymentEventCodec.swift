@@ -55,3 +55,8 @@ extension PaymentEvent: JSONRecord {
         fee = MinorUnits(try json.requiredInt64("fee"))
     }
 }
+
+extension PaymentEvent {
+    /// The key of every record derived from the event: what must stay in order shares it.
+    var orderingKey: String { customer ?? card ?? objectID }
+}

@@ -1,0 +1,48 @@
+/// What the gate needs to know of an event before it is stored; nothing more is read.
+struct ScannedEvent: Hashable, Sendable {
+    let id: EventID
+    /// `charge.succeeded`; nil where it is missing or no string, which Validate will refuse.
+    let type: String?
+    /// The value as text, since thin events carry a string: `1700000000`,
+    /// `2024-09-17T06:20:52.246Z`. Nil where it is missing.
+    let created: String?
+    let livemode: Bool?
+    /// `event`, or `v2.core.event` for a thin event.
+    let object: String?
+    /// The API version that the event's object is written in.
+    let apiVersion: String?
+    /// The Connect account the event comes from.
+    let account: String?
+
+    /// A thin event names its object but does not hold it.
+    var isThin: Bool { object == "v2.core.event" }
+}
+
+/// Finds an event's identity in a raw body with one parse. One scanner for each thread.
+struct EventScanner {
+    private let document: JSONDocument
+
+    init() { document = JSONDocument() }
+
+    func scan(_ body: some Collection<UInt8>) throws(EventBodyRefusal) -> ScannedEvent {
+        let root: JSONValue
+        do {
+            root = try document.parse(body)
+        } catch {
+            throw EventBodyRefusal(error)
+        }
+        return ScannedEvent(
+            id: try EventID(ofEvent: root),
+            type: root["type"]?.string,
+            created: root["created"].flatMap(Self.text),
+            livemode: root["livemode"]?.bool,
+            object: root["object"]?.string,
+            apiVersion: root["api_version"]?.string,
+            account: root["account"]?.string)
+    }
+
+    private static func text(_ value: JSONValue) -> String? {
+        if let integer = value.int64 { return String(integer) }
+        return value.string ?? value.double.map { String($0) }
+    }
+}
