@@ -55,14 +55,15 @@ final class Daemon: Sendable {
         self.clock = clock
         self.logger = logger
         // The model first: a daemon that cannot score must not touch the data.
-        model = try FraudModel.load(path: settings.modelPath)
+        model = try (settings.modelPath.map { ModelLocation.file(path: $0) } ?? .embedded).load()
         folder = try DataFolder(at: settings.dataPath)
         var configuration = LogConfiguration()
         configuration.segmentBytesMax = settings.segmentByteCountMax
         configuration.retentionAgeMilliseconds = settings.retentionDays.map { Int64($0) * 86_400_000 }
         log = try Log.open(at: folder.log, clock: clock, configuration: configuration)
         topics = try Topics(of: log)
-        ledger = try SQLiteLedger.open(path: folder.ledger)
+        ledger = try SQLiteLedger.open(
+            path: folder.ledger, clockMilliseconds: { clock.now().milliseconds })
         admission = try AdmissionSnapshot.restore(
             from: folder.gateSnapshot, topic: topics[.webhookReceived], logger: logger)
     }
@@ -73,7 +74,7 @@ final class Daemon: Sendable {
     ///   - extra: services that stop first, such as the demo's traffic.
     ///   - onListening: told the ports once they are open.
     func run(
-        extra: [any Service] = [], stopsWith signals: [UnixSignal] = [.sigterm, .sigint],
+        extra: [ServiceGroupConfiguration.ServiceConfiguration] = [], stopsWith signals: [UnixSignal] = [.sigterm, .sigint],
         onListening: @escaping @Sendable (_ role: String, _ port: Int) -> Void = { _, _ in }
     ) async throws {
         let pipeline = Pipeline(
@@ -82,10 +83,10 @@ final class Daemon: Sendable {
         // A group stops its services from the last to the first: traffic, the gate, then each
         // stage after the one that feeds it.
         let services: [any Service] =
-            [adminServer(onListening), PoisonWatch(log: log)]
-            + [upkeep()] + pipeline.services().reversed() + [webhookServer(onListening)] + extra
+            [adminServer(onListening), PoisonWatch(log: log), upkeep()]
+            + (try pipeline.services().reversed()) + [webhookServer(onListening)]
         var configuration = ServiceGroupConfiguration(
-            services: services.map { .init(service: $0) },
+            services: services.map { .init(service: $0) } + extra,
             gracefulShutdownSignals: signals, logger: logger)
         configuration.maximumGracefulShutdownDuration = .seconds(4)
         let outcome: Result<Void, any Error>

@@ -116,7 +116,7 @@ struct LedgerCommand: AsyncParsableCommand {
             bar.clear()
             let row: [String: Table.Cell] = [
                 "transactions": .number(found.transactions), "entries": .number(found.entries),
-                "head": .text(found.head.map { String(format: "%02x", $0) }.joined()),
+                "head": .text(String(hex: found.head)),
                 "sound": .text(found.fault == nil ? "yes" : "no"),
             ]
             Table(columns: ["transactions", "entries", "sound", "head"], rows: [row])

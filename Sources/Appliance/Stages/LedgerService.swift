@@ -122,11 +122,12 @@ final class LedgerService: Service {
         }
         .sorted { $0.topic < $1.topic }
         while true {
-            do {
+            do throws(LedgerError) {
                 return try await onQueue { [ledger] () throws(LedgerError) in
                     try ledger.post(inputs, positions: stored)
                 }
-            } catch let error as LedgerError where error.isRetryable {
+            } catch {
+                guard error.isRetryable else { throw error }
                 logger.error("ledger refused a batch, waiting", metadata: ["error": "\(error)"])
                 try await Task.sleep(for: .seconds(1))
             }
@@ -164,7 +165,7 @@ final class LedgerService: Service {
             let stored = input.stored
             let letter = DeadLetter(
                 topic: input.topic.rawValue, offset: stored.offset, stage: Self.name,
-                reason: refusal.code, detail: refusal.description)
+                reason: refusal.code, detail: "the posting rules refuse it")
             letters[input.topic, default: []].append(SourcedRecord(
                 source: stored.offset,
                 record: letter.record(
@@ -321,6 +322,6 @@ extension LedgerPosted {
             entries: posting.entries.map {
                 Entry(account: $0.account.rawValue, currency: $0.currency, amount: $0.amount)
             },
-            hash: transaction.hash.map { String(format: "%02x", $0) }.joined())
+            hash: String(hex: transaction.hash))
     }
 }

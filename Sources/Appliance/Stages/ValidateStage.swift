@@ -47,8 +47,3 @@ struct ValidateStage: Stage {
         }
     }
 }
-
-extension PaymentEvent {
-    /// Records of one key stay in order: customer, else card, else the object itself.
-    var orderingKey: String { customer ?? card ?? objectID }
-}

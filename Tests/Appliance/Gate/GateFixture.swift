@@ -1,0 +1,106 @@
+import AppendLog
+import Foundation
+import HTTPTypes
+import Hummingbird
+import HummingbirdTesting
+import Logging
+import NIOCore
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Appliance
+
+/// A gate over a real log in a fresh folder, with its clock in the test's hand.
+final class GateFixture: Sendable {
+    static let secret = "whsec_first"
+    static let rotated = "whsec_second"
+
+    let folder: TemporaryFolder
+    let log: Log
+    let topics: Topics
+    let admission: Admission
+    let counters = Counters()
+    let clock: SetClock
+    let gate: Gate
+
+    init(
+        livemode: WebhookEndpoint.Livemode = .test, disk: any Disk = PosixDisk(),
+        configuration: LogConfiguration = LogConfiguration(), at path: String? = nil
+    ) throws {
+        folder = try TemporaryFolder()
+        clock = SetClock()
+        log = try Log.open(
+            at: path ?? folder.file("log"), disk: disk, clock: clock, configuration: configuration)
+        topics = try Topics(of: log)
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        admission = try AdmissionSnapshot.restore(
+            from: folder.file("index.snapshot"), topic: topics[.webhookReceived], logger: logger)
+        gate = Gate(
+            endpoints: [
+                WebhookEndpoint(
+                    name: "", secrets: [Self.secret, Self.rotated], livemode: livemode),
+                WebhookEndpoint(name: "eu", secrets: ["whsec_eu"], livemode: .any),
+            ], toleranceSeconds: 300, bodyByteCountMax: 1 << 20, admission: admission,
+            deadLetters: topics[.deadLetter], clock: clock, counters: counters, logger: logger)
+    }
+
+    /// The gate behind its real HTTP server.
+    func application() -> some ApplicationProtocol {
+        let routes = WebhookRoutes(gate: gate, counters: counters)
+        return Application(
+            responder: routes.router().buildResponder(), server: routes.server(),
+            configuration: .init(address: .hostname("127.0.0.1", port: 0)))
+    }
+
+    /// The `Stripe-Signature` of a body, by our own signer, at the fixture's time unless told otherwise.
+    func signature(_ body: String, secret: String = secret, age: Int64 = 0) -> String {
+        StripeSignature.header(
+            signing: ArraySlice(body.utf8),
+            at: Instant(seconds: clock.now().milliseconds / 1000 - age), secrets: [secret])
+    }
+
+    func records(_ topic: TopicID) throws -> [StoredRecord] {
+        try topics[topic].read(from: topics[topic].start, byteCountMax: 64 << 20)
+    }
+
+    /// The only dead letter's header, as text.
+    func deadLetter(_ header: String) throws -> String? {
+        let letters = try records(.deadLetter)
+        guard letters.count == 1 else { return nil }
+        return letters[0].record.header(header).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    static func event(
+        id: String = "evt_1", type: String = "charge.succeeded", created: Int = 1_700_000_000,
+        livemode: Bool = false
+    ) -> String {
+        """
+        {"id":"\(id)","object":"event","type":"\(type)","created":\(created),\
+        "livemode":\(livemode),"data":{"object":{"id":"ch_1","object":"charge"}}}
+        """
+    }
+}
+
+/// A clock that stands still until it is moved.
+final class SetClock: LogClock {
+    private let milliseconds = Atomic<Int64>(1_700_000_000_000)
+
+    func now() -> Timestamp { Timestamp(milliseconds: milliseconds.load(ordering: .relaxed)) }
+    func monotonicMilliseconds() -> Int64 { milliseconds.load(ordering: .relaxed) }
+}
+
+extension TestClientProtocol {
+    /// Posts a delivery and returns the status and the body.
+    func deliver(
+        _ body: String, signature: String?, to path: String = "/webhooks/stripe"
+    ) async throws -> (status: Int, body: String, headers: HTTPFields) {
+        var headers: HTTPFields = [.contentType: "application/json"]
+        if let signature, let name = HTTPField.Name("Stripe-Signature") { headers[name] = signature }
+        return try await execute(
+            uri: path, method: .post, headers: headers, body: ByteBuffer(string: body)
+        ) { response in
+            (response.status.code, String(buffer: response.body), response.headers)
+        }
+    }
+}
