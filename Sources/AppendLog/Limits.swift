@@ -7,10 +7,8 @@ public enum Limits {
 
     /// One record, as the log counts it: key, value, headers and framing.
     public static let recordBytesMax = 4 << 20
-    /// One batch on disk. A longer length field is damage, not a batch.
+    /// One batch on disk, and so the records of one append. A longer length field is damage.
     public static let batchBytesMax = 8 << 20
-    /// One call's records; split into batches where they are more than a batch holds.
-    public static let appendRecordsMax = 1 << 20
 
     /// A segment file. Index positions are 32 bits wide.
     public static let segmentBytes = (64 << 10)...(1 << 30)
@@ -18,13 +16,15 @@ public enum Limits {
     public static let preallocationBytes = (4 << 10)...(1 << 30)
     /// Bytes between two entries of an index.
     public static let indexIntervalBytes = 1...(1 << 20)
-    /// Records of one batch that the flusher gathers.
-    public static let batchRecordsMax = 64 << 10
+    /// Records that the flusher gathers into one batch.
+    public static let batchRecordsMax = 1 << 20
 
     /// Sealed segments that a topic keeps open for reading.
     static let openSegmentsMax = 8
     /// Places where a read ended, remembered so that the next one need not search for them.
     static let readHintsMax = 64
+    /// The least that a read asks the disk for.
+    static let readBytesMin = 16 << 10
     /// A checkpoint file; far more producers than one topic ever has.
     static let checkpointBytesMax = 16 << 20
     /// What recovery and verification read at a time.

@@ -1,46 +1,203 @@
+internal import Synchronization
+
 /// A folder of topics, opened by one process.
+///
+/// ```
+/// <path>/lock                                       who has it
+/// <path>/<topic>-0/00000000000000000000.log         batches, as Kafka stores them
+///                  00000000000000000000.index       offset → position
+///                  00000000000000000000.timeindex   timestamp → offset
+///                  checkpoint                       what recovery need not read
+/// <path>/__cursors-0/                               where the groups are
+/// ```
 public final class Log: Sendable {
+    private let path: String
+    private let disk: any Disk
+    private let clock: any LogClock
+    private let scheduler: any LogScheduler
+    private let configuration: LogConfiguration
+    private let lock: any DiskLock
+    private let topics: Topics
+    private let store: CursorStore
+    private let poisoning: Poisoning
+
+    /// The name of the lock file.
+    static let lockName = "lock"
+
     /// Opens the folder, making it if it is not there, and recovers what a crash left.
     ///
     /// Blocks while it reads the tails; call it off the cooperative pool or at start.
     ///
-    /// - Throws: `.locked`, `.corrupt`, `.disk`, `.configuration`.
+    /// - Throws: `.locked`, `.corrupt`, `.disk`, `.diskFull`, `.configuration`.
     public static func open(
         at path: String, disk: any Disk = PosixDisk(), clock: any LogClock = SystemLogClock(),
         scheduler: any LogScheduler = DispatchScheduler(),
         configuration: LogConfiguration = LogConfiguration()
-    ) throws(LogError) -> Log { throw .closed }
+    ) throws(LogError) -> Log {
+        try configuration.validate()
+        let lock: any DiskLock
+        do {
+            try disk.createDirectory(path)
+            lock = try disk.lock(path + "/" + lockName)
+        } catch let error as DiskError {
+            throw .disk(error)
+        } catch let error as LockError {
+            switch error {
+            case .heldBy(let process): throw .locked(path: path, by: process)
+            case .disk(let error): throw .disk(error)
+            }
+        } catch {
+            throw .closed
+        }
+        do {
+            return try Log(
+                path: path, disk: disk, clock: clock, scheduler: scheduler,
+                configuration: configuration, lock: lock)
+        } catch {
+            lock.release()
+            throw error
+        }
+    }
 
     /// Opens the folder for reading, without a lock and without writing anything.
     ///
     /// Another process may be appending to it meanwhile: each topic ends where its last whole batch
-    /// ended when it was opened (`ReadOnlyTopic.refresh()` looks again).
+    /// ended when it was opened; open it again to see more.
+    ///
+    /// - Throws: `.corrupt`, `.disk`.
     public static func openReadOnly(
         at path: String, disk: any Disk = PosixDisk()
-    ) throws(LogError) -> ReadOnlyLog { throw .closed }
+    ) throws(LogError) -> ReadOnlyLog {
+        try ReadOnlyLog(path: path, disk: disk)
+    }
+
+    private init(
+        path: String, disk: any Disk, clock: any LogClock, scheduler: any LogScheduler,
+        configuration: LogConfiguration, lock: any DiskLock
+    ) throws(LogError) {
+        self.path = path
+        self.disk = disk
+        self.clock = clock
+        self.scheduler = scheduler
+        self.configuration = configuration
+        self.lock = lock
+        let topics = Topics()
+        self.topics = topics
+        poisoning = Poisoning(topics)
+        let folders: [TopicName]
+        do {
+            folders = try disk.list(path).compactMap(SegmentName.topic(ofFolder:)).sorted()
+        } catch {
+            throw .disk(error)
+        }
+        let poisoning = poisoning
+        func open(_ name: TopicName, _ configuration: LogConfiguration) throws(LogError) -> Topic {
+            try Topic(
+                name: name, folder: path + "/" + SegmentName.folder(name), disk: disk, clock: clock,
+                scheduler: scheduler, configuration: configuration,
+                onPoison: { poisoning.poison($0) })
+        }
+        for name in folders where name != .cursors {
+            topics.add(try open(name, configuration))
+        }
+        do {
+            try disk.createDirectory(path + "/" + SegmentName.folder(.cursors))
+            try disk.syncDirectory(path)
+        } catch {
+            throw .disk(error)
+        }
+        let cursors = try open(.cursors, Self.cursorConfiguration(configuration))
+        topics.add(cursors)
+        store = try CursorStore(topic: cursors, clock: clock) { topics[$0]?.highWatermark }
+    }
+
+    private static func cursorConfiguration(_ configuration: LogConfiguration) -> LogConfiguration {
+        var cursors = configuration
+        cursors.segmentBytesMax = min(configuration.segmentBytesMax, Limits.cursorSegmentBytes)
+        cursors.preallocationBytes = min(configuration.preallocationBytes, Limits.cursorSegmentBytes / 4)
+        cursors.tailCacheBytesMax = 0
+        cursors.retentionAgeMilliseconds = nil
+        cursors.retentionBytes = nil
+        return cursors
+    }
 
     /// The topic of that name, made when absent; the same object each time.
     ///
     /// Making one blocks for a few syncs.
-    public func topic(_ name: TopicName) throws(LogError) -> Topic { throw .closed }
+    ///
+    /// - Throws: `.disk`, `.diskFull`, `.closed`, `.poisoned`.
+    public func topic(_ name: TopicName) throws(LogError) -> Topic {
+        if let reason = poisoning.stopped { throw reason }
+        let folder = path + "/" + SegmentName.folder(name)
+        let poisoning = poisoning
+        return try topics.find(name) { () throws(LogError) in
+            do throws(DiskError) {
+                try disk.createDirectory(folder)
+                try disk.syncDirectory(path)
+            } catch {
+                throw error.isDiskFull ? .diskFull(path: folder) : .disk(error)
+            }
+            return try Topic(
+                name: name, folder: folder, disk: disk, clock: clock, scheduler: scheduler,
+                configuration: configuration, onPoison: { poisoning.poison($0) })
+        }
+    }
 
     /// In the order of their names.
-    public var topicNames: [TopicName] { [] }
+    public var topicNames: [TopicName] { topics.all.map(\.name).filter { $0 != .cursors }.sorted() }
 
     /// Where the groups of consumers are.
-    public var cursors: CursorStore { preconditionFailure("not yet") }
+    public var cursors: CursorStore { store }
 
     /// What recovery found when the log was opened, by topic.
-    public let recovery: [TopicName: RecoveryReport] = [:]
+    public var recovery: [TopicName: RecoveryReport] {
+        Dictionary(topics.all.map { ($0.name, $0.recovery) }) { first, _ in first }
+    }
 
-    /// Why the log has stopped, if it has: always `.poisoned`.
-    public var poison: LogError? { nil }
+    /// Why the log has stopped by itself, if it has: always `.poisoned`.
+    public var poison: LogError? { poisoning.reason }
 
-    /// Returns when the log is poisoned, with the reason, or nil when it is closed or the task cancelled.
-    public func waitForPoison() async -> LogError? { nil }
+    /// Returns when the log is poisoned, with the reason; or nil when it is closed or the task
+    /// cancelled.
+    public func waitForPoison() async -> LogError? { await poisoning.wait() }
+
+    /// Deletes, in every topic, the segments that retention no longer keeps.
+    ///
+    /// - Returns: how many, by topic.
+    /// - Throws: as `Topic.applyRetention`; the topics after the one that failed are left as they are.
+    public func applyRetention() async throws(LogError) -> [TopicName: Int] {
+        var counts: [TopicName: Int] = [:]
+        for topic in topics.all where topic.name != .cursors {
+            counts[topic.name] = try await topic.applyRetention(
+                needed: store.smallest(in: topic.name))
+        }
+        return counts
+    }
+
+    /// Bytes left on the log's file system.
+    public func freeBytes() throws(LogError) -> Int64 {
+        do { return try disk.freeBytes(path) } catch { throw .disk(error) }
+    }
 
     /// Appends what is queued, syncs, marks the shutdown as clean and releases the folder. Idempotent.
-    public func close() async {}
+    public func close() async {
+        // SAFETY: `close(_:)` calls its completion exactly once.
+        await withUnsafeContinuation { continuation in
+            close { continuation.resume() }
+        }
+    }
+
+    /// The same without a task.
+    public func close(_ completion: @escaping @Sendable () -> Void) {
+        guard poisoning.beginClosing() else { return completion() }
+        let all = topics.all
+        let left = Countdown(all.count) {
+            self.poisoning.finishClosing()
+            self.lock.release()
+            completion()
+        }
+        for topic in all { topic.close { left.signal() } }
+    }
 }
 
 /// What opening a topic found and did.
@@ -49,5 +206,113 @@ public struct RecoveryReport: Hashable, Sendable {
     public var scannedBytes: Int64 = 0
     /// Bytes of a torn, never acknowledged batch that were cut off.
     public var truncatedBytes: Int64 = 0
+
     public init() {}
+}
+
+/// The open topics, by name.
+private final class Topics: Sendable {
+    private let topics = Mutex<[TopicName: Topic]>([:])
+
+    subscript(name: TopicName) -> Topic? { topics.withLock { $0[name] } }
+    var all: [Topic] { topics.withLock { $0.values.sorted { $0.name < $1.name } } }
+
+    func add(_ topic: Topic) { topics.withLock { $0[topic.name] = topic } }
+
+    /// The topic of that name; made by `make`, by one caller at a time, if there is none.
+    func find(
+        _ name: TopicName, _ make: () throws(LogError) -> Topic
+    ) throws(LogError) -> Topic {
+        let result = topics.withLock { topics -> Result<Topic, LogError> in
+            if let topic = topics[name] { return .success(topic) }
+            do throws(LogError) {
+                let topic = try make()
+                topics[name] = topic
+                return .success(topic)
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+}
+
+/// Calls back when it was signalled as often as it was told.
+private final class Countdown: Sendable {
+    private let left: Mutex<Int>
+    private let completion: @Sendable () -> Void
+
+    init(_ count: Int, _ completion: @escaping @Sendable () -> Void) {
+        left = Mutex(count)
+        self.completion = completion
+    }
+
+    func signal() {
+        let isLast = left.withLock { left in
+            left -= 1
+            return left == 0
+        }
+        if isLast { completion() }
+    }
+}
+
+/// Whether the log still runs, and who waits to hear that it does not.
+private final class Poisoning: Sendable {
+    private struct State {
+        var reason: LogError?
+        var isClosed = false
+        var waiters: [UInt64: UnsafeContinuation<LogError?, Never>] = [:]
+    }
+    private let state = Mutex(State())
+    private let topics: Topics
+
+    init(_ topics: Topics) { self.topics = topics }
+
+    var reason: LogError? { state.withLock { $0.reason } }
+
+    /// Why topics can no longer be had; nil while they can.
+    var stopped: LogError? { state.withLock { $0.reason ?? ($0.isClosed ? .closed : nil) } }
+
+    /// One topic's failure stops them all: they share the disk.
+    func poison(_ error: DiskError) {
+        let waiters = state.withLock { state in
+            if state.reason == nil { state.reason = .poisoned(error) }
+            defer { state.waiters = [:] }
+            return state.waiters
+        }
+        for topic in topics.all { topic.stop(.poisoned(error)) }
+        for waiter in waiters.values { waiter.resume(returning: .poisoned(error)) }
+    }
+
+    func beginClosing() -> Bool {
+        state.withLock { state in
+            defer { state.isClosed = true }
+            return !state.isClosed
+        }
+    }
+
+    func finishClosing() {
+        let (waiters, reason) = state.withLock { state in
+            defer { state.waiters = [:] }
+            return (state.waiters, state.reason)
+        }
+        for waiter in waiters.values { waiter.resume(returning: reason) }
+    }
+
+    func wait() async -> LogError? {
+        let id = TailWaiters.newID()
+        return await withTaskCancellationHandler {
+            // SAFETY: the continuation is resumed once, by whoever takes it out of `waiters`.
+            await withUnsafeContinuation { continuation in
+                let isOver = state.withLock { state in
+                    if state.reason != nil || state.isClosed || Task.isCancelled { return true }
+                    state.waiters[id] = continuation
+                    return false
+                }
+                if isOver { continuation.resume(returning: reason) }
+            }
+        } onCancel: {
+            state.withLock { $0.waiters.removeValue(forKey: id) }?.resume(returning: nil)
+        }
+    }
 }

@@ -9,10 +9,10 @@ public struct LogConfiguration: Hashable, Sendable {
     /// An index gets an entry for every so many bytes of batches.
     public var indexIntervalBytes = 4096
 
-    /// What one group, which is one batch and one sync, aims for at most. A single record, or the
-    /// outputs of a single source, may exceed it up to `Limits.batchBytesMax`.
+    /// Appends are gathered into one batch, which is one sync, up to this size. A single append may
+    /// exceed it up to `Limits.batchBytesMax`.
     public var batchBytesMax = 1 << 20
-    /// Records in one group. At most `Limits.batchRecordsMax`.
+    /// Records gathered into one batch. At most `Limits.batchRecordsMax`.
     public var batchRecordsMax = 16 << 10
     /// Appends that wait for their sync, per topic; what exceeds it is refused with `.queueFull`.
     public var queuedBytesMax = 32 << 20

@@ -8,9 +8,8 @@ public enum LogError: Error, Hashable, Sendable {
     /// This value of the configuration is out of its bounds.
     case configuration(String)
     case recordTooLarge(bytes: Int, bytesMax: Int)
-    /// The outputs of one source do not fit into one batch, so they could not be atomic.
-    case outputsTooLarge(source: Offset, bytes: Int, bytesMax: Int)
-    case tooManyRecords(count: Int, countMax: Int)
+    /// The records of one call do not fit into one batch, so they could not be atomic.
+    case appendTooLarge(bytes: Int, bytesMax: Int)
     /// The sources of one call go backwards.
     case sourcesOutOfOrder(source: Offset, after: Offset)
     case offsetOutOfRange(requested: Offset, start: Offset, highWatermark: Offset)
@@ -30,6 +29,8 @@ public enum LogError: Error, Hashable, Sendable {
     /// A write or sync failed. What was not acknowledged may or may not be on disk: stop, and open anew.
     case poisoned(DiskError)
     case disk(DiskError)
+    /// A batch from elsewhere is compressed; nothing is wrong with it.
+    case unsupportedCompression(CompressionCodec, file: String, offset: Offset)
     /// Bytes that were durable are no longer those that were written.
     case corrupt(Corruption)
 
@@ -83,10 +84,8 @@ extension LogError: CustomStringConvertible {
         case .configuration(let name): "\(name) is out of bounds: see Limits"
         case .recordTooLarge(let bytes, let bytesMax):
             "a record of \(bytes) bytes exceeds the limit of \(bytesMax): make it smaller"
-        case .outputsTooLarge(let source, let bytes, let bytesMax):
-            "the outputs of source \(source) take \(bytes) bytes, more than the \(bytesMax) of a batch"
-        case .tooManyRecords(let count, let countMax):
-            "\(count) records in one append exceed the limit of \(countMax): split them"
+        case .appendTooLarge(let bytes, let bytesMax):
+            "\(bytes) bytes in one append exceed the limit of \(bytesMax): split them"
         case .sourcesOutOfOrder(let source, let after):
             "source \(source) came after source \(after): give outputs in the order of their sources"
         case .offsetOutOfRange(let requested, let start, let highWatermark):
@@ -102,6 +101,8 @@ extension LogError: CustomStringConvertible {
         case .poisoned(let error):
             "the log stopped because \(error); check the disk, then start again"
         case .disk(let error): "\(error)"
+        case .unsupportedCompression(let codec, let file, let offset):
+            "offset \(offset) of \(file) is compressed with \(codec): store it uncompressed"
         case .corrupt(let corruption):
             "\(corruption); nothing was changed: restore the file from a backup, then start again"
         }

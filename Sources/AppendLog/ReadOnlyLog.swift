@@ -1,45 +1,85 @@
 /// A log folder seen from outside: no lock, no writes.
 public struct ReadOnlyLog: Sendable {
-    public var topics: [ReadOnlyTopic] { [] }
-    public func topic(_ name: TopicName) -> ReadOnlyTopic? { nil }
-    /// The groups' cursors, read from the folder.
-    public var cursors: [GroupName: [TopicName: Offset]] { [:] }
+    /// In the order of their names.
+    public let topics: [ReadOnlyTopic]
+    /// The groups' cursors, as the folder has them.
+    public let cursors: [GroupName: [TopicName: Offset]]
 
-    /// Checks every batch of every topic: checksums, dense offsets, agreement of the indexes, and
-    /// that each producer's sources increase.
-    ///
-    /// - Returns: counts, and the first bad place of each topic that has one.
-    public func verify(
-        progress: (VerificationProgress) -> Void = { _ in }
-    ) throws(LogError) -> VerificationReport { throw .closed }
+    init(path: String, disk: any Disk) throws(LogError) {
+        let folders: [TopicName]
+        do {
+            folders = try disk.list(path).compactMap(SegmentName.topic(ofFolder:)).sorted()
+        } catch {
+            throw .disk(error)
+        }
+        var topics: [ReadOnlyTopic] = []
+        var cursors: [GroupName: [TopicName: Offset]] = [:]
+        for name in folders {
+            let topic = try ReadOnlyTopic(
+                name: name, folder: path + "/" + SegmentName.folder(name), disk: disk)
+            if name == .cursors {
+                cursors = try Self.cursors(in: topic)
+            } else {
+                topics.append(topic)
+            }
+        }
+        self.topics = topics
+        self.cursors = cursors
+    }
+
+    public func topic(_ name: TopicName) -> ReadOnlyTopic? { topics.first { $0.name == name } }
+
+    private static func cursors(
+        in topic: ReadOnlyTopic
+    ) throws(LogError) -> [GroupName: [TopicName: Offset]] {
+        var cursors: [GroupName: [TopicName: Offset]] = [:]
+        var next = topic.start
+        while next < topic.end {
+            for stored in try topic.read(from: next) {
+                next = stored.offset.advanced(by: 1)
+                guard let (key, offset) = CursorStore.decode(stored.record) else { continue }
+                cursors[key.group, default: [:]][key.topic] = offset
+                if cursors[key.group]?.isEmpty == true { cursors[key.group] = nil }
+            }
+        }
+        return cursors
+    }
 }
 
-/// A topic seen from outside.
-public final class ReadOnlyTopic: Sendable {
+/// A topic seen from outside, as it was when the log was opened.
+public struct ReadOnlyTopic: Sendable {
     public let name: TopicName
-    init(name: TopicName) { self.name = name }
-    public var start: Offset { .zero }
-    /// The offset after the last whole batch found; a running writer may not have synced it yet.
-    public var end: Offset { .zero }
-    public var segments: [SegmentSummary] { [] }
+    /// Where the topic's files are.
+    public let folder: String
+    let run: SegmentRun
+
+    init(name: TopicName, folder: String, disk: any Disk) throws(LogError) {
+        self.name = name
+        self.folder = folder
+        run = try TopicRecovery(
+            disk: disk, folder: folder, configuration: LogConfiguration(), isReadOnly: true
+        ).recover().run
+    }
+
+    /// The first offset that is still kept.
+    public var start: Offset { run.start }
+    /// The offset after the last whole batch; a running writer may not have synced that one yet.
+    public var end: Offset { run.end }
+    /// Oldest first.
+    public var segments: [SegmentSummary] { run.summaries() }
+
+    /// Records from `offset` on, of whole batches up to about `byteCountMax` but at least one; empty at
+    /// the end.
+    ///
+    /// - Throws: `.offsetOutOfRange`, `.corrupt`, `.unsupportedCompression`, `.disk`.
     public func read(
         from offset: Offset, byteCountMax: Int = 1 << 20
-    ) throws(LogError) -> [StoredRecord] { [] }
-    public func offset(at timestamp: Timestamp) throws(LogError) -> Offset? { nil }
-    /// Looks for batches that were appended since.
-    public func refresh() throws(LogError) {}
-}
+    ) throws(LogError) -> [StoredRecord] {
+        try run.read(from: offset, byteCountMax: byteCountMax, place: nil).records
+    }
 
-public struct VerificationProgress: Sendable {
-    public var topic: TopicName
-    public var bytesDone: Int64
-    public var bytesTotal: Int64
-}
-
-public struct VerificationReport: Sendable {
-    public var batchCount = 0
-    public var recordCount = 0
-    public var byteCount: Int64 = 0
-    /// Empty if all is well.
-    public var corruptions: [Corruption] = []
+    /// The first offset whose record is stamped `timestamp` or later; nil if there is none.
+    public func offset(at timestamp: Timestamp) throws(LogError) -> Offset? {
+        try run.offset(at: timestamp)
+    }
 }

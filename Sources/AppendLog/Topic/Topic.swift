@@ -1,65 +1,477 @@
+internal import Synchronization
+
 /// One topic: an append-only run of records, numbered from 0.
+///
+/// Appends queue up; one flusher, which runs only while there is work, makes a batch of what is queued,
+/// writes and syncs it, and then tells all of its writers. While it syncs, the next group gathers.
+///
+/// Locks: `writer` is held by whoever changes files, for as long as that takes; `shared` for moments.
+/// Who holds `shared` takes no other lock and calls nobody.
 public final class Topic: Sendable {
     public let name: TopicName
-    init(name: TopicName) { self.name = name }
+    /// What recovery found and did when the topic was opened.
+    public let recovery: RecoveryReport
+
+    private let configuration: LogConfiguration
+    private let clock: any LogClock
+    private let queue: any LogQueue
+    private let onPoison: @Sendable (DiskError) -> Void
+    private let writer: Mutex<TopicWriter>
+    private let shared: Mutex<Shared>
+
+    private struct Shared {
+        var run: SegmentRun
+        var producers: [Int64: ProducerState]
+        var queue = AppendQueue()
+        var queuedBytes = 0
+        var isFlushing = false
+        /// `.poisoned` or `.closed`, once the topic takes no more appends.
+        var stopped: LogError?
+        var tail: TailCache
+        var places = PlaceCache()
+        var waiters = TailWaiters()
+        var opened: [Segment] = []
+    }
+
+    init(
+        name: TopicName, folder: String, disk: any Disk, clock: any LogClock,
+        scheduler: any LogScheduler, configuration: LogConfiguration,
+        onPoison: @escaping @Sendable (DiskError) -> Void
+    ) throws(LogError) {
+        self.name = name
+        self.configuration = configuration
+        self.clock = clock
+        self.onPoison = onPoison
+        let recovered = try TopicRecovery(
+            disk: disk, folder: folder, configuration: configuration, isReadOnly: false
+        ).recover()
+        recovery = recovered.report
+        do {
+            var writer = try TopicWriter(
+                disk: disk, folder: folder, clock: clock, configuration: configuration,
+                recovered: recovered)
+            try writer.checkpoint(recovered.producers)
+            self.writer = Mutex(writer)
+        } catch let error as TopicWriter.Failure {
+            throw error.logError
+        } catch let error as DiskError {
+            throw .disk(error)
+        } catch {
+            throw .closed
+        }
+        shared = Mutex(
+            Shared(
+                run: recovered.run, producers: recovered.producers,
+                tail: TailCache(byteCountMax: configuration.tailCacheBytesMax)))
+        queue = scheduler.makeQueue("tillbox.log.\(name)")
+    }
+
+    // MARK: Appending
 
     /// Appends the records; they are durable when it returns, at consecutive offsets.
     ///
-    /// Records of one call that fit into one batch (`batchBytesMax`) survive a crash all or none.
+    /// The records of one call survive a crash all or none. Cancellation does not take them back.
     ///
-    /// - Throws: `.queueFull`, `.diskFull` (both retryable), `.recordTooLarge`, `.tooManyRecords`,
-    ///   `.poisoned`, `.closed`. Cancellation does not take back an append.
-    public func append(_ records: [Record]) async throws(LogError) -> Range<Offset> { throw .closed }
+    /// - Throws: `.queueFull`, `.diskFull` (both retryable), `.recordTooLarge`, `.appendTooLarge`,
+    ///   `.poisoned`, `.closed`.
+    public func append(_ records: [Record]) async throws(LogError) -> Range<Offset> {
+        // SAFETY: `append(_:completion:)` calls its completion exactly once.
+        let result: Result<Range<Offset>, LogError> = await withUnsafeContinuation { continuation in
+            append(records) { continuation.resume(returning: $0) }
+        }
+        return try result.get()
+    }
 
-    /// The same without a task: `completion` is called once, on the flusher's thread; be quick there.
+    /// The same without a task: `completion` is called once, on the caller's or the flusher's thread;
+    /// be quick there.
     public func append(
         _ records: [Record],
         completion: @escaping @Sendable (Result<Range<Offset>, LogError>) -> Void
-    ) { completion(.failure(.closed)) }
+    ) {
+        do {
+            let byteCount = try PendingAppend.byteCount(of: records)
+            submit(PendingAppend(records: records, byteCount: byteCount) { outcome in
+                completion(outcome.map(\.appended))
+            })
+        } catch {
+            completion(.failure(error))
+        }
+    }
 
     /// Appends what a stage derived from a source topic, each source's outputs exactly once.
     ///
     /// Sources do not decrease, and one call holds all outputs of each of its sources. Records whose
     /// source the log already has from this producer are refused, which is counted and no error.
-    /// A source's outputs survive a crash all or none.
+    /// The records of one call survive a crash all or none.
     ///
-    /// - Throws: as above, and `.sourcesOutOfOrder`, `.outputsTooLarge`.
+    /// - Throws: as above, and `.sourcesOutOfOrder`.
     public func append(
         _ outputs: [SourcedRecord], producer: ProducerName
-    ) async throws(LogError) -> AppendOutcome { throw .closed }
+    ) async throws(LogError) -> AppendOutcome {
+        // SAFETY: `append(_:producer:completion:)` calls its completion exactly once.
+        let result: Result<AppendOutcome, LogError> = await withUnsafeContinuation { continuation in
+            append(outputs, producer: producer) { continuation.resume(returning: $0) }
+        }
+        return try result.get()
+    }
+
+    /// The same without a task.
+    public func append(
+        _ outputs: [SourcedRecord], producer: ProducerName,
+        completion: @escaping @Sendable (Result<AppendOutcome, LogError>) -> Void
+    ) {
+        do {
+            for (earlier, later) in zip(outputs, outputs.dropFirst())
+            where later.source < earlier.source {
+                throw LogError.sourcesOutOfOrder(source: later.source, after: earlier.source)
+            }
+            let records = outputs.map(\.stored)
+            let byteCount = try PendingAppend.byteCount(of: records)
+            submit(
+                PendingAppend(
+                    records: records, sources: outputs.map(\.source), producer: producer.id,
+                    byteCount: byteCount, completion: completion))
+        } catch {
+            completion(.failure(error as? LogError ?? .closed))
+        }
+    }
+
+    private func submit(_ append: PendingAppend) {
+        if let refusal = enqueue(append) { append.completion(.failure(refusal)) }
+    }
+
+    /// Queues the append and wakes the flusher; never completes it on the caller's thread.
+    ///
+    /// - Returns: why it was not queued; its completion will then not be called.
+    func enqueue(_ append: PendingAppend) -> LogError? {
+        let (refusal, mustSchedule) = shared.withLock { shared -> (LogError?, Bool) in
+            if let stopped = shared.stopped { return (stopped, false) }
+            let queued = shared.queuedBytes + append.byteCount
+            // An empty queue takes any append, however large.
+            guard queued <= configuration.queuedBytesMax || shared.queuedBytes == 0 else {
+                let bytesMax = configuration.queuedBytesMax
+                return (
+                    .queueFull(queuedBytes: shared.queuedBytes, queuedBytesMax: bytesMax), false
+                )
+            }
+            shared.queuedBytes = queued
+            shared.queue.append(append)
+            defer { shared.isFlushing = true }
+            return (nil, !shared.isFlushing)
+        }
+        if mustSchedule { queue.schedule { self.flush() } }
+        return refusal
+    }
+
+    // MARK: Flushing
+
+    /// Writes group after group until nothing is queued.
+    private func flush() {
+        while let group = nextGroup() {
+            guard !group.shares.isEmpty else { continue }
+            commit(group)
+        }
+    }
+
+    private func nextGroup() -> Group? {
+        shared.withLock { shared in
+            guard shared.stopped == nil, !shared.queue.isEmpty else {
+                shared.isFlushing = false
+                return nil
+            }
+            return Group(
+                from: &shared.queue, bytesMax: configuration.batchBytesMax,
+                recordsMax: configuration.batchRecordsMax, states: shared.producers)
+        }
+    }
+
+    private func commit(_ group: Group) {
+        let result = writer.withLock { writer in write(group, with: &writer) }
+        shared.withLock { $0.queuedBytes -= group.byteCount }
+        switch result {
+        case .success(let published):
+            published.waiters.resume(.success(()))
+            group.complete(from: published.base)
+        case .failure(let failure):
+            if case .fatal(let error) = failure { poison(error) }
+            group.fail(failure.logError)
+        }
+        checkpointIfDue()
+    }
+
+    private struct Published: Sendable {
+        var base: Offset
+        var waiters: TailWaiters
+    }
+
+    private func write(
+        _ group: Group, with writer: inout TopicWriter
+    ) -> Result<Published, TopicWriter.Failure> {
+        guard !group.records.isEmpty else {
+            // All refused: their sources are durable already.
+            return .success(Published(base: writer.offset, waiters: TailWaiters()))
+        }
+        let states = shared.withLock { $0.producers }
+        let state = group.producer.map { states[$0] ?? ProducerState(id: $0) }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(RecordBatch.headerByteCount + group.byteCount)
+        let header = RecordBatch.encode(
+            group.records, baseOffset: writer.offset, producer: state?.next, into: &bytes)
+        do {
+            if writer.mustRoll(before: bytes.count) { try roll(&writer, states) }
+            let position = try writer.append(bytes, header)
+            writer.segment.add(header, at: position)
+        } catch {
+            return .failure(error)
+        }
+        let advanced = state.flatMap { state in
+            header.producer.map {
+                state.advanced(stamp: $0, recordCount: header.recordCount, source: group.lastSource)
+            }
+        }
+        return .success(publish(header, bytes, advanced, writer))
+    }
+
+    private func roll(
+        _ writer: inout TopicWriter, _ producers: [Int64: ProducerState]
+    ) throws(TopicWriter.Failure) {
+        let next = try writer.roll()
+        shared.withLock { shared in
+            shared.run.segments.append(next)
+            shared.run.lastByteCount = 0
+        }
+        try writer.checkpoint(producers)
+    }
+
+    /// Lets readers see a batch that is durable now.
+    private func publish(
+        _ header: RecordBatchHeader, _ bytes: [UInt8], _ state: ProducerState?, _ writer: TopicWriter
+    ) -> Published {
+        shared.withLock { shared in
+            precondition(header.baseOffset == shared.run.end, "published \(header.baseOffset) twice")
+            shared.run.end = header.nextOffset
+            shared.run.lastByteCount = writer.position
+            if let state { shared.producers[state.next.producerID] = state }
+            shared.tail.add(bytes, header)
+            return Published(
+                base: header.baseOffset, waiters: shared.waiters.removeReady(shared.run.end))
+        }
+    }
+
+    private func checkpointIfDue() {
+        let failure = writer.withLock { writer -> TopicWriter.Failure? in
+            guard writer.isCheckpointDue else { return nil }
+            let (producers, isStopped) = shared.withLock { ($0.producers, $0.stopped != nil) }
+            guard !isStopped else { return nil }
+            do throws(TopicWriter.Failure) {
+                try writer.checkpoint(producers)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        if case .fatal(let error) = failure { poison(error) }
+    }
+
+    private func poison(_ error: DiskError) {
+        stop(.poisoned(error))
+        onPoison(error)
+    }
+
+    /// Takes no more appends: what is queued and who waits for records fails with `reason`.
+    func stop(_ reason: LogError) {
+        let (appends, waiters) = shared.withLock { shared in
+            if shared.stopped == nil { shared.stopped = reason }
+            shared.queuedBytes = 0
+            return (shared.queue.removeAll(), shared.waiters.removeAll())
+        }
+        for append in appends { append.completion(.failure(reason)) }
+        waiters.resume(.failure(reason))
+    }
+
+    /// Refuses new appends, writes those that are queued, and marks the shutdown as clean.
+    func close(_ completion: @escaping @Sendable () -> Void) {
+        queue.schedule {
+            self.flush()
+            let failure = self.writer.withLock { writer -> TopicWriter.Failure? in
+                let (producers, isStopped) = self.shared.withLock { shared in
+                    let isStopped = shared.stopped != nil
+                    if !isStopped { shared.stopped = .closed }
+                    return (shared.producers, isStopped)
+                }
+                guard !isStopped else { return nil }
+                do throws(TopicWriter.Failure) {
+                    try writer.close(producers)
+                    return nil
+                } catch {
+                    return error
+                }
+            }
+            if case .fatal(let error) = failure { self.onPoison(error) }
+            self.stop(.closed)
+            completion()
+        }
+    }
+
+    // MARK: Reading
 
     /// The last source of which this topic durably has outputs by the producer; nil if there is none.
-    public func lastSource(of producer: ProducerName) -> Offset? { nil }
+    public func lastSource(of producer: ProducerName) -> Offset? {
+        shared.withLock { $0.producers[producer.id]?.lastSource }
+    }
 
     /// The first offset that is still kept.
-    public var start: Offset { .zero }
+    public var start: Offset { shared.withLock { $0.run.start } }
+
     /// The offset after the last synced record; the next append's offset, unless more are queued.
-    public var highWatermark: Offset { .zero }
+    public var highWatermark: Offset { shared.withLock { $0.run.end } }
 
     /// Synced records from `offset` on, of whole batches up to about `byteCountMax` but at least one.
     ///
-    /// Empty at the high watermark.
+    /// Empty at the high watermark. Blocks while it reads, unless the records are among the last ones.
+    /// A closed topic can be read for as long as it is referenced.
     ///
-    /// - Throws: `.offsetOutOfRange`, `.corrupt`, `.disk`, `.closed`.
+    /// - Throws: `.offsetOutOfRange`, `.corrupt`, `.unsupportedCompression`, `.disk`.
     public func read(
         from offset: Offset, byteCountMax: Int = 1 << 20
-    ) throws(LogError) -> [StoredRecord] { throw .closed }
+    ) throws(LogError) -> [StoredRecord] {
+        let (run, place, cached) = shared.withLock { shared in
+            (
+                shared.run, shared.places[offset],
+                shared.tail.batches(from: offset, byteCountMax: byteCountMax)
+            )
+        }
+        if !cached.isEmpty { return try TailCache.records(in: cached, from: offset) }
+        do {
+            let reading = try run.read(from: offset, byteCountMax: byteCountMax, place: place)
+            remember(reading, in: run)
+            return reading.records
+        } catch {
+            // Retention may have deleted the file since.
+            let (start, end) = shared.withLock { ($0.run.start, $0.run.end) }
+            guard offset < start else { throw error }
+            throw .offsetOutOfRange(requested: offset, start: start, highWatermark: end)
+        }
+    }
+
+    private func remember(_ reading: SegmentRun.Reading, in run: SegmentRun) {
+        let segment = run.segments.last { $0.baseOffset <= reading.next }
+        let closing = shared.withLock { shared -> Segment? in
+            if let place = reading.place { shared.places[reading.next] = place }
+            guard let segment else { return nil }
+            shared.opened.removeAll { $0 === segment }
+            shared.opened.append(segment)
+            guard shared.opened.count > Limits.openSegmentsMax else { return nil }
+            return shared.opened.removeFirst()
+        }
+        closing?.release()
+    }
 
     /// The first offset whose record is stamped `timestamp` or later; nil if there is none.
-    public func offset(at timestamp: Timestamp) throws(LogError) -> Offset? { nil }
+    public func offset(at timestamp: Timestamp) throws(LogError) -> Offset? {
+        try shared.withLock { $0.run }.offset(at: timestamp)
+    }
+
+    /// The files of the topic, oldest first.
+    public var segments: [SegmentSummary] { shared.withLock { $0.run }.summaries() }
+
+    var segmentCount: Int { shared.withLock { $0.run.segments.count } }
+
+    /// Batches on disk, in bytes.
+    public var byteCount: Int64 { segments.reduce(0) { $0 + $1.byteCount } }
 
     /// Returns when there is a record at `offset`, that is when the high watermark is past it.
     ///
     /// - Throws: `.cancelled`, `.closed`, `.poisoned`.
-    public func waitForRecords(from offset: Offset) async throws(LogError) { throw .closed }
+    public func waitForRecords(from offset: Offset) async throws(LogError) {
+        let id = TailWaiters.newID()
+        let result: Result<Void, LogError> = await withTaskCancellationHandler {
+            // SAFETY: the waiter is resumed once, by whoever takes it out of `waiters`.
+            await withUnsafeContinuation { continuation in
+                let ready = shared.withLock { shared -> Result<Void, LogError>? in
+                    if shared.run.end > offset { return .success(()) }
+                    if let stopped = shared.stopped { return .failure(stopped) }
+                    if Task.isCancelled { return .failure(.cancelled) }
+                    shared.waiters.add(id, offset, continuation)
+                    return nil
+                }
+                if let ready { continuation.resume(returning: ready) }
+            }
+        } onCancel: {
+            let waiter = shared.withLock { $0.waiters.remove(id) }
+            waiter.resume(.failure(.cancelled))
+        }
+        return try result.get()
+    }
 
-    /// Deletes segments that retention no longer keeps, and says how many.
-    public func applyRetention() async throws(LogError) -> Int { throw .closed }
+    // MARK: Retention
 
-    /// The files of the topic, oldest first.
-    public var segments: [SegmentSummary] { [] }
-    /// Batches on disk, in bytes.
-    public var byteCount: Int64 { 0 }
+    /// Seals a segment that is too old, deletes those that retention no longer keeps, and says how many.
+    ///
+    /// - Parameter needed: the smallest cursor of any group.
+    func applyRetention(needed: Offset?) async throws(LogError) -> Int {
+        // SAFETY: the queue runs what it is given once, and that resumes once.
+        let result: Result<Int, LogError> = await withUnsafeContinuation { continuation in
+            queue.schedule {
+                continuation.resume(returning: self.applyRetentionNow(needed: needed))
+            }
+        }
+        return try result.get()
+    }
+
+    /// The same at once, on the caller's thread.
+    func applyRetentionNow(needed: Offset?) -> Result<Int, LogError> {
+        let retention = Retention(
+            ageMaxMilliseconds: configuration.retentionAgeMilliseconds,
+            byteCountMax: configuration.retentionBytes,
+            needed: configuration.retentionIgnoresGroups ? nil : needed)
+        return change { writer, _ throws(LogError) in
+            if writer.isTooOld {
+                do throws(TopicWriter.Failure) {
+                    try self.roll(&writer, self.shared.withLock { $0.producers })
+                } catch {
+                    throw error.logError
+                }
+            }
+            let run = self.shared.withLock { $0.run }
+            return retention.expiredCount(of: try run.ages(), now: self.clock.now())
+        }
+    }
+
+    /// Deletes the segments that end at or before `offset`.
+    func deleteSegments(before offset: Offset) -> Result<Int, LogError> {
+        change { _, run throws(LogError) in
+            max(0, run.segments.partitioningIndex { $0.baseOffset > offset } - 1)
+        }
+    }
+
+    /// Deletes as many of the oldest segments as `count` says, one after another.
+    private func change(
+        _ count: (inout TopicWriter, SegmentRun) throws(LogError) -> Int
+    ) -> Result<Int, LogError> {
+        let result = writer.withLock { writer -> Result<Int, LogError> in
+            let (run, stopped) = shared.withLock { ($0.run, $0.stopped) }
+            if let stopped { return .failure(stopped) }
+            do {
+                let doomed = try count(&writer, run)
+                for _ in 0..<doomed {
+                    let segment = shared.withLock { shared in
+                        shared.places.removeAll()
+                        return shared.run.segments.removeFirst()
+                    }
+                    try writer.delete(segment)
+                    segment.release()
+                }
+                return .success(doomed)
+            } catch let failure as TopicWriter.Failure {
+                return .failure(failure.logError)
+            } catch {
+                return .failure(error as? LogError ?? .closed)
+            }
+        }
+        if case .failure(.poisoned(let error)) = result { poison(error) }
+        return result
+    }
 }
 
 /// A segment file, as `tillbox log offsets` shows it.
@@ -70,6 +482,7 @@ public struct SegmentSummary: Hashable, Sendable {
     public var end: Offset
     /// Batches, without preallocated space.
     public var byteCount: Int64
+
     public init(file: String, baseOffset: Offset, end: Offset, byteCount: Int64) {
         self.file = file
         self.baseOffset = baseOffset

@@ -1,0 +1,144 @@
+/// How far a verification has got.
+public struct VerificationProgress: Hashable, Sendable {
+    public var topic: TopicName
+    /// Of the topic's batches.
+    public var bytesDone: Int64
+    public var bytesTotal: Int64
+}
+
+/// What a verification found.
+public struct VerificationReport: Hashable, Sendable {
+    public var batchCount = 0
+    public var recordCount = 0
+    public var byteCount: Int64 = 0
+    /// The first bad place of the topic; nil if all is well.
+    public var corruption: Corruption?
+}
+
+extension ReadOnlyTopic {
+    /// Checks every batch: its checksum, its records, that offsets are dense, that both indexes agree with
+    /// it, and that each producer's sources increase.
+    ///
+    /// - Throws: `.disk`, `.unsupportedCompression`; damage is reported, not thrown.
+    public func verify(
+        progress: (VerificationProgress) -> Void = { _ in }
+    ) throws(LogError) -> VerificationReport {
+        var verification = Verification(topic: name, run: run)
+        do {
+            try verification.verify(progress)
+        } catch {
+            guard case .corrupt(let corruption) = error else { throw error }
+            verification.report.corruption = corruption
+        }
+        return verification.report
+    }
+}
+
+private struct Verification {
+    let topic: TopicName
+    let run: SegmentRun
+    var report = VerificationReport()
+    private var lastSources: [Int64: Offset] = [:]
+
+    init(topic: TopicName, run: SegmentRun) {
+        self.topic = topic
+        self.run = run
+    }
+
+    mutating func verify(_ progress: (VerificationProgress) -> Void) throws(LogError) {
+        let summaries = run.summaries()
+        let topic = topic
+        let total = summaries.reduce(0) { $0 + $1.byteCount }
+        for (segment, summary) in zip(run.segments, summaries) {
+            try verify(segment, summary) { bytesDone in
+                progress(
+                    VerificationProgress(topic: topic, bytesDone: bytesDone, bytesTotal: total))
+            }
+        }
+    }
+
+    private mutating func verify(
+        _ segment: Segment, _ summary: SegmentSummary, _ progress: (Int64) -> Void
+    ) throws(LogError) {
+        var walk = try segment.walk(
+            from: 0, expecting: segment.baseOffset, limit: summary.byteCount)
+        var positions: [Int64: RecordBatchHeader] = [:]
+        while walk.expected < summary.end {
+            guard case .batch(let header, let bytes, let position) = try walk.step(in: segment) else {
+                throw .corrupt(try badPlace(&walk, in: segment))
+            }
+            do {
+                try check(header, try RecordBatch.records(in: bytes), segment, position)
+            } catch let error as RecordBatchError {
+                throw segment.failure(error, at: position, offset: header.baseOffset)
+            } catch {
+                throw error as? LogError ?? .closed
+            }
+            positions[position] = header
+            report.batchCount += 1
+            report.recordCount += header.recordCount
+            report.byteCount += Int64(header.byteCount)
+            progress(report.byteCount)
+        }
+        try checkIndexes(of: segment, positions)
+    }
+
+    private func badPlace(
+        _ walk: inout BatchWalk, in segment: Segment
+    ) throws(LogError) -> Corruption {
+        guard case .bad(let kind) = try walk.step(in: segment) else {
+            return segment.corruption(at: walk, .missing)
+        }
+        return segment.corruption(at: walk, kind)
+    }
+
+    private mutating func check(
+        _ header: RecordBatchHeader, _ records: [StoredRecord], _ segment: Segment, _ position: Int64
+    ) throws(LogError) {
+        guard let id = header.producer?.producerID, !header.attributes.isControl else { return }
+        let known = lastSources[id]
+        for stored in records {
+            guard let source = stored.record.source else { continue }
+            // Within a batch one source may have many records, across batches not.
+            if let known, source <= known {
+                throw .corrupt(
+                    Corruption(
+                        file: segment.logPath, position: position, offset: stored.offset,
+                        kind: .source(found: source, after: known)))
+            }
+            lastSources[id] = source
+        }
+    }
+
+    /// Whatever the files of the last segment say of bytes yet to come is not looked at.
+    private func checkIndexes(
+        of segment: Segment, _ batches: [Int64: RecordBatchHeader]
+    ) throws(LogError) {
+        guard let index = segment.storedIndex() else { return }
+        for place in index.places {
+            let offset = segment.baseOffset.advanced(by: Int64(place.relativeOffset))
+            guard offset < run.end else { break }
+            guard batches[Int64(place.position)]?.baseOffset == offset else {
+                throw .corrupt(
+                    Corruption(
+                        file: segment.indexPath, position: Int64(place.position), offset: offset,
+                        kind: .index))
+            }
+        }
+        let headers = batches.values.sorted { $0.baseOffset < $1.baseOffset }
+        var next = headers.startIndex
+        var latest = Timestamp(milliseconds: .min)
+        for moment in index.moments {
+            let offset = segment.baseOffset.advanced(by: Int64(moment.relativeOffset))
+            while next < headers.endIndex, headers[next].lastOffset <= offset {
+                latest = max(latest, headers[next].maxTimestamp)
+                next += 1
+            }
+            guard latest.milliseconds <= moment.timestamp else {
+                throw .corrupt(
+                    Corruption(
+                        file: segment.timeIndexPath, position: 0, offset: offset, kind: .index))
+            }
+        }
+    }
+}

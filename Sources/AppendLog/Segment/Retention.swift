@@ -1,0 +1,34 @@
+/// What retention needs to know of a segment.
+struct SegmentAge: Hashable, Sendable {
+    /// The offset after its last record.
+    var end: Offset
+    var byteCount: Int64
+    /// Its latest timestamp; nil if it holds no record.
+    var latest: Timestamp?
+}
+
+/// Which segments are no longer kept. Pure: it takes ages and gives a count.
+struct Retention: Sendable {
+    var ageMaxMilliseconds: Int64?
+    var byteCountMax: Int64?
+    /// The smallest cursor of any group; nil if there is none, or it does not count.
+    var needed: Offset?
+
+    /// How many segments, counted from the oldest, may go. Never the last one, which is written to.
+    func expiredCount(of segments: [SegmentAge], now: Timestamp) -> Int {
+        var byteCount = segments.reduce(0) { $0 + $1.byteCount }
+        var count = 0
+        for segment in segments.dropLast() {
+            if let needed, segment.end > needed { break }
+            let isTooOld =
+                if let ageMaxMilliseconds, let latest = segment.latest {
+                    now.milliseconds - latest.milliseconds > ageMaxMilliseconds
+                } else { false }
+            let isTooMuch = byteCountMax.map { byteCount > $0 } ?? false
+            guard isTooOld || isTooMuch else { break }
+            byteCount -= segment.byteCount
+            count += 1
+        }
+        return count
+    }
+}
