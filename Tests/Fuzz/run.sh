@@ -4,8 +4,7 @@
 # A target NAME is
 #   NAMEFuzz.swift   exports LLVMFuzzerTestOneInput(bytes, count) with @_cdecl;
 #   NAME.sources     what it is compiled with, one a line relative to the repository: .swift (one
-#   module
-#                    together with NAMEFuzz.swift), .c, .cpp. A line that begins with - holds flags
+#                    module with NAMEFuzz.swift), .c, .cpp. A line that begins with - holds flags
 #                    for the compilers and the linker (-lcrypto, -Ipath). # begins a comment.
 #   NAME.corpus/     inputs to start from, if there.
 #

@@ -1,6 +1,5 @@
 /// Kafka's record batch, version 2 ("magic 2", KIP-98): the unit in which the log is written,
-/// checked and read. docs/formats/log.md says the same at length, with what this log writes in each
-/// field.
+/// checked and read. docs/formats/log.md says the same at length, with what this log writes where.
 ///
 /// ```
 /// byte  size  batch (big-endian)        |  record (v = zigzag varint)

@@ -6,8 +6,7 @@ extension RecordBatch {
     /// capacity there to append many batches without growing it.
     ///
     /// - Precondition: there is at least one record; no offset overflows; the batch is no longer
-    /// than
-    ///   `byteCountMax`; the producer's id is not negative.
+    ///   than `byteCountMax`; the producer's id is not negative.
     /// - Returns: the batch's header, as reading it would yield it.
     @discardableResult
     public static func encode(

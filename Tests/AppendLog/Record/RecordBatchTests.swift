@@ -53,6 +53,19 @@ struct RecordBatchTests {
         #expect(buffer[17..<21] == [0x18, 0x1A, 0x74, 0x4D])
     }
 
+    @Test("a batch without records is the caller's bug, and so is an offset below zero")
+    func misuse() async {
+        await #expect(processExitsWith: .failure) {
+            var buffer: [UInt8] = []
+            RecordBatch.encode([], baseOffset: .zero, into: &buffer)
+        }
+        await #expect(processExitsWith: .failure) {
+            var buffer: [UInt8] = []
+            let record = Record(key: nil, value: nil, timestamp: Timestamp(milliseconds: 0))
+            RecordBatch.encode([record], baseOffset: Offset(-1), into: &buffer)
+        }
+    }
+
     @Test("a collection that is not contiguous encodes to the same bytes")
     func notContiguous() {
         var random = SplitMix64(seed: 4)
