@@ -1,0 +1,134 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The daemon is killed at random moments under load; then a reader that shares no code with it judges.
+@Suite("Crashes", .serialized)
+struct CrashTests {
+    /// What `oracle.py` prints.
+    struct Judgement: Decodable {
+        var counts: [String: Int]
+        var violations: [String]
+    }
+
+    static let killCount = 50
+
+    @Test("50 SIGKILLs under load, with duplicates and reordering, lose nothing and book nothing twice")
+    func killed() async throws {
+        let seed = UInt64.random(in: 1...1_000_000)
+        print("crash test: seed \(seed)")
+        var random = SplitMix(state: seed)
+        let folder = try TemporaryFolder()
+        let data = folder.file("data")
+        let acknowledged = folder.file("acknowledged")
+        let (webhook, admin) = (try freePort(), try freePort())
+
+        let traffic = try Child(
+            Tillbox.executable,
+            [
+                "simulate", "--to", "http://127.0.0.1:\(webhook)/webhooks/stripe",
+                "--secret", "whsec_test", "--rate", "400", "--count", "8000", "--seed", "\(seed)",
+                "--duplicates", "0.1", "--reorder", "0.2", "--fraud", "0.05",
+                "--bad-signatures", "0.02", "--acknowledged", acknowledged, "--json",
+            ])
+        for _ in 0..<Self.killCount {
+            let daemon = try Tillbox.start(data: data, webhookPort: webhook, adminPort: admin)
+            // From the very start of recovery to well into the load.
+            try await Task.sleep(for: .milliseconds(Int(random.next() % 600)))
+            #expect(daemon.isRunning, "it stopped by itself: \(daemon.standardError.suffix(800))")
+            daemon.kill(SIGKILL)
+            daemon.wait()
+        }
+        let daemon = try Tillbox.start(data: data, webhookPort: webhook, adminPort: admin)
+        try await daemon.untilListening()
+        let code = traffic.wait()
+        #expect(code == 0, "simulate: \(traffic.standardOutput) \(traffic.standardError.suffix(800))")
+        daemon.kill(SIGTERM)
+        #expect(daemon.wait() == 0, "\(daemon.standardError.suffix(800))")
+        try await drain(data, webhook, admin)
+
+        let judgement = try Self.judge(data, acknowledged: acknowledged)
+        #expect(judgement.violations == [], "seed \(seed)")
+        #expect(judgement.counts["acknowledged", default: 0] > 5_000)
+        #expect(judgement.counts["ledger", default: 0] > 1_000)
+        #expect(judgement.counts["webhook.received"] == judgement.counts["acknowledged"])
+        let verified = try Tillbox.run("ledger", "verify", "--data", data)
+        #expect(verified.code == 0, "\(verified.output) \(verified.errors)")
+        let log = try Tillbox.run("log", "verify", "--data", data)
+        #expect(log.code == 0, "\(log.output) \(log.errors)")
+    }
+
+    @Test("SIGTERM under load drains and stops within 5 s, with nothing lost")
+    func terminated() async throws {
+        let folder = try TemporaryFolder()
+        let data = folder.file("data")
+        let acknowledged = folder.file("acknowledged")
+        let (webhook, admin) = (try freePort(), try freePort())
+        let daemon = try Tillbox.start(data: data, webhookPort: webhook, adminPort: admin)
+        try await daemon.untilListening()
+        let traffic = try Child(
+            Tillbox.executable,
+            [
+                "simulate", "--to", "http://127.0.0.1:\(webhook)/webhooks/stripe",
+                "--secret", "whsec_test", "--rate", "1000", "--count", "3000", "--seed", "3",
+                "--acknowledged", acknowledged,
+            ])
+        try await eventually("some events are acknowledged") {
+            let text = (try? String(contentsOfFile: acknowledged, encoding: .utf8)) ?? ""
+            return text.split(separator: "\n").count > 500
+        }
+        let began = ContinuousClock.now
+        daemon.kill(SIGTERM)
+        let code = daemon.wait()
+        let took = ContinuousClock.now - began
+        #expect(code == 0, "\(daemon.standardError.suffix(800))")
+        #expect(took < .seconds(5), "took \(took)")
+
+        let again = try Tillbox.start(data: data, webhookPort: webhook, adminPort: admin)
+        #expect(traffic.wait() == 0, "\(traffic.standardError.suffix(400))")
+        again.kill(SIGTERM)
+        #expect(again.wait() == 0)
+        try await drain(data, webhook, admin)
+        let judgement = try Self.judge(data, acknowledged: acknowledged)
+        #expect(judgement.violations == [])
+        #expect(judgement.counts["acknowledged"] == 3000)
+    }
+
+    /// Starts and stops once more: what was still in the topics at SIGTERM is processed at a start.
+    private func drain(_ data: String, _ webhook: Int, _ admin: Int) async throws {
+        for _ in 0..<2 {
+            let daemon = try Tillbox.start(data: data, webhookPort: webhook, adminPort: admin)
+            try await daemon.untilListening()
+            daemon.kill(SIGTERM)
+            #expect(daemon.wait() == 0, "\(daemon.standardError.suffix(800))")
+        }
+    }
+
+    static func judge(_ data: String, acknowledged: String) throws -> Judgement {
+        let script = Repository.root.appending(path: "Tests/EndToEnd/oracle.py").path
+        let answer = try Child.run(
+            try Repository.python(), [script, data, "--acknowledged", acknowledged])
+        guard let judgement = try? JSONDecoder().decode(
+            Judgement.self, from: Data(answer.output.utf8))
+        else { throw OracleFailed(errors: answer.errors) }
+        return judgement
+    }
+}
+
+/// The oracle could not even read the folder.
+struct OracleFailed: Error, CustomStringConvertible {
+    var errors: String
+    var description: String { "the oracle failed: \(errors)" }
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014): small, seeded, good enough to choose moments.
+struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}

@@ -1,0 +1,58 @@
+public import Foundation
+
+/// The `tillbox` binary that was built with the tests, as a user runs it.
+public enum Tillbox {
+    /// Beside the test runner: both come from one build.
+    public static let executable = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
+        .deletingLastPathComponent().appending(path: "tillbox").path
+
+    /// Runs a command to its end.
+    public static func run(
+        _ arguments: String..., environment: [String: String] = [:], folder: String? = nil
+    ) throws -> (code: Int32, output: String, errors: String) {
+        try Child.run(executable, arguments, environment: environment, folder: folder)
+    }
+
+    /// Starts the daemon on free loopback ports.
+    public static func start(
+        data: String, webhookPort: Int, adminPort: Int, secret: String = "whsec_test",
+        environment: [String: String] = [:]
+    ) throws -> Child {
+        let own = [
+            "TILLBOX_WEBHOOK_SECRET": secret, "TILLBOX_WEBHOOK_PORT": "\(webhookPort)",
+            "TILLBOX_ADMIN_PORT": "\(adminPort)",
+        ]
+        return try Child(
+            executable, ["run", "--data", data], environment: own.merging(environment) { $1 })
+    }
+}
+
+/// A TCP port on 127.0.0.1 that was free a moment ago.
+public func freePort() throws -> Int {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    // SAFETY: the address lives through both calls and has the length given.
+    let bound = withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
+        }
+    }
+    guard bound else { throw NoFreePort() }
+    return Int(UInt16(bigEndian: address.sin_port))
+}
+
+/// The system gave no port.
+public struct NoFreePort: Error {}
+
+extension Child {
+    /// Waits until the daemon says that it listens for webhooks, or has ended.
+    public func untilListening() async throws {
+        try await eventually("the daemon listens: \(standardError.suffix(400))") {
+            !isRunning || standardError.contains("\"role\":\"webhook\"")
+        }
+    }
+}
