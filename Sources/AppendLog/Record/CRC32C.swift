@@ -14,7 +14,9 @@ public enum CRC32C {
     }
 
     /// The checksum of `bytes`, as above.
-    public static func checksum(_ bytes: ArraySlice<UInt8>, continuing previous: UInt32 = 0) -> UInt32 {
+    public static func checksum(
+        _ bytes: ArraySlice<UInt8>, continuing previous: UInt32 = 0
+    ) -> UInt32 {
         // SAFETY: the pointer does not leave the closure.
         bytes.withUnsafeBytes { checksum($0, continuing: previous) }
     }
@@ -24,7 +26,9 @@ public enum CRC32C {
         case portable, instruction
 
         /// Whether this machine has it.
-        var isAvailable: Bool { self == .portable || checksum_crc32c_has_instruction() != 0 }
+        var isAvailable: Bool {
+            self == .portable || checksum_crc32c_has_instruction() != 0
+        }
 
         func checksum(_ bytes: UnsafeRawBufferPointer, continuing previous: UInt32 = 0) -> UInt32 {
             precondition(isAvailable, "this CPU has no CRC-32C instruction")

@@ -18,7 +18,7 @@ public struct RecordHeader: Hashable, Sendable {
 /// What a writer hands to the log: a key, a value, headers and a moment.
 ///
 /// Keys and values are slices because a record that was read shares the bytes it was read into:
-/// keeping one record alive keeps the whole read alive. Copy (`Array(value)`) what is to be kept long.
+/// one record kept alive keeps the whole read alive. Copy (`Array(value)`) what is kept for long.
 public struct Record: Hashable, Sendable {
     /// The ordering key; nil is Kafka's null.
     public var key: ArraySlice<UInt8>?

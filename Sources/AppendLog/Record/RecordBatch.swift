@@ -1,5 +1,5 @@
-/// Kafka's record batch, version 2 ("magic 2", KIP-98): the unit in which the log is written, checked
-/// and read. docs/formats/log.md says the same at length, with what this log writes in each field.
+/// Kafka's record batch, version 2 ("magic 2", KIP-98): the unit in which the log is written,
+/// checked and read. docs/formats/log.md says the same at length, with what this log writes where.
 ///
 /// ```
 /// byte  size  batch (big-endian)        |  record (v = zigzag varint)
@@ -57,14 +57,15 @@ public enum RecordBatch {
         static let recordCount = 57
     }
 
-    /// Whether `bytes` begin with nothing but zeros where a batch's fixed part would be: the rest of
-    /// a preallocated segment rather than a damaged batch. True too for a shorter run of zeros, and
-    /// for no bytes at all.
+    /// Whether `bytes` begin with nothing but zeros where a batch's fixed part would be: the rest
+    /// of a preallocated segment rather than a damaged batch. True too for a shorter run of zeros,
+    /// and for no bytes at all.
     public static func isUnwritten(_ bytes: UnsafeRawBufferPointer) -> Bool {
         bytes.prefix(headerByteCount).allSatisfy { $0 == 0 }
     }
 
-    /// Reads and checks the fixed part of the batch at the start of `bytes`, nothing of its records.
+    /// Reads and checks the fixed part of the batch at the start of `bytes`, nothing of its
+    /// records.
     ///
     /// The first 61 bytes suffice: the batch itself may reach beyond `bytes`, which the caller sees
     /// by comparing `byteCount`. The checksum is not looked at.

@@ -2,11 +2,11 @@ extension RecordBatch {
     /// Appends one batch that holds `records`, with its checksum, to `buffer`.
     ///
     /// The records get the offsets from `baseOffset` on without gaps, and keep their timestamps, in
-    /// whichever order these are. The bytes are written once, straight into `buffer`; reserve capacity
-    /// there to append many batches without growing it.
+    /// whichever order these are. The bytes are written once, straight into `buffer`; reserve
+    /// capacity there to append many batches without growing it.
     ///
-    /// - Precondition: there is at least one record; no offset overflows; the batch is no longer than
-    ///   `byteCountMax`; the producer's id is not negative.
+    /// - Precondition: there is at least one record; no offset overflows; the batch is no longer
+    ///   than `byteCountMax`; the producer's id is not negative.
     /// - Returns: the batch's header, as reading it would yield it.
     @discardableResult
     public static func encode(
@@ -45,8 +45,8 @@ extension RecordBatch {
 
     /// Gives the batch that begins at `position` of `buffer` another base offset.
     ///
-    /// The checksum stays right, because the offset is outside it: a batch can be encoded before its
-    /// place in the log is known.
+    /// The checksum stays right, because the offset is outside it: a batch can be encoded before
+    /// its place in the log is known.
     ///
     /// - Precondition: a batch that `encode` wrote begins there, and no offset of it overflows.
     public static func assign(
@@ -83,16 +83,20 @@ extension RecordBatch {
             lastOffsetDelta: Int32(records.count - 1), baseTimestamp: records[0].timestamp,
             maxTimestamp: records.lazy.map(\.timestamp).max() ?? records[0].timestamp,
             producer: producer, recordCount: records.count)
-        let start = buffer.count
-        buffer.append(contentsOf: repeatElement(0, count: byteCount))
-        // SAFETY: the writer gets exactly the bytes that were just appended, and checks at its end that
-        // it has written each of them; no pointer leaves the closure.
-        header.crc = buffer.withUnsafeMutableBytes { bytes in
-            let batch = UnsafeMutableRawBufferPointer(rebasing: bytes[start...])
-            write(header, and: records, into: batch)
-            let crc = CRC32C.checksum(UnsafeRawBufferPointer(rebasing: batch[Position.attributes...]))
-            batch.storeBytes(of: crc.bigEndian, toByteOffset: Position.crc, as: UInt32.self)
-            return crc
+        // SAFETY: the writer gets exactly the bytes that are being added, and checks at its end that
+        // it has written each of them, so that none is left uninitialized; no pointer leaves the
+        // closure.
+        buffer.append(addingCapacity: byteCount) { (added: inout OutputSpan<UInt8>) in
+            added.withUnsafeMutableBufferPointer { bytes, initializedCount in
+                let batch = UnsafeMutableRawBufferPointer(
+                    UnsafeMutableBufferPointer(rebasing: bytes[..<byteCount]))
+                write(header, and: records, into: batch)
+                header.crc = CRC32C.checksum(
+                    UnsafeRawBufferPointer(rebasing: batch[Position.attributes...]))
+                batch.storeBytes(
+                    of: header.crc.bigEndian, toByteOffset: Position.crc, as: UInt32.self)
+                initializedCount = byteCount
+            }
         }
         return header
     }

@@ -1,5 +1,6 @@
-/// Kafka's variable-length integers: zigzag, then groups of seven bits, the lowest group first, with
-/// the top bit set on every byte but the last (the encoding of Protocol Buffers' `sint32`, `sint64`).
+/// Kafka's variable-length integers: zigzag, then groups of seven bits, the lowest group first,
+/// with the top bit set on every byte but the last (the encoding of Protocol Buffers' `sint32`,
+/// `sint64`).
 ///
 /// ```
 /// 0 → 00    −1 → 01    1 → 02    −64 → 7F    64 → 80 01    at most 10 bytes for 64 bits

@@ -31,12 +31,17 @@ enum RecordSamples {
             if random.next() % 5 == 0 { return nil }
             return random.bytes(lengths[Int(random.next() % UInt64(lengths.count))])
         }
-        let names = ["", "event-id", "schema", "ключ", "a name longer than fits into a small string", "🧾"]
+        let names = [
+            "", "event-id", "schema", "ключ", "a name longer than fits into a small string", "🧾",
+        ]
         let headers = (0..<random.next() % 4).map { _ in
             RecordHeader(names[Int(random.next() % UInt64(names.count))], field(&random))
         }
-        // Far apart and out of order; `plain` stays in the range other implementations compute with.
-        let spread = plain ? Int64(random.next() % 2_000_000) - 1_000_000 : Int64(bitPattern: random.next())
+        // Far apart and out of order; `plain` stays in the range other implementations compute
+        // with.
+        let spread =
+            plain
+            ? Int64(random.next() % 2_000_000) - 1_000_000 : Int64(bitPattern: random.next())
         return Record(
             key: field(&random), value: field(&random), headers: headers,
             timestamp: Timestamp(milliseconds: plain ? 1_700_000_000_000 + spread : spread))
@@ -51,7 +56,8 @@ enum RecordSamples {
     /// A batch of a few dozen bytes with a bit of everything.
     static let small: [Record] = [
         Record(
-            key: [1, 2], value: [3, 4, 5], headers: [RecordHeader("h", "x"), RecordHeader("n", nil)],
+            key: [1, 2], value: [3, 4, 5],
+            headers: [RecordHeader("h", "x"), RecordHeader("n", nil)],
             timestamp: Timestamp(milliseconds: 1_000)),
         Record(key: nil, value: [], timestamp: Timestamp(milliseconds: 900)),
         Record(key: [], value: nil, timestamp: Timestamp(milliseconds: 70_000)),

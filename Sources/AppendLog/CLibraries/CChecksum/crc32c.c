@@ -15,7 +15,8 @@
 #endif
 #endif
 
-// The polynomial with its bits in reverse order: the coefficient of x^31 is bit 0, that of x^0 bit 31.
+// The polynomial with its bits in reverse order: bit 0 is the coefficient of x^31, bit 31 that of
+// x^0.
 #define POLYNOMIAL 0x82F63B78u
 
 // A long buffer is cut into three runs that are folded at the same time, because the instruction
@@ -81,7 +82,7 @@ static int detect_instruction(void) {
 #endif
 }
 
-// Runs when the program is loaded, before any other thread can exist, so that the tables need no lock.
+// Runs when the program is loaded, before there are other threads, so that the tables need no lock.
 __attribute__((constructor)) static void prepare(void) {
     for (int byte = 0; byte < 256; byte++) {
         uint32_t crc = (uint32_t)byte;
