@@ -11,7 +11,7 @@ public enum Limits {
     public static let batchBytesMax = 8 << 20
 
     /// A segment file. Index positions are 32 bits wide.
-    public static let segmentBytes = (64 << 10)...(1 << 30)
+    public static let segmentBytes = (4 << 10)...(1 << 30)
     /// How much space a segment gets at a time.
     public static let preallocationBytes = (4 << 10)...(1 << 30)
     /// Bytes between two entries of an index.

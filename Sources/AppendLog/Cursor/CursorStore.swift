@@ -7,9 +7,13 @@ internal import Synchronization
 /// once the group is removed; the last record of a key counts. When that topic has grown by a segment,
 /// all cursors are written once more and what lies before is deleted.
 public final class CursorStore: Sendable {
-    struct Key: Hashable, Sendable {
+    struct Key: Hashable, Sendable, Comparable {
         var topic: TopicName
         var group: GroupName
+
+        static func < (left: Self, right: Self) -> Bool {
+            (left.topic, left.group) < (right.topic, right.group)
+        }
     }
 
     private struct State {
@@ -88,7 +92,7 @@ public final class CursorStore: Sendable {
     public func remove(
         group: GroupName, completion: @escaping @Sendable (Result<Void, LogError>) -> Void
     ) {
-        let keys = state.withLock { state in state.cursors.keys.filter { $0.group == group } }
+        let keys = state.withLock { $0.cursors.keys.filter { $0.group == group } }.sorted()
         guard !keys.isEmpty else { return completion(.success(())) }
         write(keys.map { ($0, nil) }, completion)
     }
@@ -167,7 +171,9 @@ public final class CursorStore: Sendable {
 
     /// Writes every cursor once more, then deletes the segments before.
     private func compact(_ state: inout State) {
-        var records = state.cursors.map { Self.encode($0.key, $0.value, clock.now()) }
+        var records = state.cursors.sorted { $0.key < $1.key }.map {
+            Self.encode($0.key, $0.value, clock.now())
+        }
         // What was appended already but is not known to be durable would otherwise be undone.
         for (_, changes) in state.pending.sorted(by: { $0.key < $1.key }) {
             records += changes.map { Self.encode($0.key, $0.offset, clock.now()) }

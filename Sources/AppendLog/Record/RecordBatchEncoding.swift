@@ -83,17 +83,20 @@ extension RecordBatch {
             lastOffsetDelta: Int32(records.count - 1), baseTimestamp: records[0].timestamp,
             maxTimestamp: records.lazy.map(\.timestamp).max() ?? records[0].timestamp,
             producer: producer, recordCount: records.count)
-        let start = buffer.count
-        buffer.append(contentsOf: repeatElement(0, count: byteCount))
-        // SAFETY: the writer gets exactly the bytes that were just appended, and checks at its end
-        // that it has written each of them; no pointer leaves the closure.
-        header.crc = buffer.withUnsafeMutableBytes { bytes in
-            let batch = UnsafeMutableRawBufferPointer(rebasing: bytes[start...])
-            write(header, and: records, into: batch)
-            let crc = CRC32C.checksum(
-                UnsafeRawBufferPointer(rebasing: batch[Position.attributes...]))
-            batch.storeBytes(of: crc.bigEndian, toByteOffset: Position.crc, as: UInt32.self)
-            return crc
+        // SAFETY: the writer gets exactly the bytes that are being added, and checks at its end that
+        // it has written each of them, so that none is left uninitialized; no pointer leaves the
+        // closure.
+        buffer.append(addingCapacity: byteCount) { (added: inout OutputSpan<UInt8>) in
+            added.withUnsafeMutableBufferPointer { bytes, initializedCount in
+                let batch = UnsafeMutableRawBufferPointer(
+                    UnsafeMutableBufferPointer(rebasing: bytes[..<byteCount]))
+                write(header, and: records, into: batch)
+                header.crc = CRC32C.checksum(
+                    UnsafeRawBufferPointer(rebasing: batch[Position.attributes...]))
+                batch.storeBytes(
+                    of: header.crc.bigEndian, toByteOffset: Position.crc, as: UInt32.self)
+                initializedCount = byteCount
+            }
         }
         return header
     }
