@@ -109,9 +109,8 @@ struct DeliveryPlan: Sendable {
         var body = event.body
         if forgery == .tamperedBody {
             // The first digit of the first number after "amount".
-            let label = Array("\"amount\": ".utf8)
-            let digit =
-                body.firstRange(of: label)?.upperBound ?? body.index(before: body.endIndex)
+            let amount = ByteSearch.range(of: "\"amount\": ", in: body[...])
+            let digit = amount?.upperBound ?? body.count - 1
             body[digit] = body[digit] == UInt8(ascii: "9") ? UInt8(ascii: "8") : UInt8(ascii: "9")
         }
         return Delivery(event: event, body: body, expectation: .refused(forgery))

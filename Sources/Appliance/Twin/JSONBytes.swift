@@ -91,3 +91,38 @@ struct SlottedText<Slot: RawRepresentable & Sendable>: Sendable where Slot.RawVa
         }
     }
 }
+
+/// Plain search for a short text. The standard library's generic one costs microseconds on arrays
+/// of bytes, and the load client searches every answer.
+enum ByteSearch {
+    /// - Returns: where `text` first stands in `bytes`.
+    static func range(of text: StaticString, in bytes: ArraySlice<UInt8>) -> Range<Int>? {
+        // SAFETY: a static string's bytes live as long as the process and are only read.
+        text.withUTF8Buffer { pattern in
+            guard let first = pattern.first, bytes.count >= pattern.count else { return nil }
+            for start in bytes.startIndex...(bytes.endIndex - pattern.count)
+            where bytes[start] == first {
+                var matched = 1
+                while matched < pattern.count, bytes[start + matched] == pattern[matched] {
+                    matched += 1
+                }
+                if matched == pattern.count { return start..<(start + matched) }
+            }
+            return nil
+        }
+    }
+
+    /// True if `bytes` begin with `text`, which is in lower case, in any case of letters.
+    static func begins(_ bytes: ArraySlice<UInt8>, withLowercase text: StaticString) -> Bool {
+        // SAFETY: a static string's bytes live as long as the process and are only read.
+        text.withUTF8Buffer { pattern in
+            guard bytes.count >= pattern.count else { return false }
+            for (offset, expected) in pattern.enumerated() {
+                let byte = bytes[bytes.startIndex + offset]
+                let lowered = (0x41...0x5A).contains(byte) ? byte | 0x20 : byte
+                guard lowered == expected else { return false }
+            }
+            return true
+        }
+    }
+}
