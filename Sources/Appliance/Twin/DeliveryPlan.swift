@@ -1,0 +1,129 @@
+/// One POST to be made, and what a correct gate answers.
+struct Delivery: Sendable {
+    enum Expectation: Hashable, Sendable {
+        /// 200. The gate says `duplicate` for every copy but one; copies may overtake each other,
+        /// so which one it is stays open.
+        case acknowledged(isCopy: Bool)
+        /// 400 with a code that begins with `signature_`; nothing is stored.
+        case refused(Forgery)
+    }
+
+    let event: ScenarioEvent
+    /// The event's, or a tampered copy of it.
+    let body: [UInt8]
+    let expectation: Expectation
+
+    var forgery: Forgery? {
+        if case .refused(let forgery) = expectation { forgery } else { nil }
+    }
+
+    /// The `Stripe-Signature` value, fresh for every attempt; nil where it is left out.
+    func signatureHeader(at now: Int64, by signature: WebhookSignature) -> [UInt8]? {
+        guard forgery == .tamperedBody else {
+            return signature.header(for: body, at: now, forgery: forgery)
+        }
+        return signature.header(for: event.body, at: now, forgery: forgery)
+    }
+}
+
+/// Turns a scenario into deliveries as a network makes them: some twice, some out of order, some
+/// forged. Deterministic from the scenario's seed.
+struct DeliveryPlan: Sendable {
+    /// Shares of all deliveries, each 0 ... 1 and together less than 1.
+    struct Settings: Hashable, Sendable {
+        var world: TrafficWorld.Settings
+        /// Deliveries in all.
+        var count: Int
+        var duplicates = 0.0
+        /// The share of deliveries held back behind later ones.
+        var reorder = 0.0
+        /// Forged copies come on top of the true event, so no event is lost by them.
+        var badSignatures = 0.0
+    }
+
+    /// A delivery that is held back is overtaken by at most this many others.
+    static let reorderWindow = 64
+    /// A late duplicate is of one of this many latest events.
+    static let duplicateWindow = 512
+
+    private let settings: Settings
+    private var scenario: TrafficScenario
+    private var random: TwinRandom
+    private var recent: [ScenarioEvent] = []
+    private var nextRecent = 0
+    private var held: [(dueAfter: Int, delivery: Delivery)] = []
+    private var planned = 0
+    private var made = 0
+
+    init(_ settings: Settings) {
+        precondition(
+            settings.duplicates + settings.badSignatures < 1, "no room for first deliveries")
+        self.settings = settings
+        scenario = TrafficScenario(settings.world)
+        var state = settings.world.seed ^ 0xDE11
+        random = TwinRandom(seed: TwinRandom.splitMix(&state))
+    }
+
+    /// - Returns: nil when all deliveries have been made.
+    mutating func next() -> Delivery? {
+        while true {
+            if let due = held.firstIndex(where: { $0.dueAfter <= made || planned == settings.count })
+            {
+                made += 1
+                return held.remove(at: due).delivery
+            }
+            guard planned < settings.count else { return nil }
+            planned += 1
+            let delivery = plan()
+            if random.chance(settings.reorder), held.count < Self.reorderWindow {
+                let behind = 1 + random.index(below: Self.reorderWindow)
+                held.append((dueAfter: made + behind, delivery: delivery))
+            } else {
+                made += 1
+                return delivery
+            }
+        }
+    }
+
+    private mutating func plan() -> Delivery {
+        let drawn = random.unit()
+        if drawn < settings.duplicates, !recent.isEmpty {
+            // Half of the copies race with the event they copy.
+            let event =
+                random.chance(0.5)
+                ? recent[(nextRecent + recent.count - 1) % recent.count]
+                : recent[random.index(below: recent.count)]
+            return Delivery(
+                event: event, body: event.body, expectation: .acknowledged(isCopy: true))
+        }
+        if drawn < settings.duplicates + settings.badSignatures, !recent.isEmpty {
+            return forge(recent[random.index(below: recent.count)])
+        }
+        let event = scenario.next()
+        remember(event)
+        return Delivery(event: event, body: event.body, expectation: .acknowledged(isCopy: false))
+    }
+
+    private mutating func forge(_ event: ScenarioEvent) -> Delivery {
+        let forgery = Forgery.allCases[random.index(below: Forgery.allCases.count)]
+        var body = event.body
+        if forgery == .tamperedBody {
+            // The first digit of the first number after "amount".
+            let amount = ByteSearch.range(of: "\"amount\": ", in: body[...])
+            let digit = amount?.upperBound ?? body.count - 1
+            body[digit] = body[digit] == UInt8(ascii: "9") ? UInt8(ascii: "8") : UInt8(ascii: "9")
+        }
+        return Delivery(event: event, body: body, expectation: .refused(forgery))
+    }
+
+    private mutating func remember(_ event: ScenarioEvent) {
+        guard settings.duplicates > 0 || settings.badSignatures > 0 else { return }
+        if recent.count < Self.duplicateWindow {
+            recent.append(event)
+            nextRecent = 0
+        } else {
+            recent[nextRecent] = event
+            nextRecent = (nextRecent + 1) % recent.count
+        }
+    }
+}

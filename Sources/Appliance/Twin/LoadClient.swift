@@ -1,0 +1,127 @@
+import Foundation
+import NIOCore
+import NIOPosix
+
+/// Why a run of the load client ended without a report.
+enum LoadError: Error, Hashable, Sendable {
+    /// Nobody ever answered the first connections.
+    case cannotConnect(host: String, port: Int)
+    /// No answer for so long that waiting on makes no sense.
+    case silent(seconds: Int)
+    /// The file of acknowledged ids cannot be written.
+    case cannotWrite(path: String)
+}
+
+/// Delivers a plan to a webhook endpoint over keep-alive connections, on one thread.
+///
+/// With a rate it is open-loop: every delivery has its intended time, and latency is measured from
+/// that time, so a server that stalls cannot hide its stall by slowing the client down. With rate
+/// zero it is closed-loop: each connection sends as soon as it has its answer.
+struct LoadClient: Sendable {
+    struct Settings: Sendable {
+        var target: LoadTarget
+        var secret: String
+        /// Deliveries a second; zero for as many as the connections carry.
+        var rate = 0.0
+        /// 1 ... `connectionsMax`; also the bound of what is in flight.
+        var connections = 16
+        /// How long an answer may take; Stripe waits ten seconds.
+        var answerTimeout: TimeAmount = .seconds(10)
+        var retry = Retry.bounded(attempts: 10)
+        /// How long nobody may answer before the run gives up.
+        var patience: TimeAmount = .seconds(60)
+
+        static let connectionsMax = 1_024
+    }
+
+    enum Retry: Hashable, Sendable {
+        /// At most this many attempts for one delivery, at least 1.
+        case bounded(attempts: Int)
+        /// Keeps every delivery until it is answered for good, and waits for a server that is not
+        /// there yet.
+        case untilAcknowledged
+    }
+
+    /// The waits between attempts double from the first to the second of these.
+    static let retryWait: (first: TimeAmount, longest: TimeAmount) = (
+        .milliseconds(20), .seconds(2)
+    )
+    /// Deliveries that wait for another attempt; while there are more, no new one begins.
+    static let waitingMax = 1_024
+
+    let settings: Settings
+
+    /// - Parameters:
+    ///   - acknowledged: told of each 200 to a delivery that was well signed, with the event's id
+    ///     and the wall clock in milliseconds since 1970; copies are told too.
+    ///   - progress: told twice a second.
+    func run(
+        _ plan: DeliveryPlan,
+        acknowledged: (@Sendable (EventID, Int64) -> Void)? = nil,
+        progress: (@Sendable (LoadProgress) -> Void)? = nil
+    ) async throws(LoadError) -> LoadResult {
+        precondition(
+            (1...Settings.connectionsMax).contains(settings.connections),
+            "\(settings.connections) connections")
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let loop = group.any()
+        let promise = loop.makePromise(of: Result<LoadResult, LoadError>.self)
+        let settings = settings
+        loop.execute {
+            LoadRun(
+                settings, plan: plan, loop: loop, promise: promise, acknowledged: acknowledged,
+                progress: progress
+            ).begin()
+        }
+        // The promise is always fulfilled with a result, and nobody else shuts the group down.
+        let result = try? await promise.futureResult.get()
+        try? await group.shutdownGracefully()
+        guard let result else { preconditionFailure("the run broke its promise") }
+        return try result.get()
+    }
+}
+
+/// What a run came to.
+struct LoadResult: Sendable {
+    var tally: LoadTally
+    var elapsed: TimeAmount
+    /// Processor time of the whole process during the run.
+    var processorTime: TimeAmount
+}
+
+/// Where a run stands.
+struct LoadProgress: Sendable {
+    var answered: Int
+    var attempts: Int
+    var elapsed: TimeAmount
+    /// Nanoseconds.
+    var latencyAt99: UInt64
+    /// Connections that are open.
+    var open: Int
+}
+
+/// An `http://` address to deliver to.
+struct LoadTarget: Hashable, Sendable {
+    enum Refusal: Error, Hashable { case notHTTP, noHost }
+
+    let host: String
+    let port: Int
+    /// With the query, if any.
+    let path: String
+
+    /// - Parameter url: `http://host[:port][/path]`; the path defaults to `/webhooks/stripe`.
+    init(_ url: String) throws(Refusal) {
+        guard let parts = URLComponents(string: url), parts.scheme?.lowercased() == "http" else {
+            throw .notHTTP
+        }
+        guard let host = parts.host, !host.isEmpty else { throw .noHost }
+        // An IPv6 address stands in brackets in a URL, but not for the resolver.
+        self.host = host.trimmingCharacters(in: CharacterSet(charactersIn: "[]"))
+        port = parts.port ?? 80
+        let plain = parts.percentEncodedPath
+        let path = plain.isEmpty || plain == "/" ? "/webhooks/stripe" : plain
+        self.path = parts.percentEncodedQuery.map { "\(path)?\($0)" } ?? path
+    }
+
+    var hostHeader: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}
