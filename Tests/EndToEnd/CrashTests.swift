@@ -30,6 +30,7 @@ struct CrashTests {
                 "--secret", "whsec_test", "--rate", "400", "--count", "8000", "--seed", "\(seed)",
                 "--duplicates", "0.1", "--reorder", "0.2", "--fraud", "0.05",
                 "--bad-signatures", "0.02", "--acknowledged", acknowledged, "--json",
+                "--until-acknowledged",
             ])
         for _ in 0..<Self.killCount {
             let daemon = try Tillbox.start(data: data, webhookPort: webhook, adminPort: admin)
@@ -71,7 +72,7 @@ struct CrashTests {
             [
                 "simulate", "--to", "http://127.0.0.1:\(webhook)/webhooks/stripe",
                 "--secret", "whsec_test", "--rate", "1000", "--count", "3000", "--seed", "3",
-                "--acknowledged", acknowledged,
+                "--acknowledged", acknowledged, "--until-acknowledged",
             ])
         try await eventually("some events are acknowledged") {
             let text = (try? String(contentsOfFile: acknowledged, encoding: .utf8)) ?? ""

@@ -97,7 +97,6 @@ final class Daemon: Sendable {
             outcome = .failure(error)
         }
         await log.close()
-        ledger.close()
         if let poison = log.poison { throw DaemonError.stopped(poison) }
         try outcome.get()
     }
@@ -133,7 +132,8 @@ final class Daemon: Sendable {
 
     private func upkeep() -> any Service {
         Upkeep(
-            admission: admission, topics: topics, snapshotPath: folder.gateSnapshot, logger: logger)
+            log: log, admission: admission, received: topics[.webhookReceived],
+            snapshotPath: folder.gateSnapshot, logger: logger)
     }
 }
 
@@ -218,8 +218,10 @@ struct PoisonWatch: Service {
 
 /// What is done now and then: retention, and a snapshot of the gate's index.
 struct Upkeep: Service {
+    let log: Log
     let admission: Admission
-    let topics: Topics
+    /// `webhook.received`, which the admission indexes.
+    let received: Topic
     let snapshotPath: String
     let logger: Logger
 
@@ -252,19 +254,16 @@ struct Upkeep: Service {
     }
 
     private func retain() async {
-        for id in TopicID.allCases {
-            do {
-                let removed = try await topics[id].applyRetention()
-                guard removed > 0 else { continue }
+        do {
+            let removed = try await log.applyRetention()
+            for (topic, count) in removed where count > 0 {
                 logger.info("segments removed by retention", metadata: [
-                    "topic": "\(id.rawValue)", "count": "\(removed)",
-                ])
-                if id == .webhookReceived { admission.forget(below: topics[id].start) }
-            } catch {
-                logger.warning("retention failed", metadata: [
-                    "topic": "\(id.rawValue)", "error": "\(error)",
+                    "topic": "\(topic)", "count": "\(count)",
                 ])
             }
+            if removed[received.name, default: 0] > 0 { admission.forget(below: received.start) }
+        } catch {
+            logger.warning("retention failed", metadata: ["error": "\(error)"])
         }
     }
 }

@@ -100,11 +100,9 @@ struct DemoCommand: AsyncParsableCommand {
     }
 
     private var plan: DeliveryPlan {
-        var world = TrafficWorld.Settings(seed: seed)
-        world.fraud = fraud
-        return DeliveryPlan(DeliveryPlan.Settings(
-            world: world, count: count ?? .max, duplicates: duplicates, reorder: reorder,
-            badSignatures: badSignatures))
+        DeliveryPlan(DeliveryPlan.Settings(
+            world: .init(seed: seed, fraudShare: fraud), count: count ?? .max,
+            duplicates: duplicates, reorder: reorder, badSignatures: badSignatures))
     }
 
     /// Proves the ledger once more from its file, and shows what is in it.

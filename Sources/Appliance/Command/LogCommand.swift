@@ -17,12 +17,21 @@ struct LogCommand: AsyncParsableCommand {
 
         /// Opens the log without taking its lock.
         func open() async throws -> ReadOnlyLog {
-            let folder = try await data.settings(needsSecrets: false).dataPath
             do {
-                return try Log.openReadOnly(at: "\(folder)/log")
-            } catch {
-                throw CommandFailure.cannotRun("\(error)")
+                return try await openOrThrow()
+            } catch let error as LogError {
+                throw CommandFailure.cannotRun(error.description)
             }
+        }
+
+        /// The same, with the log's own error.
+        func openOrThrow() async throws -> ReadOnlyLog {
+            let folder = try await data.settings(needsSecrets: false).dataPath
+            guard FileManager.default.fileExists(atPath: "\(folder)/log") else {
+                throw CommandFailure.cannotRun(
+                    "there is no log in \(folder); name the data folder with --data")
+            }
+            return try Log.openReadOnly(at: "\(folder)/log")
         }
     }
 
@@ -64,8 +73,7 @@ struct LogCommand: AsyncParsableCommand {
         }
 
         mutating func run() async throws {
-            let log = try await options.open()
-            let topic = try find(topic, in: log)
+            var topic = try find(topic, in: try await options.open())
             var next = from.map(Offset.init) ?? topic.start
             guard next >= topic.start, next <= topic.end else {
                 throw CommandFailure.cannotRun(
@@ -81,7 +89,7 @@ struct LogCommand: AsyncParsableCommand {
                     if let last = records.last { next = last.offset.advanced(by: 1) }
                     guard records.isEmpty else { continue }
                     guard follow else { break }
-                    try await grow(topic)
+                    topic = try await grown(topic)
                 }
             } catch let error as LogError {
                 throw CommandFailure.cannotRun(error.description)
@@ -89,11 +97,11 @@ struct LogCommand: AsyncParsableCommand {
         }
 
         /// Another process writes the log, so that looking again is the only way to see it grow.
-        private func grow(_ topic: ReadOnlyTopic) async throws {
-            let end = topic.end
-            while topic.end == end {
+        private func grown(_ topic: ReadOnlyTopic) async throws -> ReadOnlyTopic {
+            while true {
                 try await Task.sleep(for: .milliseconds(200))
-                try topic.refresh()
+                let now = try find(topic.name.rawValue, in: try await options.open())
+                if now.end > topic.end { return now }
             }
         }
 
@@ -135,28 +143,39 @@ struct LogCommand: AsyncParsableCommand {
         @OptionGroup var options: Options
 
         mutating func run() async throws {
-            let log = try await options.open()
             let bar = ProgressBar(label: "verifying")
-            let report: VerificationReport
+            var rows: [[String: Table.Cell]] = []
+            var damage: [Corruption] = []
             do {
-                report = try log.verify { progress in
-                    bar.show(progress.bytesDone, of: progress.bytesTotal, progress.topic.rawValue)
+                for topic in try await options.openOrThrow().topics {
+                    let report = try topic.verify { progress in
+                        bar.show(progress.bytesDone, of: progress.bytesTotal, topic.name.rawValue)
+                    }
+                    if let corruption = report.corruption { damage.append(corruption) }
+                    rows.append(Self.row(topic, report))
                 }
-            } catch {
-                throw CommandFailure.cannotRun("\(error)")
+            } catch LogError.corrupt(let corruption) {
+                damage.append(corruption)
+            } catch let error as LogError {
+                throw CommandFailure.cannotRun(error.description)
             }
             bar.clear()
-            let row: [String: Table.Cell] = [
-                "batches": .number(Int64(report.batchCount)),
-                "records": .number(Int64(report.recordCount)), "bytes": .number(report.byteCount),
-                "damaged": .number(Int64(report.corruptions.count)),
-            ]
-            Table(columns: ["batches", "records", "bytes", "damaged"], rows: [row])
+            Table(columns: ["topic", "batches", "records", "bytes", "sound"], rows: rows)
                 .print(asJSON: options.json, named: "verification")
-            guard report.corruptions.isEmpty else {
+            guard damage.isEmpty else {
                 throw CommandFailure.foundSomething(
-                    report.corruptions.map(\.description).joined(separator: "\ntillbox: "))
+                    damage.map(\.description).joined(separator: "\ntillbox: "))
             }
+        }
+
+        private static func row(
+            _ topic: ReadOnlyTopic, _ report: VerificationReport
+        ) -> [String: Table.Cell] {
+            [
+                "topic": .text(topic.name.rawValue), "batches": .number(Int64(report.batchCount)),
+                "records": .number(Int64(report.recordCount)), "bytes": .number(report.byteCount),
+                "sound": .text(report.corruption == nil ? "yes" : "no"),
+            ]
         }
     }
 }

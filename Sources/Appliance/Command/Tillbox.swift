@@ -12,7 +12,7 @@ struct Tillbox: AsyncParsableCommand {
             """,
         version: Self.version,
         subcommands: [
-            RunCommand.self, LogCommand.self, LedgerCommand.self,
+            RunCommand.self, DemoCommand.self, Simulate.self, LogCommand.self, LedgerCommand.self,
         ])
 
     static let version = "0.1.0"

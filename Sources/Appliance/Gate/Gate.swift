@@ -94,7 +94,7 @@ final class Gate: Sendable {
 
     private func store(_ delivery: Delivery) async throws(LogError) -> GateAnswer {
         let event: ScannedEvent
-        do {
+        do throws(EventBodyRefusal) {
             event = try scanners.scan(delivery.body)
         } catch {
             // Stripe would only send the same bytes again, so it is told to stop.
@@ -176,7 +176,7 @@ final class ScannerPool: @unchecked Sendable {
     private let lock = Mutex<Void>(())
     private var idle: [EventScanner] = []
 
-    func scan(_ body: some Collection<UInt8>) throws(ScanRefusal) -> ScannedEvent {
+    func scan(_ body: some Collection<UInt8>) throws(EventBodyRefusal) -> ScannedEvent {
         let scanner = lock.withLock { _ in idle.popLast() } ?? EventScanner()
         defer { lock.withLock { _ in idle.append(scanner) } }
         return try scanner.scan(body)

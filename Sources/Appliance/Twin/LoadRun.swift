@@ -1,3 +1,4 @@
+import Glibc
 import Foundation
 import NIOCore
 import NIOPosix
@@ -146,7 +147,7 @@ final class LoadRun: @unchecked Sendable {
         inFlight -= 1
         lastAnswer = .now()
         if let connection { idle.append(connection) }
-        let answer = GateAnswer(raw)
+        let answer = LoadAnswer(raw)
         if answer.mayBeRetried, !isLast(attempt) {
             tryAgain(attempt)
         } else {

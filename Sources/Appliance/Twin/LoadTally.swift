@@ -1,5 +1,5 @@
 /// What a gate said to a delivery, as far as the client cares.
-struct GateAnswer: Hashable, Sendable {
+struct LoadAnswer: Hashable, Sendable {
     let status: Int
     /// `{"received":true,"duplicate":true}`
     let isDuplicate: Bool
@@ -84,7 +84,7 @@ struct LoadTally: Sendable {
         }
     }
 
-    mutating func noteAnswer(_ answer: GateAnswer, to delivery: Delivery) {
+    mutating func noteAnswer(_ answer: LoadAnswer, to delivery: Delivery) {
         if answer.status == 200 {
             if answer.isDuplicate { duplicates += 1 } else { accepted += 1 }
         } else {
