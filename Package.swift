@@ -108,7 +108,7 @@ let package = Package(
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ],
-            path: "Tests/Appliance", swiftSettings: strict),
+            path: "Tests/Appliance", exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests", dependencies: ["Appliance", "AppendLog", "TestSupport"],
             path: "Tests/EndToEnd", swiftSettings: strict),

@@ -22,7 +22,8 @@ enum JSONError: Error, Hashable, Sendable {
 /// without allocating. It is not `Sendable`, and neither are its values.
 ///
 /// A `JSONValue` may not be used after the next `parse` or after the document has gone: doing so
-/// is a bug and stops the process, it never reads another document's bytes.
+/// is a bug and stops the process, it never reads another document's bytes. So keep the document
+/// in a property, or in `withExtendedLifetime`, while its values are read: values do not keep it.
 final class JSONDocument {
     /// The deepest nesting read: containers around a value, itself not counted where it is empty.
     static let depthMax = 64

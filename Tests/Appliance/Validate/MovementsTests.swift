@@ -1,0 +1,310 @@
+import Testing
+
+@testable import Appliance
+
+extension ValidationOutcome {
+    var movements: [PaymentEvent] {
+        guard case .movements(let movements, _) = self else { return [] }
+        return movements
+    }
+
+    /// `kind movement amount currency` of each movement, or the code of what else came out.
+    var summary: [String] {
+        switch self {
+        case .movements(let movements, _):
+            movements.map {
+                "\($0.kind.rawValue) \($0.movement) \($0.amount.rawValue) \($0.currency.code)"
+            }
+        case .ignored(_, let reason): ["ignored \(reason.rawValue)"]
+        case .refused(let refusal): ["refused \(refusal.code.rawValue) \(refusal.detail)"]
+        }
+    }
+}
+
+func validated(_ event: TestJSON) -> ValidationOutcome {
+    EventValidator(defaultMerchant: MerchantID("shop")).validate(event.bytes)
+}
+
+/// One event and what must come of it.
+struct MovementCase: Sendable, CustomTestStringConvertible {
+    let name: String
+    let type: String
+    let object: TestJSON
+    let expected: [String]
+
+    init(_ name: String, _ type: String, _ object: TestJSON, _ expected: String...) {
+        self.name = name
+        self.type = type
+        self.object = object
+        self.expected = expected
+    }
+
+    var testDescription: String { "\(type): \(name)" }
+}
+
+private enum MovementRows {
+    private static let ch = "ch_1PgafuB7WZ01zgkWXYmPNZs8"
+    private static let re = "re_1Pgc72B7WZ01zgkWqPvrRrPE"
+    private static let dp = "dp_1Pgc71B7WZ01zgkWMevJiAUx"
+    private static let po = "po_1Pgc79B7WZ01zgkWu1KToYf4"
+    private static let charge = StripeExample.capturedCharge
+    private static let intent = StripeExample.paymentIntent.with([
+        "amount_received": 1099, "latest_charge": "ch_2", "status": "succeeded",
+    ])
+
+    static let payments: [MovementCase] = [
+        MovementCase("captured at once", "charge.succeeded", charge, "payment charge:\(ch) 100 usd"),
+        MovementCase(
+            "only authorised", "charge.succeeded", StripeExample.charge, "ignored not_captured"),
+        MovementCase("captured later", "charge.captured", charge, "payment charge:\(ch) 100 usd"),
+        MovementCase(
+            "captured in part", "charge.captured", charge.with(["amount_captured": 70]),
+            "payment charge:\(ch) 70 usd"),
+        MovementCase(
+            "captured in part, before amount_captured", "charge.captured",
+            charge.with(["amount_captured": nil, "amount_refunded": 30]),
+            "payment charge:\(ch) 70 usd"),
+        MovementCase(
+            "captured at once, before amount_captured", "charge.succeeded",
+            charge.with(["amount_captured": nil]), "payment charge:\(ch) 100 usd"),
+        MovementCase(
+            "zero-decimal currency", "charge.succeeded", charge.with(["currency": "jpy"]),
+            "payment charge:\(ch) 100 jpy"),
+        MovementCase(
+            "the largest amount", "charge.succeeded",
+            charge.with(["amount_captured": .int(.max)]),
+            "payment charge:\(ch) 9223372036854775807 usd"),
+        MovementCase(
+            "with its charge's id", "payment_intent.succeeded", intent,
+            "payment charge:ch_2 1099 usd"),
+        MovementCase(
+            "with its charge expanded", "payment_intent.succeeded",
+            intent.with(["latest_charge": charge]), "payment charge:\(ch) 1099 usd"),
+        MovementCase(
+            "with a list of charges", "payment_intent.succeeded",
+            intent.with([
+                "latest_charge": nil,
+                "charges": [
+                    "object": "list",
+                    "data": [
+                        charge.with(["id": "ch_9", "status": "failed"]), charge,
+                    ],
+                ],
+            ]), "payment charge:\(ch) 1099 usd"),
+        MovementCase(
+            "without a charge", "payment_intent.succeeded", intent.with(["latest_charge": nil]),
+            "refused missing_charge payment_intent.latest_charge"),
+        MovementCase(
+            "declined", "charge.failed",
+            charge.with(["captured": false, "status": "failed", "failure_code": "card_declined"]),
+            "payment_failed charge_failed:\(ch) 100 usd"),
+        MovementCase(
+            "declined, through its latest charge", "payment_intent.payment_failed", intent,
+            "payment_failed charge_failed:ch_2 1099 usd"),
+        MovementCase(
+            "declined, through its error's charge", "payment_intent.payment_failed",
+            intent.with(["last_payment_error": ["charge": "ch_3", "code": "card_declined"]]),
+            "payment_failed charge_failed:ch_3 1099 usd"),
+        MovementCase(
+            "declined, through its list of charges", "payment_intent.payment_failed",
+            intent.with([
+                "latest_charge": nil,
+                "charges": ["data": [charge.with(["status": "failed", "amount": 1099])]],
+            ]), "payment_failed charge_failed:\(ch) 1099 usd"),
+        MovementCase(
+            "declined before there was a charge", "payment_intent.payment_failed",
+            intent.with(["latest_charge": nil]), "ignored failed_without_charge"),
+    ]
+
+    static let refunds: [MovementCase] =
+        ["refund.created", "refund.updated", "charge.refund.updated"].flatMap { type in
+            [
+                ("succeeded", ["refund refund:\(re) 100 usd"]),
+                ("pending", ["refund refund:\(re) 100 usd"]),
+                ("requires_action", ["ignored refund_requires_action"]),
+                (
+                    "failed",
+                    [
+                        "refund refund:\(re) 100 usd", "refund_failed refund_failed:\(re) 100 usd",
+                    ]
+                ),
+                (
+                    "canceled",
+                    [
+                        "refund refund:\(re) 100 usd", "refund_failed refund_failed:\(re) 100 usd",
+                    ]
+                ),
+                ("lost", ["refused unknown_status refund.status"]),
+            ].map { status, expected in
+                MovementCase(
+                    status, type, StripeExample.refund.with(["status": .string(status)]),
+                    all: expected)
+            }
+        } + [
+            MovementCase(
+                "whatever its status", "refund.failed",
+                StripeExample.refund.with(["status": "pending"]),
+                "refund refund:\(re) 100 usd", "refund_failed refund_failed:\(re) 100 usd"),
+            MovementCase(
+                "from before statuses", "charge.refund.updated",
+                StripeExample.refund.with(["status": nil]), "refund refund:\(re) 100 usd"),
+            MovementCase(
+                "every refund listed", "charge.refunded",
+                charge.with([
+                    "refunds": [
+                        "object": "list", "has_more": false,
+                        "data": [
+                            StripeExample.refund.with(["id": "re_2", "amount": 30]),
+                            StripeExample.refund.with(["id": "re_1", "amount": 20]),
+                            StripeExample.refund.with(["id": "re_0", "status": "failed"]),
+                            StripeExample.refund.with([
+                                "id": "re_3", "status": "requires_action",
+                            ]),
+                        ],
+                    ]
+                ]), "refund refund:re_2 30 usd", "refund refund:re_1 20 usd",
+                "refund refund:re_0 100 usd", "refund_failed refund_failed:re_0 100 usd"),
+            MovementCase(
+                "refunds in a plain array", "charge.refunded",
+                charge.with(["refunds": [StripeExample.refund]]), "refund refund:\(re) 100 usd"),
+            MovementCase(
+                "refunds not listed", "charge.refunded", charge.with(["refunds": nil]),
+                "ignored refunds_not_listed"),
+            MovementCase(
+                "an empty list", "charge.refunded", charge, "ignored refunds_not_listed"),
+            MovementCase(
+                "one waits for the customer", "charge.refunded",
+                charge.with([
+                    "refunds": [
+                        "data": [StripeExample.refund.with(["status": "requires_action"])]
+                    ]
+                ]), "ignored refund_requires_action"),
+        ]
+
+    private static func transaction(_ id: String, _ amount: Int64, fee: Int64) -> TestJSON {
+        StripeExample.balanceTransaction.with([
+            "id": .string(id), "amount": .int(amount), "fee": .int(fee), "type": "adjustment",
+            "currency": "eur",
+        ])
+    }
+
+    private static let dispute = StripeExample.dispute.with([
+        "status": "needs_response",
+        "balance_transactions": [transaction("txn_1", -1000, fee: 1500)],
+    ])
+
+    static let disputes: [MovementCase] = [
+        MovementCase(
+            "opened", "charge.dispute.created", dispute,
+            "dispute_opened dispute_opened:\(dp) 1000 usd"),
+        MovementCase(
+            "opened as an inquiry", "charge.dispute.created", StripeExample.dispute,
+            "dispute_opened dispute_opened:\(dp) 1000 usd"),
+        MovementCase(
+            "closed", "charge.dispute.closed", dispute.with(["status": "lost"]),
+            "dispute_closed dispute_closed:\(dp) 1000 usd"),
+        MovementCase(
+            "withdrawn", "charge.dispute.funds_withdrawn", dispute,
+            "dispute_withdrawn dispute:txn_1 1000 eur"),
+        MovementCase(
+            "reinstated, with what was withdrawn", "charge.dispute.funds_reinstated",
+            dispute.with([
+                "balance_transactions": [
+                    transaction("txn_1", -1000, fee: 1500), transaction("txn_2", 1000, fee: -1500),
+                ]
+            ]), "dispute_withdrawn dispute:txn_1 1000 eur",
+            "dispute_reinstated dispute:txn_2 1000 eur"),
+        MovementCase(
+            "one expanded transaction", "charge.dispute.funds_withdrawn",
+            dispute.with([
+                "balance_transactions": nil,
+                "balance_transaction": transaction("txn_3", -1000, fee: 0),
+            ]), "dispute_withdrawn dispute:txn_3 1000 eur"),
+        MovementCase(
+            "only a fee", "charge.dispute.funds_withdrawn",
+            dispute.with(["balance_transactions": [transaction("txn_4", 0, fee: 1500)]]),
+            "dispute_withdrawn dispute:txn_4 0 eur"),
+        MovementCase(
+            "only a fee given back", "charge.dispute.funds_reinstated",
+            dispute.with(["balance_transactions": [transaction("txn_4", 0, fee: -1500)]]),
+            "dispute_reinstated dispute:txn_4 0 eur"),
+        MovementCase(
+            "an inquiry", "charge.dispute.funds_withdrawn",
+            dispute.with(["status": "warning_needs_response"]), "ignored inquiry"),
+        MovementCase(
+            "no transaction", "charge.dispute.funds_withdrawn",
+            dispute.with(["balance_transactions": []]),
+            "refused missing_balance_transaction dispute.balance_transactions"),
+        MovementCase(
+            "only a transaction's id", "charge.dispute.funds_withdrawn",
+            dispute.with(["balance_transactions": nil, "balance_transaction": "txn_1"]),
+            "refused missing_balance_transaction dispute.balance_transactions"),
+    ]
+
+    static let payouts: [MovementCase] =
+        ["payout.created", "payout.updated", "payout.paid"].flatMap { type in
+            ["pending", "in_transit", "paid"].map { status in
+                MovementCase(
+                    status, type, StripeExample.payout.with(["status": .string(status)]),
+                    "payout payout:\(po) 1100 usd")
+            }
+        }
+        + [
+            ("payout.failed", "failed"), ("payout.canceled", "canceled"),
+            ("payout.updated", "failed"), ("payout.updated", "canceled"),
+            ("payout.failed", "paid"),
+        ].map { type, status in
+            MovementCase(
+                status, type, StripeExample.payout.with(["status": .string(status)]),
+                "payout payout:\(po) 1100 usd", "payout_failed payout_failed:\(po) 1100 usd")
+        } + [
+            MovementCase(
+                "vanished", "payout.updated", StripeExample.payout.with(["status": "vanished"]),
+                "refused unknown_status payout.status")
+        ]
+
+    static let others: [MovementCase] = [
+        "customer.created", "charge.updated", "charge.pending", "charge.expired",
+        "charge.dispute.updated", "payment_intent.created", "payout.reconciliation_completed",
+        "invoice.paid", "balance.available",
+    ].map { MovementCase("not handled", $0, ["object": "any"], "ignored type_not_handled") }
+}
+
+@Suite("From events to movements")
+struct MovementsTests {
+    @Test("payments and failures", arguments: MovementRows.payments)
+    func payments(row: MovementCase) { expect(row) }
+
+    @Test("refunds", arguments: MovementRows.refunds)
+    func refunds(row: MovementCase) { expect(row) }
+
+    @Test("disputes", arguments: MovementRows.disputes)
+    func disputes(row: MovementCase) { expect(row) }
+
+    @Test("payouts", arguments: MovementRows.payouts)
+    func payouts(row: MovementCase) { expect(row) }
+
+    @Test("any other type moves nothing and is no dead letter", arguments: MovementRows.others)
+    func others(row: MovementCase) { expect(row) }
+
+    private func expect(_ row: MovementCase) {
+        let outcome = validated(StripeExample.event(row.type, row.object))
+        #expect(outcome.summary == row.expected)
+    }
+
+    @Test("every handled type has a row")
+    func everyTypeHasARow() {
+        let rows = MovementRows.payments + MovementRows.refunds + MovementRows.disputes + MovementRows.payouts
+        #expect(
+            Set(rows.map(\.type)) == Set(StripeEvent.HandledType.allCases.map(\.rawValue)))
+    }
+}
+
+extension MovementCase {
+    init(_ name: String, _ type: String, _ object: TestJSON, all expected: [String]) {
+        self.name = name
+        self.type = type
+        self.object = object
+        self.expected = expected
+    }
+}
