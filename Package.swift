@@ -75,7 +75,13 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
-            path: "Sources/Appliance", exclude: ["CLibraries"], swiftSettings: strict),
+            path: "Sources/Appliance", exclude: ["CLibraries"],
+            // Links to model/, so that the binary needs no file beside it.
+            resources: [
+                .embedInCode("Score/Resources/fraud.ubj"),
+                .embedInCode("Score/Resources/schema.json"),
+            ],
+            swiftSettings: strict),
 
         // Tests mirror the sources; Support starts and stops real processes for them.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),

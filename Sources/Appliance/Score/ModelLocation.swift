@@ -1,0 +1,35 @@
+internal import Foundation
+
+/// Where a model comes from.
+///
+/// SwiftPM compiles `model/fraud.ubj` and `model/schema.json` into the binary (through the links in
+/// `Resources`), so that a box needs no file beside it. The key `model.path` names another one.
+enum ModelLocation: Hashable, Sendable {
+    /// The model this binary was built with.
+    case embedded
+    /// A `.ubj` file; its `schema.json` lies in the same folder.
+    case file(path: String)
+
+    static let schemaFileName = "schema.json"
+
+    /// - Throws: any `ModelError` but `predictionFailed`; the daemon then refuses to start.
+    func load() throws(ModelError) -> FraudModel {
+        switch self {
+        case .embedded:
+            return try FraudModel(
+                model: PackageResources.fraud_ubj, schema: PackageResources.schema_json)
+        case .file(let path):
+            let folder = (path as NSString).deletingLastPathComponent
+            let schemaPath = (folder as NSString).appendingPathComponent(Self.schemaFileName)
+            return try FraudModel(
+                model: Self.read(path), schema: Self.read(schemaPath))
+        }
+    }
+
+    private static func read(_ path: String) throws(ModelError) -> [UInt8] {
+        guard let content = FileManager.default.contents(atPath: path) else {
+            throw .unreadable(path: path)
+        }
+        return [UInt8](content)
+    }
+}
