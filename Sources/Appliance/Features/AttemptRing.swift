@@ -54,17 +54,24 @@ struct AttemptRing: Sendable {
         count += 1
     }
 
-    private func time(at place: Int, pool: borrowing AttemptBlockPool) -> UInt32 {
-        block == Self.noBlock ? inline[place] : pool[block].times[place]
+    private func time(at place: Int, pool: AttemptBlockPool) -> UInt32 {
+        // A subscript of the inline array would copy all of it; the span does not.
+        block == Self.noBlock ? inline.span[place] : pool[block].times.span[place]
     }
 
     private func isFailed(at place: Int) -> Bool { failedBits >> UInt64(place) & 1 == 1 }
 
-    private func counts(endingAt end: Int64, pool: borrowing AttemptBlockPool) -> Counts {
+    private func counts(endingAt end: Int64, pool: AttemptBlockPool) -> Counts {
+        block == Self.noBlock
+            ? counts(endingAt: end, in: inline.span)
+            : counts(endingAt: end, in: pool[block].times.span)
+    }
+
+    private func counts(endingAt end: Int64, in times: Span<UInt32>) -> Counts {
         var counts = Counts()
         for step in 0..<Int(count) {
             let place = (Int(head) + step) & mask
-            let age = end - Int64(time(at: place, pool: pool))
+            let age = end - Int64(times[place])
             guard age >= 0, age < FeatureBounds.hourSeconds else { continue }
             counts.lastHour += 1
             if age < FeatureBounds.minuteSeconds { counts.lastMinute += 1 }

@@ -1,4 +1,4 @@
-import Foundation
+internal import Foundation
 
 /// What the engine remembers of one customer: attempts, amounts by currency, device, last time.
 ///
@@ -12,6 +12,25 @@ struct CustomerState: Sendable {
     var attempts = AttemptRing()
     /// The `created` of the latest attempt in log order, in seconds, or `never`.
     var lastTime = Self.never
+
+    /// What a customer's memory says of one payment.
+    struct History: Sendable {
+        var counts: AttemptRing.Counts
+        var logSecondsSinceLast: Double
+        var amountZScore: Double
+        var isDeviceSwitch: Bool
+    }
+
+    /// Takes in a successful payment.
+    mutating func add(
+        _ event: PaymentEvent, at time: UInt32, pool: inout AttemptBlockPool
+    ) -> History {
+        History(
+            counts: attempts.add(time, isFailed: false, pool: &pool),
+            logSecondsSinceLast: logSecondsSinceLast(at: time),
+            amountZScore: amounts.zScoreThenAdd(event.amount, in: event.currency),
+            isDeviceSwitch: switches(to: NameKey(event.device ?? "")))
+    }
 
     /// Whether a known device differs from the last known one. It becomes the last known one.
     mutating func switches(to device: NameKey) -> Bool {

@@ -64,18 +64,16 @@ struct FeatureEngine: Sendable {
     // MARK: Payments
 
     private mutating func observePayment(_ event: PaymentEvent) -> Observation {
-        let rank = Informedness(event).rank
-        let admission = movements.admit(
-            NameKey(event.movement.rawValue), fresh: MovementState(rank: rank))
-        let slot = admission.slot
-        if !admission.isNew, rank <= movements[slot].rank { return .alreadyScored }
+        let rank = event.informedness.rank
+        let (slot, isNew) = admitMovement(event.movement, rank: rank)
+        if !isNew, rank <= movements[slot].rank { return .alreadyScored }
         let time = Self.time(of: event)
         let risk = merchantRisk(event, at: time, movement: slot)
         movements[slot].rank = rank
 
         guard let identity = event.identity else {
             // A better informed event that still names nobody changes nothing.
-            return admission.isNew ? .missing(.noIdentity) : .alreadyScored
+            return isNew ? .missing(.noIdentity) : .alreadyScored
         }
         let customer = admitCustomer(identity)
         if movements[slot].isCountedForIdentity {
@@ -84,7 +82,7 @@ struct FeatureEngine: Sendable {
             compute(movement: slot, for: event, at: time, customer: customer, risk: risk)
         }
         guard let vector = movements[slot].vector else { return .missing(.noIdentity) }
-        return .score(vector, isRescore: !admission.isNew)
+        return .score(vector, isRescore: !isNew)
     }
 
     /// The merchant's risk on the event's day. The payment itself counts, once a movement.
@@ -92,36 +90,17 @@ struct FeatureEngine: Sendable {
         _ event: PaymentEvent, at time: UInt32, movement: Int
     ) -> Double {
         let day = MerchantDays.dayNumber(of: time)
-        let merchant = merchants.admit(NameKey(event.merchant.rawValue), fresh: MerchantDays()).slot
-        if !movements[movement].isCountedForMerchant {
-            movements[movement].isCountedForMerchant = true
-            merchants[merchant].countPayment(on: day)
-        }
-        return merchants[merchant].risk(on: day)
+        let merchant = admitMerchant(event.merchant)
+        let isCounted = movements[movement].isCountedForMerchant
+        if !isCounted { movements[movement].isCountedForMerchant = true }
+        return merchants[merchant].risk(on: day, countingPayment: !isCounted)
     }
 
     private mutating func compute(
         movement: Int, for event: PaymentEvent, at time: UInt32, customer: Int, risk: Double
     ) {
-        let counts = customers[customer].attempts.add(time, isFailed: false, pool: &blocks)
-        let gap = customers[customer].logSecondsSinceLast(at: time)
-        let score = customers[customer].amounts.zScoreThenAdd(event.amount, in: event.currency)
-        let isSwitch = customers[customer].switches(to: NameKey(event.device ?? ""))
-
-        var state = movements[movement]
-        state[.velocity1m] = Float(counts.lastMinute)
-        state[.velocity1h] = Float(counts.lastHour)
-        state[.amountZScore] = Float(score)
-        state[.merchantRisk] = Float(risk)
-        state[.deviceSwitch] = isSwitch ? 1 : 0
-        state[.countryMismatch] = Self.mismatch(event)
-        state[.failedAttempts1h] = Float(counts.failedLastHour)
-        state[.logSecondsSinceLast] = Float(gap)
-        state.asOf = event.created.seconds
-        state.isCountedForIdentity = true
-        state.knowsDevice = event.device.isKnown
-        state.knowsCountries = event.knowsCountries
-        movements[movement] = state
+        let history = customers[customer].add(event, at: time, pool: &blocks)
+        movements[movement].fill(event, history: history, risk: risk)
     }
 
     /// Adds to a computed vector what a better informed event newly knows. What was drawn from the
@@ -133,7 +112,7 @@ struct FeatureEngine: Sendable {
             movements[movement].knowsDevice = true
         }
         if !movements[movement].knowsCountries, event.knowsCountries {
-            movements[movement][.countryMismatch] = Self.mismatch(event)
+            movements[movement][.countryMismatch] = event.countryMismatch
             movements[movement].knowsCountries = true
         }
     }
@@ -141,9 +120,7 @@ struct FeatureEngine: Sendable {
     // MARK: Failures and disputes
 
     private mutating func observeFailure(_ event: PaymentEvent) {
-        let slot = movements.admit(
-            NameKey(event.movement.rawValue), fresh: MovementState(rank: 0)
-        ).slot
+        let (slot, _) = admitMovement(event.movement, rank: 0)
         guard !movements[slot].isCountedForIdentity, let identity = event.identity else { return }
         movements[slot].isCountedForIdentity = true
         let time = Self.time(of: event)
@@ -154,12 +131,10 @@ struct FeatureEngine: Sendable {
     }
 
     private mutating func observeDispute(_ event: PaymentEvent) {
-        let slot = movements.admit(
-            NameKey(event.movement.rawValue), fresh: MovementState(rank: 0)
-        ).slot
+        let (slot, _) = admitMovement(event.movement, rank: 0)
         guard !movements[slot].isCountedForMerchant else { return }
         movements[slot].isCountedForMerchant = true
-        let merchant = merchants.admit(NameKey(event.merchant.rawValue), fresh: MerchantDays()).slot
+        let merchant = admitMerchant(event.merchant)
         merchants[merchant].countDispute(on: MerchantDays.dayNumber(of: Self.time(of: event)))
     }
 
@@ -193,13 +168,22 @@ struct FeatureEngine: Sendable {
     // MARK: Small things
 
     private mutating func admitCustomer(_ identity: String) -> Int {
-        let admission = customers.admit(NameKey(identity), fresh: CustomerState())
-        admission.evicted?.attempts.release(to: &blocks)
-        return admission.slot
+        let key = NameKey(identity)
+        if let slot = customers.use(key) { return slot }
+        return customers.insert(key, CustomerState()) { $0.attempts.release(to: &blocks) }
     }
 
-    private static func mismatch(_ event: PaymentEvent) -> Float {
-        event.knowsCountries && event.cardCountry != event.country ? 1 : 0
+    private mutating func admitMerchant(_ merchant: MerchantID) -> Int {
+        let key = NameKey(merchant.rawValue)
+        return merchants.use(key) ?? merchants.insert(key, MerchantDays())
+    }
+
+    private mutating func admitMovement(
+        _ movement: MovementKey, rank: UInt8
+    ) -> (slot: Int, isNew: Bool) {
+        let key = NameKey(movement.rawValue)
+        if let slot = movements.use(key) { return (slot, false) }
+        return (movements.insert(key, MovementState(rank: rank)), true)
     }
 
     /// The event's `created`, brought into the bounds that the state can hold.

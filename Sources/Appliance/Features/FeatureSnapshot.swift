@@ -11,8 +11,8 @@ internal import AppendLog
 //   …      the customers, the merchants, the movements, each from least to most recently used
 //   4      CRC-32C of everything before
 //
-// Invariants, checked when it is read: the checksum; every count within its bound; nothing between
-// the last movement and the checksum.
+// Invariants, checked when it is read: the checksum; every count within its bound; no name twice
+// in a table; nothing between the last movement and the checksum.
 
 extension FeatureEngine {
     private static let magic: [UInt8] = Array("TBFS".utf8)
@@ -95,15 +95,18 @@ extension FeatureEngine {
         for _ in 0..<customerCount {
             let key = try NameKey(from: &reader)
             let state = try CustomerState(from: &reader, blocks: &blocks)
-            customers.admit(key, fresh: state).evicted?.attempts.release(to: &blocks)
+            guard customers.find(key) == nil else { throw reader.damaged() }
+            _ = customers.insert(key, state) { $0.attempts.release(to: &blocks) }
         }
         for _ in 0..<merchantCount {
             let key = try NameKey(from: &reader)
-            _ = merchants.admit(key, fresh: try MerchantDays(from: &reader))
+            guard merchants.find(key) == nil else { throw reader.damaged() }
+            _ = merchants.insert(key, try MerchantDays(from: &reader))
         }
         for _ in 0..<movementCount {
             let key = try NameKey(from: &reader)
-            _ = movements.admit(key, fresh: try MovementState(from: &reader))
+            guard movements.find(key) == nil else { throw reader.damaged() }
+            _ = movements.insert(key, try MovementState(from: &reader))
         }
         guard reader.isAtEnd else { throw reader.damaged() }
     }

@@ -8,20 +8,6 @@ struct Informedness: Hashable, Comparable, Sendable {
     /// Whether the event is about a charge. It settles a tie, because the charge is what moved.
     let isFromCharge: Bool
 
-    init(_ event: PaymentEvent) {
-        let fields = [
-            event.customer, event.card, event.cardCountry, event.country, event.device,
-        ]
-        knownFields = UInt8(fields.count { $0.isKnown })
-        isFromCharge = event.objectID.hasPrefix("ch_") || event.objectID.hasPrefix("py_")
-    }
-
-    /// The inverse of `rank`.
-    init(rank: UInt8) {
-        knownFields = rank >> 1
-        isFromCharge = rank & 1 == 1
-    }
-
     /// One number that orders as `<` does: 0…11.
     var rank: UInt8 { knownFields << 1 | (isFromCharge ? 1 : 0) }
 
@@ -34,6 +20,18 @@ extension String? {
 }
 
 extension PaymentEvent {
+    /// How much this event says, from the event alone.
+    var informedness: Informedness {
+        var known: UInt8 = customer.isKnown ? 1 : 0
+        known += card.isKnown ? 1 : 0
+        known += cardCountry.isKnown ? 1 : 0
+        known += country.isKnown ? 1 : 0
+        known += device.isKnown ? 1 : 0
+        return Informedness(
+            knownFields: known,
+            isFromCharge: objectID.hasPrefix("ch_") || objectID.hasPrefix("py_"))
+    }
+
     /// Whose habits the features describe: the customer, else the card; nil when neither is known.
     var identity: String? {
         if customer.isKnown { return customer }
@@ -42,4 +40,7 @@ extension PaymentEvent {
 
     /// Whether the card's country can be compared with the customer's.
     var knowsCountries: Bool { cardCountry.isKnown && country.isKnown }
+
+    /// Feature 5: 1 if both countries are known and differ, else 0.
+    var countryMismatch: Float { knowsCountries && cardCountry != country ? 1 : 0 }
 }

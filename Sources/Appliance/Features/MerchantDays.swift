@@ -16,9 +16,10 @@ struct MerchantDays: Sendable {
 
     private static func place(of day: Int32) -> Int { Int(day) % FeatureBounds.merchantDaysKept }
 
-    mutating func countPayment(on day: Int32) {
-        guard let place = openPlace(for: day) else { return }
-        days[place].payments &+= 1
+    /// The risk on this day, after this payment unless it has been counted before.
+    mutating func risk(on day: Int32, countingPayment: Bool) -> Double {
+        if countingPayment, let place = openPlace(for: day) { days[place].payments &+= 1 }
+        return risk(on: day)
     }
 
     mutating func countDispute(on day: Int32) {
@@ -34,16 +35,17 @@ struct MerchantDays: Sendable {
     }
 
     /// (1 + D) / (200 + N) over the 30 days that end with this one.
-    func risk(on day: Int32) -> Double {
+    private func risk(on day: Int32) -> Double {
         var disputes = 0
         var payments = 0
+        // A subscript of the array would copy all of it at every step; the span does not.
+        let held = days.span
         for step in 0..<FeatureBounds.merchantDaysKept {
-            let age = Int(day) - Int(days[step].number)
-            guard age >= 0, age < FeatureBounds.merchantDays, days[step].number >= 0 else {
-                continue
-            }
-            disputes += Int(days[step].disputes)
-            payments += Int(days[step].payments)
+            let age = Int(day) - Int(held[step].number)
+            // An unused place has no counts, so its number does not matter.
+            guard age >= 0, age < FeatureBounds.merchantDays else { continue }
+            disputes += Int(held[step].disputes)
+            payments += Int(held[step].payments)
         }
         return (FeatureBounds.disputePrior + Double(disputes))
             / (FeatureBounds.paymentPrior + Double(payments))

@@ -26,6 +26,22 @@ struct MovementState: Sendable {
         return FeatureVector(values: numbers, asOf: Instant(seconds: asOf))
     }
 
+    /// Keeps the vector of a payment that has now been counted for its customer.
+    mutating func fill(_ event: PaymentEvent, history: CustomerState.History, risk: Double) {
+        self[.velocity1m] = Float(history.counts.lastMinute)
+        self[.velocity1h] = Float(history.counts.lastHour)
+        self[.amountZScore] = Float(history.amountZScore)
+        self[.merchantRisk] = Float(risk)
+        self[.deviceSwitch] = history.isDeviceSwitch ? 1 : 0
+        self[.countryMismatch] = event.countryMismatch
+        self[.failedAttempts1h] = Float(history.counts.failedLastHour)
+        self[.logSecondsSinceLast] = Float(history.logSecondsSinceLast)
+        asOf = event.created.seconds
+        isCountedForIdentity = true
+        knowsDevice = event.device.isKnown
+        knowsCountries = event.knowsCountries
+    }
+
     subscript(feature: Feature) -> Float {
         get { values[feature.rawValue] }
         set { values[feature.rawValue] = newValue }

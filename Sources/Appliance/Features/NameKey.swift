@@ -19,22 +19,24 @@ struct NameKey: Hashable, Sendable {
 
         init() {}
 
-        init(reading bytes: some Sequence<UInt8>) {
-            var iterator = bytes.makeIterator()
-            w0 = Self.next(&iterator)
-            w1 = Self.next(&iterator)
-            w2 = Self.next(&iterator)
-            w3 = Self.next(&iterator)
-            w4 = Self.next(&iterator)
-            w5 = Self.next(&iterator)
+        init(reading bytes: Span<UInt8>) {
+            w0 = Self.word(bytes, at: 0)
+            w1 = Self.word(bytes, at: 8)
+            w2 = Self.word(bytes, at: 16)
+            w3 = Self.word(bytes, at: 24)
+            w4 = Self.word(bytes, at: 32)
+            w5 = Self.word(bytes, at: 40)
         }
 
-        private static func next(_ bytes: inout some IteratorProtocol<UInt8>) -> UInt64 {
+        init(reading bytes: ArraySlice<UInt8>) { self.init(reading: bytes.span) }
+
+        private static func word(_ bytes: Span<UInt8>, at start: Int) -> UInt64 {
+            let end = min(start + 8, bytes.count)
             var word: UInt64 = 0
-            var shift: UInt64 = 0
-            while shift < 64, let byte = bytes.next() {
-                word |= UInt64(byte) << shift
-                shift += 8
+            var place = end - 1
+            while place >= start {
+                word = word << 8 | UInt64(bytes[place])
+                place -= 1
             }
             return word
         }
@@ -51,10 +53,10 @@ struct NameKey: Hashable, Sendable {
     init(_ name: String) {
         let utf8 = name.utf8
         if utf8.count <= Self.exactBytesMax {
-            words = Words(reading: utf8)
+            words = Words(reading: utf8.span)
             words.w5 |= UInt64(utf8.count) << 56
         } else {
-            words = Words(reading: SHA256.digest(Array(utf8)[...]))
+            words = Words(reading: SHA256.digest(Array(utf8)[...]).span)
             words.w4 = UInt64(utf8.count)
             words.w5 = Self.digestTag << 56
         }

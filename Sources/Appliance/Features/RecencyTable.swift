@@ -13,14 +13,6 @@ struct RecencyTable<Value> {
         var newer: UInt32
     }
 
-    /// What `admit` found.
-    struct Admission {
-        let slot: Int
-        let isNew: Bool
-        /// The value whose place the new one took.
-        let evicted: Value?
-    }
-
     let capacity: Int
     private(set) var slots = Chunked<Slot>()
     private var links = Chunked<Link>()
@@ -48,29 +40,33 @@ struct RecencyTable<Value> {
         index.slot(for: key) { slots[$0].key == key }
     }
 
-    /// The slot of `key`, now the most recently used one.
-    ///
-    /// - Parameter fresh: the value of a name that was not there.
-    mutating func admit(_ key: NameKey, fresh: Value) -> Admission {
-        if let slot = find(key) {
-            moveToNewest(slot)
-            return Admission(slot: slot, isNew: false, evicted: nil)
-        }
+    /// The slot of `key`, now the most recently used one; nil if it is not there.
+    mutating func use(_ key: NameKey) -> Int? {
+        guard let slot = find(key) else { return nil }
+        moveToNewest(slot)
+        return slot
+    }
+
+    /// Puts in a key that is not there, as the most recently used one. When the table is full it
+    /// takes the place of the least recently used one, whose value `onEviction` is given.
+    mutating func insert(
+        _ key: NameKey, _ value: Value, onEviction: (Value) -> Void = { _ in }
+    ) -> Int {
+        let slot: Int
         if count < capacity {
-            let slot = count
-            slots.append(Slot(key: key, value: fresh))
+            slot = count
+            slots.append(Slot(key: key, value: value))
             links.append(Link(older: Self.nowhere, newer: Self.nowhere))
             linkAsNewest(slot)
-            index.insert(key, slot: slot)
-            return Admission(slot: slot, isNew: true, evicted: nil)
+        } else {
+            slot = Int(oldest)
+            onEviction(slots[slot].value)
+            index.remove(slots[slot].key, slot: slot)
+            slots[slot] = Slot(key: key, value: value)
+            moveToNewest(slot)
         }
-        let slot = Int(oldest)
-        let evicted = slots[slot]
-        index.remove(evicted.key, slot: slot)
-        slots[slot] = Slot(key: key, value: fresh)
         index.insert(key, slot: slot)
-        moveToNewest(slot)
-        return Admission(slot: slot, isNew: true, evicted: evicted.value)
+        return slot
     }
 
     private mutating func moveToNewest(_ slot: Int) {

@@ -1,3 +1,4 @@
+internal import Bridges
 internal import CXGBoost
 internal import Foundation
 internal import Synchronization
@@ -57,6 +58,13 @@ final class FraudModel: RiskModel, @unchecked Sendable {
     /// - Throws: `damagedModel`, `damagedSchema`, `featuresDiffer`, `thresholdsOutOfOrder`.
     init(model: [UInt8], schema json: [UInt8]) throws(ModelError) {
         schema = try ModelSchema(json: json)
+        let hash = SHA256.digest(model[...]).reduce(into: "") { text, byte in
+            text += (byte < 16 ? "0" : "") + String(byte, radix: 16)
+        }
+        guard hash == schema.modelHash else {
+            throw .damagedModel(
+                detail: "its SHA-256 is \(hash), but schema.json says \(schema.modelHash)")
+        }
         booster = try Self.load(model)
         var proxy: DMatrixHandle?
         // SAFETY: the call writes one handle, which this object frees.
@@ -147,6 +155,30 @@ final class FraudModel: RiskModel, @unchecked Sendable {
         let text = Array(json.utf8CString)
         arrays[rowCount] = text
         return text
+    }
+
+    /// Runs `body` with a function that does nothing but the C call on one row that already lies
+    /// in the buffer, for a benchmark to compare `predict` with. It says whether the call succeeded.
+    func withBareCall<Result: Sendable>(
+        on vector: FeatureVector, _ body: (() -> Bool) -> Result
+    ) -> Result {
+        lock.withLock { _ in
+            fillRows([vector])
+            let array = array(rowCount: 1)
+            return array.withUnsafeBufferPointer { array in
+                Self.predictRequest.withUnsafeBufferPointer { request in
+                    body {
+                        var shape: UnsafePointer<bst_ulong>?
+                        var dimensions: bst_ulong = 0
+                        var result: UnsafePointer<Float>?
+                        // SAFETY: as in `predictRows`; the result is not read.
+                        return XGBoosterPredictFromDense(
+                            booster, array.baseAddress, request.baseAddress, proxy, &shape,
+                            &dimensions, &result) == 0
+                    }
+                }
+            }
+        }
     }
 
     // MARK: Explaining

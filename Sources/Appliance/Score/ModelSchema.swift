@@ -1,4 +1,4 @@
-import Foundation
+internal import Foundation
 
 /// What `model/schema.json` says of the model beside it.
 struct ModelSchema: Hashable, Sendable, Decodable {
@@ -9,6 +9,8 @@ struct ModelSchema: Hashable, Sendable, Decodable {
     var thresholds: Thresholds
     /// SHA-256 of the training matrix, in hex.
     var trainingDataHash: String
+    /// SHA-256 of the model file, in hex. libxgboost itself would not notice a changed leaf.
+    var modelHash: String
 
     struct Thresholds: Hashable, Sendable, Decodable {
         /// From this score on a person looks at the payment.
@@ -42,6 +44,7 @@ struct ModelSchema: Hashable, Sendable, Decodable {
     enum CodingKeys: String, CodingKey {
         case version, features, thresholds
         case trainingDataHash = "training_data_sha256"
+        case modelHash = "model_sha256"
     }
 
     /// Reads and checks a schema.

@@ -1,0 +1,176 @@
+import Testing
+
+@testable import Appliance
+
+/// A model whose score is one feature's value, so that a test chooses the verdict.
+private struct EchoModel: RiskModel {
+    var feature = Feature.countryMismatch
+    /// What a value of 0, 1 scores.
+    var scores: [Float] = [0.1, 0.5]
+    var failure: ModelError?
+    let version = "echo"
+
+    func predict(_ vectors: [FeatureVector]) throws(ModelError) -> [Float] {
+        if let failure { throw failure }
+        return vectors.map { scores[Int($0.values[feature.rawValue])] }
+    }
+
+    func contributions(_ vectors: [FeatureVector]) throws(ModelError) -> [[Float]] {
+        if let failure { throw failure }
+        return vectors.map { _ in [8, 7, 6, 5, 4, 3, 2, 1, 0] }
+    }
+}
+
+@Suite("Scoring")
+struct ScoringTests {
+    private static let verdicts = Verdicts(
+        thresholds: ModelSchema.Thresholds(review: 0.30, block: 0.85))
+    private let now = FeatureFixture.midnight
+
+    private func scoring(
+        _ model: EchoModel? = EchoModel(), source: FeatureSource = .embedded
+    ) -> Scoring {
+        Scoring(source: source, verdicts: Self.verdicts, model: model)
+    }
+
+    /// A payment intent without a card, and the charge that has one.
+    private var intent: PaymentEvent {
+        FeatureFixture.event(
+            now, movement: "m", object: "pi_m", card: nil, cardCountry: nil, country: nil,
+            device: nil)
+    }
+
+    private func charge(country: String) -> PaymentEvent {
+        FeatureFixture.event(now, movement: "m", country: country)
+    }
+
+    @Test("approves without reasons and holds with them")
+    func verdicts() throws {
+        var scoring = scoring()
+        let good = try #require(scoring.score([FeatureFixture.event(now, movement: "1")]).first)
+        #expect(good.payment?.verdict == .approve)
+        #expect(good.payment?.reasons == [])
+        #expect(good.payment?.model == "echo")
+        #expect(good.payment?.featuresAsOf == Instant(seconds: now))
+        #expect(good.review == nil)
+        let odd = try #require(
+            scoring.score([FeatureFixture.event(now + 1, movement: "2", country: "FR")]).first)
+        #expect(odd.payment?.verdict == .manualReview)
+        #expect(odd.payment?.reasons.count == 3)
+        #expect(odd.payment?.reasons == odd.review?.reasons)
+        #expect(odd.review?.state == .opened)
+        #expect(odd.review?.by == "scoring")
+        #expect(odd.review?.at == Instant(seconds: now + 1))
+        #expect(odd.features?.values.count == 8)
+    }
+
+    @Test("lets every kind without risk pass, unscored")
+    func otherKinds() {
+        var scoring = scoring()
+        for kind in PaymentKind.allCases where kind != .payment {
+            let outcome = scoring.score([FeatureFixture.event(now, kind: kind, movement: "x")])[0]
+            #expect(outcome.payment?.verdict == .notScored)
+            #expect(outcome.payment?.score == nil)
+            #expect(outcome.features == nil)
+            #expect(outcome.review == nil)
+        }
+    }
+
+    @Test("sends everything to review when there is no feature source")
+    func noSource() {
+        var scoring = scoring(source: .unavailable)
+        let outcome = scoring.score([FeatureFixture.event(now, movement: "1")])[0]
+        #expect(outcome.payment?.verdict == .manualReview)
+        #expect(outcome.payment?.reasons == [.rule("features_missing")])
+        #expect(outcome.payment?.score == nil)
+        #expect(outcome.review?.state == .opened)
+    }
+
+    @Test("sends everything to review when the model is not there or fails")
+    func noModel() {
+        let failing = EchoModel(failure: .predictionFailed(detail: "test"))
+        for model in [nil, failing] {
+            var scoring = scoring(model)
+            let outcome = scoring.score([FeatureFixture.event(now, movement: "1")])[0]
+            #expect(outcome.payment?.verdict == .manualReview)
+            #expect(outcome.payment?.reasons == [.rule("model_unavailable")])
+            #expect(outcome.payment?.model == nil)
+        }
+    }
+
+    @Test("sends a payment of nobody to review, and closes it when a better informed event is mild")
+    func nobody() {
+        var scoring = scoring()
+        var nobody = intent
+        nobody.customer = nil
+        let first = scoring.score([nobody])[0]
+        #expect(first.payment?.reasons == [.rule("features_missing")])
+        #expect(first.review?.state == .opened)
+        let second = scoring.score([charge(country: "DE")])[0]
+        #expect(second.payment?.verdict == .approve)
+        #expect(second.review?.state == .approved)
+        #expect(second.review?.by == "scoring")
+        #expect(scoring.score([charge(country: "DE")])[0] == ScoreOutcome())
+    }
+
+    @Test("opens a review when a better informed event is stricter, once")
+    func stricter() {
+        var scoring = scoring()
+        #expect(scoring.score([intent])[0].payment?.verdict == .approve)
+        let second = scoring.score([charge(country: "FR")])[0]
+        #expect(second.payment?.verdict == .manualReview)
+        #expect(second.review?.state == .opened)
+        #expect(scoring.score([intent, charge(country: "FR")]) == [ScoreOutcome(), ScoreOutcome()])
+    }
+
+    @Test("leaves a review to a person when a better informed event would block")
+    func blockAfterReview() {
+        var scoring = scoring(EchoModel(scores: [0.5, 0.9]))
+        #expect(scoring.score([intent])[0].review?.state == .opened)
+        let second = scoring.score([charge(country: "FR")])[0]
+        #expect(second.payment?.verdict == .block)
+        #expect(second.review == nil)
+        #expect(
+            scoring.features.standing(of: intent.movement)
+                == FeatureEngine.Standing(verdict: .block, isReviewOpen: true))
+    }
+
+    @Test("does not open a second review for the same movement")
+    func openOnce() {
+        var scoring = scoring(EchoModel(scores: [0.5, 0.5]))
+        #expect(scoring.score([intent])[0].review?.state == .opened)
+        let second = scoring.score([charge(country: "FR")])[0]
+        #expect(second.payment?.verdict == .manualReview)
+        #expect(second.review == nil)
+    }
+
+    @Test("gives a batch what it gives one by one, also across a snapshot", arguments: UInt64(1)...6)
+    func batches(seed: UInt64) throws {
+        var stream = RandomStream(seed: seed)
+        let events = stream.events(700)
+        let model = try ModelLocation.embedded.load()
+        func fresh(_ engine: FeatureEngine = FeatureEngine()) -> Scoring {
+            Scoring(
+                features: engine,
+                verdicts: Verdicts(
+                    thresholds: ModelSchema.Thresholds(review: 0.002, block: 0.01)),
+                model: model)
+        }
+        var single = fresh()
+        let expected = events.flatMap { single.score([$0]) }
+        var batched = fresh()
+        var found: [ScoreOutcome] = []
+        var rest = events[...]
+        while !rest.isEmpty {
+            let count = Int.random(in: 1...90, using: &stream.generator)
+            found += batched.score(Array(rest.prefix(count)))
+            rest = rest.dropFirst(count)
+            batched = fresh(try FeatureEngine(snapshot: batched.features.snapshot()))
+        }
+        #expect(found == expected, "seed \(seed)")
+        // The stream must reach every verdict, or it proves less than it says.
+        let verdicts = Set(expected.compactMap(\.payment?.verdict))
+        #expect(verdicts == [.notScored, .approve, .manualReview, .block])
+        #expect(expected.contains { $0.review?.state == .approved })
+    }
+}
