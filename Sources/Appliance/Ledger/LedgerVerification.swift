@@ -173,6 +173,8 @@ private struct VerificationRun {
     func checkRest() throws {
         let file = try first("PRAGMA integrity_check(1)") { $0.text(0) }
         try demand("file", "ledger.sqlite", "ok", file ?? "nothing")
+        let gate = try first("SELECT state FROM gate") { $0.integer(0) }
+        try demand("gate", "gate 1", "0", gate.map(String.init) ?? "none")
         let dangling = try first("PRAGMA foreign_key_check") { "\($0.text(0)) \($0.text(1))" }
         if let dangling { throw fault("foreign_key", dangling, "its parent row", "none") }
         // NOT INDEXED: the index is what is being checked.
@@ -183,8 +185,6 @@ private struct VerificationRun {
             """
         ) { ("transactions \($0.integer(0))", $0.text(1)) }
         if let twice { throw fault("movement", twice.0, "a new movement", twice.1) }
-        let gate = try first("SELECT state FROM gate") { $0.integer(0) }
-        try demand("gate", "gate 1", "0", gate.map(String.init) ?? "none")
         try checkSchema()
     }
 

@@ -15,10 +15,11 @@ final class LedgerWriter {
     private var isGateOpen = false
     private var postedAt: Int64 = 0
     private var posted: [PostedTransaction] = []
+    private let entries: EntryBuffer
 
     private struct Statements {
         let head, dataVersion, openGate, closeGate: LedgerStatement
-        let insertTransaction, insertEntry: LedgerStatement
+        let insertTransaction: LedgerStatement
         let readPosition, updatePosition, insertPosition: LedgerStatement
     }
 
@@ -26,6 +27,7 @@ final class LedgerWriter {
         self.clockMilliseconds = clockMilliseconds
         accounts = try AccountCache(database)
         charges = try ChargeStore(database)
+        entries = try EntryBuffer(database)
         func make(_ sql: String) throws -> LedgerStatement { try LedgerStatement(database, sql) }
         statements = Statements(
             head: try make("SELECT id, hash FROM transactions ORDER BY id DESC LIMIT 1"),
@@ -38,7 +40,6 @@ final class LedgerWriter {
                 INSERT OR ROLLBACK INTO transactions VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT (movement) DO NOTHING
                 """),
-            insertEntry: try make("INSERT OR ROLLBACK INTO entries VALUES (?, ?, ?, ?, ?)"),
             readPosition: try make("SELECT next_offset FROM positions WHERE topic = ?"),
             updatePosition: try make("UPDATE positions SET next_offset = ?2 WHERE topic = ?1"),
             insertPosition: try make("INSERT INTO positions VALUES (?, ?)"))
@@ -49,6 +50,7 @@ final class LedgerWriter {
         head = nil
         accounts.forget()
         charges.forget()
+        entries.forget()
         isGateOpen = false
     }
 
@@ -63,6 +65,7 @@ final class LedgerWriter {
                 outcomes.append(.refused(refusal))
             }
         }
+        try entries.flush()
         if isGateOpen { try statements.closeGate.run() }
         isGateOpen = false
         for position in positions { try advance(position) }
@@ -127,6 +130,7 @@ extension LedgerWriter {
         var state = ChargeState()
         state.waiting = try charges.waiting(for: movement)
         if state.waiting == nil, try bookFirst(base, standing) { return .booked(count: 1) }
+        try entries.flush()
         state.payment = try charges.payment(movement)
         if state.waiting?.decision == .declined { state.refunds = try charges.refunds(of: movement) }
         let before = state
@@ -140,7 +144,10 @@ extension LedgerWriter {
     private func considerRefund(_ event: PaymentEvent, _ base: Posting) throws -> InputOutcome {
         var state = ChargeState()
         let charge = event.related.map { MovementKey("charge:\($0)") }
-        if let charge { state.payment = try charges.payment(charge) }
+        if let charge {
+            try entries.flush()
+            state.payment = try charges.payment(charge)
+        }
         let postings = PostingRules.refund(event, base, state)
         guard postings.count == 1 else {
             if try charges.isBooked(base.movement) { return try confirm(base) }
@@ -158,6 +165,7 @@ extension LedgerWriter {
         guard let decision = PostingRules.decision(of: record) else { return .nothingToBook }
         let movement = record.movement
         var state = ChargeState()
+        try entries.flush()
         state.payment = try charges.payment(movement)
         state.waiting = try charges.waiting(for: movement)
         if decision.decision == .declined { state.refunds = try charges.refunds(of: movement) }
@@ -172,6 +180,7 @@ extension LedgerWriter {
 
     /// The movement is booked: does it say the same?
     private func confirm(_ posting: Posting) throws -> InputOutcome {
+        try entries.flush()
         guard let stored = try charges.entries(of: posting.movement), stored == posting.entries
         else { throw PostingRefusal.movementConflicts }
         return .alreadyBooked
@@ -236,16 +245,13 @@ extension LedgerWriter {
     }
 
     private func insertEntries(of posting: Posting, _ id: Int64) throws {
-        let statement = statements.insertEntry
         var sequence: Int64 = 0
         for entry in posting.entries {
             sequence += 1
-            statement.bind(1, id)
-            statement.bind(2, entry.currency.code)
-            statement.bind(3, sequence)
-            statement.bind(4, try accounts.id(of: entry))
-            statement.bind(5, entry.amount.rawValue)
-            try statement.run()
+            try entries.append(
+                EntryBuffer.Line(
+                    transaction: id, currency: entry.currency, sequence: sequence,
+                    account: try accounts.id(of: entry), amount: entry.amount.rawValue))
         }
     }
 }
