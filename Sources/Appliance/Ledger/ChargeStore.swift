@@ -1,0 +1,209 @@
+internal import GRDB
+
+/// Reads and keeps what the rules need to know of a charge. Only payments that did not stay where
+/// they were booked have a row of their own; of the others their transaction says everything.
+final class ChargeStore {
+    private let findTransaction, findEntries, findState, putState: LedgerStatement
+    private let findWaiting, putWaiting, dropWaiting, anyWaiting: LedgerStatement
+    private let findRefunds, addRefund: LedgerStatement
+    /// Whether some decision waits; nil when it has to be looked up. Spares every payment a query.
+    private var someWait: Bool?
+
+    init(_ database: Database) throws {
+        func make(_ sql: String) throws -> LedgerStatement { try LedgerStatement(database, sql) }
+        findTransaction = try make(
+            """
+            SELECT id, event_id, kind, effective_at, standing FROM transactions WHERE movement = ?
+            """)
+        findEntries = try make(
+            """
+            SELECT a.name, e.currency, e.amount FROM entries e JOIN accounts a ON a.id = e.account
+            WHERE e.transaction_id = ? ORDER BY e.currency, e.seq
+            """)
+        findState = try make(
+            """
+            SELECT standing, place, decision, decided_at, moves FROM payment_states
+            WHERE transaction_id = ?
+            """)
+        putState = try make(
+            """
+            INSERT INTO payment_states VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            ON CONFLICT (transaction_id) DO UPDATE SET
+                standing = ?2, place = ?3, decision = ?4, decided_at = ?5, moves = ?6
+            """)
+        findWaiting = try make(
+            "SELECT decision, decided_at FROM waiting_decisions WHERE movement = ?")
+        putWaiting = try make(
+            """
+            INSERT INTO waiting_decisions VALUES (?1, ?2, ?3)
+            ON CONFLICT (movement) DO UPDATE SET decision = ?2, decided_at = ?3
+            """)
+        dropWaiting = try make("DELETE FROM waiting_decisions WHERE movement = ?")
+        anyWaiting = try make("SELECT EXISTS (SELECT 1 FROM waiting_decisions)")
+        findRefunds = try make(
+            """
+            SELECT t.id, t.movement, t.event_id, t.kind, t.effective_at
+            FROM refunds r JOIN transactions t ON t.id = r.transaction_id
+            WHERE r.charge = ? ORDER BY t.id
+            """)
+        addRefund = try make("INSERT INTO refunds VALUES (?, ?)")
+    }
+
+    func forget() { someWait = nil }
+
+    func isBooked(_ movement: MovementKey) throws -> Bool {
+        findTransaction.bind(1, movement.rawValue)
+        defer { findTransaction.reset() }
+        return try findTransaction.step()
+    }
+
+    /// The entries of a booked movement; nil when it is not booked.
+    func entries(of movement: MovementKey) throws -> [Entry]? {
+        findTransaction.bind(1, movement.rawValue)
+        let id = try findTransaction.step() ? findTransaction.integer(0) : nil
+        findTransaction.reset()
+        guard let id else { return nil }
+        return try entries(of: id)
+    }
+
+    private func entries(of id: Int64) throws -> [Entry] {
+        findEntries.bind(1, id)
+        defer { findEntries.reset() }
+        var entries: [Entry] = []
+        while try findEntries.step() {
+            guard let currency = Currency(findEntries.text(1)) else {
+                throw LedgerError.corrupt(code: 0, detail: "entries of transaction \(id): currency")
+            }
+            entries.append(
+                Entry(
+                    AccountName(findEntries.text(0)), currency,
+                    MinorUnits(findEntries.integer(2))))
+        }
+        return entries
+    }
+
+    func payment(_ movement: MovementKey) throws -> BookedPayment? {
+        findTransaction.bind(1, movement.rawValue)
+        defer { findTransaction.reset() }
+        guard try findTransaction.step(),
+            findTransaction.integer(2) == Int64(PostingKind.payment.rawValue)
+        else { return nil }
+        let id = findTransaction.integer(0)
+        let standing = Standing(rawValue: findTransaction.integer(4))
+        guard let debit = try entries(of: id).first(where: { $0.amount > .zero }),
+            let credit = try entries(of: id).first(where: { $0.amount < .zero }),
+            let merchant = credit.account.merchant
+        else { throw LedgerError.corrupt(code: 0, detail: "entries of transaction \(id)") }
+        var payment = BookedPayment(
+            movement: movement, eventID: EventID(findTransaction.text(1)),
+            effectiveAt: Instant(seconds: findTransaction.integer(3)), merchant: merchant,
+            currency: debit.currency, amount: debit.amount, standing: standing,
+            place: standing.place, decision: nil, moves: 0)
+        try readState(of: id, into: &payment)
+        return payment
+    }
+
+    private func readState(of id: Int64, into payment: inout BookedPayment) throws {
+        findState.bind(1, id)
+        defer { findState.reset() }
+        guard try findState.step() else { return }
+        guard let place = FundsPlace(rawValue: Int(findState.integer(1))) else {
+            throw LedgerError.corrupt(code: 0, detail: "payment_states \(id): place")
+        }
+        payment.standing = Standing(rawValue: findState.integer(0))
+        payment.place = place
+        payment.decision = ReviewDecision(rawValue: Int(findState.integer(2))).map {
+            DatedDecision(decision: $0, at: Instant(seconds: findState.integer(3)))
+        }
+        payment.moves = findState.integer(4)
+    }
+
+    /// Keeps what changed, if anything did.
+    func store(_ state: ChargeState, was before: ChargeState, _ movement: MovementKey) throws {
+        if state.waiting != before.waiting { try store(waiting: state.waiting, movement) }
+        guard let payment = state.payment, payment != before.payment else { return }
+        let isAsBooked =
+            before.payment == nil && payment.decision == nil && payment.moves == 0
+        if isAsBooked { return }
+        findTransaction.bind(1, movement.rawValue)
+        _ = try findTransaction.step()
+        let id = findTransaction.integer(0)
+        findTransaction.reset()
+        putState.bind(1, id)
+        putState.bind(2, payment.standing.rawValue)
+        putState.bind(3, Int64(payment.place.rawValue))
+        putState.bind(4, Int64(payment.decision?.decision.rawValue ?? 0))
+        putState.bind(5, payment.decision?.at.seconds ?? 0)
+        putState.bind(6, payment.moves)
+        try putState.run()
+    }
+}
+
+// MARK: - Waiting decisions and refunds
+
+extension ChargeStore {
+    func waiting(for movement: MovementKey) throws -> DatedDecision? {
+        if someWait == nil {
+            _ = try anyWaiting.step()
+            someWait = anyWaiting.integer(0) != 0
+            anyWaiting.reset()
+        }
+        guard someWait == true else { return nil }
+        findWaiting.bind(1, movement.rawValue)
+        defer { findWaiting.reset() }
+        guard try findWaiting.step(),
+            let decision = ReviewDecision(rawValue: Int(findWaiting.integer(0)))
+        else { return nil }
+        return DatedDecision(decision: decision, at: Instant(seconds: findWaiting.integer(1)))
+    }
+
+    private func store(waiting: DatedDecision?, _ movement: MovementKey) throws {
+        someWait = nil
+        guard let waiting else {
+            dropWaiting.bind(1, movement.rawValue)
+            try dropWaiting.run()
+            return
+        }
+        putWaiting.bind(1, movement.rawValue)
+        putWaiting.bind(2, Int64(waiting.decision.rawValue))
+        putWaiting.bind(3, waiting.at.seconds)
+        try putWaiting.run()
+    }
+
+    func add(refund id: TransactionID, of charge: MovementKey) throws {
+        addRefund.bind(1, charge.rawValue)
+        addRefund.bind(2, id.rawValue)
+        try addRefund.run()
+    }
+
+    func refunds(of charge: MovementKey) throws -> [BookedRefund] {
+        findRefunds.bind(1, charge.rawValue)
+        defer { findRefunds.reset() }
+        var refunds: [BookedRefund] = []
+        while try findRefunds.step() {
+            let id = findRefunds.integer(0)
+            let payable = try entries(of: id).first { $0.account.merchant != nil }
+            guard let payable, let merchant = payable.account.merchant else {
+                throw LedgerError.corrupt(code: 0, detail: "entries of transaction \(id)")
+            }
+            let failed = findRefunds.integer(3) == Int64(PostingKind.refundFailed.rawValue)
+            let movement = MovementKey(findRefunds.text(1))
+            refunds.append(
+                BookedRefund(
+                    objectID: BookedRefund.objectID(of: movement), failed: failed,
+                    eventID: EventID(findRefunds.text(2)),
+                    effectiveAt: Instant(seconds: findRefunds.integer(4)), merchant: merchant,
+                    currency: payable.currency,
+                    amount: failed ? -payable.amount : payable.amount))
+        }
+        return refunds
+    }
+}
+
+extension AccountName {
+    /// The `m` of `merchant:{m}:…`, else nil.
+    var merchant: MerchantID? {
+        let parts = rawValue.split(separator: ":", omittingEmptySubsequences: false)
+        return parts.count == 3 && parts[0] == "merchant" ? MerchantID(String(parts[1])) : nil
+    }
+}

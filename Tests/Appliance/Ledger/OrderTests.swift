@@ -1,0 +1,107 @@
+import Testing
+
+@testable import Appliance
+
+@Suite("The order of arrival does not matter")
+struct OrderTests {
+    /// The records of one charge's life that depend on each other the most.
+    private static let lives: [[LedgerInput]] = [
+        [
+            Make.payment("ch", .approve, known: false, id: "evt_pi"),
+            Make.payment("ch", .manualReview), Make.review("ch", .declined),
+            Make.scored(Make.event(.refund, "re", amount: 400, related: "ch")),
+            Make.scored(Make.event(.refundFailed, "re", amount: 400, related: "ch")),
+        ],
+        [
+            Make.payment("ch", .manualReview, known: false), Make.payment("ch", .approve),
+            Make.payment("ch", .block), Make.review("ch", .approved),
+            Make.scored(Make.event(.refund, "re", related: "ch")),
+        ],
+        [
+            Make.payment("ch", .block), Make.review("ch", .approved, at: 50),
+            Make.review("ch", .declined, at: 60),
+            Make.scored(Make.event(.refund, "re1", amount: 300, related: "ch")),
+            Make.scored(Make.event(.refund, "re2", amount: 700, related: "ch")),
+        ],
+    ]
+
+    @Test("every order, with every record repeated, ends in the same balances and movements",
+        arguments: 0..<lives.count)
+    func exhaustive(life: Int) throws {
+        var seen: Set<Ending> = []
+        for order in permutations(Self.lives[life]) {
+            // Once all in one batch, and once each alone with the whole again after it.
+            seen.insert(try ending([order]))
+            seen.insert(try ending(order.map { [$0, $0] } + [order]))
+        }
+        #expect(seen.count == 1)
+    }
+
+    @Test("seeded shuffles of many charges end in the same balances", arguments: 1...20)
+    func seeded(seed: UInt64) throws {
+        var random = SplitMix(state: seed)
+        var inputs: [LedgerInput] = []
+        for index in 0..<40 {
+            let charge = "ch\(index)"
+            let verdicts: [Verdict] = [.approve, .manualReview, .block, .notScored]
+            inputs.append(Make.payment(charge, verdicts.randomElement(using: &random) ?? .block))
+            inputs.append(
+                Make.payment(
+                    charge, verdicts.randomElement(using: &random) ?? .block, known: false))
+            if Bool.random(using: &random) {
+                inputs.append(Make.review(charge, Bool.random(using: &random) ? .approved : .declined))
+            }
+            for kind in [PaymentKind.refund, .refundFailed] where Bool.random(using: &random) {
+                inputs.append(
+                    Make.scored(Make.event(kind, "re\(index)", amount: 10, related: charge)))
+            }
+            inputs.append(Make.scored(Make.event(.payout, "po\(index)", amount: 3)))
+        }
+        let expected = try ending([inputs])
+        for _ in 0..<3 {
+            let shuffled = (inputs + inputs.shuffled(using: &random)).shuffled(using: &random)
+            let cut = Int.random(in: 0...shuffled.count, using: &random)
+            let found = try ending([Array(shuffled[..<cut]), Array(shuffled[cut...])])
+            #expect(found == expected, "seed \(seed)")
+        }
+    }
+
+    /// What must not depend on the order. Moves that scoring and reviews make on the way (`held:`,
+    /// `released:`, `review_…:`) are the path to it and may differ.
+    private struct Ending: Hashable {
+        var balances: [String: Int64]
+        var movements: Set<String>
+    }
+
+    private func ending(_ batches: [[LedgerInput]]) throws -> Ending {
+        let ledger = try memoryLedger()
+        for batch in batches { _ = try ledger.post(batch) }
+        let path: Set<PostingKind> = [.held, .released, .reviewApproved, .reviewDeclined]
+        let movements = try ledger.posted(after: TransactionID(0), limit: 10_000)
+            .filter { !path.contains($0.posting.kind) }.map(\.posting.movement.rawValue)
+        #expect(Set(movements).count == movements.count)
+        #expect(try ledger.verify().fault == nil)
+        return Ending(balances: try standing(ledger), movements: Set(movements))
+    }
+
+    private func permutations(_ inputs: [LedgerInput]) -> [[LedgerInput]] {
+        guard inputs.count > 1 else { return [inputs] }
+        return inputs.indices.flatMap { index in
+            var rest = inputs
+            let first = rest.remove(at: index)
+            return permutations(rest).map { [first] + $0 }
+        }
+    }
+}
+
+/// Sebastiano Vigna's SplitMix64, so that a seed gives the same history everywhere.
+struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}

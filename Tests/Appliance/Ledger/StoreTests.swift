@@ -1,0 +1,252 @@
+import Foundation
+import Testing
+
+@testable import Appliance
+
+@Suite("The ledger's file")
+struct StoreTests {
+    @Test("the binary carries migrations/sqlite byte for byte")
+    func embedded() throws {
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../../migrations/sqlite").standardized
+        #expect(LedgerSchema.migrations.count == Int(LedgerSchema.version))
+        for migration in LedgerSchema.migrations {
+            let file = folder.appendingPathComponent(migration.name)
+            #expect(try String(contentsOf: file, encoding: .utf8) == migration.sql)
+        }
+    }
+
+    @Test("every kind's code has its name in the kinds table")
+    func kinds() throws {
+        let folder = try LedgerFolder()
+        try folder.open().close()
+        let expected = PostingKind.allCases.map { "\($0.rawValue)|\($0.name)\n" }.joined()
+        #expect(try folder.sqlite3("SELECT * FROM kinds ORDER BY code").output == expected)
+    }
+
+    private static let entries = """
+        INSERT INTO transactions VALUES (2, 'payout:x', 'evt_x', 6, 1, 1, 0, zeroblob(32));
+        INSERT INTO entries VALUES (2, 'usd', 1, 1, 5), (2, 'usd', 2, 2, -5);
+        """
+    private static let open = "BEGIN; UPDATE gate SET state = 1, first = 2; "
+    private static let close = "; UPDATE gate SET state = 2; COMMIT;"
+
+    @Test(
+        "the plain sqlite3 tool is refused whatever it tries",
+        arguments: [
+            ("an unbalanced transaction", open + entries.replacing("-5", with: "-4") + close),
+            (
+                "a second currency unbalanced",
+                open + entries
+                    + "INSERT INTO accounts (id, name, currency) VALUES (3, 'bank:eur', 'eur');"
+                    + "INSERT INTO entries VALUES (2, 'eur', 3, 3, 9)" + close
+            ),
+            ("a commit with the gate open", open + entries + "COMMIT;"),
+            ("entries without the gate", "BEGIN; " + entries + "COMMIT;"),
+            ("one entry", open + entries.replacing(", (2, 'usd', 2, 2, -5)", with: "") + close),
+            ("no entries", open + String(entries.prefix(while: { $0 != ";" })) + close),
+            ("a gap in the ids", open + entries.replacing("(2,", with: "(3,") + close),
+            ("a second booking", open + entries.replacing("payout:x", with: "charge:a") + close),
+            (
+                "a second booking that replaces the first",
+                open + entries.replacing("payout:x", with: "charge:a").replacing(
+                    "INSERT INTO transactions", with: "REPLACE INTO transactions") + close
+            ),
+            (
+                "a balanced pair in an old transaction",
+                open + "INSERT INTO entries VALUES (1, 'usd', 3, 1, 5), (1, 'usd', 4, 2, -5)" + close
+            ),
+            ("an account in another currency",
+                open + entries.replacing("'usd'", with: "'eur'") + close),
+            ("an unknown account", open + entries.replacing("2, 2, -5", with: "2, 9, -5") + close),
+            ("a replaced entry", "REPLACE INTO entries VALUES (1, 'usd', 1, 1, 1)"),
+            (
+                "a replaced transaction",
+                "REPLACE INTO transactions VALUES (1, 'charge:b', 'e', 1, 1, 1, 0, zeroblob(32))"
+            ),
+            ("an amount changed", "UPDATE entries SET amount = 1"),
+            ("a transaction changed", "UPDATE transactions SET movement = 'charge:b'"),
+            ("an upserted change", "UPDATE OR REPLACE transactions SET posted_at = 1"),
+            ("entries deleted", "DELETE FROM entries"),
+            ("a transaction deleted", "DELETE FROM transactions"),
+            ("a balance changed", "UPDATE accounts SET balance = 0"),
+            (
+                "a balance changed in an open gate",
+                open + entries + "UPDATE accounts SET balance = 0" + close
+            ),
+            (
+                "an account that starts with money",
+                open + entries + "INSERT INTO accounts VALUES (3, 'bank:usd', 'usd', 5)" + close
+            ),
+            (
+                "an account renamed by replacement",
+                open + entries
+                    + "REPLACE INTO accounts (id, name, currency) VALUES (1, 'bank:x', 'usd')"
+                    + close
+            ),
+            ("an account deleted", "DELETE FROM accounts"),
+            ("a second zero", "INSERT INTO zero VALUES (1)"),
+            ("another zero", "UPDATE zero SET value = 1"),
+            ("a replaced gate", "REPLACE INTO gate VALUES (1, 0, 0)"),
+            ("a gate that skips its checks", "UPDATE gate SET state = 0, first = 0"),
+            ("a gate closed twice", "UPDATE gate SET state = 2"),
+            ("a gate opened and left", open + "UPDATE gate SET state = 0; COMMIT;"),
+            ("a gate opened at an old transaction",
+                open.replacing("first = 2", with: "first = 1") + entries + close),
+            ("a position set back", "UPDATE positions SET next_offset = 0"),
+            ("a position replaced", "REPLACE INTO positions VALUES ('payment.scored', 0)"),
+            ("a position deleted", "DELETE FROM positions"),
+        ], [true, false])
+    func attack(attack: (name: String, sql: String), foreignKeys: Bool) throws {
+        let folder = try LedgerFolder()
+        let ledger = try folder.open()
+        let first = try ledger.post(
+            [Make.payment("a")],
+            positions: [ConsumerPosition(topic: "payment.scored", nextOffset: 7)])
+        let prefix = foreignKeys ? "PRAGMA foreign_keys = ON; " : ""
+        let result = try folder.sqlite3(prefix + attack.sql)
+        // 19 is SQLITE_CONSTRAINT: the rule spoke, and not some misspelling in the attack.
+        #expect(result.errors.contains("(19)"), "\(attack.name): \(result)")
+        #expect(try ledger.posted(after: TransactionID(0), limit: 9) == first.posted)
+        #expect(try ledger.position(topic: "payment.scored") == 7)
+        #expect(try ledger.verify().fault == nil)
+        #expect(try ledger.post([Make.payment("b")]).inputs == [.booked(count: 1)])
+    }
+
+    @Test("a foreign client that keeps the rules may append, and verify sees that it was not us")
+    func foreignAppend() throws {
+        let folder = try LedgerFolder()
+        let ledger = try folder.open()
+        _ = try ledger.post([Make.payment("a")])
+        let sql = Self.open + Self.entries + Self.close
+        #expect(try folder.sqlite3("PRAGMA foreign_keys = ON; " + sql).errors.isEmpty)
+        let fault = try ledger.verify().fault
+        #expect(fault?.row == "transactions 2" && fault?.check == "hash")
+        // The writer notices the other's row and goes on after it.
+        #expect(try ledger.post([Make.payment("b")]).posted.map(\.id) == [TransactionID(3)])
+        #expect(try standing(ledger)["processor:stripe usd"] == 2005)
+    }
+
+    @Test("a batch that fails leaves nothing of itself, and the next one is not disturbed")
+    func rollback() throws {
+        let ledger = try memoryLedger()
+        _ = try ledger.post([], positions: [ConsumerPosition(topic: "t", nextOffset: 5)])
+        #expect(
+            throws: LedgerError.positionWentBack(topic: "t", stored: 5, given: 4)
+        ) {
+            try ledger.post(
+                [Make.payment("a")], positions: [ConsumerPosition(topic: "t", nextOffset: 4)])
+        }
+        #expect(try ledger.balances().isEmpty)
+        #expect(try ledger.post([Make.payment("a")]).inputs == [.booked(count: 1)])
+        #expect(try standing(ledger)["processor:stripe usd"] == 1000)
+        #expect(try ledger.verify().fault == nil)
+    }
+
+    @Test("a decision waits for its payment across a restart")
+    func waitingSurvives() throws {
+        let folder = try LedgerFolder()
+        let ledger = try folder.open()
+        #expect(try ledger.post([Make.review("ch", .declined)]).inputs == [.nothingToBook])
+        try ledger.close()
+        let reopened = try folder.open()
+        #expect(
+            try reopened.post([Make.payment("ch", .block)]).inputs == [.booked(count: 2)])
+        #expect(try standing(reopened)["merchant:acct_1:refund_due usd"] == -1000)
+    }
+
+    @Test("the same inputs give the same chain whatever the clock says")
+    func reproducible() throws {
+        let inputs = [Make.payment("a"), Make.scored(Make.event(.payout, "po"))]
+        let heads = try [1, 2].map { (time: Int64) in
+            let ledger = try SQLiteLedger.open(path: ":memory:") { time }
+            return try ledger.post(inputs).posted.map(\.hash)
+        }
+        #expect(heads[0] == heads[1])
+    }
+
+    @Test("balances as of an instant count what took effect by then")
+    func asOf() throws {
+        let ledger = try memoryLedger()
+        let late = Make.scored(Make.event(.payout, "po", amount: 400, at: 200))
+        _ = try ledger.post([late, Make.payment("a")])
+        func processor(_ at: Int64) throws -> Int64? {
+            try ledger.balances(asOf: Instant(seconds: at))
+                .first { $0.account == .processor }?.balance.rawValue
+        }
+        #expect(try [99, 100, 199, 200].map(processor) == [nil, 1000, 1000, 600])
+    }
+
+    @Test("a newer, a foreign and a missing file are each refused by name")
+    func badFiles() throws {
+        let folder = try LedgerFolder()
+        #expect(throws: LedgerError.self) {
+            try SQLiteLedger.open(path: folder.file, readOnly: true) { 0 }
+        }
+        try folder.open().close()
+        _ = try folder.sqlite3("UPDATE schema_version SET version = 99")
+        #expect(throws: LedgerError.newerSchema(found: 99, known: LedgerSchema.version)) {
+            try folder.open()
+        }
+        try Data(repeating: 0x41, count: 8192).write(to: URL(fileURLWithPath: folder.file))
+        for suffix in ["-wal", "-shm"] {
+            try? FileManager.default.removeItem(atPath: folder.file + suffix)
+        }
+        let error = #expect(throws: LedgerError.self) { try folder.open() }
+        guard case .corrupt? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+    }
+
+    @Test(
+        "verify names the first damaged row",
+        arguments: [
+            ("UPDATE entries SET amount = 7 WHERE transaction_id = 3 AND seq = 1", "sum", "transactions 3"),
+            ("UPDATE entries SET amount = amount * 2 WHERE transaction_id = 4", "hash", "transactions 4"),
+            ("UPDATE transactions SET movement = 'charge:z' WHERE id = 2", "hash", "transactions 2"),
+            ("UPDATE transactions SET effective_at = 9 WHERE id = 5", "hash", "transactions 5"),
+            ("UPDATE transactions SET hash = zeroblob(32) WHERE id = 6", "hash", "transactions 6"),
+            ("DELETE FROM transactions WHERE id = 2", "order", "transactions 3"),
+            ("DELETE FROM entries WHERE transaction_id = 2", "row", "transactions 2"),
+            ("INSERT INTO entries VALUES (99, 'usd', 1, 1, 5)", "order", "entries 99/usd/1"),
+            ("UPDATE accounts SET balance = 1 WHERE id = 1", "balance", "accounts 1 (processor:stripe usd)"),
+            ("UPDATE accounts SET name = 'x' WHERE id = 1", "hash", "transactions 1"),
+            ("UPDATE gate SET state = 1", "gate", "gate 1"),
+            ("SELECT 1", "schema", "trigger entries_no_update"),
+        ] as [(String, String, String)])
+    func damage(sql: String, check: String, row: String) throws {
+        let folder = try LedgerFolder()
+        let ledger = try folder.open()
+        _ = try ledger.post((1...8).map { Make.payment("c\($0)") })
+        let triggers = try folder.sqlite3("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
+        let drops = triggers.output.split(separator: "\n").map { "DROP TRIGGER \($0);" }.joined()
+        let kept = check == "schema" ? "DROP TRIGGER entries_no_update;" : drops
+        #expect(try folder.sqlite3(kept + sql).errors.isEmpty)
+        let fault = try ledger.verify().fault
+        #expect(fault?.check == check && fault?.row == row, "\(String(describing: fault))")
+    }
+
+    @Test("verify says so when a page of the file is overwritten")
+    func flippedPages() throws {
+        let folder = try LedgerFolder()
+        let ledger = try folder.open()
+        _ = try ledger.post((1...500).map { Make.payment("c\($0)") })
+        try ledger.close()
+        let whole = try Data(contentsOf: URL(fileURLWithPath: folder.file))
+        var random = SplitMix(state: 7)
+        for _ in 0..<60 {
+            var damaged = whole
+            let page = Int.random(in: 1..<whole.count / 4096, using: &random) * 4096
+            for index in page..<page + 4096 { damaged[index] = UInt8.random(in: 0...255, using: &random) }
+            try damaged.write(to: URL(fileURLWithPath: folder.file))
+            // Opening may refuse, or verify name a fault; neither may crash or find all well.
+            do {
+                let reopened = try SQLiteLedger.open(path: folder.file, readOnly: true) { 0 }
+                #expect(try reopened.verify().fault != nil, "page at \(page)")
+            } catch {
+                #expect(!error.isRetryable)
+            }
+        }
+    }
+}
