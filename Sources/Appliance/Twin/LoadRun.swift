@@ -256,7 +256,9 @@ final class LoadRun: @unchecked Sendable {
             connection.close()
         }
         let isOwed = inFlight > 0 || !waiting.isEmpty || connections.isEmpty
-        if isOwed, now - lastAnswer > settings.patience {
+        // At a low rate nobody is silent while nothing is asked.
+        if !isOwed { lastAnswer = now }
+        if now - lastAnswer > settings.patience {
             let seconds = Int(settings.patience.nanoseconds / 1_000_000_000)
             return finish(
                 .failure(

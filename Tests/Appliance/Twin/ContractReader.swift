@@ -29,7 +29,9 @@ struct ContractReader {
         case "charge.failed": return [try movement("charge_failed:", object, "payment_failed")]
         case "payment_intent.succeeded":
             let charge = try text(object, "latest_charge")
-            return [try movement("charge:", object, "payment", amount: "amount_received", id: charge)]
+            return [
+                try movement("charge:", object, "payment", amount: "amount_received", id: charge)
+            ]
         case "payment_intent.payment_failed":
             let error = try #require(object["last_payment_error"] as? [String: Any])
             let charge = try text(error, "charge")

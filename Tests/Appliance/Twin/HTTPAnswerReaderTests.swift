@@ -5,12 +5,20 @@ import Testing
 @Suite("HTTP answer reader")
 struct HTTPAnswerReaderTests {
     private static let answers: [(text: String, status: Int, body: String, closes: Bool)] = [
-        ("HTTP/1.1 200 OK\r\ncontent-length: 17\r\n\r\n{\"received\":true}", 200, "{\"received\":true}", false),
-        ("HTTP/1.1 503 Busy\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length:0\r\n\r\n", 503, "", true),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 17\r\n\r\n{\"received\":true}",
+            200, "{\"received\":true}", false
+        ),
+        (
+            "HTTP/1.1 503 Busy\r\nRetry-After: 1\r\nConnection: close\r\n"
+                + "Content-Length:0\r\n\r\n",
+            503, "", true
+        ),
         ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", 204, "", false),
         ("HTTP/1.0 400 Bad\r\nContent-Length: 1\r\n\r\nx", 400, "x", true),
         (
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                + "3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n",
             200, "abcde", false
         ),
         (

@@ -32,7 +32,8 @@ struct LoadClientTests {
         change: (inout LoadClient.Settings) -> Void = { _ in },
         acknowledged: (@Sendable (EventID, Int64) -> Void)? = nil
     ) async throws -> LoadResult {
-        let client = LoadClient(settings: try settings(port: try await gate.listen(), change: change))
+        let port = try await gate.listen()
+        let client = LoadClient(settings: try settings(port: port, change: change))
         do {
             let result = try await client.run(plan, acknowledged: acknowledged)
             try await gate.stop()
@@ -91,7 +92,7 @@ struct LoadClientTests {
         #expect(result.tally.differences == ["accepted_twice": result.tally.copies])
     }
 
-    @Test("retries after 503, a lost answer and a lost connection until each event is accepted once")
+    @Test("retries after 503, a lost answer or connection until each event is accepted once")
     func retries() async throws {
         let gate = ScriptedGate { request in
             switch request.number % 7 {
@@ -185,7 +186,9 @@ struct LoadClientTests {
     @Test("at a rate, sends on schedule and counts a stall against every delivery that it delayed")
     func pacing() async throws {
         // One connection; the tenth answer takes 200 ms, which is forty intended times.
-        let gate = ScriptedGate { $0.number == 10 ? .receive(after: .milliseconds(200)) : .receive() }
+        let gate = ScriptedGate {
+            .receive(after: $0.number == 10 ? .milliseconds(200) : .zero)
+        }
         let result = try await Self.run(Self.plan(100), against: gate) {
             $0.rate = 200
             $0.connections = 1

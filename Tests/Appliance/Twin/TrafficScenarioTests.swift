@@ -57,7 +57,9 @@ struct TrafficScenarioTests {
             var part = shape.object == "event" ? event : object
             for key in shape.path { part = try #require(part[key] as? [String: Any]) }
             // An old API version embeds refunds, a new one does not; `account` is Connect's.
-            let optional: Set = ["refunds", "account", "failure_reason", "failure_balance_transaction"]
+            let optional: Set = [
+                "refunds", "account", "failure_reason", "failure_balance_transaction",
+            ]
             let found = Set(part.keys).subtracting(optional)
             #expect(
                 found == shape.keys.subtracting(optional),
@@ -74,7 +76,7 @@ struct TrafficScenarioTests {
         var scenario = Self.scenario(seed: 9)
         var truth = ScenarioTruth()
         var read: [String: ContractReader.Movement] = [:]
-        for _ in 0..<12_000 {
+        for _ in 0..<24_000 {
             let event = scenario.next()
             truth.note(event)
             for movement in try ContractReader(Self.parse(event)).movements() {

@@ -42,7 +42,9 @@ struct WebhookSignatureTests {
         #expect(forgeries == Set(Forgery.allCases))
     }
 
-    private static func python(_ script: String, _ argument: String, input: String) throws -> [String] {
+    private static func python(
+        _ script: String, _ argument: String, input: String
+    ) throws -> [String] {
         let python = try interpreter()
         let folder = FileManager.default.temporaryDirectory
             .appendingPathComponent("tillbox-\(UUID().uuidString)")
