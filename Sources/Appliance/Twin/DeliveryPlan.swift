@@ -1,5 +1,7 @@
 /// One POST to be made, and what a correct gate answers.
-struct Delivery: Sendable {
+///
+/// A class, because it is handed on many times between plan and answer and is large.
+final class Delivery: Sendable {
     enum Expectation: Hashable, Sendable {
         /// 200. The gate says `duplicate` for every copy but one; copies may overtake each other,
         /// so which one it is stays open.
@@ -12,6 +14,12 @@ struct Delivery: Sendable {
     /// The event's, or a tampered copy of it.
     let body: [UInt8]
     let expectation: Expectation
+
+    init(event: ScenarioEvent, body: [UInt8], expectation: Expectation) {
+        self.event = event
+        self.body = body
+        self.expectation = expectation
+    }
 
     var forgery: Forgery? {
         if case .refused(let forgery) = expectation { forgery } else { nil }
@@ -67,8 +75,8 @@ struct DeliveryPlan: Sendable {
     /// - Returns: nil when all deliveries have been made.
     mutating func next() -> Delivery? {
         while true {
-            if let due = held.firstIndex(where: { $0.dueAfter <= made || planned == settings.count })
-            {
+            let isLast = planned == settings.count
+            if let due = held.firstIndex(where: { isLast || $0.dueAfter <= made }) {
                 made += 1
                 return held.remove(at: due).delivery
             }

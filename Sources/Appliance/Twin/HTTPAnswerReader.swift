@@ -44,7 +44,9 @@ struct HTTPAnswerReader: Sendable {
 
     private mutating func parse(atEnd: Bool) throws(Malformed) -> Answer? {
         while true {
-            guard let headEnd = ByteSearch.range(of: "\r\n\r\n", in: received[...]) else { return nil }
+            guard let headEnd = ByteSearch.range(of: "\r\n\r\n", in: received[...]) else {
+                return nil
+            }
             let head = try Self.parseHead(received[..<headEnd.lowerBound])
             if (100..<200).contains(head.status) {
                 received.removeFirst(headEnd.upperBound)
@@ -86,7 +88,9 @@ struct HTTPAnswerReader: Sendable {
         while let lineEnd = ByteSearch.range(of: "\r\n", in: rest) {
             rest = rest[lineEnd.upperBound...]
             if let value = value(of: "content-length:", in: rest) {
-                guard let length = number(in: value), length <= answerBytesMax else { throw Malformed() }
+                guard let length = number(in: value), length <= answerBytesMax else {
+                    throw Malformed()
+                }
                 framing = .length(length)
             } else if let value = value(of: "transfer-encoding:", in: rest) {
                 guard ByteSearch.begins(value, withLowercase: "chunked") else { throw Malformed() }

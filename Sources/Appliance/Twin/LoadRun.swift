@@ -39,18 +39,20 @@ final class LoadRun: @unchecked Sendable {
     private var connections: [ObjectIdentifier: LoadConnection] = [:]
     private var idle: [LoadConnection] = []
     private var inFlight = 0
-    private var everOpened = false
     private var connectFailures = 0
     private var tally = LoadTally()
 
-    private let start = NIODeadline.now()
+    /// When the first connection opened; the schedule begins there.
+    private var start: NIODeadline?
     private let processorStart = processorNanoseconds()
     private var lastAnswer = NIODeadline.now()
     private var tick: Scheduled<Void>?
     private var tickAt = NIODeadline.distantFuture
     private var sweep: RepeatedTask?
     private var sweeps = 0
-    private var isOver = false
+    private var connecting = 0
+    private var outcome: Result<LoadResult, LoadError>?
+    private var isOver: Bool { outcome != nil }
 
     init(
         _ settings: LoadClient.Settings, plan: DeliveryPlan, loop: any EventLoop,
@@ -87,6 +89,7 @@ final class LoadRun: @unchecked Sendable {
 
     private func connect() {
         guard !isOver else { return }
+        connecting += 1
         ClientBootstrap(group: loop)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .connectTimeout(.seconds(5))
@@ -96,12 +99,17 @@ final class LoadRun: @unchecked Sendable {
                 }
             }
             .connect(host: settings.target.host, port: settings.target.port)
-            .whenFailure { [self] _ in loop.execute { self.didFailToConnect() } }
+            .whenComplete { [self] attempt in didConnect(attempt) }
     }
 
-    private func didFailToConnect() {
+    /// The handler has told of a connection that succeeded; here only its failure counts.
+    private func didConnect(_ attempt: Result<any Channel, any Error>) {
+        loop.assertInEventLoop()
+        connecting -= 1
+        if outcome != nil { return endIfQuiet() }
+        guard case .failure = attempt else { return }
         connectFailures += 1
-        if !everOpened, settings.retry != .untilAcknowledged {
+        if start == nil, settings.retry != .untilAcknowledged {
             let target = settings.target
             return finish(.failure(.cannotConnect(host: target.host, port: target.port)))
         }
@@ -117,7 +125,7 @@ final class LoadRun: @unchecked Sendable {
 
     func didOpen(_ connection: LoadConnection) {
         guard !isOver else { return connection.close() }
-        everOpened = true
+        if start == nil { start = .now() }
         connectFailures = 0
         connections[ObjectIdentifier(connection)] = connection
         idle.append(connection)
@@ -225,7 +233,7 @@ final class LoadRun: @unchecked Sendable {
     }
 
     private func intendedTime(now: NIODeadline) -> NIODeadline {
-        guard settings.rate > 0 else { return now }
+        guard settings.rate > 0, let start else { return now }
         return start + .nanoseconds(Int64(Double(begun) / settings.rate * 1e9))
     }
 
@@ -257,11 +265,13 @@ final class LoadRun: @unchecked Sendable {
             connection.close()
         }
         let isOwed = inFlight > 0 || !waiting.isEmpty || connections.isEmpty
-        if isOwed, now - lastAnswer > settings.patience {
+        // At a low rate nobody is silent while nothing is asked.
+        if !isOwed { lastAnswer = now }
+        if now - lastAnswer > settings.patience {
             let seconds = Int(settings.patience.nanoseconds / 1_000_000_000)
             return finish(
                 .failure(
-                    everOpened
+                    start != nil
                         ? .silent(seconds: seconds)
                         : .cannotConnect(host: settings.target.host, port: settings.target.port)))
         }
@@ -271,23 +281,30 @@ final class LoadRun: @unchecked Sendable {
 
     private func currentProgress(at now: NIODeadline) -> LoadProgress {
         LoadProgress(
-            answered: tally.answered, attempts: tally.attempts, elapsed: now - start,
+            answered: tally.answered, attempts: tally.attempts, elapsed: now - (start ?? now),
             latencyAt99: tally.latency.value(atShare: 0.99), open: connections.count)
     }
 
     private func result() -> LoadResult {
         tally.close()
+        let now = NIODeadline.now()
         return LoadResult(
-            tally: tally, elapsed: .now() - start,
+            tally: tally, elapsed: now - (start ?? now),
             processorTime: .nanoseconds(processorNanoseconds() - processorStart))
     }
 
     private func finish(_ outcome: Result<LoadResult, LoadError>) {
         guard !isOver else { return }
-        isOver = true
+        self.outcome = outcome
         tick?.cancel()
         sweep?.cancel()
         for connection in Array(connections.values) { connection.close() }
+        endIfQuiet()
+    }
+
+    /// The loop may be shut down once no attempt to connect can call back any more.
+    private func endIfQuiet() {
+        guard let outcome, connecting == 0 else { return }
         promise.succeed(outcome)
     }
 }

@@ -95,7 +95,9 @@ struct LoadTally: Sendable {
             if answer.status != 200 { differences["refused_\(answer.label)", default: 0] += 1 }
         case .refused(let forgery):
             let isRight = answer.status == 400 && answer.code?.hasPrefix("signature_") == true
-            if !isRight { differences["forgery_\(forgery.rawValue)_\(answer.label)", default: 0] += 1 }
+            if !isRight {
+                differences["forgery_\(forgery.rawValue)_\(answer.label)", default: 0] += 1
+            }
         }
     }
 

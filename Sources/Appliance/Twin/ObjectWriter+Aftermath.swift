@@ -44,7 +44,8 @@ extension ObjectWriter {
             out.append(raw: "\"reference_status\": \"pending\"")
         }
         out.append(raw: ",\n          \"reference_type\": \"acquirer_reference_number\",")
-        out.append(raw: "\n          \"type\": \"refund\"\n        },\n        \"type\": \"card\"\n      }")
+        out.append(raw: "\n          \"type\": \"refund\"\n        },\n        ")
+        out.append(raw: "\"type\": \"card\"\n      }")
     }
 
     func write(_ dispute: SimulatedDispute, into out: inout JSONBytes) {
@@ -183,7 +184,8 @@ extension ObjectWriter {
                 case .failed: out.append(quoted: "failed")
                 }
             case .trace:
-                out.append(raw: "{\n        \"status\": \"pending\",\n        \"value\": null\n      }")
+                out.append(raw: "{\n        \"status\": \"pending\",\n        ")
+                out.append(raw: "\"value\": null\n      }")
             }
         }
     }

@@ -4,11 +4,17 @@ import Foundation
 extension TrafficWorld {
     /// Patterns with the chance of an episode and the number of attempts in it. The chances make
     /// the three patterns 50, 35 and 15 % of the fraudulent attempts.
-    private static let episodes: [(pattern: FraudPattern, chance: Double, attempts: ClosedRange<Int64>)] = [
-        (.cardTesting, 0.0943, 8...40),
-        (.stolenCard, 0.4529, 2...5),
-        (.accountTakeover, 0.4528, 1...2),
+    private static let episodes: [Episode] = [
+        Episode(pattern: .cardTesting, chance: 0.0943, attempts: 8...40),
+        Episode(pattern: .stolenCard, chance: 0.4529, attempts: 2...5),
+        Episode(pattern: .accountTakeover, chance: 0.4528, attempts: 1...2),
     ]
+
+    private struct Episode {
+        let pattern: FraudPattern
+        let chance: Double
+        let attempts: ClosedRange<Int64>
+    }
 
     /// Counts one honest payment, and lets a fraudster strike when the share asked for is not
     /// reached. The account of what is owed keeps the share exact over any longer stretch.

@@ -54,7 +54,9 @@ extension TrafficWorld {
             manualCapture: manualCapture)
         if attempt.fails {
             tell(.chargeFailed, .charge(charge), of: charge, at: at, into: &occurrences)
-            tell(.paymentIntentFailed, .paymentIntent(charge), of: charge, at: at, into: &occurrences)
+            tell(
+                .paymentIntentFailed, .paymentIntent(charge), of: charge, at: at,
+                into: &occurrences)
             return
         }
         tell(.chargeSucceeded, .charge(charge), of: charge, at: at, into: &occurrences)
@@ -71,7 +73,9 @@ extension TrafficWorld {
     private mutating func takeMoney(
         _ charge: SimulatedCharge, at: Int64, into occurrences: inout [Occurrence]
     ) {
-        tell(.paymentIntentSucceeded, .paymentIntent(charge), of: charge, at: at, into: &occurrences)
+        tell(
+            .paymentIntentSucceeded, .paymentIntent(charge), of: charge, at: at,
+            into: &occurrences)
         credit(charge.amountCaptured - charge.fee, to: charge)
         planAftermath(of: charge, at: at)
     }

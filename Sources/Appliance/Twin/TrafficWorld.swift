@@ -153,7 +153,8 @@ extension TrafficWorld {
         guard var charge = openCharges[serial], charge.remaining > 0 else { return }
         let isInquiry = charge.fraud == nil && random.chance(0.1)
         let habit = TwinCatalogue.currencies[charge.currency]
-        let reason = charge.fraud != nil ? 0 : random.index(below: TwinCatalogue.disputeReasons.count)
+        let reasons = TwinCatalogue.disputeReasons
+        let reason = charge.fraud != nil ? 0 : random.index(below: reasons.count)
         let amount = charge.remaining
         if !isInquiry { charge.isDisputed = true }
         openCharges[serial] = charge

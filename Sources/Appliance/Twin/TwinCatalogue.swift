@@ -54,11 +54,11 @@ enum TwinCatalogue {
         .init(country: "NL", city: "Utrecht", street: "Oudegracht 88", postalCode: "3511"),
         .init(country: "GB", city: "Leeds", street: "21 Park Row", postalCode: "LS1 5JF"),
         .init(country: "JP", city: "大阪市", street: "北区梅田 1-1", postalCode: "530-0001"),
-        .init(country: "KW", city: "Kuwait City", street: "Salem Al Mubarak St", postalCode: "22003"),
+        .init(country: "KW", city: "Kuwait City", street: "Salem Al Mubarak", postalCode: "22003"),
         .init(country: "CH", city: "Zürich", street: "Langstrasse 30", postalCode: "8004"),
         .init(country: "BR", city: "Recife", street: "Rua da Aurora 95", postalCode: "50050"),
         .init(country: "VN", city: "Da Nang", street: "12 Bach Dang", postalCode: "50206"),
-        .init(country: "RO", city: "Cluj-Napoca", street: "Strada Memorandumului 3", postalCode: "400114"),
+        .init(country: "RO", city: "Cluj", street: "Strada Horea 3", postalCode: "400114"),
         .init(country: "NG", city: "Lagos", street: "8 Marina Rd", postalCode: "101241"),
     ]
     static let homeCount = 9
