@@ -1,4 +1,5 @@
 import AppendLog
+import Foundation
 import Synchronization
 
 /// One history: a run of appends, reads, commits and so on, that is a function of its seed, with faults.
@@ -14,7 +15,8 @@ final class Simulation {
         var powerCutAt: Int?
         /// Error numbers by operation.
         var failures: [Int: Int32] = [:]
-        var capacityBytes: Int?
+        /// Whether syncs are retried after a failure, as a log must never do.
+        var retriesSync = false
         var faults = SimulatedDisk.Faults()
     }
 
@@ -29,6 +31,10 @@ final class Simulation {
     var generator: SeededGenerator
     let options: Options
     var log: Log?
+    /// As long as the log is open.
+    var openTopics: [TopicName: Topic] = [:]
+    /// Whether the history may close the log and open it again.
+    var isReopening = true
 
     var models: [TopicName: TopicModel] = [:]
     var cursors: [CursorKey: CursorModel] = [:]
@@ -49,7 +55,6 @@ final class Simulation {
         var faults = options.faults
         faults.powerCutAt = options.powerCutAt
         faults.failures = options.failures
-        faults.capacityBytes = options.capacityBytes
         if options.shortWrites, seed % 3 == 0 { faults.shortWriteOneIn = 3 }
         disk.faults = faults
         for topic in Self.topics { models[topic] = TopicModel() }
@@ -75,9 +80,9 @@ final class Simulation {
         scheduler = SteppedScheduler()
         do {
             log = try Log.open(
-                at: Self.path, disk: disk, clock: clock, scheduler: scheduler,
+                at: Self.path, disk: options.retriesSync ? RetryingDisk(disk) : disk, clock: clock, scheduler: scheduler,
                 configuration: Self.configuration(retention: options.retention))
-            for topic in Self.topics { _ = try log?.topic(topic) }
+            for topic in Self.topics { openTopics[topic] = try log?.topic(topic) }
         } catch {
             log = nil
             throw error
@@ -87,6 +92,11 @@ final class Simulation {
     func topic(_ name: TopicName) throws -> Topic {
         guard let log else { throw SimulationFailure(what: "the log is not open") }
         return try log.topic(name)
+    }
+
+    /// Whether the history holds a full disk.
+    var mayRunOut: Bool {
+        disk.faults.capacityBytes != nil || options.failures.values.contains(ENOSPC)
     }
 
     /// Whether the log has stopped, and the history with it.
@@ -113,7 +123,7 @@ final class Simulation {
         case 84..<92: try checkRead()
         case 92..<94: clock.advance(milliseconds: Int64.random(in: 1...40_000, using: &generator))
         case 94..<97: try applyRetention()
-        case 97..<98: try reopenCleanly()
+        case 97..<98 where isReopening: try reopenCleanly()
         default: scheduler.run()
         }
     }
@@ -136,7 +146,8 @@ final class Simulation {
         for (name, model) in before where try topic(name).highWatermark != model.highWatermark {
             throw SimulationFailure(what: "\(name) changed over a clean shutdown")
         }
-        for report in log?.recovery.values ?? [:].values where report != RecoveryReport() {
+        // A full disk may have kept the last checkpoint from being written.
+        for report in log?.recovery.values ?? [:].values where report != RecoveryReport() && !mayRunOut {
             throw SimulationFailure(what: "a clean shutdown needed recovery: \(report)")
         }
     }
@@ -274,7 +285,7 @@ final class Simulation {
     private func check(_ error: LogError) throws {
         switch error {
         case .poisoned, .closed: return
-        case .diskFull where options.capacityBytes != nil: return
+        case .diskFull where mayRunOut: return
         default: throw SimulationFailure(what: "an append failed with \(error)")
         }
     }

@@ -16,6 +16,7 @@ extension Simulation {
         }
         if !simulation.isOver { try simulation.run(steps: options.stepCount) }
         let operationCount = simulation.disk.operationCount
+        try simulation.checkPoison()
         try simulation.recover()
         try simulation.run(steps: options.stepCount / 3)
         try simulation.recover()
@@ -54,6 +55,42 @@ extension Simulation {
             throw SimulationFailure(what: "recovering again changed \(changes(from: contents))")
         }
         try checkEverything()
+    }
+
+    /// Once poisoned, the log takes nothing more, and says why.
+    private func checkPoison() throws {
+        guard let log, case .poisoned = log.poison else { return }
+        for name in Self.topics {
+            let answer = Answers()
+            guard let topic = openTopics[name] else { continue }
+            topic.append([]) { answer.add(.append(name, 0, $0.map { AppendOutcome(appended: $0, refusedCount: 0) })) }
+            scheduler.run()
+            switch answer.take().first {
+            // Closed, if the failure came while the log was being closed.
+            case .append(_, _, .failure(.poisoned)), .append(_, _, .failure(.closed)): continue
+            default: throw SimulationFailure(what: "\(name) took an append after a failed sync")
+            }
+        }
+    }
+
+    /// A disk that fills up, and is emptied: the log goes on by itself.
+    static func diskFullHistory(seed: UInt64) throws {
+        let simulation = Simulation(seed: seed)
+        try simulation.open()
+        try simulation.run(steps: 15)
+        let used = simulation.disk.contents.values.reduce(0) { $0 + $1.count }
+        simulation.disk.faults.capacityBytes =
+            used + Int.random(in: 0...6000, using: &simulation.generator)
+        simulation.isReopening = false
+        try simulation.run(steps: 60)
+        guard !simulation.isOver else {
+            throw SimulationFailure(what: "a full disk stopped the log: \(String(describing: simulation.log?.poison))")
+        }
+        simulation.disk.faults.capacityBytes = nil
+        // Nothing is let off from here on: every append must succeed.
+        try simulation.run(steps: 20)
+        try simulation.checkEverything()
+        try simulation.recover()
     }
 
     private func changes(from contents: [String: [UInt8]]) -> [String] {

@@ -338,7 +338,8 @@ public final class Topic: Sendable {
         let (run, place, cached) = shared.withLock { shared in
             (
                 shared.run, shared.places[offset],
-                shared.tail.batches(from: offset, byteCountMax: byteCountMax)
+                shared.tail.batches(
+                    from: offset, notBelow: shared.run.start, byteCountMax: byteCountMax)
             )
         }
         if !cached.isEmpty { return try TailCache.records(in: cached, from: offset) }
