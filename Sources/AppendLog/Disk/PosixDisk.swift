@@ -101,7 +101,8 @@ public struct PosixDisk: Disk {
             let file = PosixFile(descriptor: dup(descriptor), path: path)
             let text = Array("\(getpid())\n".utf8)
             try file.truncate(0)
-            _ = try file.write(text, 0..<text.count, at: 0)
+            // The name of the holder is a courtesy; a full disk must not keep the log from opening.
+            _ = try? file.write(text, 0..<text.count, at: 0)
             return lock
         } catch let error as LockError {
             throw error

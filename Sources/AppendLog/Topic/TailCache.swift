@@ -25,8 +25,11 @@ struct TailCache: Sendable {
     }
 
     /// The batches from the one that holds `offset` on; empty if that one is not here.
-    func batches(from offset: Offset, byteCountMax: Int) -> ArraySlice<[UInt8]> {
-        guard head < batches.count, offset >= batches[head].base,
+    func batches(
+        from offset: Offset, notBelow start: Offset, byteCountMax: Int
+    ) -> [[UInt8]] {
+        // Below `start` is what retention has deleted, whether or not it is still here.
+        guard head < batches.count, offset >= max(start, batches[head].base),
             offset < batches[batches.count - 1].next
         else { return [] }
         var found: [[UInt8]] = []
@@ -37,11 +40,11 @@ struct TailCache: Sendable {
             sum += batches[index].bytes.count
             index += 1
         }
-        return found[...]
+        return found
     }
 
     static func records(
-        in batches: ArraySlice<[UInt8]>, from offset: Offset
+        in batches: [[UInt8]], from offset: Offset
     ) throws(LogError) -> [StoredRecord] {
         var records: [StoredRecord] = []
         for bytes in batches {

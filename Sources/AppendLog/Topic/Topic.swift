@@ -338,7 +338,8 @@ public final class Topic: Sendable {
         let (run, place, cached) = shared.withLock { shared in
             (
                 shared.run, shared.places[offset],
-                shared.tail.batches(from: offset, byteCountMax: byteCountMax)
+                shared.tail.batches(
+                    from: offset, notBelow: shared.run.start, byteCountMax: byteCountMax)
             )
         }
         if !cached.isEmpty { return try TailCache.records(in: cached, from: offset) }
@@ -409,7 +410,7 @@ public final class Topic: Sendable {
     /// Seals a segment that is too old, deletes those that retention no longer keeps, and says how many.
     ///
     /// - Parameter needed: the smallest cursor of any group.
-    func applyRetention(needed: Offset?) async throws(LogError) -> Int {
+    public func applyRetention(needed: Offset?) async throws(LogError) -> Int {
         // SAFETY: the queue runs what it is given once, and that resumes once.
         let result: Result<Int, LogError> = await withUnsafeContinuation { continuation in
             queue.schedule {
@@ -420,7 +421,7 @@ public final class Topic: Sendable {
     }
 
     /// The same at once, on the caller's thread.
-    func applyRetentionNow(needed: Offset?) -> Result<Int, LogError> {
+    public func applyRetentionNow(needed: Offset?) -> Result<Int, LogError> {
         let retention = Retention(
             ageMaxMilliseconds: configuration.retentionAgeMilliseconds,
             byteCountMax: configuration.retentionBytes,
