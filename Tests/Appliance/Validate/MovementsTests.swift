@@ -293,6 +293,13 @@ struct MovementsTests {
         #expect(outcome.summary == row.expected)
     }
 
+    @Test("an unknown type is passed on in part only")
+    func longType() {
+        let type = String(repeating: "x", count: 5000)
+        let outcome = validated(StripeExample.event(type, ["object": "any"]))
+        #expect(outcome == .ignored(type: String(type.prefix(100)), .typeNotHandled))
+    }
+
     @Test("every handled type has a row")
     func everyTypeHasARow() {
         let rows =
