@@ -1,8 +1,9 @@
 // Feeds arbitrary bytes to the whole validation. Whatever comes of them: amounts are not negative,
 // ids are ids, no card number is left in free text, and every movement survives its own record.
 
-private let validator = EventValidator(defaultMerchant: MerchantID("shop"))
-private let document = JSONDocument()
+// SAFETY: libFuzzer calls from one thread.
+private nonisolated(unsafe) let validator = EventValidator(defaultMerchant: MerchantID("shop"))
+private nonisolated(unsafe) let document = JSONDocument()
 
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {

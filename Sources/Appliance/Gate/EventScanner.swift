@@ -1,3 +1,5 @@
+import Synchronization
+
 /// What the gate needs to know of an event before it is stored; nothing more is read.
 struct ScannedEvent: Hashable, Sendable {
     let id: EventID
@@ -18,16 +20,25 @@ struct ScannedEvent: Hashable, Sendable {
     var isThin: Bool { object == "v2.core.event" }
 }
 
-/// Finds an event's identity in a raw body with one parse. One scanner for each thread.
-struct EventScanner {
-    private let document: JSONDocument
+/// Finds an event's identity in a raw body with one parse, from any number of threads at once.
+///
+/// It keeps as many parsers as were ever busy at one time.
+final class EventScanner: Sendable {
+    /// A parser that waits for its next body.
+    private struct Idle: @unchecked Sendable {
+        // `@unchecked Sendable`: it is used only by the call that took it out of `idle`.
+        let document: JSONDocument
+    }
 
-    init() { document = JSONDocument() }
+    private let idle = Mutex<[Idle]>([])
 
+    /// - Throws: `EventBodyRefusal` where there is no event with a usable id.
     func scan(_ body: some Collection<UInt8>) throws(EventBodyRefusal) -> ScannedEvent {
+        let parser = idle.withLock { $0.popLast() } ?? Idle(document: JSONDocument())
+        defer { idle.withLock { $0.append(parser) } }
         let root: JSONValue
         do {
-            root = try document.parse(body)
+            root = try parser.document.parse(body)
         } catch {
             throw EventBodyRefusal(error)
         }

@@ -18,9 +18,9 @@ enum CardNumber {
                 start += 1
                 continue
             }
-            mask(&bytes, in: start..<end)
+            // The digits that stay may begin another number with those behind them.
+            start = mask(&bytes, in: start..<end)
             found = true
-            start = end
         }
         return found ? String(decoding: bytes, as: UTF8.self) : nil
     }
@@ -57,12 +57,19 @@ enum CardNumber {
         return sum.isMultiple(of: 10)
     }
 
-    private static func mask(_ bytes: inout [UInt8], in range: Range<Int>) {
-        var kept = 0
+    /// - Returns: where the first of the digits that stay stands.
+    private static func mask(_ bytes: inout [UInt8], in range: Range<Int>) -> Int {
+        var digitCount = 0
+        var firstKept = range.lowerBound
         for position in range.reversed() where bytes[position].isDigit {
-            kept += 1
-            if kept > 4 { bytes[position] = UInt8(ascii: "*") }
+            digitCount += 1
+            if digitCount > 4 {
+                bytes[position] = UInt8(ascii: "*")
+            } else {
+                firstKept = position
+            }
         }
+        return firstKept
     }
 }
 

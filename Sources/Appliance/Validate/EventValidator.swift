@@ -4,6 +4,9 @@
 /// any repetition of the same events gives the same movements. One validator for each thread: it
 /// reuses its parser's buffers.
 struct EventValidator {
+    /// How much of an unknown event type is passed on, in characters: it becomes a counter's label.
+    static let typeLengthMax = 100
+
     private let document: JSONDocument
     private let defaultMerchant: MerchantID
 
@@ -40,7 +43,8 @@ struct EventValidator {
         }
         guard let type = root["type"]?.string else { throw ValidationRefusal(.noEventType, "type") }
         guard let handledType = StripeEvent.HandledType(rawValue: type) else {
-            return .ignored(type: CardNumber.masked(in: type) ?? type, .typeNotHandled)
+            let label = String((CardNumber.masked(in: type) ?? type).prefix(Self.typeLengthMax))
+            return .ignored(type: label, .typeNotHandled)
         }
         let event = try StripeEvent(
             root, id: id, type: handledType, defaultMerchant: defaultMerchant)

@@ -93,6 +93,8 @@ extension JSONValue {
 extension UInt8 {
     /// Two lower-case hex digits.
     fileprivate var hexDigits: [UInt8] {
-        [self >> 4, self & 15].map { $0 < 10 ? UInt8(ascii: "0") + $0 : UInt8(ascii: "a") + $0 - 10 }
+        [self >> 4, self & 15].map {
+            $0 < 10 ? UInt8(ascii: "0") + $0 : UInt8(ascii: "a") + $0 - 10
+        }
     }
 }

@@ -57,9 +57,11 @@ final class JSONDocument {
         let status = bytes.withContiguousStorageIfAvailable {
             tape.refill(from: parser, with: $0)
         }
-        let parsed = status ?? Array(bytes).withUnsafeBufferPointer {
-            tape.refill(from: parser, with: $0)
-        }
+        let parsed =
+            status
+            ?? Array(bytes).withUnsafeBufferPointer {
+                tape.refill(from: parser, with: $0)
+            }
         if let error = JSONError(parsed) { throw error }
         return tape.root
     }

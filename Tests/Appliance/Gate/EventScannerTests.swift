@@ -82,6 +82,23 @@ struct EventScannerTests {
         #expect(throws: EventBodyRefusal.notUTF8) { try scanner.scan(body) }
     }
 
+    @Test("one scanner serves many threads at once")
+    func concurrent() async throws {
+        let scanner = EventScanner()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for worker in 0..<8 {
+                group.addTask {
+                    for number in 0..<500 {
+                        let id = "evt_\(worker)_\(number)"
+                        let event = try scanner.scan(Array("{\"id\":\"\(id)\"}".utf8))
+                        try #require(event.id.rawValue == id)
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
     @Test("the first of two ids counts")
     func duplicateID() throws {
         #expect(try scan(#"{"id":"evt_1","id":"evt_2"}"#).id == EventID("evt_1"))

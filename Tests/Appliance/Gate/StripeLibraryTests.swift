@@ -22,7 +22,8 @@ private struct StripeLibrary {
     /// - Throws: `Unavailable`, saying what to do, where there is no interpreter to run it.
     init() throws {
         let folder = URL(filePath: #filePath).deletingLastPathComponent()
-        script = folder.appending(path: "../Fixtures/stripe_signatures.py")
+        script =
+            folder.appending(path: "../Fixtures/stripe_signatures.py")
             .standardizedFileURL.path
         let repository = folder.appending(path: "../../..").standardizedFileURL
         python =

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Appliance
@@ -23,7 +24,10 @@ struct StripeSignatureTests {
     @Test("a signature is what openssl computes")
     func knownAnswer() {
         // printf '%s' '1700000000.{"id":"evt_1"}' | openssl dgst -sha256 -hmac whsec_test_secret
-        #expect(header(at: 1_700_000_000) == "t=1700000000,v1=248a374f50f943a28b0f6ab50faf9a7e7e29b710fa26df9fb1618b9bf8ea9c9a")
+        #expect(
+            header(at: 1_700_000_000)
+                == "t=1700000000,v1=248a374f50f943a28b0f6ab50faf9a7e7e29b710fa26df9fb1618b9bf8ea9c9a"
+        )
     }
 
     @Test("a right signature gives its time")
@@ -150,6 +154,29 @@ struct StripeSignatureTests {
         let many = try StripeSignature(
             header: "t=0" + String(repeating: ",v1=\(Self.hex)", count: 32))
         #expect(many.candidates.count == 32)
+    }
+
+    /// No clock is steady enough to show an early exit from comparing 32 bytes, so this reads the
+    /// sources instead.
+    @Test("digests are compared in constant time, every one of them")
+    func constantTime() throws {
+        let sources = URL(filePath: #filePath).deletingLastPathComponent()
+            .appending(path: "../../../Sources")
+        let gate = try String(
+            contentsOf: sources.appending(path: "Appliance/Gate/StripeSignature.swift"),
+            encoding: .utf8)
+        let start = try #require(gate.firstRange(of: "private func matches(")).upperBound
+        let end = try #require(gate[start...].firstRange(of: "\n    }\n")).lowerBound
+        let body = gate[start..<end]
+        #expect(body.contains("equalInConstantTime(expected, candidate)"))
+        #expect(body.contains("matched = equal || matched"))
+        for shortcut in ["break", "contains", "expected ==", "where", "return true", "if "] {
+            #expect(!body.contains(shortcut), "\(shortcut)")
+        }
+        let digests = try String(
+            contentsOf: sources.appending(path: "Bridges/OpenSSL/MessageDigest.swift"),
+            encoding: .utf8)
+        #expect(digests.contains("return CRYPTO_memcmp(left, right, left.count) == 0"))
     }
 
     @Test("codes and messages are stable and hold nothing of the header")

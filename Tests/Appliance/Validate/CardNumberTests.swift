@@ -34,6 +34,23 @@ struct CardNumberTests {
         #expect(CardNumber.masked(in: text) == nil)
     }
 
+    @Test("what is masked holds no card number any more")
+    func nothingLeft() throws {
+        var random = SeededGenerator(seed: 4)
+        let alphabet = Array("0123456789012345678901234567890123456789 -a")
+        var maskedCount = 0
+        for _ in 0..<20_000 {
+            let count = Int.random(in: 0...60, using: &random)
+            let text = String(
+                (0..<count).map { _ in alphabet.randomElement(using: &random) ?? " " })
+            guard let masked = CardNumber.masked(in: text) else { continue }
+            maskedCount += 1
+            try #require(CardNumber.masked(in: masked) == nil, "\(text)")
+            try #require(masked.utf8.count == text.utf8.count)
+        }
+        #expect(maskedCount > 1000)
+    }
+
     @Test("in an event's free text do not reach the movement, and are counted")
     func inEvents() throws {
         let charge = StripeExample.capturedCharge.with([

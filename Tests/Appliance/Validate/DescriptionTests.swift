@@ -174,7 +174,10 @@ struct DescriptionTests {
         ])
         let movements = validated(StripeExample.event("refund.failed", failed)).movements
         try #require(movements.count == 2)
-        #expect(movements.map(\.related) == ["ch_1PgafuB7WZ01zgkWXYmPNZs8", "ch_1PgafuB7WZ01zgkWXYmPNZs8"])
+        #expect(
+            movements.map(\.related) == [
+                "ch_1PgafuB7WZ01zgkWXYmPNZs8", "ch_1PgafuB7WZ01zgkWXYmPNZs8",
+            ])
         #expect(movements.map(\.balanceTransaction) == ["txn_r", "txn_f"])
         #expect(movements.map(\.outcome) == ["failed", "lost_or_stolen_card"])
 

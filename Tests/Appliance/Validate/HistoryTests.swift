@@ -261,7 +261,9 @@ struct HistoryTests {
         var history = HistoryGenerator(seed: 78)
         history.run(payments: 200)
         let known = try movements(of: history.withoutAnnouncements())
-        let reversals = known.keys.filter { $0.contains("refund_failed:") || $0.contains("payout_failed:") }
+        let reversals = known.keys.filter {
+            $0.contains("refund_failed:") || $0.contains("payout_failed:")
+        }
         #expect(reversals.count > 10)
         for key in reversals {
             #expect(known[key.replacing("_failed:", with: ":")] != nil, "\(key)")

@@ -53,7 +53,8 @@ private enum MovementRows {
     ])
 
     static let payments: [MovementCase] = [
-        MovementCase("captured at once", "charge.succeeded", charge, "payment charge:\(ch) 100 usd"),
+        MovementCase(
+            "captured at once", "charge.succeeded", charge, "payment charge:\(ch) 100 usd"),
         MovementCase(
             "only authorised", "charge.succeeded", StripeExample.charge, "ignored not_captured"),
         MovementCase("captured later", "charge.captured", charge, "payment charge:\(ch) 100 usd"),
@@ -292,9 +293,18 @@ struct MovementsTests {
         #expect(outcome.summary == row.expected)
     }
 
+    @Test("an unknown type is passed on in part only")
+    func longType() {
+        let type = String(repeating: "x", count: 5000)
+        let outcome = validated(StripeExample.event(type, ["object": "any"]))
+        #expect(outcome == .ignored(type: String(type.prefix(100)), .typeNotHandled))
+    }
+
     @Test("every handled type has a row")
     func everyTypeHasARow() {
-        let rows = MovementRows.payments + MovementRows.refunds + MovementRows.disputes + MovementRows.payouts
+        let rows =
+            MovementRows.payments + MovementRows.refunds + MovementRows.disputes
+            + MovementRows.payouts
         #expect(
             Set(rows.map(\.type)) == Set(StripeEvent.HandledType.allCases.map(\.rawValue)))
     }

@@ -83,7 +83,8 @@ private enum RefusalRows {
             .badAmount, "charge.amount_refunded",
             StripeExample.event(
                 "charge.captured",
-                StripeExample.capturedCharge.with(["amount_captured": nil, "amount_refunded": 101]))),
+                StripeExample.capturedCharge.with(["amount_captured": nil, "amount_refunded": 101]))
+        ),
         Row(
             .missingCharge, "payment_intent.latest_charge",
             StripeExample.event(
@@ -92,12 +93,14 @@ private enum RefusalRows {
         Row(
             .badID, "payment_intent.latest_charge",
             StripeExample.event(
-                "payment_intent.succeeded", StripeExample.paymentIntent.with(["latest_charge": ""]))),
+                "payment_intent.succeeded", StripeExample.paymentIntent.with(["latest_charge": ""]))
+        ),
         Row(
             .badAmount, "payment_intent.amount_received",
             StripeExample.event(
                 "payment_intent.succeeded",
-                StripeExample.paymentIntent.with(["latest_charge": "ch_1", "amount_received": nil]))),
+                StripeExample.paymentIntent.with(["latest_charge": "ch_1", "amount_received": nil]))
+        ),
         Row(
             .missingObject, "no charge",
             StripeExample.event(
@@ -198,8 +201,9 @@ struct RefusalTests {
         let validator = EventValidator(defaultMerchant: MerchantID("shop"))
         let replacements: [TestJSON?] = [nil, .null, 5, -1, 1.5, "", "x:y", [], [:], true]
         for type in StripeEvent.HandledType.allCases {
-            for object in [StripeExample.capturedCharge, StripeExample.refund, StripeExample.payout]
-            {
+            for object in [
+                StripeExample.capturedCharge, StripeExample.refund, StripeExample.payout,
+            ] {
                 let event = StripeExample.event(type.rawValue, object)
                 for path in event.paths {
                     for replacement in replacements {

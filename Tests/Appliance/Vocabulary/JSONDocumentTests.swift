@@ -70,7 +70,8 @@ struct JSONDocumentTests {
         }
         #expect(try parse(nested(64)).kind == .array)
         #expect(throws: JSONError.tooDeep) { try parse(nested(65)) }
-        let objects = String(repeating: "{\"a\":", count: 65) + "1" + String(repeating: "}", count: 65)
+        let objects =
+            String(repeating: "{\"a\":", count: 65) + "1" + String(repeating: "}", count: 65)
         #expect(throws: JSONError.tooDeep) { try parse(objects) }
     }
 

@@ -76,7 +76,8 @@ struct JSONWriterTests {
     func stringsRoundTrip() throws {
         var random = SeededGenerator(seed: 2)
         let document = JSONDocument()
-        let alphabet = (0..<0x30).map { Unicode.Scalar(UInt8($0)) }
+        let alphabet =
+            (0..<0x30).map { Unicode.Scalar(UInt8($0)) }
             + ["\\", "\"", "/", "\u{7F}", "é", "\u{2028}", "€", "😀", "a"]
         for _ in 0..<2000 {
             var text = String.UnicodeScalarView()

@@ -70,7 +70,10 @@ static inline bool tillbox_json_string_is(
     const uint8_t *_Nonnull text, const uint8_t *_Nonnull other, size_t count) {
     uint32_t length;
     memcpy(&length, text, sizeof length);
-    return length == count && memcmp(text + sizeof length, other, count) == 0;
+    if (length != count) return false;
+    const uint8_t *_Nonnull bytes = text + sizeof length;
+    // Most keys of the right length differ at once, and comparing one byte needs no call.
+    return count == 0 || (bytes[0] == other[0] && memcmp(bytes, other, count) == 0);
 }
 
 #ifdef __cplusplus
