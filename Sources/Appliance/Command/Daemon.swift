@@ -99,6 +99,7 @@ final class Daemon: Sendable {
         await log.close()
         if let poison = log.poison { throw DaemonError.stopped(poison) }
         try outcome.get()
+        try ledger.close()
     }
 
     private func webhookServer(
