@@ -3,7 +3,7 @@
     python model/train.py [--out FOLDER]
 
 writes fraud.ubj, schema.json, golden.csv, golden_events.jsonl and CARD.md. Two worlds are drawn
-from two seeds; the model learns from one and every figure in CARD.md is measured in the other, whose
+from two seeds; the model learns from one, every figure in CARD.md is measured in the other, whose
 customers, merchants and frauds it has never seen. Needs numpy and xgboost-cpu.
 """
 

@@ -161,7 +161,7 @@ class World:
             time += rng.uniform(60, 900)
 
     def takeover(self):
-        """An account in other hands: other device and country, one or two payments at 2 to 4 times."""
+        """An account in other hands: new device and country, 1 or 2 payments at 2 to 4 times."""
         rng = self.rng
         time = self.moment()
         person, device, merchant = self.victim(time), self.stolen_device(), self.merchant()

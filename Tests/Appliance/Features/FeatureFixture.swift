@@ -60,7 +60,7 @@ struct RandomStream {
 
     mutating func next() -> PaymentEvent {
         made += 1
-        time += Int64.random(in: 0...4_000, using: &generator)
+        time += Int64.random(in: 0...300, using: &generator)
         let kinds: [PaymentKind] = [
             .payment, .payment, .payment, .payment, .paymentFailed, .disputeOpened, .refund,
         ]
@@ -72,8 +72,8 @@ struct RandomStream {
             amount: Int64.random(in: 0...100_000, using: &generator),
             currency: pick(["eur", "usd", "gbp", "jpy", "chf", "sek"]),
             merchant: "acct_\(Int.random(in: 0...5, using: &generator))",
-            customer: pick([nil, "cus_\(Int.random(in: 0...12, using: &generator))"]),
-            card: pick([nil, "card_\(Int.random(in: 0...12, using: &generator))"]),
+            customer: pick([nil, "cus_\(Int.random(in: 0...6, using: &generator))"]),
+            card: pick([nil, "card_\(Int.random(in: 0...6, using: &generator))"]),
             cardCountry: pick([nil, "DE", "FR"]), country: pick([nil, "DE", "FR"]),
             device: pick([nil, "a", "b", String(repeating: "long", count: 20)]))
     }

@@ -144,7 +144,7 @@ struct ScoringTests {
         #expect(second.review == nil)
     }
 
-    @Test("gives a batch what it gives one by one, also across a snapshot", arguments: UInt64(1)...6)
+    @Test("gives a batch what it gives one by one, and across snapshots", arguments: UInt64(1)...6)
     func batches(seed: UInt64) throws {
         var stream = RandomStream(seed: seed)
         let events = stream.events(700)
