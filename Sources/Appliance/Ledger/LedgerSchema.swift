@@ -34,7 +34,8 @@ enum LedgerSchema {
             name TEXT NOT NULL,
             currency TEXT NOT NULL CHECK (length(currency) = 3),
             balance INTEGER NOT NULL DEFAULT 0,
-            UNIQUE (name, currency)
+            UNIQUE (name, currency),
+            UNIQUE (id, currency)
         ) STRICT;
 
         -- kind: see the table `kinds`. effective_at: seconds. posted_at: milliseconds. standing: how well
@@ -55,9 +56,11 @@ enum LedgerSchema {
                 REFERENCES transactions (id) DEFERRABLE INITIALLY DEFERRED,
             currency TEXT NOT NULL,
             seq INTEGER NOT NULL,
-            account INTEGER NOT NULL REFERENCES accounts (id) DEFERRABLE INITIALLY DEFERRED,
+            account INTEGER NOT NULL,
             amount INTEGER NOT NULL CHECK (amount <> 0),
-            PRIMARY KEY (transaction_id, currency, seq)
+            PRIMARY KEY (transaction_id, currency, seq),
+            FOREIGN KEY (account, currency) REFERENCES accounts (id, currency)
+                DEFERRABLE INITIALLY DEFERRED
         ) STRICT, WITHOUT ROWID;
 
         CREATE TABLE positions (topic TEXT PRIMARY KEY, next_offset INTEGER NOT NULL)
@@ -120,9 +123,6 @@ enum LedgerSchema {
             SELECT RAISE(ABORT, 'a transaction does not balance')
                 FROM entries WHERE transaction_id >= new.first
                 GROUP BY transaction_id, currency HAVING sum(amount) <> 0;
-            SELECT RAISE(ABORT, 'an entry is in another currency than its account')
-                FROM (SELECT DISTINCT account, currency FROM entries WHERE transaction_id >= new.first) e
-                JOIN accounts a ON a.id = e.account WHERE a.currency <> e.currency;
             SELECT RAISE(ABORT, 'transaction ids have a gap')
                 WHERE (SELECT max(id) + 1 - new.first FROM transactions)
                     <> (SELECT count(*) FROM transactions WHERE id >= new.first);
