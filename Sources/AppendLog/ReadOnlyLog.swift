@@ -75,7 +75,8 @@ public struct ReadOnlyTopic: Sendable {
     public func read(
         from offset: Offset, byteCountMax: Int = 1 << 20
     ) throws(LogError) -> [StoredRecord] {
-        try run.read(from: offset, byteCountMax: byteCountMax, place: nil).records
+        try run.read(from: offset, byteCountMax: byteCountMax, place: nil).batches.records(
+            from: offset)
     }
 
     /// The first offset whose record is stamped `timestamp` or later; nil if there is none.

@@ -42,8 +42,17 @@ struct SimulatedInode: Sendable {
         }
     }
 
+    /// Writes what is dirty, and only that: what an earlier failed sync has lost stays lost.
     mutating func sync() {
-        durable = bytes
+        if durable.count > bytes.count {
+            durable.removeLast(durable.count - bytes.count)
+        } else {
+            durable.append(contentsOf: repeatElement(0, count: bytes.count - durable.count))
+        }
+        for page in dirtyPages {
+            let range = Self.range(ofPage: page, within: bytes.count)
+            durable.replaceSubrange(range, with: bytes[range])
+        }
         dirtyPages = []
     }
 

@@ -17,9 +17,9 @@ struct SegmentRun: Sendable {
     }
 
     struct Reading: Sendable {
-        var records: [StoredRecord]
+        var batches: [StoredBatch]
         var next: Offset
-        /// Where `next` begins, unless it begins a segment or more batches came from memory.
+        /// Where `next` begins, unless that is in another segment; nil if nothing was read.
         var place: Place?
     }
 
@@ -37,14 +37,14 @@ struct SegmentRun: Sendable {
         segments.partitioningIndex { $0.baseOffset > offset } - 1
     }
 
-    /// Records from `offset` on; `place` says where it begins, if that is known.
+    /// Batches from the one with `offset` on; `place` says where it begins, if that is known.
     func read(
         from offset: Offset, byteCountMax: Int, place: Place?
     ) throws(LogError) -> Reading {
         guard offset >= start, offset <= end else {
             throw .offsetOutOfRange(requested: offset, start: start, highWatermark: end)
         }
-        guard offset < end else { return Reading(records: [], next: offset, place: place) }
+        guard offset < end else { return Reading(batches: [], next: offset, place: nil) }
         let index = index(of: offset)
         let segment = segments[index]
         let limit = try byteCount(of: index)
@@ -57,39 +57,35 @@ struct SegmentRun: Sendable {
         var walk = try segment.walk(
             from: from.position, expecting: from.offset, limit: limit,
             chunkByteCount: max(byteCountMax, Limits.readBytesMin), verifies: false)
-        return try records(from: offset, byteCountMax: byteCountMax, in: segment, along: &walk)
+        return try batches(from: offset, byteCountMax: byteCountMax, in: segment, along: &walk)
     }
 
-    private func records(
+    private func batches(
         from offset: Offset, byteCountMax: Int, in segment: Segment, along walk: inout BatchWalk
     ) throws(LogError) -> Reading {
-        var records: [StoredRecord] = []
+        var batches: [StoredBatch] = []
         var byteCount = 0
-        while records.isEmpty || (byteCount < byteCountMax && walk.hasNextInMemory) {
+        while batches.isEmpty || (byteCount < byteCountMax && walk.hasNextInMemory) {
             switch try walk.step(in: segment) {
             case .batch(let header, let bytes, let position):
                 guard header.nextOffset > offset else { continue }
                 do {
                     try RecordBatch.verify(bytes)
-                    if !header.attributes.isControl {
-                        let decoded = try RecordBatch.records(in: bytes, from: offset)
-                        if records.isEmpty { records = decoded } else { records += decoded }
-                    }
                 } catch {
                     throw segment.failure(error, at: position, offset: header.baseOffset)
                 }
                 byteCount += header.byteCount
-            case .end:
-                // A segment that ends early is damaged; one of control batches alone is none of ours.
-                throw .corrupt(segment.corruption(at: walk, .missing))
-            case .unwritten:
+                batches.append(
+                    StoredBatch(
+                        header: header, bytes: bytes, file: segment.logPath, position: position))
+            case .end, .unwritten:
                 throw .corrupt(segment.corruption(at: walk, .missing))
             case .bad(let kind):
                 throw .corrupt(segment.corruption(at: walk, kind))
             }
         }
         let place = Place(segment: segment.baseOffset, position: walk.position)
-        return Reading(records: records, next: walk.expected, place: place)
+        return Reading(batches: batches, next: walk.expected, place: place)
     }
 
     /// The first offset whose record is stamped `timestamp` or later.

@@ -3,7 +3,7 @@ internal import Synchronization
 /// The last synced batches, so that who follows the tail need not ask the disk.
 struct TailCache: Sendable {
     let byteCountMax: Int
-    private var batches: [(base: Offset, next: Offset, bytes: [UInt8])] = []
+    private var batches: [(header: RecordBatchHeader, bytes: [UInt8])] = []
     private var head = 0
     private var byteCount = 0
 
@@ -11,7 +11,7 @@ struct TailCache: Sendable {
 
     mutating func add(_ bytes: [UInt8], _ header: RecordBatchHeader) {
         guard byteCountMax > 0 else { return }
-        batches.append((header.baseOffset, header.nextOffset, bytes))
+        batches.append((header, bytes))
         byteCount += bytes.capacity
         while byteCount > byteCountMax, head < batches.count {
             byteCount -= batches[head].bytes.capacity
@@ -27,36 +27,21 @@ struct TailCache: Sendable {
     /// The batches from the one that holds `offset` on; empty if that one is not here.
     func batches(
         from offset: Offset, notBelow start: Offset, byteCountMax: Int
-    ) -> [[UInt8]] {
+    ) -> [StoredBatch] {
         // Below `start` is what retention has deleted, whether or not it is still here.
-        guard head < batches.count, offset >= max(start, batches[head].base),
-            offset < batches[batches.count - 1].next
+        guard head < batches.count, offset >= max(start, batches[head].header.baseOffset),
+            offset < batches[batches.count - 1].header.nextOffset
         else { return [] }
-        var found: [[UInt8]] = []
+        var found: [StoredBatch] = []
         var sum = 0
-        var index = batches.partitioningIndex { $0.next > offset }
+        var index = batches.partitioningIndex { $0.header.nextOffset > offset }
         while index < batches.count, found.isEmpty || sum < byteCountMax {
-            found.append(batches[index].bytes)
-            sum += batches[index].bytes.count
+            let (header, bytes) = batches[index]
+            found.append(StoredBatch(header: header, bytes: bytes[...], file: "memory", position: 0))
+            sum += bytes.count
             index += 1
         }
         return found
-    }
-
-    static func records(
-        in batches: [[UInt8]], from offset: Offset
-    ) throws(LogError) -> [StoredRecord] {
-        var records: [StoredRecord] = []
-        for bytes in batches {
-            do {
-                let decoded = try RecordBatch.records(in: bytes[...], from: offset)
-                if records.isEmpty { records = decoded } else { records += decoded }
-            } catch {
-                throw .corrupt(
-                    Corruption(file: "memory", position: 0, offset: offset, kind: .batch(error)))
-            }
-        }
-        return records
     }
 }
 

@@ -12,14 +12,14 @@ public final class Topic: Sendable {
     /// What recovery found and did when the topic was opened.
     public let recovery: RecoveryReport
 
-    private let configuration: LogConfiguration
-    private let clock: any LogClock
-    private let queue: any LogQueue
+    let configuration: LogConfiguration
+    let clock: any LogClock
+    let queue: any LogQueue
     private let onPoison: @Sendable (DiskError) -> Void
-    private let writer: Mutex<TopicWriter>
-    private let shared: Mutex<Shared>
+    let writer: Mutex<TopicWriter>
+    let shared: Mutex<Shared>
 
-    private struct Shared {
+    struct Shared {
         var run: SegmentRun
         var producers: [Int64: ProducerState]
         var queue = AppendQueue()
@@ -232,7 +232,7 @@ public final class Topic: Sendable {
         return .success(publish(header, bytes, advanced, writer))
     }
 
-    private func roll(
+    func roll(
         _ writer: inout TopicWriter, _ producers: [Int64: ProducerState]
     ) throws(TopicWriter.Failure) {
         let next = try writer.roll()
@@ -273,7 +273,7 @@ public final class Topic: Sendable {
         if case .fatal(let error) = failure { poison(error) }
     }
 
-    private func poison(_ error: DiskError) {
+    func poison(_ error: DiskError) {
         stop(.poisoned(error))
         onPoison(error)
     }
@@ -311,167 +311,6 @@ public final class Topic: Sendable {
             self.stop(.closed)
             completion()
         }
-    }
-
-    // MARK: Reading
-
-    /// The last source of which this topic durably has outputs by the producer; nil if there is none.
-    public func lastSource(of producer: ProducerName) -> Offset? {
-        shared.withLock { $0.producers[producer.id]?.lastSource }
-    }
-
-    /// The first offset that is still kept.
-    public var start: Offset { shared.withLock { $0.run.start } }
-
-    /// The offset after the last synced record; the next append's offset, unless more are queued.
-    public var highWatermark: Offset { shared.withLock { $0.run.end } }
-
-    /// Synced records from `offset` on, of whole batches up to about `byteCountMax` but at least one.
-    ///
-    /// Empty at the high watermark. Blocks while it reads, unless the records are among the last ones.
-    /// A closed topic can be read for as long as it is referenced.
-    ///
-    /// - Throws: `.offsetOutOfRange`, `.corrupt`, `.unsupportedCompression`, `.disk`.
-    public func read(
-        from offset: Offset, byteCountMax: Int = 1 << 20
-    ) throws(LogError) -> [StoredRecord] {
-        let (run, place, cached) = shared.withLock { shared in
-            (
-                shared.run, shared.places[offset],
-                shared.tail.batches(
-                    from: offset, notBelow: shared.run.start, byteCountMax: byteCountMax)
-            )
-        }
-        if !cached.isEmpty { return try TailCache.records(in: cached, from: offset) }
-        do {
-            let reading = try run.read(from: offset, byteCountMax: byteCountMax, place: place)
-            remember(reading, in: run)
-            return reading.records
-        } catch {
-            // Retention may have deleted the file since.
-            let (start, end) = shared.withLock { ($0.run.start, $0.run.end) }
-            guard offset < start else { throw error }
-            throw .offsetOutOfRange(requested: offset, start: start, highWatermark: end)
-        }
-    }
-
-    private func remember(_ reading: SegmentRun.Reading, in run: SegmentRun) {
-        let segment = run.segments.last { $0.baseOffset <= reading.next }
-        let closing = shared.withLock { shared -> Segment? in
-            if let place = reading.place { shared.places[reading.next] = place }
-            guard let segment else { return nil }
-            shared.opened.removeAll { $0 === segment }
-            shared.opened.append(segment)
-            guard shared.opened.count > Limits.openSegmentsMax else { return nil }
-            return shared.opened.removeFirst()
-        }
-        closing?.release()
-    }
-
-    /// The first offset whose record is stamped `timestamp` or later; nil if there is none.
-    public func offset(at timestamp: Timestamp) throws(LogError) -> Offset? {
-        try shared.withLock { $0.run }.offset(at: timestamp)
-    }
-
-    /// The files of the topic, oldest first.
-    public var segments: [SegmentSummary] { shared.withLock { $0.run }.summaries() }
-
-    var segmentCount: Int { shared.withLock { $0.run.segments.count } }
-
-    /// Batches on disk, in bytes.
-    public var byteCount: Int64 { segments.reduce(0) { $0 + $1.byteCount } }
-
-    /// Returns when there is a record at `offset`, that is when the high watermark is past it.
-    ///
-    /// - Throws: `.cancelled`, `.closed`, `.poisoned`.
-    public func waitForRecords(from offset: Offset) async throws(LogError) {
-        let id = TailWaiters.newID()
-        let result: Result<Void, LogError> = await withTaskCancellationHandler {
-            // SAFETY: the waiter is resumed once, by whoever takes it out of `waiters`.
-            await withUnsafeContinuation { continuation in
-                let ready = shared.withLock { shared -> Result<Void, LogError>? in
-                    if shared.run.end > offset { return .success(()) }
-                    if let stopped = shared.stopped { return .failure(stopped) }
-                    if Task.isCancelled { return .failure(.cancelled) }
-                    shared.waiters.add(id, offset, continuation)
-                    return nil
-                }
-                if let ready { continuation.resume(returning: ready) }
-            }
-        } onCancel: {
-            let waiter = shared.withLock { $0.waiters.remove(id) }
-            waiter.resume(.failure(.cancelled))
-        }
-        return try result.get()
-    }
-
-    // MARK: Retention
-
-    /// Seals a segment that is too old, deletes those that retention no longer keeps, and says how many.
-    ///
-    /// - Parameter needed: the smallest cursor of any group.
-    public func applyRetention(needed: Offset?) async throws(LogError) -> Int {
-        // SAFETY: the queue runs what it is given once, and that resumes once.
-        let result: Result<Int, LogError> = await withUnsafeContinuation { continuation in
-            queue.schedule {
-                continuation.resume(returning: self.applyRetentionNow(needed: needed))
-            }
-        }
-        return try result.get()
-    }
-
-    /// The same at once, on the caller's thread.
-    public func applyRetentionNow(needed: Offset?) -> Result<Int, LogError> {
-        let retention = Retention(
-            ageMaxMilliseconds: configuration.retentionAgeMilliseconds,
-            byteCountMax: configuration.retentionBytes,
-            needed: configuration.retentionIgnoresGroups ? nil : needed)
-        return change { writer, _ throws(LogError) in
-            if writer.isTooOld {
-                do throws(TopicWriter.Failure) {
-                    try self.roll(&writer, self.shared.withLock { $0.producers })
-                } catch {
-                    throw error.logError
-                }
-            }
-            let run = self.shared.withLock { $0.run }
-            return retention.expiredCount(of: try run.ages(), now: self.clock.now())
-        }
-    }
-
-    /// Deletes the segments that end at or before `offset`.
-    func deleteSegments(before offset: Offset) -> Result<Int, LogError> {
-        change { _, run throws(LogError) in
-            max(0, run.segments.partitioningIndex { $0.baseOffset > offset } - 1)
-        }
-    }
-
-    /// Deletes as many of the oldest segments as `count` says, one after another.
-    private func change(
-        _ count: (inout TopicWriter, SegmentRun) throws(LogError) -> Int
-    ) -> Result<Int, LogError> {
-        let result = writer.withLock { writer -> Result<Int, LogError> in
-            let (run, stopped) = shared.withLock { ($0.run, $0.stopped) }
-            if let stopped { return .failure(stopped) }
-            do {
-                let doomed = try count(&writer, run)
-                for _ in 0..<doomed {
-                    let segment = shared.withLock { shared in
-                        shared.places.removeAll()
-                        return shared.run.segments.removeFirst()
-                    }
-                    try writer.delete(segment)
-                    segment.release()
-                }
-                return .success(doomed)
-            } catch let failure as TopicWriter.Failure {
-                return .failure(failure.logError)
-            } catch {
-                return .failure(error as? LogError ?? .closed)
-            }
-        }
-        if case .failure(.poisoned(let error)) = result { poison(error) }
-        return result
     }
 }
 

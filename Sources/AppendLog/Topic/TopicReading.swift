@@ -1,0 +1,101 @@
+internal import Synchronization
+
+/// Reading, following and looking up; nothing here waits for the writer.
+extension Topic {
+    /// The last source of which this topic durably has outputs by the producer; nil if there is none.
+    public func lastSource(of producer: ProducerName) -> Offset? {
+        shared.withLock { $0.producers[producer.id]?.lastSource }
+    }
+
+    /// The first offset that is still kept.
+    public var start: Offset { shared.withLock { $0.run.start } }
+
+    /// The offset after the last synced record; the next append's offset, unless more are queued.
+    public var highWatermark: Offset { shared.withLock { $0.run.end } }
+
+    /// Synced records from `offset` on, of whole batches up to about `byteCountMax` but at least one.
+    ///
+    /// Empty at the high watermark. Blocks while it reads, unless the records are among the last ones.
+    /// A closed topic can be read for as long as it is referenced.
+    ///
+    /// - Throws: `.offsetOutOfRange`, `.corrupt`, `.unsupportedCompression`, `.disk`.
+    public func read(
+        from offset: Offset, byteCountMax: Int = 1 << 20
+    ) throws(LogError) -> [StoredRecord] {
+        try readBatches(from: offset, byteCountMax: byteCountMax).records(from: offset)
+    }
+
+    /// The same without decoding: synced batches from the one that holds `offset` on.
+    public func readBatches(
+        from offset: Offset, byteCountMax: Int = 1 << 20
+    ) throws(LogError) -> [StoredBatch] {
+        let (run, place, cached) = shared.withLock { shared in
+            (
+                shared.run, shared.places[offset],
+                shared.tail.batches(
+                    from: offset, notBelow: shared.run.start, byteCountMax: byteCountMax)
+            )
+        }
+        if !cached.isEmpty { return cached }
+        do {
+            let reading = try run.read(from: offset, byteCountMax: byteCountMax, place: place)
+            remember(reading, in: run)
+            return reading.batches
+        } catch {
+            // Retention may have deleted the file since.
+            let (start, end) = shared.withLock { ($0.run.start, $0.run.end) }
+            guard offset < start else { throw error }
+            throw .offsetOutOfRange(requested: offset, start: start, highWatermark: end)
+        }
+    }
+
+    private func remember(_ reading: SegmentRun.Reading, in run: SegmentRun) {
+        let segment = run.segments.last { $0.baseOffset <= reading.next }
+        let closing = shared.withLock { shared -> Segment? in
+            if let place = reading.place { shared.places[reading.next] = place }
+            guard let segment else { return nil }
+            shared.opened.removeAll { $0 === segment }
+            shared.opened.append(segment)
+            guard shared.opened.count > Limits.openSegmentsMax else { return nil }
+            return shared.opened.removeFirst()
+        }
+        closing?.release()
+    }
+
+    /// The first offset whose record is stamped `timestamp` or later; nil if there is none.
+    public func offset(at timestamp: Timestamp) throws(LogError) -> Offset? {
+        try shared.withLock { $0.run }.offset(at: timestamp)
+    }
+
+    /// The files of the topic, oldest first.
+    public var segments: [SegmentSummary] { shared.withLock { $0.run }.summaries() }
+
+    var segmentCount: Int { shared.withLock { $0.run.segments.count } }
+
+    /// Batches on disk, in bytes.
+    public var byteCount: Int64 { segments.reduce(0) { $0 + $1.byteCount } }
+
+    /// Returns when there is a record at `offset`, that is when the high watermark is past it.
+    ///
+    /// - Throws: `.cancelled`, `.closed`, `.poisoned`.
+    public func waitForRecords(from offset: Offset) async throws(LogError) {
+        let id = TailWaiters.newID()
+        let result: Result<Void, LogError> = await withTaskCancellationHandler {
+            // SAFETY: the waiter is resumed once, by whoever takes it out of `waiters`.
+            await withUnsafeContinuation { continuation in
+                let ready = shared.withLock { shared -> Result<Void, LogError>? in
+                    if shared.run.end > offset { return .success(()) }
+                    if let stopped = shared.stopped { return .failure(stopped) }
+                    if Task.isCancelled { return .failure(.cancelled) }
+                    shared.waiters.add(id, offset, continuation)
+                    return nil
+                }
+                if let ready { continuation.resume(returning: ready) }
+            }
+        } onCancel: {
+            let waiter = shared.withLock { $0.waiters.remove(id) }
+            waiter.resume(.failure(.cancelled))
+        }
+        return try result.get()
+    }
+}
