@@ -9,12 +9,12 @@ struct BadUseTests {
     private func refusal(
         data: String, arguments: [String] = [], environment: [String: String] = [:],
         secret: String? = "whsec_test"
-    ) throws -> String {
+    ) async throws -> String {
         var all = [
             "TILLBOX_WEBHOOK_PORT": "\(try freePort())", "TILLBOX_ADMIN_PORT": "\(try freePort())",
         ]
         if let secret { all["TILLBOX_WEBHOOK_SECRET"] = secret }
-        let answer = try Child.run(
+        let answer = try await Child.run(
             Tillbox.executable, ["run", "--data", data] + arguments,
             environment: all.merging(environment) { $1 })
         #expect(answer.code == 3, "\(answer.errors)")
@@ -24,20 +24,20 @@ struct BadUseTests {
     }
 
     @Test("a missing secret names the variable to set, and makes no folder")
-    func secretMissing() throws {
+    func secretMissing() async throws {
         let folder = try TemporaryFolder()
-        let message = try refusal(data: folder.file("data"), secret: nil)
+        let message = try await refusal(data: folder.file("data"), secret: nil)
         #expect(message.contains("TILLBOX_WEBHOOK_SECRET"))
         #expect(!FileManager.default.fileExists(atPath: folder.file("data")))
     }
 
     @Test("a secret file that others can read stops the start")
-    func secretExposed() throws {
+    func secretExposed() async throws {
         let folder = try TemporaryFolder()
         let file = folder.file("secret")
         try "whsec_x".write(toFile: file, atomically: true, encoding: .utf8)
         try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: file)
-        let message = try refusal(
+        let message = try await refusal(
             data: folder.file("data"), environment: ["TILLBOX_WEBHOOK_SECRET_FILE": file],
             secret: nil)
         #expect(message.contains("chmod 600 \(file)"))
@@ -51,13 +51,13 @@ struct BadUseTests {
         let first = try Tillbox.start(
             data: folder.file("a"), webhookPort: port, adminPort: try freePort())
         try await first.untilListening()
-        let message = try refusal(
+        let message = try await refusal(
             data: folder.file("b"), environment: ["TILLBOX_WEBHOOK_PORT": "\(port)"])
         #expect(message.contains("127.0.0.1:\(port) is in use"))
         #expect(message.contains("webhook.port"))
         #expect(first.isRunning)
         first.kill(SIGTERM)
-        #expect(first.wait() == 0)
+        #expect(await first.wait() == 0)
     }
 
     @Test("a data folder in use by another daemon names that process")
@@ -66,44 +66,44 @@ struct BadUseTests {
         let first = try Tillbox.start(
             data: folder.file("data"), webhookPort: try freePort(), adminPort: try freePort())
         try await first.untilListening()
-        let message = try refusal(data: folder.file("data"))
+        let message = try await refusal(data: folder.file("data"))
         #expect(message.contains("\(first.processID)"), "\(message)")
         first.kill(SIGTERM)
-        #expect(first.wait() == 0)
+        #expect(await first.wait() == 0)
     }
 
     @Test("a data folder that cannot be written says which", arguments: ["/proc/tillbox", "file/data"])
-    func folderNotWritable(path: String) throws {
+    func folderNotWritable(path: String) async throws {
         let folder = try TemporaryFolder()
         try "in the way".write(toFile: folder.file("file"), atomically: true, encoding: .utf8)
         let data = path.hasPrefix("/") ? path : folder.file(path)
-        let message = try refusal(data: data)
+        let message = try await refusal(data: data)
         #expect(message.contains(data))
         #expect(message.contains("--data"))
     }
 
     @Test("a mistyped key names the nearest known one")
-    func unknownKey() throws {
+    func unknownKey() async throws {
         let folder = try TemporaryFolder()
         let file = folder.file("tillbox.yaml")
         try "webhook:\n  prot: 8080\n".write(toFile: file, atomically: true, encoding: .utf8)
-        let message = try refusal(data: folder.file("data"), arguments: ["--config", file])
+        let message = try await refusal(data: folder.file("data"), arguments: ["--config", file])
         #expect(message.contains("webhook.prot"))
         #expect(message.contains("did you mean webhook.port?"))
         #expect(!FileManager.default.fileExists(atPath: folder.file("data")))
     }
 
     @Test("a bad value names the key and what it must be")
-    func badValue() throws {
+    func badValue() async throws {
         let folder = try TemporaryFolder()
-        let message = try refusal(
+        let message = try await refusal(
             data: folder.file("data"), environment: ["TILLBOX_WEBHOOK_TOLERANCE_SECONDS": "soon"])
         #expect(message.contains("webhook.tolerance_seconds"))
         #expect(message.contains("whole number"))
     }
 
     @Test("a damaged model stops the start before the data is touched", arguments: [true, false])
-    func damagedModel(isCutOff: Bool) throws {
+    func damagedModel(isCutOff: Bool) async throws {
         let folder = try TemporaryFolder()
         let model = Repository.root.appending(path: "model")
         try FileManager.default.copyItem(
@@ -111,7 +111,7 @@ struct BadUseTests {
         var bytes = try Data(contentsOf: model.appending(path: "fraud.ubj"))
         bytes = isCutOff ? bytes.prefix(bytes.count / 2) : Data("not a model".utf8)
         try bytes.write(to: URL(filePath: folder.file("fraud.ubj")))
-        let message = try refusal(
+        let message = try await refusal(
             data: folder.file("data"), environment: ["TILLBOX_MODEL_PATH": folder.file("fraud.ubj")])
         #expect(message.contains("model"))
         #expect(!FileManager.default.fileExists(atPath: folder.file("data")))
@@ -124,26 +124,26 @@ struct BadUseTests {
         let port = try freePort()
         let daemon = try Tillbox.start(data: data, webhookPort: port, adminPort: try freePort())
         try await daemon.untilListening()
-        let traffic = try Tillbox.run(
+        let traffic = try await Tillbox.run(
             "simulate", "--to", "http://127.0.0.1:\(port)/webhooks/stripe", "--secret", "whsec_test",
             "--rate", "0", "--count", "300", "--seed", "5")
         #expect(traffic.code == 0, "\(traffic.errors)")
         daemon.kill(SIGKILL)
-        daemon.wait()
+        await daemon.wait()
 
         let segment = "\(data)/log/webhook.received-0/00000000000000000000.log"
         var bytes = try Data(contentsOf: URL(filePath: segment))
         bytes[200] ^= 0x01
         try bytes.write(to: URL(filePath: segment))
-        let verify = try Tillbox.run("log", "verify", "--data", data)
+        let verify = try await Tillbox.run("log", "verify", "--data", data)
         #expect(verify.code == 1)
         #expect(verify.errors.contains("webhook.received-0"), "\(verify.errors)")
-        let message = try refusal(data: data)
+        let message = try await refusal(data: data)
         #expect(message.contains("00000000000000000000.log"), "\(message)")
     }
 
     @Test("wrong usage is exit code 2", arguments: [["run", "--nonsense"], ["fly"], ["log", "cat"]])
-    func wrongUsage(arguments: [String]) throws {
-        #expect(try Child.run(Tillbox.executable, arguments).code == 2)
+    func wrongUsage(arguments: [String]) async throws {
+        #expect(try await Child.run(Tillbox.executable, arguments).code == 2)
     }
 }

@@ -38,24 +38,24 @@ struct CrashTests {
             try await Task.sleep(for: .milliseconds(Int(random.next() % 600)))
             #expect(daemon.isRunning, "it stopped by itself: \(daemon.standardError.suffix(800))")
             daemon.kill(SIGKILL)
-            daemon.wait()
+            await daemon.wait()
         }
         let daemon = try Tillbox.start(data: data, webhookPort: webhook, adminPort: admin)
         try await daemon.untilListening()
-        let code = traffic.wait()
+        let code = await traffic.wait()
         #expect(code == 0, "simulate: \(traffic.standardOutput) \(traffic.standardError.suffix(800))")
         daemon.kill(SIGTERM)
-        #expect(daemon.wait() == 0, "\(daemon.standardError.suffix(800))")
+        #expect(await daemon.wait() == 0, "\(daemon.standardError.suffix(800))")
         try await drain(data, webhook, admin)
 
-        let judgement = try Self.judge(data, acknowledged: acknowledged)
+        let judgement = try await Self.judge(data, acknowledged: acknowledged)
         #expect(judgement.violations == [], "seed \(seed)")
         #expect(judgement.counts["acknowledged", default: 0] > 5_000)
         #expect(judgement.counts["ledger", default: 0] > 1_000)
         #expect(judgement.counts["webhook.received"] == judgement.counts["acknowledged"])
-        let verified = try Tillbox.run("ledger", "verify", "--data", data)
+        let verified = try await Tillbox.run("ledger", "verify", "--data", data)
         #expect(verified.code == 0, "\(verified.output) \(verified.errors)")
-        let log = try Tillbox.run("log", "verify", "--data", data)
+        let log = try await Tillbox.run("log", "verify", "--data", data)
         #expect(log.code == 0, "\(log.output) \(log.errors)")
     }
 
@@ -80,17 +80,17 @@ struct CrashTests {
         }
         let began = ContinuousClock.now
         daemon.kill(SIGTERM)
-        let code = daemon.wait()
+        let code = await daemon.wait()
         let took = ContinuousClock.now - began
         #expect(code == 0, "\(daemon.standardError.suffix(800))")
         #expect(took < .seconds(5), "took \(took)")
 
         let again = try Tillbox.start(data: data, webhookPort: webhook, adminPort: admin)
-        #expect(traffic.wait() == 0, "\(traffic.standardError.suffix(400))")
+        #expect(await traffic.wait() == 0, "\(traffic.standardError.suffix(400))")
         again.kill(SIGTERM)
-        #expect(again.wait() == 0)
+        #expect(await again.wait() == 0)
         try await drain(data, webhook, admin)
-        let judgement = try Self.judge(data, acknowledged: acknowledged)
+        let judgement = try await Self.judge(data, acknowledged: acknowledged)
         #expect(judgement.violations == [])
         #expect(judgement.counts["acknowledged"] == 3000)
     }
@@ -101,13 +101,13 @@ struct CrashTests {
             let daemon = try Tillbox.start(data: data, webhookPort: webhook, adminPort: admin)
             try await daemon.untilListening()
             daemon.kill(SIGTERM)
-            #expect(daemon.wait() == 0, "\(daemon.standardError.suffix(800))")
+            #expect(await daemon.wait() == 0, "\(daemon.standardError.suffix(800))")
         }
     }
 
-    static func judge(_ data: String, acknowledged: String) throws -> Judgement {
+    static func judge(_ data: String, acknowledged: String) async throws -> Judgement {
         let script = Repository.root.appending(path: "Tests/EndToEnd/oracle.py").path
-        let answer = try Child.run(
+        let answer = try await Child.run(
             try Repository.python(), [script, data, "--acknowledged", acknowledged])
         guard let judgement = try? JSONDecoder().decode(
             Judgement.self, from: Data(answer.output.utf8))

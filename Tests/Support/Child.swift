@@ -60,11 +60,18 @@ public final class Child: @unchecked Sendable {
 
     public func kill(_ signal: Int32) { Foundation.kill(process.processIdentifier, signal) }
 
-    /// Waits for its end and for the last of its output.
+    /// Waits for its end and for the last of its output, off the cooperative pool, whose few
+    /// threads the other tests need.
     ///
     /// - Returns: the exit code, or 128 and the signal's number.
     @discardableResult
-    public func wait() -> Int32 {
+    public func wait() async -> Int32 {
+        await withCheckedContinuation { continuation in
+            DispatchQueue.global().async { continuation.resume(returning: self.waitBlocking()) }
+        }
+    }
+
+    private func waitBlocking() -> Int32 {
         process.waitUntilExit()
         for one in [output, errors] {
             one.ended.wait()
@@ -78,9 +85,9 @@ public final class Child: @unchecked Sendable {
     public static func run(
         _ executable: String, _ arguments: [String] = [], environment: [String: String] = [:],
         folder: String? = nil
-    ) throws -> (code: Int32, output: String, errors: String) {
+    ) async throws -> (code: Int32, output: String, errors: String) {
         let child = try Child(executable, arguments, environment: environment, folder: folder)
-        let code = child.wait()
+        let code = await child.wait()
         return (code, child.standardOutput, child.standardError)
     }
 }

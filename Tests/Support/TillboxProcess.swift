@@ -9,8 +9,8 @@ public enum Tillbox {
     /// Runs a command to its end.
     public static func run(
         _ arguments: String..., environment: [String: String] = [:], folder: String? = nil
-    ) throws -> (code: Int32, output: String, errors: String) {
-        try Child.run(executable, arguments, environment: environment, folder: folder)
+    ) async throws -> (code: Int32, output: String, errors: String) {
+        try await Child.run(executable, arguments, environment: environment, folder: folder)
     }
 
     /// Starts the daemon on free loopback ports.

@@ -231,12 +231,12 @@ struct Upkeep: Service {
 
     func run() async throws {
         var snapshotCount = admission.count
-        while !Task.isShuttingDownGracefully {
+        while !Task.isShuttingDownGracefully, !Task.isCancelled {
             try? await cancelWhenGracefulShutdown {
                 try await Task.sleep(for: .seconds(Self.intervalSeconds))
             }
             let grown = admission.count - snapshotCount
-            let isStopping = Task.isShuttingDownGracefully
+            let isStopping = Task.isShuttingDownGracefully || Task.isCancelled
             if grown >= GateLimits.snapshotIntervalCount || (isStopping && grown > 0) {
                 await snapshot()
                 snapshotCount = admission.count

@@ -13,7 +13,7 @@ struct Dashboard: Service {
         var previous = Reading(counters)
         let interval: Duration = isTerminal ? .milliseconds(500) : .seconds(1)
         if isTerminal { write("\u{1B}[2J") } else { write(header.joined(separator: "\n") + "\n") }
-        while !Task.isShuttingDownGracefully {
+        while !Task.isShuttingDownGracefully, !Task.isCancelled {
             try? await cancelWhenGracefulShutdown { try await Task.sleep(for: interval) }
             let reading = Reading(counters)
             write(isTerminal ? screen(reading, since: previous) : line(reading, since: previous))

@@ -43,28 +43,6 @@ struct Settings: Sendable {
     }
 }
 
-/// One place that Stripe delivers to, with its own secrets.
-struct WebhookEndpoint: Hashable, Sendable {
-    /// Which livemode an endpoint accepts.
-    enum Livemode: String, CaseIterable, Sendable {
-        case live, test, any
-
-        func accepts(_ livemode: Bool) -> Bool {
-            switch self {
-            case .any: true
-            case .live: livemode
-            case .test: !livemode
-            }
-        }
-    }
-
-    /// Empty for the endpoint at `/webhooks/stripe` itself.
-    var name: String
-    /// Every secret that is active now; two while one is being rotated.
-    var secrets: [String]
-    var livemode: Livemode
-}
-
 /// Every configuration key. The file spells `webhook: {port: 8080}`, the environment
 /// `TILLBOX_WEBHOOK_PORT`; the environment wins.
 enum SettingsKey: String, CaseIterable {
