@@ -6,6 +6,9 @@ struct Standing: Hashable, Comparable, Sendable {
 
     init(rawValue: Int64) { self.rawValue = rawValue }
 
+    /// Of what is not scored at all.
+    static let none = Standing(rawValue: 0)
+
     init(_ scored: ScoredPayment) {
         let event = scored.event
         var evidence: Int64 = scored.score == nil ? 0 : 16

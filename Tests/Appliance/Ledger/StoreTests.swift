@@ -101,7 +101,7 @@ struct StoreTests {
         let folder = try LedgerFolder()
         let ledger = try folder.open()
         let first = try ledger.post(
-            [Make.payment("a")],
+            [Given.payment("a")],
             positions: [ConsumerPosition(topic: "payment.scored", nextOffset: 7)])
         let prefix = foreignKeys ? "PRAGMA foreign_keys = ON; " : ""
         let result = try folder.sqlite3(prefix + attack.sql)
@@ -110,36 +110,36 @@ struct StoreTests {
         #expect(try ledger.posted(after: TransactionID(0), limit: 9) == first.posted)
         #expect(try ledger.position(topic: "payment.scored") == 7)
         #expect(try ledger.verify().fault == nil)
-        #expect(try ledger.post([Make.payment("b")]).inputs == [.booked(count: 1)])
+        #expect(try ledger.post([Given.payment("b")]).inputs == [.booked(count: 1)])
     }
 
     @Test("a foreign client that keeps the rules may append, and verify sees that it was not us")
     func foreignAppend() throws {
         let folder = try LedgerFolder()
         let ledger = try folder.open()
-        _ = try ledger.post([Make.payment("a")])
+        _ = try ledger.post([Given.payment("a")])
         let sql = Self.open + Self.entries + Self.close
         #expect(try folder.sqlite3("PRAGMA foreign_keys = ON; " + sql).errors.isEmpty)
         let fault = try ledger.verify().fault
         #expect(fault?.row == "transactions 2" && fault?.check == "hash")
         // The writer notices the other's row and goes on after it.
-        #expect(try ledger.post([Make.payment("b")]).posted.map(\.id) == [TransactionID(3)])
-        #expect(try standing(ledger)["processor:stripe usd"] == 2005)
+        #expect(try ledger.post([Given.payment("b")]).posted.map(\.id) == [TransactionID(3)])
+        #expect(try ledger.standing()["processor:stripe usd"] == 2005)
     }
 
     @Test("a batch that fails leaves nothing of itself, and the next one is not disturbed")
     func rollback() throws {
-        let ledger = try memoryLedger()
+        let ledger = try SQLiteLedger.inMemory()
         _ = try ledger.post([], positions: [ConsumerPosition(topic: "t", nextOffset: 5)])
         #expect(
             throws: LedgerError.positionWentBack(topic: "t", stored: 5, given: 4)
         ) {
             try ledger.post(
-                [Make.payment("a")], positions: [ConsumerPosition(topic: "t", nextOffset: 4)])
+                [Given.payment("a")], positions: [ConsumerPosition(topic: "t", nextOffset: 4)])
         }
         #expect(try ledger.balances().isEmpty)
-        #expect(try ledger.post([Make.payment("a")]).inputs == [.booked(count: 1)])
-        #expect(try standing(ledger)["processor:stripe usd"] == 1000)
+        #expect(try ledger.post([Given.payment("a")]).inputs == [.booked(count: 1)])
+        #expect(try ledger.standing()["processor:stripe usd"] == 1000)
         #expect(try ledger.verify().fault == nil)
     }
 
@@ -147,17 +147,17 @@ struct StoreTests {
     func waitingSurvives() throws {
         let folder = try LedgerFolder()
         let ledger = try folder.open()
-        #expect(try ledger.post([Make.review("ch", .declined)]).inputs == [.nothingToBook])
+        #expect(try ledger.post([Given.review("ch", .declined)]).inputs == [.nothingToBook])
         try ledger.close()
         let reopened = try folder.open()
         #expect(
-            try reopened.post([Make.payment("ch", .block)]).inputs == [.booked(count: 2)])
-        #expect(try standing(reopened)["merchant:acct_1:refund_due usd"] == -1000)
+            try reopened.post([Given.payment("ch", .block)]).inputs == [.booked(count: 2)])
+        #expect(try reopened.standing()["merchant:acct_1:refund_due usd"] == -1000)
     }
 
     @Test("the same inputs give the same chain whatever the clock says")
     func reproducible() throws {
-        let inputs = [Make.payment("a"), Make.scored(Make.event(.payout, "po"))]
+        let inputs = [Given.payment("a"), Given.scored(Given.event(.payout, "po"))]
         let heads = try [1, 2].map { (time: Int64) in
             let ledger = try SQLiteLedger.open(path: ":memory:") { time }
             return try ledger.post(inputs).posted.map(\.hash)
@@ -167,9 +167,9 @@ struct StoreTests {
 
     @Test("balances as of an instant count what took effect by then")
     func asOf() throws {
-        let ledger = try memoryLedger()
-        let late = Make.scored(Make.event(.payout, "po", amount: 400, at: 200))
-        _ = try ledger.post([late, Make.payment("a")])
+        let ledger = try SQLiteLedger.inMemory()
+        let late = Given.scored(Given.event(.payout, "po", amount: 400, at: 200))
+        _ = try ledger.post([late, Given.payment("a")])
         func processor(_ at: Int64) throws -> Int64? {
             try ledger.balances(asOf: Instant(seconds: at))
                 .first { $0.account == .processor }?.balance.rawValue
@@ -218,7 +218,7 @@ struct StoreTests {
     func damage(sql: String, check: String, row: String) throws {
         let folder = try LedgerFolder()
         let ledger = try folder.open()
-        _ = try ledger.post((1...8).map { Make.payment("c\($0)") })
+        _ = try ledger.post((1...8).map { Given.payment("c\($0)") })
         let triggers = try folder.sqlite3("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
         let drops = triggers.output.split(separator: "\n").map { "DROP TRIGGER \($0);" }.joined()
         let kept = check == "schema" ? "DROP TRIGGER entries_no_update;" : drops
@@ -231,10 +231,10 @@ struct StoreTests {
     func flippedPages() throws {
         let folder = try LedgerFolder()
         let ledger = try folder.open()
-        _ = try ledger.post((1...500).map { Make.payment("c\($0)") })
+        _ = try ledger.post((1...500).map { Given.payment("c\($0)") })
         try ledger.close()
         let whole = try Data(contentsOf: URL(fileURLWithPath: folder.file))
-        var random = SplitMix(state: 7)
+        var random = LedgerRandom(state: 7)
         for _ in 0..<60 {
             var damaged = whole
             let page = Int.random(in: 1..<whole.count / 4096, using: &random) * 4096
