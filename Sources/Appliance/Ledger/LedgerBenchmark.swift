@@ -69,8 +69,9 @@ struct LedgerBenchmark {
         guard let currency = Currency("usd") else { preconditionFailure("usd is a currency") }
         let event = PaymentEvent(
             eventID: EventID("evt_3\(digits)LkdIwHu7"), kind: .payment, objectID: charge,
-            movement: MovementKey("charge:\(charge)"), amount: MinorUnits(100 + Int64(number % 9973)),
-            currency: currency, created: Instant(seconds: 1_700_000_000 + Int64(number)),
+            movement: MovementKey("charge:\(charge)"),
+            amount: MinorUnits(100 + Int64(number % 9973)), currency: currency,
+            created: Instant(seconds: 1_700_000_000 + Int64(number)),
             livemode: false, account: nil, merchant: MerchantID("acct_\(number % 50)"),
             customer: "cus_1", card: "fp_1", cardCountry: "DE", country: "DE", device: "d",
             outcome: "authorized", balanceTransaction: nil, related: nil, fee: .zero)
@@ -126,9 +127,12 @@ extension LedgerBenchmark {
         let row = prepare("INSERT INTO transactions VALUES (?, ?, ?, 1, ?, ?, 85, zeroblob(32))")
         let line = prepare("INSERT INTO entries VALUES (?, 'usd', ?, ?, ?)")
         let position = prepare("UPDATE positions SET next_offset = ?")
-        defer { for statement in [begin, commit, row, line, position] { sqlite3_finalize(statement) } }
+        let statements = [begin, commit, row, line, position]
+        defer { for statement in statements { sqlite3_finalize(statement) } }
         func run(_ statement: OpaquePointer?) {
-            if sqlite3_step(statement) != SQLITE_DONE { code = sqlite3_extended_errcode(connection) }
+            if sqlite3_step(statement) != SQLITE_DONE {
+                code = sqlite3_extended_errcode(connection)
+            }
             sqlite3_reset(statement)
         }
         for (index, input) in inputs.enumerated() {

@@ -78,7 +78,7 @@ final class LedgerWriter {
 
     private func book(_ inputs: [LedgerInput]) throws {
         try begin(inputs)
-        for index in inputs.indices { try refusing(index) { try consider(index) } }
+        for index in inputs.indices { try refusing(index) { try consider(inputs[index], index) } }
         try flush()
         try entries.flush()
         if isGateOpen { try statements.closeGate.run() }
@@ -137,8 +137,8 @@ extension LedgerWriter {
     }
 
     /// - Returns: nil when the input is pending.
-    private func consider(_ index: Int) throws -> InputOutcome? {
-        guard case .scored(let scored) = inputs[index] else { return try considerAlone(index) }
+    private func consider(_ input: LedgerInput, _ index: Int) throws -> InputOutcome? {
+        guard case .scored(let scored) = input else { return try considerAlone(index) }
         guard let base = try PostingRules.posting(for: scored) else { return .nothingToBook }
         if let booked = recent[base.movement] {
             guard try PostingRules.isRepetition(scored, base, of: booked) else {
@@ -153,7 +153,9 @@ extension LedgerWriter {
         default: break
         }
         let standing = base.kind == .payment ? Standing(scored) : .none
-        guard try append(base, standing, scored.event.merchant, index) else { return try considerAlone(index) }
+        guard try append(base, standing, scored.event.merchant, index) else {
+            return try considerAlone(index)
+        }
         if pending.isFull { try flush() }
         return nil
     }
@@ -182,8 +184,8 @@ extension LedgerWriter {
             case .payment: return try considerPayment(scored, base, index)
             case .refund, .refundFailed: return try considerRefund(scored.event, base, index)
             default:
-                if try bookFirst(base, .none, scored.event.merchant, index) { return .booked(count: 1) }
-                return try confirm(base)
+                let isNew = try bookFirst(base, .none, scored.event.merchant, index)
+                return try isNew ? .booked(count: 1) : confirm(base)
             }
         }
     }
@@ -345,7 +347,9 @@ extension LedgerWriter {
         if pending.rows.isEmpty { return 0 }
         try openGate()
         let count = try pending.store(postedAt: postedAt)
-        for row in pending.rows.prefix(count) {
+        let rows = pending.rows
+        for number in 0..<count {
+            let row = rows[number]
             try insertEntries(of: row)
             posted.append(
                 PostedTransaction(

@@ -49,7 +49,8 @@ struct OrderTests {
                 Given.payment(
                     charge, verdicts.randomElement(using: &random) ?? .block, known: false))
             if Bool.random(using: &random) {
-                inputs.append(Given.review(charge, Bool.random(using: &random) ? .approved : .declined))
+                let isApproved = Bool.random(using: &random)
+                inputs.append(Given.review(charge, isApproved ? .approved : .declined))
             }
             for kind in [PaymentKind.refund, .refundFailed] where Bool.random(using: &random) {
                 inputs.append(

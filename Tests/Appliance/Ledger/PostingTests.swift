@@ -89,7 +89,8 @@ struct PostingTests {
         "a kind that moves no money books nothing",
         arguments: [PaymentKind.paymentFailed, .disputeOpened, .disputeClosed])
     func zeroEntryKinds(kind: PaymentKind) throws {
-        let outcome = try SQLiteLedger.inMemory().post([Given.scored(Given.event(kind, "x", amount: 0))])
+        let ledger = try SQLiteLedger.inMemory()
+        let outcome = try ledger.post([Given.scored(Given.event(kind, "x", amount: 0))])
         #expect(outcome == PostOutcome(inputs: [.nothingToBook], posted: []))
     }
 

@@ -54,7 +54,8 @@ struct StoreTests {
             ),
             (
                 "a balanced pair in an old transaction",
-                open + "INSERT INTO entries VALUES (1, 'usd', 3, 1, 5), (1, 'usd', 4, 2, -5)" + close
+                open + "INSERT INTO entries VALUES (1, 'usd', 3, 1, 5), (1, 'usd', 4, 2, -5)"
+                    + close
             ),
             ("an account in another currency",
                 open + entries.replacing("'usd'", with: "'eur'") + close),
@@ -93,6 +94,15 @@ struct StoreTests {
             ("a gate opened and left", open + "UPDATE gate SET state = 0; COMMIT;"),
             ("a gate opened at an old transaction",
                 open.replacing("first = 2", with: "first = 1") + entries + close),
+            ("a payment's state made up",
+                "INSERT INTO payment_states VALUES (1, 99, 0, 2, 0, 0)"),
+            ("a decision made up",
+                "INSERT INTO waiting_decisions VALUES ('charge:b', 2, 0)"),
+            ("a decision for what is booked",
+                open + "INSERT INTO waiting_decisions VALUES ('charge:a', 2, 0)" + close),
+            ("a refund made up", "INSERT INTO refunds VALUES ('charge:a', 1)"),
+            ("a payment taken for a refund",
+                open + "INSERT INTO refunds VALUES ('charge:a', 1)" + close),
             ("a position set back", "UPDATE positions SET next_offset = 0"),
             ("a position replaced", "REPLACE INTO positions VALUES ('payment.scored', 0)"),
             ("a position deleted", "DELETE FROM positions"),
@@ -202,15 +212,40 @@ struct StoreTests {
     @Test(
         "verify names the first damaged row",
         arguments: [
-            ("UPDATE entries SET amount = 7 WHERE transaction_id = 3 AND seq = 1", "sum", "transactions 3"),
-            ("UPDATE entries SET amount = amount * 2 WHERE transaction_id = 4", "hash", "transactions 4"),
-            ("UPDATE transactions SET movement = 'charge:z' WHERE id = 2", "hash", "transactions 2"),
+            (
+                "UPDATE entries SET amount = 7 WHERE transaction_id = 3 AND seq = 1", "sum",
+                "transactions 3"
+            ),
+            (
+                "UPDATE entries SET amount = amount * 2 WHERE transaction_id = 4", "hash",
+                "transactions 4"
+            ),
+            (
+                "UPDATE transactions SET movement = 'charge:z' WHERE id = 2", "hash",
+                "transactions 2"
+            ),
             ("UPDATE transactions SET effective_at = 9 WHERE id = 5", "hash", "transactions 5"),
             ("UPDATE transactions SET hash = zeroblob(32) WHERE id = 6", "hash", "transactions 6"),
             ("DELETE FROM transactions WHERE id = 2", "order", "transactions 3"),
             ("DELETE FROM entries WHERE transaction_id = 2", "row", "transactions 2"),
             ("INSERT INTO entries VALUES (99, 'usd', 1, 1, 5)", "order", "entries 99/usd/1"),
-            ("UPDATE accounts SET balance = 1 WHERE id = 1", "balance", "accounts 1 (processor:stripe usd)"),
+            (
+                "UPDATE accounts SET balance = 1 WHERE id = 1", "balance",
+                "accounts 1 (processor:stripe usd)"
+            ),
+            (
+                "INSERT INTO payment_states VALUES (4, 85, 1, 0, 0, 1)", "payment_state",
+                "payment_states 4"
+            ),
+            (
+                "INSERT INTO payment_states VALUES (4, 0, 0, 0, 0, 0)", "payment_state",
+                "payment_states 4"
+            ),
+            ("INSERT INTO refunds VALUES ('charge:c1', 4)", "refund", "refunds charge:c1/4"),
+            (
+                "INSERT INTO waiting_decisions VALUES ('charge:c1', 2, 5)", "waiting_decision",
+                "waiting_decisions charge:c1"
+            ),
             ("UPDATE accounts SET name = 'x' WHERE id = 1", "hash", "transactions 1"),
             ("UPDATE gate SET state = 1", "gate", "gate 1"),
             ("SELECT 1", "schema", "trigger entries_no_update"),
@@ -238,7 +273,9 @@ struct StoreTests {
         for _ in 0..<60 {
             var damaged = whole
             let page = Int.random(in: 1..<whole.count / 4096, using: &random) * 4096
-            for index in page..<page + 4096 { damaged[index] = UInt8.random(in: 0...255, using: &random) }
+            for index in page..<page + 4096 {
+                damaged[index] = UInt8.random(in: 0...255, using: &random)
+            }
             try damaged.write(to: URL(fileURLWithPath: folder.file))
             // Opening may refuse, or verify name a fault; neither may crash or find all well.
             do {
