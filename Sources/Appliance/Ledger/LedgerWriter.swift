@@ -10,6 +10,8 @@ final class LedgerWriter {
     private let pending: TransactionBuffer
     private let entries: EntryBuffer
     private var recent = RecentMovements()
+    /// Inputs judged by what is pending, which may turn out never to be stored.
+    private var repetitions: [Int] = []
     private var canonical = CanonicalBytes()
 
     /// The last transaction, as of this batch, with what is pending; nil when it has to be read
@@ -72,6 +74,7 @@ final class LedgerWriter {
         charges.forget()
         recent.forget()
         pending.removeAll()
+        repetitions.removeAll()
         entries.forget()
         isGateOpen = false
     }
@@ -141,6 +144,7 @@ extension LedgerWriter {
         guard case .scored(let scored) = input else { return try considerAlone(index) }
         guard let base = try PostingRules.posting(for: scored) else { return .nothingToBook }
         if let booked = recent[base.movement] {
+            if !pending.rows.isEmpty { repetitions.append(index) }
             guard try PostingRules.isRepetition(scored, base, of: booked) else {
                 return try considerAlone(index)
             }
@@ -161,16 +165,19 @@ extension LedgerWriter {
     }
 
     /// Stores what is pending. From the first row on whose movement turns out to be booked, each
-    /// input is considered again, alone: its id and hash were made for another place.
+    /// input is considered again, alone: its id and hash were made for another place. So is what
+    /// was judged by rows that are not stored.
     private func flush() throws {
         guard !pending.rows.isEmpty else { return }
         let count = try storePending()
         let rest = Array(pending.rows[count...])
         pending.removeAll()
+        let again = (rest.map(\.input) + repetitions).sorted()
+        repetitions.removeAll(keepingCapacity: true)
         guard let first = rest.first else { return }
         head = (first.id - 1, first.previous)
         for row in rest { takeBack(row) }
-        for row in rest { try refusing(row.input) { try considerAlone(row.input) } }
+        for index in again { try refusing(index) { try considerAlone(index) } }
     }
 
     /// Considers an input with everything before it in the tables.

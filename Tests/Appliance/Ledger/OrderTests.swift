@@ -59,6 +59,9 @@ struct OrderTests {
             inputs.append(Given.scored(Given.event(.payout, "po\(index)", amount: 3)))
         }
         let expected = try ending([inputs])
+        let whole = try SQLiteLedger.inMemory().post(inputs + inputs).posted
+        let single = try SQLiteLedger.inMemory()
+        #expect(try (inputs + inputs).flatMap { try single.post([$0]).posted } == whole)
         for _ in 0..<3 {
             let shuffled = (inputs + inputs.shuffled(using: &random)).shuffled(using: &random)
             let cut = Int.random(in: 0...shuffled.count, using: &random)

@@ -153,6 +153,26 @@ struct StoreTests {
         #expect(try ledger.verify().fault == nil)
     }
 
+    @Test("a repetition inside a batch is judged by what is booked, not by what was about to be")
+    func repetitions() throws {
+        let folder = try LedgerFolder()
+        let ledger = try folder.open()
+        _ = try ledger.post([Given.payment("a")])
+        try ledger.close()
+        let other = Given.payment("a", amount: 999)
+        let outcome = try folder.open().post([
+            Given.payment("x"), other, other, Given.payment("a"), Given.payment("x"),
+            Given.payment("b"), Given.payment("b", amount: 5),
+        ])
+        let refused = InputOutcome.refused(.movementConflicts)
+        #expect(
+            outcome.inputs == [
+                .booked(count: 1), refused, refused, .alreadyBooked, .alreadyBooked,
+                .booked(count: 1), refused,
+            ])
+        #expect(outcome.posted.map(\.posting.movement.rawValue) == ["charge:x", "charge:b"])
+    }
+
     @Test("a decision waits for its payment across a restart")
     func waitingSurvives() throws {
         let folder = try LedgerFolder()
