@@ -7,8 +7,8 @@ INSERT INTO schema_version VALUES (1);
 CREATE TABLE zero (value INTEGER PRIMARY KEY CHECK (value = 0)) STRICT;
 INSERT INTO zero VALUES (0);
 
--- One row. state 0: closed, 1: open for transactions from `first` on, 2: being closed. Its foreign
--- key lets nobody commit while it is not closed, and closing checks everything booked meanwhile.
+-- One row. state 0: closed, 1: open for transactions from `first` on, 2: being closed. Its
+-- foreign key lets nobody commit while it is not closed, and closing checks all that is new.
 CREATE TABLE gate (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     first INTEGER NOT NULL,
@@ -39,16 +39,16 @@ CREATE TABLE transactions (
     hash BLOB NOT NULL CHECK (length(hash) = 32)
 ) STRICT;
 
+-- Its foreign keys are immediate. While the gate's deferred one is open, SQLite would look for the
+-- children of each new row that a deferred one refers to: all entries, for each new account.
 CREATE TABLE entries (
-    transaction_id INTEGER NOT NULL
-        REFERENCES transactions (id) DEFERRABLE INITIALLY DEFERRED,
+    transaction_id INTEGER NOT NULL REFERENCES transactions (id),
     currency TEXT NOT NULL,
     seq INTEGER NOT NULL,
     account INTEGER NOT NULL,
     amount INTEGER NOT NULL CHECK (amount <> 0),
     PRIMARY KEY (transaction_id, currency, seq),
     FOREIGN KEY (account, currency) REFERENCES accounts (id, currency)
-        DEFERRABLE INITIALLY DEFERRED
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE positions (topic TEXT PRIMARY KEY, next_offset INTEGER NOT NULL)
@@ -122,22 +122,23 @@ CREATE TRIGGER gate_closes AFTER UPDATE ON gate WHEN new.state = 2 BEGIN
         FROM (SELECT account, sum(amount) AS amount FROM entries
             WHERE transaction_id >= new.first GROUP BY account) AS moved
         WHERE accounts.id = moved.account;
-    UPDATE gate SET state = 0, first = 9223372036854775807;
+    UPDATE gate SET state = 0, first = 9223372036854775807 WHERE id = 1;
 END;
 
--- Only the open transactions take rows. A closed gate's `first` is above every id.
-CREATE TRIGGER transactions_sealed BEFORE INSERT ON transactions
+-- Only the open transactions take rows. A closed gate's `first` is above every id. AFTER costs a
+-- row half of what BEFORE does.
+CREATE TRIGGER transactions_sealed AFTER INSERT ON transactions
 WHEN new.id < (SELECT first FROM gate)
 BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: open the gate, then append'); END;
 
-CREATE TRIGGER entries_sealed BEFORE INSERT ON entries
+CREATE TRIGGER entries_sealed AFTER INSERT ON entries
 WHEN new.transaction_id < (SELECT first FROM gate)
 BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: this transaction is closed'); END;
 
 CREATE TRIGGER accounts_in_order BEFORE INSERT ON accounts
 WHEN (SELECT state FROM gate) <> 1 OR new.balance <> 0
     OR new.id IS NOT (SELECT coalesce(max(id), 0) + 1 FROM accounts)
-BEGIN SELECT RAISE(ABORT, 'an account is made next in order, empty, while the gate is open'); END;
+BEGIN SELECT RAISE(ABORT, 'an account is made next in order, empty, with an open gate'); END;
 
 CREATE TRIGGER accounts_kept BEFORE UPDATE ON accounts
 WHEN (SELECT state FROM gate) <> 2
@@ -151,7 +152,45 @@ CREATE TRIGGER positions_once BEFORE INSERT ON positions
 WHEN EXISTS (SELECT 1 FROM positions WHERE topic = new.topic)
 BEGIN SELECT RAISE(ABORT, 'a position is updated, not replaced'); END;
 
+-- What the writer keeps of charges changes with an open gate only, and only forward.
+CREATE TRIGGER payment_states_made BEFORE INSERT ON payment_states
+WHEN (SELECT state FROM gate) <> 1
+    OR EXISTS (SELECT 1 FROM payment_states WHERE transaction_id = new.transaction_id)
+BEGIN SELECT RAISE(ABORT, 'a payment state is kept while the gate is open'); END;
+
+CREATE TRIGGER payment_states_forward BEFORE UPDATE ON payment_states
+WHEN (SELECT state FROM gate) <> 1 OR new.transaction_id <> old.transaction_id
+    OR new.standing < old.standing OR new.decision < old.decision OR new.moves < old.moves
+BEGIN SELECT RAISE(ABORT, 'a payment state only goes forward, while the gate is open'); END;
+
+CREATE TRIGGER waiting_decisions_made BEFORE INSERT ON waiting_decisions
+WHEN (SELECT state FROM gate) <> 1
+    OR EXISTS (SELECT 1 FROM transactions WHERE movement = new.movement)
+    OR EXISTS (SELECT 1 FROM waiting_decisions WHERE movement = new.movement)
+BEGIN SELECT RAISE(ABORT, 'a decision waits for a payment that is not booked'); END;
+
+CREATE TRIGGER waiting_decisions_stricter BEFORE UPDATE ON waiting_decisions
+WHEN (SELECT state FROM gate) <> 1 OR new.movement <> old.movement
+    OR new.decision < old.decision
+BEGIN SELECT RAISE(ABORT, 'a waiting decision only becomes stricter'); END;
+
+CREATE TRIGGER waiting_decisions_met BEFORE DELETE ON waiting_decisions
+WHEN (SELECT state FROM gate) <> 1
+    OR NOT EXISTS (SELECT 1 FROM transactions WHERE movement = old.movement)
+BEGIN SELECT RAISE(ABORT, 'a decision waits until its payment is booked'); END;
+
+CREATE TRIGGER refunds_made BEFORE INSERT ON refunds
+WHEN (SELECT state FROM gate) <> 1 OR NOT EXISTS (SELECT 1 FROM transactions
+    WHERE id = new.transaction_id AND kind IN (2, 3) AND id >= (SELECT first FROM gate))
+BEGIN SELECT RAISE(ABORT, 'a refund is noted with its transaction'); END;
+
 -- Nothing else changes or goes.
+CREATE TRIGGER payment_states_no_delete BEFORE DELETE ON payment_states
+BEGIN SELECT RAISE(ABORT, 'a payment state stays'); END;
+CREATE TRIGGER refunds_no_update BEFORE UPDATE ON refunds
+BEGIN SELECT RAISE(ABORT, 'a refund stays'); END;
+CREATE TRIGGER refunds_no_delete BEFORE DELETE ON refunds
+BEGIN SELECT RAISE(ABORT, 'a refund stays'); END;
 CREATE TRIGGER transactions_no_update BEFORE UPDATE ON transactions
 BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER transactions_no_delete BEFORE DELETE ON transactions

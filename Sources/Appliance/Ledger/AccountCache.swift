@@ -38,35 +38,34 @@ final class AccountCache {
     }
 
     /// Adds the entries to the balances; `take(back:)` undoes it.
-    /// - Returns: false, with nothing added, when a balance would leave the range of Int64.
-    func add(_ postings: [Posting]) throws -> Bool {
-        var added: [(index: Int, amount: Int64)] = []
-        for posting in postings {
-            for entry in posting.entries {
-                let index = try index(of: entry)
-                let (sum, overflow) = accounts[index].balance.addingReportingOverflow(
-                    entry.amount.rawValue)
-                if overflow {
-                    for step in added { accounts[step.index].balance -= step.amount }
-                    return false
-                }
-                accounts[index].balance = sum
-                added.append((index, entry.amount.rawValue))
+    /// - Returns: each entry's account in this cache's numbering; nil, with nothing added, when a
+    ///   balance would leave the range of Int64.
+    func add(_ entries: [Entry]) throws -> [Int]? {
+        var indexes: [Int] = []
+        indexes.reserveCapacity(entries.count)
+        for entry in entries {
+            let index = try index(of: entry)
+            let (sum, overflow) = accounts[index].balance.addingReportingOverflow(
+                entry.amount.rawValue)
+            if overflow {
+                take(back: entries, indexes)
+                return nil
             }
+            accounts[index].balance = sum
+            indexes.append(index)
         }
-        return true
+        return indexes
     }
 
-    /// Undoes `add` of one posting whose movement turned out to be booked.
-    func take(back posting: Posting) throws {
-        for entry in posting.entries {
-            accounts[try index(of: entry)].balance -= entry.amount.rawValue
+    /// Undoes `add`, as far as it came.
+    func take(back entries: [Entry], _ indexes: [Int]) {
+        for (entry, index) in zip(entries, indexes) {
+            accounts[index].balance -= entry.amount.rawValue
         }
     }
 
     /// The account's row, which is made when there is none. The gate must be open for that.
-    func id(of entry: Entry) throws -> Int64 {
-        let index = try index(of: entry)
+    func id(at index: Int, of entry: Entry) throws -> Int64 {
         if accounts[index].id == 0 { accounts[index].id = try make(entry) }
         return accounts[index].id
     }

@@ -46,11 +46,7 @@ struct CanonicalBytes {
     }
 
     private mutating func append(_ number: Int64) {
-        var shift: Int64 = 56
-        while shift >= 0 {
-            bytes.append(UInt8(truncatingIfNeeded: number >> shift))
-            shift -= 8
-        }
+        withUnsafeBytes(of: number.bigEndian) { bytes.append(contentsOf: $0) }
     }
 
     private mutating func append(count: Int) {

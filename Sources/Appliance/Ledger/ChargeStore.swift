@@ -3,8 +3,9 @@ internal import GRDB
 /// Reads and keeps what the rules need to know of a charge. Only payments that did not stay where
 /// they were booked have a row of their own; of the others their transaction says everything.
 final class ChargeStore {
-    private let findTransaction, findEntries, findState, putState: LedgerStatement
-    private let findWaiting, putWaiting, dropWaiting, anyWaiting: LedgerStatement
+    private let findTransaction, findEntries, findState: LedgerStatement
+    private let putState, changeState, putWaiting, changeWaiting: LedgerStatement
+    private let findWaiting, dropWaiting, anyWaiting: LedgerStatement
     private let findRefunds, addRefund: LedgerStatement
     /// Whether some decision waits; nil when it has to be looked up. Spares every payment a query.
     private var someWait: Bool?
@@ -25,19 +26,18 @@ final class ChargeStore {
             SELECT standing, place, decision, decided_at, moves FROM payment_states
             WHERE transaction_id = ?
             """)
-        putState = try make(
+        // Never REPLACE, nor an upsert: the guards tell a new row from a changed one.
+        putState = try make("INSERT INTO payment_states VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
+        changeState = try make(
             """
-            INSERT INTO payment_states VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-            ON CONFLICT (transaction_id) DO UPDATE SET
-                standing = ?2, place = ?3, decision = ?4, decided_at = ?5, moves = ?6
+            UPDATE payment_states SET standing = ?2, place = ?3, decision = ?4, decided_at = ?5,
+                moves = ?6 WHERE transaction_id = ?1
             """)
         findWaiting = try make(
             "SELECT decision, decided_at FROM waiting_decisions WHERE movement = ?")
-        putWaiting = try make(
-            """
-            INSERT INTO waiting_decisions VALUES (?1, ?2, ?3)
-            ON CONFLICT (movement) DO UPDATE SET decision = ?2, decided_at = ?3
-            """)
+        putWaiting = try make("INSERT INTO waiting_decisions VALUES (?1, ?2, ?3)")
+        changeWaiting = try make(
+            "UPDATE waiting_decisions SET decision = ?2, decided_at = ?3 WHERE movement = ?1")
         dropWaiting = try make("DELETE FROM waiting_decisions WHERE movement = ?")
         anyWaiting = try make("SELECT EXISTS (SELECT 1 FROM waiting_decisions)")
         findRefunds = try make(
@@ -120,7 +120,9 @@ final class ChargeStore {
 
     /// Keeps what changed, if anything did.
     func store(_ state: ChargeState, was before: ChargeState, _ movement: MovementKey) throws {
-        if state.waiting != before.waiting { try store(waiting: state.waiting, movement) }
+        if state.waiting != before.waiting {
+            try store(waiting: state.waiting, isNew: before.waiting == nil, movement)
+        }
         guard let payment = state.payment, payment != before.payment else { return }
         let isAsBooked =
             before.payment == nil && payment.decision == nil && payment.moves == 0
@@ -129,13 +131,16 @@ final class ChargeStore {
         _ = try findTransaction.step()
         let id = findTransaction.integer(0)
         findTransaction.reset()
-        putState.bind(1, id)
-        putState.bind(2, payment.standing.rawValue)
-        putState.bind(3, Int64(payment.place.rawValue))
-        putState.bind(4, Int64(payment.decision?.decision.rawValue ?? 0))
-        putState.bind(5, payment.decision?.at.seconds ?? 0)
-        putState.bind(6, payment.moves)
-        try putState.run()
+        findState.bind(1, id)
+        let put = try findState.step() ? changeState : putState
+        findState.reset()
+        put.bind(1, id)
+        put.bind(2, payment.standing.rawValue)
+        put.bind(3, Int64(payment.place.rawValue))
+        put.bind(4, Int64(payment.decision?.decision.rawValue ?? 0))
+        put.bind(5, payment.decision?.at.seconds ?? 0)
+        put.bind(6, payment.moves)
+        try put.run()
     }
 }
 
@@ -157,17 +162,20 @@ extension ChargeStore {
         return DatedDecision(decision: decision, at: Instant(seconds: findWaiting.integer(1)))
     }
 
-    private func store(waiting: DatedDecision?, _ movement: MovementKey) throws {
+    private func store(
+        waiting: DatedDecision?, isNew: Bool, _ movement: MovementKey
+    ) throws {
         someWait = nil
         guard let waiting else {
             dropWaiting.bind(1, movement.rawValue)
             try dropWaiting.run()
             return
         }
-        putWaiting.bind(1, movement.rawValue)
-        putWaiting.bind(2, Int64(waiting.decision.rawValue))
-        putWaiting.bind(3, waiting.at.seconds)
-        try putWaiting.run()
+        let put = isNew ? putWaiting : changeWaiting
+        put.bind(1, movement.rawValue)
+        put.bind(2, Int64(waiting.decision.rawValue))
+        put.bind(3, waiting.at.seconds)
+        try put.run()
     }
 
     func add(refund id: TransactionID, of charge: MovementKey) throws {

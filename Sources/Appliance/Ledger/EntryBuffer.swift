@@ -1,7 +1,6 @@
 internal import GRDB
 
-/// Entries on their way into the table, many rows a statement: starting a statement and its
-/// triggers costs more than a row does.
+/// Entries on their way into the table, many rows a statement.
 ///
 /// Whoever reads entries inside the batch flushes first.
 final class EntryBuffer {
@@ -12,38 +11,31 @@ final class EntryBuffer {
         var account: Int64
         var amount: Int64
     }
-    /// Rows of the wide statement.
-    private static let rows = 64
 
     private var lines: [Line] = []
-    private let insertMany, insertOne: LedgerStatement
+    private let insert: WideInsert
 
     init(_ database: Database) throws {
-        func insert(rows: Int) throws -> LedgerStatement {
-            let values = Array(repeating: "(?, ?, ?, ?, ?)", count: rows).joined(separator: ", ")
-            // OR ROLLBACK spares SQLite a statement journal; a violation ends the batch anyway.
-            return try LedgerStatement(
-                database, "INSERT OR ROLLBACK INTO entries VALUES \(values)")
-        }
-        insertMany = try insert(rows: Self.rows)
-        insertOne = try insert(rows: 1)
-        lines.reserveCapacity(Self.rows)
+        // OR ROLLBACK: a violation ends the batch anyway.
+        insert = try WideInsert(
+            database, "INSERT OR ROLLBACK INTO entries", columns: 5, bytesPerRow: 3)
+        lines.reserveCapacity(WideInsert.rowsMax)
     }
 
     func forget() { lines.removeAll(keepingCapacity: true) }
 
     func append(_ line: Line) throws {
         lines.append(line)
-        guard lines.count == Self.rows else { return }
-        for (row, line) in lines.enumerated() { Self.bind(line, insertMany, row: row) }
-        try insertMany.run()
-        lines.removeAll(keepingCapacity: true)
+        if lines.count == WideInsert.rowsMax { try flush() }
     }
 
     func flush() throws {
-        for line in lines {
-            Self.bind(line, insertOne, row: 0)
-            try insertOne.run()
+        var start = 0
+        while start < lines.count {
+            let (rows, statement) = insert.widest(for: lines.count - start)
+            for row in 0..<rows { Self.bind(lines[start + row], statement, row: row) }
+            try statement.run()
+            start += rows
         }
         lines.removeAll(keepingCapacity: true)
     }

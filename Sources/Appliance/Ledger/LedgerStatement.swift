@@ -23,16 +23,26 @@ struct SQLiteFailure: Error {
 /// One prepared statement of GRDB, driven through SQLite's C calls: on the way of a payment GRDB's
 /// own binding and row types cost more than the row.
 ///
-/// Use it only inside the queue of the database that made it. A statement is reset before its
-/// user returns, so that no read transaction stays open.
+/// Use it only inside the queue of the database that made it. Bind every parameter anew before
+/// each run. A statement is reset before its user returns, so that no read transaction stays open.
 final class LedgerStatement {
     private let statement: Statement
     private let handle: OpaquePointer
+    /// Texts and blobs of this run. SQLite reads them where they are: a copy of its own would cost
+    /// it two calls of the allocator each.
+    private let kept: UnsafeMutableRawBufferPointer
+    private var keptCount = 0
 
-    init(_ database: Database, _ sql: String) throws {
+    /// - Parameter keptBytes: room for what one run binds; what does not fit is copied by SQLite.
+    init(_ database: Database, _ sql: String, keptBytes: Int = 0) throws {
         statement = try database.makeStatement(sql: sql)
         handle = statement.sqliteStatement
+        kept = .allocate(byteCount: keptBytes, alignment: 1)
     }
+
+    // SAFETY: nobody steps the statement after its owner is gone, and finalising it reads no
+    // binding, so `kept` outlives every use.
+    deinit { kept.deallocate() }
 
     func bind(_ index: Int32, _ number: Int64) {
         // SAFETY: `statement` keeps the handle alive.
@@ -42,11 +52,11 @@ final class LedgerStatement {
     func bind(_ index: Int32, _ text: String) {
         var text = text
         text.withUTF8 { bytes in
-            // SAFETY: SQLite copies the bytes before the call returns (SQLITE_TRANSIENT). An empty
-            // text has no address and would bind NULL.
-            let first = UnsafeRawPointer(bytes.baseAddress)?.assumingMemoryBound(to: CChar.self)
-            if let first {
-                sqlite3_bind_text(handle, index, first, Int32(bytes.count), transient)
+            // SAFETY: `keep` says how long SQLite may read where. An empty text has no address and
+            // would bind NULL.
+            let (start, lifetime) = keep(UnsafeRawBufferPointer(bytes))
+            if let first = start?.assumingMemoryBound(to: CChar.self) {
+                sqlite3_bind_text(handle, index, first, Int32(bytes.count), lifetime)
             } else {
                 sqlite3_bind_zeroblob(handle, index, 0)
             }
@@ -54,10 +64,26 @@ final class LedgerStatement {
     }
 
     func bind(_ index: Int32, _ blob: [UInt8]) {
-        // SAFETY: SQLite copies the bytes before the call returns (SQLITE_TRANSIENT).
-        blob.withUnsafeBytes {
-            _ = sqlite3_bind_blob(handle, index, $0.baseAddress, Int32($0.count), transient)
+        blob.withUnsafeBytes { bytes in
+            // SAFETY: `keep` says how long SQLite may read where.
+            let (start, lifetime) = keep(bytes)
+            _ = sqlite3_bind_blob(handle, index, start, Int32(bytes.count), lifetime)
         }
+    }
+
+    /// Copies the bytes to where they stay until the next run, if there is room.
+    private func keep(
+        _ bytes: UnsafeRawBufferPointer
+    ) -> (start: UnsafeRawPointer?, lifetime: sqlite3_destructor_type?) {
+        guard let source = bytes.baseAddress, let first = kept.baseAddress,
+            kept.count - keptCount >= bytes.count
+        else { return (bytes.baseAddress, copied) }
+        // SAFETY: the guard has found room; nil is SQLITE_STATIC, and `kept` is overwritten only
+        // after the run.
+        let place = first + keptCount
+        place.copyMemory(from: source, byteCount: bytes.count)
+        keptCount += bytes.count
+        return (UnsafeRawPointer(place), nil)
     }
 
     /// - Returns: whether a row is ready.
@@ -70,7 +96,7 @@ final class LedgerStatement {
         let failure = SQLiteFailure(
             code: sqlite3_extended_errcode(connection),
             message: String(cString: sqlite3_errmsg(connection)))
-        sqlite3_reset(handle)
+        reset()
         throw failure
     }
 
@@ -80,11 +106,24 @@ final class LedgerStatement {
     func run() throws -> Int {
         while try step() {}
         let changes = sqlite3_changes(sqlite3_db_handle(handle))
-        sqlite3_reset(handle)
+        reset()
         return Int(changes)
     }
 
-    func reset() { sqlite3_reset(handle) }
+    /// Runs an INSERT OR FAIL of several rows.
+    /// - Returns: how many rows are stored: all, or those before the first that a UNIQUE refused.
+    func runUntilDuplicate() throws -> Int {
+        do {
+            return try run()
+        } catch let failure as SQLiteFailure where failure.code == uniqueRefused {
+            return Int(sqlite3_changes(sqlite3_db_handle(handle)))
+        }
+    }
+
+    func reset() {
+        sqlite3_reset(handle)
+        keptCount = 0
+    }
 
     // SAFETY: of the three readers below: the column's memory is SQLite's until the next step, and
     // is copied here.
@@ -101,5 +140,8 @@ final class LedgerStatement {
     }
 }
 
+/// SQLITE_CONSTRAINT_UNIQUE, a macro that Swift cannot read.
+private let uniqueRefused = SQLITE_CONSTRAINT | 8 << 8
+
 // SAFETY: −1 is the value that SQLite's documentation gives SQLITE_TRANSIENT.
-private let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
+private let copied = unsafeBitCast(-1, to: sqlite3_destructor_type.self)

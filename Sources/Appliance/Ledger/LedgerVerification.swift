@@ -11,7 +11,8 @@ struct LedgerVerification: Hashable, Sendable {
     /// The first thing that is not as it must be.
     struct Fault: Error, Hashable, Sendable, CustomStringConvertible {
         /// What is checked, a stable word: `file`, `foreign_key`, `schema`, `order`, `row`, `sum`,
-        /// `hash`, `movement`, `account`, `balance`, `gate`.
+        /// `hash`, `movement`, `account`, `balance`, `gate`, `payment_state`, `waiting_decision`,
+        /// `refund`.
         var check: String
         /// Where: `transactions 17`, `accounts 3 (fees:stripe usd)`.
         var row: String
@@ -185,8 +186,60 @@ private struct VerificationRun {
             """
         ) { ("transactions \($0.integer(0))", $0.text(1)) }
         if let twice { throw fault("movement", twice.0, "a new movement", twice.1) }
+        try checkCharges()
         try checkSchema()
     }
+
+    /// What the writer keeps of charges, as far as the booked transactions say it again. A
+    /// standing, and a decision that moved nothing, stand nowhere else.
+    private func checkCharges() throws {
+        if let row = try first(Self.wrongStates, { ($0.integer(0), $0.text(1), $0.text(2)) }) {
+            throw fault("payment_state", "payment_states \(row.0)", row.1, row.2)
+        }
+        let met = try first(
+            """
+            SELECT w.movement FROM waiting_decisions w JOIN transactions t USING (movement) LIMIT 1
+            """
+        ) { $0.text(0) }
+        if let met {
+            throw fault("waiting_decision", "waiting_decisions \(met)", "none", "a decision")
+        }
+        let refund = try first(
+            """
+            SELECT r.charge, r.transaction_id FROM refunds r
+            LEFT JOIN transactions t ON t.id = r.transaction_id
+            WHERE t.kind IS NULL OR t.kind NOT IN (2, 3) LIMIT 1
+            """
+        ) { "refunds \($0.text(0))/\($0.integer(1))" }
+        if let refund { throw fault("refund", refund, "a refund's transaction", "another") }
+    }
+
+    /// The place of a payment's money as its state has it, against the entries of the payment and
+    /// of its moves. Of the place only the last move counts.
+    private static let wrongStates = """
+        WITH stated AS (
+            SELECT s.*, t.movement, t.kind, t.standing AS booked,
+                (SELECT m.kind FROM transactions m
+                    WHERE m.movement IN ('review_approved:' || t.movement,
+                        'review_declined:' || t.movement, 'held:' || t.movement,
+                        'released:' || t.movement)
+                    OR (m.movement > 'held:' || t.movement || '#'
+                        AND m.movement < 'held:' || t.movement || '$')
+                    OR (m.movement > 'released:' || t.movement || '#'
+                        AND m.movement < 'released:' || t.movement || '$')
+                    ORDER BY m.id DESC LIMIT 1) AS moved
+            FROM payment_states s LEFT JOIN transactions t ON t.id = s.transaction_id
+        ), expected AS (
+            SELECT *, CASE moved WHEN 20 THEN 0 WHEN 23 THEN 0 WHEN 21 THEN 2 WHEN 22 THEN 1
+                ELSE booked & 3 <> 1 END AS money FROM stated
+        )
+        SELECT transaction_id,
+            'place ' || coalesce(money, 'of a payment') || ', standing ' || coalesce(booked, 0),
+            'place ' || place || ', standing ' || standing
+        FROM expected
+        WHERE kind IS NOT 1 OR place <> money OR standing < booked
+            OR (decision = 2) <> (place = 2) ORDER BY transaction_id LIMIT 1
+        """
 
     private func checkSchema() throws {
         let fresh = try DatabaseQueue()

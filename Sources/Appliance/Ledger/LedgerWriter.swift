@@ -7,19 +7,26 @@ final class LedgerWriter {
     private let accounts: AccountCache
     private let charges: ChargeStore
     private let statements: Statements
+    private let pending: TransactionBuffer
+    private let entries: EntryBuffer
+    private var recent = RecentMovements()
+    /// Inputs judged by what is pending, which may turn out never to be stored.
+    private var repetitions: [Int] = []
     private var canonical = CanonicalBytes()
 
-    /// The last transaction, as of this batch; nil when it has to be read again.
+    /// The last transaction, as of this batch, with what is pending; nil when it has to be read
+    /// again.
     private var head: (id: Int64, hash: [UInt8])?
     private var dataVersion: Int64 = -1
     private var isGateOpen = false
     private var postedAt: Int64 = 0
+    private var inputs: [LedgerInput] = []
+    private var outcomes: [InputOutcome] = []
     private var posted: [PostedTransaction] = []
-    private let entries: EntryBuffer
 
     private struct Statements {
+        let begin, commit, rollback: LedgerStatement
         let head, dataVersion, openGate, closeGate: LedgerStatement
-        let insertTransaction: LedgerStatement
         let readPosition, updatePosition, insertPosition: LedgerStatement
     }
 
@@ -27,52 +34,61 @@ final class LedgerWriter {
         self.clockMilliseconds = clockMilliseconds
         accounts = try AccountCache(database)
         charges = try ChargeStore(database)
+        pending = try TransactionBuffer(database)
         entries = try EntryBuffer(database)
         func make(_ sql: String) throws -> LedgerStatement { try LedgerStatement(database, sql) }
         statements = Statements(
+            begin: try make("BEGIN IMMEDIATE"), commit: try make("COMMIT"),
+            rollback: try make("ROLLBACK"),
             head: try make("SELECT id, hash FROM transactions ORDER BY id DESC LIMIT 1"),
             dataVersion: try make("PRAGMA data_version"),
-            openGate: try make("UPDATE gate SET state = 1, first = ?"),
-            closeGate: try make("UPDATE gate SET state = 2"),
-            // OR ROLLBACK spares SQLite a statement journal; a violation ends the batch anyway.
-            insertTransaction: try make(
-                """
-                INSERT OR ROLLBACK INTO transactions VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                ON CONFLICT (movement) DO NOTHING
-                """),
+            // By its id: without it SQLite would make a temporary table of the one row.
+            openGate: try make("UPDATE gate SET state = 1, first = ? WHERE id = 1"),
+            closeGate: try make("UPDATE gate SET state = 2 WHERE id = 1"),
             readPosition: try make("SELECT next_offset FROM positions WHERE topic = ?"),
             updatePosition: try make("UPDATE positions SET next_offset = ?2 WHERE topic = ?1"),
             insertPosition: try make("INSERT INTO positions VALUES (?, ?)"))
     }
 
-    /// Drops what is remembered of the database, after a batch that did not commit.
-    func forget() {
+    /// One database transaction; whatever is thrown, nothing of it is stored or remembered.
+    func post(_ inputs: [LedgerInput], _ positions: [ConsumerPosition]) throws -> PostOutcome {
+        do {
+            try statements.begin.run()
+            try book(inputs)
+            for position in positions { try advance(position) }
+            try statements.commit.run()
+        } catch {
+            forget()
+            // SQLite has rolled back by itself after some errors, and then refuses to.
+            _ = try? statements.rollback.run()
+            throw error
+        }
+        defer { (posted, outcomes, self.inputs) = ([], [], []) }
+        return PostOutcome(inputs: outcomes, posted: posted)
+    }
+
+    /// Drops what is remembered of the database.
+    private func forget() {
         head = nil
         accounts.forget()
         charges.forget()
+        recent.forget()
+        pending.removeAll()
+        repetitions.removeAll()
         entries.forget()
         isGateOpen = false
     }
 
-    func post(_ inputs: [LedgerInput], _ positions: [ConsumerPosition]) throws -> PostOutcome {
-        try begin()
-        var outcomes: [InputOutcome] = []
-        outcomes.reserveCapacity(inputs.count)
-        for input in inputs {
-            do {
-                outcomes.append(try consider(input))
-            } catch let refusal as PostingRefusal {
-                outcomes.append(.refused(refusal))
-            }
-        }
+    private func book(_ inputs: [LedgerInput]) throws {
+        try begin(inputs)
+        for index in inputs.indices { try refusing(index) { try consider(inputs[index], index) } }
+        try flush()
         try entries.flush()
         if isGateOpen { try statements.closeGate.run() }
         isGateOpen = false
-        for position in positions { try advance(position) }
-        return PostOutcome(inputs: outcomes, posted: posted)
     }
 
-    private func begin() throws {
+    private func begin(_ inputs: [LedgerInput]) throws {
         _ = try statements.dataVersion.step()
         let version = statements.dataVersion.integer(0)
         statements.dataVersion.reset()
@@ -80,7 +96,12 @@ final class LedgerWriter {
         if version != dataVersion { forget() }
         dataVersion = version
         accounts.trim()
+        recent.trim()
+        self.inputs = inputs
+        // What is pending counts as booked until the table says otherwise.
+        outcomes = Array(repeating: .booked(count: 1), count: inputs.count)
         posted = []
+        posted.reserveCapacity(inputs.count)
         postedAt = clockMilliseconds()
         guard head == nil else { return }
         let stored = try statements.head.step()
@@ -109,39 +130,102 @@ final class LedgerWriter {
 // MARK: - One input
 
 extension LedgerWriter {
-    private func consider(_ input: LedgerInput) throws -> InputOutcome {
-        switch input {
-        case .review(let record): return try consider(record)
+    /// Notes the outcome of an input that `body` has judged, if it has; a refusal is one.
+    private func refusing(_ index: Int, _ body: () throws -> InputOutcome?) throws {
+        do {
+            if let outcome = try body() { outcomes[index] = outcome }
+        } catch let refusal as PostingRefusal {
+            outcomes[index] = .refused(refusal)
+        }
+    }
+
+    /// - Returns: nil when the input is pending.
+    private func consider(_ input: LedgerInput, _ index: Int) throws -> InputOutcome? {
+        guard case .scored(let scored) = input else { return try considerAlone(index) }
+        guard let base = try PostingRules.posting(for: scored) else { return .nothingToBook }
+        if let booked = recent[base.movement] {
+            if !pending.rows.isEmpty { repetitions.append(index) }
+            guard try PostingRules.isRepetition(scored, base, of: booked) else {
+                return try considerAlone(index)
+            }
+            return .alreadyBooked
+        }
+        switch base.kind {
+        case .refund, .refundFailed: return try considerAlone(index)
+        case .payment where try charges.waiting(for: base.movement) != nil:
+            return try considerAlone(index)
+        default: break
+        }
+        let standing = base.kind == .payment ? Standing(scored) : .none
+        guard try append(base, standing, scored.event.merchant, index) else {
+            return try considerAlone(index)
+        }
+        if pending.isFull { try flush() }
+        return nil
+    }
+
+    /// Stores what is pending. From the first row on whose movement turns out to be booked, each
+    /// input is considered again, alone: its id and hash were made for another place. So is what
+    /// was judged by rows that are not stored.
+    private func flush() throws {
+        guard !pending.rows.isEmpty else { return }
+        let count = try storePending()
+        let rest = Array(pending.rows[count...])
+        pending.removeAll()
+        let again = (rest.map(\.input) + repetitions).sorted()
+        repetitions.removeAll(keepingCapacity: true)
+        guard let first = rest.first else { return }
+        head = (first.id - 1, first.previous)
+        for row in rest { takeBack(row) }
+        for index in again { try refusing(index) { try considerAlone(index) } }
+    }
+
+    /// Considers an input with everything before it in the tables.
+    private func considerAlone(_ index: Int) throws -> InputOutcome {
+        try flush()
+        switch inputs[index] {
+        case .review(let record): return try consider(record, index)
         case .scored(let scored):
             guard let base = try PostingRules.posting(for: scored) else { return .nothingToBook }
             switch base.kind {
-            case .payment: return try considerPayment(scored, base)
-            case .refund, .refundFailed: return try considerRefund(scored.event, base)
+            case .payment: return try considerPayment(scored, base, index)
+            case .refund, .refundFailed: return try considerRefund(scored.event, base, index)
             default:
-                if try bookFirst(base, Standing(rawValue: 0)) { return .booked(count: 1) }
-                return try confirm(base)
+                let isNew = try bookFirst(base, .none, scored.event.merchant, index)
+                return try isNew ? .booked(count: 1) : confirm(base)
             }
         }
     }
 
-    private func considerPayment(_ scored: ScoredPayment, _ base: Posting) throws -> InputOutcome {
-        let movement = base.movement
-        let standing = Standing(scored)
+    private func considerPayment(
+        _ scored: ScoredPayment, _ base: Posting, _ index: Int
+    ) throws -> InputOutcome {
+        let (movement, standing) = (base.movement, Standing(scored))
         var state = ChargeState()
         state.waiting = try charges.waiting(for: movement)
-        if state.waiting == nil, try bookFirst(base, standing) { return .booked(count: 1) }
+        if state.waiting == nil, recent[movement] == nil,
+            try bookFirst(base, standing, scored.event.merchant, index)
+        {
+            return .booked(count: 1)
+        }
         try entries.flush()
         state.payment = try charges.payment(movement)
-        if state.waiting?.decision == .declined { state.refunds = try charges.refunds(of: movement) }
+        if state.waiting?.decision == .declined {
+            state.refunds = try charges.refunds(of: movement)
+        }
         let before = state
         let postings = try PostingRules.payment(scored, base, &state)
-        try reserve(postings)
-        for posting in postings { try book(posting, standing) }
-        try charges.store(state, was: before, movement)
+        try book(postings, standing, index)
+        try keep(state, was: before, movement)
+        if let payment = state.payment {
+            recent.add(base, payment.standing, payment.merchant)
+        }
         return postings.isEmpty ? .alreadyBooked : .booked(count: postings.count)
     }
 
-    private func considerRefund(_ event: PaymentEvent, _ base: Posting) throws -> InputOutcome {
+    private func considerRefund(
+        _ event: PaymentEvent, _ base: Posting, _ index: Int
+    ) throws -> InputOutcome {
         var state = ChargeState()
         let charge = event.related.map { MovementKey("charge:\($0)") }
         if let charge {
@@ -149,19 +233,21 @@ extension LedgerWriter {
             state.payment = try charges.payment(charge)
         }
         let postings = PostingRules.refund(event, base, state)
-        guard postings.count == 1 else {
+        if postings.count > 1 {
             if try charges.isBooked(base.movement) { return try confirm(base) }
-            try reserve(postings)
-            for posting in postings { try book(posting, Standing(rawValue: 0)) }
-            if let charge { try charges.add(refund: posted[posted.count - 2].id, of: charge) }
-            return .booked(count: postings.count)
+            try book(postings, .none, index)
+        } else {
+            guard try bookFirst(base, .none, event.merchant, index) else {
+                return try confirm(base)
+            }
         }
-        guard try bookFirst(base, Standing(rawValue: 0)) else { return try confirm(base) }
-        if let charge, let last = posted.last { try charges.add(refund: last.id, of: charge) }
-        return .booked(count: 1)
+        if let charge {
+            try charges.add(refund: posted[posted.count - postings.count].id, of: charge)
+        }
+        return .booked(count: postings.count)
     }
 
-    private func consider(_ record: ReviewRecord) throws -> InputOutcome {
+    private func consider(_ record: ReviewRecord, _ index: Int) throws -> InputOutcome {
         guard let decision = PostingRules.decision(of: record) else { return .nothingToBook }
         let movement = record.movement
         var state = ChargeState()
@@ -171,11 +257,18 @@ extension LedgerWriter {
         if decision.decision == .declined { state.refunds = try charges.refunds(of: movement) }
         let before = state
         let postings = try PostingRules.review(record, &state)
-        try reserve(postings)
-        for posting in postings { try book(posting, Standing(rawValue: 0)) }
-        try charges.store(state, was: before, movement)
+        try book(postings, .none, index)
+        try keep(state, was: before, movement)
         if !postings.isEmpty { return .booked(count: postings.count) }
         return state == before ? .alreadyBooked : .nothingToBook
+    }
+
+    private func keep(
+        _ state: ChargeState, was before: ChargeState, _ movement: MovementKey
+    ) throws {
+        guard state != before else { return }
+        try openGate()
+        try charges.store(state, was: before, movement)
     }
 
     /// The movement is booked: does it say the same?
@@ -190,68 +283,103 @@ extension LedgerWriter {
 // MARK: - Booking
 
 extension LedgerWriter {
-    private func reserve(_ postings: [Posting]) throws {
-        guard try accounts.add(postings) else { throw PostingRefusal.balanceOverflow }
-    }
-
     /// Books a posting unless its movement stands in the ledger; one look into the index serves
-    /// for both.
+    /// for both. Nothing may be pending.
     /// - Returns: whether it was booked.
-    private func bookFirst(_ posting: Posting, _ standing: Standing) throws -> Bool {
-        guard try accounts.add([posting]) else {
+    private func bookFirst(
+        _ posting: Posting, _ standing: Standing, _ merchant: MerchantID, _ index: Int
+    ) throws -> Bool {
+        guard try append(posting, standing, merchant, index) else {
             // A movement that is booked needs no room for its amount.
             if try charges.isBooked(posting.movement) { return false }
             throw PostingRefusal.balanceOverflow
         }
-        if try insert(posting, standing) { return true }
-        try accounts.take(back: posting)
-        return false
+        let isBooked = try storePending() == 1
+        if !isBooked { takeBackPending() }
+        pending.removeAll()
+        return isBooked
     }
 
-    /// Books a posting whose movement the rules know to be new.
-    private func book(_ posting: Posting, _ standing: Standing) throws {
-        guard try insert(posting, standing) else {
+    /// Books postings whose movements the rules know to be new: all of them, or a refusal. Nothing
+    /// may be pending.
+    private func book(_ postings: [Posting], _ standing: Standing, _ index: Int) throws {
+        for posting in postings {
+            guard try append(posting, standing, nil, index) else {
+                takeBackPending()
+                pending.removeAll()
+                throw PostingRefusal.balanceOverflow
+            }
+        }
+        let stored = try storePending()
+        pending.removeAll()
+        guard stored == postings.count else {
             throw LedgerError.invariant(
-                code: 0, detail: "\(posting.movement) is booked, against the rules' knowledge")
+                code: 0,
+                detail: "\(postings[stored].movement) is booked, against the rules' knowledge")
         }
     }
 
-    private func insert(_ posting: Posting, _ standing: Standing) throws -> Bool {
+    /// Makes a posting the next of the chain, to be stored later.
+    /// - Parameter merchant: given where a repetition is to be recognised by it.
+    /// - Returns: false, with nothing changed, when a balance would overflow.
+    private func append(
+        _ posting: Posting, _ standing: Standing, _ merchant: MerchantID?, _ index: Int
+    ) throws -> Bool {
         guard let last = head else { preconditionFailure("a batch has begun without its head") }
+        guard let indexes = try accounts.add(posting.entries) else { return false }
         let id = last.id + 1
-        if !isGateOpen {
-            statements.openGate.bind(1, id)
-            try statements.openGate.run()
-            isGateOpen = true
-        }
         let hash = canonical.hash(after: last.hash, id: TransactionID(id), posting)
-        let statement = statements.insertTransaction
-        statement.bind(1, id)
-        statement.bind(2, posting.movement.rawValue)
-        statement.bind(3, posting.eventID.rawValue)
-        statement.bind(4, Int64(posting.kind.rawValue))
-        statement.bind(5, posting.effectiveAt.seconds)
-        statement.bind(6, postedAt)
-        statement.bind(7, standing.rawValue)
-        statement.bind(8, hash)
-        guard try statement.run() == 1 else { return false }
-        try insertEntries(of: posting, id)
+        pending.append(
+            TransactionBuffer.Row(
+                id: id, posting: posting, standing: standing, previous: last.hash, hash: hash,
+                accounts: indexes, input: index))
         head = (id, hash)
-        posted.append(
-            PostedTransaction(
-                id: TransactionID(id), posting: posting, postedAtMilliseconds: postedAt,
-                hash: hash))
+        if let merchant { recent.add(posting, standing, merchant) }
         return true
     }
 
-    private func insertEntries(of posting: Posting, _ id: Int64) throws {
-        var sequence: Int64 = 0
-        for entry in posting.entries {
-            sequence += 1
+    /// Undoes `append` of everything that is pending.
+    private func takeBackPending() {
+        if let first = pending.rows.first { head = (first.id - 1, first.previous) }
+        for row in pending.rows { takeBack(row) }
+    }
+
+    private func takeBack(_ row: TransactionBuffer.Row) {
+        accounts.take(back: row.posting.entries, row.accounts)
+        recent.remove(row.posting.movement)
+    }
+
+    /// - Returns: how many of the pending rows are stored; see `TransactionBuffer.store`.
+    private func storePending() throws -> Int {
+        if pending.rows.isEmpty { return 0 }
+        try openGate()
+        let count = try pending.store(postedAt: postedAt)
+        let rows = pending.rows
+        for number in 0..<count {
+            let row = rows[number]
+            try insertEntries(of: row)
+            posted.append(
+                PostedTransaction(
+                    id: TransactionID(row.id), posting: row.posting,
+                    postedAtMilliseconds: postedAt, hash: row.hash))
+        }
+        return count
+    }
+
+    private func openGate() throws {
+        guard !isGateOpen, let head else { return }
+        statements.openGate.bind(1, pending.rows.first?.id ?? head.id + 1)
+        try statements.openGate.run()
+        isGateOpen = true
+    }
+
+    private func insertEntries(of row: TransactionBuffer.Row) throws {
+        for (number, entry) in row.posting.entries.enumerated() {
             try entries.append(
                 EntryBuffer.Line(
-                    transaction: id, currency: entry.currency, sequence: sequence,
-                    account: try accounts.id(of: entry), amount: entry.amount.rawValue))
+                    transaction: row.id, currency: entry.currency, sequence: Int64(number + 1),
+                    account: try accounts.id(at: row.accounts[number], of: entry),
+                    amount: entry.amount.rawValue))
         }
     }
 }

@@ -14,7 +14,8 @@ struct AccountName: Hashable, Sendable, CustomStringConvertible {
         AccountName("merchant:\(merchant.rawValue):disputed")
     }
     static func funds(of merchant: MerchantID, in place: FundsPlace) -> Self {
-        AccountName("merchant:\(merchant.rawValue):\(place.accountSuffix)")
+        // Joined and not interpolated: every payment makes one.
+        AccountName("merchant:" + merchant.rawValue + place.accountSuffix)
     }
 }
 
@@ -24,11 +25,11 @@ enum FundsPlace: Int, Sendable {
     case held = 1
     case refundDue = 2
 
-    var accountSuffix: String {
+    fileprivate var accountSuffix: String {
         switch self {
-        case .payable: "payable"
-        case .held: "held"
-        case .refundDue: "refund_due"
+        case .payable: ":payable"
+        case .held: ":held"
+        case .refundDue: ":refund_due"
         }
     }
 }

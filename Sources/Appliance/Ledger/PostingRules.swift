@@ -53,6 +53,21 @@ enum PostingRules {
         return postings
     }
 
+    /// Whether a record says nothing new of a movement that is booked.
+    static func isRepetition(
+        _ scored: ScoredPayment, _ base: Posting, of booked: RecentMovements.Booked
+    ) throws(PostingRefusal) -> Bool {
+        guard base.kind == .payment else {
+            guard base.entries == booked.posting.entries else { throw .movementConflicts }
+            return true
+        }
+        guard scored.event.merchant == booked.merchant,
+            scored.event.currency == booked.posting.entries.first?.currency,
+            scored.event.amount == booked.posting.entries.first?.amount
+        else { throw .movementConflicts }
+        return Standing(scored) <= booked.standing
+    }
+
     /// A person's decision: moves the money, or waits for the payment.
     static func review(
         _ record: ReviewRecord, _ state: inout ChargeState
@@ -72,8 +87,9 @@ enum PostingRules {
     /// A refund or a failed one: settles it when its payment was declined.
     static func refund(_ event: PaymentEvent, _ base: Posting, _ state: ChargeState) -> [Posting] {
         let refund = BookedRefund(
-            objectID: BookedRefund.objectID(of: event.movement), failed: base.kind == .refundFailed, eventID: event.eventID,
-            effectiveAt: event.created, merchant: event.merchant, currency: event.currency,
+            objectID: BookedRefund.objectID(of: event.movement),
+            failed: base.kind == .refundFailed, eventID: event.eventID, effectiveAt: event.created,
+            merchant: event.merchant, currency: event.currency,
             amount: event.amount)
         guard let decision = state.payment?.decision, decision.decision == .declined else {
             return [base]
@@ -172,7 +188,7 @@ extension PostingRules {
         of event: PaymentEvent, _ kind: PostingKind, place: FundsPlace
     ) throws(PostingRefusal) -> [Entry] {
         let (amount, currency) = (event.amount, event.currency)
-        let payable = AccountName.funds(of: event.merchant, in: .payable)
+        var payable: AccountName { .funds(of: event.merchant, in: .payable) }
         switch kind {
         case .disputeWithdrawn, .disputeReinstated: return try disputeEntries(of: event, kind)
         case _ where amount.rawValue == 0: throw .amountIsZero

@@ -5,12 +5,16 @@ public enum SHA256 {
     /// Length of a digest in bytes.
     public static let byteCount = 32
 
+    // SAFETY: written once, before its first use, and afterwards only read, which libcrypto allows
+    // from several threads at once. Looking it up anew takes longer than a short digest.
+    private nonisolated(unsafe) static let algorithm = EVP_MD_fetch(nil, "SHA256", nil)
+
     /// The digest of the concatenation of `parts`, 32 bytes.
     public static func digest(_ parts: ArraySlice<UInt8>...) -> [UInt8] {
         let context = EVP_MD_CTX_new()
         defer { EVP_MD_CTX_free(context) }
         precondition(
-            EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1, "libcrypto has no SHA-256")
+            EVP_DigestInit_ex(context, algorithm, nil) == 1, "libcrypto has no SHA-256")
         for part in parts {
             // SAFETY: the buffer outlives the call and is only read.
             part.withUnsafeBytes { _ = EVP_DigestUpdate(context, $0.baseAddress, $0.count) }

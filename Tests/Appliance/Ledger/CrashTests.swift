@@ -38,7 +38,7 @@ struct CrashTests {
                 let committed = DispatchSemaphore(value: 0)
                 Thread.detachNewThread {
                     for _ in 0..<7 { committed.wait() }
-                    var random = SplitMix(state: UInt64(round) ?? 0)
+                    var random = LedgerRandom(state: UInt64(round) ?? 0)
                     for _ in 0..<Int.random(in: 0..<2_000, using: &random) { sched_yield() }
                     kill(getpid(), SIGKILL)
                 }

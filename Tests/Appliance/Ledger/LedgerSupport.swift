@@ -4,7 +4,7 @@ import Testing
 @testable import Appliance
 
 /// Makes records for the ledger's tests, with everything that does not matter filled in.
-enum Make {
+enum Given {
     static let usd = Currency("usd")!
     static let eur = Currency("eur")!
 
@@ -94,15 +94,17 @@ final class LedgerFolder {
     }
 }
 
-func memoryLedger() throws -> SQLiteLedger {
-    try SQLiteLedger.open(path: ":memory:") { 1_700_000_000_000 }
-}
-
-/// Balances by name, without the accounts that stand at zero.
-func standing(_ ledger: SQLiteLedger) throws -> [String: Int64] {
-    var standing: [String: Int64] = [:]
-    for balance in try ledger.balances() where balance.balance != .zero {
-        standing["\(balance.account) \(balance.currency.code)"] = balance.balance.rawValue
+extension SQLiteLedger {
+    static func inMemory() throws -> SQLiteLedger {
+        try SQLiteLedger.open(path: ":memory:") { 1_700_000_000_000 }
     }
-    return standing
+
+    /// Balances by name, without the accounts that stand at zero.
+    func standing() throws -> [String: Int64] {
+        var standing: [String: Int64] = [:]
+        for balance in try balances() where balance.balance != .zero {
+            standing["\(balance.account) \(balance.currency.code)"] = balance.balance.rawValue
+        }
+        return standing
+    }
 }

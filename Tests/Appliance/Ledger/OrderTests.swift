@@ -7,21 +7,21 @@ struct OrderTests {
     /// The records of one charge's life that depend on each other the most.
     private static let lives: [[LedgerInput]] = [
         [
-            Make.payment("ch", .approve, known: false, id: "evt_pi"),
-            Make.payment("ch", .manualReview), Make.review("ch", .declined),
-            Make.scored(Make.event(.refund, "re", amount: 400, related: "ch")),
-            Make.scored(Make.event(.refundFailed, "re", amount: 400, related: "ch")),
+            Given.payment("ch", .approve, known: false, id: "evt_pi"),
+            Given.payment("ch", .manualReview), Given.review("ch", .declined),
+            Given.scored(Given.event(.refund, "re", amount: 400, related: "ch")),
+            Given.scored(Given.event(.refundFailed, "re", amount: 400, related: "ch")),
         ],
         [
-            Make.payment("ch", .manualReview, known: false), Make.payment("ch", .approve),
-            Make.payment("ch", .block), Make.review("ch", .approved),
-            Make.scored(Make.event(.refund, "re", related: "ch")),
+            Given.payment("ch", .manualReview, known: false), Given.payment("ch", .approve),
+            Given.payment("ch", .block), Given.review("ch", .approved),
+            Given.scored(Given.event(.refund, "re", related: "ch")),
         ],
         [
-            Make.payment("ch", .block), Make.review("ch", .approved, at: 50),
-            Make.review("ch", .declined, at: 60),
-            Make.scored(Make.event(.refund, "re1", amount: 300, related: "ch")),
-            Make.scored(Make.event(.refund, "re2", amount: 700, related: "ch")),
+            Given.payment("ch", .block), Given.review("ch", .approved, at: 50),
+            Given.review("ch", .declined, at: 60),
+            Given.scored(Given.event(.refund, "re1", amount: 300, related: "ch")),
+            Given.scored(Given.event(.refund, "re2", amount: 700, related: "ch")),
         ],
     ]
 
@@ -39,25 +39,29 @@ struct OrderTests {
 
     @Test("seeded shuffles of many charges end in the same balances", arguments: 1...20)
     func seeded(seed: UInt64) throws {
-        var random = SplitMix(state: seed)
+        var random = LedgerRandom(state: seed)
         var inputs: [LedgerInput] = []
         for index in 0..<40 {
             let charge = "ch\(index)"
             let verdicts: [Verdict] = [.approve, .manualReview, .block, .notScored]
-            inputs.append(Make.payment(charge, verdicts.randomElement(using: &random) ?? .block))
+            inputs.append(Given.payment(charge, verdicts.randomElement(using: &random) ?? .block))
             inputs.append(
-                Make.payment(
+                Given.payment(
                     charge, verdicts.randomElement(using: &random) ?? .block, known: false))
             if Bool.random(using: &random) {
-                inputs.append(Make.review(charge, Bool.random(using: &random) ? .approved : .declined))
+                let isApproved = Bool.random(using: &random)
+                inputs.append(Given.review(charge, isApproved ? .approved : .declined))
             }
             for kind in [PaymentKind.refund, .refundFailed] where Bool.random(using: &random) {
                 inputs.append(
-                    Make.scored(Make.event(kind, "re\(index)", amount: 10, related: charge)))
+                    Given.scored(Given.event(kind, "re\(index)", amount: 10, related: charge)))
             }
-            inputs.append(Make.scored(Make.event(.payout, "po\(index)", amount: 3)))
+            inputs.append(Given.scored(Given.event(.payout, "po\(index)", amount: 3)))
         }
         let expected = try ending([inputs])
+        let whole = try SQLiteLedger.inMemory().post(inputs + inputs).posted
+        let single = try SQLiteLedger.inMemory()
+        #expect(try (inputs + inputs).flatMap { try single.post([$0]).posted } == whole)
         for _ in 0..<3 {
             let shuffled = (inputs + inputs.shuffled(using: &random)).shuffled(using: &random)
             let cut = Int.random(in: 0...shuffled.count, using: &random)
@@ -74,14 +78,14 @@ struct OrderTests {
     }
 
     private func ending(_ batches: [[LedgerInput]]) throws -> Ending {
-        let ledger = try memoryLedger()
+        let ledger = try SQLiteLedger.inMemory()
         for batch in batches { _ = try ledger.post(batch) }
         let path: Set<PostingKind> = [.held, .released, .reviewApproved, .reviewDeclined]
         let movements = try ledger.posted(after: TransactionID(0), limit: 10_000)
             .filter { !path.contains($0.posting.kind) }.map(\.posting.movement.rawValue)
         #expect(Set(movements).count == movements.count)
         #expect(try ledger.verify().fault == nil)
-        return Ending(balances: try standing(ledger), movements: Set(movements))
+        return Ending(balances: try ledger.standing(), movements: Set(movements))
     }
 
     private func permutations(_ inputs: [LedgerInput]) -> [[LedgerInput]] {
@@ -95,7 +99,7 @@ struct OrderTests {
 }
 
 /// Sebastiano Vigna's SplitMix64, so that a seed gives the same history everywhere.
-struct SplitMix: RandomNumberGenerator {
+struct LedgerRandom: RandomNumberGenerator {
     var state: UInt64
     mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15

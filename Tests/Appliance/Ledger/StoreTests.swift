@@ -54,7 +54,8 @@ struct StoreTests {
             ),
             (
                 "a balanced pair in an old transaction",
-                open + "INSERT INTO entries VALUES (1, 'usd', 3, 1, 5), (1, 'usd', 4, 2, -5)" + close
+                open + "INSERT INTO entries VALUES (1, 'usd', 3, 1, 5), (1, 'usd', 4, 2, -5)"
+                    + close
             ),
             ("an account in another currency",
                 open + entries.replacing("'usd'", with: "'eur'") + close),
@@ -93,6 +94,15 @@ struct StoreTests {
             ("a gate opened and left", open + "UPDATE gate SET state = 0; COMMIT;"),
             ("a gate opened at an old transaction",
                 open.replacing("first = 2", with: "first = 1") + entries + close),
+            ("a payment's state made up",
+                "INSERT INTO payment_states VALUES (1, 99, 0, 2, 0, 0)"),
+            ("a decision made up",
+                "INSERT INTO waiting_decisions VALUES ('charge:b', 2, 0)"),
+            ("a decision for what is booked",
+                open + "INSERT INTO waiting_decisions VALUES ('charge:a', 2, 0)" + close),
+            ("a refund made up", "INSERT INTO refunds VALUES ('charge:a', 1)"),
+            ("a payment taken for a refund",
+                open + "INSERT INTO refunds VALUES ('charge:a', 1)" + close),
             ("a position set back", "UPDATE positions SET next_offset = 0"),
             ("a position replaced", "REPLACE INTO positions VALUES ('payment.scored', 0)"),
             ("a position deleted", "DELETE FROM positions"),
@@ -101,7 +111,7 @@ struct StoreTests {
         let folder = try LedgerFolder()
         let ledger = try folder.open()
         let first = try ledger.post(
-            [Make.payment("a")],
+            [Given.payment("a")],
             positions: [ConsumerPosition(topic: "payment.scored", nextOffset: 7)])
         let prefix = foreignKeys ? "PRAGMA foreign_keys = ON; " : ""
         let result = try folder.sqlite3(prefix + attack.sql)
@@ -110,54 +120,74 @@ struct StoreTests {
         #expect(try ledger.posted(after: TransactionID(0), limit: 9) == first.posted)
         #expect(try ledger.position(topic: "payment.scored") == 7)
         #expect(try ledger.verify().fault == nil)
-        #expect(try ledger.post([Make.payment("b")]).inputs == [.booked(count: 1)])
+        #expect(try ledger.post([Given.payment("b")]).inputs == [.booked(count: 1)])
     }
 
     @Test("a foreign client that keeps the rules may append, and verify sees that it was not us")
     func foreignAppend() throws {
         let folder = try LedgerFolder()
         let ledger = try folder.open()
-        _ = try ledger.post([Make.payment("a")])
+        _ = try ledger.post([Given.payment("a")])
         let sql = Self.open + Self.entries + Self.close
         #expect(try folder.sqlite3("PRAGMA foreign_keys = ON; " + sql).errors.isEmpty)
         let fault = try ledger.verify().fault
         #expect(fault?.row == "transactions 2" && fault?.check == "hash")
         // The writer notices the other's row and goes on after it.
-        #expect(try ledger.post([Make.payment("b")]).posted.map(\.id) == [TransactionID(3)])
-        #expect(try standing(ledger)["processor:stripe usd"] == 2005)
+        #expect(try ledger.post([Given.payment("b")]).posted.map(\.id) == [TransactionID(3)])
+        #expect(try ledger.standing()["processor:stripe usd"] == 2005)
     }
 
     @Test("a batch that fails leaves nothing of itself, and the next one is not disturbed")
     func rollback() throws {
-        let ledger = try memoryLedger()
+        let ledger = try SQLiteLedger.inMemory()
         _ = try ledger.post([], positions: [ConsumerPosition(topic: "t", nextOffset: 5)])
         #expect(
             throws: LedgerError.positionWentBack(topic: "t", stored: 5, given: 4)
         ) {
             try ledger.post(
-                [Make.payment("a")], positions: [ConsumerPosition(topic: "t", nextOffset: 4)])
+                [Given.payment("a")], positions: [ConsumerPosition(topic: "t", nextOffset: 4)])
         }
         #expect(try ledger.balances().isEmpty)
-        #expect(try ledger.post([Make.payment("a")]).inputs == [.booked(count: 1)])
-        #expect(try standing(ledger)["processor:stripe usd"] == 1000)
+        #expect(try ledger.post([Given.payment("a")]).inputs == [.booked(count: 1)])
+        #expect(try ledger.standing()["processor:stripe usd"] == 1000)
         #expect(try ledger.verify().fault == nil)
+    }
+
+    @Test("a repetition inside a batch is judged by what is booked, not by what was about to be")
+    func repetitions() throws {
+        let folder = try LedgerFolder()
+        let ledger = try folder.open()
+        _ = try ledger.post([Given.payment("a")])
+        try ledger.close()
+        let other = Given.payment("a", amount: 999)
+        let outcome = try folder.open().post([
+            Given.payment("x"), other, other, Given.payment("a"), Given.payment("x"),
+            Given.payment("b"), Given.payment("b", amount: 5),
+        ])
+        let refused = InputOutcome.refused(.movementConflicts)
+        #expect(
+            outcome.inputs == [
+                .booked(count: 1), refused, refused, .alreadyBooked, .alreadyBooked,
+                .booked(count: 1), refused,
+            ])
+        #expect(outcome.posted.map(\.posting.movement.rawValue) == ["charge:x", "charge:b"])
     }
 
     @Test("a decision waits for its payment across a restart")
     func waitingSurvives() throws {
         let folder = try LedgerFolder()
         let ledger = try folder.open()
-        #expect(try ledger.post([Make.review("ch", .declined)]).inputs == [.nothingToBook])
+        #expect(try ledger.post([Given.review("ch", .declined)]).inputs == [.nothingToBook])
         try ledger.close()
         let reopened = try folder.open()
         #expect(
-            try reopened.post([Make.payment("ch", .block)]).inputs == [.booked(count: 2)])
-        #expect(try standing(reopened)["merchant:acct_1:refund_due usd"] == -1000)
+            try reopened.post([Given.payment("ch", .block)]).inputs == [.booked(count: 2)])
+        #expect(try reopened.standing()["merchant:acct_1:refund_due usd"] == -1000)
     }
 
     @Test("the same inputs give the same chain whatever the clock says")
     func reproducible() throws {
-        let inputs = [Make.payment("a"), Make.scored(Make.event(.payout, "po"))]
+        let inputs = [Given.payment("a"), Given.scored(Given.event(.payout, "po"))]
         let heads = try [1, 2].map { (time: Int64) in
             let ledger = try SQLiteLedger.open(path: ":memory:") { time }
             return try ledger.post(inputs).posted.map(\.hash)
@@ -167,9 +197,9 @@ struct StoreTests {
 
     @Test("balances as of an instant count what took effect by then")
     func asOf() throws {
-        let ledger = try memoryLedger()
-        let late = Make.scored(Make.event(.payout, "po", amount: 400, at: 200))
-        _ = try ledger.post([late, Make.payment("a")])
+        let ledger = try SQLiteLedger.inMemory()
+        let late = Given.scored(Given.event(.payout, "po", amount: 400, at: 200))
+        _ = try ledger.post([late, Given.payment("a")])
         func processor(_ at: Int64) throws -> Int64? {
             try ledger.balances(asOf: Instant(seconds: at))
                 .first { $0.account == .processor }?.balance.rawValue
@@ -202,15 +232,40 @@ struct StoreTests {
     @Test(
         "verify names the first damaged row",
         arguments: [
-            ("UPDATE entries SET amount = 7 WHERE transaction_id = 3 AND seq = 1", "sum", "transactions 3"),
-            ("UPDATE entries SET amount = amount * 2 WHERE transaction_id = 4", "hash", "transactions 4"),
-            ("UPDATE transactions SET movement = 'charge:z' WHERE id = 2", "hash", "transactions 2"),
+            (
+                "UPDATE entries SET amount = 7 WHERE transaction_id = 3 AND seq = 1", "sum",
+                "transactions 3"
+            ),
+            (
+                "UPDATE entries SET amount = amount * 2 WHERE transaction_id = 4", "hash",
+                "transactions 4"
+            ),
+            (
+                "UPDATE transactions SET movement = 'charge:z' WHERE id = 2", "hash",
+                "transactions 2"
+            ),
             ("UPDATE transactions SET effective_at = 9 WHERE id = 5", "hash", "transactions 5"),
             ("UPDATE transactions SET hash = zeroblob(32) WHERE id = 6", "hash", "transactions 6"),
             ("DELETE FROM transactions WHERE id = 2", "order", "transactions 3"),
             ("DELETE FROM entries WHERE transaction_id = 2", "row", "transactions 2"),
             ("INSERT INTO entries VALUES (99, 'usd', 1, 1, 5)", "order", "entries 99/usd/1"),
-            ("UPDATE accounts SET balance = 1 WHERE id = 1", "balance", "accounts 1 (processor:stripe usd)"),
+            (
+                "UPDATE accounts SET balance = 1 WHERE id = 1", "balance",
+                "accounts 1 (processor:stripe usd)"
+            ),
+            (
+                "INSERT INTO payment_states VALUES (4, 85, 1, 0, 0, 1)", "payment_state",
+                "payment_states 4"
+            ),
+            (
+                "INSERT INTO payment_states VALUES (4, 0, 0, 0, 0, 0)", "payment_state",
+                "payment_states 4"
+            ),
+            ("INSERT INTO refunds VALUES ('charge:c1', 4)", "refund", "refunds charge:c1/4"),
+            (
+                "INSERT INTO waiting_decisions VALUES ('charge:c1', 2, 5)", "waiting_decision",
+                "waiting_decisions charge:c1"
+            ),
             ("UPDATE accounts SET name = 'x' WHERE id = 1", "hash", "transactions 1"),
             ("UPDATE gate SET state = 1", "gate", "gate 1"),
             ("SELECT 1", "schema", "trigger entries_no_update"),
@@ -218,7 +273,7 @@ struct StoreTests {
     func damage(sql: String, check: String, row: String) throws {
         let folder = try LedgerFolder()
         let ledger = try folder.open()
-        _ = try ledger.post((1...8).map { Make.payment("c\($0)") })
+        _ = try ledger.post((1...8).map { Given.payment("c\($0)") })
         let triggers = try folder.sqlite3("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
         let drops = triggers.output.split(separator: "\n").map { "DROP TRIGGER \($0);" }.joined()
         let kept = check == "schema" ? "DROP TRIGGER entries_no_update;" : drops
@@ -231,14 +286,16 @@ struct StoreTests {
     func flippedPages() throws {
         let folder = try LedgerFolder()
         let ledger = try folder.open()
-        _ = try ledger.post((1...500).map { Make.payment("c\($0)") })
+        _ = try ledger.post((1...500).map { Given.payment("c\($0)") })
         try ledger.close()
         let whole = try Data(contentsOf: URL(fileURLWithPath: folder.file))
-        var random = SplitMix(state: 7)
+        var random = LedgerRandom(state: 7)
         for _ in 0..<60 {
             var damaged = whole
             let page = Int.random(in: 1..<whole.count / 4096, using: &random) * 4096
-            for index in page..<page + 4096 { damaged[index] = UInt8.random(in: 0...255, using: &random) }
+            for index in page..<page + 4096 {
+                damaged[index] = UInt8.random(in: 0...255, using: &random)
+            }
             try damaged.write(to: URL(fileURLWithPath: folder.file))
             // Opening may refuse, or verify name a fault; neither may crash or find all well.
             do {
