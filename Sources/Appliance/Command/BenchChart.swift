@@ -24,11 +24,11 @@ struct BenchChart {
         let width = Self.labelWidth + Self.plotWidth + Self.noteWidth
         let height = Self.top + Double(shown.count) * Self.rowHeight + 20
         var lines = [
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"\(Int(width))\" height=\"\(Int(height))\" "
-                + "viewBox=\"0 0 \(Int(width)) \(Int(height))\" font-family=\"system-ui, sans-serif\" "
-                + "font-size=\"12\">",
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"\(Int(width))\" "
+                + "height=\"\(Int(height))\" viewBox=\"0 0 \(Int(width)) \(Int(height))\" "
+                + "font-family=\"system-ui, sans-serif\" font-size=\"12\">",
             "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>",
-            text(16, 24, "Tillbox: each measurement as a ratio to its limit in the same run", size: 15),
+            text(16, 24, "Each measurement as a ratio to its limit in the same run", size: 15),
         ]
         lines += grid(powers, height: height)
         for (index, row) in shown.enumerated() {
@@ -58,8 +58,9 @@ struct BenchChart {
             let place = x(ratio, powers)
             let colour = power == 0 ? "#222222" : "#dddddd"
             return [
-                "<line x1=\"\(fixed(place))\" x2=\"\(fixed(place))\" y1=\"\(fixed(Self.top - 10))\" "
-                    + "y2=\"\(fixed(height - 16))\" stroke=\"\(colour)\"/>",
+                "<line x1=\"\(fixed(place))\" x2=\"\(fixed(place))\" "
+                    + "y1=\"\(fixed(Self.top - 10))\" y2=\"\(fixed(height - 16))\" "
+                    + "stroke=\"\(colour)\"/>",
                 text(place, Self.top - 16, Self.ratioLabel(ratio), anchor: "middle"),
             ]
         }
@@ -76,7 +77,8 @@ struct BenchChart {
         var lines = [
             text(Self.labelWidth - 12, y + 14, "\(row.part): \(row.measure)", anchor: "end"),
             "<rect x=\"\(fixed(min(one, end)))\" y=\"\(fixed(y + 3))\" "
-                + "width=\"\(fixed(max(1.5, abs(end - one))))\" height=\"15\" fill=\"\(colour.rawValue)\"/>",
+                + "width=\"\(fixed(max(1.5, abs(end - one))))\" height=\"15\" "
+                + "fill=\"\(colour.rawValue)\"/>",
         ]
         if let goal = row.goalRatio {
             let place = fixed(x(goal, powers))
@@ -86,8 +88,9 @@ struct BenchChart {
         }
         let better = row.better == .lower ? " less is better" : ""
         lines.append(
-            text(Self.labelWidth + Self.plotWidth + 6, y + 14, BenchRow.display(ratio) + "×" + better,
-                size: row.better == .lower ? 10 : 12))
+            text(
+                Self.labelWidth + Self.plotWidth + 6, y + 14,
+                BenchRow.display(ratio) + "×" + better, size: row.better == .lower ? 10 : 12))
         return lines
     }
 

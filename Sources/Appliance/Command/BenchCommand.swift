@@ -27,7 +27,7 @@ struct BenchCommand: AsyncParsableCommand {
     @Flag(help: "Small sizes: shows that it works, not how fast it is.")
     var quick = false
 
-    @Option(help: "Where the scratch files go; its disk is what is measured. Default: a temporary folder.")
+    @Option(help: "Where scratch files go; its disk is measured. Default: a temporary folder.")
     var folder: String?
 
     @Flag(help: "Print one JSON document.")
@@ -38,6 +38,9 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Option(help: "Also draw the ratios into this SVG file.")
     var svg: String?
+
+    @Option(help: "Also write benchmarks.json, benchmarks.md and benchmarks.svg into this folder.")
+    var into: String?
 
     /// Set where this process is the server that another `bench` measures.
     @Option(help: .hidden)
@@ -89,8 +92,14 @@ struct BenchCommand: AsyncParsableCommand {
     }
 
     private func write(_ report: BenchReport) throws {
-        if let svg {
-            try Data(BenchChart(rows: report.rows).svg().utf8).write(to: URL(filePath: svg))
+        let chart = BenchChart(rows: report.rows).svg()
+        if let svg { try Self.write(chart, to: svg) }
+        if let into {
+            try FileManager.default.createDirectory(
+                atPath: into, withIntermediateDirectories: true)
+            try Self.write(report.json() + "\n", to: into + "/benchmarks.json")
+            try Self.write(report.markdown() + "\n", to: into + "/benchmarks.md")
+            try Self.write(chart, to: into + "/benchmarks.svg")
         }
         if json {
             print(report.json())
@@ -101,11 +110,16 @@ struct BenchCommand: AsyncParsableCommand {
         }
     }
 
+    private static func write(_ text: String, to path: String) throws {
+        try Data(text.utf8).write(to: URL(filePath: path))
+    }
+
     private func runServer(_ kind: BenchServer.Kind) async throws {
         LineLogHandler.bootstrap(level: "warning", format: .text)
-        guard let folder, let secret = ProcessInfo.processInfo.environment[BenchServer.secretVariable]
-        else {
-            throw CommandFailure.cannotRun("--serve is for bench itself: it needs a folder and a secret")
+        let environment = ProcessInfo.processInfo.environment
+        guard let folder, let secret = environment[BenchServer.secretVariable] else {
+            throw CommandFailure.cannotRun(
+                "--serve is for bench itself: it needs a folder and a secret")
         }
         try await orCannotRun {
             try await BenchServer(kind: kind, folder: folder, secret: secret).run()
@@ -128,7 +142,8 @@ struct BenchContext: Sendable {
         self.rounds = rounds
         self.isQuick = isQuick
         let above = parent.map { URL(filePath: $0) } ?? FileManager.default.temporaryDirectory
-        root = above.appending(path: "tillbox-bench-\(ProcessInfo.processInfo.processIdentifier)").path
+        let name = "tillbox-bench-\(ProcessInfo.processInfo.processIdentifier)"
+        root = above.appending(path: name).path
         try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
     }
 
@@ -142,6 +157,9 @@ struct BenchContext: Sendable {
         defer { try? FileManager.default.removeItem(atPath: path) }
         return try await body(path)
     }
+
+    /// Says what is being measured.
+    func show(_ what: String, round: Int) { progress.show(what, round: round, of: rounds) }
 
     func removeAll() { try? FileManager.default.removeItem(atPath: root) }
 }

@@ -50,7 +50,7 @@ struct BenchValidate {
         let clock = ContinuousClock()
         // The first round warms both up and is not counted.
         for round in -1..<context.rounds {
-            context.progress.show("validation", round: max(0, round), of: context.rounds)
+            context.show("validation", round: max(0, round))
             var start = clock.now
             var known = 0
             for body in bodies {
@@ -93,7 +93,7 @@ struct BenchFeatures {
         var bytes: [Double] = []
         let sizes = [largest / 16, largest / 4, largest]
         for round in 0..<context.rounds {
-            context.progress.show("features", round: round, of: context.rounds)
+            context.show("features", round: round)
             for customers in sizes {
                 let before = BenchProcess.memoryBytes("VmRSS")
                 var benchmark = FeatureBenchmark(customers: customers)
@@ -133,7 +133,7 @@ struct BenchScore {
         var reports: [ScoreBenchmark.Report] = []
         var batches: [Int: [Double]] = [16: [], 256: []]
         for round in 0..<context.rounds {
-            context.progress.show("scoring", round: round, of: context.rounds)
+            context.show("scoring", round: round)
             reports.append(
                 try ScoreBenchmark(model: model).run(
                     rounds: 1, calls: context.size(8_000, quick: 800)))
@@ -157,8 +157,8 @@ struct BenchScore {
                 "score", "batches of 16", unit: "rows/s", batches[16] ?? [], against: "row by row",
                 single),
             BenchRow(
-                "score", "batches of 256", unit: "rows/s", batches[256] ?? [], against: "row by row",
-                single),
+                "score", "batches of 256", unit: "rows/s", batches[256] ?? [],
+                against: "row by row", single),
             BenchRow(
                 "score", "three reasons of one payment, p50", unit: "µs", better: .lower,
                 reports.map { Double($0.explanation.p50) / 1000 }),
@@ -205,9 +205,10 @@ struct BenchLedger {
     private func measure(movements: Int, batch: Int) async throws -> [LedgerBenchmark.Round] {
         var all: [LedgerBenchmark.Round] = []
         for round in 0..<context.rounds {
-            context.progress.show("ledger, \(movements) movements", round: round, of: context.rounds)
+            context.show("ledger, \(movements) movements", round: round)
             all += try await context.withFolder { folder in
-                try LedgerBenchmark(movements: movements, batch: batch, rounds: 1).run(folder: folder)
+                try LedgerBenchmark(movements: movements, batch: batch, rounds: 1)
+                    .run(folder: folder)
             }
         }
         return all

@@ -1,4 +1,5 @@
 import Foundation
+import NIOCore
 
 /// `tillbox bench gate`: signed webhooks until they are on disk, against the same HTTP server
 /// answering nothing, both as child processes and driven by the same client.
@@ -60,7 +61,7 @@ struct BenchGate {
         let count = context.size(40_000, quick: 2_000)
         var (ours, empty): ([Run], [Run]) = ([], [])
         for round in 0..<context.rounds {
-            context.progress.show("gate at saturation", round: round, of: context.rounds)
+            context.show("gate at saturation", round: round)
             ours.append(
                 try await Self.measure(.gate, count: count, rate: 0, seed: round, in: context))
             empty.append(
@@ -89,7 +90,7 @@ struct BenchGate {
         let count = rate * context.size(6, quick: 1)
         var (ours, empty, syncs): ([Run], [Run], [Double]) = ([], [], [])
         for round in 0..<context.rounds {
-            context.progress.show("gate at \(rate)/s", round: round, of: context.rounds)
+            context.show("gate at \(rate)/s", round: round)
             ours.append(
                 try await Self.measure(
                     .gate, count: count, rate: Double(rate), seed: round, in: context))

@@ -21,12 +21,13 @@ struct BenchLogAppend {
         let syncs = min(context.size(3_000, quick: 200), bytesMax / (batch * 1_050))
         var (ours, bare, megabytes): ([Double], [Double], [Double]) = ([], [], [])
         for round in 0..<context.rounds {
-            context.progress.show("log append, \(batch) records a sync", round: round, of: context.rounds)
+            context.show("log append, \(batch) records a sync", round: round)
             let (seconds, byteCount) = try await context.withFolder { folder in
                 try await append(batch: batch, syncs: syncs, in: folder)
             }
             let limit = try await context.withFolder { folder in
-                try BenchFile(path: folder + "/bare").write(byteCount: byteCount / syncs, count: syncs)
+                try BenchFile(path: folder + "/bare")
+                    .write(byteCount: byteCount / syncs, count: syncs)
             }
             ours.append(Double(syncs * batch) / seconds)
             bare.append(Double(syncs * batch) / limit.seconds)
@@ -62,7 +63,7 @@ struct BenchLogAppend {
         var (rates, bareRates): ([Double], [Double]) = ([], [])
         var (p50, p99, bare50, bare99): ([Double], [Double], [Double], [Double]) = ([], [], [], [])
         for round in 0..<context.rounds {
-            context.progress.show("log append, \(writers) writers", round: round, of: context.rounds)
+            context.show("log append, \(writers) writers", round: round)
             let run = try await context.withFolder { folder in
                 try await concurrently(writers: writers, each: each, in: folder)
             }
@@ -108,7 +109,9 @@ struct BenchLogAppend {
         let start = clock.now
         let samples = try await withThrowingTaskGroup(of: [Double].self) { group in
             for writer in 0..<writers {
-                group.addTask { try await Self.appendOneByOne(each, to: topic, from: writer * each) }
+                group.addTask {
+                    try await Self.appendOneByOne(each, to: topic, from: writer * each)
+                }
             }
             var all: [Double] = []
             for try await some in group { all += some }
@@ -125,7 +128,9 @@ struct BenchLogAppend {
         }
         let byteCount = Int(topic.byteCount)
         await log.close()
-        return Run(seconds: seconds, samples: samples, byteCount: byteCount, batchCount: max(1, batchCount))
+        return Run(
+            seconds: seconds, samples: samples, byteCount: byteCount,
+            batchCount: max(1, batchCount))
     }
 
     @concurrent

@@ -18,7 +18,7 @@ struct BenchLogRead {
             try await fill(folder + "/log", byteCount: byteCount).close()
             var (batches, records, bare): ([Double], [Double], [Double]) = ([], [], [])
             for round in 0..<context.rounds {
-                context.progress.show("log read", round: round, of: context.rounds)
+                context.show("log read", round: round)
                 batches.append(try await read(folder + "/log", decoding: false))
                 bare.append(try readBare(folder + "/log"))
                 records.append(try await read(folder + "/log", decoding: true))
@@ -29,8 +29,8 @@ struct BenchLogRead {
                     "log", "read, verified batches", unit: "MB/s", batches, against: peer, bare,
                     goal: .ratioAtLeast(0.8)),
                 BenchRow(
-                    "log", "read, verified and decoded records", unit: "MB/s", records, against: peer,
-                    bare),
+                    "log", "read, verified and decoded records", unit: "MB/s", records,
+                    against: peer, bare),
             ]
         }
     }
@@ -40,7 +40,6 @@ struct BenchLogRead {
         let log = try Log.open(at: path)
         let topic = try log.topic(try TopicName("bench"))
         let records = BenchRecords.make(256)
-        // Checked against the bytes appended, so that no segment is listed inside the loop.
         for _ in 0..<max(1, byteCount / (256 * 1_050)) { _ = try await topic.append(records) }
         return log
     }
@@ -90,8 +89,7 @@ struct BenchLogRead {
             try await context.withFolder { folder in
                 let log = try await fill(folder + "/log", byteCount: unit * factor)
                 for round in 0..<context.rounds {
-                    context.progress.show(
-                        "log recovery, \(unit * factor >> 20) MiB", round: round, of: context.rounds)
+                    context.show("log recovery, \(unit * factor >> 20) MiB", round: round)
                     let (opened, tail) = try await recover(folder, round)
                     ours.append(opened * 1000)
                     bare.append(tail * 1000)
@@ -101,8 +99,8 @@ struct BenchLogRead {
             times.append(ours)
             rows.append(
                 BenchRow(
-                    "log", "recovery of \(unit * factor >> 20) MiB", unit: "ms", better: .lower, ours,
-                    against: "reading the unsynced tail", bare, goal: .atMost(500)))
+                    "log", "recovery of \(unit * factor >> 20) MiB", unit: "ms", better: .lower,
+                    ours, against: "reading the unsynced tail", bare, goal: .atMost(500)))
         }
         rows.append(
             BenchRow(
@@ -115,7 +113,9 @@ struct BenchLogRead {
     /// opens the copy.
     ///
     /// - Returns: seconds to open it, and to read as many bytes as that had to.
-    private func recover(_ folder: String, _ round: Int) async throws -> (opened: Double, tail: Double) {
+    private func recover(
+        _ folder: String, _ round: Int
+    ) async throws -> (opened: Double, tail: Double) {
         let copy = "\(folder)/copy-\(round)"
         try copyAsKilled(folder + "/log", to: copy)
         defer { try? FileManager.default.removeItem(atPath: copy) }

@@ -23,7 +23,8 @@ struct BenchMachine: Hashable, Sendable, Codable {
         kernel = Self.text("/proc/sys/kernel/osrelease") ?? process.operatingSystemVersionString
         fileSystem = Self.fileSystem(of: scratch)
         date = Date.now.formatted(.iso8601)
-        loadBefore = Self.text("/proc/loadavg")?.split(separator: " ").first.flatMap { Double($0) } ?? 0
+        let load = Self.text("/proc/loadavg")?.split(separator: " ").first
+        loadBefore = load.flatMap { Double($0) } ?? 0
         version = Tillbox.version
     }
 

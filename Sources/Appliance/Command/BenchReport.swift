@@ -57,7 +57,8 @@ struct BenchRow: Hashable, Sendable, Codable {
         goal: BenchGoal? = nil
     ) {
         precondition(!values.isEmpty, "\(part) \(measure): no round")
-        precondition(peer == nil || peers.count == values.count, "\(part) \(measure): unpaired rounds")
+        precondition(
+            peer == nil || peers.count == values.count, "\(part) \(measure): unpaired rounds")
         self.part = part
         self.measure = measure
         self.unit = unit
@@ -124,7 +125,8 @@ struct BenchReport: Hashable, Sendable, Codable {
     }
 
     private static let columns = [
-        "part", "measure", "median", "unit", "against", "its median", "ratio", "spread", "goal", "met",
+        "part", "measure", "median", "unit", "against", "its median", "ratio", "spread", "goal",
+        "met",
     ]
 
     private func cells(_ row: BenchRow) -> [String] {
@@ -172,8 +174,8 @@ struct BenchReport: Hashable, Sendable, Codable {
     private var head: [String] {
         var head = machine.sentences
         head.append(
-            "Medians of \(rounds) alternating rounds; the ratio is the median of the rounds' ratios, "
-                + "the spread their smallest and largest.")
+            "Medians of \(rounds) alternating rounds; the ratio is the median of the rounds' "
+                + "ratios, the spread their smallest and largest.")
         if quick { head.append("QUICK: small sizes, not fit to be quoted.") }
         return head
     }

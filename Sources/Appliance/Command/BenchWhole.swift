@@ -1,4 +1,5 @@
 import Foundation
+import NIOCore
 
 /// `tillbox bench whole`: the daemon in a child process, from signed webhook to committed entries.
 struct BenchWhole {
@@ -29,7 +30,7 @@ struct BenchWhole {
         let count = context.size(60_000, quick: 3_000)
         var (runs, empty): ([Run], [BenchGate.Run]) = ([], [])
         for round in 0..<context.rounds {
-            context.progress.show("the whole way", round: round, of: context.rounds)
+            context.show("the whole way", round: round)
             runs.append(try await closedLoop(count: count, seed: round))
             empty.append(
                 try await BenchGate.measure(
@@ -101,7 +102,7 @@ struct BenchWhole {
         var ours: [BenchGate.Run] = []
         var empty: [BenchGate.Run] = []
         for round in 0..<context.rounds {
-            context.progress.show("the whole way at \(rate)/s", round: round, of: context.rounds)
+            context.show("the whole way at \(rate)/s", round: round)
             ours.append(
                 try await BenchGate.measure(
                     .whole, count: count, rate: Double(rate), seed: round, in: context))
