@@ -114,7 +114,8 @@ public final class Log: Sendable {
     private static func cursorConfiguration(_ configuration: LogConfiguration) -> LogConfiguration {
         var cursors = configuration
         cursors.segmentBytesMax = min(configuration.segmentBytesMax, Limits.cursorSegmentBytes)
-        cursors.preallocationBytes = min(configuration.preallocationBytes, Limits.cursorSegmentBytes / 4)
+        cursors.preallocationBytes = min(
+            configuration.preallocationBytes, Limits.cursorSegmentBytes / 4)
         cursors.tailCacheBytesMax = 0
         cursors.retentionAgeMilliseconds = nil
         cursors.retentionBytes = nil
@@ -164,7 +165,8 @@ public final class Log: Sendable {
     /// Deletes, in every topic, the segments that retention no longer keeps.
     ///
     /// - Returns: how many, by topic.
-    /// - Throws: as `Topic.applyRetention`; the topics after the one that failed are left as they are.
+    /// - Throws: as `Topic.applyRetention`; the topics after the one that failed are left as they
+    ///   are.
     public func applyRetention() async throws(LogError) -> [TopicName: Int] {
         var counts: [TopicName: Int] = [:]
         for topic in topics.all where topic.name != .cursors {
@@ -179,7 +181,8 @@ public final class Log: Sendable {
         do { return try disk.freeBytes(path) } catch { throw .disk(error) }
     }
 
-    /// Appends what is queued, syncs, marks the shutdown as clean and releases the folder. Idempotent.
+    /// Appends what is queued, syncs, marks the shutdown as clean and releases the folder.
+    /// Idempotent.
     public func close() async {
         // SAFETY: `close(_:)` calls its completion exactly once.
         await withUnsafeContinuation { continuation in
@@ -202,7 +205,8 @@ public final class Log: Sendable {
 
 /// What opening a topic found and did.
 public struct RecoveryReport: Hashable, Sendable {
-    /// Bytes of batches that were read because no checkpoint vouched for them. 0 after a clean close.
+    /// Bytes of batches that were read because no checkpoint vouched for them. 0 after a clean
+    /// close.
     public var scannedBytes: Int64 = 0
     /// Bytes of a torn, never acknowledged batch that were cut off.
     public var truncatedBytes: Int64 = 0

@@ -26,7 +26,8 @@ public enum LogError: Error, Hashable, Sendable {
     /// Another process has the folder. The id is 0 if it could not be read.
     case locked(path: String, by: Int32)
     case closed
-    /// A write or sync failed. What was not acknowledged may or may not be on disk: stop, and open anew.
+    /// A write or sync failed. What was not acknowledged may or may not be on disk: stop, and open
+    /// anew.
     case poisoned(DiskError)
     case disk(DiskError)
     /// A batch from elsewhere is compressed; nothing is wrong with it.
@@ -87,13 +88,14 @@ extension LogError: CustomStringConvertible {
         case .appendTooLarge(let bytes, let bytesMax):
             "\(bytes) bytes in one append exceed the limit of \(bytesMax): split them"
         case .sourcesOutOfOrder(let source, let after):
-            "source \(source) came after source \(after): give outputs in the order of their sources"
+            "source \(source) came after source \(after): order outputs by their sources"
         case .offsetOutOfRange(let requested, let start, let highWatermark):
             "offset \(requested) is outside \(start)..<\(highWatermark): start from one of these"
         case .readOnly: "the log is open for reading only"
         case .queueFull(let queued, let bytesMax):
             "\(queued) of \(bytesMax) bytes already wait for the disk: try again later"
-        case .diskFull(let path): "no space left for \(path): free some, and the log goes on by itself"
+        case .diskFull(let path):
+            "no space left for \(path): free some, and the log goes on by itself"
         case .cancelled: "the task was cancelled"
         case .locked(let path, let pid):
             "\(path) is in use by process \(pid): stop it, or choose another folder"

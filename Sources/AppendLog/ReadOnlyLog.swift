@@ -68,8 +68,8 @@ public struct ReadOnlyTopic: Sendable {
     /// Oldest first.
     public var segments: [SegmentSummary] { run.summaries() }
 
-    /// Records from `offset` on, of whole batches up to about `byteCountMax` but at least one; empty at
-    /// the end.
+    /// Records from `offset` on, of whole batches up to about `byteCountMax` but at least one;
+    /// empty at the end.
     ///
     /// - Throws: `.offsetOutOfRange`, `.corrupt`, `.unsupportedCompression`, `.disk`.
     public func read(

@@ -21,9 +21,13 @@ struct LogTests {
         _ = try await topic.append([makeRecord("kept")])
         let waiting = Task { await log.waitForPoison() }
         disk.faults.failing = [.sync: EIO]
-        let thrown = await #expect(throws: LogError.self) { try await topic.append([makeRecord("lost")]) }
+        let thrown = await #expect(throws: LogError.self) {
+            try await topic.append([makeRecord("lost")])
+        }
         let error = try #require(thrown)
-        guard case .poisoned(let failure) = error else { return #expect(Bool(false), "\(String(describing: error))") }
+        guard case .poisoned(let failure) = error else {
+            return #expect(Bool(false), "\(String(describing: error))")
+        }
         #expect(failure.operation == .sync)
         disk.faults.failing = [:]
         #expect(await waiting.value == error)
@@ -60,7 +64,9 @@ struct LogTests {
                 refusal = error
             }
         }
-        guard case .diskFull = refusal else { return #expect(Bool(false), "\(String(describing: refusal))") }
+        guard case .diskFull = refusal else {
+            return #expect(Bool(false), "\(String(describing: refusal))")
+        }
         #expect(refusal?.isRetryable == true)
         #expect(try topic.readAll().count == appended)
         disk.faults.capacityBytes = nil
@@ -81,7 +87,10 @@ struct LogTests {
             try await log.cursors.commit(Offset(11), group: group, topic: name)
         }
         #expect(log.cursors.groups == [group])
-        #expect(log.cursors.positions(of: group) == [name: GroupPosition(committed: Offset(4), lagRecords: 6)])
+        #expect(
+            log.cursors.positions(of: group) == [
+                name: GroupPosition(committed: Offset(4), lagRecords: 6)
+            ])
         await log.close()
 
         #expect(try Log.openReadOnly(at: folder.log).cursors == [group: [name: Offset(4)]])
@@ -101,7 +110,9 @@ struct LogTests {
         _ = try await topic.append((0..<500).map { makeRecord("\($0)") })
         let other = try GroupName("other")
         try await log.cursors.commit(Offset(3), group: other, topic: name)
-        for index in Int64(0)..<500 { try await log.cursors.commit(Offset(index), group: group, topic: name) }
+        for index in Int64(0)..<500 {
+            try await log.cursors.commit(Offset(index), group: group, topic: name)
+        }
         await log.close()
         let files = try FileManager.default.contentsOfDirectory(atPath: folder.log + "/__cursors-0")
         #expect(files.filter { $0.hasSuffix(".log") }.count <= 2)
@@ -116,7 +127,9 @@ struct LogTests {
         let folder = try ScratchFolder()
         let log = try Log.open(at: folder.log, configuration: .small)
         let topic = try log.topic(name)
-        for index in 0..<100 { _ = try await topic.append([makeRecord("\(index)", at: Int64(index))]) }
+        for index in 0..<100 {
+            _ = try await topic.append([makeRecord("\(index)", at: Int64(index))])
+        }
         func listing() throws -> [String] {
             try FileManager.default.subpathsOfDirectory(atPath: folder.log).sorted()
         }

@@ -22,7 +22,9 @@ struct TopicTests {
                     var told: [(Offset, String)] = []
                     for index in 0..<10 {
                         let text = "\(task)-\(index)"
-                        let range = try await topic.append([makeRecord(text), makeRecord(text + "b")])
+                        let range = try await topic.append([
+                            makeRecord(text), makeRecord(text + "b"),
+                        ])
                         #expect(range.lowerBound.distance(to: range.upperBound) == 2)
                         #expect(topic.highWatermark >= range.upperBound)
                         told.append((range.lowerBound, text))
@@ -53,7 +55,9 @@ struct TopicTests {
         }
         await log.close()
         await log.close()
-        await #expect(throws: LogError.closed) { try await log.topic(name).append([makeRecord("x")]) }
+        await #expect(throws: LogError.closed) {
+            try await log.topic(name).append([makeRecord("x")])
+        }
         await (try Log.open(at: folder.log)).close()
     }
 
@@ -94,14 +98,18 @@ struct TopicTests {
             _ = try await topic.append([makeRecord(text, at: Int64(index * 10))])
         }
         #expect(topic.segments.count > 5)
-        #expect(topic.segments.map(\.end).dropLast() == topic.segments.map(\.baseOffset).dropFirst())
+        #expect(
+            topic.segments.map(\.end).dropLast() == topic.segments.map(\.baseOffset).dropFirst())
         for byteCountMax in [1, 1000, 1 << 20] {
             let stored = try topic.readAll(byteCountMax: byteCountMax)
             #expect(stored.map(\.offset.rawValue) == Array(0..<200))
         }
         for offset in Int64(0)..<200 {
-            #expect(try topic.read(from: Offset(offset), byteCountMax: 1).first?.offset == Offset(offset))
-            #expect(try topic.offset(at: Timestamp(milliseconds: offset * 10 - 3)) == Offset(offset))
+            #expect(
+                try topic.read(from: Offset(offset), byteCountMax: 1).first?.offset
+                    == Offset(offset))
+            #expect(
+                try topic.offset(at: Timestamp(milliseconds: offset * 10 - 3)) == Offset(offset))
         }
         #expect(try topic.offset(at: Timestamp(milliseconds: 1991)) == nil)
         #expect(try topic.read(from: Offset(200)).isEmpty)
@@ -120,7 +128,9 @@ struct TopicTests {
         let topic = try log.topic(name)
         let group = try GroupName("ledger")
         for index in 0..<200 {
-            _ = try await topic.append([makeRecord("\(index) " + String(repeating: "x", count: 100))])
+            _ = try await topic.append([
+                makeRecord("\(index) " + String(repeating: "x", count: 100))
+            ])
         }
         let before = topic.segments
         try await log.cursors.commit(before[2].end, group: group, topic: name)
@@ -136,7 +146,8 @@ struct TopicTests {
         await log.close()
         let again = try Log.open(at: folder.log, configuration: configuration)
         #expect(try again.topic(name).segments == kept)
-        let files = try FileManager.default.contentsOfDirectory(atPath: folder.log + "/webhook.received-0")
+        let files = try FileManager.default.contentsOfDirectory(
+            atPath: folder.log + "/webhook.received-0")
         #expect(files.filter { $0.hasSuffix(".log") }.count == kept.count)
         #expect(files.filter { $0.hasSuffix(".deleted") }.isEmpty)
         await again.close()
@@ -187,7 +198,9 @@ struct TopicTests {
         let same = try reopened.topic(name)
         #expect(same.lastSource(of: producer) == Offset(6))
         #expect(try await same.append(outputs([6]), producer: producer).refusedCount == 1)
-        #expect(try same.read(from: .zero)[0].record.header("source-offset").map(Array.init) == Array("3".utf8))
+        #expect(
+            try same.read(from: .zero)[0].record.header("source-offset").map(Array.init)
+                == Array("3".utf8))
         await reopened.close()
     }
 
@@ -205,7 +218,9 @@ struct TopicTests {
             timestamp: Timestamp(milliseconds: 0))
         let tooLarge = await #expect(throws: LogError.self) { try await topic.append([huge]) }
         guard case .recordTooLarge = tooLarge else { return #expect(Bool(false)) }
-        let tooMany = await #expect(throws: LogError.self) { try await topic.append([large, large, large]) }
+        let tooMany = await #expect(throws: LogError.self) {
+            try await topic.append([large, large, large])
+        }
         guard case .appendTooLarge = tooMany else { return #expect(Bool(false)) }
         #expect(try await topic.append([large]) == Offset(0)..<Offset(1))
         #expect(try topic.read(from: .zero, byteCountMax: 1).count == 1)
@@ -237,7 +252,9 @@ struct TopicTests {
         #expect(try log.topic(name) === log.topic(name))
         _ = try log.topic(try TopicName("a"))
         #expect(log.topicNames.map(\.rawValue) == ["a", "webhook.received"])
-        for bad in ["", ".", "..", "a/b", "a b", "ä", "__cursors", String(repeating: "x", count: 250)] {
+        for bad in [
+            "", ".", "..", "a/b", "a b", "ä", "__cursors", String(repeating: "x", count: 250),
+        ] {
             #expect(throws: LogError.invalidTopicName(bad)) { try TopicName(bad) }
         }
         await log.close()
@@ -249,7 +266,8 @@ struct TopicTests {
         let topic = try log.topic(name)
         let producer = try ProducerName("score")
         for index in 0..<40 {
-            _ = try await topic.append((0..<5).map { makeRecord("\(index) \($0) " + String(repeating: "x", count: 50)) })
+            _ = try await topic.append(
+                (0..<5).map { makeRecord("\(index) \($0) " + String(repeating: "x", count: 50)) })
             _ = try await topic.append(
                 [SourcedRecord(source: Offset(Int64(index)), record: makeRecord("derived"))],
                 producer: producer)
@@ -260,7 +278,9 @@ struct TopicTests {
             for batch in try KafkaPython.read(segment: URL(fileURLWithPath: segment.file)) {
                 #expect(batch.crcIsValid == true)
                 #expect(batch.baseOffset == offset)
-                #expect(batch.records.map(\.offset) == (0..<batch.records.count).map { offset + Int64($0) })
+                #expect(
+                    batch.records.map(\.offset)
+                        == (0..<batch.records.count).map { offset + Int64($0) })
                 if batch.producerId != -1 { #expect(batch.producerId == producer.id) }
                 offset += Int64(batch.records.count)
             }

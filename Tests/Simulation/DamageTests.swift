@@ -29,7 +29,9 @@ struct DamageTests {
             let records = (0..<2).map { index in
                 Record(
                     key: Array("k\(batch)".utf8)[...],
-                    value: Array("value \(batch) \(index) \(String(repeating: "x", count: batch * 7))".utf8)[...],
+                    value: Array(
+                        "value \(batch) \(index) \(String(repeating: "x", count: batch * 7))".utf8)[
+                            ...],
                     timestamp: Timestamp(milliseconds: Int64(batch * 10 + index)))
             }
             values += records.map { Array($0.value ?? []) }
@@ -43,7 +45,9 @@ struct DamageTests {
         return Built(disk: disk, values: values, positions: positions)
     }
 
-    static func open(_ disk: SimulatedDisk, _ scheduler: SteppedScheduler = SteppedScheduler()) throws -> Log {
+    static func open(_ disk: SimulatedDisk, _ scheduler: SteppedScheduler = SteppedScheduler())
+        throws -> Log
+    {
         var configuration = LogConfiguration()
         configuration.segmentBytesMax = 8 << 10
         configuration.preallocationBytes = 4 << 10
@@ -65,7 +69,9 @@ struct DamageTests {
         return values
     }
 
-    @Test("a flipped bit after a crash is refused by its offset, or cut off with the last batch, or harmless")
+    @Test(
+        "a bit flipped after a crash is refused by offset, cut off with the last batch, or harmless"
+    )
     func bitRotAfterCrash() throws {
         let end = try Self.build(isClosed: false).positions[Self.batchCount]
         for position in 0..<end {
@@ -81,13 +87,16 @@ struct DamageTests {
             } catch LogError.corrupt(let corruption) {
                 #expect(corruption.file == Self.segment)
                 #expect(corruption.offset == Offset(Int64(batch * 2)), "byte \(position)")
-                #expect(built.disk.contents[Self.segment] == damaged, "byte \(position): changed it")
+                #expect(
+                    built.disk.contents[Self.segment] == damaged, "byte \(position): changed it")
                 #expect(throws: LogError.corrupt(corruption)) { try Self.open(built.disk) }
             }
         }
     }
 
-    @Test("a flipped bit after a clean shutdown is never cut off: reading names it, and so does verify")
+    @Test(
+        "a bit flipped after a clean shutdown is never cut off: reading and verify name it"
+    )
     func bitRotAfterClose() throws {
         let end = try Self.build(isClosed: true).positions[Self.batchCount]
         for position in 0..<end {
@@ -134,7 +143,9 @@ struct DamageTests {
             let bytes = try #require(built.disk.contents[Self.segment])
             let batch = Array(bytes[built.positions[from]..<built.positions[from + 1]])
             built.disk.overwrite(Self.segment, at: built.positions[to], with: batch)
-            let error = #expect(throws: LogError.self) { try Self.readAll(try Self.open(built.disk)) }
+            let error = #expect(throws: LogError.self) {
+                try Self.readAll(try Self.open(built.disk))
+            }
             guard case .corrupt(let corruption) = error else {
                 Issue.record("\(String(describing: error))")
                 continue
@@ -166,7 +177,9 @@ struct DamageTests {
         let file = try built.disk.open(Self.segment, .readWrite)
         try file.truncate(Int64(built.positions[5]))
         let error = #expect(throws: LogError.self) { try Self.open(built.disk) }
-        guard case .corrupt(let corruption) = error else { return #expect(Bool(false), "\(String(describing: error))") }
+        guard case .corrupt(let corruption) = error else {
+            return #expect(Bool(false), "\(String(describing: error))")
+        }
         #expect(corruption.kind == .missing)
     }
 

@@ -1,7 +1,7 @@
 import AppendLog
 
-/// What a log must never be: one that calls sync again when it failed. The second call succeeds, over
-/// pages that are lost.
+/// What a log must never be: one that calls sync again when it failed. The second call succeeds,
+/// over pages that are lost.
 struct RetryingDisk: Disk {
     let disk: SimulatedDisk
 

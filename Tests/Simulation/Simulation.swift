@@ -2,7 +2,8 @@ import AppendLog
 import Foundation
 import Synchronization
 
-/// One history: a run of appends, reads, commits and so on, that is a function of its seed, with faults.
+/// One history: a run of appends, reads, commits and so on, that is a function of its seed, with
+/// faults.
 ///
 /// Everything happens on the caller's thread, in steps; nothing sleeps.
 final class Simulation {
@@ -80,7 +81,8 @@ final class Simulation {
         scheduler = SteppedScheduler()
         do {
             log = try Log.open(
-                at: Self.path, disk: options.retriesSync ? RetryingDisk(disk) : disk, clock: clock, scheduler: scheduler,
+                at: Self.path, disk: options.retriesSync ? RetryingDisk(disk) : disk, clock: clock,
+                scheduler: scheduler,
                 configuration: Self.configuration(retention: options.retention))
             for topic in Self.topics { openTopics[topic] = try log?.topic(topic) }
         } catch {
@@ -147,7 +149,8 @@ final class Simulation {
             throw SimulationFailure(what: "\(name) changed over a clean shutdown")
         }
         // A full disk may have kept the last checkpoint from being written.
-        for report in log?.recovery.values ?? [:].values where report != RecoveryReport() && !mayRunOut {
+        for report in log?.recovery.values ?? [:].values
+        where report != RecoveryReport() && !mayRunOut {
             throw SimulationFailure(what: "a clean shutdown needed recovery: \(report)")
         }
     }
@@ -163,9 +166,11 @@ final class Simulation {
         // Mostly small, sometimes several pages.
         let count =
             generator.isOne(in: 8)
-            ? Int.random(in: 0...9000, using: &generator) : Int.random(in: 0...300, using: &generator)
+            ? Int.random(in: 0...9000, using: &generator)
+            : Int.random(in: 0...300, using: &generator)
         var filler = SeededGenerator(seed: UInt64(valueCount))
-        return Array("\(valueCount):".utf8) + (0..<count).map { _ in UInt8(truncatingIfNeeded: filler.next()) }
+        return Array("\(valueCount):".utf8)
+            + (0..<count).map { _ in UInt8(truncatingIfNeeded: filler.next()) }
     }
 
     private func record(_ value: [UInt8]) -> Record {
@@ -191,14 +196,17 @@ final class Simulation {
         let name = someTopic()
         let producer = Self.producers[Int.random(in: 0..<2, using: &generator)]
         var source = models[name]?.nextSource[producer] ?? 0
-        if generator.isOne(in: 3) { source = max(0, source - Int64.random(in: 1...3, using: &generator)) }
+        if generator.isOne(in: 3) {
+            source = max(0, source - Int64.random(in: 1...3, using: &generator))
+        }
         var outputs: [SourcedRecord] = []
         for _ in 0..<Int.random(in: 1...3, using: &generator) {
             let count = Int.random(in: 1...2, using: &generator)
             for _ in 0..<count {
                 var record = record(someValue())
                 record.headers = [
-                    RecordHeader("producer", producer.rawValue), RecordHeader("outputs", "\(count)"),
+                    RecordHeader("producer", producer.rawValue),
+                    RecordHeader("outputs", "\(count)"),
                 ]
                 outputs.append(SourcedRecord(source: Offset(source), record: record))
             }
@@ -235,7 +243,9 @@ final class Simulation {
         scheduler.run()
         try? takeAnswers()
         guard !isOver else { return }
-        for topic in Self.topics { cursors[CursorKey(group: group, topic: topic)]?.requested.append(nil) }
+        for topic in Self.topics {
+            cursors[CursorKey(group: group, topic: topic)]?.requested.append(nil)
+        }
         let isDone = Mutex(false)
         log?.cursors.remove(group: group) { result in
             if case .success = result { isDone.withLock { $0 = true } }
@@ -256,7 +266,8 @@ final class Simulation {
             let before = topic.start
             _ = topic.applyRetentionNow(needed: needed)
             if let needed, topic.start > before, topic.start > needed {
-                throw SimulationFailure(what: "retention went past a group at \(needed) to \(topic.start)")
+                throw SimulationFailure(
+                    what: "retention went past a group at \(needed) to \(topic.start)")
             }
         }
     }
@@ -274,7 +285,9 @@ final class Simulation {
             case .cursor(let group, let name, let index, let result):
                 let key = CursorKey(group: group, topic: name)
                 guard case .success = result else { continue }
-                guard let requested = cursors[key]?.requested, index < requested.count else { continue }
+                guard let requested = cursors[key]?.requested, index < requested.count else {
+                    continue
+                }
                 cursors[key]?.durable = requested[index]
                 // Later requests may still turn up; earlier ones may not.
                 cursors[key]?.settled = index + 1
@@ -294,11 +307,13 @@ final class Simulation {
         guard var model = models[name] else { return }
         let append = model.appends[index]
         guard
-            Int(outcome.appended.lowerBound.distance(to: outcome.appended.upperBound)) + outcome.refusedCount
+            Int(outcome.appended.lowerBound.distance(to: outcome.appended.upperBound))
+                + outcome.refusedCount
                 == append.values.count
         else { throw SimulationFailure(what: "append of \(append.values.count) got \(outcome)") }
         if !outcome.appended.isEmpty, outcome.appended.lowerBound != model.highWatermark {
-            throw SimulationFailure(what: "\(name): \(outcome) does not follow \(model.highWatermark)")
+            throw SimulationFailure(
+                what: "\(name): \(outcome) does not follow \(model.highWatermark)")
         }
         // Sources do not decrease, so what was refused came first.
         for (place, value) in append.values.dropFirst(outcome.refusedCount).enumerated() {
@@ -307,7 +322,8 @@ final class Simulation {
         if let producer = append.producer {
             let last = model.lastSource[producer] ?? Offset(-1)
             guard outcome.refusedCount == append.sources.count(where: { $0 <= last }) else {
-                throw SimulationFailure(what: "\(name): \(outcome) of \(append.sources) after \(last)")
+                throw SimulationFailure(
+                    what: "\(name): \(outcome) of \(append.sources) after \(last)")
             }
             model.lastSource[producer] = max(last, append.sources.last ?? last)
         }

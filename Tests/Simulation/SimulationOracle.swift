@@ -40,7 +40,8 @@ extension Simulation {
             throw fail("\(name) starts at \(start), past what retention might delete")
         }
         guard topic.highWatermark >= model.highWatermark else {
-            throw fail("\(name) ends at \(topic.highWatermark), acknowledged to \(model.highWatermark)")
+            throw fail(
+                "\(name) ends at \(topic.highWatermark), acknowledged to \(model.highWatermark)")
         }
         var found: [Offset: [UInt8]] = [:]
         for record in stored { found[record.offset] = Array(record.record.value ?? []) }
@@ -54,7 +55,8 @@ extension Simulation {
         models[name] = model
     }
 
-    /// Of what was not acknowledged, each append is there whole or not at all, and each source once.
+    /// Of what was not acknowledged, each append is there whole or not at all, and each source
+    /// once.
     private func checkUnacknowledged(
         _ name: TopicName, _ stored: [StoredRecord], _ model: inout TopicModel
     ) throws {
@@ -92,19 +94,27 @@ extension Simulation {
         _ name: TopicName, _ stored: [StoredRecord], _ model: inout TopicModel, _ topic: Topic
     ) throws {
         for producer in Self.producers {
-            let all = stored.filter { $0.record.header("producer").map(Array.init) == Array(producer.rawValue.utf8) }
+            let all = stored.filter {
+                $0.record.header("producer").map(Array.init) == Array(producer.rawValue.utf8)
+            }
             var sources: [Int64] = []
             var outputs: [Int64: Int] = [:]
             for record in all {
-                let text = String(decoding: record.record.header(SourcedRecord.headerName) ?? [], as: UTF8.self)
-                guard let source = Int64(text) else { throw fail("\(name): no source at \(record.offset)") }
-                guard source >= sources.last ?? -1 else { throw fail("\(name): source \(source) again") }
+                let text = String(
+                    decoding: record.record.header(SourcedRecord.headerName) ?? [], as: UTF8.self)
+                guard let source = Int64(text) else {
+                    throw fail("\(name): no source at \(record.offset)")
+                }
+                guard source >= sources.last ?? -1 else {
+                    throw fail("\(name): source \(source) again")
+                }
                 sources.append(source)
                 outputs[source, default: 0] += 1
                 let wanted = String(decoding: record.record.header("outputs") ?? [], as: UTF8.self)
                 let isLast = record.offset == all.last(where: { $0.source == source })?.offset
                 if isLast, topic.start == .zero, String(outputs[source] ?? 0) != wanted {
-                    throw fail("\(name): \(outputs[source] ?? 0) of \(wanted) outputs of source \(source)")
+                    throw fail(
+                        "\(name): \(outputs[source] ?? 0) of \(wanted) outputs of source \(source)")
                 }
             }
             let known = topic.lastSource(of: producer)
@@ -122,9 +132,12 @@ extension Simulation {
     private func checkTimes(_ name: TopicName) throws {
         let stored = try readAll(name)
         let topic = try topic(name)
-        var times = stored.isEmpty ? [] : [Timestamp(milliseconds: 0), Timestamp(milliseconds: .max)]
+        var times =
+            stored.isEmpty ? [] : [Timestamp(milliseconds: 0), Timestamp(milliseconds: .max)]
         for _ in 0..<3 {
-            if let some = stored.randomElement(using: &generator) { times.append(some.record.timestamp) }
+            if let some = stored.randomElement(using: &generator) {
+                times.append(some.record.timestamp)
+            }
         }
         for time in times {
             let found = try topic.offset(at: time)
@@ -144,7 +157,9 @@ extension Simulation {
         let records = try topic.read(
             from: offset, byteCountMax: Int.random(in: 1...20_000, using: &generator))
         try takeAnswers()
-        guard records.first?.offset == offset else { throw fail("\(name): read \(offset) got nothing") }
+        guard records.first?.offset == offset else {
+            throw fail("\(name): read \(offset) got nothing")
+        }
         for record in records
         where models[name]?.durable[record.offset] != Array(record.record.value ?? []) {
             throw fail("\(name): read \(record.offset), which was not acknowledged, or not so")
@@ -160,7 +175,9 @@ extension Simulation {
                 let model = cursors[key] ?? CursorModel()
                 let allowed = [model.durable] + model.requested[model.settled...]
                 guard allowed.contains(found) else {
-                    throw fail("cursor \(group)/\(name) is \(String(describing: found)), not in \(allowed)")
+                    throw fail(
+                        "cursor \(group)/\(name) is \(String(describing: found)), not in \(allowed)"
+                    )
                 }
                 if let found, found > (try topic(name)).highWatermark {
                     throw fail("cursor \(group)/\(name) is beyond the end")
@@ -191,6 +208,8 @@ extension TopicModel.Append {
 
 extension StoredRecord {
     fileprivate var source: Int64? {
-        record.header(SourcedRecord.headerName).flatMap { Int64(String(decoding: $0, as: UTF8.self)) }
+        record.header(SourcedRecord.headerName).flatMap {
+            Int64(String(decoding: $0, as: UTF8.self))
+        }
     }
 }

@@ -23,8 +23,8 @@ extension Simulation {
         return operationCount
     }
 
-    /// What comes after a power cut or a killed process: open again, perhaps with another cut in the
-    /// middle, and ask the oracle; then again, which must change nothing.
+    /// What comes after a power cut or a killed process: open again, perhaps with another cut in
+    /// the middle, and ask the oracle; then again, which must change nothing.
     func recover() throws {
         stopProcess()
         var faults = SimulatedDisk.Faults()
@@ -38,7 +38,9 @@ extension Simulation {
                 // It opened before the cut came.
                 if !disk.isPowerOff { break }
             } catch let error as LogError {
-                guard disk.isPowerOff else { throw SimulationFailure(what: "recovery failed: \(error)") }
+                guard disk.isPowerOff else {
+                    throw SimulationFailure(what: "recovery failed: \(error)")
+                }
             }
             stopProcess()
         }
@@ -63,7 +65,10 @@ extension Simulation {
         for name in Self.topics {
             let answer = Answers()
             guard let topic = openTopics[name] else { continue }
-            topic.append([]) { answer.add(.append(name, 0, $0.map { AppendOutcome(appended: $0, refusedCount: 0) })) }
+            topic.append([]) {
+                answer.add(
+                    .append(name, 0, $0.map { AppendOutcome(appended: $0, refusedCount: 0) }))
+            }
             scheduler.run()
             switch answer.take().first {
             // Closed, if the failure came while the log was being closed.
@@ -84,7 +89,8 @@ extension Simulation {
         simulation.isReopening = false
         try simulation.run(steps: 60)
         guard !simulation.isOver else {
-            throw SimulationFailure(what: "a full disk stopped the log: \(String(describing: simulation.log?.poison))")
+            throw SimulationFailure(
+                what: "a full disk stopped the log: \(String(describing: simulation.log?.poison))")
         }
         simulation.disk.faults.capacityBytes = nil
         // Nothing is let off from here on: every append must succeed.

@@ -5,8 +5,10 @@ import Testing
 @Suite("Simulated disks")
 struct SimulationTests {
     /// `make simulate SEED=n COUNT=m` sets these.
-    static let seed = ProcessInfo.processInfo.environment["TILLBOX_SIMULATE_SEED"].flatMap(UInt64.init)
-    static let count = ProcessInfo.processInfo.environment["TILLBOX_SIMULATE_COUNT"].flatMap(Int.init)
+    static let seed = ProcessInfo.processInfo.environment["TILLBOX_SIMULATE_SEED"].flatMap(
+        UInt64.init)
+    static let count = ProcessInfo.processInfo.environment["TILLBOX_SIMULATE_COUNT"].flatMap(
+        Int.init)
 
     static func seeds(_ count: Int) -> [UInt64] {
         (0..<UInt64(Self.count ?? count)).map { (seed ?? 1) &+ $0 }
@@ -27,9 +29,12 @@ struct SimulationTests {
         if count != nil { print("SEED=\(seed): \(what), all well") }
     }
 
-    @Test("nothing acknowledged is lost when the power fails, at any operation", arguments: seeds(16))
+    @Test(
+        "nothing acknowledged is lost when the power fails, at any operation", arguments: seeds(16))
     func powerCuts(seed: UInt64) {
-        guard let operationCount = Self.run(seed, Simulation.Options(), "without a cut") else { return }
+        guard let operationCount = Self.run(seed, Simulation.Options(), "without a cut") else {
+            return
+        }
         for operation in 1...operationCount {
             var options = Simulation.Options()
             options.powerCutAt = operation
@@ -38,7 +43,8 @@ struct SimulationTests {
         Self.progress(seed, "\(operationCount) power cuts")
     }
 
-    @Test("a failed operation poisons the log, and nothing acknowledged is lost", arguments: seeds(4))
+    @Test(
+        "a failed operation poisons the log, and nothing acknowledged is lost", arguments: seeds(4))
     func failures(seed: UInt64) {
         var options = Simulation.Options()
         options.stepCount = 25
@@ -46,7 +52,8 @@ struct SimulationTests {
         for operation in 1...operationCount {
             for code in [EIO, ENOSPC] {
                 options.failures = [operation: code]
-                guard Self.run(seed, options, "error \(code) at operation \(operation)") != nil else {
+                guard Self.run(seed, options, "error \(code) at operation \(operation)") != nil
+                else {
                     return
                 }
             }
@@ -54,7 +61,9 @@ struct SimulationTests {
         Self.progress(seed, "\(operationCount * 2) failures")
     }
 
-    @Test("a full disk refuses appends, and the log goes on when there is space", arguments: seeds(60))
+    @Test(
+        "a full disk refuses appends, and the log goes on when there is space", arguments: seeds(60)
+    )
     func diskFull(seed: UInt64) {
         do {
             try Simulation.diskFullHistory(seed: seed)

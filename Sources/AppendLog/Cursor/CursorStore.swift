@@ -2,10 +2,10 @@ internal import Synchronization
 
 /// Where each group of consumers is in each topic: the offset of the record it reads next.
 ///
-/// The cursors live in a topic of their own, `__cursors`, so they are durable, checked and recovered as
-/// any record is. A record's key is `<topic>/<group>`, its value the offset in decimal digits, or null
-/// once the group is removed; the last record of a key counts. When that topic has grown by a segment,
-/// all cursors are written once more and what lies before is deleted.
+/// The cursors live in a topic of their own, `__cursors`, so they are durable, checked and
+/// recovered as any record is. A record's key is `<topic>/<group>`, its value the offset in decimal
+/// digits, or null once the group is removed; the last record of a key counts. When that topic has
+/// grown by a segment, all cursors are written once more and what lies before is deleted.
 public final class CursorStore: Sendable {
     struct Key: Hashable, Sendable, Comparable {
         var topic: TopicName
@@ -54,7 +54,8 @@ public final class CursorStore: Sendable {
     ///
     /// Cursors may go back as well as forward.
     ///
-    /// - Throws: `.offsetOutOfRange` beyond the topic's high watermark or in a topic that is not there,
+    /// - Throws: `.offsetOutOfRange` beyond the topic's high watermark or in a topic that is not
+    ///   there,
     ///   and what an append throws.
     public func commit(
         _ offset: Offset, group: GroupName, topic: TopicName
@@ -130,8 +131,8 @@ public final class CursorStore: Sendable {
         _ completion: @escaping @Sendable (Result<Void, LogError>) -> Void
     ) {
         let records = changes.map { Self.encode($0.key, $0.offset, clock.now()) }
-        // Held for both, so that changes are appended in the order in which they are noted. `enqueue`
-        // completes nothing on this thread, which would then take the lock again.
+        // Held for both, so that changes are appended in the order in which they are noted.
+        // `enqueue` completes nothing on this thread, which would then take the lock again.
         let refusal = state.withLock { state -> LogError? in
             state.ticket += 1
             let ticket = state.ticket

@@ -1,7 +1,7 @@
 /// The one door to the file system.
 ///
-/// Paths are absolute or relative as the caller likes; the log only ever appends `/name` to the path
-/// it was opened at. All calls block. Sizes and positions are in bytes.
+/// Paths are absolute or relative as the caller likes; the log only ever appends `/name` to the
+/// path it was opened at. All calls block. Sizes and positions are in bytes.
 public protocol Disk: Sendable {
     func open(_ path: String, _ mode: OpenMode) throws(DiskError) -> any DiskFile
     /// Makes the folder, unless it is there; its parent must be.
@@ -29,12 +29,15 @@ public protocol DiskFile: AnyObject, Sendable {
     func read(at position: Int64, count: Int) throws(DiskError) -> [UInt8]
     /// Writes some of `bytes[range]`, and says how many.
     func write(_ bytes: [UInt8], _ range: Range<Int>, at position: Int64) throws(DiskError) -> Int
-    /// Makes sure that the file has space for, and at least the size of, `byteCount` bytes; new ones are zero.
+    /// Makes sure that the file has space for, and at least the size of, `byteCount` bytes; new
+    /// ones are zero.
     func preallocate(_ byteCount: Int64) throws(DiskError)
     func truncate(_ byteCount: Int64) throws(DiskError)
-    /// Makes the file's bytes and size durable. After a failure nobody knows which are: never retry.
+    /// Makes the file's bytes and size durable. After a failure nobody knows which are: never
+    /// retry.
     func sync() throws(DiskError)
-    /// Forgets what memory holds of the file's clean pages, so that the next reads come from the disk.
+    /// Forgets what memory holds of the file's clean pages, so that the next reads come from the
+    /// disk.
     func dropCache() throws(DiskError)
 }
 

@@ -12,7 +12,9 @@ public struct PosixDisk: Disk {
             case .readWrite: O_RDWR
             case .create: O_RDWR | O_CREAT | O_TRUNC
             }
-        let descriptor = try retrying(.open, path) { Foundation.open(path, flags | O_CLOEXEC, 0o640) }
+        let descriptor = try retrying(.open, path) {
+            Foundation.open(path, flags | O_CLOEXEC, 0o640)
+        }
         return PosixFile(descriptor: descriptor, path: path)
     }
 
@@ -149,7 +151,8 @@ private final class PosixFile: DiskFile {
         // SAFETY: pread writes at most the capacity that is left, and `done` counts what it wrote.
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, done in
             while done < count, let base = buffer.baseAddress {
-                let got = pread(descriptor, base + done, count - done, off_t(position) + off_t(done))
+                let got = pread(
+                    descriptor, base + done, count - done, off_t(position) + off_t(done))
                 if got > 0 {
                     done += got
                 } else if got == 0 {
@@ -169,7 +172,9 @@ private final class PosixFile: DiskFile {
         // SAFETY: the range was checked against the array, whose buffer outlives the call.
         return try retrying(.write, path) {
             bytes.withUnsafeBytes {
-                pwrite(descriptor, $0.baseAddress.map { $0 + range.lowerBound }, range.count, off_t(position))
+                pwrite(
+                    descriptor, $0.baseAddress.map { $0 + range.lowerBound }, range.count,
+                    off_t(position))
             }
         }
     }

@@ -14,5 +14,7 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
     }
 
     /// True once in `count` times.
-    public mutating func isOne(in count: Int) -> Bool { Int.random(in: 0..<count, using: &self) == 0 }
+    public mutating func isOne(in count: Int) -> Bool {
+        Int.random(in: 0..<count, using: &self) == 0
+    }
 }

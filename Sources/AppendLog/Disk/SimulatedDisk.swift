@@ -4,8 +4,8 @@ internal import Synchronization
 /// A disk in memory that can fail in every way a disk fails, as a function of a seed.
 ///
 /// It keeps what is written apart from what is synced, for the bytes of files and for the names in
-/// folders. `crash()` is a power cut: of what was not synced, any part may be left. Every operation that
-/// changes something has a number, counted from 1, at which a fault can be set.
+/// folders. `crash()` is a power cut: of what was not synced, any part may be left. Every operation
+/// that changes something has a number, counted from 1, at which a fault can be set.
 public final class SimulatedDisk: Disk {
     /// What goes wrong.
     public struct Faults: Hashable, Sendable {

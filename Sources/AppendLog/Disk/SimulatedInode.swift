@@ -37,7 +37,9 @@ struct SimulatedInode: Sendable {
 
     private mutating func markDirty(_ range: Range<Int>) {
         guard !range.isEmpty else { return }
-        for page in range.lowerBound / Self.pageByteCount...(range.upperBound - 1) / Self.pageByteCount {
+        for page in range.lowerBound / Self.pageByteCount...(range.upperBound - 1)
+            / Self.pageByteCount
+        {
             dirtyPages.insert(page)
         }
     }
@@ -56,8 +58,8 @@ struct SimulatedInode: Sendable {
         dirtyPages = []
     }
 
-    /// What a failed sync leaves: some pages written, and all of them clean, as Linux has it. Programs
-    /// go on seeing what they wrote until the cache is dropped.
+    /// What a failed sync leaves: some pages written, and all of them clean, as Linux has it.
+    /// Programs go on seeing what they wrote until the cache is dropped.
     mutating func failSync(using generator: inout SeededGenerator) {
         let torn = self.torn(using: &generator)
         durable = torn
@@ -68,7 +70,9 @@ struct SimulatedInode: Sendable {
     mutating func dropCache() {
         var fresh = durable
         let size = bytes.count
-        if fresh.count < size { fresh.append(contentsOf: repeatElement(0, count: size - fresh.count)) }
+        if fresh.count < size {
+            fresh.append(contentsOf: repeatElement(0, count: size - fresh.count))
+        }
         fresh.removeLast(fresh.count - size)
         for page in dirtyPages {
             let range = Self.range(ofPage: page, within: size)
@@ -108,7 +112,8 @@ struct SimulatedInode: Sendable {
             let fate = luck < 2 ? luck : Int.random(in: 0..<3, using: &generator)
             if fate == 1 { result.replaceSubrange(range, with: live[range]) }
             guard fate == 2 else { continue }
-            for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.sectorByteCount)
+            for start in stride(
+                from: range.lowerBound, to: range.upperBound, by: Self.sectorByteCount)
             where Bool.random(using: &generator) {
                 let sector = start..<min(start + Self.sectorByteCount, range.upperBound)
                 result.replaceSubrange(sector, with: live[sector])

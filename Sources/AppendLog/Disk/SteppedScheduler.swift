@@ -1,7 +1,7 @@
 internal import Synchronization
 
-/// A scheduler whose work runs only when a test says so, on the test's own thread: what happens is then
-/// a function of the test alone.
+/// A scheduler whose work runs only when a test says so, on the test's own thread: what happens is
+/// then a function of the test alone.
 public final class SteppedScheduler: LogScheduler {
     private struct State {
         var queues: [[@Sendable () -> Void]] = []

@@ -36,14 +36,17 @@ struct Checkpoint: Hashable, Sendable {
         }
         let crc = CRC32C.checksum(Array(text.utf8)[...])
         let digits = String(crc, radix: 16)
-        return Array((text + "crc \(String(repeating: "0", count: 8 - digits.count))\(digits)\n").utf8)
+        return Array(
+            (text + "crc \(String(repeating: "0", count: 8 - digits.count))\(digits)\n").utf8)
     }
 
     /// - Returns: nil unless the bytes are a whole checkpoint.
     init?(decoding bytes: [UInt8]) {
         var lines = String(decoding: bytes, as: UTF8.self).split(
             separator: "\n", omittingEmptySubsequences: false)
-        guard lines.count >= 4, lines.popLast() == "", let last = lines.popLast() else { return nil }
+        guard lines.count >= 4, lines.popLast() == "", let last = lines.popLast() else {
+            return nil
+        }
         let text = lines.joined(separator: "\n") + "\n"
         guard last.hasPrefix("crc "), let crc = UInt32(last.dropFirst(4), radix: 16),
             crc == CRC32C.checksum(Array(text.utf8)[...]), lines.first == "tillbox-checkpoint 1",
@@ -73,7 +76,9 @@ struct Checkpoint: Hashable, Sendable {
         guard words.count == names.count * 2 else { return nil }
         var numbers: [Int64] = []
         for (index, name) in names.enumerated() {
-            guard words[index * 2] == name, let number = Int64(words[index * 2 + 1]) else { return nil }
+            guard words[index * 2] == name, let number = Int64(words[index * 2 + 1]) else {
+                return nil
+            }
             numbers.append(number)
         }
         return numbers

@@ -1,9 +1,10 @@
 /// Finds out what a topic's folder holds after whatever happened to it, and where it ends.
 ///
 /// ```
-/// list ─▶ checkpoint ─▶ sync, forget the page cache ─▶ scan the tail ─┬─▶ ends, or zeros to the end
-///                                                                     ├─▶ torn: cut it off
-///                                                                     └─▶ valid batches follow: refuse
+/// list ─▶ checkpoint ─▶ sync, forget the page cache ─▶ scan the tail
+///                                                        ├─▶ ends, or zeros to the end: done
+///                                                        ├─▶ torn: cut it off
+///                                                        └─▶ valid batches follow: refuse
 /// ```
 ///
 /// Every batch is written only after the one before it was synced, so a bad batch with a valid one
@@ -41,7 +42,9 @@ struct TopicRecovery {
         if !isReadOnly { try removeLeftovers(names, segments) }
         if segments.isEmpty {
             let checkpoint = try disk.checkpoint(in: folder)
-            guard checkpoint == nil || checkpoint?.offset == .zero else { throw missing(checkpoint) }
+            guard checkpoint == nil || checkpoint?.offset == .zero else {
+                throw missing(checkpoint)
+            }
             if isReadOnly { return empty([]) }
             segments = [segment(.zero)]
             try create(segments[0])
@@ -89,7 +92,8 @@ struct TopicRecovery {
         for name in names {
             let stem = name.prefix { $0 != "." }
             let isOrphan =
-                (name.hasSuffix(SegmentName.indexSuffix) || name.hasSuffix(SegmentName.timeIndexSuffix))
+                (name.hasSuffix(SegmentName.indexSuffix)
+                    || name.hasSuffix(SegmentName.timeIndexSuffix))
                 && SegmentName.baseOffset(ofStem: stem).map { !bases.contains($0) } ?? false
             guard
                 isOrphan || name.hasSuffix(SegmentName.deletedSuffix)
@@ -123,8 +127,9 @@ struct TopicRecovery {
     private func read(_ segment: Segment, isLast: Bool, _ scan: inout TailScan) throws {
         let file = try disk.open(segment.logPath, isReadOnly ? .read : .readWrite)
         if isLast, !isReadOnly {
-            // What a killed process wrote is only in memory. It becomes durable before anybody sees it,
-            // and what is then read comes from the disk: after a failed sync, memory may tell tales.
+            // What a killed process wrote is only in memory. It becomes durable before anybody sees
+            // it, and what is then read comes from the disk: after a failed sync, memory may tell
+            // tales.
             try file.sync()
             try file.dropCache()
         }
@@ -169,7 +174,8 @@ struct TopicRecovery {
         _ segment: Segment, _ file: any DiskFile, _ kind: Corruption.Kind?, isLast: Bool,
         _ scan: inout TailScan
     ) throws {
-        let rest = try RestOfSegment(file, from: scan.position, to: scan.fileByteCount, after: scan.offset)
+        let rest = try RestOfSegment(
+            file, from: scan.position, to: scan.fileByteCount, after: scan.offset)
         let isWritten = rest.lastWritten != nil
         if let follower = rest.follower {
             try quarantine(segment, scan, follower)
@@ -181,7 +187,8 @@ struct TopicRecovery {
             throw damaged(segment, scan, kind ?? .missing)
         }
         guard isWritten else { return }
-        // A torn write leaves no batch whose checksum holds; one in the wrong place was misdirected.
+        // A torn write leaves no batch whose checksum holds; one in the wrong place was
+        // misdirected.
         if case .offset = kind,
             try RestOfSegment.isBatch(file, at: scan.position, end: scan.fileByteCount)
         {
@@ -194,7 +201,8 @@ struct TopicRecovery {
         scan.fileByteCount = scan.position
     }
 
-    private func damaged(_ segment: Segment, _ scan: TailScan, _ kind: Corruption.Kind) -> LogError {
+    private func damaged(_ segment: Segment, _ scan: TailScan, _ kind: Corruption.Kind) -> LogError
+    {
         .corrupt(
             Corruption(
                 file: segment.logPath, position: scan.position, offset: scan.offset, kind: kind))
@@ -238,7 +246,8 @@ private struct TailScan {
         report.scannedBytes += Int64(header.byteCount)
         guard let stamp = header.producer, !header.attributes.isControl else { return }
         let source = try RecordBatch.records(in: bytes, from: header.lastOffset).last?.record.source
-        producers[stamp.producerID] = (producers[stamp.producerID] ?? ProducerState(id: stamp.producerID))
+        producers[stamp.producerID] =
+            (producers[stamp.producerID] ?? ProducerState(id: stamp.producerID))
             .advanced(stamp: stamp, recordCount: header.recordCount, source: source)
     }
 }
@@ -272,7 +281,8 @@ struct RestOfSegment {
         }
     }
 
-    /// Where a header might begin that names an offset beyond `offset`, and not absurdly far beyond.
+    /// Where a header might begin that names an offset beyond `offset`, and not absurdly far
+    /// beyond.
     private static func candidates(_ chunk: [UInt8], after offset: Offset) -> [Int] {
         guard chunk.count >= RecordBatch.headerByteCount else { return [] }
         return (0...chunk.count - RecordBatch.headerByteCount).filter { index in

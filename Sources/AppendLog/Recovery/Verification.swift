@@ -16,8 +16,8 @@ public struct VerificationReport: Hashable, Sendable {
 }
 
 extension ReadOnlyTopic {
-    /// Checks every batch: its checksum, its records, that offsets are dense, that both indexes agree with
-    /// it, and that each producer's sources increase.
+    /// Checks every batch: its checksum, its records, that offsets are dense, that both indexes
+    /// agree with it, and that each producer's sources increase.
     ///
     /// - Throws: `.disk`, `.unsupportedCompression`; damage is reported, not thrown.
     public func verify(
@@ -64,7 +64,8 @@ private struct Verification {
             from: 0, expecting: segment.baseOffset, limit: summary.byteCount)
         var positions: [Int64: RecordBatchHeader] = [:]
         while walk.expected < summary.end {
-            guard case .batch(let header, let bytes, let position) = try walk.step(in: segment) else {
+            guard case .batch(let header, let bytes, let position) = try walk.step(in: segment)
+            else {
                 throw .corrupt(try badPlace(&walk, in: segment))
             }
             do {
@@ -93,7 +94,8 @@ private struct Verification {
     }
 
     private mutating func check(
-        _ header: RecordBatchHeader, _ records: [StoredRecord], _ segment: Segment, _ position: Int64
+        _ header: RecordBatchHeader, _ records: [StoredRecord], _ segment: Segment,
+        _ position: Int64
     ) throws(LogError) {
         guard let id = header.producer?.producerID, !header.attributes.isControl else { return }
         let known = lastSources[id]

@@ -43,8 +43,8 @@ final class Segment: Sendable {
 
     func byteCount() throws(DiskError) -> Int64 { try file().size() }
 
-    /// Closes the file and forgets the indexes; they come back when they are needed. Nothing happens
-    /// to a segment that is written to.
+    /// Closes the file and forgets the indexes; they come back when they are needed. Nothing
+    /// happens to a segment that is written to.
     func release() { state.withLock { if !$0.isGrowing { $0 = State() } } }
 
     // MARK: Indexes
@@ -66,7 +66,8 @@ final class Segment: Sendable {
         state.withLock { ($0.index?.places.count ?? 0, $0.index?.moments.count ?? 0) }
     }
 
-    /// Writes both index files as they are now, so that their last entries speak for the whole segment.
+    /// Writes both index files as they are now, so that their last entries speak for the whole
+    /// segment.
     func writeIndexes(synced: Bool) throws(DiskError) {
         let index: SegmentIndex? = state.withLock { state in
             state.index?.seal()

@@ -74,7 +74,8 @@ struct SegmentIndex: Sendable {
         return after == 0 ? nil : places[after - 1]
     }
 
-    /// A relative offset up to which no record is stamped `timestamp` or later; nil if none is known.
+    /// A relative offset up to which no record is stamped `timestamp` or later; nil if none is
+    /// known.
     func relativeOffset(before timestamp: Timestamp) -> UInt32? {
         let after = moments.partitioningIndex { $0.timestamp >= timestamp.milliseconds }
         return after == 0 ? nil : moments[after - 1].relativeOffset
@@ -156,7 +157,8 @@ struct SegmentIndex: Sendable {
     private mutating func finishLoading(_ extent: Extent) -> Bool {
         if extent.byteCount == 0 { return places.isEmpty && moments.isEmpty }
         guard let place = places.last, let moment = moments.last,
-            Int64(place.position) < extent.byteCount, Int64(moment.relativeOffset) == extent.recordCount - 1
+            Int64(place.position) < extent.byteCount,
+            Int64(moment.relativeOffset) == extent.recordCount - 1
         else { return false }
         maxTimestamp = Timestamp(milliseconds: moment.timestamp)
         lastRelativeOffset = moment.relativeOffset

@@ -1,5 +1,5 @@
-/// What a topic holds at one moment: its segments and where they end. A value; readers work on a copy
-/// while the writer goes on.
+/// What a topic holds at one moment: its segments and where they end. A value; readers work on a
+/// copy while the writer goes on.
 struct SegmentRun: Sendable {
     /// Oldest first; never empty in an open topic.
     var segments: [Segment] = []

@@ -28,8 +28,8 @@ struct PendingAppend: Sendable {
 
 /// The appends that become one batch, and therefore survive a crash all or none.
 ///
-/// A group is one batch because then every batch is written only after the one before it was synced,
-/// and recovery can tell a torn write from damage.
+/// A group is one batch because then every batch is written only after the one before it was
+/// synced, and recovery can tell a torn write from damage.
 struct Group: Sendable {
     /// What each append gets: its records' place in the batch, and how many were refused.
     struct Share: Sendable {
@@ -93,8 +93,9 @@ struct Group: Sendable {
     func complete(from base: Offset) {
         for share in shares {
             let range =
-                base.advanced(by: Int64(share.records.lowerBound))
-                ..< base.advanced(by: Int64(share.records.upperBound))
+                base.advanced(
+                    by: Int64(share.records.lowerBound))..<base.advanced(
+                    by: Int64(share.records.upperBound))
             share.completion(
                 .success(AppendOutcome(appended: range, refusedCount: share.refusedCount)))
         }

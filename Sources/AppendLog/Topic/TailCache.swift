@@ -37,7 +37,8 @@ struct TailCache: Sendable {
         var index = batches.partitioningIndex { $0.header.nextOffset > offset }
         while index < batches.count, found.isEmpty || sum < byteCountMax {
             let (header, bytes) = batches[index]
-            found.append(StoredBatch(header: header, bytes: bytes[...], file: "memory", position: 0))
+            found.append(
+                StoredBatch(header: header, bytes: bytes[...], file: "memory", position: 0))
             sum += bytes.count
             index += 1
         }
@@ -55,7 +56,8 @@ struct PlaceCache: Sendable {
     subscript(offset: Offset) -> SegmentRun.Place? {
         get { places[offset] }
         set {
-            if places.updateValue(newValue ?? SegmentRun.Place(segment: .zero, position: 0), forKey: offset)
+            if places.updateValue(
+                newValue ?? SegmentRun.Place(segment: .zero, position: 0), forKey: offset)
                 == nil
             {
                 order.append(offset)

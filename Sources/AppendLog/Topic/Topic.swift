@@ -2,11 +2,12 @@ internal import Synchronization
 
 /// One topic: an append-only run of records, numbered from 0.
 ///
-/// Appends queue up; one flusher, which runs only while there is work, makes a batch of what is queued,
-/// writes and syncs it, and then tells all of its writers. While it syncs, the next group gathers.
+/// Appends queue up; one flusher, which runs only while there is work, makes a batch of what is
+/// queued, writes and syncs it, and then tells all of its writers. While it syncs, the next group
+/// gathers.
 ///
-/// Locks: `writer` is held by whoever changes files, for as long as that takes; `shared` for moments.
-/// Who holds `shared` takes no other lock and calls nobody.
+/// Locks: `writer` is held by whoever changes files, for as long as that takes; `shared` for
+/// moments. Who holds `shared` takes no other lock and calls nobody.
 public final class Topic: Sendable {
     public let name: TopicName
     /// What recovery found and did when the topic was opened.
@@ -82,17 +83,18 @@ public final class Topic: Sendable {
         return try result.get()
     }
 
-    /// The same without a task: `completion` is called once, on the caller's or the flusher's thread;
-    /// be quick there.
+    /// The same without a task: `completion` is called once, on the caller's or the flusher's
+    /// thread; be quick there.
     public func append(
         _ records: [Record],
         completion: @escaping @Sendable (Result<Range<Offset>, LogError>) -> Void
     ) {
         do {
             let byteCount = try PendingAppend.byteCount(of: records)
-            submit(PendingAppend(records: records, byteCount: byteCount) { outcome in
-                completion(outcome.map(\.appended))
-            })
+            submit(
+                PendingAppend(records: records, byteCount: byteCount) { outcome in
+                    completion(outcome.map(\.appended))
+                })
         } catch {
             completion(.failure(error))
         }
@@ -100,9 +102,9 @@ public final class Topic: Sendable {
 
     /// Appends what a stage derived from a source topic, each source's outputs exactly once.
     ///
-    /// Sources do not decrease, and one call holds all outputs of each of its sources. Records whose
-    /// source the log already has from this producer are refused, which is counted and no error.
-    /// The records of one call survive a crash all or none.
+    /// Sources do not decrease, and one call holds all outputs of each of its sources. Records
+    /// whose source the log already has from this producer are refused, which is counted and no
+    /// error. The records of one call survive a crash all or none.
     ///
     /// - Throws: as above, and `.sourcesOutOfOrder`.
     public func append(
@@ -245,10 +247,12 @@ public final class Topic: Sendable {
 
     /// Lets readers see a batch that is durable now.
     private func publish(
-        _ header: RecordBatchHeader, _ bytes: [UInt8], _ state: ProducerState?, _ writer: TopicWriter
+        _ header: RecordBatchHeader, _ bytes: [UInt8], _ state: ProducerState?,
+        _ writer: TopicWriter
     ) -> Published {
         shared.withLock { shared in
-            precondition(header.baseOffset == shared.run.end, "published \(header.baseOffset) twice")
+            precondition(
+                header.baseOffset == shared.run.end, "published \(header.baseOffset) twice")
             shared.run.end = header.nextOffset
             shared.run.lastByteCount = writer.position
             if let state { shared.producers[state.next.producerID] = state }

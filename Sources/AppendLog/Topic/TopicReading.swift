@@ -2,7 +2,8 @@ internal import Synchronization
 
 /// Reading, following and looking up; nothing here waits for the writer.
 extension Topic {
-    /// The last source of which this topic durably has outputs by the producer; nil if there is none.
+    /// The last source of which this topic durably has outputs by the producer; nil if there is
+    /// none.
     public func lastSource(of producer: ProducerName) -> Offset? {
         shared.withLock { $0.producers[producer.id]?.lastSource }
     }
@@ -13,10 +14,11 @@ extension Topic {
     /// The offset after the last synced record; the next append's offset, unless more are queued.
     public var highWatermark: Offset { shared.withLock { $0.run.end } }
 
-    /// Synced records from `offset` on, of whole batches up to about `byteCountMax` but at least one.
+    /// Synced records from `offset` on, of whole batches up to about `byteCountMax` but at least
+    /// one.
     ///
-    /// Empty at the high watermark. Blocks while it reads, unless the records are among the last ones.
-    /// A closed topic can be read for as long as it is referenced.
+    /// Empty at the high watermark. Blocks while it reads, unless the records are among the last
+    /// ones. A closed topic can be read for as long as it is referenced.
     ///
     /// - Throws: `.offsetOutOfRange`, `.corrupt`, `.unsupportedCompression`, `.disk`.
     public func read(

@@ -2,7 +2,8 @@ internal import Synchronization
 
 /// Deleting what is no longer kept.
 extension Topic {
-    /// Seals a segment that is too old, deletes those that retention no longer keeps, and says how many.
+    /// Seals a segment that is too old, deletes those that retention no longer keeps, and says how
+    /// many.
     ///
     /// - Parameter needed: the smallest cursor of any group.
     public func applyRetention(needed: Offset?) async throws(LogError) -> Int {

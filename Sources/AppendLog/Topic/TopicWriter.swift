@@ -7,15 +7,16 @@
 ///          batches      and synced       allocated       yet
 /// ```
 ///
-/// Invariants: nothing before `position` is ever written again; what lies beyond was never acknowledged.
+/// Invariants: nothing before `position` is ever written again; what lies beyond was never
+/// acknowledged.
 struct TopicWriter {
     let disk: any Disk
     let folder: String
     let clock: any LogClock
     let configuration: LogConfiguration
 
-    /// The last segment, which is written to, and its file; nil after it was sealed and the next one
-    /// could not be made.
+    /// The last segment, which is written to, and its file; nil after it was sealed and the next
+    /// one could not be made.
     private(set) var segment: Segment
     private var file: (any DiskFile)?
     private(set) var position: Int64
@@ -113,8 +114,8 @@ struct TopicWriter {
         do { try file.writeAll(bytes, at: position) } catch { throw Failure(error) }
     }
 
-    /// Writes zeros behind a small batch, in the same sync, so that the next ones overwrite blocks that
-    /// are initialised already.
+    /// Writes zeros behind a small batch, in the same sync, so that the next ones overwrite blocks
+    /// that are initialised already.
     private mutating func padWithZeros(
         after byteCount: Int64, in file: any DiskFile
     ) throws(Failure) {
@@ -156,7 +157,8 @@ struct TopicWriter {
         let opened: any DiskFile
         do {
             opened = try disk.open(next.logPath, .create)
-            try opened.preallocate(Int64(min(configuration.preallocationBytes, configuration.segmentBytesMax)))
+            try opened.preallocate(
+                Int64(min(configuration.preallocationBytes, configuration.segmentBytesMax)))
         } catch {
             throw Failure(error)
         }
@@ -233,8 +235,8 @@ struct TopicWriter {
 
     /// Deletes the files of a segment that is no longer part of the topic.
     ///
-    /// One at a time and oldest first: a crash may lose any renaming that is not synced, and must not
-    /// leave a hole.
+    /// One at a time and oldest first: a crash may lose any renaming that is not synced, and must
+    /// not leave a hole.
     func delete(_ segment: Segment) throws(Failure) {
         do {
             let doomed = segment.logPath + SegmentName.deletedSuffix

@@ -121,16 +121,27 @@ final class LedgerService: Service {
             ConsumerPosition(topic: $0.key.rawValue, nextOffset: $0.value.rawValue)
         }
         .sorted { $0.topic < $1.topic }
-        while true {
-            do throws(LedgerError) {
-                return try await onQueue { [ledger] () throws(LedgerError) in
-                    try ledger.post(inputs, positions: stored)
-                }
-            } catch {
-                guard error.isRetryable else { throw error }
-                logger.error("ledger refused a batch, waiting", metadata: ["error": "\(error)"])
-                try await Task.sleep(for: .seconds(1))
+        var posted = try await tryPosting(inputs, stored)
+        while posted == nil {
+            try await Task.sleep(for: .seconds(1))
+            posted = try await tryPosting(inputs, stored)
+        }
+        guard let posted else { preconditionFailure("the loop above ends with an outcome") }
+        return posted
+    }
+
+    /// - Returns: nil when the same batch may be posted later.
+    private func tryPosting(
+        _ inputs: [LedgerInput], _ positions: [ConsumerPosition]
+    ) async throws(LedgerError) -> PostOutcome? {
+        do throws(LedgerError) {
+            return try await onQueue { [ledger] () throws(LedgerError) in
+                try ledger.post(inputs, positions: positions)
             }
+        } catch {
+            guard error.isRetryable else { throw error }
+            logger.error("ledger refused a batch, waiting", metadata: ["error": "\(error)"])
+            return nil
         }
     }
 
@@ -245,14 +256,13 @@ final class LedgerService: Service {
 
     private func publishMissing() async throws {
         let producer = try ProducerName(Self.name)
-        var last = topics[.ledgerPosted].lastSource(of: producer)?.rawValue ?? 0
-        while true {
-            let missing = try await onQueue { [ledger, last] () throws(LedgerError) in
-                try ledger.posted(after: TransactionID(last), limit: StageLimits.ledgerBatchCount)
+        var last: Int64? = topics[.ledgerPosted].lastSource(of: producer)?.rawValue ?? 0
+        while let after = last {
+            let missing = try await onQueue { [ledger] () throws(LedgerError) in
+                try ledger.posted(after: TransactionID(after), limit: StageLimits.ledgerBatchCount)
             }
-            guard let newest = missing.last else { return }
             try await publish(missing)
-            last = newest.id.rawValue
+            last = missing.last?.id.rawValue
         }
     }
 

@@ -96,19 +96,26 @@ final class StageRunner<Step: Stage>: Service {
 
     /// A full disk is waited out: what was read stays in the input, so nothing is lost meanwhile.
     private func append(_ records: [SourcedRecord], to id: TopicID) async throws {
-        var attempt = 0
-        while true {
-            do {
-                _ = try await topics[id].append(records, producer: ProducerName(Step.name))
-                return
-            } catch where error.isRetryable {
-                attempt += 1
-                logger.error("append refused, waiting", metadata: [
-                    "stage": "\(Step.name)", "topic": "\(id.rawValue)", "error": "\(error)",
-                    "attempt": "\(attempt)",
-                ])
-                try await Task.sleep(for: .milliseconds(min(100 << min(attempt, 6), 5000)))
-            }
+        var waitMilliseconds = 100
+        while !(try await isAppended(records, to: id)) {
+            try await Task.sleep(for: .milliseconds(waitMilliseconds))
+            waitMilliseconds = min(waitMilliseconds * 2, StageLimits.retryMillisecondsMax)
+        }
+    }
+
+    /// - Returns: false when the same append may succeed later.
+    private func isAppended(
+        _ records: [SourcedRecord], to id: TopicID
+    ) async throws(LogError) -> Bool {
+        do {
+            _ = try await topics[id].append(records, producer: ProducerName(Step.name))
+            return true
+        } catch {
+            guard error.isRetryable else { throw error }
+            logger.error("append refused, waiting", metadata: [
+                "stage": "\(Step.name)", "topic": "\(id.rawValue)", "error": "\(error)",
+            ])
+            return false
         }
     }
 
@@ -133,6 +140,8 @@ enum StageLimits {
     static let batchByteCount = 1 << 20
     /// Seconds that a stopping stage goes on with what has already arrived; the rest waits for the next start.
     static let drainSecondsMax = 1
+    /// Longest wait between two attempts at a full disk.
+    static let retryMillisecondsMax = 5000
     /// Records between two snapshots of the feature state.
     static let snapshotIntervalCount = 200_000
     /// Inputs that one ledger transaction takes at most.
