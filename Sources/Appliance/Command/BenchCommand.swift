@@ -85,7 +85,7 @@ struct BenchCommand: AsyncParsableCommand {
         case .validate: try BenchValidate(context: context).run()
         case .features: BenchFeatures(context: context).run()
         case .score: try BenchScore(context: context).run()
-        case .ledger: try await BenchLedger(context: context).run()
+        case .ledger: try BenchLedger(context: context).run()
         case .whole: try await BenchWhole(context: context).run()
         case .all: []
         }
@@ -150,12 +150,20 @@ struct BenchContext: Sendable {
     /// The size for this run: a tenth or so of the full one where it is quick.
     func size(_ full: Int, quick: Int) -> Int { isQuick ? quick : full }
 
-    /// Runs `body` in a fresh folder that is gone afterwards.
-    func withFolder<Value>(_ body: (String) async throws -> Value) async throws -> Value {
+    /// A fresh, empty folder. Who is done with it removes it; what an error leaves goes at the end.
+    func makeFolder() throws -> String {
         let path = "\(root)/\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        return try await body(path)
+        return path
+    }
+
+    func remove(_ folder: String) { try? FileManager.default.removeItem(atPath: folder) }
+
+    /// The limit of every synced write: the same bytes through the same system calls, alone.
+    func bareWrites(byteCount: Int, count: Int) throws -> BenchFile.Writes {
+        let folder = try makeFolder()
+        defer { remove(folder) }
+        return try BenchFile(path: folder + "/bare").write(byteCount: byteCount, count: count)
     }
 
     /// Says what is being measured.

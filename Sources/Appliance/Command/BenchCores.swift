@@ -179,12 +179,12 @@ struct BenchScore {
 struct BenchLedger {
     let context: BenchContext
 
-    func run() async throws -> [BenchRow] {
+    func run() throws -> [BenchRow] {
         let largest = context.size(160_000, quick: 8_000)
         var rows: [BenchRow] = []
         var slopes: [[Double]] = []
         for movements in [largest / 16, largest / 4, largest] {
-            let rounds = try await measure(movements: movements, batch: 64)
+            let rounds = try measure(movements: movements, batch: 64)
             slopes.append(rounds.map(\.ledgerPerSecond))
             rows.append(
                 row("\(SimulateReport.grouped(movements)) movements, 64 a transaction", rounds))
@@ -197,19 +197,19 @@ struct BenchLedger {
                 "ledger", "64 a transaction", unit: "movements/s", slopes[2],
                 goal: .atLeast(80_000)),
         ]
-        let single = try await measure(movements: context.size(3_000, quick: 300), batch: 1)
+        let single = try measure(movements: context.size(3_000, quick: 300), batch: 1)
         rows.append(row("one a transaction", single))
         return rows
     }
 
-    private func measure(movements: Int, batch: Int) async throws -> [LedgerBenchmark.Round] {
+    private func measure(movements: Int, batch: Int) throws -> [LedgerBenchmark.Round] {
         var all: [LedgerBenchmark.Round] = []
         for round in 0..<context.rounds {
             context.show("ledger, \(movements) movements", round: round)
-            all += try await context.withFolder { folder in
-                try LedgerBenchmark(movements: movements, batch: batch, rounds: 1)
-                    .run(folder: folder)
-            }
+            let folder = try context.makeFolder()
+            all += try LedgerBenchmark(movements: movements, batch: batch, rounds: 1)
+                .run(folder: folder)
+            context.remove(folder)
         }
         return all
     }

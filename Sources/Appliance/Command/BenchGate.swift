@@ -46,15 +46,15 @@ struct BenchGate {
     static func measure(
         _ kind: BenchServer.Kind, count: Int, rate: Double, seed: Int, in context: BenchContext
     ) async throws -> Run {
-        try await context.withFolder { folder in
-            let child = try await BenchChild(kind, folder: folder)
-            let before = try await child.read()
-            let result = try await child.deliver(
-                plan(count, seed: seed), rate: rate, connections: connections)
-            let after = try await child.settle()
-            await child.stop()
-            return Run(result: result, before: before, after: after)
-        }
+        let folder = try context.makeFolder()
+        let child = try await BenchChild(kind, folder: folder)
+        let before = try await child.read()
+        let result = try await child.deliver(
+            plan(count, seed: seed), rate: rate, connections: connections)
+        let after = try await child.settle()
+        await child.stop()
+        context.remove(folder)
+        return Run(result: result, before: before, after: after)
     }
 
     private func saturation() async throws -> [BenchRow] {
@@ -97,11 +97,7 @@ struct BenchGate {
             empty.append(
                 try await Self.measure(
                     .empty, count: count, rate: Double(rate), seed: round, in: context))
-            syncs.append(
-                try await context.withFolder { folder in
-                    try BenchFile(path: folder + "/bare").write(byteCount: 4_000, count: 200)
-                        .p50Milliseconds
-                })
+            syncs.append(try context.bareWrites(byteCount: 4_000, count: 200).p50Milliseconds)
         }
         // One sync may be under way when a webhook comes; the next one takes it along.
         let bound = BenchRow.median(empty.map(\.p99)) + 2 * BenchRow.median(syncs)

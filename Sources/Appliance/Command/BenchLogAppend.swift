@@ -22,13 +22,8 @@ struct BenchLogAppend {
         var (ours, bare, megabytes): ([Double], [Double], [Double]) = ([], [], [])
         for round in 0..<context.rounds {
             context.show("log append, \(batch) records a sync", round: round)
-            let (seconds, byteCount) = try await context.withFolder { folder in
-                try await append(batch: batch, syncs: syncs, in: folder)
-            }
-            let limit = try await context.withFolder { folder in
-                try BenchFile(path: folder + "/bare")
-                    .write(byteCount: byteCount / syncs, count: syncs)
-            }
+            let (seconds, byteCount) = try await append(batch: batch, syncs: syncs)
+            let limit = try context.bareWrites(byteCount: byteCount / syncs, count: syncs)
             ours.append(Double(syncs * batch) / seconds)
             bare.append(Double(syncs * batch) / limit.seconds)
             megabytes.append(Double(byteCount) / 1e6 / seconds)
@@ -43,8 +38,9 @@ struct BenchLogAppend {
     }
 
     private func append(
-        batch: Int, syncs: Int, in folder: String
+        batch: Int, syncs: Int
     ) async throws -> (seconds: Double, byteCount: Int) {
+        let folder = try context.makeFolder()
         let log = try Log.open(at: folder + "/log")
         let topic = try log.topic(try TopicName("bench"))
         let records = BenchRecords.make(batch)
@@ -54,6 +50,7 @@ struct BenchLogAppend {
         let seconds = (clock.now - start).inSeconds
         let byteCount = Int(topic.byteCount)
         await log.close()
+        context.remove(folder)
         return (seconds, byteCount)
     }
 
@@ -64,13 +61,9 @@ struct BenchLogAppend {
         var (p50, p99, bare50, bare99): ([Double], [Double], [Double], [Double]) = ([], [], [], [])
         for round in 0..<context.rounds {
             context.show("log append, \(writers) writers", round: round)
-            let run = try await context.withFolder { folder in
-                try await concurrently(writers: writers, each: each, in: folder)
-            }
-            let bare = try await context.withFolder { folder in
-                try BenchFile(path: folder + "/bare").write(
-                    byteCount: run.byteCount / run.batchCount, count: run.batchCount)
-            }
+            let run = try await concurrently(writers: writers, each: each)
+            let bare = try context.bareWrites(
+                byteCount: run.byteCount / run.batchCount, count: run.batchCount)
             let acknowledged = BenchFile.Writes(seconds: run.seconds, samples: run.samples)
             rates.append(Double(writers * each) / run.seconds)
             bareRates.append(Double(writers * each) / bare.seconds)
@@ -102,7 +95,8 @@ struct BenchLogAppend {
         var batchCount: Int
     }
 
-    private func concurrently(writers: Int, each: Int, in folder: String) async throws -> Run {
+    private func concurrently(writers: Int, each: Int) async throws -> Run {
+        let folder = try context.makeFolder()
         let log = try Log.open(at: folder + "/log")
         let topic = try log.topic(try TopicName("bench"))
         let clock = ContinuousClock()
@@ -117,20 +111,24 @@ struct BenchLogAppend {
             for try await some in group { all += some }
             return all
         }
-        let seconds = (clock.now - start).inSeconds
-        var batchCount = 0
+        let run = Run(
+            seconds: (clock.now - start).inSeconds, samples: samples,
+            byteCount: Int(topic.byteCount), batchCount: try Self.batchCount(of: topic))
+        await log.close()
+        context.remove(folder)
+        return run
+    }
+
+    private static func batchCount(of topic: Topic) throws(LogError) -> Int {
+        var count = 0
         var next = topic.start
         while next < topic.highWatermark {
             let batches = try topic.readBatches(from: next, byteCountMax: 4 << 20)
             guard let last = batches.last else { break }
-            batchCount += batches.count
+            count += batches.count
             next = last.header.nextOffset
         }
-        let byteCount = Int(topic.byteCount)
-        await log.close()
-        return Run(
-            seconds: seconds, samples: samples, byteCount: byteCount,
-            batchCount: max(1, batchCount))
+        return max(1, count)
     }
 
     @concurrent

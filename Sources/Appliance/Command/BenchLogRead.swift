@@ -14,25 +14,25 @@ struct BenchLogRead {
 
     private func reading() async throws -> [BenchRow] {
         let byteCount = context.size(256 << 20, quick: 8 << 20)
-        return try await context.withFolder { folder in
-            try await fill(folder + "/log", byteCount: byteCount).close()
-            var (batches, records, bare): ([Double], [Double], [Double]) = ([], [], [])
-            for round in 0..<context.rounds {
-                context.show("log read", round: round)
-                batches.append(try await read(folder + "/log", decoding: false))
-                bare.append(try readBare(folder + "/log"))
-                records.append(try await read(folder + "/log", decoding: true))
-            }
-            let peer = "pread + CRC-32C"
-            return [
-                BenchRow(
-                    "log", "read, verified batches", unit: "MB/s", batches, against: peer, bare,
-                    goal: .ratioAtLeast(0.8)),
-                BenchRow(
-                    "log", "read, verified and decoded records", unit: "MB/s", records,
-                    against: peer, bare),
-            ]
+        let folder = try context.makeFolder()
+        try await fill(folder + "/log", byteCount: byteCount).close()
+        var (batches, records, bare): ([Double], [Double], [Double]) = ([], [], [])
+        for round in 0..<context.rounds {
+            context.show("log read", round: round)
+            batches.append(try await read(folder + "/log", decoding: false))
+            bare.append(try readBare(folder + "/log"))
+            records.append(try await read(folder + "/log", decoding: true))
         }
+        context.remove(folder)
+        let peer = "pread + CRC-32C"
+        return [
+            BenchRow(
+                "log", "read, verified batches", unit: "MB/s", batches, against: peer, bare,
+                goal: .ratioAtLeast(0.8)),
+            BenchRow(
+                "log", "read, verified and decoded records", unit: "MB/s", records, against: peer,
+                bare),
+        ]
     }
 
     /// A log with one topic of about `byteCount` bytes, still open.
@@ -86,16 +86,16 @@ struct BenchLogRead {
         var times: [[Double]] = []
         for factor in [1, 4, 16] {
             var (ours, bare): ([Double], [Double]) = ([], [])
-            try await context.withFolder { folder in
-                let log = try await fill(folder + "/log", byteCount: unit * factor)
-                for round in 0..<context.rounds {
-                    context.show("log recovery, \(unit * factor >> 20) MiB", round: round)
-                    let (opened, tail) = try await recover(folder, round)
-                    ours.append(opened * 1000)
-                    bare.append(tail * 1000)
-                }
-                await log.close()
+            let folder = try context.makeFolder()
+            let log = try await fill(folder + "/log", byteCount: unit * factor)
+            for round in 0..<context.rounds {
+                context.show("log recovery, \(unit * factor >> 20) MiB", round: round)
+                let (opened, tail) = try await recover(folder, round)
+                ours.append(opened * 1000)
+                bare.append(tail * 1000)
             }
+            await log.close()
+            context.remove(folder)
             times.append(ours)
             rows.append(
                 BenchRow(

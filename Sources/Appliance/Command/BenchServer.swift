@@ -141,10 +141,12 @@ struct BenchTalk: Service {
     func greet(port: Int) { Self.say(BenchServer.Greeting(port: port)) }
 
     func run() async throws {
-        try await cancelWhenGracefulShutdown {
-            for await command in Self.lines() {
-                Self.say(command == "settle" ? try await settled() : reading())
-            }
+        try await cancelWhenGracefulShutdown { try await answerAll() }
+    }
+
+    private func answerAll() async throws {
+        for await command in Self.lines() {
+            Self.say(command == "settle" ? try await settled() : reading())
         }
     }
 

@@ -63,25 +63,25 @@ struct BenchWhole {
     }
 
     private func closedLoop(count: Int, seed: Int) async throws -> Run {
-        try await context.withFolder { folder in
-            let child = try await BenchChild(.whole, folder: folder)
-            let before = try await child.read()
-            let start = BenchProcess.monotonicNanoseconds()
-            let result = try await child.deliver(
-                BenchGate.plan(count, seed: seed), rate: 0, connections: BenchGate.connections)
-            let after = try await child.settle()
-            await child.stop()
-            let expected = Self.payments(among: count, seed: seed)
-            guard after.payments == expected else {
-                throw BenchError.paymentsDiffer(expected: expected, booked: after.payments)
-            }
-            return Run(
-                webhooks: result.tally.answered, payments: after.payments,
-                seconds: Double(after.settledAtNanoseconds - start) / 1e9,
-                client: Double(result.processorTime.nanoseconds) / 1e3
-                    / Double(max(1, result.tally.attempts)),
-                before: before, after: after)
+        let folder = try context.makeFolder()
+        let child = try await BenchChild(.whole, folder: folder)
+        let before = try await child.read()
+        let start = BenchProcess.monotonicNanoseconds()
+        let result = try await child.deliver(
+            BenchGate.plan(count, seed: seed), rate: 0, connections: BenchGate.connections)
+        let after = try await child.settle()
+        await child.stop()
+        context.remove(folder)
+        let expected = Self.payments(among: count, seed: seed)
+        guard after.payments == expected else {
+            throw BenchError.paymentsDiffer(expected: expected, booked: after.payments)
         }
+        return Run(
+            webhooks: result.tally.answered, payments: after.payments,
+            seconds: Double(after.settledAtNanoseconds - start) / 1e9,
+            client: Double(result.processorTime.nanoseconds) / 1e3
+                / Double(max(1, result.tally.attempts)),
+            before: before, after: after)
     }
 
     /// Different payments that the plan's events tell of: what must be booked, each once.
