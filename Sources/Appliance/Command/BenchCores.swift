@@ -194,7 +194,7 @@ struct BenchLedger {
                 "ledger", "movements/s at 16 times the movements", unit: "movements/s", slopes[2],
                 against: "the same at one time", slopes[0]),
             BenchRow(
-                "ledger", "64 a transaction", unit: "movements/s", slopes[2],
+                "ledger", "64 a transaction, absolute", unit: "movements/s", slopes[2],
                 goal: .atLeast(80_000)),
         ]
         let single = try measure(movements: context.size(3_000, quick: 300), batch: 1)

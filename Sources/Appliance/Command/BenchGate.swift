@@ -90,7 +90,7 @@ struct BenchGate {
         let count = rate * context.size(6, quick: 1)
         var (ours, empty, syncs): ([Run], [Run], [Double]) = ([], [], [])
         for round in 0..<context.rounds {
-            context.show("gate at \(rate)/s", round: round)
+            context.show("gate at \(SimulateReport.grouped(rate))/s", round: round)
             ours.append(
                 try await Self.measure(
                     .gate, count: count, rate: Double(rate), seed: round, in: context))
@@ -103,10 +103,10 @@ struct BenchGate {
         let bound = BenchRow.median(empty.map(\.p99)) + 2 * BenchRow.median(syncs)
         return [
             BenchRow(
-                "gate", "ack p50 at \(rate)/s", unit: "ms", better: .lower, ours.map(\.p50),
+                "gate", "ack p50 at \(SimulateReport.grouped(rate))/s", unit: "ms", better: .lower, ours.map(\.p50),
                 against: Self.peer, empty.map(\.p50)),
             BenchRow(
-                "gate", "ack p99 at \(rate)/s", unit: "ms", better: .lower, ours.map(\.p99),
+                "gate", "ack p99 at \(SimulateReport.grouped(rate))/s", unit: "ms", better: .lower, ours.map(\.p99),
                 against: Self.peer, empty.map(\.p99), goal: .atMost(bound)),
         ]
     }

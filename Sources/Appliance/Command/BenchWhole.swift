@@ -102,7 +102,7 @@ struct BenchWhole {
         var ours: [BenchGate.Run] = []
         var empty: [BenchGate.Run] = []
         for round in 0..<context.rounds {
-            context.show("the whole way at \(rate)/s", round: round)
+            context.show("the whole way at \(SimulateReport.grouped(rate))/s", round: round)
             ours.append(
                 try await BenchGate.measure(
                     .whole, count: count, rate: Double(rate), seed: round, in: context))
@@ -112,11 +112,11 @@ struct BenchWhole {
         }
         func row(_ measure: String, _ value: (BenchGate.Run) -> Double) -> BenchRow {
             BenchRow(
-                "whole", "\(measure) at \(rate)/s", unit: "ms", better: .lower, ours.map(value))
+                "whole", "\(measure) at \(SimulateReport.grouped(rate))/s", unit: "ms", better: .lower, ours.map(value))
         }
         func compared(_ measure: String, _ value: (BenchGate.Run) -> Double) -> BenchRow {
             BenchRow(
-                "whole", "\(measure) at \(rate)/s", unit: "ms", better: .lower, ours.map(value),
+                "whole", "\(measure) at \(SimulateReport.grouped(rate))/s", unit: "ms", better: .lower, ours.map(value),
                 against: Self.peer, empty.map(value))
         }
         return [
@@ -126,7 +126,7 @@ struct BenchWhole {
             compared("webhook to 200 p99") { $0.p99 },
             row("webhook to 200 p99 inside the server") { $0.after.acknowledgedMilliseconds[1] },
             BenchRow(
-                "whole", "server memory at \(rate)/s", unit: "MB", better: .lower,
+                "whole", "server memory at \(SimulateReport.grouped(rate))/s", unit: "MB", better: .lower,
                 ours.map { $0.after.memoryBytes / 1e6 }),
         ]
     }
