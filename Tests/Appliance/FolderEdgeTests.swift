@@ -3,25 +3,25 @@ import TestSupport
 import Testing
 
 /// The arrows between folders, read from the sources: the compiler enforces those between modules only.
+/// What each folder of Appliance may name of the others. Everyone may name Vocabulary.
+private let allowed: [String: Set<String>] = [
+    "Vocabulary": [],
+    "Gate": [], "Validate": [], "Features": [], "Ledger": [],
+    "Score": ["Features"],
+    "Stages": ["Gate", "Validate", "Features", "Score", "Ledger"],
+    "Console": [],
+    "Twin": [],
+]
+
+/// Who may import what the product keeps at its rim.
+private let rim: [String: Set<String>] = [
+    "Hummingbird": ["Gate", "Console", "Command"], "GRDB": ["Ledger"],
+    "ArgumentParser": ["Command", "Twin"], "CXGBoost": ["Score"], "CSimdjson": ["Vocabulary"],
+    "Yams": ["Command"], "Configuration": ["Command"], "COpenSSL": [],
+]
+
 @Suite("Folder edges")
 struct FolderEdgeTests {
-    /// What each folder of Appliance may name of the others. Everyone may name Vocabulary.
-    static let allowed: [String: Set<String>] = [
-        "Vocabulary": [],
-        "Gate": [], "Validate": [], "Features": [], "Ledger": [],
-        "Score": ["Features"],
-        "Stages": ["Gate", "Validate", "Features", "Score", "Ledger"],
-        "Console": [],
-        "Twin": [],
-    ]
-
-    /// Who may import what the product keeps at its rim.
-    static let rim: [String: Set<String>] = [
-        "Hummingbird": ["Gate", "Console", "Command"], "GRDB": ["Ledger"],
-        "ArgumentParser": ["Command", "Twin"], "CXGBoost": ["Score"], "CSimdjson": ["Vocabulary"],
-        "Yams": ["Command"], "Configuration": ["Command"], "COpenSSL": [],
-    ]
-
     struct Source {
         var folder: String
         var path: String
@@ -44,13 +44,13 @@ struct FolderEdgeTests {
     @Test("the sources are found")
     func found() {
         #expect(Self.sources.count > 40)
-        #expect(Set(Self.sources.map(\.folder)).isSuperset(of: Self.allowed.keys))
+        #expect(Set(Self.sources.map(\.folder)).isSuperset(of: allowed.keys))
     }
 
     @Test("a folder names only the folders it may", arguments: allowed.keys.sorted())
     func edges(folder: String) {
         let mine = Self.words(in: Self.sources.filter { $0.folder == folder })
-        let forbidden = Set(Self.allowed.keys).subtracting(Self.allowed[folder] ?? [])
+        let forbidden = Set(allowed.keys).subtracting(allowed[folder] ?? [])
             .subtracting([folder, "Vocabulary"]).union(["Command"])
         for other in forbidden.sorted() {
             let named = Self.declared(in: other).intersection(mine)
@@ -59,7 +59,7 @@ struct FolderEdgeTests {
     }
 
     @Test("a library at the rim is imported only where it belongs", arguments: rim.keys.sorted())
-    func rim(module: String) {
+    func importers(module: String) {
         let importers = Set(
             Self.sources.filter { source in
                 source.text.split(separator: "\n").contains { line in
@@ -67,7 +67,7 @@ struct FolderEdgeTests {
                     return words.contains("import") && words.last.map(String.init) == module
                 }
             }.map(\.folder))
-        #expect(importers.isSubset(of: Self.rim[module] ?? []), "\(module): \(importers.sorted())")
+        #expect(importers.isSubset(of: rim[module] ?? []), "\(module): \(importers.sorted())")
     }
 
     /// Types that a folder declares at the top level and no other folder does.

@@ -1,13 +1,34 @@
-public import Foundation
+import Foundation
 import Synchronization
 
 /// A child process with its output kept, killed when this object goes.
 public final class Child: @unchecked Sendable {
     // `@unchecked Sendable`: Process is used from one test at a time; the output sits behind a mutex.
     private let process = Process()
-    private let output = Mutex<[UInt8]>([])
-    private let errors = Mutex<[UInt8]>([])
-    private let drained = DispatchGroup()
+    private let output = Output()
+    private let errors = Output()
+
+    /// What came through one pipe, and whether that has ended.
+    private final class Output: Sendable {
+        let bytes = Mutex<[UInt8]>([])
+        let ended = DispatchSemaphore(value: 0)
+
+        func pipe() -> Pipe {
+            let pipe = Pipe()
+            pipe.fileHandleForReading.readabilityHandler = { handle in
+                let data = handle.availableData
+                guard !data.isEmpty else {
+                    handle.readabilityHandler = nil
+                    self.ended.signal()
+                    return
+                }
+                self.bytes.withLock { $0.append(contentsOf: data) }
+            }
+            return pipe
+        }
+
+        var text: String { bytes.withLock { String(decoding: $0, as: UTF8.self) } }
+    }
 
     /// Starts `executable`.
     ///
@@ -22,35 +43,20 @@ public final class Child: @unchecked Sendable {
         process.environment = ["PATH": path, "LANG": "C.UTF-8"].merging(environment) { $1 }
         if let folder { process.currentDirectoryURL = URL(filePath: folder) }
         process.standardInput = FileHandle.nullDevice
-        process.standardOutput = reader(into: \.output)
-        process.standardError = reader(into: \.errors)
+        process.standardOutput = output.pipe()
+        process.standardError = errors.pipe()
         try process.run()
     }
 
     deinit { if process.isRunning { kill(SIGKILL) } }
 
-    private func reader(into place: KeyPath<Child, Mutex<[UInt8]>>) -> Pipe {
-        let pipe = Pipe()
-        drained.enter()
-        let group = drained
-        pipe.fileHandleForReading.readabilityHandler = { [weak self] handle in
-            let data = handle.availableData
-            guard !data.isEmpty else {
-                handle.readabilityHandler = nil
-                return group.leave()
-            }
-            self?[keyPath: place].withLock { $0.append(contentsOf: data) }
-        }
-        return pipe
-    }
-
     public var processID: Int32 { process.processIdentifier }
     public var isRunning: Bool { process.isRunning }
 
     /// What it wrote to standard output so far.
-    public var standardOutput: String { output.withLock { String(decoding: $0, as: UTF8.self) } }
+    public var standardOutput: String { output.text }
     /// What it wrote to standard error so far.
-    public var standardError: String { errors.withLock { String(decoding: $0, as: UTF8.self) } }
+    public var standardError: String { errors.text }
 
     public func kill(_ signal: Int32) { Foundation.kill(process.processIdentifier, signal) }
 
@@ -60,7 +66,10 @@ public final class Child: @unchecked Sendable {
     @discardableResult
     public func wait() -> Int32 {
         process.waitUntilExit()
-        drained.wait()
+        for one in [output, errors] {
+            one.ended.wait()
+            one.ended.signal()
+        }
         return process.terminationReason == .uncaughtSignal
             ? 128 + process.terminationStatus : process.terminationStatus
     }

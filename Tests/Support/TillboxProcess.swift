@@ -1,4 +1,4 @@
-public import Foundation
+import Foundation
 
 /// The `tillbox` binary that was built with the tests, as a user runs it.
 public enum Tillbox {

@@ -36,7 +36,7 @@ enum FeatureFixture {
 }
 
 /// SplitMix64, so that a failing property test is repeated by its seed.
-struct SeededGenerator: RandomNumberGenerator {
+struct StreamGenerator: RandomNumberGenerator {
     private var state: UInt64
 
     init(seed: UInt64) { state = seed }
@@ -52,11 +52,11 @@ struct SeededGenerator: RandomNumberGenerator {
 
 /// Streams of events over few names, so that everything that can meet meets.
 struct RandomStream {
-    var generator: SeededGenerator
+    var generator: StreamGenerator
     private var made = 0
     private var time = FeatureFixture.midnight
 
-    init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
+    init(seed: UInt64) { generator = StreamGenerator(seed: seed) }
 
     mutating func next() -> PaymentEvent {
         made += 1

@@ -1,8 +1,8 @@
 import AppendLog
 import Foundation
-import HTTPTypes
+import FoundationNetworking
 import Hummingbird
-import HummingbirdTesting
+import HummingbirdCore
 import Logging
 import NIOCore
 import Synchronization
@@ -45,12 +45,23 @@ final class GateFixture: Sendable {
             deadLetters: topics[.deadLetter], clock: clock, counters: counters, logger: logger)
     }
 
-    /// The gate behind its real HTTP server.
-    func application() -> some ApplicationProtocol {
+    /// Runs the gate behind its real HTTP server while `body` talks to it.
+    func serve(_ body: @escaping @Sendable (GateClient) async throws -> Void) async throws {
+        let ports = AsyncStream<Int>.makeStream()
         let routes = WebhookRoutes(gate: gate, counters: counters)
-        return Application(
+        let application = Application(
             responder: routes.router().buildResponder(), server: routes.server(),
-            configuration: .init(address: .hostname("127.0.0.1", port: 0)))
+            configuration: .init(address: .hostname("127.0.0.1", port: 0)),
+            onServerRunning: { ports.continuation.yield($0.localAddress?.port ?? 0) },
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await application.run() }
+            for await port in ports.stream {
+                try await body(GateClient(port: port))
+                break
+            }
+            group.cancelAll()
+        }
     }
 
     /// The `Stripe-Signature` of a body, by our own signer, at the fixture's time unless told otherwise.
@@ -90,17 +101,30 @@ final class SetClock: LogClock {
     func monotonicMilliseconds() -> Int64 { milliseconds.load(ordering: .relaxed) }
 }
 
-extension TestClientProtocol {
-    /// Posts a delivery and returns the status and the body.
+/// A plain HTTP client for one server.
+struct GateClient {
+    var port: Int
+
+    /// What came back.
+    struct Answer {
+        var status: Int
+        var body: String
+        var retryAfter: String?
+    }
+
+    /// Posts a delivery.
     func deliver(
         _ body: String, signature: String?, to path: String = "/webhooks/stripe"
-    ) async throws -> (status: Int, body: String, headers: HTTPFields) {
-        var headers: HTTPFields = [.contentType: "application/json"]
-        if let signature, let name = HTTPField.Name("Stripe-Signature") { headers[name] = signature }
-        return try await execute(
-            uri: path, method: .post, headers: headers, body: ByteBuffer(string: body)
-        ) { response in
-            (response.status.code, String(buffer: response.body), response.headers)
-        }
+    ) async throws -> Answer {
+        let url = try #require(URL(string: "http://127.0.0.1:\(port)\(path)"))
+        var request = URLRequest(url: url)
+        request.httpMethod = "POST"
+        request.httpBody = Data(body.utf8)
+        if let signature { request.setValue(signature, forHTTPHeaderField: "Stripe-Signature") }
+        let (data, response) = try await URLSession.shared.data(for: request)
+        let http = try #require(response as? HTTPURLResponse)
+        return Answer(
+            status: http.statusCode, body: String(decoding: data, as: UTF8.self),
+            retryAfter: http.value(forHTTPHeaderField: "Retry-After"))
     }
 }

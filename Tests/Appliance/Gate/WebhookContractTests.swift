@@ -1,6 +1,5 @@
 import AppendLog
 import Foundation
-import HummingbirdTesting
 import TestSupport
 import Testing
 
@@ -14,7 +13,7 @@ struct WebhookContractTests {
         let fixture = try GateFixture()
         let body = GateFixture.event() + "\n  "
         let signature = fixture.signature(body)
-        try await fixture.application().test(.live) { client in
+        try await fixture.serve { client in
             let answer = try await client.deliver(body, signature: signature)
             #expect(answer.status == 200)
             #expect(answer.body == #"{"received":true}"#)
@@ -33,7 +32,7 @@ struct WebhookContractTests {
     func duplicate() async throws {
         let fixture = try GateFixture()
         let body = GateFixture.event()
-        try await fixture.application().test(.live) { client in
+        try await fixture.serve { client in
             _ = try await client.deliver(body, signature: fixture.signature(body))
             let again = try await client.deliver(body, signature: fixture.signature(body, age: 9))
             #expect(again.status == 200)
@@ -69,7 +68,7 @@ struct WebhookContractTests {
     func conflict(other: String) async throws {
         let fixture = try GateFixture()
         let body = GateFixture.event()
-        try await fixture.application().test(.live) { client in
+        try await fixture.serve { client in
             _ = try await client.deliver(body, signature: fixture.signature(body))
             let answer = try await client.deliver(other, signature: fixture.signature(other))
             #expect(answer.status == 200)
@@ -89,7 +88,7 @@ struct WebhookContractTests {
         ])
     func unusable(body: String, reason: String) async throws {
         let fixture = try GateFixture()
-        try await fixture.application().test(.live) { client in
+        try await fixture.serve { client in
             let answer = try await client.deliver(body, signature: fixture.signature(body))
             #expect(answer.status == 200)
         }
@@ -149,7 +148,7 @@ struct WebhookContractTests {
         let (_, header, code) = Self.refusals[row]
         let fixture = try GateFixture()
         let body = GateFixture.event()
-        try await fixture.application().test(.live) { client in
+        try await fixture.serve { client in
             let answer = try await client.deliver(body, signature: header(fixture, body))
             #expect(answer.status == 400)
             #expect(answer.body.hasPrefix(#"{"error":{"code":"\#(code)","message":""#))
@@ -173,7 +172,7 @@ struct WebhookContractTests {
     func endpoints() async throws {
         let fixture = try GateFixture()
         let body = GateFixture.event()
-        try await fixture.application().test(.live) { client in
+        try await fixture.serve { client in
             let foreign = try await client.deliver(
                 body, signature: fixture.signature(body), to: "/webhooks/stripe/eu")
             #expect(foreign.status == 400)
@@ -193,7 +192,7 @@ struct WebhookContractTests {
     func tooLarge() async throws {
         let fixture = try GateFixture()
         let body = String(repeating: " ", count: (1 << 20) + 1)
-        try await fixture.application().test(.live) { client in
+        try await fixture.serve { client in
             let answer = try await client.deliver(body, signature: fixture.signature(body))
             #expect(answer.status == 413)
         }
@@ -205,10 +204,10 @@ struct WebhookContractTests {
         let fixture = try GateFixture()
         let body = GateFixture.event()
         await fixture.log.close()
-        try await fixture.application().test(.live) { client in
+        try await fixture.serve { client in
             let answer = try await client.deliver(body, signature: fixture.signature(body))
             #expect(answer.status == 503)
-            #expect(answer.headers[.retryAfter] == "5")
+            #expect(answer.retryAfter == "5")
         }
         #expect(fixture.counters[.unavailable] == 1)
     }
