@@ -5,7 +5,7 @@ import NIOCore
 struct BenchMachine: Hashable, Sendable, Codable {
     var cpu: String
     var cores: Int
-    var memoryGiB: Double
+    var memoryBytes: UInt64
     var kernel: String
     /// Of the scratch folder.
     var fileSystem: String
@@ -20,7 +20,7 @@ struct BenchMachine: Hashable, Sendable, Codable {
         let process = ProcessInfo.processInfo
         cpu = Self.field("model name", of: "/proc/cpuinfo") ?? "unknown"
         cores = process.activeProcessorCount
-        memoryGiB = (Double(process.physicalMemory) / Double(1 << 30) * 10).rounded() / 10
+        memoryBytes = process.physicalMemory
         kernel = Self.text("/proc/sys/kernel/osrelease") ?? process.operatingSystemVersionString
         fileSystem = Self.fileSystem(of: scratch)
         date = Date.now.formatted(.iso8601)
@@ -32,7 +32,7 @@ struct BenchMachine: Hashable, Sendable, Codable {
     /// One line each, for the head of a table.
     var sentences: [String] {
         [
-            "\(cpu), \(cores) cores, \(memoryGiB) GiB, Linux \(kernel), \(fileSystem)",
+            "\(cpu), \(cores) cores, \(memoryBytes >> 30) GiB, Linux \(kernel), \(fileSystem)",
             "tillbox \(version), \(date), load before \(BenchRow.display(loadBefore))",
         ]
     }

@@ -110,13 +110,14 @@ struct BenchWhole {
                 try await BenchGate.measure(
                     .empty, count: count, rate: Double(rate), seed: round, in: context))
         }
+        let pace = "at \(SimulateReport.grouped(rate))/s"
         func row(_ measure: String, _ value: (BenchGate.Run) -> Double) -> BenchRow {
             BenchRow(
-                "whole", "\(measure) at \(SimulateReport.grouped(rate))/s", unit: "ms", better: .lower, ours.map(value))
+                "whole", "\(measure) \(pace)", unit: "ms", better: .lower, ours.map(value))
         }
         func compared(_ measure: String, _ value: (BenchGate.Run) -> Double) -> BenchRow {
             BenchRow(
-                "whole", "\(measure) at \(SimulateReport.grouped(rate))/s", unit: "ms", better: .lower, ours.map(value),
+                "whole", "\(measure) \(pace)", unit: "ms", better: .lower, ours.map(value),
                 against: Self.peer, empty.map(value))
         }
         return [
@@ -126,7 +127,7 @@ struct BenchWhole {
             compared("webhook to 200 p99") { $0.p99 },
             row("webhook to 200 p99 inside the server") { $0.after.acknowledgedMilliseconds[1] },
             BenchRow(
-                "whole", "server memory at \(SimulateReport.grouped(rate))/s", unit: "MB", better: .lower,
+                "whole", "server memory \(pace)", unit: "MB", better: .lower,
                 ours.map { $0.after.memoryBytes / 1e6 }),
         ]
     }
