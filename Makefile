@@ -43,7 +43,7 @@ simulate: setup ## crash histories of the log: make simulate SEED=7 COUNT=100000
 
 .PHONY: bench
 bench: build ## measure every part against its limit
-	@$(TILLBOX) bench all
+	@$(TILLBOX) bench all --into .build/benchmarks
 
 .PHONY: model
 model: setup ## train model/fraud.ubj again, byte for byte

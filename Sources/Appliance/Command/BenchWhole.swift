@@ -1,0 +1,134 @@
+import Foundation
+import NIOCore
+
+/// `tillbox bench whole`: the daemon in a child process, from signed webhook to committed entries.
+struct BenchWhole {
+    let context: BenchContext
+
+    func run() async throws -> [BenchRow] {
+        try await sustained() + paced(rate: 200) + paced(rate: 1_000)
+    }
+
+    private static let peer = "the same server, empty 200"
+
+    /// One closed loop: as many webhooks as are answered, until the ledger has all of them.
+    private struct Run: Sendable {
+        var webhooks: Int
+        var payments: Int
+        /// From the first request to the last change in any topic.
+        var seconds: Double
+        var client: Double
+        var before: BenchServer.Reading
+        var after: BenchServer.Reading
+
+        var serverMicroseconds: Double {
+            after.processorMicroseconds - before.processorMicroseconds
+        }
+    }
+
+    private func sustained() async throws -> [BenchRow] {
+        let count = context.size(60_000, quick: 3_000)
+        var (runs, empty): ([Run], [BenchGate.Run]) = ([], [])
+        for round in 0..<context.rounds {
+            context.show("the whole way", round: round)
+            runs.append(try await closedLoop(count: count, seed: round))
+            empty.append(
+                try await BenchGate.measure(
+                    .empty, count: count, rate: 0, seed: round, in: context))
+        }
+        func row(
+            _ measure: String, _ unit: String, _ better: BenchRow.Better = .lower,
+            _ value: (Run) -> Double
+        ) -> BenchRow {
+            BenchRow("whole", measure, unit: unit, better: better, runs.map(value))
+        }
+        return [
+            BenchRow(
+                "whole", "webhooks until all are in the ledger", unit: "webhooks/s",
+                runs.map { Double($0.webhooks) / $0.seconds }, against: Self.peer,
+                empty.map(\.perSecond)),
+            row("payments until all are in the ledger", "payments/s", .higher) {
+                Double($0.payments) / $0.seconds
+            },
+            row("server processor time a payment", "µs") {
+                $0.serverMicroseconds / Double(max(1, $0.payments))
+            },
+            row("server processor time a webhook", "µs") {
+                $0.serverMicroseconds / Double($0.webhooks)
+            },
+            row("client processor time a webhook", "µs") { $0.client },
+            row("server memory, peak", "MB") { $0.after.memoryPeakBytes / 1e6 },
+            row("server memory, after start", "MB") { $0.before.memoryBytes / 1e6 },
+        ]
+    }
+
+    private func closedLoop(count: Int, seed: Int) async throws -> Run {
+        let folder = try context.makeFolder()
+        let child = try await BenchChild(.whole, folder: folder)
+        let before = try await child.read()
+        let start = BenchProcess.monotonicNanoseconds()
+        let result = try await child.deliver(
+            BenchGate.plan(count, seed: seed), rate: 0, connections: BenchGate.connections)
+        let after = try await child.settle()
+        await child.stop()
+        context.remove(folder)
+        let expected = Self.payments(among: count, seed: seed)
+        guard after.payments == expected else {
+            throw BenchError.paymentsDiffer(expected: expected, booked: after.payments)
+        }
+        return Run(
+            webhooks: result.tally.answered, payments: after.payments,
+            seconds: Double(after.settledAtNanoseconds - start) / 1e9,
+            client: Double(result.processorTime.nanoseconds) / 1e3
+                / Double(max(1, result.tally.attempts)),
+            before: before, after: after)
+    }
+
+    /// Different payments that the plan's events tell of: what must be booked, each once.
+    private static func payments(among count: Int, seed: Int) -> Int {
+        var plan = BenchGate.plan(count, seed: seed)
+        var keys: Set<MovementKey> = []
+        while let delivery = plan.next() {
+            for movement in delivery.event.movements where movement.kind == .payment {
+                keys.insert(movement.key)
+            }
+        }
+        return keys.count
+    }
+
+    /// An open loop: latency counts from the moment a webhook was due.
+    private func paced(rate: Int) async throws -> [BenchRow] {
+        let count = rate * context.size(10, quick: 1)
+        var ours: [BenchGate.Run] = []
+        var empty: [BenchGate.Run] = []
+        for round in 0..<context.rounds {
+            context.show("the whole way at \(SimulateReport.grouped(rate))/s", round: round)
+            ours.append(
+                try await BenchGate.measure(
+                    .whole, count: count, rate: Double(rate), seed: round, in: context))
+            empty.append(
+                try await BenchGate.measure(
+                    .empty, count: count, rate: Double(rate), seed: round, in: context))
+        }
+        let pace = "at \(SimulateReport.grouped(rate))/s"
+        func row(_ measure: String, _ value: (BenchGate.Run) -> Double) -> BenchRow {
+            BenchRow(
+                "whole", "\(measure) \(pace)", unit: "ms", better: .lower, ours.map(value))
+        }
+        func compared(_ measure: String, _ value: (BenchGate.Run) -> Double) -> BenchRow {
+            BenchRow(
+                "whole", "\(measure) \(pace)", unit: "ms", better: .lower, ours.map(value),
+                against: Self.peer, empty.map(value))
+        }
+        return [
+            row("webhook to ledger p50") { $0.after.endToEndMilliseconds[0] },
+            row("webhook to ledger p99") { $0.after.endToEndMilliseconds[1] },
+            compared("webhook to 200 p50") { $0.p50 },
+            compared("webhook to 200 p99") { $0.p99 },
+            row("webhook to 200 p99 inside the server") { $0.after.acknowledgedMilliseconds[1] },
+            BenchRow(
+                "whole", "server memory \(pace)", unit: "MB", better: .lower,
+                ours.map { $0.after.memoryBytes / 1e6 }),
+        ]
+    }
+}
