@@ -1,92 +1,74 @@
 import Foundation
-import Synchronization
 
-/// A child process with its output kept, killed when this object goes.
+/// A child process with its output kept in files, killed when this object goes.
+///
+/// Files and not pipes: a sibling started at the same moment may inherit the end of a pipe, and then
+/// its reader never sees the end.
 public final class Child: @unchecked Sendable {
-    // `@unchecked Sendable`: Process is used from one test at a time; the output sits behind a mutex.
+    // `@unchecked Sendable`: Process is used from one test at a time.
     private let process = Process()
-    private let output = Output()
-    private let errors = Output()
-
-    /// What came through one pipe, and whether that has ended.
-    private final class Output: Sendable {
-        let bytes = Mutex<[UInt8]>([])
-        let ended = DispatchSemaphore(value: 0)
-
-        func pipe() -> Pipe {
-            let pipe = Pipe()
-            pipe.fileHandleForReading.readabilityHandler = { handle in
-                let data = handle.availableData
-                guard !data.isEmpty else {
-                    handle.readabilityHandler = nil
-                    self.ended.signal()
-                    return
-                }
-                self.bytes.withLock { $0.append(contentsOf: data) }
-            }
-            return pipe
-        }
-
-        var text: String { bytes.withLock { String(decoding: $0, as: UTF8.self) } }
-    }
+    private let folder: TemporaryFolder
 
     /// Starts `executable`.
     ///
     /// - Parameter environment: all of the child's variables; nothing of this process's but PATH.
     public init(
-        _ executable: String, _ arguments: [String] = [], environment: [String: String] = [:],
-        folder: String? = nil
+        _ executable: String, _ arguments: [String] = [], environment: [String: String] = [:]
     ) throws {
+        folder = try TemporaryFolder()
         process.executableURL = URL(filePath: executable)
         process.arguments = arguments
         let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
         process.environment = ["PATH": path, "LANG": "C.UTF-8"].merging(environment) { $1 }
-        if let folder { process.currentDirectoryURL = URL(filePath: folder) }
         process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output.pipe()
-        process.standardError = errors.pipe()
+        process.standardOutput = try Self.create(folder.file("output"))
+        process.standardError = try Self.create(folder.file("errors"))
         try process.run()
     }
 
     deinit { if process.isRunning { kill(SIGKILL) } }
 
+    private static func create(_ path: String) throws -> FileHandle {
+        _ = FileManager.default.createFile(atPath: path, contents: nil)
+        return try FileHandle(forWritingTo: URL(filePath: path))
+    }
+
     public var processID: Int32 { process.processIdentifier }
     public var isRunning: Bool { process.isRunning }
 
     /// What it wrote to standard output so far.
-    public var standardOutput: String { output.text }
+    public var standardOutput: String { text("output") }
     /// What it wrote to standard error so far.
-    public var standardError: String { errors.text }
+    public var standardError: String { text("errors") }
+
+    private func text(_ name: String) -> String {
+        String(
+            decoding: FileManager.default.contents(atPath: folder.file(name)) ?? Data(),
+            as: UTF8.self)
+    }
 
     public func kill(_ signal: Int32) { Foundation.kill(process.processIdentifier, signal) }
 
-    /// Waits for its end and for the last of its output, off the cooperative pool, whose few
-    /// threads the other tests need.
+    /// Waits for its end, off the cooperative pool, whose few threads the other tests need.
     ///
     /// - Returns: the exit code, or 128 and the signal's number.
     @discardableResult
     public func wait() async -> Int32 {
         await withCheckedContinuation { continuation in
-            DispatchQueue.global().async { continuation.resume(returning: self.waitBlocking()) }
+            DispatchQueue.global().async {
+                self.process.waitUntilExit()
+                let status = self.process.terminationStatus
+                let isSignal = self.process.terminationReason == .uncaughtSignal
+                continuation.resume(returning: isSignal ? 128 + status : status)
+            }
         }
-    }
-
-    private func waitBlocking() -> Int32 {
-        process.waitUntilExit()
-        for one in [output, errors] {
-            one.ended.wait()
-            one.ended.signal()
-        }
-        return process.terminationReason == .uncaughtSignal
-            ? 128 + process.terminationStatus : process.terminationStatus
     }
 
     /// Runs to the end.
     public static func run(
-        _ executable: String, _ arguments: [String] = [], environment: [String: String] = [:],
-        folder: String? = nil
+        _ executable: String, _ arguments: [String] = [], environment: [String: String] = [:]
     ) async throws -> (code: Int32, output: String, errors: String) {
-        let child = try Child(executable, arguments, environment: environment, folder: folder)
+        let child = try Child(executable, arguments, environment: environment)
         let code = await child.wait()
         return (code, child.standardOutput, child.standardError)
     }
@@ -96,7 +78,7 @@ public final class Child: @unchecked Sendable {
 ///
 /// - Throws: `ConditionNeverHeld` after `seconds`.
 public func eventually(
-    _ what: String, within seconds: Double = 30, _ condition: () async throws -> Bool
+    _ what: String, within seconds: Double = 60, _ condition: () async throws -> Bool
 ) async throws {
     let deadline = ContinuousClock.now + .seconds(seconds)
     while try await !condition() {

@@ -8,9 +8,9 @@ public enum Tillbox {
 
     /// Runs a command to its end.
     public static func run(
-        _ arguments: String..., environment: [String: String] = [:], folder: String? = nil
+        _ arguments: String..., environment: [String: String] = [:]
     ) async throws -> (code: Int32, output: String, errors: String) {
-        try await Child.run(executable, arguments, environment: environment, folder: folder)
+        try await Child.run(executable, arguments, environment: environment)
     }
 
     /// Starts the daemon on free loopback ports.
