@@ -2,11 +2,12 @@ import Foundation
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
+import TestSupport
 import Testing
 
 @testable import Appliance
 
-@Suite("Load client", .timeLimit(.minutes(1)))
+@Suite("Load client", .timeLimit(.minutes(5)))
 struct LoadClientTests {
     private static func plan(
         _ count: Int, duplicates: Double = 0, badSignatures: Double = 0
@@ -148,7 +149,7 @@ struct LoadClientTests {
             return .hangUp
         }
         first.withLockedValue { $0 = gate }
-        let port = try await gate.listen()
+        let port = try await gate.listen(port: try freePort())
         let client = LoadClient(
             settings: try Self.settings(port: port) { $0.retry = .untilAcknowledged })
         async let running = client.run(Self.plan(400))
@@ -166,9 +167,7 @@ struct LoadClientTests {
 
     @Test("nobody there is an error that names the address")
     func refused() async throws {
-        let gate = ScriptedGate()
-        let port = try await gate.listen()
-        try await gate.stop()
+        let port = try freePort()
         let client = LoadClient(settings: try Self.settings(port: port))
         await #expect(throws: LoadError.cannotConnect(host: "127.0.0.1", port: port)) {
             try await client.run(Self.plan(10))
