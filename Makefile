@@ -1,7 +1,9 @@
 # The two commands are `make run` and `make test`; `make help` lists the rest.
 # Everything is built in release mode with -enable-testing, so that one build serves both.
 
-SWIFT_FLAGS := -c release -Xswiftc -enable-testing
+# Package.swift reads this: one release build serves both commands.
+export TILLBOX_TESTABLE := 1
+SWIFT_FLAGS := -c release
 TILLBOX     := .build/release/tillbox
 SEED        ?= 1
 COUNT       ?= 10000

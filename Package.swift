@@ -1,6 +1,12 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+/// Release builds whose internals tests may import; the Makefile asks for them. The flag is for our
+/// own modules alone: with it on every package, the servers below us are slower.
+let testable: [SwiftSetting] =
+    Context.environment["TILLBOX_TESTABLE"] == nil
+    ? [] : [.unsafeFlags(["-enable-testing"], .when(configuration: .release))]
+
 /// Every Swift target is held to the same rules: Swift 6 mode, the upcoming features that make
 /// existentials, imports and isolation explicit, and no warning left standing.
 let strict: [SwiftSetting] = [
@@ -11,7 +17,7 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     .enableUpcomingFeature("InferIsolatedConformances"),
     .treatAllWarnings(as: .error),
-]
+] + testable
 
 let package = Package(
     name: "tillbox",
@@ -33,6 +39,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/apple/swift-nio-extras", exact: "1.35.2"),
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
         .package(
             url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
@@ -65,6 +72,7 @@ let package = Package(
             dependencies: [
                 "AppendLog", "Bridges", "CXGBoost", "CSimdjson",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "GRDB", package: "GRDB.swift"),
