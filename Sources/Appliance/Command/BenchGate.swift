@@ -38,8 +38,10 @@ struct BenchGate {
     static let connections = 64
 
     static func plan(_ count: Int, seed: Int) -> DeliveryPlan {
-        DeliveryPlan(
+        var plan = DeliveryPlan(
             DeliveryPlan.Settings(world: TrafficWorld.Settings(seed: UInt64(seed)), count: count))
+        plan.prepare()
+        return plan
     }
 
     /// - Parameter rate: deliveries a second; zero for as many as are answered.

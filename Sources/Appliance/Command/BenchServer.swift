@@ -3,6 +3,8 @@ import Foundation
 import Hummingbird
 import HummingbirdCore
 import Logging
+import NIOCore
+import NIOHTTP1
 import ServiceLifecycle
 
 /// The server that a benchmark measures, in a process of its own, so that its processor time and
@@ -64,15 +66,12 @@ struct BenchServer {
     private static let address = Settings.Address(host: "127.0.0.1", port: 0)
 
     private func serveEmpty(_ logger: Logger) async throws {
-        let router = Router(context: BasicRequestContext.self)
-        router.post("/webhooks/stripe") { request, _ in
-            _ = try await request.body.collect(upTo: 1 << 20)
-            return Response(status: .ok)
-        }
-        let talk = BenchTalk(counters: Counters())
+        let counters = Counters()
+        let talk = BenchTalk(counters: counters)
         let http = HTTPService(
-            role: "webhook", address: Self.address, responder: router.buildResponder(),
-            server: .http1(), logger: logger) { talk.greet(port: $0) }
+            role: "webhook", address: Self.address,
+            server: WebhookChannel(counters: counters) { EmptyAnswer() }.server(), logger: logger
+        ) { talk.greet(port: $0) }
         try await Self.run(http, talk, logger)
     }
 
@@ -90,11 +89,11 @@ struct BenchServer {
             bodyByteCountMax: settings.bodyByteCountMax, admission: admission,
             deadLetters: topics[.deadLetter], clock: SystemLogClock(), counters: counters,
             logger: logger)
-        let routes = WebhookRoutes(gate: gate, counters: counters)
         let talk = BenchTalk(counters: counters)
         let http = HTTPService(
-            role: "webhook", address: Self.address, responder: routes.router().buildResponder(),
-            server: routes.server(), logger: logger) { talk.greet(port: $0) }
+            role: "webhook", address: Self.address,
+            server: WebhookChannel(gate: gate, counters: counters).server(), logger: logger
+        ) { talk.greet(port: $0) }
         try await Self.run(http, talk, logger)
         await log.close()
     }
@@ -229,5 +228,20 @@ struct BenchTalk: Service {
             next = last.offset.advanced(by: 1)
         }
         return count
+    }
+}
+
+/// Reads a request and answers an empty 200: the webhook port without the gate.
+private final class EmptyAnswer: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard case .end = unwrapInboundIn(data) else { return }
+        let head = HTTPResponseHead(
+            version: .http1_1, status: .ok,
+            headers: ["Content-Length": "0", "Date": HTTPDate.now()])
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
     }
 }

@@ -65,10 +65,11 @@ struct BenchWhole {
     private func closedLoop(count: Int, seed: Int) async throws -> Run {
         let folder = try context.makeFolder()
         let child = try await BenchChild(.whole, folder: folder)
+        let plan = BenchGate.plan(count, seed: seed)
         let before = try await child.read()
         let start = BenchProcess.monotonicNanoseconds()
         let result = try await child.deliver(
-            BenchGate.plan(count, seed: seed), rate: 0, connections: BenchGate.connections)
+            plan, rate: 0, connections: BenchGate.connections)
         let after = try await child.settle()
         await child.stop()
         context.remove(folder)

@@ -1,84 +1,73 @@
-import HTTPTypes
-import Hummingbird
-import HummingbirdCore
-import Logging
 import NIOCore
+import NIOHTTP1
 
-/// The webhook port's HTTP face: it moves bytes between Hummingbird and the ``Gate``, which decides.
-struct WebhookRoutes: Sendable {
-    let gate: Gate
-    let counters: Counters
+/// What the webhook port is asked for.
+enum WebhookRoute: Equatable {
+    /// `POST /webhooks/stripe` and `POST /webhooks/stripe/{endpoint}`; empty for the unnamed endpoint.
+    case delivery(endpoint: String)
+    /// `GET /healthz`.
+    case health
+    case unknown
+    /// The path exists, for another method.
+    case methodNotAllowed(allowed: String)
 
-    /// `POST /webhooks/stripe`, `POST /webhooks/stripe/{endpoint}` and `GET /healthz`.
-    func router() -> Router<BasicRequestContext> {
-        let router = Router(context: BasicRequestContext.self)
-        router.post("/webhooks/stripe") { request, _ in
-            await receive(request, endpoint: "")
+    init(_ head: HTTPRequestHead) {
+        // What follows a question mark says nothing about where a delivery goes.
+        let path = head.uri.prefix { $0 != "?" }
+        if path == "/healthz" {
+            self = head.method == .GET ? .health : .methodNotAllowed(allowed: "GET")
+        } else if let endpoint = Self.endpoint(in: path) {
+            self = head.method == .POST
+                ? .delivery(endpoint: endpoint) : .methodNotAllowed(allowed: "POST")
+        } else {
+            self = .unknown
         }
-        router.post("/webhooks/stripe/:endpoint") { request, context in
-            await receive(request, endpoint: context.parameters.get("endpoint") ?? "")
-        }
-        router.get("/healthz") { _, _ in Self.json(.ok, #"{"status":"alive"}"#) }
-        return router
     }
 
-    /// The server below the routes, with the bounds of ``GateLimits``.
-    func server() -> HTTPServerBuilder {
-        let counters = counters
-        return .http1(
-            configuration: HTTP1Channel.Configuration(
-                additionalChannelHandlers: [
-                    RequestDeadlines { counters.add(.requestsTimedOut) }
-                ],
-                httpDecoderConfiguration: .init(
-                    maxHeaderFieldSize: GateLimits.headerByteCountMax,
-                    maxHeaderListSize: GateLimits.headerByteCountMax,
-                    maxHeaderFieldCount: GateLimits.headerCountMax)))
+    private static let root = "/webhooks/stripe"
+
+    private static func endpoint(in path: Substring) -> String? {
+        guard path.hasPrefix(root) else { return nil }
+        let rest = path.dropFirst(root.count)
+        if rest.isEmpty { return "" }
+        guard rest.first == "/", !rest.dropFirst().contains("/") else { return nil }
+        return String(rest.dropFirst())
+    }
+}
+
+/// An answer of the webhook port, whose body is JSON.
+struct WebhookResponse: Sendable {
+    var status: HTTPResponseStatus
+    var body: ByteBuffer
+    /// Further header fields.
+    var fields: [(name: String, value: String)] = []
+    /// Whether the connection ends with it.
+    var isLast = false
+
+    init(_ status: HTTPResponseStatus, json: String) {
+        self.status = status
+        body = ByteBuffer(string: json)
     }
 
-    private func receive(_ request: Request, endpoint: String) async -> Response {
-        let arrived = ContinuousClock.now
-        let body: ByteBuffer
-        do {
-            body = try await request.body.collect(upTo: gate.bodyByteCountMax)
-        } catch is NIOTooManyBytesError {
-            counters.add(.bodyTooLarge)
-            return Self.error(
-                .contentTooLarge, code: "body_too_large",
-                "the body exceeds \(gate.bodyByteCountMax) bytes", closing: true)
-        } catch {
-            return Self.error(
-                .badRequest, code: "body_incomplete", "the body did not arrive whole", closing: true)
-        }
-        let answer = await gate.receive(
-            endpoint: endpoint, signature: request.headers[Self.signatureHeader],
-            body: Array(buffer: body))
-        if case .received = answer { counters.acknowledged.record(.now - arrived) }
-        return Self.response(to: answer)
-    }
-
-    private static func response(to answer: GateAnswer) -> Response {
+    /// The answer of contracts §1.
+    init(_ answer: GateAnswer) {
         switch answer {
-        case .received(isDuplicate: false):
-            return json(.ok, #"{"received":true}"#)
-        case .received(isDuplicate: true):
-            return json(.ok, #"{"received":true,"duplicate":true}"#)
+        case .received(isDuplicate: false): self = Self.received
+        case .received(isDuplicate: true): self = Self.duplicate
         case .refused(let code, let message):
-            return error(.badRequest, code: code, message)
+            self.init(.badRequest, code: code, message)
         case .unknownEndpoint(let name):
-            return error(
+            self.init(
                 .notFound, code: "endpoint_unknown",
                 "no endpoint \(name) is configured; see webhook.endpoints")
         case .unavailable(let reason):
-            var response = error(.serviceUnavailable, code: "unavailable", reason)
-            response.headers[.retryAfter] = String(GateLimits.retryAfterSeconds)
-            return response
+            self.init(.serviceUnavailable, code: "unavailable", reason)
+            fields = [("Retry-After", String(GateLimits.retryAfterSeconds))]
         }
     }
 
-    private static func error(
-        _ status: HTTPResponse.Status, code: String, _ message: String, closing: Bool = false
-    ) -> Response {
+    /// An error, in the form that contracts §1 gives.
+    init(_ status: HTTPResponseStatus, code: String, _ message: String) {
         var writer = JSONWriter()
         writer.beginObject()
         writer.key("error")
@@ -87,19 +76,27 @@ struct WebhookRoutes: Sendable {
         writer.member("message", message)
         writer.endObject()
         writer.endObject()
-        var response = json(status, String(decoding: writer.bytes, as: UTF8.self))
-        if closing { response.headers[.connection] = "close" }
+        self.status = status
+        body = ByteBuffer(bytes: writer.bytes)
+    }
+
+    static let received = WebhookResponse(.ok, json: #"{"received":true}"#)
+    static let duplicate = WebhookResponse(.ok, json: #"{"received":true,"duplicate":true}"#)
+    static let alive = WebhookResponse(.ok, json: #"{"status":"alive"}"#)
+    static let unknownPath = WebhookResponse(
+        .notFound, code: "path_unknown", "deliveries go to /webhooks/stripe")
+
+    static func methodNotAllowed(_ allowed: String) -> WebhookResponse {
+        var response = WebhookResponse(
+            .methodNotAllowed, code: "method_not_allowed", "use \(allowed)")
+        response.fields = [("Allow", allowed)]
         return response
     }
 
-    private static func json(_ status: HTTPResponse.Status, _ body: String) -> Response {
-        Response(
-            status: status,
-            headers: [.contentType: "application/json", .xContentTypeOptions: "nosniff"],
-            body: ResponseBody(byteBuffer: ByteBuffer(string: body)))
+    static func bodyTooLarge(byteCountMax: Int) -> WebhookResponse {
+        var response = WebhookResponse(
+            .payloadTooLarge, code: "body_too_large", "the body exceeds \(byteCountMax) bytes")
+        response.isLast = true
+        return response
     }
-
-    // The literal is a valid field name, so the initialiser cannot fail.
-    private static let signatureHeader =
-        HTTPField.Name("Stripe-Signature") ?? HTTPField.Name.authorization
 }

@@ -62,6 +62,8 @@ struct DeliveryPlan: Sendable {
     private var held: [(dueAfter: Int, delivery: Delivery)] = []
     private var planned = 0
     private var made = 0
+    /// Deliveries made ahead of time, the next one last.
+    private var prepared: [Delivery]?
 
     init(_ settings: Settings) {
         precondition(
@@ -72,8 +74,21 @@ struct DeliveryPlan: Sendable {
         random = TwinRandom(seed: TwinRandom.splitMix(&state))
     }
 
+    /// Makes all deliveries now, so that whoever measures a server does not measure their making.
+    mutating func prepare() {
+        var all: [Delivery] = []
+        while let delivery = next() { all.append(delivery) }
+        all.reverse()
+        prepared = all
+    }
+
     /// - Returns: nil when all deliveries have been made.
     mutating func next() -> Delivery? {
+        if prepared != nil { return prepared?.popLast() }
+        return make()
+    }
+
+    private mutating func make() -> Delivery? {
         while true {
             let isLast = planned == settings.count
             if let due = held.firstIndex(where: { isLast || $0.dueAfter <= made }) {
