@@ -3,7 +3,6 @@ import Foundation
 import Hummingbird
 import HummingbirdCore
 import Logging
-import NIOCore
 import NIOHTTP1
 import ServiceLifecycle
 
@@ -70,7 +69,7 @@ struct BenchServer {
         let talk = BenchTalk(counters: counters)
         let http = HTTPService(
             role: "webhook", address: Self.address,
-            server: WebhookChannel(counters: counters) { EmptyAnswer() }.server(), logger: logger
+            server: WebhookChannel(responder: EmptyAnswer()).server(), logger: logger
         ) { talk.greet(port: $0) }
         try await Self.run(http, talk, logger)
     }
@@ -79,6 +78,7 @@ struct BenchServer {
         let settings = settings
         var configuration = LogConfiguration()
         configuration.segmentBytesMax = settings.segmentByteCountMax
+        configuration.syncIntervalMicroseconds = Daemon.syncIntervalMicroseconds
         let log = try Log.open(at: folder + "/log", configuration: configuration)
         let topics = try Topics(of: log)
         let admission = try AdmissionSnapshot.restore(
@@ -92,7 +92,8 @@ struct BenchServer {
         let talk = BenchTalk(counters: counters)
         let http = HTTPService(
             role: "webhook", address: Self.address,
-            server: WebhookChannel(gate: gate, counters: counters).server(), logger: logger
+            server: WebhookChannel(responder: WebhookRoutes(gate: gate, counters: counters)).server(),
+            logger: logger
         ) { talk.greet(port: $0) }
         try await Self.run(http, talk, logger)
         await log.close()
@@ -231,17 +232,17 @@ struct BenchTalk: Service {
     }
 }
 
-/// Reads a request and answers an empty 200: the webhook port without the gate.
-private final class EmptyAnswer: ChannelInboundHandler {
-    typealias InboundIn = HTTPServerRequestPart
-    typealias OutboundOut = HTTPServerResponsePart
+/// An empty 200 to everything: the webhook port without the gate.
+private struct EmptyAnswer: WebhookResponder {
+    let bodyByteCountMax = 1 << 20
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard case .end = unwrapInboundIn(data) else { return }
-        let head = HTTPResponseHead(
-            version: .http1_1, status: .ok,
-            headers: ["Content-Length": "0", "Date": HTTPDate.now()])
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+    func respond(
+        to request: WebhookRequest, completion: @escaping @Sendable (WebhookResponse) -> Void
+    ) {
+        completion(Self.ok)
     }
+
+    func refused(_ reason: Counters.Name) {}
+
+    private static let ok = WebhookResponse(.ok, json: [])
 }

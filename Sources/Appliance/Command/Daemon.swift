@@ -47,6 +47,10 @@ final class Daemon: Sendable {
     private let folder: DataFolder
     private let reserve: ReserveFile
 
+    /// From one sync of a topic to its next: more of them a second cost the disk, and so the gate,
+    /// more than they gain.
+    static let syncIntervalMicroseconds = 2_000
+
     /// Opens the data folder and everything in it. Blocks while it recovers.
     init(settings: Settings, clock: any LogClock = SystemLogClock(), logger: Logger) throws {
         guard settings.profile != .cloud else {
@@ -66,6 +70,7 @@ final class Daemon: Sendable {
         }
         var configuration = LogConfiguration()
         configuration.segmentBytesMax = settings.segmentByteCountMax
+        configuration.syncIntervalMicroseconds = Self.syncIntervalMicroseconds
         configuration.retentionAgeMilliseconds = settings.retentionDays.map { Int64($0) * 86_400_000 }
         log = try Log.open(at: folder.log, clock: clock, configuration: configuration)
         topics = try Topics(of: log)
@@ -121,7 +126,7 @@ final class Daemon: Sendable {
             deadLetters: topics[.deadLetter], clock: clock, counters: counters, logger: logger)
         return HTTPService(
             role: "webhook", address: settings.webhook,
-            server: WebhookChannel(gate: gate, counters: counters).server(), logger: logger
+            server: WebhookChannel(responder: WebhookRoutes(gate: gate, counters: counters)).server(), logger: logger
         ) { [readiness] port in
             readiness.set([])
             onListening("webhook", port)

@@ -137,21 +137,25 @@ final class StageRunner<Step: Stage>: Service {
     }
 }
 
-/// Lets records gather before the next batch while there are many, because a batch costs a sync in
-/// each topic it writes to, however small it is. Records that come singly are never kept waiting.
+/// Lets records gather before the next batch while there are many of them, because a batch costs a
+/// sync in each topic it writes to, however small it is, and the gate waits for the same disk.
+/// Records that come singly are never kept waiting.
 struct Gathering {
     private var startedAt = ContinuousClock.now
-    private var count = 0
+    /// Records a second, smoothed over about ``StageLimits/gatherMemorySeconds``.
+    private var rate = 0.0
 
     /// A batch of `count` records begins.
     mutating func took(_ count: Int) {
-        self.count = count
+        let seconds = (ContinuousClock.now - startedAt) / .seconds(1)
+        let weight = min(1, seconds / StageLimits.gatherMemorySeconds)
+        rate += (Double(count) / max(seconds, 1e-6) - rate) * weight
         startedAt = .now
     }
 
-    /// Waits, after a batch of many, until the next one is due.
+    /// Waits until the next batch is due.
     func pause() async {
-        guard count >= StageLimits.gatherFromCount else { return }
+        guard rate >= StageLimits.gatherFromRate else { return }
         let due = startedAt + .milliseconds(StageLimits.gatherMilliseconds)
         if due > .now {
             // Ended early by a cancelled task, which the next append or read then notices.
@@ -163,9 +167,11 @@ struct Gathering {
 /// Bounds of the stages.
 enum StageLimits {
     /// Milliseconds from the start of a batch to the start of the next one, under load.
-    static let gatherMilliseconds = 8
-    /// Records in a batch from which on the stage is under load: 2,000 a second.
-    static let gatherFromCount = 16
+    static let gatherMilliseconds = 10
+    /// Records a second from which on they are let gather.
+    static let gatherFromRate = 400.0
+    /// Seconds over which the rate is smoothed.
+    static let gatherMemorySeconds = 0.25
 
     /// Bytes of input that a stage takes at once; bounds its memory and its outputs' batch.
     static let batchByteCount = 1 << 20

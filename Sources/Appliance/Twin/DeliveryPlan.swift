@@ -47,6 +47,8 @@ struct DeliveryPlan: Sendable {
         var reorder = 0.0
         /// Forged copies come on top of the true event, so no event is lost by them.
         var badSignatures = 0.0
+        /// The event types that the endpoint is subscribed to (Stripe's `enabled_events`); nil for all.
+        var enabledEvents: Set<StripeEventType>?
     }
 
     /// A delivery that is held back is overtaken by at most this many others.
@@ -122,7 +124,10 @@ struct DeliveryPlan: Sendable {
         if drawn < settings.duplicates + settings.badSignatures, !recent.isEmpty {
             return forge(recent[random.index(below: recent.count)])
         }
-        let event = scenario.next()
+        var event = scenario.next()
+        while let enabled = settings.enabledEvents, !enabled.contains(event.type) {
+            event = scenario.next()
+        }
         remember(event)
         return Delivery(event: event, body: event.body, expectation: .acknowledged(isCopy: false))
     }

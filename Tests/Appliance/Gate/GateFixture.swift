@@ -52,7 +52,7 @@ final class GateFixture: Sendable {
         let ports = AsyncStream<Int>.makeStream()
         let application = Application(
             responder: Router(context: BasicRequestContext.self).buildResponder(),
-            server: WebhookChannel(gate: gate, counters: counters).server(),
+            server: WebhookChannel(responder: WebhookRoutes(gate: gate, counters: counters)).server(),
             configuration: .init(address: .hostname("127.0.0.1", port: 0)),
             onServerRunning: { ports.continuation.yield($0.localAddress?.port ?? 0) },
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
