@@ -167,41 +167,41 @@ struct WebhookChannelTests {
 
 /// A TCP connection that sends exactly what it is told, and waits at most ten seconds for bytes.
 private final class RawConnection {
-    private let socket: Int32
+    private let descriptor: Int32
     private var received: [UInt8] = []
 
     init(port: Int) throws {
-        socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var patience = timeval(tv_sec: 10, tv_usec: 0)
         setsockopt(
-            socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+            descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = in_port_t(UInt16(port).bigEndian)
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         let connected = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
         try #require(connected == 0)
     }
 
-    deinit { close(socket) }
+    deinit { close(descriptor) }
 
     /// Sends until the peer takes no more.
     func send(_ text: String) {
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes {
-                send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue))
+                Foundation.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }
             guard count > 0 else { return }
             rest = rest.dropFirst(count)
         }
     }
 
-    func endSending() { shutdown(socket, Int32(SHUT_WR)) }
+    func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
     /// One answer with its body, which Content-Length bounds; empty where none came.
     func readAnswer() -> String {
@@ -231,7 +231,7 @@ private final class RawConnection {
 
     private func readMore() -> Bool {
         var buffer = [UInt8](repeating: 0, count: 65_536)
-        let count = recv(socket, &buffer, buffer.count, 0)
+        let count = recv(descriptor, &buffer, buffer.count, 0)
         // A reset ends it as much as an orderly close does; a time-out does not.
         if count == 0 || (count < 0 && errno != EAGAIN) { ended = true }
         guard count > 0 else { return false }
