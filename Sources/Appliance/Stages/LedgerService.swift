@@ -188,13 +188,8 @@ final class LedgerService: Service {
         }
         for (input, outcome) in zip(batch.inputs, outcomes) {
             guard case .refused(let refusal) = outcome else { continue }
-            let stored = input.stored
-            let letter = DeadLetter(
-                topic: input.topic.rawValue, offset: stored.offset, stage: Self.name,
-                reason: refusal.code, detail: "the posting rules refuse it")
-            letters[input.topic, default: []].append(SourcedRecord(
-                source: stored.offset,
-                record: letter.record(of: stored)))
+            letters[input.topic, default: []].append(
+                Self.letter(of: input.stored, in: input.topic, refusal))
         }
         for (id, letters) in letters {
             let outcome = try await topics[.deadLetter].append(
@@ -202,6 +197,16 @@ final class LedgerService: Service {
                 producer: ProducerName("\(Self.name):\(id.rawValue)"))
             counters.add(.deadLetters, letters.count - outcome.refusedCount)
         }
+    }
+
+    /// The dead letter of an input that the posting rules refuse.
+    static func letter(
+        of stored: StoredRecord, in topic: TopicID, _ refusal: PostingRefusal
+    ) -> SourcedRecord {
+        let letter = DeadLetter(
+            topic: topic.rawValue, offset: stored.offset, stage: name, reason: refusal.code,
+            detail: "the posting rules refuse it")
+        return SourcedRecord(source: stored.offset, record: letter.record(of: stored))
     }
 
     /// Appends booked transactions to `ledger.posted`; their ids are the source offsets.
