@@ -26,10 +26,10 @@ struct ChainComparison {
     mutating func meet(_ mine: PostedTransaction) throws(LedgerError) {
         guard let theirs = try nextOriginal() else { return settle(mine) }
         originalHead = theirs.hash
+        if theirs.id != mine.id || theirs.hash != mine.hash { noteChain(theirs, mine) }
         if theirs.posting.movement == mine.posting.movement {
             return compare(theirs, mine)
         }
-        noteChain(theirs, mine)
         settle(mine)
         if let mine = ours.removeValue(forKey: theirs.posting.movement) {
             compare(theirs, mine)
@@ -77,7 +77,6 @@ struct ChainComparison {
     private mutating func compare(_ theirs: PostedTransaction, _ mine: PostedTransaction) {
         comparedCount += 1
         if !theirs.posting.isSame(as: mine.posting) { note(theirs, mine) }
-        if theirs.id != mine.id || theirs.hash != mine.hash { noteChain(theirs, mine) }
     }
 
     private mutating func note(_ theirs: PostedTransaction?, _ mine: PostedTransaction?) {
