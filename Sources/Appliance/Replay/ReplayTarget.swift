@@ -145,7 +145,10 @@ actor ReplayTarget {
 
     /// Compares what is left, and leaves the folder as a daemon would that has stopped.
     ///
-    /// - Parameter progress: how far each stage has come, so that a daemon goes on from there.
+    /// - Parameters:
+    ///   - isWhole: whether the replay went as far as the original.
+    ///   - reviewNext: the end of what is booked of the fresh `payment.review`.
+    ///   - report: what the stages have found; the chain's part is added.
     func finish(
         isWhole: Bool, reviewNext: Offset, into report: ReplayReport
     ) async throws -> ReplayReport {
