@@ -9,7 +9,7 @@ import ServiceLifecycle
 ///                            │
 ///                        Validate                ValidateStage, EventValidator
 ///                            ▼
-///                      payment.validated ──▶ dead.letter, with a reason
+///                      payment.validated ──▶ dead.letter, with a reason ──▶ RedriveStage: back
 ///                            │
 ///                    Features + Score            ScoreStage, Scoring: FeatureEngine, FraudModel, Verdicts
 ///                            ▼
@@ -33,7 +33,11 @@ struct Pipeline {
 
     /// The steps behind the gate, in the order in which a payment passes them.
     func services() throws -> [any Service] {
-        [validate(), try score(), book()]
+        [redrive(), validate(), try score(), book()]
+    }
+
+    private func redrive() -> any Service {
+        StageRunner(log: log, topics: topics, logger: logger) { (RedriveStage(), nil) }
     }
 
     private func validate() -> any Service {
@@ -45,13 +49,9 @@ struct Pipeline {
     }
 
     private func score() throws -> any Service {
-        let verdicts = Verdicts(
-            thresholds: try model.schema.thresholds.tightened(
-                review: settings.reviewFrom, block: settings.blockFrom),
-            amountLimits: settings.amountLimits)
+        let verdicts = try Self.verdicts(settings, model)
         let path = folder.featureSnapshot
-        let limits = FeatureLimits(
-            customersMax: settings.customersMax, movementsMax: settings.movementsMax)
+        let limits = Self.featureLimits(settings)
         let (model, counters, logger) = (model, counters, logger)
         let input = topics[ScoreStage.input]
         return StageRunner<ScoreStage>(
@@ -72,6 +72,18 @@ struct Pipeline {
                 scoring: scoring, schemaVersion: model.schema.version, counters: counters)
             return (stage, position)
         }
+    }
+
+    /// The model's thresholds, tightened by the settings.
+    static func verdicts(_ settings: Settings, _ model: FraudModel) throws -> Verdicts {
+        Verdicts(
+            thresholds: try model.schema.thresholds.tightened(
+                review: settings.reviewFrom, block: settings.blockFrom),
+            amountLimits: settings.amountLimits)
+    }
+
+    static func featureLimits(_ settings: Settings) -> FeatureLimits {
+        FeatureLimits(customersMax: settings.customersMax, movementsMax: settings.movementsMax)
     }
 
     private func book() -> any Service {

@@ -9,7 +9,9 @@ private let allowed: [String: Set<String>] = [
     "Gate": [], "Validate": [], "Features": [], "Ledger": [],
     "Score": ["Features"],
     "Stages": ["Gate", "Validate", "Features", "Score", "Ledger"],
-    "Console": [],
+    "Redrive": ["Gate", "Validate", "Features", "Score", "Ledger", "Stages"],
+    "Replay": ["Gate", "Validate", "Features", "Score", "Ledger", "Stages", "Redrive"],
+    "Console": ["Redrive"],
     "Twin": [],
 ]
 

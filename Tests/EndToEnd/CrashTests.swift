@@ -57,6 +57,10 @@ struct CrashTests {
         #expect(verified.code == 0, "\(verified.output) \(verified.errors)")
         let log = try await Tillbox.run("log", "verify", "--data", data)
         #expect(log.code == 0, "\(log.output) \(log.errors)")
+        let replay = try await Tillbox.run(
+            "replay", "--data", data, "--into", folder.file("replayed"), "--json")
+        #expect(replay.code == 0, "seed \(seed): \(replay.output.prefix(2000)) \(replay.errors)")
+        #expect(replay.output.contains("\"equal\":true"))
     }
 
     @Test("SIGTERM under load drains and stops within 5 s, with nothing lost")

@@ -136,10 +136,16 @@ final class Daemon: Sendable {
     private func adminServer(
         _ onListening: @escaping @Sendable (String, Int) -> Void
     ) -> any Service {
-        HTTPService(
-            role: "admin", address: settings.admin,
-            responder: HealthRoutes(readiness: readiness, counters: counters).router()
-                .buildResponder(),
+        let router = HealthRoutes(readiness: readiness, counters: counters).router()
+        let redriver = Redriver(
+            topics: topics, admission: admission, defaultMerchant: settings.defaultMerchant,
+            livemodes: settings.livemodes, clock: clock, counters: counters)
+        DeadLetterRoutes(
+            list: LetterList(view: LogView(log: log, topics: topics, ledger: ledger)),
+            redriver: redriver, dataPath: DataFolder.canonical(folder.path)
+        ).add(to: router)
+        return HTTPService(
+            role: "admin", address: settings.admin, responder: router.buildResponder(),
             server: .http1(), logger: logger
         ) { onListening("admin", $0) }
     }
@@ -170,6 +176,11 @@ struct DataFolder: Sendable {
         guard access(path, W_OK | X_OK) == 0 else {
             throw .dataFolderUnusable(path: path, reason: "it is not writable")
         }
+    }
+
+    /// The one absolute path of a folder, however it is spelt.
+    static func canonical(_ path: String) -> String {
+        URL(filePath: path).standardizedFileURL.resolvingSymlinksInPath().path
     }
 
     var log: String { "\(path)/log" }

@@ -12,6 +12,8 @@ struct Settings: Sendable {
     var webhook = Address(host: "127.0.0.1", port: 8080)
     var admin = Address(host: "127.0.0.1", port: 9090)
     var endpoints: [WebhookEndpoint] = []
+    /// What an endpoint accepts that says nothing else.
+    var livemode = WebhookEndpoint.Livemode.test
     /// Seconds that a signature's timestamp may differ from the clock, both ways.
     var toleranceSeconds: Int64 = 300
     var bodyByteCountMax = 1 << 20
@@ -30,6 +32,11 @@ struct Settings: Sendable {
     var retentionDays: Int?
     var logLevel = "info"
     var logFormat = LogFormat.json
+
+    /// What any of the endpoints accepts.
+    var livemodes: [WebhookEndpoint.Livemode] {
+        endpoints.isEmpty ? [livemode] : endpoints.map(\.livemode)
+    }
 
     /// A host and a TCP port; port 0 lets the system choose.
     struct Address: Hashable, Sendable, CustomStringConvertible {

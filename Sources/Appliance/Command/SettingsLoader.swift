@@ -90,15 +90,15 @@ struct SettingsLoader {
         settings.retentionDays = try integer(.retentionDays, 1...36_500)
         settings.logLevel = text(.logLevel) ?? settings.logLevel
         settings.logFormat = try choice(.logFormat, default: settings.logFormat)
-        settings.endpoints = try endpoints(for: settings.profile, needsSecrets: needsSecrets)
+        settings.livemode = try choice(
+            .webhookLivemode, default: settings.profile == .dev ? .test : .live)
+        settings.endpoints = try endpoints(settings.livemode, needsSecrets: needsSecrets)
         return settings
     }
 
     private func endpoints(
-        for profile: Settings.Profile, needsSecrets: Bool
+        _ livemode: WebhookEndpoint.Livemode, needsSecrets: Bool
     ) throws -> [WebhookEndpoint] {
-        let livemode: WebhookEndpoint.Livemode =
-            try choice(.webhookLivemode, default: profile == .dev ? .test : .live)
         var endpoints: [WebhookEndpoint] = []
         let unnamed = try secrets(below: "webhook")
         if !unnamed.isEmpty {

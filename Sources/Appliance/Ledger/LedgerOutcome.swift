@@ -31,6 +31,47 @@ struct ConsumerPosition: Hashable, Sendable {
     var nextOffset: Int64
 }
 
+/// Where a person's decision stands between the records of `payment.scored`, which the ledger keeps
+/// among its positions, in the transaction that considered it: `payment.review/17` → 4711 says that
+/// the review record at offset 17 came after the scored record 4710 and before 4711.
+struct DecisionPlace: Hashable, Sendable {
+    /// Offset in `payment.review`.
+    var decision: Int64
+    /// The offset in `payment.scored` that was still to be read.
+    var scoredNext: Int64
+
+    static let prefix = "payment.review/"
+
+    init(decision: Int64, scoredNext: Int64) {
+        self.decision = decision
+        self.scoredNext = scoredNext
+    }
+
+    /// - Returns: nil for the position of a topic.
+    init?(_ position: ConsumerPosition) {
+        guard position.topic.hasPrefix(Self.prefix),
+            let decision = Int64(position.topic.dropFirst(Self.prefix.count))
+        else { return nil }
+        self.init(decision: decision, scoredNext: position.nextOffset)
+    }
+
+    var position: ConsumerPosition {
+        ConsumerPosition(topic: "\(Self.prefix)\(decision)", nextOffset: scoredNext)
+    }
+}
+
+/// Where a ledger stands, on one snapshot: how far it has read, and where its chain ends.
+struct LedgerPoint: Hashable, Sendable {
+    /// The offset to read next, by topic.
+    var positions: [String: Int64]
+    /// By the offset in `payment.review`.
+    var places: [Int64: Int64]
+    /// The last transaction's number; 0 in an empty ledger.
+    var head: Int64
+    /// The last transaction's hash.
+    var hash: [UInt8]
+}
+
 /// What an account holds in one currency.
 struct AccountBalance: Hashable, Sendable {
     var account: AccountName

@@ -13,6 +13,31 @@ extension SQLiteLedger {
         }
     }
 
+    /// Where the ledger stands now.
+    func point() throws(LedgerError) -> LedgerPoint {
+        try reading { database in
+            var point = LedgerPoint(
+                positions: [:], places: [:], head: 0, hash: CanonicalBytes.genesis)
+            let positions = try LedgerStatement(
+                database, "SELECT topic, next_offset FROM positions")
+            defer { positions.reset() }
+            while try positions.step() {
+                let position = ConsumerPosition(
+                    topic: positions.text(0), nextOffset: positions.integer(1))
+                if let place = DecisionPlace(position) {
+                    point.places[place.decision] = place.scoredNext
+                } else {
+                    point.positions[position.topic] = position.nextOffset
+                }
+            }
+            let head = try LedgerStatement(
+                database, "SELECT id, hash FROM transactions ORDER BY id DESC LIMIT 1")
+            defer { head.reset() }
+            if try head.step() { (point.head, point.hash) = (head.integer(0), head.blob(1)) }
+            return point
+        }
+    }
+
     /// The transactions after `id`, in order, at most `limit`: what `ledger.posted` still lacks.
     func posted(
         after id: TransactionID, limit: Int

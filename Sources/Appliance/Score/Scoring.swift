@@ -14,6 +14,8 @@ struct ScoreOutcome: Hashable, Sendable {
     var payment: ScoredPayment?
     /// For `payment.review`.
     var review: ReviewRecord?
+    /// The movement had been judged before, and this event knew more.
+    var isRescore = false
 }
 
 /// The way of payments from validated to scored: features one by one in log order, then one call
@@ -21,14 +23,13 @@ struct ScoreOutcome: Hashable, Sendable {
 ///
 /// A movement is scored when first seen, and again by a better informed event:
 ///
-///     verdict before      verdict now      review record
-///     none or approve     manual_review    opened
-///     manual_review       approve          approved, by scoring
-///     manual_review       block            none: a person decides over held money
-///     block               manual_review    opened, unless one is open
-///     block               approve          approved, if one is open
+///     verdict before            verdict now               review record
+///     none or approve           manual_review or block    opened
+///     manual_review or block    approve                   approved, by scoring
+///     manual_review or block    manual_review or block    none: it is open
 ///
-/// A review that a person has decided is not known here. Who applies the records must let a
+/// Both stricter verdicts put the money into held, and only a person's decision takes it out again:
+/// without a review a blocked payment would be in nobody's queue. A review that a person has decided is not known here. Who applies the records must let a
 /// person's decision stand.
 struct Scoring: Sendable {
     /// Holds the memory of movements even when it is not the source of features.
@@ -55,12 +56,13 @@ struct Scoring: Sendable {
     private enum Plan {
         case nothing
         case passThrough
-        case judge(FeatureReading)
+        case judge(FeatureReading, isRescore: Bool)
     }
 
     /// One payment on its way to a verdict.
     private struct Judgement {
         var reading: FeatureReading
+        var isRescore: Bool
         var decision: Verdicts.Decision
         var score: Double?
         var contributions: [Float]?
@@ -85,9 +87,9 @@ struct Scoring: Sendable {
         switch features.observe(event) {
         case .alreadyScored: .nothing
         case .counted: .passThrough
-        case .missing: .judge(.missing)
-        case .score(let vector, isRescore: _):
-            .judge(source == .embedded ? .fresh(vector) : .missing)
+        case .missing: .judge(.missing, isRescore: false)
+        case .score(let vector, let isRescore):
+            .judge(source == .embedded ? .fresh(vector) : .missing, isRescore: isRescore)
         }
     }
 
@@ -97,7 +99,7 @@ struct Scoring: Sendable {
         var vectors: [FeatureVector] = []
         var places: [Int] = []
         for (place, plan) in plans.enumerated() {
-            guard case .judge(let reading) = plan, let vector = reading.vector else { continue }
+            guard case .judge(let reading, _) = plan, let vector = reading.vector else { continue }
             vectors.append(vector)
             places.append(place)
         }
@@ -113,10 +115,10 @@ struct Scoring: Sendable {
         _ events: [PaymentEvent], plans: [Plan], scores: [Float?]
     ) -> [Judgement?] {
         events.indices.map { place in
-            guard case .judge(let reading) = plans[place] else { return nil }
+            guard case .judge(let reading, let isRescore) = plans[place] else { return nil }
             let score = scores[place].map(Double.init)
             return Judgement(
-                reading: reading,
+                reading: reading, isRescore: isRescore,
                 decision: verdicts.decide(events[place], reading: reading, score: score),
                 score: score, contributions: nil)
         }
@@ -151,7 +153,8 @@ struct Scoring: Sendable {
             event: event, verdict: verdict, score: judgement.score, reasons: reasons,
             model: judgement.score == nil ? nil : model?.version, featuresAsOf: vector?.asOf)
         let review = updateReview(of: payment)
-        return ScoreOutcome(features: vector, payment: payment, review: review)
+        return ScoreOutcome(
+            features: vector, payment: payment, review: review, isRescore: judgement.isRescore)
     }
 
     /// Follows the table above, and remembers the verdict.
@@ -162,7 +165,7 @@ struct Scoring: Sendable {
             verdict: payment.verdict, isReviewOpen: before.isReviewOpen)
         var review: ReviewRecord?
         switch payment.verdict {
-        case .manualReview where !before.isReviewOpen:
+        case .manualReview where !before.isReviewOpen, .block where !before.isReviewOpen:
             review = Self.review(payment, .opened)
             after.isReviewOpen = true
         case .approve where before.isReviewOpen:

@@ -77,6 +77,19 @@ final class LedgerService: Service {
         var undecodable: [(TopicID, StageOutput)] = []
         var next: Positions = [:]
         var isEmpty: Bool { next.isEmpty }
+
+        /// Where in `payment.scored` each decision of a person is considered. Two topics have no
+        /// order between them, so the ledger's own is kept: a replay needs it to give the same chain.
+        func places(after positions: Positions) -> [ConsumerPosition] {
+            inputs.compactMap { topic, stored, input in
+                guard case .review(let record) = input, record.by != PostingRules.scoringActor
+                else { return nil }
+                return DecisionPlace(
+                    decision: stored.offset.rawValue,
+                    scoredNext: positions[.paymentScored]?.rawValue ?? 0
+                ).position
+            }
+        }
     }
 
     private func read(from positions: Positions) throws -> Batch {
@@ -111,7 +124,7 @@ final class LedgerService: Service {
 
     private func book(_ batch: Batch, advancing positions: Positions) async throws -> Positions {
         let next = positions.merging(batch.next) { $1 }
-        let outcome = try await post(batch.inputs.map(\.input), next)
+        let outcome = try await post(batch.inputs.map(\.input), next, batch.places(after: next))
         count(outcome, of: batch)
         try await bury(outcome.inputs, of: batch)
         try await publish(outcome.posted)
@@ -119,11 +132,13 @@ final class LedgerService: Service {
     }
 
     /// A full disk is waited out: the inputs stay in the log, so nothing is lost meanwhile.
-    private func post(_ inputs: [LedgerInput], _ positions: Positions) async throws -> PostOutcome {
-        let stored = positions.map {
+    private func post(
+        _ inputs: [LedgerInput], _ positions: Positions, _ places: [ConsumerPosition] = []
+    ) async throws -> PostOutcome {
+        let reached = positions.map {
             ConsumerPosition(topic: $0.key.rawValue, nextOffset: $0.value.rawValue)
         }
-        .sorted { $0.topic < $1.topic }
+        let stored = (reached + places).sorted { $0.topic < $1.topic }
         var posted = try await tryPosting(inputs, stored)
         while posted == nil {
             try await Task.sleep(for: .seconds(1))
@@ -176,17 +191,8 @@ final class LedgerService: Service {
         }
         for (input, outcome) in zip(batch.inputs, outcomes) {
             guard case .refused(let refusal) = outcome else { continue }
-            let stored = input.stored
-            let letter = DeadLetter(
-                topic: input.topic.rawValue, offset: stored.offset, stage: Self.name,
-                reason: refusal.code, detail: "the posting rules refuse it")
-            letters[input.topic, default: []].append(SourcedRecord(
-                source: stored.offset,
-                record: letter.record(
-                    key: stored.record.key, value: stored.record.value,
-                    eventID: stored.record.header("event-id")
-                        .map { String(decoding: $0, as: UTF8.self) },
-                    timestamp: stored.record.timestamp)))
+            letters[input.topic, default: []].append(
+                Self.letter(of: input.stored, in: input.topic, refusal))
         }
         for (id, letters) in letters {
             let outcome = try await topics[.deadLetter].append(
@@ -194,6 +200,16 @@ final class LedgerService: Service {
                 producer: ProducerName("\(Self.name):\(id.rawValue)"))
             counters.add(.deadLetters, letters.count - outcome.refusedCount)
         }
+    }
+
+    /// The dead letter of an input that the posting rules refuse.
+    static func letter(
+        of stored: StoredRecord, in topic: TopicID, _ refusal: PostingRefusal
+    ) -> SourcedRecord {
+        let letter = DeadLetter(
+            topic: topic.rawValue, offset: stored.offset, stage: name, reason: refusal.code,
+            detail: "the posting rules refuse it")
+        return SourcedRecord(source: stored.offset, record: letter.record(of: stored))
     }
 
     /// Appends booked transactions to `ledger.posted`; their ids are the source offsets.
@@ -206,7 +222,7 @@ final class LedgerService: Service {
         _ = try await topics[.ledgerPosted].append(records, producer: ProducerName(Self.name))
     }
 
-    private static func record(of transaction: PostedTransaction) -> Record {
+    static func record(of transaction: PostedTransaction) -> Record {
         let posting = transaction.posting
         return Record(
             key: ArraySlice(posting.movement.rawValue.utf8), value: LedgerPosted(transaction).encoded()[...],

@@ -56,7 +56,7 @@ struct ScoreStage: Stage {
             outputs.append(derived(.paymentFeatures, from: stored, event, record))
         }
         if let payment = outcome.payment {
-            count(payment)
+            count(payment, isRescore: outcome.isRescore)
             outputs.append(derived(.paymentScored, from: stored, event, payment))
         }
         if let review = outcome.review {
@@ -73,8 +73,9 @@ struct ScoreStage: Stage {
             schema: "\(type(of: value).schema)", key: event.orderingKey, value: value.encoded())
     }
 
-    private func count(_ payment: ScoredPayment) {
+    private func count(_ payment: ScoredPayment, isRescore: Bool) {
         counters.add(.scored)
+        if isRescore { counters.add(.rescored) }
         switch payment.verdict {
         case .notScored: counters.add(.notScored)
         case .approve: counters.add(.approved)
@@ -94,9 +95,6 @@ extension StageOutput {
             detail: "\(error)")
         return StageOutput(
             topic: .deadLetter, source: stored.offset,
-            record: letter.record(
-                key: stored.record.key, value: stored.record.value,
-                eventID: stored.record.header("event-id").map { String(decoding: $0, as: UTF8.self) },
-                timestamp: stored.record.timestamp))
+            record: letter.record(of: stored))
     }
 }

@@ -41,9 +41,8 @@ struct ValidateStage: Stage {
             outputs.append(StageOutput(
                 topic: .deadLetter, source: stored.offset,
                 record: letter.record(
-                    key: stored.record.key, value: stored.record.value,
-                    eventID: stored.record.key.map { String(decoding: $0, as: UTF8.self) },
-                    timestamp: stored.record.timestamp)))
+                    of: stored,
+                    eventID: stored.record.key.map { String(decoding: $0, as: UTF8.self) })))
         }
     }
 }

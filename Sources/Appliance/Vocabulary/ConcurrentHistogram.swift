@@ -15,7 +15,7 @@ final class ConcurrentHistogram: Sendable {
 
     init() { buckets = (0..<Self.bucketCount).map { _ in Cell() } }
 
-    /// Counts one duration; below one microsecond as one, above 2^40 µs as that.
+    /// Counts one duration; below one microsecond as one, from 2^40 µs (12 days) on as just below that.
     func record(_ duration: Duration) {
         let (seconds, attoseconds) = duration.components
         record(microseconds: seconds * 1_000_000 + attoseconds / 1_000_000_000_000)
@@ -23,7 +23,7 @@ final class ConcurrentHistogram: Sendable {
 
     /// Counts `count` durations of the same length.
     func record(microseconds: Int64, count: Int = 1) {
-        let value = UInt64(max(1, min(microseconds, 1 << 40)))
+        let value = UInt64(max(1, min(microseconds, (1 << 40) - 1)))
         buckets[Self.bucket(of: value)].count.add(count, ordering: .relaxed)
     }
 

@@ -8,7 +8,7 @@ final class Counters: Sendable {
     enum Name: Int, CaseIterable, Sendable {
         case admitted, duplicates, conflicts
         case signatureRefused, bodyTooLarge, unavailable, requestsTimedOut
-        case validated, ignored, deadLetters
+        case validated, ignored, deadLetters, redriven
         case scored, rescored, notScored, approved, flagged, blocked, reviewsOpened
         case booked, alreadyBooked, postingsRefused
 

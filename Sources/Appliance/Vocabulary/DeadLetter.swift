@@ -27,4 +27,44 @@ struct DeadLetter: Hashable, Sendable {
         if let eventID { headers.append(RecordHeader("event-id", eventID)) }
         return Record(key: key, value: value, headers: headers, timestamp: timestamp)
     }
+
+    /// The record to append for a record of the log. One that had been redriven hands on the name of
+    /// the dead letter that it came from.
+    ///
+    /// - Parameter eventID: nil takes it from the failed record's own header.
+    func record(of failed: StoredRecord, eventID: String? = nil) -> Record {
+        var letter = record(
+            key: failed.record.key, value: failed.record.value,
+            eventID: eventID ?? failed.record.text("event-id"), timestamp: failed.record.timestamp)
+        if let origin = failed.record.header(RedriveHeader.from) {
+            letter.headers.append(RecordHeader(RedriveHeader.from, origin))
+        }
+        return letter
+    }
+}
+
+/// Headers that a redriven record and its traces carry.
+enum RedriveHeader {
+    /// `dead.letter/<offset>`: the dead letter that a record came back from.
+    static let from = "redriven-from"
+    /// On an order in `dead.letter` alone: the topic that the record is to go back to.
+    static let to = "redrive-to"
+
+    private static let prefix = "dead.letter/"
+
+    /// The value of ``from``.
+    static func origin(_ letter: Offset) -> String { prefix + String(letter.rawValue) }
+
+    /// The offset in a record's ``from``; nil where it came straight from Stripe or a person.
+    static func letter(of record: Record) -> Offset? {
+        guard let text = record.text(from), text.hasPrefix(prefix) else { return nil }
+        return Int64(text.dropFirst(prefix.count)).map { Offset($0) }
+    }
+}
+
+extension Record {
+    /// A header's value as text; what is not UTF-8 is repaired.
+    func text(_ name: String) -> String? {
+        header(name).map { String(decoding: $0, as: UTF8.self) }
+    }
 }

@@ -135,6 +135,24 @@ struct ScoringTests {
                 == FeatureEngine.Standing(verdict: .block, isReviewOpen: true))
     }
 
+    @Test("opens a review for what it blocks, and closes it when a better informed event is mild")
+    func blockOpensReview() {
+        var scoring = scoring(EchoModel(scores: [0.1, 0.9]))
+        var abroad = charge(country: "FR")
+        abroad.device = nil
+        let first = scoring.score([abroad])[0]
+        #expect(first.payment?.verdict == .block)
+        #expect(first.review?.state == .opened)
+        #expect(first.review?.reasons == first.payment?.reasons)
+        #expect(first.isRescore == false)
+        var informed = charge(country: "FR")
+        informed.objectID = "ch_m"
+        let second = scoring.score([informed])[0]
+        #expect(second.payment?.verdict == .block)
+        #expect(second.review == nil, "one is open already")
+        #expect(second.isRescore)
+    }
+
     @Test("does not open a second review for the same movement")
     func openOnce() {
         var scoring = scoring(EchoModel(scores: [0.5, 0.5]))

@@ -1,0 +1,150 @@
+import AppendLog
+import ArgumentParser
+import Foundation
+
+/// `tillbox replay --into FRESH`: the pipeline again from `webhook.received`, compared with what is there.
+struct ReplayCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "replay",
+        abstract: "Run the whole pipeline again into a fresh folder, and compare.",
+        discussion: """
+            Reads the data folder without its lock, also while the daemon runs. Exit code 0 if \
+            verdicts, movements, entries and the hash chain agree, 1 if not.
+            """)
+
+    @OptionGroup var data: DataOptions
+    @Option(help: "The fresh folder; it is made, and must not hold anything.") var into: String
+    @Option(help: "The last offset of webhook.received to replay. Default: all.") var to: Int64?
+    @Flag(help: "Answer with one JSON document.") var json = false
+
+    func validate() throws {
+        guard to ?? 0 >= 0 else { throw ValidationError("--to must not be negative") }
+    }
+
+    mutating func run() async throws {
+        let settings = try await data.settings(needsSecrets: false)
+        let (began, bar) = (ContinuousClock.now, ProgressBar(label: "replaying"))
+        let report: ReplayReport
+        do {
+            var replay = try prepare(settings)
+            report = try await replay.run { done, total in
+                let rate = Double(done) / ((ContinuousClock.now - began) / .seconds(1))
+                bar.show(done, of: total, String(format: "%.0f webhooks/s", rate))
+            }
+        } catch let error as CommandFailure {
+            throw error
+        } catch {
+            throw CommandFailure.cannotRun("\(error)")
+        }
+        bar.clear()
+        let seconds = (ContinuousClock.now - began) / .seconds(1)
+        print(json ? report.json(seconds: seconds) : report.text(seconds: seconds))
+        if !report.isEqual {
+            throw CommandFailure.foundSomething(
+                "the replay differs from \(settings.dataPath) in \(report.differences.count) places")
+        }
+    }
+
+    private func prepare(_ settings: Settings) throws -> Replay {
+        guard FileManager.default.fileExists(atPath: "\(settings.dataPath)/log"),
+            FileManager.default.fileExists(atPath: "\(settings.dataPath)/ledger.sqlite")
+        else {
+            throw CommandFailure.cannotRun(
+                "there is no log and ledger in \(settings.dataPath); name the data folder with --data")
+        }
+        let old = (try? FileManager.default.contentsOfDirectory(atPath: into)) ?? []
+        guard old.isEmpty else {
+            throw CommandFailure.cannotRun("\(into) is not empty; name a fresh folder with --into")
+        }
+        let model = try (settings.modelPath.map { ModelLocation.file(path: $0) } ?? .embedded).load()
+        let fresh = try DataFolder(at: into)
+        let counters = Counters()
+        let scoring = Scoring(
+            features: FeatureEngine(limits: Pipeline.featureLimits(settings)),
+            verdicts: try Pipeline.verdicts(settings, model), model: model)
+        return try Replay(
+            original: settings.dataPath,
+            fresh: (log: fresh.log, ledger: fresh.ledger, features: fresh.featureSnapshot),
+            through: to.map { Offset($0) }, clock: SystemLogClock(),
+            stages: (
+                ValidateStage(
+                    validator: EventValidator(defaultMerchant: settings.defaultMerchant),
+                    counters: counters),
+                ScoreStage(
+                    scoring: scoring, schemaVersion: model.schema.version, counters: counters)
+            ))
+    }
+}
+
+extension ReplayReport {
+    fileprivate func text(seconds: Double) -> String {
+        var lines = [
+            "replayed \(events) webhooks in \(String(format: "%.1f", seconds)) s "
+                + "(\(String(format: "%.0f", Double(events) / max(seconds, 0.001)))/s)",
+            "compared \(validated) validated records, \(scored) verdicts, \(reviews) reviews, "
+                + "\(transactions) transactions, \(deadLetters) dead letters",
+        ]
+        if scoredBeyond > 0 {
+            lines.append(
+                "not compared: \(scoredBeyond) scored records that the ledger has not booked yet")
+        }
+        guard !isEqual else {
+            lines.append("equal: both chains end in \(String(hex: head))")
+            return lines.joined(separator: "\n")
+        }
+        let counts = ReplayDifference.Kind.allCases.compactMap { kind in
+            differences.counts[kind].map { "\($0) \(kind.rawValue)" }
+        }
+        lines.append("different: \(counts.joined(separator: ", "))")
+        let rows = differences.listed.map { difference in
+            [
+                "kind": .text(difference.kind.rawValue), "place": .text(difference.place),
+                "what": .text(difference.what), "original": .text(difference.original),
+                "replayed": .text(difference.replayed),
+            ] as [String: Table.Cell]
+        }
+        lines.append(
+            Table(columns: ["kind", "place", "what", "original", "replayed"], rows: rows).text())
+        return lines.joined(separator: "\n")
+    }
+
+    fileprivate func json(seconds: Double) -> String {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.member("equal", isEqual)
+        writer.member("seconds", seconds)
+        writer.member("events", Int64(events))
+        writer.key("compared")
+        writer.beginObject()
+        writer.member("validated", Int64(validated))
+        writer.member("verdicts", Int64(scored))
+        writer.member("reviews", Int64(reviews))
+        writer.member("transactions", Int64(transactions))
+        writer.member("dead_letters", Int64(deadLetters))
+        writer.endObject()
+        writer.member("scored_beyond", Int64(scoredBeyond))
+        writer.member("head", String(hex: head))
+        writer.member("original_head", String(hex: originalHead))
+        writer.key("counts")
+        writer.beginObject()
+        for kind in ReplayDifference.Kind.allCases {
+            writer.key(named: kind.rawValue)
+            writer.int(Int64(differences.counts[kind] ?? 0))
+        }
+        writer.endObject()
+        writer.key("differences")
+        writer.beginArray()
+        for difference in differences.listed {
+            writer.beginObject()
+            writer.member("kind", difference.kind.rawValue)
+            writer.member("place", difference.place)
+            writer.member("what", difference.what)
+            writer.member("original", difference.original)
+            writer.member("replayed", difference.replayed)
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.endObject()
+        return String(decoding: writer.bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,169 @@
+import AppendLog
+
+/// Where a dead letter stands.
+enum RedriveState: String, Sendable {
+    case notRedriven = "no"
+    /// On its way; the stage has not come to it yet.
+    case waiting
+    /// The stage that refused it has taken it.
+    case passed
+    /// Its event had arrived otherwise.
+    case duplicate
+    /// It was refused again, as another dead letter.
+    case failedAgain = "failed_again"
+}
+
+/// A dead letter without its bytes, and what was made of it since.
+struct LetterLine: Sendable {
+    let offset: Offset
+    let at: Timestamp
+    let stage, reason, detail, topic: String
+    let source: Offset?
+    let eventID: String?
+    /// The dead letter that this one had been redriven from.
+    let origin: Offset?
+    var state: RedriveState
+    /// The dead letter that it became.
+    var again: Offset?
+}
+
+/// The log's topics and how far their readers are, whoever has the log open.
+struct LogView: Sendable {
+    let topic: @Sendable (TopicID) -> (any RecordReading)?
+    /// The offset that a stage reads next; nil where that is not known.
+    let position: @Sendable (_ stage: String, TopicID) -> Offset?
+}
+
+/// Lists dead letters with what became of them, from the log and the ledger's position alone.
+struct LetterList: Sendable {
+    let view: LogView
+
+    /// Letters behind `after`, oldest first, at most `limit`.
+    ///
+    /// - Returns: `next` is where to go on, nil at the end.
+    func page(
+        after: Offset?, limit: Int, reason: String? = nil
+    ) throws(LogError) -> (lines: [LetterLine], next: Offset?) {
+        guard let letters = view.topic(.deadLetter) else { return ([], nil) }
+        var index = RedriveIndex()
+        try index.catchUp(with: letters)
+        var lines: [LetterLine] = []
+        var isMore = false
+        try letters.scan(from: after.map { $0.advanced(by: 1) } ?? .zero) { stored in
+            guard let letter = StoredLetter(stored), letter.reason == reason ?? letter.reason
+            else { return true }
+            guard lines.count < limit else {
+                isMore = true
+                return false
+            }
+            lines.append(LetterLine(letter))
+            return true
+        }
+        for place in lines.indices {
+            let offset = lines[place].offset
+            lines[place].again = index.again[offset]
+            lines[place].state = try state(of: index.orders[offset], again: index.again[offset])
+        }
+        return (lines, isMore ? lines.last?.offset : nil)
+    }
+
+    private func state(
+        of order: RedriveOrder?, again: Offset?
+    ) throws(LogError) -> RedriveState {
+        guard let order else { return .notRedriven }
+        if again != nil { return .failedAgain }
+        if let outcome = order.outcome {
+            return outcome == RedriveLine.Result.duplicate.rawValue ? .duplicate : .passed
+        }
+        guard let target = TopicID(rawValue: order.target),
+            let place = try place(of: order, in: target)
+        else { return .waiting }
+        return try hasRead(place, in: target, since: order.at) ? .passed : .waiting
+    }
+
+    /// Where the redriven record lies; it bears the order's time, so the search begins there.
+    private func place(
+        of order: RedriveOrder, in target: TopicID
+    ) throws(LogError) -> Offset? {
+        guard let topic = view.topic(target), let from = try topic.offset(at: order.at) else {
+            return nil
+        }
+        var place: Offset?
+        var byteCount = 0
+        try topic.scan(from: from) { stored in
+            byteCount += stored.record.value?.count ?? 0
+            if RedriveHeader.letter(of: stored.record) == order.letter { place = stored.offset }
+            return place == nil && byteCount < RedriveLimits.searchByteCount
+        }
+        return place
+    }
+
+    /// Whether the reader of `target` has gone past `place`: by its position or, since that is only
+    /// saved now and then, by what it has derived from there on.
+    private func hasRead(
+        _ place: Offset, in target: TopicID, since: Timestamp
+    ) throws(LogError) -> Bool {
+        let (stage, derived): (String, TopicID?) =
+            switch target {
+            case .webhookReceived: (ValidateStage.name, .paymentValidated)
+            case .paymentValidated: (ScoreStage.name, .paymentScored)
+            default: (LedgerService.name, nil)
+            }
+        if let next = view.position(stage, target), next > place { return true }
+        guard let derived, let topic = view.topic(derived), let from = try topic.offset(at: since)
+        else { return false }
+        var isFound = false
+        var byteCount = 0
+        try topic.scan(from: from) { stored in
+            byteCount += stored.record.value?.count ?? 0
+            if stored.record.text("stage") != RedriveStage.name,
+                let source = stored.record.text(SourcedRecord.headerName).flatMap({ Int64($0) })
+            {
+                isFound = source >= place.rawValue
+            }
+            return !isFound && byteCount < RedriveLimits.searchByteCount
+        }
+        return isFound
+    }
+}
+
+extension LetterLine {
+    init(_ letter: StoredLetter) {
+        self.init(
+            offset: letter.offset, at: letter.record.timestamp, stage: letter.stage,
+            reason: letter.reason, detail: letter.detail, topic: letter.topic,
+            source: letter.source, eventID: letter.eventID, origin: letter.origin,
+            state: .notRedriven, again: nil)
+    }
+}
+
+extension LogView {
+    /// The daemon's own.
+    init(log: Log, topics: Topics, ledger: SQLiteLedger) {
+        self.init(
+            topic: { topics[$0] },
+            position: { stage, topic in
+                if stage == LedgerService.name { return Self.position(topic, in: ledger) }
+                guard let group = try? GroupName(stage) else { return nil }
+                return log.cursors.committed(group: group, topic: topics[topic].name)
+            })
+    }
+
+    /// A folder's, whether or not a daemon runs in it.
+    ///
+    /// - Parameter ledger: nil where there is none yet.
+    init(log: ReadOnlyLog, ledger: SQLiteLedger?) {
+        self.init(
+            topic: { id in (try? TopicName(id.rawValue)).flatMap { log.topic($0) } },
+            position: { stage, topic in
+                if stage == LedgerService.name { return ledger.flatMap { Self.position(topic, in: $0) } }
+                guard let group = try? GroupName(stage), let name = try? TopicName(topic.rawValue)
+                else { return nil }
+                return log.cursors[group]?[name]
+            })
+    }
+
+    private static func position(_ topic: TopicID, in ledger: SQLiteLedger) -> Offset? {
+        (try? ledger.position(topic: topic.rawValue)).flatMap { $0 }.map { Offset($0) }
+    }
+}

@@ -1,0 +1,90 @@
+import AppendLog
+
+/// What would become of a dead letter that is redriven now.
+enum RedriveForecast: Hashable, Sendable {
+    /// It can be understood now; `says` is for a person.
+    case passes(to: TopicID, says: String)
+    /// A delivery that can be understood now: it goes through the admission, as at the gate.
+    case admits(EventIdentity)
+    /// It would fail again, so it stays where it is.
+    case staysRefused(reason: String, detail: String)
+}
+
+/// Foretells from a letter's bytes alone; asks neither the ledger nor the features, so a record that
+/// passes may still be refused further on.
+///
+/// One for each thread: it reuses its parser's buffers.
+struct RedriveForecaster {
+    private let validator: EventValidator
+    private let scanner = EventScanner()
+    private let document = JSONDocument()
+    private let livemodes: [WebhookEndpoint.Livemode]
+
+    /// - Parameter livemodes: what the endpoints accept now. A dead letter of the gate does not say
+    ///   where it arrived, so any of them will do.
+    init(defaultMerchant: MerchantID, livemodes: [WebhookEndpoint.Livemode]) {
+        validator = EventValidator(defaultMerchant: defaultMerchant)
+        self.livemodes = livemodes
+    }
+
+    func forecast(_ letter: StoredLetter) -> RedriveForecast {
+        switch letter.topic {
+        case RedriveOrder.gate: delivery(letter)
+        case TopicID.webhookReceived.rawValue: event(letter)
+        case TopicID.paymentValidated.rawValue:
+            decoded(.paymentValidated) { () throws(RecordCodecError) in
+                _ = try PaymentEvent(letter.value, using: document)
+            }
+        case TopicID.paymentScored.rawValue:
+            decoded(.paymentScored) { () throws(RecordCodecError) in
+                _ = try ScoredPayment(letter.value, using: document)
+            }
+        case TopicID.paymentReview.rawValue:
+            decoded(.paymentReview) { () throws(RecordCodecError) in
+                _ = try ReviewRecord(letter.value, using: document)
+            }
+        default:
+            .staysRefused(
+                reason: "unknown_topic", detail: "nothing reads the topic \(letter.topic)")
+        }
+    }
+
+    private func delivery(_ letter: StoredLetter) -> RedriveForecast {
+        let event: ScannedEvent
+        do throws(EventBodyRefusal) {
+            event = try scanner.scan(letter.value)
+        } catch {
+            return .staysRefused(reason: error.code, detail: error.detail)
+        }
+        if let livemode = event.livemode, !livemodes.contains(where: { $0.accepts(livemode) }) {
+            return .staysRefused(
+                reason: "livemode_mismatch",
+                detail: "the event's livemode is \(livemode), and no endpoint takes that")
+        }
+        return .admits(event.identity)
+    }
+
+    private func event(_ letter: StoredLetter) -> RedriveForecast {
+        switch validator.validate(letter.value) {
+        case .movements(let events, cardNumbersMasked: _):
+            let keys = events.map(\.movement.rawValue).joined(separator: ", ")
+            return .passes(to: .webhookReceived, says: "tells of \(keys)")
+        case .ignored(let type, let reason):
+            return .passes(
+                to: .webhookReceived, says: "\(type) is ignored (\(reason.rawValue))")
+        case .refused(let refusal):
+            return .staysRefused(reason: refusal.code.rawValue, detail: refusal.detail)
+        }
+    }
+
+    private func decoded(
+        _ topic: TopicID, _ body: () throws(RecordCodecError) -> Void
+    ) -> RedriveForecast {
+        do throws(RecordCodecError) {
+            try body()
+            return .passes(to: topic, says: "is offered to \(topic.rawValue) again")
+        } catch {
+            return .staysRefused(reason: "record_malformed", detail: "\(error)")
+        }
+    }
+}

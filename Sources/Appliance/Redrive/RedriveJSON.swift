@@ -1,0 +1,118 @@
+import AppendLog
+
+// What the admin API and the command line exchange; the keys are stable (docs/CONTRACTS.md §10).
+
+extension LetterLine {
+    func encode(into writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.member("offset", offset.rawValue)
+        writer.member("at", at.milliseconds)
+        writer.member("stage", stage)
+        writer.member("reason", reason)
+        writer.member("detail", detail)
+        writer.member("topic", topic)
+        writer.member("source", source?.rawValue)
+        writer.member("event_id", eventID)
+        writer.member("redriven_from", origin?.rawValue)
+        writer.member("redriven", state.rawValue)
+        writer.member("again", again?.rawValue)
+        writer.endObject()
+    }
+}
+
+extension RedriveRequest {
+    /// - Parameter dataPath: the folder that is meant; the daemon refuses if it is not its own.
+    func encoded(dataPath: String) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.member("data", dataPath)
+        writer.member("reason", reason)
+        if let offsets {
+            writer.key("offsets")
+            writer.beginArray()
+            for offset in offsets { writer.int(offset.rawValue) }
+            writer.endArray()
+        }
+        writer.member("dry_run", isDryRun)
+        writer.member("after", after?.rawValue)
+        writer.endObject()
+        return writer.bytes
+    }
+
+    /// - Returns: the request, and the data folder that it means, if it names one.
+    static func decode(
+        _ body: [UInt8]
+    ) throws(RecordCodecError) -> (request: RedriveRequest, dataPath: String?) {
+        let document = JSONDocument()
+        let root: JSONValue
+        do {
+            root = try document.parse(body)
+        } catch {
+            throw .notJSON(error)
+        }
+        guard let members = root.object else { throw .notAnObject }
+        // A misspelt key would otherwise widen the request to every dead letter.
+        let known: Set = ["data", "reason", "offsets", "dry_run", "after"]
+        for (key, _) in members {
+            guard let name = key.string, known.contains(name) else {
+                throw .field(key.string ?? "?")
+            }
+        }
+        var request = RedriveRequest(
+            reason: try root.optionalString("reason"),
+            after: try root.optionalInt64("after").map { Offset($0) })
+        if let isDryRun = root["dry_run"], !isDryRun.isNull {
+            guard let value = isDryRun.bool else { throw .field("dry_run") }
+            request.isDryRun = value
+        }
+        if let offsets = root["offsets"], !offsets.isNull {
+            guard let elements = offsets.array else { throw .field("offsets") }
+            var wanted: [Offset] = []
+            for element in elements {
+                guard let offset = element.int64, offset >= 0 else { throw .field("offsets") }
+                wanted.append(Offset(offset))
+            }
+            request.offsets = wanted
+        }
+        return (request, try root.optionalString("data"))
+    }
+}
+
+extension RedriveAnswer {
+    func encode(into writer: inout JSONWriter) {
+        writer.key("letters")
+        writer.beginArray()
+        for line in lines {
+            writer.beginObject()
+            writer.member("offset", line.letter.rawValue)
+            writer.member("reason", line.reason)
+            writer.member("result", line.result.rawValue)
+            writer.member("detail", line.detail)
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.member("next", next?.rawValue)
+    }
+
+    static func decode(_ body: [UInt8]) throws(RecordCodecError) -> RedriveAnswer {
+        let document = JSONDocument()
+        let root: JSONValue
+        do {
+            root = try document.parse(body)
+        } catch {
+            throw .notJSON(error)
+        }
+        guard let elements = root["letters"]?.array else { throw .field("letters") }
+        var answer = RedriveAnswer(lines: [], next: nil)
+        for element in elements {
+            answer.lines.append(
+                RedriveLine(
+                    letter: Offset(try element.requiredInt64("offset")),
+                    reason: try element.requiredString("reason"),
+                    result: try element.requiredWord("result"),
+                    detail: try element.requiredString("detail")))
+        }
+        answer.next = try root.optionalInt64("next").map { Offset($0) }
+        return answer
+    }
+}

@@ -1,0 +1,41 @@
+import AppendLog
+
+/// `dead.letter` → the topic that a failed record came from: every order becomes one record there.
+///
+///     redrive ─▶ order in dead.letter ─▶ RedriveStage ─▶ webhook.received · payment.validated
+///                (one a letter)          (one an order)   payment.scored · payment.review
+///
+/// An order's offset is the source of its record, and orders come in the order of their offsets,
+/// whichever letters they are for. So the log itself refuses a second record of one order, however
+/// often this stage repeats itself after a crash.
+struct RedriveStage: Stage {
+    static let name = "redrive"
+    static let input = TopicID.deadLetter
+    static let outputs = [
+        TopicID.webhookReceived, .paymentValidated, .paymentScored, .paymentReview,
+    ]
+
+    mutating func process(_ records: [StoredRecord]) -> [StageOutput] {
+        records.compactMap { stored in
+            guard let order = RedriveOrder(stored), let target = TopicID(rawValue: order.target),
+                Self.outputs.contains(target)
+            else { return nil }
+            var record = stored.record
+            record.headers.removeAll {
+                $0.name == RedriveHeader.to || $0.name == SourcedRecord.headerName
+                    || $0.name == "schema"
+            }
+            record.headers.append(RecordHeader("schema", Self.schema(of: target)))
+            return StageOutput(topic: target, source: stored.offset, record: record)
+        }
+    }
+
+    private static func schema(of target: TopicID) -> String {
+        switch target {
+        case .paymentValidated: "\(PaymentEvent.schema)"
+        case .paymentScored: "\(ScoredPayment.schema)"
+        case .paymentReview: "\(ReviewRecord.schema)"
+        default: "\(target.rawValue)/1"
+        }
+    }
+}

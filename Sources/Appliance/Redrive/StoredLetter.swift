@@ -1,0 +1,108 @@
+import AppendLog
+
+/// A dead letter as it lies in `dead.letter`.
+struct StoredLetter: Sendable {
+    let offset: Offset
+    let record: Record
+    let stage: String
+    let reason: String
+    let detail: String
+    /// The topic of the record that failed; `webhook` for a delivery that never became one.
+    let topic: String
+    /// Its offset there.
+    let source: Offset?
+    /// The dead letter that this record had been redriven from, when it failed again.
+    let origin: Offset?
+
+    var eventID: String? { record.text("event-id") }
+    var value: ArraySlice<UInt8> { record.value ?? [] }
+
+    /// - Returns: nil for a redrive order, which lies in the same topic.
+    init?(_ stored: StoredRecord) {
+        guard stored.record.header(RedriveHeader.to) == nil else { return nil }
+        offset = stored.offset
+        record = stored.record
+        stage = stored.record.text("stage") ?? ""
+        reason = stored.record.text("reason") ?? ""
+        detail = stored.record.text("detail") ?? ""
+        topic = stored.record.text("topic") ?? ""
+        source = stored.record.text("offset").flatMap { Int64($0) }.flatMap {
+            $0 >= 0 ? Offset($0) : nil
+        }
+        origin = RedriveHeader.letter(of: stored.record)
+    }
+}
+
+/// That a dead letter goes back: a record of `dead.letter` itself, so that asking and having asked
+/// are one durable step.
+///
+/// | part | content |
+/// | --- | --- |
+/// | key, value | the failed record's |
+/// | headers | the failed record's own, where that is still kept; then those below |
+/// | `redriven-from` | `dead.letter/<offset>` |
+/// | `redrive-to` | the topic it goes back to; `webhook` says that the gate's admission has it already |
+/// | `stage` | `redrive` |
+/// | `redrive-outcome` | of `webhook` only: `admitted` or `duplicate` |
+///
+/// `RedriveStage` turns each order into one record of its topic, under the order's offset as source.
+struct RedriveOrder: Sendable {
+    let offset: Offset
+    let letter: Offset
+    let target: String
+    let at: Timestamp
+    /// Of a delivery: what the admission said.
+    let outcome: String?
+
+    /// Where deliveries go that never became a record.
+    static let gate = "webhook"
+    private static let outcomeHeader = "redrive-outcome"
+
+    /// - Returns: nil for a dead letter.
+    init?(_ stored: StoredRecord) {
+        guard let target = stored.record.text(RedriveHeader.to),
+            let letter = RedriveHeader.letter(of: stored.record)
+        else { return nil }
+        offset = stored.offset
+        self.letter = letter
+        self.target = target
+        at = stored.record.timestamp
+        outcome = stored.record.text(Self.outcomeHeader)
+    }
+
+    /// The order for a letter whose record goes back to `target`.
+    ///
+    /// - Parameter original: the record that failed, if the log still has it.
+    static func record(
+        for letter: StoredLetter, original: Record?, to target: TopicID, at: Timestamp
+    ) -> Record {
+        let own = [
+            RedriveHeader.from, RedriveHeader.to, SourcedRecord.headerName, "stage", "schema",
+        ]
+        var headers = (original?.headers ?? []).filter { !own.contains($0.name) }
+        if original == nil, let eventID = letter.eventID {
+            headers.append(RecordHeader("event-id", eventID))
+        }
+        headers += trace(of: letter, to: target.rawValue)
+        return Record(
+            key: letter.record.key, value: letter.record.value, headers: headers, timestamp: at)
+    }
+
+    /// The mark of a delivery that went through the admission.
+    static func mark(of letter: StoredLetter, outcome: String, at: Timestamp) -> Record {
+        Record(
+            key: letter.record.key, value: nil,
+            headers: trace(of: letter, to: gate) + [RecordHeader(outcomeHeader, outcome)],
+            timestamp: at)
+    }
+
+    private static func trace(of letter: StoredLetter, to target: String) -> [RecordHeader] {
+        [
+            RecordHeader("stage", RedriveStage.name),
+            RecordHeader(SourcedRecord.headerName, "-1"),
+            RecordHeader("schema", "dead.letter.order/1"),
+            RecordHeader(RedriveHeader.from, RedriveHeader.origin(letter.offset)),
+            RecordHeader(RedriveHeader.to, target),
+        ]
+    }
+}

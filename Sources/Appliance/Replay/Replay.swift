@@ -1,0 +1,59 @@
+import AppendLog
+import Foundation
+
+/// `tillbox replay`: the whole pipeline again, and whether it comes to the same.
+///
+/// The stages work at a batch while the one before is stored and booked.
+struct Replay {
+    let source: ReplaySource
+    let target: ReplayTarget
+    let featurePath: String
+    var stages: ReplayStages
+
+    /// - Parameters:
+    ///   - original: the data folder, stopped or not.
+    ///   - fresh: a folder that exists and is empty.
+    ///   - stages: the pipeline's own, new.
+    /// - Throws: `ReplayError`, `LogError`, `LedgerError`.
+    init(
+        original: String, fresh: (log: String, ledger: String, features: String),
+        through to: Offset?, clock: any LogClock,
+        stages: (validate: ValidateStage, score: ScoreStage)
+    ) throws {
+        source = try ReplaySource(folder: original)
+        self.stages = try ReplayStages(
+            source, through: to, validate: stages.validate, score: stages.score)
+        featurePath = fresh.features
+        let ledger = try SQLiteLedger.open(
+            path: fresh.ledger, clockMilliseconds: { clock.now().milliseconds })
+        target = try ReplayTarget(
+            log: try Log.open(at: fresh.log, clock: clock), ledger: ledger,
+            featurePath: fresh.features,
+            chain: ChainComparison(source.ledger, through: source.point.head))
+    }
+
+    /// - Parameter progress: webhooks done, and of how many.
+    mutating func run(progress: (Int64, Int64) -> Void) async throws -> ReplayReport {
+        let target = target
+        var stages = stages
+        var reviewNext = Offset.zero
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            while let batch = try stages.next() {
+                try await group.next()
+                reviewNext = max(reviewNext, batch.reviewNext)
+                group.addTask { try await target.take(batch) }
+                progress(stages.received.rawValue, stages.total.rawValue)
+            }
+            try await group.waitForAll()
+        }
+        if let state = stages.snapshot() {
+            try Data(state).write(to: URL(filePath: featurePath), options: .atomic)
+        }
+        var report = ReplayReport()
+        stages.report(into: &report)
+        report.deadLetters = stages.letters.comparedCount
+        report.differences.merge(stages.letters.differences)
+        return try await target.finish(
+            isWhole: stages.isWhole, reviewNext: reviewNext, into: report)
+    }
+}

@@ -1,0 +1,27 @@
+import AppendLog
+
+/// What one batch of webhooks comes to, ready to be stored and booked.
+struct ReplayBatch: Sendable {
+    /// Records for one topic of the fresh log, in their order.
+    enum Step: Sendable {
+        /// Derived by a stage, from this offset of its input.
+        case derived(SourcedRecord, by: ProducerName)
+        /// Taken over from the original as it is.
+        case input(Record)
+    }
+
+    /// A record for the fresh ledger.
+    struct Booking: Sendable {
+        var topic: TopicID
+        /// At its place in the fresh log; a decision at its place in the original's.
+        var stored: StoredRecord
+        /// The offset in the fresh `payment.scored` that comes next.
+        var scoredNext: Offset
+    }
+
+    var received: [Record] = []
+    var steps: [TopicID: [Step]] = [:]
+    var bookings: [Booking] = []
+    /// The fresh `payment.review` up to here has been considered once this batch is booked.
+    var reviewNext = Offset.zero
+}

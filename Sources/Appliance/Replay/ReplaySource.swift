@@ -1,0 +1,88 @@
+import AppendLog
+
+/// The folder that is replayed, seen from outside at one point; a daemon may go on in it.
+///
+/// The ledger's position is read first and the log opened afterwards, its topics from the derived
+/// ones to `webhook.received` (the order of their names). So whatever was derived, what it was
+/// derived from is seen too, and the ledger never seems ahead of the log.
+struct ReplaySource: Sendable {
+    let log: ReadOnlyLog
+    let ledger: SQLiteLedger
+    /// Where the ledger stood.
+    let point: LedgerPoint
+    private let topics: [TopicID: ReadOnlyTopic]
+
+    /// - Throws: `ReplayError`, `LogError`, `LedgerError`.
+    init(folder: String) throws {
+        ledger = try SQLiteLedger.open(
+            path: "\(folder)/ledger.sqlite", readOnly: true, clockMilliseconds: { 0 })
+        point = try ledger.point()
+        log = try Log.openReadOnly(at: "\(folder)/log")
+        var topics: [TopicID: ReadOnlyTopic] = [:]
+        for id in TopicID.allCases {
+            guard let topic = log.topic(try TopicName(id.rawValue)) else {
+                throw ReplayError.noTopic(id.rawValue)
+            }
+            topics[id] = topic
+        }
+        self.topics = topics
+        let inputs = [
+            TopicID.webhookReceived, .paymentValidated, .paymentScored, .paymentReview,
+        ]
+        for id in inputs where self[id].start > .zero {
+            throw ReplayError.beginningRemoved(topic: id.rawValue, start: self[id].start.rawValue)
+        }
+    }
+
+    subscript(id: TopicID) -> ReadOnlyTopic {
+        guard let topic = topics[id] else { preconditionFailure("\(id) was not opened") }
+        return topic
+    }
+
+    /// The offset that the ledger read next.
+    func ledgerNext(_ id: TopicID) -> Offset { Offset(point.positions[id.rawValue] ?? 0) }
+
+    /// How far a stage is known to have read its input.
+    func stageNext(_ stage: String, _ id: TopicID) throws(LogError) -> Offset {
+        log.cursors[try GroupName(stage)]?[try TopicName(id.rawValue)] ?? .zero
+    }
+
+    /// A person's decision that the ledger has considered, and before which scored record.
+    struct Decision: Sendable {
+        let stored: StoredRecord
+        let scoredNext: Offset
+    }
+
+    /// In the order of `payment.review`, which is the order in which they were considered.
+    ///
+    /// - Throws: `ReplayError.placeUnknown`, `LogError`.
+    func decisions() throws -> [Decision] {
+        let document = JSONDocument()
+        let end = ledgerNext(.paymentReview)
+        var decisions: [Decision] = []
+        var unknown: Offset?
+        try self[.paymentReview].scan(from: .zero) { stored in
+            guard stored.offset < end else { return false }
+            guard let review = try? ReviewRecord(stored.record.value ?? [], using: document),
+                review.by != PostingRules.scoringActor
+            else { return true }
+            guard let place = point.places[stored.offset.rawValue] else {
+                unknown = stored.offset
+                return false
+            }
+            decisions.append(Decision(stored: stored, scoredNext: Offset(place)))
+            return true
+        }
+        if let unknown { throw ReplayError.placeUnknown(review: unknown.rawValue) }
+        return decisions
+    }
+}
+
+extension StoredRecord {
+    /// The offset of the record it was derived from.
+    var source: Offset? {
+        record.text(SourcedRecord.headerName).flatMap { Int64($0) }.flatMap {
+            $0 >= 0 ? Offset($0) : nil
+        }
+    }
+}

@@ -1,0 +1,256 @@
+import AppendLog
+
+/// Drives the pipeline's own stages over the original's webhooks, and walks what the original
+/// derived beside them.
+///
+///     webhook.received ─▶ ValidateStage ─▶ Lockstep ─▶ ScoreStage ─▶ Lockstep ─▶ bookings
+///     (original)                           ▲ inputs                  ▲ inputs, decisions
+///
+/// Inputs are what no stage of the replay derives: redriven records and people's decisions. They
+/// are taken over from the original at their place in their topic. A decision is booked where the
+/// original's ledger considered it.
+struct ReplayStages {
+    private let source: ReplaySource
+    private let end: Offset
+    /// Whether the replay goes as far as the original does.
+    let isWhole: Bool
+
+    private var validate: ValidateStage
+    private var score: ScoreStage
+    private var validated: Lockstep
+    private var scored: Lockstep
+    private var reviews: Lockstep
+    private var decisions: ArraySlice<ReplaySource.Decision>
+    private(set) var letters = LetterComparison()
+
+    private(set) var received = Offset.zero
+    private var isFinished = false
+    /// Ends of the fresh topics.
+    private var validatedNext = Offset.zero
+    private var scoredNext = Offset.zero
+    private var reviewNext = Offset.zero
+    /// Ends of what is booked of the fresh topics.
+    private var reviewConsidered = Offset.zero
+    private(set) var scoredBeyond = 0
+
+    /// - Parameter to: the last offset of `webhook.received` to replay; nil replays all.
+    init(
+        _ source: ReplaySource, through to: Offset?, validate: ValidateStage, score: ScoreStage
+    ) throws {
+        self.source = source
+        let whole = source[.webhookReceived].end
+        if let to, to >= whole {
+            throw ReplayError.beyondEnd(to: to.rawValue, end: whole.rawValue)
+        }
+        end = to.map { $0.advanced(by: 1) } ?? whole
+        isWhole = end == whole
+        self.validate = validate
+        self.score = score
+        validated = Lockstep(
+            source[.paymentValidated], .validated,
+            processed: try source.stageNext(ValidateStage.name, .webhookReceived))
+        let scoreNext = try source.stageNext(ScoreStage.name, .paymentValidated)
+        scored = Lockstep(source[.paymentScored], .verdict, processed: scoreNext)
+        reviews = Lockstep(source[.paymentReview], .review, processed: scoreNext)
+        decisions = try source.decisions()[...]
+    }
+
+    var total: Offset { end }
+
+    /// The feature state after the last batch, as the daemon saves it.
+    func snapshot() -> [UInt8]? { score.snapshot() }
+
+    /// The next batch; nil when all is done.
+    mutating func next() throws -> ReplayBatch? {
+        guard !isFinished else { return nil }
+        var batch = ReplayBatch()
+        guard received < end else {
+            isFinished = true
+            try finish(&batch)
+            return batch
+        }
+        let records = try source[.webhookReceived]
+            .read(from: received, byteCountMax: ReplayLimits.readByteCount)
+            .prefix { $0.offset < end }
+        batch.received = records.map(\.record)
+        received = records.last?.offset.advanced(by: 1) ?? end
+        try scoreAll(meetValidated(validate.process(Array(records)), &batch), &batch)
+        return batch
+    }
+
+    func report(into report: inout ReplayReport) {
+        report.events = Int(received.rawValue)
+        report.validated = validated.comparedCount
+        report.scored = scored.comparedCount
+        report.reviews = reviews.comparedCount
+        report.scoredBeyond = scoredBeyond
+        for differences in [validated.differences, scored.differences, reviews.differences] {
+            report.differences.merge(differences)
+        }
+    }
+
+    // MARK: Validated
+
+    /// A record for the score stage, and the offset it has in the original.
+    private struct Scorable {
+        var stored: StoredRecord
+        var original: Offset?
+    }
+
+    private mutating func meetValidated(
+        _ outputs: [StageOutput], _ batch: inout ReplayBatch
+    ) throws -> [Scorable] {
+        let producer = try ProducerName(ValidateStage.name)
+        var scorables: [Scorable] = []
+        for output in outputs {
+            guard output.topic == .paymentValidated else {
+                keep(letter: output, by: producer, in: &batch)
+                continue
+            }
+            var inputs: [StoredRecord] = []
+            let original = try validated.meet(output.record, source: output.source) {
+                inputs.append($0)
+            }
+            for input in inputs { add(input, to: &scorables, &batch) }
+            let sourced = SourcedRecord(source: output.source, record: output.record)
+            batch.steps[.paymentValidated, default: []].append(.derived(sourced, by: producer))
+            scorables.append(Scorable(stored: place(output.record), original: original))
+        }
+        return scorables
+    }
+
+    private mutating func add(
+        _ input: StoredRecord, to scorables: inout [Scorable], _ batch: inout ReplayBatch
+    ) {
+        batch.steps[.paymentValidated, default: []].append(.input(input.record))
+        scorables.append(Scorable(stored: place(input.record), original: input.offset))
+    }
+
+    private mutating func place(_ record: Record) -> StoredRecord {
+        defer { validatedNext = validatedNext.advanced(by: 1) }
+        return StoredRecord(offset: validatedNext, record: record)
+    }
+
+    // MARK: Scored
+
+    private mutating func scoreAll(_ scorables: [Scorable], _ batch: inout ReplayBatch) throws {
+        guard let first = scorables.first?.stored.offset else { return }
+        let producer = try ProducerName(ScoreStage.name)
+        for output in score.process(scorables.map(\.stored)) {
+            let sourced = SourcedRecord(source: output.source, record: output.record)
+            let original = scorables[Int(first.distance(to: output.source))].original
+            switch output.topic {
+            case .paymentScored:
+                try meetScored(sourced, original, producer, &batch)
+            case .paymentReview:
+                try meetReview(sourced, original, producer, &batch)
+            case .paymentFeatures:
+                batch.steps[output.topic, default: []].append(.derived(sourced, by: producer))
+            default:
+                keep(letter: output, by: producer, in: &batch)
+            }
+        }
+    }
+
+    private mutating func meetScored(
+        _ output: SourcedRecord, _ original: Offset?, _ producer: ProducerName,
+        _ batch: inout ReplayBatch
+    ) throws {
+        var inputs: [StoredRecord] = []
+        let found = try scored.meet(output.record, source: original) { inputs.append($0) }
+        for input in inputs { takeScored(input, &batch) }
+        batch.steps[.paymentScored, default: []].append(.derived(output, by: producer))
+        book(output.record, at: found ?? scored.next, &batch)
+    }
+
+    private mutating func takeScored(_ input: StoredRecord, _ batch: inout ReplayBatch) {
+        batch.steps[.paymentScored, default: []].append(.input(input.record))
+        book(input.record, at: input.offset, &batch)
+    }
+
+    /// Books a scored record where the original's ledger had it, after the decisions that it had
+    /// considered by then. What the original's ledger has not come to is stored and not booked.
+    private mutating func book(_ record: Record, at place: Offset, _ batch: inout ReplayBatch) {
+        let stored = StoredRecord(offset: scoredNext, record: record)
+        scoredNext = scoredNext.advanced(by: 1)
+        guard place < source.ledgerNext(.paymentScored) else {
+            scoredBeyond += 1
+            return
+        }
+        decide(before: place, stored.offset, &batch)
+        batch.bookings.append(
+            ReplayBatch.Booking(topic: .paymentScored, stored: stored, scoredNext: scoredNext))
+    }
+
+    private mutating func decide(
+        before place: Offset, _ next: Offset, _ batch: inout ReplayBatch
+    ) {
+        while let decision = decisions.first, decision.scoredNext <= place {
+            decisions.removeFirst()
+            batch.bookings.append(
+                ReplayBatch.Booking(
+                    topic: .paymentReview, stored: decision.stored, scoredNext: next))
+        }
+    }
+
+    // MARK: Reviews
+
+    private mutating func meetReview(
+        _ output: SourcedRecord, _ original: Offset?, _ producer: ProducerName,
+        _ batch: inout ReplayBatch
+    ) throws {
+        var inputs: [StoredRecord] = []
+        _ = try reviews.meet(output.record, source: original) { inputs.append($0) }
+        for input in inputs { takeReview(input, &batch) }
+        batch.steps[.paymentReview, default: []].append(.derived(output, by: producer))
+        reviewNext = reviewNext.advanced(by: 1)
+        considerReviews(&batch)
+    }
+
+    private mutating func takeReview(_ input: StoredRecord, _ batch: inout ReplayBatch) {
+        batch.steps[.paymentReview, default: []].append(.input(input.record))
+        reviewNext = reviewNext.advanced(by: 1)
+        considerReviews(&batch)
+    }
+
+    private mutating func considerReviews(_ batch: inout ReplayBatch) {
+        if reviews.next <= source.ledgerNext(.paymentReview) { reviewConsidered = reviewNext }
+        batch.reviewNext = reviewConsidered
+    }
+
+    // MARK: The rest
+
+    private mutating func keep(
+        letter output: StageOutput, by producer: ProducerName, in batch: inout ReplayBatch
+    ) {
+        let sourced = SourcedRecord(source: output.source, record: output.record)
+        batch.steps[.deadLetter, default: []].append(.derived(sourced, by: producer))
+        letters.replayed(output.record)
+    }
+
+    /// What the original has behind the last output of the replay: inputs are taken over, records
+    /// that were derived are differences.
+    private mutating func finish(_ batch: inout ReplayBatch) throws {
+        let last = Offset(end.rawValue - 1)
+        var inputs: [StoredRecord] = []
+        try validated.drain(through: isWhole ? nil : last) { inputs.append($0) }
+        var scorables: [Scorable] = []
+        for input in inputs { add(input, to: &scorables, &batch) }
+        try scoreAll(scorables, &batch)
+        let lastValidated = Offset(validated.next.rawValue - 1)
+        inputs = []
+        try scored.drain(through: isWhole ? nil : lastValidated) { inputs.append($0) }
+        for input in inputs { takeScored(input, &batch) }
+        inputs = []
+        try reviews.drain(through: isWhole ? nil : lastValidated) { inputs.append($0) }
+        for input in inputs { takeReview(input, &batch) }
+        decide(before: isWhole ? Offset(.max) : scored.next, scoredNext, &batch)
+        batch.reviewNext = reviewConsidered
+        try letters.finish(
+            source[.deadLetter],
+            through: [
+                TopicID.webhookReceived.rawValue: end,
+                TopicID.paymentValidated.rawValue: validated.next,
+            ])
+    }
+}

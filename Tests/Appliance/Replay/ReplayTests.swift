@@ -1,0 +1,222 @@
+import AppendLog
+import Foundation
+import GRDB
+import TestSupport
+import Testing
+
+@testable import Appliance
+
+@Suite("Replay")
+struct ReplayTests {
+    /// A folder with charges 1…count booked, and a review for those that a low threshold holds.
+    private func booked(
+        _ count: Int, _ change: (inout Settings) -> Void = { _ in }
+    ) async throws -> PipelineFixture {
+        let fixture = try PipelineFixture(change)
+        try await fixture.opened { opened in
+            for number in 1...count {
+                _ = try await opened.append(
+                    PipelineFixture.received(
+                        PipelineFixture.charge(number, amount: 100 * number, customer: number % 3),
+                        event: "evt_\(number)"), to: .webhookReceived)
+            }
+            try await fixture.process(opened)
+        }
+        return fixture
+    }
+
+    /// Changes the stopped ledger's file as somebody with the file would.
+    private func tamper(_ fixture: PipelineFixture, _ sql: String) throws {
+        var configuration = Configuration()
+        configuration.foreignKeysEnabled = false
+        let queue = try DatabaseQueue(
+            path: "\(fixture.path)/ledger.sqlite", configuration: configuration)
+        try queue.writeWithoutTransaction { database in
+            let triggers = try String.fetchAll(
+                database, sql: "SELECT name FROM sqlite_schema WHERE type = 'trigger'")
+            for trigger in triggers { try database.execute(sql: "DROP TRIGGER \(trigger)") }
+            try database.execute(sql: sql)
+        }
+        try queue.close()
+    }
+
+    @Test("the same events give the same verdicts, movements and chain")
+    func equal() async throws {
+        let fixture = try await booked(40)
+        let report = try await fixture.replay()
+        #expect(report.isEqual, "\(report.differences.listed)")
+        #expect(report.events == 40)
+        #expect(report.scored == 40)
+        #expect(report.transactions == 40)
+        #expect(report.head == report.originalHead)
+        #expect(report.head != CanonicalBytes.genesis)
+    }
+
+    @Test("decisions are booked where the original's ledger considered them")
+    func decisions() async throws {
+        let limits: (inout Settings) -> Void = { settings in
+            settings.amountLimits = [Given.usd: MinorUnits(2_000)]
+        }
+        let fixture = try PipelineFixture(limits)
+        // Before its payment, with it, after others, twice, and against one that is payable.
+        let decisions: [(after: Int, charge: Int, ReviewState)] = [
+            (1, 25, .declined), (5, 24, .approved), (22, 21, .approved), (23, 21, .approved),
+            (26, 3, .approved), (28, 4, .declined), (30, 26, .declined),
+        ]
+        for number in 1...30 {
+            try await fixture.opened { opened in
+                _ = try await opened.append(
+                    PipelineFixture.received(
+                        PipelineFixture.charge(number, amount: 100 * number, customer: number % 3),
+                        event: "evt_\(number)"), to: .webhookReceived)
+                try await fixture.process(opened)
+                for decision in decisions where decision.after == number {
+                    _ = try await opened.append(
+                        PipelineFixture.decision(decision.charge, decision.2), to: .paymentReview)
+                }
+                try await fixture.process(opened)
+            }
+        }
+        let report = try await fixture.replay()
+        #expect(report.isEqual, "\(report.differences.listed)")
+        #expect(report.transactions > 33)
+        let part = try await fixture.replay(through: 24)
+        #expect(part.isEqual, "\(part.differences.listed)")
+        #expect(part.events == 25)
+        // Without its place a decision proves nothing, and that is said.
+        try tamper(fixture, "DELETE FROM positions WHERE topic LIKE 'payment.review/%'")
+        await #expect(throws: ReplayError.self) { try await fixture.replay() }
+    }
+
+    @Test("redriven records are taken over at their place")
+    func redriven() async throws {
+        let fixture = try await booked(5)
+        try await fixture.opened { opened in
+            let document = JSONDocument()
+            let validated = try #require(try opened.records(.paymentValidated).first)
+            var event = try PaymentEvent(validated.record.value ?? [], using: document)
+            event.movement = MovementKey("charge:ch_77")
+            event.eventID = EventID("evt_77")
+            _ = try await opened.append(
+                PipelineFixture.letter(
+                    event.encoded(), topic: "payment.validated", stage: "score",
+                    reason: "record_malformed", event: "evt_77"), to: .deadLetter)
+            _ = try await opened.append(
+                PipelineFixture.letter(
+                    PipelineFixture.charge(88).utf8, topic: "webhook.received", event: "evt_88"),
+                to: .deadLetter)
+            let answer = try await fixture.redriver(opened).redrive(RedriveRequest())
+            #expect(answer.lines.map(\.result) == [.sent, .sent])
+            try await fixture.process(opened)
+            _ = try await opened.append(
+                PipelineFixture.received(PipelineFixture.charge(6), event: "evt_6"),
+                to: .webhookReceived)
+            try await fixture.process(opened)
+            #expect(try opened.bookedCount() == 8)
+        }
+        let report = try await fixture.replay()
+        // The letters were made by hand, so no stage refuses those records when it is replayed.
+        #expect(
+            report.differences.listed.allSatisfy { $0.kind == .deadLetter },
+            "\(report.differences.listed)")
+        #expect(report.transactions == 8)
+        #expect(report.head == report.originalHead)
+    }
+
+    @Test("other thresholds are seen as other verdicts, movements and another chain")
+    func otherThresholds() async throws {
+        let fixture = try await booked(20)
+        let report = try await fixture.replay {
+            $0.amountLimits = [Given.usd: MinorUnits(1_500)]
+        }
+        #expect(report.differences.counts[.verdict] == 5)
+        #expect(report.differences.counts[.movement] == 5)
+        #expect(report.differences.counts[.review] == 5)
+        #expect(report.differences.counts[.chain] == 5)
+        let first = try #require(report.differences.listed.first)
+        #expect(first.kind == .verdict)
+        #expect(first.place == "payment.scored/15")
+        #expect(first.original.contains("approve") && first.replayed.contains("manual_review"))
+    }
+
+    @Test("a tampered entry is named")
+    func tamperedEntry() async throws {
+        let fixture = try await booked(10)
+        try tamper(fixture, "UPDATE entries SET amount = amount * 2 WHERE transaction_id = 4")
+        let report = try await fixture.replay()
+        #expect(report.differences.count == 1)
+        #expect(report.differences.listed.first?.kind == .movement)
+        #expect(report.differences.listed.first?.what == "charge:ch_4")
+        #expect(report.differences.listed.first?.place == "transactions 4")
+    }
+
+    @Test("a tampered hash is named")
+    func tamperedHash() async throws {
+        let fixture = try await booked(10)
+        try tamper(fixture, "UPDATE transactions SET hash = zeroblob(32) WHERE id = 7")
+        let report = try await fixture.replay()
+        #expect(report.differences.counts == [.chain: 1])
+        #expect(report.differences.listed.first?.what == "charge:ch_7")
+    }
+
+    @Test("a missing movement is named, and the others are not", arguments: [4, 10])
+    func missingMovement(id: Int) async throws {
+        let fixture = try await booked(10)
+        try tamper(
+            fixture,
+            "DELETE FROM entries WHERE transaction_id = \(id); DELETE FROM transactions WHERE id = \(id)"
+        )
+        let report = try await fixture.replay()
+        #expect(report.differences.counts[.movement] == 1)
+        let missing = report.differences.listed.first { $0.kind == .movement }
+        #expect(missing?.what == "charge:ch_\(id)")
+        #expect(missing?.original == ReplayDifference.nothing)
+    }
+
+    @Test("a record that the original derived otherwise is named")
+    func otherMerchant() async throws {
+        let fixture = try await booked(3)
+        let report = try await fixture.replay { $0.defaultMerchant = MerchantID("other") }
+        #expect(report.differences.counts[.validated] == 3)
+        #expect(report.differences.counts[.movement] == 3)
+    }
+
+    @Test("--to ends behind that webhook, and beyond the end is an error")
+    func through() async throws {
+        let fixture = try await booked(10)
+        let report = try await fixture.replay(through: 3)
+        #expect(report.isEqual)
+        #expect(report.events == 4)
+        #expect(report.transactions == 4)
+        await #expect(throws: ReplayError.beyondEnd(to: 10, end: 10)) {
+            try await fixture.replay(through: 10)
+        }
+    }
+
+    @Test("what the ledger has not booked yet is not a difference")
+    func undrained() async throws {
+        let fixture = try await booked(6)
+        try await fixture.opened { opened in
+            let scored = try opened.records(.paymentScored)
+            let source = SourcedRecord(
+                source: Offset(6), record: try #require(scored.first).record)
+            _ = try await opened.topics[.paymentScored].append(
+                [source], producer: ProducerName(ScoreStage.name))
+            _ = try await opened.append(
+                PipelineFixture.received(PipelineFixture.charge(7), event: "evt_7"),
+                to: .webhookReceived)
+        }
+        let report = try await fixture.replay()
+        #expect(report.scoredBeyond == 1)
+        #expect(report.differences.counts[.movement] == nil)
+        #expect(report.differences.counts[.chain] == nil)
+    }
+
+    @Test("at most a hundred differences are listed, and all are counted")
+    func bounded() async throws {
+        let fixture = try await booked(150)
+        let report = try await fixture.replay { $0.defaultMerchant = MerchantID("other") }
+        #expect(report.differences.listed.count == ReplayDifferences.listedMax)
+        #expect(report.differences.counts[.movement] == 150)
+    }
+}
