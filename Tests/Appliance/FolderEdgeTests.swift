@@ -10,12 +10,12 @@ private let allowed: [String: Set<String>] = [
     "Score": ["Features"],
     "Stages": ["Gate", "Validate", "Features", "Score", "Ledger"],
     "Console": [],
-    "Twin": [],
+    "Twin": ["Gate"],
 ]
 
 /// Who may import what the product keeps at its rim.
 private let rim: [String: Set<String>] = [
-    "Hummingbird": ["Gate", "Console", "Command"], "GRDB": ["Ledger"],
+    "Hummingbird": ["Gate", "Console", "Command", "Twin"], "GRDB": ["Ledger"],
     "ArgumentParser": ["Command", "Twin"], "CXGBoost": ["Score"], "CSimdjson": ["Vocabulary"],
     "Yams": ["Command"], "Configuration": ["Command"], "COpenSSL": [],
 ]

@@ -26,11 +26,9 @@ final class Delivery: Sendable {
     }
 
     /// The `Stripe-Signature` value, fresh for every attempt; nil where it is left out.
-    func signatureHeader(at now: Int64, by signature: WebhookSignature) -> [UInt8]? {
-        guard forgery == .tamperedBody else {
-            return signature.header(for: body, at: now, forgery: forgery)
-        }
-        return signature.header(for: event.body, at: now, forgery: forgery)
+    func signatureHeader(at now: Instant, by signer: WebhookSigner) -> String? {
+        signer.header(
+            for: forgery == .tamperedBody ? event.body : body, at: now, forgery: forgery)
     }
 }
 
