@@ -42,6 +42,23 @@ struct WebhookSignerTests {
         #expect(forgeries == Set(Forgery.allCases))
     }
 
+    @Test("Stripe's own library accepts both signatures of a rotation, and the second secret's alone")
+    func rotation() throws {
+        let body = Array(#"{"id":"evt_1","object":"event"}"#.utf8)
+        let now = Instant(seconds: Int64(Date().timeIntervalSince1970))
+        let headers = [
+            WebhookSigner(secrets: [Self.secret]).header(for: body, at: now, isRotating: true),
+            WebhookSigner(secrets: ["whsec_new", Self.secret]).header(for: body, at: now),
+            WebhookSigner(secrets: ["whsec_new"]).header(for: body, at: now, isRotating: true),
+        ]
+        let lines = headers.map { header in
+            let signature = Data((header ?? "").utf8).base64EncodedString()
+            return "\(Data(body).base64EncodedString()),\(signature)\n"
+        }
+        let answers = try Self.python(Self.verifier, Self.secret, input: lines.joined())
+        #expect(answers == ["ok evt_1", "ok evt_1", "refused"])
+    }
+
     private static func python(
         _ script: String, _ argument: String, input: String
     ) throws -> [String] {

@@ -21,7 +21,7 @@ struct DeliveryRoutes: Sendable {
         router.get("delivery") { _, _ in Self.state(of: sender) }
         router.post("delivery/faults") { request, _ in
             let body = try await request.body.collect(upTo: Self.bodyByteCountMax)
-            do {
+            do throws(FaultOrderRefusal) {
                 let order = try FaultOrder(Array(buffer: body))
                 order.apply(to: sender)
                 return Self.state(of: sender)
