@@ -26,6 +26,7 @@ struct DeliverySettings: Hashable, Sendable {
 /// event finds it in the API.
 final class WebhookSender: Service {
     private struct State {
+        var taken = 0
         /// Events that no queue has seen yet.
         var inbox: Deque<TwinEvent> = []
         var queues: [DeliveryQueue] = []
@@ -68,6 +69,7 @@ final class WebhookSender: Service {
     /// Takes an event for delivery; returns at once, from any thread.
     func offer(_ event: TwinEvent) {
         let isTaken = state.withLock { state in
+            state.taken += 1
             guard state.inbox.count < Self.inboxMax else { return false }
             state.inbox.append(event)
             return true
@@ -78,6 +80,9 @@ final class WebhookSender: Service {
             logger.warning("event not delivered: the inbox is full", metadata: ["id": "\(event.id)"])
         }
     }
+
+    /// Events offered so far, whatever became of them.
+    var taken: Int { state.withLock { $0.taken } }
 
     /// Deliveries that are neither made nor given up.
     var backlog: Int {

@@ -135,7 +135,9 @@ struct WebhookSenderTests {
             sender.offer(DeliveryQueueTests.event(4))
             try await eventually("nobody wants it") { sender.standings().isEmpty }
         }
-        let signatures = gate.state.signatures.mapValues { $0[0].components(separatedBy: "v1=").count - 1 }
+        let signatures = gate.state.signatures.mapValues {
+            $0[0].components(separatedBy: "v1=").count - 1
+        }
         #expect(
             signatures == [DeliveryQueueTests.event(2).id: 1, DeliveryQueueTests.event(3).id: 2])
         try await gate.stop()
@@ -188,7 +190,8 @@ struct SenderAndGateTests {
     ///
     /// - Returns: the ids in `webhook.received`, in order, and the tally.
     private static func deliver(
-        secrets: [String] = [GateFixture.secret], _ faults: @escaping (inout DeliveryFaults) -> Void
+        secrets: [String] = [GateFixture.secret],
+        _ faults: @escaping @Sendable (inout DeliveryFaults) -> Void
     ) async throws -> (received: [String], tally: DeliveryTally, fixture: GateFixture) {
         let fixture = try GateFixture()
         let tally = Mutex(DeliveryTally())
