@@ -33,12 +33,12 @@ final class WebhookSender: Service {
         var signers: [String: WebhookSigner] = [:]
         var faults: DeliveryFaults
         var isDueAt: Int64?
+        var endpoints: (@Sendable () -> [TwinEndpoint])?
     }
 
     private let settings: DeliverySettings
     private let clock: any LogClock
     private let logger: Logger
-    private let endpoints: @Sendable () -> [TwinEndpoint]
     private let state: Mutex<State>
     private let wakeups: AsyncStream<Void>
     private let wake: AsyncStream<Void>.Continuation
@@ -48,20 +48,22 @@ final class WebhookSender: Service {
     /// The inbox takes more only while it is shorter; past it an event is lost for all endpoints.
     static let inboxMax = 100_000
 
-    /// - Parameters:
-    ///   - clock: its wall clock stamps signatures, its monotonic clock times the attempts.
-    ///   - endpoints: where to deliver to, asked again and again; never called from ``offer(_:)``,
-    ///     so it may take the lock under which events are offered.
-    init(
-        settings: DeliverySettings, clock: any LogClock = SystemLogClock(), logger: Logger,
-        endpoints: @escaping @Sendable () -> [TwinEndpoint]
-    ) {
+    /// - Parameter clock: its wall clock stamps signatures, its monotonic clock times the attempts.
+    init(settings: DeliverySettings, clock: any LogClock = SystemLogClock(), logger: Logger) {
         self.settings = settings
         self.clock = clock
         self.logger = logger
-        self.endpoints = endpoints
         state = Mutex(State(faults: settings.faults))
         (wakeups, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Says where to deliver to. Until then events wait.
+    ///
+    /// - Parameter endpoints: asked again and again, but never from ``offer(_:)``, so that it may
+    ///   take the lock under which events are offered.
+    func follow(_ endpoints: @escaping @Sendable () -> [TwinEndpoint]) {
+        state.withLock { $0.endpoints = endpoints }
+        wake.yield()
     }
 
     // MARK: In
@@ -181,7 +183,8 @@ final class WebhookSender: Service {
 
     /// Hands new events to the queues and takes every attempt that is due and has room.
     private func takeDue() -> [Departure] {
-        let wanted = endpoints()
+        let endpoints = state.withLock { $0.endpoints }
+        guard let wanted = endpoints?() else { return [] }
         let now = clock.monotonicMilliseconds()
         return state.withLock { state in
             adopt(wanted, &state)

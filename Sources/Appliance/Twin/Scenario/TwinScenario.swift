@@ -35,6 +35,7 @@ struct TwinScenario: Sendable {
     private(set) var tally = Tally()
 
     private let twin: Twin
+    private let apiKey: String
     private let clock: ScenarioClock
     private let ids: StripeIDs
     private var world: TrafficWorld
@@ -46,11 +47,14 @@ struct TwinScenario: Sendable {
 
     /// Makes the world's shops as Connect accounts.
     ///
-    /// - Parameter clock: the one that the twin reads; the scenario moves it on.
+    /// - Parameters:
+    ///   - apiKey: one that the twin accepts.
+    ///   - clock: the one that the twin reads; the scenario moves it on.
     init(
-        _ settings: TrafficWorld.Settings, on twin: Twin, clock: ScenarioClock
+        _ settings: TrafficWorld.Settings, on twin: Twin, apiKey: String, clock: ScenarioClock
     ) throws(APIRefusal) {
         self.twin = twin
+        self.apiKey = apiKey
         self.clock = clock
         ids = StripeIDs(seed: settings.seed)
         world = TrafficWorld(settings)
@@ -96,6 +100,8 @@ struct TwinScenario: Sendable {
             try settle(refund, of: charge)
         case (.disputeCreated, .dispute(let dispute)): try open(dispute)
         case (.disputeClosed, .dispute(let dispute)): try close(dispute)
+        case (.payoutFailed, .payout(let payout)):
+            try failPayout(in: people.accounts[payout.merchant])
         default: return
         }
     }
@@ -170,6 +176,30 @@ struct TwinScenario: Sendable {
             if dispute.isInquiry { .warningClosed } else { dispute.status == .won ? .won : .lost }
         try twin.closeDispute(
             open.dispute, outcome, returnsFee: dispute.returnsFee, account: open.account)
+    }
+
+    // MARK: Payouts
+
+    /// The twin pays out by itself, at each midnight; the world only says that a bank sent a payout
+    /// back. It is the newest on its way.
+    private mutating func failPayout(in account: String?) throws(APIRefusal) {
+        let list = twin.handle(
+            APIRequest(
+                method: .get, path: "/v1/payouts",
+                fields: [FormField("limit", "1"), FormField("status", "in_transit")],
+                apiKey: apiKey, account: account))
+        guard let payout = Self.firstID(in: list.body) else { return }
+        try twin.settlePayout(payout, .failed, account: account)
+        tally.payoutsFailed += 1
+    }
+
+    private static func firstID(in list: [UInt8]) -> String? {
+        let document = JSONDocument(bytesMax: list.count + 1)
+        return withExtendedLifetime(document) {
+            guard let found = try? document.parse(list) else { return nil }
+            var objects = found["data"]?.array
+            return objects?.next()?["id"]?.string
+        }
     }
 }
 

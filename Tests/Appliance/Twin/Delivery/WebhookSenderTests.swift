@@ -26,9 +26,8 @@ private func sending(
     settings.schedule.attemptsMax = 100
     change(&settings)
     let list = NIOLockedValueBox(endpoints)
-    let sender = WebhookSender(settings: settings, clock: clock, logger: quiet) {
-        list.withLockedValue { $0 }
-    }
+    let sender = WebhookSender(settings: settings, clock: clock, logger: quiet)
+    sender.follow { list.withLockedValue { $0 } }
     try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await sender.run() }
         try await body(sender, list)

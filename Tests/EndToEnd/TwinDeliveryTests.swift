@@ -1,0 +1,132 @@
+import AppendLog
+import Foundation
+import Logging
+import TestSupport
+import Testing
+
+@testable import Appliance
+
+/// The twin beside a real daemon: its world is played, its webhooks are lost, doubled, overtaken and
+/// badly signed on their way, and the daemon dies in between.
+@Suite("Twin and daemon", .serialized, .timeLimit(.minutes(10)))
+struct TwinDeliveryTests {
+    private static let apiKey = "sk_test_tillbox"
+    private static let eventCount = 3_000
+
+    private static func live(webhookPort: Int, seed: UInt64) -> LiveTwin {
+        var settings = TwinSettings()
+        settings.seed = seed
+        settings.apiKeys = [apiKey]
+        settings.endpoints = [
+            TwinEndpoint(
+                url: "http://127.0.0.1:\(webhookPort)/webhooks/stripe", secrets: ["whsec_test"])
+        ]
+        var delivery = DeliverySettings()
+        delivery.seed = seed
+        delivery.schedule.firstMilliseconds = 20
+        delivery.schedule.longestMilliseconds = 300
+        delivery.schedule.attemptsMax = 10_000
+        delivery.faults.delayMilliseconds = 50
+        for (fault, share) in [
+            (DeliveryFault.loss, 0.15), (.duplicate, 0.2), (.reorder, 0.3), (.delay, 0.1),
+            (.twoSecrets, 0.1), (.staleTimestamp, 0.05), (.wrongSignature, 0.05),
+            (.secondEvent, 0.05),
+        ] { delivery.faults[fault].share = share }
+        return LiveTwin(
+            settings, delivery: delivery,
+            // Few customers make long days: payouts, disputes and refunds come to pass.
+            playing: TrafficWorld.Settings(seed: seed, customers: 60, fraudShare: 0.05),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    @Test("the ledger holds what it was told of, to the cent; and all, once the lost events come")
+    func lossAndRepair() async throws {
+        let seed = UInt64.random(in: 1...1_000_000)
+        print("twin and daemon: seed \(seed)")
+        let folder = try TemporaryFolder()
+        let data = folder.file("data")
+        let (webhook, admin) = (try freePort(), try freePort())
+        let live = Self.live(webhookPort: webhook, seed: seed)
+        var scenario = try #require(try live.scenario())
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await live.sender.run() }
+            let daemon = try Tillbox.start(data: data, webhookPort: webhook, adminPort: admin)
+            try await daemon.untilListening()
+            while live.sender.taken < Self.eventCount { scenario.step() }
+            try await eventually("half is delivered") {
+                live.sender.backlog < Self.eventCount / 2
+            }
+            daemon.kill(SIGKILL)
+            await daemon.wait()
+            try await eventually("a delivery finds nobody") {
+                live.sender.standings().first.map { $0.tally[.unanswered] > 0 } == true
+            }
+            try await Self.untilDelivered(live.sender, data, webhook, admin)
+
+            let truth = try TwinTruth(live.twin, apiKey: Self.apiKey, accounts: scenario.accounts)
+            let tally = try #require(live.sender.standings().first).tally
+            let received = try await Self.received(data)
+            let known = Set(truth.events.map(\.id))
+            #expect(known.count == live.sender.taken)
+            let lost = known.subtracting(received)
+            #expect(lost.count == tally[.lost], "seed \(seed)")
+            #expect(received.subtracting(known).count == tally[.toldTwice], "seed \(seed)")
+            #expect(tally[.lost] > 300 && tally[.duplicated] > 300 && tally[.refused] > 150)
+            #expect(tally[.givenUp] == 0 && tally[.overflowed] == 0)
+            let first = try Self.processor(data)
+            #expect(first == truth.processor(whenReceived: received), "seed \(seed)")
+            #expect(first != truth.processor(whenReceived: known))
+
+            live.sender.clearFaults()
+            for event in truth.events where lost.contains(event.id) {
+                live.sender.offer(try event.again())
+            }
+            try await Self.untilDelivered(live.sender, data, webhook, admin)
+            let all = try Self.processor(data)
+            #expect(all == truth.processor(whenReceived: known), "seed \(seed)")
+            // What Stripe holds is what the ledger says less the fees of payments, which no event
+            // tells of: reconciliation books them.
+            let fees = truth.paymentFees
+            let net = all.map { ($0.key, $0.value - fees[$0.key, default: 0]) }
+            #expect(
+                Dictionary(uniqueKeysWithValues: net).filter { $0.value != 0 }
+                    == truth.balance.filter { $0.value != 0 }, "seed \(seed)")
+            group.cancelAll()
+        }
+        let verified = try await Tillbox.run("ledger", "verify", "--data", data)
+        #expect(verified.code == 0, "\(verified.output) \(verified.errors)")
+        #expect(scenario.tally.refused.isEmpty, "seed \(seed): \(scenario.tally)")
+    }
+
+    /// Starts the daemon, waits until nothing is on its way to it, and stops it with all of its
+    /// topics processed.
+    private static func untilDelivered(
+        _ sender: WebhookSender, _ data: String, _ webhook: Int, _ admin: Int
+    ) async throws {
+        for _ in 0..<2 {
+            let daemon = try Tillbox.start(data: data, webhookPort: webhook, adminPort: admin)
+            try await daemon.untilListening()
+            try await eventually("all is delivered") { sender.backlog == 0 }
+            daemon.kill(SIGTERM)
+            #expect(await daemon.wait() == 0, "\(daemon.standardError.suffix(800))")
+        }
+    }
+
+    private static func received(_ data: String) async throws -> Set<String> {
+        let answer = try await Tillbox.run("log", "cat", "webhook.received", "--data", data)
+        #expect(answer.code == 0, "\(answer.errors)")
+        return Set(
+            answer.output.split(separator: "\n").compactMap { line in
+                let record = try? JSONSerialization.jsonObject(with: Data(line.utf8))
+                return (record as? [String: Any])?["key"] as? String
+            })
+    }
+
+    private static func processor(_ data: String) throws -> [String: Int64] {
+        let ledger = try SQLiteLedger.open(
+            path: "\(data)/ledger.sqlite", readOnly: true, clockMilliseconds: { 0 })
+        let rows = try ledger.balances().filter { $0.account.rawValue == "processor:stripe" }
+        return Dictionary(
+            uniqueKeysWithValues: rows.map { ($0.currency.code, $0.balance.rawValue) })
+    }
+}
