@@ -10,12 +10,12 @@ final class Delivery: Sendable {
         case refused(Forgery)
     }
 
-    let event: ScenarioEvent
+    let event: StreamedEvent
     /// The event's, or a tampered copy of it.
     let body: [UInt8]
     let expectation: Expectation
 
-    init(event: ScenarioEvent, body: [UInt8], expectation: Expectation) {
+    init(event: StreamedEvent, body: [UInt8], expectation: Expectation) {
         self.event = event
         self.body = body
         self.expectation = expectation
@@ -53,19 +53,23 @@ struct DeliveryPlan: Sendable {
     static let duplicateWindow = 512
 
     private let settings: Settings
-    private var scenario: TrafficScenario
+    private var stream: any EventStream
     private var random: TwinRandom
-    private var recent: [ScenarioEvent] = []
+    private var recent: [StreamedEvent] = []
     private var nextRecent = 0
     private var held: [(dueAfter: Int, delivery: Delivery)] = []
     private var planned = 0
     private var made = 0
 
-    init(_ settings: Settings) {
+    /// The events of a world that is written without a twin: fast, and with the truth about them.
+    init(_ settings: Settings) { self.init(settings, of: TrafficScenario(settings.world)) }
+
+    /// - Parameter stream: where the events come from.
+    init(_ settings: Settings, of stream: some EventStream) {
         precondition(
             settings.duplicates + settings.badSignatures < 1, "no room for first deliveries")
         self.settings = settings
-        scenario = TrafficScenario(settings.world)
+        self.stream = stream
         var state = settings.world.seed ^ 0xDE11
         random = TwinRandom(seed: TwinRandom.splitMix(&state))
     }
@@ -105,12 +109,12 @@ struct DeliveryPlan: Sendable {
         if drawn < settings.duplicates + settings.badSignatures, !recent.isEmpty {
             return forge(recent[random.index(below: recent.count)])
         }
-        let event = scenario.next()
+        let event = stream.nextEvent()
         remember(event)
         return Delivery(event: event, body: event.body, expectation: .acknowledged(isCopy: false))
     }
 
-    private mutating func forge(_ event: ScenarioEvent) -> Delivery {
+    private mutating func forge(_ event: StreamedEvent) -> Delivery {
         let forgery = Forgery.allCases[random.index(below: Forgery.allCases.count)]
         var body = event.body
         if forgery == .tamperedBody {
@@ -122,7 +126,7 @@ struct DeliveryPlan: Sendable {
         return Delivery(event: event, body: body, expectation: .refused(forgery))
     }
 
-    private mutating func remember(_ event: ScenarioEvent) {
+    private mutating func remember(_ event: StreamedEvent) {
         guard settings.duplicates > 0 || settings.badSignatures > 0 else { return }
         if recent.count < Self.duplicateWindow {
             recent.append(event)

@@ -11,7 +11,7 @@ final class LiveTwin: Sendable {
     private let clock: ScenarioClock?
 
     /// Longer than the world lets any dispute wait, so that its banks decide them all.
-    private static let disputeDays: Int64 = 60
+    static let disputeDays: Int64 = 60
 
     /// - Parameter world: a world to be played, whose clock is then the twin's; nil for none, and
     ///   the machine's clock.

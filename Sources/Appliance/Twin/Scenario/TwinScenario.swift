@@ -33,6 +33,8 @@ struct TwinScenario: Sendable {
     }
 
     private(set) var tally = Tally()
+    /// Whether a fraudster made the latest payment, or the latest that failed.
+    private(set) var lastAttemptIsFraud = false
 
     private let twin: Twin
     private let apiKey: String
@@ -109,6 +111,7 @@ struct TwinScenario: Sendable {
     // MARK: Payments
 
     private mutating func pay(_ charge: SimulatedCharge) throws(APIRefusal) {
+        lastAttemptIsFraud = charge.fraud != nil
         let account = people.accounts[charge.merchant]
         let payment = Twin.Payment(
             amount: charge.amount, currency: people.currencies[charge.currency],
