@@ -13,7 +13,7 @@ struct TwinDeliveryTests {
     private static let apiKey = "sk_test_tillbox"
     private static let eventCount = 3_000
 
-    private static func live(webhookPort: Int, seed: UInt64) -> LiveTwin {
+    private static func live(webhookPort: Int, seed: UInt64) throws -> LiveTwin {
         var settings = TwinSettings()
         settings.seed = seed
         settings.apiKeys = [apiKey]
@@ -32,7 +32,7 @@ struct TwinDeliveryTests {
             (.twoSecrets, 0.1), (.staleTimestamp, 0.05), (.wrongSignature, 0.05),
             (.secondEvent, 0.05),
         ] { delivery.faults[fault].share = share }
-        return LiveTwin(
+        return try LiveTwin(
             settings, delivery: delivery,
             // Few customers make long days: payouts, disputes and refunds come to pass.
             playing: TrafficWorld.Settings(seed: seed, customers: 60, fraudShare: 0.05),
@@ -46,7 +46,7 @@ struct TwinDeliveryTests {
         let folder = try TemporaryFolder()
         let data = folder.file("data")
         let (webhook, admin) = (try freePort(), try freePort())
-        let live = Self.live(webhookPort: webhook, seed: seed)
+        let live = try Self.live(webhookPort: webhook, seed: seed)
         var scenario = try #require(try live.scenario())
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await live.sender.run() }

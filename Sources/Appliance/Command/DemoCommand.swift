@@ -170,7 +170,7 @@ private struct DemoTwin: Service {
             await ports.first { $0.role == "webhook" }?.port
         }
         guard let webhookPort else { return }
-        let live = live(webhookPort: webhookPort)
+        let live = try live(webhookPort: webhookPort)
         guard let traffic = try live.traffic(rate: demo.rate, count: demo.count) else { return }
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
@@ -181,7 +181,7 @@ private struct DemoTwin: Service {
         try await group.run()
     }
 
-    private func live(webhookPort: Int) -> LiveTwin {
+    private func live(webhookPort: Int) throws(TwinError) -> LiveTwin {
         var settings = TwinSettings()
         settings.seed = demo.seed
         settings.endpoints = [
@@ -191,7 +191,7 @@ private struct DemoTwin: Service {
         var delivery = DeliverySettings()
         delivery.seed = demo.seed
         delivery.faults = demo.faults
-        return LiveTwin(settings, delivery: delivery, playing: demo.world, logger: logger)
+        return try LiveTwin(settings, delivery: delivery, playing: demo.world, logger: logger)
     }
 
     private func api(_ live: LiveTwin) -> HTTPService {

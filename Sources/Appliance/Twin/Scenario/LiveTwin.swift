@@ -13,12 +13,15 @@ final class LiveTwin: Sendable {
     /// Longer than the world lets any dispute wait, so that its banks decide them all.
     static let disputeDays: Int64 = 60
 
-    /// - Parameter world: a world to be played, whose clock is then the twin's; nil for none, and
-    ///   the machine's clock.
+    /// - Parameters:
+    ///   - folder: keeps the twin's state; nil keeps it in memory only.
+    ///   - world: a world to be played, whose clock is then the twin's; nil for none, and the
+    ///     machine's clock.
+    /// - Throws: where the folder cannot be used.
     init(
-        _ settings: TwinSettings, delivery: DeliverySettings,
+        _ settings: TwinSettings, folder: String? = nil, delivery: DeliverySettings,
         playing world: TrafficWorld.Settings? = nil, logger: Logger
-    ) {
+    ) throws(TwinError) {
         var settings = settings
         if world != nil { settings.disputeDays = Self.disputeDays }
         self.settings = settings
@@ -27,8 +30,12 @@ final class LiveTwin: Sendable {
         self.clock = clock
         let sender = WebhookSender(settings: delivery, logger: logger)
         self.sender = sender
-        twin = Twin(settings: settings, clock: clock?.reading ?? Twin.systemClock) { event in
-            sender.offer(event)
+        let reading = clock?.reading ?? Twin.systemClock
+        let offer = { @Sendable (event: TwinEvent) in sender.offer(event) }
+        if let folder {
+            twin = try Twin(settings: settings, folder: folder, clock: reading, onEvent: offer)
+        } else {
+            twin = Twin(settings: settings, clock: reading, onEvent: offer)
         }
         sender.follow { [weak twin] in twin?.endpoints ?? [] }
     }
@@ -43,7 +50,10 @@ final class LiveTwin: Sendable {
 
     /// The world, to be played step by step; nil without one.
     func scenario() throws(APIRefusal) -> TwinScenario? {
-        guard let world, let clock, let apiKey = settings.apiKeys.first else { return nil }
+        guard var world, let clock, let apiKey = settings.apiKeys.first else { return nil }
+        // A twin that was kept in a folder goes on where its time had come to.
+        world.start = Instant(seconds: twin.now)
+        clock.move(to: twin.now)
         return try TwinScenario(world, on: twin, apiKey: apiKey, clock: clock)
     }
 

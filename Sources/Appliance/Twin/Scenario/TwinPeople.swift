@@ -40,15 +40,15 @@ struct TwinPeople: Sendable {
         return made
     }
 
-    /// `pm_…`. The billing address stands in the payment method, so one that pays from abroad is
-    /// another payment method with the same card.
+    /// `pm_…`. The billing address stands in the payment method, so whoever pays from abroad has
+    /// another one with the same card. Stripe lets a guest's be used only once.
     mutating func card(of charge: SimulatedCharge) throws(APIRefusal) -> String {
         let payer = charge.payer
-        let isAtHome = charge.country == payer.cardCountry
-        if isAtHome, let known = cards[payer.card] { return known }
+        let isKept = charge.country == payer.cardCountry && payer.customer != nil
+        if isKept, let known = cards[payer.card] { return known }
         let made = try twin.createCard(
             describe(charge), customer: customer(of: charge), account: accounts[charge.merchant])
-        guard isAtHome else { return made }
+        guard isKept else { return made }
         if cards.count >= Self.rememberedMax { cards.removeAll() }
         cards[payer.card] = made
         return made
