@@ -98,7 +98,23 @@ extension Twin {
 
     /// Creates and confirms a payment intent. A decline is no refusal: the result says so.
     func pay(_ payment: Payment, account: String? = nil) throws(APIRefusal) -> PaymentResult {
-        throw APIRefusal(message: "")
+        var fields: [(String, String?)] = [
+            ("amount", String(payment.amount)), ("currency", payment.currency.code),
+            ("customer", payment.customer), ("payment_method", payment.paymentMethod),
+            ("confirm", "true"), ("description", payment.description),
+            ("capture_method", payment.isManualCapture ? "manual" : "automatic"),
+            ("shipping[address][country]", payment.shippingCountry),
+            ("twin[decline_code]", payment.declineCode),
+        ]
+        for field in payment.metadata { fields.append(("metadata[\(field.name)]", field.value)) }
+        let answer = call("/v1/payment_intents", fields, account)
+        if let refusal = answer.refusal {
+            guard refusal.kind == .card, let intent = refusal.paymentIntent else { throw refusal }
+            return PaymentResult(
+                paymentIntent: intent, charge: refusal.charge, status: "requires_payment_method",
+                declineCode: refusal.declineCode ?? refusal.code)
+        }
+        return try result(of: answer.objectID ?? "", account: account)
     }
 
     /// Takes an authorised payment, all of it or `amount`.
@@ -203,6 +219,18 @@ extension Twin {
     private func act(
         _ path: String, _ fields: [(String, String?)], _ account: String?
     ) throws(APIRefusal) -> String {
-        throw APIRefusal(message: path)
+        let answer = call(path, fields, account)
+        if let refusal = answer.refusal { throw refusal }
+        return answer.objectID ?? ""
+    }
+
+    private func call(
+        _ path: String, _ fields: [(String, String?)], _ account: String?
+    ) -> APIAnswer {
+        handle(
+            APIRequest(
+                method: .post, path: path,
+                fields: fields.compactMap { name, value in value.map { FormField(name, $0) } },
+                account: account, isInProcess: true))
     }
 }

@@ -39,9 +39,11 @@ struct APIAnswer: Sendable {
     /// HTTP's status code.
     var status: Int
     /// JSON; empty for an in-process call.
-    var body: [UInt8]
+    var body: [UInt8] = []
     /// `Request-Id`.
-    var requestID: String
+    var requestID = ""
+    /// The error in the body, nil where there is none.
+    var refusal: APIRefusal?
     /// Sent as `Idempotent-Replayed: true`.
     var isReplayed = false
     /// The id of the object that the call made or changed.

@@ -25,12 +25,10 @@ struct TwinSettings: Sendable {
     var eventDays: Int64 = 30
     /// At most so many events are kept, the oldest going first, however young they are.
     var eventCountMax = 2_000_000
-    /// The folder that keeps the twin's journal; nil keeps the state in memory only.
-    var dataPath: String?
 
     /// The version whose object shapes the twin speaks.
     static let apiVersion = "2025-09-30.clover"
-    /// A hardened default never sends a live key anywhere: the twin refuses keys of other forms.
+    /// The twin takes test keys only, so that a live key that strays here is refused.
     static let apiKeyPrefix = "sk_test_"
 }
 
