@@ -39,6 +39,19 @@ struct TwinCommand: AsyncParsableCommand {
     @Option(help: "When Stripe pays out by itself: daily or manual.")
     var payouts = TwinSettings.PayoutSchedule.daily
 
+    @Option(help: "How long webhooks are tried again: quick, test or live (docs/TRAFFIC.md).")
+    var retries = RetrySchedule.Name.quick
+
+    @Option(
+        help: """
+            Play a simulated world on the twin, so fast that it tells so many events a second; \
+            the twin's clock is then the world's.
+            """)
+    var traffic: Double?
+
+    @Option(help: "Share of the simulated payment attempts that are fraud, 0 to 0.9.")
+    var fraud = 0.02
+
     func validate() throws {
         guard (0...65_535).contains(port) else {
             throw ValidationError("--port is from 0 to 65535.")
@@ -48,6 +61,13 @@ struct TwinCommand: AsyncParsableCommand {
         }
         for account in account where !account.hasPrefix("acct_") {
             throw ValidationError("--account is an id of the form acct_…")
+        }
+        guard (traffic ?? 1) > 0, (traffic ?? 1) <= 100_000 else {
+            throw ValidationError("--traffic is above 0 and at most 100000 events a second.")
+        }
+        guard (0...TrafficWorld.Settings.fraudShareMax).contains(fraud) else {
+            throw ValidationError(
+                "--fraud is a share from 0 to \(TrafficWorld.Settings.fraudShareMax).")
         }
         _ = try endpoint.map(Self.endpoint)
     }
@@ -74,25 +94,30 @@ struct TwinCommand: AsyncParsableCommand {
         settings.connectedAccounts = account
         settings.endpoints = try endpoint.map(Self.endpoint)
         settings.payoutSchedule = payouts
-        let twin =
-            if let data { try Twin(settings: settings, folder: data) } else {
-                Twin(settings: settings)
-            }
-        let (shownKey, shownHost) = (settings.apiKeys[0], host)
         let logger = Logger(label: "twin")
+        var delivery = DeliverySettings()
+        delivery.seed = seed
+        delivery.schedule = retries.schedule
+        let live = try LiveTwin(
+            settings, folder: data, delivery: delivery,
+            playing: traffic.map { _ in TrafficWorld.Settings(seed: seed, fraudShare: fraud) },
+            logger: logger)
+        let (shownKey, shownHost) = (settings.apiKeys[0], host)
         let server = HTTPService(
             role: "twin", address: Settings.Address(host: host, port: port),
-            responder: TwinRoutes(twin).router().buildResponder(), server: .http1(),
+            responder: live.router().buildResponder(), server: .http1(),
             logger: logger
         ) { port in
             print(Self.welcome(address: "http://\(shownHost):\(port)", key: shownKey))
         }
+        var services: [any Service] = [TwinClockwork(twin: live.twin), live.sender, server]
+        if let traffic, let world = try live.traffic(rate: traffic) { services.append(world) }
         var configuration = ServiceGroupConfiguration(
-            services: [.init(service: TwinClockwork(twin: twin)), .init(service: server)],
+            services: services.map { .init(service: $0) },
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = .seconds(4)
         try await ServiceGroup(configuration: configuration).run()
-        if let failure = twin.journalFailure { throw failure }
+        if let failure = live.twin.journalFailure { throw failure }
     }
 
     private static func welcome(address: String, key: String) -> String {
@@ -106,6 +131,7 @@ struct TwinCommand: AsyncParsableCommand {
 }
 
 extension TwinSettings.PayoutSchedule: ExpressibleByArgument {}
+extension RetrySchedule.Name: ExpressibleByArgument {}
 
 /// Lets the twin's time pass while nobody calls.
 struct TwinClockwork: Service {

@@ -31,6 +31,19 @@ struct RetrySchedule: Hashable, Sendable {
         firstMilliseconds: 200, factor: 2, longestMilliseconds: 10_000, attemptsMax: 20,
         windowMilliseconds: 3 * 86_400_000)
 
+    /// What the schedules are called on the command line.
+    enum Name: String, CaseIterable, Sendable {
+        case quick, test, live
+
+        var schedule: RetrySchedule {
+            switch self {
+            case .quick: .quick
+            case .test: .test
+            case .live: .live
+            }
+        }
+    }
+
     /// The wait before the next attempt, or nil when the delivery is given up.
     ///
     /// - Parameters:
