@@ -100,6 +100,36 @@ struct TwinDeliveryTests {
         #expect(scenario.tally.refused.isEmpty, "seed \(seed): \(scenario.tally)")
     }
 
+    @Test("the demo names its twin, delivers what it was asked for, and proves its ledger")
+    func demo() async throws {
+        let ended = try await Tillbox.run(
+            "demo", "--count", "400", "--rate", "400", "--duplicates", "0.2", "--loss", "0.1")
+        #expect(ended.code == 0, "\(ended.errors)")
+        #expect(ended.output.contains("twin http://127.0.0.1:"))
+        #expect(ended.output.contains("The ledger is sound"))
+        #expect(ended.errors == "")
+    }
+
+    @Test("the demo's twin answers while it runs, and both stop at Ctrl-C")
+    func demoStops() async throws {
+        let port = try freePort()
+        let demo = try Child(
+            Tillbox.executable, ["demo", "--rate", "100", "--twin-port", "\(port)"])
+        try await eventually("the twin is up: \(demo.standardError)") {
+            !demo.isRunning || demo.standardOutput.contains("twin http://127.0.0.1:\(port)/v1")
+        }
+        let answer = try await Child.run(
+            "/usr/bin/env",
+            [
+                "curl", "-sS", "http://127.0.0.1:\(port)/v1/events?limit=3", "-u",
+                "\(Self.apiKey):",
+            ])
+        #expect(answer.output.contains(#""object":"event""#), "\(answer.errors)")
+        demo.kill(SIGINT)
+        #expect(await demo.wait() == 0, "\(demo.standardError.suffix(800))")
+        #expect(demo.standardOutput.contains("The ledger is sound"))
+    }
+
     /// Starts the daemon, waits until nothing is on its way to it, and stops it with all of its
     /// topics processed.
     private static func untilDelivered(
