@@ -14,6 +14,10 @@ public struct LogConfiguration: Hashable, Sendable {
     public var batchBytesMax = 1 << 20
     /// Records gathered into one batch. At most `Limits.batchRecordsMax`.
     public var batchRecordsMax = 16 << 10
+    /// Microseconds from one sync of a topic to its next one at least: appends that come in between
+    /// share it. An append that comes after a quiet time does not wait. At most
+    /// `Limits.syncIntervalMicrosecondsMax`.
+    public var syncIntervalMicroseconds = 0
     /// Appends that wait for their sync, per topic; what exceeds it is refused with `.queueFull`.
     public var queuedBytesMax = 32 << 20
     /// The last synced batches that a topic keeps in memory for those who follow its tail.
@@ -39,6 +43,10 @@ public struct LogConfiguration: Hashable, Sendable {
             ("indexIntervalBytes", Limits.indexIntervalBytes.contains(indexIntervalBytes)),
             ("batchBytesMax", (1...Limits.batchBytesMax).contains(batchBytesMax)),
             ("batchRecordsMax", (1...Limits.batchRecordsMax).contains(batchRecordsMax)),
+            (
+                "syncIntervalMicroseconds",
+                (0...Limits.syncIntervalMicrosecondsMax).contains(syncIntervalMicroseconds)
+            ),
             ("queuedBytesMax", queuedBytesMax > 0),
             ("tailCacheBytesMax", tailCacheBytesMax >= 0),
             ("checkpointBytes", checkpointBytes > 0),

@@ -302,3 +302,37 @@ final class Refusals: @unchecked Sendable {
 
     var errors: [LogError] { lock.withLock { stored } }
 }
+
+/// A sync interval lets appends share a sync without making a lone one wait.
+@Suite("Sync interval")
+struct SyncIntervalTests {
+    @Test("appends that come within the interval share a sync; the records are all there, in order")
+    func shared() async throws {
+        let folder = try ScratchFolder()
+        var configuration = LogConfiguration()
+        configuration.syncIntervalMicroseconds = 20_000
+        let log = try Log.open(at: folder.path + "/log", configuration: configuration)
+        let topic = try log.topic(TopicName("events"))
+        let record = Record(key: nil, value: [1, 2, 3], timestamp: Timestamp(milliseconds: 1))
+        // The first takes a sync for itself; the others come while the interval runs.
+        _ = try await topic.append([record])
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<50 { group.addTask { _ = try await topic.append([record]) } }
+            try await group.waitForAll()
+        }
+        let batches = try topic.readBatches(from: .zero, byteCountMax: 1 << 20)
+        #expect(batches.map(\.header.recordCount).reduce(0, +) == 51)
+        #expect(batches.count <= 4)
+        await log.close()
+    }
+
+    @Test("an interval out of bounds is refused")
+    func bounds() throws {
+        let folder = try ScratchFolder()
+        var configuration = LogConfiguration()
+        configuration.syncIntervalMicroseconds = -1
+        #expect(throws: LogError.configuration("syncIntervalMicroseconds")) {
+            try Log.open(at: folder.path + "/log", configuration: configuration)
+        }
+    }
+}

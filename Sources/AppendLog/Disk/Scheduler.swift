@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import Glibc
 
 /// Where flushers run. In production a queue of the system's; in a simulation the test's own hand.
 public protocol LogScheduler: Sendable {
@@ -8,6 +9,8 @@ public protocol LogScheduler: Sendable {
 
 public protocol LogQueue: Sendable {
     func schedule(_ work: @escaping @Sendable () -> Void)
+    /// Lets time pass within the work that runs now; a simulation need not.
+    func pause(_ duration: Duration)
 }
 
 /// Runs flushers on Dispatch's threads, which may block.
@@ -21,4 +24,9 @@ private struct DispatchLogQueue: LogQueue {
 
     init(label: String) { queue = DispatchQueue(label: label, qos: .userInitiated) }
     func schedule(_ work: @escaping @Sendable () -> Void) { queue.async(execute: work) }
+
+    func pause(_ duration: Duration) {
+        // Cut short by a signal it is a little less.
+        usleep(UInt32(max(0, duration / .microseconds(1))))
+    }
 }

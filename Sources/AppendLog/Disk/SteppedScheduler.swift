@@ -44,6 +44,8 @@ public final class SteppedScheduler: LogScheduler {
         func schedule(_ work: @escaping @Sendable () -> Void) {
             scheduler.state.withLock { $0.queues[index].append(work) }
         }
+
+        func pause(_ duration: Duration) {}
     }
 }
 

@@ -169,10 +169,22 @@ public final class Topic: Sendable {
 
     /// Writes group after group until nothing is queued.
     private func flush() {
-        while let group = nextGroup() {
+        var syncedAt: ContinuousClock.Instant?
+        while true {
+            keepInterval(since: syncedAt)
+            guard let group = nextGroup() else { return }
             guard !group.shares.isEmpty else { continue }
+            syncedAt = .now
             commit(group)
         }
+    }
+
+    /// Waits until the next sync is due. It runs behind the last group too, so that the flusher is
+    /// not woken again for an append that comes at once.
+    private func keepInterval(since syncedAt: ContinuousClock.Instant?) {
+        guard configuration.syncIntervalMicroseconds > 0, let syncedAt else { return }
+        let rest = syncedAt + .microseconds(configuration.syncIntervalMicroseconds) - .now
+        if rest > .zero { queue.pause(rest) }
     }
 
     private func nextGroup() -> Group? {

@@ -37,9 +37,16 @@ struct BenchGate {
     /// Connections of a closed loop.
     static let connections = 64
 
-    static func plan(_ count: Int, seed: Int) -> DeliveryPlan {
-        DeliveryPlan(
-            DeliveryPlan.Settings(world: TrafficWorld.Settings(seed: UInt64(seed)), count: count))
+    /// - Parameter enabledEvents: the types that the endpoint is subscribed to; nil for all.
+    static func plan(
+        _ count: Int, seed: Int, enabledEvents: Set<StripeEventType>? = nil
+    ) -> DeliveryPlan {
+        var settings = DeliveryPlan.Settings(
+            world: TrafficWorld.Settings(seed: UInt64(seed)), count: count)
+        settings.enabledEvents = enabledEvents
+        var plan = DeliveryPlan(settings)
+        plan.prepare()
+        return plan
     }
 
     /// - Parameter rate: deliveries a second; zero for as many as are answered.

@@ -3,6 +3,7 @@ import Foundation
 import Hummingbird
 import HummingbirdCore
 import Logging
+import NIOHTTP1
 import ServiceLifecycle
 
 /// The server that a benchmark measures, in a process of its own, so that its processor time and
@@ -64,15 +65,12 @@ struct BenchServer {
     private static let address = Settings.Address(host: "127.0.0.1", port: 0)
 
     private func serveEmpty(_ logger: Logger) async throws {
-        let router = Router(context: BasicRequestContext.self)
-        router.post("/webhooks/stripe") { request, _ in
-            _ = try await request.body.collect(upTo: 1 << 20)
-            return Response(status: .ok)
-        }
-        let talk = BenchTalk(counters: Counters())
+        let counters = Counters()
+        let talk = BenchTalk(counters: counters)
         let http = HTTPService(
-            role: "webhook", address: Self.address, responder: router.buildResponder(),
-            server: .http1(), logger: logger) { talk.greet(port: $0) }
+            role: "webhook", address: Self.address,
+            server: WebhookChannel(responder: EmptyAnswer()).server(), logger: logger
+        ) { talk.greet(port: $0) }
         try await Self.run(http, talk, logger)
     }
 
@@ -80,6 +78,7 @@ struct BenchServer {
         let settings = settings
         var configuration = LogConfiguration()
         configuration.segmentBytesMax = settings.segmentByteCountMax
+        configuration.syncIntervalMicroseconds = Daemon.syncIntervalMicroseconds
         let log = try Log.open(at: folder + "/log", configuration: configuration)
         let topics = try Topics(of: log)
         let admission = try AdmissionSnapshot.restore(
@@ -90,11 +89,12 @@ struct BenchServer {
             bodyByteCountMax: settings.bodyByteCountMax, admission: admission,
             deadLetters: topics[.deadLetter], clock: SystemLogClock(), counters: counters,
             logger: logger)
-        let routes = WebhookRoutes(gate: gate, counters: counters)
         let talk = BenchTalk(counters: counters)
         let http = HTTPService(
-            role: "webhook", address: Self.address, responder: routes.router().buildResponder(),
-            server: routes.server(), logger: logger) { talk.greet(port: $0) }
+            role: "webhook", address: Self.address,
+            server: WebhookChannel(responder: WebhookRoutes(gate: gate, counters: counters)).server(),
+            logger: logger
+        ) { talk.greet(port: $0) }
         try await Self.run(http, talk, logger)
         await log.close()
     }
@@ -230,4 +230,19 @@ struct BenchTalk: Service {
         }
         return count
     }
+}
+
+/// An empty 200 to everything: the webhook port without the gate.
+private struct EmptyAnswer: WebhookResponder {
+    let bodyByteCountMax = 1 << 20
+
+    func respond(
+        to request: WebhookRequest, completion: @escaping @Sendable (WebhookResponse) -> Void
+    ) {
+        completion(Self.ok)
+    }
+
+    func refused(_ reason: Counters.Name) {}
+
+    private static let ok = WebhookResponse(.ok, json: [])
 }

@@ -6,7 +6,20 @@ struct BenchWhole {
     let context: BenchContext
 
     func run() async throws -> [BenchRow] {
-        try await sustained() + paced(rate: 200) + paced(rate: 1_000)
+        try await sustained(.onePerPayment) + sustained(.everyEvent) + paced(rate: 200)
+            + paced(rate: 1_000)
+    }
+
+    /// What the endpoint is subscribed to.
+    private enum Stream: String {
+        /// One event a payment, as the reference stack is fed.
+        case onePerPayment = "charge.succeeded alone"
+        /// All that Stripe sends: about two events a payment, and what happens to payments later.
+        case everyEvent = "every event"
+
+        var enabledEvents: Set<StripeEventType>? {
+            self == .onePerPayment ? [.chargeSucceeded] : nil
+        }
     }
 
     private static let peer = "the same server, empty 200"
@@ -26,12 +39,12 @@ struct BenchWhole {
         }
     }
 
-    private func sustained() async throws -> [BenchRow] {
+    private func sustained(_ stream: Stream) async throws -> [BenchRow] {
         let count = context.size(60_000, quick: 3_000)
         var (runs, empty): ([Run], [BenchGate.Run]) = ([], [])
         for round in 0..<context.rounds {
-            context.show("the whole way", round: round)
-            runs.append(try await closedLoop(count: count, seed: round))
+            context.show("the whole way, \(stream.rawValue)", round: round)
+            runs.append(try await closedLoop(stream, count: count, seed: round))
             empty.append(
                 try await BenchGate.measure(
                     .empty, count: count, rate: 0, seed: round, in: context))
@@ -40,11 +53,13 @@ struct BenchWhole {
             _ measure: String, _ unit: String, _ better: BenchRow.Better = .lower,
             _ value: (Run) -> Double
         ) -> BenchRow {
-            BenchRow("whole", measure, unit: unit, better: better, runs.map(value))
+            BenchRow(
+                "whole", "\(measure), \(stream.rawValue)", unit: unit, better: better,
+                runs.map(value))
         }
         return [
             BenchRow(
-                "whole", "webhooks until all are in the ledger", unit: "webhooks/s",
+                "whole", "webhooks until all are in the ledger, \(stream.rawValue)", unit: "webhooks/s",
                 runs.map { Double($0.webhooks) / $0.seconds }, against: Self.peer,
                 empty.map(\.perSecond)),
             row("payments until all are in the ledger", "payments/s", .higher) {
@@ -62,17 +77,18 @@ struct BenchWhole {
         ]
     }
 
-    private func closedLoop(count: Int, seed: Int) async throws -> Run {
+    private func closedLoop(_ stream: Stream, count: Int, seed: Int) async throws -> Run {
         let folder = try context.makeFolder()
         let child = try await BenchChild(.whole, folder: folder)
+        let plan = BenchGate.plan(count, seed: seed, enabledEvents: stream.enabledEvents)
         let before = try await child.read()
         let start = BenchProcess.monotonicNanoseconds()
         let result = try await child.deliver(
-            BenchGate.plan(count, seed: seed), rate: 0, connections: BenchGate.connections)
+            plan, rate: 0, connections: BenchGate.connections)
         let after = try await child.settle()
         await child.stop()
         context.remove(folder)
-        let expected = Self.payments(among: count, seed: seed)
+        let expected = Self.payments(in: plan)
         guard after.payments == expected else {
             throw BenchError.paymentsDiffer(expected: expected, booked: after.payments)
         }
@@ -85,8 +101,8 @@ struct BenchWhole {
     }
 
     /// Different payments that the plan's events tell of: what must be booked, each once.
-    private static func payments(among count: Int, seed: Int) -> Int {
-        var plan = BenchGate.plan(count, seed: seed)
+    private static func payments(in plan: DeliveryPlan) -> Int {
+        var plan = plan
         var keys: Set<MovementKey> = []
         while let delivery = plan.next() {
             for movement in delivery.event.movements where movement.kind == .payment {

@@ -45,6 +45,11 @@ final class Daemon: Sendable {
     private let admission: Admission
     private let clock: any LogClock
     private let folder: DataFolder
+    private let reserve: ReserveFile
+
+    /// From one sync of a topic to its next: more of them a second cost the disk, and so the gate,
+    /// more than they gain.
+    static let syncIntervalMicroseconds = 2_000
 
     /// Opens the data folder and everything in it. Blocks while it recovers.
     init(settings: Settings, clock: any LogClock = SystemLogClock(), logger: Logger) throws {
@@ -57,8 +62,15 @@ final class Daemon: Sendable {
         // The model first: a daemon that cannot score must not touch the data.
         model = try (settings.modelPath.map { ModelLocation.file(path: $0) } ?? .embedded).load()
         folder = try DataFolder(at: settings.dataPath)
+        reserve = ReserveFile(path: folder.reserve)
+        if !reserve.take() {
+            logger.warning("no room for the reserve file: the disk is nearly full", metadata: [
+                "path": "\(folder.reserve)", "bytes": "\(ReserveFile.byteCount)",
+            ])
+        }
         var configuration = LogConfiguration()
         configuration.segmentBytesMax = settings.segmentByteCountMax
+        configuration.syncIntervalMicroseconds = Self.syncIntervalMicroseconds
         configuration.retentionAgeMilliseconds = settings.retentionDays.map { Int64($0) * 86_400_000 }
         log = try Log.open(at: folder.log, clock: clock, configuration: configuration)
         topics = try Topics(of: log)
@@ -96,6 +108,9 @@ final class Daemon: Sendable {
         } catch {
             outcome = .failure(error)
         }
+        if reserve.releaseIfNeeded() {
+            logger.warning("the disk is full: the reserve file is given up for the shutdown")
+        }
         await log.close()
         if let poison = log.poison { throw DaemonError.stopped(poison) }
         try outcome.get()
@@ -109,11 +124,9 @@ final class Daemon: Sendable {
             endpoints: settings.endpoints, toleranceSeconds: settings.toleranceSeconds,
             bodyByteCountMax: settings.bodyByteCountMax, admission: admission,
             deadLetters: topics[.deadLetter], clock: clock, counters: counters, logger: logger)
-        let routes = WebhookRoutes(gate: gate, counters: counters)
         return HTTPService(
             role: "webhook", address: settings.webhook,
-            responder: routes.router().buildResponder(),
-            server: routes.server(), logger: logger
+            server: WebhookChannel(responder: WebhookRoutes(gate: gate, counters: counters)).server(), logger: logger
         ) { [readiness] port in
             readiness.set([])
             onListening("webhook", port)
@@ -161,6 +174,7 @@ struct DataFolder: Sendable {
 
     var log: String { "\(path)/log" }
     var ledger: String { "\(path)/ledger.sqlite" }
+    var reserve: String { "\(path)/reserve" }
     var gateSnapshot: String { "\(path)/gate/index.snapshot" }
     var featureSnapshot: String { "\(path)/features/state.snapshot" }
 }
@@ -169,7 +183,8 @@ struct DataFolder: Sendable {
 struct HTTPService: Service {
     let role: String
     let address: Settings.Address
-    let responder: RouterResponder<BasicRequestContext>
+    /// Answers what `server` asks it; the webhook port's server asks nothing.
+    var responder = Router(context: BasicRequestContext.self).buildResponder()
     let server: HTTPServerBuilder
     let logger: Logger
     let onListening: @Sendable (_ port: Int) -> Void

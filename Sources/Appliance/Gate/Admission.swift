@@ -1,4 +1,5 @@
 import AppendLog
+import Dispatch
 import Synchronization
 
 /// What makes two deliveries the same event: Stripe repeats all three, byte for byte.
@@ -32,6 +33,8 @@ enum AdmissionOutcome: Hashable, Sendable {
 final class Admission: Sendable {
     private let topic: Topic
     private let state: Mutex<State>
+    /// Where stored records are read.
+    private let lookups = DispatchQueue(label: "tillbox.gate.lookups", qos: .userInitiated)
     /// Reads the identity out of a stored body, to compare it exactly.
     private let identify: @Sendable (ArraySlice<UInt8>) -> EventIdentity?
 
@@ -44,12 +47,16 @@ final class Admission: Sendable {
 
     private struct Pending {
         var identity: EventIdentity
-        var waiters: [CheckedContinuation<Result<Bool, LogError>, Never>] = []
+        /// Told once the first delivery's record is on disk, or is not going to be.
+        var waiters: [Waiter] = []
     }
+
+    private typealias Waiter = @Sendable (Result<Void, LogError>) -> Void
 
     private enum Claim {
         case claimed
-        case pending(EventIdentity)
+        /// The first delivery is under way, and the waiter in its line.
+        case waits
         case stored([Offset])
     }
 
@@ -65,23 +72,51 @@ final class Admission: Sendable {
         state = Mutex(State(index: index, indexed: indexed))
     }
 
-    /// Appends `record` unless an event of this id is stored, and returns when that is on disk.
+    /// Appends `record` unless an event of this id is stored; `completion` is called once, when that
+    /// is on disk, on the caller's or on the log's thread: be quick there.
     ///
-    /// - Throws: what the append failed with; the id is then free again.
+    /// It fails with what the append failed with; the id is then free again.
+    func admit(
+        _ identity: EventIdentity, record: Record,
+        completion: @escaping @Sendable (Result<AdmissionOutcome, LogError>) -> Void
+    ) {
+        admit(identity, record, ruledOut: [], completion)
+    }
+
+    /// The same for a task.
     func admit(_ identity: EventIdentity, record: Record) async throws(LogError) -> AdmissionOutcome {
-        var ruledOut: [Offset] = []
-        while true {
-            switch claim(identity, ruledOut: ruledOut) {
-            case .claimed:
-                return .admitted(try await append(record, for: identity))
-            case .pending(let first):
-                guard try await settled(identity.id) else { continue }
-                return first == identity ? .duplicate : .conflict
-            case .stored(let candidates):
-                if let first = try stored(among: candidates, as: identity.id) {
-                    return first == identity ? .duplicate : .conflict
+        let result: Result<AdmissionOutcome, LogError> = await withCheckedContinuation { continuation in
+            admit(identity, record: record) { continuation.resume(returning: $0) }
+        }
+        return try result.get()
+    }
+
+    private func admit(
+        _ identity: EventIdentity, _ record: Record, ruledOut: [Offset],
+        _ completion: @escaping @Sendable (Result<AdmissionOutcome, LogError>) -> Void
+    ) {
+        switch claim(identity, ruledOut: ruledOut, completion) {
+        case .claimed:
+            topic.append([record]) { result in
+                let offset = result.map(\.lowerBound)
+                self.settle(identity, offset)
+                completion(offset.map(AdmissionOutcome.admitted))
+            }
+        case .waits:
+            break
+        case .stored(let candidates):
+            // What was stored long ago lies on the disk, which an event loop must not wait for.
+            lookups.async {
+                switch Result(catching: { () throws(LogError) in
+                    try self.stored(among: candidates, as: identity.id)
+                }) {
+                case .success(let first?):
+                    completion(.success(first == identity ? .duplicate : .conflict))
+                case .success(nil):
+                    self.admit(identity, record, ruledOut: candidates, completion)
+                case .failure(let error):
+                    completion(.failure(error))
                 }
-                ruledOut = candidates
             }
         }
     }
@@ -121,32 +156,29 @@ final class Admission: Sendable {
         // A record below the watermark is in the index, or its admission is pending right now and
         // settles in a moment.
         let through = topic.highWatermark
-        for id in state.withLock({ Array($0.pending.keys) }) { _ = try? await settled(id) }
+        for id in state.withLock({ Array($0.pending.keys) }) { await settled(id) }
         for shard in 0..<AdmissionIndex.shardCount {
             try body(state.withLock { $0.index.shards[shard] })
         }
         return through
     }
 
-    private func claim(_ identity: EventIdentity, ruledOut: [Offset]) -> Claim {
+    private func claim(
+        _ identity: EventIdentity, ruledOut: [Offset],
+        _ completion: @escaping @Sendable (Result<AdmissionOutcome, LogError>) -> Void
+    ) -> Claim {
         let digest = AdmissionIndex.digest(of: identity.id.rawValue.utf8)
         return state.withLock { state in
-            if let pending = state.pending[identity.id] { return .pending(pending.identity) }
+            if let first = state.pending[identity.id]?.identity {
+                state.pending[identity.id]?.waiters.append { result in
+                    completion(result.map { first == identity ? .duplicate : .conflict })
+                }
+                return .waits
+            }
             let candidates = state.index.candidates(for: digest).filter { $0 >= topic.start }
             guard candidates.allSatisfy(ruledOut.contains) else { return .stored(candidates) }
             state.pending[identity.id] = Pending(identity: identity)
             return .claimed
-        }
-    }
-
-    private func append(_ record: Record, for identity: EventIdentity) async throws(LogError) -> Offset {
-        do {
-            let offset = try await topic.append([record]).lowerBound
-            settle(identity, .success(offset))
-            return offset
-        } catch {
-            settle(identity, .failure(error))
-            throw error
         }
     }
 
@@ -158,20 +190,17 @@ final class Admission: Sendable {
             }
             return state.pending.removeValue(forKey: identity.id)?.waiters ?? []
         }
-        for waiter in waiters { waiter.resume(returning: result.map { _ in true }) }
+        for waiter in waiters { waiter(result.map { _ in }) }
     }
 
-    /// Waits for the pending admission of `id`.
-    ///
-    /// - Returns: false when it was no longer pending, so that the caller looks again.
-    private func settled(_ id: EventID) async throws(LogError) -> Bool {
-        let result: Result<Bool, LogError> = await withCheckedContinuation { continuation in
+    /// Waits until the admission of `id`, if one is under way, has settled.
+    private func settled(_ id: EventID) async {
+        await withCheckedContinuation { continuation in
             let waits = state.withLock { state in
-                state.pending[id]?.waiters.append(continuation) != nil
+                state.pending[id]?.waiters.append { _ in continuation.resume() } != nil
             }
-            if !waits { continuation.resume(returning: .success(false)) }
+            if !waits { continuation.resume() }
         }
-        return try result.get()
     }
 
     /// The identity stored under `id` at one of `candidates`; nil when the digest merely collided.

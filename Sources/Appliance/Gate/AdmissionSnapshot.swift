@@ -19,10 +19,10 @@ enum AdmissionSnapshot {
     /// The admission as the snapshot and the log's tail tell it.
     static func restore(from path: String, topic: Topic, logger: Logger) throws -> Admission {
         let restored = read(path, highWatermark: topic.highWatermark)
-        let scanners = ScannerPool()
+        let scanner = EventScanner()
         let admission = Admission(
             topic: topic, index: restored.index, indexed: restored.indexed,
-            identify: { (try? scanners.scan($0))?.identity })
+            identify: { (try? scanner.scan($0))?.identity })
         let from = restored.indexed
         var reported = ContinuousClock.now
         try admission.catchUp { reached in

@@ -1,8 +1,7 @@
 import AppendLog
 import Logging
-import Synchronization
 
-/// What the gate says to a delivery. Its HTTP form stands in ``WebhookRoutes``.
+/// What the gate says to a delivery. Its HTTP form is ``WebhookResponse``.
 enum GateAnswer: Hashable, Sendable {
     /// It is on disk; a retry is not needed.
     case received(isDuplicate: Bool)
@@ -21,7 +20,7 @@ final class Gate: Sendable {
     private let toleranceSeconds: Int64
     private let admission: Admission
     private let deadLetters: Topic
-    private let scanners = ScannerPool()
+    private let scanner = EventScanner()
     private let clock: any LogClock
     private let counters: Counters
     private let logger: Logger
@@ -62,25 +61,37 @@ final class Gate: Sendable {
     ///   - name: the endpoint's name; empty for the unnamed one.
     ///   - signature: the value of `Stripe-Signature`, if there is one.
     ///   - body: the raw bytes.
-    func receive(endpoint name: String, signature: String?, body: [UInt8]) async -> GateAnswer {
-        guard let endpoint = endpoints[name] else { return .unknownEndpoint(name) }
+    ///   - completion: called once, on the caller's or on the log's thread: be quick there.
+    func receive(
+        endpoint name: String, signature: String?, body: [UInt8],
+        completion: @escaping @Sendable (GateAnswer) -> Void
+    ) {
+        guard let endpoint = endpoints[name] else { return completion(.unknownEndpoint(name)) }
         let now = clock.now()
-        do {
+        do throws(SignatureRefusal) {
             _ = try endpoint.verifier.verify(
                 header: signature, body: body[...],
                 now: Instant(seconds: now.milliseconds / 1000), toleranceSeconds: toleranceSeconds)
         } catch {
             counters.add(.signatureRefused)
-            return .refused(code: error.code, message: error.message)
+            return completion(.refused(code: error.code, message: error.message))
         }
         let delivery = Delivery(
             endpoint: endpoint, signature: signature ?? "", body: body, arrived: now)
-        do {
-            return try await store(delivery)
-        } catch {
-            counters.add(.unavailable)
-            logger.warning("delivery answered with 503", metadata: ["error": "\(error)"])
-            return .unavailable(reason: Self.reason(of: error))
+        store(delivery) { result in
+            switch result {
+            case .success(let answer): completion(answer)
+            case .failure(let error): completion(self.unavailable(error))
+            }
+        }
+    }
+
+    /// The same for a task.
+    func receive(endpoint name: String, signature: String?, body: [UInt8]) async -> GateAnswer {
+        await withCheckedContinuation { continuation in
+            receive(endpoint: name, signature: signature, body: body) {
+                continuation.resume(returning: $0)
+            }
         }
     }
 
@@ -92,48 +103,63 @@ final class Gate: Sendable {
         var arrived: Timestamp
     }
 
-    private func store(_ delivery: Delivery) async throws(LogError) -> GateAnswer {
+    private typealias Completion = @Sendable (Result<GateAnswer, LogError>) -> Void
+
+    private func store(_ delivery: Delivery, _ completion: @escaping Completion) {
         let event: ScannedEvent
         do throws(EventBodyRefusal) {
-            event = try scanners.scan(delivery.body)
+            event = try scanner.scan(delivery.body)
         } catch {
             // Stripe would only send the same bytes again, so it is told to stop.
-            return try await bury(delivery, eventID: nil, error.code, error.detail)
+            return bury(delivery, eventID: nil, error.code, error.detail, completion)
         }
         if let livemode = event.livemode, !delivery.endpoint.livemode.accepts(livemode) {
-            return try await bury(
+            return bury(
                 delivery, eventID: event.id.rawValue, "livemode_mismatch",
                 "the event's livemode is \(livemode), the endpoint takes "
-                    + delivery.endpoint.livemode.rawValue)
+                    + delivery.endpoint.livemode.rawValue, completion)
         }
-        switch try await admission.admit(event.identity, record: record(of: event, delivery)) {
-        case .admitted:
-            counters.add(.admitted)
-            return .received(isDuplicate: false)
-        case .duplicate:
-            counters.add(.duplicates)
-            return .received(isDuplicate: true)
-        case .conflict:
-            counters.add(.conflicts)
-            logger.error("another event under a known id", metadata: ["event": "\(event.id)"])
-            return try await bury(
-                delivery, eventID: event.id.rawValue, "conflicting_event",
-                "an event of this id with another type or creation time was stored before")
+        admission.admit(event.identity, record: record(of: event, delivery)) { [self] result in
+            switch result {
+            case .success(.admitted):
+                counters.add(.admitted)
+                completion(.success(.received(isDuplicate: false)))
+            case .success(.duplicate):
+                counters.add(.duplicates)
+                completion(.success(.received(isDuplicate: true)))
+            case .success(.conflict):
+                counters.add(.conflicts)
+                logger.error("another event under a known id", metadata: ["event": "\(event.id)"])
+                bury(
+                    delivery, eventID: event.id.rawValue, "conflicting_event",
+                    "an event of this id with another type or creation time was stored before",
+                    completion)
+            case .failure(let error):
+                completion(.failure(error))
+            }
         }
     }
 
     /// Stores the raw bytes with the reason, and answers that they arrived.
     private func bury(
-        _ delivery: Delivery, eventID: String?, _ reason: String, _ detail: String
-    ) async throws(LogError) -> GateAnswer {
+        _ delivery: Delivery, eventID: String?, _ reason: String, _ detail: String,
+        _ completion: @escaping Completion
+    ) {
         let letter = DeadLetter(
             topic: "webhook", offset: nil, stage: "gate", reason: reason, detail: detail)
         let record = letter.record(
             key: eventID.map { ArraySlice($0.utf8) }, value: delivery.body[...], eventID: eventID,
             timestamp: delivery.arrived)
-        _ = try await deadLetters.append([record])
-        counters.add(.deadLetters)
-        return .received(isDuplicate: false)
+        deadLetters.append([record]) { [counters] result in
+            if case .success = result { counters.add(.deadLetters) }
+            completion(result.map { _ in .received(isDuplicate: false) })
+        }
+    }
+
+    private func unavailable(_ error: LogError) -> GateAnswer {
+        counters.add(.unavailable)
+        logger.warning("delivery answered with 503", metadata: ["error": "\(error)"])
+        return .unavailable(reason: Self.reason(of: error))
     }
 
     private func record(of event: ScannedEvent, _ delivery: Delivery) -> Record {
@@ -165,20 +191,5 @@ extension ScannedEvent {
     /// What a second delivery of the same event repeats.
     var identity: EventIdentity {
         EventIdentity(id: id, type: type ?? "", created: created ?? "")
-    }
-}
-
-/// Scanners for whichever thread needs one: parsing keeps its buffers, and a scanner serves one
-/// thread at a time.
-final class ScannerPool: @unchecked Sendable {
-    // `@unchecked Sendable`: `idle` is touched under `lock` alone, and a scanner that was taken
-    // out is used by its taker alone until it is put back.
-    private let lock = Mutex<Void>(())
-    private var idle: [EventScanner] = []
-
-    func scan(_ body: some Collection<UInt8>) throws(EventBodyRefusal) -> ScannedEvent {
-        let scanner = lock.withLock { _ in idle.popLast() } ?? EventScanner()
-        defer { lock.withLock { _ in idle.append(scanner) } }
-        return try scanner.scan(body)
     }
 }

@@ -10,6 +10,10 @@ enum GateLimits {
     static let bodySecondsMax: Int64 = 10
     /// Seconds that a connection may stay open without a request.
     static let idleSecondsMax: Int64 = 75
+    /// Bytes of a body, refused for its size, that are still read so that the refusal is seen.
+    static let discardedByteCountMax = 4 << 20
+    /// Bytes of further requests that a connection may send ahead of an answer.
+    static let aheadByteCountMax = 1 << 20
     /// Connections served at once; further ones wait in the kernel's backlog.
     static let connectionCountMax = 4096
     /// Bytes read at once when the index catches up with the log.

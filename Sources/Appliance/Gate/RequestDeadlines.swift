@@ -1,5 +1,5 @@
 import NIOCore
-import NIOHTTPTypes
+import NIOHTTP1
 
 /// Closes a connection whose request takes too long to arrive (slow-loris).
 ///
@@ -8,8 +8,8 @@ import NIOHTTPTypes
 /// The deadline in force is a stored number that a request moves for the price of a clock reading;
 /// one timer a connection looks at it every second.
 final class RequestDeadlines: ChannelInboundHandler, RemovableChannelHandler {
-    typealias InboundIn = HTTPRequestPart
-    typealias InboundOut = HTTPRequestPart
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
 
     private let onExpired: @Sendable () -> Void
     private var deadline = NIODeadline.distantFuture
@@ -21,7 +21,7 @@ final class RequestDeadlines: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        expect(within: .seconds(GateLimits.headerSecondsMax))
+        expect(within: .seconds(GateLimits.headerSecondsMax), context)
         // The handler and its context never leave their event loop; the box checks that.
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         watch = context.eventLoop.scheduleRepeatedTask(
@@ -39,17 +39,19 @@ final class RequestDeadlines: ChannelInboundHandler, RemovableChannelHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
-        case .head: expect(within: .seconds(GateLimits.bodySecondsMax))
+        case .head: expect(within: .seconds(GateLimits.bodySecondsMax), context)
         case .body: break
-        case .end: expect(within: .seconds(GateLimits.idleSecondsMax))
+        case .end: expect(within: .seconds(GateLimits.idleSecondsMax), context)
         }
         context.fireChannelRead(data)
     }
 
-    private func expect(within span: TimeAmount) { deadline = .now() + span }
+    private func expect(within span: TimeAmount, _ context: ChannelHandlerContext) {
+        deadline = context.eventLoop.now + span
+    }
 
     private func look(_ context: ChannelHandlerContext) {
-        guard NIODeadline.now() >= deadline else { return }
+        guard context.eventLoop.now >= deadline else { return }
         watch?.cancel()
         watch = nil
         onExpired()

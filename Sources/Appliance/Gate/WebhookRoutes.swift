@@ -1,105 +1,93 @@
-import HTTPTypes
-import Hummingbird
-import HummingbirdCore
-import Logging
 import NIOCore
+import NIOHTTP1
 
-/// The webhook port's HTTP face: it moves bytes between Hummingbird and the ``Gate``, which decides.
-struct WebhookRoutes: Sendable {
+/// A request of the webhook port, arrived whole.
+struct WebhookRequest: Sendable {
+    var method: HTTPMethod
+    /// Path and query as they were sent.
+    var uri: String
+    /// The value of `Stripe-Signature`.
+    var signature: String?
+    var body: [UInt8] = []
+    /// When its head was there.
+    var arrived = ContinuousClock.now
+}
+
+/// What answers the webhook port's requests.
+protocol WebhookResponder: Sendable {
+    /// Bodies beyond it are refused before they have arrived whole.
+    var bodyByteCountMax: Int { get }
+
+    /// - Parameter completion: called once, on any thread; the caller's event loop included.
+    func respond(
+        to request: WebhookRequest, completion: @escaping @Sendable (WebhookResponse) -> Void)
+
+    /// A body exceeded its bound, or a request its time.
+    func refused(_ reason: Counters.Name)
+}
+
+/// The webhook port: deliveries go to the gate.
+struct WebhookRoutes: WebhookResponder {
     let gate: Gate
     let counters: Counters
 
-    /// `POST /webhooks/stripe`, `POST /webhooks/stripe/{endpoint}` and `GET /healthz`.
-    func router() -> Router<BasicRequestContext> {
-        let router = Router(context: BasicRequestContext.self)
-        router.post("/webhooks/stripe") { request, _ in
-            await receive(request, endpoint: "")
-        }
-        router.post("/webhooks/stripe/:endpoint") { request, context in
-            await receive(request, endpoint: context.parameters.get("endpoint") ?? "")
-        }
-        router.get("/healthz") { _, _ in Self.json(.ok, #"{"status":"alive"}"#) }
-        return router
-    }
+    var bodyByteCountMax: Int { gate.bodyByteCountMax }
 
-    /// The server below the routes, with the bounds of ``GateLimits``.
-    func server() -> HTTPServerBuilder {
-        let counters = counters
-        return .http1(
-            configuration: HTTP1Channel.Configuration(
-                additionalChannelHandlers: [
-                    RequestDeadlines { counters.add(.requestsTimedOut) }
-                ],
-                httpDecoderConfiguration: .init(
-                    maxHeaderFieldSize: GateLimits.headerByteCountMax,
-                    maxHeaderListSize: GateLimits.headerByteCountMax,
-                    maxHeaderFieldCount: GateLimits.headerCountMax)))
-    }
+    func refused(_ reason: Counters.Name) { counters.add(reason) }
 
-    private func receive(_ request: Request, endpoint: String) async -> Response {
-        let arrived = ContinuousClock.now
-        let body: ByteBuffer
-        do {
-            body = try await request.body.collect(upTo: gate.bodyByteCountMax)
-        } catch is NIOTooManyBytesError {
-            counters.add(.bodyTooLarge)
-            return Self.error(
-                .contentTooLarge, code: "body_too_large",
-                "the body exceeds \(gate.bodyByteCountMax) bytes", closing: true)
-        } catch {
-            return Self.error(
-                .badRequest, code: "body_incomplete", "the body did not arrive whole", closing: true)
+    func respond(
+        to request: WebhookRequest, completion: @escaping @Sendable (WebhookResponse) -> Void
+    ) {
+        switch WebhookRoute(request) {
+        case .delivery(let endpoint):
+            let (counters, arrived) = (counters, request.arrived)
+            gate.receive(endpoint: endpoint, signature: request.signature, body: request.body) {
+                if case .received = $0 { counters.acknowledged.record(.now - arrived) }
+                completion(WebhookResponse($0))
+            }
+        case .health: completion(.alive)
+        case .unknown: completion(.unknownPath)
+        case .methodNotAllowed(let allowed): completion(.methodNotAllowed(allowed))
         }
-        let answer = await gate.receive(
-            endpoint: endpoint, signature: request.headers[Self.signatureHeader],
-            body: Array(buffer: body))
-        if case .received = answer { counters.acknowledged.record(.now - arrived) }
-        return Self.response(to: answer)
     }
+}
 
-    private static func response(to answer: GateAnswer) -> Response {
-        switch answer {
-        case .received(isDuplicate: false):
-            return json(.ok, #"{"received":true}"#)
-        case .received(isDuplicate: true):
-            return json(.ok, #"{"received":true,"duplicate":true}"#)
-        case .refused(let code, let message):
-            return error(.badRequest, code: code, message)
-        case .unknownEndpoint(let name):
-            return error(
-                .notFound, code: "endpoint_unknown",
-                "no endpoint \(name) is configured; see webhook.endpoints")
-        case .unavailable(let reason):
-            var response = error(.serviceUnavailable, code: "unavailable", reason)
-            response.headers[.retryAfter] = String(GateLimits.retryAfterSeconds)
-            return response
+/// What the webhook port is asked for.
+enum WebhookRoute: Equatable {
+    /// `POST /webhooks/stripe` and `POST /webhooks/stripe/{endpoint}`; empty for the unnamed endpoint.
+    case delivery(endpoint: String)
+    /// `GET /healthz`.
+    case health
+    case unknown
+    /// The path exists, for another method.
+    case methodNotAllowed(allowed: String)
+
+    private static let root = "/webhooks/stripe"
+
+    init(_ request: WebhookRequest) {
+        // Nearly every request, told without taking the path apart.
+        if request.uri == Self.root, request.method == .POST {
+            self = .delivery(endpoint: "")
+            return
+        }
+        // What follows a question mark says nothing about where a delivery goes.
+        let path = request.uri.prefix { $0 != "?" }
+        if path == "/healthz" {
+            self = request.method == .GET || request.method == .HEAD
+                ? .health : .methodNotAllowed(allowed: "GET")
+        } else if let endpoint = Self.endpoint(in: path) {
+            self = request.method == .POST
+                ? .delivery(endpoint: endpoint) : .methodNotAllowed(allowed: "POST")
+        } else {
+            self = .unknown
         }
     }
 
-    private static func error(
-        _ status: HTTPResponse.Status, code: String, _ message: String, closing: Bool = false
-    ) -> Response {
-        var writer = JSONWriter()
-        writer.beginObject()
-        writer.key("error")
-        writer.beginObject()
-        writer.member("code", code)
-        writer.member("message", message)
-        writer.endObject()
-        writer.endObject()
-        var response = json(status, String(decoding: writer.bytes, as: UTF8.self))
-        if closing { response.headers[.connection] = "close" }
-        return response
+    private static func endpoint(in path: Substring) -> String? {
+        guard path.hasPrefix(root) else { return nil }
+        let rest = path.dropFirst(root.count)
+        if rest.isEmpty { return "" }
+        guard rest.first == "/", !rest.dropFirst().contains("/") else { return nil }
+        return String(rest.dropFirst())
     }
-
-    private static func json(_ status: HTTPResponse.Status, _ body: String) -> Response {
-        Response(
-            status: status,
-            headers: [.contentType: "application/json", .xContentTypeOptions: "nosniff"],
-            body: ResponseBody(byteBuffer: ByteBuffer(string: body)))
-    }
-
-    // The literal is a valid field name, so the initialiser cannot fail.
-    private static let signatureHeader =
-        HTTPField.Name("Stripe-Signature") ?? HTTPField.Name.authorization
 }

@@ -98,13 +98,19 @@ extension SQLiteLedger {
     /// index of some ten million movements.
     private static let cacheKiB = 16_384
 
+    /// Pages in the write-ahead log from which on they are copied into the database. Most of them are
+    /// written again and again, so that a longer log is copied less often: 32 MiB.
+    private static let checkpointPages = 8_192
+
     private static func prepare(_ database: Database, readOnly: Bool) throws {
         // Closing the gate sorts in temporary tables; in memory they cost a third.
         try database.execute(
             sql: "PRAGMA cache_size = -\(cacheKiB); PRAGMA temp_store = MEMORY")
         guard !readOnly else { return }
         // FULL: NORMAL loses committed transactions in a power cut.
-        try database.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
+        try database.execute(
+            sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
+                + "PRAGMA wal_autocheckpoint = \(checkpointPages)")
     }
 
     private static func migrate(_ database: Database) throws {

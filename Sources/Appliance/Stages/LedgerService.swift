@@ -43,7 +43,9 @@ final class LedgerService: Service {
         var positions = try await recover()
         var savedAt = ContinuousClock.now
         var drainUntil: ContinuousClock.Instant?
+        var gathering = Gathering()
         while true {
+            if drainUntil == nil { await gathering.pause() }
             let batch = try read(from: positions)
             guard !batch.isEmpty else {
                 guard drainUntil == nil else { break }
@@ -53,6 +55,7 @@ final class LedgerService: Service {
                 continue
             }
             if let drainUntil, .now > drainUntil { break }
+            gathering.took(batch.inputs.count)
             positions = try await book(batch, advancing: positions)
             if .now - savedAt > .seconds(1) {
                 try await saveCursors(positions)

@@ -45,6 +45,7 @@ final class StageRunner<Step: Stage>: Service {
         var saved = next
         var savedAt = ContinuousClock.now
         var drainUntil: ContinuousClock.Instant?
+        var gathering = Gathering()
         while true {
             if next >= input.highWatermark {
                 guard drainUntil == nil else { break }
@@ -53,8 +54,10 @@ final class StageRunner<Step: Stage>: Service {
                 continue
             }
             if let drainUntil, .now > drainUntil { break }
+            if drainUntil == nil { await gathering.pause() }
             let records = try input.read(from: next, byteCountMax: StageLimits.batchByteCount)
             guard let last = records.last else { continue }
+            gathering.took(records.count)
             try await append(stage.process(records))
             next = last.offset.advanced(by: 1)
             if isDue(saved: saved, next: next, savedAt: savedAt) {
@@ -134,8 +137,42 @@ final class StageRunner<Step: Stage>: Service {
     }
 }
 
+/// Lets records gather before the next batch while there are many of them, because a batch costs a
+/// sync in each topic it writes to, however small it is, and the gate waits for the same disk.
+/// Records that come singly are never kept waiting.
+struct Gathering {
+    private var startedAt = ContinuousClock.now
+    /// Records a second, smoothed over about ``StageLimits/gatherMemorySeconds``.
+    private var rate = 0.0
+
+    /// A batch of `count` records begins.
+    mutating func took(_ count: Int) {
+        let seconds = (ContinuousClock.now - startedAt) / .seconds(1)
+        let weight = min(1, seconds / StageLimits.gatherMemorySeconds)
+        rate += (Double(count) / max(seconds, 1e-6) - rate) * weight
+        startedAt = .now
+    }
+
+    /// Waits until the next batch is due.
+    func pause() async {
+        guard rate >= StageLimits.gatherFromRate else { return }
+        let due = startedAt + .milliseconds(StageLimits.gatherMilliseconds)
+        if due > .now {
+            // Ended early by a cancelled task, which the next append or read then notices.
+            try? await Task.sleep(until: due, tolerance: .zero, clock: .continuous)
+        }
+    }
+}
+
 /// Bounds of the stages.
 enum StageLimits {
+    /// Milliseconds from the start of a batch to the start of the next one, under load.
+    static let gatherMilliseconds = 10
+    /// Records a second from which on they are let gather.
+    static let gatherFromRate = 400.0
+    /// Seconds over which the rate is smoothed.
+    static let gatherMemorySeconds = 0.25
+
     /// Bytes of input that a stage takes at once; bounds its memory and its outputs' batch.
     static let batchByteCount = 1 << 20
     /// Seconds that a stopping stage goes on with what has already arrived; the rest waits for the next start.

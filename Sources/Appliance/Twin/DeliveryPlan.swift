@@ -45,6 +45,8 @@ struct DeliveryPlan: Sendable {
         var reorder = 0.0
         /// Forged copies come on top of the true event, so no event is lost by them.
         var badSignatures = 0.0
+        /// The event types that the endpoint is subscribed to (Stripe's `enabled_events`); nil for all.
+        var enabledEvents: Set<StripeEventType>?
     }
 
     /// A delivery that is held back is overtaken by at most this many others.
@@ -60,6 +62,8 @@ struct DeliveryPlan: Sendable {
     private var held: [(dueAfter: Int, delivery: Delivery)] = []
     private var planned = 0
     private var made = 0
+    /// Deliveries made ahead of time, the next one last.
+    private var prepared: [Delivery]?
 
     /// The events of a world that is written without a twin: fast, and with the truth about them.
     init(_ settings: Settings) { self.init(settings, of: TrafficScenario(settings.world)) }
@@ -74,8 +78,21 @@ struct DeliveryPlan: Sendable {
         random = TwinRandom(seed: TwinRandom.splitMix(&state))
     }
 
+    /// Makes all deliveries now, so that whoever measures a server does not measure their making.
+    mutating func prepare() {
+        var all: [Delivery] = []
+        while let delivery = next() { all.append(delivery) }
+        all.reverse()
+        prepared = all
+    }
+
     /// - Returns: nil when all deliveries have been made.
     mutating func next() -> Delivery? {
+        if prepared != nil { return prepared?.popLast() }
+        return make()
+    }
+
+    private mutating func make() -> Delivery? {
         while true {
             let isLast = planned == settings.count
             if let due = held.firstIndex(where: { isLast || $0.dueAfter <= made }) {
@@ -109,7 +126,10 @@ struct DeliveryPlan: Sendable {
         if drawn < settings.duplicates + settings.badSignatures, !recent.isEmpty {
             return forge(recent[random.index(below: recent.count)])
         }
-        let event = stream.nextEvent()
+        var event = stream.nextEvent()
+        while let enabled = settings.enabledEvents, !event.isOne(of: enabled) {
+            event = stream.nextEvent()
+        }
         remember(event)
         return Delivery(event: event, body: event.body, expectation: .acknowledged(isCopy: false))
     }

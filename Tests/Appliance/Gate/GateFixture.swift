@@ -26,12 +26,14 @@ final class GateFixture: Sendable {
 
     init(
         livemode: WebhookEndpoint.Livemode = .test, disk: any Disk = PosixDisk(),
+        scheduler: any LogScheduler = DispatchScheduler(),
         configuration: LogConfiguration = LogConfiguration(), at path: String? = nil
     ) throws {
         folder = try TemporaryFolder()
         clock = SetClock()
         log = try Log.open(
-            at: path ?? folder.file("log"), disk: disk, clock: clock, configuration: configuration)
+            at: path ?? folder.file("log"), disk: disk, clock: clock, scheduler: scheduler,
+            configuration: configuration)
         topics = try Topics(of: log)
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         admission = try AdmissionSnapshot.restore(
@@ -48,9 +50,9 @@ final class GateFixture: Sendable {
     /// Runs the gate behind its real HTTP server while `body` talks to it.
     func serve(_ body: @escaping @Sendable (GateClient) async throws -> Void) async throws {
         let ports = AsyncStream<Int>.makeStream()
-        let routes = WebhookRoutes(gate: gate, counters: counters)
         let application = Application(
-            responder: routes.router().buildResponder(), server: routes.server(),
+            responder: Router(context: BasicRequestContext.self).buildResponder(),
+            server: WebhookChannel(responder: WebhookRoutes(gate: gate, counters: counters)).server(),
             configuration: .init(address: .hostname("127.0.0.1", port: 0)),
             onServerRunning: { ports.continuation.yield($0.localAddress?.port ?? 0) },
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })

@@ -13,6 +13,11 @@ struct StreamedEvent: Sendable {
     /// The truth about it; nil of a twin's events, whose truth is the twin.
     let scenario: ScenarioEvent?
 
+    func isOne(of types: Set<StripeEventType>) -> Bool {
+        if let scenario { return types.contains(scenario.type) }
+        return types.contains { $0.rawValue == type }
+    }
+
     /// What a ledger must book when it has seen this event; empty of a twin's.
     var movements: [ExpectedMovement] { scenario?.movements ?? [] }
 }

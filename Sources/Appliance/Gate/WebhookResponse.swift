@@ -1,0 +1,117 @@
+import Foundation
+import NIOCore
+import NIOHTTP1
+import Synchronization
+
+/// An answer of the webhook port: its status and, unless it is empty, a JSON body.
+struct WebhookResponse: Sendable {
+    /// Everything before the date: status line and header fields.
+    private let head: [UInt8]
+    private let body: [UInt8]
+    /// Whether the connection ends with it, whatever the request says.
+    let isLast: Bool
+
+    /// - Parameter fields: further header fields.
+    init(
+        _ status: HTTPResponseStatus, json: [UInt8], fields: [(name: String, value: String)] = [],
+        isLast: Bool = false
+    ) {
+        var head = "HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\n"
+        if !json.isEmpty { head += "Content-Type: application/json\r\n" }
+        head += "Content-Length: \(json.count)\r\nX-Content-Type-Options: nosniff\r\n"
+        for (name, value) in fields { head += "\(name): \(value)\r\n" }
+        self.head = Array((head + "Date: ").utf8)
+        body = json
+        self.isLast = isLast
+    }
+
+    /// The answer of contracts §1.
+    init(_ answer: GateAnswer) {
+        switch answer {
+        case .received(isDuplicate: false): self = Self.received
+        case .received(isDuplicate: true): self = Self.duplicate
+        case .refused(let code, let message):
+            self.init(.badRequest, code: code, message)
+        case .unknownEndpoint(let name):
+            self.init(
+                .notFound, code: "endpoint_unknown",
+                "no endpoint \(name) is configured; see webhook.endpoints")
+        case .unavailable(let reason):
+            self.init(
+                .serviceUnavailable, code: "unavailable", reason,
+                fields: [("Retry-After", String(GateLimits.retryAfterSeconds))])
+        }
+    }
+
+    /// An error, in the form that contracts §1 gives.
+    init(
+        _ status: HTTPResponseStatus, code: String, _ message: String,
+        fields: [(name: String, value: String)] = [], isLast: Bool = false
+    ) {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.key("error")
+        writer.beginObject()
+        writer.member("code", code)
+        writer.member("message", message)
+        writer.endObject()
+        writer.endObject()
+        self.init(status, json: writer.bytes, fields: fields, isLast: isLast)
+    }
+
+    static let received = WebhookResponse(.ok, json: Array(#"{"received":true}"#.utf8))
+    static let duplicate = WebhookResponse(
+        .ok, json: Array(#"{"received":true,"duplicate":true}"#.utf8))
+    static let alive = WebhookResponse(.ok, json: Array(#"{"status":"alive"}"#.utf8))
+    static let unknownPath = WebhookResponse(
+        .notFound, code: "path_unknown", "deliveries go to /webhooks/stripe")
+    static let malformed = WebhookResponse(
+        .badRequest, code: "http_malformed", "the request is not HTTP/1.1", isLast: true)
+
+    static func methodNotAllowed(_ allowed: String) -> WebhookResponse {
+        WebhookResponse(
+            .methodNotAllowed, code: "method_not_allowed", "use \(allowed)",
+            fields: [("Allow", allowed)])
+    }
+
+    static func bodyTooLarge(byteCountMax: Int) -> WebhookResponse {
+        WebhookResponse(
+            .payloadTooLarge, code: "body_too_large", "the body exceeds \(byteCountMax) bytes",
+            isLast: true)
+    }
+
+    /// The whole answer as it goes over the wire; an answer to HEAD has no body.
+    func write(into buffer: inout ByteBuffer, withBody: Bool, isKeepAlive: Bool) {
+        buffer.writeBytes(head)
+        buffer.writeString(HTTPDate.now())
+        buffer.writeStaticString(isKeepAlive ? "\r\n\r\n" : "\r\nConnection: close\r\n\r\n")
+        if withBody { buffer.writeBytes(body) }
+    }
+}
+
+/// The time of day as HTTP writes it (RFC 9110 §5.6.7), made once a second.
+enum HTTPDate {
+    private static let latest = Mutex((second: time_t.min, text: ""))
+
+    static func now() -> String {
+        let second = time(nil)
+        return latest.withLock { latest in
+            if latest.second != second { latest = (second, text(of: second)) }
+            return latest.text
+        }
+    }
+
+    /// `Tue, 15 Nov 1994 08:12:31 GMT`.
+    static func text(of second: time_t) -> String {
+        var (second, parts) = (second, tm())
+        gmtime_r(&second, &parts)
+        let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
+        let months = [
+            "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+        ]
+        func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        return "\(days[Int(parts.tm_wday)]), \(two(parts.tm_mday)) \(months[Int(parts.tm_mon)]) "
+            + "\(parts.tm_year + 1900) "
+            + "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)) GMT"
+    }
+}

@@ -1,0 +1,241 @@
+import AppendLog
+import Foundation
+import NIOCore
+import NIOEmbedded
+import NIOHTTP1
+import Testing
+
+@testable import Appliance
+
+/// HTTP as the webhook port speaks it, byte by byte over a socket.
+@Suite("Webhook port")
+struct WebhookChannelTests {
+    private static func request(
+        _ fixture: GateFixture, id: String = "evt_1", fields: String = "",
+        path: String = "/webhooks/stripe", version: String = "1.1"
+    ) -> String {
+        let body = GateFixture.event(id: id)
+        return "POST \(path) HTTP/\(version)\r\nHost: x\r\nContent-Length: \(body.utf8.count)\r\n"
+            + "Stripe-Signature: \(fixture.signature(body))\r\n\(fields)\r\n\(body)"
+    }
+
+    @Test("pipelined deliveries are answered in order on their connection")
+    func pipelined() async throws {
+        let fixture = try GateFixture()
+        try await fixture.serve { client in
+            let socket = try RawConnection(port: client.port)
+            socket.send(Self.request(fixture, id: "evt_1") + Self.request(fixture, id: "evt_1"))
+            #expect(socket.readAnswer().hasSuffix(#"{"received":true}"#))
+            #expect(socket.readAnswer().hasSuffix(#"{"received":true,"duplicate":true}"#))
+        }
+    }
+
+    @Test("a chunked body counts as its bytes")
+    func chunked() async throws {
+        let fixture = try GateFixture()
+        try await fixture.serve { client in
+            let body = GateFixture.event()
+            let (first, second) = (body.prefix(10), body.dropFirst(10))
+            let socket = try RawConnection(port: client.port)
+            socket.send(
+                "POST /webhooks/stripe HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+                    + "Stripe-Signature: \(fixture.signature(body))\r\n\r\n")
+            for part in [first, second] {
+                socket.send("\(String(part.utf8.count, radix: 16))\r\n\(part)\r\n")
+            }
+            socket.send("0\r\n\r\n")
+            #expect(socket.readAnswer().hasSuffix(#"{"received":true}"#))
+        }
+        let stored = try fixture.records(.webhookReceived)
+        #expect(stored.first?.record.value.map { Array($0) } == Array(GateFixture.event().utf8))
+    }
+
+    @Test("a body announced as too large is refused before it comes, and the connection ends")
+    func announcedTooLarge() async throws {
+        let fixture = try GateFixture()
+        try await fixture.serve { client in
+            let socket = try RawConnection(port: client.port)
+            socket.send(
+                "POST /webhooks/stripe HTTP/1.1\r\nHost: x\r\nContent-Length: 1048577\r\n\r\n")
+            let answer = socket.readAnswer()
+            #expect(answer.hasPrefix("HTTP/1.1 413 "))
+            #expect(answer.contains("body_too_large"))
+            socket.send(String(repeating: "x", count: 1_048_577))
+            #expect(socket.isClosedByPeer())
+        }
+        #expect(fixture.counters[.bodyTooLarge] == 1)
+    }
+
+    @Test("a chunked body is refused where it grows too large")
+    func growsTooLarge() async throws {
+        let fixture = try GateFixture()
+        try await fixture.serve { client in
+            let socket = try RawConnection(port: client.port)
+            socket.send(
+                "POST /webhooks/stripe HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+            let chunk = "10000\r\n" + String(repeating: "x", count: 0x10000) + "\r\n"
+            for _ in 0..<17 { socket.send(chunk) }
+            #expect(socket.readAnswer().hasPrefix("HTTP/1.1 413 "))
+        }
+    }
+
+    @Test("other paths, methods and nonsense get the answer that HTTP has for them")
+    func otherRequests() async throws {
+        let fixture = try GateFixture()
+        try await fixture.serve { client in
+            func answer(_ head: String) throws -> String {
+                let socket = try RawConnection(port: client.port)
+                socket.send(head + "\r\nHost: x\r\n\r\n")
+                return socket.readAnswer()
+            }
+            #expect(try answer("GET /healthz HTTP/1.1").hasPrefix("HTTP/1.1 200 "))
+            #expect(try answer("GET /healthz?x=1 HTTP/1.1").hasSuffix(#"{"status":"alive"}"#))
+            #expect(try answer("GET /nothing HTTP/1.1").hasPrefix("HTTP/1.1 404 "))
+            #expect(try answer("POST /webhooks/stripe/eu/x HTTP/1.1").hasPrefix("HTTP/1.1 404 "))
+            #expect(try answer("POST /webhooks/stripes HTTP/1.1").hasPrefix("HTTP/1.1 404 "))
+            let wrongMethod = try answer("GET /webhooks/stripe HTTP/1.1")
+            #expect(wrongMethod.hasPrefix("HTTP/1.1 405 "))
+            #expect(wrongMethod.contains("Allow: POST\r\n"))
+            #expect(try answer("\u{1}\u{2}").hasPrefix("HTTP/1.1 400 "))
+        }
+        #expect(try fixture.records(.webhookReceived).isEmpty)
+    }
+
+    @Test("a connection is kept or closed as the request asks")
+    func connectionIsKeptOrClosed() async throws {
+        let fixture = try GateFixture()
+        try await fixture.serve { client in
+            let closing = try RawConnection(port: client.port)
+            closing.send(Self.request(fixture, id: "evt_1", fields: "Connection: close\r\n"))
+            #expect(closing.readAnswer().contains("Connection: close\r\n"))
+            #expect(closing.isClosedByPeer())
+            let old = try RawConnection(port: client.port)
+            old.send(Self.request(fixture, id: "evt_2", version: "1.0"))
+            #expect(old.readAnswer().hasPrefix("HTTP/1.1 200 "))
+            #expect(old.isClosedByPeer())
+            let kept = try RawConnection(port: client.port)
+            for id in ["evt_3", "evt_4"] {
+                kept.send(Self.request(fixture, id: id))
+                #expect(!kept.readAnswer().contains("Connection: close"))
+            }
+        }
+        #expect(try fixture.records(.webhookReceived).count == 4)
+    }
+
+    @Test("a client that has sent its last byte still gets its answer")
+    func halfClosed() async throws {
+        let fixture = try GateFixture()
+        try await fixture.serve { client in
+            let socket = try RawConnection(port: client.port)
+            socket.send(Self.request(fixture))
+            socket.endSending()
+            #expect(socket.readAnswer().hasSuffix(#"{"received":true}"#))
+            #expect(socket.isClosedByPeer())
+        }
+    }
+
+    @Test("a request that takes too long to arrive is cut off, at each of its steps")
+    func deadlines() throws {
+        for (parts, allowedSeconds) in [
+            (0, GateLimits.headerSecondsMax), (1, GateLimits.bodySecondsMax),
+            (2, GateLimits.idleSecondsMax),
+        ] {
+            let expired = Counters()
+            let channel = EmbeddedChannel()
+            try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+            try channel.pipeline.syncOperations.addHandler(
+                RequestDeadlines { expired.add(.requestsTimedOut) })
+            if parts > 0 {
+                let head = HTTPRequestHead(version: .http1_1, method: .POST, uri: "/")
+                try channel.writeInbound(HTTPServerRequestPart.head(head))
+            }
+            if parts > 1 { try channel.writeInbound(HTTPServerRequestPart.end(nil)) }
+            channel.embeddedEventLoop.advanceTime(by: .seconds(allowedSeconds - 1))
+            #expect(channel.isActive, "\(parts) parts")
+            channel.embeddedEventLoop.advanceTime(by: .seconds(2))
+            #expect(!channel.isActive, "\(parts) parts")
+            #expect(expired[.requestsTimedOut] == 1)
+        }
+    }
+
+    @Test("dates are written as RFC 9110 §5.6.7 shows")
+    func dates() {
+        #expect(HTTPDate.text(of: 784_111_777) == "Sun, 06 Nov 1994 08:49:37 GMT")
+        #expect(HTTPDate.text(of: 951_782_400) == "Tue, 29 Feb 2000 00:00:00 GMT")
+    }
+}
+
+/// A TCP connection that sends exactly what it is told, and waits at most ten seconds for bytes.
+private final class RawConnection {
+    private let socket: Int32
+    private var received: [UInt8] = []
+
+    init(port: Int) throws {
+        socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var patience = timeval(tv_sec: 10, tv_usec: 0)
+        setsockopt(
+            socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(UInt16(port).bigEndian)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let connected = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        try #require(connected == 0)
+    }
+
+    deinit { close(socket) }
+
+    /// Sends until the peer takes no more.
+    func send(_ text: String) {
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes {
+                send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue))
+            }
+            guard count > 0 else { return }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    func endSending() { shutdown(socket, Int32(SHUT_WR)) }
+
+    /// One answer with its body, which Content-Length bounds; empty where none came.
+    func readAnswer() -> String {
+        while true {
+            let text = String(decoding: received, as: UTF8.self)
+            if let end = text.range(of: "\r\n\r\n") {
+                let length = text[..<end.lowerBound].split(separator: "\r\n")
+                    .first { $0.lowercased().hasPrefix("content-length:") }
+                    .flatMap { Int($0.drop { $0 != " " }.dropFirst()) } ?? 0
+                let whole = text[..<end.upperBound].utf8.count + length
+                if received.count >= whole {
+                    defer { received.removeFirst(whole) }
+                    return String(decoding: received[..<whole], as: UTF8.self)
+                }
+            }
+            guard readMore() else { return "" }
+        }
+    }
+
+    /// Whether the peer ends the connection, with or without further bytes.
+    func isClosedByPeer() -> Bool {
+        while readMore() {}
+        return ended
+    }
+
+    private var ended = false
+
+    private func readMore() -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        let count = recv(socket, &buffer, buffer.count, 0)
+        // A reset ends it as much as an orderly close does; a time-out does not.
+        if count == 0 || (count < 0 && errno != EAGAIN) { ended = true }
+        guard count > 0 else { return false }
+        received += buffer[..<count]
+        return true
+    }
+}
