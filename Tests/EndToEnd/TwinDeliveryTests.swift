@@ -11,7 +11,7 @@ import Testing
 @Suite("Twin and daemon", .serialized, .timeLimit(.minutes(10)))
 struct TwinDeliveryTests {
     private static let apiKey = "sk_test_tillbox"
-    private static let eventCount = 3_000
+    private static let eventCount = 2_000
 
     private static func live(webhookPort: Int, seed: UInt64) throws -> LiveTwin {
         var settings = TwinSettings()
@@ -35,7 +35,7 @@ struct TwinDeliveryTests {
         return try LiveTwin(
             settings, delivery: delivery,
             // Few customers make long days: payouts, disputes and refunds come to pass.
-            playing: TrafficWorld.Settings(seed: seed, customers: 60, fraudShare: 0.05),
+            playing: TrafficWorld.Settings(seed: seed, customers: 40, fraudShare: 0.05),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
@@ -71,7 +71,7 @@ struct TwinDeliveryTests {
             let lost = known.subtracting(received)
             #expect(lost.count == tally[.lost], "seed \(seed)")
             #expect(received.subtracting(known).count == tally[.toldTwice], "seed \(seed)")
-            #expect(tally[.lost] > 300 && tally[.duplicated] > 300 && tally[.refused] > 50)
+            #expect(tally[.lost] > 200 && tally[.duplicated] > 200 && tally[.refused] > 30)
             #expect(tally[.givenUp] == 0 && tally[.overflowed] == 0)
             let kinds = Set(truth.transactions.map(\.type))
             #expect(kinds.isSuperset(of: ["charge", "refund", "adjustment", "payout"]))
@@ -128,6 +128,33 @@ struct TwinDeliveryTests {
         demo.kill(SIGINT)
         #expect(await demo.wait() == 0, "\(demo.standardError.suffix(800))")
         #expect(demo.standardOutput.contains("The ledger is sound"))
+    }
+
+    @Test("a twin with a world of its own delivers to the daemon, and stops at SIGTERM")
+    func twinCommand() async throws {
+        let folder = try TemporaryFolder()
+        let data = folder.file("data")
+        let (webhook, admin, port) = (try freePort(), try freePort(), try freePort())
+        let daemon = try Tillbox.start(data: data, webhookPort: webhook, adminPort: admin)
+        try await daemon.untilListening()
+        let twin = try Child(
+            Tillbox.executable,
+            [
+                "twin", "--port", "\(port)", "--traffic", "200", "--data", folder.file("twin"),
+                "--endpoint", "http://127.0.0.1:\(webhook)/webhooks/stripe=whsec_test",
+            ])
+        try await eventually("webhooks arrive: \(twin.standardError)") {
+            let status = try await Child.run(
+                "/usr/bin/env", ["curl", "-sS", "http://127.0.0.1:\(port)/twin/delivery"])
+            let parsed = try? JSONSerialization.jsonObject(with: Data(status.output.utf8))
+            let endpoints = (parsed as? [String: Any])?["endpoints"] as? [[String: Any]]
+            return endpoints?.first?["delivered"] as? Int ?? 0 > 100
+        }
+        twin.kill(SIGTERM)
+        #expect(await twin.wait() == 0, "\(twin.standardError.suffix(800))")
+        daemon.kill(SIGTERM)
+        #expect(await daemon.wait() == 0)
+        #expect(try await Self.received(data).count > 100)
     }
 
     /// Starts the daemon, waits until nothing is on its way to it, and stops it with all of its

@@ -14,9 +14,13 @@ struct TwinTraffic: Service {
     private static let tick: Duration = .milliseconds(10)
 
     func run() async throws {
-        try await cancelWhenGracefulShutdown {
-            try await play()
-            while count != nil, sender.backlog > 0 { try await Task.sleep(for: Self.tick) }
+        do {
+            try await cancelWhenGracefulShutdown {
+                try await play()
+                while count != nil, sender.backlog > 0 { try await Task.sleep(for: Self.tick) }
+            }
+        } catch is CancellationError {
+            // A world ends well at any moment.
         }
     }
 
