@@ -12,12 +12,12 @@ private let allowed: [String: Set<String>] = [
     "Redrive": ["Gate", "Validate", "Features", "Score", "Ledger", "Stages"],
     "Replay": ["Gate", "Validate", "Features", "Score", "Ledger", "Stages", "Redrive"],
     "Console": ["Redrive"],
-    "Twin": [],
+    "Twin": ["Gate"],
 ]
 
 /// Who may import what the product keeps at its rim.
 private let rim: [String: Set<String>] = [
-    "Hummingbird": ["Gate", "Console", "Command"], "GRDB": ["Ledger"],
+    "Hummingbird": ["Gate", "Console", "Twin", "Command"], "GRDB": ["Ledger"],
     "ArgumentParser": ["Command", "Twin"], "CXGBoost": ["Score"], "CSimdjson": ["Vocabulary"],
     "Yams": ["Command"], "Configuration": ["Command"], "COpenSSL": [],
 ]

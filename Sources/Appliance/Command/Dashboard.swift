@@ -1,22 +1,41 @@
 import Foundation
 import ServiceLifecycle
+import Synchronization
+
+/// Lines above the numbers: the data folder, and addresses as they become known.
+final class DashboardHeader: Sendable {
+    private let shown: Mutex<[String]>
+
+    init(_ lines: [String]) { shown = Mutex(lines) }
+
+    var lines: [String] { shown.withLock { $0 } }
+
+    func add(_ line: String) { shown.withLock { $0.append(line) } }
+}
 
 /// The demo's live view: on a terminal a screen redrawn twice a second, elsewhere a line every second.
 struct Dashboard: Service {
     let counters: Counters
-    /// Lines above the numbers: addresses, the data folder.
-    let header: [String]
+    let header: DashboardHeader
     /// Draws a whole screen; false prints lines.
     let isTerminal: Bool
 
     func run() async throws {
         var previous = Reading(counters)
         let interval: Duration = isTerminal ? .milliseconds(500) : .seconds(1)
-        if isTerminal { write("\u{1B}[2J") } else { write(header.joined(separator: "\n") + "\n") }
+        if isTerminal { write("\u{1B}[2J") }
+        var shown = 0
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
             try? await cancelWhenGracefulShutdown { try await Task.sleep(for: interval) }
             let reading = Reading(counters)
-            write(isTerminal ? screen(reading, since: previous) : line(reading, since: previous))
+            let header = header.lines
+            if isTerminal {
+                write(screen(reading, since: previous, below: header))
+            } else {
+                write(header.dropFirst(shown).map { $0 + "\n" }.joined())
+                shown = header.count
+                write(line(reading, since: previous))
+            }
             previous = reading
         }
     }
@@ -49,7 +68,7 @@ struct Dashboard: Service {
         var flagged: Int { self[.flagged] + self[.blocked] }
     }
 
-    private func screen(_ now: Reading, since before: Reading) -> String {
+    private func screen(_ now: Reading, since before: Reading, below header: [String]) -> String {
         func row(_ label: String, _ value: String, _ note: String = "") -> String {
             "  " + label.padding(toLength: 22, withPad: " ", startingAt: 0)
                 + String(repeating: " ", count: max(0, 12 - value.count)) + value + "   " + note

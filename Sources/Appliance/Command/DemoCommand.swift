@@ -2,11 +2,14 @@ import AppendLog
 import ArgumentParser
 import Bridges
 import Foundation
+import Hummingbird
+import HummingbirdCore
 import Logging
 import NIOCore
 import ServiceLifecycle
 
-/// `tillbox demo`: the daemon in a fresh folder with simulated traffic, shown live.
+/// `tillbox demo`: the daemon in a fresh folder beside a Stripe twin, on which a simulated world is
+/// played and which sends the daemon its webhooks, shown live.
 struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
@@ -21,17 +24,25 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: "Seed of the simulated world.")
     var seed: UInt64 = 1
 
-    @Option(help: "Share of deliveries that repeat an earlier event.")
+    @Option(help: "Share of events that are delivered twice.")
     var duplicates = 0.03
 
-    @Option(help: "Share of deliveries that arrive out of order.")
+    @Option(help: "Share of events that later ones overtake.")
     var reorder = 0.05
 
-    @Option(help: "Share of customers' visits that are fraud.")
+    @Option(help: "Share of events that are never delivered, though the API lists them.")
+    var loss = 0.0
+
+    @Option(help: "Share of payment attempts that are fraud.")
     var fraud = 0.02
 
-    @Option(name: .customLong("bad-signatures"), help: "Share of deliveries that are forged.")
+    @Option(
+        name: .customLong("bad-signatures"),
+        help: "Share of events whose first delivery is signed wrongly or long ago.")
     var badSignatures = 0.01
+
+    @Option(name: .customLong("twin-port"), help: "Port of the twin's API. Default: any free one.")
+    var twinPort = 0
 
     @Option(help: "A new folder for the data, kept afterwards. Default: a temporary one, removed.")
     var data: String?
@@ -39,7 +50,10 @@ struct DemoCommand: AsyncParsableCommand {
     func validate() throws {
         guard rate > 0, rate <= 100_000 else { throw ValidationError("--rate must be above 0") }
         guard count ?? 1 > 0 else { throw ValidationError("--count must be above 0") }
-        let shares = [duplicates, reorder, fraud, badSignatures]
+        guard (0...65_535).contains(twinPort) else {
+            throw ValidationError("--twin-port is a port from 1 to 65535")
+        }
+        let shares = [duplicates, reorder, loss, fraud, badSignatures]
         guard shares.allSatisfy({ (0..<0.5).contains($0) }) else {
             throw ValidationError("shares must be from 0 to below 0.5")
         }
@@ -81,28 +95,44 @@ struct DemoCommand: AsyncParsableCommand {
 
     private func run(_ daemon: Daemon, folder: String, isTerminal: Bool) async throws {
         let ports = AsyncStream<(role: String, port: Int)>.makeStream()
-        let traffic = DemoTraffic(
-            ports: ports.stream, secret: daemon.settings.endpoints[0].secrets[0], rate: rate,
-            plan: plan)
+        let header = DashboardHeader([
+            "data \(folder)",
+            "a Stripe twin tells \(Int(rate)) events a second, seed \(seed)",
+        ])
+        let twin = DemoTwin(
+            demo: self, ports: ports.stream, secret: daemon.settings.endpoints[0].secrets[0],
+            header: header, logger: daemon.logger)
         let dashboard = Dashboard(
-            counters: daemon.counters,
-            header: [
-                "data \(folder)", "traffic \(Int(rate))/s of signed Stripe-shaped webhooks, seed \(seed)",
-            ], isTerminal: isTerminal)
+            counters: daemon.counters, header: header, isTerminal: isTerminal)
         try await daemon.run(
             extra: [
                 .init(service: dashboard),
-                .init(service: traffic, successTerminationBehavior: .gracefullyShutdownGroup),
+                .init(service: twin, successTerminationBehavior: .gracefullyShutdownGroup),
             ]
         ) { role, port in
             ports.continuation.yield((role, port))
         }
     }
 
-    private var plan: DeliveryPlan {
-        DeliveryPlan(DeliveryPlan.Settings(
-            world: .init(seed: seed, fraudShare: fraud), count: count ?? .max,
-            duplicates: duplicates, reorder: reorder, badSignatures: badSignatures))
+    /// What the deliveries suffer.
+    fileprivate var faults: DeliveryFaults {
+        var faults = DeliveryFaults()
+        faults[.duplicate].share = duplicates
+        faults[.reorder].share = reorder
+        faults[.loss].share = loss
+        faults[.wrongSignature].share = badSignatures / 2
+        faults[.staleTimestamp].share = badSignatures / 2
+        return faults
+    }
+
+    /// A world small enough that its day passes in a minute at the usual rate, so that payouts can
+    /// be watched. It begins a month ago: its days are over when they are reconciled.
+    fileprivate var world: TrafficWorld.Settings {
+        let day: Int64 = 86_400
+        let today = Int64(Date().timeIntervalSince1970) / day
+        return TrafficWorld.Settings(
+            seed: seed, start: Instant(seconds: (today - 30) * day), customers: 4_000,
+            fraudShare: fraud)
     }
 
     /// Proves the ledger once more from its file, and shows what is in it.
@@ -127,22 +157,50 @@ struct DemoCommand: AsyncParsableCommand {
     }
 }
 
-/// Sends the plan to the daemon's own webhook port over HTTP, from when that is open.
-struct DemoTraffic: Service {
+/// The demo's twin, from when the daemon's webhook port is open: its API, its deliveries, its world.
+private struct DemoTwin: Service {
+    let demo: DemoCommand
     let ports: AsyncStream<(role: String, port: Int)>
     let secret: String
-    let rate: Double
-    let plan: DeliveryPlan
+    let header: DashboardHeader
+    let logger: Logger
 
     func run() async throws {
-        try await cancelWhenGracefulShutdown {
-            for await (role, port) in ports where role == "webhook" {
-                let target = try LoadTarget("http://127.0.0.1:\(port)/webhooks/stripe")
-                let client = LoadClient(
-                    settings: LoadClient.Settings(target: target, secret: secret, rate: rate))
-                _ = try await client.run(plan)
-                break
-            }
+        let webhookPort = await cancelWhenGracefulShutdown {
+            await ports.first { $0.role == "webhook" }?.port
+        }
+        guard let webhookPort else { return }
+        let live = try live(webhookPort: webhookPort)
+        guard let traffic = try live.traffic(rate: demo.rate, count: demo.count) else { return }
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: [
+                    .init(service: api(live)), .init(service: live.sender),
+                    .init(service: traffic, successTerminationBehavior: .gracefullyShutdownGroup),
+                ], logger: logger))
+        try await group.run()
+    }
+
+    private func live(webhookPort: Int) throws(TwinError) -> LiveTwin {
+        var settings = TwinSettings()
+        settings.seed = demo.seed
+        settings.endpoints = [
+            TwinEndpoint(
+                url: "http://127.0.0.1:\(webhookPort)/webhooks/stripe", secrets: [secret])
+        ]
+        var delivery = DeliverySettings()
+        delivery.seed = demo.seed
+        delivery.faults = demo.faults
+        return try LiveTwin(settings, delivery: delivery, playing: demo.world, logger: logger)
+    }
+
+    private func api(_ live: LiveTwin) -> HTTPService {
+        let key = TwinSettings().apiKeys[0]
+        return HTTPService(
+            role: "twin", address: Settings.Address(host: "127.0.0.1", port: demo.twinPort),
+            responder: live.router().buildResponder(), server: .http1(), logger: logger
+        ) { [header] port in
+            header.add("twin http://127.0.0.1:\(port)/v1 with the key \(key)")
         }
     }
 }

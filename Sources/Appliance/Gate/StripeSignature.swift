@@ -222,15 +222,19 @@ extension StripeSignature {
     static func header(
         signing body: ArraySlice<UInt8>, at timestamp: Instant, secrets: [String]
     ) -> String {
+        header(
+            signing: body, at: timestamp, keys: secrets.map { HMACSHA256(key: Array($0.utf8)) })
+    }
+
+    /// As above, by secrets whose keys are kept because they sign often.
+    static func header(
+        signing body: ArraySlice<UInt8>, at timestamp: Instant, keys: [HMACSHA256]
+    ) -> String {
+        let prefix = prefix(of: timestamp)
         var header = "t=\(timestamp.seconds)"
-        for secret in secrets {
-            let code = HMACSHA256(key: Array(secret.utf8))
-                .code(for: prefix(of: timestamp)[...], body)
+        for key in keys {
             header += ",v1="
-            for byte in code {
-                header.unicodeScalars.append(Unicode.Scalar(UInt8(hexDigit: byte >> 4)))
-                header.unicodeScalars.append(Unicode.Scalar(UInt8(hexDigit: byte & 15)))
-            }
+            header += String(hex: key.code(for: prefix[...], body))
         }
         return header
     }
@@ -246,11 +250,6 @@ extension UInt8 {
         case UInt8(ascii: "a")...UInt8(ascii: "f"): self - UInt8(ascii: "a") + 10
         default: nil
         }
-    }
-
-    /// The lower-case hex digit of a value below 16.
-    fileprivate init(hexDigit value: UInt8) {
-        self = value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
     }
 }
 

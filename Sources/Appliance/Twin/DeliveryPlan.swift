@@ -10,12 +10,12 @@ final class Delivery: Sendable {
         case refused(Forgery)
     }
 
-    let event: ScenarioEvent
+    let event: StreamedEvent
     /// The event's, or a tampered copy of it.
     let body: [UInt8]
     let expectation: Expectation
 
-    init(event: ScenarioEvent, body: [UInt8], expectation: Expectation) {
+    init(event: StreamedEvent, body: [UInt8], expectation: Expectation) {
         self.event = event
         self.body = body
         self.expectation = expectation
@@ -26,11 +26,9 @@ final class Delivery: Sendable {
     }
 
     /// The `Stripe-Signature` value, fresh for every attempt; nil where it is left out.
-    func signatureHeader(at now: Int64, by signature: WebhookSignature) -> [UInt8]? {
-        guard forgery == .tamperedBody else {
-            return signature.header(for: body, at: now, forgery: forgery)
-        }
-        return signature.header(for: event.body, at: now, forgery: forgery)
+    func signatureHeader(at now: Instant, by signer: WebhookSigner) -> String? {
+        signer.header(
+            for: forgery == .tamperedBody ? event.body : body, at: now, forgery: forgery)
     }
 }
 
@@ -57,9 +55,9 @@ struct DeliveryPlan: Sendable {
     static let duplicateWindow = 512
 
     private let settings: Settings
-    private var scenario: TrafficScenario
+    private var stream: any EventStream
     private var random: TwinRandom
-    private var recent: [ScenarioEvent] = []
+    private var recent: [StreamedEvent] = []
     private var nextRecent = 0
     private var held: [(dueAfter: Int, delivery: Delivery)] = []
     private var planned = 0
@@ -67,11 +65,15 @@ struct DeliveryPlan: Sendable {
     /// Deliveries made ahead of time, the next one last.
     private var prepared: [Delivery]?
 
-    init(_ settings: Settings) {
+    /// The events of a world that is written without a twin: fast, and with the truth about them.
+    init(_ settings: Settings) { self.init(settings, of: TrafficScenario(settings.world)) }
+
+    /// - Parameter stream: where the events come from.
+    init(_ settings: Settings, of stream: some EventStream) {
         precondition(
             settings.duplicates + settings.badSignatures < 1, "no room for first deliveries")
         self.settings = settings
-        scenario = TrafficScenario(settings.world)
+        self.stream = stream
         var state = settings.world.seed ^ 0xDE11
         random = TwinRandom(seed: TwinRandom.splitMix(&state))
     }
@@ -124,15 +126,15 @@ struct DeliveryPlan: Sendable {
         if drawn < settings.duplicates + settings.badSignatures, !recent.isEmpty {
             return forge(recent[random.index(below: recent.count)])
         }
-        var event = scenario.next()
-        while let enabled = settings.enabledEvents, !enabled.contains(event.type) {
-            event = scenario.next()
+        var event = stream.nextEvent()
+        while let enabled = settings.enabledEvents, !event.isOne(of: enabled) {
+            event = stream.nextEvent()
         }
         remember(event)
         return Delivery(event: event, body: event.body, expectation: .acknowledged(isCopy: false))
     }
 
-    private mutating func forge(_ event: ScenarioEvent) -> Delivery {
+    private mutating func forge(_ event: StreamedEvent) -> Delivery {
         let forgery = Forgery.allCases[random.index(below: Forgery.allCases.count)]
         var body = event.body
         if forgery == .tamperedBody {
@@ -144,7 +146,7 @@ struct DeliveryPlan: Sendable {
         return Delivery(event: event, body: body, expectation: .refused(forgery))
     }
 
-    private mutating func remember(_ event: ScenarioEvent) {
+    private mutating func remember(_ event: StreamedEvent) {
         guard settings.duplicates > 0 || settings.badSignatures > 0 else { return }
         if recent.count < Self.duplicateWindow {
             recent.append(event)

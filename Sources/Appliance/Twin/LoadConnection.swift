@@ -29,7 +29,7 @@ final class LoadConnection: ChannelInboundHandler {
     }
 
     /// Sends the request; the connection must be open and idle.
-    func send(_ attempt: LoadAttempt, head: [UInt8], signature: [UInt8]?, at now: NIODeadline) {
+    func send(_ attempt: LoadAttempt, head: [UInt8], signature: String?, at now: NIODeadline) {
         guard let context, self.attempt == nil else {
             preconditionFailure("sent on a connection that is closed or busy")
         }
@@ -44,7 +44,7 @@ final class LoadConnection: ChannelInboundHandler {
         buffer.writeBytes(length.bytes)
         if let signature {
             buffer.writeStaticString("\r\nStripe-Signature: ")
-            buffer.writeBytes(signature)
+            buffer.writeString(signature)
         }
         buffer.writeStaticString("\r\n\r\n")
         buffer.writeBytes(body)

@@ -29,7 +29,7 @@ final class LoadRun: @unchecked Sendable {
     private let promise: EventLoopPromise<Result<LoadResult, LoadError>>
     private let acknowledged: (@Sendable (EventID, Int64) -> Void)?
     private let progress: (@Sendable (LoadProgress) -> Void)?
-    private let signature: WebhookSignature
+    private let signer: WebhookSigner
     private let head: [UInt8]
 
     private var plan: DeliveryPlan
@@ -66,7 +66,7 @@ final class LoadRun: @unchecked Sendable {
         self.promise = promise
         self.acknowledged = acknowledged
         self.progress = progress
-        signature = WebhookSignature(secret: settings.secret)
+        signer = WebhookSigner(secrets: [settings.secret])
         head = Array(
             """
             POST \(settings.target.path) HTTP/1.1\r
@@ -211,7 +211,7 @@ final class LoadRun: @unchecked Sendable {
         tally.attempts += 1
         inFlight += 1
         let header = attempt.delivery.signatureHeader(
-            at: wallClockMilliseconds() / 1000, by: signature)
+            at: Instant(seconds: wallClockMilliseconds() / 1000), by: signer)
         connection.send(attempt, head: head, signature: header, at: now)
     }
 

@@ -60,7 +60,8 @@ struct LoadTally: Sendable {
     var abandoned = 0
 
     var fraudulentPayments = 0
-    var events = [Int](repeating: 0, count: StripeEventType.allCases.count)
+    /// Different events by type.
+    var events: [String: Int] = [:]
     var latency = LatencyHistogram()
     /// Answers that contradict what was expected, by what they were.
     private(set) var differences: [String: Int] = [:]
@@ -73,14 +74,8 @@ struct LoadTally: Sendable {
         case .acknowledged(isCopy: true): copies += 1
         case .acknowledged(isCopy: false):
             firsts += 1
-            if let index = StripeEventType.allCases.firstIndex(of: delivery.event.type) {
-                events[index] += 1
-            }
-            if case .charge(let charge) = delivery.event.occurrence.subject, charge.fraud != nil,
-                delivery.event.type != .chargeRefunded
-            {
-                fraudulentPayments += 1
-            }
+            events[delivery.event.type, default: 0] += 1
+            if delivery.event.isFraudulentAttempt { fraudulentPayments += 1 }
         }
     }
 

@@ -128,18 +128,8 @@ struct ObjectWriter: Sendable {
         out.append(raw: "\n      }")
     }
 
-    /// The device's network address; an address is never reused by another device of the world's
-    /// first sixteen million.
     func quoteAddress(of device: SimulatedDevice, into out: inout JSONBytes) {
-        let serial = device.serial.rawValue
-        out.quote {
-            $0.append(raw: "10.")
-            $0.append(Int64(serial >> 16 & 255))
-            $0.append(raw: ".")
-            $0.append(Int64(serial >> 8 & 255))
-            $0.append(raw: ".")
-            $0.append(Int64(serial & 255))
-        }
+        out.append(quoted: Array(device.address.utf8))
     }
 
     func writeShipping(of charge: SimulatedCharge, into out: inout JSONBytes) {

@@ -39,6 +39,13 @@ struct Simulate: AsyncParsableCommand {
     @Option(help: "Share of deliveries whose signature is wrong, 0 to 1.")
     var badSignatures = 0.0
 
+    @Flag(
+        help: """
+            Play the world on a Stripe twin and send what that tells, with every type of event; \
+            slower than the built-in writer.
+            """)
+    var twin = false
+
     @Option(help: "Connections, each with at most one request in flight, 1 to 1024.")
     var connections = 16
 
@@ -87,16 +94,22 @@ struct Simulate: AsyncParsableCommand {
         settings.connections = connections
         settings.retry = untilAcknowledged ? .untilAcknowledged : .bounded(attempts: attempts)
         settings.patience = .seconds(Int64(patience))
-        let plan = DeliveryPlan(
-            .init(
-                world: .init(seed: seed, fraudShare: fraud), count: count, duplicates: duplicates,
-                reorder: reorder, badSignatures: badSignatures))
+        let plan = try plan()
         do {
             try report(try await deliver(plan, settings))
         } catch let error as LoadError {
             FileHandle.standardError.write(Data("\(error.sentence)\n".utf8))
             throw ExitCode(3)
         }
+    }
+
+    private func plan() throws -> DeliveryPlan {
+        let world = TrafficWorld.Settings(seed: seed, fraudShare: fraud)
+        let settings = DeliveryPlan.Settings(
+            world: world, count: count, duplicates: duplicates, reorder: reorder,
+            badSignatures: badSignatures)
+        guard twin else { return DeliveryPlan(settings) }
+        return DeliveryPlan(settings, of: try PlayedScenario(world))
     }
 
     private func deliver(

@@ -54,15 +54,11 @@ struct SimulateReport: Hashable, Sendable, Codable {
         let tally = result.tally
         self.seed = seed
         seconds = Double(result.elapsed.nanoseconds) / 1e9
-        var byType: [String: Int] = [:]
-        for (type, count) in zip(StripeEventType.allCases, tally.events) where count > 0 {
-            byType[type.rawValue] = count
-        }
         sent = Sent(
             deliveries: tally.firsts + tally.copies + tally.forgeries, attempts: tally.attempts,
             retries: tally.retries, events: tally.firsts, copies: tally.copies,
             forgeries: tally.forgeries, fraudulentPayments: tally.fraudulentPayments,
-            byType: byType)
+            byType: tally.events)
         answers = Answers(
             accepted: tally.accepted, duplicates: tally.duplicates, refused: tally.refused,
             abandoned: tally.abandoned, connectionsLost: tally.connectionsLost,

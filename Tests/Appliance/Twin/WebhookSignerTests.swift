@@ -3,8 +3,8 @@ import Testing
 
 @testable import Appliance
 
-@Suite("Webhook signature")
-struct WebhookSignatureTests {
+@Suite("Webhook signer")
+struct WebhookSignerTests {
     private static let secret = "whsec_test_secret"
 
     /// Reads lines of body and header in base64, and says `ok` or the error's name for each.
@@ -23,15 +23,15 @@ struct WebhookSignatureTests {
     func stripesLibrary() throws {
         var plan = DeliveryPlan(
             .init(world: .init(seed: 2, customers: 200), count: 400, badSignatures: 0.3))
-        let signature = WebhookSignature(secret: Self.secret)
-        let now = Int64(Date().timeIntervalSince1970)
+        let signer = WebhookSigner(secrets: [Self.secret])
+        let now = Instant(seconds: Int64(Date().timeIntervalSince1970))
         var lines = ""
         var expected: [String] = []
         var forgeries: Set<Forgery> = []
         while let delivery = plan.next() {
-            let header = delivery.signatureHeader(at: now, by: signature) ?? []
+            let header = delivery.signatureHeader(at: now, by: signer) ?? ""
             lines += Data(delivery.body).base64EncodedString() + ","
-            lines += Data(header).base64EncodedString() + "\n"
+            lines += Data(header.utf8).base64EncodedString() + "\n"
             if let forgery = delivery.forgery { forgeries.insert(forgery) }
             // Stripe's library refuses only the past; a signature from the future passes there.
             let passes = delivery.forgery == nil || delivery.forgery == .fromTheFuture
@@ -40,6 +40,23 @@ struct WebhookSignatureTests {
         let answers = try Self.python(Self.verifier, Self.secret, input: lines)
         #expect(answers == expected)
         #expect(forgeries == Set(Forgery.allCases))
+    }
+
+    @Test("Stripe's own library accepts both signatures of a rotation, and the second secret's alone")
+    func rotation() throws {
+        let body = Array(#"{"id":"evt_1","object":"event"}"#.utf8)
+        let now = Instant(seconds: Int64(Date().timeIntervalSince1970))
+        let headers = [
+            WebhookSigner(secrets: [Self.secret]).header(for: body, at: now, isRotating: true),
+            WebhookSigner(secrets: ["whsec_new", Self.secret]).header(for: body, at: now),
+            WebhookSigner(secrets: ["whsec_new"]).header(for: body, at: now, isRotating: true),
+        ]
+        let lines = headers.map { header in
+            let signature = Data((header ?? "").utf8).base64EncodedString()
+            return "\(Data(body).base64EncodedString()),\(signature)\n"
+        }
+        let answers = try Self.python(Self.verifier, Self.secret, input: lines.joined())
+        #expect(answers == ["ok evt_1", "ok evt_1", "refused"])
     }
 
     private static func python(
