@@ -9,13 +9,14 @@ private let allowed: [String: Set<String>] = [
     "Gate": [], "Validate": [], "Features": [], "Ledger": [],
     "Score": ["Features"],
     "Stages": ["Gate", "Validate", "Features", "Score", "Ledger"],
-    "Console": [],
+    "Reconcile": ["Gate", "Ledger"],
+    "Console": ["Reconcile"],
     "Twin": [],
 ]
 
 /// Who may import what the product keeps at its rim.
 private let rim: [String: Set<String>] = [
-    "Hummingbird": ["Gate", "Console", "Command"], "GRDB": ["Ledger"],
+    "Hummingbird": ["Gate", "Console", "Command"], "GRDB": ["Ledger", "Reconcile"],
     "ArgumentParser": ["Command", "Twin"], "CXGBoost": ["Score"], "CSimdjson": ["Vocabulary"],
     "Yams": ["Command"], "Configuration": ["Command"], "COpenSSL": [],
 ]

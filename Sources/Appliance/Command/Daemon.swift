@@ -45,6 +45,7 @@ final class Daemon: Sendable {
     private let admission: Admission
     private let clock: any LogClock
     private let folder: DataFolder
+    private let reconciler: Reconciler
 
     /// Opens the data folder and everything in it. Blocks while it recovers.
     init(settings: Settings, clock: any LogClock = SystemLogClock(), logger: Logger) throws {
@@ -66,6 +67,16 @@ final class Daemon: Sendable {
             path: folder.ledger, clockMilliseconds: { clock.now().milliseconds })
         admission = try AdmissionSnapshot.restore(
             from: folder.gateSnapshot, topic: topics[.webhookReceived], logger: logger)
+        let endpoints = settings.endpoints
+        reconciler = Reconciler(
+            settings: settings.reconcile,
+            client: settings.stripeKey.map {
+                StripeClient(
+                    transport: HTTPStripeTransport(base: settings.stripeBase, key: $0))
+            },
+            ledger: ledger, ledgerPath: folder.ledger, admission: admission,
+            accepts: { mode in endpoints.contains { $0.livemode.accepts(mode) } }, clock: clock,
+            counters: counters, logger: logger)
     }
 
     /// Runs until SIGTERM or SIGINT, then drains and closes.
@@ -84,7 +95,7 @@ final class Daemon: Sendable {
         // stage after the one that feeds it.
         let services: [any Service] =
             [adminServer(onListening), PoisonWatch(log: log), upkeep()]
-            + (try pipeline.services().reversed()) + [webhookServer(onListening)]
+            + (try pipeline.services().reversed()) + [reconciler, webhookServer(onListening)]
         var configuration = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) } + extra,
             gracefulShutdownSignals: signals, logger: logger)
@@ -123,10 +134,10 @@ final class Daemon: Sendable {
     private func adminServer(
         _ onListening: @escaping @Sendable (String, Int) -> Void
     ) -> any Service {
-        HTTPService(
-            role: "admin", address: settings.admin,
-            responder: HealthRoutes(readiness: readiness, counters: counters).router()
-                .buildResponder(),
+        let router = HealthRoutes(readiness: readiness, counters: counters).router()
+        ReconciliationRoutes(reconciler: reconciler).add(to: router)
+        return HTTPService(
+            role: "admin", address: settings.admin, responder: router.buildResponder(),
             server: .http1(), logger: logger
         ) { onListening("admin", $0) }
     }
