@@ -32,7 +32,7 @@ enum BreakKind: String, CaseIterable, Sendable {
                 + "dead.letter`"
         case .late: "nothing yet: the other side has time until the grace period ends"
         case .unknownType:
-            "book \(subject) by what Stripe's documentation says of its type, or update Tillbox"
+            "book \(subject) by what Stripe's documentation says of its type, or update tillbox"
         }
     }
 }

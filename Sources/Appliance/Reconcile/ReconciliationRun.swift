@@ -101,7 +101,8 @@ extension ReconciliationRun {
             guard rewinds <= ReconciliationLimits.rewindCountMax else {
                 throw StripeError.notFound(message: "the statement changes while it is read")
             }
-            try await blocking { [store] () throws(LedgerError) in try store.rewind(id) }
+            let begun = run
+            try await blocking { [store] () throws(LedgerError) in try store.rewind(begun) }
             run = try await record(id)
         }
         let (from, to) = (run.from, run.to)

@@ -152,11 +152,25 @@ extension StatementStore {
         }
     }
 
-    /// Forgets the place in the statement: the run reads it from the newest on again.
-    func rewind(_ run: Int64) throws(LedgerError) {
-        try execute(
-            "UPDATE reconciliations SET cursor = NULL, pages = 0, transactions = 0 WHERE id = ?"
-        ) { $0.bind(1, run) }
+    /// Forgets the place in the statement: the run reads it from the newest on again. What it has
+    /// read until then counts as read by an earlier one, so that what is gone now is noticed.
+    func rewind(_ run: RunRecord) throws(LedgerError) {
+        try write { database in
+            let age = try LedgerStatement(
+                database,
+                """
+                UPDATE settlements SET run = 0 WHERE created >= ? AND created < ? AND run = ?
+                """)
+            age.bind(1, run.from.seconds)
+            age.bind(2, run.to.seconds)
+            age.bind(3, run.id)
+            try age.run()
+            let rewind = try LedgerStatement(
+                database,
+                "UPDATE reconciliations SET cursor = NULL, pages = 0, transactions = 0 WHERE id = ?")
+            rewind.bind(1, run.id)
+            try rewind.run()
+        }
     }
 
     /// Ends a run: well, or with the reason why not.

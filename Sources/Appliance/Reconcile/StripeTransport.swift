@@ -32,7 +32,7 @@ struct HTTPStripeTransport: StripeTransport {
     func get(_ path: String) async throws -> StripeAnswer {
         var request = HTTPClientRequest(url: base + path)
         request.headers.add(name: "Authorization", value: "Bearer \(key)")
-        request.headers.add(name: "User-Agent", value: "Tillbox")
+        request.headers.add(name: "User-Agent", value: "tillbox")
         let response = try await HTTPClient.shared.execute(
             request, timeout: .seconds(Self.timeoutSeconds))
         let body = try await response.body.collect(upTo: Self.bodyByteCountMax)
