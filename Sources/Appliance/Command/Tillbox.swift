@@ -13,7 +13,7 @@ struct Tillbox: AsyncParsableCommand {
         version: Self.version,
         subcommands: [
             RunCommand.self, DemoCommand.self, Simulate.self, LogCommand.self, LedgerCommand.self,
-            ReconcileCommand.self, BenchCommand.self,
+            TwinCommand.self, ReconcileCommand.self, BenchCommand.self,
         ])
 
     static let version = "0.1.0"

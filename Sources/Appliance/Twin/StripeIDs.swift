@@ -11,7 +11,7 @@ struct ObjectSerial: Hashable, Sendable {
 struct StripeIDs: Sendable {
     enum Prefix: Sendable {
         case event, charge, paymentIntent, paymentMethod, customer, refund, dispute, payout
-        case balanceTransaction, account, bankAccount, request, device
+        case balanceTransaction, account, bankAccount, request, device, webhookEndpoint
 
         var text: StaticString {
             switch self {
@@ -28,16 +28,17 @@ struct StripeIDs: Sendable {
             case .bankAccount: "ba_"
             case .request: "req_"
             case .device: "dev_"
+            case .webhookEndpoint: "we_"
             }
         }
     }
 
-    private static let alphabet = Array(
+    static let alphabet = Array(
         "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
     /// Base-62 digits that hold any 64-bit number.
-    private static let digitCount = 11
+    static let digitCount = 11
 
-    private let key: UInt64
+    let key: UInt64
     private let token: [UInt8]
 
     init(seed: UInt64) {

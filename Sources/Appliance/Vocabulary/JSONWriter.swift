@@ -84,6 +84,13 @@ struct JSONWriter {
         needsComma = true
     }
 
+    /// A value that is JSON already.
+    mutating func json(_ text: [UInt8]) {
+        separate()
+        bytes.append(contentsOf: text)
+        needsComma = true
+    }
+
     // MARK: Members
 
     mutating func member(_ name: StaticString, _ value: String) {

@@ -1,0 +1,120 @@
+import ArgumentParser
+import Foundation
+import Hummingbird
+import HummingbirdCore
+import Logging
+import ServiceLifecycle
+import UnixSignals
+
+/// `tillbox twin`: the stand-in for Stripe's API as a server of its own.
+struct TwinCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "twin", abstract: "Run a stand-in for Stripe's API, for work offline.",
+        discussion: """
+            It keeps customers, payments, refunds, disputes, payouts, balance transactions and \
+            events as Stripe does, and answers /v1 like Stripe. docs/TWIN.md says what it knows.
+            """)
+
+    @Option(help: "The port to listen on; 0 takes a free one.")
+    var port = 12_111
+
+    @Option(help: "The address to listen on.")
+    var host = "127.0.0.1"
+
+    @Option(help: "A folder that keeps the state. Default: memory only.")
+    var data: String?
+
+    @Option(help: "Seed of ids; the same seed and calls give the same bytes.")
+    var seed: UInt64 = 1
+
+    @Option(help: "A secret key that the API takes, sk_test_…; may be given several times.")
+    var key: [String] = []
+
+    @Option(help: "A webhook endpoint, URL=SECRET; may be given several times.")
+    var endpoint: [String] = []
+
+    @Option(help: "A Connect account, acct_…; may be given several times.")
+    var account: [String] = []
+
+    @Option(help: "When Stripe pays out by itself: daily or manual.")
+    var payouts = TwinSettings.PayoutSchedule.daily
+
+    func validate() throws {
+        guard (0...65_535).contains(port) else {
+            throw ValidationError("--port is from 0 to 65535.")
+        }
+        for key in key where !key.hasPrefix(TwinSettings.apiKeyPrefix) {
+            throw ValidationError("--key is a test key, \(TwinSettings.apiKeyPrefix)…")
+        }
+        for account in account where !account.hasPrefix("acct_") {
+            throw ValidationError("--account is an id of the form acct_…")
+        }
+        _ = try endpoint.map(Self.endpoint)
+    }
+
+    /// The last `=` parts them: an address may hold others, a secret does not.
+    private static func endpoint(_ text: String) throws -> TwinEndpoint {
+        guard let place = text.lastIndex(of: "="), text.hasPrefix("http") else {
+            throw ValidationError("--endpoint is URL=SECRET, with an http:// or https:// address.")
+        }
+        return TwinEndpoint(
+            url: String(text[..<place]), secrets: [String(text[text.index(after: place)...])])
+    }
+
+    mutating func run() async throws {
+        LineLogHandler.bootstrap(level: "warning", format: .text)
+        let command = self
+        try await orCannotRun { try await command.serve() }
+    }
+
+    private func serve() async throws {
+        var settings = TwinSettings()
+        settings.seed = seed
+        if !key.isEmpty { settings.apiKeys = key }
+        settings.connectedAccounts = account
+        settings.endpoints = try endpoint.map(Self.endpoint)
+        settings.payoutSchedule = payouts
+        let twin =
+            if let data { try Twin(settings: settings, folder: data) } else {
+                Twin(settings: settings)
+            }
+        let (shownKey, shownHost) = (settings.apiKeys[0], host)
+        let logger = Logger(label: "twin")
+        let server = HTTPService(
+            role: "twin", address: Settings.Address(host: host, port: port),
+            responder: TwinRoutes(twin).router().buildResponder(), server: .http1(),
+            logger: logger
+        ) { port in
+            print(Self.welcome(address: "http://\(shownHost):\(port)", key: shownKey))
+        }
+        var configuration = ServiceGroupConfiguration(
+            services: [.init(service: TwinClockwork(twin: twin)), .init(service: server)],
+            gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        configuration.maximumGracefulShutdownDuration = .seconds(4)
+        try await ServiceGroup(configuration: configuration).run()
+        if let failure = twin.journalFailure { throw failure }
+    }
+
+    private static func welcome(address: String, key: String) -> String {
+        """
+        Stripe's twin listens on \(address)
+        key      \(key)
+        try      curl \(address)/v1/payment_intents -u \(key): \\
+                   -d amount=2000 -d currency=usd -d payment_method=pm_card_visa -d confirm=true
+        """
+    }
+}
+
+extension TwinSettings.PayoutSchedule: ExpressibleByArgument {}
+
+/// Lets the twin's time pass while nobody calls.
+struct TwinClockwork: Service {
+    let twin: Twin
+
+    func run() async throws {
+        while !Task.isShuttingDownGracefully, !Task.isCancelled {
+            twin.tick()
+            try? await cancelWhenGracefulShutdown { try await Task.sleep(for: .seconds(1)) }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+/// A call of the API, taken from HTTP or made in process.
+struct APIRequest: Sendable {
+    enum Method: String, Sendable {
+        case get = "GET"
+        case post = "POST"
+        case delete = "DELETE"
+    }
+
+    var method: Method
+    /// Without the query: `/v1/charges`.
+    var path: String
+    /// The query's and the body's fields in order, decoded.
+    var fields: [FormField] = []
+    /// The key of `Authorization`, nil where there is none. In-process calls need none.
+    var apiKey: String?
+    /// From `Idempotency-Key`.
+    var idempotencyKey: String?
+    /// From `Stripe-Account`.
+    var account: String?
+    /// From `Stripe-Version`.
+    var version: String?
+    /// An in-process caller is trusted, and asks for no text.
+    var isInProcess = false
+}
+
+/// One `name=value` of a form.
+struct FormField: Hashable, Sendable {
+    var name: String
+    var value: String
+
+    init(_ name: String, _ value: String) {
+        self.name = name
+        self.value = value
+    }
+}
+
+/// What the API answers.
+struct APIAnswer: Sendable {
+    /// HTTP's status code.
+    var status: Int
+    /// JSON; empty for an in-process call.
+    var body: [UInt8] = []
+    /// `Request-Id`.
+    var requestID = ""
+    /// The error in the body, nil where there is none.
+    var refusal: APIRefusal?
+    /// Sent as `Idempotent-Replayed: true`.
+    var isReplayed = false
+    /// The id of the object that the call made or changed.
+    var objectID: String?
+    /// Seconds for `Retry-After`.
+    var retryAfterSeconds: Int?
+    /// How long to wait before answering, in milliseconds.
+    var delayMilliseconds: Int64 = 0
+}

@@ -1,0 +1,266 @@
+import Bridges
+
+/// All accounts of a twin, and what stands around them: keys, idempotency, faults, the clock.
+///
+/// Pure: a call and a time go in, an answer comes out.
+struct TwinState: Sendable {
+    let settings: TwinSettings
+    /// The platform's own books first.
+    private(set) var books: [TwinBooks]
+    private var placeOfAccount: [String: Int] = [:]
+    private var idempotency = IdempotencyStore()
+    private(set) var faults = TwinFaults()
+    /// Seconds by which the twin's time is ahead of the clock.
+    private(set) var ahead: Int64 = 0
+    /// Calls answered so far; the next one's number is one more.
+    var requests: UInt64 = 0
+
+    /// - Parameter now: the twin's time at its start.
+    init(settings: TwinSettings, now: Int64) {
+        self.settings = settings
+        books = [TwinBooks(seed: settings.seed, account: nil, settings: settings, now: now)]
+        for account in settings.connectedAccounts { open(account, now: now) }
+        for endpoint in settings.endpoints {
+            _ = books[0].add(
+                TwinWebhookEndpoint(
+                    created: now, url: endpoint.url, secrets: endpoint.secrets,
+                    enabledEvents: endpoint.enabledEvents))
+        }
+    }
+
+    private mutating func open(_ account: String, now: Int64) {
+        let digest = SHA256.digest(Array(account.utf8)[...])
+        let seed = digest.prefix(8).reduce(settings.seed) { $0 &* 257 &+ UInt64($1) }
+        placeOfAccount[account] = books.count
+        books.append(TwinBooks(seed: seed, account: account, settings: settings, now: now))
+    }
+
+    /// Where webhooks go.
+    var endpoints: [TwinEndpoint] {
+        (0..<books[0].webhookEndpoints.count).compactMap { place in
+            let ref = Ref<TwinWebhookEndpoint>(place)
+            let endpoint = books[0].webhookEndpoints[ref]
+            guard !endpoint.isDeleted else { return nil }
+            return TwinEndpoint(
+                id: books[0].id(ref), url: endpoint.url, secrets: endpoint.secrets,
+                enabledEvents: endpoint.enabledEvents, isEnabled: endpoint.isEnabled)
+        }
+    }
+
+    /// The place of an account's books; nil for one there is not.
+    func place(of account: String?) -> Int? {
+        guard let account else { return 0 }
+        return placeOfAccount[account]
+    }
+
+    // MARK: Time
+
+    /// - Returns: whether anything happened.
+    mutating func advance(to now: Int64) -> Bool {
+        var hasActed = false
+        for place in books.indices {
+            hasActed = books[place].advance(to: now) || hasActed
+        }
+        return hasActed
+    }
+
+    /// Takes the events that nobody has been told yet, in the order in which they happened within
+    /// each account.
+    mutating func takeUntold(_ tell: (TwinEvent) -> Void) {
+        for place in books.indices where !books[place].untold.isEmpty {
+            for number in books[place].untold {
+                if let event = books[place].told(number) { tell(event) }
+            }
+            books[place].untold.removeAll(keepingCapacity: true)
+        }
+    }
+
+    mutating func dropUntold() {
+        for place in books.indices { books[place].untold.removeAll() }
+    }
+
+    // MARK: Calls
+
+    /// Answers one call. Time has been advanced to `now` before.
+    mutating func answer(_ request: APIRequest, now: Int64) -> APIAnswer {
+        requests += 1
+        let serial = ObjectSerial(requests)
+        let fault = request.isInProcess || !request.path.hasPrefix("/v1/") ? nil : faults.take()
+        var answer: APIAnswer
+        do throws(APIRefusal) {
+            if let fault, !fault.isAfterwards { throw fault.refusal }
+            answer = try admit(request, serial, now: now)
+            if let fault, fault.isAfterwards { throw fault.refusal }
+        } catch {
+            answer = refused(error, request)
+        }
+        answer.requestID = books[0].ids.string(.request, serial)
+        answer.delayMilliseconds = request.path.hasPrefix("/v1/") ? faults.latencyMilliseconds : 0
+        return answer
+    }
+
+    private mutating func admit(
+        _ request: APIRequest, _ serial: ObjectSerial, now: Int64
+    ) throws(APIRefusal) -> APIAnswer {
+        if request.path.hasPrefix("/v1/"), !request.isInProcess { try authenticate(request) }
+        guard let place = place(of: request.account) else {
+            throw APIRefusal(
+                status: 403, code: "account_invalid",
+                message: "The provided key does not have access to account "
+                    + "'\(request.account ?? "")' (or that account does not exist).")
+        }
+        guard request.method == .post, let key = request.idempotencyKey else {
+            return perform(request, serial, in: place, now: now)
+        }
+        guard key.utf8.count <= IdempotencyStore.keyLengthMax else {
+            throw APIRefusal(
+                kind: .idempotency,
+                message: "Idempotency keys may not be longer than 255 characters.")
+        }
+        if let kept = try idempotency.answer(to: request, key: key, now: now) { return kept }
+        let answer = perform(request, serial, in: place, now: now)
+        idempotency.keep(answer, for: request, key: key, now: now)
+        return answer
+    }
+
+    private func authenticate(_ request: APIRequest) throws(APIRefusal) {
+        guard let key = request.apiKey, !key.isEmpty else {
+            throw APIRefusal(
+                status: 401,
+                message: "You did not provide an API key. You need to provide your API key in the "
+                    + "Authorization header, using Bearer auth (e.g. 'Authorization: Bearer "
+                    + "YOUR_SECRET_KEY').")
+        }
+        guard settings.apiKeys.contains(key) else {
+            let shown = key.count > 12 ? "\(key.prefix(8))****\(key.suffix(4))" : "****"
+            throw APIRefusal(status: 401, message: "Invalid API Key provided: \(shown)")
+        }
+        if let version = request.version, !version.isVersion {
+            throw APIRefusal(message: "Invalid Stripe API version: \(version).")
+        }
+    }
+
+    /// Does what the call asks for and writes what came of it.
+    private mutating func perform(
+        _ request: APIRequest, _ serial: ObjectSerial, in place: Int, now: Int64
+    ) -> APIAnswer {
+        books[place].request = RequestMark(
+            serial: serial, idempotencyKey: request.idempotencyKey)
+        defer { books[place].request = nil }
+        do throws(APIRefusal) {
+            let parameters = try APIParameters(request.fields)
+            let paths = try parameters.texts("expand")
+            let reply = try dispatch(request, parameters, in: place, now: now)
+            if request.method == .get { try parameters.finish() }
+            return try written(reply, expanding: paths, in: place, request)
+        } catch {
+            return refused(error, request, in: place)
+        }
+    }
+
+    private mutating func dispatch(
+        _ request: APIRequest, _ parameters: APIParameters, in place: Int, now: Int64
+    ) throws(APIRefusal) -> APIReply {
+        let parts = request.path.split(separator: "/").map(String.init)
+        switch (parts.first, parts.dropFirst().first) {
+        case ("v1", "accounts"):
+            return try accountCall(request.method, Array(parts.dropFirst(2)), parameters, now: now)
+        case ("v1", _):
+            return try books[place].answer(
+                request.method, Array(parts.dropFirst()), parameters)
+        case ("twin", "clock"): return try clockCall(request.method, parameters, now: now)
+        case ("twin", "faults"): return try faultCall(request.method, parameters)
+        case ("twin", "webhook_endpoints"):
+            return try rollCall(request.method, Array(parts.dropFirst(2)), parameters)
+        case ("twin", _):
+            return try books[place].control(
+                request.method, Array(parts.dropFirst()), parameters)
+        default: throw TwinBooks.unknownAddress(request.method, parts)
+        }
+    }
+
+    // MARK: Calls about the twin itself
+
+    private mutating func accountCall(
+        _ method: APIRequest.Method, _ rest: [String], _ parameters: APIParameters, now: Int64
+    ) throws(APIRefusal) -> APIReply {
+        let account: String
+        switch (method, rest.count) {
+        case (.post, 0):
+            parameters.tree.markRead()
+            account = books[0].ids.string(.account, ObjectSerial(UInt64(books.count)))
+            open(account, now: now)
+        case (.get, 1): account = rest[0]
+        default: throw TwinBooks.unknownAddress(method, ["accounts"] + rest)
+        }
+        guard let place = placeOfAccount[account] else {
+            throw TwinBooks.noSuch("account", account, parameter: "account", status: 404)
+        }
+        var writer = JSONWriter()
+        books[place].writeAccount(into: &writer)
+        return .written(writer.bytes, id: account)
+    }
+
+    private mutating func clockCall(
+        _ method: APIRequest.Method, _ parameters: APIParameters, now: Int64
+    ) throws(APIRefusal) -> APIReply {
+        var time = now
+        if method == .post {
+            let seconds = try parameters.integer("advance")
+            let target = try parameters.integer("to")
+            try parameters.finish()
+            time = target ?? now + (seconds ?? 0)
+            guard time >= now, time - now <= 3_660 * TwinBalance.daySeconds else {
+                throw APIRefusal(
+                    message: "The twin's clock goes ahead only, and ten years at most; it is "
+                        + "\(now).", parameter: target == nil ? "advance" : "to")
+            }
+            ahead += time - now
+            _ = advance(to: time)
+        }
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.member("object", "twin.clock")
+        writer.member("now", time)
+        writer.endObject()
+        return .written(writer.bytes, id: nil)
+    }
+
+    private mutating func faultCall(
+        _ method: APIRequest.Method, _ parameters: APIParameters
+    ) throws(APIRefusal) -> APIReply {
+        switch method {
+        case .get: break
+        case .delete: faults = TwinFaults()
+        case .post: try faults.change(parameters)
+        }
+        var writer = JSONWriter()
+        faults.write(into: &writer)
+        return .written(writer.bytes, id: nil)
+    }
+
+    /// Gives an endpoint a new secret; both are good until the old one is dropped.
+    private mutating func rollCall(
+        _ method: APIRequest.Method, _ rest: [String], _ parameters: APIParameters
+    ) throws(APIRefusal) -> APIReply {
+        guard method == .post, rest.count == 2, rest[1] == "roll" else {
+            throw TwinBooks.unknownControl(method, ["webhook_endpoints"] + rest)
+        }
+        let keepsOld = try parameters.bool("keep_old") ?? true
+        try parameters.finish()
+        let ref = try books[0].livingEndpoint(rest[0])
+        let old = books[0].webhookEndpoints[ref].secrets
+        let new = books[0].newSecret(of: ref, generation: requests)
+        books[0].webhookEndpoints[ref].secrets = keepsOld ? [new] + old.prefix(1) : [new]
+        var writer = JSONWriter()
+        books[0].write(ref, showsSecret: true, into: &writer)
+        return .written(writer.bytes, id: rest[0])
+    }
+}
+
+extension String {
+    /// A date, and since 2024 a name behind it: `2025-09-30.clover`.
+    fileprivate var isVersion: Bool {
+        wholeMatch(of: #/\d{4}-\d{2}-\d{2}(\.[a-z_]+)?(;.*)?/#) != nil
+    }
+}

@@ -1,0 +1,229 @@
+/// Customers, payment methods, payment intents and charges as Stripe's API writes them.
+extension TwinBooks {
+    func write(
+        _ ref: Ref<TwinCustomer>, _ customer: TwinCustomer, into writer: inout JSONWriter
+    ) {
+        writer.beginObject()
+        writer.member("id", id(ref))
+        writer.member("object", "customer")
+        if customer.isDeleted {
+            writer.member("deleted", true)
+            writer.endObject()
+            return
+        }
+        if let address = customer.address { writer.address(address) } else {
+            writer.nulls("address")
+        }
+        writer.member("balance", 0)
+        writer.member("created", customer.created)
+        writer.nulls("currency", "default_source")
+        writer.member("delinquent", false)
+        writer.member("description", customer.description)
+        writer.nulls("discount")
+        writer.member("email", customer.email)
+        writer.member("invoice_prefix", String(id(ref).suffix(8)).uppercased())
+        writer.object("invoice_settings") {
+            $0.nulls("custom_fields")
+            $0.member("default_payment_method", customer.defaultMethod.map { id($0) })
+            $0.nulls("footer", "rendering_options")
+        }
+        writer.member("livemode", false)
+        writer.fields("metadata", customer.metadata)
+        writer.member("name", customer.name)
+        writer.member("next_invoice_sequence", 1)
+        writer.member("phone", customer.phone)
+        writer.emptyArray("preferred_locales")
+        writer.shipping(customer.shipping)
+        writer.member("tax_exempt", "none")
+        writer.nulls("test_clock")
+        writer.endObject()
+    }
+
+    func write(
+        _ ref: Ref<TwinPaymentMethod>, _ method: TwinPaymentMethod,
+        _ expansion: Expansion = .none, into writer: inout JSONWriter
+    ) {
+        writer.beginObject()
+        writer.member("id", id(ref))
+        writer.member("object", "payment_method")
+        writer.member("allow_redisplay", "unspecified")
+        writer.billing(method.billing.value)
+        writer.object("card") {
+            $0.member("brand", method.card.brand)
+            writeChecks(method.card, into: &$0)
+            $0.member("country", method.card.country)
+            $0.member("display_brand", method.card.brand)
+            $0.member("exp_month", method.expiryMonth)
+            $0.member("exp_year", method.expiryYear)
+            $0.member("fingerprint", fingerprint(of: method))
+            $0.member("funding", method.card.funding)
+            $0.nulls("generated_from")
+            $0.member("last4", method.card.lastFour)
+            $0.object("networks") {
+                $0.texts("available", [method.card.brand])
+                $0.nulls("preferred")
+            }
+            $0.member("regulated_status", "unregulated")
+            $0.object("three_d_secure_usage") { $0.member("supported", true) }
+            $0.nulls("wallet")
+        }
+        writer.member("created", method.created)
+        write("customer", method.customer, expansion, into: &writer) { ref, _, writer in
+            write(ref, customers[ref], into: &writer)
+        }
+        writer.nulls("customer_account")
+        writer.member("livemode", false)
+        writer.fields("metadata", method.metadata)
+        writer.member("type", "card")
+        writer.endObject()
+    }
+
+    private func writeChecks(_ card: TestCard, into writer: inout JSONWriter) {
+        writer.object("checks") {
+            $0.member("address_line1_check", card.checkLine1)
+            $0.member("address_postal_code_check", card.checkPostalCode)
+            $0.member("cvc_check", card.checkCVC)
+        }
+    }
+
+    /// A card keeps its fingerprint from one payment method to the next.
+    func fingerprint(of method: TwinPaymentMethod) -> String {
+        if let fingerprint = method.fingerprint { return fingerprint }
+        var out = JSONBytes()
+        ids.writeFingerprint(ObjectSerial(UInt64(method.card.number) ?? 0), into: &out)
+        return String(decoding: out.bytes, as: UTF8.self)
+    }
+
+    func write(
+        _ ref: Ref<TwinPaymentIntent>, _ intent: TwinPaymentIntent,
+        _ expansion: Expansion = .none, into writer: inout JSONWriter
+    ) {
+        let details = intent.details.value
+        writer.beginObject()
+        writer.member("id", id(ref))
+        writer.member("object", "payment_intent")
+        writer.member("amount", intent.amount)
+        writer.member("amount_capturable", intent.amountCapturable)
+        writer.object("amount_details") { $0.emptyObject("tip") }
+        writer.member("amount_received", intent.amountReceived)
+        writer.nulls("application", "application_fee_amount")
+        writeAutomaticMethods(intent, into: &writer)
+        writer.member("canceled_at", intent.canceledAt)
+        writer.member("cancellation_reason", intent.cancellationReason)
+        writer.member("capture_method", intent.captureMethod.rawValue)
+        writer.member("client_secret", clientSecret(of: ref))
+        writer.member("confirmation_method", intent.confirmsManually ? "manual" : "automatic")
+        writer.member("created", intent.created)
+        writer.member("currency", intent.currency.code)
+        write("customer", intent.customer, expansion, into: &writer) { ref, _, writer in
+            write(ref, customers[ref], into: &writer)
+        }
+        writer.nulls("customer_account")
+        writer.member("description", details.description)
+        writer.nulls("excluded_payment_method_types")
+        writer.key("last_payment_error")
+        writeLastError(of: intent, into: &writer)
+        write("latest_charge", intent.latestCharge, expansion, into: &writer) { ref, below, writer in
+            write(ref, charges[ref], below, into: &writer)
+        }
+        writer.member("livemode", false)
+        writer.object("managed_payments") { $0.member("enabled", false) }
+        writer.fields("metadata", details.metadata)
+        writeNextAction(ref, intent, into: &writer)
+        writer.nulls("on_behalf_of")
+        write("payment_method", intent.method, expansion, into: &writer) { ref, below, writer in
+            write(ref, methods[ref], below, into: &writer)
+        }
+        writer.nulls("payment_method_configuration_details")
+        writeMethodOptions(into: &writer)
+        writer.texts("payment_method_types", ["card"])
+        writer.nulls("processing")
+        writer.member("receipt_email", details.receiptEmail)
+        writer.nulls("review")
+        writer.member("setup_future_usage", intent.setupFutureUsage)
+        writer.shipping(details.shipping)
+        writer.nulls("source")
+        writer.member("statement_descriptor", details.statementDescriptor)
+        writer.member("statement_descriptor_suffix", details.statementDescriptorSuffix)
+        writer.member("status", intent.status.rawValue)
+        writer.nulls("transfer_data")
+        writer.member("transfer_group", details.transferGroup)
+        writer.endObject()
+    }
+
+    private func writeAutomaticMethods(
+        _ intent: TwinPaymentIntent, into writer: inout JSONWriter
+    ) {
+        guard intent.usesAutomaticMethods else {
+            return writer.nulls("automatic_payment_methods")
+        }
+        writer.object("automatic_payment_methods") {
+            $0.member("allow_redirects", intent.allowsRedirects ? "always" : "never")
+            $0.member("enabled", true)
+        }
+    }
+
+    private func writeMethodOptions(into writer: inout JSONWriter) {
+        writer.object("payment_method_options") {
+            $0.object("card") {
+                $0.nulls("installments", "mandate_options", "network")
+                $0.member("request_three_d_secure", "automatic")
+            }
+        }
+    }
+
+    /// Stripe's browser library is handed this; nobody else needs it.
+    func clientSecret(of ref: Ref<TwinPaymentIntent>) -> String {
+        let serial = ObjectSerial(UInt64(ref.index) + 1)
+        return "\(id(ref))_secret_\(String(ids.noise(serial, salt: 7), radix: 36))"
+    }
+
+    private func writeNextAction(
+        _ ref: Ref<TwinPaymentIntent>, _ intent: TwinPaymentIntent, into writer: inout JSONWriter
+    ) {
+        guard intent.status == .requiresAction else { return writer.nulls("next_action") }
+        writer.object("next_action") {
+            if let returnURL = intent.returnURL {
+                $0.object("redirect_to_url") {
+                    $0.member("return_url", returnURL)
+                    $0.member("url", "/twin/payment_intents/\(id(ref))/authenticate")
+                }
+                $0.member("type", "redirect_to_url")
+            } else {
+                $0.member("type", "use_stripe_sdk")
+                $0.object("use_stripe_sdk") { $0.member("type", "three_d_secure_redirect") }
+            }
+        }
+    }
+
+    private func writeLastError(
+        of intent: TwinPaymentIntent, into writer: inout JSONWriter
+    ) {
+        guard let failure = intent.failure else { return writer.null() }
+        writer.beginObject()
+        let isUnauthenticated = failure == .authenticationRequired
+        if !isUnauthenticated {
+            writer.member("advice_code", failure.adviceCode)
+            writer.member("charge", intent.latestCharge.map { id($0) })
+        }
+        let code = isUnauthenticated ? "payment_intent_authentication_failure" : failure.errorCode
+        writer.member("code", code)
+        if !isUnauthenticated { writer.member("decline_code", failure.declineCode) }
+        writer.member("doc_url", "https://docs.stripe.com/error-codes/\(code.dashed)")
+        writer.member(
+            "message",
+            isUnauthenticated
+                ? "The provided PaymentMethod has failed authentication." : failure.message)
+        if let method = intent.failedMethod {
+            writer.key("payment_method")
+            write(method, methods[method], into: &writer)
+        }
+        writer.member("type", isUnauthenticated ? "invalid_request_error" : "card_error")
+        writer.endObject()
+    }
+}
+
+extension String {
+    /// As Stripe spells codes in its addresses.
+    var dashed: String { replacing("_", with: "-") }
+}

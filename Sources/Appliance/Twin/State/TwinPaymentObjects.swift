@@ -1,0 +1,156 @@
+/// A value that many objects share and that never changes: an object that has another value gets
+/// another box. So a million payments alike cost a pointer each.
+final class Shared<Value: Sendable>: Sendable {
+    let value: Value
+    init(_ value: Value) { self.value = value }
+}
+
+struct TwinAddress: Hashable, Sendable {
+    var city: String?
+    var country: String?
+    var line1: String?
+    var line2: String?
+    var postalCode: String?
+    var state: String?
+}
+
+/// `billing_details`.
+struct BillingDetails: Hashable, Sendable {
+    var address = TwinAddress()
+    var email: String?
+    var name: String?
+    var phone: String?
+}
+
+/// `shipping`.
+struct ShippingDetails: Hashable, Sendable {
+    var address = TwinAddress()
+    var name: String?
+    var phone: String?
+    var carrier: String?
+    var trackingNumber: String?
+}
+
+struct TwinCustomer: TwinObject {
+    static let prefix = StripeIDs.Prefix.customer
+    static let name = "customer"
+
+    let created: Int64
+    var address: TwinAddress?
+    var description: String?
+    var email: String?
+    var name: String?
+    var phone: String?
+    var shipping: ShippingDetails?
+    var metadata: [FormField] = []
+    var defaultMethod: Ref<TwinPaymentMethod>?
+    var methods: [Ref<TwinPaymentMethod>] = []
+    /// Also the charges and payment intents made for it, for lists.
+    var charges: [Ref<TwinCharge>] = []
+    var intents: [Ref<TwinPaymentIntent>] = []
+    var isDeleted = false
+}
+
+/// A card. What it does is what the test card does that it is one of.
+struct TwinPaymentMethod: TwinObject {
+    static let prefix = StripeIDs.Prefix.paymentMethod
+    static let name = "payment_method"
+
+    let created: Int64
+    let card: TestCard
+    /// Where a scenario made up a card of its own.
+    var fingerprint: String?
+    var expiryMonth: Int64 = 8
+    var expiryYear: Int64
+    var billing: Shared<BillingDetails>
+    var customer: Ref<TwinCustomer>?
+    /// A method that was detached cannot be used again.
+    var isDetached = false
+    var metadata: [FormField] = []
+}
+
+/// What a merchant tells about a payment, in the payment intent and copied into its charge.
+struct PaymentDetails: Hashable, Sendable {
+    var description: String?
+    var metadata: [FormField] = []
+    var receiptEmail: String?
+    var shipping: ShippingDetails?
+    var statementDescriptor: String?
+    var statementDescriptorSuffix: String?
+    var transferGroup: String?
+}
+
+struct TwinPaymentIntent: TwinObject {
+    static let prefix = StripeIDs.Prefix.paymentIntent
+    static let name = "payment_intent"
+
+    enum Status: String, Sendable {
+        case requiresPaymentMethod = "requires_payment_method"
+        case requiresConfirmation = "requires_confirmation"
+        case requiresAction = "requires_action"
+        case requiresCapture = "requires_capture"
+        case succeeded
+        case canceled
+    }
+
+    enum CaptureMethod: String, Sendable {
+        case automatic
+        /// Stripe's default since 2024-04-10: the balance transaction comes a moment later.
+        case automaticAsync = "automatic_async"
+        case manual
+    }
+
+    let created: Int64
+    var amount: Int64
+    var amountCapturable: Int64 = 0
+    var amountReceived: Int64 = 0
+    var currency: Currency
+    var status = Status.requiresPaymentMethod
+    var captureMethod = CaptureMethod.automaticAsync
+    var confirmsManually = false
+    var customer: Ref<TwinCustomer>?
+    var method: Ref<TwinPaymentMethod>?
+    var latestCharge: Ref<TwinCharge>?
+    /// Attempts before the latest, oldest first.
+    var earlierCharges: [Ref<TwinCharge>] = []
+    var details: Shared<PaymentDetails>
+    /// Why the last attempt failed, and with what.
+    var failure: DeclineCode?
+    var failedMethod: Ref<TwinPaymentMethod>?
+    var canceledAt: Int64?
+    var cancellationReason: String?
+    var setupFutureUsage: String?
+    var returnURL: String?
+    var usesAutomaticMethods = false
+    var allowsRedirects = true
+    /// The scenario's word on what the card does: only in-process calls and `twin[…]` set it.
+    var declineOrder: DeclineCode?
+}
+
+struct TwinCharge: TwinObject {
+    static let prefix = StripeIDs.Prefix.charge
+    static let name = "charge"
+
+    let created: Int64
+    let amount: Int64
+    var amountCaptured: Int64 = 0
+    var amountRefunded: Int64 = 0
+    let currency: Currency
+    var failure: DeclineCode?
+    var isCaptured = false
+    /// The authorisation was given up.
+    var isReleased = false
+    var isAuthenticated = false
+    var intent: Ref<TwinPaymentIntent>?
+    var customer: Ref<TwinCustomer>?
+    var method: Ref<TwinPaymentMethod>
+    var billing: Shared<BillingDetails>
+    var details: Shared<PaymentDetails>
+    var transaction: Ref<TwinTransaction>?
+    var dispute: Ref<TwinDispute>?
+    var refunds: [Ref<TwinRefund>] = []
+
+    /// What may still be refunded.
+    var refundable: Int64 { isCaptured ? amountCaptured - amountRefunded : 0 }
+    var isRefunded: Bool { isReleased || (isCaptured && amountRefunded == amountCaptured) }
+}

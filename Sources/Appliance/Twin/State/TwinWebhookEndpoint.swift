@@ -1,0 +1,15 @@
+/// A webhook endpoint as the API keeps it.
+struct TwinWebhookEndpoint: TwinObject {
+    static let prefix = StripeIDs.Prefix.webhookEndpoint
+    static let name = "webhook endpoint"
+
+    let created: Int64
+    var url: String
+    /// The newest first; shown once, when it is made.
+    var secrets: [String]
+    var enabledEvents: [String]
+    var description: String?
+    var metadata: [FormField] = []
+    var isEnabled = true
+    var isDeleted = false
+}

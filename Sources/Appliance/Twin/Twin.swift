@@ -1,0 +1,161 @@
+import Foundation
+import Synchronization
+
+/// A stateful stand-in for the parts of Stripe's API that payment backends use.
+///
+/// Every call, over HTTP or in process, is one `APIRequest` that is handled at once under one
+/// lock; what it changes becomes events, told in order before the call returns. Calls that change
+/// something are written to a journal, if there is one, and read again from it at the next start.
+final class Twin: Sendable {
+    private struct Guarded {
+        var state: TwinState
+        var journal: TwinJournal?
+        /// The twin's time of the last call.
+        var now: Int64
+    }
+
+    private let guarded: Mutex<Guarded>
+    private let clock: @Sendable () -> Int64
+    private let onEvent: (@Sendable (TwinEvent) -> Void)?
+
+    /// A twin that lives in memory only.
+    ///
+    /// - Parameters:
+    ///   - clock: seconds since 1970; steps back are ignored.
+    ///   - onEvent: told each new event, in order and under the twin's lock: it must be quick and
+    ///     must not call the twin. Nil spares the writing of bodies until they are asked for.
+    init(
+        settings: TwinSettings, clock: @escaping @Sendable () -> Int64 = Twin.systemClock,
+        onEvent: (@Sendable (TwinEvent) -> Void)? = nil
+    ) {
+        let now = clock()
+        guarded = Mutex(
+            Guarded(state: TwinState(settings: settings, now: now), journal: nil, now: now))
+        self.clock = clock
+        self.onEvent = onEvent
+    }
+
+    /// A twin whose calls are kept in `folder` and made again when it is opened the next time.
+    ///
+    /// What is made again tells no events. The fees, schedules and delays are the settings' own,
+    /// so other settings than last time make other books.
+    ///
+    /// - Throws: where the folder cannot be used, or holds the journal of another seed.
+    init(
+        settings: TwinSettings, folder: String,
+        clock: @escaping @Sendable () -> Int64 = Twin.systemClock,
+        onEvent: (@Sendable (TwinEvent) -> Void)? = nil
+    ) throws(TwinError) {
+        let journal = try TwinJournal(folder: folder, seed: settings.seed, now: clock())
+        var state = TwinState(settings: settings, now: journal.start)
+        var now = journal.start
+        try journal.read { entry in
+            now = entry.now
+            _ = state.advance(to: now)
+            if let request = entry.request {
+                state.requests = entry.number - 1
+                _ = state.answer(request, now: now)
+                now = max(now, state.books[0].now)
+            }
+            state.dropUntold()
+        }
+        guarded = Mutex(Guarded(state: state, journal: journal, now: now))
+        self.clock = clock
+        self.onEvent = onEvent
+    }
+
+    /// The machine's clock in seconds since 1970.
+    static let systemClock: @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }
+
+    /// Answers one call.
+    func handle(_ request: APIRequest) -> APIAnswer {
+        guarded.withLock { guarded in
+            let hasPassed = pass(&guarded)
+            let called = guarded.now
+            let answer = guarded.state.answer(request, now: called)
+            guarded.now = max(called, guarded.state.books[0].now)
+            if request.isKept, !answer.isReplayed {
+                guarded.journal?.write(
+                    .init(now: called, number: guarded.state.requests, request: request))
+            } else if hasPassed {
+                guarded.journal?.write(.init(now: called, number: 0, request: nil))
+            }
+            tell(&guarded)
+            return answer
+        }
+    }
+
+    /// Lets what is due by now happen: payouts, settlements, deadlines. Every call does so first;
+    /// this is for times when nobody calls.
+    func tick() {
+        guarded.withLock { guarded in
+            guard pass(&guarded) else { return }
+            guarded.journal?.write(.init(now: guarded.now, number: 0, request: nil))
+            tell(&guarded)
+        }
+    }
+
+    private func pass(_ guarded: inout Guarded) -> Bool {
+        guarded.now = max(guarded.now, clock() + guarded.state.ahead)
+        return guarded.state.advance(to: guarded.now)
+    }
+
+    private func tell(_ guarded: inout Guarded) {
+        if let onEvent { guarded.state.takeUntold(onEvent) } else { guarded.state.dropUntold() }
+    }
+
+    // MARK: What is asked in process
+
+    /// Where webhooks go now.
+    var endpoints: [TwinEndpoint] { guarded.withLock { $0.state.endpoints } }
+
+    /// The twin's own time in seconds since 1970: the clock handed in, and what was advanced.
+    var now: Int64 { guarded.withLock { max($0.now, clock() + $0.state.ahead) } }
+
+    /// Why the journal can no longer be written, nil while it can.
+    var journalFailure: TwinError? { guarded.withLock { $0.journal?.failure } }
+
+    /// Available and pending by currency, in minor units.
+    func balance(account: String? = nil) -> [Currency: (available: Int64, pending: Int64)] {
+        read(account) { books in
+            Dictionary(
+                uniqueKeysWithValues: books.balanceLines.map {
+                    ($0.currency, ($0.available, $0.pending))
+                })
+        } ?? [:]
+    }
+
+    /// What became of a payment intent.
+    func result(
+        of paymentIntent: String, account: String? = nil
+    ) throws(APIRefusal) -> PaymentResult {
+        let found = read(account) { books -> PaymentResult? in
+            let known: Ref<TwinPaymentIntent>? = books.ref(
+                paymentIntent, count: books.intents.count)
+            guard let known else { return nil }
+            let intent = books.intents[known]
+            return PaymentResult(
+                paymentIntent: paymentIntent, charge: intent.latestCharge.map { books.id($0) },
+                status: intent.status.rawValue, declineCode: intent.failure?.rawValue)
+        }
+        guard let found, let found else {
+            throw TwinBooks.noSuch(
+                "payment_intent", paymentIntent, parameter: "intent", status: 404)
+        }
+        return found
+    }
+
+    /// Reads an account's books; nil where there is no such account.
+    func read<Result: Sendable>(
+        _ account: String? = nil, _ body: @Sendable (TwinBooks) -> Result
+    ) -> Result? {
+        guarded.withLock { guarded in
+            guarded.state.place(of: account).map { body(guarded.state.books[$0]) }
+        }
+    }
+}
+
+extension APIRequest {
+    /// Whether the call changes what the journal must bring back.
+    fileprivate var isKept: Bool { method != .get && path != "/twin/faults" }
+}
