@@ -275,7 +275,11 @@ extension ReconciliationRun {
         var changed: [Settlement] = []
         for settlement in open {
             var again = matcher.match(settlement.statement, bookedBy: settlement.bookedBy)
-            if let other = try undone(again, booked, store) {
+            // It was seen to be undone before, and is open for its fee alone.
+            let isUndone = settlement.finding == .none && settlement.transaction == nil
+            if again.finding == .missing, isUndone {
+                again.finding = .none
+            } else if let other = try undone(again, booked, store) {
                 again.finding = .none
                 changed.append(other)
             }
