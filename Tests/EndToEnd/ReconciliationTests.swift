@@ -78,8 +78,13 @@ struct ReconciliationEndToEndTests {
         let world = try await World()
         _ = try await world.twin.post(
             "/twin/bulk", ["count": "2000", "currencies[]": "usd", "events": "false"])
+        let paidAt = Date()
         try await world.start()
         _ = try await world.twin.post("/twin/faults", ["latency_ms": "150"])
+        // A period ends before the second that it is asked for in.
+        try await eventually("the second of the payments is over") {
+            Date().timeIntervalSince(paidAt) > 1.1
+        }
         let asked = try await world.api(.post, "/api/v1/reconciliations", body: "{}")
         let id = asked["id"].text
         var pages = 0

@@ -102,7 +102,7 @@ extension StatementStore {
             SELECT created, id, type, source, category, currency, amount, fee, net, available_on,
                 converted, transaction_id, finding, fee_state, booked_by
             FROM settlements WHERE (created, id) > (?1, ?2) AND created >= ?3 AND created < ?4
-                AND booked_by = ?5 AND open = 0 ORDER BY created, id LIMIT ?6
+                AND booked_by = ?5 AND \(Self.isBooked) ORDER BY created, id LIMIT ?6
             """,
             {
                 $0.bind(1, place.created)

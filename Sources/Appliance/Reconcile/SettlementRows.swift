@@ -20,6 +20,9 @@ extension StatementStore {
         transaction_id, finding, fee_state, booked_by
         """
 
+    /// Whether what a run appended for a row is booked: its fee, or, where it has none, all of it.
+    static let isBooked = "(fee_state = 1 OR (fee_state = 0 AND finding = 0))"
+
     /// Stores a page, and with it that the page before is wholly done.
     ///
     /// What an earlier reading, or this one before a crash, knew of who booked a row stays.
@@ -193,9 +196,9 @@ extension StatementStore {
         try rows(
             """
             SELECT currency, count(*), sum(open = 0), sum(amount), sum(fee), sum(net),
-                sum(booked_by IS ?3 AND open = 0),
+                sum(booked_by IS ?3 AND \(Self.isBooked)),
                 -- What stands alone was booked whole; of the others, their fee.
-                sum(CASE WHEN booked_by IS ?3 AND open = 0
+                sum(CASE WHEN booked_by IS ?3 AND \(Self.isBooked)
                     THEN iif(fee_state = 0, -net, fee) ELSE 0 END)
             FROM settlements WHERE created >= ?1 AND created < ?2 GROUP BY currency
             """,
