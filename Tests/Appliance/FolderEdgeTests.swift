@@ -11,13 +11,14 @@ private let allowed: [String: Set<String>] = [
     "Stages": ["Gate", "Validate", "Features", "Score", "Ledger"],
     "Redrive": ["Gate", "Validate", "Features", "Score", "Ledger", "Stages"],
     "Replay": ["Gate", "Validate", "Features", "Score", "Ledger", "Stages", "Redrive"],
-    "Console": ["Redrive"],
+    "Reconcile": ["Gate", "Ledger"],
+    "Console": ["Reconcile", "Redrive"],
     "Twin": ["Gate"],
 ]
 
 /// Who may import what the product keeps at its rim.
 private let rim: [String: Set<String>] = [
-    "Hummingbird": ["Gate", "Console", "Twin", "Command"], "GRDB": ["Ledger"],
+    "Hummingbird": ["Gate", "Console", "Twin", "Command"], "GRDB": ["Ledger", "Reconcile"],
     "ArgumentParser": ["Command", "Twin"], "CXGBoost": ["Score"], "CSimdjson": ["Vocabulary"],
     "Yams": ["Command"], "Configuration": ["Command"], "COpenSSL": [],
 ]

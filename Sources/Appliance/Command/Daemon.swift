@@ -46,6 +46,7 @@ final class Daemon: Sendable {
     private let clock: any LogClock
     private let folder: DataFolder
     private let reserve: ReserveFile
+    private let reconciler: Reconciler
 
     /// From one sync of a topic to its next: more of them a second cost the disk, and so the gate,
     /// more than they gain.
@@ -78,6 +79,16 @@ final class Daemon: Sendable {
             path: folder.ledger, clockMilliseconds: { clock.now().milliseconds })
         admission = try AdmissionSnapshot.restore(
             from: folder.gateSnapshot, topic: topics[.webhookReceived], logger: logger)
+        let endpoints = settings.endpoints
+        reconciler = Reconciler(
+            settings: settings.reconcile,
+            client: settings.stripeKey.map {
+                StripeClient(
+                    transport: HTTPStripeTransport(base: settings.stripeBase, key: $0))
+            },
+            ledger: ledger, ledgerPath: folder.ledger, admission: admission,
+            accepts: { mode in endpoints.contains { $0.livemode.accepts(mode) } }, clock: clock,
+            counters: counters, logger: logger)
     }
 
     /// Runs until SIGTERM or SIGINT, then drains and closes.
@@ -96,7 +107,7 @@ final class Daemon: Sendable {
         // stage after the one that feeds it.
         let services: [any Service] =
             [adminServer(onListening), PoisonWatch(log: log), upkeep()]
-            + (try pipeline.services().reversed()) + [webhookServer(onListening)]
+            + (try pipeline.services().reversed()) + [reconciler, webhookServer(onListening)]
         var configuration = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) } + extra,
             gracefulShutdownSignals: signals, logger: logger)
@@ -144,6 +155,7 @@ final class Daemon: Sendable {
             list: LetterList(view: LogView(log: log, topics: topics, ledger: ledger)),
             redriver: redriver, dataPath: DataFolder.canonical(folder.path)
         ).add(to: router)
+        ReconciliationRoutes(reconciler: reconciler).add(to: router)
         return HTTPService(
             role: "admin", address: settings.admin, responder: router.buildResponder(),
             server: .http1(), logger: logger

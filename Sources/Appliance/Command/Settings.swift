@@ -30,6 +30,10 @@ struct Settings: Sendable {
     var segmentByteCountMax = 256 << 20
     /// Days that `webhook.received` and the derived topics are kept; nil for ever.
     var retentionDays: Int?
+    /// Where Stripe's API is, and the key for it; without a key nothing is reconciled.
+    var stripeBase = "https://api.stripe.com"
+    var stripeKey: String?
+    var reconcile = ReconcilerSettings()
     var logLevel = "info"
     var logFormat = LogFormat.json
 
@@ -74,6 +78,14 @@ enum SettingsKey: String, CaseIterable {
     case movementsMax = "features.movements_max"
     case segmentBytesMax = "log.segment_bytes_max"
     case retentionDays = "log.retention_days"
+    case stripeBase = "stripe.api_base"
+    case stripeKey = "stripe.api_key"
+    case stripeKeyFile = "stripe.api_key_file"
+    case reconcileAt = "reconcile.at"
+    case reconcileGraceHours = "reconcile.grace_hours"
+    case sweepMinutes = "sweep.every_minutes"
+    case sweepDelaySeconds = "sweep.delay_seconds"
+    case sweepAlertDays = "sweep.alert_days"
     case logLevel = "logging.level"
     case logFormat = "logging.format"
 

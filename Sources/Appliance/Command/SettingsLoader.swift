@@ -88,12 +88,54 @@ struct SettingsLoader {
         settings.segmentByteCountMax =
             try integer(.segmentBytesMax, (1 << 20)...(1 << 30)) ?? settings.segmentByteCountMax
         settings.retentionDays = try integer(.retentionDays, 1...36_500)
+        settings.stripeBase = try stripeBase() ?? settings.stripeBase
+        settings.stripeKey = try stripeKey()
+        settings.reconcile = try reconcile()
         settings.logLevel = text(.logLevel) ?? settings.logLevel
         settings.logFormat = try choice(.logFormat, default: settings.logFormat)
         settings.livemode = try choice(
             .webhookLivemode, default: settings.profile == .dev ? .test : .live)
         settings.endpoints = try endpoints(settings.livemode, needsSecrets: needsSecrets)
         return settings
+    }
+
+    private func stripeBase() throws -> String? {
+        guard let base = text(.stripeBase) else { return nil }
+        guard let url = URL(string: base), ["http", "https"].contains(url.scheme), url.host() != nil
+        else {
+            throw SettingsError.badValue(
+                key: SettingsKey.stripeBase.rawValue, value: base,
+                expected: "an address such as https://api.stripe.com")
+        }
+        return base.hasSuffix("/") ? String(base.dropLast()) : base
+    }
+
+    private func stripeKey() throws -> String? {
+        if let path = text(.stripeKeyFile) {
+            return Self.split(try Self.readSecret(at: path)).first
+        }
+        return string(SettingsKey.stripeKey.rawValue, isSecret: true)
+    }
+
+    private func reconcile() throws -> ReconcilerSettings {
+        var reconcile = ReconcilerSettings()
+        let at = text(.reconcileAt) ?? "02:30"
+        if at != "off" {
+            guard let minute = ReconcileSchedule.minute(of: at) else {
+                throw SettingsError.badValue(
+                    key: SettingsKey.reconcileAt.rawValue, value: at,
+                    expected: "a time of day in UTC such as 02:30, or off")
+            }
+            reconcile.schedule.nightlyMinute = minute
+        }
+        let hours = try integer(.reconcileGraceHours, 0...720) ?? 48
+        reconcile.limits.graceSeconds = Int64(hours) * 3600
+        let minutes = try integer(.sweepMinutes, 0...1440) ?? 60
+        reconcile.schedule.sweepSeconds = minutes == 0 ? nil : Int64(minutes) * 60
+        reconcile.sweep.delaySeconds = Int64(try integer(.sweepDelaySeconds, 0...86_400) ?? 300)
+        reconcile.sweep.alertAgeSeconds =
+            Int64(try integer(.sweepAlertDays, 1...29) ?? 20) * 86_400
+        return reconcile
     }
 
     private func endpoints(

@@ -13,7 +13,8 @@ struct Tillbox: AsyncParsableCommand {
         version: Self.version,
         subcommands: [
             RunCommand.self, DemoCommand.self, Simulate.self, LogCommand.self, LedgerCommand.self,
-            TwinCommand.self, DeadLetterCommand.self, ReplayCommand.self, BenchCommand.self,
+            TwinCommand.self, ReconcileCommand.self, DeadLetterCommand.self, ReplayCommand.self,
+            BenchCommand.self,
         ])
 
     static let version = "0.1.0"

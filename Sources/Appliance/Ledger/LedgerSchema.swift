@@ -2,11 +2,11 @@
 /// holds each to its file, byte for byte.
 enum LedgerSchema {
     /// The version that this program writes and knows.
-    static let version: Int64 = 1
+    static let version: Int64 = 2
 
     /// Each brings a database from its index to the next version.
     static let migrations: [(name: String, sql: String)] = [
-        ("0001_ledger.sql", migration1)
+        ("0001_ledger.sql", migration1), ("0002_reconciliation.sql", migration2),
     ]
 
     private static let migration1 = #"""

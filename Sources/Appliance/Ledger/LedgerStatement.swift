@@ -71,6 +71,26 @@ final class LedgerStatement {
         }
     }
 
+    /// Binds NULL for nil, and an empty text as such.
+    func bind(_ index: Int32, orNull text: String?) {
+        guard let text else {
+            sqlite3_bind_null(handle, index)
+            return
+        }
+        // SAFETY: SQLite copies the text before it returns.
+        sqlite3_bind_text(handle, index, text, -1, copied)
+    }
+
+    /// Binds NULL for nil.
+    func bind(_ index: Int32, orNull number: Int64?) {
+        // SAFETY: `statement` keeps the handle alive.
+        if let number {
+            sqlite3_bind_int64(handle, index, number)
+        } else {
+            sqlite3_bind_null(handle, index)
+        }
+    }
+
     /// Copies the bytes to where they stay until the next run, if there is room.
     private func keep(
         _ bytes: UnsafeRawBufferPointer
@@ -125,9 +145,15 @@ final class LedgerStatement {
         keptCount = 0
     }
 
-    // SAFETY: of the three readers below: the column's memory is SQLite's until the next step, and
+    // SAFETY: of the readers below: the column's memory is SQLite's until the next step, and
     // is copied here.
     func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
+
+    func isNull(_ column: Int32) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
+
+    func integerOrNull(_ column: Int32) -> Int64? { isNull(column) ? nil : integer(column) }
+
+    func textOrNull(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
 
     func text(_ column: Int32) -> String {
         sqlite3_column_text(handle, column).map { String(cString: $0) } ?? ""

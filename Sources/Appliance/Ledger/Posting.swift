@@ -9,6 +9,19 @@ struct AccountName: Hashable, Sendable, CustomStringConvertible {
     static let processor = AccountName("processor:stripe")
     static let fees = AccountName("fees:stripe")
 
+    /// What stands against `processor:stripe` where Stripe moved money by itself.
+    static func counter(_ account: CounterAccount, _ currency: Currency) -> Self {
+        switch account {
+        case .fees: fees
+        case .adjustments: AccountName("adjustments:stripe")
+        case .reserves: AccountName("reserves:stripe")
+        case .transfers: AccountName("transfers:stripe")
+        case .applicationFees: AccountName("fees:application")
+        case .exchange: AccountName("exchange:stripe")
+        case .bank: bank(currency)
+        }
+    }
+
     static func bank(_ currency: Currency) -> Self { AccountName("bank:\(currency.code)") }
     static func disputed(_ merchant: MerchantID) -> Self {
         AccountName("merchant:\(merchant.rawValue):disputed")

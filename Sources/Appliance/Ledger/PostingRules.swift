@@ -201,7 +201,7 @@ extension PostingRules {
             return pair(debit: .bank(currency), credit: .processor, currency, amount)
         case .payoutFailed:
             return pair(debit: .processor, credit: .bank(currency), currency, amount)
-        case .fee: return pair(debit: .fees, credit: .processor, currency, amount)
+        case .fee: return try ownEntries(of: event)
         case .reviewApproved, .reviewDeclined, .held, .released, .refundSettled, .refundUnsettled:
             preconditionFailure("\(kind) comes from no event")
         }
@@ -223,6 +223,18 @@ extension PostingRules {
         ].filter { $0.amount != .zero }
         guard !entries.isEmpty else { throw .amountIsZero }
         return entries
+    }
+
+    /// What Stripe charged or moved by itself. `fee` says which way and `outcome` against what;
+    /// without them the amount is a fee that was taken.
+    private static func ownEntries(of event: PaymentEvent) throws(PostingRefusal) -> [Entry] {
+        guard event.fee == .zero || event.fee.rawValue.magnitude == event.amount.rawValue.magnitude
+        else { throw .amountOverflow }
+        let counter = event.outcome.flatMap(CounterAccount.init) ?? .fees
+        let account = AccountName.counter(counter, event.currency)
+        return event.fee < .zero
+            ? pair(debit: .processor, credit: account, event.currency, event.amount)
+            : pair(debit: account, credit: .processor, event.currency, event.amount)
     }
 
     private static func pair(

@@ -21,6 +21,7 @@ struct StripeEvent {
         case payoutPaid = "payout.paid"
         case payoutFailed = "payout.failed"
         case payoutCanceled = "payout.canceled"
+        case balanceTransaction = "tillbox.balance_transaction"
     }
 
     /// The movements of an event that has some, or why it has none.
@@ -37,6 +38,8 @@ struct StripeEvent {
     let merchant: MerchantID
     /// `data.object`, of whatever type it is.
     let object: JSONValue
+    /// `data.booked`, which only events of our own making have.
+    private let booked: JSONValue?
 
     init(
         _ root: JSONValue, id: EventID, type: HandledType, defaultMerchant: MerchantID
@@ -55,6 +58,7 @@ struct StripeEvent {
         self.created = Instant(seconds: created)
         self.livemode = livemode
         self.object = object
+        booked = root["data"]?.present("booked")
         account = try Self.account(of: root)
         merchant = account.map(MerchantID.init) ?? defaultMerchant
     }
@@ -80,6 +84,7 @@ struct StripeEvent {
         case .disputeFundsWithdrawn, .disputeFundsReinstated: try disputeFunds()
         case .payoutCreated, .payoutUpdated, .payoutPaid, .payoutFailed, .payoutCanceled:
             try payout()
+        case .balanceTransaction: try balanceTransaction(booked: booked)
         }
     }
 

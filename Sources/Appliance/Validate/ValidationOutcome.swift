@@ -25,6 +25,8 @@ enum IgnoredReason: String, Sendable {
     case refundRequiresAction = "refund_requires_action"
     /// An inquiry (`warning_…`) is no dispute yet and moves no money.
     case inquiry
+    /// A balance transaction without a fee, of a movement that a webhook tells of.
+    case nothingCharged = "nothing_charged"
 }
 
 /// Why an event is a dead letter: a stable code for machines, a detail for people.

@@ -11,6 +11,7 @@ final class Counters: Sendable {
         case validated, ignored, deadLetters, redriven
         case scored, rescored, notScored, approved, flagged, blocked, reviewsOpened
         case booked, alreadyBooked, postingsRefused
+        case eventsBackfilled, eventsNearExpiry, reconciliationBreaks
 
         /// The case's name in snake case.
         var label: String {

@@ -77,6 +77,10 @@ struct PostingTests {
                 [Given.scored(Given.event(.fee, "txn"))],
                 ["fees:stripe usd": 1000, "processor:stripe usd": -1000]
             ),
+            (
+                [Given.scored(Given.event(.fee, "txn", fee: -1000))],
+                ["fees:stripe usd": -1000, "processor:stripe usd": 1000]
+            ),
         ] as [([LedgerInput], [String: Int64])])
     func table(inputs: [LedgerInput], expected: [String: Int64]) throws {
         let ledger = try SQLiteLedger.inMemory()

@@ -242,6 +242,32 @@ private enum MovementRows {
             "refused missing_balance_transaction dispute.balance_transactions"),
     ]
 
+    private static let txn = "txn_1PgaxNB7WZ01zgkWEV3TLf40"
+    private static let line = StripeExample.balanceTransaction
+    static let own: [MovementCase] = [
+        MovementCase(
+            "no fee", "tillbox.balance_transaction", line, "ignored nothing_charged"),
+        MovementCase(
+            "a fee", "tillbox.balance_transaction", line.with(["fee": 33, "net": 67]),
+            "fee fee:\(txn) 33 usd"),
+        MovementCase(
+            "a fee given back", "tillbox.balance_transaction",
+            line.with(["type": "refund", "amount": -100, "fee": -33, "net": -67]),
+            "fee fee:\(txn) 33 usd"),
+        MovementCase(
+            "Stripe's own", "tillbox.balance_transaction",
+            line.with(["type": "stripe_fee", "amount": -70, "net": -70, "source": nil]),
+            "fee fee:\(txn) 70 usd"),
+        MovementCase(
+            "a dispute's, which its event books", "tillbox.balance_transaction",
+            line.with(["type": "adjustment", "source": "dp_1", "fee": 15]),
+            "ignored nothing_charged"),
+        MovementCase(
+            "a type that nobody knows", "tillbox.balance_transaction",
+            line.with(["type": "something_new"]),
+            "refused unknown_status balance_transaction.type"),
+    ]
+
     static let payouts: [MovementCase] =
         ["payout.created", "payout.updated", "payout.paid"].flatMap { type in
             ["pending", "in_transit", "paid"].map { status in
@@ -285,6 +311,9 @@ struct MovementsTests {
     @Test("payouts", arguments: MovementRows.payouts)
     func payouts(row: MovementCase) { expect(row) }
 
+    @Test("what reconciliation found", arguments: MovementRows.own)
+    func own(row: MovementCase) { expect(row) }
+
     @Test("any other type moves nothing and is no dead letter", arguments: MovementRows.others)
     func others(row: MovementCase) { expect(row) }
 
@@ -304,7 +333,7 @@ struct MovementsTests {
     func everyTypeHasARow() {
         let rows =
             MovementRows.payments + MovementRows.refunds + MovementRows.disputes
-            + MovementRows.payouts
+            + MovementRows.payouts + MovementRows.own
         #expect(
             Set(rows.map(\.type)) == Set(StripeEvent.HandledType.allCases.map(\.rawValue)))
     }

@@ -1,0 +1,403 @@
+import ArgumentParser
+import Foundation
+import NIOHTTP1
+
+/// `tillbox reconcile …`: Stripe's statement against the ledger, and Stripe's events against the log.
+struct ReconcileCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "reconcile",
+        abstract: "Prove the ledger against Stripe's statement, and fetch what never arrived.",
+        discussion: """
+            run and sweep ask the running daemon; list and show read the data folder. Exit codes: \
+            0 clean, 1 breaks were found, 2 wrong usage, 3 cannot run.
+            """,
+        subcommands: [Run.self, List.self, Show.self, Sweep.self])
+
+    /// How the daemon is reached.
+    struct DaemonOptions: ParsableArguments {
+        @OptionGroup var data: DataOptions
+
+        @Flag(help: "Answer with one JSON document.")
+        var json = false
+
+        func connect() async throws -> ReconcileConnection {
+            let settings = try await data.settings(needsSecrets: false)
+            return ReconcileConnection(address: settings.admin, dataPath: settings.dataPath)
+        }
+    }
+
+    /// Milliseconds between two looks at a run that is under way.
+    fileprivate static let pollMilliseconds = 100
+    /// Findings that a person is shown; programs read all of them.
+    fileprivate static let shownCount = 50
+
+    /// `reconcile run`
+    struct Run: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Compare a period, book what Stripe charged, and say what does not agree.")
+        @OptionGroup var options: DaemonOptions
+        @Option(help: "Begin here: RFC 3339, a UTC date, or Unix seconds. Default: where the last run allows.")
+        var from: PeriodEdge?
+        @Option(help: "End before this; a date is included as a whole. Default: now.")
+        var to: PeriodEdge?
+        @Flag(name: .customLong("dry-run"), help: "Show what would be booked, and change nothing.")
+        var dryRun = false
+
+        mutating func run() async throws {
+            let connection = try await options.connect()
+            let path = "/api/v1/reconciliations"
+            let id = try await connection.send(.POST, path, body: request()) { root in
+                guard let id = root["id"]?.string else { throw connection.strange(path) }
+                return id
+            }
+            let outcome = try await ReconcileCommand.follow(id, connection)
+            let page = "\(path)/\(id)?limit=\(options.json ? 1000 : ReconcileCommand.shownCount)"
+            if options.json {
+                print(try await connection.text(page))
+            } else {
+                print(try await connection.send(.GET, page) { ReconcileText.of($0) })
+            }
+            if let failure = outcome.failure { throw CommandFailure.cannotRun(failure) }
+            guard outcome.isClean else {
+                throw CommandFailure.foundSomething(
+                    outcome.isDry
+                        ? "this is what a run would book or report; nothing was changed"
+                        : "run \(id) found breaks; see: tillbox reconcile show \(id)")
+            }
+        }
+
+        private func request() -> [UInt8] {
+            var writer = JSONWriter()
+            writer.beginObject()
+            if let from { writer.member("from", from.start.seconds) }
+            if let to {
+                let now = Int64(Date().timeIntervalSince1970)
+                writer.member("to", min(to.end.seconds, now))
+            }
+            writer.member("dry_run", dryRun)
+            writer.endObject()
+            return writer.bytes
+        }
+    }
+
+    /// How a run ended.
+    fileprivate struct Outcome {
+        var isClean: Bool
+        var isDry: Bool
+        var failure: String?
+    }
+
+    /// Waits for a run's end, with a bar on a terminal.
+    fileprivate static func follow(
+        _ id: String, _ connection: ReconcileConnection
+    ) async throws -> Outcome {
+        let bar = ProgressBar(label: "reconciling")
+        defer { bar.clear() }
+        var outcome: Outcome?
+        while outcome == nil {
+            outcome = try await connection.send(
+                .GET, "/api/v1/reconciliations/\(id)?limit=1"
+            ) { root in
+                guard let run = root["reconciliation"], let state = run["state"]?.string else {
+                    throw connection.strange("reconciliations")
+                }
+                let count = run["transactions"]?.int64 ?? 0
+                bar.show(
+                    Int64((run["progress"]?.double ?? 0) * 1000), of: 1000,
+                    "\(state), \(count) balance transactions")
+                guard state == "finished" || state == "failed" else { return nil }
+                return Outcome(
+                    isClean: run["clean"]?.bool ?? false, isDry: run["dry_run"]?.bool ?? false,
+                    failure: run["failure"]?.string)
+            }
+            if outcome == nil { try await Task.sleep(for: .milliseconds(pollMilliseconds)) }
+        }
+        guard let outcome else { preconditionFailure("the loop above ends with an outcome") }
+        return outcome
+    }
+
+    /// `reconcile sweep`
+    struct Sweep: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Fetch the events that Stripe has and that never arrived.")
+        @OptionGroup var options: DaemonOptions
+
+        mutating func run() async throws {
+            let connection = try await options.connect()
+            let id = try await connection.send(.POST, "/api/v1/sweeps") { root in
+                guard let id = root["id"]?.int64 else { throw connection.strange("sweeps") }
+                return id
+            }
+            let path = "/api/v1/sweeps/\(id)"
+            var isOver = false
+            var failure: String?
+            while !isOver {
+                try await Task.sleep(for: .milliseconds(ReconcileCommand.pollMilliseconds))
+                (isOver, failure) = try await connection.send(.GET, path) { root in
+                    (root["state"]?.isString("reading") == false, root["failure"]?.string)
+                }
+            }
+            if options.json {
+                print(try await connection.text(path))
+            } else {
+                try await connection.send(.GET, path) { root in
+                    print(
+                        "\(root["events"]?.int64 ?? 0) events at Stripe, "
+                            + "\(root["missed"]?.int64 ?? 0) of them had never arrived")
+                }
+            }
+            if let failure { throw CommandFailure.cannotRun(failure) }
+        }
+    }
+}
+
+// MARK: - Reading the data folder
+
+extension ReconcileCommand {
+    /// Where the ledger is.
+    struct StoreOptions: ParsableArguments {
+        @OptionGroup var data: DataOptions
+
+        /// Hands the store to `body`, also while the daemon runs.
+        func withStore<Value>(_ body: (StatementStore) throws -> Value) async throws -> Value {
+            let folder = try await data.settings(needsSecrets: false).dataPath
+            do {
+                let ledger = try SQLiteLedger.open(
+                    path: "\(folder)/ledger.sqlite", readOnly: true, clockMilliseconds: { 0 })
+                return try body(StatementStore(of: ledger))
+            } catch let error as LedgerError {
+                throw CommandFailure.cannotRun(error.description)
+            }
+        }
+    }
+
+    /// `reconcile list`
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List the runs, newest first.")
+        @OptionGroup var options: StoreOptions
+        @Option(help: "How many at most.") var limit = 20
+        @Flag(help: "Answer with one JSON document.") var json = false
+
+        func validate() throws {
+            guard (1...10_000).contains(limit) else {
+                throw ValidationError("--limit must be from 1 to 10000")
+            }
+        }
+
+        mutating func run() async throws {
+            let limit = limit
+            let reports = try await options.withStore { store in
+                try store.runs(before: nil, limit: limit).map { try store.report($0) }
+            }
+            if json {
+                var writer = JSONWriter()
+                writer.beginObject()
+                writer.key("reconciliations")
+                writer.beginArray()
+                for report in reports {
+                    let name = RunName(number: report.run.id, isDry: false)
+                    report.encode(into: &writer, name: name, progress: nil)
+                }
+                writer.endArray()
+                writer.endObject()
+                print(String(decoding: writer.bytes, as: UTF8.self))
+                return
+            }
+            let columns = [
+                "run", "state", "from", "to", "transactions", "booked", "breaks", "late", "clean",
+            ]
+            print(Table(columns: columns, rows: reports.map(Self.row)).text())
+        }
+
+        private static func row(_ report: RunReport) -> [String: Table.Cell] {
+            let late = report.breaks.first { $0.kind == .late }?.count ?? 0
+            let all = report.breaks.reduce(0) { $0 + $1.count }
+            return [
+                "run": .number(report.run.id), "state": .text(report.run.state.rawValue),
+                "from": .text(ReconcileText.moment(report.run.from)),
+                "to": .text(ReconcileText.moment(report.run.to)),
+                "transactions": .number(report.run.transactions),
+                "booked": .number(report.currencies.reduce(0) { $0 + $1.booked }),
+                "breaks": .number(all - late), "late": .number(late),
+                "clean": .text(report.isClean ? "yes" : "no"),
+            ]
+        }
+    }
+
+    /// `reconcile show RUN`
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show a run with everything that it found and booked.")
+        @OptionGroup var options: StoreOptions
+        @Argument(help: "The run's number, or last.") var run: String
+        @Flag(help: "Answer with one JSON document.") var json = false
+        @Flag(help: "Answer with one line a finding, for a spreadsheet.") var csv = false
+
+        func validate() throws {
+            guard run == "last" || RunName(run) != nil else {
+                throw ValidationError("RUN is a number, as `tillbox reconcile list` has it, or last")
+            }
+            guard !(json && csv) else { throw ValidationError("choose --json or --csv") }
+        }
+
+        mutating func run() async throws {
+            let (words, json, csv) = (run, json, csv)
+            let isClean = try await options.withStore { store in
+                guard let report = try Self.report(words, store) else {
+                    throw CommandFailure.cannotRun(ReconcileRefusal.unknownRun.message)
+                }
+                if csv {
+                    try Self.printCSV(report, store)
+                } else {
+                    let text = try Self.document(report, store, isWhole: json)
+                    print(json ? text : try Self.text(of: text))
+                }
+                return report.isClean
+            }
+            if !isClean { throw CommandFailure.foundSomething(nil) }
+        }
+
+        private static func report(
+            _ words: String, _ store: StatementStore
+        ) throws -> RunReport? {
+            let run =
+                if let name = RunName(words) {
+                    name.isDry ? nil : try store.run(name.number)
+                } else {
+                    try store.runs(before: nil, limit: 1).first
+                }
+            return try run.map { try store.report($0) }
+        }
+
+        /// The document of the API's `GET reconciliations/{id}`, with all findings or the first.
+        private static func document(
+            _ report: RunReport, _ store: StatementStore, isWhole: Bool
+        ) throws -> String {
+            var writer = JSONWriter()
+            writer.beginObject()
+            writer.key("reconciliation")
+            let name = RunName(number: report.run.id, isDry: false)
+            report.encode(into: &writer, name: name, progress: nil)
+            writer.key("findings")
+            writer.beginArray()
+            let now = report.run.finishedAt ?? report.run.to
+            var next: FindingPlace? = .start
+            while let place = next {
+                let limit = isWhole ? 1000 : ReconcileCommand.shownCount
+                let page = try store.findings(of: report.run, after: place, limit: limit)
+                for finding in page.findings { finding.encode(into: &writer, now: now) }
+                next = isWhole ? page.next : nil
+            }
+            writer.endArray()
+            writer.endObject()
+            return String(decoding: writer.bytes, as: UTF8.self)
+        }
+
+        private static func text(of json: String) throws -> String {
+            let document = JSONDocument()
+            return try withExtendedLifetime(document) {
+                ReconcileText.of(try document.parse(Array(json.utf8)))
+            }
+        }
+
+        private static func printCSV(_ report: RunReport, _ store: StatementStore) throws {
+            print(StoredBreak.csvHeader)
+            let name = RunName(number: report.run.id, isDry: false)
+            let now = report.run.finishedAt ?? report.run.to
+            var next: FindingPlace? = .start
+            while let place = next {
+                let page = try store.findings(of: report.run, after: place, limit: 1000)
+                for finding in page.findings { print(finding.csvLine(run: name, now: now)) }
+                next = page.next
+            }
+        }
+    }
+}
+
+/// The edge of a period on the command line: RFC 3339, a UTC date, or Unix seconds.
+struct PeriodEdge: ExpressibleByArgument {
+    /// The moment, or the first second of the day.
+    let start: Instant
+    /// The moment, or the first second of the next day.
+    let end: Instant
+
+    init?(argument: String) {
+        let isDay = (try? Date("\(argument)T00:00:00Z", strategy: .iso8601)) != nil
+        guard let moment = Moment(argument: argument) else { return nil }
+        start = isDay ? Instant(seconds: moment.instant.seconds - 86_399) : moment.instant
+        end = isDay ? Instant(seconds: moment.instant.seconds + 1) : moment.instant
+    }
+}
+
+/// A run as a person reads it.
+enum ReconcileText {
+    static func moment(_ instant: Instant) -> String {
+        guard instant.seconds > 0 else { return "the beginning" }
+        return Date(timeIntervalSince1970: Double(instant.seconds)).formatted(.iso8601)
+    }
+
+    /// - Parameter root: the document of the API's `GET reconciliations/{id}`.
+    static func of(_ root: JSONValue) -> String {
+        guard let run = root["reconciliation"] else { return "" }
+        let currencies = run["currencies"]?.array.map { Array($0).map(currency) } ?? []
+        var parts = [
+            Table(
+                columns: [
+                    "currency", "transactions", "matched", "net", "booked", "ledger", "stripe",
+                    "unexplained",
+                ], rows: currencies
+            ).text()
+        ]
+        let findings = root["findings"]?.array.map { Array($0).map(finding) } ?? []
+        if !findings.isEmpty {
+            parts.append(
+                Table(
+                    columns: ["kind", "status", "subject", "stripe", "ledger", "age"],
+                    rows: findings
+                ).text())
+        }
+        for payout in run["unexplained_payouts"]?.array.map(Array.init) ?? [] {
+            parts.append(
+                "payout \(payout["payout"]?.string ?? "") is not explained by its balance "
+                    + "transactions")
+        }
+        let isClean = run["clean"]?.bool ?? false
+        parts.append("run \(run["id"]?.string ?? ""): \(isClean ? "clean" : "not clean")")
+        return parts.joined(separator: "\n\n")
+    }
+
+    private static func currency(_ json: JSONValue) -> [String: Table.Cell] {
+        let code = json["currency"]?.string ?? ""
+        func money(_ key: StaticString) -> Table.Cell { .text(display(json[key]?.int64, code)) }
+        return [
+            "currency": .text(code), "transactions": .number(json["transactions"]?.int64 ?? 0),
+            "matched": .number(json["matched"]?.int64 ?? 0), "net": money("net"),
+            "booked": .number(json["booked"]?.int64 ?? 0), "ledger": money("ledger"),
+            "stripe": money("stripe"), "unexplained": money("unexplained"),
+        ]
+    }
+
+    private static func finding(_ json: JSONValue) -> [String: Table.Cell] {
+        func side(_ amount: StaticString, _ currency: StaticString) -> Table.Cell {
+            guard let code = json[currency]?.string else { return .none }
+            return .text("\(display(json[amount]?.int64, code)) \(code)")
+        }
+        return [
+            "kind": .text(json["kind"]?.string ?? ""), "status": .text(json["status"]?.string ?? ""),
+            "subject": .text(json["subject"]?.string ?? ""),
+            "stripe": side("stripe_amount", "stripe_currency"),
+            "ledger": side("ledger_amount", "ledger_currency"),
+            "age": .text(age(json["age_seconds"]?.int64 ?? 0)),
+        ]
+    }
+
+    private static func display(_ amount: Int64?, _ code: String) -> String {
+        guard let amount else { return "-" }
+        return Currency(code)?.display(MinorUnits(amount)) ?? String(amount)
+    }
+
+    private static func age(_ seconds: Int64) -> String {
+        seconds >= 86_400
+            ? "\(seconds / 86_400) d" : seconds >= 3600 ? "\(seconds / 3600) h" : "\(seconds / 60) min"
+    }
+}

@@ -1,0 +1,63 @@
+import AsyncHTTPClient
+import Foundation
+import NIOCore
+import NIOHTTP1
+
+/// The admin API of the daemon that holds the data folder.
+struct ReconcileConnection {
+    let address: Settings.Address
+    let dataPath: String
+
+    /// Longest answer read, in bytes.
+    private static let bodyByteCountMax = 32 << 20
+
+    /// Sends a request and hands its answer's JSON to `read`.
+    ///
+    /// - Throws: a `CommandFailure` that says what to do when there is no daemon, or with the
+    ///   daemon's own words when it refuses.
+    func send<Value>(
+        _ method: HTTPMethod, _ path: String, body: [UInt8]? = nil,
+        _ read: (JSONValue) throws -> Value
+    ) async throws -> Value {
+        let (status, bytes) = try await exchange(method, path, body)
+        let document = JSONDocument(bytesMax: max(bytes.count, 1))
+        return try withExtendedLifetime(document) {
+            guard let root = try? document.parse(bytes) else { throw strange(path) }
+            guard (200..<300).contains(status) else {
+                let detail = root["detail"]?.string ?? "status \(status)"
+                throw CommandFailure.cannotRun(detail)
+            }
+            return try read(root)
+        }
+    }
+
+    /// The answer as it came.
+    func text(_ path: String) async throws -> String {
+        let (status, bytes) = try await exchange(.GET, path, nil)
+        guard status == 200 else { throw strange(path) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    func strange(_ path: String) -> CommandFailure {
+        .cannotRun("what answers at \(address) is no Tillbox of this version (\(path))")
+    }
+
+    private func exchange(
+        _ method: HTTPMethod, _ path: String, _ body: [UInt8]?
+    ) async throws -> (status: Int, body: [UInt8]) {
+        var request = HTTPClientRequest(url: "http://\(address)\(path)")
+        request.method = method
+        if method == .POST {
+            request.headers.add(name: "Content-Type", value: "application/json")
+            request.body = .bytes(ByteBuffer(bytes: body ?? Array("{}".utf8)))
+        }
+        do {
+            let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
+            let bytes = try await response.body.collect(upTo: Self.bodyByteCountMax)
+            return (Int(response.status.code), [UInt8](bytes.readableBytesView))
+        } catch {
+            throw CommandFailure.cannotRun(
+                "no daemon answers at \(address); start it with: tillbox run --data \(dataPath)")
+        }
+    }
+}

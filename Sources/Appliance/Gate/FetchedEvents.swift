@@ -1,0 +1,38 @@
+import AppendLog
+
+/// Where an event came from that was not delivered: the `endpoint` header of its record. No
+/// webhook endpoint can be called so, since these names are refused in the configuration.
+enum FetchedOrigin: String, Sendable {
+    /// Stripe's list of events had it, and no delivery ever came.
+    case backfill
+    /// Reconciliation made it of Stripe's statement.
+    case reconcile
+}
+
+/// Admits what was fetched exactly as what was delivered, so that the index, the log and
+/// everything behind them know no difference.
+extension Admission {
+    /// Appends the event unless one of its id is stored, and returns when that is on disk.
+    ///
+    /// - Parameters:
+    ///   - body: the event as JSON; the record's value, byte for byte.
+    ///   - arrived: the wall clock now.
+    /// - Throws: what the append failed with; the id is then free again.
+    func admit(
+        fetched body: [UInt8], _ identity: EventIdentity, from origin: FetchedOrigin,
+        arrived: Timestamp
+    ) async throws(LogError) -> AdmissionOutcome {
+        let record = Record(
+            key: ArraySlice(identity.id.rawValue.utf8), value: body[...],
+            headers: [
+                RecordHeader("endpoint", origin.rawValue),
+                RecordHeader("received-at", String(arrived.milliseconds)),
+                RecordHeader("signature", ""),
+                RecordHeader("event-id", identity.id.rawValue),
+                RecordHeader("source-offset", "-1"),
+                RecordHeader("schema", "webhook.received/1"),
+            ],
+            timestamp: arrived)
+        return try await admit(identity, record: record)
+    }
+}

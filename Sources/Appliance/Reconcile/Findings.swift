@@ -1,0 +1,85 @@
+/// Where a page of findings begins: behind a break, or, once these are through, behind a row of
+/// the statement.
+enum FindingPlace: Hashable, Sendable {
+    case start
+    case `break`(Int64)
+    case row(created: Int64, id: String)
+
+    /// - Returns: nil unless `text` is what ``token`` gave.
+    init?(_ text: String) {
+        let parts = text.split(separator: ":", maxSplits: 2).map(String.init)
+        switch (parts.first, parts.count) {
+        case ("break", 2):
+            guard let id = Int64(parts[1]) else { return nil }
+            self = .break(id)
+        case ("row", 3):
+            guard let created = Int64(parts[1]) else { return nil }
+            self = .row(created: created, id: parts[2])
+        default: return nil
+        }
+    }
+
+    var token: String {
+        switch self {
+        case .start: "break:0"
+        case .break(let id): "break:\(id)"
+        case .row(let created, let id): "row:\(created):\(id)"
+        }
+    }
+}
+
+/// Some of what a run found, and where the rest begins.
+struct FindingPage: Hashable, Sendable {
+    var findings: [StoredBreak]
+    /// nil when that is all.
+    var next: FindingPlace?
+}
+
+extension StatementStore {
+    /// What a run found, then what it booked itself: that is `fee_unbooked` and resolved by the
+    /// run, and stands in the statement's rows alone.
+    func findings(
+        of run: RunRecord, after place: FindingPlace, limit: Int
+    ) throws(LedgerError) -> FindingPage {
+        switch place {
+        case .start: return try findings(of: run, after: .break(0), limit: limit)
+        case .break(let id):
+            let breaks = try breaks(of: run.id, after: id, limit: limit)
+            if breaks.count == limit, let last = breaks.last {
+                return FindingPage(findings: breaks, next: .break(last.id))
+            }
+            let rest = try booked(by: run, after: OpenPlace(), limit: limit - breaks.count)
+            return page(breaks, rest, of: run, isFull: breaks.count + rest.count == limit)
+        case .row(let created, let id):
+            let from = OpenPlace(created: created, id: id)
+            let rest = try booked(by: run, after: from, limit: limit)
+            return page([], rest, of: run, isFull: rest.count == limit)
+        }
+    }
+
+    private func page(
+        _ breaks: [StoredBreak], _ rows: [Settlement], of run: RunRecord, isFull: Bool
+    ) -> FindingPage {
+        let last = rows.last?.statement
+        return FindingPage(
+            findings: breaks + rows.map { StoredBreak(booked: $0, by: run.id) },
+            next: isFull ? last.map { .row(created: $0.created.seconds, id: $0.id) } : nil)
+    }
+}
+
+extension StoredBreak {
+    /// What a run booked itself, as the break that it was.
+    init(booked settlement: Settlement, by run: Int64) {
+        let statement = settlement.statement
+        let isWhole = settlement.feeState == .none
+        let side = ReconciliationBreak.Side(
+            currency: statement.currency, amount: isWhole ? statement.net : -statement.fee)
+        let key = ReconciledRecord.feeKey(statement.id)
+        self.init(
+            id: 0,
+            found: ReconciliationBreak(
+                kind: .feeUnbooked, subject: key, movement: key, balanceTransaction: statement.id,
+                type: statement.type, stripe: side, ledger: side, occurredAt: statement.created),
+            firstRun: run, resolvedRun: run)
+    }
+}

@@ -1,0 +1,420 @@
+import AppendLog
+import Logging
+import ServiceLifecycle
+import Synchronization
+
+/// Why a run or a sweep cannot be asked for.
+enum ReconcileRefusal: Error, Hashable, Sendable {
+    case noAPIKey
+    /// The period ends before it begins, or in the future.
+    case badPeriod
+    /// As many as may wait are waiting.
+    case busy
+    case unknownRun
+
+    var message: String {
+        switch self {
+        case .noAPIKey:
+            "there is no key for Stripe's API; set stripe.api_key or stripe.api_key_file and "
+                + "start the daemon again"
+        case .badPeriod: "the period must begin before it ends, and not end in the future"
+        case .busy: "too many runs wait already; ask again when one has ended"
+        case .unknownRun: "there is no such run; `tillbox reconcile list` names all of them"
+        }
+    }
+}
+
+/// The name of a run: its number, or `dry-` and a number where nothing of it is kept.
+struct RunName: Hashable, Sendable, CustomStringConvertible {
+    var number: Int64
+    var isDry: Bool
+
+    init(number: Int64, isDry: Bool) {
+        self.number = number
+        self.isDry = isDry
+    }
+
+    init?(_ text: String) {
+        isDry = text.hasPrefix("dry-")
+        guard let number = Int64(isDry ? text.dropFirst(4) : text[...]), number > 0 else {
+            return nil
+        }
+        self.number = number
+    }
+
+    var description: String { isDry ? "dry-\(number)" : "\(number)" }
+}
+
+/// What the reconciler is told by the configuration.
+struct ReconcilerSettings: Sendable {
+    var schedule = ReconcileSchedule()
+    var limits = ReconciliationLimits()
+    var sweep = SweepLimits()
+}
+
+/// Reconciliation as a service: takes up what a crash left, does what is asked for and what is due,
+/// one at a time.
+final class Reconciler: Service {
+    private let settings: ReconcilerSettings
+    /// nil without an API key: then what is stored can be read, and nothing else.
+    private let client: StripeClient?
+    private let store: StatementStore
+    private let ledgerPath: String
+    private let records: OwnRecords
+    private let accepts: @Sendable (_ livemode: Bool) -> Bool
+    private let clock: any LogClock
+    private let counters: Counters
+    private let logger: Logger
+    private let state = Mutex(State())
+    private let wakes = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+
+    private enum Job: Sendable {
+        case run(RunName)
+        case sweep(SweepRecord)
+    }
+
+    private struct State {
+        var jobs: [Job] = []
+        var current: RunName?
+        var progress = 0.0
+        var dryRuns: [DryRun] = []
+        var dryRunCount: Int64 = 0
+        /// When the lack of a sweep was complained of last, in milliseconds.
+        var complainedAt: Int64?
+    }
+
+    private struct DryRun: Sendable {
+        var number: Int64
+        var store: StatementStore
+    }
+
+    /// Runs and sweeps that may wait.
+    private static let jobCountMax = 8
+    /// Dry runs that can still be read.
+    private static let dryRunCountMax = 4
+    /// The number of the only run in a dry run's store.
+    private static let dryRunID: Int64 = 1
+    /// Longest sleep between two looks at the schedule, so that a clock that is set forward counts.
+    private static let lookSecondsMax: Int64 = 60
+
+    /// - Parameters:
+    ///   - ledger: opened for writing.
+    ///   - ledgerPath: of its file, which is opened again for reading.
+    ///   - accepts: whether events of this mode are taken.
+    init(
+        settings: ReconcilerSettings, client: StripeClient?, ledger: SQLiteLedger,
+        ledgerPath: String, admission: Admission,
+        accepts: @escaping @Sendable (_ livemode: Bool) -> Bool, clock: any LogClock,
+        counters: Counters, logger: Logger
+    ) {
+        self.settings = settings
+        self.client = client
+        store = StatementStore(of: ledger)
+        self.ledgerPath = ledgerPath
+        records = OwnRecords(admission: admission, clock: clock)
+        self.accepts = accepts
+        self.clock = clock
+        self.counters = counters
+        self.logger = logger
+    }
+
+    private var now: Instant { Instant(seconds: clock.now().milliseconds / 1000) }
+
+    /// Runs until graceful shutdown; a run that is under way then goes on at the next start.
+    func run() async throws {
+        guard let client else { return try await gracefulShutdown() }
+        do {
+            try await cancelWhenGracefulShutdown { try await self.work(client) }
+        } catch is CancellationError {
+            return
+        }
+    }
+
+    private func work(_ client: StripeClient) async throws {
+        try store.abandonSweeps()
+        for run in try store.unfinished() {
+            await perform(RunName(number: run.id, isDry: false), client)
+        }
+        while !Task.isCancelled {
+            if let job = state.withLock({ $0.jobs.isEmpty ? nil : $0.jobs.removeFirst() }) {
+                await perform(job, client)
+            } else if let seconds = try await doDue(client) {
+                await sleep(seconds: seconds)
+            }
+        }
+    }
+
+    private func perform(_ job: Job, _ client: StripeClient) async {
+        switch job {
+        case .run(let name): await perform(name, client)
+        case .sweep(let sweep): await perform(sweep, client)
+        }
+    }
+
+    /// Does what is due; a sweep first, since what it finds is missing in the ledger otherwise.
+    ///
+    /// - Returns: seconds to wait until something is; nil when something was done.
+    private func doDue(_ client: StripeClient) async throws -> Int64? {
+        let now = now
+        complainWithoutSweep(now)
+        let swept = (
+            finished: try store.lastFinishedSweep(),
+            begun: try store.sweeps(before: nil, limit: 1).first
+        )
+        let sweepDue = settings.schedule.sweepDue(
+            finished: swept.finished, begun: swept.begun, now: now)
+        if let sweepDue, sweepDue <= now {
+            await perform(try beginSweep(), client)
+            return nil
+        }
+        let runs = try store.lastRuns()
+        let runDue = settings.schedule.nightlyDue(
+            finished: runs.finished?.to, begun: runs.begun, now: now)
+        if let runDue, runDue <= now {
+            let id = try store.create(.schedule, from: nextFrom(runs.finished), to: now, at: now)
+            await perform(RunName(number: id, isDry: false), client)
+            return nil
+        }
+        let waits = [sweepDue, runDue].compactMap { $0.map { $0.seconds - now.seconds } }
+        return max(1, min(waits.min() ?? Self.lookSecondsMax, Self.lookSecondsMax))
+    }
+
+    /// Where the next run begins: before the end of the last one by what was late then, and a day.
+    private func nextFrom(_ finished: RunRecord?) -> Instant {
+        guard let finished else { return Instant(seconds: 0) }
+        return Instant(
+            seconds: max(0, finished.to.seconds - settings.limits.graceSeconds - 86_400))
+    }
+
+    private func sleep(seconds: Int64) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { try? await Task.sleep(for: .seconds(seconds)) }
+            group.addTask { [wakes] in for await _ in wakes.stream { return } }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+}
+
+// MARK: - Runs
+
+extension Reconciler {
+    /// Asks for a run.
+    ///
+    /// - Parameters:
+    ///   - from: by default, where the last run allows to begin.
+    ///   - to: by default, now.
+    func request(
+        from: Instant?, to: Instant?, dryRun: Bool
+    ) throws -> RunName {
+        guard client != nil else { throw ReconcileRefusal.noAPIKey }
+        let now = now
+        let to = to ?? now
+        let from = try from ?? nextFrom(store.lastRuns().finished)
+        guard from < to, to <= now else { throw ReconcileRefusal.badPeriod }
+        guard state.withLock({ $0.jobs.count < Self.jobCountMax }) else {
+            throw ReconcileRefusal.busy
+        }
+        let name: RunName
+        if dryRun {
+            let scratch = try StatementStore()
+            _ = try scratch.create(.request, from: from, to: to, at: now)
+            name = state.withLock { state in
+                state.dryRunCount += 1
+                state.dryRuns.append(DryRun(number: state.dryRunCount, store: scratch))
+                if state.dryRuns.count > Self.dryRunCountMax { state.dryRuns.removeFirst() }
+                return RunName(number: state.dryRunCount, isDry: true)
+            }
+        } else {
+            let id = try store.create(.request, from: from, to: to, at: now)
+            name = RunName(number: id, isDry: false)
+        }
+        enqueue(.run(name))
+        return name
+    }
+
+    private func enqueue(_ job: Job) {
+        state.withLock { $0.jobs.append(job) }
+        wakes.continuation.yield()
+    }
+
+    /// The store of a run and its number there.
+    private func place(of name: RunName) -> (store: StatementStore, id: Int64)? {
+        guard name.isDry else { return (store, name.number) }
+        let dry = state.withLock { $0.dryRuns.first { $0.number == name.number } }
+        return dry.map { ($0.store, Self.dryRunID) }
+    }
+
+    private func perform(_ name: RunName, _ client: StripeClient) async {
+        guard let (store, id) = place(of: name) else { return }
+        state.withLock { ($0.current, $0.progress) = (name, 0) }
+        defer { state.withLock { $0.current = nil } }
+        let outcome = await outcome(of: name, store, id, client)
+        // What was only interrupted goes on at the next start.
+        guard !Task.isCancelled else { return }
+        do {
+            if case .failure(let error) = outcome {
+                try store.end(id, at: now, failure: "\(error)")
+            }
+            if let report = try report(name) { log(report, name) }
+        } catch {
+            logger.error("a reconciliation could not be noted", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func outcome(
+        of name: RunName, _ store: StatementStore, _ id: Int64, _ client: StripeClient
+    ) async -> Result<Void, any Error> {
+        do {
+            let lookup = try LedgerLookup(path: ledgerPath)
+            let run = ReconciliationRun(
+                client: client, store: store, ledger: lookup,
+                records: name.isDry ? nil : records, limits: settings.limits, clock: clock,
+                logger: logger
+            ) { share in self.state.withLock { $0.progress = share } }
+            try await run.perform(id)
+            try lookup.close()
+            return .success(())
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private func log(_ report: RunReport, _ name: RunName) {
+        let breaks = report.breaks.filter { $0.kind != .late }.reduce(0) { $0 + $1.count }
+        if !name.isDry { counters.add(.reconciliationBreaks, Int(breaks)) }
+        var metadata: Logger.Metadata = [
+            "run": "\(name)", "transactions": "\(report.run.transactions)", "breaks": "\(breaks)",
+            "booked": "\(report.currencies.reduce(0) { $0 + $1.booked })",
+        ]
+        if let failure = report.run.failure {
+            metadata["error"] = "\(failure)"
+            logger.error("reconciliation failed", metadata: metadata)
+        } else if report.isClean {
+            logger.info("reconciliation is clean", metadata: metadata)
+        } else {
+            logger.error("reconciliation found breaks", metadata: metadata)
+        }
+    }
+
+    /// A run and what it found so far; nil if there is none of this name.
+    func report(_ name: RunName) throws(LedgerError) -> RunReport? {
+        guard let (store, id) = place(of: name), let run = try store.run(id) else { return nil }
+        var report = try store.report(run)
+        report.isDryRun = name.isDry
+        return report
+    }
+
+    /// The newest runs, without dry ones.
+    func reports(before: Int64?, limit: Int) throws(LedgerError) -> [RunReport] {
+        var reports: [RunReport] = []
+        for run in try store.runs(before: before, limit: limit) {
+            reports.append(try store.report(run))
+        }
+        return reports
+    }
+
+    /// A page of what a run found and booked.
+    func findings(
+        of name: RunName, after: FindingPlace, limit: Int
+    ) throws(LedgerError) -> FindingPage? {
+        guard let (store, id) = place(of: name), let run = try store.run(id) else { return nil }
+        return try store.findings(of: run, after: after, limit: limit)
+    }
+
+    /// From 0 to 1 while the run is under way; nil otherwise.
+    func progress(of name: RunName) -> Double? {
+        state.withLock { $0.current == name ? $0.progress : nil }
+    }
+}
+
+// MARK: - Sweeps
+
+extension Reconciler {
+    /// Asks for a sweep now.
+    func requestSweep() throws -> SweepRecord {
+        guard client != nil else { throw ReconcileRefusal.noAPIKey }
+        guard state.withLock({ $0.jobs.count < Self.jobCountMax }) else {
+            throw ReconcileRefusal.busy
+        }
+        let sweep = try beginSweep()
+        enqueue(.sweep(sweep))
+        return sweep
+    }
+
+    func sweep(_ id: Int64) throws(LedgerError) -> SweepRecord? { try store.sweep(id) }
+
+    func sweeps(before: Int64?, limit: Int) throws(LedgerError) -> [SweepRecord] {
+        try store.sweeps(before: before, limit: limit)
+    }
+
+    /// Notes a sweep from the end of the last one, as far back as Stripe remembers.
+    private func beginSweep() throws(LedgerError) -> SweepRecord {
+        let now = now
+        let to = Instant(seconds: now.seconds - settings.sweep.delaySeconds + 1)
+        let oldest = now.seconds - SweepLimits.historySeconds
+        let last = try store.lastFinishedSweep().map {
+            $0.to.seconds - settings.sweep.overlapSeconds
+        }
+        let from = Instant(seconds: max(oldest, last ?? oldest))
+        let id = try store.beginSweep(from: from, to: to, at: now)
+        return SweepRecord(id: id, state: .reading, from: from, to: to, startedAt: now)
+    }
+
+    private func perform(_ sweep: SweepRecord, _ client: StripeClient) async {
+        let work = EventSweep(
+            client: client, admission: records.admission, accepts: accepts,
+            limits: settings.sweep, clock: clock, counters: counters, logger: logger)
+        var swept = sweep
+        do {
+            swept = try await work.perform(sweep)
+            swept.state = .finished
+        } catch {
+            swept.state = .failed
+            swept.failure = "\(error)"
+        }
+        guard !Task.isCancelled else { return }
+        swept.finishedAt = now
+        note(swept)
+    }
+
+    private func note(_ sweep: SweepRecord) {
+        do {
+            try store.update(sweep)
+        } catch {
+            logger.error("a sweep could not be noted", metadata: ["error": "\(error)"])
+        }
+        var metadata: Logger.Metadata = [
+            "sweep": "\(sweep.id)", "events": "\(sweep.events)", "missed": "\(sweep.missed)",
+        ]
+        if let failure = sweep.failure {
+            metadata["error"] = "\(failure)"
+            logger.error("the sweep for missed events failed", metadata: metadata)
+        } else if sweep.missed > 0 {
+            logger.warning("events that never arrived were fetched", metadata: metadata)
+        } else {
+            logger.info("no event was missed", metadata: metadata)
+        }
+    }
+
+    /// Alarms once an hour while the last good sweep is so old that events near their end.
+    private func complainWithoutSweep(_ now: Instant) {
+        guard settings.schedule.sweepSeconds != nil,
+            let last = try? store.lastFinishedSweep()?.to,
+            now.seconds - last.seconds > settings.sweep.alertAgeSeconds
+        else { return }
+        let monotonic = clock.monotonicMilliseconds()
+        let isDue = state.withLock { state in
+            guard state.complainedAt.map({ monotonic - $0 >= 3_600_000 }) ?? true else {
+                return false
+            }
+            state.complainedAt = monotonic
+            return true
+        }
+        guard isDue else { return }
+        counters.add(.eventsNearExpiry)
+        logger.error(
+            "no sweep for missed events went well for too long; Stripe keeps events for 30 days",
+            metadata: ["days": "\((now.seconds - last.seconds) / 86_400)"])
+    }
+}

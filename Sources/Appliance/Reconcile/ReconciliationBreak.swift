@@ -1,0 +1,147 @@
+/// What kind of disagreement a break is (contracts §7).
+enum BreakKind: String, CaseIterable, Sendable {
+    case missingInLedger = "missing_in_ledger"
+    case missingAtStripe = "missing_at_stripe"
+    case amountMismatch = "amount_mismatch"
+    case currencyMismatch = "currency_mismatch"
+    case duplicateAtStripe = "duplicate_at_stripe"
+    /// What Stripe charged or moved by itself and the ledger does not hold.
+    case feeUnbooked = "fee_unbooked"
+    /// One side lacks it, and it is younger than the grace period: not yet a break.
+    case late
+    case unknownType = "unknown_type"
+
+    /// What a person may do about it, in one sentence.
+    func suggestion(_ subject: String) -> String {
+        switch self {
+        case .missingInLedger:
+            "run `tillbox reconcile sweep`; if it stays, look for \(subject) in `tillbox log cat "
+                + "dead.letter`, and else book what happened to it at Stripe"
+        case .missingAtStripe:
+            "look \(subject) up in Stripe's dashboard; if Stripe has no such money, find out who "
+                + "sent the event, and reverse the movement"
+        case .amountMismatch:
+            "compare \(subject) in Stripe's dashboard with `tillbox ledger show`; book the difference"
+        case .currencyMismatch:
+            "compare the currency of \(subject) at Stripe with `tillbox ledger show`; reverse and "
+                + "book it anew"
+        case .duplicateAtStripe:
+            "ask Stripe's support about \(subject): two balance transactions name the same object"
+        case .feeUnbooked:
+            "run `tillbox reconcile run` again; if it stays, look for \(subject) in `tillbox log cat "
+                + "dead.letter`"
+        case .late: "nothing yet: the other side has time until the grace period ends"
+        case .unknownType:
+            "book \(subject) by what Stripe's documentation says of its type, or update tillbox"
+        }
+    }
+}
+
+/// A disagreement between Stripe and the ledger. Amounts are changes of `processor:stripe`, in
+/// minor units; a side that knows nothing has none.
+struct ReconciliationBreak: Hashable, Sendable {
+    /// An amount in its currency.
+    struct Side: Hashable, Sendable {
+        var currency: Currency
+        var amount: MinorUnits
+    }
+
+    var kind: BreakKind
+    /// What it is about, and with the kind its identity: a balance transaction, or a movement.
+    var subject: String
+    var movement: String?
+    var balanceTransaction: String?
+    /// Stripe's word for the balance transaction.
+    var type: String?
+    var stripe: Side?
+    var ledger: Side?
+    var occurredAt: Instant
+}
+
+/// A break as it is stored, with its history.
+struct StoredBreak: Hashable, Sendable {
+    /// Its place in lists; nil for what the run itself has booked.
+    var id: Int64
+    var found: ReconciliationBreak
+    var firstRun: Int64
+    /// The run that no longer saw it, or that booked it itself; nil while it is open.
+    var resolvedRun: Int64?
+
+    /// Seconds from when it happened to `now`, never below zero.
+    func ageSeconds(at now: Instant) -> Int64 { max(0, now.seconds - found.occurredAt.seconds) }
+}
+
+extension Settlement {
+    /// The breaks of this row: at most one of its movement and one of its fee.
+    ///
+    /// - Parameters:
+    ///   - booked: what the ledger holds, by key.
+    ///   - dueBefore: what happened at or after this is late, not missing.
+    func breaks(
+        booked: [String: LedgerMovement], dueBefore: Instant
+    ) -> [ReconciliationBreak] {
+        var breaks: [ReconciliationBreak] = []
+        if let kind = kind(dueBefore: dueBefore) {
+            let key = movementKey
+            let held = key.flatMap { booked[$0] }
+            let amount = processorAmount
+            breaks.append(
+                ReconciliationBreak(
+                    kind: kind, subject: statement.id, movement: key,
+                    balanceTransaction: statement.id, type: statement.type,
+                    stripe: .init(currency: statement.currency, amount: amount),
+                    // A movement that another row settles, or takes back, is not this row's.
+                    ledger: transaction == nil
+                        ? nil : held.map { .init(currency: $0.currency, amount: $0.amount) },
+                    occurredAt: statement.created))
+        }
+        if feeState == .unbooked || feeState == .otherAmount {
+            let key = ReconciledRecord.feeKey(statement.id)
+            breaks.append(
+                ReconciliationBreak(
+                    kind: feeState == .unbooked ? .feeUnbooked : .amountMismatch, subject: key,
+                    movement: key, balanceTransaction: statement.id, type: statement.type,
+                    stripe: .init(currency: statement.currency, amount: -statement.fee),
+                    ledger: booked[key].map { .init(currency: $0.currency, amount: $0.amount) },
+                    occurredAt: statement.created))
+        }
+        return breaks
+    }
+
+    private func kind(dueBefore: Instant) -> BreakKind? {
+        switch finding {
+        case .none: nil
+        case .missing: dueAt < dueBefore ? .missingInLedger : .late
+        case .otherAmount: .amountMismatch
+        case .otherCurrency: .currencyMismatch
+        case .duplicate: .duplicateAtStripe
+        case .unknownType: .unknownType
+        case .unbooked, .unconverted: .feeUnbooked
+        }
+    }
+
+    /// A payment by a slow method stands in the statement from its announcement on, and its event
+    /// comes when it succeeds: not before its money is available.
+    private var dueAt: Instant {
+        statement.type == BalanceTransactionType.payment.rawValue
+            ? max(statement.created, statement.availableOn) : statement.created
+    }
+
+    private var movementKey: String? {
+        switch statement.meaning {
+        case .movement(let key, _, _): key
+        case .failedPayment(let key, _): key
+        case .own: ReconciledRecord.feeKey(statement.id)
+        case .unknown: nil
+        }
+    }
+
+    /// How Stripe's side changed, without a fee that is judged on its own.
+    private var processorAmount: MinorUnits {
+        switch statement.meaning {
+        case .movement(_, let processor, _): processor
+        case .failedPayment: statement.amount
+        case .own, .unknown: statement.net
+        }
+    }
+}

@@ -1,0 +1,46 @@
+/// Why Stripe's API gave no answer that can be used. Each case's description says what to do.
+enum StripeError: Error, Hashable, Sendable {
+    /// The key is not one that Stripe knows: status 401.
+    case unauthorised
+    /// The key lacks a permission: status 403.
+    case forbidden(message: String)
+    /// There is no such object: status 404, or 400 about an object that a list was to start at.
+    case notFound(message: String)
+    /// Stripe refused the request for another reason; repeating it would not help.
+    case refused(status: Int, message: String)
+    /// Still 429 after the last attempt.
+    case rateLimited(attempts: Int)
+    /// Still a 5xx after the last attempt.
+    case unavailable(status: Int, attempts: Int)
+    /// No connection, or none that lasted, in any attempt.
+    case unreachable(reason: String, attempts: Int)
+    /// The answer is not what Stripe documents.
+    case malformed(path: String, field: String)
+    case cancelled
+}
+
+extension StripeError: CustomStringConvertible {
+    var description: String {
+        switch self {
+        case .unauthorised:
+            "Stripe does not know the API key; set stripe.api_key (or stripe.api_key_file) to a "
+                + "key of this account, a restricted one with read permission is enough"
+        case .forbidden(let message):
+            "the API key may not read what reconciliation needs (\(message)); give it read "
+                + "permission for balance, balance transactions, payouts and events"
+        case .notFound(let message): "Stripe has no such object: \(message)"
+        case .refused(let status, let message):
+            "Stripe refused a request with status \(status): \(message)"
+        case .rateLimited(let attempts):
+            "Stripe still limited the rate after \(attempts) attempts; try again later"
+        case .unavailable(let status, let attempts):
+            "Stripe answered \(status) in \(attempts) attempts; try again later"
+        case .unreachable(let reason, let attempts):
+            "Stripe could not be reached in \(attempts) attempts (\(reason)); check the network "
+                + "and stripe.api_base"
+        case .malformed(let path, let field):
+            "Stripe's answer to \(path) is not what it documents: \(field)"
+        case .cancelled: "stopped before Stripe had answered"
+        }
+    }
+}

@@ -1,0 +1,44 @@
+import AsyncHTTPClient
+import Foundation
+import NIOCore
+import NIOHTTP1
+
+/// One answer of Stripe's API, whatever its status.
+struct StripeAnswer: Sendable {
+    var status: Int
+    /// The header `Retry-After`, as it stands.
+    var retryAfter: String?
+    var body: [UInt8]
+}
+
+/// The one door to Stripe's API. It asks once; ``StripeClient`` asks again.
+protocol StripeTransport: Sendable {
+    /// - Parameter path: below the base address, with its query: `/v1/balance`.
+    /// - Throws: whatever kept an answer from coming.
+    func get(_ path: String) async throws -> StripeAnswer
+}
+
+/// Stripe's API over HTTP, or anything that speaks as it does.
+struct HTTPStripeTransport: StripeTransport {
+    /// Where the API is, without a slash at its end: `https://api.stripe.com`.
+    var base: String
+    /// A secret or restricted key.
+    var key: String
+
+    /// Longest answer read, in bytes; a page of a hundred events may hold many objects.
+    private static let bodyByteCountMax = 32 << 20
+    private static let timeoutSeconds: Int64 = 60
+
+    func get(_ path: String) async throws -> StripeAnswer {
+        var request = HTTPClientRequest(url: base + path)
+        request.headers.add(name: "Authorization", value: "Bearer \(key)")
+        request.headers.add(name: "User-Agent", value: "tillbox")
+        let response = try await HTTPClient.shared.execute(
+            request, timeout: .seconds(Self.timeoutSeconds))
+        let body = try await response.body.collect(upTo: Self.bodyByteCountMax)
+        return StripeAnswer(
+            status: Int(response.status.code),
+            retryAfter: response.headers.first(name: "Retry-After"),
+            body: [UInt8](body.readableBytesView))
+    }
+}

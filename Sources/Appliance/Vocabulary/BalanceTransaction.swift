@@ -1,0 +1,111 @@
+/// One line of Stripe's statement (docs.stripe.com/api/balance_transactions/object), without what
+/// the books do not need.
+struct BalanceTransaction: Hashable, Sendable {
+    /// `txn_…`
+    var id: String
+    /// Stripe's word; ``BalanceTransactionType`` knows those that are documented.
+    var type: String
+    /// The object that moved: `ch_…`, `re_…`, `dp_…`, `po_…`; empty where Stripe names none.
+    var source: String
+    var reportingCategory: String?
+    /// What moved before fees: above zero into the balance, below zero out of it.
+    var amount: MinorUnits
+    /// What Stripe kept of it; below zero where it gave a fee back.
+    var fee: MinorUnits
+    /// The change of the balance: amount less fee.
+    var net: MinorUnits
+    var currency: Currency
+    var created: Instant
+    var availableOn: Instant
+    /// Whether the money was paid in another currency and converted.
+    var isConverted: Bool
+}
+
+extension BalanceTransaction {
+    /// - Throws: `RecordCodecError.field` naming the first field that is missing or wrong.
+    init(json: JSONValue) throws(RecordCodecError) {
+        id = try json.requiredString("id")
+        type = try json.requiredString("type")
+        source = try Self.source(json)
+        reportingCategory = try json.optionalString("reporting_category")
+        amount = MinorUnits(try json.requiredInt64("amount"))
+        fee = MinorUnits(try json.requiredInt64("fee"))
+        net = MinorUnits(try json.requiredInt64("net"))
+        currency = try json.requiredCurrency("currency")
+        created = Instant(seconds: try json.requiredInt64("created"))
+        availableOn = Instant(seconds: try json.optionalInt64("available_on") ?? created.seconds)
+        isConverted = json["exchange_rate"].map { !$0.isNull } ?? false
+        // The smallest Int64 has no opposite, which booking the other side needs.
+        for (key, value) in [("amount", amount), ("fee", fee), ("net", net)]
+        where value.rawValue == .min {
+            throw .field(key)
+        }
+    }
+
+    /// An id, or the object it stands for where the list was asked to expand it.
+    private static func source(_ json: JSONValue) throws(RecordCodecError) -> String {
+        guard let value = json["source"], !value.isNull else { return "" }
+        guard let id = (value["id"] ?? value).string else { throw .field("source") }
+        return id
+    }
+
+    /// What a balance transaction is to the ledger.
+    enum Meaning: Hashable, Sendable {
+        /// A movement that a webhook tells of, by its key (contracts §3). `processor` is how it
+        /// changes `processor:stripe`; `fee` comes on top, as a movement of its own.
+        case movement(key: String, processor: MinorUnits, fee: MinorUnits)
+        /// A payment that was only announced, and failed: it takes back what an earlier balance
+        /// transaction of the same source gave. The ledger knows neither.
+        case failedPayment(key: String, fee: MinorUnits)
+        /// Stripe moved the money by itself, and reconciliation books all of it.
+        case own(CounterAccount)
+        /// Not a type that Tillbox can book; a person has to look.
+        case unknown
+    }
+
+    /// The reading of docs/RECONCILIATION.md, from this balance transaction alone.
+    var meaning: Meaning {
+        guard let type = BalanceTransactionType(rawValue: type) else { return .unknown }
+        switch type {
+        case .charge, .payment: return movement("charge")
+        case .refund, .paymentRefund, .refundFailure:
+            // Stripe gives a refund back that the customer's bank would not take.
+            return movement(amount > .zero ? "refund_failed" : "refund")
+        case .paymentFailureRefund, .paymentReversal:
+            return source.isEmpty ? .unknown : .failedPayment(key: "charge:\(source)", fee: fee)
+        case .payout, .payoutCancel, .payoutFailure:
+            return movement(amount > .zero ? "payout_failed" : "payout")
+        case .adjustment where isDispute:
+            // The event of a dispute names its balance transactions, fees and all.
+            return .movement(key: "dispute:\(id)", processor: net, fee: .zero)
+        case .adjustment where source.hasPrefix("re_") || source.hasPrefix("pyr_"):
+            return movement("refund_failed")
+        default: return type.counterAccount.map(Meaning.own) ?? .unknown
+        }
+    }
+
+    private func movement(_ prefix: String) -> Meaning {
+        guard !source.isEmpty else { return .unknown }
+        return .movement(key: "\(prefix):\(source)", processor: amount, fee: fee)
+    }
+
+    /// Before disputes had ids of their own in statements, their source was the charge.
+    private var isDispute: Bool {
+        if let reportingCategory, ["dispute", "dispute_reversal"].contains(reportingCategory) {
+            return true
+        }
+        return ["dp_", "du_", "ch_", "py_"].contains { source.hasPrefix($0) }
+    }
+
+    /// What reconciliation has to book of it under ``ReconciledRecord/feeKey(_:)``: how much
+    /// leaves `processor:stripe`, below zero where it comes in, and what stands against it. Nil
+    /// where there is nothing.
+    var charged: (taken: MinorUnits, against: CounterAccount)? {
+        switch meaning {
+        case .movement(_, _, let fee), .failedPayment(_, let fee):
+            fee == .zero ? nil : (fee, .fees)
+        case .own(let account): net == .zero ? nil : (-net, account)
+        case .unknown: nil
+        }
+    }
+}

@@ -1,0 +1,117 @@
+/// What a balance transaction's `type` means to the books (docs.stripe.com/reports/
+/// balance-transaction-types). Every type that Stripe documents is named here: one that is not is
+/// a reconciliation break, never passed over.
+enum BalanceTransactionType: String, CaseIterable, Sendable {
+    case charge, payment
+    case refund
+    case paymentRefund = "payment_refund"
+    case refundFailure = "refund_failure"
+    case paymentFailureRefund = "payment_failure_refund"
+    case paymentReversal = "payment_reversal"
+    case adjustment
+    case payout
+    case payoutCancel = "payout_cancel"
+    case payoutFailure = "payout_failure"
+    case stripeFee = "stripe_fee"
+    case stripeFXFee = "stripe_fx_fee"
+    case taxFee = "tax_fee"
+    case feeCreditFunding = "fee_credit_funding"
+    case applicationFee = "application_fee"
+    case applicationFeeRefund = "application_fee_refund"
+    case reserveTransaction = "reserve_transaction"
+    case reservedFunds = "reserved_funds"
+    case reserveHold = "reserve_hold"
+    case reserveRelease = "reserve_release"
+    case paymentNetworkReserveHold = "payment_network_reserve_hold"
+    case paymentNetworkReserveRelease = "payment_network_reserve_release"
+    case payoutMinimumBalanceHold = "payout_minimum_balance_hold"
+    case payoutMinimumBalanceRelease = "payout_minimum_balance_release"
+    case topup
+    case topupReversal = "topup_reversal"
+    case transfer
+    case transferCancel = "transfer_cancel"
+    case transferFailure = "transfer_failure"
+    case transferRefund = "transfer_refund"
+    case connectCollectionTransfer = "connect_collection_transfer"
+    case contribution
+    case taxFund = "tax_fund"
+    case advance
+    case advanceFunding = "advance_funding"
+    case anticipationRepayment = "anticipation_repayment"
+    case climateOrderPurchase = "climate_order_purchase"
+    case climateOrderRefund = "climate_order_refund"
+    case inboundTransfer = "inbound_transfer"
+    case inboundTransferReversal = "inbound_transfer_reversal"
+    case issuingAuthorizationHold = "issuing_authorization_hold"
+    case issuingAuthorizationRelease = "issuing_authorization_release"
+    case issuingDispute = "issuing_dispute"
+    case issuingTransaction = "issuing_transaction"
+    case obligationOutbound = "obligation_outbound"
+    case obligationReversalInbound = "obligation_reversal_inbound"
+    case paymentUnreconciled = "payment_unreconciled"
+    case stripeBalancePaymentDebit = "stripe_balance_payment_debit"
+    case stripeBalancePaymentDebitReversal = "stripe_balance_payment_debit_reversal"
+
+    /// Which account stands against `processor:stripe` where Stripe moved the money by itself, so
+    /// that no webhook of contracts §3 tells of it; nil for the types that such webhooks do tell
+    /// of, and for those that Tillbox has no account for.
+    var counterAccount: CounterAccount? {
+        switch self {
+        case .stripeFee, .stripeFXFee, .taxFee, .feeCreditFunding: .fees
+        case .adjustment: .adjustments
+        case .applicationFee, .applicationFeeRefund: .applicationFees
+        case .reserveTransaction, .reservedFunds, .reserveHold, .reserveRelease,
+            .paymentNetworkReserveHold, .paymentNetworkReserveRelease,
+            .payoutMinimumBalanceHold, .payoutMinimumBalanceRelease:
+            .reserves
+        case .topup, .topupReversal: .bank
+        case .transfer, .transferCancel, .transferFailure, .transferRefund,
+            .connectCollectionTransfer:
+            .transfers
+        case .contribution, .climateOrderPurchase, .climateOrderRefund, .taxFund: .adjustments
+        case .charge, .payment, .refund, .paymentRefund, .refundFailure, .paymentFailureRefund,
+            .paymentReversal, .payout, .payoutCancel, .payoutFailure, .advance, .advanceFunding,
+            .anticipationRepayment, .inboundTransfer, .inboundTransferReversal,
+            .issuingAuthorizationHold, .issuingAuthorizationRelease, .issuingDispute,
+            .issuingTransaction, .obligationOutbound, .obligationReversalInbound,
+            .paymentUnreconciled, .stripeBalancePaymentDebit, .stripeBalancePaymentDebitReversal:
+            nil
+        }
+    }
+}
+
+/// What stands against `processor:stripe` in a movement of kind `fee`. It is the `outcome` of such
+/// a `PaymentEvent`; any other outcome means `fees`.
+enum CounterAccount: String, CaseIterable, Sendable {
+    case fees, adjustments, reserves, transfers, bank
+    case applicationFees = "application_fees"
+    /// The other half of a conversion: one movement in each currency.
+    case exchange
+}
+
+/// What reconciliation puts into `webhook.received`, and Validate reads there.
+enum ReconciledRecord {
+    /// The event's type. Stripe has none that begins so.
+    static let eventType = "tillbox.balance_transaction"
+
+    /// The id of the event that books what a balance transaction charged or moved by itself.
+    static func eventID(of balanceTransaction: String) -> EventID {
+        EventID("evt_tillbox_\(balanceTransaction)")
+    }
+
+    /// The id of the event that books a balance transaction's conversion.
+    static func exchangeEventID(of balanceTransaction: String) -> EventID {
+        EventID("evt_tillbox_fx_\(balanceTransaction)")
+    }
+
+    /// The movement that a balance transaction's fee, or its whole net, is booked as.
+    static func feeKey(_ balanceTransaction: String) -> String { "fee:\(balanceTransaction)" }
+    /// The movement that takes the converted money out of the currency it was paid in.
+    static func exchangeOutKey(_ balanceTransaction: String) -> String {
+        "fx_out:\(balanceTransaction)"
+    }
+    /// The movement that puts it into the currency it is settled in.
+    static func exchangeInKey(_ balanceTransaction: String) -> String {
+        "fx_in:\(balanceTransaction)"
+    }
+}

@@ -1,0 +1,201 @@
+import AppendLog
+import Foundation
+import Logging
+import ServiceLifecycle
+import Synchronization
+import TestSupport
+
+@testable import Appliance
+
+/// A clock that stands where the test puts it.
+final class HandClock: LogClock {
+    private let seconds: Atomic<Int64>
+
+    init(_ seconds: Int64) { self.seconds = Atomic(seconds) }
+
+    func set(_ seconds: Int64) { self.seconds.store(seconds, ordering: .relaxed) }
+    func now() -> Timestamp {
+        Timestamp(milliseconds: seconds.load(ordering: .relaxed) * 1000)
+    }
+    func monotonicMilliseconds() -> Int64 { seconds.load(ordering: .relaxed) * 1000 }
+}
+
+/// The pipeline behind a gate in a fresh folder, beside a Stripe of the test's own.
+final class ReconcileFixture: Sendable {
+    static let day: Int64 = 86_400
+    /// 2026-02-01T00:00:00Z
+    static let start: Int64 = 1_769_904_000
+    /// Ten days later, when runs are made unless a test says otherwise.
+    static let now = start + 10 * day
+
+    let stripe = FakeStripe()
+    let clock = HandClock(now)
+    let counters = Counters()
+    let folder: TemporaryFolder
+    let data: DataFolder
+    let log: Log
+    let topics: Topics
+    let ledger: SQLiteLedger
+    let admission: Admission
+    let store: StatementStore
+    private let pipeline: Pipeline
+    private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    init() throws {
+        folder = try TemporaryFolder()
+        data = try DataFolder(at: folder.file("data"))
+        log = try Log.open(at: data.log, clock: clock, configuration: LogConfiguration())
+        topics = try Topics(of: log)
+        let clock = clock
+        ledger = try SQLiteLedger.open(path: data.ledger) { clock.now().milliseconds }
+        store = StatementStore(of: ledger)
+        admission = try AdmissionSnapshot.restore(
+            from: data.gateSnapshot, topic: topics[.webhookReceived], logger: logger)
+        pipeline = Pipeline(
+            log: log, topics: topics, ledger: ledger, model: try ModelLocation.embedded.load(),
+            settings: Settings(), folder: data, clock: clock, counters: counters, logger: logger)
+    }
+
+    var client: StripeClient {
+        StripeClient(transport: stripe, sleep: { _ in await Task.yield() }, random: { 0.5 })
+    }
+
+    /// Runs the stages while `body` does its work.
+    func running<Value: Sendable>(
+        _ body: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        let services = try pipeline.services()
+        return try await withThrowingTaskGroup(of: Value?.self) { group in
+            for service in services {
+                group.addTask {
+                    try await service.run()
+                    return nil
+                }
+            }
+            group.addTask { try await body() }
+            defer { group.cancelAll() }
+            while let value = try await group.next() {
+                if let value { return value }
+            }
+            preconditionFailure("the body returns a value or throws")
+        }
+    }
+
+    /// Delivers events of the fake Stripe, all but `lost`, and waits until the ledger has seen
+    /// them. Call it while the stages run.
+    func deliver(lost: Set<String> = []) async throws {
+        for event in stripe.state.withLock({ $0.events }) where !lost.contains(event.id) {
+            let identity = EventIdentity(
+                id: EventID(event.id), type: event.type, created: String(event.created))
+            _ = try await admission.admit(
+                fetched: Array(event.json.utf8), identity, from: .backfill, arrived: clock.now())
+        }
+        try await drained()
+    }
+
+    /// Waits until everything that was received has gone the whole way.
+    func drained() async throws {
+        try await eventually("the ledger has seen everything") {
+            let isValidated = try self.isDrained(.webhookReceived, "validate")
+            let isScored = try self.isDrained(.paymentValidated, "score")
+            return try self.isBooked() && isValidated && isScored
+        }
+    }
+
+    private func isDrained(_ topic: TopicID, _ stage: String) throws -> Bool {
+        let last = topics[topic].highWatermark.rawValue - 1
+        guard last >= 0 else { return true }
+        // A record that led to nothing has no output to tell by; those tests wait for more.
+        let out: TopicID = stage == "validate" ? .paymentValidated : .paymentScored
+        let source = try topics[out].lastSource(of: ProducerName(stage))?.rawValue ?? -1
+        let letters = try topics[.deadLetter].lastSource(of: ProducerName(stage))?.rawValue ?? -1
+        return max(source, letters) >= last
+    }
+
+    private func isBooked() throws -> Bool {
+        let end = topics[.paymentScored].highWatermark.rawValue
+        let position = try ledger.position(topic: "payment.scored") ?? 0
+        return position >= end
+    }
+
+    /// Makes a run and performs it. Call it while the stages run.
+    @discardableResult
+    func reconcile(
+        from: Int64 = 0, to: Int64? = nil, grace: Int64 = 48 * 3600
+    ) async throws -> RunReport {
+        let at = Instant(seconds: clock.now().milliseconds / 1000)
+        let id = try store.create(
+            .request, from: Instant(seconds: from), to: Instant(seconds: to ?? at.seconds), at: at)
+        return try await resume(id, grace: grace)
+    }
+
+    /// Goes on with a run.
+    func resume(_ id: Int64, grace: Int64 = 48 * 3600) async throws -> RunReport {
+        let lookup = try LedgerLookup(path: data.ledger)
+        try await run(store, lookup, isDry: false, grace).perform(id)
+        guard let run = try store.run(id) else { throw NoSuchRun() }
+        return try store.report(run)
+    }
+
+    /// A dry run and everything that it found.
+    func dryRun() async throws -> (report: RunReport, found: [StoredBreak]) {
+        let scratch = try StatementStore()
+        let at = Instant(seconds: clock.now().milliseconds / 1000)
+        let id = try scratch.create(.request, from: Instant(seconds: 0), to: at, at: at)
+        let lookup = try LedgerLookup(path: data.ledger)
+        try await run(scratch, lookup, isDry: true, 48 * 3600).perform(id)
+        guard let run = try scratch.run(id) else { throw NoSuchRun() }
+        return (
+            try scratch.report(run),
+            try scratch.findings(of: run, after: .start, limit: 1000).findings
+        )
+    }
+
+    private func run(
+        _ store: StatementStore, _ lookup: LedgerLookup, isDry: Bool, _ grace: Int64
+    ) -> ReconciliationRun {
+        var limits = ReconciliationLimits()
+        limits.graceSeconds = grace
+        limits.balanceSecondsMax = 0
+        limits.settleSecondsMax = 20
+        return ReconciliationRun(
+            client: client, store: store, ledger: lookup,
+            records: isDry ? nil : OwnRecords(admission: admission, clock: clock), limits: limits,
+            clock: clock, logger: logger, progress: { _ in })
+    }
+
+    func sweep(from: Int64 = 0) async throws -> SweepRecord {
+        let now = Instant(seconds: clock.now().milliseconds / 1000)
+        let from = Instant(seconds: from)
+        let id = try store.beginSweep(from: from, to: now, at: now)
+        let sweep = EventSweep(
+            client: client, admission: admission, accepts: { !$0 }, limits: SweepLimits(),
+            clock: clock, counters: counters, logger: logger)
+        return try await sweep.perform(
+            SweepRecord(id: id, state: .reading, from: from, to: now, startedAt: now))
+    }
+
+    /// Everything a run found, as `kind subject`, without what it booked itself.
+    func found(_ report: RunReport) throws -> [String] {
+        try store.breaks(of: report.run.id, after: 0, limit: 1000)
+            .map { "\($0.found.kind.rawValue) \($0.found.subject)" }.sorted()
+    }
+
+    /// `processor:stripe` by currency, without those that stand at zero.
+    func processor() throws -> [String: Int64] {
+        var held: [String: Int64] = [:]
+        for (key, amount) in try ledger.standing() where key.hasPrefix("processor:stripe ") {
+            held[String(key.dropFirst("processor:stripe ".count))] = amount
+        }
+        return held
+    }
+
+    /// Stripe's balance by currency, without zeros.
+    func atStripe() -> [String: Int64] {
+        var sums: [String: Int64] = [:]
+        for line in stripe.state.withLock({ $0.lines }) { sums[line.currency, default: 0] += line.net }
+        return sums.filter { $0.value != 0 }
+    }
+}
+
+struct NoSuchRun: Error {}

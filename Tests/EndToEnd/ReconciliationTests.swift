@@ -1,0 +1,282 @@
+import Foundation
+import FoundationNetworking
+import TestSupport
+import Testing
+
+/// The whole daemon against the Stripe twin, each a process of its own: no webhook is ever
+/// delivered, and the ledger still ends right.
+@Suite("Reconciliation of the whole", .serialized)
+struct ReconciliationEndToEndTests {
+    @Test("without one webhook, sweep and reconciliation bring the ledger to Stripe's balance, to the cent")
+    func wholeWay() async throws {
+        let world = try await World()
+        let charges = try await world.pay()
+        let planted = try await world.twin.post(
+            "/twin/balance_transactions", ["amount": "-725", "currency": "usd", "type": "stripe_fee"])
+        try await world.start()
+
+        let swept = try await world.tillbox("reconcile", "sweep", "--json")
+        #expect(swept.code == 0, "\(swept.errors)")
+        #expect(try JSON(swept.output)["missed"].int > charges.count)
+
+        // Stripe limits the rate and fails meanwhile; the run waits and asks again.
+        _ = try await world.twin.post("/twin/faults", ["status": "429", "retry_after": "1", "count": "2"])
+        var clean = JSON.null
+        try await eventually("everything is read and agrees") {
+            let run = try await world.tillbox("reconcile", "run", "--json")
+            clean = try JSON(run.output)["reconciliation"]
+            let seen = clean["currencies"].list.reduce(0) { $0 + $1["transactions"].int }
+            return run.code == 0 && seen >= charges.count + 6
+        }
+        #expect(clean["clean"].bool)
+        let codes = clean["currencies"].list.map { $0["currency"].text }
+        #expect(Set(codes).isSuperset(of: ["usd", "jpy", "bhd", "ugx", "isk"]))
+        for currency in clean["currencies"].list {
+            #expect(currency["ledger"].int == currency["stripe"].int, "\(currency)")
+        }
+        #expect(planted["object"].text == "balance_transaction")
+
+        let again = try await world.tillbox("reconcile", "run", "--json")
+        #expect(again.code == 0, "\(again.output)")
+        let booked = try JSON(again.output)["reconciliation"]["currencies"].list
+            .reduce(0) { $0 + $1["booked"].int }
+        #expect(booked == 0)
+
+        // What Stripe forgets, changes, repeats and invents is found, and nothing else is.
+        let lines = try await world.twin.get("/v1/balance_transactions?type=charge&limit=100")["data"].list
+        func line(_ charge: Int) -> String {
+            lines.first { $0["source"].text == charges[charge] }?["id"].text ?? "none"
+        }
+        let path = "/twin/balance_transactions"
+        _ = try await world.twin.post("\(path)/\(line(0))/change", ["amount": "12345"])
+        let copy = try await world.twin.post("\(path)/\(line(1))/duplicate", [:])["id"].text
+        let odd = try await world.twin.post(path, ["amount": "777", "currency": "usd"])["id"].text
+        let expected = [
+            "amount_mismatch \(line(0))", "duplicate_at_stripe \(copy)", "missing_in_ledger \(odd)",
+        ].sorted()
+        var found: [String] = []
+        try await eventually("the planted breaks are found: \(found)") {
+            let run = try await world.tillbox("reconcile", "run", "--json", "--from", "2020-01-01")
+            let root = try JSON(run.output)
+            found = root["findings"].list.filter { $0["status"].text == "open" }
+                .map { "\($0["kind"].text) \($0["subject"].text)" }.sorted()
+            let unexplained = root["reconciliation"]["currencies"].list.map { $0["unexplained"].int }
+            return run.code == 1 && found == expected && unexplained.allSatisfy { $0 == 0 }
+        }
+        let csv = try await world.tillbox("reconcile", "show", "last", "--csv")
+        #expect(csv.code == 1)
+        #expect(csv.output.contains("amount_mismatch,open,\(line(0))"))
+        let shown = try await world.tillbox("reconcile", "show", "last")
+        #expect(shown.output.contains("duplicate_at_stripe"))
+        #expect(try await world.tillbox("reconcile", "list").output.contains("finished"))
+        let verified = try await world.tillbox("ledger", "verify")
+        #expect(verified.code == 0, "\(verified.errors)")
+    }
+
+    @Test("SIGKILL in the middle of a run: the next start goes on at its page")
+    func killed() async throws {
+        let world = try await World()
+        _ = try await world.twin.post(
+            "/twin/bulk", ["count": "2000", "currencies[]": "usd", "events": "false"])
+        let paidAt = Date()
+        try await world.start()
+        _ = try await world.twin.post("/twin/faults", ["latency_ms": "150"])
+        // A period ends before the second that it is asked for in.
+        try await eventually("the second of the payments is over") {
+            Date().timeIntervalSince(paidAt) > 1.1
+        }
+        let asked = try await world.api(.post, "/api/v1/reconciliations", body: "{}")
+        let id = asked["id"].text
+        var pages = 0
+        try await eventually("some pages are read") {
+            pages = try await world.api(.get, "/api/v1/reconciliations/\(id)")["reconciliation"]["pages"].int
+            return pages >= 3
+        }
+        world.daemon?.kill(SIGKILL)
+        await world.daemon?.wait()
+        let left = try await world.tillbox("reconcile", "list", "--json")
+        let stored = try JSON(left.output)["reconciliations"].list[0]
+        #expect(stored["state"].text == "reading" && stored["pages"].int >= pages)
+        _ = try await world.twin.post("/twin/faults", ["latency_ms": "0"])
+
+        try await world.start()
+        var run = JSON.null
+        try await eventually("the run is over") {
+            run = try await world.api(.get, "/api/v1/reconciliations/\(id)")["reconciliation"]
+            return run["state"].text == "finished"
+        }
+        // Nobody told the ledger of the payments; their fees are booked all the same, once each.
+        let usd = run["currencies"].list[0]
+        #expect(run["transactions"].int == usd["transactions"].int)
+        #expect(usd["booked"].int == usd["transactions"].int, "\(usd)")
+        let fees = try await world.tillbox("ledger", "balances", "--json")
+        let held = try JSON(fees.output)["balances"].list.first { $0["account"].text == "fees:stripe" }
+        #expect(held?["minor_units"].int == usd["fees"].int)
+    }
+
+    @Test("without a key, and with wrong requests, the answer says what to do")
+    func refusals() async throws {
+        let world = try await World(key: nil)
+        try await world.start()
+        let run = try await world.tillbox("reconcile", "run")
+        #expect(run.code == 3 && run.errors.contains("stripe.api_key"), "\(run.errors)")
+        let problem = try await world.api(.post, "/api/v1/reconciliations", body: #"{"form":1}"#)
+        #expect(problem["status"].int == 400 && !problem["detail"].text.isEmpty)
+        #expect(try await world.api(.get, "/api/v1/reconciliations/9")["status"].int == 404)
+        #expect(try await world.api(.get, "/api/v1/reconciliations?limit=0")["status"].int == 400)
+        world.daemon?.kill(SIGTERM)
+        await world.daemon?.wait()
+        let dead = try await world.tillbox("reconcile", "run")
+        #expect(dead.code == 3 && dead.errors.contains("tillbox run"), "\(dead.errors)")
+        let wrong = try await world.tillbox("reconcile", "show", "never")
+        #expect(wrong.code == 2)
+    }
+}
+
+/// A twin, and a data folder with a daemon that knows its address.
+private final class World {
+    let twin: TwinServer
+    let folder: TemporaryFolder
+    let ports: (webhook: Int, admin: Int)
+    private let key: String?
+    private(set) var daemon: Child?
+
+    init(key: String? = TwinServer.key) async throws {
+        twin = try await TwinServer()
+        folder = try TemporaryFolder()
+        ports = (try freePort(), try freePort())
+        self.key = key
+    }
+
+    private var environment: [String: String] {
+        var all = [
+            "TILLBOX_STRIPE_API_BASE": "http://127.0.0.1:\(twin.port)",
+            "TILLBOX_RECONCILE_AT": "off", "TILLBOX_RECONCILE_GRACE_HOURS": "0",
+            "TILLBOX_SWEEP_EVERY_MINUTES": "0", "TILLBOX_SWEEP_DELAY_SECONDS": "0",
+            "TILLBOX_ADMIN_PORT": "\(ports.admin)",
+        ]
+        if let key { all["TILLBOX_STRIPE_API_KEY"] = key }
+        return all
+    }
+
+    func start() async throws {
+        let child = try Tillbox.start(
+            data: folder.file("data"), webhookPort: ports.webhook, adminPort: ports.admin,
+            environment: environment)
+        daemon = child
+        try await child.untilListening()
+    }
+
+    func tillbox(_ arguments: String...) async throws -> (code: Int32, output: String, errors: String) {
+        try await Child.run(
+            Tillbox.executable, arguments + ["--data", folder.file("data")],
+            environment: environment)
+    }
+
+    enum Method: String { case get = "GET", post = "POST" }
+
+    func api(_ method: Method, _ path: String, body: String? = nil) async throws -> JSON {
+        try await send(method.rawValue, "http://127.0.0.1:\(ports.admin)\(path)", body, [
+            "Content-Type": "application/json"
+        ])
+    }
+
+    /// Payments of every kind, in currencies of every exponent.
+    ///
+    /// - Returns: the charges that nothing else happened to.
+    func pay() async throws -> [String] {
+        func pay(_ amount: Int, _ currency: String, _ more: [String: String] = [:]) async throws -> JSON {
+            let common = [
+                "amount": "\(amount)", "currency": currency, "payment_method": "pm_card_visa",
+                "confirm": "true", "return_url": "https://example.com",
+            ]
+            return try await twin.post("/v1/payment_intents", common.merging(more) { $1 })
+        }
+        var charges: [String] = []
+        for currency in ["usd", "jpy", "bhd", "ugx", "isk"] {
+            for amount in [200_000, 350_000] {
+                charges.append(try await pay(amount, currency)["latest_charge"].text)
+            }
+        }
+        let held = try await pay(100_000, "usd", ["capture_method": "manual"])
+        _ = try await twin.post(
+            "/v1/payment_intents/\(held["id"].text)/capture", ["amount_to_capture": "40000"])
+        let refunded = try await pay(90_000, "usd")["latest_charge"].text
+        _ = try await twin.post("/v1/refunds", ["charge": refunded, "amount": "20000"])
+        let failing = try await pay(80_000, "usd", ["payment_method": "pm_card_refundFail"])
+        let refund = try await twin.post(
+            "/v1/refunds", ["charge": failing["latest_charge"].text, "amount": "30000"])
+        if refund["status"].text != "failed" {
+            _ = try await twin.post("/twin/refunds/\(refund["id"].text)/fail", [:])
+        }
+        let disputed = try await pay(70_000, "usd")["latest_charge"].text
+        let dispute = try await twin.post("/twin/disputes", ["charge": disputed])
+        _ = try await twin.post(
+            "/twin/disputes/\(dispute["id"].text)/close", ["status": "won", "reinstated": "50000"])
+        return charges
+    }
+}
+
+/// `tillbox twin` as a process.
+private final class TwinServer {
+    static let key = "sk_test_reconciliation"
+    let port: Int
+    private let child: Child
+
+    init() async throws {
+        port = try freePort()
+        child = try Child(Tillbox.executable, ["twin", "--port", "\(port)", "--key", Self.key, "--payouts", "manual"])
+        try await eventually("the twin listens: \(child.standardError)") {
+            (try? await get("/v1/balance")) != nil
+        }
+    }
+
+    func get(_ path: String) async throws -> JSON {
+        try await send("GET", "http://127.0.0.1:\(port)\(path)", nil, authorization)
+    }
+
+    func post(_ path: String, _ fields: [String: String]) async throws -> JSON {
+        let body = fields.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+            .joined(separator: "&")
+        let answer = try await send(
+            "POST", "http://127.0.0.1:\(port)\(path)", body,
+            authorization.merging(["Content-Type": "application/x-www-form-urlencoded"]) { $1 })
+        if answer.has("error") { throw TwinRefused(answer: "\(path) \(body): \(answer)") }
+        return answer
+    }
+
+    private var authorization: [String: String] { ["Authorization": "Bearer \(Self.key)"] }
+}
+
+private struct TwinRefused: Error { var answer: String }
+
+private func send(
+    _ method: String, _ url: String, _ body: String?, _ headers: [String: String]
+) async throws -> JSON {
+    var request = URLRequest(url: try #require(URL(string: url)))
+    request.httpMethod = method
+    request.httpBody = body.map { Data($0.utf8) }
+    for (name, value) in headers { request.setValue(value, forHTTPHeaderField: name) }
+    let (data, _) = try await URLSession.shared.data(for: request)
+    return try JSON(String(decoding: data, as: UTF8.self))
+}
+
+/// A JSON value, read by Foundation, so that our own writer is judged by another's reader.
+private struct JSON: CustomStringConvertible {
+    static var null: JSON { JSON(value: NSNull()) }
+    private let value: Any
+
+    private init(value: Any) { self.value = value }
+
+    init(_ text: String) throws {
+        value = try JSONSerialization.jsonObject(with: Data(text.utf8), options: .fragmentsAllowed)
+    }
+
+    subscript(key: String) -> JSON { JSON(value: (value as? [String: Any])?[key] ?? NSNull()) }
+    func has(_ key: String) -> Bool { (value as? [String: Any])?[key] != nil }
+    var text: String { value as? String ?? "" }
+    var int: Int { (value as? NSNumber)?.intValue ?? -1 }
+    var bool: Bool { (value as? NSNumber)?.boolValue ?? false }
+    var list: [JSON] { (value as? [Any])?.map(JSON.init(value:)) ?? [] }
+    var description: String { "\(value)" }
+}
