@@ -1,5 +1,5 @@
 # The two commands are `make run` and `make test`; `make help` lists the rest.
-# Everything is built in release mode with -enable-testing, so that one build serves both.
+# One release build serves both: our own modules show their internals to the tests.
 
 # Package.swift reads this: one release build serves both commands.
 export TILLBOX_TESTABLE := 1
@@ -21,7 +21,7 @@ setup: ## install the packages that .ci/packages.txt lists
 
 .PHONY: build
 build: setup ## build the daemon
-	@echo "==> building tillbox (the first build takes about five minutes)"
+	@echo "==> building tillbox (the first build takes about ten minutes)"
 	@swift build $(SWIFT_FLAGS) --product tillbox
 
 .PHONY: run
@@ -30,7 +30,7 @@ run: build ## start the demo: signed traffic through the whole pipeline, live in
 
 .PHONY: test
 test: setup ## run every test, a short fuzz run and a crash simulation
-	@echo "==> building tillbox and its tests (the first build takes about six minutes)"
+	@echo "==> building tillbox and its tests (the first build takes about twelve minutes)"
 	@swift build $(SWIFT_FLAGS) --build-tests
 	@echo "==> running the tests, one group after the other: two cores do not carry all at once"
 	@swift test $(SWIFT_FLAGS) --skip-build --filter 'AppendLogTests|SimulationTests|BridgesTests'

@@ -66,9 +66,13 @@ struct DemoCommand: AsyncParsableCommand {
         let (demo, folder) = (self, try freshFolder())
         defer { if data == nil { try? FileManager.default.removeItem(atPath: folder) } }
         try await orCannotRun {
+            // The daemon is told where the twin will be before it is there.
+            let twinPort = try demo.twinPort == 0 ? TCPPort.free() : demo.twinPort
             let daemon = try Daemon(
-                settings: demo.settings(in: folder), logger: Logger(label: "tillbox"))
-            try await demo.run(daemon, folder: folder, isTerminal: isTerminal)
+                settings: demo.settings(in: folder, twinPort: twinPort),
+                logger: Logger(label: "tillbox"))
+            try await demo.run(
+                daemon, folder: folder, twinPort: twinPort, isTerminal: isTerminal)
             try demo.summarise(folder)
         }
     }
@@ -83,24 +87,28 @@ struct DemoCommand: AsyncParsableCommand {
         return path
     }
 
-    private func settings(in folder: String) -> Settings {
+    private func settings(in folder: String, twinPort: Int) -> Settings {
         var settings = Settings()
         settings.dataPath = folder
         settings.webhook.port = 0
         settings.admin.port = 0
         let secret = "whsec_" + String(hex: randomBytes(count: 24))
         settings.endpoints = [WebhookEndpoint(name: "", secrets: [secret], livemode: .test)]
+        settings.stripeBase = "http://127.0.0.1:\(twinPort)"
+        settings.stripeKey = TwinSettings().apiKeys[0]
         return settings
     }
 
-    private func run(_ daemon: Daemon, folder: String, isTerminal: Bool) async throws {
+    private func run(
+        _ daemon: Daemon, folder: String, twinPort: Int, isTerminal: Bool
+    ) async throws {
         let ports = AsyncStream<(role: String, port: Int)>.makeStream()
         let header = DashboardHeader([
             "data \(folder)",
             "a Stripe twin tells \(Int(rate)) events a second, seed \(seed)",
         ])
         let twin = DemoTwin(
-            demo: self, ports: ports.stream, secret: daemon.settings.endpoints[0].secrets[0],
+            demo: self, twinPort: twinPort, ports: ports.stream, secret: daemon.settings.endpoints[0].secrets[0],
             header: header, logger: daemon.logger)
         let dashboard = Dashboard(
             counters: daemon.counters, header: header, isTerminal: isTerminal)
@@ -111,6 +119,9 @@ struct DemoCommand: AsyncParsableCommand {
             ]
         ) { role, port in
             ports.continuation.yield((role, port))
+            if role == "admin" {
+                header.add("reconcile it: TILLBOX_ADMIN_PORT=\(port) tillbox reconcile run --data \(folder)")
+            }
         }
     }
 
@@ -160,6 +171,7 @@ struct DemoCommand: AsyncParsableCommand {
 /// The demo's twin, from when the daemon's webhook port is open: its API, its deliveries, its world.
 private struct DemoTwin: Service {
     let demo: DemoCommand
+    let twinPort: Int
     let ports: AsyncStream<(role: String, port: Int)>
     let secret: String
     let header: DashboardHeader
@@ -197,10 +209,32 @@ private struct DemoTwin: Service {
     private func api(_ live: LiveTwin) -> HTTPService {
         let key = TwinSettings().apiKeys[0]
         return HTTPService(
-            role: "twin", address: Settings.Address(host: "127.0.0.1", port: demo.twinPort),
+            role: "twin", address: Settings.Address(host: "127.0.0.1", port: twinPort),
             responder: live.router().buildResponder(), server: .http1(), logger: logger
         ) { [header] port in
             header.add("twin http://127.0.0.1:\(port)/v1 with the key \(key)")
         }
+    }
+}
+
+/// A port that nobody listens on at this moment.
+private enum TCPPort {
+    static func free() throws -> Int {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+        // SAFETY: the address lives through both calls and has the length given.
+        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
+            }
+        }
+        guard isBound else {
+            throw CommandFailure.cannotRun("no free port on 127.0.0.1; choose one with --twin-port")
+        }
+        return Int(UInt16(bigEndian: address.sin_port))
     }
 }
