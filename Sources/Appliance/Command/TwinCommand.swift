@@ -85,7 +85,7 @@ struct TwinCommand: AsyncParsableCommand {
             responder: TwinRoutes(twin).router().buildResponder(), server: .http1(),
             logger: logger
         ) { port in
-            print(Self.welcome(address: "http://\(shownHost):\(port)", key: shownKey))
+            Self.say(Self.welcome(address: "http://\(shownHost):\(port)", key: shownKey))
         }
         var configuration = ServiceGroupConfiguration(
             services: [.init(service: TwinClockwork(twin: twin)), .init(service: server)],
@@ -93,6 +93,11 @@ struct TwinCommand: AsyncParsableCommand {
         configuration.maximumGracefulShutdownDuration = .seconds(4)
         try await ServiceGroup(configuration: configuration).run()
         if let failure = twin.journalFailure { throw failure }
+    }
+
+    /// At once, also where standard output is a file or a pipe.
+    private static func say(_ text: String) {
+        FileHandle.standardOutput.write(Data((text + "\n").utf8))
     }
 
     private static func welcome(address: String, key: String) -> String {
