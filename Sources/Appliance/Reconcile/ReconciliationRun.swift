@@ -312,9 +312,10 @@ extension ReconciliationRun {
         _ settlement: Settlement, _ booked: [String: LedgerMovement], _ store: StatementStore
     ) throws(LedgerError) -> Settlement? {
         let statement = settlement.statement
-        guard settlement.finding == .missing, booked["charge:\(statement.source)"] == nil else {
-            return nil
-        }
+        // A card's payment is never announced before it has succeeded.
+        guard settlement.finding == .missing, booked["charge:\(statement.source)"] == nil,
+            statement.type != BalanceTransactionType.charge.rawValue
+        else { return nil }
         switch statement.meaning {
         case .failedPayment: break
         case .movement(let key, _, _) where key == "charge:\(statement.source)": break
