@@ -108,7 +108,7 @@ struct TwinCommand: AsyncParsableCommand {
             responder: live.router().buildResponder(), server: .http1(),
             logger: logger
         ) { port in
-            print(Self.welcome(address: "http://\(shownHost):\(port)", key: shownKey))
+            Self.say(Self.welcome(address: "http://\(shownHost):\(port)", key: shownKey))
         }
         var services: [any Service] = [TwinClockwork(twin: live.twin), live.sender, server]
         if let traffic, let world = try live.traffic(rate: traffic) { services.append(world) }
@@ -118,6 +118,11 @@ struct TwinCommand: AsyncParsableCommand {
         configuration.maximumGracefulShutdownDuration = .seconds(4)
         try await ServiceGroup(configuration: configuration).run()
         if let failure = live.twin.journalFailure { throw failure }
+    }
+
+    /// At once, also where standard output is a file or a pipe.
+    private static func say(_ text: String) {
+        FileHandle.standardOutput.write(Data((text + "\n").utf8))
     }
 
     private static func welcome(address: String, key: String) -> String {

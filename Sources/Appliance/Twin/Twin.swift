@@ -52,7 +52,9 @@ final class Twin: Sendable {
         try journal.read { entry in
             now = entry.now
             _ = state.advance(to: now)
-            if let request = entry.request {
+            if var request = entry.request {
+                // It was let in when it was made.
+                request.apiKey = settings.apiKeys.first
                 state.requests = entry.number - 1
                 _ = state.answer(request, now: now)
                 now = max(now, state.books[0].now)
@@ -74,7 +76,7 @@ final class Twin: Sendable {
             let called = guarded.now
             let answer = guarded.state.answer(request, now: called)
             guarded.now = max(called, guarded.state.books[0].now)
-            if request.isKept, !answer.isReplayed {
+            if request.isKept, answer.isPerformed, !answer.isReplayed {
                 guarded.journal?.write(
                     .init(now: called, number: guarded.state.requests, request: request))
             } else if hasPassed {

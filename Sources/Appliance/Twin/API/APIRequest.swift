@@ -44,6 +44,9 @@ struct APIAnswer: Sendable {
     var requestID = ""
     /// The error in the body, nil where there is none.
     var refusal: APIRefusal?
+    /// Whether the call was carried out, or refused for what it asks; not where it was turned away
+    /// for its key, or failed on demand.
+    var isPerformed = false
     /// Sent as `Idempotent-Replayed: true`.
     var isReplayed = false
     /// The id of the object that the call made or changed.

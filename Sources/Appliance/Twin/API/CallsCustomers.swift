@@ -57,7 +57,11 @@ extension TwinBooks {
         let method = try parameters.text("payment_method")
         try parameters.finish()
         var card: Ref<TwinPaymentMethod>?
-        if let method { card = try usable(try resolve(method, parameter: "payment_method")) }
+        if let method {
+            let resolved = try resolve(method, parameter: "payment_method")
+            try checkUnused(resolved)
+            card = resolved
+        }
         let ref = customers.append(customer)
         tell(.customerCreated, .customer(ref, customer))
         if let card { attach(card, to: ref) }
@@ -133,7 +137,8 @@ extension TwinBooks {
         case (.post, 2) where parts[1] == "attach":
             guard let customer = try customer(parameters) else { throw parameters.missing("customer") }
             try parameters.finish()
-            let ref = try usable(try resolve(parts[0], parameter: "payment_method", status: 404))
+            let ref = try resolve(parts[0], parameter: "payment_method", status: 404)
+            try checkUnused(ref)
             try checkAttachable(ref)
             attach(ref, to: customer)
             return .object(.paymentMethod(ref))
@@ -150,9 +155,7 @@ extension TwinBooks {
         }
     }
 
-    private func usable(
-        _ ref: Ref<TwinPaymentMethod>
-    ) throws(APIRefusal) -> Ref<TwinPaymentMethod> {
+    private func checkUnused(_ ref: Ref<TwinPaymentMethod>) throws(APIRefusal) {
         guard !methods[ref].isDetached else {
             throw APIRefusal(
                 message: "The provided PaymentMethod was previously used with a PaymentIntent or "
@@ -164,7 +167,6 @@ extension TwinBooks {
                 message: "The payment method you provided has already been attached to a customer.",
                 parameter: "payment_method")
         }
-        return ref
     }
 
     /// Saving a card asks the bank, which declines as it would a payment.

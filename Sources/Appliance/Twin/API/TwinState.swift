@@ -90,9 +90,13 @@ struct TwinState: Sendable {
         do throws(APIRefusal) {
             if let fault, !fault.isAfterwards { throw fault.refusal }
             answer = try admit(request, serial, now: now)
-            if let fault, fault.isAfterwards { throw fault.refusal }
         } catch {
             answer = refused(error, request)
+        }
+        if let fault, fault.isAfterwards {
+            let wasPerformed = answer.isPerformed
+            answer = refused(fault.refusal, request)
+            answer.isPerformed = wasPerformed
         }
         answer.requestID = books[0].ids.string(.request, serial)
         answer.delayMilliseconds = request.path.hasPrefix("/v1/") ? faults.latencyMilliseconds : 0
@@ -147,15 +151,18 @@ struct TwinState: Sendable {
         books[place].request = RequestMark(
             serial: serial, idempotencyKey: request.idempotencyKey)
         defer { books[place].request = nil }
+        var answer: APIAnswer
         do throws(APIRefusal) {
             let parameters = try APIParameters(request.fields)
             let paths = try parameters.texts("expand")
             let reply = try dispatch(request, parameters, in: place, now: now)
             if request.method == .get { try parameters.finish() }
-            return try written(reply, expanding: paths, in: place, request)
+            answer = try written(reply, expanding: paths, in: place, request)
         } catch {
-            return refused(error, request, in: place)
+            answer = refused(error, request, in: place)
         }
+        answer.isPerformed = true
+        return answer
     }
 
     private mutating func dispatch(
