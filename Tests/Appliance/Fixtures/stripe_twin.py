@@ -99,9 +99,9 @@ def retries():
     again = api.payment_intents.create(body, options)
     assert first.id == again.id and again.last_response.headers["Idempotent-Replayed"] == "true"
     raises(stripe.IdempotencyError, lambda: api.payment_intents.create(intent(amount=99), options))
+    count = len(list(api.customers.list({"limit": 100}).auto_paging_iter()))
     client.raw_request("post", "/twin/faults", count=1, status=500, after=True)
     patient = stripe.StripeClient(key, base_addresses={"api": address}, max_network_retries=2)
-    count = len(list(api.customers.list({"limit": 100}).auto_paging_iter()))
     assert patient.v1.customers.create({"name": "once"}).name == "once"
     assert len(list(api.customers.list({"limit": 100}).auto_paging_iter())) == count + 1
 
