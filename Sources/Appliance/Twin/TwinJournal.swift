@@ -14,7 +14,7 @@ enum TwinError: Error, Hashable, CustomStringConvertible {
         case .otherSeed(let path, let found, let wanted):
             "\(path) belongs to seed \(found), not \(wanted); give that seed or another folder"
         case .notAJournal(let path, let line):
-            "line \(line) of \(path) is no entry of a twin's journal; move the file away to begin anew"
+            "line \(line) of \(path) is no entry of a twin's journal; move it away to begin anew"
         case .cannotWrite(let path):
             "\(path) cannot be written any more; check the free space and start the twin again"
         }

@@ -114,7 +114,9 @@ struct APIParameters {
         }
         var filter = CreatedFilter()
         if let bound = try range.integer("gte") { filter.first = bound }
-        if let bound = try range.integer("gt") { filter.first = max(filter.first, Self.next(bound)) }
+        if let bound = try range.integer("gt") {
+            filter.first = max(filter.first, Self.next(bound))
+        }
         if let bound = try range.integer("lt") { filter.end = bound }
         if let bound = try range.integer("lte") { filter.end = min(filter.end, Self.next(bound)) }
         return filter
@@ -189,8 +191,8 @@ extension APIParameters {
 }
 
 extension Currency {
-    /// The least that Stripe charges (docs.stripe.com/currencies#minimum-and-maximum-charge-amounts);
-    /// one step where it names none.
+    /// The least that Stripe charges, one step where it names none
+    /// (docs.stripe.com/currencies#minimum-and-maximum-charge-amounts).
     var chargeMin: Int64 { Self.chargeMins[code] ?? chargeStep }
 
     private static let chargeMins: [String: Int64] = [

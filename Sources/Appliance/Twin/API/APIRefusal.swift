@@ -1,4 +1,5 @@
-/// Why the API does not do what it was asked to: Stripe's error object (docs.stripe.com/api/errors).
+/// Why the API does not do what it was asked to: Stripe's error object
+/// (docs.stripe.com/api/errors).
 struct APIRefusal: Error, Hashable, Sendable {
     enum Kind: String, Sendable {
         case api = "api_error"

@@ -23,8 +23,9 @@ extension TwinBooks {
         case (.get, 2) where parts[1] == "refunds":
             let ref = try named(parts[0], charges)
             return try list(
-                refunds, among: charges[ref].refunds, parameters, url: "/v1/charges/\(parts[0])/refunds",
-                kind: .refund) { .refund($0) }
+                refunds, among: charges[ref].refunds, parameters,
+                url: "/v1/charges/\(parts[0])/refunds", kind: .refund
+            ) { .refund($0) }
         case (.get, 2) where parts[1] == "dispute":
             let ref = try named(parts[0], charges)
             guard let dispute = charges[ref].dispute else {
@@ -43,7 +44,8 @@ extension TwinBooks {
         }
         let group = try parameters.text("transfer_group")
         return try list(
-            charges, among: candidates, parameters, url: "/v1/charges", kind: .charge, { .charge($0) }
+            charges, among: candidates, parameters, url: "/v1/charges", kind: .charge,
+            { .charge($0) }
         ) {
             (customer == nil || $0.customer == customer)
                 && (group == nil || $0.details.value.transferGroup == group)

@@ -85,11 +85,12 @@ extension TwinBooks {
         let isInquiry = try parameters.bool("inquiry") ?? false
         try parameters.finish()
         let left = charges[charge].refundable
-        guard left > 0, charges[charge].dispute == nil, given ?? left <= charges[charge].amountCaptured
+        guard left > 0, charges[charge].dispute == nil,
+            given ?? left <= charges[charge].amountCaptured
         else {
             throw APIRefusal(
-                message: "Charge \(id(charge)) has nothing left to dispute, or is disputed already.",
-                parameter: "charge")
+                message: "Charge \(id(charge)) has nothing left to dispute, or is disputed "
+                    + "already.", parameter: "charge")
         }
         return .object(
             .dispute(

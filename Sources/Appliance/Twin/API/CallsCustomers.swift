@@ -24,7 +24,8 @@ extension TwinBooks {
             return .deleted(id: id(ref), object: "customer")
         case (.get, 2) where parts[1] == "payment_methods":
             let ref = try living(parts[0])
-            return try listMethods(of: ref, parameters, url: "/v1/customers/\(parts[0])/payment_methods")
+            return try listMethods(
+                of: ref, parameters, url: "/v1/customers/\(parts[0])/payment_methods")
         case (.get, 3) where parts[1] == "payment_methods":
             return .object(.paymentMethod(try named(parts[2], methods)))
         default: throw Self.unknownAddress(method, ["customers"] + parts)
@@ -91,7 +92,9 @@ extension TwinBooks {
         _ customer: inout TwinCustomer, _ parameters: APIParameters
     ) throws(APIRefusal) {
         if let address = parameters.below("address") { customer.address = try address.address() }
-        if parameters.has("description") { customer.description = try parameters.text("description") }
+        if parameters.has("description") {
+            customer.description = try parameters.text("description")
+        }
         if parameters.has("email") { customer.email = try parameters.text("email") }
         if parameters.has("name") { customer.name = try parameters.text("name") }
         if parameters.has("phone") { customer.phone = try parameters.text("phone") }
@@ -124,7 +127,9 @@ extension TwinBooks {
         let parts = Array(rest)
         switch (method, parts.count) {
         case (.get, 0):
-            guard let customer = try customer(parameters) else { throw parameters.missing("customer") }
+            guard let customer = try customer(parameters) else {
+                throw parameters.missing("customer")
+            }
             return try listMethods(of: customer, parameters, url: "/v1/payment_methods")
         case (.post, 0):
             let ref = try createMethod(parameters)
@@ -135,7 +140,9 @@ extension TwinBooks {
             try updateMethod(ref, parameters)
             return .object(.paymentMethod(ref))
         case (.post, 2) where parts[1] == "attach":
-            guard let customer = try customer(parameters) else { throw parameters.missing("customer") }
+            guard let customer = try customer(parameters) else {
+                throw parameters.missing("customer")
+            }
             try parameters.finish()
             let ref = try resolve(parts[0], parameter: "payment_method", status: 404)
             try checkUnused(ref)

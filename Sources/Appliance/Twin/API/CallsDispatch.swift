@@ -98,7 +98,8 @@ extension TwinBooks {
     func list<Object>(
         _ table: TwinTable<Object>, among candidates: [Ref<Object>]? = nil,
         _ parameters: APIParameters, url: String, kind: Expansion.Kind,
-        _ reference: (Ref<Object>) -> ObjectReference, where matches: (Object) -> Bool = { _ in true }
+        _ reference: (Ref<Object>) -> ObjectReference,
+        where matches: (Object) -> Bool = { _ in true }
     ) throws(APIRefusal) -> APIReply {
         let query = try pageQuery(parameters, table)
         let bounds = table.places(try parameters.created())

@@ -9,7 +9,8 @@ extension TwinBooks {
             let customer = try customer(parameters)
             let candidates = customer.map { customers[$0].intents }
             return try list(
-                intents, among: candidates, parameters, url: "/v1/payment_intents", kind: .paymentIntent
+                intents, among: candidates, parameters, url: "/v1/payment_intents",
+                kind: .paymentIntent
             ) { .paymentIntent($0) }
         case (.post, 0): return .object(.paymentIntent(try createIntent(parameters)))
         case (.get, 1):

@@ -66,7 +66,8 @@ struct IdempotencyStore: Sendable {
         var text = "\(request.method.rawValue) \(request.path)"
         for field in request.fields {
             // Lengths keep one field's end apart from the next one's beginning.
-            text += "&\(field.name.utf8.count):\(field.name)\(field.value.utf8.count):\(field.value)"
+            let (name, value) = (field.name, field.value)
+            text += "&\(name.utf8.count):\(name)\(value.utf8.count):\(value)"
         }
         return SHA256.digest(Array(text.utf8)[...])
     }

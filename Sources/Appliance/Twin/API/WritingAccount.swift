@@ -23,7 +23,7 @@ extension TwinBooks {
         writer.member("charges_enabled", true)
         writer.object("controller") { $0.member("type", "account") }
         writer.member("country", "US")
-        writer.member("created", transactions.rows.first?.created ?? now)
+        writer.member("created", opened)
         writer.member("default_currency", "usd")
         writer.member("details_submitted", true)
         writer.member("email", "twin@example.com")

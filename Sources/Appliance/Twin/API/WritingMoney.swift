@@ -33,8 +33,10 @@ extension TwinBooks {
             $0.member("type", "card")
         }
         if refund.failureTransaction != nil {
-            write("failure_balance_transaction", refund.failureTransaction, expansion, into: &writer)
-            { ref, below, writer in write(ref, below, into: &writer) }
+            write(
+                "failure_balance_transaction", refund.failureTransaction, expansion,
+                into: &writer
+            ) { ref, below, writer in write(ref, below, into: &writer) }
             if refund.failureReason != nil {
                 writer.member("failure_reason", refund.failureReason)
             }

@@ -123,8 +123,8 @@ extension TwinBooks {
         writer.nulls("excluded_payment_method_types")
         writer.key("last_payment_error")
         writeLastError(of: intent, into: &writer)
-        write("latest_charge", intent.latestCharge, expansion, into: &writer) { ref, below, writer in
-            write(ref, charges[ref], below, into: &writer)
+        write("latest_charge", intent.latestCharge, expansion, into: &writer) {
+            ref, below, writer in write(ref, charges[ref], below, into: &writer)
         }
         writer.member("livemode", false)
         writer.object("managed_payments") { $0.member("enabled", false) }

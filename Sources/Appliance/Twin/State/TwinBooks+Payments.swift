@@ -107,7 +107,9 @@ extension TwinBooks {
             unsettled.transaction = nil
             tell(.chargeSucceeded, .charge(charge, unsettled))
             tell(.intentSucceeded, snapshot(ref))
-            tell(.chargeUpdated, snapshot(charge)) { $0.member("balance_transaction", nil as String?) }
+            tell(.chargeUpdated, snapshot(charge)) {
+                $0.member("balance_transaction", nil as String?)
+            }
         }
         attachForFutureUse(ref)
         if intents[ref].captureMethod != .manual { dispute(asTestCard: charge) }

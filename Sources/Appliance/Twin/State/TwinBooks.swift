@@ -7,6 +7,8 @@ struct TwinBooks: Sendable {
     let settings: TwinSettings
     /// The Connect account, nil for the platform's own books.
     let account: String?
+    /// When the account began, seconds since 1970.
+    let opened: Int64
     /// Seconds since 1970; it never falls.
     private(set) var now: Int64
 
@@ -40,6 +42,7 @@ struct TwinBooks: Sendable {
         ids = StripeIDs(seed: seed)
         self.account = account
         self.settings = settings
+        opened = now
         self.now = now
         agenda.add(.midnight, at: Self.midnight(after: now))
     }

@@ -11,12 +11,13 @@ struct TwinPropertyTests {
         for step in 0..<150 {
             history.step()
             if step.isMultiple(of: 10) {
-                #expect(history.caller.balance() == history.caller.sumOfTransactions(), "step \(step)")
+                let sum = history.caller.sumOfTransactions()
+                #expect(history.caller.balance() == sum, "step \(step)")
             }
         }
     }
 
-    @Test("the validator understands every event, and its movements are the twin's", arguments: 1...6)
+    @Test("the validator understands every event, and finds the twin's movements", arguments: 1...6)
     func movements(seed: Int) throws {
         var history = try RandomHistory(seed: UInt64(100 + seed))
         for _ in 0..<200 { history.step() }
@@ -30,7 +31,9 @@ struct TwinPropertyTests {
         #expect(Set(told.amounts.keys) == Set(booked.keys))
         // What was told of money, less the fees of payments, is the balance.
         var expected = told.processor
-        for row in history.caller.pages("/v1/balance_transactions", "type=charge", limit: 100).joined() {
+        let charges = history.caller.pages(
+            "/v1/balance_transactions", "type=charge", limit: 100)
+        for row in charges.joined() {
             expected[row["currency"]?.text ?? "", default: 0] -= row["fee"]?.integer ?? 0
         }
         #expect(expected.filter { $0.value != 0 } == history.caller.balance())
