@@ -168,7 +168,8 @@ struct DemoCommand: AsyncParsableCommand {
     }
 }
 
-/// The demo's twin, from when the daemon's webhook port is open: its API, its deliveries, its world.
+/// The demo's twin, from when the daemon's webhook port is open: its API, its deliveries, its
+/// world.
 private struct DemoTwin: Service {
     let demo: DemoCommand
     let twinPort: Int
