@@ -209,47 +209,61 @@ extension ReconciliationRun {
     /// row that is open, also those of earlier runs.
     private func settle(_ id: Int64) async throws {
         guard try await record(id).state == .settling else { return }
-        var wait = Wait(seconds: limits.settleSecondsMax)
-        var awaited = try await judgeOpen(id)
-        while records != nil, awaited > 0, !wait.isOver {
-            try await Task.sleep(for: wait.next())
-            let left = try await judgeOpen(id)
-            if left < awaited { wait.begin() }
-            awaited = left
+        var left = try await judgeOpen(id)
+        var hasCome = true
+        while records != nil, hasCome, let last = left.last {
+            hasCome = try await isBooked(last, oneOf: left.count)
+            let before = left.count
+            left = try await judgeOpen(id)
+            if left.count == before { hasCome = false }
         }
-        if awaited > 0, records != nil {
+        if left.count > 0, records != nil {
             logger.warning("the ledger has not booked all that reconciliation appended", metadata: [
-                "run": "\(id)", "left": "\(awaited)",
+                "run": "\(id)", "left": "\(left.count)",
             ])
         }
         try await set(.comparing, of: id)
     }
 
-    /// Growing pauses up to an end that can be put off.
-    private struct Wait {
-        let seconds: Int64
-        private var end: ContinuousClock.Instant
-        private var milliseconds: Int64 = 20
+    /// Rows that wait for the ledger to book what this run appended.
+    private struct Awaited: Sendable {
+        var count = 0
+        /// The oldest: it was appended last, so the ledger books it last.
+        var last: Settlement?
 
-        init(seconds: Int64) {
-            self.seconds = seconds
-            end = .now + .seconds(seconds)
-        }
-
-        var isOver: Bool { .now >= end }
-
-        mutating func begin() { end = .now + .seconds(seconds) }
-
-        mutating func next() -> Duration {
-            defer { milliseconds = min(milliseconds * 2, 2000) }
-            return .milliseconds(milliseconds)
+        mutating func add(_ settlement: Settlement) {
+            count += 1
+            guard let last, last.place <= settlement.place else { return self.last = settlement }
         }
     }
 
-    /// - Returns: how many rows wait for the ledger to book what this run appended.
-    private func judgeOpen(_ id: Int64) async throws -> Int {
+    /// Waits until the ledger holds what was appended for one row: a look at all rows costs too
+    /// much to be repeated meanwhile.
+    ///
+    /// - Parameter count: how many are waited for; the pipeline has a second for a hundred.
+    /// - Returns: false when it did not come in time.
+    private func isBooked(_ settlement: Settlement, oneOf count: Int) async throws -> Bool {
+        let seconds = max(limits.settleSecondsMax, Int64(count / 100))
+        let end = ContinuousClock.now + .seconds(seconds)
+        let key =
+            settlement.feeState == .unbooked || settlement.finding == .unbooked
+            ? ReconciledRecord.feeKey(settlement.statement.id)
+            : ReconciledRecord.exchangeInKey(settlement.statement.id)
+        var milliseconds: Int64 = 10
+        while ContinuousClock.now < end {
+            let found = try await blocking { [ledger] () throws(LedgerError) in
+                try ledger.movements([key])
+            }
+            if !found.isEmpty { return true }
+            try await Task.sleep(for: .milliseconds(milliseconds))
+            milliseconds = min(milliseconds * 2, 500)
+        }
+        return false
+    }
+
+    private func judgeOpen(_ id: Int64) async throws -> Awaited {
         var place = StatementStore.OpenPlace()
-        var awaited = 0
+        var awaited = Awaited()
         var isMore = true
         while isMore {
             try Task.checkCancellation()
@@ -257,7 +271,9 @@ extension ReconciliationRun {
             let chunk = try await blocking { [store, ledger] () throws(LedgerError) in
                 try Self.judgeChunk(from, store, ledger)
             }
-            awaited += chunk.filter { $0.isForUsToBook && $0.bookedBy == id }.count
+            for settlement in chunk where settlement.isForUsToBook && settlement.bookedBy == id {
+                awaited.add(settlement)
+            }
             if let last = chunk.last { place = StatementStore.OpenPlace(last) }
             isMore = chunk.count == ReconciliationLimits.chunkCount
         }
@@ -310,6 +326,22 @@ extension ReconciliationRun {
         }
         other?.finding = .none
         return other
+    }
+}
+
+extension Settlement {
+    /// Its place in the statement, oldest first.
+    fileprivate var place: Place {
+        Place(created: statement.created.seconds, id: statement.id)
+    }
+
+    fileprivate struct Place: Comparable {
+        var created: Int64
+        var id: String
+
+        static func < (left: Self, right: Self) -> Bool {
+            (left.created, left.id) < (right.created, right.id)
+        }
     }
 }
 
