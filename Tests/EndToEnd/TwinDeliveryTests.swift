@@ -6,8 +6,8 @@ import Testing
 
 @testable import Appliance
 
-/// The twin beside a real daemon: its world is played, its webhooks are lost, doubled, overtaken and
-/// badly signed on their way, and the daemon dies in between.
+/// The twin beside a real daemon: its world is played, its webhooks are lost, doubled, overtaken
+/// and badly signed on their way, and the daemon dies in between.
 @Suite("Twin and daemon", .serialized, .timeLimit(.minutes(10)))
 struct TwinDeliveryTests {
     private static let apiKey = "sk_test_tillbox"

@@ -93,7 +93,8 @@ struct TwinTruth {
         switch event.type {
         case "charge.succeeded", "charge.captured":
             return object["captured"] as? Bool == true ? ["there \(id)"] : []
-        case "payment_intent.succeeded": return ["there \(object["latest_charge"] as? String ?? "")"]
+        case "payment_intent.succeeded":
+            return ["there \(object["latest_charge"] as? String ?? "")"]
         case "refund.created", "refund.updated", "refund.failed", "charge.refund.updated",
             "payout.created", "payout.updated", "payout.paid", "payout.failed", "payout.canceled":
             let isBack = status == "failed" || status == "canceled"

@@ -141,9 +141,10 @@ struct DemoCommand: AsyncParsableCommand {
     fileprivate var world: TrafficWorld.Settings {
         let day: Int64 = 86_400
         let today = Int64(Date().timeIntervalSince1970) / day
+        // A statement tells of one account, so that the whole demo can be reconciled.
         return TrafficWorld.Settings(
             seed: seed, start: Instant(seconds: (today - 30) * day), customers: 4_000,
-            fraudShare: fraud)
+            fraudShare: fraud, hasOneAccount: true)
     }
 
     /// Proves the ledger once more from its file, and shows what is in it.
@@ -168,7 +169,8 @@ struct DemoCommand: AsyncParsableCommand {
     }
 }
 
-/// The demo's twin, from when the daemon's webhook port is open: its API, its deliveries, its world.
+/// The demo's twin, from when the daemon's webhook port is open: its API, its deliveries, its
+/// world.
 private struct DemoTwin: Service {
     let demo: DemoCommand
     let twinPort: Int

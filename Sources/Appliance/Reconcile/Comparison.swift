@@ -158,9 +158,15 @@ extension ReconciliationRun {
             }
         }
         let source = movement.key.split(separator: ":", maxSplits: 1).last.map(String.init) ?? ""
-        return try await client.page(Self.statement, [("source", source)], after: nil) {
-            (json) throws(RecordCodecError) in try BalanceTransaction(json: json)
-        }.items
+        do throws(StripeError) {
+            return try await client.page(Self.statement, [("source", source)], after: nil) {
+                (json) throws(RecordCodecError) in try BalanceTransaction(json: json)
+            }.items
+        } catch {
+            // An object that this account does not know moved none of its money.
+            if case .notFound = error { return [] }
+            throw error
+        }
     }
 }
 

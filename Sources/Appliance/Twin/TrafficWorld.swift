@@ -16,6 +16,8 @@ struct TrafficWorld: Sendable {
         var customers = 20_000
         /// The share of all payment attempts that are fraud, 0 ... `fraudShareMax`.
         var fraudShare = 0.02
+        /// Whether the shops sell in one account, instead of each in a Connect account of its own.
+        var hasOneAccount = false
 
         /// 2026-01-05T00:00:00Z, a Monday.
         static let defaultStart = Instant(seconds: 1_767_571_200)
@@ -86,7 +88,8 @@ struct TrafficWorld: Sendable {
         random = TwinRandom(seed: settings.seed)
         merchants = []
         for shop in TwinCatalogue.shops {
-            let account = shop.isPlatform ? nil : newSerial()
+            let isOwn = shop.isPlatform || settings.hasOneAccount
+            let account = isOwn ? nil : newSerial()
             let balances = [Int64](repeating: 0, count: TwinCatalogue.currencies.count)
             merchants.append(Merchant(account: account, shop: shop, balances: balances))
         }

@@ -79,7 +79,8 @@ final class WebhookSender: Service {
         if isTaken {
             wake.yield()
         } else {
-            logger.warning("event not delivered: the inbox is full", metadata: ["id": "\(event.id)"])
+            logger.warning(
+                "event not delivered: the inbox is full", metadata: ["id": "\(event.id)"])
         }
     }
 

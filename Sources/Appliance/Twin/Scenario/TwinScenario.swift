@@ -63,7 +63,7 @@ struct TwinScenario: Sendable {
         var accounts: [String?] = []
         for merchant in world.merchants {
             let name = merchant.shop.descriptor.description
-            accounts.append(merchant.shop.isPlatform ? nil : try twin.createAccount(name: name))
+            accounts.append(merchant.account == nil ? nil : try twin.createAccount(name: name))
         }
         people = TwinPeople(twin: twin, ids: ids, accounts: accounts)
     }
