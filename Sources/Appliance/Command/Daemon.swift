@@ -107,7 +107,11 @@ final class Daemon: Sendable {
         // stage after the one that feeds it.
         let services: [any Service] =
             [adminServer(onListening), PoisonWatch(log: log), upkeep()]
-            + (try pipeline.services().reversed()) + [reconciler, webhookServer(onListening)]
+            + (try pipeline.services().reversed())
+            + [
+                reconciler, webhookServer(onListening),
+                ReserveRelease(file: reserve, logger: logger),
+            ]
         var configuration = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) } + extra,
             gracefulShutdownSignals: signals, logger: logger)
@@ -118,9 +122,6 @@ final class Daemon: Sendable {
             outcome = .success(())
         } catch {
             outcome = .failure(error)
-        }
-        if reserve.releaseIfNeeded() {
-            logger.warning("the disk is full: the reserve file is given up for the shutdown")
         }
         await log.close()
         if let poison = log.poison { throw DaemonError.stopped(poison) }
@@ -241,6 +242,21 @@ struct HTTPService: Service {
                 role: role, address: address, reason: String(cString: strerror(error.errnoCode)))
         } catch let error as SocketAddressError {
             throw DaemonError.cannotListen(role: role, address: address, reason: "\(error)")
+        }
+    }
+}
+
+/// Gives the reserve up when the daemon stops, before any other service does: what they write last
+/// then finds room.
+struct ReserveRelease: Service {
+    let file: ReserveFile
+    let logger: Logger
+
+    func run() async throws {
+        // Thrown when another service failed; the shutdown that follows needs room just as much.
+        try? await gracefulShutdown()
+        if file.releaseIfNeeded() {
+            logger.warning("the disk is full: the reserve file is given up for the shutdown")
         }
     }
 }
