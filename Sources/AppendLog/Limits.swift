@@ -29,6 +29,8 @@ public enum Limits {
     static let checkpointBytesMax = 16 << 20
     /// What recovery and verification read at a time.
     static let scanChunkBytes = 1 << 20
+    /// How often a log that somebody may be writing is scanned before damage is believed.
+    static let readOnlyScansMax = 8
     /// The longest that an append may be kept waiting for others to share its sync.
     static let syncIntervalMicrosecondsMax = 1_000_000
     /// A small group is padded to this with zeros, so that the next ones overwrite initialised

@@ -56,9 +56,23 @@ public struct ReadOnlyTopic: Sendable {
     init(name: TopicName, folder: String, disk: any Disk) throws(LogError) {
         self.name = name
         self.folder = folder
-        run = try TopicRecovery(
-            disk: disk, folder: folder, configuration: LogConfiguration(), isReadOnly: true
-        ).recover().run
+        run = try Self.scan(folder, disk)
+    }
+
+    /// A writer may add batches between two reads of one scan, which then sees a later batch behind
+    /// bytes that it read too early. Real damage is still there when it looks again.
+    private static func scan(_ folder: String, _ disk: any Disk) throws(LogError) -> SegmentRun {
+        var attempts = 1
+        while true {
+            do throws(LogError) {
+                return try TopicRecovery(
+                    disk: disk, folder: folder, configuration: LogConfiguration(), isReadOnly: true
+                ).recover().run
+            } catch {
+                guard case .corrupt = error, attempts < Limits.readOnlyScansMax else { throw error }
+                attempts += 1
+            }
+        }
     }
 
     /// The first offset that is still kept.
