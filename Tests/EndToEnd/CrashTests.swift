@@ -34,8 +34,7 @@ struct CrashTests {
             ])
         for _ in 0..<Self.killCount {
             let daemon = try Tillbox.start(data: data, webhookPort: webhook, adminPort: admin)
-            // From the very start of recovery to well into the load.
-            try await Task.sleep(for: .milliseconds(Int(random.next() % 600)))
+            try await Self.untilMoment(of: daemon, acknowledged, &random)
             #expect(daemon.isRunning, "it stopped by itself: \(daemon.standardError.suffix(800))")
             daemon.kill(SIGKILL)
             await daemon.wait()
@@ -97,6 +96,31 @@ struct CrashTests {
         let judgement = try await Self.judge(data, acknowledged: acknowledged)
         #expect(judgement.violations == [])
         #expect(judgement.counts["acknowledged"] == 3000)
+    }
+
+    /// Waits for one of the moments at which the daemon is killed: at once, in the middle of its
+    /// recovery, when it listens, or when it has acknowledged up to some 150 further events.
+    private static func untilMoment(
+        of daemon: Child, _ acknowledged: String, _ random: inout SplitMix
+    ) async throws {
+        func size() -> UInt64 {
+            let attributes = try? FileManager.default.attributesOfItem(atPath: acknowledged)
+            return attributes?[.size] as? UInt64 ?? 0
+        }
+        switch random.next() % 8 {
+        case 0: return
+        case 1:
+            try await eventually("the daemon writes its first line") {
+                !daemon.isRunning || !daemon.standardError.isEmpty
+            }
+        case 2: try await daemon.untilListening()
+        default:
+            // A line holds one event id of about thirty bytes.
+            let enough = size() + 1 + random.next() % (150 * 30)
+            try await eventually("deliveries are acknowledged") {
+                !daemon.isRunning || size() >= enough
+            }
+        }
     }
 
     /// Starts and stops once more: what was still in the topics at SIGTERM is processed at a start.

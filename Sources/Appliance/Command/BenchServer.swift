@@ -242,7 +242,7 @@ private struct EmptyAnswer: WebhookResponder {
         completion(Self.ok)
     }
 
-    func refused(_ reason: Counters.Name) {}
+    func count(_ refusal: Counters.Name) {}
 
     private static let ok = WebhookResponse(.ok, json: [])
 }

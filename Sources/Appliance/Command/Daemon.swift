@@ -97,7 +97,8 @@ final class Daemon: Sendable {
     ///   - extra: services that stop first, such as the demo's traffic.
     ///   - onListening: told the ports once they are open.
     func run(
-        extra: [ServiceGroupConfiguration.ServiceConfiguration] = [], stopsWith signals: [UnixSignal] = [.sigterm, .sigint],
+        extra: [ServiceGroupConfiguration.ServiceConfiguration] = [],
+        stopsWith signals: [UnixSignal] = [.sigterm, .sigint],
         onListening: @escaping @Sendable (_ role: String, _ port: Int) -> Void = { _, _ in }
     ) async throws {
         let pipeline = Pipeline(
@@ -138,7 +139,8 @@ final class Daemon: Sendable {
             deadLetters: topics[.deadLetter], clock: clock, counters: counters, logger: logger)
         return HTTPService(
             role: "webhook", address: settings.webhook,
-            server: WebhookChannel(responder: WebhookRoutes(gate: gate, counters: counters)).server(), logger: logger
+            server: WebhookChannel(responder: WebhookRoutes(gate: gate, counters: counters)).server(),
+            logger: logger
         ) { [readiness] port in
             readiness.set([])
             onListening("webhook", port)

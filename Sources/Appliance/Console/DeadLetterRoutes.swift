@@ -19,14 +19,14 @@ struct DeadLetterRoutes: Sendable {
         }
         router.post("/api/v1/dead-letters/redrive") { request, _ in
             guard request.headers[.contentType]?.hasPrefix("application/json") == true else {
-                return Self.problem(
-                    .unsupportedMediaType, "send the request as Content-Type: application/json")
+                return Problem(
+                    .unsupportedMediaType, "send the request as Content-Type: application/json").response
             }
             let body: ByteBuffer
             do {
                 body = try await request.body.collect(upTo: RedriveLimits.bodyByteCountMax)
             } catch {
-                return Self.problem(.contentTooLarge, "send at most 64 KiB; name fewer offsets")
+                return Problem(.contentTooLarge, "send at most 64 KiB; name fewer offsets").response
             }
             return try await redrive([UInt8](body.readableBytesView))
         }
@@ -45,7 +45,7 @@ struct DeadLetterRoutes: Sendable {
         let page = try list.page(
             after: after.map { Offset($0) }, limit: Int(limit),
             reason: parameters["reason"].map(String.init))
-        return Self.json(.ok) { writer in
+        return Response.jsonObject(.ok) { writer in
             writer.key("dead_letters")
             writer.beginArray()
             for line in page.lines { line.encode(into: &writer) }
@@ -69,16 +69,16 @@ struct DeadLetterRoutes: Sendable {
         do {
             wanted = try request(in: body)
         } catch let error as RecordCodecError {
-            return Self.problem(.badRequest, "the body is not a redrive request: \(error)")
+            return Problem(.badRequest, "the body is not a redrive request: \(error)").response
         } catch let error as OtherFolder {
-            return Self.problem(
-                .conflict, "this daemon's data folder is \(dataPath), not \(error.path)")
+            return Problem(
+                .conflict, "this daemon's data folder is \(dataPath), not \(error.path)").response
         }
         do {
             let answer = try await redriver.redrive(wanted)
-            return Self.json(.ok) { answer.encode(into: &$0) }
+            return Response.jsonObject(.ok) { answer.encode(into: &$0) }
         } catch {
-            return Self.problem(.serviceUnavailable, "the log cannot be used now: \(error)")
+            return Problem(.serviceUnavailable, "the log cannot be used now: \(error)").response
         }
     }
 
@@ -101,32 +101,9 @@ struct DeadLetterRoutes: Sendable {
         do {
             return try body()
         } catch let error as BadParameter {
-            return problem(.badRequest, error.message)
+            return Problem(.badRequest, error.message).response
         } catch let error as LogError {
-            return problem(.serviceUnavailable, "the log cannot be read now: \(error)")
-        }
-    }
-
-    private static func json(
-        _ status: HTTPResponse.Status, type: String = "application/json",
-        _ members: (inout JSONWriter) -> Void
-    ) -> Response {
-        var writer = JSONWriter()
-        writer.beginObject()
-        members(&writer)
-        writer.endObject()
-        return Response(
-            status: status, headers: [.contentType: type, .xContentTypeOptions: "nosniff"],
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: writer.bytes)))
-    }
-
-    /// A problem document (RFC 9457).
-    private static func problem(_ status: HTTPResponse.Status, _ detail: String) -> Response {
-        json(status, type: "application/problem+json") { writer in
-            writer.member("type", "about:blank")
-            writer.member("title", status.reasonPhrase)
-            writer.member("status", Int64(status.code))
-            writer.member("detail", detail)
+            return Problem(.serviceUnavailable, "the log cannot be read now: \(error)").response
         }
     }
 }

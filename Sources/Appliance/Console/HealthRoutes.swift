@@ -23,10 +23,10 @@ struct HealthRoutes: Sendable {
 
     func router() -> Router<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self)
-        router.get("/healthz") { _, _ in Self.json(.ok) { $0.member("status", "alive") } }
+        router.get("/healthz") { _, _ in Response.jsonObject(.ok) { $0.member("status", "alive") } }
         router.get("/readyz") { _, _ in
             let reasons = readiness.current
-            return Self.json(reasons.isEmpty ? .ok : .serviceUnavailable) { writer in
+            return Response.jsonObject(reasons.isEmpty ? .ok : .serviceUnavailable) { writer in
                 writer.member("status", reasons.isEmpty ? "ready" : "not_ready")
                 writer.key("reasons")
                 writer.beginArray()
@@ -35,7 +35,7 @@ struct HealthRoutes: Sendable {
             }
         }
         router.get("/api/v1/status") { _, _ in
-            Self.json(.ok) { writer in
+            Response.jsonObject(.ok) { writer in
                 for name in Counters.Name.allCases {
                     writer.key(named: name.label)
                     writer.int(Int64(counters[name]))
@@ -43,18 +43,5 @@ struct HealthRoutes: Sendable {
             }
         }
         return router
-    }
-
-    private static func json(
-        _ status: HTTPResponse.Status, _ members: (inout JSONWriter) -> Void
-    ) -> Response {
-        var writer = JSONWriter()
-        writer.beginObject()
-        members(&writer)
-        writer.endObject()
-        return Response(
-            status: status,
-            headers: [.contentType: "application/json", .xContentTypeOptions: "nosniff"],
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: writer.bytes)))
     }
 }

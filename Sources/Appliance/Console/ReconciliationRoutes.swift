@@ -61,7 +61,7 @@ struct ReconciliationRoutes: Sendable {
         guard let report = try reconciler.report(name) else {
             throw Problem(.notFound, ReconcileRefusal.unknownRun.message)
         }
-        var response = Self.json(.accepted) { report.encode(into: &$0, name: name, progress: 0) }
+        var response = Response.json(.accepted) { report.encode(into: &$0, name: name, progress: 0) }
         response.headers[.location] = "/api/v1/reconciliations/\(name)"
         return response
     }
@@ -97,7 +97,7 @@ struct ReconciliationRoutes: Sendable {
     private func list(_ request: Request) throws -> Response {
         let limit = try Self.limit(request)
         let reports = try reconciler.reports(before: try Self.before(request), limit: limit)
-        return Self.json(.ok) { writer in
+        return Response.json(.ok) { writer in
             writer.beginObject()
             writer.key("reconciliations")
             writer.beginArray()
@@ -130,7 +130,7 @@ struct ReconciliationRoutes: Sendable {
                 of: name, after: place, limit: try Self.limit(request))
         else { throw unknown }
         let now = report.run.finishedAt ?? report.run.to
-        return Self.json(.ok) { writer in
+        return Response.json(.ok) { writer in
             writer.beginObject()
             writer.key("reconciliation")
             report.encode(into: &writer, name: name, progress: reconciler.progress(of: name))
@@ -153,7 +153,7 @@ struct ReconciliationRoutes: Sendable {
         } catch let refusal as ReconcileRefusal {
             throw Problem(.conflict, refusal.message)
         }
-        var response = Self.json(.accepted) { sweep.encode(into: &$0) }
+        var response = Response.json(.accepted) { sweep.encode(into: &$0) }
         response.headers[.location] = "/api/v1/sweeps/\(sweep.id)"
         return response
     }
@@ -161,7 +161,7 @@ struct ReconciliationRoutes: Sendable {
     private func listSweeps(_ request: Request) throws -> Response {
         let limit = try Self.limit(request)
         let sweeps = try reconciler.sweeps(before: try Self.before(request), limit: limit)
-        return Self.json(.ok) { writer in
+        return Response.json(.ok) { writer in
             writer.beginObject()
             writer.key("sweeps")
             writer.beginArray()
@@ -177,7 +177,7 @@ struct ReconciliationRoutes: Sendable {
         guard let number = Int64(id), let sweep = try reconciler.sweep(number) else {
             throw Problem(.notFound, "there is no sweep \(id.prefix(40))")
         }
-        return Self.json(.ok) { sweep.encode(into: &$0) }
+        return Response.json(.ok) { sweep.encode(into: &$0) }
     }
 
     // MARK: Requests and answers
@@ -216,40 +216,6 @@ struct ReconciliationRoutes: Sendable {
             return problem.response
         } catch {
             return Problem(.internalServerError, "\(error)").response
-        }
-    }
-
-    private static func json(
-        _ status: HTTPResponse.Status, type: String = "application/json",
-        _ write: (inout JSONWriter) -> Void
-    ) -> Response {
-        var writer = JSONWriter(capacity: 1024)
-        write(&writer)
-        return Response(
-            status: status,
-            headers: [.contentType: type, .xContentTypeOptions: "nosniff"],
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: writer.bytes)))
-    }
-
-    /// A refusal as RFC 9457 writes it.
-    private struct Problem: Error {
-        let status: HTTPResponse.Status
-        let detail: String
-
-        init(_ status: HTTPResponse.Status, _ detail: String) {
-            self.status = status
-            self.detail = detail
-        }
-
-        var response: Response {
-            json(status, type: "application/problem+json") { writer in
-                writer.beginObject()
-                writer.member("type", "about:blank")
-                writer.member("title", status.reasonPhrase)
-                writer.member("status", Int64(status.code))
-                writer.member("detail", detail)
-                writer.endObject()
-            }
         }
     }
 }

@@ -22,17 +22,8 @@ extension Admission {
         fetched body: [UInt8], _ identity: EventIdentity, from origin: FetchedOrigin,
         arrived: Timestamp
     ) async throws(LogError) -> AdmissionOutcome {
-        let record = Record(
-            key: ArraySlice(identity.id.rawValue.utf8), value: body[...],
-            headers: [
-                RecordHeader("endpoint", origin.rawValue),
-                RecordHeader("received-at", String(arrived.milliseconds)),
-                RecordHeader("signature", ""),
-                RecordHeader("event-id", identity.id.rawValue),
-                RecordHeader("source-offset", "-1"),
-                RecordHeader("schema", "webhook.received/1"),
-            ],
-            timestamp: arrived)
+        let record = Record.received(
+            body[...], id: identity.id, endpoint: origin.rawValue, receivedAt: arrived)
         return try await admit(identity, record: record)
     }
 }

@@ -119,7 +119,10 @@ final class Gate: Sendable {
                 "the event's livemode is \(livemode), the endpoint takes "
                     + delivery.endpoint.livemode.rawValue, completion)
         }
-        admission.admit(event.identity, record: record(of: event, delivery)) { [self] result in
+        let record = Record.received(
+            delivery.body[...], id: event.id, endpoint: delivery.endpoint.name,
+            signature: delivery.signature, receivedAt: delivery.arrived)
+        admission.admit(event.identity, record: record) { [self] result in
             switch result {
             case .success(.admitted):
                 counters.add(.admitted)
@@ -160,20 +163,6 @@ final class Gate: Sendable {
         counters.add(.unavailable)
         logger.warning("delivery answered with 503", metadata: ["error": "\(error)"])
         return .unavailable(reason: Self.reason(of: error))
-    }
-
-    private func record(of event: ScannedEvent, _ delivery: Delivery) -> Record {
-        Record(
-            key: ArraySlice(event.id.rawValue.utf8), value: delivery.body[...],
-            headers: [
-                RecordHeader("endpoint", delivery.endpoint.name),
-                RecordHeader("received-at", String(delivery.arrived.milliseconds)),
-                RecordHeader("signature", delivery.signature),
-                RecordHeader("event-id", event.id.rawValue),
-                RecordHeader("source-offset", "-1"),
-                RecordHeader("schema", "webhook.received/1"),
-            ],
-            timestamp: delivery.arrived)
     }
 
     /// What a client may know of the failure: enough to retry, nothing of paths or disks.

@@ -33,7 +33,7 @@ struct WebhookChannel: ServerChildChannel {
             let pipeline = channel.pipeline.syncOperations
             try pipeline.addHandler(ByteToMessageHandler(decoder))
             try pipeline.addHandler(
-                RequestDeadlines { [responder] in responder.refused(.requestsTimedOut) })
+                RequestDeadlines { [responder] in responder.count(.requestsTimedOut) })
             try pipeline.addHandler(WebhookHandler(responder))
             return Value(channel: channel)
         }

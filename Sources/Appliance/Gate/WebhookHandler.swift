@@ -15,6 +15,8 @@ final class WebhookHandler: ChannelDuplexHandler {
 
     private let responder: any WebhookResponder
     private var state = State.idle
+    /// What has arrived of the body; outside the state, so that it grows in place.
+    private var body: [UInt8] = []
     /// Parts of requests sent ahead.
     private var ahead = CircularBuffer<HTTPServerRequestPart>()
     private var aheadByteCount = 0
@@ -61,14 +63,15 @@ final class WebhookHandler: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if error is HTTPParserError, case .answering = state {
+        switch state {
+        case .answering where error is HTTPParserError:
             // It belongs to a request sent ahead; the one before it still gets its answer.
             isEnding = true
-        } else if error is HTTPParserError {
+        case .idle where error is HTTPParserError, .receiving where error is HTTPParserError:
             state = .refused(discardedByteCount: 0)
             write(.malformed, isKeepAlive: false, context)
             context.close(promise: nil)
-        } else {
+        default:
             context.close(promise: nil)
         }
     }
@@ -76,16 +79,15 @@ final class WebhookHandler: ChannelDuplexHandler {
     private func receive(_ part: HTTPServerRequestPart, _ context: ChannelHandlerContext) {
         switch (part, state) {
         case (.head(let head), .idle): begin(head, context)
-        case (.body(let bytes), .receiving(var request, let isKeepAlive)):
-            // The body is moved out and back, so that it grows in place.
-            state = .idle
-            guard request.body.count + bytes.readableBytes <= responder.bodyByteCountMax else {
+        case (.body(let bytes), .receiving):
+            guard body.count + bytes.readableBytes <= responder.bodyByteCountMax else {
                 return refuse(context)
             }
-            request.body.append(contentsOf: bytes.readableBytesView)
-            state = .receiving(request, isKeepAlive: isKeepAlive)
-        case (.end, .receiving(let request, let isKeepAlive)):
+            body.append(contentsOf: bytes.readableBytesView)
+        case (.end, .receiving(var request, let isKeepAlive)):
             state = .answering
+            request.body = body
+            body = []
             respond(to: request, isKeepAlive: isKeepAlive, context)
         case (.body(let bytes), .refused(let discarded)):
             let discarded = discarded + bytes.readableBytes
@@ -100,20 +102,21 @@ final class WebhookHandler: ChannelDuplexHandler {
     }
 
     private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        var request = WebhookRequest(
+        let request = WebhookRequest(
             method: head.method, uri: head.uri,
             signature: head.headers.first(name: "Stripe-Signature"))
         if let announced = head.headers.first(name: "Content-Length").flatMap({ Int($0) }) {
             guard announced <= responder.bodyByteCountMax else { return refuse(context) }
-            request.body.reserveCapacity(announced)
+            body.reserveCapacity(announced)
         }
         state = .receiving(request, isKeepAlive: head.isKeepAlive)
     }
 
     /// Says at once that the body is too large: who reads it stops sending.
     private func refuse(_ context: ChannelHandlerContext) {
-        responder.refused(.bodyTooLarge)
+        responder.count(.bodyTooLarge)
         state = .refused(discardedByteCount: 0)
+        body = []
         write(
             .bodyTooLarge(byteCountMax: responder.bodyByteCountMax), isKeepAlive: false, context)
     }

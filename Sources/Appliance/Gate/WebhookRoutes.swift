@@ -22,8 +22,8 @@ protocol WebhookResponder: Sendable {
     func respond(
         to request: WebhookRequest, completion: @escaping @Sendable (WebhookResponse) -> Void)
 
-    /// A body exceeded its bound, or a request its time.
-    func refused(_ reason: Counters.Name)
+    /// Counts a request that was refused or cut off before it could be answered.
+    func count(_ refusal: Counters.Name)
 }
 
 /// The webhook port: deliveries go to the gate.
@@ -33,7 +33,7 @@ struct WebhookRoutes: WebhookResponder {
 
     var bodyByteCountMax: Int { gate.bodyByteCountMax }
 
-    func refused(_ reason: Counters.Name) { counters.add(reason) }
+    func count(_ refusal: Counters.Name) { counters.add(refusal) }
 
     func respond(
         to request: WebhookRequest, completion: @escaping @Sendable (WebhookResponse) -> Void

@@ -43,18 +43,10 @@ extension StatementStore {
                         AND ?13 = 1, 0, ?13),
                     booked_by = coalesce(booked_by, ?15), run = ?16
                 """, keptBytes: 1024)
-            let twins = try LedgerStatement(
-                database,
-                "SELECT created, id FROM settlements WHERE transaction_id = ?1 AND id <> ?2")
-            let unseat = try LedgerStatement(
-                database,
-                """
-                UPDATE settlements SET transaction_id = NULL, finding = ?3
-                WHERE created = ?1 AND id = ?2
-                """)
+            let seating = try Seating(database)
             for settlement in settlements {
                 var settlement = settlement
-                try Self.seat(&settlement, twins, unseat)
+                try seating.seat(&settlement)
                 Self.bind(settlement, to: upsert)
                 upsert.bind(16, run)
                 try upsert.run()
@@ -82,25 +74,39 @@ extension StatementStore {
 
     /// Of several rows that settle one transaction of the ledger the oldest does; the others are
     /// duplicates, whichever was read first.
-    private static func seat(
-        _ settlement: inout Settlement, _ twins: LedgerStatement, _ unseat: LedgerStatement
-    ) throws {
-        guard let transaction = settlement.transaction else { return }
-        twins.bind(1, transaction)
-        twins.bind(2, settlement.statement.id)
-        defer { twins.reset() }
-        guard try twins.step() else { return }
-        let (created, id) = (twins.integer(0), twins.text(1))
-        let own = (settlement.statement.created.seconds, settlement.statement.id)
-        if (created, id) < own {
-            settlement.transaction = nil
-            settlement.finding = .duplicate
-        } else {
-            twins.reset()
-            unseat.bind(1, created)
-            unseat.bind(2, id)
-            unseat.bind(3, SettlementFinding.duplicate.rawValue)
-            try unseat.run()
+    private struct Seating {
+        private let twins, unseat: LedgerStatement
+
+        init(_ database: Database) throws {
+            twins = try LedgerStatement(
+                database,
+                "SELECT created, id FROM settlements WHERE transaction_id = ?1 AND id <> ?2")
+            unseat = try LedgerStatement(
+                database,
+                """
+                UPDATE settlements SET transaction_id = NULL, finding = ?3
+                WHERE created = ?1 AND id = ?2
+                """)
+        }
+
+        func seat(_ settlement: inout Settlement) throws {
+            guard let transaction = settlement.transaction else { return }
+            twins.bind(1, transaction)
+            twins.bind(2, settlement.statement.id)
+            defer { twins.reset() }
+            guard try twins.step() else { return }
+            let (created, id) = (twins.integer(0), twins.text(1))
+            let own = (settlement.statement.created.seconds, settlement.statement.id)
+            if (created, id) < own {
+                settlement.transaction = nil
+                settlement.finding = .duplicate
+            } else {
+                twins.reset()
+                unseat.bind(1, created)
+                unseat.bind(2, id)
+                unseat.bind(3, SettlementFinding.duplicate.rawValue)
+                try unseat.run()
+            }
         }
     }
 
@@ -136,18 +142,10 @@ extension StatementStore {
                 UPDATE settlements SET transaction_id = ?3, finding = ?4, fee_state = ?5
                 WHERE created = ?1 AND id = ?2
                 """)
-            let twins = try LedgerStatement(
-                database,
-                "SELECT created, id FROM settlements WHERE transaction_id = ?1 AND id <> ?2")
-            let unseat = try LedgerStatement(
-                database,
-                """
-                UPDATE settlements SET transaction_id = NULL, finding = ?3
-                WHERE created = ?1 AND id = ?2
-                """)
+            let seating = try Seating(database)
             for settlement in settlements {
                 var settlement = settlement
-                try Self.seat(&settlement, twins, unseat)
+                try seating.seat(&settlement)
                 update.bind(1, settlement.statement.created.seconds)
                 update.bind(2, settlement.statement.id)
                 update.bind(3, orNull: settlement.transaction)

@@ -189,18 +189,10 @@ actor Redriver {
         _ letter: StoredLetter, _ identity: EventIdentity
     ) async throws(LogError) -> RedriveLine {
         let now = clock.now()
-        let record = Record(
-            key: ArraySlice(identity.id.rawValue.utf8), value: letter.value,
-            headers: [
-                RecordHeader("endpoint", RedriveStage.name),
-                RecordHeader("received-at", String(letter.record.timestamp.milliseconds)),
-                RecordHeader("signature", ""),
-                RecordHeader("event-id", identity.id.rawValue),
-                RecordHeader(SourcedRecord.headerName, "-1"),
-                RecordHeader("schema", "webhook.received/1"),
-                RecordHeader(RedriveHeader.from, RedriveHeader.origin(letter.offset)),
-            ],
-            timestamp: now)
+        let record = Record.received(
+            letter.value, id: identity.id, endpoint: RedriveStage.name,
+            receivedAt: letter.record.timestamp, timestamp: now,
+            further: [RecordHeader(RedriveHeader.from, RedriveHeader.origin(letter.offset))])
         var line = RedriveLine(
             letter: letter.offset, reason: letter.reason, result: .admitted,
             detail: "it is event \(identity.id) now")

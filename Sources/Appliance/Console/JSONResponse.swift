@@ -1,0 +1,50 @@
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+/// What the admin API answers with.
+extension Response {
+    /// A response whose body is the one JSON value that `write` writes.
+    static func json(
+        _ status: HTTPResponse.Status, type: String = "application/json",
+        _ write: (inout JSONWriter) -> Void
+    ) -> Response {
+        var writer = JSONWriter(capacity: 1024)
+        write(&writer)
+        return Response(
+            status: status, headers: [.contentType: type, .xContentTypeOptions: "nosniff"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: writer.bytes)))
+    }
+
+    /// The same for an object, of whose members `write` writes each.
+    static func jsonObject(
+        _ status: HTTPResponse.Status, type: String = "application/json",
+        _ write: (inout JSONWriter) -> Void
+    ) -> Response {
+        json(status, type: type) { writer in
+            writer.beginObject()
+            write(&writer)
+            writer.endObject()
+        }
+    }
+}
+
+/// A refusal as RFC 9457 writes it.
+struct Problem: Error {
+    let status: HTTPResponse.Status
+    let detail: String
+
+    init(_ status: HTTPResponse.Status, _ detail: String) {
+        self.status = status
+        self.detail = detail
+    }
+
+    var response: Response {
+        .jsonObject(status, type: "application/problem+json") { writer in
+            writer.member("type", "about:blank")
+            writer.member("title", status.reasonPhrase)
+            writer.member("status", Int64(status.code))
+            writer.member("detail", detail)
+        }
+    }
+}
