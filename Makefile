@@ -30,6 +30,8 @@ run: build ## start the demo: signed traffic through the whole pipeline, live in
 
 .PHONY: test
 test: setup ## run every test, a short fuzz run and a crash simulation
+	@echo "==> building the fuzz targets"
+	@Tests/Fuzz/run.sh 0
 	@echo "==> building tillbox and its tests (the first build takes about twelve minutes)"
 	@swift build $(SWIFT_FLAGS) --build-tests
 	@echo "==> running the tests, one group after the other: two cores do not carry all at once"
