@@ -32,6 +32,9 @@ extension Record {
 extension SourcedRecord {
     /// The record as it is stored: with its source offset in a header, once.
     var stored: Record {
+        // Most producers have put it there already; then nothing need be copied.
+        let count = record.headers.count { $0.name == Self.headerName }
+        if count == 1, record.source == source { return record }
         var record = record
         record.headers.removeAll { $0.name == Self.headerName }
         record.headers.append(RecordHeader(Self.headerName, String(source.rawValue)))

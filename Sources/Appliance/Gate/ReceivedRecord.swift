@@ -12,16 +12,19 @@ extension Record {
         _ body: ArraySlice<UInt8>, id: EventID, endpoint: String, signature: String = "",
         receivedAt: Timestamp, timestamp: Timestamp? = nil, further: [RecordHeader] = []
     ) -> Record {
-        Record(
-            key: ArraySlice(id.rawValue.utf8), value: body,
-            headers: [
-                RecordHeader("endpoint", endpoint),
-                RecordHeader("received-at", String(receivedAt.milliseconds)),
-                RecordHeader("signature", signature),
-                RecordHeader("event-id", id.rawValue),
-                RecordHeader(SourcedRecord.headerName, "-1"),
-                RecordHeader("schema", "webhook.received/1"),
-            ] + further,
-            timestamp: timestamp ?? receivedAt)
+        let id = ArraySlice(id.rawValue.utf8)
+        var headers = [
+            RecordHeader("endpoint", endpoint),
+            RecordHeader("received-at", String(receivedAt.milliseconds)),
+            RecordHeader("signature", signature),
+            RecordHeader("event-id", id),
+            receivedSource,
+            receivedSchema,
+        ]
+        if !further.isEmpty { headers += further }
+        return Record(key: id, value: body, headers: headers, timestamp: timestamp ?? receivedAt)
     }
+
+    private static let receivedSource = RecordHeader(SourcedRecord.headerName, "-1")
+    private static let receivedSchema = RecordHeader("schema", "webhook.received/1")
 }

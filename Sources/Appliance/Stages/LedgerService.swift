@@ -228,8 +228,8 @@ final class LedgerService: Service {
             key: ArraySlice(posting.movement.rawValue.utf8), value: LedgerPosted(transaction).encoded()[...],
             headers: [
                 RecordHeader("event-id", posting.eventID.rawValue),
-                RecordHeader("source-offset", String(transaction.id.rawValue)),
-                RecordHeader("schema", "\(LedgerPosted.schema)"),
+                SchemaHeader.ledgerPosted,
+                RecordHeader(SourcedRecord.headerName, String(transaction.id.rawValue)),
             ],
             timestamp: Timestamp(milliseconds: transaction.postedAtMilliseconds))
     }

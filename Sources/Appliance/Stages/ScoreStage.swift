@@ -53,24 +53,28 @@ struct ScoreStage: Stage {
             let record = FeaturesRecord(
                 eventID: event.eventID, objectID: event.objectID, schemaVersion: schemaVersion,
                 vector: vector)
-            outputs.append(derived(.paymentFeatures, from: stored, event, record))
+            outputs.append(
+                derived(.paymentFeatures, SchemaHeader.paymentFeatures, from: stored, event, record))
         }
         if let payment = outcome.payment {
             count(payment, isRescore: outcome.isRescore)
-            outputs.append(derived(.paymentScored, from: stored, event, payment))
+            outputs.append(
+                derived(.paymentScored, SchemaHeader.paymentScored, from: stored, event, payment))
         }
         if let review = outcome.review {
             if review.state == .opened { counters.add(.reviewsOpened) }
-            outputs.append(derived(.paymentReview, from: stored, event, review))
+            outputs.append(
+                derived(.paymentReview, SchemaHeader.paymentReview, from: stored, event, review))
         }
     }
 
     private func derived(
-        _ topic: TopicID, from stored: StoredRecord, _ event: PaymentEvent, _ value: some JSONRecord
+        _ topic: TopicID, _ schema: RecordHeader, from stored: StoredRecord, _ event: PaymentEvent,
+        _ value: some JSONRecord
     ) -> StageOutput {
         .derived(
             topic: topic, from: stored, eventID: event.eventID,
-            schema: "\(type(of: value).schema)", key: event.orderingKey, value: value.encoded())
+            schema: schema, key: event.orderingKey, value: value.encoded())
     }
 
     private func count(_ payment: ScoredPayment, isRescore: Bool) {

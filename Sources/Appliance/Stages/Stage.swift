@@ -60,10 +60,23 @@ extension Stage {
     func snapshot() -> [UInt8]? { nil }
 }
 
+/// The `schema` headers of derived records, made once.
+enum SchemaHeader {
+    static let paymentValidated = of(PaymentEvent.self)
+    static let paymentFeatures = of(FeaturesRecord.self)
+    static let paymentScored = of(ScoredPayment.self)
+    static let paymentReview = of(ReviewRecord.self)
+    static let ledgerPosted = of(LedgerPosted.self)
+
+    private static func of(_ record: (some JSONRecord).Type) -> RecordHeader {
+        RecordHeader("schema", "\(record.schema)")
+    }
+}
+
 extension StageOutput {
     /// A derived record: it keeps its source's key order, arrival time and the headers of contracts §2.
     static func derived(
-        topic: TopicID, from source: StoredRecord, eventID: EventID, schema: String, key: String,
+        topic: TopicID, from source: StoredRecord, eventID: EventID, schema: RecordHeader, key: String,
         value: [UInt8]
     ) -> StageOutput {
         StageOutput(
@@ -72,8 +85,8 @@ extension StageOutput {
                 key: ArraySlice(key.utf8), value: value[...],
                 headers: [
                     RecordHeader("event-id", eventID.rawValue),
-                    RecordHeader("source-offset", String(source.offset.rawValue)),
-                    RecordHeader("schema", schema),
+                    schema,
+                    RecordHeader(SourcedRecord.headerName, String(source.offset.rawValue)),
                 ],
                 timestamp: source.record.timestamp))
     }

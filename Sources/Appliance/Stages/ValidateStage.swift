@@ -28,7 +28,7 @@ struct ValidateStage: Stage {
             for event in events {
                 outputs.append(.derived(
                     topic: .paymentValidated, from: stored, eventID: event.eventID,
-                    schema: "\(PaymentEvent.schema)", key: event.orderingKey,
+                    schema: SchemaHeader.paymentValidated, key: event.orderingKey,
                     value: event.encoded()))
             }
         case .ignored:

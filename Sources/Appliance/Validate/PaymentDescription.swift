@@ -66,7 +66,7 @@ extension PaymentEvent {
             return nil
         }
         let digest = SHA256.digest(Array("\(address)|\(agent)".utf8)[...])
-        return String(decoding: digest.prefix(8).flatMap(\.hexDigits), as: UTF8.self)
+        return String(hex: digest.prefix(8))
     }
 }
 
@@ -87,14 +87,5 @@ extension JSONValue {
             text.utf8.allSatisfy({ (0x41...0x5A).contains($0 & 0xDF) })
         else { return nil }
         return text.uppercased()
-    }
-}
-
-extension UInt8 {
-    /// Two lower-case hex digits.
-    fileprivate var hexDigits: [UInt8] {
-        [self >> 4, self & 15].map {
-            $0 < 10 ? UInt8(ascii: "0") + $0 : UInt8(ascii: "a") + $0 - 10
-        }
     }
 }

@@ -1,16 +1,19 @@
 extension String {
     /// The bytes as lower-case hex digits.
     init(hex bytes: some Collection<UInt8>) {
-        let digits = Array("0123456789abcdef".utf8)
         self.init(unsafeUninitializedCapacity: bytes.count * 2) { buffer in
             // SAFETY: two digits are written for each byte, which is the capacity asked for.
             var place = 0
             for byte in bytes {
-                buffer[place] = digits[Int(byte >> 4)]
-                buffer[place + 1] = digits[Int(byte & 15)]
+                buffer[place] = Self.hexDigit(byte >> 4)
+                buffer[place + 1] = Self.hexDigit(byte & 15)
                 place += 2
             }
             return place
         }
+    }
+
+    private static func hexDigit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
     }
 }
