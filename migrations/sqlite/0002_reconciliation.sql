@@ -48,6 +48,9 @@ CREATE TABLE settlements (
 CREATE INDEX settlements_transaction ON settlements (transaction_id)
     WHERE transaction_id IS NOT NULL;
 CREATE INDEX settlements_open ON settlements (source, created, id) WHERE open = 1;
+-- What a run booked, for its findings; the condition is `StatementStore.isBooked`.
+CREATE INDEX settlements_booked ON settlements (booked_by)
+    WHERE fee_state = 1 OR (fee_state = 0 AND finding = 0);
 
 -- What Stripe and the ledger do not agree on. subject: a balance transaction or a movement. The
 -- amounts are changes of `processor:stripe`; NULL where a side knows nothing. A break that a later
