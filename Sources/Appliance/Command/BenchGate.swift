@@ -51,7 +51,8 @@ struct BenchGate {
 
     /// - Parameter rate: deliveries a second; zero for as many as are answered.
     static func measure(
-        _ kind: BenchServer.Kind, count: Int, rate: Double, seed: Int, in context: BenchContext
+        _ kind: BenchServer.Kind, count: Int, rate: Double, seed: Int, in context: BenchContext,
+        connections: Int = Self.connections
     ) async throws -> Run {
         let folder = try context.makeFolder()
         let child = try await BenchChild(kind, folder: folder)

@@ -23,6 +23,9 @@ struct BenchWhole {
     }
 
     private static let peer = "the same server, empty 200"
+    /// Connections of the closed loop: enough that the processors are what limits it, and not the
+    /// time in which one acknowledgement comes back.
+    private static let connections = 256
 
     /// One closed loop: as many webhooks as are answered, until the ledger has all of them.
     private struct Run: Sendable {
@@ -47,7 +50,8 @@ struct BenchWhole {
             runs.append(try await closedLoop(stream, count: count, seed: round))
             empty.append(
                 try await BenchGate.measure(
-                    .empty, count: count, rate: 0, seed: round, in: context))
+                    .empty, count: count, rate: 0, seed: round, in: context,
+                    connections: Self.connections))
         }
         func row(
             _ measure: String, _ unit: String, _ better: BenchRow.Better = .lower,
@@ -84,7 +88,7 @@ struct BenchWhole {
         let before = try await child.read()
         let start = BenchProcess.monotonicNanoseconds()
         let result = try await child.deliver(
-            plan, rate: 0, connections: BenchGate.connections)
+            plan, rate: 0, connections: Self.connections)
         let after = try await child.settle()
         await child.stop()
         context.remove(folder)
