@@ -321,9 +321,8 @@ extension ReconciliationRun {
         _ settlement: Settlement, _ booked: [String: LedgerMovement], _ store: StatementStore
     ) throws(LedgerError) -> Settlement? {
         let statement = settlement.statement
-        // A card's payment is never announced before it has succeeded.
         guard settlement.finding == .missing, booked["charge:\(statement.source)"] == nil,
-            statement.type != BalanceTransactionType.charge.rawValue
+            statement.isAnnouncement
         else { return nil }
         switch statement.meaning {
         case .failedPayment: break
@@ -331,12 +330,19 @@ extension ReconciliationRun {
         default: return nil
         }
         var other = try store.open(source: statement.source).first { other in
-            other.finding == .missing && other.statement.currency == statement.currency
+            other.finding == .missing && other.statement.isAnnouncement
+                && other.statement.currency == statement.currency
                 && other.statement.amount == -statement.amount
         }
         other?.finding = .none
         return other
     }
+}
+
+extension BalanceTransaction {
+    /// Whether it may be of a payment that never came about. A card's is not listed before it has
+    /// succeeded.
+    fileprivate var isAnnouncement: Bool { type != BalanceTransactionType.charge.rawValue }
 }
 
 extension Settlement {
