@@ -114,6 +114,63 @@ struct ReconciliationEndToEndTests {
         #expect(held?["minor_units"].int == usd["fees"].int)
     }
 
+    @Test("a daemon that starts after its time of day reconciles by itself, says so, and once only")
+    func bySchedule() async throws {
+        let anHourAgo = Calendar(identifier: .gregorian).dateComponents(
+            in: try #require(TimeZone(secondsFromGMT: 0)), from: Date().addingTimeInterval(-3600))
+        let world = try await World(
+            reconcileAt: "\(anHourAgo.hour ?? 0):\(anHourAgo.minute ?? 0)")
+        _ = try await world.twin.post(
+            "/twin/bulk", ["count": "150", "currencies[]": "isk", "events": "false"])
+        func runs() async throws -> [JSON] {
+            let list = try await world.tillbox("reconcile", "list", "--json")
+            return try JSON(list.output)["reconciliations"].list
+        }
+        try await world.start()
+        try await eventually("it has reconciled by itself") {
+            try await runs().first?["state"].text == "finished"
+        }
+        #expect(try await runs().map { $0["cause"].text } == ["schedule"])
+        #expect(world.daemon?.standardError.contains("the first one reads everything") == true)
+        world.daemon?.kill(SIGKILL)
+        await world.daemon?.wait()
+        try await world.start()
+        let asked = try await world.tillbox("reconcile", "run", "--json")
+        #expect(asked.code <= 1, "\(asked.errors)")
+        #expect(try await runs().map { $0["cause"].text } == ["request", "schedule"])
+    }
+
+    @Test("a dry run shows what it would book and changes nothing; on a terminal a bar shows how far it is")
+    func dryRunOnTerminal() async throws {
+        let world = try await World()
+        _ = try await world.twin.post(
+            "/twin/bulk", ["count": "250", "currencies[]": "jpy", "events": "false"])
+        let planted = try await world.twin.post(
+            "/twin/balance_transactions",
+            ["amount": "-725", "currency": "usd", "type": "stripe_fee"])
+        try await world.start()
+        let log = { try await world.tillbox("log", "topics", "--json").output }
+        let before = try await log()
+        // The second of what was planted has to be over, or it is not in the period yet.
+        try await eventually("everything is in the period") {
+            let dry = try await world.tillbox("reconcile", "run", "--dry-run", "--json")
+            let root = try JSON(dry.output)
+            let findings = root["findings"].list
+            let bill = findings.first { $0["subject"].text == planted["id"].text }
+            return dry.code == 1 && root["reconciliation"]["dry_run"].bool
+                && bill?["kind"].text == "fee_unbooked" && bill?["status"].text == "open"
+                && (bill?["age_seconds"].int ?? -1) >= 0
+        }
+        _ = try await world.twin.post("/twin/faults", ["latency_ms": "100"])
+        let shown = try await world.onTerminal("reconcile", "run", "--dry-run")
+        #expect(shown.code == 1)
+        #expect(shown.output.contains("reconciling"), "\(shown.output.prefix(2000))")
+        #expect(shown.output.contains("fee_unbooked"))
+        #expect(try await log() == before)
+        let list = try await world.tillbox("reconcile", "list", "--json")
+        #expect(try JSON(list.output)["reconciliations"].list.isEmpty)
+    }
+
     @Test("without a key, and with wrong requests, the answer says what to do")
     func refusals() async throws {
         let world = try await World(key: nil)
@@ -139,9 +196,11 @@ private final class World {
     let folder: TemporaryFolder
     let ports: (webhook: Int, admin: Int)
     private let key: String?
+    private let reconcileAt: String
     private(set) var daemon: Child?
 
-    init(key: String? = TwinServer.key) async throws {
+    init(key: String? = TwinServer.key, reconcileAt: String = "off") async throws {
+        self.reconcileAt = reconcileAt
         twin = try await TwinServer()
         folder = try TemporaryFolder()
         ports = (try freePort(), try freePort())
@@ -151,7 +210,7 @@ private final class World {
     private var environment: [String: String] {
         var all = [
             "TILLBOX_STRIPE_API_BASE": "http://127.0.0.1:\(twin.port)",
-            "TILLBOX_RECONCILE_AT": "off", "TILLBOX_RECONCILE_GRACE_HOURS": "0",
+            "TILLBOX_RECONCILE_AT": reconcileAt, "TILLBOX_RECONCILE_GRACE_HOURS": "0",
             "TILLBOX_SWEEP_EVERY_MINUTES": "0", "TILLBOX_SWEEP_DELAY_SECONDS": "0",
             "TILLBOX_ADMIN_PORT": "\(ports.admin)",
         ]
@@ -171,6 +230,16 @@ private final class World {
         try await Child.run(
             Tillbox.executable, arguments + ["--data", folder.file("data")],
             environment: environment)
+    }
+
+    /// The same on a terminal of its own; what it says on both outputs comes as one.
+    func onTerminal(
+        _ arguments: String...
+    ) async throws -> (code: Int32, output: String, errors: String) {
+        let words = [Tillbox.executable] + arguments + ["--data", folder.file("data")]
+        return try await Child.run(
+            "/usr/bin/script", ["-qec", words.joined(separator: " "), "/dev/null"],
+            environment: environment.merging(["TERM": "xterm"]) { $1 })
     }
 
     enum Method: String { case get = "GET", post = "POST" }

@@ -78,6 +78,12 @@ struct DeadLetterTests {
         let replay = try await Tillbox.run(
             "replay", "--data", data, "--into", folder.file("fresh"))
         #expect(replay.code == 0, "\(replay.output) \(replay.errors)")
+        // Under other settings it comes out otherwise: that is listed, and the exit code says so.
+        let other = try await Child.run(
+            Tillbox.executable, ["replay", "--data", data, "--into", folder.file("other")],
+            environment: ["TILLBOX_VERDICT_AMOUNT_LIMITS": "usd:1,eur:1,gbp:1,jpy:1"])
+        #expect(other.code == 1, "\(other.errors)")
+        #expect(other.output.contains("charge:ch_"), "\(other.output.prefix(2000))")
     }
 
     @Test("a daemon refuses a redrive that is meant for another folder, and a page's form post")

@@ -323,7 +323,7 @@ extension ReconciliationRun {
                 (json) throws(RecordCodecError) in try BalanceTransaction(json: json)
             }
             let booked = try await blocking { [ledger] () throws(LedgerError) in
-                try ledger.movements(page.items.flatMap(SettlementMatcher.keys))
+                try ledger.movements(page.items.flatMap(SettlementMatcher.settledKeys))
             }
             for statement in page.items {
                 difference[statement.currency, default: 0] &-= statement.net.rawValue

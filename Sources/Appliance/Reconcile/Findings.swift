@@ -71,10 +71,13 @@ extension StoredBreak {
     /// What a run booked itself, as the break that it was.
     init(booked settlement: Settlement, by run: Int64) {
         let statement = settlement.statement
-        let isWhole = settlement.feeState == .none
+        let isReversal = settlement.failedPayment != nil && settlement.transaction != nil
+        let isWhole = settlement.feeState == .none || isReversal
         let side = ReconciliationBreak.Side(
             currency: statement.currency, amount: isWhole ? statement.net : -statement.fee)
-        let key = ReconciledRecord.feeKey(statement.id)
+        let key =
+            isReversal
+            ? ReconciledRecord.reversalKey(statement.id) : ReconciledRecord.feeKey(statement.id)
         self.init(
             id: 0,
             found: ReconciliationBreak(

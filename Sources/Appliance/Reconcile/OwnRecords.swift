@@ -25,7 +25,16 @@ struct OwnRecords: Sendable {
     ) -> [Draft] {
         let statement = settlement.statement
         var drafts: [Draft] = []
-        if settlement.feeState == .unbooked || settlement.finding == .unbooked {
+        let payment = settlement.finding == .unbooked ? settlement.failedPayment : nil
+        if let payment, let held = booked[payment] {
+            let id = ReconciledRecord.reversalEventID(of: statement.id)
+            drafts.append(
+                Draft(
+                    id: id, created: statement.created,
+                    body: body(id, statement.created, livemode, source, booked: held)))
+        }
+        let isOwn = settlement.finding == .unbooked && payment == nil
+        if settlement.feeState == .unbooked || isOwn {
             let id = ReconciledRecord.eventID(of: statement.id)
             drafts.append(
                 Draft(

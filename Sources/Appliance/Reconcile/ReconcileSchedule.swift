@@ -33,6 +33,21 @@ struct ReconcileSchedule: Hashable, Sendable {
         return retry(after: begun.flatMap { $0.state == .failed ? $0.startedAt : nil }, now)
     }
 
+    /// A run that begins later than this after its time has missed it; one looks every minute.
+    static let punctualSeconds: Int64 = 120
+
+    /// How many nights' times have passed, more than a moment ago, since a run went well.
+    ///
+    /// - Parameter finished: the end of that run's period.
+    func nightsMissed(since finished: Instant, now: Instant) -> Int64 {
+        guard let nightlyMinute else { return 0 }
+        let past = Instant(seconds: now.seconds - Self.punctualSeconds)
+        guard finished < past else { return 0 }
+        let last = Self.lastOccurrence(ofMinute: nightlyMinute, before: past)
+        let known = Self.lastOccurrence(ofMinute: nightlyMinute, before: finished)
+        return (last.seconds - known.seconds) / 86_400
+    }
+
     /// When the next sweep is due.
     func sweepDue(finished: SweepRecord?, begun: SweepRecord?, now: Instant) -> Instant? {
         guard let sweepSeconds else { return nil }

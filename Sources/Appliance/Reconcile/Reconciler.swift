@@ -3,55 +3,6 @@ import Logging
 import ServiceLifecycle
 import Synchronization
 
-/// Why a run or a sweep cannot be asked for.
-enum ReconcileRefusal: Error, Hashable, Sendable {
-    case noAPIKey
-    /// The period ends before it begins, or in the future.
-    case badPeriod
-    /// As many as may wait are waiting.
-    case busy
-    case unknownRun
-
-    var message: String {
-        switch self {
-        case .noAPIKey:
-            "there is no key for Stripe's API; set stripe.api_key or stripe.api_key_file and "
-                + "start the daemon again"
-        case .badPeriod: "the period must begin before it ends, and not end in the future"
-        case .busy: "too many runs wait already; ask again when one has ended"
-        case .unknownRun: "there is no such run; `tillbox reconcile list` names all of them"
-        }
-    }
-}
-
-/// The name of a run: its number, or `dry-` and a number where nothing of it is kept.
-struct RunName: Hashable, Sendable, CustomStringConvertible {
-    var number: Int64
-    var isDry: Bool
-
-    init(number: Int64, isDry: Bool) {
-        self.number = number
-        self.isDry = isDry
-    }
-
-    init?(_ text: String) {
-        isDry = text.hasPrefix("dry-")
-        guard let number = Int64(isDry ? text.dropFirst(4) : text[...]), number > 0 else {
-            return nil
-        }
-        self.number = number
-    }
-
-    var description: String { isDry ? "dry-\(number)" : "\(number)" }
-}
-
-/// What the reconciler is told by the configuration.
-struct ReconcilerSettings: Sendable {
-    var schedule = ReconcileSchedule()
-    var limits = ReconciliationLimits()
-    var sweep = SweepLimits()
-}
-
 /// Reconciliation as a service: takes up what a crash left, does what is asked for and what is due,
 /// one at a time.
 final class Reconciler: Service {
@@ -63,10 +14,10 @@ final class Reconciler: Service {
     private let records: OwnRecords
     private let accepts: @Sendable (_ livemode: Bool) -> Bool
     private let clock: any LogClock
+    private let sleep: @Sendable (_ seconds: Int64) async -> Void
     private let counters: Counters
     private let logger: Logger
     private let state = Mutex(State())
-    private let wakes = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
 
     private enum Job: Sendable {
         case run(RunName)
@@ -79,6 +30,8 @@ final class Reconciler: Service {
         var progress = 0.0
         var dryRuns: [DryRun] = []
         var dryRunCount: Int64 = 0
+        /// Ends the wait that is going on.
+        var wake: AsyncStream<Void>.Continuation?
         /// When the lack of a sweep was complained of last, in milliseconds.
         var complainedAt: Int64?
     }
@@ -101,10 +54,14 @@ final class Reconciler: Service {
     ///   - ledger: opened for writing.
     ///   - ledgerPath: of its file, which is opened again for reading.
     ///   - accepts: whether events of this mode are taken.
+    ///   - sleep: waits until something may be due; returns at once when its task is cancelled.
     init(
         settings: ReconcilerSettings, client: StripeClient?, ledger: SQLiteLedger,
         ledgerPath: String, admission: Admission,
         accepts: @escaping @Sendable (_ livemode: Bool) -> Bool, clock: any LogClock,
+        sleep: @escaping @Sendable (_ seconds: Int64) async -> Void = {
+            try? await Task.sleep(for: .seconds($0))
+        },
         counters: Counters, logger: Logger
     ) {
         self.settings = settings
@@ -114,6 +71,7 @@ final class Reconciler: Service {
         records = OwnRecords(admission: admission, clock: clock)
         self.accepts = accepts
         self.clock = clock
+        self.sleep = sleep
         self.counters = counters
         self.logger = logger
     }
@@ -139,7 +97,7 @@ final class Reconciler: Service {
             if let job = state.withLock({ $0.jobs.isEmpty ? nil : $0.jobs.removeFirst() }) {
                 await perform(job, client)
             } else if let seconds = try await doDue(client) {
-                await sleep(seconds: seconds)
+                await wait(seconds: seconds)
             }
         }
     }
@@ -171,12 +129,26 @@ final class Reconciler: Service {
         let runDue = settings.schedule.nightlyDue(
             finished: runs.finished?.to, begun: runs.begun, now: now)
         if let runDue, runDue <= now {
+            sayWhy(finished: runs.finished, now)
             let id = try store.create(.schedule, from: nextFrom(runs.finished), to: now, at: now)
             await perform(RunName(number: id, isDry: false), client)
             return nil
         }
         let waits = [sweepDue, runDue].compactMap { $0.map { $0.seconds - now.seconds } }
         return max(1, min(waits.min() ?? Self.lookSecondsMax, Self.lookSecondsMax))
+    }
+
+    /// Says of a run that begins by itself what it makes up for.
+    private func sayWhy(finished: RunRecord?, _ now: Instant) {
+        guard let finished else {
+            return logger.info(
+                "no reconciliation has gone well yet; the first one reads everything")
+        }
+        let missed = settings.schedule.nightsMissed(since: finished.to, now: now)
+        guard missed > 0 else { return }
+        logger.warning("nights without reconciliation are made up for now", metadata: [
+            "nights": "\(missed)", "since": "\(finished.to.seconds)",
+        ])
     }
 
     /// Where the next run begins: before the end of the last one by what was late then, and a day.
@@ -186,10 +158,19 @@ final class Reconciler: Service {
             seconds: max(0, finished.to.seconds - settings.limits.graceSeconds - 86_400))
     }
 
-    private func sleep(seconds: Int64) async {
+    /// Waits until something may be due, or is asked for.
+    private func wait(seconds: Int64) async {
+        // Each wait has a stream of its own: one that a cancelled task has read is over for good,
+        // and the next wait would not wait at all.
+        let (calls, call) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let isAsked = state.withLock { state in
+            state.wake = call
+            return !state.jobs.isEmpty
+        }
+        guard !isAsked else { return }
         await withTaskGroup(of: Void.self) { group in
-            group.addTask { try? await Task.sleep(for: .seconds(seconds)) }
-            group.addTask { [wakes] in for await _ in wakes.stream { return } }
+            group.addTask { [sleep] in await sleep(seconds) }
+            group.addTask { for await _ in calls { return } }
             await group.next()
             group.cancelAll()
         }
@@ -234,8 +215,11 @@ extension Reconciler {
     }
 
     private func enqueue(_ job: Job) {
-        state.withLock { $0.jobs.append(job) }
-        wakes.continuation.yield()
+        let wake = state.withLock { state in
+            state.jobs.append(job)
+            return state.wake
+        }
+        wake?.yield()
     }
 
     /// The store of a run and its number there.

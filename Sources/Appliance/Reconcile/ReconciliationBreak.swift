@@ -99,13 +99,18 @@ extension Settlement {
             let key = ReconciledRecord.feeKey(statement.id)
             breaks.append(
                 ReconciliationBreak(
-                    kind: feeState == .unbooked ? .feeUnbooked : .amountMismatch, subject: key,
+                    kind: feeKind(booked[key]), subject: key,
                     movement: key, balanceTransaction: statement.id, type: statement.type,
                     stripe: .init(currency: statement.currency, amount: -statement.fee),
                     ledger: booked[key].map { .init(currency: $0.currency, amount: $0.amount) },
                     occurredAt: statement.created))
         }
         return breaks
+    }
+
+    private func feeKind(_ held: LedgerMovement?) -> BreakKind {
+        guard feeState == .otherAmount, let held else { return .feeUnbooked }
+        return held.currency == statement.currency ? .amountMismatch : .currencyMismatch
     }
 
     private func kind(dueBefore: Instant) -> BreakKind? {
@@ -130,7 +135,8 @@ extension Settlement {
     private var movementKey: String? {
         switch statement.meaning {
         case .movement(let key, _, _): key
-        case .failedPayment(let key, _): key
+        case .failedPayment(let key, _):
+            finding == .missing ? key : ReconciledRecord.reversalKey(statement.id)
         case .own: ReconciledRecord.feeKey(statement.id)
         case .unknown: nil
         }

@@ -210,6 +210,10 @@ extension ReconciliationRun {
     private func settle(_ id: Int64) async throws {
         guard try await record(id).state == .settling else { return }
         var left = try await judgeOpen(id)
+        if records != nil, !left.unclaimed.isEmpty {
+            try await book(left.unclaimed, for: id)
+            left = try await judgeOpen(id)
+        }
         var hasCome = true
         while records != nil, hasCome, let last = left.last {
             hasCome = try await isBooked(last, oneOf: left.count)
@@ -230,6 +234,8 @@ extension ReconciliationRun {
         var count = 0
         /// The oldest: it was appended last, so the ledger books it last.
         var last: Settlement?
+        /// Rows that could be booked, and that no run has appended.
+        var unclaimed: [Settlement] = []
 
         mutating func add(_ settlement: Settlement) {
             count += 1
@@ -245,10 +251,7 @@ extension ReconciliationRun {
     private func isBooked(_ settlement: Settlement, oneOf count: Int) async throws -> Bool {
         let seconds = max(limits.settleSecondsMax, Int64(count / 100))
         let end = ContinuousClock.now + .seconds(seconds)
-        let key =
-            settlement.feeState == .unbooked || settlement.finding == .unbooked
-            ? ReconciledRecord.feeKey(settlement.statement.id)
-            : ReconciledRecord.exchangeInKey(settlement.statement.id)
+        let key = settlement.awaitedKey
         var milliseconds: Int64 = 10
         while ContinuousClock.now < end {
             let found = try await blocking { [ledger] () throws(LedgerError) in
@@ -271,8 +274,14 @@ extension ReconciliationRun {
             let chunk = try await blocking { [store, ledger] () throws(LedgerError) in
                 try Self.judgeChunk(from, store, ledger)
             }
-            for settlement in chunk where settlement.isForUsToBook && settlement.bookedBy == id {
-                awaited.add(settlement)
+            for settlement in chunk where settlement.isForUsToBook {
+                if settlement.bookedBy == id {
+                    awaited.add(settlement)
+                } else if settlement.bookedBy == nil,
+                    awaited.unclaimed.count < limits.confirmCountMax
+                {
+                    awaited.unclaimed.append(settlement)
+                }
             }
             if let last = chunk.last { place = StatementStore.OpenPlace(last) }
             isMore = chunk.count == ReconciliationLimits.chunkCount
@@ -312,9 +321,8 @@ extension ReconciliationRun {
         _ settlement: Settlement, _ booked: [String: LedgerMovement], _ store: StatementStore
     ) throws(LedgerError) -> Settlement? {
         let statement = settlement.statement
-        // A card's payment is never announced before it has succeeded.
         guard settlement.finding == .missing, booked["charge:\(statement.source)"] == nil,
-            statement.type != BalanceTransactionType.charge.rawValue
+            statement.isAnnouncement
         else { return nil }
         switch statement.meaning {
         case .failedPayment: break
@@ -322,7 +330,8 @@ extension ReconciliationRun {
         default: return nil
         }
         var other = try store.open(source: statement.source).first { other in
-            other.finding == .missing && other.statement.currency == statement.currency
+            other.finding == .missing && other.statement.isAnnouncement
+                && other.statement.currency == statement.currency
                 && other.statement.amount == -statement.amount
         }
         other?.finding = .none
@@ -330,7 +339,21 @@ extension ReconciliationRun {
     }
 }
 
+extension BalanceTransaction {
+    /// Whether it may be of a payment that never came about. A card's is not listed before it has
+    /// succeeded.
+    fileprivate var isAnnouncement: Bool { type != BalanceTransactionType.charge.rawValue }
+}
+
 extension Settlement {
+    /// A movement that the ledger holds once it has booked what was appended for this row.
+    fileprivate var awaitedKey: String {
+        if feeState == .unbooked { return ReconciledRecord.feeKey(statement.id) }
+        if finding != .unbooked { return ReconciledRecord.exchangeInKey(statement.id) }
+        return failedPayment == nil
+            ? ReconciledRecord.feeKey(statement.id) : ReconciledRecord.reversalKey(statement.id)
+    }
+
     /// Its place in the statement, oldest first.
     fileprivate var place: Place {
         Place(created: statement.created.seconds, id: statement.id)

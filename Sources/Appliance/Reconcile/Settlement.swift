@@ -42,6 +42,12 @@ struct Settlement: Hashable, Sendable {
     /// The run that appended what books its fee, or all of it.
     var bookedBy: Int64?
 
+    /// The key of the payment whose failure this is; nil for every other row.
+    var failedPayment: String? {
+        if case .failedPayment(let key, _) = statement.meaning { return key }
+        return nil
+    }
+
     var isOpen: Bool {
         finding != .none || feeState == .unbooked || feeState == .otherAmount
     }
@@ -52,11 +58,21 @@ struct SettlementMatcher {
     /// The ledger's movements by key.
     var booked: [String: LedgerMovement]
 
+    /// The keys of the movements that it settles: without that of the payment which it takes back.
+    static func settledKeys(of statement: BalanceTransaction) -> [String] {
+        guard case .failedPayment(let payment, _) = statement.meaning else {
+            return keys(of: statement)
+        }
+        return keys(of: statement).filter { $0 != payment }
+    }
+
     /// The keys of every movement that the ledger may hold of it.
     static func keys(of statement: BalanceTransaction) -> [String] {
         var keys = [ReconciledRecord.feeKey(statement.id)]
         switch statement.meaning {
-        case .movement(let key, _, _), .failedPayment(let key, _): keys.append(key)
+        case .movement(let key, _, _): keys.append(key)
+        case .failedPayment(let key, _):
+            keys += [key, ReconciledRecord.reversalKey(statement.id)]
         case .own, .unknown: break
         }
         if statement.isConverted {
@@ -73,9 +89,8 @@ struct SettlementMatcher {
         case .movement(let key, let processor, let fee):
             judge(key, processor, &settlement)
             settlement.feeState = feeState(statement, fee)
-        case .failedPayment(_, let fee):
-            // Until its payment is seen to be unknown to the ledger too.
-            settlement.finding = .missing
+        case .failedPayment(let key, let fee):
+            judgeFailure(of: key, &settlement)
             settlement.feeState = feeState(statement, fee)
         case .own:
             judgeOwn(&settlement)
@@ -97,6 +112,25 @@ struct SettlementMatcher {
             let converted = booked[ReconciledRecord.exchangeInKey(statement.id)]
             if converted?.amount != processor { settlement.finding = .unconverted }
         } else if movement.amount != processor {
+            settlement.finding = .otherAmount
+        }
+    }
+
+    /// A payment that the ledger holds is taken back by the run. One that it does not know is
+    /// missing, until its own balance transaction is seen to be so too.
+    private func judgeFailure(of key: String, _ settlement: inout Settlement) {
+        let statement = settlement.statement
+        guard let reversal = booked[ReconciledRecord.reversalKey(statement.id)] else {
+            let isHeld = booked[key].map {
+                $0.currency == statement.currency && statement.amount < .zero
+                    && -statement.amount <= $0.amount
+            }
+            return settlement.finding = isHeld == true ? .unbooked : .missing
+        }
+        settlement.transaction = reversal.transaction
+        if reversal.currency != statement.currency {
+            settlement.finding = .otherCurrency
+        } else if reversal.amount != statement.amount {
             settlement.finding = .otherAmount
         }
     }

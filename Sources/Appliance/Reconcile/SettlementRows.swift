@@ -195,9 +195,12 @@ extension StatementStore {
             """
             SELECT currency, count(*), sum(open = 0), sum(amount), sum(fee), sum(net),
                 sum(booked_by IS ?3 AND \(Self.isBooked)),
-                -- What stands alone was booked whole; of the others, their fee.
+                -- What stands alone was booked whole, and so was what takes a payment back; of the
+                -- others, their fee.
                 sum(CASE WHEN booked_by IS ?3 AND \(Self.isBooked)
-                    THEN iif(fee_state = 0, -net, fee) ELSE 0 END)
+                    THEN iif(fee_state = 0 OR transaction_id NOT NULL
+                        AND type IN ('payment_failure_refund', 'payment_reversal'), -net, fee)
+                    ELSE 0 END)
             FROM settlements WHERE created >= ?1 AND created < ?2 GROUP BY currency
             """,
             {

@@ -127,14 +127,17 @@ extension StatementStore {
             }, Self.run)
     }
 
-    /// The last run that ended well, and the last that was begun.
+    /// The run that ended well and reaches furthest without a gap before it, and the last that was
+    /// begun.
     func lastRuns() throws(LedgerError) -> (finished: RunRecord?, begun: RunRecord?) {
-        let finished = try rows(
-            """
-            SELECT \(Self.runColumns) FROM reconciliations WHERE state = 'finished'
-            ORDER BY period_to DESC, id DESC LIMIT 1
-            """, { _ in }, Self.run
-        ).first
+        let ended = try rows(
+            "SELECT \(Self.runColumns) FROM reconciliations WHERE state = 'finished' ORDER BY id",
+            { _ in }, Self.run)
+        let finished = ended.reduce(nil as RunRecord?) { reached, run in
+            guard let reached else { return run }
+            // What somebody asked of a part of the time leaves the rest to be read.
+            return run.from <= reached.to && run.to >= reached.to ? run : reached
+        }
         return (finished, try runs(before: nil, limit: 1).first)
     }
 

@@ -50,13 +50,21 @@ struct StripeClient: Sendable {
     func object<Value: Sendable>(
         _ path: String, _ read: (JSONValue) throws(RecordCodecError) -> Value
     ) async throws(StripeError) -> Value {
+        try await bytes(path, read).value
+    }
+
+    /// One object, and the bytes it was read from.
+    func bytes<Value: Sendable>(
+        _ path: String, _ read: (JSONValue) throws(RecordCodecError) -> Value
+    ) async throws(StripeError) -> (value: Value, body: [UInt8]) {
         let body = try await get(path)
         let document = JSONDocument(bytesMax: max(body.count, 1))
-        return try withExtendedLifetime(document) { () throws(StripeError) in
+        let value = try withExtendedLifetime(document) { () throws(StripeError) in
             try Self.reading(path) { () throws(RecordCodecError) in
                 try read(try Self.parse(body, with: document))
             }
         }
+        return (value, body)
     }
 
     /// One page of a list, newest first.

@@ -76,26 +76,36 @@ struct LetterList: Sendable {
             return outcome == RedriveLine.Result.duplicate.rawValue ? .duplicate : .passed
         }
         guard let target = TopicID(rawValue: order.target),
-            let place = try place(of: order, in: target)
+            let placed = try placed(order, in: target)
         else { return .waiting }
-        return try hasRead(place, in: target, since: order.at) ? .passed : .waiting
+        if target == .webhookReceived, isIgnored(placed.record) { return .passed }
+        return try hasRead(placed.offset, in: target, since: order.at) ? .passed : .waiting
+    }
+
+    /// Nothing comes of an event that is ignored, so there is nothing to wait for, nor to tell by
+    /// that it was read.
+    private func isIgnored(_ record: Record) -> Bool {
+        // Whose money it would be makes no difference to that.
+        let validator = EventValidator(defaultMerchant: MerchantID("anyone"))
+        if case .ignored = validator.validate(record.value ?? []) { return true }
+        return false
     }
 
     /// Where the redriven record lies; it bears the order's time, so the search begins there.
-    private func place(
-        of order: RedriveOrder, in target: TopicID
-    ) throws(LogError) -> Offset? {
+    private func placed(
+        _ order: RedriveOrder, in target: TopicID
+    ) throws(LogError) -> StoredRecord? {
         guard let topic = view.topic(target), let from = try topic.offset(at: order.at) else {
             return nil
         }
-        var place: Offset?
+        var placed: StoredRecord?
         var byteCount = 0
         try topic.scan(from: from) { stored in
             byteCount += stored.record.value?.count ?? 0
-            if RedriveHeader.letter(of: stored.record) == order.letter { place = stored.offset }
-            return place == nil && byteCount < RedriveLimits.searchByteCount
+            if RedriveHeader.letter(of: stored.record) == order.letter { placed = stored }
+            return placed == nil && byteCount < RedriveLimits.searchByteCount
         }
-        return place
+        return placed
     }
 
     /// Whether the reader of `target` has gone past `place`: by its position or, since that is only

@@ -16,6 +16,9 @@ extension StripeEvent {
             throw ValidationRefusal(
                 name == "currency" ? .badCurrency : .badAmount, "balance_transaction.\(name)")
         }
+        if let booked, case .failedPayment = transaction.meaning {
+            return .some([try reversal(of: transaction, source, booked)])
+        }
         if let booked { return .some(try exchange(transaction, source, booked)) }
         guard transaction.meaning != .unknown else { throw object.refusal(.unknownStatus, "type") }
         guard let charged = transaction.charged else { return .none(.nothingCharged) }
@@ -24,6 +27,26 @@ extension StripeEvent {
                 ReconciledRecord.feeKey(transaction.id), of: transaction, source,
                 taken: charged.taken, transaction.currency, against: charged.against)
         ])
+    }
+
+    /// A payment that the ledger holds has failed all the same: what Stripe took back is booked as
+    /// a refund is, since it is the merchant's money that has gone.
+    private func reversal(
+        of transaction: BalanceTransaction, _ source: String?, _ booked: JSONValue
+    ) throws(ValidationRefusal) -> PaymentEvent {
+        guard let held = booked["amount"]?.int64, transaction.amount < .zero,
+            -transaction.amount <= MinorUnits(held)
+        else { throw ValidationRefusal(.badAmount, "booked.amount") }
+        guard booked.text("currency").flatMap(Currency.init) == transaction.currency else {
+            throw ValidationRefusal(.badCurrency, "booked.currency")
+        }
+        var event = movement(
+            .refund, of: transaction.id, amount: -transaction.amount,
+            currency: transaction.currency)
+        event.outcome = transaction.type
+        event.balanceTransaction = transaction.id
+        event.related = source
+        return event
     }
 
     /// Two movements, each balanced in its own currency: what was paid leaves, what Stripe settled

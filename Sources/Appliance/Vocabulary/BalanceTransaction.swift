@@ -54,8 +54,8 @@ extension BalanceTransaction {
         /// A movement that a webhook tells of, by its key (contracts §3). `processor` is how it
         /// changes `processor:stripe`; `fee` comes on top, as a movement of its own.
         case movement(key: String, processor: MinorUnits, fee: MinorUnits)
-        /// A payment that was only announced, and failed: it takes back what an earlier balance
-        /// transaction of the same source gave. The ledger knows neither.
+        /// A payment failed: it takes back what an earlier balance transaction of the same source
+        /// gave. As a rule it was only announced, and the ledger knows neither.
         case failedPayment(key: String, fee: MinorUnits)
         /// Stripe moved the money by itself, and reconciliation books all of it.
         case own(CounterAccount)

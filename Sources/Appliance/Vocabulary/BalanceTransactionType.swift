@@ -104,6 +104,16 @@ enum ReconciledRecord {
         EventID("evt_tillbox_fx_\(balanceTransaction)")
     }
 
+    /// The id of the event that takes back a payment which the ledger holds.
+    static func reversalEventID(of balanceTransaction: String) -> EventID {
+        EventID("evt_tillbox_back_\(balanceTransaction)")
+    }
+
+    /// The movement that it becomes: a refund that nobody asked for.
+    static func reversalKey(_ balanceTransaction: String) -> String {
+        "refund:\(balanceTransaction)"
+    }
+
     /// The movement that a balance transaction's fee, or its whole net, is booked as.
     static func feeKey(_ balanceTransaction: String) -> String { "fee:\(balanceTransaction)" }
     /// The movement that takes the converted money out of the currency it was paid in.

@@ -60,6 +60,36 @@ struct MeaningTests {
         #expect(Self.word(line.meaning) == expected)
     }
 
+    @Test(
+        "a failed payment is taken back from what the event alone says, or refused",
+        arguments: [
+            (500, "usd", "payment_reversal", "refund refund:txn_1 500 usd of py_1"),
+            (900, "usd", "payment_failure_refund", "refund refund:txn_1 500 usd of py_1"),
+            (499, "usd", "payment_reversal", "refused bad_amount booked.amount"),
+            (500, "eur", "payment_reversal", "refused bad_currency booked.currency"),
+        ])
+    func takenBack(held: Int, currency: String, type: String, expected: String) {
+        let text = """
+            {"id":"evt_tillbox_back_txn_1","object":"event","type":"tillbox.balance_transaction",
+             "created":1,"livemode":false,"data":{"booked":{"amount":\(held),
+             "currency":"\(currency)"},"object":{"id":"txn_1","object":"balance_transaction",
+             "type":"\(type)","amount":-500,"fee":0,"net":-500,"currency":"usd","created":1,
+             "source":"py_1"}}}
+            """
+        let outcome = EventValidator(defaultMerchant: MerchantID("m")).validate(Array(text.utf8))
+        let said: String =
+            switch outcome {
+            case .movements(let events, cardNumbersMasked: _):
+                events.map {
+                    "\($0.kind.rawValue) \($0.movement) \($0.amount.rawValue) "
+                        + "\($0.currency.code) of \($0.related ?? "")"
+                }.joined(separator: ", ")
+            case .ignored(_, let reason): "ignored \(reason.rawValue)"
+            case .refused(let refusal): "refused \(refusal.code.rawValue) \(refusal.detail)"
+            }
+        #expect(said == expected)
+    }
+
     @Test("every type that Stripe documents has a meaning, or is known to have none")
     func everyType() {
         #expect(BalanceTransactionType.allCases.count == 50)
@@ -102,6 +132,17 @@ struct ReconcileScheduleTests {
         #expect(due(-21, now: 1) == at(2.5))
         #expect(due(-22, now: 1) == at(1))
         #expect(ReconcileSchedule().nightlyDue(finished: nil, begun: nil, now: at(1)) == nil)
+    }
+
+    @Test(
+        "nights are missed once their time has passed by more than a moment",
+        arguments: [
+            (2.5, 2.6, 0), (2.5, 26.5, 0), (2.5, 26.53, 0), (2.5, 26.54, 1), (2.5, 74.0, 2),
+            (2.4, 2.6, 1), (1.0, 50.0, 2), (26.5, 3.0, 0),
+        ])
+    func missed(finished: Double, now: Double, expected: Int64) {
+        #expect(schedule.nightsMissed(since: at(finished), now: at(now)) == expected)
+        #expect(ReconcileSchedule().nightsMissed(since: at(finished), now: at(now)) == 0)
     }
 
     @Test("what failed is tried again after a while")

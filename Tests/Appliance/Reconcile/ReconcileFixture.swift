@@ -29,7 +29,7 @@ final class ReconcileFixture: Sendable {
     static let now = start + 10 * day
 
     let stripe = FakeStripe()
-    let clock = HandClock(now)
+    let clock: HandClock
     let counters = Counters()
     let folder: TemporaryFolder
     let data: DataFolder
@@ -39,14 +39,19 @@ final class ReconcileFixture: Sendable {
     let admission: Admission
     let store: StatementStore
     private let pipeline: Pipeline
+    private let transport: any StripeTransport
     private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-    init() throws {
+    /// - Parameter transport: to the Stripe that is read; the fixture's own fake by default.
+    init(
+        clock: HandClock = HandClock(ReconcileFixture.now), transport: (any StripeTransport)? = nil
+    ) throws {
+        self.clock = clock
+        self.transport = transport ?? stripe
         folder = try TemporaryFolder()
         data = try DataFolder(at: folder.file("data"))
         log = try Log.open(at: data.log, clock: clock, configuration: LogConfiguration())
         topics = try Topics(of: log)
-        let clock = clock
         ledger = try SQLiteLedger.open(path: data.ledger) { clock.now().milliseconds }
         store = StatementStore(of: ledger)
         admission = try AdmissionSnapshot.restore(
@@ -57,7 +62,7 @@ final class ReconcileFixture: Sendable {
     }
 
     var client: StripeClient {
-        StripeClient(transport: stripe, sleep: { _ in await Task.yield() }, random: { 0.5 })
+        StripeClient(transport: transport, sleep: { _ in await Task.yield() }, random: { 0.5 })
     }
 
     /// Runs the stages while `body` does its work.
@@ -85,12 +90,16 @@ final class ReconcileFixture: Sendable {
     /// them. Call it while the stages run.
     func deliver(lost: Set<String> = []) async throws {
         for event in stripe.state.withLock({ $0.events }) where !lost.contains(event.id) {
-            let identity = EventIdentity(
-                id: EventID(event.id), type: event.type, created: String(event.created))
-            _ = try await admission.admit(
-                fetched: Array(event.json.utf8), identity, from: .backfill, arrived: clock.now())
+            try await admit(Array(event.json.utf8), event.id, event.type, event.created)
         }
         try await drained()
+    }
+
+    /// Admits an event as the gate does.
+    func admit(_ body: [UInt8], _ id: String, _ type: String, _ created: Int64) async throws {
+        let identity = EventIdentity(id: EventID(id), type: type, created: String(created))
+        _ = try await admission.admit(
+            fetched: body, identity, from: .backfill, arrived: clock.now())
     }
 
     /// Waits until everything that was received has gone the whole way.

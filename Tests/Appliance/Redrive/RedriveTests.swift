@@ -161,6 +161,28 @@ struct RedriveTests {
         }
     }
 
+    @Test("what came back and is ignored has passed: nothing more will come of it")
+    func listIgnored() async throws {
+        let fixture = try PipelineFixture()
+        try await fixture.opened { opened in
+            _ = try await opened.append(
+                PipelineFixture.letter(
+                    PipelineFixture.charge(1, type: "charge.updated").utf8,
+                    topic: "webhook.received"), to: .deadLetter)
+            _ = try await fixture.redriver(opened).redrive(RedriveRequest())
+            let list = LetterList(
+                view: LogView(log: opened.log, topics: opened.topics, ledger: opened.ledger))
+            #expect(try list.page(after: nil, limit: 1).lines.map(\.state) == [.waiting])
+            try await fixture.process(opened)
+            // As after a stage that has read it and not yet saved how far it came.
+            try await opened.log.cursors.commit(
+                .zero, group: GroupName(ValidateStage.name),
+                topic: opened.topics[.webhookReceived].name)
+            #expect(try list.page(after: nil, limit: 1).lines.map(\.state) == [.passed])
+            #expect(try opened.bookedCount() == 0)
+        }
+    }
+
     @Test("a dry run says what would happen and writes nothing; what stays refused stays")
     func dryRun() async throws {
         let fixture = try await refused(1)
@@ -181,6 +203,31 @@ struct RedriveTests {
             #expect(none.lines.map(\.result) == [.notFound])
             let other = try await redriver.redrive(RedriveRequest(reason: "not_json"))
             #expect(other.lines.isEmpty)
+        }
+    }
+
+    @Test("by a reason only its letters go back; the others when they are asked for")
+    func byReason() async throws {
+        let fixture = try PipelineFixture()
+        try await fixture.opened { opened in
+            for (number, reason) in [(1, "bad_id"), (2, "bad_amount"), (3, "bad_id")] {
+                _ = try await opened.append(
+                    PipelineFixture.letter(
+                        PipelineFixture.charge(number).utf8, topic: "webhook.received",
+                        reason: reason, event: "evt_\(number)"), to: .deadLetter)
+            }
+            let redriver = try fixture.redriver(opened)
+            let dry = try await redriver.redrive(RedriveRequest(reason: "bad_id", isDryRun: true))
+            #expect(dry.lines.map(\.letter) == [Offset(0), Offset(2)])
+            #expect(dry.lines.map(\.result) == [.wouldSend, .wouldSend])
+            let some = try await redriver.redrive(RedriveRequest(reason: "bad_id"))
+            #expect(some.lines.map(\.result) == [.sent, .sent])
+            try await fixture.process(opened)
+            #expect(try opened.bookedCount() == 2)
+            let rest = try await redriver.redrive(RedriveRequest())
+            #expect(rest.lines.map(\.letter) == [Offset(1)])
+            try await fixture.process(opened)
+            #expect(try opened.bookedCount() == 3)
         }
     }
 

@@ -174,8 +174,9 @@ extension TwinBooks {
             }
             let fee = try parameters.integer("fee") ?? 0
             let kind: TwinTransaction.Kind = try parameters.word("type") ?? .charge
+            let charge = try named("source", in: parameters, charges)
             try parameters.finish()
-            return .object(.transaction(plant(kind, amount, fee: fee, currency)))
+            return .object(.transaction(plant(kind, amount, fee: fee, currency, of: charge)))
         }
         guard rest.count == 2 else {
             throw Self.unknownControl(.post, ["balance_transactions"] + rest)
@@ -186,14 +187,19 @@ extension TwinBooks {
             try parameters.finish()
             hide(ref)
             return .deleted(id: id(ref), object: "balance_transaction")
+        case "restore":
+            try parameters.finish()
+            restore(ref)
+            return .object(.transaction(ref))
         case "duplicate":
             try parameters.finish()
             return .object(.transaction(duplicate(ref)))
         case "change":
             let amount = try parameters.integer("amount")
+            let fee = try parameters.integer("fee")
             let currency = parameters.has("currency") ? try parameters.currency() : nil
             try parameters.finish()
-            change(ref, amount: amount, currency: currency)
+            change(ref, amount: amount, fee: fee, currency: currency)
             return .object(.transaction(ref))
         default: throw Self.unknownControl(.post, ["balance_transactions"] + rest)
         }

@@ -112,8 +112,8 @@ extension TwinBooks {
         } else {
             throw Self.noSuch("source", id, parameter: "source", status: 400)
         }
-        let repeated = duplicates.filter { sourceID(of: transactions[$0]) == id }
-        return (found.compactMap { $0 } + repeated).sorted { $0.index < $1.index }
+        let planted = furtherOfSources.filter { sourceID(of: transactions[$0]) == id }
+        return (found.compactMap { $0 } + planted).sorted { $0.index < $1.index }
     }
 
     // MARK: Payouts

@@ -7,23 +7,31 @@ extension TwinBooks {
         transactions[ref].isHidden = true
     }
 
-    /// Stripe says another amount or currency than it told.
-    mutating func change(_ ref: Ref<TwinTransaction>, amount: Int64?, currency: Currency?) {
+    /// Stripe knows a hidden one again.
+    mutating func restore(_ ref: Ref<TwinTransaction>) {
+        guard transactions[ref].isHidden else { return }
+        transactions[ref].isHidden = false
+        correctBalance(ref, by: transactions[ref].net)
+    }
+
+    /// Stripe says another amount, fee or currency than it told.
+    mutating func change(
+        _ ref: Ref<TwinTransaction>, amount: Int64?, fee: Int64?, currency: Currency?
+    ) {
         let before = transactions[ref]
+        if !before.isHidden { correctBalance(ref, by: -before.net) }
+        transactions[ref].amount = amount ?? before.amount
+        transactions[ref].fee = fee ?? before.fee
         if let currency, currency != before.currency {
-            correctBalance(ref, by: -before.net)
             transactions[ref].currency = currency
-            transactions[ref].amount = amount ?? before.amount
             // Its old currency's list still names it; the filter looks at the row itself.
-            let list = transactionsByCurrency[currency] ?? []
-            var changed = list
-            changed.insert(ref, at: list.bisect { $0.index >= ref.index })
-            transactionsByCurrency[currency] = changed
-            correctBalance(ref, by: transactions[ref].net)
-        } else if let amount {
-            transactions[ref].amount = amount
-            correctBalance(ref, by: amount - before.amount)
+            var list = transactionsByCurrency[currency] ?? []
+            let place = list.bisect { $0.index >= ref.index }
+            // It may have been of this currency before.
+            if place == list.count || list[place] != ref { list.insert(ref, at: place) }
+            transactionsByCurrency[currency] = list
         }
+        if !before.isHidden { correctBalance(ref, by: transactions[ref].net) }
     }
 
     /// Stripe lists a balance transaction twice, the second under an id of its own.
@@ -33,18 +41,23 @@ extension TwinBooks {
             first.kind, first.amount, fee: first.fee, first.currency, from: first.source,
             availableOn: max(now, first.availableOn), isReversal: first.isReversal)
         settle(second)
-        duplicates.append(second)
+        furtherOfSources.append(second)
         return second
     }
 
     /// A balance transaction that no event ever told of.
+    ///
+    /// - Parameter charge: its source; without one, a charge names one that nobody made.
     mutating func plant(
-        _ kind: TwinTransaction.Kind, _ amount: Int64, fee: Int64, _ currency: Currency
+        _ kind: TwinTransaction.Kind, _ amount: Int64, fee: Int64, _ currency: Currency,
+        of charge: Ref<TwinCharge>?
     ) -> Ref<TwinTransaction> {
-        let source: TwinTransaction.Source =
+        let unknown: TwinTransaction.Source =
             kind == .charge ? .unknownCharge(UInt32(transactions.count)) : .none
+        let source = charge.map { TwinTransaction.Source.charge($0) } ?? unknown
         let ref = book(kind, amount, fee: fee, currency, from: source)
         settle(ref)
+        if charge != nil { furtherOfSources.append(ref) }
         return ref
     }
 

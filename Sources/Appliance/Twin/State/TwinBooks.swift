@@ -32,8 +32,8 @@ struct TwinBooks: Sendable {
     var request: RequestMark?
     /// While false, nothing is told: bulk payments are quiet.
     var tellsEvents = true
-    /// Balance transactions that a planted break repeats another's source with.
-    var duplicates: [Ref<TwinTransaction>] = []
+    /// Planted balance transactions whose source has others of its own.
+    var furtherOfSources: [Ref<TwinTransaction>] = []
 
     /// - Parameters:
     ///   - seed: of this account's ids.

@@ -90,6 +90,7 @@ struct TwinTransaction: TwinObject {
         case refundFailure = "refund_failure"
         case paymentRefund = "payment_refund"
         case paymentFailureRefund = "payment_failure_refund"
+        case paymentReversal = "payment_reversal"
         case payoutCancel = "payout_cancel"
         case payoutFailure = "payout_failure"
         case stripeFee = "stripe_fee"
@@ -103,6 +104,8 @@ struct TwinTransaction: TwinObject {
         case contribution
         case paymentNetworkReserveHold = "payment_network_reserve_hold"
         case paymentNetworkReserveRelease = "payment_network_reserve_release"
+        /// Only planted: a type that Stripe does not have yet.
+        case unheardOf = "unheard_of"
     }
 
     /// What it comes from.
@@ -138,7 +141,8 @@ struct TwinTransaction: TwinObject {
         switch kind {
         case .payment: "charge"
         case .paymentRefund: "refund"
-        case .paymentFailureRefund, .refundFailure: "refund_failure"
+        case .paymentFailureRefund, .paymentReversal: "charge_failure"
+        case .refundFailure: "refund_failure"
         case .adjustment:
             if case .dispute = source { isReversal ? "dispute_reversal" : "dispute" } else {
                 "other_adjustment"

@@ -1,0 +1,48 @@
+/// Why a run or a sweep cannot be asked for.
+enum ReconcileRefusal: Error, Hashable, Sendable {
+    case noAPIKey
+    /// The period ends before it begins, or in the future.
+    case badPeriod
+    /// As many as may wait are waiting.
+    case busy
+    case unknownRun
+
+    var message: String {
+        switch self {
+        case .noAPIKey:
+            "there is no key for Stripe's API; set stripe.api_key or stripe.api_key_file and "
+                + "start the daemon again"
+        case .badPeriod: "the period must begin before it ends, and not end in the future"
+        case .busy: "too many runs wait already; ask again when one has ended"
+        case .unknownRun: "there is no such run; `tillbox reconcile list` names all of them"
+        }
+    }
+}
+
+/// The name of a run: its number, or `dry-` and a number where nothing of it is kept.
+struct RunName: Hashable, Sendable, CustomStringConvertible {
+    var number: Int64
+    var isDry: Bool
+
+    init(number: Int64, isDry: Bool) {
+        self.number = number
+        self.isDry = isDry
+    }
+
+    init?(_ text: String) {
+        isDry = text.hasPrefix("dry-")
+        guard let number = Int64(isDry ? text.dropFirst(4) : text[...]), number > 0 else {
+            return nil
+        }
+        self.number = number
+    }
+
+    var description: String { isDry ? "dry-\(number)" : "\(number)" }
+}
+
+/// What the reconciler is told by the configuration.
+struct ReconcilerSettings: Sendable {
+    var schedule = ReconcileSchedule()
+    var limits = ReconciliationLimits()
+    var sweep = SweepLimits()
+}
