@@ -1,8 +1,8 @@
 import Foundation
 import NIOHTTP1
 
-/// `tillbox bench reconcile`: a whole run over a statement, from a twin in one process into a daemon
-/// in another, against a client that only reads the same pages.
+/// `tillbox bench reconcile`: a whole run over a statement, from a twin in one process into a
+/// daemon in another, against a client that only reads the same pages.
 ///
 /// The ledger knows the payments beforehand and none of their fees, as after a day of webhooks: the
 /// run books a fee for each row. A second run over the same rows finds everything booked.
@@ -98,7 +98,8 @@ struct BenchReconcile {
         var (seconds, count, last) = (0.0, 0, String?.none)
         repeat {
             let start = ContinuousClock.now
-            let answer = try await transport.get(last.map { "\(path)&starting_after=\($0)" } ?? path)
+            let place = last.map { "&starting_after=\($0)" } ?? ""
+            let answer = try await transport.get(path + place)
             let page = try Page(answer, using: document)
             seconds += (ContinuousClock.now - start).inSeconds
             _ = try ledger.post(page.payments)

@@ -61,7 +61,9 @@ struct BenchTwin {
         let page = "/v1/balance_transactions?limit=\(Self.pageCount)"
         return [
             Call(measure: "a payment, read", path: "/v1/payment_intents/\(known)", count: count),
-            Call(measure: "\(Self.pageCount) balance transactions, listed", path: page, count: count / 20),
+            Call(
+                measure: "\(Self.pageCount) balance transactions, listed", path: page,
+                count: count / 20),
             Call(
                 measure: "a payment, created and confirmed", path: "/v1/payment_intents",
                 form: Self.payment, count: count / 2),

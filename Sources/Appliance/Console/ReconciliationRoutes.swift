@@ -32,7 +32,9 @@ struct ReconciliationRoutes: Sendable {
         router.post("/api/v1/sweeps") { request, _ in
             await Response.answering { try beginSweep(request) }
         }
-        router.get("/api/v1/sweeps") { request, _ in await Response.answering { try listSweeps(request) } }
+        router.get("/api/v1/sweeps") { request, _ in
+            await Response.answering { try listSweeps(request) }
+        }
         router.get("/api/v1/sweeps/:id") { _, context in
             await Response.answering { try showSweep(context.parameters.get("id") ?? "") }
         }

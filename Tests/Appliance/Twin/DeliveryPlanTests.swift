@@ -79,7 +79,8 @@ struct DeliveryPlanTests {
         let settings = Self.settings(seed: 9)
         let plan =
             isPlayed
-            ? DeliveryPlan(settings, of: try PlayedScenario(settings.world)) : DeliveryPlan(settings)
+            ? DeliveryPlan(settings, of: try PlayedScenario(settings.world))
+            : DeliveryPlan(settings)
         let tampered = Self.all(of: plan).filter { $0.forgery == .tamperedBody }
         #expect(tampered.count > 50)
         #expect(tampered.allSatisfy { $0.body != $0.event.body })
