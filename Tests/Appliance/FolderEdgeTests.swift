@@ -19,7 +19,7 @@ private let allowed: [String: Set<String>] = [
 /// Who may import what the product keeps at its rim.
 private let rim: [String: Set<String>] = [
     "Hummingbird": ["Gate", "Console", "Twin", "Command"], "GRDB": ["Ledger", "Reconcile"],
-    "ArgumentParser": ["Command", "Twin"], "CXGBoost": ["Score"], "CSimdjson": ["Vocabulary"],
+    "ArgumentParser": ["Command"], "CXGBoost": ["Score"], "CSimdjson": ["Vocabulary"],
     "Yams": ["Command"], "Configuration": ["Command"], "COpenSSL": [],
 ]
 

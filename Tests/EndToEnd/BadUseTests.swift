@@ -126,7 +126,7 @@ struct BadUseTests {
         try await daemon.untilListening()
         let traffic = try await Tillbox.run(
             "simulate", "--to", "http://127.0.0.1:\(port)/webhooks/stripe", "--secret", "whsec_test",
-            "--rate", "0", "--count", "300", "--seed", "5")
+            "--templates", "--rate", "0", "--count", "300", "--seed", "5")
         #expect(traffic.code == 0, "\(traffic.errors)")
         daemon.kill(SIGKILL)
         await daemon.wait()

@@ -28,6 +28,7 @@ struct CrashTests {
             [
                 "simulate", "--to", "http://127.0.0.1:\(webhook)/webhooks/stripe",
                 "--secret", "whsec_test", "--rate", "400", "--count", "8000", "--seed", "\(seed)",
+                "--templates", "--prove", data,
                 "--duplicates", "0.1", "--reorder", "0.2", "--fraud", "0.05",
                 "--bad-signatures", "0.02", "--acknowledged", acknowledged, "--json",
                 "--until-acknowledged",
@@ -75,6 +76,7 @@ struct CrashTests {
             [
                 "simulate", "--to", "http://127.0.0.1:\(webhook)/webhooks/stripe",
                 "--secret", "whsec_test", "--rate", "1000", "--count", "3000", "--seed", "3",
+                "--templates",
                 "--acknowledged", acknowledged, "--until-acknowledged",
             ])
         try await eventually("some events are acknowledged") {

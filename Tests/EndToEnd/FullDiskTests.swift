@@ -21,8 +21,8 @@ struct FullDiskTests {
             Tillbox.executable,
             [
                 "simulate", "--to", "http://127.0.0.1:\(webhook)/webhooks/stripe", "--secret",
-                "whsec_test", "--rate", "0", "--count", "12000", "--seed", "5", "--acknowledged",
-                acknowledged, "--until-acknowledged", "--json",
+                "whsec_test", "--templates", "--rate", "0", "--count", "12000", "--seed", "5",
+                "--acknowledged", acknowledged, "--until-acknowledged", "--json",
             ])
         let status = "http://127.0.0.1:\(admin)/api/v1/status"
         try await eventually("deliveries are refused for want of room") {

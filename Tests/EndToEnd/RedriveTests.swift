@@ -34,7 +34,7 @@ struct DeadLetterTests {
         try await daemon.untilListening()
         let traffic = try await Tillbox.run(
             "simulate", "--to", "http://127.0.0.1:\(webhook)/webhooks/stripe", "--secret",
-            "whsec_test", "--rate", "0", "--count", "400", "--seed", "11")
+            "whsec_test", "--templates", "--rate", "0", "--count", "400", "--seed", "11")
         #expect(traffic.code == 0, "\(traffic.errors)")
         #expect(try await redrive(data, admin, "--dry-run") == ["still_refused": 400])
         daemon.kill(SIGTERM)

@@ -7,6 +7,10 @@ enum BenchError: Error, CustomStringConvertible {
     case serverStopped(BenchServer.Kind)
     case answersDiffer(BenchServer.Kind, [String: Int])
     case paymentsDiffer(expected: Int, booked: Int)
+    /// The server gave another answer than 200.
+    case unexpectedAnswer(BenchServer.Kind, status: Int, String)
+    case reconciliationDiffers(String)
+    case replayDiffers(Int)
 
     var description: String {
         switch self {
@@ -18,6 +22,12 @@ enum BenchError: Error, CustomStringConvertible {
                 .joined(separator: ", ")
         case .paymentsDiffer(let expected, let booked):
             "\(expected) payments were sent, but \(booked) booked, so the speed means nothing"
+        case .unexpectedAnswer(let kind, let status, let text):
+            "the \(kind.rawValue) server answered \(status), so its speed means nothing: \(text)"
+        case .reconciliationDiffers(let what):
+            "the reconciliation did not come out as expected, so its speed means nothing: \(what)"
+        case .replayDiffers(let count):
+            "the replay differs in \(count) places, so its speed means nothing"
         }
     }
 }
@@ -32,12 +42,16 @@ final class BenchChild {
     private let input = Pipe()
     private let lines: AsyncStream<String>
     private let secret = "whsec_" + String(hex: randomBytes(count: 24))
-    private(set) var port = 0
+    private var ports: [String: Int] = [:]
 
-    /// Starts it and waits for its port.
+    /// Starts it and waits for its ports.
     ///
-    /// - Parameter folder: an empty folder of its own.
-    init(_ kind: BenchServer.Kind, folder: String) async throws {
+    /// - Parameters:
+    ///   - folder: of its own; empty unless it is to find a ledger there.
+    ///   - stripeBase: where the whole daemon finds Stripe.
+    init(
+        _ kind: BenchServer.Kind, folder: String, stripeBase: String? = nil
+    ) async throws {
         self.kind = kind
         let output = Pipe()
         lines = Self.lines(of: output.fileHandleForReading)
@@ -45,10 +59,22 @@ final class BenchChild {
         process.arguments = ["bench", "--serve", kind.rawValue, "--folder", folder]
         process.environment = ProcessInfo.processInfo.environment
             .merging([BenchServer.secretVariable: secret]) { $1 }
+            .merging(stripeBase.map { [BenchServer.stripeVariable: $0] } ?? [:]) { $1 }
         process.standardInput = input
         process.standardOutput = output
         try process.run()
-        port = try await answer(BenchServer.Greeting.self).port
+        for _ in kind.roles {
+            let greeting = try await answer(BenchServer.Greeting.self)
+            ports[greeting.role] = greeting.port
+        }
+    }
+
+    /// The port that is measured, or of another role.
+    func port(_ role: String? = nil) -> Int {
+        guard let port = ports[role ?? kind.roles[0]] else {
+            preconditionFailure("a \(kind.rawValue) server has no port \(role ?? "")")
+        }
+        return port
     }
 
     /// Sends `plan` and waits until every delivery is answered.
@@ -58,7 +84,7 @@ final class BenchChild {
     ///   - connections: the most that are in flight at once.
     func deliver(_ plan: DeliveryPlan, rate: Double, connections: Int) async throws -> LoadResult {
         var settings = LoadClient.Settings(
-            target: try LoadTarget("http://127.0.0.1:\(port)/webhooks/stripe"), secret: secret)
+            target: try LoadTarget("http://127.0.0.1:\(port())/webhooks/stripe"), secret: secret)
         settings.rate = rate
         settings.connections = connections
         let result = try await LoadClient(settings: settings).run(plan)

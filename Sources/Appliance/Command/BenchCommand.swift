@@ -15,10 +15,13 @@ struct BenchCommand: AsyncParsableCommand {
 
     /// What can be measured.
     enum Part: String, CaseIterable, ExpressibleByArgument {
-        case log, gate, validate, features, score, ledger, whole, all
+        case log, gate, validate, features, score, ledger, whole, twin, reconcile, replay, all
     }
 
-    @Argument(help: "log, gate, validate, features, score, ledger, whole or all.")
+    @Argument(
+        help: """
+            log, gate, validate, features, score, ledger, whole, twin, reconcile, replay or all.
+            """)
     var part = Part.all
 
     @Option(help: "Rounds of each measurement, 1 to 100. Default 5, with --quick 2.")
@@ -26,6 +29,13 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Flag(help: "Small sizes: shows that it works, not how fast it is.")
     var quick = false
+
+    @Option(
+        help: """
+            Balance transactions that reconcile reads, 1000 to 1000000. Default 20000, with \
+            --quick 2000.
+            """)
+    var rows: Int?
 
     @Option(help: "Where scratch files go; its disk is measured. Default: a temporary folder.")
     var folder: String?
@@ -50,6 +60,12 @@ struct BenchCommand: AsyncParsableCommand {
         guard (1...100).contains(rounds ?? 1) else {
             throw ValidationError("--rounds is from 1 to 100.")
         }
+        guard BenchReconcile.rowCounts.contains(rows ?? BenchReconcile.rowCounts.lowerBound) else {
+            throw ValidationError("--rows is from 1000 to 1000000.")
+        }
+        guard rows == nil || part == .reconcile || part == .all else {
+            throw ValidationError("--rows is for reconcile.")
+        }
         guard !(json && markdown) else {
             throw ValidationError("--json and --markdown exclude each other.")
         }
@@ -65,7 +81,7 @@ struct BenchCommand: AsyncParsableCommand {
             defer { context.removeAll() }
             var report = BenchReport(machine: BenchMachine(scratch: context.root), context)
             for part in bench.parts {
-                report.rows += try await Self.measure(part, in: context)
+                report.rows += try await bench.measure(part, in: context)
             }
             context.progress.clear()
             try bench.write(report)
@@ -76,7 +92,7 @@ struct BenchCommand: AsyncParsableCommand {
         part == .all ? Part.allCases.filter { $0 != .all } : [part]
     }
 
-    private static func measure(_ part: Part, in context: BenchContext) async throws -> [BenchRow] {
+    private func measure(_ part: Part, in context: BenchContext) async throws -> [BenchRow] {
         switch part {
         case .log:
             try await BenchLogAppend(context: context).run()
@@ -87,6 +103,12 @@ struct BenchCommand: AsyncParsableCommand {
         case .score: try BenchScore(context: context).run()
         case .ledger: try BenchLedger(context: context).run()
         case .whole: try await BenchWhole(context: context).run()
+        case .twin: try await BenchTwin(context: context).run()
+        case .reconcile:
+            try await BenchReconcile(
+                context: context, rowCount: rows ?? context.size(20_000, quick: 2_000)
+            ).run()
+        case .replay: try await BenchReplay(context: context).run()
         case .all: []
         }
     }
@@ -122,7 +144,10 @@ struct BenchCommand: AsyncParsableCommand {
                 "--serve is for bench itself: it needs a folder and a secret")
         }
         try await orCannotRun {
-            try await BenchServer(kind: kind, folder: folder, secret: secret).run()
+            try await BenchServer(
+                kind: kind, folder: folder, secret: secret,
+                stripeBase: environment[BenchServer.stripeVariable]
+            ).run()
         }
     }
 }

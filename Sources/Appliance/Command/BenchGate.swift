@@ -39,7 +39,7 @@ struct BenchGate {
 
     /// - Parameter enabledEvents: the types that the endpoint is subscribed to; nil for all.
     static func plan(
-        _ count: Int, seed: Int, enabledEvents: Set<StripeEventType>? = nil
+        _ count: Int, seed: Int, enabledEvents: Set<String>? = nil
     ) -> DeliveryPlan {
         var settings = DeliveryPlan.Settings(
             world: TrafficWorld.Settings(seed: UInt64(seed)), count: count)

@@ -1,5 +1,6 @@
 import AppendLog
 import Foundation
+import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 import Logging
@@ -9,8 +10,8 @@ import ServiceLifecycle
 /// The server that a benchmark measures, in a process of its own, so that its processor time and
 /// memory are its own too.
 ///
-/// It tells its port on standard output and then answers each line that it reads on standard input
-/// with one line of JSON; the end of the input stops it:
+/// It tells its ports on standard output, a line each, and then answers each line that it reads on
+/// standard input with one line of JSON; the end of the input stops it:
 ///
 ///     → read      what it has counted and used so far
 ///     → settle    the same, once nothing has moved for a second and the ledger has read all
@@ -23,17 +24,37 @@ struct BenchServer {
         case gate
         /// The whole daemon.
         case whole
+        /// Stripe's stand-in, in memory.
+        case twin
+        /// The twin's HTTP server with an answer without a body, nothing else.
+        case emptyTwin = "empty-twin"
+
+        /// The roles of the ports it opens, the one that is measured first.
+        var roles: [String] {
+            switch self {
+            case .empty, .gate: ["webhook"]
+            case .whole: ["webhook", "admin"]
+            case .twin, .emptyTwin: ["twin"]
+            }
+        }
     }
 
     /// The environment variable with the secret that the traffic is signed with.
     static let secretVariable = "TILLBOX_BENCH_SECRET"
+    /// The environment variable with the address of Stripe's stand-in, where there is one.
+    static let stripeVariable = "TILLBOX_BENCH_STRIPE"
 
     let kind: Kind
     let folder: String
     let secret: String
+    /// Where the whole daemon finds Stripe; nil for nowhere.
+    var stripeBase: String?
 
-    /// The first line that it prints.
-    struct Greeting: Codable, Sendable { var port: Int }
+    /// What it prints of each port, once that is open.
+    struct Greeting: Codable, Sendable {
+        var role: String
+        var port: Int
+    }
 
     /// What it answers to a command.
     struct Reading: Codable, Sendable {
@@ -59,6 +80,11 @@ struct BenchServer {
         case .empty: try await serveEmpty(logger)
         case .gate: try await serveGate(logger)
         case .whole: try await serveWhole(logger)
+        case .twin:
+            let live = try LiveTwin(
+                TwinSettings(), delivery: DeliverySettings(), logger: logger)
+            try await serveTwin(live.router(), logger)
+        case .emptyTwin: try await serveTwin(Self.emptyRouter(), logger)
         }
     }
 
@@ -70,8 +96,30 @@ struct BenchServer {
         let http = HTTPService(
             role: "webhook", address: Self.address,
             server: WebhookChannel(responder: EmptyAnswer()).server(), logger: logger
-        ) { talk.greet(port: $0) }
+        ) { talk.greet("webhook", port: $0) }
         try await Self.run(http, talk, logger)
+    }
+
+    private func serveTwin(
+        _ router: Router<BasicRequestContext>, _ logger: Logger
+    ) async throws {
+        let talk = BenchTalk(counters: Counters())
+        let http = HTTPService(
+            role: "twin", address: Self.address, responder: router.buildResponder(),
+            server: .http1(), logger: logger
+        ) { talk.greet("twin", port: $0) }
+        try await Self.run(http, talk, logger)
+    }
+
+    private static func emptyRouter() -> Router<BasicRequestContext> {
+        let router = Router(context: BasicRequestContext.self)
+        for method in [HTTPRequest.Method.get, .post] {
+            router.on("/v1/**", method: method) { request, _ in
+                _ = try await request.body.collect(upTo: TwinRoutes.bodyByteCountMax)
+                return Response(status: .ok)
+            }
+        }
+        return router
     }
 
     private func serveGate(_ logger: Logger) async throws {
@@ -94,7 +142,7 @@ struct BenchServer {
             role: "webhook", address: Self.address,
             server: WebhookChannel(responder: WebhookRoutes(gate: gate, counters: counters)).server(),
             logger: logger
-        ) { talk.greet(port: $0) }
+        ) { talk.greet("webhook", port: $0) }
         try await Self.run(http, talk, logger)
         await log.close()
     }
@@ -113,17 +161,20 @@ struct BenchServer {
         let talk = BenchTalk(counters: daemon.counters, daemon: daemon)
         try await daemon.run(
             extra: [.init(service: talk, successTerminationBehavior: .gracefullyShutdownGroup)]
-        ) { role, port in
-            if role == "webhook" { talk.greet(port: port) }
-        }
+        ) { talk.greet($0, port: $1) }
     }
 
-    private var settings: Settings {
+    /// Those of the whole daemon.
+    var settings: Settings {
         var settings = Settings()
         settings.dataPath = folder
         settings.webhook = Self.address
         settings.admin = Self.address
         settings.endpoints = [WebhookEndpoint(name: "", secrets: [secret], livemode: .test)]
+        if let stripeBase {
+            settings.stripeBase = stripeBase
+            settings.stripeKey = TwinSettings().apiKeys[0]
+        }
         return settings
     }
 }
@@ -138,7 +189,9 @@ struct BenchTalk: Service {
     /// Nanoseconds without a change after which nothing more is expected.
     private static let quietNanoseconds: Int64 = 1_000_000_000
 
-    func greet(port: Int) { Self.say(BenchServer.Greeting(port: port)) }
+    func greet(_ role: String, port: Int) {
+        Self.say(BenchServer.Greeting(role: role, port: port))
+    }
 
     func run() async throws {
         try await cancelWhenGracefulShutdown { try await answerAll() }

@@ -17,8 +17,8 @@ struct BenchWhole {
         /// All that Stripe sends: about two events a payment, and what happens to payments later.
         case everyEvent = "every event"
 
-        var enabledEvents: Set<StripeEventType>? {
-            self == .onePerPayment ? [.chargeSucceeded] : nil
+        var enabledEvents: Set<String>? {
+            self == .onePerPayment ? [StripeEventType.chargeSucceeded.rawValue] : nil
         }
     }
 

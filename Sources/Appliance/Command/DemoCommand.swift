@@ -6,6 +6,7 @@ import Hummingbird
 import HummingbirdCore
 import Logging
 import NIOCore
+import NIOPosix
 import ServiceLifecycle
 
 /// `tillbox demo`: the daemon in a fresh folder beside a Stripe twin, on which a simulated world is
@@ -67,7 +68,7 @@ struct DemoCommand: AsyncParsableCommand {
         defer { if data == nil { try? FileManager.default.removeItem(atPath: folder) } }
         try await orCannotRun {
             // The daemon is told where the twin will be before it is there.
-            let twinPort = try demo.twinPort == 0 ? TCPPort.free() : demo.twinPort
+            let twinPort = try demo.twinPort == 0 ? await freePort() : demo.twinPort
             let daemon = try Daemon(
                 settings: demo.settings(in: folder, twinPort: twinPort),
                 logger: Logger(label: "tillbox"))
@@ -219,24 +220,14 @@ private struct DemoTwin: Service {
     }
 }
 
-/// A port that nobody listens on at this moment.
-private enum TCPPort {
-    static func free() throws -> Int {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-        // SAFETY: the address lives through both calls and has the length given.
-        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
-            }
-        }
-        guard isBound else {
-            throw CommandFailure.cannotRun("no free port on 127.0.0.1; choose one with --twin-port")
-        }
-        return Int(UInt16(bigEndian: address.sin_port))
-    }
+/// A port on 127.0.0.1 that nobody listens on at this moment.
+private func freePort() async throws -> Int {
+    do {
+        let channel = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+            .bind(host: "127.0.0.1", port: 0).get()
+        let port = channel.localAddress?.port
+        try await channel.close()
+        if let port { return port }
+    } catch {}
+    throw CommandFailure.cannotRun("no free port on 127.0.0.1; choose one with --twin-port")
 }

@@ -56,16 +56,23 @@ struct ReplayCommand: AsyncParsableCommand {
         guard old.isEmpty else {
             throw CommandFailure.cannotRun("\(into) is not empty; name a fresh folder with --into")
         }
+        return try Replay(of: settings, into: into, through: to.map { Offset($0) })
+    }
+}
+
+extension Replay {
+    /// The pipeline that `settings` describe, from their data folder into a fresh one.
+    init(of settings: Settings, into folder: String, through to: Offset? = nil) throws {
         let model = try (settings.modelPath.map { ModelLocation.file(path: $0) } ?? .embedded).load()
-        let fresh = try DataFolder(at: into)
+        let fresh = try DataFolder(at: folder)
         let counters = Counters()
         let scoring = Scoring(
             features: FeatureEngine(limits: Pipeline.featureLimits(settings)),
             verdicts: try Pipeline.verdicts(settings, model), model: model)
-        return try Replay(
+        try self.init(
             original: settings.dataPath,
             fresh: (log: fresh.log, ledger: fresh.ledger, features: fresh.featureSnapshot),
-            through: to.map { Offset($0) }, clock: SystemLogClock(),
+            through: to, clock: SystemLogClock(),
             stages: (
                 ValidateStage(
                     validator: EventValidator(defaultMerchant: settings.defaultMerchant),

@@ -1,6 +1,5 @@
 import HTTPTypes
 import Hummingbird
-import NIOCore
 
 /// `/api/v1/reconciliations` and `/api/v1/sweeps` on the admin port.
 ///
@@ -17,41 +16,40 @@ import NIOCore
 struct ReconciliationRoutes: Sendable {
     let reconciler: Reconciler
 
-    private static let limitDefault = 100
     private static let limitMax = 1000
     private static let bodyByteCountMax = 4096
 
     func add(to router: Router<BasicRequestContext>) {
         router.post("/api/v1/reconciliations") { request, _ in
-            await answering { try await begin(request) }
+            await Response.answering { try await begin(request) }
         }
         router.get("/api/v1/reconciliations") { request, _ in
-            await answering { try list(request) }
+            await Response.answering { try list(request) }
         }
         router.get("/api/v1/reconciliations/:id") { request, context in
-            await answering { try show(request, context.parameters.get("id") ?? "") }
+            await Response.answering { try show(request, context.parameters.get("id") ?? "") }
         }
         router.post("/api/v1/sweeps") { request, _ in
-            await answering { try beginSweep(request) }
+            await Response.answering { try beginSweep(request) }
         }
-        router.get("/api/v1/sweeps") { request, _ in await answering { try listSweeps(request) } }
+        router.get("/api/v1/sweeps") { request, _ in
+            await Response.answering { try listSweeps(request) }
+        }
         router.get("/api/v1/sweeps/:id") { _, context in
-            await answering { try showSweep(context.parameters.get("id") ?? "") }
+            await Response.answering { try showSweep(context.parameters.get("id") ?? "") }
         }
+    }
+
+    /// The number of a run or a sweep, as `next` names it.
+    private static func number(_ text: String) -> Int64? {
+        Int64(text).flatMap { $0 > 0 ? $0 : nil }
     }
 
     // MARK: Runs
 
     private func begin(_ request: Request) async throws -> Response {
-        try Self.checkType(of: request)
-        let body: ByteBuffer
-        do {
-            body = try await request.body.collect(upTo: Self.bodyByteCountMax)
-        } catch {
-            throw Problem(
-                .contentTooLarge, "the body is longer than \(Self.bodyByteCountMax) bytes")
-        }
-        let asked = try Self.period([UInt8](body.readableBytesView))
+        try request.checkIsJSON()
+        let asked = try Self.period(await request.bytes(upTo: Self.bodyByteCountMax))
         let name: RunName
         do {
             name = try reconciler.request(from: asked.from, to: asked.to, dryRun: asked.isDry)
@@ -95,8 +93,8 @@ struct ReconciliationRoutes: Sendable {
     }
 
     private func list(_ request: Request) throws -> Response {
-        let limit = try Self.limit(request)
-        let reports = try reconciler.reports(before: try Self.before(request), limit: limit)
+        let limit = try request.limit(upTo: Self.limitMax)
+        let reports = try reconciler.reports(before: try request.after(Self.number), limit: limit)
         return Response.json(.ok) { writer in
             writer.beginObject()
             writer.key("reconciliations")
@@ -118,16 +116,10 @@ struct ReconciliationRoutes: Sendable {
         guard let name = RunName(id), let report = try reconciler.report(name) else {
             throw unknown
         }
-        var place = FindingPlace.start
-        if let after = Self.parameter("after", request) {
-            guard let given = FindingPlace(after) else {
-                throw Problem(.badRequest, "after must be the next of an earlier page")
-            }
-            place = given
-        }
+        let place = try request.after { FindingPlace($0) } ?? .start
         guard
             let page = try reconciler.findings(
-                of: name, after: place, limit: try Self.limit(request))
+                of: name, after: place, limit: try request.limit(upTo: Self.limitMax))
         else { throw unknown }
         let now = report.run.finishedAt ?? report.run.to
         return Response.json(.ok) { writer in
@@ -146,7 +138,7 @@ struct ReconciliationRoutes: Sendable {
     // MARK: Sweeps
 
     private func beginSweep(_ request: Request) throws -> Response {
-        try Self.checkType(of: request)
+        try request.checkIsJSON()
         let sweep: SweepRecord
         do {
             sweep = try reconciler.requestSweep()
@@ -159,8 +151,8 @@ struct ReconciliationRoutes: Sendable {
     }
 
     private func listSweeps(_ request: Request) throws -> Response {
-        let limit = try Self.limit(request)
-        let sweeps = try reconciler.sweeps(before: try Self.before(request), limit: limit)
+        let limit = try request.limit(upTo: Self.limitMax)
+        let sweeps = try reconciler.sweeps(before: try request.after(Self.number), limit: limit)
         return Response.json(.ok) { writer in
             writer.beginObject()
             writer.key("sweeps")
@@ -178,44 +170,5 @@ struct ReconciliationRoutes: Sendable {
             throw Problem(.notFound, "there is no sweep \(id.prefix(40))")
         }
         return Response.json(.ok) { sweep.encode(into: &$0) }
-    }
-
-    // MARK: Requests and answers
-
-    /// A page in a browser can post a form to this port, but not JSON without asking first.
-    private static func checkType(of request: Request) throws {
-        guard request.headers[.contentType]?.hasPrefix("application/json") == true else {
-            throw Problem(.unsupportedMediaType, "send it as Content-Type: application/json")
-        }
-    }
-
-    private static func parameter(_ name: String, _ request: Request) -> String? {
-        request.uri.queryParameters[Substring(name)].map(String.init)
-    }
-
-    private static func limit(_ request: Request) throws -> Int {
-        guard let text = parameter("limit", request) else { return limitDefault }
-        guard let limit = Int(text), (1...limitMax).contains(limit) else {
-            throw Problem(.badRequest, "limit must be a number from 1 to \(limitMax)")
-        }
-        return limit
-    }
-
-    private static func before(_ request: Request) throws -> Int64? {
-        guard let text = parameter("after", request) else { return nil }
-        guard let id = Int64(text), id > 0 else {
-            throw Problem(.badRequest, "after must be the next of an earlier page")
-        }
-        return id
-    }
-
-    private func answering(_ body: () async throws -> Response) async -> Response {
-        do {
-            return try await body()
-        } catch let problem as Problem {
-            return problem.response
-        } catch {
-            return Problem(.internalServerError, "\(error)").response
-        }
     }
 }

@@ -65,12 +65,21 @@ struct LedgerBenchmark {
         let tail = String(UInt64(number) &* 0x9E37_79B9_7F4A_7C15, radix: 36)
         let charge = "ch_3\(digits)LkdIwHu7\(tail.prefix(6))"
         guard let currency = Currency("usd") else { preconditionFailure("usd is a currency") }
+        return payment(
+            of: charge, by: EventID("evt_3\(digits)LkdIwHu7"),
+            MinorUnits(100 + Int64(number % 9973)), currency, at: Instant(seconds: 1_700_000_000 + Int64(number)),
+            MerchantID("acct_\(number % 50)"))
+    }
+
+    /// An approved payment, as a scored event tells it.
+    static func payment(
+        of charge: String, by eventID: EventID, _ amount: MinorUnits, _ currency: Currency,
+        at created: Instant, _ merchant: MerchantID
+    ) -> LedgerInput {
         let event = PaymentEvent(
-            eventID: EventID("evt_3\(digits)LkdIwHu7"), kind: .payment, objectID: charge,
-            movement: MovementKey("charge:\(charge)"),
-            amount: MinorUnits(100 + Int64(number % 9973)), currency: currency,
-            created: Instant(seconds: 1_700_000_000 + Int64(number)),
-            livemode: false, account: nil, merchant: MerchantID("acct_\(number % 50)"),
+            eventID: eventID, kind: .payment, objectID: charge,
+            movement: MovementKey("charge:\(charge)"), amount: amount, currency: currency,
+            created: created, livemode: false, account: nil, merchant: merchant,
             customer: "cus_1", card: "fp_1", cardCountry: "DE", country: "DE", device: "d",
             outcome: "authorized", balanceTransaction: nil, related: nil, fee: .zero)
         return .scored(

@@ -45,8 +45,8 @@ struct DeliveryPlan: Sendable {
         var reorder = 0.0
         /// Forged copies come on top of the true event, so no event is lost by them.
         var badSignatures = 0.0
-        /// The event types that the endpoint is subscribed to (Stripe's `enabled_events`); nil for all.
-        var enabledEvents: Set<StripeEventType>?
+        /// The event types that the endpoint is subscribed to, by Stripe's names; nil for all.
+        var enabledEvents: Set<String>?
     }
 
     /// A delivery that is held back is overtaken by at most this many others.
@@ -65,7 +65,7 @@ struct DeliveryPlan: Sendable {
     /// Deliveries made ahead of time, the next one last.
     private var prepared: [Delivery]?
 
-    /// The events of a world that is written without a twin: fast, and with the truth about them.
+    /// The events of a world that is written without a twin, which is fast.
     init(_ settings: Settings) { self.init(settings, of: TrafficScenario(settings.world)) }
 
     /// - Parameter stream: where the events come from.
@@ -127,7 +127,7 @@ struct DeliveryPlan: Sendable {
             return forge(recent[random.index(below: recent.count)])
         }
         var event = stream.nextEvent()
-        while let enabled = settings.enabledEvents, !event.isOne(of: enabled) {
+        while let enabled = settings.enabledEvents, !enabled.contains(event.type) {
             event = stream.nextEvent()
         }
         remember(event)
@@ -138,9 +138,11 @@ struct DeliveryPlan: Sendable {
         let forgery = Forgery.allCases[random.index(below: Forgery.allCases.count)]
         var body = event.body
         if forgery == .tamperedBody {
-            // The first digit of the first number after "amount".
-            let amount = ByteSearch.range(of: "\"amount\": ", in: body[...])
-            let digit = amount?.upperBound ?? body.count - 1
+            // The first digit after the first "amount"; where there is none, the last brace.
+            let amount = ByteSearch.range(of: "\"amount\":", in: body[...])
+            let digit = amount.flatMap { amount in
+                body[amount.upperBound...].firstIndex { (0x30...0x39).contains($0) }
+            } ?? body.count - 1
             body[digit] = body[digit] == UInt8(ascii: "9") ? UInt8(ascii: "8") : UInt8(ascii: "9")
         }
         return Delivery(event: event, body: body, expectation: .refused(forgery))

@@ -9,8 +9,19 @@ struct ExpectedMovement: Hashable, Sendable {
     var fee: MinorUnits
     /// The Connect account, nil for the platform's own.
     var account: String?
-    /// Set on payments and failed payments that a fraudster made.
+    /// Set on payments and failed payments that a fraudster made in a written scenario.
     var fraud: FraudPattern?
+
+    /// What it changes `processor:stripe` by (contracts §6); nil where it moves no money.
+    var processorChange: MinorUnits? {
+        switch kind {
+        case .payment, .refundFailed, .payoutFailed: amount
+        case .refund, .payout: -amount
+        case .disputeWithdrawn: MinorUnits(-amount.rawValue - fee.rawValue)
+        case .disputeReinstated: MinorUnits(amount.rawValue - fee.rawValue)
+        case .paymentFailed, .disputeOpened, .disputeClosed, .fee: nil
+        }
+    }
 }
 
 extension TrafficScenario {
@@ -128,15 +139,14 @@ private struct MovementSpelling {
     }
 }
 
-/// Every movement of a stretch of a scenario, each once: what a ledger that received all of its
-/// events must hold.
+/// Every movement that some events tell of, each once: what a ledger that received them must hold.
 struct ScenarioTruth: Sendable {
     private(set) var movements: [MovementKey: ExpectedMovement] = [:]
     private(set) var events = 0
 
-    mutating func note(_ event: ScenarioEvent) {
+    mutating func note(_ told: [ExpectedMovement]) {
         events += 1
-        for movement in event.movements {
+        for movement in told {
             let known = movements.updateValue(movement, forKey: movement.key)
             precondition(
                 known == nil || known == movement,

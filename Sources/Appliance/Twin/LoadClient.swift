@@ -52,12 +52,12 @@ struct LoadClient: Sendable {
     let settings: Settings
 
     /// - Parameters:
-    ///   - acknowledged: told of each 200 to a delivery that was well signed, with the event's id
-    ///     and the wall clock in milliseconds since 1970; copies are told too.
+    ///   - acknowledged: told of the event of each 200 to a delivery that was well signed; of
+    ///     copies too.
     ///   - progress: told twice a second.
     func run(
         _ plan: DeliveryPlan,
-        acknowledged: (@Sendable (EventID, Int64) -> Void)? = nil,
+        acknowledged: (@Sendable (StreamedEvent) -> Void)? = nil,
         progress: (@Sendable (LoadProgress) -> Void)? = nil
     ) async throws(LoadError) -> LoadResult {
         precondition(

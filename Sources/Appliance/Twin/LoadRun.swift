@@ -27,7 +27,7 @@ final class LoadRun: @unchecked Sendable {
     private let settings: LoadClient.Settings
     private let loop: any EventLoop
     private let promise: EventLoopPromise<Result<LoadResult, LoadError>>
-    private let acknowledged: (@Sendable (EventID, Int64) -> Void)?
+    private let acknowledged: (@Sendable (StreamedEvent) -> Void)?
     private let progress: (@Sendable (LoadProgress) -> Void)?
     private let signer: WebhookSigner
     private let head: [UInt8]
@@ -57,7 +57,7 @@ final class LoadRun: @unchecked Sendable {
     init(
         _ settings: LoadClient.Settings, plan: DeliveryPlan, loop: any EventLoop,
         promise: EventLoopPromise<Result<LoadResult, LoadError>>,
-        acknowledged: (@Sendable (EventID, Int64) -> Void)?,
+        acknowledged: (@Sendable (StreamedEvent) -> Void)?,
         progress: (@Sendable (LoadProgress) -> Void)?
     ) {
         self.settings = settings
@@ -163,7 +163,7 @@ final class LoadRun: @unchecked Sendable {
             let latency = lastAnswer - attempt.intended
             tally.latency.record(UInt64(max(0, latency.nanoseconds)))
             if answer.status == 200, attempt.delivery.forgery == nil {
-                acknowledged?(attempt.delivery.event.id, wallClockMilliseconds())
+                acknowledged?(attempt.delivery.event)
             }
         }
         pump()

@@ -37,6 +37,8 @@ struct StripeIDs: Sendable {
         "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
     /// Base-62 digits that hold any 64-bit number.
     static let digitCount = 11
+    /// Bytes of the longest id.
+    private static let lengthMax = 32
 
     let key: UInt64
     private let token: [UInt8]
@@ -76,6 +78,7 @@ struct StripeIDs: Sendable {
 
     func string(_ prefix: Prefix, _ serial: ObjectSerial) -> String {
         var out = JSONBytes()
+        out.bytes.reserveCapacity(Self.lengthMax)
         write(prefix, serial, into: &out)
         return String(decoding: out.bytes, as: UTF8.self)
     }

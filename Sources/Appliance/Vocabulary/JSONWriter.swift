@@ -37,13 +37,15 @@ struct JSONWriter {
 
     /// Writes a member's key, which may hold nothing that JSON must escape.
     mutating func key(_ name: StaticString) {
-        separate()
-        bytes.append(UInt8(ascii: "\""))
-        // SAFETY: a static string's bytes live for ever.
-        bytes.append(
-            contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
-        bytes.append(UInt8(ascii: "\""))
-        bytes.append(UInt8(ascii: ":"))
+        let isFurther = needsComma
+        // Room is made once for all of it: an object is mostly keys.
+        bytes.append(addingCapacity: name.utf8CodeUnitCount + 4) { span in
+            if isFurther { span.append(UInt8(ascii: ",")) }
+            span.append(UInt8(ascii: "\""))
+            Self.copy(name, into: &span)
+            span.append(UInt8(ascii: "\""))
+            span.append(UInt8(ascii: ":"))
+        }
         needsComma = false
     }
 
@@ -75,12 +77,11 @@ struct JSONWriter {
     mutating func float(_ value: Float) { decimal(value.description, finite: value.isFinite) }
 
     mutating func string(_ value: String) {
-        separate()
-        bytes.append(UInt8(ascii: "\""))
         var value = value
         // SAFETY: the bytes are copied within the call.
-        value.withUTF8 { append($0) }
-        bytes.append(UInt8(ascii: "\""))
+        value.withUTF8 { text in
+            if text.contains(where: Self.mustEscape) { appendEscaped(text) } else { append(text) }
+        }
         needsComma = true
     }
 
@@ -133,11 +134,28 @@ struct JSONWriter {
     }
 
     private mutating func literal(_ text: StaticString) {
-        separate()
-        // SAFETY: a static string's bytes live for ever.
-        bytes.append(
-            contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+        let isFurther = needsComma
+        bytes.append(addingCapacity: text.utf8CodeUnitCount + 1) { span in
+            if isFurther { span.append(UInt8(ascii: ",")) }
+            Self.copy(text, into: &span)
+        }
         needsComma = true
+    }
+
+    private static func copy(_ text: StaticString, into span: inout OutputSpan<UInt8>) {
+        // SAFETY: a static string's bytes live for ever.
+        copy(
+            UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount), into: &span)
+    }
+
+    private static func copy(
+        _ text: UnsafeBufferPointer<UInt8>, into span: inout OutputSpan<UInt8>
+    ) {
+        span.withUnsafeMutableBufferPointer { buffer, filled in
+            precondition(buffer.count - filled >= text.count, "no room for \(text.count) bytes")
+            // SAFETY: there is room for all of them.
+            filled = buffer[filled...].initialize(fromContentsOf: text)
+        }
     }
 
     private mutating func decimal(_ text: String, finite: Bool) {
@@ -156,30 +174,48 @@ struct JSONWriter {
             count += 1
             rest /= 10
         }
-        let start = bytes.count
-        bytes.append(contentsOf: repeatElement(UInt8(ascii: "0"), count: count))
-        rest = magnitude
-        for position in stride(from: start + count - 1, through: start, by: -1) {
-            let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
-            bytes[position] = UInt8(ascii: "0") + UInt8(digit)
-            rest = quotient
+        bytes.append(addingCapacity: count) { span in
+            span.withUnsafeMutableBufferPointer { buffer, filled in
+                // SAFETY: room for so many digits was asked for, and each place is written once.
+                var rest = magnitude
+                for place in stride(from: filled + count - 1, through: filled, by: -1) {
+                    let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
+                    buffer[place] = UInt8(ascii: "0") + UInt8(digit)
+                    rest = quotient
+                }
+                filled += count
+            }
         }
     }
 
-    /// Copies runs of ordinary bytes at once, and escapes those that JSON does not allow as such:
-    /// quotation mark, backslash and the control characters below 0x20.
+    /// What JSON does not allow as such: quotation mark, backslash and the control characters.
+    private static func mustEscape(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+    }
+
+    /// A string of ordinary bytes.
     private mutating func append(_ text: UnsafeBufferPointer<UInt8>) {
+        let isFurther = needsComma
+        bytes.append(addingCapacity: text.count + 3) { span in
+            if isFurther { span.append(UInt8(ascii: ",")) }
+            span.append(UInt8(ascii: "\""))
+            Self.copy(text, into: &span)
+            span.append(UInt8(ascii: "\""))
+        }
+    }
+
+    /// Any string. Copies runs of ordinary bytes at once.
+    private mutating func appendEscaped(_ text: UnsafeBufferPointer<UInt8>) {
+        separate()
+        bytes.append(UInt8(ascii: "\""))
         var runStart = 0
-        for position in text.indices {
-            let byte = text[position]
-            guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else {
-                continue
-            }
+        for position in text.indices where Self.mustEscape(text[position]) {
             bytes.append(contentsOf: text[runStart..<position])
-            escape(byte)
+            escape(text[position])
             runStart = position + 1
         }
         bytes.append(contentsOf: text[runStart...])
+        bytes.append(UInt8(ascii: "\""))
     }
 
     private mutating func escape(_ byte: UInt8) {

@@ -5,7 +5,11 @@ import Testing
 @Suite("Delivery plan")
 struct DeliveryPlanTests {
     private static func deliveries(_ settings: DeliveryPlan.Settings) -> [Delivery] {
-        var plan = DeliveryPlan(settings)
+        all(of: DeliveryPlan(settings))
+    }
+
+    private static func all(of plan: DeliveryPlan) -> [Delivery] {
+        var plan = plan
         var all: [Delivery] = []
         while let delivery = plan.next() { all.append(delivery) }
         return all
@@ -55,11 +59,29 @@ struct DeliveryPlanTests {
         #expect(Self.deliveries(settings).allSatisfy { $0.body == scenario.next().body })
     }
 
-    @Test("a tampered body differs from the event's and keeps its length")
-    func tampering() {
-        let tampered = Self.deliveries(Self.settings(seed: 9)).filter {
-            $0.forgery == .tamperedBody
-        }
+    @Test("of a world on a twin, too: the shares, every event well once, and the same by seed")
+    func played() throws {
+        var settings = Self.settings(seed: 4)
+        settings.count = 3_000
+        let all = Self.all(of: DeliveryPlan(settings, of: try PlayedScenario(settings.world)))
+        let firsts = all.filter { $0.expectation == .acknowledged(isCopy: false) }
+        let copies = all.filter { $0.expectation == .acknowledged(isCopy: true) }
+        #expect(all.count == 3_000 && Set(firsts.map(\.event.id)).count == firsts.count)
+        #expect(abs(copies.count - 600) < 120)
+        #expect(abs(all.count - firsts.count - copies.count - 300) < 90)
+        let again = Self.all(of: DeliveryPlan(settings, of: try PlayedScenario(settings.world)))
+        #expect(all.map(\.body) == again.map(\.body))
+        #expect(all.map(\.event.movements) == again.map(\.event.movements))
+    }
+
+    @Test("a tampered body differs from the event's and keeps its length", arguments: [true, false])
+    func tampering(isPlayed: Bool) throws {
+        let settings = Self.settings(seed: 9)
+        let plan =
+            isPlayed
+            ? DeliveryPlan(settings, of: try PlayedScenario(settings.world))
+            : DeliveryPlan(settings)
+        let tampered = Self.all(of: plan).filter { $0.forgery == .tamperedBody }
         #expect(tampered.count > 50)
         #expect(tampered.allSatisfy { $0.body != $0.event.body })
         #expect(tampered.allSatisfy { $0.body.count == $0.event.body.count })

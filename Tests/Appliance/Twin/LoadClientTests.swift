@@ -31,7 +31,7 @@ struct LoadClientTests {
     private static func run(
         _ plan: DeliveryPlan, against gate: ScriptedGate,
         change: (inout LoadClient.Settings) -> Void = { _ in },
-        acknowledged: (@Sendable (EventID, Int64) -> Void)? = nil
+        acknowledged: (@Sendable (StreamedEvent) -> Void)? = nil
     ) async throws -> LoadResult {
         let port = try await gate.listen()
         let client = LoadClient(settings: try settings(port: port, change: change))
@@ -51,7 +51,7 @@ struct LoadClientTests {
         let acknowledged = NIOLockedValueBox<[String]>([])
         let result = try await Self.run(
             Self.plan(3_000, duplicates: 0.2), against: gate,
-            acknowledged: { id, _ in acknowledged.withLockedValue { $0.append(id.rawValue) } })
+            acknowledged: { event in acknowledged.withLockedValue { $0.append(event.id.rawValue) } })
         let tally = result.tally
         #expect(tally.differences.isEmpty)
         #expect(tally.firsts + tally.copies == 3_000)

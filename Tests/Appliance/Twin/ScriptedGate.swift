@@ -32,6 +32,8 @@ final class ScriptedGate: Sendable {
         var inFlightMost = 0
         var connections = 0
         var signatures: [String: [String]] = [:]
+        /// By id, the hashes of the bodies that came under it.
+        var bodies: [String: Set<Int>] = [:]
     }
 
     typealias Script = @Sendable (Request) -> Behaviour
@@ -76,12 +78,13 @@ final class ScriptedGate: Sendable {
         try await group.shutdownGracefully()
     }
 
-    fileprivate func begin(id: String, signature: String?) -> Behaviour {
+    fileprivate func begin(id: String, signature: String?, body: ByteBuffer) -> Behaviour {
         let number = record.withLockedValue {
             $0.requests += 1
             $0.inFlight += 1
             $0.inFlightMost = max($0.inFlightMost, $0.inFlight)
             $0.signatures[id, default: []].append(signature ?? "")
+            $0.bodies[id, default: []].insert(body.hashValue)
             return $0.requests
         }
         return script(Request(number: number, id: id, signature: signature))
@@ -126,7 +129,7 @@ final class ScriptedGate: Sendable {
         private func respond(_ context: ChannelHandlerContext) {
             let parsed = try? JSONSerialization.jsonObject(with: Data(body.readableBytesView))
             let id = (parsed as? [String: Any])?["id"] as? String ?? "?"
-            let behaviour = gate.begin(id: id, signature: signature)
+            let behaviour = gate.begin(id: id, signature: signature, body: body)
             defer { gate.finish() }
             switch behaviour {
             case .receive(let delay):

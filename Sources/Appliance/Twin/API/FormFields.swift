@@ -57,16 +57,24 @@ final class FormTree {
     /// More fields than this are refused.
     static let countMax = 1_000
 
-    /// The whole name from the top: `card[number]`.
-    let name: String
     private(set) var text: String?
     private(set) var children: [(key: String, node: FormTree)] = []
+    private let key: String
+    /// The name of what this stands below.
+    private let above: String
     private var isRead = false
 
-    private init(name: String) { self.name = name }
+    private init(_ key: String, below above: String) {
+        self.key = key
+        self.above = above
+    }
+
+    /// The whole name from the top: `card[number]`. Put together where somebody asks: few do.
+    var name: String { above.isEmpty ? key : "\(above)[\(key)]" }
 
     init(_ fields: [FormField]) throws(APIRefusal) {
-        name = ""
+        key = ""
+        above = ""
         guard fields.count <= Self.countMax else {
             throw APIRefusal(message: "More than \(Self.countMax) parameters.")
         }
@@ -78,21 +86,25 @@ final class FormTree {
         }
     }
 
+    /// By bytes and not by characters, which would cost more than all else in a call.
     private static func keys(of name: String) throws(APIRefusal) -> [String] {
-        let parts = name.split(separator: "[", omittingEmptySubsequences: false)
+        let parts = name.utf8.split(
+            separator: UInt8(ascii: "["), omittingEmptySubsequences: false)
+        if parts.count == 1, !name.isEmpty { return [name] }
         let isWellFormed =
             !parts[0].isEmpty && parts.count <= depthMax
-            && parts.dropFirst().allSatisfy { $0.hasSuffix("]") }
+            && parts.dropFirst().allSatisfy { $0.last == UInt8(ascii: "]") }
         guard isWellFormed else {
             throw APIRefusal(message: "Invalid parameter name: \(name)", parameter: name)
         }
-        return [String(parts[0])] + parts.dropFirst().map { String($0.dropLast()) }
+        return [String(Substring(parts[0]))]
+            + parts.dropFirst().map { String(Substring($0.dropLast())) }
     }
 
     private func child(_ key: String) -> FormTree {
         if !key.isEmpty, let known = children.first(where: { $0.key == key }) { return known.node }
         let key = key.isEmpty ? String(children.count) : key
-        let node = FormTree(name: name.isEmpty ? key : "\(name)[\(key)]")
+        let node = FormTree(key, below: name)
         children.append((key, node))
         return node
     }

@@ -3,14 +3,16 @@ extension TwinState {
     func written(
         _ reply: APIReply, expanding paths: [String], in place: Int, _ request: APIRequest
     ) throws(APIRefusal) -> APIAnswer {
-        let books = books[place]
         var answer = APIAnswer(status: 200)
-        answer.objectID = reply.id(in: books)
-        var writer = JSONWriter(capacity: request.isInProcess ? 0 : 4_096)
+        answer.objectID = reply.id(in: books[place])
+        // A caller in this process wants the id alone.
+        if request.isInProcess, case .object = reply { return answer }
+        let books = books[place]
+        var writer = JSONWriter(capacity: 4_096)
         switch reply {
         case .object(let reference):
             let expansion = try Expansion(paths, of: reference.kind, inList: false)
-            if !request.isInProcess { books.write(reference, expansion, into: &writer) }
+            books.write(reference, expansion, into: &writer)
         case .list(let objects, let hasMore, let url, let kind):
             let expansion = try Expansion(paths, of: kind, inList: true)
             writer.beginObject()

@@ -68,10 +68,11 @@ struct TwinState: Sendable {
     /// each account.
     mutating func takeUntold(_ tell: (TwinEvent) -> Void) {
         for place in books.indices where !books[place].untold.isEmpty {
-            for number in books[place].untold {
-                if let event = books[place].told(number) { tell(event) }
+            let books = books[place]
+            for number in books.untold {
+                if let event = books.told(number) { tell(event) }
             }
-            books[place].untold.removeAll(keepingCapacity: true)
+            self.books[place].untold.removeAll(keepingCapacity: true)
         }
     }
 
@@ -168,7 +169,9 @@ struct TwinState: Sendable {
     private mutating func dispatch(
         _ request: APIRequest, _ parameters: APIParameters, in place: Int, now: Int64
     ) throws(APIRefusal) -> APIReply {
-        let parts = request.path.split(separator: "/").map(String.init)
+        let parts = request.path.utf8.split(separator: UInt8(ascii: "/")).map {
+            String(Substring($0))
+        }
         switch (parts.first, parts.dropFirst().first) {
         case ("v1", "accounts"):
             return try accountCall(request.method, Array(parts.dropFirst(2)), parameters, now: now)

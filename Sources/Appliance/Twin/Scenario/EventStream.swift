@@ -3,6 +3,14 @@ import Synchronization
 
 /// One event to be delivered, whoever told it.
 struct StreamedEvent: Sendable {
+    /// The truth about it.
+    enum Truth: Sendable {
+        /// What the world made, spelt out when asked for.
+        case made(ScenarioEvent)
+        /// What stands in a twin's books.
+        case booked([ExpectedMovement])
+    }
+
     let id: EventID
     /// Stripe's name of the type.
     let type: String
@@ -10,16 +18,15 @@ struct StreamedEvent: Sendable {
     let body: [UInt8]
     /// It tells of a payment, or of one that failed, that a fraudster attempted.
     let isFraudulentAttempt: Bool
-    /// The truth about it; nil of a twin's events, whose truth is the twin.
-    let scenario: ScenarioEvent?
+    let truth: Truth
 
-    func isOne(of types: Set<StripeEventType>) -> Bool {
-        if let scenario { return types.contains(scenario.type) }
-        return types.contains { $0.rawValue == type }
+    /// What a ledger must book when it has seen this event.
+    var movements: [ExpectedMovement] {
+        switch truth {
+        case .made(let event): event.movements
+        case .booked(let movements): movements
+        }
     }
-
-    /// What a ledger must book when it has seen this event; empty of a twin's.
-    var movements: [ExpectedMovement] { scenario?.movements ?? [] }
 }
 
 /// An endless stream of events, the same for the same settings.
@@ -33,17 +40,19 @@ extension TrafficScenario: EventStream {
         let isAttempt = event.type == .chargeSucceeded || event.type == .chargeFailed
         return StreamedEvent(
             id: event.id, type: event.type.rawValue, body: event.body,
-            isFraudulentAttempt: isAttempt && event.fraud != nil, scenario: event)
+            isFraudulentAttempt: isAttempt && event.fraud != nil, truth: .made(event))
     }
 }
 
 /// The events of a world that is played on a twin of its own, as the twin tells them.
 struct PlayedScenario: EventStream {
+    private let twin: Twin
     private var scenario: TwinScenario
     private let inbox: EventInbox
 
-    /// The twin looks back on no more events than this: only the stream wants them.
-    private static let eventCountMax = 1_000
+    /// The twin looks back on no more events than this: only the stream wants them. A step of the
+    /// world tells far fewer.
+    private static let eventCountMax = 10_000
 
     init(_ world: TrafficWorld.Settings) throws(APIRefusal) {
         var settings = TwinSettings()
@@ -53,6 +62,7 @@ struct PlayedScenario: EventStream {
         let clock = ScenarioClock(start: world.start)
         let inbox = EventInbox()
         let twin = Twin(settings: settings, clock: clock.reading) { inbox.append($0) }
+        self.twin = twin
         self.inbox = inbox
         scenario = try TwinScenario(
             world, on: twin, apiKey: settings.apiKeys[0], clock: clock)
@@ -69,7 +79,8 @@ struct PlayedScenario: EventStream {
         let isAttempt = event.type == "charge.succeeded" || event.type == "charge.failed"
         return StreamedEvent(
             id: EventID(event.id), type: event.type, body: event.body,
-            isFraudulentAttempt: isAttempt && scenario.lastAttemptIsFraud, scenario: nil)
+            isFraudulentAttempt: isAttempt && scenario.lastAttemptIsFraud,
+            truth: .booked(twin.movements(of: event)))
     }
 }
 

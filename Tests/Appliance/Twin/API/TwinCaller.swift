@@ -86,10 +86,20 @@ final class TwinCaller: Sendable {
         _ amount: Int64, _ currency: String = "usd", card: String = "pm_card_visa",
         _ more: String = ""
     ) -> Answer {
+        confirm(amount, currency, card: card, "capture_method=automatic&\(more)")
+    }
+
+    /// A payment that is to be captured.
+    func authorise(_ amount: Int64, _ currency: String) -> Answer {
+        confirm(amount, currency, card: "pm_card_visa", "capture_method=manual")
+    }
+
+    private func confirm(
+        _ amount: Int64, _ currency: String, card: String, _ more: String
+    ) -> Answer {
         post(
             "/v1/payment_intents",
-            "amount=\(amount)&currency=\(currency)&payment_method=\(card)&confirm=true"
-                + "&capture_method=automatic&\(more)")
+            "amount=\(amount)&currency=\(currency)&payment_method=\(card)&confirm=true&\(more)")
     }
 
     /// The pages of a list, followed to its end.

@@ -39,11 +39,7 @@ struct TwinMoneyTests {
     @Test("a partial capture books what was captured, once")
     func partialCapture() throws {
         let caller = try TwinCaller()
-        let intent = caller.post(
-            "/v1/payment_intents",
-            "amount=1000&currency=usd&payment_method=pm_card_visa&confirm=true"
-                + "&capture_method=manual"
-        ).json
+        let intent = caller.authorise(1_000, "usd").json
         #expect(intent["status"] == "requires_capture")
         #expect(intent["amount_capturable"]?.integer == 1_000)
         #expect(caller.balance().isEmpty)
@@ -66,11 +62,7 @@ struct TwinMoneyTests {
     @Test("canceling an authorisation moves nothing")
     func cancel() throws {
         let caller = try TwinCaller()
-        let intent = caller.post(
-            "/v1/payment_intents",
-            "amount=1000&currency=usd&payment_method=pm_card_visa&confirm=true"
-                + "&capture_method=manual"
-        ).json
+        let intent = caller.authorise(1_000, "usd").json
         let canceled = caller.post(
             "/v1/payment_intents/\(intent.id)/cancel", "cancellation_reason=duplicate").json
         #expect(canceled["status"] == "canceled")

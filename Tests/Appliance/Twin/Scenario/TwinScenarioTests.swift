@@ -30,6 +30,31 @@ struct TwinScenarioTests {
         #expect(Set(one.map(\.id)).isDisjoint(with: other.map(\.id)))
     }
 
+    @Test("the truth it tells is what contracts §3 reads from its JSON, and the balance behind it")
+    func truth() throws {
+        var stream = try PlayedScenario(Self.world(seed: 9, customers: 60))
+        var truth = ScenarioTruth()
+        var read: [String: ContractReader.Movement] = [:]
+        for _ in 0..<12_000 {
+            let event = stream.nextEvent()
+            truth.note(event.movements)
+            let parsed = try JSONSerialization.jsonObject(with: Data(event.body))
+            let json = try #require(parsed as? [String: Any])
+            for movement in try ContractReader(json).movements() {
+                #expect(read[movement.key] == nil || read[movement.key] == movement)
+                read[movement.key] = movement
+            }
+        }
+        let told = truth.movements.values.map {
+            ContractReader.Movement(
+                key: $0.key.rawValue, kind: $0.kind.rawValue, amount: $0.amount.rawValue,
+                currency: $0.currency.code, fee: $0.fee.rawValue)
+        }
+        #expect(Dictionary(uniqueKeysWithValues: told.map { ($0.key, $0) }) == read)
+        let kinds = Set(truth.movements.values.map(\.kind))
+        #expect(kinds == Set(PaymentKind.allCases).subtracting([.fee]))
+    }
+
     @Test("is refused nothing by the twin in a month, and does all that a world does")
     func month() throws {
         let clock = ScenarioClock(start: TrafficWorld.Settings.defaultStart)

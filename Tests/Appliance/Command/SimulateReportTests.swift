@@ -30,6 +30,23 @@ struct SimulateReportTests {
         #expect(Set(lines.map(\.count)).count == 1)
     }
 
+    @Test("what the ledger lacks is named, and makes the run not as expected")
+    func ledger() throws {
+        var report = Self.report()
+        report.differences = [:]
+        #expect(report.isAsExpected)
+        report.ledger = LedgerProof(movements: 12, processor: ["usd": -1_250, "jpy": 700])
+        #expect(report.isAsExpected)
+        #expect(report.table().contains("-12.50"))
+        report.ledger?.missing = 2
+        report.ledger?.examples = ["missing charge:ch_1"]
+        #expect(!report.isAsExpected)
+        let lines = report.table().split(separator: "\n")
+        #expect(lines.contains { $0.hasPrefix("not as expected: missing in the ledger") })
+        #expect(lines.contains { $0.hasPrefix("  missing charge:ch_1") })
+        #expect(report.json().contains("\"missing\" : 2"))
+    }
+
     @Test("the JSON is one document with keys that stay")
     func json() throws {
         let parsed = try JSONSerialization.jsonObject(with: Data(Self.report().json().utf8))

@@ -49,6 +49,11 @@ struct SimulateReport: Hashable, Sendable, Codable {
     var clientMicrosecondsPerRequest: Double
     /// Answers that were not as expected, by what they were; empty when all is well.
     var differences: [String: Int]
+    /// What `--prove` found; nil without it.
+    var ledger: LedgerProof?
+
+    /// Whether all answers, and the ledger if it was asked, were as expected.
+    var isAsExpected: Bool { differences.isEmpty && ledger?.holds != false }
 
     init(_ result: LoadResult, seed: UInt64) {
         let tally = result.tally
@@ -123,12 +128,28 @@ struct SimulateReport: Hashable, Sendable, Codable {
         rows += differences.sorted { $0.key < $1.key }.map {
             ("not as expected: \($0.key)", Self.grouped($0.value))
         }
+        if let ledger { rows += Self.rows(of: ledger) }
         let width = rows.map(\.0.count).max() ?? 0
         let digits = rows.map(\.1.count).max() ?? 0
         return rows.map { name, value in
             let gap = width - name.count + digits - value.count + 2
             return name + String(repeating: " ", count: gap) + value
         }.joined(separator: "\n")
+    }
+
+    private static func rows(of proof: LedgerProof) -> [(String, String)] {
+        var rows = [("movements in the ledger", grouped(proof.movements - proof.missing))]
+        rows += proof.processor.sorted { $0.key < $1.key }.map { code, change in
+            let shown = Currency(code)?.display(MinorUnits(change)) ?? String(change)
+            return ("  processor:stripe \(code)", shown)
+        }
+        if proof.missing > 0 {
+            rows.append(("not as expected: missing in the ledger", grouped(proof.missing)))
+        }
+        if proof.different > 0 {
+            rows.append(("not as expected: booked differently", grouped(proof.different)))
+        }
+        return rows + proof.examples.map { ("  \($0)", "") }
     }
 
     /// With commas between thousands.

@@ -1,0 +1,108 @@
+import Foundation
+import Synchronization
+
+/// Whether a ledger holds what the delivered events tell: each movement that moves money, and what
+/// it does to `processor:stripe`, to the cent.
+struct LedgerProof: Hashable, Sendable, Codable {
+    /// Movements that must be booked.
+    var movements = 0
+    /// Of these, what the ledger had not booked when it had come to rest.
+    var missing = 0
+    /// Of these, what is booked with another amount or currency.
+    var different = 0
+    /// Some of the missing and the different ones, by their keys.
+    var examples: [String] = []
+    /// What all of them together do to `processor:stripe`, by currency, in minor units.
+    var processor: [String: Int64] = [:]
+
+    static let exampleCountMax = 5
+
+    var holds: Bool { missing == 0 && different == 0 }
+}
+
+/// Compares what events told with a ledger that another process may still be writing.
+struct LedgerProver: Sendable {
+    /// The data folder.
+    let folder: String
+
+    /// How long the ledger may book nothing before what is missing is called so.
+    private static let quietFor: Duration = .seconds(5)
+    private static let lookEvery: Duration = .milliseconds(20)
+
+    /// Waits until the ledger has booked all of it, or books nothing more.
+    ///
+    /// - Throws: `CommandFailure` where there is no ledger, `LedgerError` where it cannot be read.
+    func prove(_ truth: ScenarioTruth) async throws -> LedgerProof {
+        let path = "\(folder)/ledger.sqlite"
+        guard FileManager.default.fileExists(atPath: path) else {
+            throw CommandFailure.cannotRun(
+                "there is no ledger in \(folder); name the daemon's data folder with --prove")
+        }
+        let ledger = try SQLiteLedger.open(path: path, readOnly: true, clockMilliseconds: { 0 })
+        var proof = LedgerProof()
+        var open = Self.expected(of: truth, &proof)
+        var (head, changedAt) = (Int64(-1), ContinuousClock.now)
+        while true {
+            let now = try ledger.point().head
+            if now != head { (head, changedAt) = (now, .now) }
+            open = try open.filter { try !isBooked($0, in: ledger, &proof) }
+            if open.isEmpty || ContinuousClock.now - changedAt > Self.quietFor { break }
+            try await Task.sleep(for: Self.lookEvery)
+        }
+        proof.missing = open.count
+        for movement in open { proof.note(movement, "missing") }
+        try ledger.close()
+        return proof
+    }
+
+    /// What moves money, in the order of the keys, so that the examples are always the same.
+    private static func expected(
+        of truth: ScenarioTruth, _ proof: inout LedgerProof
+    ) -> [ExpectedMovement] {
+        let expected = truth.movements.values.filter { $0.processorChange != nil }
+            .sorted { $0.key.rawValue < $1.key.rawValue }
+        proof.movements = expected.count
+        for movement in expected {
+            proof.processor[movement.currency.code, default: 0] +=
+                movement.processorChange?.rawValue ?? 0
+        }
+        return expected
+    }
+
+    private func isBooked(
+        _ movement: ExpectedMovement, in ledger: SQLiteLedger, _ proof: inout LedgerProof
+    ) throws -> Bool {
+        let booked = try ledger.transactions(of: movement.key).first {
+            $0.posting.movement == movement.key
+        }
+        guard let booked else { return false }
+        let entries = booked.posting.entries.filter { $0.account == .processor }
+        let isRight =
+            entries.count == 1 && entries[0].currency == movement.currency
+            && entries[0].amount == movement.processorChange
+        if !isRight {
+            proof.different += 1
+            proof.note(movement, "different")
+        }
+        return true
+    }
+}
+
+extension LedgerProof {
+    fileprivate mutating func note(_ movement: ExpectedMovement, _ what: String) {
+        guard examples.count < Self.exampleCountMax else { return }
+        examples.append("\(what) \(movement.key.rawValue)")
+    }
+}
+
+/// Gathers what acknowledged events tell, from the load client's thread.
+final class TruthNotes: Sendable {
+    private let notes = Mutex(ScenarioTruth())
+
+    var truth: ScenarioTruth { notes.withLock { $0 } }
+
+    func note(_ event: StreamedEvent) {
+        let movements = event.movements
+        notes.withLock { $0.note(movements) }
+    }
+}
