@@ -1,4 +1,5 @@
 import AppendLog
+import Glibc
 import Synchronization
 import Testing
 
@@ -92,5 +93,32 @@ struct UnsyncedBatchTests {
                 View(end: 1, texts: ["first"], toldCount: 0),
                 View(end: 2, texts: ["first", "second"], toldCount: 1),
             ])
+    }
+
+    @Test("that failed to sync stops the log for good, although the disk works again")
+    func failedSync() throws {
+        let disk = SimulatedDisk(seed: 1)
+        let scheduler = SteppedScheduler()
+        let log = try Log.open(at: "/log", disk: disk, scheduler: scheduler)
+        let topic = try log.topic(TopicName("t"))
+        let answers = Mutex<[String]>([])
+        for (text, failing) in [("first", [:]), ("second", [.sync: EIO]), ("third", [:])]
+            as [(String, [DiskError.Operation: Int32])]
+        {
+            disk.faults.failing = failing
+            topic.append([makeRecord(text)]) { result in
+                let answer =
+                    switch result {
+                    case .success: "stored"
+                    case .failure(.poisoned): "poisoned"
+                    case .failure(let error): "\(error)"
+                    }
+                answers.withLock { $0.append(answer) }
+            }
+            scheduler.run()
+        }
+        #expect(answers.withLock { $0 } == ["stored", "poisoned", "poisoned"])
+        #expect(log.poison != nil)
+        #expect(topic.highWatermark == Offset(1))
     }
 }
