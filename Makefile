@@ -47,6 +47,10 @@ simulate: setup ## crash histories of the log: make simulate SEED=7 COUNT=100000
 	@TILLBOX_SIMULATE_SEED=$(SEED) TILLBOX_SIMULATE_COUNT=$(COUNT) \
 	  swift test $(SWIFT_FLAGS) --skip-build --filter SimulationTests
 
+.PHONY: mutants
+mutants: setup ## plant known defects and see a test fail for each: make mutants NAMES="ack-before-sync"
+	@Tests/Mutants/run.sh $(NAMES)
+
 .PHONY: bench
 bench: build ## measure every part against its limit
 	@$(TILLBOX) bench all --into .build/benchmarks
@@ -57,4 +61,4 @@ model: setup ## train model/fraud.ubj again, byte for byte
 
 .PHONY: clean
 clean: ## remove everything that was built
-	@rm -rf .build .build-fuzz .venv
+	@rm -rf .build .build-fuzz .build-mutants .venv

@@ -70,6 +70,66 @@ struct AdmissionTests {
         await log.close()
     }
 
+    @Test("a snapshot that knows more than the log, as after a restored backup, is not believed")
+    func snapshotAhead() async throws {
+        let folder = try TemporaryFolder()
+        let file = folder.file("index.snapshot")
+        let whole = try GateFixture(at: folder.file("whole"))
+        for number in 0..<20 {
+            _ = await deliver(GateFixture.event(id: "evt_\(number)"), to: whole)
+        }
+        try await AdmissionSnapshot.write(whole.admission, to: file)
+        await whole.log.close()
+
+        let older = try GateFixture(at: folder.file("older"))
+        for number in 0..<5 {
+            _ = await deliver(GateFixture.event(id: "evt_\(number)"), to: older)
+        }
+        let received = older.topics[.webhookReceived]
+        let restored = try AdmissionSnapshot.restore(
+            from: file, topic: received, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        #expect(restored.count == 5)
+        for (number, outcome) in [
+            (3, AdmissionOutcome.duplicate), (17, .admitted(Offset(5))), (17, .duplicate),
+        ] {
+            let answer = try? await restored.admit(
+                Self.identity("evt_\(number)"), record: Self.record("evt_\(number)"))
+            #expect(answer == outcome, "evt_\(number)")
+        }
+    }
+
+    @Test("an event whose digest another one has is admitted all the same")
+    func sharedDigest() async throws {
+        let folder = try TemporaryFolder()
+        let fixture = try GateFixture(at: folder.file("log"))
+        _ = await deliver(GateFixture.event(id: "evt_a"), to: fixture)
+        var index = AdmissionIndex()
+        // As if both ids had the same 64 bits.
+        for id in ["evt_a", "evt_b"] {
+            index.insert(AdmissionIndex.digest(of: id.utf8), at: .zero)
+        }
+        let scanner = EventScanner()
+        let admission = Admission(
+            topic: fixture.topics[.webhookReceived], index: index, indexed: Offset(1),
+            identify: { (try? scanner.scan($0))?.identity })
+        #expect(
+            try await admission.admit(Self.identity("evt_b"), record: Self.record("evt_b"))
+                == .admitted(Offset(1)))
+        #expect(
+            try await admission.admit(Self.identity("evt_a"), record: Self.record("evt_a"))
+                == .duplicate)
+    }
+
+    private static func identity(_ id: String) -> EventIdentity {
+        EventIdentity(id: EventID(id), type: "charge.succeeded", created: "1700000000")
+    }
+
+    private static func record(_ id: String) -> Record {
+        Record(
+            key: ArraySlice(id.utf8), value: ArraySlice(GateFixture.event(id: id).utf8),
+            headers: [], timestamp: Timestamp(milliseconds: 0))
+    }
+
     private func deliver(_ body: String, to fixture: GateFixture) async -> GateAnswer {
         await fixture.gate.receive(
             endpoint: "", signature: fixture.signature(body), body: Array(body.utf8))

@@ -41,6 +41,12 @@ struct StoreTests {
                     + "INSERT INTO accounts (id, name, currency) VALUES (3, 'bank:eur', 'eur');"
                     + "INSERT INTO entries VALUES (2, 'eur', 3, 3, 9)" + close
             ),
+            (
+                "two currencies that cancel each other",
+                open + entries.replacing(", (2, 'usd', 2, 2, -5)", with: "")
+                    + "INSERT INTO accounts (id, name, currency) VALUES (3, 'bank:eur', 'eur');"
+                    + "INSERT INTO entries VALUES (2, 'eur', 2, 3, -5)" + close
+            ),
             ("a commit with the gate open", open + entries + "COMMIT;"),
             ("entries without the gate", "BEGIN; " + entries + "COMMIT;"),
             ("one entry", open + entries.replacing(", (2, 'usd', 2, 2, -5)", with: "") + close),
@@ -151,6 +157,43 @@ struct StoreTests {
         #expect(try ledger.post([Given.payment("a")]).inputs == [.booked(count: 1)])
         #expect(try ledger.standing()["processor:stripe usd"] == 1000)
         #expect(try ledger.verify().fault == nil)
+    }
+
+    @Test(
+        "entries and position are stored together or not at all, whichever of the two fails",
+        arguments: ["INSERT ON entries", "UPDATE ON positions"])
+    func together(failing: String) throws {
+        let folder = try LedgerFolder()
+        let ledger = try folder.open()
+        func position(_ next: Int64) -> [ConsumerPosition] {
+            [ConsumerPosition(topic: "payment.scored", nextOffset: next)]
+        }
+        _ = try ledger.post([Given.payment("a")], positions: position(1))
+        let broken = "CREATE TRIGGER broken BEFORE \(failing) BEGIN SELECT RAISE(ABORT, 'broken'); END"
+        #expect(try folder.sqlite3(broken).errors.isEmpty)
+        #expect(throws: LedgerError.self) {
+            try ledger.post([Given.payment("b")], positions: position(2))
+        }
+        #expect(try ledger.position(topic: "payment.scored") == 1)
+        #expect(try ledger.posted(after: TransactionID(0), limit: 9).count == 1)
+        #expect(try folder.sqlite3("DROP TRIGGER broken").errors.isEmpty)
+        #expect(
+            try ledger.post([Given.payment("b")], positions: position(2)).inputs
+                == [.booked(count: 1)])
+        #expect(try ledger.verify().fault == nil)
+    }
+
+    /// Computed by Python's hashlib from docs/formats/ledger.md.
+    @Test("a hash covers the one before it and every field of its own transaction")
+    func knownHashes() throws {
+        let posted = try SQLiteLedger.inMemory().post([
+            Given.payment("a"), Given.scored(Given.event(.payout, "po")),
+        ]).posted
+        #expect(
+            posted.map { String(hex: $0.hash) } == [
+                "425ebd70eebe19fabd4ab9e57813115906ee4f461364a888f71633710c624945",
+                "ce33ec748fbc387072ab1209252c03bb111f3cfb9c94bd5ec1b0f98c1d9084ff",
+            ])
     }
 
     @Test("a repetition inside a batch is judged by what is booked, not by what was about to be")

@@ -1,0 +1,171 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The daemon's own system calls, seen and made to fail by strace, which may not trace everywhere.
+@Suite("System calls", .serialized, .enabled(if: Strace.canTrace))
+struct SystemCallTests {
+    @Test("an acknowledged event, a new folder entry and a commit of the ledger are each synced")
+    func syncs() async throws {
+        let site = try Site()
+        let trace = site.folder.file("trace")
+        let daemon = try site.start(["-y", "-e", "trace=fdatasync,fsync", "-o", trace])
+        try await daemon.untilListening()
+        func synced(_ path: String) -> Int {
+            let text = (try? String(contentsOfFile: trace, encoding: .utf8)) ?? ""
+            return text.split(separator: "\n").count { $0.contains("sync(") && $0.contains(path) }
+        }
+        // One connection has one request in flight, so no two of them can share a sync.
+        let before = synced("/webhook.received-0/0")
+        let commits = 4
+        for seed in 1...commits {
+            let committed = synced("/ledger.sqlite-wal>")
+            #expect(try await site.send(count: 5, seed: seed).wait() == 0)
+            // Asked before the next five come: a later commit's sync must not stand in for this one's.
+            let deadline = ContinuousClock.now + .seconds(5)
+            while synced("/ledger.sqlite-wal>") == committed, .now < deadline {
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            #expect(synced("/ledger.sqlite-wal>") > committed, "commit \(seed) is not synced")
+        }
+        #expect(synced("/webhook.received-0/0") - before >= 5 * commits)
+        for folder in ["/log>", "/webhook.received-0>", "/ledger.posted-0>"] {
+            #expect(synced(folder) > 0, "nothing synced the folder \(folder)")
+        }
+        daemon.kill(SIGTERM)
+        #expect(await daemon.wait() == 0, "\(daemon.standardError.suffix(800))")
+    }
+
+    @Test(
+        "one failed sync stops the daemon with its reason, and the next start has all it acknowledged",
+        arguments: [("fdatasync", "EIO", 9), ("fdatasync", "ENOSPC", 14)])
+    func failedSyncs(call: String, code: String, number: Int) async throws {
+        let site = try Site()
+        let daemon = try site.start([
+            "-P", "\(site.data)/log/webhook.received-0/00000000000000000000.log",
+            "-e", "trace=\(call)", "-e", "inject=\(call):error=\(code):when=\(number)",
+            "-o", "/dev/null",
+        ])
+        try await daemon.untilListening()
+        let traffic = try site.send(count: 60, seed: 7)
+        let deadline = ContinuousClock.now + .seconds(20)
+        while daemon.isRunning, traffic.isRunning, .now < deadline {
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        // It may still be closing.
+        let end = ContinuousClock.now + .seconds(6)
+        while daemon.isRunning, .now < end { try await Task.sleep(for: .milliseconds(20)) }
+        #expect(!daemon.isRunning, "it went on after a failed sync")
+        guard !daemon.isRunning else { return daemon.kill(SIGKILL) }
+        #expect(await daemon.wait() != 0)
+        #expect(daemon.standardError.contains("stopped to protect the data"))
+        #expect(daemon.standardError.contains("webhook.received-0"))
+        try await site.finish(traffic)
+        let judgement = try await CrashTests.judge(site.data, acknowledged: site.acknowledged)
+        #expect(judgement.violations == [])
+        #expect(judgement.counts["acknowledged"] == 60)
+    }
+
+    @Test("SIGKILL in the middle of a system call loses nothing, whichever call it is")
+    func kills() async throws {
+        let seed = UInt64.random(in: 1...1_000_000)
+        var random = SplitMix(state: seed)
+        let site = try Site()
+        let traffic = try site.send(count: 1_000, seed: Int(seed), rate: 250, connections: 8)
+        // strace counts the calls of each thread for itself.
+        let calls = [
+            ("fdatasync", 1...30), ("pwrite64", 1...60), ("rename", 1...8), ("fsync", 1...8),
+            ("ftruncate", 1...3), ("fallocate", 1...3), ("fdatasync", 10...60),
+        ]
+        var history: [String] = []
+        for (call, range) in calls {
+            let number = Int.random(in: range, using: &random)
+            let daemon = try site.start([
+                "-e", "trace=\(call)", "-e", "inject=\(call):signal=KILL:when=\(number)",
+                "-o", "/dev/null",
+            ])
+            // It may not make that many; then it is killed wherever it stands.
+            let deadline = ContinuousClock.now + .milliseconds(1_500)
+            while daemon.isRunning, .now < deadline { try await Task.sleep(for: .milliseconds(10)) }
+            history.append(daemon.isRunning ? "later than \(call) \(number)" : "\(call) \(number)")
+            daemon.kill(SIGKILL)
+            #expect(await daemon.wait() == 128 + SIGKILL, "\(daemon.standardError.suffix(800))")
+        }
+        print("system-call test: seed \(seed), killed at \(history.joined(separator: ", "))")
+        try await site.finish(traffic)
+        let judgement = try await CrashTests.judge(site.data, acknowledged: site.acknowledged)
+        #expect(judgement.violations == [], "seed \(seed): \(history)")
+        #expect(judgement.counts["acknowledged"] == 1_000)
+        #expect(history.contains { !$0.hasPrefix("later") }, "no call was met")
+    }
+}
+
+/// A data folder, two ports, and who was told what.
+private struct Site {
+    let folder: TemporaryFolder
+    let webhook: Int
+    let admin: Int
+    var data: String { folder.file("data") }
+    var acknowledged: String { folder.file("acknowledged") }
+
+    init() throws {
+        folder = try TemporaryFolder()
+        (webhook, admin) = (try freePort(), try freePort())
+    }
+
+    /// Starts the daemon under strace, whose tracer stands aside so that the child is the daemon.
+    func start(_ options: [String]) throws -> Child {
+        try Child(
+            Strace.path,
+            ["-D", "-f", "-q", "--seccomp-bpf"] + options
+                + [Tillbox.executable, "run", "--data", data],
+            environment: environment)
+    }
+
+    private var environment: [String: String] {
+        [
+            "TILLBOX_WEBHOOK_SECRET": "whsec_test", "TILLBOX_WEBHOOK_PORT": "\(webhook)",
+            "TILLBOX_ADMIN_PORT": "\(admin)",
+        ]
+    }
+
+    /// Traffic that goes on until each event is acknowledged.
+    func send(count: Int, seed: Int, rate: Int = 0, connections: Int = 1) throws -> Child {
+        try Child(
+            Tillbox.executable,
+            [
+                "simulate", "--to", "http://127.0.0.1:\(webhook)/webhooks/stripe", "--secret",
+                "whsec_test", "--rate", "\(rate)", "--count", "\(count)", "--seed", "\(seed)",
+                "--connections", "\(connections)", "--acknowledged", acknowledged,
+                "--until-acknowledged",
+            ])
+    }
+
+    /// Lets the traffic come to its end with a daemon that nobody disturbs, and drains the folder.
+    func finish(_ traffic: Child) async throws {
+        for round in 0..<2 {
+            let daemon = try Tillbox.start(data: data, webhookPort: webhook, adminPort: admin)
+            try await daemon.untilListening()
+            if round == 0 {
+                #expect(await traffic.wait() == 0, "\(traffic.standardError.suffix(400))")
+            }
+            daemon.kill(SIGTERM)
+            #expect(await daemon.wait() == 0, "\(daemon.standardError.suffix(800))")
+        }
+    }
+}
+
+private enum Strace {
+    static let path = "/usr/bin/strace"
+
+    /// Containers may forbid tracing.
+    static let canTrace: Bool = {
+        let process = Process()
+        process.executableURL = URL(filePath: path)
+        process.arguments = ["-f", "--seccomp-bpf", "-e", "trace=fsync", "-o", "/dev/null", "/bin/true"]
+        process.standardError = FileHandle.nullDevice
+        guard (try? process.run()) != nil else { return false }
+        process.waitUntilExit()
+        return process.terminationStatus == 0
+    }()
+}
