@@ -48,7 +48,7 @@ CREATE TABLE settlements (
 CREATE INDEX settlements_transaction ON settlements (transaction_id)
     WHERE transaction_id IS NOT NULL;
 CREATE INDEX settlements_open ON settlements (source, created, id) WHERE open = 1;
--- What a run booked, for its findings; the condition is `StatementStore.isBooked`.
+-- What a run booked, for its findings; the condition is that of its query.
 CREATE INDEX settlements_booked ON settlements (booked_by)
     WHERE fee_state = 1 OR (fee_state = 0 AND finding = 0);
 
