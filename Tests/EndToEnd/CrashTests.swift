@@ -33,9 +33,9 @@ struct CrashTests {
                 "--bad-signatures", "0.02", "--acknowledged", acknowledged, "--json",
                 "--until-acknowledged",
             ])
-        for _ in 0..<Self.killCount {
+        for kill in 0..<Self.killCount {
             let daemon = try Tillbox.start(data: data, webhookPort: webhook, adminPort: admin)
-            try await Self.untilMoment(of: daemon, acknowledged, &random)
+            try await Self.untilMoment(kill, of: daemon, acknowledged, &random)
             #expect(daemon.isRunning, "it stopped by itself: \(daemon.standardError.suffix(800))")
             daemon.kill(SIGKILL)
             await daemon.wait()
@@ -101,9 +101,10 @@ struct CrashTests {
     }
 
     /// Waits for one of the moments at which the daemon is killed: at once, in the middle of its
-    /// recovery, when it listens, or when it has acknowledged up to some 150 further events.
+    /// recovery, when it listens, or when so many events are acknowledged as this kill's place
+    /// among all of them says: the traffic never ends before the kills do.
     private static func untilMoment(
-        of daemon: Child, _ acknowledged: String, _ random: inout SplitMix
+        _ kill: Int, of daemon: Child, _ acknowledged: String, _ random: inout SplitMix
     ) async throws {
         func size() -> UInt64 {
             let attributes = try? FileManager.default.attributesOfItem(atPath: acknowledged)
@@ -117,8 +118,9 @@ struct CrashTests {
             }
         case 2: try await daemon.untilListening()
         default:
-            // A line holds one event id of about thirty bytes.
-            let enough = size() + 1 + random.next() % (150 * 30)
+            // A line holds one event id of about thirty bytes; there are more than 6,000.
+            let share = UInt64(6_000 * 25 / Self.killCount)
+            let enough = UInt64(kill) * share + random.next() % share
             try await eventually("deliveries are acknowledged") {
                 !daemon.isRunning || size() >= enough
             }

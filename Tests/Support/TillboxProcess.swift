@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// The `tillbox` binary that was built with the tests, as a user runs it.
 public enum Tillbox {
@@ -34,10 +35,14 @@ public enum Tillbox {
 public func freePort() throws -> Int {
     for _ in 0..<100 {
         let port = Int.random(in: 20_000..<30_000)
-        if isFree(port) { return port }
+        // Two tests that run side by side must not be given the same one.
+        let isNew = givenPorts.withLock { $0.insert(port).inserted }
+        if isNew, isFree(port) { return port }
     }
     throw NoFreePort()
 }
+
+private let givenPorts = Mutex<Set<Int>>([])
 
 private func isFree(_ port: Int) -> Bool {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -61,7 +66,9 @@ extension Child {
     /// Waits until the daemon says that it listens for webhooks, or has ended.
     public func untilListening() async throws {
         try await eventually("the daemon listens: \(standardError.suffix(400))") {
-            !isRunning || standardError.contains("\"role\":\"webhook\"")
+            let text = standardError
+            return !isRunning
+                || ["webhook", "admin"].allSatisfy { text.contains("\"role\":\"\($0)\"") }
         }
     }
 }
