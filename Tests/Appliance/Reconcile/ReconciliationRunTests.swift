@@ -231,10 +231,10 @@ struct ReconciliationRunTests {
             fixture.stripe.charge("c\(1000 + index)", 1_000, at: start + Int64(index))
         }
         fixture.stripe.script.withLock {
-            $0 = { number, path in
+            $0 = { [weak stripe = fixture.stripe] number, path in
                 if path.contains("starting_after=txn_c1150"), number < 6 {
                     // While we read, the line that we were at vanished.
-                    fixture.stripe.change { $0.lines.removeAll { $0.id == "txn_c1150" } }
+                    stripe?.change { $0.lines.removeAll { $0.id == "txn_c1150" } }
                 }
                 return nil
             }
