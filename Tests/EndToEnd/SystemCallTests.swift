@@ -22,9 +22,8 @@ struct SystemCallTests {
             let committed = synced("/ledger.sqlite-wal>")
             #expect(try await site.send(count: 5, seed: seed).wait() == 0)
             // Asked before the next five come: a later commit's sync must not stand in for this one's.
-            let deadline = ContinuousClock.now + .seconds(5)
-            while synced("/ledger.sqlite-wal>") == committed, .now < deadline {
-                try await Task.sleep(for: .milliseconds(10))
+            try? await eventually("commit \(seed) is synced", within: 5) {
+                synced("/ledger.sqlite-wal>") > committed
             }
             #expect(synced("/ledger.sqlite-wal>") > committed, "commit \(seed) is not synced")
         }
@@ -48,13 +47,7 @@ struct SystemCallTests {
         ])
         try await daemon.untilListening()
         let traffic = try site.send(count: 60, seed: 7)
-        let deadline = ContinuousClock.now + .seconds(20)
-        while daemon.isRunning, traffic.isRunning, .now < deadline {
-            try await Task.sleep(for: .milliseconds(20))
-        }
-        // It may still be closing.
-        let end = ContinuousClock.now + .seconds(6)
-        while daemon.isRunning, .now < end { try await Task.sleep(for: .milliseconds(20)) }
+        try? await eventually("the daemon has stopped", within: 26) { !daemon.isRunning }
         #expect(!daemon.isRunning, "it went on after a failed sync")
         guard !daemon.isRunning else { return daemon.kill(SIGKILL) }
         #expect(await daemon.wait() != 0)
@@ -93,8 +86,7 @@ struct SystemCallTests {
                     "-o", "/dev/null",
                 ])
             // It may not make that many; then it is killed wherever it stands.
-            let deadline = ContinuousClock.now + .seconds(3)
-            while daemon.isRunning, .now < deadline { try await Task.sleep(for: .milliseconds(10)) }
+            try? await eventually("the call is met", within: 3) { !daemon.isRunning }
             let moment = "\(call) \(number)" + (file.map { " of \($0)" } ?? "")
             history.append(daemon.isRunning ? "later than \(moment)" : moment)
             daemon.kill(SIGKILL)

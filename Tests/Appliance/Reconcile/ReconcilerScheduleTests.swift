@@ -69,8 +69,9 @@ struct ReconcilerScheduleTests {
                 sleep: { seconds in
                     let end = clock.monotonicMilliseconds() + seconds * 1000
                     slept.add(seconds)
-                    while clock.monotonicMilliseconds() < end, !Task.isCancelled {
-                        try? await Task.sleep(for: .milliseconds(2))
+                    // Ends early when its task is cancelled, as a real sleep does.
+                    try? await eventually("the clock has been moved on", within: 3600) {
+                        clock.monotonicMilliseconds() >= end
                     }
                 },
                 counters: fixture.counters,
@@ -245,12 +246,14 @@ struct ReconcilerScheduleTests {
             fixture.stripe.charge("c\(1000 + index)", 1_000, at: ReconcileFixture.now - 5 * day)
         }
         let isReading = Atomic(false)
+        // Nothing ever comes of it: only the end of its task ends the wait.
+        let silence = AsyncStream<Void>.makeStream()
         fixture.stripe.script.withLock {
             $0 = { _, path in
                 guard path.contains("starting_after") else { return nil }
                 isReading.store(true, ordering: .relaxed)
-                try await Task.sleep(for: .seconds(3600))
-                return nil
+                for await _ in silence.stream {}
+                throw CancellationError()
             }
         }
         let first = Night(fixture)
