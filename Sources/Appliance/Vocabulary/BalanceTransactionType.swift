@@ -104,12 +104,27 @@ enum ReconciledRecord {
         EventID("evt_tillbox_fx_\(balanceTransaction)")
     }
 
+    /// The type of the event that books a line's source as its webhook would have.
+    static let settlementType = "tillbox.settlement"
+
+    /// The id of that event.
+    static func moveEventID(of balanceTransaction: String) -> EventID {
+        EventID("evt_tillbox_move_\(balanceTransaction)")
+    }
+
     /// The id of the event that takes back a payment which the ledger holds.
     static func reversalEventID(of balanceTransaction: String) -> EventID {
         EventID("evt_tillbox_back_\(balanceTransaction)")
     }
 
-    /// The movement that it becomes: a refund that nobody asked for.
+    /// The movement that a payment's failure becomes.
+    ///
+    /// - Parameter payment: the payment's own key, `charge:…`.
+    static func reversedKey(_ payment: String) -> String {
+        "charge_reversed:" + payment.dropFirst("charge:".count)
+    }
+
+    /// The movement that an earlier version made of it: a refund that nobody asked for.
     static func reversalKey(_ balanceTransaction: String) -> String {
         "refund:\(balanceTransaction)"
     }
