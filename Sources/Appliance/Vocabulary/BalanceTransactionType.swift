@@ -124,10 +124,10 @@ enum ReconciledRecord {
         EventID("evt_tillbox_back_\(balanceTransaction)")
     }
 
-    /// The movement that it becomes: a refund that nobody asked for.
-    static func reversalKey(_ balanceTransaction: String) -> String {
-        "refund:\(balanceTransaction)"
-    }
+    /// The movement that it becomes, the same as an event of the failure tells.
+    ///
+    /// - Parameter charge: the source of the balance transaction.
+    static func reversalKey(_ charge: String) -> String { "charge_reversed:\(charge)" }
 
     /// The movement that a balance transaction's fee, or its whole net, is booked as.
     static func feeKey(_ balanceTransaction: String) -> String { "fee:\(balanceTransaction)" }
