@@ -166,7 +166,9 @@ final class Daemon: Sendable {
     private func adminServer(
         _ onListening: @escaping @Sendable (String, Int) -> Void
     ) -> any Service {
-        let router = HealthRoutes(readiness: readiness, counters: counters).router()
+        let router = HealthRoutes(
+            readiness: readiness, counters: counters, reconciler: reconciler
+        ).router()
         let redriver = Redriver(
             topics: topics, admission: admission, defaultMerchant: settings.defaultMerchant,
             livemodes: settings.livemodes, clock: clock, counters: counters)

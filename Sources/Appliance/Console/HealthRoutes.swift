@@ -20,6 +20,8 @@ final class Readiness: Sendable {
 struct HealthRoutes: Sendable {
     let readiness: Readiness
     let counters: Counters
+    /// Where the last reconciliation is known; nil where there is none.
+    var reconciler: Reconciler?
 
     func router() -> Router<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self)
@@ -40,8 +42,44 @@ struct HealthRoutes: Sendable {
                     writer.key(named: name.label)
                     writer.int(Int64(counters[name]))
                 }
+                writer.key("waiting")
+                writer.int(Int64(counters.waiting.load(ordering: .relaxed)))
+                writer.key("by_api_version")
+                Self.write(counters.shapes.byVersion, into: &writer)
+                writer.key("by_type")
+                Self.write(counters.shapes.byType, into: &writer)
+                writer.key("reconciliation")
+                writeReconciliation(into: &writer)
             }
         }
         return router
+    }
+
+    /// The last run that has ended, in short; null before the first.
+    private func writeReconciliation(into writer: inout JSONWriter) {
+        let reports = try? reconciler?.reports(before: nil, limit: Self.runCountMax)
+        guard let report = reports?.first(where: { $0.run.state.isOver }) else {
+            return writer.null()
+        }
+        report.encodeShort(into: &writer)
+    }
+
+    /// Runs that are looked through for one that has ended: those before it wait or are under way.
+    private static let runCountMax = 10
+
+    /// How many events came so, and how many of them were ignored or refused.
+    private static func write(
+        _ tallies: [String: ShapeCounters.Tally], into writer: inout JSONWriter
+    ) {
+        writer.beginObject()
+        for (label, tally) in tallies.sorted(by: { $0.key < $1.key }) {
+            writer.key(named: label)
+            writer.beginObject()
+            writer.member("events", Int64(tally.events))
+            writer.member("ignored", Int64(tally.ignored))
+            writer.member("refused", Int64(tally.refused))
+            writer.endObject()
+        }
+        writer.endObject()
     }
 }

@@ -7,7 +7,7 @@ enum LedgerSchema {
     /// Each brings a database from its index to the next version.
     static let migrations: [(name: String, sql: String)] = [
         ("0001_ledger.sql", migration1), ("0002_reconciliation.sql", migration2),
-        ("0003_placeholder.sql", "UPDATE schema_version SET version = 3;\n"),
+        ("0003_waiting.sql", migration3),
         ("0004_reconciliation_accounts.sql", migration4),
     ]
 

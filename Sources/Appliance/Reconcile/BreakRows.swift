@@ -103,7 +103,7 @@ extension StatementStore {
     ) throws(LedgerError) -> [Settlement] {
         try rows(
             """
-            SELECT \(Self.columns) FROM settlements WHERE (created, id) > (?1, ?2) AND created >= ?3 AND created < ?4
+            SELECT \(Self.settlementColumns) FROM settlements WHERE (created, id) > (?1, ?2) AND created >= ?3 AND created < ?4
                 AND booked_by = ?5 AND \(Self.isBooked) ORDER BY created, id LIMIT ?6
             """,
             {

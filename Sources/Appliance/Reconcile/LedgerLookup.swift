@@ -143,6 +143,9 @@ struct LedgerLookup: Sendable {
         }
     }
 
+    /// Refunds that were told and wait for what explains them, the oldest first.
+    func waiting() throws(LedgerError) -> [WaitingMovement] { try ledger.waiting() }
+
     /// The processor's balance of one Stripe account, by currency.
     func processorBalance(of account: StripeAccount) throws(LedgerError) -> [Currency: Int64] {
         try ledger.reading { database in

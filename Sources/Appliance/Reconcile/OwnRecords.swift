@@ -30,7 +30,7 @@ struct OwnRecords: Sendable {
         var drafts: [Draft] = []
         switch settlement.statement.meaning {
         case _ where settlement.finding != .unbooked: break
-        case .told where hasSource: drafts.append(writer.draft(ReconciledRecord.moveEventID(of: id), ReconciledRecord.settlementType))
+        case .told where hasSource: drafts.append(writer.whole())
         case .failedPayment(let payment?, _):
             if let held = booked[payment] {
                 drafts.append(writer.draft(ReconciledRecord.reversalEventID(of: id), booked: held))
@@ -41,12 +41,55 @@ struct OwnRecords: Sendable {
         if settlement.feeState == .unbooked {
             drafts.append(writer.draft(ReconciledRecord.eventID(of: id)))
         }
-        if settlement.finding == .unconverted, case .movement(let key, _, _) = settlement.statement.meaning,
+        let meaning = settlement.statement.meaning
+        if settlement.finding == .unconverted, case .movement(let key, _, _) = meaning,
             let movement = booked[key]
         {
             drafts.append(writer.draft(ReconciledRecord.exchangeEventID(of: id), booked: movement))
         }
         return drafts
+    }
+
+    /// What books a line as its webhook would have.
+    ///
+    /// - Parameter source: the balance transaction with its source in full.
+    static func settlement(
+        of settlement: Settlement, source: ArraySlice<UInt8>, livemode: Bool
+    ) -> Draft {
+        Writer(settlement: settlement, source: source, livemode: livemode).whole()
+    }
+
+    /// What ends the waiting of a refund that moved nothing.
+    ///
+    /// - Parameter source: the refund, or the charge whose refunds were told in sum only, as Stripe
+    ///   writes it.
+    static func released(
+        _ id: String, _ account: StripeAccount, source: ArraySlice<UInt8>, at: Instant,
+        livemode: Bool
+    ) -> Draft {
+        let event = ReconciledRecord.releasedEventID(of: id)
+        var writer = JSONWriter(capacity: source.count + 256)
+        open(event, ReconciledRecord.releasedType, at, livemode, account, &writer)
+        writer.key("object")
+        return Draft(
+            id: event, type: ReconciledRecord.releasedType, created: at,
+            body: writer.bytes + source + Array("}}".utf8))
+    }
+
+    /// Writes an event up to what its `data` holds.
+    private static func open(
+        _ id: EventID, _ type: String, _ created: Instant, _ livemode: Bool,
+        _ account: StripeAccount, _ writer: inout JSONWriter
+    ) {
+        writer.beginObject()
+        writer.member("id", id.rawValue)
+        writer.member("object", "event")
+        writer.member("type", type)
+        writer.member("created", created.seconds)
+        writer.member("livemode", livemode)
+        if let account = account.id { writer.member("account", account) }
+        writer.key("data")
+        writer.beginObject()
     }
 
     /// Writes the events of one row.
@@ -55,21 +98,20 @@ struct OwnRecords: Sendable {
         let source: ArraySlice<UInt8>
         let livemode: Bool
 
+        func whole() -> Draft {
+            draft(
+                ReconciledRecord.moveEventID(of: settlement.statement.id),
+                ReconciledRecord.settlementType)
+        }
+
         func draft(
             _ id: EventID, _ type: String = ReconciledRecord.eventType,
             booked: LedgerMovement? = nil
         ) -> Draft {
             let statement = settlement.statement
             var writer = JSONWriter(capacity: source.count + 256)
-            writer.beginObject()
-            writer.member("id", id.rawValue)
-            writer.member("object", "event")
-            writer.member("type", type)
-            writer.member("created", statement.created.seconds)
-            writer.member("livemode", livemode)
-            if let account = settlement.account.id { writer.member("account", account) }
-            writer.key("data")
-            writer.beginObject()
+            OwnRecords.open(
+                id, type, statement.created, livemode, settlement.account, &writer)
             if let booked {
                 writer.key("booked")
                 writer.beginObject()

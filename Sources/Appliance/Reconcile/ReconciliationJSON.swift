@@ -47,6 +47,36 @@ extension RunReport {
     }
 }
 
+extension RunReport {
+    /// What a status says of it.
+    func encodeShort(into writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.member("id", RunName(number: run.id, isDry: false).description)
+        writer.member("state", run.state.rawValue)
+        writer.member("finished_at", run.finishedAt?.seconds)
+        writer.member("clean", isClean)
+        writer.member("share", share)
+        writer.member("missed_events_until", run.sweptTo?.seconds)
+        writer.member("accounts", accounts)
+        writer.key("currencies")
+        writer.beginArray()
+        for currency in currencies.prefix(Self.statusCurrenciesMax) {
+            writer.beginObject()
+            writer.member("account", currency.account.id)
+            writer.member("currency", currency.currency.code)
+            writer.member("share", currency.share)
+            writer.member("share_of_turnover", currency.shareOfTurnover)
+            writer.member("unexplained", currency.unexplained)
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.endObject()
+    }
+
+    /// Accounts and currencies that a status lists; the run itself has all of them.
+    private static let statusCurrenciesMax = 100
+}
+
 extension CurrencySummary {
     fileprivate func encode(into writer: inout JSONWriter) {
         writer.beginObject()

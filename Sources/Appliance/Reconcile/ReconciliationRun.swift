@@ -283,6 +283,8 @@ extension ReconciliationRun {
     private func settle(_ id: Int64) async throws {
         guard try await record(id).state == .settling else { return }
         var left = try await judgeOpen(id)
+        try await settleRefunds(try await record(id))
+        left = try await judgeOpen(id)
         while records != nil, !left.unclaimed.isEmpty {
             let before = Set(left.unclaimed.map(\.statement.id))
             try await book(left.unclaimed, for: id)

@@ -90,7 +90,7 @@ struct SettlementMatcher {
         var keys = [ReconciledRecord.feeKey(statement.id)]
         switch statement.meaning {
         case .movement(let key, _, _), .told(let key, _, _): keys.append(key)
-        case .failedPayment(let key?, _): keys += [key, ReconciledRecord.reversedKey(key)]
+        case .failedPayment(let key?, _): keys += [key, ReconciledRecord.reversalKey(ofPayment: key)]
         case .failedPayment(nil, _), .own, .unknown: break
         }
         for key in statement.otherKeys where !keys.contains(key) { keys.append(key) }
@@ -162,7 +162,7 @@ struct SettlementMatcher {
     /// that it does not know is missing, until its own balance transaction is seen to be so too.
     private func judgeFailure(of payment: String?, _ settlement: inout Settlement) {
         let statement = settlement.statement
-        let keys = (payment.map { [ReconciledRecord.reversedKey($0)] } ?? []) + statement.otherKeys
+        let keys = (payment.map { [ReconciledRecord.reversalKey(ofPayment: $0)] } ?? []) + statement.otherKeys
         guard let reversal = held(keys, fitting: statement.amount) else {
             let isHeld = payment.flatMap(held).map {
                 $0.currency == statement.currency && statement.amount < .zero

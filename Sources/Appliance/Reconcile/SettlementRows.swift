@@ -16,7 +16,7 @@ extension StatementStore {
         var id = ""
     }
 
-    static let columns = """
+    static let settlementColumns = """
         created, id, type, source, category, currency, amount, fee, net, available_on, converted,
         transaction_id, finding, fee_state, booked_by, account, payment, booked_whole
         """
@@ -34,7 +34,7 @@ extension StatementStore {
             let upsert = try LedgerStatement(
                 database,
                 """
-                INSERT INTO settlements (\(Self.columns), run)
+                INSERT INTO settlements (\(Self.settlementColumns), run)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
                     ?18, ?19)
                 ON CONFLICT (created, id) DO UPDATE SET type = ?3, source = ?4, category = ?5,
@@ -159,7 +159,7 @@ extension StatementStore {
     func open(after place: OpenPlace, limit: Int) throws(LedgerError) -> [Settlement] {
         try rows(
             """
-            SELECT \(Self.columns) FROM settlements
+            SELECT \(Self.settlementColumns) FROM settlements
             WHERE open = 1 AND (source, created, id) > (?, ?, ?)
             ORDER BY source, created, id LIMIT ?
             """,
@@ -174,7 +174,7 @@ extension StatementStore {
     /// Open rows of one source.
     func open(source: String) throws(LedgerError) -> [Settlement] {
         try rows(
-            "SELECT \(Self.columns) FROM settlements WHERE open = 1 AND source = ? LIMIT 100",
+            "SELECT \(Self.settlementColumns) FROM settlements WHERE open = 1 AND source = ? LIMIT 100",
             { $0.bind(1, orNull: source) }, Self.settlement)
     }
 
@@ -222,6 +222,25 @@ extension StatementStore {
                 (SELECT transaction_id FROM settlements WHERE \(isGone))
             """, bind)
         try execute("DELETE FROM settlements WHERE \(isGone)", bind)
+    }
+
+    /// The ledger's transaction that the row of a line settles.
+    func transaction(of line: BalanceTransaction) throws(LedgerError) -> Int64? {
+        try rows(
+            "SELECT transaction_id FROM settlements WHERE created = ? AND id = ?",
+            {
+                $0.bind(1, line.created.seconds)
+                $0.bind(2, line.id)
+            }, { $0.integerOrNull(0) }
+        ).first ?? nil
+    }
+
+    /// When the newest line of an account's statement was written; nil while it has none.
+    func newest(of account: StripeAccount) throws(LedgerError) -> Instant? {
+        try rows(
+            "SELECT created FROM settlements WHERE account = ? ORDER BY created DESC LIMIT 1",
+            { $0.bind(1, orNull: account.rawValue) }, { Instant(seconds: $0.integer(0)) }
+        ).first
     }
 
     /// What stored rows settle of a transaction of the ledger.

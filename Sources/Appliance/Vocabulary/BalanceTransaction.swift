@@ -99,7 +99,7 @@ extension BalanceTransaction {
             return type.counterAccount.map(Meaning.own) ?? .unknown
         case .transfer: return told("transfer")
         case .transferRefund: return told("transfer_reversed")
-        case .transferCancel, .transferFailure where !source.isEmpty:
+        case .transferCancel, .transferFailure:
             // Only transfers to a bank can fail, and those are the payouts of before 2017-04-06.
             return movement("payout_failed")
         case .applicationFee: return told("application_fee")
@@ -135,7 +135,7 @@ extension BalanceTransaction {
         case .transferRefund, .applicationFee, .applicationFeeRefund, .topup, .topupReversal:
             [ReconciledRecord.feeKey(id)]
         case .paymentFailureRefund, .paymentReversal:
-            [ReconciledRecord.reversalKey(id), "refund:\(source)"]
+            [ReconciledRecord.formerReversalKey(id), "refund:\(source)"]
         default: []
         }
     }

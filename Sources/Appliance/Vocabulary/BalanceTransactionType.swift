@@ -112,20 +112,36 @@ enum ReconciledRecord {
         EventID("evt_tillbox_move_\(balanceTransaction)")
     }
 
+    /// The type of the event which says that a told refund moved nothing: the statement has passed
+    /// its time and does not show it.
+    static let releasedType = "tillbox.released"
+
+    /// The id of that event.
+    ///
+    /// - Parameter object: the refund, or the charge whose refunds were told only in sum.
+    static func releasedEventID(of object: String) -> EventID {
+        EventID("evt_tillbox_released_\(object)")
+    }
+
+    /// Whether a type or an event's id is of our own making, which nobody else may use.
+    static func isReserved(type: String) -> Bool { type.hasPrefix("tillbox.") }
+    static func isReserved(id: EventID) -> Bool { id.rawValue.hasPrefix("evt_tillbox_") }
+
     /// The id of the event that takes back a payment which the ledger holds.
     static func reversalEventID(of balanceTransaction: String) -> EventID {
         EventID("evt_tillbox_back_\(balanceTransaction)")
     }
 
-    /// The movement that a payment's failure becomes.
-    ///
-    /// - Parameter payment: the payment's own key, `charge:…`.
-    static func reversedKey(_ payment: String) -> String {
-        "charge_reversed:" + payment.dropFirst("charge:".count)
+    /// The movement that it becomes, the same as an event of the failure tells.
+    static func reversalKey(_ charge: String) -> String { "charge_reversed:\(charge)" }
+
+    /// The same from the payment's own key, `charge:…`.
+    static func reversalKey(ofPayment key: String) -> String {
+        reversalKey(String(key.dropFirst("charge:".count)))
     }
 
-    /// The movement that an earlier version made of it: a refund that nobody asked for.
-    static func reversalKey(_ balanceTransaction: String) -> String {
+    /// The movement that version 0.1 made of it: a refund that nobody asked for.
+    static func formerReversalKey(_ balanceTransaction: String) -> String {
         "refund:\(balanceTransaction)"
     }
 

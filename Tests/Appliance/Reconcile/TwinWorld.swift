@@ -21,7 +21,7 @@ final class TwinWorld: Sendable {
     private struct Port: StripeTransport {
         let twin: Twin
 
-        func get(_ path: String) async throws -> StripeAnswer {
+        func get(_ path: String, of account: StripeAccount) async throws -> StripeAnswer {
             let parts = path.split(separator: "?", maxSplits: 1)
             let answer = twin.handle(
                 APIRequest(
