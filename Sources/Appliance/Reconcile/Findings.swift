@@ -90,7 +90,7 @@ extension Settlement {
     var wholeKey: String? {
         switch statement.meaning {
         case .told(let key, _, _), .movement(let key, _, _): key
-        case .failedPayment(let key, _): key.map(ReconciledRecord.reversalKey(ofPayment:))
+        case .failedPayment: ReconciledRecord.reversalKey(of: statement)
         case .own: ReconciledRecord.feeKey(statement.id)
         case .unknown: nil
         }

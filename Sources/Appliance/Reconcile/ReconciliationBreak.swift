@@ -151,7 +151,7 @@ extension Settlement {
         switch statement.meaning {
         case .movement(let key, _, _), .told(let key, _, _): key
         case .failedPayment(let key, _):
-            finding == .missing ? key : key.map(ReconciledRecord.reversalKey(ofPayment:))
+            finding == .missing ? key : ReconciledRecord.reversalKey(of: statement)
         case .own: ReconciledRecord.feeKey(statement.id)
         case .unknown: nil
         }

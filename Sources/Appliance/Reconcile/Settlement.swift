@@ -90,8 +90,9 @@ struct SettlementMatcher {
         var keys = [ReconciledRecord.feeKey(statement.id)]
         switch statement.meaning {
         case .movement(let key, _, _), .told(let key, _, _): keys.append(key)
-        case .failedPayment(let key?, _): keys += [key, ReconciledRecord.reversalKey(ofPayment: key)]
-        case .failedPayment(nil, _), .own, .unknown: break
+        case .failedPayment(let key, _):
+            keys += (key.map { [$0] } ?? []) + reversalKeys(of: statement, key)
+        case .own, .unknown: break
         }
         for key in statement.otherKeys where !keys.contains(key) { keys.append(key) }
         if statement.isConverted {
@@ -99,6 +100,15 @@ struct SettlementMatcher {
             keys.append(ReconciledRecord.exchangeOutKey(statement.id))
         }
         return keys
+    }
+
+    /// The keys under which a payment may have been taken back, by the run or by an event.
+    private static func reversalKeys(
+        of statement: BalanceTransaction, _ payment: String?
+    ) -> [String] {
+        let own = ReconciledRecord.reversalKey(of: statement)
+        let told = payment.map(ReconciledRecord.reversalKey(ofPayment:))
+        return told.map { $0 == own ? [own] : [own, $0] } ?? [own]
     }
 
     /// What the ledger holds under a key of this account.
@@ -162,7 +172,7 @@ struct SettlementMatcher {
     /// that it does not know is missing, until its own balance transaction is seen to be so too.
     private func judgeFailure(of payment: String?, _ settlement: inout Settlement) {
         let statement = settlement.statement
-        let keys = (payment.map { [ReconciledRecord.reversalKey(ofPayment: $0)] } ?? []) + statement.otherKeys
+        let keys = Self.reversalKeys(of: statement, payment) + statement.otherKeys
         guard let reversal = held(keys, fitting: statement.amount) else {
             let isHeld = payment.flatMap(held).map {
                 $0.currency == statement.currency && statement.amount < .zero

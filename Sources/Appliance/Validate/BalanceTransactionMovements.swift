@@ -10,7 +10,8 @@ extension StripeEvent {
     ) throws(ValidationRefusal) -> Movements {
         let object = try StripeObject(object, is: "balance_transaction")
         let source = try object.reference("source")
-        let transaction = try line(object)
+        var transaction = try line(object)
+        if let payment { transaction.payment = payment }
         if let booked, case .failedPayment = transaction.meaning {
             return .some([try reversal(of: transaction, payment ?? source, booked)])
         }
@@ -99,10 +100,12 @@ extension StripeEvent {
         guard booked.text("currency").flatMap(Currency.init) == transaction.currency else {
             throw ValidationRefusal(.badCurrency, "booked.currency")
         }
-        guard let source = payment else { throw ValidationRefusal(.badID, "balance_transaction.source") }
+        guard let source = payment else {
+            throw ValidationRefusal(.badID, "balance_transaction.source")
+        }
         var event = movement(
-            .paymentReversed, of: source, amount: -transaction.amount,
-            currency: transaction.currency)
+            .paymentReversed, of: source, keyID: ReconciledRecord.reversalID(of: transaction),
+            amount: -transaction.amount, currency: transaction.currency)
         event.outcome = transaction.type
         event.balanceTransaction = transaction.id
         event.related = source

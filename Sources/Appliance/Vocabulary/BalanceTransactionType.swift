@@ -132,12 +132,22 @@ enum ReconciledRecord {
         EventID("evt_tillbox_back_\(balanceTransaction)")
     }
 
-    /// The movement that it becomes, the same as an event of the failure tells.
-    static func reversalKey(_ charge: String) -> String { "charge_reversed:\(charge)" }
+    /// The movement that it becomes: of a failure as a whole, the same as its event tells. A
+    /// reversal may be one of several in part, so that its own balance transaction names it.
+    static func reversalKey(of statement: BalanceTransaction) -> String {
+        "charge_reversed:\(reversalID(of: statement))"
+    }
 
-    /// The same from the payment's own key, `charge:…`.
+    static func reversalID(of statement: BalanceTransaction) -> String {
+        guard statement.type == BalanceTransactionType.paymentFailureRefund.rawValue,
+            case .failedPayment(let payment?, _) = statement.meaning
+        else { return statement.id }
+        return String(payment.dropFirst("charge:".count))
+    }
+
+    /// The movement that the event of a failure tells, from the payment's own key, `charge:…`.
     static func reversalKey(ofPayment key: String) -> String {
-        reversalKey(String(key.dropFirst("charge:".count)))
+        "charge_reversed:" + key.dropFirst("charge:".count)
     }
 
     /// The movement that version 0.1 made of it: a refund that nobody asked for.

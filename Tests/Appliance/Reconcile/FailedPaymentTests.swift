@@ -65,7 +65,7 @@ struct FailedPaymentTests {
             ).findings
             #expect(
                 Set(findings.map(\.found.subject)) == [
-                    "charge_reversed:ch_1", "charge_reversed:ch_2",
+                    "charge_reversed:ch_1", "charge_reversed:txn_part",
                 ])
             let head = try fixture.ledger.posted(after: TransactionID(0), limit: 100).count
             #expect(try await fixture.reconcile().isClean)
