@@ -400,7 +400,8 @@ enum ReconcileText {
         return [
             "account": .text(json["account"]?.string ?? "own"), "currency": .text(code),
             "share": percent(json["share"]?.double),
-            "of amount": percent(json["share_of_turnover"]?.double), "transactions": .number(json["transactions"]?.int64 ?? 0),
+            "of amount": percent(json["share_of_turnover"]?.double),
+            "transactions": .number(json["transactions"]?.int64 ?? 0),
             "matched": .number(json["matched"]?.int64 ?? 0), "net": money("net"),
             "booked": .number(json["booked"]?.int64 ?? 0), "ledger": money("ledger"),
             "stripe": money("stripe"), "unexplained": money("unexplained"),

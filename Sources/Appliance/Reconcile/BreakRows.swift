@@ -103,7 +103,8 @@ extension StatementStore {
     ) throws(LedgerError) -> [Settlement] {
         try rows(
             """
-            SELECT \(Self.settlementColumns) FROM settlements WHERE (created, id) > (?1, ?2) AND created >= ?3 AND created < ?4
+            SELECT \(Self.settlementColumns) FROM settlements
+            WHERE (created, id) > (?1, ?2) AND created >= ?3 AND created < ?4
                 AND booked_by = ?5 AND \(Self.isBooked) ORDER BY created, id LIMIT ?6
             """,
             {
@@ -210,7 +211,8 @@ extension StatementStore {
             CurrencySummary(
                 account: StripeAccount(row.text(11)), currency: try Self.currency(row.text(0)),
                 transactions: row.integer(1), matched: row.integer(2),
-                turnover: row.integer(12), matchedTurnover: row.integer(13), gross: row.integer(3), fees: row.integer(4),
+                turnover: row.integer(12), matchedTurnover: row.integer(13),
+                gross: row.integer(3), fees: row.integer(4),
                 net: row.integer(5), booked: row.integer(6), bookedAmount: row.integer(7),
                 ledger: row.integer(8), stripe: row.integer(9), explained: row.integer(10))
         }

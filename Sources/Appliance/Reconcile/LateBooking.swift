@@ -42,9 +42,10 @@ extension ReconciliationRun {
         let query = StripeClient.encoded(expand.map { ("expand[]", $0) })
         let path = "\(Self.statement)/\(StripeClient.encoded(statement.id))"
         do throws(StripeError) {
-            let (read, body) = try await client.reading(settlement.account).bytes(
+            var (read, body) = try await client.reading(settlement.account).bytes(
                 query.isEmpty ? path : path + "?" + query
             ) { (json) throws(RecordCodecError) in try BalanceTransaction(json: json) }
+            read.payment = read.payment ?? statement.payment
             var plain = read
             plain.payment = statement.payment
             return plain == statement ? (read, body) : nil

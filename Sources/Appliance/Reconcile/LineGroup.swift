@@ -10,8 +10,8 @@ enum LineGroup {
         var finding: SettlementFinding
     }
 
-    /// What is wrong with each line, taken together. Their sum counts: where it is what the ledger
-    /// holds, or that of the oldest is, those settle the movement and the others are duplicates.
+    /// What is wrong with each line, taken together. Their sum counts. Where that of the oldest is
+    /// what the ledger holds, and the others repeat amounts of these, the others are duplicates.
     ///
     /// - Parameters:
     ///   - lines: oldest first.
@@ -25,6 +25,11 @@ enum LineGroup {
         for line in lines { sums.append((sums.last ?? .zero) &+ line.amount) }
         guard sums.last != held else { return lines.map { _ in .none } }
         guard let last = sums.firstIndex(of: held) else { return lines.map { _ in .otherAmount } }
-        return lines.indices.map { $0 <= last ? .none : .duplicate }
+        let settled = lines[...last].map(\.amount)
+        let isRepetition = lines[(last + 1)...].allSatisfy { settled.contains($0.amount) }
+        return lines.indices.map {
+            guard isRepetition else { return .otherAmount }
+            return $0 <= last ? .none : .duplicate
+        }
     }
 }

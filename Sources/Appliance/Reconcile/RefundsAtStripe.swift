@@ -58,7 +58,7 @@ extension ReconciliationRun {
                 guard let held = try ledger.movements([key])[key], held.account == refund.account,
                     held.currency == statement.currency
                 else { continue }
-                let listed = try store.settledAmount(of: held.transaction)
+                let listed = try store.settledAmount(of: held.transaction).sum
                 guard listed != held.amount, listed &+ statement.amount == held.amount else {
                     continue
                 }
@@ -164,6 +164,19 @@ extension ReconciliationRun {
                 OwnRecords.settlement(
                     of: settlement, source: body[...], livemode: run.livemode ?? false)
             ])
+            try await claim(settlement, for: run)
+        }
+    }
+
+    /// Notes who has booked a row, so that the run waits until the ledger has it.
+    private func claim(_ settlement: Settlement, for run: RunRecord) async throws {
+        try await blocking { [ledger, store] () throws(LedgerError) in
+            let booked = try ledger.movements(SettlementMatcher.keys(of: settlement.statement))
+            var earlier = settlement
+            (earlier.bookedBy, earlier.isBookedWhole) = (run.id, true)
+            let matcher = SettlementMatcher(booked: booked, account: settlement.account)
+            try store.store(
+                [matcher.match(settlement.statement, earlier: earlier)], run: run.id, done: nil)
         }
     }
 

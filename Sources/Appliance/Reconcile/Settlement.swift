@@ -133,6 +133,10 @@ struct SettlementMatcher {
         switch statement.meaning {
         case .movement(let key, let processor, let fee):
             judge([key] + statement.otherKeys, processor, &settlement)
+            // The run has appended what books it.
+            if settlement.finding == .missing, settlement.isBookedWhole {
+                settlement.finding = .unbooked
+            }
             settlement.feeState = feeState(statement, fee)
         case .told(let key, let processor, let fee):
             judge([key] + statement.otherKeys, processor, &settlement)

@@ -244,11 +244,23 @@ extension StatementStore {
     }
 
     /// What stored rows settle of a transaction of the ledger.
-    func settledAmount(of transaction: Int64) throws(LedgerError) -> MinorUnits {
+    ///
+    /// - Parameter before: only rows of before this.
+    /// - Returns: their sum, and whether it is a break that it is another than the ledger's.
+    func settledAmount(
+        of transaction: Int64, before: Instant = Instant(seconds: .max)
+    ) throws(LedgerError) -> (sum: MinorUnits, isBreak: Bool) {
         try rows(
-            "SELECT coalesce(sum(amount), 0) FROM settlements WHERE transaction_id = ?",
-            { $0.bind(1, transaction) }, { MinorUnits($0.integer(0)) }
-        ).first ?? .zero
+            """
+            SELECT coalesce(sum(amount), 0),
+                coalesce(max(finding = \(SettlementFinding.otherAmount.rawValue)), 0)
+            FROM settlements WHERE transaction_id = ? AND created < ?
+            """,
+            {
+                $0.bind(1, transaction)
+                $0.bind(2, before.seconds)
+            }, { (MinorUnits($0.integer(0)), $0.integer(1) != 0) }
+        ).first ?? (.zero, false)
     }
 
     /// Which of the ledger's transactions in this range are settled.

@@ -16,6 +16,7 @@ struct SeveralLinesTests {
             (lines: [1_000, 1_000], held: 1_000, expected: [0, 4]),
             (lines: [300, 700, 700], held: 1_000, expected: [0, 0, 4]),
             (lines: [300, 600], held: 1_000, expected: [2, 2]),
+            (lines: [300, 700], held: 300, expected: [2, 2]),
             (lines: [1_000, -600], held: 400, expected: [0, 0]),
             (lines: [-1_000, 1_000], held: 0, expected: [0, 0]),
         ] as [(lines: [Int64], held: Int64, expected: [Int64])])
@@ -95,6 +96,7 @@ struct SeveralLinesTests {
             try await fixture.deliver()
             let report = try await fixture.reconcile(to: start + day)
             #expect(report.currencies.map(\.ledger) == [990])
+            #expect(report.currencies.map(\.unexplained) == [0], "\(report.currencies)")
             _ = try await fixture.reconcile()
             let again = try await fixture.reconcile(to: start + day)
             #expect(again.currencies.map(\.unexplained) == [0], "\(again.currencies)")
