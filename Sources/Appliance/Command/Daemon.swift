@@ -177,7 +177,7 @@ final class Daemon: Sendable {
             redriver: redriver, dataPath: DataFolder.canonical(folder.path)
         ).add(to: router)
         ReconciliationRoutes(
-            reconciler: reconciler, dataPath: folder.path
+            reconciler: reconciler, dataPath: DataFolder.canonical(folder.path)
         ).add(to: router)
         return HTTPService(
             role: "admin", address: settings.admin, responder: router.buildResponder(),

@@ -55,7 +55,8 @@ struct ReconcileConnection {
         var request = HTTPClientRequest(url: "http://\(address)\(path)")
         request.method = method
         request.headers.add(
-            name: DataFolderCheck.headerName, value: DataFolderCheck.word(for: dataPath))
+            name: DataFolderCheck.headerName,
+            value: DataFolderCheck.word(for: DataFolder.canonical(dataPath)))
         if method == .POST {
             request.headers.add(name: "Content-Type", value: "application/json")
             request.body = .bytes(ByteBuffer(bytes: body ?? Array("{}".utf8)))

@@ -7,13 +7,14 @@ import Hummingbird
 enum DataFolderCheck {
     static let headerName = "Tillbox-Data-Folder"
 
-    /// The folder's one absolute path, in a form that a header can hold.
+    /// A folder in a form that a header can hold.
+    ///
+    /// - Parameter path: its one absolute path, however it was spelt.
     static func word(for path: String) -> String {
-        let canonical = DataFolder.canonical(path)
-        return canonical.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed) ?? canonical
+        path.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed) ?? path
     }
 
-    /// - Parameter dataPath: the data folder of this daemon.
+    /// - Parameter dataPath: the data folder of this daemon, its one absolute path.
     /// - Throws: a problem that names both folders.
     static func check(_ request: Request, dataPath: String) throws(Problem) {
         guard let name = HTTPField.Name(headerName), let asked = request.headers[name],
@@ -21,7 +22,7 @@ enum DataFolderCheck {
         else { return }
         throw Problem(
             .conflict,
-            "the daemon that answers holds \(DataFolder.canonical(dataPath)), not "
+            "the daemon that answers holds \(dataPath), not "
                 + "\(asked.removingPercentEncoding ?? asked); set admin.port (TILLBOX_ADMIN_PORT) "
                 + "as the daemon of that folder has it, or name its folder with --data")
     }

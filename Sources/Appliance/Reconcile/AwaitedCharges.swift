@@ -35,7 +35,8 @@ struct AwaitedCharges {
     /// - Parameter dueAt: when its charge is asked for if it has not come.
     mutating func take(_ event: PaymentEvent, dueAt: Int64) {
         guard event.kind == .payment else { return }
-        if event.informedness.isFromCharge || event.card.isKnown {
+        // An intent knows neither; a charge by card the one, by any other method the other.
+        if event.card?.isEmpty == false || event.balanceTransaction?.isEmpty == false {
             waits[event.movement] = nil
             remember(event.movement)
         } else if waits[event.movement] == nil, waits.count < Self.countMax,

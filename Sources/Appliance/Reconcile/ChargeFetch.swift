@@ -24,6 +24,8 @@ struct ChargeFetch: Service {
     private static let paceMilliseconds: Int64 = 1000
     /// Longest time between two looks while something waits.
     private static let lookMillisecondsMax: Int64 = 30_000
+    /// Bytes of the log that are read at once.
+    private static let readByteCount = 1 << 20
     private static let types = ["charge.succeeded", "charge.captured"]
 
     func run() async throws {
@@ -63,7 +65,7 @@ struct ChargeFetch: Service {
         let document = JSONDocument()
         while next < topic.highWatermark {
             try Task.checkCancellation()
-            let records = try topic.read(from: next, byteCountMax: StageLimits.batchByteCount)
+            let records = try topic.read(from: next, byteCountMax: Self.readByteCount)
             guard let last = records.last else { break }
             let (now, monotonic) = (clock.now(), clock.monotonicMilliseconds())
             for stored in records {

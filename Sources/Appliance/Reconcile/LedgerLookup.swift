@@ -41,18 +41,36 @@ struct LedgerLookup: Sendable {
                 CROSS JOIN accounts a ON a.id = e.account AND \(Self.isProcessor)
                 WHERE t.movement >= ? AND t.movement < ?
                 """, keptBytes: 256)
+            let isFollowed = try Self.hasFollowers(database)
             var found: [String: LedgerMovement] = [:]
             for key in keys {
                 statement.bind(1, key)
                 if try statement.step() {
                     var movement = try Self.movement(statement)
-                    movement.amount = movement.amount &+ (try Self.sum(following: key, followers))
+                    if isFollowed {
+                        movement.amount =
+                            movement.amount &+ (try Self.sum(following: key, followers))
+                    }
                     found[key] = movement
                 }
                 statement.reset()
             }
             return found
         }
+    }
+
+    /// Whether the ledger has made any such movement: most have not, and looking for each costs.
+    private static func hasFollowers(_ database: Database) throws -> Bool {
+        let statement = try LedgerStatement(
+            database, "SELECT 1 FROM transactions WHERE movement >= ? AND movement < ? LIMIT 1")
+        for prefix in FollowingMovement.prefixes {
+            statement.bind(1, prefix)
+            // The sign after the colon.
+            statement.bind(2, prefix.dropLast() + ";")
+            defer { statement.reset() }
+            if try statement.step() { return true }
+        }
+        return false
     }
 
     private static func sum(
@@ -189,6 +207,8 @@ struct LedgerLookup: Sendable {
 /// Movements that the ledger makes of one that it holds, and that change the processor's account
 /// (docs/formats/ledger.md). The statement knows only what they come to together.
 enum FollowingMovement {
+    static let prefixes = ["capture_grown:", "refund_released:", "refund_restored:"]
+
     /// What the keys of those that may follow a movement begin with.
     static func firstKeys(of key: String) -> [String] {
         if key.hasPrefix("charge:") { return ["capture_grown:\(key)"] }

@@ -5,10 +5,14 @@ import Logging
 /// alone tells what they are: the release of an authorisation, or money that went back.
 extension ReconciliationRun {
     /// Settles refunds that stand open in the statement or wait in the ledger.
-    func settleRefunds(_ run: RunRecord) async throws {
-        try await learnPayments()
-        try await joinReleases()
-        guard records != nil else { return }
+    ///
+    /// - Parameter open: rows of refunds and failures that do not agree.
+    /// - Returns: whether rows have to be judged again.
+    func settleRefunds(_ open: [Settlement], _ run: RunRecord) async throws -> Bool {
+        let refunds = try await learnPayments(open)
+        var hasChanged = refunds != open
+        if try await joinReleases(refunds) { hasChanged = true }
+        guard records != nil else { return hasChanged }
         let waiting = try await blocking { [ledger] () throws(LedgerError) in
             try ledger.waiting()
         }
@@ -16,43 +20,47 @@ extension ReconciliationRun {
             try Task.checkCancellation()
             do {
                 try await settle(wait, run)
+                hasChanged = true
             } catch let error as StripeError where error.isOfAccount {
                 logger.warning("a refund that waits cannot be looked up", metadata: [
                     "refund": "\(wait.key)", "error": "\(error)",
                 ])
             }
         }
+        return hasChanged
     }
 
-    /// Asks for the charges of refunds and failures that the ledger does not hold.
-    private func learnPayments() async throws {
-        let unknown = try await open { settlement in
-            guard settlement.statement.payment == nil,
-                settlement.finding == .missing || settlement.finding == .otherAmount
-            else { return false }
-            if case .failedPayment(nil, _) = settlement.statement.meaning { return true }
-            return settlement.isRefund
-        }
+    /// Asks for the charges of refunds and failures where the row does not say.
+    ///
+    /// - Returns: the same rows with what is known now.
+    private func learnPayments(_ open: [Settlement]) async throws -> [Settlement] {
+        var rows = open
         var learnt: [Settlement] = []
-        for var settlement in unknown.prefix(limits.confirmCountMax) {
+        for index in rows.indices where rows[index].statement.payment == nil {
             try Task.checkCancellation()
-            guard let read = try await line(of: settlement, withSource: true)?.read,
+            guard let read = try await line(of: rows[index], withSource: true)?.read,
                 let payment = read.payment
             else { continue }
-            settlement.statement.payment = payment
-            learnt.append(settlement)
+            rows[index].statement.payment = payment
+            learnt.append(rows[index])
         }
         let found = learnt
         try await blocking { [store] () throws(LedgerError) in try store.judge(found) }
+        return rows
     }
 
     /// A capture of a part may stand in the statement as the whole and a refund of the rest: the
     /// ledger holds what was captured, and the two lines settle that together.
-    private func joinReleases() async throws {
-        let refunds = try await open { $0.isRefund && $0.statement.payment != nil }
-        guard !refunds.isEmpty else { return }
-        try await blocking { [store, ledger] () throws(LedgerError) in
-            for var refund in refunds where refund.finding == .missing || refund.heldIsZero(ledger) {
+    ///
+    /// - Returns: whether there was such a one.
+    private func joinReleases(_ open: [Settlement]) async throws -> Bool {
+        let refunds = open.filter { $0.isRefund && $0.statement.payment != nil }
+        return try await blocking { [store, ledger] () throws(LedgerError) in
+            var hasJoined = false
+            for var refund in refunds {
+                guard try refund.finding == .missing || Self.isTakenBack(refund, ledger) else {
+                    continue
+                }
                 let statement = refund.statement
                 let key = "charge:\(statement.payment ?? "")"
                 guard let held = try ledger.movements([key])[key], held.account == refund.account,
@@ -66,27 +74,19 @@ extension ReconciliationRun {
                 refund.held = held.amount
                 refund.finding = .none
                 try store.judge([refund])
+                hasJoined = true
             }
+            return hasJoined
         }
     }
 
-    /// Rows that stand open and that `isMeant`.
-    private func open(
-        _ isMeant: @escaping @Sendable (Settlement) -> Bool
-    ) async throws -> [Settlement] {
-        let limit = limits.confirmCountMax
-        return try await blocking { [store] () throws(LedgerError) in
-            var meant: [Settlement] = []
-            var place = StatementStore.OpenPlace()
-            var isMore = true
-            while isMore, meant.count < limit {
-                let chunk = try store.open(after: place, limit: ReconciliationLimits.chunkCount)
-                meant += chunk.filter(isMeant)
-                if let last = chunk.last { place = StatementStore.OpenPlace(last) }
-                isMore = chunk.count == ReconciliationLimits.chunkCount
-            }
-            return meant
-        }
+    /// Whether the ledger has taken a refund back since it booked it.
+    private static func isTakenBack(
+        _ refund: Settlement, _ ledger: LedgerLookup
+    ) throws(LedgerError) -> Bool {
+        let key = "refund:\(refund.statement.source)"
+        guard refund.finding == .otherAmount else { return false }
+        return try ledger.movements([key])[key]?.amount == .zero
     }
 }
 
@@ -215,17 +215,15 @@ extension ReconciliationRun {
 }
 
 extension Settlement {
+    /// Whether Stripe may know more of it than the line says: whose refund it is.
+    var asksForPayment: Bool {
+        guard finding == .missing || finding == .otherAmount else { return false }
+        if case .failedPayment(nil, _) = statement.meaning { return true }
+        return isRefund
+    }
+
     fileprivate var isRefund: Bool {
         let type = BalanceTransactionType(rawValue: statement.type)
         return (type == .refund || type == .paymentRefund) && statement.amount < .zero
-    }
-
-    /// Whether the ledger has taken the refund back since.
-    fileprivate func heldIsZero(_ ledger: LedgerLookup) -> Bool {
-        let key = "refund:\(statement.source)"
-        guard finding == .otherAmount, let held = try? ledger.movements([key])[key] else {
-            return false
-        }
-        return held.amount == .zero
     }
 }

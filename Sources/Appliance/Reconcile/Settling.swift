@@ -6,8 +6,9 @@ extension ReconciliationRun {
     func settle(_ id: Int64) async throws {
         guard try await record(id).state == .settling else { return }
         var left = try await judgeOpen(id)
-        try await settleRefunds(try await record(id))
-        left = try await judgeOpen(id)
+        if try await settleRefunds(left.refunds, try await record(id)) {
+            left = try await judgeOpen(id)
+        }
         while records != nil, !left.unclaimed.isEmpty {
             let before = Set(left.unclaimed.map(\.statement.id))
             try await book(left.unclaimed, for: id)
@@ -37,6 +38,8 @@ extension ReconciliationRun {
         var last: Settlement?
         /// Rows that could be booked, and that no run has appended.
         var unclaimed: [Settlement] = []
+        /// Refunds and failures that do not agree, of which Stripe may know more.
+        var refunds: [Settlement] = []
 
         mutating func add(_ settlement: Settlement) {
             count += 1
@@ -85,6 +88,8 @@ extension ReconciliationRun {
                     awaited.unclaimed.append(settlement)
                 }
             }
+            let room = limits.confirmCountMax - awaited.refunds.count
+            awaited.refunds += chunk.filter(\.asksForPayment).prefix(max(0, room))
             if let last = chunk.last { place = StatementStore.OpenPlace(last) }
             isMore = chunk.count == ReconciliationLimits.chunkCount
         }
