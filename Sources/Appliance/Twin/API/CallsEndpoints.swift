@@ -22,6 +22,7 @@ extension TwinBooks {
             return .object(.webhookEndpoint(ref))
         case (.delete, 1):
             let ref = try livingEndpoint(parts[0])
+            try parameters.finish()
             webhookEndpoints[ref].isDeleted = true
             return .deleted(id: id(ref), object: "webhook_endpoint")
         default: throw Self.unknownAddress(method, ["webhook_endpoints"] + parts)
@@ -43,7 +44,13 @@ extension TwinBooks {
             created: now, url: try parameters.requiredText("url"), secrets: [], enabledEvents: [])
         try change(&endpoint, parameters)
         guard !endpoint.enabledEvents.isEmpty else { throw parameters.missing("enabled_events") }
-        parameters.ignore("api_version", "connect")
+        if let version = try parameters.text("api_version") {
+            guard StripeNames.versions.contains(version) else {
+                throw parameters.invalid("api_version", version)
+            }
+            endpoint.apiVersion = StripeVersion(version)
+        }
+        if try parameters.bool("connect") ?? false { endpoint.hears = .connected }
         try parameters.finish()
         let ref = add(endpoint)
         var writer = JSONWriter()
@@ -75,12 +82,24 @@ extension TwinBooks {
                     + "must be provided.", parameter: "url")
         }
         if parameters.has("enabled_events") {
-            endpoint.enabledEvents = try parameters.texts("enabled_events")
+            endpoint.enabledEvents = try Self.eventTypes(parameters)
         }
         if parameters.has("description") {
             endpoint.description = try parameters.text("description")
         }
         endpoint.metadata = try parameters.metadata(endpoint.metadata)
+    }
+
+    private static func eventTypes(_ parameters: APIParameters) throws(APIRefusal) -> [String] {
+        let types = try parameters.texts("enabled_events")
+        for (place, type) in types.enumerated()
+        where type != "*" && !StripeNames.eventTypes.contains(type) {
+            throw APIRefusal(
+                message: "Invalid enabled_events[\(place)]: must be one of Stripe's event types "
+                    + "(docs.stripe.com/api/events/types), or *; it is \(type).",
+                parameter: "enabled_events[\(place)]")
+        }
+        return types
     }
 
     func write(
@@ -90,7 +109,8 @@ extension TwinBooks {
         writer.beginObject()
         writer.member("id", id(ref))
         writer.member("object", "webhook_endpoint")
-        writer.nulls("api_version", "application")
+        writer.member("api_version", endpoint.apiVersion?.text)
+        writer.nulls("application")
         writer.member("created", endpoint.created)
         writer.member("description", endpoint.description)
         writer.texts("enabled_events", endpoint.enabledEvents)

@@ -24,7 +24,8 @@ struct TwinState: Sendable {
             _ = books[0].add(
                 TwinWebhookEndpoint(
                     created: now, url: endpoint.url, secrets: endpoint.secrets,
-                    enabledEvents: endpoint.enabledEvents))
+                    enabledEvents: endpoint.enabledEvents, apiVersion: endpoint.apiVersion,
+                    hears: endpoint.hears))
         }
     }
 
@@ -43,8 +44,14 @@ struct TwinState: Sendable {
             guard !endpoint.isDeleted else { return nil }
             return TwinEndpoint(
                 id: books[0].id(ref), url: endpoint.url, secrets: endpoint.secrets,
-                enabledEvents: endpoint.enabledEvents, isEnabled: endpoint.isEnabled)
+                enabledEvents: endpoint.enabledEvents, apiVersion: endpoint.apiVersion,
+                hears: endpoint.hears, isEnabled: endpoint.isEnabled)
         }
+    }
+
+    /// The versions besides the account's own in which endpoints want to be told.
+    private var versions: Set<StripeVersion> {
+        Set(endpoints.compactMap(\.apiVersion).filter { $0 != .twin })
     }
 
     /// The place of an account's books; nil for one there is not.
@@ -67,10 +74,11 @@ struct TwinState: Sendable {
     /// Takes the events that nobody has been told yet, in the order in which they happened within
     /// each account.
     mutating func takeUntold(_ tell: (TwinEvent) -> Void) {
+        let versions = books.contains { !$0.untold.isEmpty } ? versions : []
         for place in books.indices where !books[place].untold.isEmpty {
             let books = books[place]
             for number in books.untold {
-                if let event = books.told(number) { tell(event) }
+                if let event = books.told(number, in: versions) { tell(event) }
             }
             self.books[place].untold.removeAll(keepingCapacity: true)
         }
@@ -140,7 +148,7 @@ struct TwinState: Sendable {
             let shown = key.count > 12 ? "\(key.prefix(8))****\(key.suffix(4))" : "****"
             throw APIRefusal(status: 401, message: "Invalid API Key provided: \(shown)")
         }
-        if let version = request.version, !version.isVersion {
+        if let version = request.version, StripeVersion(version) == nil {
             throw APIRefusal(message: "Invalid Stripe API version: \(version).")
         }
     }
@@ -265,12 +273,5 @@ struct TwinState: Sendable {
         var writer = JSONWriter()
         books[0].write(ref, showsSecret: true, into: &writer)
         return .written(writer.bytes, id: rest[0])
-    }
-}
-
-extension String {
-    /// A date, and since 2024 a name behind it: `2025-09-30.clover`.
-    fileprivate var isVersion: Bool {
-        wholeMatch(of: #/\d{4}-\d{2}-\d{2}(\.[a-z_]+)?(;.*)?/#) != nil
     }
 }

@@ -106,7 +106,13 @@ struct DeliveryQueue: Sendable {
     /// Puts an event on its way, if the endpoint wants its type.
     /// - Parameter now: the monotonic clock in milliseconds, as everywhere here.
     mutating func offer(_ event: TwinEvent, at now: Int64) {
-        guard endpoint.wants(event.type) else { return }
+        guard event.onlyTo ?? endpoint.id == endpoint.id,
+            endpoint.wants(event.type, account: event.account),
+            let body = event.body(in: endpoint.apiVersion)
+        else { return }
+        var event = event
+        event.body = body
+        event.bodies = [:]
         tally.add(.offered)
         let chance = chance(of: event)
         if !strikes(.loss, chance, .lost) {

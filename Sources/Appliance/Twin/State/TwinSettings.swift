@@ -41,10 +41,33 @@ struct TwinEndpoint: Hashable, Sendable {
     var secrets: [String]
     /// Event types, or `*` for all.
     var enabledEvents = ["*"]
+    /// The version whose telling it gets; nil for the account's own.
+    var apiVersion: StripeVersion?
+    var hears = Hearing.all
     var isEnabled = true
 
-    func wants(_ type: String) -> Bool {
-        isEnabled && (enabledEvents.contains("*") || enabledEvents.contains(type))
+    /// Whose events an endpoint hears of.
+    enum Hearing: String, Sendable {
+        /// The platform's own, as Stripe's endpoints do.
+        case own
+        /// Its connected accounts', as Stripe's Connect endpoints do.
+        case connected
+        /// Both: what the command line names is for whoever looks on.
+        case all
+
+        func includes(account: String?) -> Bool {
+            switch self {
+            case .own: account == nil
+            case .connected: account != nil
+            case .all: true
+            }
+        }
+    }
+
+    /// - Parameter account: the Connect account that an event happened in, nil for the platform.
+    func wants(_ type: String, account: String? = nil) -> Bool {
+        isEnabled && hears.includes(account: account)
+            && (enabledEvents.contains("*") || enabledEvents.contains(type))
     }
 }
 
@@ -58,6 +81,17 @@ struct TwinEvent: Sendable {
     var created: Int64
     /// The Connect account it happened in, nil for the platform's own.
     var account: String?
-    /// JSON, UTF-8, never changed afterwards.
+    /// JSON, UTF-8, never changed afterwards; as the account's own version of the API tells it.
     var body: [UInt8]
+    /// As other versions tell it, those that an endpoint asks for. A version that does not tell of
+    /// this at all is missing here.
+    var bodies: [StripeVersion: [UInt8]] = [:]
+    /// The only endpoint that it goes to, where somebody asked for that; nil for all that want it.
+    var onlyTo: String?
+
+    /// The telling of a version, nil for the account's own.
+    func body(in version: StripeVersion?) -> [UInt8]? {
+        guard let version, version != .twin else { return body }
+        return bodies[version]
+    }
 }
