@@ -53,6 +53,7 @@ struct Expansion: Hashable, Sendable {
     enum Kind: Sendable {
         case balance, balanceTransaction, charge, customer, dispute, event, paymentIntent
         case paymentMethod, payout, refund, other
+        case transfer, transferReversal, applicationFee, feeRefund, topUp
         /// A balance transaction's source may be any of several.
         case source
 
@@ -63,7 +64,26 @@ struct Expansion: Hashable, Sendable {
                 [
                     "balance_transaction": .balanceTransaction, "customer": .customer,
                     "payment_intent": .paymentIntent, "refunds": .refund, "dispute": .dispute,
+                    "application_fee": .applicationFee,
+                    "failure_balance_transaction": .balanceTransaction, "transfer": .transfer,
                 ]
+            case .transfer:
+                [
+                    "balance_transaction": .balanceTransaction, "reversals": .transferReversal,
+                    "source_transaction": .charge,
+                ]
+            case .transferReversal:
+                [
+                    "balance_transaction": .balanceTransaction, "source_refund": .refund,
+                    "transfer": .transfer,
+                ]
+            case .applicationFee:
+                [
+                    "balance_transaction": .balanceTransaction,
+                    "originating_transaction": .charge, "refunds": .feeRefund,
+                ]
+            case .feeRefund: ["balance_transaction": .balanceTransaction, "fee": .applicationFee]
+            case .topUp: ["balance_transaction": .balanceTransaction]
             case .customer: ["invoice_settings": .other, "default_source": .other]
             case .dispute: ["charge": .charge, "payment_intent": .paymentIntent]
             case .paymentIntent:
@@ -81,7 +101,7 @@ struct Expansion: Hashable, Sendable {
                 [
                     "balance_transaction": .balanceTransaction, "charge": .charge,
                     "failure_balance_transaction": .balanceTransaction,
-                    "payment_intent": .paymentIntent,
+                    "payment_intent": .paymentIntent, "transfer_reversal": .transferReversal,
                 ]
             case .source:
                 Kind.charge.expandable.merging(Kind.refund.expandable) { first, _ in first }

@@ -7,7 +7,8 @@ extension TwinState {
         answer.objectID = reply.id(in: books[place])
         // A caller in this process wants the id alone.
         if request.isInProcess, case .object = reply { return answer }
-        let books = books[place]
+        var books = books[place]
+        books.version = request.version.flatMap { StripeVersion($0) } ?? .twin
         var writer = JSONWriter(capacity: 4_096)
         switch reply {
         case .object(let reference):

@@ -105,6 +105,11 @@ extension TwinBooks {
         case .dispute(let ref): write(ref, disputes[ref], expansion, into: &writer)
         case .transaction(let ref): write(ref, expansion, into: &writer)
         case .payout(let ref): write(ref, payouts[ref], expansion, into: &writer)
+        case .transfer(let ref): write(ref, transfers[ref], expansion, into: &writer)
+        case .transferReversal(let ref): write(ref, expansion, into: &writer)
+        case .applicationFee(let ref): write(ref, applicationFees[ref], expansion, into: &writer)
+        case .feeRefund(let ref): write(ref, expansion, into: &writer)
+        case .topUp(let ref): write(ref, topUps[ref], expansion, into: &writer)
         case .event(let number): writer.json(eventText(number))
         case .webhookEndpoint(let ref): write(ref, into: &writer)
         }
