@@ -14,6 +14,12 @@ struct StripeVersion: Hashable, Sendable {
         self.text = text
     }
 
+    /// The version of this day, to compare others with.
+    init(year: Int, month: Int, day: Int) {
+        func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        text = "\(year)-\(two(month))-\(two(day))"
+    }
+
     private init(unchecked text: String) { self.text = text }
 }
 
