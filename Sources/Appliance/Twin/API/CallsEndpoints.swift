@@ -58,6 +58,29 @@ extension TwinBooks {
         return .written(writer.bytes, id: id(ref))
     }
 
+    /// Follows what the settings name: endpoints that they named before and no more are taken away,
+    /// one at the same address gets its secrets and types from them.
+    mutating func adopt(_ wanted: [TwinEndpoint]) {
+        var left = wanted
+        for place in 0..<webhookEndpoints.count {
+            let ref = Ref<TwinWebhookEndpoint>(place)
+            let known = webhookEndpoints[ref]
+            guard known.isOfSettings, !known.isDeleted else { continue }
+            if let match = left.firstIndex(where: { $0.url == known.url }) {
+                webhookEndpoints[ref].follow(left.remove(at: match))
+            } else {
+                webhookEndpoints[ref].isDeleted = true
+            }
+        }
+        for endpoint in left {
+            var new = TwinWebhookEndpoint(
+                created: now, url: endpoint.url, secrets: [], enabledEvents: [])
+            new.isOfSettings = true
+            new.follow(endpoint)
+            _ = add(new)
+        }
+    }
+
     /// Adds an endpoint, with a secret of its own where it has none.
     mutating func add(_ endpoint: TwinWebhookEndpoint) -> Ref<TwinWebhookEndpoint> {
         let ref = webhookEndpoints.append(endpoint)
@@ -120,5 +143,14 @@ extension TwinBooks {
         writer.member("status", endpoint.isEnabled ? "enabled" : "disabled")
         writer.member("url", endpoint.url)
         writer.endObject()
+    }
+}
+
+extension TwinWebhookEndpoint {
+    fileprivate mutating func follow(_ endpoint: TwinEndpoint) {
+        secrets = endpoint.secrets
+        enabledEvents = endpoint.enabledEvents
+        apiVersion = endpoint.apiVersion
+        hears = endpoint.hears
     }
 }

@@ -17,7 +17,9 @@ extension TwinBooks {
         }
         writer.member("created", refund.created)
         writer.member("currency", refund.currency.code)
-        writer.member("customer", charge.customer.map { id($0) })
+        write("customer", charge.customer, expansion, into: &writer) { ref, below, writer in
+            write(ref, customers[ref], below, into: &writer)
+        }
         writer.nulls("customer_account")
         let method = charge.method.map { methods[$0] }
         let isOfCard = method.map { $0.bank == nil } ?? false
@@ -41,7 +43,7 @@ extension TwinBooks {
             }
             $0.member("type", "card")
         }
-        if refund.failureTransaction != nil {
+        if refund.failureTransaction != nil || expansion["failure_balance_transaction"] != nil {
             write(
                 "failure_balance_transaction", refund.failureTransaction, expansion,
                 into: &writer
@@ -54,7 +56,9 @@ extension TwinBooks {
         write("payment_intent", charge.intent, expansion, into: &writer) { ref, below, writer in
             write(ref, intents[ref], below, into: &writer)
         }
-        writer.member("payment_method", charge.method.map { id($0) })
+        write("payment_method", charge.method, expansion, into: &writer) { ref, below, writer in
+            write(ref, methods[ref], below, into: &writer)
+        }
         writer.member("reason", refund.reason)
         writer.nulls("receipt_number")
         writer.member("source_transfer_reversal", refund.sourceReversal)
@@ -274,7 +278,12 @@ extension TwinBooks {
         writer.member("created", payout.created)
         writer.member("currency", payout.currency.code)
         writer.member("description", payout.description)
-        writer.member("destination", ids.string(.bankAccount, ObjectSerial(1)))
+        writer.key("destination")
+        if let below = expansion["destination"] {
+            writeBankAccount(below, into: &writer)
+        } else {
+            writer.string(bankAccountID)
+        }
         write("failure_balance_transaction", payout.failureTransaction, expansion, into: &writer)
         { ref, below, writer in write(ref, below, into: &writer) }
         writer.member("failure_code", payout.failureCode)
@@ -283,13 +292,17 @@ extension TwinBooks {
         writer.member("livemode", false)
         writer.fields("metadata", payout.metadata)
         writer.member("method", payout.isInstant ? "instant" : "standard")
-        writer.member("original_payout", payout.original.map { id($0) })
+        write("original_payout", payout.original, expansion, into: &writer) {
+            ref, below, writer in write(ref, payouts[ref], below, into: &writer)
+        }
         writer.nulls("payout_method")
         let reconciliation =
             payout.isAutomatic
             ? (payout.status == .pending ? "in_progress" : "completed") : "not_applicable"
         writer.member("reconciliation_status", reconciliation)
-        writer.member("reversed_by", payout.reversedBy.map { id($0) })
+        write("reversed_by", payout.reversedBy, expansion, into: &writer) { ref, below, writer in
+            write(ref, payouts[ref], below, into: &writer)
+        }
         writer.member("source_type", "card")
         writer.member("statement_descriptor", payout.statementDescriptor)
         writer.member("status", payout.status.rawValue)

@@ -23,6 +23,12 @@ struct StripeVersion: Hashable, Sendable {
     /// spring of 2020; nothing older is replayed with it.
     static let capturesAreTold = StripeVersion(unchecked: "2020-03-02")
 
+    /// The version of this day, to compare others with.
+    init(year: Int, month: Int, day: Int) {
+        func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        text = "\(year)-\(two(month))-\(two(day))"
+    }
+
     private init(unchecked text: String) { self.text = text }
 }
 

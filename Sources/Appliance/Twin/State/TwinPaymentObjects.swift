@@ -68,6 +68,8 @@ struct TwinPaymentMethod: TwinObject {
     var customer: Ref<TwinCustomer>?
     /// A method that was detached cannot be used again.
     var isDetached = false
+    /// It has paid without belonging to a customer, which it may do once.
+    var isSpent = false
     var metadata: [FormField] = []
 }
 
@@ -127,6 +129,8 @@ struct TwinPaymentIntent: TwinObject {
     var returnURL: String?
     var usesAutomaticMethods = false
     var allowsRedirects = true
+    /// Whether it was said how it may be paid, by types or by `automatic_payment_methods`.
+    var namesMethods = false
     var terms: Shared<ConnectTerms>?
     /// The card network lets it be captured in several parts, or for more than was authorised.
     var allowsMulticapture = false

@@ -9,8 +9,9 @@ struct TwinSettings: Sendable {
     }
 
     var seed: UInt64 = 1
-    /// Secret keys that the API accepts. At least one.
-    var apiKeys = ["sk_test_tillbox"]
+    /// Secret keys that the API accepts, the first of them shown. At least one. Clients want what
+    /// follows the prefix to be 24 letters and digits or more; the short one is for typing.
+    var apiKeys = ["sk_test_tillboxtillboxtillboxtillbox", "sk_test_tillbox"]
     /// Connect accounts that requests may name in `Stripe-Account`, besides those created later.
     var connectedAccounts: [String] = []
     /// Where webhooks go from the start; more can be made over the API.
@@ -25,6 +26,14 @@ struct TwinSettings: Sendable {
     var eventDays: Int64 = 30
     /// At most so many events are kept, the oldest going first, however young they are.
     var eventCountMax = 2_000_000
+
+    init() {}
+
+    /// The usual options, for the same keys and ids.
+    init(keysAndSeedOf other: TwinSettings) {
+        seed = other.seed
+        apiKeys = other.apiKeys
+    }
 
     /// The version whose object shapes the twin speaks.
     static let apiVersion = "2025-09-30.clover"

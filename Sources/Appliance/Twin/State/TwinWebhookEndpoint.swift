@@ -14,5 +14,7 @@ struct TwinWebhookEndpoint: TwinObject {
     var description: String?
     var metadata: [FormField] = []
     var isEnabled = true
+    /// It was named when the twin was started, and not made over the API.
+    var isOfSettings = false
     var isDeleted = false
 }
