@@ -50,9 +50,11 @@ extension TwinBooks {
         var intent = TwinPaymentIntent(
             created: now, amount: amount, currency: currency, details: Shared(PaymentDetails()))
         try change(&intent, parameters)
+        adoptDefaultMethods(&intent)
         let confirms = try parameters.bool("confirm") ?? false
         let order = try readMethod(parameters)
-        if confirms { try readConfirmation(&intent, parameters) }
+        if !confirms { try Self.refuseConfirmation(parameters) }
+        let rule = confirms ? try readConfirmation(&intent, parameters) : .waits
         try parameters.finish()
         if confirms, order == nil { throw Self.noMethod }
         if let order { intent.method = try method(order, for: intent.customer) }
@@ -60,7 +62,9 @@ extension TwinBooks {
         let ref = intents.append(intent)
         if let customer = intent.customer { customers[customer].intents.append(ref) }
         tell(.intentCreated, snapshot(ref))
-        if confirms, let method = intent.method { try confirm(ref, with: method) }
+        if confirms, let method = intent.method {
+            try confirm(ref, with: method, onAction: rule)
+        }
         return ref
     }
 
@@ -111,22 +115,53 @@ extension TwinBooks {
             intent.setupFutureUsage = usage
         }
         if let automatic = parameters.below("automatic_payment_methods") {
+            intent.namesMethods = true
             intent.usesAutomaticMethods = try automatic.bool("enabled") ?? false
-            intent.allowsRedirects = try automatic.text("allow_redirects") != "never"
+            let redirects = try automatic.text("allow_redirects") ?? "always"
+            guard redirects == "always" || redirects == "never" else {
+                throw automatic.invalid("allow_redirects", redirects)
+            }
+            intent.allowsRedirects = redirects == "always"
         }
-        for type in try parameters.texts("payment_method_types") where type != "card" {
+        if parameters.has("payment_method_types") { intent.namesMethods = true }
+        for type in try parameters.texts("payment_method_types")
+        where type != "card" && type != "us_bank_account" {
             throw APIRefusal(
                 message: "The payment method type provided: \(type) is invalid. The twin knows "
-                    + "cards only.", parameter: "payment_method_types")
+                    + "card and us_bank_account.", parameter: "payment_method_types")
         }
         intent.details = Shared(try readDetails(intent.details.value, parameters))
         if let own = parameters.below("twin") {
             intent.declineOrder = try own.word("decline_code")
         }
+        intent.terms = try readTerms(intent.terms, parameters, amount: intent.amount)
+        try readCardOptions(&intent, parameters)
         parameters.ignore(
-            "amount_details", "application_fee_amount", "excluded_payment_method_types",
-            "on_behalf_of", "payment_details", "payment_method_configuration",
-            "payment_method_options", "radar_options", "transfer_data")
+            "amount_details", "excluded_payment_method_types", "payment_details",
+            "payment_method_configuration", "radar_options")
+    }
+
+    /// `payment_method_options[card]`: what the card network is asked to allow. Every test card's
+    /// does, where the money is not shared with another account.
+    private func readCardOptions(
+        _ intent: inout TwinPaymentIntent, _ parameters: APIParameters
+    ) throws(APIRefusal) {
+        guard let options = parameters.below("payment_method_options") else { return }
+        options.ignore("us_bank_account", "link")
+        guard let card = options.below("card") else { return }
+        func isAsked(_ key: String) throws(APIRefusal) -> Bool? {
+            guard let answer = try card.text(key) else { return nil }
+            guard answer == "if_available" || answer == "never" else {
+                throw card.invalid(key, answer)
+            }
+            return answer == "if_available"
+        }
+        let isShared = intent.terms != nil
+        intent.allowsMulticapture =
+            try isAsked("request_multicapture").map { $0 && !isShared } ?? intent.allowsMulticapture
+        intent.allowsOvercapture =
+            try isAsked("request_overcapture").map { $0 && !isShared } ?? intent.allowsOvercapture
+        card.tree.markRead()
     }
 
     /// What is copied into the charge.
@@ -147,14 +182,56 @@ extension TwinBooks {
         return details
     }
 
+    /// - Returns: what is to happen where the customer would have to act.
     private func readConfirmation(
         _ intent: inout TwinPaymentIntent, _ parameters: APIParameters
-    ) throws(APIRefusal) {
+    ) throws(APIRefusal) -> ActionRule {
         intent.returnURL = try parameters.text("return_url") ?? intent.returnURL
-        parameters.ignore(
-            "confirmation_token", "error_on_requires_action", "mandate", "mandate_data",
-            "off_session", "use_stripe_sdk")
+        let usesSDK = try parameters.bool("use_stripe_sdk") ?? false
+        let fails = try parameters.bool("error_on_requires_action") ?? false
+        let isOffSession = try readOffSession(parameters)
+        parameters.ignore("confirmation_token", "mandate", "mandate_data")
+        if intent.usesAutomaticMethods, intent.allowsRedirects, intent.returnURL == nil, !usesSDK {
+            throw Self.noReturnURL
+        }
+        return fails ? .fails : isOffSession ? .declines : .waits
     }
+
+    /// `true` or `false`, and what was said before 2019: whether it is one of a series.
+    private func readOffSession(_ parameters: APIParameters) throws(APIRefusal) -> Bool {
+        let text = try parameters.text("off_session")
+        if text == "one_off" || text == "recurring" { return true }
+        return try parameters.bool("off_session") ?? false
+    }
+
+    /// What only a confirmation may say.
+    private static func refuseConfirmation(_ parameters: APIParameters) throws(APIRefusal) {
+        for name in ["error_on_requires_action", "off_session", "return_url"]
+        where try parameters.text(name) != nil {
+            throw APIRefusal(
+                message: "You can only provide `\(name)` when `confirm` is `true`.",
+                parameter: name)
+        }
+    }
+
+    /// Since version 2023-08-16 an intent that does not say how it may be paid takes what the
+    /// Dashboard has switched on. A caller that names no version is asked for nothing new.
+    private func adoptDefaultMethods(_ intent: inout TwinPaymentIntent) {
+        guard !intent.namesMethods, let callerVersion, callerVersion >= Self.automaticSince else {
+            return
+        }
+        intent.usesAutomaticMethods = true
+    }
+
+    private static let automaticSince = StripeVersion(year: 2023, month: 8, day: 16)
+
+    private static let noReturnURL = APIRefusal(
+        message: "This PaymentIntent is configured to accept payment methods enabled in your "
+            + "Dashboard. Because some of these payment methods might redirect your customer off "
+            + "of your page, you must provide a `return_url`. If you don't want to accept "
+            + "redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` "
+            + "and `automatic_payment_methods[allow_redirects]` to `never` when creating Setup "
+            + "Intents and Payment Intents.", parameter: "return_url")
 
     // MARK: Payment methods
 
@@ -186,12 +263,7 @@ extension TwinBooks {
     private func check(
         _ ref: Ref<TwinPaymentMethod>, for customer: Ref<TwinCustomer>?
     ) throws(APIRefusal) {
-        guard !methods[ref].isDetached else {
-            throw APIRefusal(
-                message: "The provided PaymentMethod was detached from a Customer. To use it "
-                    + "again, you must attach it to a Customer first.",
-                parameter: "payment_method")
-        }
+        try checkUsable(ref)
         guard let owner = methods[ref].customer, owner != customer else { return }
         throw APIRefusal(
             message: customer == nil
@@ -218,14 +290,15 @@ extension TwinBooks {
             to: "confirm")
         var intent = intents[ref]
         try change(&intent, parameters)
-        try readConfirmation(&intent, parameters)
+        let rule = try readConfirmation(&intent, parameters)
         let order = try readMethod(parameters)
         parameters.ignore("client_secret")
         try parameters.finish()
         if let order { intent.method = try method(order, for: intent.customer) }
         guard let method = intent.method else { throw Self.noMethod }
+        try check(method, for: intent.customer)
         intents[ref] = intent
-        try confirm(ref, with: method)
+        try confirm(ref, with: method, onAction: rule)
     }
 
     private mutating func captureIntent(
@@ -235,12 +308,17 @@ extension TwinBooks {
         let intent = intents[ref]
         let given = try parameters.amount("amount_to_capture", in: intent.currency)
         let amount = given ?? intent.amountCapturable
-        intents[ref].details = Shared(try readDetails(intent.details.value, parameters))
-        parameters.ignore(
-            "amount_details", "application_fee_amount", "final_capture", "payment_details",
-            "transfer_data")
+        let details = try readDetails(intent.details.value, parameters)
+        let terms = try readTerms(intent.terms, parameters, amount: amount)
+        let isFinal = try parameters.bool("final_capture") ?? true
+        parameters.ignore("amount_details", "payment_details")
         try parameters.finish()
-        guard amount <= intent.amountCapturable else {
+        guard isFinal || intent.allowsMulticapture else {
+            throw APIRefusal(
+                message: "You cannot set final_capture to false: multicapture is not available "
+                    + "for this payment.", parameter: "final_capture")
+        }
+        guard amount <= intent.capturableMax else {
             throw APIRefusal(
                 code: "amount_too_large",
                 message: "The remaining amount available to capture for this PaymentIntent is "
@@ -248,7 +326,9 @@ extension TwinBooks {
                     + "tried to capture \(intent.currency.display(MinorUnits(amount))).",
                 parameter: "amount_to_capture")
         }
-        capture(ref, amount: amount)
+        intents[ref].details = Shared(details)
+        intents[ref].terms = terms
+        capture(ref, amount: amount, isFinal: isFinal || amount >= intent.amountCapturable)
     }
 
     private mutating func cancelIntent(

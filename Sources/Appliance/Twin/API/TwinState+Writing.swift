@@ -7,7 +7,8 @@ extension TwinState {
         answer.objectID = reply.id(in: books[place])
         // A caller in this process wants the id alone.
         if request.isInProcess, case .object = reply { return answer }
-        let books = books[place]
+        var books = books[place]
+        books.version = request.version.flatMap { StripeVersion($0) } ?? .twin
         var writer = JSONWriter(capacity: 4_096)
         switch reply {
         case .object(let reference):
@@ -30,8 +31,12 @@ extension TwinState {
             writer.member("object", object)
             writer.member("deleted", true)
             writer.endObject()
-        case .balance: books.writeBalance(books.balanceLines, into: &writer)
-        case .account: books.writeAccount(into: &writer)
+        case .balance:
+            _ = try Expansion(paths, of: .balance, inList: false)
+            books.writeBalance(books.balanceLines, into: &writer)
+        case .account:
+            _ = try Expansion(paths, of: .account, inList: false)
+            books.writeAccount(into: &writer)
         case .written(let text, _): writer.json(text)
         }
         answer.body = writer.bytes

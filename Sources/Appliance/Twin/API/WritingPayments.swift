@@ -1,7 +1,8 @@
 /// Customers, payment methods, payment intents and charges as Stripe's API writes them.
 extension TwinBooks {
     func write(
-        _ ref: Ref<TwinCustomer>, _ customer: TwinCustomer, into writer: inout JSONWriter
+        _ ref: Ref<TwinCustomer>, _ customer: TwinCustomer, _ expansion: Expansion = .none,
+        into writer: inout JSONWriter
     ) {
         writer.beginObject()
         writer.member("id", id(ref))
@@ -24,7 +25,10 @@ extension TwinBooks {
         writer.member("invoice_prefix", String(id(ref).suffix(8)).uppercased())
         writer.object("invoice_settings") {
             $0.nulls("custom_fields")
-            $0.member("default_payment_method", customer.defaultMethod.map { id($0) })
+            let below = expansion.below("invoice_settings")
+            write("default_payment_method", customer.defaultMethod, below, into: &$0) {
+                ref, below, writer in write(ref, methods[ref], below, into: &writer)
+            }
             $0.nulls("footer", "rendering_options")
         }
         writer.member("livemode", false)
@@ -36,7 +40,23 @@ extension TwinBooks {
         writer.shipping(customer.shipping)
         writer.member("tax_exempt", "none")
         writer.nulls("test_clock")
+        writeIncluded(in: customer, of: ref, expansion, into: &writer)
         writer.endObject()
+    }
+
+    /// What Stripe shows of a customer only where it is asked for. None of it is ever anything here.
+    private func writeIncluded(
+        in customer: TwinCustomer, of ref: Ref<TwinCustomer>, _ expansion: Expansion,
+        into writer: inout JSONWriter
+    ) {
+        for name in ["sources", "subscriptions", "tax_ids"] where expansion[name] != nil {
+            writer.key(named: name)
+            writer.list(url: "/v1/customers/\(id(ref))/\(name)")
+        }
+        for name in ["cash_balance", "tax"] where expansion[name] != nil {
+            writer.key(named: name)
+            writer.null()
+        }
     }
 
     func write(
@@ -48,6 +68,10 @@ extension TwinBooks {
         writer.member("object", "payment_method")
         writer.member("allow_redisplay", "unspecified")
         writer.billing(method.billing.value)
+        if let bank = method.bank {
+            writeBank(bank, into: &writer)
+            return writeEnd(of: method, expansion, into: &writer)
+        }
         writer.object("card") {
             $0.member("brand", method.card.brand)
             writeChecks(method.card, into: &$0)
@@ -67,14 +91,20 @@ extension TwinBooks {
             $0.object("three_d_secure_usage") { $0.member("supported", true) }
             $0.nulls("wallet")
         }
+        writeEnd(of: method, expansion, into: &writer)
+    }
+
+    private func writeEnd(
+        of method: TwinPaymentMethod, _ expansion: Expansion, into writer: inout JSONWriter
+    ) {
         writer.member("created", method.created)
-        write("customer", method.customer, expansion, into: &writer) { ref, _, writer in
-            write(ref, customers[ref], into: &writer)
+        write("customer", method.customer, expansion, into: &writer) { ref, below, writer in
+            write(ref, customers[ref], below, into: &writer)
         }
         writer.nulls("customer_account")
         writer.member("livemode", false)
         writer.fields("metadata", method.metadata)
-        writer.member("type", "card")
+        writer.member("type", method.bank == nil ? "card" : "us_bank_account")
         writer.endObject()
     }
 
@@ -104,39 +134,45 @@ extension TwinBooks {
         writer.member("object", "payment_intent")
         writer.member("amount", intent.amount)
         writer.member("amount_capturable", intent.amountCapturable)
-        writer.object("amount_details") { $0.emptyObject("tip") }
+        writer.object("amount_details") {
+            if expansion.below("amount_details")["line_items"] != nil {
+                $0.key("line_items")
+                $0.list(url: "/v1/payment_intents/\(id(ref))/amount_details_line_items")
+            }
+            $0.emptyObject("tip")
+        }
         writer.member("amount_received", intent.amountReceived)
-        writer.nulls("application", "application_fee_amount")
+        writer.nulls("application")
+        writer.member("application_fee_amount", intent.terms?.value.applicationFee)
         writeAutomaticMethods(intent, into: &writer)
         writer.member("canceled_at", intent.canceledAt)
-        writer.member("cancellation_reason", intent.cancellationReason)
+        writer.member("cancellation_reason", cancellationReason(of: intent))
         writer.member("capture_method", intent.captureMethod.rawValue)
         writer.member("client_secret", clientSecret(of: ref))
         writer.member("confirmation_method", intent.confirmsManually ? "manual" : "automatic")
         writer.member("created", intent.created)
         writer.member("currency", intent.currency.code)
-        write("customer", intent.customer, expansion, into: &writer) { ref, _, writer in
-            write(ref, customers[ref], into: &writer)
+        write("customer", intent.customer, expansion, into: &writer) { ref, below, writer in
+            write(ref, customers[ref], below, into: &writer)
         }
         writer.nulls("customer_account")
         writer.member("description", details.description)
         writer.nulls("excluded_payment_method_types")
         writer.key("last_payment_error")
         writeLastError(of: intent, into: &writer)
-        write("latest_charge", intent.latestCharge, expansion, into: &writer) {
-            ref, below, writer in write(ref, charges[ref], below, into: &writer)
-        }
+        writeCharges(ref, intent, expansion, into: &writer)
         writer.member("livemode", false)
         writer.object("managed_payments") { $0.member("enabled", false) }
         writer.fields("metadata", details.metadata)
         writeNextAction(ref, intent, into: &writer)
-        writer.nulls("on_behalf_of")
+        writer.member("on_behalf_of", intent.terms?.value.onBehalfOf)
         write("payment_method", intent.method, expansion, into: &writer) { ref, below, writer in
             write(ref, methods[ref], below, into: &writer)
         }
         writer.nulls("payment_method_configuration_details")
         writeMethodOptions(into: &writer)
-        writer.texts("payment_method_types", ["card"])
+        let isDebit = intent.method.map { methods[$0].bank != nil } ?? false
+        writer.texts("payment_method_types", [isDebit ? "us_bank_account" : "card"])
         writer.nulls("processing")
         writer.member("receipt_email", details.receiptEmail)
         writer.nulls("review")
@@ -146,7 +182,7 @@ extension TwinBooks {
         writer.member("statement_descriptor", details.statementDescriptor)
         writer.member("statement_descriptor_suffix", details.statementDescriptorSuffix)
         writer.member("status", intent.status.rawValue)
-        writer.nulls("transfer_data")
+        writer.transferData(intent.terms?.value)
         writer.member("transfer_group", details.transferGroup)
         writer.endObject()
     }
@@ -199,21 +235,22 @@ extension TwinBooks {
     private func writeLastError(
         of intent: TwinPaymentIntent, into writer: inout JSONWriter
     ) {
-        guard let failure = intent.failure else { return writer.null() }
+        guard let failure = intent.failure else {
+            return writeDebitError(of: intent, into: &writer)
+        }
         writer.beginObject()
-        let isUnauthenticated = failure == .authenticationRequired
+        let isUnauthenticated = failure == .authenticationFailed
         if !isUnauthenticated {
             writer.member("advice_code", failure.adviceCode)
-            writer.member("charge", intent.latestCharge.map { id($0) })
+            // Where nobody asked the bank there is no charge of this attempt.
+            let hasCharge = failure != .authenticationNotHandled
+            writer.member("charge", hasCharge ? intent.latestCharge.map { id($0) } : nil)
         }
-        let code = isUnauthenticated ? "payment_intent_authentication_failure" : failure.errorCode
+        let code = failure.errorCode
         writer.member("code", code)
         if !isUnauthenticated { writer.member("decline_code", failure.declineCode) }
         writer.member("doc_url", "https://docs.stripe.com/error-codes/\(code.dashed)")
-        writer.member(
-            "message",
-            isUnauthenticated
-                ? "The provided PaymentMethod has failed authentication." : failure.message)
+        writer.member("message", failure.message)
         if let method = intent.failedMethod {
             writer.key("payment_method")
             write(method, methods[method], into: &writer)

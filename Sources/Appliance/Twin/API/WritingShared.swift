@@ -97,7 +97,7 @@ extension TwinBooks {
         _ reference: ObjectReference, _ expansion: Expansion, into writer: inout JSONWriter
     ) {
         switch reference {
-        case .customer(let ref): write(ref, customers[ref], into: &writer)
+        case .customer(let ref): write(ref, customers[ref], expansion, into: &writer)
         case .paymentMethod(let ref): write(ref, methods[ref], expansion, into: &writer)
         case .paymentIntent(let ref): write(ref, intents[ref], expansion, into: &writer)
         case .charge(let ref): write(ref, charges[ref], expansion, into: &writer)
@@ -105,6 +105,11 @@ extension TwinBooks {
         case .dispute(let ref): write(ref, disputes[ref], expansion, into: &writer)
         case .transaction(let ref): write(ref, expansion, into: &writer)
         case .payout(let ref): write(ref, payouts[ref], expansion, into: &writer)
+        case .transfer(let ref): write(ref, transfers[ref], expansion, into: &writer)
+        case .transferReversal(let ref): write(ref, expansion, into: &writer)
+        case .applicationFee(let ref): write(ref, applicationFees[ref], expansion, into: &writer)
+        case .feeRefund(let ref): write(ref, expansion, into: &writer)
+        case .topUp(let ref): write(ref, topUps[ref], expansion, into: &writer)
         case .event(let number): writer.json(eventText(number))
         case .webhookEndpoint(let ref): write(ref, into: &writer)
         }

@@ -1,3 +1,13 @@
+/// What is to become of a payment that asks its customer to act.
+enum ActionRule: Sendable {
+    /// It waits for the customer.
+    case waits
+    /// Nobody is there: the bank declines (`off_session`).
+    case declines
+    /// Nobody could act: it fails before the bank is asked (`error_on_requires_action`).
+    case fails
+}
+
 /// Payment intents and their charges.
 extension TwinBooks {
     /// Attempts the payment.
@@ -5,7 +15,7 @@ extension TwinBooks {
     /// - Throws: a card error where the card declines; the attempt has been noted by then.
     mutating func confirm(
         _ ref: Ref<TwinPaymentIntent>, with method: Ref<TwinPaymentMethod>,
-        isAuthenticated: Bool = false
+        isAuthenticated: Bool = false, onAction: ActionRule = .waits
     ) throws(APIRefusal) {
         intents[ref].method = method
         let card = methods[method].card
@@ -15,7 +25,14 @@ extension TwinBooks {
         case .declinesOnceAttached where methods[method].customer != nil:
             decline = decline ?? .genericDecline
         case .authenticates(let then) where decline == nil:
-            guard isAuthenticated else { return requireAction(ref) }
+            guard isAuthenticated else {
+                switch onAction {
+                case .waits: return requireAction(ref)
+                case .fails: throw failUnasked(ref)
+                case .declines: try fail(ref, .authenticationRequired, isAuthenticated: false)
+                }
+                return
+            }
             decline = then
         default: break
         }
@@ -33,8 +50,19 @@ extension TwinBooks {
 
     /// The customer did not pass 3-D Secure.
     mutating func failAuthentication(_ ref: Ref<TwinPaymentIntent>) {
+        failWithoutCharge(ref, .authenticationFailed)
+    }
+
+    private mutating func failUnasked(_ ref: Ref<TwinPaymentIntent>) -> APIRefusal {
+        failWithoutCharge(ref, .authenticationNotHandled)
+        return cardError(.authenticationNotHandled, charge: nil, intent: id(ref))
+    }
+
+    private mutating func failWithoutCharge(
+        _ ref: Ref<TwinPaymentIntent>, _ decline: DeclineCode
+    ) {
         intents[ref].status = .requiresPaymentMethod
-        intents[ref].failure = .authenticationRequired
+        intents[ref].failure = decline
         intents[ref].failedMethod = intents[ref].method
         intents[ref].method = nil
         tell(.intentFailed, snapshot(ref))
@@ -71,8 +99,9 @@ extension TwinBooks {
         let charge = addCharge(
             TwinCharge(
                 created: now, amount: intent.amount, currency: intent.currency, failure: failure,
-                isAuthenticated: isAuthenticated, intent: ref, customer: intent.customer,
-                method: method, billing: methods[method].billing, details: intent.details))
+                isPayment: methods[method].bank != nil, isAuthenticated: isAuthenticated,
+                intent: ref, customer: intent.customer, method: method,
+                billing: methods[method].billing, details: intent.details, terms: intent.terms))
         if let latest = intent.latestCharge { intents[ref].earlierCharges.append(latest) }
         intents[ref].latestCharge = charge
         return charge
@@ -89,19 +118,27 @@ extension TwinBooks {
         intents[ref].failure = nil
         intents[ref].failedMethod = nil
         let amount = intents[ref].amount
+        if let bank = intents[ref].method.flatMap({ methods[$0].bank }) {
+            beginDebit(charge, of: bank)
+            attachForFutureUse(ref)
+            return spend(ref)
+        }
         switch intents[ref].captureMethod {
         case .manual:
             intents[ref].status = .requiresCapture
             intents[ref].amountCapturable = amount
+            agenda.add(.authorisationExpires(charge), at: now + Self.authorisationSeconds)
             tell(.chargeSucceeded, snapshot(charge))
             tell(.intentCapturable, snapshot(ref))
         case .automatic:
             take(amount, charge)
+            passOn(charge, captured: amount)
             intents[ref].receive(amount)
             tell(.chargeSucceeded, snapshot(charge))
             tell(.intentSucceeded, snapshot(ref))
         case .automaticAsync:
             take(amount, charge)
+            passOn(charge, captured: amount)
             intents[ref].receive(amount)
             var unsettled = charges[charge]
             unsettled.transaction = nil
@@ -112,7 +149,14 @@ extension TwinBooks {
             }
         }
         attachForFutureUse(ref)
+        spend(ref)
         if intents[ref].captureMethod != .manual { dispute(asTestCard: charge) }
+    }
+
+    /// A payment method that is attached to nobody is good for one payment.
+    private mutating func spend(_ ref: Ref<TwinPaymentIntent>) {
+        guard let method = intents[ref].method, methods[method].customer == nil else { return }
+        methods[method].isSpent = true
     }
 
     /// Takes the whole of a payment that was made in bulk.
@@ -131,40 +175,72 @@ extension TwinBooks {
         attach(method, to: customer)
     }
 
-    /// Captures `amount` of a charge, and books it.
-    private mutating func take(_ amount: Int64, _ ref: Ref<TwinCharge>) {
+    /// Captures `amount` of a charge, and books it. What was captured before stays.
+    mutating func take(_ amount: Int64, _ ref: Ref<TwinCharge>) {
         let charge = charges[ref]
-        let bypasses = methods[charge.method].card.behaviour == .bypassesPending
+        let fee =
+            charge.isPayment
+            ? settings.fees.debit(amount, in: charge.currency)
+            : settings.fees.payment(amount, in: charge.currency)
+        let earned = earned(with: ref, capturing: amount)
         let transaction = book(
-            .charge, amount, fee: settings.fees.payment(amount, in: charge.currency),
+            charge.isPayment ? .payment : .charge, amount, fee: min(amount, fee + earned),
             charge.currency, from: .charge(ref),
-            availableOn: availability(bypassesPending: bypasses))
+            availableOn: availability(bypassesPending: behaviour(of: ref) == .bypassesPending))
+        transactions[transaction].applicationFee = earned
         settle(transaction)
         charges[ref].isCaptured = true
-        charges[ref].amountCaptured = amount
-        charges[ref].transaction = transaction
+        charges[ref].amountCaptured += amount
+        if charge.transaction == nil {
+            charges[ref].transaction = transaction
+        } else {
+            furtherOfSources.append(transaction)
+        }
+    }
+
+    /// What the charge's card does besides paying.
+    func behaviour(of ref: Ref<TwinCharge>) -> TestCard.Behaviour {
+        charges[ref].method.map { methods[$0].card.behaviour } ?? .succeeds
     }
 
     /// Takes an authorised payment, or part of it; the rest is released.
-    mutating func capture(_ ref: Ref<TwinPaymentIntent>, amount: Int64) {
+    ///
+    /// - Parameter isFinal: whether nothing more will be captured.
+    mutating func capture(
+        _ ref: Ref<TwinPaymentIntent>, amount: Int64, isFinal: Bool = true
+    ) {
         guard let charge = intents[ref].latestCharge else {
             preconditionFailure("\(id(ref)) is captured without a charge")
         }
+        let before = charges[charge]
+        charges[charge].terms = intents[ref].terms
         take(amount, charge)
-        intents[ref].receive(amount)
-        tell(.chargeCaptured, snapshot(charge)) {
-            $0.member("amount_captured", 0)
-            $0.member("balance_transaction", nil as String?)
-            $0.member("captured", false)
+        passOn(charge, captured: amount)
+        let taken = charges[charge].amountCaptured
+        if isFinal {
+            release(charge)
+            intents[ref].receive(taken)
+        } else {
+            intents[ref].amountReceived = taken
+            intents[ref].amountCapturable = max(0, intents[ref].amount - taken)
         }
-        tell(.intentSucceeded, snapshot(ref))
+        tell(.chargeCaptured, snapshot(charge)) {
+            $0.member("amount_captured", before.amountCaptured)
+            if before.transaction == nil { $0.member("balance_transaction", nil as String?) }
+            if !before.isCaptured { $0.member("captured", false) }
+        }
+        tellRelease(of: charge)
+        tell(isFinal ? .intentSucceeded : .intentCapturable, snapshot(ref))
         dispute(asTestCard: charge)
     }
 
     /// Takes a charge that was made without a payment intent.
     mutating func capture(_ ref: Ref<TwinCharge>, amount: Int64) {
         take(amount, ref)
+        passOn(ref, captured: amount)
+        release(ref)
         tell(.chargeCaptured, snapshot(ref)) { $0.member("captured", false) }
+        tellRelease(of: ref)
         dispute(asTestCard: ref)
     }
 
@@ -175,7 +251,7 @@ extension TwinBooks {
         _ charge: TwinCharge, captures: Bool
     ) throws(APIRefusal) -> Ref<TwinCharge> {
         var charge = charge
-        switch methods[charge.method].card.behaviour {
+        switch charge.method.map({ methods[$0].card.behaviour }) ?? .succeeds {
         case .declines(let code): charge.failure = code
         case .declinesOnceAttached: charge.failure = .genericDecline
         case .authenticates: charge.failure = .authenticationRequired
@@ -186,7 +262,17 @@ extension TwinBooks {
             tell(.chargeFailed, snapshot(ref))
             throw cardError(decline, charge: id(ref), intent: nil)
         }
-        if captures { take(charge.amount, ref) }
+        if let bank = charge.method.flatMap({ methods[$0].bank }) {
+            charges[ref].isPayment = true
+            beginDebit(ref, of: bank)
+            return ref
+        }
+        if captures {
+            take(charge.amount, ref)
+            passOn(ref, captured: charge.amount)
+        } else {
+            agenda.add(.authorisationExpires(ref), at: now + Self.authorisationSeconds)
+        }
         tell(.chargeSucceeded, snapshot(ref))
         if captures { dispute(asTestCard: ref) }
         return ref
@@ -194,11 +280,12 @@ extension TwinBooks {
 
     mutating func cancel(_ ref: Ref<TwinPaymentIntent>, reason: String?) {
         if intents[ref].status == .requiresCapture, let charge = intents[ref].latestCharge {
-            charges[charge].isReleased = true
-            charges[charge].amountRefunded = charges[charge].amount
-            tell(.chargeRefunded, snapshot(charge)) {
-                $0.member("amount_refunded", 0)
-                $0.member("refunded", false)
+            release(charge)
+            tellRelease(of: charge)
+            // What was captured before stays, and is all there will be.
+            if charges[charge].isCaptured {
+                intents[ref].receive(charges[charge].amountCaptured)
+                return tell(.intentSucceeded, snapshot(ref))
             }
         }
         intents[ref].status = .canceled
@@ -227,7 +314,7 @@ extension TwinBooks {
 }
 
 extension TwinPaymentIntent {
-    fileprivate mutating func receive(_ amount: Int64) {
+    mutating func receive(_ amount: Int64) {
         status = .succeeded
         amountReceived = amount
         amountCapturable = 0
