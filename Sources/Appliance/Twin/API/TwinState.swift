@@ -66,7 +66,7 @@ struct TwinState: Sendable {
 
     /// The place of an account's books; nil for one there is not.
     func place(of account: String?) -> Int? {
-        guard let account else { return 0 }
+        guard let account, account != books[0].accountID else { return 0 }
         return placeOfAccount[account]
     }
 
@@ -272,7 +272,15 @@ struct TwinState: Sendable {
             parameters.tree.markRead()
             account = books[0].ids.string(.account, ObjectSerial(UInt64(books.count)))
             open(account, now: now)
-        case (.get, 1): account = rest[0]
+        case (.get, 0):
+            _ = try books[0].pageLimit(parameters)
+            parameters.ignore("created", "starting_after", "ending_before")
+            var writer = JSONWriter()
+            writer.list(url: "/v1/accounts") {
+                for books in books.dropFirst() { books.writeAccount(into: &$0) }
+            }
+            return .written(writer.bytes, id: nil)
+        case (.get, 1): account = rest[0] == books[0].accountID ? "" : rest[0]
         case (_, 2...3) where rest[1] == "external_accounts":
             guard let place = place(of: rest[0] == books[0].accountID ? nil : rest[0]) else {
                 throw TwinBooks.noSuch("account", rest[0], parameter: "account", status: 404)
@@ -281,7 +289,7 @@ struct TwinState: Sendable {
                 method, Array(rest.dropFirst(2)), parameters)
         default: throw TwinBooks.unknownAddress(method, ["accounts"] + rest)
         }
-        guard let place = placeOfAccount[account] else {
+        guard let place = account.isEmpty ? 0 : placeOfAccount[account] else {
             throw TwinBooks.noSuch("account", account, parameter: "account", status: 404)
         }
         var writer = JSONWriter()

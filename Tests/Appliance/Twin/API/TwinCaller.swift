@@ -58,19 +58,21 @@ final class TwinCaller: Sendable {
     }
 
     func post(
-        _ path: String, _ form: String = "", idempotency: String? = nil, account: String? = nil
+        _ path: String, _ form: String = "", idempotency: String? = nil, account: String? = nil,
+        version: String? = nil
     ) -> Answer {
-        call(.post, path, form, idempotency: idempotency, account: account)
+        call(.post, path, form, idempotency: idempotency, account: account, version: version)
     }
 
     func call(
         _ method: APIRequest.Method, _ path: String, _ form: String,
-        key: String? = "sk_test_tillbox", idempotency: String? = nil, account: String? = nil
+        key: String? = "sk_test_tillbox", idempotency: String? = nil, account: String? = nil,
+        version: String? = nil
     ) -> Answer {
         let answer = twin.handle(
             APIRequest(
                 method: method, path: path, fields: FormCoding.decode(form), apiKey: key,
-                idempotencyKey: idempotency, account: account))
+                idempotencyKey: idempotency, account: account, version: version))
         return Answer(status: answer.status, json: Self.parse(answer.body), raw: answer)
     }
 
