@@ -5,7 +5,7 @@ import Foundation
 struct LedgerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ledger", abstract: "Look into the ledger: balances, transactions, proof.",
-        subcommands: [Balances.self, Show.self, Verify.self])
+        subcommands: [Balances.self, Show.self, Waiting.self, Verify.self])
 
     /// Where the ledger is, and whether a program reads the answer.
     struct Options: ParsableArguments {

@@ -40,8 +40,30 @@ struct HealthRoutes: Sendable {
                     writer.key(named: name.label)
                     writer.int(Int64(counters[name]))
                 }
+                writer.key("waiting")
+                writer.int(Int64(counters.waiting.load(ordering: .relaxed)))
+                writer.key("by_api_version")
+                Self.write(counters.shapes.byVersion, into: &writer)
+                writer.key("by_type")
+                Self.write(counters.shapes.byType, into: &writer)
             }
         }
         return router
+    }
+
+    /// How many events came so, and how many of them were ignored or refused.
+    private static func write(
+        _ tallies: [String: ShapeCounters.Tally], into writer: inout JSONWriter
+    ) {
+        writer.beginObject()
+        for (label, tally) in tallies.sorted(by: { $0.key < $1.key }) {
+            writer.key(named: label)
+            writer.beginObject()
+            writer.member("events", Int64(tally.events))
+            writer.member("ignored", Int64(tally.ignored))
+            writer.member("refused", Int64(tally.refused))
+            writer.endObject()
+        }
+        writer.endObject()
     }
 }

@@ -12,6 +12,9 @@ struct FeatureEngine: Sendable {
         case score(FeatureVector, isRescore: Bool)
         /// The movement has been observed with at least as much knowledge: nothing to do.
         case alreadyScored
+        /// The movement has been observed, in another currency or as another's: not for scoring to
+        /// decide, and nothing is counted.
+        case conflicting
         /// Whatever there was to count is counted. The kind bears no risk.
         case counted
         /// A payment, but nobody to compare it with.
@@ -55,8 +58,7 @@ struct FeatureEngine: Sendable {
         case .disputeOpened:
             observeDispute(event)
             return .counted
-        case .refund, .refundFailed, .disputeWithdrawn, .disputeReinstated, .disputeClosed,
-            .payout, .payoutFailed, .fee:
+        default:
             return .counted
         }
     }
@@ -66,14 +68,23 @@ struct FeatureEngine: Sendable {
     private mutating func observePayment(_ event: PaymentEvent) -> Observation {
         let rank = event.informedness.rank
         let (slot, isNew) = admitMovement(event.movement, rank: rank)
-        if !isNew, rank <= movements[slot].rank { return .alreadyScored }
+        let parties = event.partiesDigest
+        if isNew { movements[slot].parties = parties }
+        guard movements[slot].parties == parties else { return .conflicting }
+        let hasGrown = movements[slot].grow(to: event.amount.rawValue)
+        if !isNew, rank <= movements[slot].rank {
+            guard hasGrown else { return .alreadyScored }
+            // More is captured than was known: judged again, by what was known of it.
+            guard let vector = movements[slot].vector else { return .missing(.noIdentity) }
+            return .score(vector, isRescore: true)
+        }
         let time = Self.time(of: event)
         let risk = merchantRisk(event, at: time, movement: slot)
         movements[slot].rank = rank
 
         guard let identity = event.identity else {
-            // A better informed event that still names nobody changes nothing.
-            return isNew ? .missing(.noIdentity) : .alreadyScored
+            // A better informed event that still names nobody changes nothing but the amount.
+            return isNew || hasGrown ? .missing(.noIdentity) : .alreadyScored
         }
         let customer = admitCustomer(identity)
         if movements[slot].isCountedForIdentity {

@@ -4,7 +4,7 @@ internal import AppendLog
 //
 //   bytes  content
 //   4      `TBFS`
-//   2      version, 1
+//   2      version, 2
 //   2      0
 //   8      position: the log offset after which this was the state, as the caller gave it
 //   4 × 3  numbers of customers, merchants, movements
@@ -16,7 +16,7 @@ internal import AppendLog
 
 extension FeatureEngine {
     private static let magic: [UInt8] = Array("TBFS".utf8)
-    private static let version: UInt16 = 1
+    private static let version: UInt16 = 2
     private static let headerBytes = 28
     private static let checksumBytes = 4
 
@@ -209,8 +209,9 @@ extension MerchantDays {
 
 // A movement: name; rank (1); flags (1): 1 counted for the identity, 2 counted for the merchant,
 // 4 device known, 8 countries known, 16 review open; verdict (1): 0 none, else 1 + its place in
-// not_scored, approve, manual_review, block; and, if counted for the identity, the vector's
-// instant (8) and its eight values (4 each).
+// not_scored, approve, manual_review, block; the largest amount told (8); the digest of currency,
+// account and merchant (8); and, if counted for the identity, the vector's instant (8) and its
+// eight values (4 each).
 extension MovementState {
     private static let verdicts: [Verdict] = [.notScored, .approve, .manualReview, .block]
 
@@ -223,6 +224,8 @@ extension MovementState {
             flags.reversed().reduce(UInt8(0)) { bits, flag in bits << 1 | (flag ? 1 : 0) })
         writer.append(
             verdict.flatMap { Self.verdicts.firstIndex(of: $0) }.map { UInt8($0 + 1) } ?? 0)
+        writer.append(amount)
+        writer.append(parties)
         guard isCountedForIdentity else { return }
         writer.append(asOf)
         for place in 0..<FeatureVector.count { writer.append(values[place]) }
@@ -239,6 +242,8 @@ extension MovementState {
         knowsCountries = flags & 8 != 0
         isReviewOpen = flags & 16 != 0
         verdict = verdictPlace == 0 ? nil : Self.verdicts[verdictPlace - 1]
+        amount = try reader.number()
+        parties = try reader.number()
         guard isCountedForIdentity else { return }
         asOf = try reader.number()
         for place in 0..<FeatureVector.count { values[place] = try reader.float() }

@@ -32,6 +32,20 @@ extension PaymentEvent {
             isFromCharge: objectID.hasPrefix("ch_") || objectID.hasPrefix("py_"))
     }
 
+    /// FNV-1a over the currency, the Stripe account and the merchant: what all tellings of a movement
+    /// agree on. Two that differ do so here too, but for one in 2^64, which the ledger would see.
+    var partiesDigest: UInt64 {
+        var digest: UInt64 = 0xCBF2_9CE4_8422_2325
+        func add(_ text: String) {
+            for byte in text.utf8 { digest = (digest ^ UInt64(byte)) &* 0x100_0000_01B3 }
+            digest = (digest ^ 0xFF) &* 0x100_0000_01B3
+        }
+        add(currency.code)
+        add(account ?? "")
+        add(merchant.rawValue)
+        return digest
+    }
+
     /// Whose habits the features describe: the customer, else the card; nil when neither is known.
     var identity: String? {
         if customer.isKnown { return customer }

@@ -12,6 +12,10 @@ struct MovementState: Sendable {
     /// Scoring has opened a review for it and has not closed it again.
     var isReviewOpen = false
     var verdict: Verdict?
+    /// The largest amount that any event has told of it.
+    var amount: Int64 = 0
+    /// A digest of what no second telling may change; see `PaymentEvent.partiesDigest`.
+    var parties: UInt64 = 0
     var asOf: Int64 = 0
     var values = InlineArray<8, Float>(repeating: 0)
 
@@ -40,6 +44,14 @@ struct MovementState: Sendable {
         isCountedForIdentity = true
         knowsDevice = event.device.isKnown
         knowsCountries = event.knowsCountries
+    }
+
+    /// Keeps the larger amount.
+    /// - Returns: whether this telling is larger than all before it.
+    mutating func grow(to told: Int64) -> Bool {
+        guard told > amount else { return false }
+        amount = told
+        return true
     }
 
     subscript(feature: Feature) -> Float {

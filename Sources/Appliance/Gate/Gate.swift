@@ -113,6 +113,14 @@ final class Gate: Sendable {
             // Stripe would only send the same bytes again, so it is told to stop.
             return bury(delivery, eventID: nil, error.code, error.detail, completion)
         }
+        guard !ReconciledRecord.isReserved(type: event.type ?? ""),
+            !ReconciledRecord.isReserved(id: event.id)
+        else {
+            return bury(
+                delivery, eventID: event.id.rawValue, "reserved_type",
+                "the types tillbox.… and the ids evt_tillbox_… are Tillbox's own and come from "
+                    + "nobody else", completion)
+        }
         if let livemode = event.livemode, !delivery.endpoint.livemode.accepts(livemode) {
             return bury(
                 delivery, eventID: event.id.rawValue, "livemode_mismatch",

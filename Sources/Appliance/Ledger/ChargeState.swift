@@ -62,13 +62,21 @@ struct BookedPayment: Hashable, Sendable {
     var eventID: EventID
     var effectiveAt: Instant
     var merchant: MerchantID
+    /// Whose balance at Stripe it came into.
+    var processor: AccountName
     var currency: Currency
+    /// All that is captured: the payment's own transaction and what it has grown by.
     var amount: MinorUnits
+    /// How much of it was taken back.
+    var reversed: MinorUnits = .zero
     var standing: Standing
     var place: FundsPlace
     var decision: DatedDecision?
     /// How often scoring has moved the money after it was booked.
     var moves: Int64
+
+    /// What stands in `place`, as far as this payment put it there.
+    var remaining: MinorUnits { MinorUnits(amount.rawValue - reversed.rawValue) }
 }
 
 /// A refund, or the failure of one, that is booked.
@@ -79,6 +87,7 @@ struct BookedRefund: Hashable, Sendable {
     var eventID: EventID
     var effectiveAt: Instant
     var merchant: MerchantID
+    var processor: AccountName
     var currency: Currency
     var amount: MinorUnits
 

@@ -7,6 +7,7 @@ final class ChargeStore {
     private let putState, changeState, putWaiting, changeWaiting: LedgerStatement
     private let findWaiting, dropWaiting, anyWaiting: LedgerStatement
     private let findRefunds, addRefund: LedgerStatement
+    private let findCapture, putCapture, changeCapture: LedgerStatement
     /// Whether some decision waits; nil when it has to be looked up. Spares every payment a query.
     private var someWait: Bool?
 
@@ -47,6 +48,10 @@ final class ChargeStore {
             WHERE r.charge = ? ORDER BY t.id
             """)
         addRefund = try make("INSERT INTO refunds VALUES (?, ?)")
+        findCapture = try make("SELECT total, reversed FROM captures WHERE transaction_id = ?")
+        putCapture = try make("INSERT INTO captures VALUES (?1, ?2, ?3)")
+        changeCapture = try make(
+            "UPDATE captures SET total = ?2, reversed = ?3 WHERE transaction_id = ?1")
     }
 
     func forget() { someWait = nil }
@@ -64,6 +69,21 @@ final class ChargeStore {
         findTransaction.reset()
         guard let id else { return nil }
         return try entries(of: id)
+    }
+
+    /// What a movement was booked as; nil when it is not booked.
+    func posting(of movement: MovementKey) throws -> Posting? {
+        findTransaction.bind(1, movement.rawValue)
+        defer { findTransaction.reset() }
+        guard try findTransaction.step() else { return nil }
+        let id = findTransaction.integer(0)
+        guard let kind = PostingKind(rawValue: Int(findTransaction.integer(2))) else {
+            throw LedgerError.corrupt(code: 0, detail: "transactions \(id): kind")
+        }
+        return Posting(
+            movement: movement, eventID: EventID(findTransaction.text(1)), kind: kind,
+            effectiveAt: Instant(seconds: findTransaction.integer(3)),
+            entries: try entries(of: id))
     }
 
     private func entries(of id: Int64) throws -> [Entry] {
@@ -97,9 +117,15 @@ final class ChargeStore {
         var payment = BookedPayment(
             movement: movement, eventID: EventID(findTransaction.text(1)),
             effectiveAt: Instant(seconds: findTransaction.integer(3)), merchant: merchant,
-            currency: debit.currency, amount: debit.amount, standing: standing,
+            processor: debit.account, currency: debit.currency, amount: debit.amount, standing: standing,
             place: standing.place, decision: nil, moves: 0)
         try readState(of: id, into: &payment)
+        findCapture.bind(1, id)
+        defer { findCapture.reset() }
+        if try findCapture.step() {
+            payment.amount = MinorUnits(findCapture.integer(0))
+            payment.reversed = MinorUnits(findCapture.integer(1))
+        }
         return payment
     }
 
@@ -131,6 +157,33 @@ final class ChargeStore {
         _ = try findTransaction.step()
         let id = findTransaction.integer(0)
         findTransaction.reset()
+        try storeCapture(of: payment, was: before.payment, id)
+        try storeState(of: payment, was: before.payment, id)
+    }
+
+    private func storeCapture(
+        of payment: BookedPayment, was before: BookedPayment?, _ id: Int64
+    ) throws {
+        guard let before,
+            payment.amount != before.amount || payment.reversed != before.reversed
+        else { return }
+        findCapture.bind(1, id)
+        let put = try findCapture.step() ? changeCapture : putCapture
+        findCapture.reset()
+        put.bind(1, id)
+        put.bind(2, payment.amount.rawValue)
+        put.bind(3, payment.reversed.rawValue)
+        try put.run()
+    }
+
+    private func storeState(
+        of payment: BookedPayment, was before: BookedPayment?, _ id: Int64
+    ) throws {
+        if let before, payment.standing == before.standing, payment.place == before.place,
+            payment.decision == before.decision, payment.moves == before.moves
+        {
+            return
+        }
         findState.bind(1, id)
         let put = try findState.step() ? changeState : putState
         findState.reset()
@@ -190,8 +243,11 @@ extension ChargeStore {
         var refunds: [BookedRefund] = []
         while try findRefunds.step() {
             let id = findRefunds.integer(0)
-            let payable = try entries(of: id).first { $0.account.merchant != nil }
-            guard let payable, let merchant = payable.account.merchant else {
+            let lines = try entries(of: id)
+            guard let payable = lines.first(where: { $0.account.merchant != nil }),
+                let merchant = payable.account.merchant,
+                let processor = lines.first(where: \.account.isProcessor)
+            else {
                 throw LedgerError.corrupt(code: 0, detail: "entries of transaction \(id)")
             }
             let failed = findRefunds.integer(3) == Int64(PostingKind.refundFailed.rawValue)
@@ -201,7 +257,7 @@ extension ChargeStore {
                     objectID: BookedRefund.objectID(of: movement), failed: failed,
                     eventID: EventID(findRefunds.text(2)),
                     effectiveAt: Instant(seconds: findRefunds.integer(4)), merchant: merchant,
-                    currency: payable.currency,
+                    processor: processor.account, currency: payable.currency,
                     amount: failed ? -payable.amount : payable.amount))
         }
         return refunds

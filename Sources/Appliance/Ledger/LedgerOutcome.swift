@@ -22,6 +22,10 @@ struct PostOutcome: Hashable, Sendable {
     var inputs: [InputOutcome]
     /// What was booked, in the order of the ledger; the ids are consecutive.
     var posted: [PostedTransaction]
+    /// By the place of a refused input: what it told, what stands in the ledger, what was expected.
+    var details: [Int: String] = [:]
+    /// How many told refunds wait now; nil where this batch changed nothing of them.
+    var waiting: Int?
 }
 
 /// The place that a consumer has reached in a topic.

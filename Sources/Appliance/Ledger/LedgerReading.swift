@@ -61,22 +61,32 @@ extension SQLiteLedger {
         let key = movement.rawValue
         var keys = [key]
         for kind in PostingKind.allCases where kind.isInternal {
-            let isSettlement = kind == .refundSettled || kind == .refundUnsettled
+            let isSettlement =
+                switch kind {
+                case .refundSettled, .refundUnsettled, .refundReleased, .refundRestored: true
+                default: false
+                }
             keys.append(
                 "\(kind.name):\(isSettlement ? BookedRefund.objectID(of: movement) : key)")
         }
         // Held and released may repeat, with an ordinal after the key.
-        let ranges = ["held:\(key)#", "held:\(key)$", "released:\(key)#", "released:\(key)$"]
+        let refund = BookedRefund.objectID(of: movement)
+        let ranges = [
+            "held:\(key)", "released:\(key)", "capture_grown:\(key)", "refund_released:\(refund)",
+            "refund_restored:\(refund)",
+        ]
+        let between = ranges.map { _ in "(movement > ? AND movement < ?)" }
+            .joined(separator: " OR ")
         let marks = keys.map { _ in "?" }.joined(separator: ", ")
         return try reading { database in
             try Self.transactions(
                 database,
                 """
-                movement IN (\(marks)) OR (movement > ? AND movement < ?)
-                    OR (movement > ? AND movement < ?) ORDER BY id
+                movement IN (\(marks)) OR \(between) ORDER BY id
                 """
             ) { statement in
-                for (index, text) in (keys + ranges).enumerated() {
+                let ends = ranges.flatMap { ["\($0)#", "\($0)$"] }
+                for (index, text) in (keys + ends).enumerated() {
                     statement.bind(Int32(index + 1), text)
                 }
             }

@@ -2,11 +2,12 @@
 /// holds each to its file, byte for byte.
 enum LedgerSchema {
     /// The version that this program writes and knows.
-    static let version: Int64 = 2
+    static let version: Int64 = 3
 
     /// Each brings a database from its index to the next version.
     static let migrations: [(name: String, sql: String)] = [
         ("0001_ledger.sql", migration1), ("0002_reconciliation.sql", migration2),
+        ("0003_waiting.sql", migration3),
     ]
 
     private static let migration1 = #"""

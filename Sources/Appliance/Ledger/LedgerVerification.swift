@@ -12,7 +12,7 @@ struct LedgerVerification: Hashable, Sendable {
     struct Fault: Error, Hashable, Sendable, CustomStringConvertible {
         /// What is checked, a stable word: `file`, `foreign_key`, `schema`, `order`, `row`, `sum`,
         /// `hash`, `movement`, `account`, `balance`, `gate`, `payment_state`, `waiting_decision`,
-        /// `refund`.
+        /// `refund`, `capture`, `waiting`.
         var check: String
         /// Where: `transactions 17`, `accounts 3 (fees:stripe usd)`.
         var row: String
@@ -212,7 +212,41 @@ private struct VerificationRun {
             """
         ) { "refunds \($0.text(0))/\($0.integer(1))" }
         if let refund { throw fault("refund", refund, "a refund's transaction", "another") }
+        if let row = try first(Self.wrongCaptures, { ($0.integer(0), $0.text(1), $0.text(2)) }) {
+            throw fault("capture", "captures \(row.0)", row.1, row.2)
+        }
+        if let row = try first(Self.wrongNotes, { ($0.text(0), $0.text(1)) }) {
+            throw fault("waiting", "waiting \(row.0)", row.1, "another state")
+        }
     }
+
+    /// What a payment has grown to and what was taken back of it, against the transactions.
+    private static let wrongCaptures = """
+        WITH summed AS (
+            SELECT c.transaction_id, c.total, c.reversed, t.kind,
+                (SELECT coalesce(sum(e.amount), 0) FROM entries e
+                    WHERE e.transaction_id = c.transaction_id AND e.amount > 0) +
+                (SELECT coalesce(sum(e.amount), 0) FROM transactions g
+                    JOIN entries e ON e.transaction_id = g.id AND e.amount > 0
+                    WHERE g.movement > 'capture_grown:' || t.movement || '#'
+                        AND g.movement < 'capture_grown:' || t.movement || '$') AS captured,
+                (SELECT coalesce(sum(e.amount), 0) FROM transactions r
+                    JOIN entries e ON e.transaction_id = r.id AND e.amount > 0
+                    WHERE r.movement = 'charge_reversed:' || substr(t.movement, 8)) AS taken
+            FROM captures c LEFT JOIN transactions t ON t.id = c.transaction_id
+        )
+        SELECT transaction_id, 'total ' || captured || ', reversed ' || taken,
+            'total ' || total || ', reversed ' || reversed
+        FROM summed WHERE kind IS NOT 1 OR total <> captured OR reversed <> taken
+        ORDER BY transaction_id LIMIT 1
+        """
+
+    /// A refund counts as booked exactly when its transaction is there.
+    private static let wrongNotes = """
+        SELECT w.key, CASE WHEN t.id IS NULL THEN 'not booked' ELSE 'booked' END
+        FROM waiting w LEFT JOIN transactions t ON t.movement = w.key
+        WHERE w.kind = 'refund' AND (w.state = 1) <> (t.id IS NOT NULL) ORDER BY w.key LIMIT 1
+        """
 
     /// The place of a payment's money as its state has it, against the entries of the payment and
     /// of its moves. Of the place only the last move counts.
@@ -237,8 +271,10 @@ private struct VerificationRun {
             'place ' || coalesce(money, 'of a payment') || ', standing ' || coalesce(booked, 0),
             'place ' || place || ', standing ' || standing
         FROM expected
-        WHERE kind IS NOT 1 OR place <> money OR standing < booked
-            OR (decision = 2) <> (place = 2) ORDER BY transaction_id LIMIT 1
+        WHERE kind IS NOT 1 OR standing < booked
+            -- What was taken back whole moves no more, wherever it would stand.
+            OR (transaction_id NOT IN (SELECT transaction_id FROM captures WHERE reversed <> 0)
+                AND (place <> money OR (decision = 2) <> (place = 2))) ORDER BY transaction_id LIMIT 1
         """
 
     private func checkSchema() throws {

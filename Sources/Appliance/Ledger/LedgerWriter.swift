@@ -5,10 +5,11 @@ internal import GRDB
 final class LedgerWriter {
     private let clockMilliseconds: @Sendable () -> Int64
     private let accounts: AccountCache
-    private let charges: ChargeStore
+    let charges: ChargeStore
+    let notes: NoteStore
     private let statements: Statements
     private let pending: TransactionBuffer
-    private let entries: EntryBuffer
+    let entries: EntryBuffer
     private var recent = RecentMovements()
     /// Inputs judged by what is pending, which may turn out never to be stored.
     private var repetitions: [Int] = []
@@ -22,6 +23,7 @@ final class LedgerWriter {
     private var postedAt: Int64 = 0
     private var inputs: [LedgerInput] = []
     private var outcomes: [InputOutcome] = []
+    private var details: [Int: String] = [:]
     private var posted: [PostedTransaction] = []
 
     private struct Statements {
@@ -34,6 +36,7 @@ final class LedgerWriter {
         self.clockMilliseconds = clockMilliseconds
         accounts = try AccountCache(database)
         charges = try ChargeStore(database)
+        notes = try NoteStore(database)
         pending = try TransactionBuffer(database)
         entries = try EntryBuffer(database)
         func make(_ sql: String) throws -> LedgerStatement { try LedgerStatement(database, sql) }
@@ -56,15 +59,18 @@ final class LedgerWriter {
             try statements.begin.run()
             try book(inputs)
             for position in positions { try advance(position) }
+            let waitingCount = try notes.hasChanged ? notes.waitingCount() : nil
             try statements.commit.run()
+            notes.hasChanged = false
+            defer { (posted, outcomes, details, self.inputs) = ([], [], [:], []) }
+            return PostOutcome(
+                inputs: outcomes, posted: posted, details: details, waiting: waitingCount)
         } catch {
             forget()
             // SQLite has rolled back by itself after some errors, and then refuses to.
             _ = try? statements.rollback.run()
             throw error
         }
-        defer { (posted, outcomes, self.inputs) = ([], [], []) }
-        return PostOutcome(inputs: outcomes, posted: posted)
     }
 
     /// Drops what is remembered of the database.
@@ -72,6 +78,7 @@ final class LedgerWriter {
         head = nil
         accounts.forget()
         charges.forget()
+        notes.forget()
         recent.forget()
         pending.removeAll()
         repetitions.removeAll()
@@ -100,6 +107,7 @@ final class LedgerWriter {
         self.inputs = inputs
         // What is pending counts as booked until the table says otherwise.
         outcomes = Array(repeating: .booked(count: 1), count: inputs.count)
+        details = [:]
         posted = []
         posted.reserveCapacity(inputs.count)
         postedAt = clockMilliseconds()
@@ -136,13 +144,34 @@ extension LedgerWriter {
             if let outcome = try body() { outcomes[index] = outcome }
         } catch let refusal as PostingRefusal {
             outcomes[index] = .refused(refusal)
+            details[index] = try detail(of: refusal, inputs[index])
         }
+    }
+
+    /// What a refused input told, what stands in the ledger under its key, and what was expected.
+    private func detail(of refusal: PostingRefusal, _ input: LedgerInput) throws -> String {
+        var text = input.telling
+        if refusal == .movementConflicts, case .scored(let scored) = input {
+            let movement = scored.event.movement
+            if let booked = recent[movement] {
+                text += "; booked: \(booked.posting.telling(total: booked.amount))"
+            } else if let booked = try charges.posting(of: movement) {
+                try entries.flush()
+                let total = try charges.payment(movement)?.amount
+                text += "; booked: \(booked.telling(total: total))"
+            } else if let noted = try notes.row(movement) {
+                text += "; noted: \(noted.telling)"
+            }
+        }
+        return "\(text); expected \(refusal.expectation)"
     }
 
     /// - Returns: nil when the input is pending.
     private func consider(_ input: LedgerInput, _ index: Int) throws -> InputOutcome? {
         guard case .scored(let scored) = input else { return try considerAlone(index) }
-        guard let base = try PostingRules.posting(for: scored) else { return .nothingToBook }
+        guard let base = try PostingRules.posting(for: scored) else {
+            return scored.event.kind.isNote ? try considerAlone(index) : .nothingToBook
+        }
         if let booked = recent[base.movement] {
             if !pending.rows.isEmpty { repetitions.append(index) }
             guard try PostingRules.isRepetition(scored, base, of: booked) else {
@@ -151,7 +180,7 @@ extension LedgerWriter {
             return .alreadyBooked
         }
         switch base.kind {
-        case .refund, .refundFailed: return try considerAlone(index)
+        case .refund, .refundFailed, .paymentReversed: return try considerAlone(index)
         case .payment where try charges.waiting(for: base.movement) != nil:
             return try considerAlone(index)
         default: break
@@ -186,8 +215,12 @@ extension LedgerWriter {
         switch inputs[index] {
         case .review(let record): return try consider(record, index)
         case .scored(let scored):
-            guard let base = try PostingRules.posting(for: scored) else { return .nothingToBook }
+            guard let base = try PostingRules.posting(for: scored) else {
+                return scored.event.kind.isNote
+                    ? try considerNote(scored.event, index) : .nothingToBook
+            }
             switch base.kind {
+            case .paymentReversed: return try considerReversal(scored.event, base, index)
             case .payment: return try considerPayment(scored, base, index)
             case .refund, .refundFailed: return try considerRefund(scored.event, base, index)
             default:
@@ -218,7 +251,7 @@ extension LedgerWriter {
         try book(postings, standing, index)
         try keep(state, was: before, movement)
         if let payment = state.payment {
-            recent.add(base, payment.standing, payment.merchant)
+            recent.add(base, payment.standing, payment.merchant, amount: payment.amount)
         }
         return postings.isEmpty ? .alreadyBooked : .booked(count: postings.count)
     }
@@ -241,10 +274,25 @@ extension LedgerWriter {
                 return try confirm(base)
             }
         }
-        if let charge {
-            try charges.add(refund: posted[posted.count - postings.count].id, of: charge)
-        }
-        return .booked(count: postings.count)
+        // What goes back to where a transfer came from is no merchant's refund.
+        guard let charge, event.counterparty == nil else { return .booked(count: postings.count) }
+        try charges.add(refund: posted[posted.count - postings.count].id, of: charge)
+        let settled = try settleNotes(of: event.related ?? "", event, index)
+        return .booked(count: postings.count + settled)
+    }
+
+    private func considerReversal(
+        _ event: PaymentEvent, _ base: Posting, _ index: Int
+    ) throws -> InputOutcome {
+        if try charges.isBooked(base.movement) { return try confirm(base) }
+        try entries.flush()
+        let charge = MovementKey("charge:\(event.related ?? event.objectID)")
+        var state = ChargeState()
+        state.payment = try charges.payment(charge)
+        let before = state
+        try book([try PostingRules.reversal(event, base, &state)], .none, index)
+        try keep(state, was: before, charge)
+        return .booked(count: 1)
     }
 
     private func consider(_ record: ReviewRecord, _ index: Int) throws -> InputOutcome {
@@ -274,7 +322,8 @@ extension LedgerWriter {
     /// The movement is booked: does it say the same?
     private func confirm(_ posting: Posting) throws -> InputOutcome {
         try entries.flush()
-        guard let stored = try charges.entries(of: posting.movement), stored == posting.entries
+        guard let stored = try charges.entries(of: posting.movement),
+            PostingRules.says(posting, stored)
         else { throw PostingRefusal.movementConflicts }
         return .alreadyBooked
     }
@@ -302,7 +351,7 @@ extension LedgerWriter {
 
     /// Books postings whose movements the rules know to be new: all of them, or a refusal. Nothing
     /// may be pending.
-    private func book(_ postings: [Posting], _ standing: Standing, _ index: Int) throws {
+    func book(_ postings: [Posting], _ standing: Standing, _ index: Int) throws {
         for posting in postings {
             guard try append(posting, standing, nil, index) else {
                 takeBackPending()
@@ -366,7 +415,7 @@ extension LedgerWriter {
         return count
     }
 
-    private func openGate() throws {
+    func openGate() throws {
         guard !isGateOpen, let head else { return }
         statements.openGate.bind(1, pending.rows.first?.id ?? head.id + 1)
         try statements.openGate.run()

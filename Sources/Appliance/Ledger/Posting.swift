@@ -6,23 +6,52 @@ struct AccountName: Hashable, Sendable, CustomStringConvertible {
     init(_ rawValue: String) { self.rawValue = rawValue }
     var description: String { rawValue }
 
+    /// The platform's own; see ``processor(of:)``.
     static let processor = AccountName("processor:stripe")
-    static let fees = AccountName("fees:stripe")
+    /// What Stripe leaves to a platform of its sellers' payments.
+    static let applicationFees = AccountName("income:application_fees")
 
-    /// What stands against `processor:stripe` where Stripe moved money by itself.
-    static func counter(_ account: CounterAccount, _ currency: Currency) -> Self {
-        switch account {
-        case .fees: fees
-        case .adjustments: AccountName("adjustments:stripe")
-        case .reserves: AccountName("reserves:stripe")
-        case .transfers: AccountName("transfers:stripe")
-        case .applicationFees: AccountName("fees:application")
-        case .exchange: AccountName("exchange:stripe")
-        case .bank: bank(currency)
+    /// What Stripe holds for one Stripe account.
+    ///
+    /// - Parameter account: of Connect; nil is the platform's own.
+    static func processor(of account: String?) -> Self {
+        account.map { AccountName("processor:stripe:\($0)") } ?? processor
+    }
+
+    static func fees(of account: String?) -> Self { owned("fees:stripe", account) }
+
+    static func bank(_ currency: Currency, of account: String?) -> Self {
+        owned("bank:\(currency.code)", account)
+    }
+
+    /// What stands between two Stripe accounts: in sum zero once both sides are booked. It bears
+    /// the name of the one that receives.
+    static func transfers(to account: String?) -> Self {
+        account.map { AccountName("connect:\($0):transfers") } ?? AccountName("transfers:stripe")
+    }
+
+    /// What stands against the processor's account where Stripe moved money by itself.
+    static func counter(
+        _ counter: CounterAccount, _ currency: Currency, of account: String?
+    ) -> Self {
+        switch counter {
+        case .fees: fees(of: account)
+        case .adjustments: owned("adjustments:stripe", account)
+        case .reserves: owned("reserves:stripe", account)
+        case .transfers: owned("transfers:stripe", account)
+        case .applicationFees: applicationFees
+        case .exchange: owned("exchange:stripe", account)
+        case .bank: bank(currency, of: account)
         }
     }
 
-    static func bank(_ currency: Currency) -> Self { AccountName("bank:\(currency.code)") }
+    private static func owned(_ name: String, _ account: String?) -> Self {
+        AccountName(account.map { "\(name):\($0)" } ?? name)
+    }
+
+    /// Whether the balance is one that Stripe keeps too.
+    var isProcessor: Bool { rawValue.hasPrefix("processor:") }
+
     static func disputed(_ merchant: MerchantID) -> Self {
         AccountName("merchant:\(merchant.rawValue):disputed")
     }
@@ -62,8 +91,8 @@ struct Entry: Hashable, Sendable {
 
 /// What a transaction of the ledger is.
 ///
-/// The first group are Stripe's own movements, under the movement key of their event. The second
-/// are moves that the ledger makes between a merchant's accounts; their keys begin with the kind's
+/// The first group are Stripe's own movements, under the movement key of their event. From
+/// `captureGrown` on the ledger makes them out of what it knows; their keys begin with the kind's
 /// own name. The codes are stored: never reuse one.
 enum PostingKind: Int, CaseIterable, Sendable {
     case payment = 1
@@ -74,6 +103,18 @@ enum PostingKind: Int, CaseIterable, Sendable {
     case payout = 6
     case payoutFailed = 7
     case fee = 8
+    case paymentReversed = 9
+    case payoutDebit = 10
+    case payoutDebitFailed = 11
+    case transfer = 12
+    case transferReversed = 13
+    case transferPayment = 14
+    case applicationFee = 15
+    case applicationFeeRefunded = 16
+    case topup = 17
+    case topupReversed = 18
+    /// What a later telling of a payment has captured more than those before it.
+    case captureGrown = 19
 
     case reviewApproved = 20
     case reviewDeclined = 21
@@ -81,6 +122,10 @@ enum PostingKind: Int, CaseIterable, Sendable {
     case released = 23
     case refundSettled = 24
     case refundUnsettled = 25
+    /// A booked refund turns out to be the release of an authorisation, and is taken back.
+    case refundReleased = 26
+    /// Another one was the release after all.
+    case refundRestored = 27
 
     /// The word that `ledger.posted` and the `kinds` table carry.
     var name: String {
@@ -93,18 +138,31 @@ enum PostingKind: Int, CaseIterable, Sendable {
         case .payout: "payout"
         case .payoutFailed: "payout_failed"
         case .fee: "fee"
+        case .paymentReversed: "payment_reversed"
+        case .payoutDebit: "payout_debit"
+        case .payoutDebitFailed: "payout_debit_failed"
+        case .transfer: "transfer"
+        case .transferReversed: "transfer_reversed"
+        case .transferPayment: "transfer_payment"
+        case .applicationFee: "application_fee"
+        case .applicationFeeRefunded: "application_fee_refunded"
+        case .topup: "topup"
+        case .topupReversed: "topup_reversed"
+        case .captureGrown: "capture_grown"
         case .reviewApproved: "review_approved"
         case .reviewDeclined: "review_declined"
         case .held: "held"
         case .released: "released"
         case .refundSettled: "refund_settled"
         case .refundUnsettled: "refund_unsettled"
+        case .refundReleased: "refund_released"
+        case .refundRestored: "refund_restored"
         }
     }
 
-    /// Whether the ledger itself makes this movement out of what it knows, between a merchant's
-    /// own accounts.
-    var isInternal: Bool { rawValue >= PostingKind.reviewApproved.rawValue }
+    /// Whether the ledger itself makes this movement out of what it knows, under a key that begins
+    /// with the kind's own name.
+    var isInternal: Bool { rawValue >= PostingKind.captureGrown.rawValue }
 }
 
 /// A transaction that the rules want booked: its entries sum to zero in each currency, stand

@@ -30,8 +30,8 @@ enum PostingRules {
         guard var payment = state.payment else {
             var booked = BookedPayment(
                 movement: event.movement, eventID: event.eventID, effectiveAt: event.created,
-                merchant: event.merchant, currency: event.currency, amount: event.amount,
-                standing: standing, place: standing.place, decision: nil, moves: 0)
+                merchant: event.merchant, processor: .processor(of: event.account),
+                currency: event.currency, amount: event.amount, standing: standing, place: standing.place, decision: nil, moves: 0)
             var postings = [base]
             if let waiting = state.waiting {
                 postings += decide(waiting, &booked, state.refunds)
@@ -41,16 +41,51 @@ enum PostingRules {
             return postings
         }
         guard payment.merchant == event.merchant, payment.currency == event.currency,
-            payment.amount == event.amount
+            payment.processor == .processor(of: event.account)
         else { throw .movementConflicts }
-        guard standing > payment.standing else { return [] }
-        payment.standing = standing
         var postings: [Posting] = []
-        if payment.decision == nil, payment.place != standing.place {
-            postings.append(rescore(&payment, to: standing.place, event))
+        if event.amount > payment.amount { postings.append(growth(of: &payment, event)) }
+        if standing > payment.standing {
+            payment.standing = standing
+            if payment.decision == nil, payment.place != standing.place {
+                postings += rescore(&payment, to: standing.place, event)
+            }
         }
         state.payment = payment
         return postings
+    }
+
+    /// A charge's captured amount only grows, so of two tellings the larger counts and in the end
+    /// the largest is booked, whichever came first. The difference goes where the payment stands.
+    private static func growth(
+        of payment: inout BookedPayment, _ event: PaymentEvent
+    ) -> Posting {
+        let difference = MinorUnits(event.amount.rawValue - payment.amount.rawValue)
+        payment.amount = event.amount
+        return Posting(
+            movement: MovementKey(
+                "\(PostingKind.captureGrown.name):\(payment.movement)#\(event.amount.rawValue)"),
+            eventID: event.eventID, kind: .captureGrown, effectiveAt: event.created,
+            entries: pair(
+                debit: payment.processor, credit: .funds(of: payment.merchant, in: payment.place),
+                payment.currency, difference))
+    }
+
+    /// A payment is taken back from where its money stands.
+    static func reversal(
+        _ event: PaymentEvent, _ base: Posting, _ state: inout ChargeState
+    ) throws(PostingRefusal) -> Posting {
+        guard var payment = state.payment else { throw .paymentUnknown }
+        guard payment.merchant == event.merchant, payment.currency == event.currency,
+            payment.processor == .processor(of: event.account)
+        else { throw .movementConflicts }
+        payment.reversed = MinorUnits(payment.reversed.rawValue + event.amount.rawValue)
+        state.payment = payment
+        var posting = base
+        posting.entries = pair(
+            debit: .funds(of: payment.merchant, in: payment.place), credit: payment.processor,
+            event.currency, event.amount)
+        return posting
     }
 
     /// Whether a record says nothing new of a movement that is booked.
@@ -58,14 +93,26 @@ enum PostingRules {
         _ scored: ScoredPayment, _ base: Posting, of booked: RecentMovements.Booked
     ) throws(PostingRefusal) -> Bool {
         guard base.kind == .payment else {
-            guard base.entries == booked.posting.entries else { throw .movementConflicts }
+            guard says(base, booked.posting.entries) else { throw .movementConflicts }
             return true
         }
-        guard scored.event.merchant == booked.merchant,
-            scored.event.currency == booked.posting.entries.first?.currency,
-            scored.event.amount == booked.posting.entries.first?.amount
+        guard scored.event.merchant == booked.merchant, let first = booked.posting.entries.first,
+            base.kind == booked.posting.kind, scored.event.currency == first.currency,
+            first.account == base.entries.first?.account
         else { throw .movementConflicts }
+        guard scored.event.amount <= booked.amount else { return false }
         return Standing(scored) <= booked.standing
+    }
+
+    /// Whether a posting says the same as the entries that its movement was booked with. Where a
+    /// refund and a reversal take the money from may be told in more than one way; that it leaves
+    /// the processor may not.
+    static func says(_ posting: Posting, _ booked: [Entry]) -> Bool {
+        switch posting.kind {
+        case .refund, .refundFailed, .paymentReversed:
+            posting.entries.filter(\.account.isProcessor) == booked.filter(\.account.isProcessor)
+        default: posting.entries == booked
+        }
     }
 
     /// A person's decision: moves the money, or waits for the payment.
@@ -89,8 +136,8 @@ enum PostingRules {
         let refund = BookedRefund(
             objectID: BookedRefund.objectID(of: event.movement),
             failed: base.kind == .refundFailed, eventID: event.eventID, effectiveAt: event.created,
-            merchant: event.merchant, currency: event.currency,
-            amount: event.amount)
+            merchant: event.merchant, processor: .processor(of: event.account),
+            currency: event.currency, amount: event.amount)
         guard let decision = state.payment?.decision, decision.decision == .declined else {
             return [base]
         }
@@ -124,10 +171,8 @@ extension PostingRules {
         if payment.place != standing.decision.place {
             let kind: PostingKind =
                 standing.decision == .approved ? .reviewApproved : .reviewDeclined
-            postings.append(
-                move(
-                    payment, to: standing.decision.place, kind, payment.eventID, effective,
-                    ordinal: 1))
+            postings += move(
+                payment, to: standing.decision.place, kind, payment.eventID, effective, ordinal: 1)
             payment.place = standing.decision.place
         }
         guard standing.decision == .declined else { return postings }
@@ -136,26 +181,31 @@ extension PostingRules {
 
     private static func rescore(
         _ payment: inout BookedPayment, to place: FundsPlace, _ event: PaymentEvent
-    ) -> Posting {
+    ) -> [Posting] {
         // Held and released take turns, so every second move is of the same kind again.
-        let posting = move(
+        let postings = move(
             payment, to: place, place == .held ? .held : .released, event.eventID, event.created,
             ordinal: payment.moves / 2 + 1)
         payment.moves += 1
         payment.place = place
-        return posting
+        return postings
     }
+
+    /// - Returns: nothing where the payment was taken back, so that there is nothing to move.
 
     private static func move(
         _ payment: BookedPayment, to place: FundsPlace, _ kind: PostingKind, _ event: EventID,
         _ effectiveAt: Instant, ordinal: Int64
-    ) -> Posting {
+    ) -> [Posting] {
+        guard payment.remaining != .zero else { return [] }
         let key = "\(kind.name):\(payment.movement)" + (ordinal == 1 ? "" : "#\(ordinal)")
-        return Posting(
+        let posting = Posting(
             movement: MovementKey(key), eventID: event, kind: kind, effectiveAt: effectiveAt,
             entries: pair(
                 debit: .funds(of: payment.merchant, in: payment.place),
-                credit: .funds(of: payment.merchant, in: place), payment.currency, payment.amount))
+                credit: .funds(of: payment.merchant, in: place), payment.currency,
+                payment.remaining))
+        return [posting]
     }
 
     /// A decision takes effect no earlier than its payment.
@@ -177,148 +227,5 @@ extension PostingRules {
             entries: refund.failed
                 ? pair(debit: payable, credit: due, refund.currency, refund.amount)
                 : pair(debit: due, credit: payable, refund.currency, refund.amount))
-    }
-}
-
-// MARK: - Entries
-
-extension PostingRules {
-    /// Debits and credits of contracts §6. A zero entry is left out.
-    private static func entries(
-        of event: PaymentEvent, _ kind: PostingKind, place: FundsPlace
-    ) throws(PostingRefusal) -> [Entry] {
-        let (amount, currency) = (event.amount, event.currency)
-        var payable: AccountName { .funds(of: event.merchant, in: .payable) }
-        switch kind {
-        case .disputeWithdrawn, .disputeReinstated: return try disputeEntries(of: event, kind)
-        case _ where amount.rawValue == 0: throw .amountIsZero
-        case .payment:
-            return pair(
-                debit: .processor, credit: .funds(of: event.merchant, in: place), currency, amount)
-        case .refund: return pair(debit: payable, credit: .processor, currency, amount)
-        case .refundFailed: return pair(debit: .processor, credit: payable, currency, amount)
-        case .payout:
-            return pair(debit: .bank(currency), credit: .processor, currency, amount)
-        case .payoutFailed:
-            return pair(debit: .processor, credit: .bank(currency), currency, amount)
-        case .fee: return try ownEntries(of: event)
-        case .reviewApproved, .reviewDeclined, .held, .released, .refundSettled, .refundUnsettled:
-            preconditionFailure("\(kind) comes from no event")
-        }
-    }
-
-    /// A dispute moves its amount and its fee, which is below zero when Stripe gives it back; the
-    /// processor's entry is their sum.
-    private static func disputeEntries(
-        of event: PaymentEvent, _ kind: PostingKind
-    ) throws(PostingRefusal) -> [Entry] {
-        let disputed =
-            kind == .disputeWithdrawn ? event.amount.rawValue : -event.amount.rawValue
-        let (taken, overflow) = disputed.addingReportingOverflow(event.fee.rawValue)
-        guard !overflow, taken != .min else { throw .amountOverflow }
-        let entries = [
-            Entry(.disputed(event.merchant), event.currency, MinorUnits(disputed)),
-            Entry(.fees, event.currency, event.fee),
-            Entry(.processor, event.currency, MinorUnits(-taken)),
-        ].filter { $0.amount != .zero }
-        guard !entries.isEmpty else { throw .amountIsZero }
-        return entries
-    }
-
-    /// What Stripe charged or moved by itself. `fee` says which way and `outcome` against what;
-    /// without them the amount is a fee that was taken.
-    private static func ownEntries(of event: PaymentEvent) throws(PostingRefusal) -> [Entry] {
-        guard event.fee == .zero || event.fee.rawValue.magnitude == event.amount.rawValue.magnitude
-        else { throw .amountOverflow }
-        let counter = event.outcome.flatMap(CounterAccount.init) ?? .fees
-        let account = AccountName.counter(counter, event.currency)
-        return event.fee < .zero
-            ? pair(debit: .processor, credit: account, event.currency, event.amount)
-            : pair(debit: account, credit: .processor, event.currency, event.amount)
-    }
-
-    private static func pair(
-        debit: AccountName, credit: AccountName, _ currency: Currency, _ amount: MinorUnits
-    ) -> [Entry] {
-        [Entry(debit, currency, amount), Entry(credit, currency, -amount)]
-    }
-}
-
-// MARK: - What a record must be to be booked
-
-extension PostingRules {
-    /// Bytes of a movement key or an event id, at most.
-    static let keyBytesMax = 255
-    /// Bytes of a merchant's id, at most.
-    static let merchantBytesMax = 128
-
-    private static func check(
-        _ event: PaymentEvent, _ kind: PostingKind
-    ) throws(PostingRefusal) {
-        guard event.amount >= .zero else { throw .amountIsNegative }
-        guard isUsable(event.eventID.rawValue) else { throw .eventIDUnusable }
-        // A derived key is longer by at most `review_approved:` and an ordinal.
-        guard isUsable(event.movement.rawValue),
-            isOwn(event.movement.rawValue, kind)
-        else { throw .movementUnusable }
-        let merchant = event.merchant.rawValue.utf8
-        guard (1...merchantBytesMax).contains(merchant.count), merchant.allSatisfy(isPlain) else {
-            throw .merchantUnusable
-        }
-    }
-
-    /// Printable ASCII without the space, so that a key is one word everywhere.
-    private static func isUsable(_ key: String) -> Bool {
-        (1...keyBytesMax).contains(key.utf8.count)
-            && key.utf8.allSatisfy { (0x21...0x7E).contains($0) }
-    }
-
-    private static func isPlain(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2E, 0x5F, 0x2D: true
-        default: false
-        }
-    }
-
-    /// Whether a key is one that this kind may carry. Keys of moves that the ledger makes itself
-    /// come from no event, or an event could take one that a later move needs.
-    private static func isOwn(_ key: String, _ kind: PostingKind) -> Bool {
-        switch kind {
-        case .payment: key.hasPrefix("charge:")
-        case .refund: key.hasPrefix("refund:")
-        case .refundFailed: key.hasPrefix("refund_failed:")
-        case .disputeWithdrawn, .disputeReinstated: key.hasPrefix("dispute:")
-        case .payout: key.hasPrefix("payout:")
-        case .payoutFailed: key.hasPrefix("payout_failed:")
-        // Reconciliation names what it books after the balance transaction's own type.
-        case .fee:
-            !PostingKind.allCases.contains { $0 != .fee && key.hasPrefix($0.keyPrefix) }
-        default: false
-        }
-    }
-}
-
-extension PostingKind {
-    fileprivate var keyPrefix: String {
-        switch self {
-        case .payment: "charge:"
-        case .disputeWithdrawn, .disputeReinstated: "dispute:"
-        default: "\(name):"
-        }
-    }
-
-    /// - Returns: nil for a kind that moves no money.
-    fileprivate init?(_ kind: PaymentKind) {
-        switch kind {
-        case .payment: self = .payment
-        case .refund: self = .refund
-        case .refundFailed: self = .refundFailed
-        case .disputeWithdrawn: self = .disputeWithdrawn
-        case .disputeReinstated: self = .disputeReinstated
-        case .payout: self = .payout
-        case .payoutFailed: self = .payoutFailed
-        case .fee: self = .fee
-        case .paymentFailed, .disputeOpened, .disputeClosed: return nil
-        }
     }
 }

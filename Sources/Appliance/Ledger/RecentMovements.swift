@@ -5,6 +5,8 @@ struct RecentMovements {
         var posting: Posting
         var standing: Standing
         var merchant: MerchantID
+        /// Of a payment, all that is captured so far.
+        var amount: MinorUnits
     }
 
     /// Above this many the memory starts anew, between batches. About 5 MB.
@@ -14,10 +16,15 @@ struct RecentMovements {
 
     subscript(movement: MovementKey) -> Booked? { booked[movement] }
 
-    /// - Parameter standing: the best of a payment's scorings so far.
-    mutating func add(_ posting: Posting, _ standing: Standing, _ merchant: MerchantID) {
+    /// - Parameters:
+    ///   - standing: the best of a payment's scorings so far.
+    ///   - amount: all that is captured; nil where it is what `posting` books.
+    mutating func add(
+        _ posting: Posting, _ standing: Standing, _ merchant: MerchantID, amount: MinorUnits? = nil
+    ) {
         booked[posting.movement] = Booked(
-            posting: posting, standing: standing, merchant: merchant)
+            posting: posting, standing: standing, merchant: merchant,
+            amount: amount ?? posting.entries.first?.amount ?? .zero)
     }
 
     mutating func remove(_ movement: MovementKey) { booked[movement] = nil }

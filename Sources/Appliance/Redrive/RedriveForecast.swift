@@ -56,6 +56,11 @@ struct RedriveForecaster {
         } catch {
             return .staysRefused(reason: error.code, detail: error.detail)
         }
+        let type = event.type ?? ""
+        if ReconciledRecord.isReserved(type: type) || ReconciledRecord.isReserved(id: event.id) {
+            return .staysRefused(
+                reason: "reserved_type", detail: "such a type and such an id are Tillbox's own")
+        }
         if let livemode = event.livemode, !livemodes.contains(where: { $0.accepts(livemode) }) {
             return .staysRefused(
                 reason: "livemode_mismatch",
@@ -65,7 +70,9 @@ struct RedriveForecaster {
     }
 
     private func event(_ letter: StoredLetter) -> RedriveForecast {
-        switch validator.validate(letter.value) {
+        // Who may have made the event is known of the original alone, which need not be there.
+        let isOwn = letter.reason != ValidationRefusal.Code.reservedType.rawValue
+        switch validator.read(letter.value, isOwn: isOwn).outcome {
         case .movements(let events, cardNumbersMasked: _):
             let keys = events.map(\.movement.rawValue).joined(separator: ", ")
             return .passes(to: .webhookReceived, says: "tells of \(keys)")

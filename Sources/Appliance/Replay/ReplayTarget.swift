@@ -104,10 +104,11 @@ actor ReplayTarget {
 
     private func store(_ outcome: PostOutcome, of bookings: [ReplayBatch.Booking]) async throws {
         var letters: [TopicID: [SourcedRecord]] = [:]
-        for (booking, result) in zip(bookings, outcome.inputs) {
-            guard case .refused(let refusal) = result else { continue }
+        for (place, booking) in bookings.enumerated() {
+            guard case .refused(let refusal) = outcome.inputs[place] else { continue }
             letters[booking.topic, default: []].append(
-                LedgerService.letter(of: booking.stored, in: booking.topic, refusal))
+                LedgerService.letter(
+                    of: booking.stored, in: booking.topic, refusal, outcome.details[place]))
         }
         for (id, letters) in letters {
             _ = try await topics[.deadLetter].append(

@@ -86,7 +86,8 @@ struct Scoring: Sendable {
     private mutating func plan(_ event: PaymentEvent) -> Plan {
         switch features.observe(event) {
         case .alreadyScored: .nothing
-        case .counted: .passThrough
+        // The ledger tells whether two tellings agree, and refuses the second where they do not.
+        case .counted, .conflicting: .passThrough
         case .missing: .judge(.missing, isRescore: false)
         case .score(let vector, let isRescore):
             .judge(source == .embedded ? .fresh(vector) : .missing, isRescore: isRescore)

@@ -2,6 +2,7 @@ import AppendLog
 import Dispatch
 import Logging
 import ServiceLifecycle
+import Synchronization
 
 /// Books `payment.scored` and `payment.review` into the ledger, and what was booked into `ledger.posted`.
 ///
@@ -126,7 +127,7 @@ final class LedgerService: Service {
         let next = positions.merging(batch.next) { $1 }
         let outcome = try await post(batch.inputs.map(\.input), next, batch.places(after: next))
         count(outcome, of: batch)
-        try await bury(outcome.inputs, of: batch)
+        try await bury(outcome, of: batch)
         try await publish(outcome.posted)
         return next
     }
@@ -165,6 +166,7 @@ final class LedgerService: Service {
 
     private func count(_ outcome: PostOutcome, of batch: Batch) {
         counters.add(.booked, outcome.posted.count)
+        if let waiting = outcome.waiting { counters.waiting.store(waiting, ordering: .relaxed) }
         let now = clock.now().milliseconds
         var volume: [Currency: Int64] = [:]
         for (input, result) in zip(batch.inputs, outcome.inputs) {
@@ -184,15 +186,15 @@ final class LedgerService: Service {
     }
 
     /// Dead letters for what the posting rules refused and for what could not be read.
-    private func bury(_ outcomes: [InputOutcome], of batch: Batch) async throws {
+    private func bury(_ outcome: PostOutcome, of batch: Batch) async throws {
         var letters: [TopicID: [SourcedRecord]] = [:]
         for (id, output) in batch.undecodable {
             letters[id, default: []].append(SourcedRecord(source: output.source, record: output.record))
         }
-        for (input, outcome) in zip(batch.inputs, outcomes) {
-            guard case .refused(let refusal) = outcome else { continue }
+        for (place, input) in batch.inputs.enumerated() {
+            guard case .refused(let refusal) = outcome.inputs[place] else { continue }
             letters[input.topic, default: []].append(
-                Self.letter(of: input.stored, in: input.topic, refusal))
+                Self.letter(of: input.stored, in: input.topic, refusal, outcome.details[place]))
         }
         for (id, letters) in letters {
             let outcome = try await topics[.deadLetter].append(
@@ -203,12 +205,14 @@ final class LedgerService: Service {
     }
 
     /// The dead letter of an input that the posting rules refuse.
+    ///
+    /// - Parameter detail: what it told, what is booked, and what was expected.
     static func letter(
-        of stored: StoredRecord, in topic: TopicID, _ refusal: PostingRefusal
+        of stored: StoredRecord, in topic: TopicID, _ refusal: PostingRefusal, _ detail: String?
     ) -> SourcedRecord {
         let letter = DeadLetter(
             topic: topic.rawValue, offset: stored.offset, stage: name, reason: refusal.code,
-            detail: "the posting rules refuse it")
+            detail: detail ?? "expected \(refusal.expectation)")
         return SourcedRecord(source: stored.offset, record: letter.record(of: stored))
     }
 
@@ -252,6 +256,10 @@ final class LedgerService: Service {
             try await buryAgain(id, through: next)
         }
         try await publishMissing()
+        let waiting = try await onQueue { [ledger] () throws(LedgerError) in
+            try ledger.waitingCount()
+        }
+        counters.waiting.store(waiting, ordering: .relaxed)
         return positions
     }
 
@@ -268,7 +276,7 @@ final class LedgerService: Service {
             guard let last = records.last else { break }
             for stored in records { add(stored, of: id, to: &batch, using: document) }
             let outcome = try await post(batch.inputs.map(\.input), [:])
-            try await bury(outcome.inputs, of: batch)
+            try await bury(outcome, of: batch)
             next = last.offset.advanced(by: 1)
         }
     }

@@ -49,6 +49,7 @@ struct ScoreStage: Stage {
         _ outcome: ScoreOutcome, of event: PaymentEvent, from stored: StoredRecord,
         into outputs: inout [StageOutput]
     ) {
+        if outcome.payment == nil { counters.add(.repeated) }
         if let vector = outcome.features {
             let record = FeaturesRecord(
                 eventID: event.eventID, objectID: event.objectID, schemaVersion: schemaVersion,

@@ -17,12 +17,28 @@ struct ValidateStage: Stage {
     mutating func process(_ records: [StoredRecord]) -> [StageOutput] {
         var outputs: [StageOutput] = []
         outputs.reserveCapacity(records.count)
-        for stored in records { process(stored, into: &outputs) }
+        var shapes: [(shape: EventShape, fate: ShapeCounters.Fate)] = []
+        shapes.reserveCapacity(records.count)
+        for stored in records { process(stored, into: &outputs, &shapes) }
+        counters.shapes.add(shapes)
         return outputs
     }
 
-    private func process(_ stored: StoredRecord, into outputs: inout [StageOutput]) {
-        switch validator.validate(stored.record.value ?? []) {
+    /// Whether the daemon itself may have appended the record. Whatever came through HTTP bears the
+    /// name of its endpoint.
+    private static func isOwn(_ record: Record) -> Bool {
+        guard let endpoint = record.text("endpoint") else { return true }
+        return endpoint == FetchedOrigin.reconcile.rawValue
+    }
+
+    private func process(
+        _ stored: StoredRecord, into outputs: inout [StageOutput],
+        _ shapes: inout [(shape: EventShape, fate: ShapeCounters.Fate)]
+    ) {
+        let reading = validator.read(
+            stored.record.value ?? [], isOwn: Self.isOwn(stored.record))
+        if let shape = reading.shape { shapes.append((shape, reading.fate)) }
+        switch reading.outcome {
         case .movements(let events, cardNumbersMasked: _):
             counters.add(.validated, events.count)
             for event in events {
@@ -37,12 +53,31 @@ struct ValidateStage: Stage {
             counters.add(.deadLetters)
             let letter = DeadLetter(
                 topic: Self.input.rawValue, offset: stored.offset, stage: Self.name,
-                reason: refusal.code.rawValue, detail: refusal.detail)
+                reason: refusal.code.rawValue, detail: Self.detail(refusal, of: reading))
             outputs.append(StageOutput(
                 topic: .deadLetter, source: stored.offset,
                 record: letter.record(
                     of: stored,
                     eventID: stored.record.key.map { String(decoding: $0, as: UTF8.self) })))
+        }
+    }
+    /// Where in the event, what was expected there, and what the event says of money.
+    private static func detail(
+        _ refusal: ValidationRefusal, of reading: EventValidator.Reading
+    ) -> String {
+        var text = refusal.detail
+        if let expectation = refusal.expectation { text += ": expected \(expectation)" }
+        if let subject = reading.subject { text += "; found \(subject)" }
+        return text
+    }
+}
+
+extension EventValidator.Reading {
+    fileprivate var fate: ShapeCounters.Fate {
+        switch outcome {
+        case .movements: .understood
+        case .ignored: .ignored
+        case .refused: .refused
         }
     }
 }

@@ -19,7 +19,13 @@ struct ExpectedMovement: Hashable, Sendable {
         case .refund, .payout: -amount
         case .disputeWithdrawn: MinorUnits(-amount.rawValue - fee.rawValue)
         case .disputeReinstated: MinorUnits(amount.rawValue - fee.rawValue)
-        case .paymentFailed, .disputeOpened, .disputeClosed, .fee: nil
+        case .transferPayment, .transferReversed, .applicationFee, .topup, .payoutDebit: amount
+        case .paymentReversed, .transfer, .applicationFeeRefunded, .topupReversed,
+            .payoutDebitFailed:
+            -amount
+        case .paymentFailed, .disputeOpened, .disputeClosed, .fee, .refundNoted, .refundsTold,
+            .releaseTold:
+            nil
         }
     }
 }

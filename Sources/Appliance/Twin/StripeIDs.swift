@@ -12,6 +12,8 @@ struct StripeIDs: Sendable {
     enum Prefix: Sendable {
         case event, charge, paymentIntent, paymentMethod, customer, refund, dispute, payout
         case balanceTransaction, account, bankAccount, request, device, webhookEndpoint
+        case transfer, transferReversal, applicationFee, feeRefund, topUp, payment, paymentRefund
+        case source
 
         var text: StaticString {
             switch self {
@@ -29,6 +31,14 @@ struct StripeIDs: Sendable {
             case .request: "req_"
             case .device: "dev_"
             case .webhookEndpoint: "we_"
+            case .transfer: "tr_"
+            case .transferReversal: "trr_"
+            case .applicationFee: "fee_"
+            case .feeRefund: "fr_"
+            case .topUp: "tu_"
+            case .payment: "py_"
+            case .paymentRefund: "pyr_"
+            case .source: "src_"
             }
         }
     }

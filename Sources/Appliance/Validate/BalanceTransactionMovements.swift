@@ -30,7 +30,7 @@ extension StripeEvent {
     }
 
     /// A payment that the ledger holds has failed all the same: what Stripe took back is booked as
-    /// a refund is, since it is the merchant's money that has gone.
+    /// where the event of the failure had told it, so that the two book it once.
     private func reversal(
         of transaction: BalanceTransaction, _ source: String?, _ booked: JSONValue
     ) throws(ValidationRefusal) -> PaymentEvent {
@@ -40,8 +40,9 @@ extension StripeEvent {
         guard booked.text("currency").flatMap(Currency.init) == transaction.currency else {
             throw ValidationRefusal(.badCurrency, "booked.currency")
         }
+        guard let source else { throw ValidationRefusal(.badID, "balance_transaction.source") }
         var event = movement(
-            .refund, of: transaction.id, amount: -transaction.amount,
+            .paymentReversed, of: source, amount: -transaction.amount,
             currency: transaction.currency)
         event.outcome = transaction.type
         event.balanceTransaction = transaction.id

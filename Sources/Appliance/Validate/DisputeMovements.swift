@@ -1,34 +1,47 @@
 /// Disputes: when they open and close, and the money that Stripe takes and gives back meanwhile.
 extension StripeEvent {
     /// Opened or closed: no money, but the features and the reports count them. An inquiry is one
-    /// of them by its `outcome`, `warning_…`.
-    func disputeStage(_ kind: PaymentKind) throws(ValidationRefusal) -> Movements {
+    /// of them by its `outcome`, `warning_…`. Whatever the event and the status are called, money
+    /// has moved where a balance transaction is listed.
+    func dispute() throws(ValidationRefusal) -> Movements {
         let dispute = try StripeObject(object, is: "dispute")
+        var movements: [PaymentEvent] = []
+        switch type {
+        case .disputeCreated: movements.append(try stage(.disputeOpened, of: dispute))
+        case .disputeClosed: movements.append(try stage(.disputeClosed, of: dispute))
+        default: break
+        }
+        movements += try funds(of: dispute)
+        guard movements.isEmpty else { return .some(movements) }
+        if type == .disputeUpdated { return .none(.nothingMoved) }
+        if dispute.json.text("status")?.hasPrefix("warning_") == true { return .none(.inquiry) }
+        throw dispute.refusal(.missingBalanceTransaction, "balance_transactions")
+    }
+
+    private func stage(
+        _ kind: PaymentKind, of dispute: StripeObject
+    ) throws(ValidationRefusal) -> PaymentEvent {
         var stage = movement(
             kind, of: try dispute.id(), amount: try dispute.amount("amount"),
             currency: try dispute.currency())
         try describe(&stage, dispute)
-        return .some([stage])
+        return stage
     }
 
-    /// One movement for each balance transaction the dispute lists. Both kinds of event list all
-    /// of them, so whichever comes books what is known by then, and each under its own key.
-    func disputeFunds() throws(ValidationRefusal) -> Movements {
-        let dispute = try StripeObject(object, is: "dispute")
-        if dispute.json.text("status")?.hasPrefix("warning_") == true { return .none(.inquiry) }
+    /// One movement for each balance transaction the dispute lists. Every event lists all of them,
+    /// so whichever comes books what is known by then, and each under its own key.
+    private func funds(of dispute: StripeObject) throws(ValidationRefusal) -> [PaymentEvent] {
         var movements: [PaymentEvent] = []
-        if let transactions = try dispute.list("balance_transactions") {
-            for transaction in transactions {
-                movements.append(try funds(transaction, of: dispute))
-            }
-        }
-        if movements.isEmpty, let transaction = dispute["balance_transaction"] {
+        for transaction in try dispute.elements("balance_transactions") {
             movements.append(try funds(transaction, of: dispute))
         }
-        guard !movements.isEmpty else {
-            throw dispute.refusal(.missingBalanceTransaction, "balance_transactions")
+        guard movements.isEmpty, let transaction = dispute.json.given("balance_transaction") else {
+            return movements
         }
-        return .some(movements)
+        // Events that need tell of no money may name a transaction by its id alone.
+        let isAboutFunds = type == .disputeFundsWithdrawn || type == .disputeFundsReinstated
+        guard isAboutFunds || transaction.kind == .object else { return [] }
+        return [try funds(transaction, of: dispute)]
     }
 
     /// The transaction's sign decides which way the money went; where only a fee moved, the fee's.
@@ -40,28 +53,17 @@ extension StripeEvent {
             throw dispute.refusal(.missingBalanceTransaction, "balance_transactions")
         }
         let transaction = try StripeObject(json, is: "balance_transaction")
-        guard let amount = transaction["amount"]?.int64, amount > Int64.min else {
-            throw transaction.refusal(.badAmount, "amount")
-        }
-        let fee = try fee(of: transaction)
-        let isWithdrawal = amount == 0 ? fee >= .zero : amount < 0
+        let amount = try transaction.signedAmount("amount")
+        let fee = transaction["fee"] == nil ? .zero : try transaction.signedAmount("fee")
+        let isWithdrawal = amount == .zero ? fee >= .zero : amount < .zero
         let id = try transaction.id()
         var funds = movement(
             isWithdrawal ? .disputeWithdrawn : .disputeReinstated, of: try dispute.id(), keyID: id,
-            amount: MinorUnits(abs(amount)), currency: try transaction.currency())
+            amount: MinorUnits(abs(amount.rawValue)), currency: try transaction.currency())
         funds.fee = fee
         funds.balanceTransaction = id
         try describe(&funds, dispute)
         return funds
-    }
-
-    private func fee(of transaction: StripeObject) throws(ValidationRefusal) -> MinorUnits {
-        guard let value = transaction["fee"] else { return .zero }
-        // The smallest Int64 has no opposite, which booking a fee that is given back needs.
-        guard let fee = value.int64, fee > Int64.min else {
-            throw transaction.refusal(.badAmount, "fee")
-        }
-        return MinorUnits(fee)
     }
 
     private func describe(

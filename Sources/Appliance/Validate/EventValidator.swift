@@ -16,22 +16,41 @@ struct EventValidator {
         self.defaultMerchant = defaultMerchant
     }
 
+    /// What became of an event, and what shape it had.
+    struct Reading: Hashable, Sendable {
+        var outcome: ValidationOutcome
+        /// Nil where the body is no event.
+        var shape: EventShape?
+        /// What a refused event says of money, for people: its object, amounts and currency.
+        var subject: String?
+    }
+
     /// - Parameter body: the raw body, the value of a `webhook.received` record.
     func validate(_ body: some Collection<UInt8>) -> ValidationOutcome {
+        read(body, isOwn: true).outcome
+    }
+
+    /// - Parameter isOwn: whether Tillbox itself may have made the event; see `reserved_type`.
+    func read(_ body: some Collection<UInt8>, isOwn: Bool) -> Reading {
         let root: JSONValue
         do {
             root = try document.parse(body)
         } catch {
-            return .refused(ValidationRefusal(EventBodyRefusal(error)))
+            return Reading(outcome: .refused(ValidationRefusal(EventBodyRefusal(error))))
         }
+        let shape = EventShape(
+            apiVersion: root["api_version"]?.string, type: root["type"]?.string)
         do {
-            return try outcome(of: root)
+            return Reading(outcome: try outcome(of: root, isOwn: isOwn), shape: shape)
         } catch {
-            return .refused(error)
+            return Reading(
+                outcome: .refused(error), shape: shape, subject: RefusedSubject.text(of: root))
         }
     }
 
-    private func outcome(of root: JSONValue) throws(ValidationRefusal) -> ValidationOutcome {
+    private func outcome(
+        of root: JSONValue, isOwn: Bool
+    ) throws(ValidationRefusal) -> ValidationOutcome {
         let id: EventID
         do {
             id = try EventID(ofEvent: root)
@@ -42,6 +61,9 @@ struct EventValidator {
             throw ValidationRefusal(.thinEventUnsupported, "object")
         }
         guard let type = root["type"]?.string else { throw ValidationRefusal(.noEventType, "type") }
+        if !isOwn, ReconciledRecord.isReserved(type: type) || ReconciledRecord.isReserved(id: id) {
+            throw ValidationRefusal(.reservedType, "type")
+        }
         guard let handledType = StripeEvent.HandledType(rawValue: type) else {
             let label = String((CardNumber.masked(in: type) ?? type).prefix(Self.typeLengthMax))
             return .ignored(type: label, .typeNotHandled)

@@ -12,7 +12,10 @@ struct StripeEvent {
         case refundUpdated = "refund.updated"
         case chargeRefundUpdated = "charge.refund.updated"
         case refundFailed = "refund.failed"
+        case chargeExpired = "charge.expired"
+        case paymentCreated = "payment.created"
         case disputeCreated = "charge.dispute.created"
+        case disputeUpdated = "charge.dispute.updated"
         case disputeClosed = "charge.dispute.closed"
         case disputeFundsWithdrawn = "charge.dispute.funds_withdrawn"
         case disputeFundsReinstated = "charge.dispute.funds_reinstated"
@@ -21,7 +24,18 @@ struct StripeEvent {
         case payoutPaid = "payout.paid"
         case payoutFailed = "payout.failed"
         case payoutCanceled = "payout.canceled"
+        case transferCreated = "transfer.created"
+        case transferUpdated = "transfer.updated"
+        case transferPaid = "transfer.paid"
+        case transferFailed = "transfer.failed"
+        case transferCanceled = "transfer.canceled"
+        case transferReversed = "transfer.reversed"
+        case applicationFeeCreated = "application_fee.created"
+        case applicationFeeRefunded = "application_fee.refunded"
+        case topupSucceeded = "topup.succeeded"
+        case topupReversed = "topup.reversed"
         case balanceTransaction = "tillbox.balance_transaction"
+        case released = "tillbox.released"
     }
 
     /// The movements of an event that has some, or why it has none.
@@ -34,6 +48,8 @@ struct StripeEvent {
     let type: HandledType
     let created: Instant
     let livemode: Bool
+    /// The version in whose shape the object is written; nil where the event does not say.
+    let apiVersion: String?
     let account: String?
     let merchant: MerchantID
     /// `data.object`, of whatever type it is.
@@ -58,18 +74,29 @@ struct StripeEvent {
         self.created = Instant(seconds: created)
         self.livemode = livemode
         self.object = object
+        apiVersion = root["api_version"]?.string
         booked = root["data"]?.present("booked")
         account = try Self.account(of: root)
         merchant = account.map(MerchantID.init) ?? defaultMerchant
     }
 
+    /// The Stripe account that the event belongs to: `account`, or where that is missing a `context`
+    /// that is an account. Nil is the platform itself.
     private static func account(of root: JSONValue) throws(ValidationRefusal) -> String? {
-        guard let value = root["account"], !value.isNull else { return nil }
-        guard let account = value.string, account.isStripeID else {
-            throw ValidationRefusal(.badAccount, "account")
+        if let value = root.given("account") {
+            guard let account = value.string, account.isStripeID else {
+                throw ValidationRefusal(.badAccount, "account")
+            }
+            return account
         }
-        return account
+        guard let context = root.text("context"), context.hasPrefix("acct_") else { return nil }
+        guard context.isStripeID else { throw ValidationRefusal(.badAccount, "context") }
+        return context
     }
+
+    /// Whether the release of an authorisation is told as a refund of its charge, as it was before
+    /// API version 2025-03-31.
+    var tellsReleasesAsRefunds: Bool { (apiVersion ?? "") < "2025-03-31" }
 
     func movements() throws(ValidationRefusal) -> Movements {
         switch type {
@@ -79,12 +106,22 @@ struct StripeEvent {
         case .paymentIntentFailed: try failureOfIntent()
         case .chargeRefunded: try refundsInCharge()
         case .refundCreated, .refundUpdated, .chargeRefundUpdated, .refundFailed: try refund()
-        case .disputeCreated: try disputeStage(.disputeOpened)
-        case .disputeClosed: try disputeStage(.disputeClosed)
-        case .disputeFundsWithdrawn, .disputeFundsReinstated: try disputeFunds()
+        case .chargeExpired: try expiry()
+        case .paymentCreated: try createdPayment()
+        case .disputeCreated, .disputeUpdated, .disputeClosed, .disputeFundsWithdrawn,
+            .disputeFundsReinstated:
+            try dispute()
         case .payoutCreated, .payoutUpdated, .payoutPaid, .payoutFailed, .payoutCanceled:
             try payout()
+        case .transferCreated, .transferUpdated, .transferPaid, .transferFailed,
+            .transferCanceled:
+            try transfer()
+        case .transferReversed: try transferReversals()
+        case .applicationFeeCreated: try applicationFee()
+        case .applicationFeeRefunded: try applicationFeeRefunds()
+        case .topupSucceeded, .topupReversed: try topup()
         case .balanceTransaction: try balanceTransaction(booked: booked)
+        case .released: try release()
         }
     }
 
@@ -100,7 +137,8 @@ struct StripeEvent {
             movement: MovementKey(kind.movementPrefix + (keyID ?? objectID)), amount: amount,
             currency: currency, created: created, livemode: livemode, account: account,
             merchant: merchant, customer: nil, card: nil, cardCountry: nil, country: nil,
-            device: nil, outcome: nil, balanceTransaction: nil, related: nil, fee: .zero)
+            device: nil, outcome: nil, balanceTransaction: nil, related: nil, fee: .zero,
+            counterparty: nil)
     }
 }
 
@@ -108,16 +146,25 @@ extension PaymentKind {
     /// What stands before the id in a movement's key (contracts §3).
     fileprivate var movementPrefix: String {
         switch self {
-        case .payment: "charge:"
+        case .payment, .transferPayment: "charge:"
+        case .paymentReversed: "charge_reversed:"
         case .paymentFailed: "charge_failed:"
-        case .refund: "refund:"
+        case .refund, .refundNoted: "refund:"
         case .refundFailed: "refund_failed:"
         case .disputeWithdrawn, .disputeReinstated: "dispute:"
         case .disputeOpened: "dispute_opened:"
         case .disputeClosed: "dispute_closed:"
-        case .payout: "payout:"
-        case .payoutFailed: "payout_failed:"
+        case .payout, .payoutDebit: "payout:"
+        case .payoutFailed, .payoutDebitFailed: "payout_failed:"
         case .fee: "fee:"
+        case .transfer: "transfer:"
+        case .transferReversed: "transfer_reversed:"
+        case .applicationFee: "application_fee:"
+        case .applicationFeeRefunded: "application_fee_refunded:"
+        case .topup: "topup:"
+        case .topupReversed: "topup_reversed:"
+        case .refundsTold: "refunds_told:"
+        case .releaseTold: "release_told:"
         }
     }
 }

@@ -28,9 +28,10 @@ struct StripeObject {
         return id
     }
 
-    /// The id of another object, which older API versions and some events give expanded.
+    /// The id of another object, which older API versions and some events give expanded; nil where
+    /// there is none. An empty text is none.
     func reference(_ key: StaticString) throws(ValidationRefusal) -> String? {
-        guard let value = self[key] else { return nil }
+        guard let value = self[key], !value.isString("") else { return nil }
         guard let id = (value["id"] ?? value).string, id.isStripeID else {
             throw refusal(.badID, key)
         }
@@ -53,11 +54,33 @@ struct StripeObject {
         return try StripeObject(value, is: name)
     }
 
-    /// A sum of money that cannot be negative.
+    /// A sum of money that cannot be negative, nor above `MinorUnits.movementMax`.
     func amount(_ key: StaticString) throws(ValidationRefusal) -> MinorUnits {
-        guard let amount = self[key]?.int64, amount >= 0 else { throw refusal(.badAmount, key) }
+        let amount = try signedAmount(key)
+        guard amount >= .zero else { throw refusal(.badAmount, key) }
+        return amount
+    }
+
+    /// A sum of money in either direction.
+    func signedAmount(_ key: StaticString) throws(ValidationRefusal) -> MinorUnits {
+        guard let amount = self[key]?.int64, amount.magnitude <= MinorUnits.movementMax.rawValue
+        else { throw refusal(.badAmount, key) }
         return MinorUnits(amount)
     }
+
+    /// A sum of money that not every API version has.
+    func optionalAmount(_ key: StaticString) throws(ValidationRefusal) -> MinorUnits? {
+        self[key] == nil ? nil : try amount(key)
+    }
+
+    /// The elements of a list; none where the field is absent.
+    func elements(_ key: StaticString) throws(ValidationRefusal) -> [JSONValue] {
+        guard let elements = try list(key) else { return [] }
+        return Array(elements)
+    }
+
+    /// Whether a list says itself that it goes on elsewhere.
+    func hasMore(_ key: StaticString) -> Bool { self[key]?["has_more"]?.bool == true }
 
     func currency() throws(ValidationRefusal) -> Currency {
         guard let currency = self["currency"]?.string.flatMap(Currency.init) else {
@@ -79,6 +102,12 @@ extension JSONValue {
     /// The member's value, nil where it is absent or null.
     func present(_ key: StaticString) -> JSONValue? {
         guard let value = self[key], !value.isNull else { return nil }
+        return value
+    }
+
+    /// The member's value, nil where it is absent, null or an empty text.
+    func given(_ key: StaticString) -> JSONValue? {
+        guard let value = present(key), !value.isString("") else { return nil }
         return value
     }
 

@@ -27,6 +27,8 @@ enum IgnoredReason: String, Sendable {
     case inquiry
     /// A balance transaction without a fee, of a movement that a webhook tells of.
     case nothingCharged = "nothing_charged"
+    /// An update that tells of no money.
+    case nothingMoved = "nothing_moved"
 }
 
 /// Why an event is a dead letter: a stable code for machines, a detail for people.
@@ -44,19 +46,22 @@ struct ValidationRefusal: Error, Hashable, Sendable {
         case badLivemode = "bad_livemode"
         case badAccount = "bad_account"
         case thinEventUnsupported = "thin_event_unsupported"
+        /// A type or an id of our own making, in an event that we did not make.
+        case reservedType = "reserved_type"
         /// `data.object` is missing, or is not what the event's type promises.
         case missingObject = "missing_object"
         /// An id is missing where one is needed, or looks like none that Stripe gives out.
         case badID = "bad_id"
         case missingCharge = "missing_charge"
-        /// An amount is missing, negative, or not an exact Int64.
+        /// An amount is missing, negative, above 10^15, or not written as an integer.
         case badAmount = "bad_amount"
         case badCurrency = "bad_currency"
         /// A status that this version does not know, and so cannot tell what it did to the money.
         case unknownStatus = "unknown_status"
         /// A dispute that moved money does not say which balance transactions did.
         case missingBalanceTransaction = "missing_balance_transaction"
-        /// A list of refunds or balance transactions is neither a list object nor an array.
+        /// A list is neither a list object nor an array, or leaves out some of what the object says
+        /// it holds.
         case badList = "bad_list"
     }
 
@@ -67,6 +72,26 @@ struct ValidationRefusal: Error, Hashable, Sendable {
     init(_ code: Code, _ detail: String) {
         self.code = code
         self.detail = detail
+    }
+
+    /// What would have been understood, in words; nil where `detail` says all.
+    var expectation: String? {
+        switch code {
+        case .notJSON, .notUTF8, .tooDeep, .noEventID, .thinEventUnsupported: nil
+        case .noEventType: "a text"
+        case .badCreated: "whole seconds since 1970"
+        case .badLivemode: "true or false"
+        case .badAccount: "an id of letters, digits, _ and -, or none"
+        case .reservedType: "an event of Stripe's; types tillbox.… and ids evt_tillbox_… are ours"
+        case .missingObject: "the object that the event's type promises"
+        case .badID: "an id of letters, digits, _ and -"
+        case .missingCharge: "the charge that succeeded, by its id or whole"
+        case .badAmount: "a whole number of minor units, at most 10^15, in a direction that fits"
+        case .badCurrency: "three lower-case letters"
+        case .unknownStatus: "a value that says whether money moved"
+        case .missingBalanceTransaction: "each balance transaction whole, with its amount"
+        case .badList: "a list with all that the object's sums tell of"
+        }
     }
 
     init(_ refusal: EventBodyRefusal) {

@@ -104,15 +104,30 @@ enum ReconciledRecord {
         EventID("evt_tillbox_fx_\(balanceTransaction)")
     }
 
+    /// The type of the event which says that a told refund moved nothing: the statement has passed
+    /// its time and does not show it.
+    static let releasedType = "tillbox.released"
+
+    /// The id of that event.
+    ///
+    /// - Parameter object: the refund, or the charge whose refunds were told only in sum.
+    static func releasedEventID(of object: String) -> EventID {
+        EventID("evt_tillbox_released_\(object)")
+    }
+
+    /// Whether a type or an event's id is of our own making, which nobody else may use.
+    static func isReserved(type: String) -> Bool { type.hasPrefix("tillbox.") }
+    static func isReserved(id: EventID) -> Bool { id.rawValue.hasPrefix("evt_tillbox_") }
+
     /// The id of the event that takes back a payment which the ledger holds.
     static func reversalEventID(of balanceTransaction: String) -> EventID {
         EventID("evt_tillbox_back_\(balanceTransaction)")
     }
 
-    /// The movement that it becomes: a refund that nobody asked for.
-    static func reversalKey(_ balanceTransaction: String) -> String {
-        "refund:\(balanceTransaction)"
-    }
+    /// The movement that it becomes, the same as an event of the failure tells.
+    ///
+    /// - Parameter charge: the source of the balance transaction.
+    static func reversalKey(_ charge: String) -> String { "charge_reversed:\(charge)" }
 
     /// The movement that a balance transaction's fee, or its whole net, is booked as.
     static func feeKey(_ balanceTransaction: String) -> String { "fee:\(balanceTransaction)" }

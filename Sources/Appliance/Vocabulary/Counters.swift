@@ -9,7 +9,7 @@ final class Counters: Sendable {
         case admitted, duplicates, conflicts
         case signatureRefused, bodyTooLarge, unavailable, requestsTimedOut
         case validated, ignored, deadLetters, redriven
-        case scored, rescored, notScored, approved, flagged, blocked, reviewsOpened
+        case scored, rescored, repeated, notScored, approved, flagged, blocked, reviewsOpened
         case booked, alreadyBooked, postingsRefused
         case eventsBackfilled, eventsNearExpiry, reconciliationBreaks
 
@@ -23,6 +23,10 @@ final class Counters: Sendable {
 
     private let values: [Cell]
     private let money = Mutex<[Currency: Int64]>([:])
+    /// Events by API version and by type.
+    let shapes = ShapeCounters()
+    /// How many told refunds wait in the ledger now; set by whoever books.
+    let waiting = Atomic<Int>(0)
     /// From a record's arrival at the gate to its commit in the ledger.
     let endToEnd = ConcurrentHistogram()
     /// From a request's arrival to its answer, where that is 200.

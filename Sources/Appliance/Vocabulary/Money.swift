@@ -5,6 +5,9 @@ struct MinorUnits: Hashable, Comparable, Sendable {
     init(_ rawValue: Int64) { self.rawValue = rawValue }
 
     static let zero = MinorUnits(0)
+    /// The largest sum that one movement may have. Nothing that is paid comes near it, and a
+    /// balance holds some nine thousand of it, so that no single event can fill an account.
+    static let movementMax = MinorUnits(1_000_000_000_000_000)
 
     static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 

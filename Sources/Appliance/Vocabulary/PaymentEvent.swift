@@ -11,6 +11,34 @@ enum PaymentKind: String, CaseIterable, Sendable {
     case payout
     case payoutFailed = "payout_failed"
     case fee
+    /// A payment that had succeeded is taken back: a bank debit fails days later.
+    case paymentReversed = "payment_reversed"
+    /// A payout below zero: Stripe takes what is owed to it from the bank.
+    case payoutDebit = "payout_debit"
+    case payoutDebitFailed = "payout_debit_failed"
+    /// Between two Stripe accounts, as the sending one sees it.
+    case transfer
+    case transferReversed = "transfer_reversed"
+    /// The same as the receiving account sees it: a payment that no customer makes.
+    case transferPayment = "transfer_payment"
+    case applicationFee = "application_fee"
+    case applicationFeeRefunded = "application_fee_refunded"
+    case topup
+    case topupReversed = "topup_reversed"
+    /// A refund that names no balance transaction: it moved nothing, or does not say yet what.
+    case refundNoted = "refund_noted"
+    /// How much of a charge is refunded in all, told without saying by which refunds.
+    case refundsTold = "refunds_told"
+    /// How much of what is told as refunded of a charge was never captured.
+    case releaseTold = "release_told"
+
+    /// Whether it books nothing by itself but says something of a charge's refunds.
+    var isNote: Bool {
+        switch self {
+        case .refundNoted, .refundsTold, .releaseTold: true
+        default: false
+        }
+    }
 }
 
 /// The canonical form of one movement, computed from one Stripe event alone.
@@ -52,4 +80,6 @@ struct PaymentEvent: Hashable, Sendable {
     /// What Stripe charged for the movement itself, from a dispute's balance transaction.
     /// Signed: negative when Stripe gives a fee back. Zero where the event names none.
     var fee: MinorUnits
+    /// The Stripe account on the other side of a transfer, `acct_…`.
+    var counterparty: String?
 }

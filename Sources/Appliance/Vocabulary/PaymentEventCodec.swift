@@ -28,6 +28,8 @@ extension PaymentEvent: JSONRecord {
         writer.member("balance_transaction", balanceTransaction)
         writer.member("related", related)
         writer.member("fee", fee.rawValue)
+        // Most movements have none, and a reader takes absence for null.
+        if let counterparty { writer.member("counterparty", counterparty) }
     }
 
     /// - Throws: `RecordCodecError.field` naming the first field that is missing or wrong; a
@@ -53,6 +55,7 @@ extension PaymentEvent: JSONRecord {
         balanceTransaction = try json.optionalString("balance_transaction")
         related = try json.optionalString("related")
         fee = MinorUnits(try json.requiredInt64("fee"))
+        counterparty = try json.optionalString("counterparty")
     }
 }
 

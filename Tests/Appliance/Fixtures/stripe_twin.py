@@ -149,7 +149,59 @@ def listens():
     assert api.events.retrieve(event.id).data.object.object == "charge"
 
 
+def connects():
+    seller = api.accounts.create({"type": "express", "email": "seller@example.com"})
+    assert api.accounts.retrieve(seller.id).email == "seller@example.com"
+    assert seller.id in [a.id for a in api.accounts.list({"limit": 100}).auto_paging_iter()]
+    as_seller = {"stripe_account": seller.id}
+    paid = api.payment_intents.create(intent(
+        amount=10000, payment_method_types=["card"], application_fee_amount=1000,
+        transfer_data={"destination": seller.id},
+        expand=["latest_charge.transfer", "latest_charge.application_fee"]))
+    charge = paid.latest_charge
+    assert (charge.transfer.amount, charge.application_fee.amount) == (10000, 1000)
+    payment = api.charges.retrieve(charge.transfer.destination_payment, options=as_seller)
+    assert payment.source_transfer == charge.transfer.id
+    back = api.refunds.create({"charge": charge.id, "amount": 5000, "reverse_transfer": True,
+                               "refund_application_fee": True, "expand": ["transfer_reversal"]})
+    assert back.transfer_reversal.amount == 5000
+    assert api.application_fees.retrieve(charge.application_fee.id).amount_refunded == 500
+    api.transfers.reversals.create(charge.transfer.id, {"amount": 1000})
+    assert [r.amount for r in api.transfers.reversals.list(charge.transfer.id).data] == [1000, 5000]
+    api.application_fees.refunds.create(charge.application_fee.id, {"amount": 100})
+    direct = api.payment_intents.create(
+        intent(amount=3000, payment_method_types=["card"], application_fee_amount=300), as_seller)
+    assert api.refunds.create({"payment_intent": direct.id, "refund_application_fee": True},
+                              as_seller).status == "succeeded"
+    error = raises(stripe.InvalidRequestError, lambda: api.transfers.create(
+        {"amount": 10**7, "currency": "usd", "destination": seller.id}))
+    assert error.code == "balance_insufficient"
+    for options in ({}, as_seller):
+        sums = sum(r.net for r in api.balance_transactions.list({"currency": "usd", "limit": 100}, options)
+                   .auto_paging_iter())
+        balance = api.balance.retrieve(options=options)
+        held = [line.amount for line in list(balance.available) + list(balance.pending)
+                if line.currency == "usd"]
+        assert sums == sum(held), (sums, held)
+
+
+def banks():
+    made = api.topups.create({"amount": 7000, "currency": "usd", "description": "More"})
+    debit = api.payment_intents.create(intent(
+        amount=5000, method="pm_usBankAccount_success", payment_method_types=["us_bank_account"]))
+    assert (made.status, debit.status) == ("pending", "processing")
+    client.raw_request("post", "/twin/clock", advance=5)
+    assert api.topups.retrieve(made.id).status == "succeeded"
+    assert api.payment_intents.retrieve(debit.id).status == "succeeded"
+    client.raw_request("post", "/twin/charges/%s/fail" % debit.latest_charge)
+    failed = api.charges.retrieve(debit.latest_charge, {"expand": ["failure_balance_transaction"]})
+    assert failed.failure_balance_transaction.amount == -5000
+    payout = api.payouts.create({"amount": 700, "currency": "usd"})
+    client.raw_request("post", "/twin/payouts/%s/paid" % payout.id)
+    assert api.payouts.reverse(payout.id).amount == -700
+
+
 for check in (pays, declines, captures_and_cancels, refunds, disputes, pages, retries, errors,
-              pays_out, listens):
+              pays_out, listens, connects, banks):
     check()
     print("ok", check.__name__)

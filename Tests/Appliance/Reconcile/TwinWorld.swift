@@ -34,12 +34,17 @@ final class TwinWorld: Sendable {
         }
     }
 
-    /// - Parameter start: when the twin's account begins, seconds since 1970.
-    init(start: Int64, payouts: TwinSettings.PayoutSchedule) throws {
+    /// - Parameters:
+    ///   - start: when the twin's account begins, seconds since 1970.
+    ///   - sellers: accounts that are connected to it.
+    init(
+        start: Int64, payouts: TwinSettings.PayoutSchedule, sellers: [String] = []
+    ) throws {
         let clock = HandClock(start)
         let told = Told()
         var settings = TwinSettings()
         settings.payoutSchedule = payouts
+        settings.connectedAccounts = sellers
         twin = Twin(
             settings: settings, clock: { clock.now().milliseconds / 1000 },
             onEvent: { event in told.events.withLock { $0.append(event) } })
@@ -130,11 +135,26 @@ final class TwinWorld: Sendable {
         return TwinCaller.parse(answer.body).id
     }
 
-    func get(_ path: String, _ query: String = "") throws -> TestJSON {
+    /// Calls the API, or one of the twin's controls.
+    @discardableResult
+    func post(_ path: String, _ form: String = "", account: String? = nil) throws -> TestJSON {
+        let answer = twin.handle(
+            APIRequest(
+                method: .post, path: path, fields: FormCoding.decode(form),
+                apiKey: "sk_test_tillbox", account: account))
+        guard answer.status == 200 else {
+            throw TwinSays(answer: String(decoding: answer.body, as: UTF8.self))
+        }
+        return TwinCaller.parse(answer.body)
+    }
+
+    func get(
+        _ path: String, _ query: String = "", account: String? = nil
+    ) throws -> TestJSON {
         let answer = twin.handle(
             APIRequest(
                 method: .get, path: path, fields: FormCoding.decode(query),
-                apiKey: "sk_test_tillbox"))
+                apiKey: "sk_test_tillbox", account: account))
         guard answer.status == 200 else {
             throw TwinSays(answer: String(decoding: answer.body, as: UTF8.self))
         }
@@ -149,8 +169,8 @@ final class TwinWorld: Sendable {
     }
 
     /// Stripe's balance by currency, without zeros.
-    func balance() throws -> [String: Int64] {
-        let balance = try get("/v1/balance")
+    func balance(account: String? = nil) throws -> [String: Int64] {
+        let balance = try get("/v1/balance", account: account)
         var sums: [String: Int64] = [:]
         for line in balance["available"].list + balance["pending"].list {
             sums[line["currency"]?.text ?? "", default: 0] += line["amount"]?.integer ?? 0

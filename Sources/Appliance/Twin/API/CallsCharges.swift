@@ -11,9 +11,10 @@ extension TwinBooks {
         case (.post, 1):
             let ref = try named(parts[0], charges)
             let before = charges[ref].details.value
-            charges[ref].details = Shared(try readDetails(before, parameters))
+            let after = try readDetails(before, parameters)
             parameters.ignore("fraud_details", "customer")
             try parameters.finish()
+            charges[ref].details = Shared(after)
             tell(.chargeUpdated, snapshot(ref)) { $0.fields("metadata", before.metadata) }
             return .object(.charge(ref))
         case (.post, 2) where parts[1] == "capture":
@@ -66,9 +67,8 @@ extension TwinBooks {
         let captures = try parameters.bool("capture") ?? true
         let source = try parameters.text("source")
         let details = try readDetails(PaymentDetails(), parameters)
-        parameters.ignore(
-            "application_fee_amount", "destination", "on_behalf_of", "radar_options",
-            "transfer_data")
+        let terms = try readTerms(nil, parameters, amount: amount)
+        parameters.ignore("radar_options")
         try parameters.finish()
         let method: Ref<TwinPaymentMethod>
         if let source {
@@ -85,7 +85,8 @@ extension TwinBooks {
         return try chargeDirectly(
             TwinCharge(
                 created: now, amount: amount, currency: currency, customer: customer,
-                method: method, billing: methods[method].billing, details: Shared(details)),
+                method: method, billing: methods[method].billing, details: Shared(details),
+                terms: terms),
             captures: captures)
     }
 
@@ -100,7 +101,7 @@ extension TwinBooks {
         }
         let amount = try parameters.amount("amount", in: charge.currency) ?? charge.amount
         charges[ref].details = Shared(try readDetails(charge.details.value, parameters))
-        parameters.ignore("application_fee_amount", "transfer_data")
+        let terms = try readTerms(charge.terms, parameters, amount: amount)
         try parameters.finish()
         guard amount <= charge.amount else {
             throw APIRefusal(
@@ -108,7 +109,9 @@ extension TwinBooks {
                 message: "You cannot capture a charge for an amount larger than it has left.",
                 parameter: "amount")
         }
+        charges[ref].terms = terms
         if let intent = charge.intent {
+            intents[intent].terms = terms
             capture(intent, amount: amount)
         } else {
             capture(ref, amount: amount)
@@ -124,12 +127,13 @@ extension TwinBooks {
         switch (method, parts.count) {
         case (.get, 0): return try listRefunds(parameters)
         case (.post, 0): return .object(.refund(try createRefund(parameters)))
-        case (.get, 1): return .object(.refund(try named(parts[0], refunds)))
+        case (.get, 1): return .object(.refund(try shownRefund(parts[0])))
         case (.post, 1):
-            let ref = try named(parts[0], refunds)
+            let ref = try shownRefund(parts[0])
             let before = refunds[ref].metadata
-            refunds[ref].metadata = try parameters.metadata(before)
+            let after = try parameters.metadata(before)
             try parameters.finish()
+            refunds[ref].metadata = after
             tell(.refundUpdated, snapshot(ref)) { $0.fields("metadata", before) }
             return .object(.refund(ref))
         case (.post, 2) where parts[1] == "cancel":
@@ -154,9 +158,19 @@ extension TwinBooks {
         if let intent = try named("payment_intent", in: parameters, intents) {
             candidates = attempts(of: intent).flatMap { charges[$0].refunds }
         }
-        return try list(refunds, among: candidates, parameters, url: "/v1/refunds", kind: .refund) {
-            .refund($0)
+        return try list(
+            refunds, among: candidates, parameters, url: "/v1/refunds", kind: .refund,
+            { .refund($0) }
+        ) { !$0.isRelease }
+    }
+
+    /// The release of an authorisation is no refund, whatever older versions told.
+    private func shownRefund(_ id: String) throws(APIRefusal) -> Ref<TwinRefund> {
+        let ref = try named(id, refunds)
+        guard !refunds[ref].isRelease else {
+            throw Self.noSuch("refund", id, parameter: "id", status: 404)
         }
+        return ref
     }
 
     private mutating func createRefund(
@@ -168,12 +182,14 @@ extension TwinBooks {
         let reason = try parameters.text("reason")
         let reasons = ["duplicate", "fraudulent", "requested_by_customer"]
         if let reason, !reasons.contains(reason) { throw parameters.invalid("reason", reason) }
-        let metadata = try parameters.metadata()
-        let status: TwinRefund.Status? = try parameters.below("twin")?.word("status")
-        parameters.ignore(
-            "currency", "customer", "instructions_email", "origin", "refund_application_fee",
-            "reverse_transfer")
+        var order = RefundOrder(charge: charge, amount: 0, reason: reason)
+        order.metadata = try parameters.metadata()
+        order.status = try parameters.below("twin")?.word("status")
+        order.reversesTransfer = try parameters.bool("reverse_transfer") ?? false
+        order.refundsFee = try parameters.bool("refund_application_fee") ?? false
+        parameters.ignore("currency", "customer", "instructions_email", "origin")
         try parameters.finish()
+        try checkTerms(of: order)
         let left = charges[charge].refundable
         guard left > 0 else {
             throw APIRefusal(
@@ -187,8 +203,22 @@ extension TwinBooks {
                     + "than unrefunded amount on charge "
                     + "(\(currency.display(MinorUnits(left))))", parameter: "amount")
         }
-        return refund(
-            charge, amount: amount ?? left, reason: reason, metadata: metadata, status: status)
+        order.amount = amount ?? left
+        return refund(order)
+    }
+
+    private func checkTerms(of order: RefundOrder) throws(APIRefusal) {
+        let traces = charges[order.charge].traces?.value
+        guard traces?.transfer != nil || !order.reversesTransfer else {
+            throw APIRefusal(
+                message: "Cannot reverse transfer on charge \(id(order.charge)) because it does "
+                    + "not have an associated transfer.", parameter: "reverse_transfer")
+        }
+        guard traces?.fee != nil || !order.refundsFee else {
+            throw APIRefusal(
+                message: "Cannot refund the application fee of charge \(id(order.charge)) because "
+                    + "it does not have one.", parameter: "refund_application_fee")
+        }
     }
 
     private func refundedCharge(
@@ -210,9 +240,14 @@ extension TwinBooks {
                     + "payment_intent or charge.")
         }
         let charge = charges[ref]
-        guard charge.isCaptured else {
+        guard charge.traces?.value.sourceTransfer == nil else {
             throw APIRefusal(
-                message: charge.failure != nil
+                message: "Charge \(id(ref)) is the payment of a transfer; the platform reverses "
+                    + "the transfer instead.", parameter: "charge")
+        }
+        guard charge.isCaptured, !charge.hasFailed, !charge.isPending else {
+            throw APIRefusal(
+                message: charge.hasFailed
                     ? "Charge \(id(ref)) has failed and cannot be refunded."
                     : "Charge \(id(ref)) has not been captured; cancel its PaymentIntent instead.",
                 parameter: "charge")

@@ -11,6 +11,7 @@ extension TwinBooks {
         switch first {
         case "balance_transactions": return try plant(rest, parameters)
         case "bulk": return try bulk(parameters)
+        case "charges": return try controlCharge(rest, parameters)
         case "disputes": return try controlDispute(rest, parameters)
         case "payment_intents":
             guard rest.count == 2, rest[1] == "authenticate" else {
@@ -19,6 +20,7 @@ extension TwinBooks {
             return try authenticate(try intent(rest[0]), parameters)
         case "payouts": return try controlPayout(rest, parameters)
         case "refunds": return try controlRefund(rest, parameters)
+        case "topups": return try controlTopUp(rest, parameters)
         default: throw Self.unknownControl(method, parts)
         }
     }
@@ -85,8 +87,8 @@ extension TwinBooks {
         let isInquiry = try parameters.bool("inquiry") ?? false
         try parameters.finish()
         let left = charges[charge].refundable
-        guard left > 0, charges[charge].dispute == nil,
-            given ?? left <= charges[charge].amountCaptured
+        guard left > 0, charges[charge].dispute == nil, charges[charge].method != nil,
+            !charges[charge].isPending, given ?? left <= charges[charge].amountCaptured
         else {
             throw APIRefusal(
                 message: "Charge \(id(charge)) has nothing left to dispute, or is disputed "
@@ -145,6 +147,7 @@ extension TwinBooks {
             let made = (first..<payouts.count).map { ObjectReference.payout(Ref($0)) }
             return .list(made, hasMore: false, url: "/v1/payouts", kind: .payout)
         }
+        if rest == ["debit"] { return .object(.payout(try debitBank(parameters))) }
         guard rest.count == 2 else { throw Self.unknownControl(.post, ["payouts"] + rest) }
         let ref = try named(rest[0], payouts)
         let code = try parameters.text("failure_code")

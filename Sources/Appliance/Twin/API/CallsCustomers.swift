@@ -223,12 +223,14 @@ extension TwinBooks {
                 message: "You must save this PaymentMethod to a customer before you can update it.",
                 parameter: "payment_method")
         }
+        var after = before
         if let billing = parameters.below("billing_details") {
-            methods[ref].billing = Shared(try billing.billing())
+            after.billing = Shared(try billing.billing())
         }
-        methods[ref].metadata = try parameters.metadata(before.metadata)
+        after.metadata = try parameters.metadata(before.metadata)
         parameters.ignore("allow_redisplay", "card")
         try parameters.finish()
+        methods[ref] = after
         tell(.methodUpdated, .paymentMethod(ref, methods[ref])) {
             $0.fields("metadata", before.metadata)
         }
@@ -240,6 +242,9 @@ extension TwinBooks {
     ) throws(APIRefusal) -> Ref<TwinPaymentMethod> {
         if let card = TestCardCatalogue.card(named: name) {
             return addMethod(card, billing: BillingDetails())
+        }
+        if let bank = TwinBankAccount.account(named: name) {
+            return addMethod(bank, billing: BillingDetails())
         }
         return try named(name, methods, parameter: parameter, status: status)
     }
@@ -254,14 +259,50 @@ extension TwinBooks {
                 created: now, card: card, expiryYear: year + 8, billing: Shared(billing)))
     }
 
+    private mutating func addMethod(
+        _ bank: TwinBankAccount, billing: BillingDetails
+    ) -> Ref<TwinPaymentMethod> {
+        let standIn = TestCard(number: bank.number, brand: "bank", country: "US")
+        let ref = addMethod(standIn, billing: billing)
+        methods[ref].bank = bank
+        return ref
+    }
+
+    private mutating func createBankMethod(
+        _ parameters: APIParameters
+    ) throws(APIRefusal) -> Ref<TwinPaymentMethod> {
+        guard let given = parameters.below("us_bank_account") else {
+            throw parameters.missing("us_bank_account")
+        }
+        let number = try given.requiredText("account_number")
+        given.ignore(
+            "account_holder_type", "account_type", "financial_connections_account",
+            "routing_number")
+        guard let bank = TwinBankAccount.account(number: number) else {
+            throw APIRefusal(
+                code: "account_number_invalid",
+                message: "You must use a test bank account number in test mode "
+                    + "(docs.stripe.com/testing).", parameter: given.name("account_number"))
+        }
+        var billing = BillingDetails()
+        if let details = parameters.below("billing_details") { billing = try details.billing() }
+        let metadata = try parameters.metadata()
+        parameters.ignore("allow_redisplay")
+        try parameters.finish()
+        let ref = addMethod(bank, billing: billing)
+        methods[ref].metadata = metadata
+        return ref
+    }
+
     mutating func createMethod(
         _ parameters: APIParameters
     ) throws(APIRefusal) -> Ref<TwinPaymentMethod> {
         let type = try parameters.requiredText("type")
+        if type == "us_bank_account" { return try createBankMethod(parameters) }
         guard type == "card" else {
             throw APIRefusal(
-                message: "The twin knows payment methods of type card only, not \(type).",
-                parameter: parameters.name("type"))
+                message: "The twin knows payment methods of the types card and us_bank_account, "
+                    + "not \(type).", parameter: parameters.name("type"))
         }
         guard let given = parameters.below("card") else { throw parameters.missing("card") }
         var (card, year, month) = try readCard(given)

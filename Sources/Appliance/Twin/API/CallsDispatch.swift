@@ -13,6 +13,7 @@ extension TwinBooks {
         switch parts.first {
         case "account" where method == .get && rest.isEmpty: return .account
         case "balance" where method == .get && rest.isEmpty: return .balance
+        case "application_fees": return try applicationFeeCall(method, rest, parameters)
         case "balance_transactions": return try transactionCall(method, rest, parameters)
         case "charges": return try chargeCall(method, rest, parameters)
         case "customers": return try customerCall(method, rest, parameters)
@@ -22,6 +23,8 @@ extension TwinBooks {
         case "payment_methods": return try methodCall(method, rest, parameters)
         case "payouts": return try payoutCall(method, rest, parameters)
         case "refunds": return try refundCall(method, rest, parameters)
+        case "topups": return try topUpCall(method, rest, parameters)
+        case "transfers": return try transferCall(method, rest, parameters)
         case "webhook_endpoints": return try endpointCall(method, rest, parameters)
         default: throw Self.unknownAddress(method, parts)
         }

@@ -102,18 +102,37 @@ extension TwinBooks {
     private func sourced(from id: String) throws(APIRefusal) -> [Ref<TwinTransaction>] {
         let found: [Ref<TwinTransaction>?]
         if let ref: Ref<TwinCharge> = ref(id, count: charges.count) {
-            found = [charges[ref].transaction]
+            found = [charges[ref].transaction, charges[ref].traces?.value.failureTransaction]
         } else if let ref: Ref<TwinRefund> = ref(id, count: refunds.count) {
             found = [refunds[ref].transaction, refunds[ref].failureTransaction]
         } else if let ref: Ref<TwinDispute> = ref(id, count: disputes.count) {
             found = disputes[ref].transactions
         } else if let ref: Ref<TwinPayout> = ref(id, count: payouts.count) {
             found = [payouts[ref].transaction, payouts[ref].failureTransaction]
+        } else if let connected = connectSourced(from: id) {
+            found = connected
         } else {
             throw Self.noSuch("source", id, parameter: "source", status: 400)
         }
         let planted = furtherOfSources.filter { sourceID(of: transactions[$0]) == id }
         return (found.compactMap { $0 } + planted).sorted { $0.index < $1.index }
+    }
+
+    private func connectSourced(from id: String) -> [Ref<TwinTransaction>?]? {
+        if let ref: Ref<TwinTransfer> = ref(id, count: transfers.count) {
+            return [transfers[ref].transaction]
+        }
+        if let ref: Ref<TwinTransferReversal> = ref(id, count: reversals.count) {
+            return [reversals[ref].transaction]
+        }
+        if let ref = placeOfFee[id] { return [applicationFees[ref].transaction] }
+        if let ref: Ref<TwinFeeRefund> = ref(id, count: feeRefunds.count) {
+            return [feeRefunds[ref].transaction]
+        }
+        if let ref: Ref<TwinTopUp> = ref(id, count: topUps.count) {
+            return [topUps[ref].transaction, topUps[ref].reversalTransaction]
+        }
+        return nil
     }
 
     // MARK: Payouts
@@ -138,8 +157,9 @@ extension TwinBooks {
         case (.post, 1):
             let ref = try named(parts[0], payouts)
             let before = payouts[ref].metadata
-            payouts[ref].metadata = try parameters.metadata(before)
+            let after = try parameters.metadata(before)
             try parameters.finish()
+            payouts[ref].metadata = after
             tell(.payoutUpdated, snapshot(ref)) { $0.fields("metadata", before) }
             return .object(.payout(ref))
         case (.post, 2) where parts[1] == "cancel":
@@ -151,8 +171,25 @@ extension TwinBooks {
             }
             cancelPayout(ref)
             return .object(.payout(ref))
+        case (.post, 2) where parts[1] == "reverse":
+            let ref = try named(parts[0], payouts)
+            return .object(.payout(try reversePayoutCall(ref, parameters)))
         default: throw Self.unknownAddress(method, ["payouts"] + parts)
         }
+    }
+
+    private mutating func reversePayoutCall(
+        _ ref: Ref<TwinPayout>, _ parameters: APIParameters
+    ) throws(APIRefusal) -> Ref<TwinPayout> {
+        let metadata = try parameters.metadata()
+        try parameters.finish()
+        let payout = payouts[ref]
+        guard payout.status == .paid, payout.amount > 0, payout.reversedBy == nil else {
+            throw APIRefusal(
+                message: "Only a payout that is paid and was not reversed can be reversed; "
+                    + "\(id(ref)) has status \(payout.status.rawValue).")
+        }
+        return reversePayout(ref, metadata: metadata)
     }
 
     private mutating func createPayout(
@@ -222,11 +259,15 @@ extension TwinBooks {
         let bounds = events.numbers(times)
         let page =
             if wanted.count == 1, let type = TwinEventType(rawValue: wanted[0]) {
-                query.page(of: events.numbers(of: type), within: bounds) { _ in true }
+                query.page(of: events.numbers(of: type), within: bounds) {
+                    isTold($0, in: .twin)
+                }
             } else {
                 query.page(of: bounds, within: bounds) { number in
-                    wanted.isEmpty
-                        || events[number].map { Self.isWanted($0.type.rawValue, wanted) } == true
+                    isTold(number, in: .twin)
+                        && (wanted.isEmpty
+                            || events[number].map { Self.isWanted($0.type.rawValue, wanted) }
+                                == true)
                 }
             }
         return .list(

@@ -124,19 +124,44 @@ extension TwinBooks {
             intent.allowsRedirects = redirects == "always"
         }
         if parameters.has("payment_method_types") { intent.namesMethods = true }
-        for type in try parameters.texts("payment_method_types") where type != "card" {
+        for type in try parameters.texts("payment_method_types")
+        where type != "card" && type != "us_bank_account" {
             throw APIRefusal(
                 message: "The payment method type provided: \(type) is invalid. The twin knows "
-                    + "cards only.", parameter: "payment_method_types")
+                    + "card and us_bank_account.", parameter: "payment_method_types")
         }
         intent.details = Shared(try readDetails(intent.details.value, parameters))
         if let own = parameters.below("twin") {
             intent.declineOrder = try own.word("decline_code")
         }
+        intent.terms = try readTerms(intent.terms, parameters, amount: intent.amount)
+        try readCardOptions(&intent, parameters)
         parameters.ignore(
-            "amount_details", "application_fee_amount", "excluded_payment_method_types",
-            "on_behalf_of", "payment_details", "payment_method_configuration",
-            "payment_method_options", "radar_options", "transfer_data")
+            "amount_details", "excluded_payment_method_types", "payment_details",
+            "payment_method_configuration", "radar_options")
+    }
+
+    /// `payment_method_options[card]`: what the card network is asked to allow. Every test card's
+    /// does, where the money is not shared with another account.
+    private func readCardOptions(
+        _ intent: inout TwinPaymentIntent, _ parameters: APIParameters
+    ) throws(APIRefusal) {
+        guard let options = parameters.below("payment_method_options") else { return }
+        options.ignore("us_bank_account", "link")
+        guard let card = options.below("card") else { return }
+        func isAsked(_ key: String) throws(APIRefusal) -> Bool? {
+            guard let answer = try card.text(key) else { return nil }
+            guard answer == "if_available" || answer == "never" else {
+                throw card.invalid(key, answer)
+            }
+            return answer == "if_available"
+        }
+        let isShared = intent.terms != nil
+        intent.allowsMulticapture =
+            try isAsked("request_multicapture").map { $0 && !isShared } ?? intent.allowsMulticapture
+        intent.allowsOvercapture =
+            try isAsked("request_overcapture").map { $0 && !isShared } ?? intent.allowsOvercapture
+        card.tree.markRead()
     }
 
     /// What is copied into the charge.
@@ -283,12 +308,17 @@ extension TwinBooks {
         let intent = intents[ref]
         let given = try parameters.amount("amount_to_capture", in: intent.currency)
         let amount = given ?? intent.amountCapturable
-        intents[ref].details = Shared(try readDetails(intent.details.value, parameters))
-        parameters.ignore(
-            "amount_details", "application_fee_amount", "final_capture", "payment_details",
-            "transfer_data")
+        let details = try readDetails(intent.details.value, parameters)
+        let terms = try readTerms(intent.terms, parameters, amount: amount)
+        let isFinal = try parameters.bool("final_capture") ?? true
+        parameters.ignore("amount_details", "payment_details")
         try parameters.finish()
-        guard amount <= intent.amountCapturable else {
+        guard isFinal || intent.allowsMulticapture else {
+            throw APIRefusal(
+                message: "You cannot set final_capture to false: multicapture is not available "
+                    + "for this payment.", parameter: "final_capture")
+        }
+        guard amount <= intent.capturableMax else {
             throw APIRefusal(
                 code: "amount_too_large",
                 message: "The remaining amount available to capture for this PaymentIntent is "
@@ -296,7 +326,9 @@ extension TwinBooks {
                     + "tried to capture \(intent.currency.display(MinorUnits(amount))).",
                 parameter: "amount_to_capture")
         }
-        capture(ref, amount: amount)
+        intents[ref].details = Shared(details)
+        intents[ref].terms = terms
+        capture(ref, amount: amount, isFinal: isFinal || amount >= intent.amountCapturable)
     }
 
     private mutating func cancelIntent(

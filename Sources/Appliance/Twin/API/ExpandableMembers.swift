@@ -5,6 +5,7 @@ extension Expansion {
     enum Kind: Sendable {
         case account, balance, balanceTransaction, bankAccount, charge, customer, dispute, event
         case paymentIntent, paymentMethod, payout, refund, other
+        case transfer, transferReversal, applicationFee, feeRefund, topUp
         /// A balance transaction's source may be any of several.
         case source
         /// A member that is always null here, or an empty list: whatever is asked for below it,
@@ -13,7 +14,7 @@ extension Expansion {
         /// A part of an object, written anyway, with no reference in it.
         case part
         /// Parts of objects with references in them.
-        case accountSettings, evidence, invoiceSettings, transferData
+        case accountSettings, chargeList, evidence, invoiceSettings, transferData
 
         /// What a call to this path answers with; nil where only the answer tells.
         init?(answering path: String) {
@@ -27,6 +28,10 @@ extension Expansion {
             case "payment_methods": self = .paymentMethod
             case "payouts": self = .payout
             case "refunds": self = .refund
+            case "topups": self = .topUp
+            case "transfers": self = parts.contains("reversals") ? .transferReversal : .transfer
+            case "application_fees":
+                self = parts.contains("refunds") ? .feeRefund : .applicationFee
             case "webhook_endpoints": self = .other
             default: return nil
             }
@@ -39,6 +44,7 @@ extension Expansion {
             case .balanceTransaction: ["source": .source, "fee_details": .part]
             case .bankAccount: ["account": .account, "customer": .customer]
             case .charge: Self.ofCharge
+            case .chargeList: ["data": .charge]
             case .customer: Self.ofCustomer
             case .dispute: Self.ofDispute
             case .evidence: Self.ofEvidence
@@ -50,6 +56,27 @@ extension Expansion {
             case .refund: Self.ofRefund
             case .source: Self.ofSource
             case .transferData: ["destination": .account]
+            case .transfer:
+                [
+                    "balance_transaction": .balanceTransaction, "destination": .account,
+                    "destination_payment": .absent, "reversals": .transferReversal,
+                    "source_transaction": .charge,
+                ]
+            case .transferReversal:
+                [
+                    "balance_transaction": .balanceTransaction,
+                    "destination_payment_refund": .absent, "source_refund": .refund,
+                    "transfer": .transfer,
+                ]
+            case .applicationFee:
+                [
+                    "account": .account, "application": .absent,
+                    "balance_transaction": .balanceTransaction, "charge": .absent,
+                    "fee_source": .part, "originating_transaction": .charge,
+                    "refunds": .feeRefund,
+                ]
+            case .feeRefund: ["balance_transaction": .balanceTransaction, "fee": .applicationFee]
+            case .topUp: ["balance_transaction": .balanceTransaction, "source": .absent]
             case .balance, .event, .other, .absent, .part: [:]
             }
         }
@@ -62,14 +89,14 @@ extension Expansion {
         ]
 
         private static let ofCharge: [String: Kind] = [
-            "application": .absent, "application_fee": .absent,
+            "application": .absent, "application_fee": .applicationFee,
             "balance_transaction": .balanceTransaction, "billing_details": .part,
             "customer": .customer, "dispute": .dispute,
             "failure_balance_transaction": .balanceTransaction, "fraud_details": .part,
             "invoice": .absent, "level3": .absent, "on_behalf_of": .account, "outcome": .absent,
             "payment_intent": .paymentIntent, "payment_method_details": .absent,
             "refunds": .refund, "review": .absent, "shipping": .part, "source": .absent,
-            "source_transfer": .absent, "transfer": .absent, "transfer_data": .transferData,
+            "source_transfer": .absent, "transfer": .transfer, "transfer_data": .transferData,
         ]
 
         private static let ofCustomer: [String: Kind] = [
@@ -94,7 +121,8 @@ extension Expansion {
 
         private static let ofPaymentIntent: [String: Kind] = [
             "amount_details": .absent, "application": .absent, "automatic_payment_methods": .part,
-            "customer": .customer, "invoice": .absent, "last_payment_error": .absent,
+            "charges": .chargeList, "customer": .customer, "invoice": .absent,
+            "last_payment_error": .absent,
             "latest_charge": .charge, "next_action": .part, "on_behalf_of": .account,
             "payment_method": .paymentMethod, "payment_method_options": .part,
             "payment_record": .absent, "processing": .part, "review": .absent, "shipping": .part,
@@ -112,12 +140,14 @@ extension Expansion {
             "customer": .customer, "destination_details": .part,
             "failure_balance_transaction": .balanceTransaction, "payment_intent": .paymentIntent,
             "payment_method": .paymentMethod, "source_transfer_reversal": .absent,
-            "transfer_reversal": .absent,
+            "transfer_reversal": .transferReversal,
         ]
 
         /// Any of its kinds' members, for the path does not say which it is.
         private static let ofSource: [String: Kind] = [
-            ofCharge, ofRefund, ofDispute, ofPayout,
+            ofCharge, ofRefund, ofDispute, ofPayout, Kind.transfer.expandable,
+            Kind.transferReversal.expandable, Kind.applicationFee.expandable,
+            Kind.feeRefund.expandable, Kind.topUp.expandable,
         ].reduce(into: [:]) { all, members in all.merge(members) { first, _ in first } }
     }
 }

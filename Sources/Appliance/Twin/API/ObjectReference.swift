@@ -8,6 +8,11 @@ enum ObjectReference: Sendable {
     case dispute(Ref<TwinDispute>)
     case transaction(Ref<TwinTransaction>)
     case payout(Ref<TwinPayout>)
+    case transfer(Ref<TwinTransfer>)
+    case transferReversal(Ref<TwinTransferReversal>)
+    case applicationFee(Ref<TwinApplicationFee>)
+    case feeRefund(Ref<TwinFeeRefund>)
+    case topUp(Ref<TwinTopUp>)
     case event(Int)
     case webhookEndpoint(Ref<TwinWebhookEndpoint>)
 
@@ -21,6 +26,11 @@ enum ObjectReference: Sendable {
         case .dispute: .dispute
         case .transaction: .balanceTransaction
         case .payout: .payout
+        case .transfer: .transfer
+        case .transferReversal: .transferReversal
+        case .applicationFee: .applicationFee
+        case .feeRefund: .feeRefund
+        case .topUp: .topUp
         case .event: .event
         case .webhookEndpoint: .other
         }
@@ -50,6 +60,11 @@ extension TwinBooks {
         case .dispute(let ref): id(ref)
         case .transaction(let ref): id(ref)
         case .payout(let ref): id(ref)
+        case .transfer(let ref): id(ref)
+        case .transferReversal(let ref): id(ref)
+        case .applicationFee(let ref): id(ref)
+        case .feeRefund(let ref): id(ref)
+        case .topUp(let ref): id(ref)
         case .webhookEndpoint(let ref): id(ref)
         case .event(let number): ids.string(.event, ObjectSerial(UInt64(number) + 1))
         }

@@ -6,7 +6,7 @@ import Bridges
 struct TwinState: Sendable {
     private(set) var settings: TwinSettings
     /// The platform's own books first.
-    private(set) var books: [TwinBooks]
+    var books: [TwinBooks]
     private var placeOfAccount: [String: Int] = [:]
     private var idempotency = IdempotencyStore()
     private(set) var faults = TwinFaults()
@@ -39,11 +39,16 @@ struct TwinState: Sendable {
         books[0].adopt(settings.endpoints)
     }
 
-    private mutating func open(_ account: String, now: Int64) {
+    /// Opens a connected account.
+    mutating func open(
+        _ account: String, _ profile: TwinAccountProfile = TwinAccountProfile(), now: Int64
+    ) {
         let digest = SHA256.digest(Array(account.utf8)[...])
         let seed = digest.prefix(8).reduce(settings.seed) { $0 &* 257 &+ UInt64($1) }
         placeOfAccount[account] = books.count
         books.append(TwinBooks(seed: seed, account: account, settings: settings, now: now))
+        books[books.count - 1].profile = profile
+        books[0].connectedAccounts.insert(account)
     }
 
     /// Where webhooks go.
@@ -71,15 +76,6 @@ struct TwinState: Sendable {
     }
 
     // MARK: Time
-
-    /// - Returns: whether anything happened.
-    mutating func advance(to now: Int64) -> Bool {
-        var hasActed = false
-        for place in books.indices {
-            hasActed = books[place].advance(to: now) || hasActed
-        }
-        return hasActed
-    }
 
     /// Takes the events that nobody has been told yet, in the order in which they happened within
     /// each account.
@@ -226,7 +222,10 @@ struct TwinState: Sendable {
         do throws(APIRefusal) {
             let paths = try parameters.texts("expand")
             try Expansion.check(paths, of: request)
+            // Also what was done before a refusal, such as a payment that declines, is done.
+            defer { carryOutOrders() }
             let reply = try dispatch(request, parameters, in: place, now: now)
+            carryOutOrders()
             if request.method == .get { try parameters.finish() }
             answer = try written(reply, expanding: paths, in: place, request)
         } catch {
@@ -262,40 +261,6 @@ struct TwinState: Sendable {
     }
 
     // MARK: Calls about the twin itself
-
-    private mutating func accountCall(
-        _ method: APIRequest.Method, _ rest: [String], _ parameters: APIParameters, now: Int64
-    ) throws(APIRefusal) -> APIReply {
-        let account: String
-        switch (method, rest.count) {
-        case (.post, 0):
-            parameters.tree.markRead()
-            account = books[0].ids.string(.account, ObjectSerial(UInt64(books.count)))
-            open(account, now: now)
-        case (.get, 0):
-            _ = try books[0].pageLimit(parameters)
-            parameters.ignore("created", "starting_after", "ending_before")
-            var writer = JSONWriter()
-            writer.list(url: "/v1/accounts") {
-                for books in books.dropFirst() { books.writeAccount(into: &$0) }
-            }
-            return .written(writer.bytes, id: nil)
-        case (.get, 1): account = rest[0] == books[0].accountID ? "" : rest[0]
-        case (_, 2...3) where rest[1] == "external_accounts":
-            guard let place = place(of: rest[0] == books[0].accountID ? nil : rest[0]) else {
-                throw TwinBooks.noSuch("account", rest[0], parameter: "account", status: 404)
-            }
-            return try books[place].externalAccountCall(
-                method, Array(rest.dropFirst(2)), parameters)
-        default: throw TwinBooks.unknownAddress(method, ["accounts"] + rest)
-        }
-        guard let place = account.isEmpty ? 0 : placeOfAccount[account] else {
-            throw TwinBooks.noSuch("account", account, parameter: "account", status: 404)
-        }
-        var writer = JSONWriter()
-        books[place].writeAccount(into: &writer)
-        return .written(writer.bytes, id: account)
-    }
 
     private mutating func clockCall(
         _ method: APIRequest.Method, _ parameters: APIParameters, now: Int64

@@ -3,15 +3,19 @@ extension TwinBooks {
     /// `acct_…`, also of the platform.
     var accountID: String { account ?? ids.string(.account, ObjectSerial(1 << 40)) }
 
-    func writeAccount(into writer: inout JSONWriter) {
+    func writeAccount(
+        _ then: TwinAccountProfile? = nil, into writer: inout JSONWriter
+    ) {
+        let profile = then ?? profile
         writer.beginObject()
         writer.member("id", accountID)
         writer.member("object", "account")
         writer.object("business_profile") {
             $0.object("annual_revenue") { $0.nulls("amount", "currency", "fiscal_year_end") }
             $0.nulls(
-                "estimated_worker_count", "mcc", "minority_owned_business_designation", "name",
-                "product_description")
+                "estimated_worker_count", "mcc", "minority_owned_business_designation")
+            $0.member("name", profile.name)
+            $0.nulls("product_description")
             $0.address(TwinAddress(), as: "support_address")
             $0.nulls("support_email", "support_phone", "support_url", "url")
         }
@@ -22,11 +26,11 @@ extension TwinBooks {
         }
         writer.member("charges_enabled", true)
         writer.object("controller") { $0.member("type", "account") }
-        writer.member("country", "US")
+        writer.member("country", profile.country)
         writer.member("created", opened)
         writer.member("default_currency", "usd")
         writer.member("details_submitted", true)
-        writer.member("email", "twin@example.com")
+        writer.member("email", profile.email)
         writer.object("external_accounts") {
             $0.member("object", "list")
             $0.key("data")
@@ -37,12 +41,12 @@ extension TwinBooks {
             $0.member("url", "/v1/accounts/\(accountID)/external_accounts")
         }
         writeRequirements("future_requirements", into: &writer)
-        writer.fields("metadata", [])
+        writer.fields("metadata", profile.metadata)
         writer.member("payouts_enabled", true)
         writeRequirements("requirements", into: &writer)
-        writeSettings(into: &writer)
+        writeSettings(profile, into: &writer)
         writer.object("tos_acceptance") { $0.nulls("date", "ip", "user_agent") }
-        writer.member("type", "standard")
+        writer.member("type", profile.type)
         writer.endObject()
     }
 
@@ -59,7 +63,9 @@ extension TwinBooks {
         }
     }
 
-    private func writeSettings(into writer: inout JSONWriter) {
+    private func writeSettings(
+        _ profile: TwinAccountProfile, into writer: inout JSONWriter
+    ) {
         writer.object("settings") {
             $0.object("bacs_debit_payments") { $0.nulls("display_name", "service_user_number") }
             $0.object("branding") { $0.nulls("icon", "logo", "primary_color", "secondary_color") }
@@ -92,7 +98,8 @@ extension TwinBooks {
                 $0.member("debit_negative_balances", true)
                 $0.object("schedule") {
                     $0.member("delay_days", settings.settlementDays)
-                    $0.member("interval", settings.payoutSchedule.rawValue)
+                    let schedule = profile.payoutSchedule ?? settings.payoutSchedule
+                    $0.member("interval", schedule.rawValue)
                 }
                 $0.nulls("statement_descriptor")
             }

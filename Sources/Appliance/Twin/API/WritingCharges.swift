@@ -9,9 +9,9 @@ extension TwinBooks {
         writer.member("id", id(ref))
         writer.member("object", "charge")
         writer.member("amount", charge.amount)
-        writer.member("amount_captured", charge.amountCaptured)
-        writer.member("amount_refunded", charge.amountRefunded)
-        writer.nulls("application", "application_fee", "application_fee_amount")
+        writeAmounts(of: charge, into: &writer)
+        writer.nulls("application")
+        writeFee(of: charge, expansion, into: &writer)
         write("balance_transaction", charge.transaction, expansion, into: &writer) {
             ref, below, writer in write(ref, below, into: &writer)
         }
@@ -31,40 +31,58 @@ extension TwinBooks {
             }
         }
         writer.member("disputed", charge.dispute != nil)
-        writer.nulls("failure_balance_transaction")
-        writer.member("failure_code", charge.failure?.errorCode)
-        writer.member("failure_message", charge.failure?.message)
+        let traces = charge.traces?.value
+        write(
+            "failure_balance_transaction", traces?.failureTransaction, expansion, into: &writer
+        ) { ref, below, writer in write(ref, below, into: &writer) }
+        writer.member("failure_code", charge.failure?.errorCode ?? traces?.debitFailure)
+        writer.member(
+            "failure_message",
+            charge.failure?.message ?? traces?.debitFailure.map(TwinBankAccount.message))
         writer.emptyObject("fraud_details")
         writer.member("livemode", false)
         writer.fields("metadata", details.metadata)
-        writer.nulls("on_behalf_of")
+        writeAccount("on_behalf_of", charge.terms?.value.onBehalfOf, expansion, into: &writer)
         writeOutcome(of: charge, into: &writer)
-        writer.member("paid", charge.failure == nil)
+        writer.member("paid", !charge.hasFailed && !charge.isPending)
         write("payment_intent", charge.intent, expansion, into: &writer) { ref, below, writer in
             write(ref, intents[ref], below, into: &writer)
         }
-        writer.member("payment_method", id(charge.method))
+        writer.member("payment_method", charge.method.map { id($0) })
         writeMethodDetails(ref, charge, into: &writer)
         writer.member("receipt_email", details.receiptEmail)
         writer.nulls("receipt_number")
         writer.member(
             "receipt_url",
-            charge.failure == nil ? "https://pay.stripe.com/receipts/payment/\(id(ref))" : nil)
-        writer.member("refunded", charge.isRefunded)
+            !charge.hasFailed ? "https://pay.stripe.com/receipts/payment/\(id(ref))" : nil)
+        writer.member("refunded", isRefunded(charge))
         writeRefunds(ref, charge, expansion, into: &writer)
         writer.nulls("review")
         writer.shipping(details.shipping)
-        writer.nulls("source", "source_transfer")
+        writer.nulls("source")
+        writer.member("source_transfer", traces?.sourceTransfer)
         writer.member("statement_descriptor", details.statementDescriptor)
         writer.member("statement_descriptor_suffix", details.statementDescriptorSuffix)
-        writer.member("status", charge.failure == nil ? "succeeded" : "failed")
-        writer.nulls("transfer_data")
-        writer.member("transfer_group", details.transferGroup)
+        writer.member(
+            "status", charge.hasFailed ? "failed" : charge.isPending ? "pending" : "succeeded")
+        if let transfer = traces?.transfer {
+            write("transfer", transfer, expansion, into: &writer) { ref, below, writer in
+                write(ref, transfers[ref], below, into: &writer)
+            }
+        }
+        writeTransferData(charge.terms?.value, expansion, into: &writer)
+        let group = details.transferGroup
+        writer.member(
+            "transfer_group",
+            group ?? (traces?.transfer == nil ? nil : "group_" + chargeGroup(ref)))
         writer.endObject()
     }
 
     private func writeOutcome(of charge: TwinCharge, into writer: inout JSONWriter) {
-        let risk = methods[charge.method].card.riskLevel
+        let method = charge.method.map { methods[$0] }
+        guard let risk = method.flatMap({ $0.bank == nil ? $0.card.riskLevel : nil }) else {
+            return writer.nulls("outcome")
+        }
         writer.object("outcome") {
             $0.member("advice_code", charge.failure?.adviceCode)
             $0.nulls("network_advice_code")
@@ -96,7 +114,9 @@ extension TwinBooks {
     private func writeMethodDetails(
         _ ref: Ref<TwinCharge>, _ charge: TwinCharge, into writer: inout JSONWriter
     ) {
-        let method = methods[charge.method]
+        guard let method = charge.method.map({ methods[$0] }), method.bank == nil else {
+            return writeDetails(of: charge, into: &writer)
+        }
         let card = method.card
         let noise = ids.noise(ObjectSerial(UInt64(ref.index) + 1), salt: 3)
         writer.object("payment_method_details") {
@@ -121,13 +141,20 @@ extension TwinBooks {
                 $0.nulls("installments")
                 $0.member("last4", card.lastFour)
                 $0.nulls("mandate")
-                $0.object("multicapture") { $0.member("status", "unavailable") }
+                let intent = charge.intent.map { intents[$0] }
+                let multicapture = intent?.allowsMulticapture == true
+                $0.object("multicapture") {
+                    $0.member("status", multicapture ? "available" : "unavailable")
+                }
                 $0.member("network", card.brand)
                 $0.object("network_token") { $0.member("used", false) }
                 $0.member("network_transaction_id", String(noise % 1_000_000_000_000_000))
                 $0.object("overcapture") {
-                    $0.member("maximum_amount_capturable", charge.amount)
-                    $0.member("status", "unavailable")
+                    let overcapture = intent?.allowsOvercapture == true
+                    $0.member(
+                        "maximum_amount_capturable",
+                        overcapture ? charge.amount + charge.amount / 5 : charge.amount)
+                    $0.member("status", overcapture ? "available" : "unavailable")
                 }
                 $0.member("regulated_status", "unregulated")
                 writeSecurity(of: charge, into: &$0)
@@ -154,16 +181,24 @@ extension TwinBooks {
         _ ref: Ref<TwinCharge>, _ charge: TwinCharge, _ expansion: Expansion,
         into writer: inout JSONWriter
     ) {
-        guard let below = expansion["refunds"] else { return writer.nulls("refunds") }
+        let isOld = version < .listsAreLeftOut
+        guard let below = expansion["refunds"] ?? (isOld ? Expansion.none : nil) else {
+            return writer.nulls("refunds")
+        }
+        var listed = charge.refunds
+        if version < .releasesAreNoRefunds, let release = charge.traces?.value.release {
+            listed.append(release)
+        }
         writer.object("refunds") {
             $0.member("object", "list")
             $0.key("data")
             $0.beginArray()
-            for refund in charge.refunds.suffix(10).reversed() {
+            for refund in listed.suffix(10).reversed() {
                 write(refund, refunds[refund], below, into: &$0)
             }
             $0.endArray()
-            $0.member("has_more", charge.refunds.count > 10)
+            $0.member("has_more", listed.count > 10)
+            if isOld { $0.member("total_count", Int64(listed.count)) }
             $0.member("url", "/v1/charges/\(id(ref))/refunds")
         }
     }

@@ -36,9 +36,11 @@ extension TwinBooks {
     /// - Parameter versions: those besides the account's own in which it is to be told.
     func told(_ number: Int, in versions: Set<StripeVersion> = []) -> TwinEvent? {
         guard let record = events[number] else { return nil }
+        let isToldNow = isTold(number, in: .twin)
+        guard isToldNow || versions.contains(where: { isTold(number, in: $0) }) else { return nil }
         var event = TwinEvent(
             id: id(of: .event(number)), type: record.type.rawValue, created: record.created,
-            account: account, body: eventText(number))
+            account: account, body: eventText(number), isOfOldVersions: !isToldNow)
         for version in versions where isTold(number, in: version) {
             event.bodies[version] = eventText(number, version: version)
         }
@@ -46,13 +48,23 @@ extension TwinBooks {
     }
 
     /// Whether a version of the API tells of this event at all.
-    func isTold(_ number: Int, in version: StripeVersion) -> Bool { true }
+    func isTold(_ number: Int, in version: StripeVersion) -> Bool {
+        guard events[number]?.isOfRelease == true else { return true }
+        return version < .releasesAreNoRefunds
+    }
 
     private func write(
         _ snapshot: TwinEventRecord.Snapshot, _ version: StripeVersion,
         into writer: inout JSONWriter
     ) {
+        var books = self
+        books.version = version
+        books.write(snapshot, into: &writer)
+    }
+
+    private func write(_ snapshot: TwinEventRecord.Snapshot, into writer: inout JSONWriter) {
         switch snapshot {
+        case .account(let then): writeAccount(then, into: &writer)
         case .balance(let lines): writeBalance(lines, into: &writer)
         case .customer(let ref, let then): write(ref, then, into: &writer)
         case .paymentMethod(let ref, let then): write(ref, then, into: &writer)
@@ -62,6 +74,9 @@ extension TwinBooks {
         case .dispute(let ref, let then, let transactions):
             write(ref, then, transactions: transactions, into: &writer)
         case .payout(let ref, let then): write(ref, then, into: &writer)
+        case .transfer(let ref, let then): write(ref, then, into: &writer)
+        case .applicationFee(let ref, let then): write(ref, then, into: &writer)
+        case .topUp(let ref, let then): write(ref, then, into: &writer)
         }
     }
 

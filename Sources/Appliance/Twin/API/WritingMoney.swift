@@ -21,7 +21,16 @@ extension TwinBooks {
             write(ref, customers[ref], below, into: &writer)
         }
         writer.nulls("customer_account")
+        let method = charge.method.map { methods[$0] }
+        let isOfCard = method.map { $0.bank == nil } ?? false
         writer.object("destination_details") {
+            guard isOfCard else {
+                let type = method == nil ? "stripe_account" : "us_bank_transfer"
+                $0.key(named: type)
+                $0.beginObject()
+                $0.endObject()
+                return $0.member("type", type)
+            }
             $0.object("card") {
                 if refund.hasReference {
                     let serial = ObjectSerial(UInt64(ref.index) + 1)
@@ -51,9 +60,12 @@ extension TwinBooks {
             write(ref, methods[ref], below, into: &writer)
         }
         writer.member("reason", refund.reason)
-        writer.nulls("receipt_number", "source_transfer_reversal")
+        writer.nulls("receipt_number")
+        writer.member("source_transfer_reversal", refund.sourceReversal)
         writer.member("status", refund.status.rawValue)
-        writer.nulls("transfer_reversal")
+        write("transfer_reversal", refund.reversal, expansion, into: &writer) {
+            ref, below, writer in write(ref, below, into: &writer)
+        }
         writer.endObject()
     }
 
@@ -88,7 +100,7 @@ extension TwinBooks {
         }
         writer.object("payment_method_details") {
             $0.object("card") {
-                let brand = methods[charge.method].card.brand
+                let brand = charge.method.map { methods[$0].card.brand }
                 $0.member("brand", brand)
                 $0.member("case_type", dispute.status.isWarning ? "inquiry" : "chargeback")
                 $0.member("network", brand)
@@ -172,6 +184,13 @@ extension TwinBooks {
             "Chargeback \(transaction.isReversal ? "reversal" : "withdrawal") for "
                 + id(disputes[ref].charge)
         case .payout: "STRIPE PAYOUT"
+        case .transfer(let ref): transfers[ref].description
+        case .reversal(let ref): "REFUND FOR TRANSFER (\(id(reversals[ref].transfer)))"
+        case .applicationFee(let ref):
+            "Application fee from \(applicationFees[ref].account)"
+        case .feeRefund(let ref): "REFUND FOR APPLICATION FEE (\(id(feeRefunds[ref].fee)))"
+        case .topUp(let ref): topUps[ref].description
+        case .foreign: "Application fee refund"
         case .unknownCharge, .none: nil
         }
     }
@@ -181,15 +200,21 @@ extension TwinBooks {
     ) {
         writer.key("fee_details")
         writer.beginArray()
-        if transaction.fee != 0 {
-            let isDispute = transaction.kind == .adjustment
+        let isDispute = transaction.kind == .adjustment
+        let parts: [(Int64, String, String)] = [
+            (transaction.applicationFee, "application_fee", "Platform's application fee"),
+            (
+                transaction.fee - transaction.applicationFee, "stripe_fee",
+                isDispute ? "Dispute fee" : "Stripe processing fees"
+            ),
+        ]
+        for (amount, type, description) in parts where amount != 0 {
             writer.beginObject()
-            writer.member("amount", transaction.fee)
+            writer.member("amount", amount)
             writer.nulls("application")
             writer.member("currency", transaction.currency.code)
-            writer.member(
-                "description", isDispute ? "Dispute fee" : "Stripe processing fees")
-            writer.member("type", "stripe_fee")
+            writer.member("description", description)
+            writer.member("type", type)
             writer.endObject()
         }
         writer.endArray()
@@ -199,14 +224,20 @@ extension TwinBooks {
         of transaction: TwinTransaction, _ expansion: Expansion?, into writer: inout JSONWriter
     ) {
         guard let below = expansion else {
-            if let id = sourceID(of: transaction) { writer.string(id) } else { writer.null() }
-            return
+            return writer.member(of: sourceID(of: transaction))
         }
         switch transaction.source {
         case .charge(let ref): write(ref, charges[ref], below, into: &writer)
         case .refund(let ref): write(ref, refunds[ref], below, into: &writer)
         case .dispute(let ref): write(ref, disputes[ref], below, into: &writer)
         case .payout(let ref): write(ref, payouts[ref], below, into: &writer)
+        case .transfer(let ref): write(ref, transfers[ref], below, into: &writer)
+        case .reversal(let ref): write(ref, below, into: &writer)
+        case .applicationFee(let ref): write(ref, applicationFees[ref], below, into: &writer)
+        case .feeRefund(let ref): write(ref, below, into: &writer)
+        case .topUp(let ref): write(ref, topUps[ref], below, into: &writer)
+        // It stands in another account's books.
+        case .foreign: writer.member(of: sourceID(of: transaction))
         case .unknownCharge, .none: writer.null()
         }
     }
@@ -217,6 +248,12 @@ extension TwinBooks {
         case .refund(let ref): id(ref)
         case .dispute(let ref): id(ref)
         case .payout(let ref): id(ref)
+        case .transfer(let ref): id(ref)
+        case .reversal(let ref): id(ref)
+        case .applicationFee(let ref): id(ref)
+        case .feeRefund(let ref): id(ref)
+        case .topUp(let ref): id(ref)
+        case .foreign(let place): foreignSources[Int(place)]
         // Beyond every table's last serial.
         case .unknownCharge(let number):
             ids.string(.charge, ObjectSerial(1 << 40 + UInt64(number)))
@@ -255,12 +292,17 @@ extension TwinBooks {
         writer.member("livemode", false)
         writer.fields("metadata", payout.metadata)
         writer.member("method", payout.isInstant ? "instant" : "standard")
-        writer.nulls("original_payout", "payout_method")
+        write("original_payout", payout.original, expansion, into: &writer) { ref, below, writer in
+            write(ref, payouts[ref], below, into: &writer)
+        }
+        writer.nulls("payout_method")
         let reconciliation =
             payout.isAutomatic
             ? (payout.status == .pending ? "in_progress" : "completed") : "not_applicable"
         writer.member("reconciliation_status", reconciliation)
-        writer.nulls("reversed_by")
+        write("reversed_by", payout.reversedBy, expansion, into: &writer) { ref, below, writer in
+            write(ref, payouts[ref], below, into: &writer)
+        }
         writer.member("source_type", "card")
         writer.member("statement_descriptor", payout.statementDescriptor)
         writer.member("status", payout.status.rawValue)

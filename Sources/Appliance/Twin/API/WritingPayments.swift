@@ -68,6 +68,10 @@ extension TwinBooks {
         writer.member("object", "payment_method")
         writer.member("allow_redisplay", "unspecified")
         writer.billing(method.billing.value)
+        if let bank = method.bank {
+            writeBank(bank, into: &writer)
+            return writeEnd(of: method, expansion, into: &writer)
+        }
         writer.object("card") {
             $0.member("brand", method.card.brand)
             writeChecks(method.card, into: &$0)
@@ -87,6 +91,12 @@ extension TwinBooks {
             $0.object("three_d_secure_usage") { $0.member("supported", true) }
             $0.nulls("wallet")
         }
+        writeEnd(of: method, expansion, into: &writer)
+    }
+
+    private func writeEnd(
+        of method: TwinPaymentMethod, _ expansion: Expansion, into writer: inout JSONWriter
+    ) {
         writer.member("created", method.created)
         write("customer", method.customer, expansion, into: &writer) { ref, below, writer in
             write(ref, customers[ref], below, into: &writer)
@@ -94,7 +104,7 @@ extension TwinBooks {
         writer.nulls("customer_account")
         writer.member("livemode", false)
         writer.fields("metadata", method.metadata)
-        writer.member("type", "card")
+        writer.member("type", method.bank == nil ? "card" : "us_bank_account")
         writer.endObject()
     }
 
@@ -132,10 +142,11 @@ extension TwinBooks {
             $0.emptyObject("tip")
         }
         writer.member("amount_received", intent.amountReceived)
-        writer.nulls("application", "application_fee_amount")
+        writer.nulls("application")
+        writer.member("application_fee_amount", intent.terms?.value.applicationFee)
         writeAutomaticMethods(intent, into: &writer)
         writer.member("canceled_at", intent.canceledAt)
-        writer.member("cancellation_reason", intent.cancellationReason)
+        writer.member("cancellation_reason", cancellationReason(of: intent))
         writer.member("capture_method", intent.captureMethod.rawValue)
         writer.member("client_secret", clientSecret(of: ref))
         writer.member("confirmation_method", intent.confirmsManually ? "manual" : "automatic")
@@ -149,20 +160,19 @@ extension TwinBooks {
         writer.nulls("excluded_payment_method_types")
         writer.key("last_payment_error")
         writeLastError(of: intent, into: &writer)
-        write("latest_charge", intent.latestCharge, expansion, into: &writer) {
-            ref, below, writer in write(ref, charges[ref], below, into: &writer)
-        }
+        writeCharges(ref, intent, expansion, into: &writer)
         writer.member("livemode", false)
         writer.object("managed_payments") { $0.member("enabled", false) }
         writer.fields("metadata", details.metadata)
         writeNextAction(ref, intent, into: &writer)
-        writer.nulls("on_behalf_of")
+        writeAccount("on_behalf_of", intent.terms?.value.onBehalfOf, expansion, into: &writer)
         write("payment_method", intent.method, expansion, into: &writer) { ref, below, writer in
             write(ref, methods[ref], below, into: &writer)
         }
         writer.nulls("payment_method_configuration_details")
         writeMethodOptions(into: &writer)
-        writer.texts("payment_method_types", ["card"])
+        let isDebit = intent.method.map { methods[$0].bank != nil } ?? false
+        writer.texts("payment_method_types", [isDebit ? "us_bank_account" : "card"])
         writer.nulls("processing")
         writer.member("receipt_email", details.receiptEmail)
         writer.nulls("review")
@@ -172,7 +182,7 @@ extension TwinBooks {
         writer.member("statement_descriptor", details.statementDescriptor)
         writer.member("statement_descriptor_suffix", details.statementDescriptorSuffix)
         writer.member("status", intent.status.rawValue)
-        writer.nulls("transfer_data")
+        writeTransferData(intent.terms?.value, expansion, into: &writer)
         writer.member("transfer_group", details.transferGroup)
         writer.endObject()
     }
@@ -225,7 +235,9 @@ extension TwinBooks {
     private func writeLastError(
         of intent: TwinPaymentIntent, into writer: inout JSONWriter
     ) {
-        guard let failure = intent.failure else { return writer.null() }
+        guard let failure = intent.failure else {
+            return writeDebitError(of: intent, into: &writer)
+        }
         writer.beginObject()
         let isUnauthenticated = failure == .authenticationFailed
         if !isUnauthenticated {

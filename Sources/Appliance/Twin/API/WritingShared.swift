@@ -93,6 +93,19 @@ extension TwinBooks {
         }
     }
 
+    /// An account's id, or the whole account where it is to be expanded.
+    func writeAccount(
+        _ name: StaticString, _ id: String?, _ expansion: Expansion, into writer: inout JSONWriter
+    ) {
+        writer.key(name)
+        guard let id else { return writer.null() }
+        if expansion[name.description] != nil, let text = accountTexts[id] {
+            writer.json(text)
+        } else {
+            writer.string(id)
+        }
+    }
+
     func write(
         _ reference: ObjectReference, _ expansion: Expansion, into writer: inout JSONWriter
     ) {
@@ -105,6 +118,11 @@ extension TwinBooks {
         case .dispute(let ref): write(ref, disputes[ref], expansion, into: &writer)
         case .transaction(let ref): write(ref, expansion, into: &writer)
         case .payout(let ref): write(ref, payouts[ref], expansion, into: &writer)
+        case .transfer(let ref): write(ref, transfers[ref], expansion, into: &writer)
+        case .transferReversal(let ref): write(ref, expansion, into: &writer)
+        case .applicationFee(let ref): write(ref, applicationFees[ref], expansion, into: &writer)
+        case .feeRefund(let ref): write(ref, expansion, into: &writer)
+        case .topUp(let ref): write(ref, topUps[ref], expansion, into: &writer)
         case .event(let number): writer.json(eventText(number))
         case .webhookEndpoint(let ref): write(ref, into: &writer)
         }

@@ -1,6 +1,6 @@
 /// Stripe's lists of what a webhook endpoint may ask for, as its own libraries carry them
 /// (github.com/stripe/stripe-python 16.1, `WebhookEndpointCreateParams`), with the two types of
-/// transfers that versions before 2017-04-06 told.
+/// transfers that versions before 2017-04-06 told, and the `payment.created` of sellers.
 enum StripeNames {
     static let eventTypes: Set<String> = names(
         """
@@ -66,7 +66,7 @@ enum StripeNames {
         mandate.updated payment_intent.amount_capturable_updated payment_intent.canceled \
         payment_intent.created payment_intent.partially_funded payment_intent.payment_failed \
         payment_intent.processing payment_intent.requires_action payment_intent.succeeded \
-        payment_link.created payment_link.updated payment_method.attached \
+        payment.created payment_link.created payment_link.updated payment_method.attached \
         payment_method.automatically_updated payment_method.detached payment_method.updated \
         payout.canceled payout.created payout.failed payout.paid payout.reconciliation_completed \
         payout.updated person.created person.deleted person.updated plan.created plan.deleted \

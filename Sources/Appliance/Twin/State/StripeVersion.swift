@@ -19,6 +19,14 @@ struct StripeVersion: Hashable, Sendable {
         func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
         text = "\(year)-\(two(month))-\(two(day))"
     }
+    /// Payments are told by `latest_charge` and no longer list `charges`; charges no longer list
+    /// their refunds (docs.stripe.com/changelog/2022-11-15).
+    static let listsAreLeftOut = StripeVersion(unchecked: "2022-11-15")
+    /// What an authorisation releases is no refund any more (…/changelog/basil/2025-03-31).
+    static let releasesAreNoRefunds = StripeVersion(unchecked: "2025-03-31.basil")
+    /// Charges say what was captured of them. The member came with no version of its own, in the
+    /// spring of 2020; nothing older is replayed with it.
+    static let capturesAreTold = StripeVersion(unchecked: "2020-03-02")
 
     private init(unchecked text: String) { self.text = text }
 }

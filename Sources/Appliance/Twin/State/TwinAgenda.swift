@@ -9,6 +9,9 @@ struct TwinAgenda: Sendable {
         /// Nobody answered in time.
         case disputeExpires(Ref<TwinDispute>)
         case inquiryEnds(Ref<TwinDispute>)
+        case authorisationExpires(Ref<TwinCharge>)
+        case debitSettles(Ref<TwinCharge>, failure: String?)
+        case topUpArrives(Ref<TwinTopUp>)
     }
 
     private struct Entry: Sendable {

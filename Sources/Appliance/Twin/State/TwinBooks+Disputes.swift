@@ -11,9 +11,8 @@ extension TwinBooks {
 
     /// Opens the dispute that this test card stands for, if it is one of those.
     mutating func dispute(asTestCard charge: Ref<TwinCharge>) {
-        guard
-            case .disputes(let reason, let isInquiry) =
-                methods[charges[charge].method].card.behaviour
+        guard case .disputes(let reason, let isInquiry) = behaviour(of: charge),
+            charges[charge].dispute == nil
         else { return }
         _ = dispute(
             charge, amount: charges[charge].amountCaptured, reason: reason, isInquiry: isInquiry)

@@ -99,8 +99,9 @@ extension TwinBooks {
         let charge = addCharge(
             TwinCharge(
                 created: now, amount: intent.amount, currency: intent.currency, failure: failure,
-                isAuthenticated: isAuthenticated, intent: ref, customer: intent.customer,
-                method: method, billing: methods[method].billing, details: intent.details))
+                isPayment: methods[method].bank != nil, isAuthenticated: isAuthenticated,
+                intent: ref, customer: intent.customer, method: method,
+                billing: methods[method].billing, details: intent.details, terms: intent.terms))
         if let latest = intent.latestCharge { intents[ref].earlierCharges.append(latest) }
         intents[ref].latestCharge = charge
         return charge
@@ -117,19 +118,26 @@ extension TwinBooks {
         intents[ref].failure = nil
         intents[ref].failedMethod = nil
         let amount = intents[ref].amount
+        if let bank = intents[ref].method.flatMap({ methods[$0].bank }) {
+            beginDebit(charge, of: bank)
+            return attachForFutureUse(ref)
+        }
         switch intents[ref].captureMethod {
         case .manual:
             intents[ref].status = .requiresCapture
             intents[ref].amountCapturable = amount
+            agenda.add(.authorisationExpires(charge), at: now + Self.authorisationSeconds)
             tell(.chargeSucceeded, snapshot(charge))
             tell(.intentCapturable, snapshot(ref))
         case .automatic:
             take(amount, charge)
+            passOn(charge, captured: amount)
             intents[ref].receive(amount)
             tell(.chargeSucceeded, snapshot(charge))
             tell(.intentSucceeded, snapshot(ref))
         case .automaticAsync:
             take(amount, charge)
+            passOn(charge, captured: amount)
             intents[ref].receive(amount)
             var unsettled = charges[charge]
             unsettled.transaction = nil
@@ -162,40 +170,72 @@ extension TwinBooks {
         attach(method, to: customer)
     }
 
-    /// Captures `amount` of a charge, and books it.
-    private mutating func take(_ amount: Int64, _ ref: Ref<TwinCharge>) {
+    /// Captures `amount` of a charge, and books it. What was captured before stays.
+    mutating func take(_ amount: Int64, _ ref: Ref<TwinCharge>) {
         let charge = charges[ref]
-        let bypasses = methods[charge.method].card.behaviour == .bypassesPending
+        let fee =
+            charge.isPayment
+            ? settings.fees.debit(amount, in: charge.currency)
+            : settings.fees.payment(amount, in: charge.currency)
+        let earned = earned(with: ref, capturing: amount)
         let transaction = book(
-            .charge, amount, fee: settings.fees.payment(amount, in: charge.currency),
+            charge.isPayment ? .payment : .charge, amount, fee: min(amount, fee + earned),
             charge.currency, from: .charge(ref),
-            availableOn: availability(bypassesPending: bypasses))
+            availableOn: availability(bypassesPending: behaviour(of: ref) == .bypassesPending))
+        transactions[transaction].applicationFee = earned
         settle(transaction)
         charges[ref].isCaptured = true
-        charges[ref].amountCaptured = amount
-        charges[ref].transaction = transaction
+        charges[ref].amountCaptured += amount
+        if charge.transaction == nil {
+            charges[ref].transaction = transaction
+        } else {
+            furtherOfSources.append(transaction)
+        }
+    }
+
+    /// What the charge's card does besides paying.
+    func behaviour(of ref: Ref<TwinCharge>) -> TestCard.Behaviour {
+        charges[ref].method.map { methods[$0].card.behaviour } ?? .succeeds
     }
 
     /// Takes an authorised payment, or part of it; the rest is released.
-    mutating func capture(_ ref: Ref<TwinPaymentIntent>, amount: Int64) {
+    ///
+    /// - Parameter isFinal: whether nothing more will be captured.
+    mutating func capture(
+        _ ref: Ref<TwinPaymentIntent>, amount: Int64, isFinal: Bool = true
+    ) {
         guard let charge = intents[ref].latestCharge else {
             preconditionFailure("\(id(ref)) is captured without a charge")
         }
+        let before = charges[charge]
+        charges[charge].terms = intents[ref].terms
         take(amount, charge)
-        intents[ref].receive(amount)
-        tell(.chargeCaptured, snapshot(charge)) {
-            $0.member("amount_captured", 0)
-            $0.member("balance_transaction", nil as String?)
-            $0.member("captured", false)
+        passOn(charge, captured: amount)
+        let taken = charges[charge].amountCaptured
+        if isFinal {
+            release(charge)
+            intents[ref].receive(taken)
+        } else {
+            intents[ref].amountReceived = taken
+            intents[ref].amountCapturable = max(0, intents[ref].amount - taken)
         }
-        tell(.intentSucceeded, snapshot(ref))
+        tell(.chargeCaptured, snapshot(charge)) {
+            $0.member("amount_captured", before.amountCaptured)
+            if before.transaction == nil { $0.member("balance_transaction", nil as String?) }
+            if !before.isCaptured { $0.member("captured", false) }
+        }
+        tellRelease(of: charge)
+        tell(isFinal ? .intentSucceeded : .intentCapturable, snapshot(ref))
         dispute(asTestCard: charge)
     }
 
     /// Takes a charge that was made without a payment intent.
     mutating func capture(_ ref: Ref<TwinCharge>, amount: Int64) {
         take(amount, ref)
+        passOn(ref, captured: amount)
+        release(ref)
         tell(.chargeCaptured, snapshot(ref)) { $0.member("captured", false) }
+        tellRelease(of: ref)
         dispute(asTestCard: ref)
     }
 
@@ -206,7 +246,7 @@ extension TwinBooks {
         _ charge: TwinCharge, captures: Bool
     ) throws(APIRefusal) -> Ref<TwinCharge> {
         var charge = charge
-        switch methods[charge.method].card.behaviour {
+        switch charge.method.map({ methods[$0].card.behaviour }) ?? .succeeds {
         case .declines(let code): charge.failure = code
         case .declinesOnceAttached: charge.failure = .genericDecline
         case .authenticates: charge.failure = .authenticationRequired
@@ -217,7 +257,17 @@ extension TwinBooks {
             tell(.chargeFailed, snapshot(ref))
             throw cardError(decline, charge: id(ref), intent: nil)
         }
-        if captures { take(charge.amount, ref) }
+        if let bank = charge.method.flatMap({ methods[$0].bank }) {
+            charges[ref].isPayment = true
+            beginDebit(ref, of: bank)
+            return ref
+        }
+        if captures {
+            take(charge.amount, ref)
+            passOn(ref, captured: charge.amount)
+        } else {
+            agenda.add(.authorisationExpires(ref), at: now + Self.authorisationSeconds)
+        }
         tell(.chargeSucceeded, snapshot(ref))
         if captures { dispute(asTestCard: ref) }
         return ref
@@ -225,11 +275,12 @@ extension TwinBooks {
 
     mutating func cancel(_ ref: Ref<TwinPaymentIntent>, reason: String?) {
         if intents[ref].status == .requiresCapture, let charge = intents[ref].latestCharge {
-            charges[charge].isReleased = true
-            charges[charge].amountRefunded = charges[charge].amount
-            tell(.chargeRefunded, snapshot(charge)) {
-                $0.member("amount_refunded", 0)
-                $0.member("refunded", false)
+            release(charge)
+            tellRelease(of: charge)
+            // What was captured before stays, and is all there will be.
+            if charges[charge].isCaptured {
+                intents[ref].receive(charges[charge].amountCaptured)
+                return tell(.intentSucceeded, snapshot(ref))
             }
         }
         intents[ref].status = .canceled
@@ -258,7 +309,7 @@ extension TwinBooks {
 }
 
 extension TwinPaymentIntent {
-    fileprivate mutating func receive(_ amount: Int64) {
+    mutating func receive(_ amount: Int64) {
         status = .succeeded
         amountReceived = amount
         amountCapturable = 0

@@ -33,6 +33,30 @@ extension TwinBooks {
         return ref
     }
 
+    /// Stripe takes what is missing from the merchant's bank: a payout below zero.
+    mutating func debitBank(_ amount: Int64, _ currency: Currency) -> Ref<TwinPayout> {
+        let ref = addPayout(-amount, currency, isAutomatic: false)
+        payouts[ref].description = "STRIPE PAYOUT"
+        settle(bookPayout(ref))
+        tell(.payoutCreated, snapshot(ref))
+        return ref
+    }
+
+    /// Brings back a payout that the bank has taken.
+    mutating func reversePayout(
+        _ original: Ref<TwinPayout>, metadata: [FormField]
+    ) -> Ref<TwinPayout> {
+        let ref = addPayout(
+            -payouts[original].amount, payouts[original].currency, isAutomatic: false)
+        payouts[ref].original = original
+        payouts[ref].metadata = metadata
+        payouts[original].reversedBy = ref
+        settle(bookPayout(ref))
+        tell(.payoutCreated, snapshot(ref))
+        tell(.payoutUpdated, snapshot(original)) { $0.member("reversed_by", nil as String?) }
+        return ref
+    }
+
     private mutating func addPayout(
         _ amount: Int64, _ currency: Currency, isAutomatic: Bool
     ) -> Ref<TwinPayout> {

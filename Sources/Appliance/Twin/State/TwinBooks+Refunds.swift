@@ -1,34 +1,46 @@
+/// What a refund is to be.
+struct RefundOrder: Sendable {
+    var charge: Ref<TwinCharge>
+    var amount: Int64
+    var reason: String?
+    var metadata: [FormField] = []
+    /// As which it begins, if not as its card says.
+    var status: TwinRefund.Status?
+    /// Takes back its share of the charge's transfer.
+    var reversesTransfer = false
+    /// Gives back its share of the platform's fee.
+    var refundsFee = false
+    /// Of a seller's payment: the platform's `trr_…` that it belongs to.
+    var sourceReversal: String?
+}
+
 /// Refunds: money on its way back to a card.
 extension TwinBooks {
     /// How long the bank of a test card takes to report, in seconds.
     static let bankSeconds: Int64 = 5
 
-    /// Gives back `amount` of a charge.
-    ///
-    /// - Parameter status: as which it begins, if not as its card says.
-    mutating func refund(
-        _ charge: Ref<TwinCharge>, amount: Int64, reason: String?, metadata: [FormField],
-        status: TwinRefund.Status?
-    ) -> Ref<TwinRefund> {
-        let behaviour = methods[charges[charge].method].card.behaviour
-        let isPending = (status ?? (behaviour == .refundPends ? .pending : .succeeded)) == .pending
+    /// Gives back part of a charge; the caller has checked that there is as much left.
+    mutating func refund(_ order: RefundOrder) -> Ref<TwinRefund> {
+        let charge = order.charge
+        let behaviour = behaviour(of: charge)
+        let status = order.status ?? (behaviour == .refundPends ? .pending : .succeeded)
         let before = charges[charge]
-        let ref = refunds.append(
-            TwinRefund(
-                created: now, amount: amount, currency: before.currency, charge: charge,
-                status: isPending ? .pending : .succeeded, reason: reason, metadata: metadata))
-        let transaction = book(.refund, -amount, before.currency, from: .refund(ref))
-        settle(transaction)
-        refunds[ref].transaction = transaction
+        var refund = TwinRefund(
+            created: now, amount: order.amount, currency: before.currency, charge: charge,
+            status: status, reason: order.reason, metadata: order.metadata)
+        refund.isOfPayment = before.isPayment
+        refund.sourceReversal = order.sourceReversal
+        let ref = refunds.append(refund)
+        bookRefund(ref, order)
         charges[charge].refunds.append(ref)
-        charges[charge].amountRefunded += amount
+        charges[charge].amountRefunded += order.amount
         tell(.refundCreated, snapshot(ref))
         let isWhole = charges[charge].isRefunded
         tell(.chargeRefunded, snapshot(charge)) {
             $0.member("amount_refunded", before.amountRefunded)
             if isWhole { $0.member("refunded", false) }
         }
-        if status == nil {
+        if order.status == nil {
             switch behaviour {
             case .refundPends:
                 agenda.add(.refundSettles(ref, fails: false), at: now + Self.bankSeconds)
@@ -38,6 +50,36 @@ extension TwinBooks {
             }
         }
         return ref
+    }
+
+    private mutating func bookRefund(_ ref: Ref<TwinRefund>, _ order: RefundOrder) {
+        let charge = charges[order.charge]
+        let traces = charge.traces?.value
+        var returned: Int64 = 0
+        if order.refundsFee, let traces, let fee = traces.fee {
+            let share = Self.share(
+                of: traces.feeAmount, for: order.amount, outOf: charge.amountCaptured)
+            returned = min(share, traces.feeAmount - traces.feeRefunded)
+            trace(order.charge) { $0.feeRefunded += returned }
+            if isConnected {
+                orders.append(.refundFee(id: fee, amount: returned))
+            } else if let fee = placeOfFee[fee] {
+                _ = refundFee(fee, amount: returned, isCredited: false)
+            }
+        }
+        // The seller's refund costs it less by what the platform gives back.
+        let credited = isConnected ? returned : 0
+        let transaction = book(
+            charge.isPayment ? .paymentRefund : .refund, -order.amount, fee: -credited,
+            charge.currency, from: .refund(ref))
+        transactions[transaction].applicationFee = -credited
+        settle(transaction)
+        refunds[ref].transaction = transaction
+        guard order.reversesTransfer, let transfer = traces?.transfer else { return }
+        let share = Self.share(
+            of: transfers[transfer].amount, for: order.amount, outOf: charge.amountCaptured)
+        let amount = min(share, transfers[transfer].reversible)
+        if amount > 0 { _ = reverse(transfer, amount: amount, for: ref) }
     }
 
     /// The card network's reference is known: the money is on the customer's statement.
@@ -81,7 +123,9 @@ extension TwinBooks {
         _ ref: Ref<TwinRefund>, as status: TwinRefund.Status
     ) -> TwinRefund.Status? {
         let refund = refunds[ref]
-        guard refund.status == .pending || refund.status == .succeeded else { return nil }
+        guard refund.status == .pending || refund.status == .succeeded, !refund.isRelease else {
+            return nil
+        }
         refunds[ref].status = status
         let transaction = book(
             .refundFailure, refund.amount, refund.currency, from: .refund(ref))

@@ -8,6 +8,11 @@ struct TwinBooks: Sendable {
     var settings: TwinSettings
     /// The Connect account, nil for the platform's own books.
     let account: String?
+    var profile = TwinAccountProfile()
+    /// The accounts that the platform's books may send money to.
+    var connectedAccounts: Set<String> = []
+    /// Of the API, in whose shapes objects are written.
+    var version = StripeVersion.twin
     /// When the account began, seconds since 1970.
     let opened: Int64
     /// Seconds since 1970; it never falls.
@@ -21,6 +26,17 @@ struct TwinBooks: Sendable {
     var disputes = TwinTable<TwinDispute>()
     var transactions = TwinTable<TwinTransaction>()
     var payouts = TwinTable<TwinPayout>()
+    var transfers = TwinTable<TwinTransfer>()
+    var reversals = TwinTable<TwinTransferReversal>()
+    var applicationFees = TwinTable<TwinApplicationFee>()
+    var feeRefunds = TwinTable<TwinFeeRefund>()
+    var topUps = TwinTable<TwinTopUp>()
+    /// Fees are found by ids that the charges' books have given them.
+    var placeOfFee: [String: Ref<TwinApplicationFee>] = [:]
+    /// Ids of other accounts' objects that balance transactions of this one come from.
+    var foreignSources: [String] = []
+    /// What other accounts' books have to do because of these; carried out in order.
+    var orders: [ConnectOrder] = []
     var webhookEndpoints = TwinTable<TwinWebhookEndpoint>()
     var transactionsByKind: [TwinTransaction.Kind: [Ref<TwinTransaction>]] = [:]
     var transactionsByCurrency: [Currency: [Ref<TwinTransaction>]] = [:]
@@ -31,6 +47,8 @@ struct TwinBooks: Sendable {
     var untold: [Int] = []
     /// The call that is being answered, nil while time passes.
     var request: RequestMark?
+    /// Accounts to be written whole where a call asks for it, by their ids.
+    var accountTexts: [String: [UInt8]] = [:]
     /// What the call's `Stripe-Version` says; nil where it says nothing.
     var callerVersion: StripeVersion?
     /// While false, nothing is told: bulk payments are quiet.
@@ -73,6 +91,12 @@ struct TwinBooks: Sendable {
         return hasActed
     }
 
+    /// When the next task is due.
+    var nextDue: Int64? { agenda.nextDue }
+
+    /// Takes over the time of other books, where everything that was due before has happened.
+    mutating func catchUp(with time: Int64) { now = max(now, time) }
+
     private mutating func carryOut(_ task: TwinAgenda.Task) {
         switch task {
         case .midnight: beginDay()
@@ -84,13 +108,16 @@ struct TwinBooks: Sendable {
             closeDispute(dispute, isWon ? .won : .lost)
         case .disputeExpires(let dispute): expireDispute(dispute)
         case .inquiryEnds(let dispute): closeDispute(dispute, .warningClosed)
+        case .authorisationExpires(let charge): expire(charge)
+        case .debitSettles(let charge, let failure): settleDebit(charge, failure: failure)
+        case .topUpArrives(let topUp): succeedTopUp(topUp)
         }
     }
 
     private mutating func beginDay() {
         agenda.add(.midnight, at: Self.midnight(after: now))
         if balance.release(now: now) { tell(.balanceAvailable, .balance(balanceLines)) }
-        if settings.payoutSchedule == .daily { payOutAutomatically() }
+        if profile.payoutSchedule ?? settings.payoutSchedule == .daily { payOutAutomatically() }
         events.forget(
             before: now - settings.eventDays * TwinBalance.daySeconds,
             countMax: settings.eventCountMax)
@@ -140,7 +167,7 @@ struct TwinBooks: Sendable {
     /// - Parameter previous: writes the members of `previous_attributes`, if Stripe tells any.
     mutating func tell(
         _ type: TwinEventType, _ snapshot: TwinEventRecord.Snapshot,
-        previous: ((inout JSONWriter) -> Void)? = nil
+        isOfRelease: Bool = false, previous: ((inout JSONWriter) -> Void)? = nil
     ) {
         guard tellsEvents else { return }
         var text: [UInt8]?
@@ -155,7 +182,7 @@ struct TwinBooks: Sendable {
             events.append(
                 TwinEventRecord(
                     created: now, type: type, snapshot: snapshot, previous: text,
-                    request: request)))
+                    request: request, isOfRelease: isOfRelease)))
         if events.end - events.first > settings.eventCountMax {
             events.forget(before: .min, countMax: settings.eventCountMax)
         }
@@ -171,6 +198,16 @@ struct TwinBooks: Sendable {
 
     func snapshot(_ ref: Ref<TwinPayout>) -> TwinEventRecord.Snapshot { .payout(ref, payouts[ref]) }
 
+    func snapshot(_ ref: Ref<TwinTransfer>) -> TwinEventRecord.Snapshot {
+        .transfer(ref, transfers[ref])
+    }
+
+    func snapshot(_ ref: Ref<TwinApplicationFee>) -> TwinEventRecord.Snapshot {
+        .applicationFee(ref, applicationFees[ref])
+    }
+
+    func snapshot(_ ref: Ref<TwinTopUp>) -> TwinEventRecord.Snapshot { .topUp(ref, topUps[ref]) }
+
     func snapshot(_ ref: Ref<TwinDispute>) -> TwinEventRecord.Snapshot {
         let dispute = disputes[ref]
         return .dispute(ref, dispute, dispute.transactions.map { transactions[$0] })
@@ -179,16 +216,33 @@ struct TwinBooks: Sendable {
     // MARK: Ids
 
     func id<Object: TwinObject>(_ ref: Ref<Object>) -> String {
-        ids.string(Object.prefix, ObjectSerial(UInt64(ref.index) + 1))
+        if Object.self == TwinApplicationFee.self { return applicationFees[Ref(ref.index)].id }
+        return ids.string(prefix(of: ref), ObjectSerial(UInt64(ref.index) + 1))
+    }
+
+    private func prefix<Object: TwinObject>(of ref: Ref<Object>) -> StripeIDs.Prefix {
+        if Object.self == TwinCharge.self, charges[Ref(ref.index)].isPayment { return .payment }
+        if Object.self == TwinRefund.self, refunds[Ref(ref.index)].isOfPayment {
+            return .paymentRefund
+        }
+        return Object.prefix
     }
 
     /// The object with this id in a table of so many.
     func ref<Object: TwinObject>(
         _ id: String, of type: Object.Type = Object.self, count: Int
     ) -> Ref<Object>? {
-        guard let serial = ids.serial(of: id, Object.prefix), serial.rawValue > 0,
-            serial.rawValue <= UInt64(count)
-        else { return nil }
-        return Ref(Int(serial.rawValue) - 1)
+        if Object.self == TwinApplicationFee.self {
+            return placeOfFee[id].map { Ref($0.index) }
+        }
+        let found = ids.serial(of: id, Object.prefix) ?? Object.otherPrefix.flatMap {
+            ids.serial(of: id, $0)
+        }
+        guard let serial = found, serial.rawValue > 0, serial.rawValue <= UInt64(count) else {
+            return nil
+        }
+        let ref = Ref<Object>(Int(serial.rawValue) - 1)
+        // A charge has one of two prefixes, and no other charge has its serial.
+        return Object.otherPrefix == nil || self.id(ref) == id ? ref : nil
     }
 }

@@ -2,9 +2,14 @@ import DequeModule
 
 /// The event types the twin tells, by Stripe's names.
 enum TwinEventType: String, CaseIterable, Sendable {
+    case accountUpdated = "account.updated"
+    case applicationFeeCreated = "application_fee.created"
+    case applicationFeeRefunded = "application_fee.refunded"
     case balanceAvailable = "balance.available"
     case chargeCaptured = "charge.captured"
+    case chargeExpired = "charge.expired"
     case chargeFailed = "charge.failed"
+    case chargePending = "charge.pending"
     case chargeRefunded = "charge.refunded"
     case chargeSucceeded = "charge.succeeded"
     case chargeUpdated = "charge.updated"
@@ -21,11 +26,13 @@ enum TwinEventType: String, CaseIterable, Sendable {
     case intentCanceled = "payment_intent.canceled"
     case intentCreated = "payment_intent.created"
     case intentFailed = "payment_intent.payment_failed"
+    case intentProcessing = "payment_intent.processing"
     case intentRequiresAction = "payment_intent.requires_action"
     case intentSucceeded = "payment_intent.succeeded"
     case methodAttached = "payment_method.attached"
     case methodDetached = "payment_method.detached"
     case methodUpdated = "payment_method.updated"
+    case paymentCreated = "payment.created"
     case payoutCanceled = "payout.canceled"
     case payoutCreated = "payout.created"
     case payoutFailed = "payout.failed"
@@ -35,6 +42,14 @@ enum TwinEventType: String, CaseIterable, Sendable {
     case refundCreated = "refund.created"
     case refundFailed = "refund.failed"
     case refundUpdated = "refund.updated"
+    case topUpCanceled = "topup.canceled"
+    case topUpCreated = "topup.created"
+    case topUpFailed = "topup.failed"
+    case topUpReversed = "topup.reversed"
+    case topUpSucceeded = "topup.succeeded"
+    case transferCreated = "transfer.created"
+    case transferReversed = "transfer.reversed"
+    case transferUpdated = "transfer.updated"
 }
 
 /// An event as the twin keeps it: the object as it was then, to be written when asked for. The
@@ -42,6 +57,7 @@ enum TwinEventType: String, CaseIterable, Sendable {
 struct TwinEventRecord: Sendable {
     /// An object as it was.
     indirect enum Snapshot: Sendable {
+        case account(TwinAccountProfile)
         case balance([BalanceLine])
         case customer(Ref<TwinCustomer>, TwinCustomer)
         case paymentMethod(Ref<TwinPaymentMethod>, TwinPaymentMethod)
@@ -51,6 +67,9 @@ struct TwinEventRecord: Sendable {
         /// With its balance transactions as they were.
         case dispute(Ref<TwinDispute>, TwinDispute, [TwinTransaction])
         case payout(Ref<TwinPayout>, TwinPayout)
+        case transfer(Ref<TwinTransfer>, TwinTransfer)
+        case applicationFee(Ref<TwinApplicationFee>, TwinApplicationFee)
+        case topUp(Ref<TwinTopUp>, TwinTopUp)
     }
 
     /// A currency's line of the balance.
@@ -67,6 +86,8 @@ struct TwinEventRecord: Sendable {
     let previous: [UInt8]?
     /// The call that caused it; nil where nobody called.
     let request: RequestMark?
+    /// It tells of a release as a refund, which Stripe does before API 2025-03-31 only.
+    var isOfRelease = false
 }
 
 /// A call, as events name it.

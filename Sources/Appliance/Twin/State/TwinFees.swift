@@ -23,6 +23,14 @@ struct TwinFees: Sendable {
         return min(amount, Self.roundedUp(fee, to: currency.chargeStep))
     }
 
+    /// The fee of a bank debit: 0.8 %, five major units at most.
+    func debit(_ amount: Int64, in currency: Currency) -> Int64 {
+        var scale: Int64 = 5
+        for _ in 0..<currency.displayExponent { scale *= 10 }
+        let share = Self.roundedUp(amount * 8 / 1_000, to: currency.chargeStep)
+        return min(share, scale)
+    }
+
     /// The fee of a dispute.
     func dispute(in currency: Currency) -> Int64 {
         Self.roundedUp(disputeByCurrency[currency] ?? dispute, to: currency.chargeStep)

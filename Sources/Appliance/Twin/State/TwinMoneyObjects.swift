@@ -1,5 +1,6 @@
 struct TwinRefund: TwinObject {
     static let prefix = StripeIDs.Prefix.refund
+    static let otherPrefix: StripeIDs.Prefix? = .paymentRefund
     static let name = "refund"
 
     enum Status: String, Sendable {
@@ -18,6 +19,14 @@ struct TwinRefund: TwinObject {
     var failureTransaction: Ref<TwinTransaction>?
     /// The card network's reference has become known.
     var hasReference = false
+    /// It tells of an authorisation's release and moves no money; only before API 2025-03-31.
+    var isRelease = false
+    /// Of a payment, not of a charge: `pyr_…`.
+    var isOfPayment = false
+    /// What it took back of the charge's transfer.
+    var reversal: Ref<TwinTransferReversal>?
+    /// Of a seller's payment: the platform's `trr_…`.
+    var sourceReversal: String?
 }
 
 struct TwinDispute: TwinObject {
@@ -101,6 +110,7 @@ struct TwinTransaction: TwinObject {
         case reserveTransaction = "reserve_transaction"
         case reservedFunds = "reserved_funds"
         case transferRefund = "transfer_refund"
+        case topupReversal = "topup_reversal"
         case contribution
         case paymentNetworkReserveHold = "payment_network_reserve_hold"
         case paymentNetworkReserveRelease = "payment_network_reserve_release"
@@ -114,6 +124,13 @@ struct TwinTransaction: TwinObject {
         case refund(Ref<TwinRefund>)
         case dispute(Ref<TwinDispute>)
         case payout(Ref<TwinPayout>)
+        case transfer(Ref<TwinTransfer>)
+        case reversal(Ref<TwinTransferReversal>)
+        case applicationFee(Ref<TwinApplicationFee>)
+        case feeRefund(Ref<TwinFeeRefund>)
+        case topUp(Ref<TwinTopUp>)
+        /// An object of another account, by its place in `foreignSources`.
+        case foreign(Int32)
         /// A planted one, of a charge that nobody ever made.
         case unknownCharge(UInt32)
         case none
@@ -129,6 +146,8 @@ struct TwinTransaction: TwinObject {
     let source: Source
     /// It gives back what a dispute took.
     var isReversal = false
+    /// The part of the fee that the platform takes.
+    var applicationFee: Int64 = 0
     /// The automatic payout that it is part of.
     var payout: Ref<TwinPayout>?
     /// A planted break: Stripe does not know it any more.
@@ -140,12 +159,15 @@ struct TwinTransaction: TwinObject {
     var reportingCategory: String {
         switch kind {
         case .payment: "charge"
+        case .topupReversal: "topup_reversal"
         case .paymentRefund: "refund"
         case .paymentFailureRefund, .paymentReversal: "charge_failure"
         case .refundFailure: "refund_failure"
         case .adjustment:
-            if case .dispute = source { isReversal ? "dispute_reversal" : "dispute" } else {
-                "other_adjustment"
+            switch source {
+            case .dispute: isReversal ? "dispute_reversal" : "dispute"
+            case .foreign: "fee"
+            default: "other_adjustment"
             }
         case .payoutCancel, .payoutFailure: "payout_reversal"
         case .stripeFee, .stripeFxFee: "fee"
@@ -180,6 +202,9 @@ struct TwinPayout: TwinObject {
     var statementDescriptor: String?
     var failureCode: String?
     var isInstant = false
+    /// The payout that this one takes back, and the one that takes it back.
+    var original: Ref<TwinPayout>?
+    var reversedBy: Ref<TwinPayout>?
     var metadata: [FormField] = []
     var transaction: Ref<TwinTransaction>?
     var failureTransaction: Ref<TwinTransaction>?

@@ -58,6 +58,8 @@ struct TwinPaymentMethod: TwinObject {
 
     let created: Int64
     let card: TestCard
+    /// The account to debit. Its card is a stand-in that does nothing but succeed.
+    var bank: TwinBankAccount?
     /// Where a scenario made up a card of its own.
     var fingerprint: String?
     var expiryMonth: Int64 = 8
@@ -91,6 +93,8 @@ struct TwinPaymentIntent: TwinObject {
         case requiresConfirmation = "requires_confirmation"
         case requiresAction = "requires_action"
         case requiresCapture = "requires_capture"
+        /// A bank debit is on its way.
+        case processing
         case succeeded
         case canceled
     }
@@ -127,34 +131,55 @@ struct TwinPaymentIntent: TwinObject {
     var allowsRedirects = true
     /// Whether it was said how it may be paid, by types or by `automatic_payment_methods`.
     var namesMethods = false
+    var terms: Shared<ConnectTerms>?
+    /// The card network lets it be captured in several parts, or for more than was authorised.
+    var allowsMulticapture = false
+    var allowsOvercapture = false
     /// The scenario's word on what the card does: only in-process calls and `twin[…]` set it.
     var declineOrder: DeclineCode?
+
+    /// What may be captured at once: a fifth more where overcapture is available.
+    var capturableMax: Int64 {
+        allowsOvercapture ? amountCapturable + amount / 5 : amountCapturable
+    }
 }
 
 struct TwinCharge: TwinObject {
     static let prefix = StripeIDs.Prefix.charge
+    static let otherPrefix: StripeIDs.Prefix? = .payment
     static let name = "charge"
 
     let created: Int64
     let amount: Int64
+    /// May exceed the amount: overcapture.
     var amountCaptured: Int64 = 0
     var amountRefunded: Int64 = 0
     let currency: Currency
     var failure: DeclineCode?
     var isCaptured = false
-    /// The authorisation was given up.
+    /// A bank debit or a seller's payment: `py_…`.
+    var isPayment = false
+    /// A bank debit that the bank has not answered.
+    var isPending = false
+    /// What is left of the authorisation was given up.
     var isReleased = false
     var isAuthenticated = false
     var intent: Ref<TwinPaymentIntent>?
     var customer: Ref<TwinCustomer>?
-    var method: Ref<TwinPaymentMethod>
+    /// Nil for a seller's payment, which no customer makes.
+    var method: Ref<TwinPaymentMethod>?
     var billing: Shared<BillingDetails>
     var details: Shared<PaymentDetails>
     var transaction: Ref<TwinTransaction>?
     var dispute: Ref<TwinDispute>?
     var refunds: [Ref<TwinRefund>] = []
+    var terms: Shared<ConnectTerms>?
+    var traces: Shared<ChargeTraces>?
 
     /// What may still be refunded.
-    var refundable: Int64 { isCaptured ? amountCaptured - amountRefunded : 0 }
-    var isRefunded: Bool { isReleased || (isCaptured && amountRefunded == amountCaptured) }
+    var refundable: Int64 { isCaptured && !hasFailed ? amountCaptured - amountRefunded : 0 }
+    var isRefunded: Bool { isCaptured && amountRefunded == amountCaptured }
+    var hasFailed: Bool { failure != nil || traces?.value.debitFailure != nil }
+    /// What was authorised and never taken.
+    var amountReleased: Int64 { isReleased ? max(0, amount - amountCaptured) : 0 }
 }

@@ -97,10 +97,12 @@ struct TwinEvent: Sendable {
     var bodies: [StripeVersion: [UInt8]] = [:]
     /// The only endpoint that it goes to, where somebody asked for that; nil for all that want it.
     var onlyTo: String?
+    /// The account's own version does not tell of it: only what is in `bodies` is told.
+    var isOfOldVersions = false
 
     /// The telling of a version, nil for the account's own.
     func body(in version: StripeVersion?) -> [UInt8]? {
-        guard let version, version != .twin else { return body }
+        guard let version, version != .twin else { return isOfOldVersions ? nil : body }
         return bodies[version]
     }
 }

@@ -11,10 +11,16 @@ struct Ref<Object>: Hashable, Sendable {
 protocol TwinObject: Sendable {
     /// What its ids begin with.
     static var prefix: StripeIDs.Prefix { get }
+    /// What the ids of some of them begin with instead.
+    static var otherPrefix: StripeIDs.Prefix? { get }
     /// In Stripe's words, for sentences: `payment_intent`.
     static var name: String { get }
     /// Seconds since 1970.
     var created: Int64 { get }
+}
+
+extension TwinObject {
+    static var otherPrefix: StripeIDs.Prefix? { nil }
 }
 
 /// Objects of one type in the order of their creation, the newest last.

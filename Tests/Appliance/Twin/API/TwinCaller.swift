@@ -53,8 +53,16 @@ final class TwinCaller: Sendable {
 
     var now: Int64 { time.now.load(ordering: .relaxed) }
 
-    func get(_ path: String, _ query: String = "", key: String? = "sk_test_tillbox") -> Answer {
-        call(.get, path, query, key: key)
+    func get(
+        _ path: String, _ query: String = "", key: String? = "sk_test_tillbox",
+        account: String? = nil, version: String? = nil
+    ) -> Answer {
+        call(.get, path, query, key: key, account: account, version: version)
+    }
+
+    /// The first page of a list.
+    func list(_ path: String, _ query: String = "", account: String? = nil) -> [TestJSON] {
+        get(path, query, account: account).json["data"].list
     }
 
     func post(
@@ -105,11 +113,13 @@ final class TwinCaller: Sendable {
     }
 
     /// The pages of a list, followed to its end.
-    func pages(_ path: String, _ query: String, limit: Int) -> [[TestJSON]] {
+    func pages(
+        _ path: String, _ query: String, limit: Int, account: String? = nil
+    ) -> [[TestJSON]] {
         var pages: [[TestJSON]] = []
         var after = ""
         while true {
-            let answer = get(path, "\(query)&limit=\(limit)\(after)")
+            let answer = get(path, "\(query)&limit=\(limit)\(after)", account: account)
             let page = answer.json["data"].list
             pages.append(page)
             guard answer.json["has_more"] == true, let last = page.last?.id else { return pages }
@@ -146,17 +156,18 @@ extension TestJSON? {
 
 /// Every balance transaction that a twin lists, summed by currency.
 extension TwinCaller {
-    func sumOfTransactions() -> [String: Int64] {
+    func sumOfTransactions(_ account: String? = nil) -> [String: Int64] {
         var sums: [String: Int64] = [:]
-        for row in pages("/v1/balance_transactions", "", limit: 100).joined() {
+        let pages = pages("/v1/balance_transactions", "", limit: 100, account: account)
+        for row in pages.joined() {
             sums[row["currency"]?.text ?? "", default: 0] += row["net"]?.integer ?? 0
         }
         return sums.filter { $0.value != 0 }
     }
 
     /// Available and pending together, by currency.
-    func balance() -> [String: Int64] {
-        let balance = get("/v1/balance").json
+    func balance(_ account: String? = nil) -> [String: Int64] {
+        let balance = get("/v1/balance", account: account).json
         var sums: [String: Int64] = [:]
         for line in balance["available"].list + balance["pending"].list {
             sums[line["currency"]?.text ?? "", default: 0] += line["amount"]?.integer ?? 0

@@ -18,7 +18,7 @@ struct TwinLibraryTests {
         let run = try await Child.run(
             try Repository.python(), [script, address, "sk_test_tillbox"])
         #expect(run.code == 0, "\(run.errors.suffix(2_000))")
-        #expect(run.output.split(separator: "\n").count == 10)
+        #expect(run.output.split(separator: "\n").count == 12)
         twin.kill(SIGTERM)
         #expect(await twin.wait() == 0)
     }

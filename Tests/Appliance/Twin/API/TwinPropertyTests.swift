@@ -50,6 +50,8 @@ struct TwinPropertyTests {
         }
         for place in 0..<books.refunds.count {
             let refund = books.refunds[Ref(place)]
+            // A release moves nothing.
+            if refund.isRelease { continue }
             let id = books.id(Ref<TwinRefund>(place))
             movements["refund:\(id)"] = refund.amount
             if refund.failureTransaction != nil { movements["refund_failed:\(id)"] = refund.amount }

@@ -14,14 +14,26 @@ struct TwinShapeTests {
 
     /// One object of each kind, as the API answers it.
     private static func objects() throws -> [String: TestJSON] {
-        let caller = try TwinCaller()
+        let caller = try TwinConnectTests.platform()
+        _ = TwinConnectTests.destinationPayment(caller)
+        let transfer = caller.list("/v1/transfers")[0].id
+        let reversal = caller.post("/v1/transfers/\(transfer)/reversals", "amount=100").json
+        let fee = caller.list("/v1/application_fees")[0].id
+        let feeRefund = caller.post("/v1/application_fees/\(fee)/refunds", "amount=100").json
+        let topUp = caller.post("/v1/topups", "amount=1000&currency=usd").json
         let customer = caller.post("/v1/customers", "name=Zoë&shipping[name]=Zoë").json
         let paid = caller.pay(2_000, card: "pm_card_createDispute").json
         let other = caller.pay(3_000).json
         _ = caller.pay(100_000)
         let refund = caller.post("/v1/refunds", "payment_intent=\(other.id)").json
         caller.wait(4 * 86_400)
+        _ = caller.post("/twin/payouts/automatic")
         return [
+            "application_fee": caller.get("/v1/application_fees/\(fee)").json,
+            "fee_refund": feeRefund,
+            "topup": topUp,
+            "transfer": caller.get("/v1/transfers/\(transfer)").json,
+            "transfer_reversal": reversal,
             "account": caller.get("/v1/account").json,
             "balance": caller.get("/v1/balance").json,
             "balance_transaction": caller.get("/v1/balance_transactions").json["data"].list[0],

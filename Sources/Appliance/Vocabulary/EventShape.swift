@@ -1,0 +1,87 @@
+import Synchronization
+
+/// In which shape an event came: what drifts when Stripe, or the account's settings, change.
+struct EventShape: Hashable, Sendable {
+    var apiVersion: String?
+    var type: String?
+}
+
+/// How many events came in which API version and of which type, and how many of them were refused.
+///
+/// Senders choose both texts, so the labels are bounded: a text that is none of Stripe's making, and
+/// every further one above the bound, counts as `other`.
+final class ShapeCounters: Sendable {
+    struct Tally: Hashable, Sendable {
+        var events = 0
+        var ignored = 0
+        var refused = 0
+    }
+
+    /// What became of an event.
+    enum Fate: Sendable {
+        case understood, ignored, refused
+    }
+
+    /// Labels of each kind, at most.
+    static let labelsMax = 64
+    static let other = "other"
+    /// Of an event without an API version.
+    static let none = "none"
+
+    private struct State {
+        var byVersion: [String: Tally] = [:]
+        var byType: [String: Tally] = [:]
+    }
+    private let state = Mutex(State())
+
+    var byVersion: [String: Tally] { state.withLock { $0.byVersion } }
+    var byType: [String: Tally] { state.withLock { $0.byType } }
+
+    /// Adds a batch, behind one lock.
+    func add(_ events: [(shape: EventShape, fate: Fate)]) {
+        guard !events.isEmpty else { return }
+        state.withLock { state in
+            for (shape, fate) in events {
+                let version = shape.apiVersion.map { Self.isVersion($0) ? $0 : Self.other }
+                Self.count(fate, version ?? Self.none, in: &state.byVersion)
+                let type = shape.type.map { Self.isType($0) ? $0 : Self.other }
+                Self.count(fate, type ?? Self.none, in: &state.byType)
+            }
+        }
+    }
+
+    private static func count(_ fate: Fate, _ label: String, in tallies: inout [String: Tally]) {
+        let isKnown = tallies[label] != nil || tallies.count < labelsMax
+        var tally = tallies[isKnown ? label : other] ?? Tally()
+        tally.events += 1
+        if fate == .ignored { tally.ignored += 1 }
+        if fate == .refused { tally.refused += 1 }
+        tallies[isKnown ? label : other] = tally
+    }
+
+    /// `2024-06-20`, `2026-10-28.endive`.
+    private static func isVersion(_ text: String) -> Bool {
+        let bytes = Array(text.utf8)
+        guard (10...32).contains(bytes.count) else { return false }
+        for (place, byte) in bytes.prefix(10).enumerated() {
+            let isDash = place == 4 || place == 7
+            guard isDash ? byte == UInt8(ascii: "-") : (0x30...0x39).contains(byte) else {
+                return false
+            }
+        }
+        guard bytes.count > 10 else { return true }
+        return bytes[10] == UInt8(ascii: ".")
+            && bytes.dropFirst(11).allSatisfy { (0x61...0x7A).contains($0) }
+    }
+
+    /// `charge.dispute.funds_withdrawn`, `v2.core.account.updated`, `account.updated[requirements]`.
+    private static func isType(_ text: String) -> Bool {
+        (1...80).contains(text.utf8.count)
+            && text.utf8.allSatisfy {
+                switch $0 {
+                case 0x61...0x7A, 0x30...0x39, 0x2E, 0x5F, 0x5B, 0x5D: true
+                default: false
+                }
+            }
+    }
+}
