@@ -220,7 +220,8 @@ private struct VerificationRun {
         }
     }
 
-    /// What a payment has grown to and what was taken back of it, against the transactions.
+    /// What a payment has grown to and what was taken back of it, against the transactions. Parts
+    /// that were taken back under a balance transaction's own key are not found by the payment.
     private static let wrongCaptures = """
         WITH summed AS (
             SELECT c.transaction_id, c.total, c.reversed, t.kind,
@@ -237,7 +238,7 @@ private struct VerificationRun {
         )
         SELECT transaction_id, 'total ' || captured || ', reversed ' || taken,
             'total ' || total || ', reversed ' || reversed
-        FROM summed WHERE kind IS NOT 1 OR total <> captured OR reversed <> taken
+        FROM summed WHERE kind IS NOT 1 OR total <> captured OR reversed < taken
         ORDER BY transaction_id LIMIT 1
         """
 

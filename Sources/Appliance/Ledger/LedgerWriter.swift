@@ -285,6 +285,12 @@ extension LedgerWriter {
         _ event: PaymentEvent, _ base: Posting, _ index: Int
     ) throws -> InputOutcome {
         if try charges.isBooked(base.movement) { return try confirm(base) }
+        // The statement may have told of it before, by its balance transaction.
+        if let transaction = event.balanceTransaction,
+            try charges.isBooked(MovementKey("charge_reversed:\(transaction)"))
+        {
+            return .alreadyBooked
+        }
         try entries.flush()
         let charge = MovementKey("charge:\(event.related ?? event.objectID)")
         var state = ChargeState()

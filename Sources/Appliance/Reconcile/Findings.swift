@@ -77,7 +77,7 @@ extension StoredBreak {
             currency: statement.currency, amount: isWhole ? statement.net : -statement.fee)
         let key =
             isReversal
-            ? ReconciledRecord.reversalKey(statement.source) : ReconciledRecord.feeKey(statement.id)
+            ? ReconciledRecord.reversalKey(of: statement) : ReconciledRecord.feeKey(statement.id)
         self.init(
             id: 0,
             found: ReconciliationBreak(

@@ -136,7 +136,7 @@ extension Settlement {
         switch statement.meaning {
         case .movement(let key, _, _): key
         case .failedPayment(let key, _):
-            finding == .missing ? key : ReconciledRecord.reversalKey(statement.source)
+            finding == .missing ? key : ReconciledRecord.reversalKey(of: statement)
         case .own: ReconciledRecord.feeKey(statement.id)
         case .unknown: nil
         }

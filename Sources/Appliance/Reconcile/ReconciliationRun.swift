@@ -351,7 +351,7 @@ extension Settlement {
         if feeState == .unbooked { return ReconciledRecord.feeKey(statement.id) }
         if finding != .unbooked { return ReconciledRecord.exchangeInKey(statement.id) }
         return failedPayment == nil
-            ? ReconciledRecord.feeKey(statement.id) : ReconciledRecord.reversalKey(statement.source)
+            ? ReconciledRecord.feeKey(statement.id) : ReconciledRecord.reversalKey(of: statement)
     }
 
     /// Its place in the statement, oldest first.

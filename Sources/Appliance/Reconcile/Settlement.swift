@@ -72,7 +72,7 @@ struct SettlementMatcher {
         switch statement.meaning {
         case .movement(let key, _, _): keys.append(key)
         case .failedPayment(let key, _):
-            keys += [key, ReconciledRecord.reversalKey(statement.source)]
+            keys += [key, ReconciledRecord.reversalKey(of: statement)]
         case .own, .unknown: break
         }
         if statement.isConverted {
@@ -120,7 +120,7 @@ struct SettlementMatcher {
     /// missing, until its own balance transaction is seen to be so too.
     private func judgeFailure(of key: String, _ settlement: inout Settlement) {
         let statement = settlement.statement
-        guard let reversal = booked[ReconciledRecord.reversalKey(statement.source)] else {
+        guard let reversal = booked[ReconciledRecord.reversalKey(of: statement)] else {
             let isHeld = booked[key].map {
                 $0.currency == statement.currency && statement.amount < .zero
                     && -statement.amount <= $0.amount

@@ -42,8 +42,8 @@ extension StripeEvent {
         }
         guard let source else { throw ValidationRefusal(.badID, "balance_transaction.source") }
         var event = movement(
-            .paymentReversed, of: source, amount: -transaction.amount,
-            currency: transaction.currency)
+            .paymentReversed, of: source, keyID: ReconciledRecord.reversalID(of: transaction),
+            amount: -transaction.amount, currency: transaction.currency)
         event.outcome = transaction.type
         event.balanceTransaction = transaction.id
         event.related = source

@@ -124,10 +124,16 @@ enum ReconciledRecord {
         EventID("evt_tillbox_back_\(balanceTransaction)")
     }
 
-    /// The movement that it becomes, the same as an event of the failure tells.
-    ///
-    /// - Parameter charge: the source of the balance transaction.
-    static func reversalKey(_ charge: String) -> String { "charge_reversed:\(charge)" }
+    /// The movement that it becomes: of a failure as a whole, the same as its event tells. A
+    /// reversal may be one of several in part, so that its own balance transaction names it.
+    static func reversalKey(of statement: BalanceTransaction) -> String {
+        "charge_reversed:\(reversalID(of: statement))"
+    }
+
+    static func reversalID(of statement: BalanceTransaction) -> String {
+        statement.type == BalanceTransactionType.paymentFailureRefund.rawValue
+            ? statement.source : statement.id
+    }
 
     /// The movement that a balance transaction's fee, or its whole net, is booked as.
     static func feeKey(_ balanceTransaction: String) -> String { "fee:\(balanceTransaction)" }

@@ -52,6 +52,7 @@ struct GoldenStreamTests {
         case .score(_, isRescore: true): "rescore"
         case .alreadyScored: "already"
         case .counted: "counted"
+        case .conflicting: "conflicting"
         case .missing: "missing"
         }
     }

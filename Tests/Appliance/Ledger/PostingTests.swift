@@ -112,7 +112,8 @@ struct PostingTests {
                 Given.scored(Given.event(.disputeReinstated, "t", amount: .max, fee: -1)),
                 .amountOverflow
             ),
-            (Given.payment("ch", amount: .max), .balanceOverflow),
+            (Given.payment("ch", amount: .max), .amountOverflow),
+            (Given.payment("ch", amount: 1_000_000_000_000_001), .amountOverflow),
             (Given.payment("ch", merchant: "a:b"), .merchantUnusable),
             (Given.payment("ch", merchant: ""), .merchantUnusable),
             (Given.payment("ch", merchant: "ä"), .merchantUnusable),
@@ -129,10 +130,19 @@ struct PostingTests {
                 Given.scored(Given.event(.fee, "t", movement: "released:charge:ch")),
                 .movementUnusable
             ),
-            (Given.payment("first", amount: 999), .movementConflicts),
             (Given.payment("first", currency: Given.eur), .movementConflicts),
             (Given.payment("first", merchant: "acct_2"), .movementConflicts),
             (Given.scored(Given.event(.payout, "po0", amount: 7)), .movementConflicts),
+            (
+                Given.scored(
+                    Given.event(
+                        .paymentReversed, "nobody", related: "nobody",
+                        movement: "charge_reversed:nobody")), .paymentUnknown
+            ),
+            (
+                Given.scored(Given.event(.payout, "po", movement: "capture_grown:charge:ch#5")),
+                .movementUnusable
+            ),
             (
                 .review(
                     ReviewRecord(
@@ -150,6 +160,76 @@ struct PostingTests {
             ])
         #expect(try ledger.post([input]).inputs == [.refused(refusal)])
         #expect(try ledger.standing()["processor:stripe usd"] == 1995)
+        #expect(try ledger.verify().fault == nil)
+    }
+
+    @Test("a balance that would leave 64 bits refuses the posting, and later ones are booked")
+    func balanceOverflow() throws {
+        let ledger = try SQLiteLedger.inMemory()
+        let largest = MinorUnits.movementMax.rawValue
+        let count = Int(Int64.max / largest)
+        let inputs = (0...count).map { Given.payment("ch\($0)", amount: largest) }
+        let outcome = try ledger.post(inputs).inputs
+        #expect(outcome.filter { $0 == .booked(count: 1) }.count == count)
+        #expect(outcome.last == .refused(.balanceOverflow))
+        #expect(try ledger.post([Given.payment("small")]).inputs == [.booked(count: 1)])
+    }
+
+    @Test("a capture grows where the payment stands, in either order, and moves as a whole")
+    func growth() throws {
+        let tellings = [300, 1000, 600].map { Given.payment("ch", .block, amount: $0) }
+        for order in [[0, 1, 2], [1, 0, 2], [2, 1, 0], [0, 2, 1]] {
+            let ledger = try SQLiteLedger.inMemory()
+            for place in order { _ = try ledger.post([tellings[place]]) }
+            #expect(try ledger.standing()["processor:stripe usd"] == 1000)
+            #expect(try ledger.standing()["merchant:acct_1:held usd"] == -1000)
+            #expect(try ledger.verify().fault == nil)
+            _ = try ledger.post([Given.review("ch", .approved)])
+            #expect(try ledger.standing()["merchant:acct_1:payable usd"] == -1000)
+            _ = try ledger.post([Given.payment("ch", .block, amount: 1200), Given.review("ch", .declined)])
+            #expect(
+                try ledger.standing() == [
+                    "processor:stripe usd": 1200, "merchant:acct_1:refund_due usd": -1200,
+                ])
+            #expect(try ledger.verify().fault == nil)
+        }
+    }
+
+    @Test("tellings of one batch and of several end alike, and a smaller one is a repetition")
+    func growthInOneBatch() throws {
+        let ledger = try SQLiteLedger.inMemory()
+        let outcome = try ledger.post([
+            Given.payment("ch", amount: 300), Given.payment("ch", amount: 1000),
+            Given.payment("ch", amount: 600),
+        ])
+        #expect(outcome.inputs == [.booked(count: 1), .booked(count: 1), .alreadyBooked])
+        #expect(
+            outcome.posted.map(\.posting.movement.rawValue) == [
+                "charge:ch", "capture_grown:charge:ch#1000",
+            ])
+        #expect(try ledger.post([Given.payment("ch", amount: 999)]).inputs == [.alreadyBooked])
+        #expect(try ledger.standing()["processor:stripe usd"] == 1000)
+    }
+
+    @Test(
+        "what is taken back leaves from where the payment stands, and later moves leave it out",
+        arguments: [
+            ([], "held"), ([Given.review("ch", .approved)], "payable"),
+            ([Given.review("ch", .declined)], "refund_due"),
+        ] as [([LedgerInput], String)])
+    func reversal(decisions: [LedgerInput], place: String) throws {
+        let ledger = try SQLiteLedger.inMemory()
+        let reversal = Given.scored(
+            Given.event(
+                .paymentReversed, "ch", amount: 400, related: "ch", movement: "charge_reversed:ch"))
+        _ = try ledger.post([Given.payment("ch", .block)] + decisions + [reversal, reversal])
+        #expect(
+            try ledger.standing() == [
+                "processor:stripe usd": 600, "merchant:acct_1:\(place) usd": -600,
+            ])
+        #expect(try ledger.verify().fault == nil)
+        _ = try ledger.post([Given.review("ch", .declined)])
+        #expect(try ledger.standing()["merchant:acct_1:refund_due usd"] == -600)
         #expect(try ledger.verify().fault == nil)
     }
 

@@ -109,6 +109,11 @@ struct StoreTests {
             ("a refund made up", "INSERT INTO refunds VALUES ('charge:a', 1)"),
             ("a payment taken for a refund",
                 open + "INSERT INTO refunds VALUES ('charge:a', 1)" + close),
+            ("a capture made up", "INSERT INTO captures VALUES (1, 9, 0)"),
+            ("a told refund made up",
+                "INSERT INTO waiting VALUES ('refund:x', 'refund', '', '', 'm', 'usd', 1, 'e', 1, 0, 0)"),
+            ("a release made up", "INSERT INTO releases VALUES ('ch', 'usd', 1, '', 0)"),
+            ("a new kind", "INSERT INTO kinds VALUES (99, 'theft')"),
             ("a position set back", "UPDATE positions SET next_offset = 0"),
             ("a position replaced", "REPLACE INTO positions VALUES ('payment.scored', 0)"),
             ("a position deleted", "DELETE FROM positions"),
@@ -202,10 +207,10 @@ struct StoreTests {
         let ledger = try folder.open()
         _ = try ledger.post([Given.payment("a")])
         try ledger.close()
-        let other = Given.payment("a", amount: 999)
+        let other = Given.payment("a", currency: Given.eur)
         let outcome = try folder.open().post([
             Given.payment("x"), other, other, Given.payment("a"), Given.payment("x"),
-            Given.payment("b"), Given.payment("b", amount: 5),
+            Given.payment("b"), Given.payment("b", currency: Given.eur),
         ])
         let refused = InputOutcome.refused(.movementConflicts)
         #expect(

@@ -63,8 +63,8 @@ struct MeaningTests {
     @Test(
         "a failed payment is taken back from what the event alone says, or refused",
         arguments: [
-            (500, "usd", "payment_reversal", "refund refund:txn_1 500 usd of py_1"),
-            (900, "usd", "payment_failure_refund", "refund refund:txn_1 500 usd of py_1"),
+            (500, "usd", "payment_reversal", "payment_reversed charge_reversed:txn_1 500 usd of py_1"),
+            (900, "usd", "payment_failure_refund", "payment_reversed charge_reversed:py_1 500 usd of py_1"),
             (499, "usd", "payment_reversal", "refused bad_amount booked.amount"),
             (500, "eur", "payment_reversal", "refused bad_currency booked.currency"),
         ])

@@ -1,3 +1,4 @@
+import AppendLog
 import TestSupport
 import Testing
 
@@ -173,6 +174,6 @@ struct TwinConnectFlowTests {
         for account in [nil, seller] {
             #expect(try processor(world, account) == toldBalance(world, account), "\(account ?? "")")
         }
-        #expect(try fixture.topics[.deadLetter].highWatermark.rawValue == 0)
+        #expect(fixture.topics[.deadLetter].highWatermark.rawValue == 0)
     }
 }

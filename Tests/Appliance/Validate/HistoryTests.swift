@@ -111,8 +111,9 @@ private struct HistoryGenerator {
             let refund = StripeExample.refund.with([
                 "id": .string(id), "charge": .string(chargeID), "amount": .int(amount),
                 "currency": .string(currency), "status": "pending",
+                "balance_transaction": .string("txn_\(id)"),
             ])
-            if chance(0.2) { emit("refund.created", refund.with(["status": "requires_action"])) }
+            if chance(0.2) { emit("refund.created", refund.with(["status": "requires_action", "balance_transaction": nil])) }
             emit("refund.created", refund)
             expect(.refund, "refund:\(id)", amount, currency)
             var last = refund.with(["status": "succeeded"])

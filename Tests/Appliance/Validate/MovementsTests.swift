@@ -64,7 +64,7 @@ private enum MovementRows {
         MovementCase(
             "captured in part, before amount_captured", "charge.captured",
             charge.with(["amount_captured": nil, "amount_refunded": 30]),
-            "payment charge:\(ch) 70 usd"),
+            "payment charge:\(ch) 70 usd", "release_told release_told:\(ch) 30 usd"),
         MovementCase(
             "captured at once, before amount_captured", "charge.succeeded",
             charge.with(["amount_captured": nil]), "payment charge:\(ch) 100 usd"),
@@ -73,8 +73,23 @@ private enum MovementRows {
             "payment charge:\(ch) 100 jpy"),
         MovementCase(
             "the largest amount", "charge.succeeded",
-            charge.with(["amount_captured": .int(.max)]),
-            "payment charge:\(ch) 9223372036854775807 usd"),
+            charge.with(["amount_captured": 1_000_000_000_000_000]),
+            "payment charge:\(ch) 1000000000000000 usd"),
+        MovementCase(
+            "more than the largest amount", "charge.succeeded",
+            charge.with(["amount_captured": 1_000_000_000_000_001]),
+            "refused bad_amount charge.amount_captured"),
+        MovementCase(
+            "taken back after its success", "charge.failed",
+            charge.with(["status": "failed", "failure_balance_transaction": "txn_back"]),
+            "payment charge:\(ch) 100 usd", "payment_failed charge_failed:\(ch) 100 usd",
+            "payment_reversed charge_reversed:\(ch) 100 usd"),
+        MovementCase(
+            "of a transfer", "payment.created", charge.with(["source_transfer": "tr_1"]),
+            "transfer_payment charge:\(ch) 100 usd"),
+        MovementCase(
+            "not made yet", "payment.created", charge.with(["status": "pending"]),
+            "ignored not_captured"),
         MovementCase(
             "with its charge's id", "payment_intent.succeeded", intent,
             "payment charge:ch_2 1099 usd"),
@@ -117,12 +132,14 @@ private enum MovementRows {
             intent.with(["latest_charge": nil]), "ignored failed_without_charge"),
     ]
 
+    private static let refund = StripeExample.refund.with(["balance_transaction": "txn_r"])
+
     static let refunds: [MovementCase] =
         ["refund.created", "refund.updated", "charge.refund.updated"].flatMap { type in
             [
                 ("succeeded", ["refund refund:\(re) 100 usd"]),
                 ("pending", ["refund refund:\(re) 100 usd"]),
-                ("requires_action", ["ignored refund_requires_action"]),
+                ("requires_action", ["refund refund:\(re) 100 usd"]),
                 (
                     "failed",
                     [
@@ -138,28 +155,63 @@ private enum MovementRows {
                 ("lost", ["refused unknown_status refund.status"]),
             ].map { status, expected in
                 MovementCase(
-                    status, type, StripeExample.refund.with(["status": .string(status)]),
+                    status, type, refund.with(["status": .string(status)]),
                     all: expected)
             }
         } + [
             MovementCase(
                 "whatever its status", "refund.failed",
-                StripeExample.refund.with(["status": "pending"]),
+                refund.with(["status": "pending"]),
                 "refund refund:\(re) 100 usd", "refund_failed refund_failed:\(re) 100 usd"),
             MovementCase(
+                "without a transaction", "refund.created",
+                refund.with(["balance_transaction": nil]), "refund_noted refund:\(re) 100 usd"),
+            MovementCase(
+                "with an empty transaction", "refund.created",
+                refund.with(["balance_transaction": ""]), "refund_noted refund:\(re) 100 usd"),
+            MovementCase(
+                "failed before it moved anything", "refund.failed",
+                refund.with(["balance_transaction": nil]), "refund_noted refund:\(re) 100 usd"),
+            MovementCase(
+                "failed, which names only the way back", "refund.failed",
+                refund.with([
+                    "balance_transaction": nil, "failure_balance_transaction": "txn_back",
+                ]), "refund refund:\(re) 100 usd", "refund_failed refund_failed:\(re) 100 usd"),
+            MovementCase(
+                "waits for the customer", "refund.created",
+                refund.with(["balance_transaction": nil, "status": "requires_action"]),
+                "ignored refund_requires_action"),
+            MovementCase(
+                "of an authorisation", "charge.refunded",
+                charge.with([
+                    "captured": false, "amount_captured": 0, "amount_refunded": 100,
+                    "refunds": ["data": [refund]],
+                ]), "refund_noted refund:\(re) 100 usd", "release_told release_told:\(ch) 100 usd"),
+            MovementCase(
+                "a sum without a list", "charge.refunded",
+                charge.with(["refunds": nil, "amount_refunded": 40]),
+                "refunds_told refunds_told:\(ch) 40 usd"),
+            MovementCase(
+                "a list that goes on", "charge.refunded",
+                charge.with([
+                    "amount_refunded": 100,
+                    "refunds": ["has_more": true, "data": [refund.with(["amount": 60])]],
+                ]), "refund refund:\(re) 60 usd", "refunds_told refunds_told:\(ch) 100 usd"),
+            MovementCase(
                 "from before statuses", "charge.refund.updated",
-                StripeExample.refund.with(["status": nil]), "refund refund:\(re) 100 usd"),
+                refund.with(["status": nil]), "refund refund:\(re) 100 usd"),
             MovementCase(
                 "every refund listed", "charge.refunded",
                 charge.with([
                     "refunds": [
                         "object": "list", "has_more": false,
                         "data": [
-                            StripeExample.refund.with(["id": "re_2", "amount": 30]),
-                            StripeExample.refund.with(["id": "re_1", "amount": 20]),
-                            StripeExample.refund.with(["id": "re_0", "status": "failed"]),
-                            StripeExample.refund.with([
+                            refund.with(["id": "re_2", "amount": 30]),
+                            refund.with(["id": "re_1", "amount": 20]),
+                            refund.with(["id": "re_0", "status": "failed"]),
+                            refund.with([
                                 "id": "re_3", "status": "requires_action",
+                                "balance_transaction": nil,
                             ]),
                         ],
                     ]
@@ -167,7 +219,7 @@ private enum MovementRows {
                 "refund refund:re_0 100 usd", "refund_failed refund_failed:re_0 100 usd"),
             MovementCase(
                 "refunds in a plain array", "charge.refunded",
-                charge.with(["refunds": [StripeExample.refund]]), "refund refund:\(re) 100 usd"),
+                charge.with(["refunds": [refund]]), "refund refund:\(re) 100 usd"),
             MovementCase(
                 "refunds not listed", "charge.refunded", charge.with(["refunds": nil]),
                 "ignored refunds_not_listed"),
@@ -177,7 +229,11 @@ private enum MovementRows {
                 "one waits for the customer", "charge.refunded",
                 charge.with([
                     "refunds": [
-                        "data": [StripeExample.refund.with(["status": "requires_action"])]
+                        "data": [
+                            refund.with([
+                                "status": "requires_action", "balance_transaction": nil,
+                            ])
+                        ]
                     ]
                 ]), "ignored refund_requires_action"),
         ]
@@ -197,13 +253,21 @@ private enum MovementRows {
     static let disputes: [MovementCase] = [
         MovementCase(
             "opened", "charge.dispute.created", dispute,
-            "dispute_opened dispute_opened:\(dp) 1000 usd"),
+            "dispute_opened dispute_opened:\(dp) 1000 usd",
+            "dispute_withdrawn dispute:txn_1 1000 eur"),
+        MovementCase(
+            "updated with its money", "charge.dispute.updated", dispute,
+            "dispute_withdrawn dispute:txn_1 1000 eur"),
+        MovementCase(
+            "updated without money", "charge.dispute.updated", StripeExample.dispute,
+            "ignored nothing_moved"),
         MovementCase(
             "opened as an inquiry", "charge.dispute.created", StripeExample.dispute,
             "dispute_opened dispute_opened:\(dp) 1000 usd"),
         MovementCase(
             "closed", "charge.dispute.closed", dispute.with(["status": "lost"]),
-            "dispute_closed dispute_closed:\(dp) 1000 usd"),
+            "dispute_closed dispute_closed:\(dp) 1000 usd",
+            "dispute_withdrawn dispute:txn_1 1000 eur"),
         MovementCase(
             "withdrawn", "charge.dispute.funds_withdrawn", dispute,
             "dispute_withdrawn dispute:txn_1 1000 eur"),
@@ -230,8 +294,13 @@ private enum MovementRows {
             dispute.with(["balance_transactions": [transaction("txn_4", 0, fee: -1500)]]),
             "dispute_reinstated dispute:txn_4 0 eur"),
         MovementCase(
+            "an inquiry whose money moved", "charge.dispute.funds_withdrawn",
+            dispute.with(["status": "warning_needs_response"]),
+            "dispute_withdrawn dispute:txn_1 1000 eur"),
+        MovementCase(
             "an inquiry", "charge.dispute.funds_withdrawn",
-            dispute.with(["status": "warning_needs_response"]), "ignored inquiry"),
+            dispute.with(["status": "warning_needs_response", "balance_transactions": []]),
+            "ignored inquiry"),
         MovementCase(
             "no transaction", "charge.dispute.funds_withdrawn",
             dispute.with(["balance_transactions": []]),
@@ -287,12 +356,87 @@ private enum MovementRows {
         } + [
             MovementCase(
                 "vanished", "payout.updated", StripeExample.payout.with(["status": "vanished"]),
-                "refused unknown_status payout.status")
+                "refused unknown_status payout.status"),
+            MovementCase(
+                "below zero", "payout.paid",
+                StripeExample.payout.with(["amount": -1100, "status": "paid"]),
+                "payout_debit payout:\(po) 1100 usd"),
+            MovementCase(
+                "below zero, failed", "payout.failed",
+                StripeExample.payout.with(["amount": -1100, "status": "failed"]),
+                "payout_debit payout:\(po) 1100 usd",
+                "payout_debit_failed payout_failed:\(po) 1100 usd"),
         ]
 
+    private static let transfer: TestJSON = [
+        "id": "tr_1", "object": "transfer", "amount": 900, "currency": "usd",
+        "destination": "acct_2", "balance_transaction": "txn_t", "reversed": false,
+    ]
+    private static let bankTransfer = transfer.with([
+        "type": "bank_account", "destination": "ba_1", "status": "paid",
+    ])
+    private static func reversal(_ id: String, _ amount: Int64) -> TestJSON {
+        [
+            "id": .string(id), "object": "transfer_reversal", "amount": .int(amount),
+            "currency": "usd",
+        ]
+    }
+    private static let fee: TestJSON = [
+        "id": "fee_1", "object": "application_fee", "amount": 100, "currency": "usd",
+        "account": "acct_2", "charge": "ch_1", "balance_transaction": "txn_f",
+    ]
+    private static let topup: TestJSON = [
+        "id": "tu_1", "object": "topup", "amount": 500, "currency": "usd", "status": "succeeded",
+    ]
+
+    static let transfers: [MovementCase] = [
+        MovementCase("to a seller", "transfer.created", transfer, "transfer transfer:tr_1 900 usd"),
+        MovementCase(
+            "updated", "transfer.updated", transfer, "transfer transfer:tr_1 900 usd"),
+        MovementCase(
+            "to nobody", "transfer.created", transfer.with(["destination": ""]),
+            "refused bad_id transfer.destination"),
+        MovementCase(
+            "to a bank", "transfer.created", bankTransfer, "payout payout:tr_1 900 usd"),
+        MovementCase(
+            "to a card, failed", "transfer.failed",
+            bankTransfer.with(["type": "card", "status": "failed"]),
+            "payout payout:tr_1 900 usd", "payout_failed payout_failed:tr_1 900 usd"),
+        MovementCase(
+            "to what nobody knows", "transfer.created", transfer.with(["type": "pigeon"]),
+            "refused unknown_status transfer.type"),
+        MovementCase(
+            "reversed twice", "transfer.reversed",
+            transfer.with([
+                "amount_reversed": 500, "reversals.object": "list",
+                "reversals.data": [reversal("trr_2", 300), reversal("trr_1", 200)],
+            ]), "transfer_reversed transfer_reversed:trr_2 300 usd",
+            "transfer_reversed transfer_reversed:trr_1 200 usd"),
+        MovementCase(
+            "reversed, with a list that is not whole", "transfer.reversed",
+            transfer.with([
+                "amount_reversed": 500, "reversals.object": "list",
+                "reversals.data": [reversal("trr_2", 300)],
+            ]), "refused bad_list transfer.reversals"),
+        MovementCase(
+            "an application fee", "application_fee.created", fee,
+            "application_fee application_fee:fee_1 100 usd"),
+        MovementCase(
+            "an application fee refunded", "application_fee.refunded",
+            fee.with([
+                "amount_refunded": 40,
+                "refunds.data": [
+                    ["id": "fr_1", "object": "fee_refund", "amount": 40, "currency": "usd"]
+                ],
+            ]), "application_fee_refunded application_fee_refunded:fr_1 40 usd"),
+        MovementCase("a top-up", "topup.succeeded", topup, "topup topup:tu_1 500 usd"),
+        MovementCase(
+            "a top-up reversed", "topup.reversed", topup.with(["status": "reversed"]),
+            "topup topup:tu_1 500 usd", "topup_reversed topup_reversed:tu_1 500 usd"),
+    ]
+
     static let others: [MovementCase] = [
-        "customer.created", "charge.updated", "charge.pending", "charge.expired",
-        "charge.dispute.updated", "payment_intent.created", "payout.reconciliation_completed",
+        "customer.created", "charge.updated", "charge.pending", "payment_intent.created", "payout.reconciliation_completed",
         "invoice.paid", "balance.available",
     ].map { MovementCase("not handled", $0, ["object": "any"], "ignored type_not_handled") }
 }
@@ -310,6 +454,9 @@ struct MovementsTests {
 
     @Test("payouts", arguments: MovementRows.payouts)
     func payouts(row: MovementCase) { expect(row) }
+
+    @Test("transfers, application fees, top-ups", arguments: MovementRows.transfers)
+    func transfers(row: MovementCase) { expect(row) }
 
     @Test("what reconciliation found", arguments: MovementRows.own)
     func own(row: MovementCase) { expect(row) }

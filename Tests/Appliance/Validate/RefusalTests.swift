@@ -93,7 +93,7 @@ private enum RefusalRows {
         Row(
             .badID, "payment_intent.latest_charge",
             StripeExample.event(
-                "payment_intent.succeeded", StripeExample.paymentIntent.with(["latest_charge": ""]))
+                "payment_intent.succeeded", StripeExample.paymentIntent.with(["latest_charge": "ch:1"]))
         ),
         Row(
             .badAmount, "payment_intent.amount_received",
@@ -121,7 +121,7 @@ private enum RefusalRows {
             StripeExample.event("refund.created", StripeExample.refund.with(["status": "odd"]))),
         Row(
             .badAmount, "payout.amount",
-            StripeExample.event("payout.paid", StripeExample.payout.with(["amount": -100]))),
+            StripeExample.event("payout.paid", StripeExample.payout.with(["amount": 1.5]))),
         Row(
             .unknownStatus, "payout.status",
             StripeExample.event("payout.paid", StripeExample.payout.with(["status": nil]))),
@@ -189,10 +189,45 @@ struct RefusalTests {
         #expect(outcome == .refused(ValidationRefusal(.badAmount, "charge.amount_captured")))
     }
 
+    @Test("a type or an id of our own is refused from anybody else, and read from ourselves")
+    func reserved() {
+        let validator = EventValidator(defaultMerchant: MerchantID("shop"))
+        let line = StripeExample.balanceTransaction.with(["fee": 33, "net": 67])
+        for (type, id) in [
+            ("tillbox.balance_transaction", "evt_1"), ("tillbox.anything", "evt_1"),
+            ("charge.succeeded", "evt_tillbox_txn_1"),
+        ] {
+            let event = StripeExample.event(type, line, id: id)
+            let outcome = validator.read(event.bytes, isOwn: false).outcome
+            #expect(outcome == .refused(ValidationRefusal(.reservedType, "type")))
+        }
+        let own = StripeExample.event("tillbox.balance_transaction", line, id: "evt_tillbox_txn_1")
+        #expect(validator.read(own.bytes, isOwn: true).outcome.movements.count == 1)
+    }
+
+    @Test("a refusal's subject names the object, its amounts and the currency, and no free text")
+    func subject() throws {
+        let event = StripeExample.event(
+            "charge.captured",
+            StripeExample.capturedCharge.with([
+                "id": "ch_7", "amount": 100, "amount_captured": -5, "amount_refunded": 0,
+                "description": "4242 4242 4242 4242",
+            ]), with: ["account": "acct_9"])
+        let reading = EventValidator(defaultMerchant: MerchantID("shop"))
+            .read(event.bytes, isOwn: false)
+        let subject = try #require(reading.subject)
+        for part in ["charge ch_7", "amount=100", "amount_captured=-5", "currency=usd", "acct_9"] {
+            #expect(subject.contains(part), "\(subject)")
+        }
+        #expect(!subject.contains("4242"))
+        #expect(reading.shape == EventShape(apiVersion: "2024-06-20", type: "charge.captured"))
+    }
+
     @Test("every reason has a row")
     func everyReasonHasARow() {
         let rows = Set((RefusalRows.envelope + RefusalRows.objects).map(\.code))
-        let bodies: Set<ValidationRefusal.Code> = [.notJSON, .notUTF8, .tooDeep]
+        // The last is of an event's origin, which its body does not tell; a test of its own has it.
+        let bodies: Set<ValidationRefusal.Code> = [.notJSON, .notUTF8, .tooDeep, .reservedType]
         #expect(rows.union(bodies) == Set(ValidationRefusal.Code.allCases))
     }
 
@@ -203,6 +238,8 @@ struct RefusalTests {
         for type in StripeEvent.HandledType.allCases {
             for object in [
                 StripeExample.capturedCharge, StripeExample.refund, StripeExample.payout,
+                ["id": "tr_1", "object": "transfer", "amount": 5, "currency": "usd",
+                    "destination": "acct_1", "amount_reversed": 0],
             ] {
                 let event = StripeExample.event(type.rawValue, object)
                 for path in event.paths {

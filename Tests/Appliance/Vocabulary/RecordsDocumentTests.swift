@@ -42,7 +42,7 @@ struct RecordsDocumentTests {
         let page = try #require(Self.page)
         let ignored: [IgnoredReason] = [
             .typeNotHandled, .notCaptured, .failedWithoutCharge, .refundsNotListed,
-            .refundRequiresAction, .inquiry,
+            .refundRequiresAction, .inquiry, .nothingCharged, .nothingMoved,
         ]
         let names =
             ValidationRefusal.Code.allCases.map(\.rawValue) + ignored.map(\.rawValue)

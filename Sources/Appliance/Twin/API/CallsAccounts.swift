@@ -12,6 +12,10 @@ extension TwinState {
             open(account, profile, now: now)
             return written(books.count - 1)
         case (.get, 1): return written(try known(rest[0]))
+        case (_, 2...3) where rest[1] == "external_accounts":
+            let place = try known(rest[0])
+            return try books[place].externalAccountCall(
+                method, Array(rest.dropFirst(2)), parameters)
         case (.post, 1):
             let place = try known(rest[0])
             try books[place].profile.change(parameters)

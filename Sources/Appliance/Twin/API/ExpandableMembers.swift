@@ -6,6 +6,8 @@ extension Expansion {
         case account, balance, balanceTransaction, bankAccount, charge, customer, dispute, event
         case paymentIntent, paymentMethod, payout, refund, other
         case transfer, transferReversal, applicationFee, feeRefund, topUp
+        /// It stands in another account's books, so that its id is written in any case.
+        case elsewhere
         /// A balance transaction's source may be any of several.
         case source
         /// A member that is always null here, or an empty list: whatever is asked for below it,
@@ -29,9 +31,10 @@ extension Expansion {
             case "payouts": self = .payout
             case "refunds": self = .refund
             case "topups": self = .topUp
-            case "transfers": self = parts.contains("reversals") ? .transferReversal : .transfer
-            case "application_fees":
-                self = parts.contains("refunds") ? .feeRefund : .applicationFee
+            case "transfers" where parts.count < 4: self = .transfer
+            case "transfers": self = .transferReversal
+            case "application_fees" where parts.last == "refund": self = .applicationFee
+            case "application_fees": self = .feeRefund
             case "webhook_endpoints": self = .other
             default: return nil
             }
@@ -56,27 +59,12 @@ extension Expansion {
             case .refund: Self.ofRefund
             case .source: Self.ofSource
             case .transferData: ["destination": .account]
-            case .transfer:
-                [
-                    "balance_transaction": .balanceTransaction, "destination": .account,
-                    "destination_payment": .absent, "reversals": .transferReversal,
-                    "source_transaction": .charge,
-                ]
-            case .transferReversal:
-                [
-                    "balance_transaction": .balanceTransaction,
-                    "destination_payment_refund": .absent, "source_refund": .refund,
-                    "transfer": .transfer,
-                ]
-            case .applicationFee:
-                [
-                    "account": .account, "application": .absent,
-                    "balance_transaction": .balanceTransaction, "charge": .absent,
-                    "fee_source": .part, "originating_transaction": .charge,
-                    "refunds": .feeRefund,
-                ]
+            case .transfer: Self.ofTransfer
+            case .transferReversal: Self.ofTransferReversal
+            case .applicationFee: Self.ofApplicationFee
             case .feeRefund: ["balance_transaction": .balanceTransaction, "fee": .applicationFee]
-            case .topUp: ["balance_transaction": .balanceTransaction, "source": .absent]
+            case .topUp: ["balance_transaction": .balanceTransaction, "source": .part]
+            case .elsewhere: [:]
             case .balance, .event, .other, .absent, .part: [:]
             }
         }
@@ -96,7 +84,25 @@ extension Expansion {
             "invoice": .absent, "level3": .absent, "on_behalf_of": .account, "outcome": .absent,
             "payment_intent": .paymentIntent, "payment_method_details": .absent,
             "refunds": .refund, "review": .absent, "shipping": .part, "source": .absent,
-            "source_transfer": .absent, "transfer": .transfer, "transfer_data": .transferData,
+            "source_transfer": .elsewhere, "transfer": .transfer,
+            "transfer_data": .transferData,
+        ]
+
+        private static let ofTransfer: [String: Kind] = [
+            "balance_transaction": .balanceTransaction, "destination": .account,
+            "destination_payment": .elsewhere, "reversals": .transferReversal,
+            "source_transaction": .charge,
+        ]
+
+        private static let ofTransferReversal: [String: Kind] = [
+            "balance_transaction": .balanceTransaction, "destination_payment_refund": .elsewhere,
+            "source_refund": .refund, "transfer": .transfer,
+        ]
+
+        private static let ofApplicationFee: [String: Kind] = [
+            "account": .account, "application": .absent,
+            "balance_transaction": .balanceTransaction, "charge": .elsewhere,
+            "fee_source": .part, "originating_transaction": .charge, "refunds": .feeRefund,
         ]
 
         private static let ofCustomer: [String: Kind] = [
@@ -122,8 +128,8 @@ extension Expansion {
         private static let ofPaymentIntent: [String: Kind] = [
             "amount_details": .absent, "application": .absent, "automatic_payment_methods": .part,
             "charges": .chargeList, "customer": .customer, "invoice": .absent,
-            "last_payment_error": .absent,
-            "latest_charge": .charge, "next_action": .part, "on_behalf_of": .account,
+            "last_payment_error": .absent, "latest_charge": .charge, "next_action": .part,
+            "on_behalf_of": .account,
             "payment_method": .paymentMethod, "payment_method_options": .part,
             "payment_record": .absent, "processing": .part, "review": .absent, "shipping": .part,
             "source": .absent, "transfer_data": .transferData,
@@ -139,15 +145,14 @@ extension Expansion {
             "balance_transaction": .balanceTransaction, "charge": .charge,
             "customer": .customer, "destination_details": .part,
             "failure_balance_transaction": .balanceTransaction, "payment_intent": .paymentIntent,
-            "payment_method": .paymentMethod, "source_transfer_reversal": .absent,
+            "payment_method": .paymentMethod, "source_transfer_reversal": .elsewhere,
             "transfer_reversal": .transferReversal,
         ]
 
         /// Any of its kinds' members, for the path does not say which it is.
         private static let ofSource: [String: Kind] = [
-            ofCharge, ofRefund, ofDispute, ofPayout, Kind.transfer.expandable,
-            Kind.transferReversal.expandable, Kind.applicationFee.expandable,
-            Kind.feeRefund.expandable, Kind.topUp.expandable,
+            ofCharge, ofRefund, ofDispute, ofPayout, ofTransfer, ofTransferReversal,
+            ofApplicationFee, ["fee": .applicationFee],
         ].reduce(into: [:]) { all, members in all.merge(members) { first, _ in first } }
     }
 }

@@ -113,7 +113,10 @@ struct TwinState: Sendable {
                 let account = books[place].account
                 return PendingDelivery(
                     place: place, number: number, event: books[place].id(of: .event(number)),
-                    endpoints: endpoints.filter { $0.wants(type, account: account) }.map(\.id))
+                    endpoints: endpoints.filter {
+                        $0.wants(type, account: account)
+                            && books[place].isTold(number, in: $0.apiVersion ?? .twin)
+                    }.map(\.id))
             }
         }
     }

@@ -292,8 +292,8 @@ extension TwinBooks {
         writer.member("livemode", false)
         writer.fields("metadata", payout.metadata)
         writer.member("method", payout.isInstant ? "instant" : "standard")
-        write("original_payout", payout.original, expansion, into: &writer) { ref, below, writer in
-            write(ref, payouts[ref], below, into: &writer)
+        write("original_payout", payout.original, expansion, into: &writer) {
+            ref, below, writer in write(ref, payouts[ref], below, into: &writer)
         }
         writer.nulls("payout_method")
         let reconciliation =

@@ -120,7 +120,8 @@ extension TwinBooks {
         let amount = intents[ref].amount
         if let bank = intents[ref].method.flatMap({ methods[$0].bank }) {
             beginDebit(charge, of: bank)
-            return attachForFutureUse(ref)
+            attachForFutureUse(ref)
+            return spend(ref)
         }
         switch intents[ref].captureMethod {
         case .manual:
@@ -148,10 +149,14 @@ extension TwinBooks {
             }
         }
         attachForFutureUse(ref)
-        if let method = intents[ref].method, methods[method].customer == nil {
-            methods[method].isSpent = true
-        }
+        spend(ref)
         if intents[ref].captureMethod != .manual { dispute(asTestCard: charge) }
+    }
+
+    /// A payment method that is attached to nobody is good for one payment.
+    private mutating func spend(_ ref: Ref<TwinPaymentIntent>) {
+        guard let method = intents[ref].method, methods[method].customer == nil else { return }
+        methods[method].isSpent = true
     }
 
     /// Takes the whole of a payment that was made in bulk.
