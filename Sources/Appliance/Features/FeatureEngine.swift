@@ -12,9 +12,6 @@ struct FeatureEngine: Sendable {
         case score(FeatureVector, isRescore: Bool)
         /// The movement has been observed with at least as much knowledge: nothing to do.
         case alreadyScored
-        /// The movement has been observed, in another currency or as another's: not for scoring to
-        /// decide, and nothing is counted.
-        case conflicting
         /// Whatever there was to count is counted. The kind bears no risk.
         case counted
         /// A payment, but nobody to compare it with.
@@ -68,23 +65,18 @@ struct FeatureEngine: Sendable {
     private mutating func observePayment(_ event: PaymentEvent) -> Observation {
         let rank = event.informedness.rank
         let (slot, isNew) = admitMovement(event.movement, rank: rank)
-        let parties = event.partiesDigest
-        if isNew { movements[slot].parties = parties }
-        guard movements[slot].parties == parties else { return .conflicting }
-        let hasGrown = movements[slot].grow(to: event.amount.rawValue)
-        if !isNew, rank <= movements[slot].rank {
-            guard hasGrown else { return .alreadyScored }
-            // More is captured than was known: judged again, by what was known of it.
-            guard let vector = movements[slot].vector else { return .missing(.noIdentity) }
-            return .score(vector, isRescore: true)
+        if isNew {
+            movements[slot].parties = event.partiesDigest
+            movements[slot].amount = event.amount.rawValue
         }
+        if !isNew, rank <= movements[slot].rank { return .alreadyScored }
         let time = Self.time(of: event)
         let risk = merchantRisk(event, at: time, movement: slot)
         movements[slot].rank = rank
 
         guard let identity = event.identity else {
-            // A better informed event that still names nobody changes nothing but the amount.
-            return isNew || hasGrown ? .missing(.noIdentity) : .alreadyScored
+            // A better informed event that still names nobody changes nothing.
+            return isNew ? .missing(.noIdentity) : .alreadyScored
         }
         let customer = admitCustomer(identity)
         if movements[slot].isCountedForIdentity {
@@ -147,6 +139,29 @@ struct FeatureEngine: Sendable {
         movements[slot].isCountedForMerchant = true
         let merchant = admitMerchant(event.merchant)
         merchants[merchant].countDispute(on: MerchantDays.dayNumber(of: Self.time(of: event)))
+    }
+
+    // MARK: Tellings
+
+    /// How an event compares with what was told of its movement before.
+    enum Telling: Hashable, Sendable {
+        case first, repeated
+        /// It tells of a larger amount than any before it.
+        case larger
+        /// It tells of another currency, merchant or Stripe account.
+        case conflicting
+    }
+
+    /// Compares a payment, and remembers the larger amount. Ask before `observe`.
+    mutating func telling(of event: PaymentEvent) -> Telling {
+        guard let slot = movements.find(NameKey(event.movement.rawValue)) else { return .first }
+        guard movements[slot].parties == event.partiesDigest else { return .conflicting }
+        return movements[slot].grow(to: event.amount.rawValue) ? .larger : .repeated
+    }
+
+    /// The vector that a movement was scored with; nil where there was none.
+    func vector(of movement: MovementKey) -> FeatureVector? {
+        movements.find(NameKey(movement.rawValue)).flatMap { movements[$0].vector }
     }
 
     // MARK: Verdicts

@@ -118,8 +118,8 @@ final class Gate: Sendable {
         else {
             return bury(
                 delivery, eventID: event.id.rawValue, "reserved_type",
-                "the types tillbox.… and the ids evt_tillbox_… are Tillbox's own and come from "
-                    + "nobody else", completion)
+                "the types tillbox.… and the ids evt_tillbox_… are this daemon's own and come "
+                    + "from nobody else", completion)
         }
         if let livemode = event.livemode, !delivery.endpoint.livemode.accepts(livemode) {
             return bury(

@@ -59,7 +59,7 @@ struct RedriveForecaster {
         let type = event.type ?? ""
         if ReconciledRecord.isReserved(type: type) || ReconciledRecord.isReserved(id: event.id) {
             return .staysRefused(
-                reason: "reserved_type", detail: "such a type and such an id are Tillbox's own")
+                reason: "reserved_type", detail: "such a type or id is this daemon's own")
         }
         if let livemode = event.livemode, !livemodes.contains(where: { $0.accepts(livemode) }) {
             return .staysRefused(

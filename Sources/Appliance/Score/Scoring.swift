@@ -84,10 +84,23 @@ struct Scoring: Sendable {
     }
 
     private mutating func plan(_ event: PaymentEvent) -> Plan {
-        switch features.observe(event) {
+        let telling = event.kind == .payment ? features.telling(of: event) : .first
+        // Not for scoring to decide: the ledger refuses the second of two that do not agree.
+        if telling == .conflicting { return .passThrough }
+        let observation = features.observe(event)
+        guard observation == .alreadyScored else { return plan(observation) }
+        guard telling == .larger else { return .nothing }
+        // More is captured than was known: judged again, by what was known of it.
+        guard let vector = features.vector(of: event.movement) else {
+            return .judge(.missing, isRescore: true)
+        }
+        return plan(.score(vector, isRescore: true))
+    }
+
+    private func plan(_ observation: FeatureEngine.Observation) -> Plan {
+        switch observation {
         case .alreadyScored: .nothing
-        // The ledger tells whether two tellings agree, and refuses the second where they do not.
-        case .counted, .conflicting: .passThrough
+        case .counted: .passThrough
         case .missing: .judge(.missing, isRescore: false)
         case .score(let vector, let isRescore):
             .judge(source == .embedded ? .fresh(vector) : .missing, isRescore: isRescore)

@@ -52,7 +52,6 @@ struct GoldenStreamTests {
         case .score(_, isRescore: true): "rescore"
         case .alreadyScored: "already"
         case .counted: "counted"
-        case .conflicting: "conflicting"
         case .missing: "missing"
         }
     }

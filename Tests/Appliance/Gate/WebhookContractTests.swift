@@ -125,6 +125,21 @@ struct WebhookContractTests {
         #expect(try fixture.deadLetter("reason") == (isStored ? nil : "livemode_mismatch"))
     }
 
+    @Test("a type or an id of our own from outside is a dead letter, whatever the signature says",
+        arguments: [
+            ("tillbox.balance_transaction", "evt_1"), ("tillbox.released", "evt_1"),
+            ("charge.succeeded", "evt_tillbox_txn_1"),
+        ])
+    func reserved(type: String, id: String) async throws {
+        let fixture = try GateFixture(livemode: .any)
+        let body = #"{"id":"\#(id)","object":"event","type":"\#(type)","created":1700000000,"livemode":false}"#
+        let answer = await fixture.gate.receive(
+            endpoint: "", signature: fixture.signature(body), body: Array(body.utf8))
+        #expect(answer == .received(isDuplicate: false))
+        #expect(try fixture.records(.webhookReceived).isEmpty)
+        #expect(try fixture.deadLetter("reason") == "reserved_type")
+    }
+
     /// A header for a body, and the code it is refused with.
     static let refusals: [(String, @Sendable (GateFixture, String) -> String?, String)] = [
         ("missing", { _, _ in nil }, "signature_missing"),

@@ -16,6 +16,31 @@ struct StoreTests {
         }
     }
 
+    @Test("a ledger of an earlier release opens, keeps its chain, and takes what is new")
+    func earlierRelease() throws {
+        let folder = try LedgerFolder()
+        for migration in LedgerSchema.migrations.dropLast(Int(LedgerSchema.version) - 2) {
+            #expect(try folder.sqlite3(migration.sql).errors.isEmpty)
+        }
+        let old = """
+            PRAGMA foreign_keys = ON; BEGIN; UPDATE gate SET state = 1, first = 1;
+            INSERT INTO accounts (id, name, currency) VALUES
+                (1, 'processor:stripe', 'usd'), (2, 'merchant:acct_1:payable', 'usd');
+            INSERT INTO transactions VALUES (1, 'charge:a', 'evt_charge_a', 1, 100, 1, 81,
+                x'425ebd70eebe19fabd4ab9e57813115906ee4f461364a888f71633710c624945');
+            INSERT INTO entries VALUES (1, 'usd', 1, 1, 1000), (1, 'usd', 2, 2, -1000);
+            UPDATE gate SET state = 2; COMMIT;
+            """
+        #expect(try folder.sqlite3(old).errors.isEmpty)
+        let ledger = try folder.open()
+        #expect(try ledger.verify().fault == nil)
+        #expect(
+            try ledger.post([Given.payment("a"), Given.payment("a", amount: 1500)]).inputs
+                == [.alreadyBooked, .booked(count: 1)])
+        #expect(try ledger.standing()["processor:stripe usd"] == 1500)
+        #expect(try ledger.verify().fault == nil)
+    }
+
     @Test("every kind's code has its name in the kinds table")
     func kinds() throws {
         let folder = try LedgerFolder()

@@ -216,7 +216,8 @@ extension FakeStripe {
         func object(_ status: String) -> String {
             """
             {"id": "re_\(id)", "object": "refund", "amount": \(amount), "status": "\(status)",
-             "currency": "\(currency)", "charge": "ch_\(charge)"}
+             "currency": "\(currency)", "charge": "ch_\(charge)",
+             "balance_transaction": "txn_r\(id)"}
             """
         }
         if let failedAt {

@@ -72,7 +72,7 @@ struct ReconciliationRunTests {
             #expect(standing["fees:stripe usd"] == fees)
             #expect(standing["reserves:stripe usd"] == 2_000)
             #expect(standing["adjustments:stripe usd"] == -310)
-            #expect(standing["fees:application usd"] == -90)
+            #expect(standing["income:application_fees usd"] == -90)
             #expect(standing["transfers:stripe usd"] == 40)
 
             let head = try fixture.ledger.posted(after: TransactionID(0), limit: 10_000).count

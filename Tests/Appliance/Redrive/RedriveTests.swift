@@ -123,7 +123,7 @@ struct RedriveTests {
             let document = JSONDocument()
             let scored = try #require(try opened.records(.paymentScored).first)
             var other = try ScoredPayment(scored.record.value ?? [], using: document)
-            other.event.amount = MinorUnits(5)
+            other.event.currency = Given.eur
             let letter = try await opened.append(
                 PipelineFixture.letter(
                     other.encoded(), topic: "payment.scored", offset: scored.offset,

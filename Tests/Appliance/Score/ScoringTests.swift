@@ -162,10 +162,32 @@ struct ScoringTests {
         #expect(second.review == nil)
     }
 
+    @Test("a larger amount is judged again, a conflict passed on, and a repetition dropped")
+    func tellings() {
+        var scoring = scoring(EchoModel(scores: [0.1, 0.1, 0.1]))
+        let first = charge(country: "DE")
+        #expect(scoring.score([first])[0].payment != nil)
+        #expect(scoring.score([first])[0].payment == nil)
+        var larger = first
+        larger.amount = MinorUnits(first.amount.rawValue + 1)
+        let again = scoring.score([larger])[0]
+        #expect(again.isRescore && again.payment?.event.amount == larger.amount)
+        #expect(scoring.score([first, larger]).allSatisfy { $0.payment == nil })
+        var conflict = first
+        conflict.merchant = MerchantID("somebody_else")
+        #expect(scoring.score([conflict])[0].payment?.verdict == .notScored)
+    }
+
     @Test("gives a batch what it gives one by one, and across snapshots", arguments: UInt64(1)...6)
     func batches(seed: UInt64) throws {
         var stream = RandomStream(seed: seed)
-        let events = stream.events(700)
+        // Tellings of one movement agree on whose it is and in which currency.
+        let events = stream.events(700).map { event in
+            var event = event
+            event.currency = Given.eur
+            event.merchant = MerchantID("acct_\(event.movement.rawValue.utf8.count % 3)")
+            return event
+        }
         let model = try ModelLocation.embedded.load()
         func fresh(_ engine: FeatureEngine = FeatureEngine()) -> Scoring {
             Scoring(

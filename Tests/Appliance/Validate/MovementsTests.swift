@@ -85,6 +85,13 @@ private enum MovementRows {
             "payment charge:\(ch) 100 usd", "payment_failed charge_failed:\(ch) 100 usd",
             "payment_reversed charge_reversed:\(ch) 100 usd"),
         MovementCase(
+            "an authorisation that ran out", "charge.expired",
+            charge.with(["captured": false, "amount_captured": 0, "amount_refunded": 100]),
+            "release_told release_told:\(ch) 100 usd"),
+        MovementCase(
+            "an authorisation that ran out and tells no refund", "charge.expired",
+            charge.with(["captured": false, "amount_captured": 0]), "ignored not_captured"),
+        MovementCase(
             "of a transfer", "payment.created", charge.with(["source_transfer": "tr_1"]),
             "transfer_payment charge:\(ch) 100 usd"),
         MovementCase(
@@ -311,6 +318,8 @@ private enum MovementRows {
             "refused missing_balance_transaction dispute.balance_transactions"),
     ]
 
+    private static let told = refund.with(["balance_transaction": nil])
+
     private static let txn = "txn_1PgaxNB7WZ01zgkWEV3TLf40"
     private static let line = StripeExample.balanceTransaction
     static let own: [MovementCase] = [
@@ -331,6 +340,12 @@ private enum MovementRows {
             "a dispute's, which its event books", "tillbox.balance_transaction",
             line.with(["type": "adjustment", "source": "dp_1", "fee": 15]),
             "ignored nothing_charged"),
+        MovementCase(
+            "a refund that the statement does not show", "tillbox.released", told,
+            "refund_noted refund:\(re) 100 usd"),
+        MovementCase(
+            "a sum that the statement does not show", "tillbox.released",
+            charge.with(["amount_refunded": 40]), "refunds_told refunds_told:\(ch) 40 usd"),
         MovementCase(
             "a type that nobody knows", "tillbox.balance_transaction",
             line.with(["type": "something_new"]),
@@ -398,6 +413,12 @@ private enum MovementRows {
             "refused bad_id transfer.destination"),
         MovementCase(
             "to a bank", "transfer.created", bankTransfer, "payout payout:tr_1 900 usd"),
+        MovementCase(
+            "to a bank, paid", "transfer.paid", bankTransfer, "payout payout:tr_1 900 usd"),
+        MovementCase(
+            "to a bank, canceled", "transfer.canceled",
+            bankTransfer.with(["status": "canceled"]), "payout payout:tr_1 900 usd",
+            "payout_failed payout_failed:tr_1 900 usd"),
         MovementCase(
             "to a card, failed", "transfer.failed",
             bankTransfer.with(["type": "card", "status": "failed"]),
@@ -480,7 +501,7 @@ struct MovementsTests {
     func everyTypeHasARow() {
         let rows =
             MovementRows.payments + MovementRows.refunds + MovementRows.disputes
-            + MovementRows.payouts + MovementRows.own
+            + MovementRows.payouts + MovementRows.transfers + MovementRows.own
         #expect(
             Set(rows.map(\.type)) == Set(StripeEvent.HandledType.allCases.map(\.rawValue)))
     }

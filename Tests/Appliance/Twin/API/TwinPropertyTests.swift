@@ -88,7 +88,7 @@ private struct ToldMovements {
         for event in events {
             switch validator.validate(event.body) {
             case .movements(let movements, _):
-                for movement in movements { note(movement) }
+                for movement in movements where !movement.kind.isNote { note(movement) }
             case .ignored: break
             case .refused(let refusal): refusals.append("\(event.type): \(refusal)")
             }
