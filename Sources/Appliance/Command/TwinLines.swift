@@ -55,7 +55,9 @@ enum TwinLines {
     private static func printable(_ text: String) -> String {
         String(
             String.UnicodeScalarView(
-                text.unicodeScalars.prefix(200).map { $0.value > 32 && $0.value != 127 ? $0 : "?" }))
+                text.unicodeScalars.prefix(200).map {
+                    $0.value > 32 && !(127...159).contains($0.value) ? $0 : "?"
+                }))
     }
 }
 

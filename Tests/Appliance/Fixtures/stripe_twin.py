@@ -22,7 +22,7 @@ def raises(kind, call):
 
 def intent(amount=2000, currency="usd", method="pm_card_visa", **more):
     return {"amount": amount, "currency": currency, "payment_method": method, "confirm": True,
-            **more}
+            "payment_method_types": ["card"], **more}
 
 
 def pays():
@@ -33,7 +33,8 @@ def pays():
     assert paid.status == "succeeded" and paid.latest_charge.paid
     transaction = paid.latest_charge.balance_transaction
     assert (transaction.fee, transaction.net) == (88, 1912)
-    later = api.payment_intents.create({"amount": 700, "currency": "eur"})
+    later = api.payment_intents.create(
+        {"amount": 700, "currency": "eur", "payment_method_types": ["card"]})
     assert later.status == "requires_payment_method"
     assert api.payment_intents.confirm(later.id, {"payment_method": "pm_card_mastercard"}).status == "succeeded"
     assert api.payment_intents.retrieve(later.id).amount_received == 700

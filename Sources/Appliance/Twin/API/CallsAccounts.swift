@@ -21,6 +21,9 @@ extension TwinState {
             try books[place].profile.change(parameters)
             books[place].tell(.accountUpdated, .account(books[place].profile))
             return written(place)
+        case (_, 2...3) where rest[1] == "external_accounts":
+            return try books[known(rest[0])].externalAccountCall(
+                method, Array(rest.dropFirst(2)), parameters)
         default: throw TwinBooks.unknownAddress(method, ["accounts"] + rest)
         }
     }

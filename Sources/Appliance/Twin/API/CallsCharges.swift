@@ -11,9 +11,10 @@ extension TwinBooks {
         case (.post, 1):
             let ref = try named(parts[0], charges)
             let before = charges[ref].details.value
-            charges[ref].details = Shared(try readDetails(before, parameters))
+            let after = try readDetails(before, parameters)
             parameters.ignore("fraud_details", "customer")
             try parameters.finish()
+            charges[ref].details = Shared(after)
             tell(.chargeUpdated, snapshot(ref)) { $0.fields("metadata", before.metadata) }
             return .object(.charge(ref))
         case (.post, 2) where parts[1] == "capture":
@@ -130,8 +131,9 @@ extension TwinBooks {
         case (.post, 1):
             let ref = try shownRefund(parts[0])
             let before = refunds[ref].metadata
-            refunds[ref].metadata = try parameters.metadata(before)
+            let after = try parameters.metadata(before)
             try parameters.finish()
+            refunds[ref].metadata = after
             tell(.refundUpdated, snapshot(ref)) { $0.fields("metadata", before) }
             return .object(.refund(ref))
         case (.post, 2) where parts[1] == "cancel":

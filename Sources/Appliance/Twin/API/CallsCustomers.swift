@@ -223,12 +223,14 @@ extension TwinBooks {
                 message: "You must save this PaymentMethod to a customer before you can update it.",
                 parameter: "payment_method")
         }
+        var after = before
         if let billing = parameters.below("billing_details") {
-            methods[ref].billing = Shared(try billing.billing())
+            after.billing = Shared(try billing.billing())
         }
-        methods[ref].metadata = try parameters.metadata(before.metadata)
+        after.metadata = try parameters.metadata(before.metadata)
         parameters.ignore("allow_redisplay", "card")
         try parameters.finish()
+        methods[ref] = after
         tell(.methodUpdated, .paymentMethod(ref, methods[ref])) {
             $0.fields("metadata", before.metadata)
         }

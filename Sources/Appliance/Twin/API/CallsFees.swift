@@ -41,8 +41,9 @@ extension TwinBooks {
                 throw Self.noSuch("fee refund", rest[0], parameter: "id", status: 404)
             }
             if method == .post {
-                feeRefunds[ref].metadata = try parameters.metadata(feeRefunds[ref].metadata)
+                let after = try parameters.metadata(feeRefunds[ref].metadata)
                 try parameters.finish()
+                feeRefunds[ref].metadata = after
             }
             return .object(.feeRefund(ref))
         default:

@@ -157,8 +157,9 @@ extension TwinBooks {
         case (.post, 1):
             let ref = try named(parts[0], payouts)
             let before = payouts[ref].metadata
-            payouts[ref].metadata = try parameters.metadata(before)
+            let after = try parameters.metadata(before)
             try parameters.finish()
+            payouts[ref].metadata = after
             tell(.payoutUpdated, snapshot(ref)) { $0.fields("metadata", before) }
             return .object(.payout(ref))
         case (.post, 2) where parts[1] == "cancel":

@@ -19,11 +19,13 @@ extension TwinBooks {
         case (.post, 1):
             let ref = try named(parts[0], transfers)
             let before = transfers[ref]
+            var after = before
             if parameters.has("description") {
-                transfers[ref].description = try parameters.text("description")
+                after.description = try parameters.text("description")
             }
-            transfers[ref].metadata = try parameters.metadata(before.metadata)
+            after.metadata = try parameters.metadata(before.metadata)
             try parameters.finish()
+            transfers[ref] = after
             tell(.transferUpdated, snapshot(ref)) { $0.fields("metadata", before.metadata) }
             return .object(.transfer(ref))
         case (_, 2...) where parts[1] == "reversals":

@@ -16,7 +16,7 @@ extension Expansion {
         /// A part of an object, written anyway, with no reference in it.
         case part
         /// Parts of objects with references in them.
-        case accountSettings, evidence, invoiceSettings, transferData
+        case accountSettings, chargeList, evidence, invoiceSettings, transferData
 
         /// What a call to this path answers with; nil where only the answer tells.
         init?(answering path: String) {
@@ -47,6 +47,7 @@ extension Expansion {
             case .balanceTransaction: ["source": .source, "fee_details": .part]
             case .bankAccount: ["account": .account, "customer": .customer]
             case .charge: Self.ofCharge
+            case .chargeList: ["data": .charge]
             case .customer: Self.ofCustomer
             case .dispute: Self.ofDispute
             case .evidence: Self.ofEvidence
@@ -57,7 +58,7 @@ extension Expansion {
             case .payout: Self.ofPayout
             case .refund: Self.ofRefund
             case .source: Self.ofSource
-            case .transferData: ["destination": .elsewhere]
+            case .transferData: ["destination": .account]
             case .transfer: Self.ofTransfer
             case .transferReversal: Self.ofTransferReversal
             case .applicationFee: Self.ofApplicationFee
@@ -80,7 +81,7 @@ extension Expansion {
             "balance_transaction": .balanceTransaction, "billing_details": .part,
             "customer": .customer, "dispute": .dispute,
             "failure_balance_transaction": .balanceTransaction, "fraud_details": .part,
-            "invoice": .absent, "level3": .absent, "on_behalf_of": .elsewhere, "outcome": .absent,
+            "invoice": .absent, "level3": .absent, "on_behalf_of": .account, "outcome": .absent,
             "payment_intent": .paymentIntent, "payment_method_details": .absent,
             "refunds": .refund, "review": .absent, "shipping": .part, "source": .absent,
             "source_transfer": .elsewhere, "transfer": .transfer,
@@ -88,7 +89,7 @@ extension Expansion {
         ]
 
         private static let ofTransfer: [String: Kind] = [
-            "balance_transaction": .balanceTransaction, "destination": .elsewhere,
+            "balance_transaction": .balanceTransaction, "destination": .account,
             "destination_payment": .elsewhere, "reversals": .transferReversal,
             "source_transaction": .charge,
         ]
@@ -99,7 +100,7 @@ extension Expansion {
         ]
 
         private static let ofApplicationFee: [String: Kind] = [
-            "account": .elsewhere, "application": .absent,
+            "account": .account, "application": .absent,
             "balance_transaction": .balanceTransaction, "charge": .elsewhere,
             "fee_source": .part, "originating_transaction": .charge, "refunds": .feeRefund,
         ]
@@ -126,8 +127,9 @@ extension Expansion {
 
         private static let ofPaymentIntent: [String: Kind] = [
             "amount_details": .absent, "application": .absent, "automatic_payment_methods": .part,
-            "customer": .customer, "invoice": .absent, "last_payment_error": .absent,
-            "latest_charge": .charge, "next_action": .part, "on_behalf_of": .elsewhere,
+            "charges": .chargeList, "customer": .customer, "invoice": .absent,
+            "last_payment_error": .absent, "latest_charge": .charge, "next_action": .part,
+            "on_behalf_of": .account,
             "payment_method": .paymentMethod, "payment_method_options": .part,
             "payment_record": .absent, "processing": .part, "review": .absent, "shipping": .part,
             "source": .absent, "transfer_data": .transferData,

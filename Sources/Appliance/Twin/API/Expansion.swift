@@ -48,7 +48,8 @@ struct Expansion: Hashable, Sendable {
         _ fields: ArraySlice<String>, of kind: Kind, path: String
     ) throws(APIRefusal) {
         guard let field = fields.first else { return }
-        guard let next = kind == .absent ? .absent : kind.expandable[field] else {
+        let isAnything = kind == .absent || kind == .elsewhere
+        guard let next = isAnything ? .absent : kind.expandable[field] else {
             throw Self.cannotExpand(path)
         }
         var child = children[field] ?? Expansion()

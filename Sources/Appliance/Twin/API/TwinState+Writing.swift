@@ -9,6 +9,7 @@ extension TwinState {
         if request.isInProcess, case .object = reply { return answer }
         var books = books[place]
         books.version = request.version.flatMap { StripeVersion($0) } ?? .twin
+        if Self.mayNameAccounts(paths) { books.accountTexts = accountTexts() }
         var writer = JSONWriter(capacity: 4_096)
         switch reply {
         case .object(let reference):
@@ -41,6 +42,22 @@ extension TwinState {
         }
         answer.body = writer.bytes
         return answer
+    }
+
+    /// Whether a path may lead to another account, which these books know by its id alone.
+    private static func mayNameAccounts(_ paths: [String]) -> Bool {
+        paths.contains { path in
+            ["on_behalf_of", "destination", "account"].contains { path.contains($0) }
+        }
+    }
+
+    /// Every account as the API writes it, by its id.
+    private func accountTexts() -> [String: [UInt8]] {
+        books.reduce(into: [:]) { texts, books in
+            var writer = JSONWriter()
+            books.writeAccount(into: &writer)
+            texts[books.accountID] = writer.bytes
+        }
     }
 
     /// - Parameter place: of the books whose payment intent a card error shows.

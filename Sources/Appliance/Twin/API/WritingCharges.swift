@@ -42,7 +42,7 @@ extension TwinBooks {
         writer.emptyObject("fraud_details")
         writer.member("livemode", false)
         writer.fields("metadata", details.metadata)
-        writer.member("on_behalf_of", charge.terms?.value.onBehalfOf)
+        writeAccount("on_behalf_of", charge.terms?.value.onBehalfOf, expansion, into: &writer)
         writeOutcome(of: charge, into: &writer)
         writer.member("paid", !charge.hasFailed && !charge.isPending)
         write("payment_intent", charge.intent, expansion, into: &writer) { ref, below, writer in
@@ -70,7 +70,7 @@ extension TwinBooks {
                 write(ref, transfers[ref], below, into: &writer)
             }
         }
-        writer.transferData(charge.terms?.value)
+        writeTransferData(charge.terms?.value, expansion, into: &writer)
         let group = details.transferGroup
         writer.member(
             "transfer_group",

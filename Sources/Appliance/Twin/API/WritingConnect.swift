@@ -15,7 +15,7 @@ extension TwinBooks {
         writer.member("created", transfer.created)
         writer.member("currency", transfer.currency.code)
         writer.member("description", transfer.description)
-        writer.member("destination", transfer.destination)
+        writeAccount("destination", transfer.destination, expansion, into: &writer)
         writer.member("destination_payment", transfer.destinationPayment)
         writer.member("livemode", false)
         writer.fields("metadata", transfer.metadata)
@@ -63,7 +63,7 @@ extension TwinBooks {
         writer.beginObject()
         writer.member("id", fee.id)
         writer.member("object", "application_fee")
-        writer.member("account", fee.account)
+        writeAccount("account", fee.account, expansion, into: &writer)
         writer.member("amount", fee.amount)
         writer.member("amount_refunded", fee.amountRefunded)
         writer.member("application", "ca_" + String(accountID.dropFirst(5)))
@@ -278,7 +278,10 @@ extension TwinBooks {
             $0.member("object", "list")
             $0.key("data")
             $0.beginArray()
-            for attempt in attempts.reversed() { write(attempt, charges[attempt], into: &$0) }
+            let below = expansion.below("charges").below("data")
+            for attempt in attempts.reversed() {
+                write(attempt, charges[attempt], below, into: &$0)
+            }
             $0.endArray()
             $0.member("has_more", false)
             $0.member("total_count", Int64(attempts.count))
@@ -300,15 +303,20 @@ extension TwinBooks {
     }
 }
 
-extension JSONWriter {
-    mutating func transferData(_ terms: ConnectTerms?) {
-        guard let destination = terms?.destination else { return nulls("transfer_data") }
-        object("transfer_data") {
+extension TwinBooks {
+    func writeTransferData(
+        _ terms: ConnectTerms?, _ expansion: Expansion, into writer: inout JSONWriter
+    ) {
+        guard let destination = terms?.destination else { return writer.nulls("transfer_data") }
+        writer.object("transfer_data") {
             $0.member("amount", terms?.transferAmount)
-            $0.member("destination", destination)
+            writeAccount(
+                "destination", destination, expansion.below("transfer_data"), into: &$0)
         }
     }
+}
 
+extension JSONWriter {
     /// The value of a member whose name stands already.
     mutating func member(of text: String?) {
         if let text { string(text) } else { null() }

@@ -165,7 +165,7 @@ extension TwinBooks {
         writer.object("managed_payments") { $0.member("enabled", false) }
         writer.fields("metadata", details.metadata)
         writeNextAction(ref, intent, into: &writer)
-        writer.member("on_behalf_of", intent.terms?.value.onBehalfOf)
+        writeAccount("on_behalf_of", intent.terms?.value.onBehalfOf, expansion, into: &writer)
         write("payment_method", intent.method, expansion, into: &writer) { ref, below, writer in
             write(ref, methods[ref], below, into: &writer)
         }
@@ -182,7 +182,7 @@ extension TwinBooks {
         writer.member("statement_descriptor", details.statementDescriptor)
         writer.member("statement_descriptor_suffix", details.statementDescriptorSuffix)
         writer.member("status", intent.status.rawValue)
-        writer.transferData(intent.terms?.value)
+        writeTransferData(intent.terms?.value, expansion, into: &writer)
         writer.member("transfer_group", details.transferGroup)
         writer.endObject()
     }

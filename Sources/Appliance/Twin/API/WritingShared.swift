@@ -93,6 +93,19 @@ extension TwinBooks {
         }
     }
 
+    /// An account's id, or the whole account where it is to be expanded.
+    func writeAccount(
+        _ name: StaticString, _ id: String?, _ expansion: Expansion, into writer: inout JSONWriter
+    ) {
+        writer.key(name)
+        guard let id else { return writer.null() }
+        if expansion[name.description] != nil, let text = accountTexts[id] {
+            writer.json(text)
+        } else {
+            writer.string(id)
+        }
+    }
+
     func write(
         _ reference: ObjectReference, _ expansion: Expansion, into writer: inout JSONWriter
     ) {

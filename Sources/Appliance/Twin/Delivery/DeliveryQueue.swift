@@ -109,9 +109,12 @@ struct DeliveryQueue: Sendable {
     /// - Parameter now: the monotonic clock in milliseconds, as everywhere here.
     mutating func offer(_ event: TwinEvent, at now: Int64) {
         guard event.onlyTo ?? endpoint.id == endpoint.id,
-            endpoint.wants(event.type, account: event.account),
-            let body = event.body(in: endpoint.apiVersion)
+            endpoint.wants(event.type, account: event.account)
         else { return }
+        // Its version does not tell of this: there is nothing to deliver.
+        guard let body = event.body(in: endpoint.apiVersion) else {
+            return settled.append(event.id)
+        }
         var event = event
         event.body = body
         event.bodies = [:]

@@ -14,6 +14,11 @@ struct StripeVersion: Hashable, Sendable {
         self.text = text
     }
 
+    /// The version of this day, to compare others with.
+    init(year: Int, month: Int, day: Int) {
+        func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        text = "\(year)-\(two(month))-\(two(day))"
+    }
     /// Payments are told by `latest_charge` and no longer list `charges`; charges no longer list
     /// their refunds (docs.stripe.com/changelog/2022-11-15).
     static let listsAreLeftOut = StripeVersion(unchecked: "2022-11-15")
@@ -22,12 +27,6 @@ struct StripeVersion: Hashable, Sendable {
     /// Charges say what was captured of them. The member came with no version of its own, in the
     /// spring of 2020; nothing older is replayed with it.
     static let capturesAreTold = StripeVersion(unchecked: "2020-03-02")
-
-    /// The version of this day, to compare others with.
-    init(year: Int, month: Int, day: Int) {
-        func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
-        text = "\(year)-\(two(month))-\(two(day))"
-    }
 
     private init(unchecked text: String) { self.text = text }
 }

@@ -47,6 +47,8 @@ struct TwinBooks: Sendable {
     var untold: [Int] = []
     /// The call that is being answered, nil while time passes.
     var request: RequestMark?
+    /// Accounts to be written whole where a call asks for it, by their ids.
+    var accountTexts: [String: [UInt8]] = [:]
     /// What the call's `Stripe-Version` says; nil where it says nothing.
     var callerVersion: StripeVersion?
     /// While false, nothing is told: bulk payments are quiet.

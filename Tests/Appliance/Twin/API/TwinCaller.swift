@@ -66,9 +66,10 @@ final class TwinCaller: Sendable {
     }
 
     func post(
-        _ path: String, _ form: String = "", idempotency: String? = nil, account: String? = nil
+        _ path: String, _ form: String = "", idempotency: String? = nil, account: String? = nil,
+        version: String? = nil
     ) -> Answer {
-        call(.post, path, form, idempotency: idempotency, account: account)
+        call(.post, path, form, idempotency: idempotency, account: account, version: version)
     }
 
     func call(
