@@ -171,6 +171,100 @@ struct ReconciliationEndToEndTests {
         #expect(try JSON(list.output)["reconciliations"].list.isEmpty)
     }
 
+    @Test("the daemon of another folder is not taken for this one's, and that none answers is said at once")
+    func whoseDaemon() async throws {
+        let world = try await World()
+        try await world.start()
+        let other = world.folder.file("other")
+        for words in [["reconcile", "run"], ["reconcile", "sweep"]] {
+            let wrong = try await world.tillbox(words, data: other)
+            #expect(wrong.code == 3, "\(wrong)")
+            #expect(wrong.errors.contains("/data, not ") && wrong.errors.contains("/other"))
+            #expect(wrong.errors.split(separator: "\n").count == 1, "\(wrong.errors)")
+        }
+        #expect(try await world.api(.get, "/api/v1/reconciliations")["reconciliations"].list.isEmpty)
+        #expect(try await world.tillbox("reconcile", "run").code == 0)
+        world.daemon?.kill(SIGTERM)
+        await world.daemon?.wait()
+        let begun = ContinuousClock.now
+        let none = try await world.tillbox("reconcile", "run")
+        #expect(none.code == 3 && none.errors.contains("no daemon answers"), "\(none)")
+        // A client that tried again would do so for half a minute.
+        #expect(ContinuousClock.now - begun < .seconds(20))
+    }
+
+    @Test("each result says how much is explained, and until when missed events were looked for")
+    func saysHowFar() async throws {
+        let world = try await World()
+        _ = try await world.pay()
+        try await world.start()
+        let unswept = try await world.tillbox("reconcile", "run")
+        #expect(unswept.output.contains("missed events have not been looked for"), "\(unswept)")
+        #expect(try await world.tillbox("reconcile", "sweep").output.contains("events at Stripe until 20"))
+        var run = (code: Int32(1), output: "", errors: "")
+        try await eventually("everything is read and agrees: \(run)") {
+            run = try await world.tillbox("reconcile", "run")
+            return run.code == 0 && run.output.contains("100.00 %")
+        }
+        #expect(run.output.contains("missed events were looked for until 20"))
+        let shown = try JSON(try await world.tillbox("reconcile", "show", "last", "--json").output)
+        #expect(shown["reconciliation"]["missed_events_until"].int > 1_700_000_000)
+        let usd = shown["reconciliation"]["currencies"].list.first { $0["currency"].text == "usd" }
+        #expect(usd?["matched_turnover"].int == usd?["turnover"].int && usd?["share"].int == 1)
+        #expect(try await world.tillbox("reconcile", "list").output.contains("missed events until"))
+        let status = try await world.api(.get, "/api/v1/status")["reconciliation"]
+        #expect(status["clean"].bool && status["share"].int == 1, "\(status)")
+        #expect(status["missed_events_until"].int > 1_700_000_000)
+        let log = world.daemon?.standardError ?? ""
+        #expect(log.contains("explained_usd") && log.contains("missed_events_until"), "\(log)")
+    }
+
+    @Test("an endpoint that gets no charge.* has each charge from the API, and no review stays open for it")
+    func chargeThatDoesNotArrive() async throws {
+        let world = try await World(chargeWaitSeconds: 1)
+        let endpoint = try await world.twin.post(
+            "/v1/webhook_endpoints",
+            [
+                "url": "http://127.0.0.1:\(world.ports.webhook)/webhooks/stripe",
+                "enabled_events[]": "payment_intent.succeeded",
+            ])
+        try await world.start(secret: endpoint["secret"].text)
+        _ = try await world.twin.post(
+            "/v1/payment_intents",
+            [
+                "amount": "2500", "currency": "usd", "payment_method": "pm_card_visa",
+                "confirm": "true", "return_url": "https://example.com",
+            ])
+        func status(_ name: String) async throws -> Int {
+            try await world.api(.get, "/api/v1/status")[name].int
+        }
+        try await eventually("the charge is fetched") { try await status("charges_fetched") == 1 }
+        try await eventually("it is scored again") { try await status("rescored") == 1 }
+        try await eventually("no money is held any more") {
+            let text = try await world.tillbox("ledger", "balances", "--json").output
+            let balances = try JSON(text)["balances"].list
+            func sum(_ suffix: String) -> Int {
+                balances.filter { $0["account"].text.hasSuffix(suffix) }
+                    .reduce(0) { $0 + $1["minor_units"].int }
+            }
+            return sum(":held") == 0 && sum(":payable") == -2500
+        }
+        // After a restart nothing is fetched again.
+        world.daemon?.kill(SIGKILL)
+        await world.daemon?.wait()
+        try await world.start(secret: endpoint["secret"].text)
+        _ = try await world.twin.post(
+            "/v1/payment_intents",
+            [
+                "amount": "2600", "currency": "usd", "payment_method": "pm_card_visa",
+                "confirm": "true", "return_url": "https://example.com",
+            ])
+        try await eventually("the next charge is fetched, and it alone") {
+            try await status("charges_fetched") == 1
+        }
+        #expect(try await status("events_backfilled") == 1)
+    }
+
     @Test("without a key, and with wrong requests, the answer says what to do")
     func refusals() async throws {
         let world = try await World(key: nil)
@@ -197,10 +291,14 @@ private final class World {
     let ports: (webhook: Int, admin: Int)
     private let key: String?
     private let reconcileAt: String
+    private let chargeWaitSeconds: Int
     private(set) var daemon: Child?
 
-    init(key: String? = TwinServer.key, reconcileAt: String = "off") async throws {
+    init(
+        key: String? = TwinServer.key, reconcileAt: String = "off", chargeWaitSeconds: Int = 0
+    ) async throws {
         self.reconcileAt = reconcileAt
+        self.chargeWaitSeconds = chargeWaitSeconds
         twin = try await TwinServer()
         folder = try TemporaryFolder()
         ports = (try freePort(), try freePort())
@@ -213,23 +311,30 @@ private final class World {
             "TILLBOX_RECONCILE_AT": reconcileAt, "TILLBOX_RECONCILE_GRACE_HOURS": "0",
             "TILLBOX_SWEEP_EVERY_MINUTES": "0", "TILLBOX_SWEEP_DELAY_SECONDS": "0",
             "TILLBOX_ADMIN_PORT": "\(ports.admin)",
+            "TILLBOX_RECONCILE_CHARGE_WAIT_SECONDS": "\(chargeWaitSeconds)",
         ]
         if let key { all["TILLBOX_STRIPE_API_KEY"] = key }
         return all
     }
 
-    func start() async throws {
+    func start(secret: String = "whsec_test") async throws {
         let child = try Tillbox.start(
             data: folder.file("data"), webhookPort: ports.webhook, adminPort: ports.admin,
+            secret: secret,
             environment: environment)
         daemon = child
         try await child.untilListening()
     }
 
     func tillbox(_ arguments: String...) async throws -> (code: Int32, output: String, errors: String) {
+        try await tillbox(arguments, data: folder.file("data"))
+    }
+
+    func tillbox(
+        _ arguments: [String], data: String
+    ) async throws -> (code: Int32, output: String, errors: String) {
         try await Child.run(
-            Tillbox.executable, arguments + ["--data", folder.file("data")],
-            environment: environment)
+            Tillbox.executable, arguments + ["--data", data], environment: environment)
     }
 
     /// The same on a terminal of its own; what it says on both outputs comes as one.

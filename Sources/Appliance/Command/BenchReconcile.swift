@@ -99,7 +99,7 @@ struct BenchReconcile {
         repeat {
             let start = ContinuousClock.now
             let place = last.map { "&starting_after=\($0)" } ?? ""
-            let answer = try await transport.get(path + place)
+            let answer = try await transport.get(path + place, of: .own)
             let page = try Page(answer, using: document)
             seconds += (ContinuousClock.now - start).inSeconds
             _ = try ledger.post(page.payments)

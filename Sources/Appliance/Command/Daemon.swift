@@ -47,6 +47,8 @@ final class Daemon: Sendable {
     private let folder: DataFolder
     private let reserve: ReserveFile
     private let reconciler: Reconciler
+    /// nil without an API key, or where it is switched off.
+    private let chargeFetch: ChargeFetch?
 
     /// From one sync of a topic to its next: more of them a second cost the disk, and so the gate,
     /// more than they gain.
@@ -80,15 +82,28 @@ final class Daemon: Sendable {
         admission = try AdmissionSnapshot.restore(
             from: folder.gateSnapshot, topic: topics[.webhookReceived], logger: logger)
         let endpoints = settings.endpoints
+        let client = settings.stripeKey.map {
+            StripeClient(transport: HTTPStripeTransport(base: settings.stripeBase, key: $0))
+        }
+        let accepts: @Sendable (Bool) -> Bool = { mode in
+            endpoints.contains { $0.livemode.accepts(mode) }
+        }
         reconciler = Reconciler(
-            settings: settings.reconcile,
-            client: settings.stripeKey.map {
-                StripeClient(
-                    transport: HTTPStripeTransport(base: settings.stripeBase, key: $0))
-            },
-            ledger: ledger, ledgerPath: folder.ledger, admission: admission,
-            accepts: { mode in endpoints.contains { $0.livemode.accepts(mode) } }, clock: clock,
+            settings: settings.reconcile, client: client, ledger: ledger,
+            ledgerPath: folder.ledger, admission: admission, accepts: accepts, clock: clock,
             counters: counters, logger: logger)
+        let (waitSeconds, admission) = (settings.reconcile.chargeWaitSeconds, admission)
+        let (ledger, validated) = (ledger, topics[.paymentValidated])
+        let (counters, limits) = (counters, settings.reconcile.sweep)
+        chargeFetch = waitSeconds == 0 ? nil : client.map { client in
+            ChargeFetch(
+                topic: validated,
+                sweep: EventSweep(
+                    client: client, store: StatementStore(of: ledger), admission: admission,
+                    accepts: accepts, limits: limits, clock: clock, counters: counters,
+                    logger: logger),
+                waitSeconds: waitSeconds, clock: clock, counters: counters, logger: logger)
+        }
     }
 
     /// Runs until SIGTERM or SIGINT, then drains and closes.
@@ -109,6 +124,7 @@ final class Daemon: Sendable {
         let services: [any Service] =
             [adminServer(onListening), PoisonWatch(log: log), upkeep()]
             + (try pipeline.services().reversed())
+            + (chargeFetch.map { [$0] } ?? [])
             + [
                 reconciler, webhookServer(onListening),
                 ReserveRelease(file: reserve, logger: logger),
@@ -150,7 +166,9 @@ final class Daemon: Sendable {
     private func adminServer(
         _ onListening: @escaping @Sendable (String, Int) -> Void
     ) -> any Service {
-        let router = HealthRoutes(readiness: readiness, counters: counters).router()
+        let router = HealthRoutes(
+            readiness: readiness, counters: counters, reconciler: reconciler
+        ).router()
         let redriver = Redriver(
             topics: topics, admission: admission, defaultMerchant: settings.defaultMerchant,
             livemodes: settings.livemodes, clock: clock, counters: counters)
@@ -158,7 +176,9 @@ final class Daemon: Sendable {
             list: LetterList(view: LogView(log: log, topics: topics, ledger: ledger)),
             redriver: redriver, dataPath: DataFolder.canonical(folder.path)
         ).add(to: router)
-        ReconciliationRoutes(reconciler: reconciler).add(to: router)
+        ReconciliationRoutes(
+            reconciler: reconciler, dataPath: DataFolder.canonical(folder.path)
+        ).add(to: router)
         return HTTPService(
             role: "admin", address: settings.admin, responder: router.buildResponder(),
             server: .http1(), logger: logger

@@ -142,8 +142,9 @@ struct ReconcileCommand: AsyncParsableCommand {
             } else {
                 try await connection.send(.GET, path) { root in
                     print(
-                        "\(root["events"]?.int64 ?? 0) events at Stripe, "
-                            + "\(root["missed"]?.int64 ?? 0) of them had never arrived")
+                        "\(root["events"]?.int64 ?? 0) events at Stripe until "
+                            + ReconcileText.moment(Instant(seconds: root["to"]?.int64 ?? 0))
+                            + ", \(root["missed"]?.int64 ?? 0) of them had never arrived")
                 }
             }
             if let failure { throw CommandFailure.cannotRun(failure) }
@@ -204,7 +205,8 @@ extension ReconcileCommand {
                 return
             }
             let columns = [
-                "run", "state", "from", "to", "transactions", "booked", "breaks", "late", "clean",
+                "run", "state", "from", "to", "transactions", "share", "booked", "breaks", "late",
+                "missed events until", "clean",
             ]
             print(Table(columns: columns, rows: reports.map(Self.row)).text())
         }
@@ -217,6 +219,9 @@ extension ReconcileCommand {
                 "from": .text(ReconcileText.moment(report.run.from)),
                 "to": .text(ReconcileText.moment(report.run.to)),
                 "transactions": .number(report.run.transactions),
+                "share": ReconcileText.percent(report.share),
+                "missed events until": .text(
+                    report.run.sweptTo.map(ReconcileText.moment) ?? "never"),
                 "booked": .number(report.currencies.reduce(0) { $0 + $1.booked }),
                 "breaks": .number(all - late), "late": .number(late),
                 "clean": .text(report.isClean ? "yes" : "no"),
@@ -340,11 +345,12 @@ enum ReconcileText {
     static func of(_ root: JSONValue) -> String {
         guard let run = root["reconciliation"] else { return "" }
         let currencies = run["currencies"]?.array.map { Array($0).map(currency) } ?? []
+        let isConnected = (run["accounts"]?.int64 ?? 1) > 1
         var parts = [
             Table(
-                columns: [
-                    "currency", "transactions", "matched", "net", "booked", "ledger", "stripe",
-                    "unexplained",
+                columns: (isConnected ? ["account"] : []) + [
+                    "currency", "transactions", "matched", "share", "of amount", "net", "booked",
+                    "ledger", "stripe", "unexplained",
                 ], rows: currencies
             ).text()
         ]
@@ -361,16 +367,41 @@ enum ReconcileText {
                 "payout \(payout["payout"]?.string ?? "") is not explained by its balance "
                     + "transactions")
         }
+        for reading in run["unread_accounts"]?.array.map(Array.init) ?? [] {
+            parts.append(
+                "account \(reading["account"]?.string ?? "") cannot be read: "
+                    + (reading["failure"]?.string ?? ""))
+        }
+        parts.append(sweep(run["missed_events_until"]?.int64))
         let isClean = run["clean"]?.bool ?? false
         parts.append("run \(run["id"]?.string ?? ""): \(isClean ? "clean" : "not clean")")
         return parts.joined(separator: "\n\n")
+    }
+
+    private static func sweep(_ until: Int64?) -> String {
+        guard let until else {
+            return "missed events have not been looked for in every account yet; "
+                + "see: tillbox reconcile sweep"
+        }
+        return "missed events were looked for until \(moment(Instant(seconds: until)))"
+    }
+
+    static func percent(_ share: Double?) -> Table.Cell {
+        guard let share else { return .none }
+        let hundredths = Int64((share * 10_000).rounded())
+        let digits = String(hundredths % 100)
+        return .text(
+            "\(hundredths / 100).\(digits.count == 1 ? "0" : "")\(digits) %")
     }
 
     private static func currency(_ json: JSONValue) -> [String: Table.Cell] {
         let code = json["currency"]?.string ?? ""
         func money(_ key: StaticString) -> Table.Cell { .text(display(json[key]?.int64, code)) }
         return [
-            "currency": .text(code), "transactions": .number(json["transactions"]?.int64 ?? 0),
+            "account": .text(json["account"]?.string ?? "own"), "currency": .text(code),
+            "share": percent(json["share"]?.double),
+            "of amount": percent(json["share_of_turnover"]?.double),
+            "transactions": .number(json["transactions"]?.int64 ?? 0),
             "matched": .number(json["matched"]?.int64 ?? 0), "net": money("net"),
             "booked": .number(json["booked"]?.int64 ?? 0), "ledger": money("ledger"),
             "stripe": money("stripe"), "unexplained": money("unexplained"),

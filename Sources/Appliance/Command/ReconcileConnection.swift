@@ -11,6 +11,13 @@ struct ReconcileConnection {
     /// Longest answer read, in bytes.
     private static let bodyByteCountMax = 32 << 20
 
+    /// It does not try again to connect: where nobody answers, that is to be said at once.
+    private static let client: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+
     /// Sends a request and hands its answer's JSON to `read`.
     ///
     /// - Throws: a `CommandFailure` that says what to do when there is no daemon, or with the
@@ -47,17 +54,21 @@ struct ReconcileConnection {
     ) async throws -> (status: Int, body: [UInt8]) {
         var request = HTTPClientRequest(url: "http://\(address)\(path)")
         request.method = method
+        request.headers.add(
+            name: DataFolderCheck.headerName,
+            value: DataFolderCheck.word(for: DataFolder.canonical(dataPath)))
         if method == .POST {
             request.headers.add(name: "Content-Type", value: "application/json")
             request.body = .bytes(ByteBuffer(bytes: body ?? Array("{}".utf8)))
         }
         do {
-            let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
+            let response = try await Self.client.execute(request, timeout: .seconds(30))
             let bytes = try await response.body.collect(upTo: Self.bodyByteCountMax)
             return (Int(response.status.code), [UInt8](bytes.readableBytesView))
         } catch {
             throw CommandFailure.cannotRun(
-                "no daemon answers at \(address); start it with: tillbox run --data \(dataPath)")
+                "no daemon answers at \(address); start it with: tillbox run --data \(dataPath) "
+                    + "(or name its address with admin.host and admin.port)")
         }
     }
 }

@@ -83,6 +83,7 @@ enum SettingsKey: String, CaseIterable {
     case stripeKeyFile = "stripe.api_key_file"
     case reconcileAt = "reconcile.at"
     case reconcileGraceHours = "reconcile.grace_hours"
+    case reconcileChargeWaitSeconds = "reconcile.charge_wait_seconds"
     case sweepMinutes = "sweep.every_minutes"
     case sweepDelaySeconds = "sweep.delay_seconds"
     case sweepAlertDays = "sweep.alert_days"

@@ -130,6 +130,8 @@ struct SettingsLoader {
         }
         let hours = try integer(.reconcileGraceHours, 0...720) ?? 48
         reconcile.limits.graceSeconds = Int64(hours) * 3600
+        reconcile.chargeWaitSeconds = Int64(
+            try integer(.reconcileChargeWaitSeconds, 0...3600) ?? 30)
         let minutes = try integer(.sweepMinutes, 0...1440) ?? 60
         reconcile.schedule.sweepSeconds = minutes == 0 ? nil : Int64(minutes) * 60
         reconcile.sweep.delaySeconds = Int64(try integer(.sweepDelaySeconds, 0...86_400) ?? 300)

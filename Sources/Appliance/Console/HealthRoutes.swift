@@ -20,6 +20,8 @@ final class Readiness: Sendable {
 struct HealthRoutes: Sendable {
     let readiness: Readiness
     let counters: Counters
+    /// Where the last reconciliation is known; nil where there is none.
+    var reconciler: Reconciler?
 
     func router() -> Router<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self)
@@ -46,10 +48,24 @@ struct HealthRoutes: Sendable {
                 Self.write(counters.shapes.byVersion, into: &writer)
                 writer.key("by_type")
                 Self.write(counters.shapes.byType, into: &writer)
+                writer.key("reconciliation")
+                writeReconciliation(into: &writer)
             }
         }
         return router
     }
+
+    /// The last run that has ended, in short; null before the first.
+    private func writeReconciliation(into writer: inout JSONWriter) {
+        let reports = try? reconciler?.reports(before: nil, limit: Self.runCountMax)
+        guard let report = reports?.first(where: { $0.run.state.isOver }) else {
+            return writer.null()
+        }
+        report.encodeShort(into: &writer)
+    }
+
+    /// Runs that are looked through for one that has ended: those before it wait or are under way.
+    private static let runCountMax = 10
 
     /// How many events came so, and how many of them were ignored or refused.
     private static func write(

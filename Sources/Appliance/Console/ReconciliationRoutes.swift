@@ -11,33 +11,36 @@ import Hummingbird
 /// | `POST /api/v1/sweeps` | 202 with the sweep, queued |
 /// | `GET /api/v1/sweeps?limit&after`, `GET /api/v1/sweeps/{id}` | sweeps, newest first; one |
 ///
+/// A request that names another data folder in `Tillbox-Data-Folder` is refused with 409.
+///
 /// Lists hold `next`, the `after` of the next page, null at the end. A refusal is a problem
 /// document (RFC 9457).
 struct ReconciliationRoutes: Sendable {
     let reconciler: Reconciler
+    /// The data folder, so that a command can make sure that it speaks to the right daemon.
+    let dataPath: String
 
     private static let limitMax = 1000
     private static let bodyByteCountMax = 4096
 
     func add(to router: Router<BasicRequestContext>) {
-        router.post("/api/v1/reconciliations") { request, _ in
-            await Response.answering { try await begin(request) }
+        func on(
+            _ method: HTTPRequest.Method, _ path: RouterPath,
+            _ answer: @escaping @Sendable (Request, _ id: String) async throws -> Response
+        ) {
+            router.on(path, method: method) { [dataPath] request, context in
+                await Response.answering {
+                    try DataFolderCheck.check(request, dataPath: dataPath)
+                    return try await answer(request, context.parameters.get("id") ?? "")
+                }
+            }
         }
-        router.get("/api/v1/reconciliations") { request, _ in
-            await Response.answering { try list(request) }
-        }
-        router.get("/api/v1/reconciliations/:id") { request, context in
-            await Response.answering { try show(request, context.parameters.get("id") ?? "") }
-        }
-        router.post("/api/v1/sweeps") { request, _ in
-            await Response.answering { try beginSweep(request) }
-        }
-        router.get("/api/v1/sweeps") { request, _ in
-            await Response.answering { try listSweeps(request) }
-        }
-        router.get("/api/v1/sweeps/:id") { _, context in
-            await Response.answering { try showSweep(context.parameters.get("id") ?? "") }
-        }
+        on(.post, "/api/v1/reconciliations") { request, _ in try await begin(request) }
+        on(.get, "/api/v1/reconciliations") { request, _ in try list(request) }
+        on(.get, "/api/v1/reconciliations/:id") { request, id in try show(request, id) }
+        on(.post, "/api/v1/sweeps") { request, _ in try beginSweep(request) }
+        on(.get, "/api/v1/sweeps") { request, _ in try listSweeps(request) }
+        on(.get, "/api/v1/sweeps/:id") { _, id in try showSweep(id) }
     }
 
     /// The number of a run or a sweep, as `next` names it.

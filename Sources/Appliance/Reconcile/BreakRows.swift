@@ -5,7 +5,7 @@ extension StatementStore {
     private static let columns = """
         b.id, b.kind, b.subject, b.movement, b.balance_transaction, b.type, b.stripe_currency,
         b.stripe_amount, b.ledger_currency, b.ledger_amount, b.occurred_at, b.first_run,
-        b.resolved_run
+        b.resolved_run, b.account
         """
 
     /// Stores what a run has seen. A break that was resolved and is seen again is open again.
@@ -17,11 +17,12 @@ extension StatementStore {
                 """
                 INSERT INTO breaks (kind, subject, movement, balance_transaction, type,
                     stripe_currency, stripe_amount, ledger_currency, ledger_amount, occurred_at,
-                    first_run, last_run)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11)
+                    first_run, last_run, account)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12)
                 ON CONFLICT (kind, subject) DO UPDATE SET movement = ?3, balance_transaction = ?4,
                     type = ?5, stripe_currency = ?6, stripe_amount = ?7, ledger_currency = ?8,
-                    ledger_amount = ?9, occurred_at = ?10, last_run = ?11, resolved_run = NULL
+                    ledger_amount = ?9, occurred_at = ?10, last_run = ?11, resolved_run = NULL,
+                    account = ?12
                 RETURNING id
                 """)
             let link = try LedgerStatement(
@@ -38,6 +39,7 @@ extension StatementStore {
                 upsert.bind(9, orNull: found.ledger?.amount.rawValue)
                 upsert.bind(10, found.occurredAt.seconds)
                 upsert.bind(11, run)
+                upsert.bind(12, found.account.rawValue)
                 guard try upsert.step() else { continue }
                 let id = upsert.integer(0)
                 try upsert.run()
@@ -53,12 +55,14 @@ extension StatementStore {
         try execute("DELETE FROM run_breaks WHERE run = ?") { $0.bind(1, run) }
     }
 
-    /// Resolves what earlier runs saw and this one did not.
+    /// Resolves what earlier runs saw and this one did not, but for accounts that it could not read.
     func resolve(run: Int64) throws(LedgerError) {
         try execute(
             """
             UPDATE breaks SET resolved_run = ?1 WHERE resolved_run IS NULL
                 AND id NOT IN (SELECT break FROM run_breaks WHERE run = ?1)
+                AND account NOT IN
+                    (SELECT account FROM run_accounts WHERE run = ?1 AND failure NOT NULL)
             """
         ) { $0.bind(1, run) }
     }
@@ -99,9 +103,8 @@ extension StatementStore {
     ) throws(LedgerError) -> [Settlement] {
         try rows(
             """
-            SELECT created, id, type, source, category, currency, amount, fee, net, available_on,
-                converted, transaction_id, finding, fee_state, booked_by
-            FROM settlements WHERE (created, id) > (?1, ?2) AND created >= ?3 AND created < ?4
+            SELECT \(Self.settlementColumns) FROM settlements
+            WHERE (created, id) > (?1, ?2) AND created >= ?3 AND created < ?4
                 AND booked_by = ?5 AND \(Self.isBooked) ORDER BY created, id LIMIT ?6
             """,
             {
@@ -124,21 +127,24 @@ extension StatementStore {
         ) { BreakCount(kind: try Self.kind($0.text(0)), count: $0.integer(1)) }
     }
 
-    /// What a run's breaks make of the difference between ledger and Stripe, by currency.
-    func explained(by run: Int64) throws(LedgerError) -> [Currency: Int64] {
-        var explained: [Currency: Int64] = [:]
+    /// What a run's breaks make of the difference between ledger and Stripe, by account and
+    /// currency.
+    func explained(by run: Int64) throws(LedgerError) -> [StripeAccount: [Currency: Int64]] {
+        var explained: [StripeAccount: [Currency: Int64]] = [:]
         let sums = try rows(
             """
-            SELECT currency, sum(amount) FROM (
-                SELECT b.ledger_currency AS currency, b.ledger_amount AS amount
+            SELECT currency, sum(amount), account FROM (
+                SELECT b.ledger_currency AS currency, b.ledger_amount AS amount, b.account
                 FROM run_breaks r JOIN breaks b ON b.id = r.break WHERE r.run = ?1
                 UNION ALL
-                SELECT b.stripe_currency, -b.stripe_amount
+                SELECT b.stripe_currency, -b.stripe_amount, b.account
                 FROM run_breaks r JOIN breaks b ON b.id = r.break WHERE r.run = ?1)
-            WHERE currency NOT NULL GROUP BY currency
+            WHERE currency NOT NULL GROUP BY account, currency
             """, { $0.bind(1, run) }
-        ) { (try Self.currency($0.text(0)), $0.integer(1)) }
-        for (currency, amount) in sums { explained[currency] = amount }
+        ) { (StripeAccount($0.text(2)), try Self.currency($0.text(0)), $0.integer(1)) }
+        for (account, currency, amount) in sums {
+            explained[account, default: [:]][currency] = amount
+        }
         return explained
     }
 
@@ -154,7 +160,8 @@ extension StatementStore {
                 kind: try kind(row.text(1)), subject: row.text(2), movement: row.textOrNull(3),
                 balanceTransaction: row.textOrNull(4), type: row.textOrNull(5),
                 stripe: try side(6), ledger: try side(8),
-                occurredAt: Instant(seconds: row.integer(10))),
+                occurredAt: Instant(seconds: row.integer(10)),
+                account: StripeAccount(row.text(13))),
             firstRun: row.integer(11), resolvedRun: row.integerOrNull(12))
     }
 
@@ -174,16 +181,20 @@ extension StatementStore {
         try write { database in
             let insert = try LedgerStatement(
                 database,
-                "REPLACE INTO run_currencies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+                """
+                REPLACE INTO run_balances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """)
             for summary in summaries {
                 insert.bind(1, run)
-                insert.bind(2, summary.currency.code)
+                insert.bind(2, summary.account.rawValue)
+                insert.bind(3, summary.currency.code)
                 let numbers = [
-                    summary.transactions, summary.matched, summary.gross, summary.fees,
+                    summary.transactions, summary.matched, summary.turnover,
+                    summary.matchedTurnover, summary.gross, summary.fees,
                     summary.net, summary.booked, summary.bookedAmount, summary.ledger,
                     summary.stripe, summary.explained,
                 ]
-                for (index, number) in numbers.enumerated() { insert.bind(Int32(index + 3), number) }
+                for (index, number) in numbers.enumerated() { insert.bind(Int32(index + 4), number) }
                 try insert.run()
             }
         }
@@ -193,20 +204,25 @@ extension StatementStore {
         try rows(
             """
             SELECT currency, transactions, matched, gross, fees, net, booked, booked_amount,
-                ledger, stripe, explained
-            FROM run_currencies WHERE run = ? ORDER BY currency
+                ledger, stripe, explained, account, turnover, matched_turnover
+            FROM run_balances WHERE run = ? ORDER BY account, currency
             """, { $0.bind(1, run) }
         ) { row in
             CurrencySummary(
-                currency: try Self.currency(row.text(0)), transactions: row.integer(1),
-                matched: row.integer(2), gross: row.integer(3), fees: row.integer(4),
+                account: StripeAccount(row.text(11)), currency: try Self.currency(row.text(0)),
+                transactions: row.integer(1), matched: row.integer(2),
+                turnover: row.integer(12), matchedTurnover: row.integer(13),
+                gross: row.integer(3), fees: row.integer(4),
                 net: row.integer(5), booked: row.integer(6), bookedAmount: row.integer(7),
                 ledger: row.integer(8), stripe: row.integer(9), explained: row.integer(10))
         }
     }
 
+    private static let payoutColumns =
+        "payout, currency, amount, created, transactions, total, account"
+
     func record(_ payout: PayoutSummary, run: Int64) throws(LedgerError) {
-        try execute("REPLACE INTO settled_payouts VALUES (?, ?, ?, ?, ?, ?, ?)") {
+        try execute("REPLACE INTO settled_payouts VALUES (?, ?, ?, ?, ?, ?, ?, ?)") {
             $0.bind(1, payout.payout)
             $0.bind(2, payout.currency.code)
             $0.bind(3, payout.amount)
@@ -214,6 +230,7 @@ extension StatementStore {
             $0.bind(5, payout.transactions)
             $0.bind(6, payout.total)
             $0.bind(7, run)
+            $0.bind(8, payout.account.rawValue)
         }
     }
 
@@ -229,7 +246,7 @@ extension StatementStore {
     func unexplainedPayouts() throws(LedgerError) -> [PayoutSummary] {
         try rows(
             """
-            SELECT payout, currency, amount, created, transactions, total FROM settled_payouts
+            SELECT \(Self.payoutColumns) FROM settled_payouts
             WHERE amount <> total ORDER BY created LIMIT 100
             """, { _ in }, Self.payout)
     }
@@ -243,7 +260,7 @@ extension StatementStore {
         ).first
         let open = try rows(
             """
-            SELECT payout, currency, amount, created, transactions, total FROM settled_payouts
+            SELECT \(Self.payoutColumns) FROM settled_payouts
             WHERE run = ? AND amount <> total ORDER BY created LIMIT 100
             """, { $0.bind(1, run) }, Self.payout)
         return (count ?? 0, open)
@@ -253,14 +270,16 @@ extension StatementStore {
         PayoutSummary(
             payout: row.text(0), currency: try currency(row.text(1)), amount: row.integer(2),
             created: Instant(seconds: row.integer(3)), transactions: row.integer(4),
-            total: row.integer(5))
+            total: row.integer(5), account: StripeAccount(row.text(6)))
     }
 
     /// A run with its findings in short.
     func report(_ run: RunRecord) throws(LedgerError) -> RunReport {
         let payouts = try payouts(of: run.id)
+        let accounts = try accounts(of: run.id)
         return RunReport(
             run: run, currencies: try summaries(of: run.id), payouts: payouts.count,
-            unexplainedPayouts: payouts.open, breaks: try counts(of: run.id))
+            unexplainedPayouts: payouts.open, breaks: try counts(of: run.id),
+            accounts: accounts.count, unreadAccounts: accounts.unread)
     }
 }

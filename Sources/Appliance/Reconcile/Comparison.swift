@@ -11,18 +11,21 @@ extension ReconciliationRun {
         try await findMissingAtStripe(run)
         try await lookAgainAtMissing(run)
         try await noteOpen(run)
-        try await explainPayouts(run)
-        try await compareBalances(run)
+        let accounts = try await accounts(of: id).map(\.account)
+        try await explainPayouts(run, accounts)
+        try await compareBalances(run, accounts)
         let (isDry, ended) = (records == nil, now)
-        try await blocking { [store] () throws(LedgerError) in
+        try await blocking { [store, sweeps] () throws(LedgerError) in
             if !isDry { try store.resolve(run: id) }
-            try store.end(id, at: ended, failure: nil)
+            let swept = try (sweeps ?? store).sweptTo(
+                accounts, notAfter: ClockJumps.latest(at: ended))
+            try store.end(id, at: ended, failure: nil, sweptTo: swept)
         }
         progress(1)
     }
 
     /// What happened before this and one side lacks is missing there; later, it is late.
-    private var dueBefore: Instant { Instant(seconds: now.seconds - limits.graceSeconds) }
+    var dueBefore: Instant { Instant(seconds: now.seconds - limits.graceSeconds) }
 
     /// A break for every row that is still open.
     private func noteOpen(_ run: RunRecord) async throws {
@@ -36,7 +39,13 @@ extension ReconciliationRun {
                 let open = try store.open(after: from, limit: ReconciliationLimits.chunkCount)
                 let booked = try ledger.movements(
                     open.flatMap { SettlementMatcher.keys(of: $0.statement) })
-                let breaks = open.flatMap { $0.breaks(booked: booked, dueBefore: due) }
+                var breaks: [ReconciliationBreak] = []
+                for settlement in open {
+                    let group =
+                        try settlement.finding == .otherAmount
+                        ? settlement.transaction.flatMap(store.group) : nil
+                    breaks += settlement.breaks(booked: booked, dueBefore: due, group: group)
+                }
                 try store.record(breaks, run: run.id)
                 return open
             }
@@ -57,6 +66,9 @@ extension ReconciliationRun {
             // An hour for clocks that do not agree.
             try ledger.lastTransaction(before: Instant(seconds: run.from.seconds - 3600))
         }
+        let unread = try await blocking { [store] () throws(LedgerError) in
+            Set(try store.readings(of: run.id).filter { $0.failure != nil }.map(\.account))
+        }
         var confirmations = limits.confirmCountMax
         var isMore = true
         while isMore {
@@ -66,7 +78,10 @@ extension ReconciliationRun {
                 let chunk = try ledger.movements(
                     after: from, from: run.from, to: run.to,
                     limit: ReconciliationLimits.chunkCount)
-                return (chunk, try Self.unsettled(chunk, store))
+                return (
+                    chunk,
+                    try Self.unsettled(chunk, ledger, store).filter { !unread.contains($0.account) }
+                )
             }
             if let last = chunk.last { after = last.transaction }
             isMore = chunk.count == ReconciliationLimits.chunkCount
@@ -82,12 +97,14 @@ extension ReconciliationRun {
     }
 
     private static func unsettled(
-        _ chunk: [LedgerMovement], _ store: StatementStore
+        _ chunk: [LedgerMovement], _ ledger: LedgerLookup, _ store: StatementStore
     ) throws(LedgerError) -> [LedgerMovement] {
         guard let first = chunk.first, let last = chunk.last else { return [] }
         let settled = try store.settled(first.transaction...last.transaction)
         var unsettled: [LedgerMovement] = []
         for movement in chunk where !settled.contains(movement.transaction) {
+            // It has no line of its own: it counts with the movement that it follows.
+            if FollowingMovement.followed(by: movement.key) != nil { continue }
             if let transaction = movement.ownBalanceTransaction,
                 try store.holds(transaction, created: movement.effectiveAt)
             {
@@ -109,7 +126,7 @@ extension ReconciliationRun {
             var missing: [LedgerMovement] = []
             for movement in movements.values where movement.effectiveAt < due {
                 guard !(run.from..<run.to).contains(movement.effectiveAt) else { continue }
-                missing += try Self.unsettled([movement], store)
+                missing += try Self.unsettled([movement], ledger, store)
             }
             return missing.sorted { $0.transaction < $1.transaction }
         }
@@ -125,8 +142,13 @@ extension ReconciliationRun {
             kind: kind, subject: movement.key, movement: movement.key,
             balanceTransaction: movement.ownBalanceTransaction, type: nil, stripe: nil,
             ledger: .init(currency: movement.currency, amount: movement.amount),
-            occurredAt: movement.effectiveAt)
-        try await blocking { [store] () throws(LedgerError) in
+            occurredAt: movement.effectiveAt, account: movement.account)
+        try await blocking { [store, ledger] () throws(LedgerError) in
+            var found = found
+            // With what followed it: the break has to account for all of it.
+            if let whole = try ledger.movements([movement.key])[movement.key] {
+                found.ledger?.amount = whole.amount
+            }
             try store.record([found], run: run.id)
         }
     }
@@ -138,13 +160,14 @@ extension ReconciliationRun {
         guard !found.isEmpty else { return true }
         return try await blocking { [ledger, store] () throws(LedgerError) in
             let booked = try ledger.movements(found.flatMap(SettlementMatcher.keys))
-            let matcher = SettlementMatcher(booked: booked)
+            let matcher = SettlementMatcher(booked: booked, account: movement.account)
             try store.store(found.map { matcher.match($0) }, run: run.id, done: nil)
-            return try !Self.unsettled([movement], store).isEmpty
+            return try !Self.unsettled([movement], ledger, store).isEmpty
         }
     }
 
     private func statements(of movement: LedgerMovement) async throws -> [BalanceTransaction] {
+        let client = client.reading(movement.account)
         if let id = movement.ownBalanceTransaction {
             do throws(StripeError) {
                 return [
@@ -191,20 +214,28 @@ extension ReconciliationRun {
 
     /// Each automatic payout of the period against the balance transactions that it paid out, and
     /// once more those that no run has explained yet.
-    private func explainPayouts(_ run: RunRecord) async throws {
+    private func explainPayouts(_ run: RunRecord, _ accounts: [StripeAccount]) async throws {
         let earlier = try await blocking { [store] () throws(LedgerError) in
             try store.unexplainedPayouts()
         }
-        for payout in earlier { try await explain(payout, run) }
+        for payout in earlier where accounts.contains(payout.account) {
+            try await explain(payout, run)
+        }
+        for account in accounts { try await explainPayouts(run, of: account) }
+    }
+
+    private func explainPayouts(_ run: RunRecord, of account: StripeAccount) async throws {
         var cursor: String?
         var hasMore = true
         while hasMore {
             try Task.checkCancellation()
-            let page = try await client.page("/v1/payouts", Self.period(run), after: cursor) {
-                (json) throws(RecordCodecError) in try Self.payout(json)
-            }
+            let page = try await client.reading(account).page(
+                "/v1/payouts", Self.period(run), after: cursor
+            ) { (json) throws(RecordCodecError) in try Self.payout(json) }
             for payout in page.items where payout.isAutomatic && payout.isMade {
-                try await explain(payout.summary, run)
+                var summary = payout.summary
+                summary.account = account
+                try await explain(summary, run)
             }
             cursor = page.items.last?.summary.payout
             hasMore = page.hasMore && cursor != nil
@@ -235,7 +266,7 @@ extension ReconciliationRun {
         var cursor: String?
         var hasMore = true
         while hasMore {
-            let page = try await client.page(
+            let page = try await client.reading(payout.account).page(
                 Self.statement, [("payout", payout.payout)], after: cursor
             ) { (json) throws(RecordCodecError) in try BalanceTransaction(json: json) }
             for statement in page.items where statement.source != payout.payout {
@@ -249,91 +280,5 @@ extension ReconciliationRun {
         try await blocking { [store] () throws(LedgerError) in
             try store.record(explained, run: run.id)
         }
-    }
-}
-
-// MARK: - Balances
-
-extension ReconciliationRun {
-    /// Stripe's balance: available and pending together, by currency.
-    struct Balance: Sendable {
-        var livemode: Bool
-        var amounts: [Currency: Int64]
-    }
-
-    func balance() async throws(StripeError) -> Balance {
-        try await client.object("/v1/balance") { (json) throws(RecordCodecError) in
-            var amounts: [Currency: Int64] = [:]
-            for key: StaticString in ["available", "pending"] {
-                guard let parts = json[key]?.array else { throw .field(key.description) }
-                for part in parts {
-                    let currency = try part.requiredCurrency("currency")
-                    amounts[currency, default: 0] &+= try part.requiredInt64("amount")
-                }
-            }
-            return Balance(livemode: try json.requiredBool("livemode"), amounts: amounts)
-        }
-    }
-
-    /// Compares `processor:stripe` with Stripe's balance in every currency, and says how much of a
-    /// difference the breaks account for. Money goes on moving meanwhile: what Stripe has booked
-    /// since the period's end is looked at too, and the comparison repeated within bounds.
-    private func compareBalances(_ run: RunRecord) async throws {
-        let end = ContinuousClock.now + .seconds(limits.balanceSecondsMax)
-        var summaries = try await summaries(of: run)
-        while summaries.contains(where: { $0.unexplained != 0 }), ContinuousClock.now < end {
-            try await Task.sleep(for: .milliseconds(500))
-            summaries = try await self.summaries(of: run)
-        }
-        let found = summaries
-        try await blocking { [store] () throws(LedgerError) in
-            try store.record(found, run: run.id)
-        }
-    }
-
-    private func summaries(of run: RunRecord) async throws -> [CurrencySummary] {
-        let stripe = try await balance().amounts
-        let since = try await tail(of: run)
-        let (sums, held, explained) = try await blocking { [store, ledger] () throws(LedgerError) in
-            (
-                try store.sums(run: run.id, from: run.from, to: run.to),
-                try ledger.processorBalances(), try store.explained(by: run.id)
-            )
-        }
-        let known = Dictionary(sums.map { ($0.currency, $0) }, uniquingKeysWith: { $1 })
-        let currencies = Set(known.keys).union(stripe.keys).union(held.keys)
-        return currencies.sorted { $0.code < $1.code }.map { currency in
-            var summary = known[currency] ?? CurrencySummary(currency: currency)
-            summary.ledger = held[currency] ?? 0
-            summary.stripe = stripe[currency] ?? 0
-            summary.explained = (explained[currency] ?? 0) &+ (since[currency] ?? 0)
-            return summary
-        }
-    }
-
-    /// What Stripe has booked since the period's end and the ledger not yet, by currency.
-    private func tail(of run: RunRecord) async throws -> [Currency: Int64] {
-        var difference: [Currency: Int64] = [:]
-        var cursor: String?
-        var hasMore = true
-        while hasMore {
-            try Task.checkCancellation()
-            let query = [("created[gte]", "\(run.to.seconds)")]
-            let page = try await client.page(Self.statement, query, after: cursor) {
-                (json) throws(RecordCodecError) in try BalanceTransaction(json: json)
-            }
-            let booked = try await blocking { [ledger] () throws(LedgerError) in
-                try ledger.movements(page.items.flatMap(SettlementMatcher.settledKeys))
-            }
-            for statement in page.items {
-                difference[statement.currency, default: 0] &-= statement.net.rawValue
-            }
-            for movement in booked.values {
-                difference[movement.currency, default: 0] &+= movement.amount.rawValue
-            }
-            cursor = page.items.last?.id
-            hasMore = page.hasMore && cursor != nil
-        }
-        return difference
     }
 }

@@ -19,6 +19,8 @@ struct SweepLimits: Sendable {
 /// it admitted.
 struct EventSweep: Sendable {
     let client: StripeClient
+    /// Notes how far each connected account is swept.
+    let store: StatementStore
     let admission: Admission
     /// Whether events of this mode are taken, as the webhook endpoints are told.
     let accepts: @Sendable (_ livemode: Bool) -> Bool
@@ -32,10 +34,16 @@ struct EventSweep: Sendable {
         var identity: EventIdentity
         var created: Instant
         var livemode: Bool
+        /// Whether it says whose event it is.
+        var namesAccount: Bool
+        /// The id of what it is about.
+        var object: String?
 
         init(json: JSONValue) throws(RecordCodecError) {
             created = Instant(seconds: try json.requiredInt64("created"))
             livemode = try json.requiredBool("livemode")
+            object = json["data"]?["object"]?["id"]?.string
+            namesAccount = json["account"].map { !$0.isNull } ?? false
             identity = EventIdentity(
                 id: EventID(try json.requiredString("id")), type: try json.requiredString("type"),
                 created: String(created.seconds))
@@ -45,22 +53,63 @@ struct EventSweep: Sendable {
         }
     }
 
-    /// Sweeps the period of `sweep`.
+    /// Sweeps the period of `sweep` in the key's own account, and in each connected one what is
+    /// due there.
     ///
     /// - Returns: the sweep with what it found.
-    func perform(_ sweep: SweepRecord) async throws -> SweepRecord {
-        var sweep = sweep
+    func perform(
+        _ sweep: SweepRecord, connected: [StripeAccount] = []
+    ) async throws -> SweepRecord {
+        var swept = sweep
+        try await read(.own, from: sweep.from, to: sweep.to, into: &swept)
+        for account in connected {
+            do {
+                try await read(account, from: try from(account, sweep), to: sweep.to, into: &swept)
+                try store.sweptTo(sweep.to, account, failure: nil)
+            } catch let error as StripeError where error.isOfAccount {
+                // Its owner has taken the access back, or it is gone: the others go on.
+                swept.unsweptAccounts += 1
+                try store.sweptTo(nil, account, failure: "\(error)")
+                logger.warning("missed events of an account cannot be looked for", metadata: [
+                    "account": "\(account)", "error": "\(error)",
+                ])
+            }
+        }
+        return swept
+    }
+
+    /// An account that was not known before is swept as far back as Stripe remembers.
+    private func from(
+        _ account: StripeAccount, _ sweep: SweepRecord
+    ) throws(LedgerError) -> Instant {
+        let oldest = sweep.to.seconds - SweepLimits.historySeconds
+        let last = try store.sweptTo(account, notAfter: ClockJumps.latest(at: sweep.startedAt))
+        return Instant(
+            seconds: max(oldest, last.map { $0.seconds - limits.overlapSeconds } ?? oldest))
+    }
+
+    /// Reads the events of one account in a period, newest first, and admits those that never
+    /// arrived.
+    ///
+    /// - Parameters:
+    ///   - types: of events; all where it is empty.
+    ///   - each: told the object of every event that is listed, known or not.
+    func read(
+        _ account: StripeAccount, from: Instant, to: Instant, types: [String] = [],
+        into sweep: inout SweepRecord, each: (_ object: String) -> Void = { _ in }
+    ) async throws {
         var cursor: String?
         var hasMore = true
         let period = [
-            ("created[gte]", "\(sweep.from.seconds)"), ("created[lt]", "\(sweep.to.seconds)"),
-        ]
+            ("created[gte]", "\(from.seconds)"), ("created[lt]", "\(to.seconds)"),
+        ] + types.map { ("types[]", $0) }
         while hasMore {
             try Task.checkCancellation()
-            let page = try await client.page("/v1/events", period, after: cursor) {
+            let page = try await client.reading(account).page("/v1/events", period, after: cursor) {
                 (json) throws(RecordCodecError) in try Listed(json: json)
             }
-            let missed = try await admit(page)
+            let missed = try await admit(page, of: account)
+            for event in page.items { event.object.map(each) }
             sweep.events += Int64(page.items.count)
             sweep.missed += Int64(missed.count)
             for created in missed {
@@ -69,20 +118,20 @@ struct EventSweep: Sendable {
             cursor = page.items.last?.identity.id.rawValue
             hasMore = page.hasMore && cursor != nil
         }
-        return sweep
     }
 
     /// - Returns: when each event was created that was not known before.
-    private func admit(_ page: StripePage<Listed>) async throws -> [Instant] {
+    private func admit(
+        _ page: StripePage<Listed>, of account: StripeAccount
+    ) async throws -> [Instant] {
         let sources = page.sources()
         guard sources.count == page.items.count else {
             throw StripeError.malformed(path: "/v1/events", field: "data")
         }
         return try await withThrowingTaskGroup(of: Instant?.self) { group in
             for (event, source) in zip(page.items, sources) where accepts(event.livemode) {
-                group.addTask {
-                    try await isMissed(event, [UInt8](source)) ? event.created : nil
-                }
+                let body = Self.body(source, event, account)
+                group.addTask { try await isMissed(event, body) ? event.created : nil }
             }
             var missed: [Instant] = []
             for try await created in group {
@@ -90,6 +139,17 @@ struct EventSweep: Sendable {
             }
             return missed
         }
+    }
+
+    /// Stripe's bytes. The list of a connected account leaves out whose events they are, which
+    /// deliveries say in `account`: so it is put in front.
+    private static func body(
+        _ source: ArraySlice<UInt8>, _ event: Listed, _ account: StripeAccount
+    ) -> [UInt8] {
+        guard let id = account.id, !event.namesAccount,
+            let brace = source.firstIndex(of: UInt8(ascii: "{"))
+        else { return [UInt8](source) }
+        return Array("{\"account\":\"\(id)\",".utf8) + source[(brace + 1)...]
     }
 
     private func isMissed(_ event: Listed, _ body: [UInt8]) async throws -> Bool {

@@ -71,18 +71,28 @@ extension StoredBreak {
     /// What a run booked itself, as the break that it was.
     init(booked settlement: Settlement, by run: Int64) {
         let statement = settlement.statement
-        let isReversal = settlement.failedPayment != nil && settlement.transaction != nil
-        let isWhole = settlement.feeState == .none || isReversal
+        let isWhole = settlement.isBookedWhole
         let side = ReconciliationBreak.Side(
             currency: statement.currency, amount: isWhole ? statement.net : -statement.fee)
-        let key =
-            isReversal
-            ? ReconciledRecord.reversalKey(of: statement) : ReconciledRecord.feeKey(statement.id)
+        let key = (isWhole ? settlement.wholeKey : nil) ?? ReconciledRecord.feeKey(statement.id)
         self.init(
             id: 0,
             found: ReconciliationBreak(
                 kind: .feeUnbooked, subject: key, movement: key, balanceTransaction: statement.id,
-                type: statement.type, stripe: side, ledger: side, occurredAt: statement.created),
+                type: statement.type, stripe: side, ledger: side, occurredAt: statement.created,
+                account: settlement.account),
             firstRun: run, resolvedRun: run)
+    }
+}
+
+extension Settlement {
+    /// The movement that a run books all of the row as.
+    var wholeKey: String? {
+        switch statement.meaning {
+        case .told(let key, _, _), .movement(let key, _, _): key
+        case .failedPayment: ReconciledRecord.reversalKey(of: statement)
+        case .own: ReconciledRecord.feeKey(statement.id)
+        case .unknown: nil
+        }
     }
 }

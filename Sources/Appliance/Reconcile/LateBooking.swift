@@ -1,20 +1,27 @@
+import AppendLog
+
 extension ReconciliationRun {
-    /// Books rows that were read before they could be: the payment whose failure one is may have
-    /// reached the ledger since. Their bytes were not kept, so Stripe is asked for them again.
+    /// Books rows that could not be booked as they were read: what they take back may have reached
+    /// the ledger since, or only their source says what to book. Their bytes were not kept, so
+    /// Stripe is asked for them again.
     func book(_ settlements: [Settlement], for id: Int64) async throws {
         guard let records else { return }
-        let run = try await record(id)
+        let (run, due) = (try await record(id), dueBefore)
         for settlement in settlements {
             try Task.checkCancellation()
-            guard let body = try await body(of: settlement.statement) else { continue }
+            guard let (read, body) = try await line(of: settlement) else { continue }
             let (claimed, drafts) = try await blocking { [ledger] () throws(LedgerError) in
-                let statement = settlement.statement
-                let booked = try ledger.movements(SettlementMatcher.keys(of: statement))
-                var claimed = SettlementMatcher(booked: booked).match(statement)
-                if claimed.isForUsToBook { claimed.bookedBy = id }
+                let booked = try ledger.movements(SettlementMatcher.keys(of: read))
+                let matcher = SettlementMatcher(
+                    booked: booked, account: settlement.account, dueBefore: due)
+                var claimed = matcher.match(read, earlier: settlement)
+                if claimed.isForUsToBook {
+                    claimed.bookedBy = id
+                    claimed.isBookedWhole = claimed.finding == .unbooked
+                }
                 let drafts = OwnRecords.drafts(
                     of: claimed, source: body[...], livemode: run.livemode ?? false,
-                    booked: booked)
+                    booked: booked, hasSource: true)
                 return (claimed, drafts)
             }
             // Appended before it is claimed: nobody takes up again what a crash left claimed.
@@ -25,18 +32,37 @@ extension ReconciliationRun {
         }
     }
 
-    /// A balance transaction as Stripe writes it now; nil where it is another than was read, or
-    /// gone: the next reading of its period sees that.
-    private func body(of statement: BalanceTransaction) async throws -> [UInt8]? {
+    /// A balance transaction as Stripe writes it now, with its source in full where that is needed;
+    /// nil where it is another than was read, or gone: the next reading of its period sees that.
+    func line(
+        of settlement: Settlement, withSource: Bool = false
+    ) async throws -> (read: BalanceTransaction, body: [UInt8])? {
+        let statement = settlement.statement
+        let expand = withSource || settlement.needsSource ? statement.expansion : []
+        let query = StripeClient.encoded(expand.map { ("expand[]", $0) })
+        let path = "\(Self.statement)/\(StripeClient.encoded(statement.id))"
         do throws(StripeError) {
-            let path = "\(Self.statement)/\(StripeClient.encoded(statement.id))"
-            let (read, body) = try await client.bytes(path) {
-                (json) throws(RecordCodecError) in try BalanceTransaction(json: json)
-            }
-            return read == statement ? body : nil
+            var (read, body) = try await client.reading(settlement.account).bytes(
+                query.isEmpty ? path : path + "?" + query
+            ) { (json) throws(RecordCodecError) in try BalanceTransaction(json: json) }
+            read.payment = read.payment ?? statement.payment
+            var plain = read
+            plain.payment = statement.payment
+            return plain == statement ? (read, body) : nil
         } catch {
             if case .notFound = error { return nil }
             throw error
+        }
+    }
+}
+
+extension BalanceTransaction {
+    /// What has to be written out of its source, for it to say all that the webhook would.
+    fileprivate var expansion: [String] {
+        switch BalanceTransactionType(rawValue: type) {
+        case .transferRefund: ["source", "source.transfer"]
+        case .applicationFeeRefund: ["source", "source.fee"]
+        default: ["source"]
         }
     }
 }

@@ -10,6 +10,7 @@ struct OwnRecords: Sendable {
     /// One event to append.
     struct Draft: Hashable, Sendable {
         var id: EventID
+        var type: String
         var created: Instant
         var body: [UInt8]
     }
@@ -19,62 +20,111 @@ struct OwnRecords: Sendable {
     /// - Parameters:
     ///   - source: the balance transaction as Stripe wrote it.
     ///   - booked: what the ledger holds, by key.
+    ///   - hasSource: whether its source stands in it in full.
     static func drafts(
         of settlement: Settlement, source: ArraySlice<UInt8>, livemode: Bool,
-        booked: [String: LedgerMovement]
+        booked: [String: LedgerMovement], hasSource: Bool = false
     ) -> [Draft] {
-        let statement = settlement.statement
+        let writer = Writer(settlement: settlement, source: source, livemode: livemode)
+        let id = settlement.statement.id
         var drafts: [Draft] = []
-        let payment = settlement.finding == .unbooked ? settlement.failedPayment : nil
-        if let payment, let held = booked[payment] {
-            let id = ReconciledRecord.reversalEventID(of: statement.id)
-            drafts.append(
-                Draft(
-                    id: id, created: statement.created,
-                    body: body(id, statement.created, livemode, source, booked: held)))
+        switch settlement.statement.meaning {
+        case _ where settlement.finding != .unbooked: break
+        case .told where hasSource: drafts.append(writer.whole())
+        case .failedPayment(let payment?, _):
+            if let held = booked[payment] {
+                drafts.append(writer.draft(ReconciledRecord.reversalEventID(of: id), booked: held))
+            }
+        case .own: drafts.append(writer.draft(ReconciledRecord.eventID(of: id)))
+        case .told, .failedPayment, .movement, .unknown: break
         }
-        let isOwn = settlement.finding == .unbooked && payment == nil
-        if settlement.feeState == .unbooked || isOwn {
-            let id = ReconciledRecord.eventID(of: statement.id)
-            drafts.append(
-                Draft(
-                    id: id, created: statement.created,
-                    body: body(id, statement.created, livemode, source, booked: nil)))
+        if settlement.feeState == .unbooked {
+            drafts.append(writer.draft(ReconciledRecord.eventID(of: id)))
         }
-        if settlement.finding == .unconverted, case .movement(let key, _, _) = statement.meaning,
+        let meaning = settlement.statement.meaning
+        if settlement.finding == .unconverted, case .movement(let key, _, _) = meaning,
             let movement = booked[key]
         {
-            let id = ReconciledRecord.exchangeEventID(of: statement.id)
-            drafts.append(
-                Draft(
-                    id: id, created: statement.created,
-                    body: body(id, statement.created, livemode, source, booked: movement)))
+            drafts.append(writer.draft(ReconciledRecord.exchangeEventID(of: id), booked: movement))
         }
         return drafts
     }
 
-    private static func body(
-        _ id: EventID, _ created: Instant, _ livemode: Bool, _ source: ArraySlice<UInt8>,
-        booked: LedgerMovement?
-    ) -> [UInt8] {
+    /// What books a line as its webhook would have.
+    ///
+    /// - Parameter source: the balance transaction with its source in full.
+    static func settlement(
+        of settlement: Settlement, source: ArraySlice<UInt8>, livemode: Bool
+    ) -> Draft {
+        Writer(settlement: settlement, source: source, livemode: livemode).whole()
+    }
+
+    /// What ends the waiting of a refund that moved nothing.
+    ///
+    /// - Parameter source: the refund, or the charge whose refunds were told in sum only, as Stripe
+    ///   writes it.
+    static func released(
+        _ id: String, _ account: StripeAccount, source: ArraySlice<UInt8>, at: Instant,
+        livemode: Bool
+    ) -> Draft {
+        let event = ReconciledRecord.releasedEventID(of: id)
         var writer = JSONWriter(capacity: source.count + 256)
+        open(event, ReconciledRecord.releasedType, at, livemode, account, &writer)
+        writer.key("object")
+        return Draft(
+            id: event, type: ReconciledRecord.releasedType, created: at,
+            body: writer.bytes + source + Array("}}".utf8))
+    }
+
+    /// Writes an event up to what its `data` holds.
+    private static func open(
+        _ id: EventID, _ type: String, _ created: Instant, _ livemode: Bool,
+        _ account: StripeAccount, _ writer: inout JSONWriter
+    ) {
         writer.beginObject()
         writer.member("id", id.rawValue)
         writer.member("object", "event")
-        writer.member("type", ReconciledRecord.eventType)
+        writer.member("type", type)
         writer.member("created", created.seconds)
         writer.member("livemode", livemode)
+        if let account = account.id { writer.member("account", account) }
         writer.key("data")
         writer.beginObject()
-        if let booked {
-            writer.key("booked")
-            writer.beginObject()
-            writer.member("amount", booked.amount.rawValue)
-            writer.member("currency", booked.currency.code)
-            writer.endObject()
+    }
+
+    /// Writes the events of one row.
+    private struct Writer {
+        let settlement: Settlement
+        let source: ArraySlice<UInt8>
+        let livemode: Bool
+
+        func whole() -> Draft {
+            draft(
+                ReconciledRecord.moveEventID(of: settlement.statement.id),
+                ReconciledRecord.settlementType)
         }
-        writer.key("object")
-        return writer.bytes + source + Array("}}".utf8)
+
+        func draft(
+            _ id: EventID, _ type: String = ReconciledRecord.eventType,
+            booked: LedgerMovement? = nil
+        ) -> Draft {
+            let statement = settlement.statement
+            var writer = JSONWriter(capacity: source.count + 256)
+            OwnRecords.open(
+                id, type, statement.created, livemode, settlement.account, &writer)
+            if let booked {
+                writer.key("booked")
+                writer.beginObject()
+                writer.member("amount", booked.amount.rawValue)
+                writer.member("currency", booked.currency.code)
+                writer.endObject()
+                if let payment = statement.payment { writer.member("payment", payment) }
+            }
+            writer.key("object")
+            return Draft(
+                id: id, type: type, created: statement.created,
+                body: writer.bytes + source + Array("}}".utf8))
+        }
     }
 
     /// Appends all of them, and returns when they are on disk. What was appended before is not
@@ -97,7 +147,7 @@ struct OwnRecords: Sendable {
     /// - Returns: false when the same append may succeed later.
     private func isAppended(_ draft: Draft) async throws(LogError) -> Bool {
         let identity = EventIdentity(
-            id: draft.id, type: ReconciledRecord.eventType, created: String(draft.created.seconds))
+            id: draft.id, type: draft.type, created: String(draft.created.seconds))
         do {
             _ = try await admission.admit(
                 fetched: draft.body, identity, from: .reconcile, arrived: clock.now())

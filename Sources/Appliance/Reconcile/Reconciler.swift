@@ -34,6 +34,8 @@ final class Reconciler: Service {
         var wake: AsyncStream<Void>.Continuation?
         /// When the lack of a sweep was complained of last, in milliseconds.
         var complainedAt: Int64?
+        /// How many runs and sweeps from the future have been warned of.
+        var jumpsWarned: Int64 = 0
     }
 
     private struct DryRun: Sendable {
@@ -114,10 +116,12 @@ final class Reconciler: Service {
     /// - Returns: seconds to wait until something is; nil when something was done.
     private func doDue(_ client: StripeClient) async throws -> Int64? {
         let now = now
+        let latest = ClockJumps.latest(at: now)
+        try warnOfJumps(latest)
         complainWithoutSweep(now)
         let swept = (
-            finished: try store.lastFinishedSweep(),
-            begun: try store.sweeps(before: nil, limit: 1).first
+            finished: try store.lastFinishedSweep(notAfter: latest),
+            begun: try store.lastBegunSweep(notAfter: latest)
         )
         let sweepDue = settings.schedule.sweepDue(
             finished: swept.finished, begun: swept.begun, now: now)
@@ -125,7 +129,7 @@ final class Reconciler: Service {
             await perform(try beginSweep(), client)
             return nil
         }
-        let runs = try store.lastRuns()
+        let runs = try store.lastRuns(notAfter: latest)
         let runDue = settings.schedule.nightlyDue(
             finished: runs.finished?.to, begun: runs.begun, now: now)
         if let runDue, runDue <= now {
@@ -136,6 +140,20 @@ final class Reconciler: Service {
         }
         let waits = [sweepDue, runDue].compactMap { $0.map { $0.seconds - now.seconds } }
         return max(1, min(waits.min() ?? Self.lookSecondsMax, Self.lookSecondsMax))
+    }
+
+    /// Says once that something done lies in the future, and is passed over.
+    private func warnOfJumps(_ latest: Instant) throws(LedgerError) {
+        let count = try store.countBeyond(latest)
+        let isNew = state.withLock { state in
+            defer { state.jumpsWarned = count }
+            return count > state.jumpsWarned
+        }
+        guard isNew else { return }
+        counters.add(.clockJumps)
+        logger.warning(
+            "the clock was ahead once: runs and sweeps that were done in the future are passed over",
+            metadata: ["count": "\(count)"])
     }
 
     /// Says of a run that begins by itself what it makes up for.
@@ -191,7 +209,8 @@ extension Reconciler {
         guard client != nil else { throw ReconcileRefusal.noAPIKey }
         let now = now
         let to = to ?? now
-        let from = try from ?? nextFrom(store.lastRuns().finished)
+        let from = try from
+            ?? nextFrom(store.lastRuns(notAfter: ClockJumps.latest(at: now)).finished)
         guard from < to, to <= now else { throw ReconcileRefusal.badPeriod }
         guard state.withLock({ $0.jobs.count < Self.jobCountMax }) else {
             throw ReconcileRefusal.busy
@@ -252,7 +271,7 @@ extension Reconciler {
         do {
             let lookup = try LedgerLookup(path: ledgerPath)
             let run = ReconciliationRun(
-                client: client, store: store, ledger: lookup,
+                client: client, store: store, sweeps: self.store, ledger: lookup,
                 records: name.isDry ? nil : records, limits: settings.limits, clock: clock,
                 logger: logger
             ) { share in self.state.withLock { $0.progress = share } }
@@ -270,7 +289,13 @@ extension Reconciler {
         var metadata: Logger.Metadata = [
             "run": "\(name)", "transactions": "\(report.run.transactions)", "breaks": "\(breaks)",
             "booked": "\(report.currencies.reduce(0) { $0 + $1.booked })",
+            "accounts": "\(report.accounts)",
+            "missed_events_until": "\(report.run.sweptTo.map { "\($0.seconds)" } ?? "never")",
         ]
+        for sum in report.currencies where sum.transactions > 0 {
+            let place = sum.account.id.map { "_\($0)" } ?? ""
+            metadata["explained_\(sum.currency.code)\(place)"] = "\(sum.explainedInWords)"
+        }
         if let failure = report.run.failure {
             metadata["error"] = "\(failure)"
             logger.error("reconciliation failed", metadata: metadata)
@@ -337,7 +362,7 @@ extension Reconciler {
         let now = now
         let to = Instant(seconds: now.seconds - settings.sweep.delaySeconds + 1)
         let oldest = now.seconds - SweepLimits.historySeconds
-        let last = try store.lastFinishedSweep().map {
+        let last = try store.lastFinishedSweep(notAfter: ClockJumps.latest(at: now)).map {
             $0.to.seconds - settings.sweep.overlapSeconds
         }
         let from = Instant(seconds: max(oldest, last ?? oldest))
@@ -347,11 +372,11 @@ extension Reconciler {
 
     private func perform(_ sweep: SweepRecord, _ client: StripeClient) async {
         let work = EventSweep(
-            client: client, admission: records.admission, accepts: accepts,
+            client: client, store: store, admission: records.admission, accepts: accepts,
             limits: settings.sweep, clock: clock, counters: counters, logger: logger)
         var swept = sweep
         do {
-            swept = try await work.perform(sweep)
+            swept = try await work.perform(sweep, connected: try connectedAccounts())
             swept.state = .finished
         } catch {
             swept.state = .failed
@@ -362,6 +387,13 @@ extension Reconciler {
         note(swept)
     }
 
+    private func connectedAccounts() throws(LedgerError) -> [StripeAccount] {
+        let lookup = try LedgerLookup(path: ledgerPath)
+        let accounts = try lookup.connectedAccounts()
+        try lookup.close()
+        return accounts
+    }
+
     private func note(_ sweep: SweepRecord) {
         do {
             try store.update(sweep)
@@ -370,6 +402,7 @@ extension Reconciler {
         }
         var metadata: Logger.Metadata = [
             "sweep": "\(sweep.id)", "events": "\(sweep.events)", "missed": "\(sweep.missed)",
+            "until": "\(sweep.to.seconds)",
         ]
         if let failure = sweep.failure {
             metadata["error"] = "\(failure)"
@@ -384,7 +417,7 @@ extension Reconciler {
     /// Alarms once an hour while the last good sweep is so old that events near their end.
     private func complainWithoutSweep(_ now: Instant) {
         guard settings.schedule.sweepSeconds != nil,
-            let last = try? store.lastFinishedSweep()?.to,
+            let last = try? store.lastFinishedSweep(notAfter: ClockJumps.latest(at: now))?.to,
             now.seconds - last.seconds > settings.sweep.alertAgeSeconds
         else { return }
         let monotonic = clock.monotonicMilliseconds()

@@ -26,7 +26,8 @@ enum BreakKind: String, CaseIterable, Sendable {
             "compare the currency of \(subject) at Stripe with `tillbox ledger show`; reverse and "
                 + "book it anew"
         case .duplicateAtStripe:
-            "ask Stripe's support about \(subject): two balance transactions name the same object"
+            "ask Stripe's support about \(subject): older balance transactions have settled the "
+                + "same object in full"
         case .feeUnbooked:
             "run `tillbox reconcile run` again; if it stays, look for \(subject) in `tillbox log cat "
                 + "dead.letter`"
@@ -56,6 +57,8 @@ struct ReconciliationBreak: Hashable, Sendable {
     var stripe: Side?
     var ledger: Side?
     var occurredAt: Instant
+    /// Whose statement and whose balance it is about.
+    var account = StripeAccount.own
 }
 
 /// A break as it is stored, with its history.
@@ -77,23 +80,27 @@ extension Settlement {
     /// - Parameters:
     ///   - booked: what the ledger holds, by key.
     ///   - dueBefore: what happened at or after this is late, not missing.
+    ///   - group: what all rows that settle the same movement come to, and the oldest of them; it
+    ///     speaks for all of them.
     func breaks(
-        booked: [String: LedgerMovement], dueBefore: Instant
+        booked: [String: LedgerMovement], dueBefore: Instant,
+        group: (amount: MinorUnits, oldest: String)? = nil
     ) -> [ReconciliationBreak] {
         var breaks: [ReconciliationBreak] = []
-        if let kind = kind(dueBefore: dueBefore) {
-            let key = movementKey
+        let speaks = group.map { $0.oldest == statement.id } ?? true
+        if let kind = kind(dueBefore: dueBefore), speaks {
+            let key = heldKey(booked)
             let held = key.flatMap { booked[$0] }
-            let amount = processorAmount
+            let amount = group?.amount ?? processorAmount
             breaks.append(
                 ReconciliationBreak(
                     kind: kind, subject: statement.id, movement: key,
                     balanceTransaction: statement.id, type: statement.type,
                     stripe: .init(currency: statement.currency, amount: amount),
                     // A movement that another row settles, or takes back, is not this row's.
-                    ledger: transaction == nil
+                    ledger: transaction == nil || finding == .duplicate
                         ? nil : held.map { .init(currency: $0.currency, amount: $0.amount) },
-                    occurredAt: statement.created))
+                    occurredAt: statement.created, account: account))
         }
         if feeState == .unbooked || feeState == .otherAmount {
             let key = ReconciledRecord.feeKey(statement.id)
@@ -103,7 +110,7 @@ extension Settlement {
                     movement: key, balanceTransaction: statement.id, type: statement.type,
                     stripe: .init(currency: statement.currency, amount: -statement.fee),
                     ledger: booked[key].map { .init(currency: $0.currency, amount: $0.amount) },
-                    occurredAt: statement.created))
+                    occurredAt: statement.created, account: account))
         }
         return breaks
     }
@@ -132,9 +139,17 @@ extension Settlement {
             ? max(statement.created, statement.availableOn) : statement.created
     }
 
+    /// The key of the movement that the row settles, else of the one that it should.
+    private func heldKey(_ booked: [String: LedgerMovement]) -> String? {
+        let settled = SettlementMatcher.settledKeys(of: statement).first { key in
+            booked[key]?.transaction == transaction
+        }
+        return transaction == nil ? movementKey : settled ?? movementKey
+    }
+
     private var movementKey: String? {
         switch statement.meaning {
-        case .movement(let key, _, _): key
+        case .movement(let key, _, _), .told(let key, _, _): key
         case .failedPayment(let key, _):
             finding == .missing ? key : ReconciledRecord.reversalKey(of: statement)
         case .own: ReconciledRecord.feeKey(statement.id)
@@ -145,7 +160,7 @@ extension Settlement {
     /// How Stripe's side changed, without a fee that is judged on its own.
     private var processorAmount: MinorUnits {
         switch statement.meaning {
-        case .movement(_, let processor, _): processor
+        case .movement(_, let processor, _), .told(_, let processor, _): processor
         case .failedPayment: statement.amount
         case .own, .unknown: statement.net
         }

@@ -16,6 +16,17 @@ extension RunReport {
         writer.member("transactions", run.transactions)
         writer.member("clean", isClean)
         writer.member("failure", run.failure)
+        writer.member("missed_events_until", run.sweptTo?.seconds)
+        writer.member("accounts", accounts)
+        writer.key("unread_accounts")
+        writer.beginArray()
+        for reading in unreadAccounts {
+            writer.beginObject()
+            writer.member("account", reading.account.id)
+            writer.member("failure", reading.failure)
+            writer.endObject()
+        }
+        writer.endArray()
         writer.key("breaks")
         writer.beginObject()
         for count in breaks {
@@ -36,12 +47,47 @@ extension RunReport {
     }
 }
 
+extension RunReport {
+    /// What a status says of it.
+    func encodeShort(into writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.member("id", RunName(number: run.id, isDry: false).description)
+        writer.member("state", run.state.rawValue)
+        writer.member("finished_at", run.finishedAt?.seconds)
+        writer.member("clean", isClean)
+        writer.member("share", share)
+        writer.member("missed_events_until", run.sweptTo?.seconds)
+        writer.member("accounts", accounts)
+        writer.key("currencies")
+        writer.beginArray()
+        for currency in currencies.prefix(Self.statusCurrenciesMax) {
+            writer.beginObject()
+            writer.member("account", currency.account.id)
+            writer.member("currency", currency.currency.code)
+            writer.member("share", currency.share)
+            writer.member("share_of_turnover", currency.shareOfTurnover)
+            writer.member("unexplained", currency.unexplained)
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.endObject()
+    }
+
+    /// Accounts and currencies that a status lists; the run itself has all of them.
+    private static let statusCurrenciesMax = 100
+}
+
 extension CurrencySummary {
     fileprivate func encode(into writer: inout JSONWriter) {
         writer.beginObject()
+        writer.member("account", account.id)
         writer.member("currency", currency.code)
         writer.member("transactions", transactions)
         writer.member("matched", matched)
+        writer.member("turnover", turnover)
+        writer.member("matched_turnover", matchedTurnover)
+        writer.member("share", share)
+        writer.member("share_of_turnover", shareOfTurnover)
         writer.member("gross", gross)
         writer.member("fees", fees)
         writer.member("net", net)
@@ -58,6 +104,7 @@ extension CurrencySummary {
 extension PayoutSummary {
     fileprivate func encode(into writer: inout JSONWriter) {
         writer.beginObject()
+        writer.member("account", account.id)
         writer.member("payout", payout)
         writer.member("currency", currency.code)
         writer.member("amount", amount)
@@ -73,6 +120,7 @@ extension StoredBreak {
         writer.beginObject()
         writer.member("kind", found.kind.rawValue)
         writer.member("status", resolvedRun == nil ? "open" : "resolved")
+        writer.member("account", found.account.id)
         writer.member("subject", found.subject)
         writer.member("movement", found.movement)
         writer.member("balance_transaction", found.balanceTransaction)
@@ -93,7 +141,7 @@ extension StoredBreak {
     static let csvHeader = [
         "run", "kind", "status", "subject", "movement", "balance_transaction", "type",
         "stripe_amount", "stripe_currency", "ledger_amount", "ledger_currency", "occurred_at",
-        "age_seconds", "first_run", "resolved_run", "suggestion",
+        "age_seconds", "first_run", "resolved_run", "suggestion", "account",
     ].joined(separator: ",")
 
     func csvLine(run: RunName, now: Instant) -> String {
@@ -105,6 +153,7 @@ extension StoredBreak {
             number(found.ledger?.amount.rawValue), found.ledger?.currency.code ?? "",
             String(found.occurredAt.seconds), String(ageSeconds(at: now)), String(firstRun),
             number(resolvedRun), found.kind.suggestion(found.subject),
+            found.account.rawValue,
         ]
         return fields.map(Self.quoted).joined(separator: ",")
     }
@@ -127,6 +176,7 @@ extension SweepRecord {
         writer.member("to", to.seconds)
         writer.member("started_at", startedAt.seconds)
         writer.member("finished_at", finishedAt?.seconds)
+        writer.member("unread_accounts", unsweptAccounts)
         writer.member("events", events)
         writer.member("missed", missed)
         writer.member("oldest_missed", oldestMissed?.seconds)

@@ -29,6 +29,8 @@ struct ReconciliationLimits: Sendable {
 struct ReconciliationRun: Sendable {
     let client: StripeClient
     let store: StatementStore
+    /// Where sweeps are noted, where that is not the store of the run: a dry one's.
+    var sweeps: StatementStore?
     let ledger: LedgerLookup
     /// nil in a dry run, which books nothing.
     let records: OwnRecords?
@@ -81,10 +83,18 @@ struct ReconciliationRun: Sendable {
 
     private func begin(_ id: Int64) async throws {
         guard try await record(id).state == .queued else { return }
-        let balance = try await balance()
-        try await blocking { [store] () throws(LedgerError) in
+        let balance = try await balance(of: .own)
+        try await blocking { [store, ledger] () throws(LedgerError) in
             try store.set(livemode: balance.livemode, of: id)
+            try store.cover([.own] + ledger.connectedAccounts(), run: id)
             try store.set(.reading, of: id)
+        }
+    }
+
+    /// The accounts of the run that can be read, or nobody knows yet that they cannot.
+    func accounts(of id: Int64) async throws -> [AccountReading] {
+        try await blocking { [store] () throws(LedgerError) in
+            try store.readings(of: id).filter { $0.failure == nil }
         }
     }
 }
@@ -92,40 +102,77 @@ struct ReconciliationRun: Sendable {
 // MARK: - Reading the statement
 
 extension ReconciliationRun {
+    /// Reads the statement of one account after the other; what is read is not read again.
     private func read(_ id: Int64) async throws {
-        var run = try await record(id)
+        let run = try await record(id)
         guard run.state == .reading else { return }
-        var rewinds = 0
-        while !(try await hasReadAll(run)) {
-            rewinds += 1
-            guard rewinds <= ReconciliationLimits.rewindCountMax else {
-                throw StripeError.notFound(message: "the statement changes while it is read")
+        let readings = try await accounts(of: id)
+        for (index, reading) in readings.enumerated() where !reading.isRead {
+            let failure = try await failure(reading.account) {
+                try await read(reading, run) { share in
+                    progress(min(0.99, (Double(index) + share) / Double(readings.count)))
+                }
             }
-            let begun = run
-            try await blocking { [store] () throws(LedgerError) in try store.rewind(begun) }
-            run = try await record(id)
+            try await blocking { [store] () throws(LedgerError) in
+                try store.end(reading.account, of: id, failure: failure)
+            }
         }
-        let (from, to) = (run.from, run.to)
         try await blocking { [store] () throws(LedgerError) in
-            try store.dropVanished(run: id, from: from, to: to)
+            try store.dropVanished(run: id, from: run.from, to: run.to)
             try store.set(.settling, of: id)
         }
     }
 
+    /// - Returns: why a connected account cannot be read: its owner has taken the access back, or it
+    ///   is gone. That must not keep the others from being read.
+    private func failure(
+        _ account: StripeAccount, _ body: () async throws -> Void
+    ) async throws -> String? {
+        do {
+            try await body()
+            return nil
+        } catch let error as StripeError where account != .own && error.isOfAccount {
+            logger.warning("a connected account cannot be read", metadata: [
+                "account": "\(account)", "error": "\(error)",
+            ])
+            return "\(error)"
+        }
+    }
+
+    private func read(
+        _ reading: AccountReading, _ run: RunRecord, _ progress: (Double) -> Void
+    ) async throws {
+        var rewinds = 0
+        var cursor = reading.cursor
+        while !(try await hasReadAll(reading.account, run, from: cursor, progress)) {
+            rewinds += 1
+            guard rewinds <= ReconciliationLimits.rewindCountMax else {
+                throw StripeError.notFound(message: "the statement changes while it is read")
+            }
+            cursor = nil
+            try await blocking { [store] () throws(LedgerError) in
+                try store.rewind(run, reading.account)
+            }
+        }
+    }
+
     /// - Returns: false when the place to go on from is no longer in the statement.
-    private func hasReadAll(_ run: RunRecord) async throws -> Bool {
-        var cursor = run.cursor
+    private func hasReadAll(
+        _ account: StripeAccount, _ run: RunRecord, from start: String?,
+        _ progress: (Double) -> Void
+    ) async throws -> Bool {
+        var cursor = start
         var done: StatementStore.PageMark?
         let oldest = try await oldest(of: run)
         var hasMore = true
         while hasMore {
             try Task.checkCancellation()
-            guard let page = try await page(of: run, after: cursor) else { return false }
-            try await take(page, run, done: done)
+            guard let page = try await page(account, run, after: cursor) else { return false }
+            try await take(page, account, run, done: done)
             if let last = page.items.last {
                 cursor = last.id
                 done = StatementStore.PageMark(
-                    cursor: last.id, transactions: Int64(page.items.count))
+                    account: account, cursor: last.id, transactions: Int64(page.items.count))
                 progress(Self.share(last.created, oldest, run.to))
             }
             hasMore = page.hasMore && !page.items.isEmpty
@@ -140,12 +187,12 @@ extension ReconciliationRun {
 
     /// - Returns: nil when the place to go on from is no longer in the statement.
     private func page(
-        of run: RunRecord, after cursor: String?
+        _ account: StripeAccount, _ run: RunRecord, after cursor: String?
     ) async throws -> StripePage<BalanceTransaction>? {
         do throws(StripeError) {
-            return try await client.page(Self.statement, Self.period(run), after: cursor) {
-                (json) throws(RecordCodecError) in try BalanceTransaction(json: json)
-            }
+            return try await client.reading(account).page(
+                Self.statement, Self.period(run), after: cursor
+            ) { (json) throws(RecordCodecError) in try BalanceTransaction(json: json) }
         } catch {
             if cursor != nil, case .notFound = error { return nil }
             throw error
@@ -157,15 +204,16 @@ extension ReconciliationRun {
     }
 
     private func take(
-        _ page: StripePage<BalanceTransaction>, _ run: RunRecord, done: StatementStore.PageMark?
+        _ page: StripePage<BalanceTransaction>, _ account: StripeAccount, _ run: RunRecord,
+        done: StatementStore.PageMark?
     ) async throws {
-        let isDry = records == nil
+        let (isDry, due) = (records == nil, dueBefore)
         let (settlements, booked) = try await blocking { [ledger, store] () throws(LedgerError) in
             let booked = try ledger.movements(page.items.flatMap(SettlementMatcher.keys))
-            let matcher = SettlementMatcher(booked: booked)
+            let matcher = SettlementMatcher(booked: booked, account: account, dueBefore: due)
             let settlements = page.items.map { statement in
                 var settlement = matcher.match(statement)
-                if !isDry, settlement.isForUsToBook { settlement.bookedBy = run.id }
+                if !isDry { settlement.claim(for: run.id) }
                 return settlement
             }
             try store.store(settlements, run: run.id, done: done)
@@ -200,179 +248,29 @@ extension Settlement {
     var isForUsToBook: Bool {
         feeState == .unbooked || finding == .unbooked || finding == .unconverted
     }
-}
 
-// MARK: - Settling
-
-extension ReconciliationRun {
-    /// Waits, within bounds, until the ledger holds what the run appended, and looks again at every
-    /// row that is open, also those of earlier runs.
-    private func settle(_ id: Int64) async throws {
-        guard try await record(id).state == .settling else { return }
-        var left = try await judgeOpen(id)
-        if records != nil, !left.unclaimed.isEmpty {
-            try await book(left.unclaimed, for: id)
-            left = try await judgeOpen(id)
-        }
-        var hasCome = true
-        while records != nil, hasCome, let last = left.last {
-            hasCome = try await isBooked(last, oneOf: left.count)
-            let before = left.count
-            left = try await judgeOpen(id)
-            if left.count == before { hasCome = false }
-        }
-        if left.count > 0, records != nil {
-            logger.warning("the ledger has not booked all that reconciliation appended", metadata: [
-                "run": "\(id)", "left": "\(left.count)",
-            ])
-        }
-        try await set(.comparing, of: id)
+    /// Whether only the line with its source in full says what to book.
+    var needsSource: Bool {
+        guard case .told = statement.meaning else { return false }
+        return finding == .unbooked
     }
 
-    /// Rows that wait for the ledger to book what this run appended.
-    private struct Awaited: Sendable {
-        var count = 0
-        /// The oldest: it was appended last, so the ledger books it last.
-        var last: Settlement?
-        /// Rows that could be booked, and that no run has appended.
-        var unclaimed: [Settlement] = []
-
-        mutating func add(_ settlement: Settlement) {
-            count += 1
-            guard let last, last.place <= settlement.place else { return self.last = settlement }
-        }
-    }
-
-    /// Waits until the ledger holds what was appended for one row: a look at all rows costs too
-    /// much to be repeated meanwhile.
-    ///
-    /// - Parameter count: how many are waited for; the pipeline has a second for a hundred.
-    /// - Returns: false when it did not come in time.
-    private func isBooked(_ settlement: Settlement, oneOf count: Int) async throws -> Bool {
-        let seconds = max(limits.settleSecondsMax, Int64(count / 100))
-        let end = ContinuousClock.now + .seconds(seconds)
-        let key = settlement.awaitedKey
-        var milliseconds: Int64 = 10
-        while ContinuousClock.now < end {
-            let found = try await blocking { [ledger] () throws(LedgerError) in
-                try ledger.movements([key])
-            }
-            if !found.isEmpty { return true }
-            try await Task.sleep(for: .milliseconds(milliseconds))
-            milliseconds = min(milliseconds * 2, 500)
-        }
-        return false
-    }
-
-    private func judgeOpen(_ id: Int64) async throws -> Awaited {
-        var place = StatementStore.OpenPlace()
-        var awaited = Awaited()
-        var isMore = true
-        while isMore {
-            try Task.checkCancellation()
-            let from = place
-            let chunk = try await blocking { [store, ledger] () throws(LedgerError) in
-                try Self.judgeChunk(from, store, ledger)
-            }
-            for settlement in chunk where settlement.isForUsToBook {
-                if settlement.bookedBy == id {
-                    awaited.add(settlement)
-                } else if settlement.bookedBy == nil,
-                    awaited.unclaimed.count < limits.confirmCountMax
-                {
-                    awaited.unclaimed.append(settlement)
-                }
-            }
-            if let last = chunk.last { place = StatementStore.OpenPlace(last) }
-            isMore = chunk.count == ReconciliationLimits.chunkCount
-        }
-        return awaited
-    }
-
-    private static func judgeChunk(
-        _ place: StatementStore.OpenPlace, _ store: StatementStore, _ ledger: LedgerLookup
-    ) throws(LedgerError) -> [Settlement] {
-        let open = try store.open(after: place, limit: ReconciliationLimits.chunkCount)
-        let booked = try ledger.movements(
-            open.flatMap { SettlementMatcher.keys(of: $0.statement) })
-        let matcher = SettlementMatcher(booked: booked)
-        var judged: [Settlement] = []
-        var changed: [Settlement] = []
-        for settlement in open {
-            var again = matcher.match(settlement.statement, bookedBy: settlement.bookedBy)
-            // It was seen to be undone before, and is open for its fee alone.
-            let isUndone = settlement.finding == .none && settlement.transaction == nil
-            if again.finding == .missing, isUndone {
-                again.finding = .none
-            } else if let other = try undone(again, booked, store) {
-                again.finding = .none
-                changed.append(other)
-            }
-            if again != settlement { changed.append(again) }
-            judged.append(again)
-        }
-        if !changed.isEmpty { try store.judge(changed) }
-        return judged
-    }
-
-    /// The other half where a payment that the ledger never knew and its failure cancel each
-    /// other; it is settled by that too.
-    private static func undone(
-        _ settlement: Settlement, _ booked: [String: LedgerMovement], _ store: StatementStore
-    ) throws(LedgerError) -> Settlement? {
-        let statement = settlement.statement
-        guard settlement.finding == .missing, booked["charge:\(statement.source)"] == nil,
-            statement.isAnnouncement
-        else { return nil }
-        switch statement.meaning {
-        case .failedPayment: break
-        case .movement(let key, _, _) where key == "charge:\(statement.source)": break
-        default: return nil
-        }
-        var other = try store.open(source: statement.source).first { other in
-            other.finding == .missing && other.statement.isAnnouncement
-                && other.statement.currency == statement.currency
-                && other.statement.amount == -statement.amount
-        }
-        other?.finding = .none
-        return other
+    /// Notes the run that is about to append what books it. What needs its source is asked for
+    /// later, by itself.
+    mutating func claim(for run: Int64) {
+        guard isForUsToBook, !needsSource else { return }
+        bookedBy = run
+        isBookedWhole = finding == .unbooked
     }
 }
 
-extension BalanceTransaction {
-    /// Whether it may be of a payment that never came about. A card's is not listed before it has
-    /// succeeded.
-    fileprivate var isAnnouncement: Bool { type != BalanceTransactionType.charge.rawValue }
-}
-
-extension Settlement {
-    /// A movement that the ledger holds once it has booked what was appended for this row.
-    fileprivate var awaitedKey: String {
-        if feeState == .unbooked { return ReconciledRecord.feeKey(statement.id) }
-        if finding != .unbooked { return ReconciledRecord.exchangeInKey(statement.id) }
-        return failedPayment == nil
-            ? ReconciledRecord.feeKey(statement.id) : ReconciledRecord.reversalKey(of: statement)
-    }
-
-    /// Its place in the statement, oldest first.
-    fileprivate var place: Place {
-        Place(created: statement.created.seconds, id: statement.id)
-    }
-
-    fileprivate struct Place: Comparable {
-        var created: Int64
-        var id: String
-
-        static func < (left: Self, right: Self) -> Bool {
-            (left.created, left.id) < (right.created, right.id)
+extension StripeError {
+    /// Whether it is this account that cannot be read, and not Stripe.
+    var isOfAccount: Bool {
+        switch self {
+        case .forbidden, .notFound, .unauthorised: true
+        case .refused(let status, _): status == 400
+        case .rateLimited, .unavailable, .unreachable, .malformed, .cancelled: false
         }
-    }
-}
-
-extension StatementStore.OpenPlace {
-    init(_ settlement: Settlement) {
-        self.init(
-            source: settlement.statement.source, created: settlement.statement.created.seconds,
-            id: settlement.statement.id)
     }
 }

@@ -45,4 +45,6 @@ struct ReconcilerSettings: Sendable {
     var schedule = ReconcileSchedule()
     var limits = ReconciliationLimits()
     var sweep = SweepLimits()
+    /// Seconds after which the charge of an intent is asked for; 0 for never.
+    var chargeWaitSeconds: Int64 = 30
 }

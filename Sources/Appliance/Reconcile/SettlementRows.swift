@@ -4,6 +4,7 @@ internal import GRDB
 extension StatementStore {
     /// The page of the statement that is done when the next one is stored.
     struct PageMark: Hashable, Sendable {
+        var account: StripeAccount
         var cursor: String
         var transactions: Int64
     }
@@ -15,9 +16,9 @@ extension StatementStore {
         var id = ""
     }
 
-    private static let columns = """
+    static let settlementColumns = """
         created, id, type, source, category, currency, amount, fee, net, available_on, converted,
-        transaction_id, finding, fee_state, booked_by
+        transaction_id, finding, fee_state, booked_by, account, payment, booked_whole
         """
 
     /// Whether what a run appended for a row is booked: its fee, or, where it has none, all of it.
@@ -33,22 +34,25 @@ extension StatementStore {
             let upsert = try LedgerStatement(
                 database,
                 """
-                INSERT INTO settlements (\(Self.columns), run)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+                INSERT INTO settlements (\(Self.settlementColumns), run)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
+                    ?18, ?19)
                 ON CONFLICT (created, id) DO UPDATE SET type = ?3, source = ?4, category = ?5,
                     currency = ?6, amount = ?7, fee = ?8, net = ?9, available_on = ?10,
                     converted = ?11, transaction_id = ?12, fee_state = ?14,
                     -- A payment and its failure that were seen to cancel each other still do.
                     finding = iif(finding = 0 AND transaction_id IS NULL AND amount = ?7
                         AND ?13 = 1, 0, ?13),
-                    booked_by = coalesce(booked_by, ?15), run = ?16
+                    booked_by = coalesce(booked_by, ?15), account = ?16,
+                    payment = coalesce(?17, payment), booked_whole = max(booked_whole, ?18),
+                    run = ?19
                 """, keptBytes: 1024)
             let seating = try Seating(database)
             for settlement in settlements {
                 var settlement = settlement
                 try seating.seat(&settlement)
                 Self.bind(settlement, to: upsert)
-                upsert.bind(16, run)
+                upsert.bind(19, run)
                 try upsert.run()
             }
             if let done { try Self.mark(done, of: run, in: database) }
@@ -60,61 +64,102 @@ extension StatementStore {
     }
 
     private static func mark(_ done: PageMark, of run: Int64, in database: Database) throws {
-        let statement = try LedgerStatement(
+        let place = try LedgerStatement(
+            database, "UPDATE run_accounts SET cursor = ?3 WHERE run = ?1 AND account = ?2")
+        place.bind(1, run)
+        place.bind(2, done.account.rawValue)
+        place.bind(3, done.cursor)
+        try place.run()
+        let count = try LedgerStatement(
             database,
             """
-            UPDATE reconciliations SET cursor = ?2, pages = pages + 1,
-                transactions = transactions + ?3 WHERE id = ?1
+            UPDATE reconciliations SET pages = pages + 1, transactions = transactions + ?2
+            WHERE id = ?1
             """)
-        statement.bind(1, run)
-        statement.bind(2, done.cursor)
-        statement.bind(3, done.transactions)
-        try statement.run()
+        count.bind(1, run)
+        count.bind(2, done.transactions)
+        try count.run()
     }
 
-    /// Of several rows that settle one transaction of the ledger the oldest does; the others are
-    /// duplicates, whichever was read first.
+    /// Rows that settle one transaction of the ledger are judged together, in whatever order they
+    /// were read.
     private struct Seating {
-        private let twins, unseat: LedgerStatement
+        private let others, judge: LedgerStatement
 
         init(_ database: Database) throws {
-            twins = try LedgerStatement(
-                database,
-                "SELECT created, id FROM settlements WHERE transaction_id = ?1 AND id <> ?2")
-            unseat = try LedgerStatement(
+            others = try LedgerStatement(
                 database,
                 """
-                UPDATE settlements SET transaction_id = NULL, finding = ?3
-                WHERE created = ?1 AND id = ?2
+                SELECT created, id, amount, finding FROM settlements
+                WHERE transaction_id = ?1 AND id <> ?2
                 """)
+            judge = try LedgerStatement(
+                database,
+                "UPDATE settlements SET finding = ?3 WHERE created = ?1 AND id = ?2")
         }
 
         func seat(_ settlement: inout Settlement) throws {
-            guard let transaction = settlement.transaction else { return }
-            twins.bind(1, transaction)
-            twins.bind(2, settlement.statement.id)
-            defer { twins.reset() }
-            guard try twins.step() else { return }
-            let (created, id) = (twins.integer(0), twins.text(1))
-            let own = (settlement.statement.created.seconds, settlement.statement.id)
-            if (created, id) < own {
-                settlement.transaction = nil
-                settlement.finding = .duplicate
-            } else {
-                twins.reset()
-                unseat.bind(1, created)
-                unseat.bind(2, id)
-                unseat.bind(3, SettlementFinding.duplicate.rawValue)
-                try unseat.run()
+            guard let transaction = settlement.transaction, let held = settlement.held else {
+                return
+            }
+            var lines = try lines(of: transaction, without: settlement.statement.id)
+            guard !lines.isEmpty else { return }
+            let own = settlement.statement
+            lines.append(
+                LineGroup.Line(
+                    created: own.created.seconds, id: own.id, amount: own.amount,
+                    finding: settlement.finding))
+            lines.sort { ($0.created, $0.id) < ($1.created, $1.id) }
+            let findings = LineGroup.findings(of: lines, held: held)
+            for (line, finding) in zip(lines, findings) {
+                if line.id == own.id {
+                    settlement.finding = finding
+                } else if line.finding != finding {
+                    judge.bind(1, line.created)
+                    judge.bind(2, line.id)
+                    judge.bind(3, finding.rawValue)
+                    try judge.run()
+                }
             }
         }
+
+        private func lines(
+            of transaction: Int64, without id: String
+        ) throws -> [LineGroup.Line] {
+            others.bind(1, transaction)
+            others.bind(2, id)
+            defer { others.reset() }
+            var lines: [LineGroup.Line] = []
+            while try others.step() {
+                lines.append(
+                    LineGroup.Line(
+                        created: others.integer(0), id: others.text(1),
+                        amount: MinorUnits(others.integer(2)),
+                        finding: SettlementFinding(rawValue: others.integer(3)) ?? .none))
+            }
+            return lines
+        }
+    }
+
+    /// What the rows that settle one transaction of the ledger come to, and the oldest of them;
+    /// nil where there is one only. Duplicates are left out.
+    func group(
+        of transaction: Int64
+    ) throws(LedgerError) -> (amount: MinorUnits, oldest: String)? {
+        try rows(
+            """
+            SELECT sum(amount) OVER (), id, count(*) OVER () FROM settlements
+            WHERE transaction_id = ? AND finding <> \(SettlementFinding.duplicate.rawValue)
+            ORDER BY created, id LIMIT 1
+            """, { $0.bind(1, transaction) }
+        ) { $0.integer(2) > 1 ? (MinorUnits($0.integer(0)), $0.text(1)) : nil }.first ?? nil
     }
 
     /// Rows that something is wrong with, in the order of their source.
     func open(after place: OpenPlace, limit: Int) throws(LedgerError) -> [Settlement] {
         try rows(
             """
-            SELECT \(Self.columns) FROM settlements
+            SELECT \(Self.settlementColumns) FROM settlements
             WHERE open = 1 AND (source, created, id) > (?, ?, ?)
             ORDER BY source, created, id LIMIT ?
             """,
@@ -129,7 +174,7 @@ extension StatementStore {
     /// Open rows of one source.
     func open(source: String) throws(LedgerError) -> [Settlement] {
         try rows(
-            "SELECT \(Self.columns) FROM settlements WHERE open = 1 AND source = ? LIMIT 100",
+            "SELECT \(Self.settlementColumns) FROM settlements WHERE open = 1 AND source = ? LIMIT 100",
             { $0.bind(1, orNull: source) }, Self.settlement)
     }
 
@@ -139,7 +184,8 @@ extension StatementStore {
             let update = try LedgerStatement(
                 database,
                 """
-                UPDATE settlements SET transaction_id = ?3, finding = ?4, fee_state = ?5
+                UPDATE settlements SET transaction_id = ?3, finding = ?4, fee_state = ?5,
+                    payment = coalesce(?6, payment)
                 WHERE created = ?1 AND id = ?2
                 """)
             let seating = try Seating(database)
@@ -151,18 +197,70 @@ extension StatementStore {
                 update.bind(3, orNull: settlement.transaction)
                 update.bind(4, settlement.finding.rawValue)
                 update.bind(5, settlement.feeState.rawValue)
+                update.bind(6, orNull: settlement.statement.payment)
                 try update.run()
             }
         }
     }
 
-    /// Forgets what stood in the statement of this period once and no longer does.
+    /// Forgets what stood in the statement of this period once and no longer does, in the accounts
+    /// that were read. What stood beside it is open until it is judged again.
     func dropVanished(run: Int64, from: Instant, to: Instant) throws(LedgerError) {
-        try execute("DELETE FROM settlements WHERE created >= ? AND created < ? AND run < ?") {
-            $0.bind(1, from.seconds)
-            $0.bind(2, to.seconds)
-            $0.bind(3, run)
+        let isGone = """
+            created >= ?1 AND created < ?2 AND run < ?3 AND account IN
+                (SELECT account FROM run_accounts WHERE run = ?3 AND failure IS NULL)
+            """
+        func bind(_ statement: LedgerStatement) {
+            statement.bind(1, from.seconds)
+            statement.bind(2, to.seconds)
+            statement.bind(3, run)
         }
+        try execute(
+            """
+            UPDATE settlements SET finding = \(SettlementFinding.otherAmount.rawValue)
+            WHERE finding = 0 AND transaction_id IN
+                (SELECT transaction_id FROM settlements WHERE \(isGone))
+            """, bind)
+        try execute("DELETE FROM settlements WHERE \(isGone)", bind)
+    }
+
+    /// The ledger's transaction that the row of a line settles.
+    func transaction(of line: BalanceTransaction) throws(LedgerError) -> Int64? {
+        try rows(
+            "SELECT transaction_id FROM settlements WHERE created = ? AND id = ?",
+            {
+                $0.bind(1, line.created.seconds)
+                $0.bind(2, line.id)
+            }, { $0.integerOrNull(0) }
+        ).first ?? nil
+    }
+
+    /// When the newest line of an account's statement was written; nil while it has none.
+    func newest(of account: StripeAccount) throws(LedgerError) -> Instant? {
+        try rows(
+            "SELECT created FROM settlements WHERE account = ? ORDER BY created DESC LIMIT 1",
+            { $0.bind(1, orNull: account.rawValue) }, { Instant(seconds: $0.integer(0)) }
+        ).first
+    }
+
+    /// What stored rows settle of a transaction of the ledger.
+    ///
+    /// - Parameter before: only rows of before this.
+    /// - Returns: their sum, and whether it is a break that it is another than the ledger's.
+    func settledAmount(
+        of transaction: Int64, before: Instant = Instant(seconds: .max)
+    ) throws(LedgerError) -> (sum: MinorUnits, isBreak: Bool) {
+        try rows(
+            """
+            SELECT coalesce(sum(amount), 0),
+                coalesce(max(finding = \(SettlementFinding.otherAmount.rawValue)), 0)
+            FROM settlements WHERE transaction_id = ? AND created < ?
+            """,
+            {
+                $0.bind(1, transaction)
+                $0.bind(2, before.seconds)
+            }, { (MinorUnits($0.integer(0)), $0.integer(1) != 0) }
+        ).first ?? (.zero, false)
     }
 
     /// Which of the ledger's transactions in this range are settled.
@@ -187,21 +285,19 @@ extension StatementStore {
         ).isEmpty
     }
 
-    /// What was read in a period and what a run booked of it, by currency.
+    /// What was read in a period and what a run booked of it, by account and currency.
     func sums(
         run: Int64, from: Instant, to: Instant
     ) throws(LedgerError) -> [CurrencySummary] {
         try rows(
             """
-            SELECT currency, count(*), sum(open = 0), sum(amount), sum(fee), sum(net),
+            SELECT account, currency, count(*), sum(open = 0), sum(amount), sum(fee), sum(net),
                 sum(booked_by IS ?3 AND \(Self.isBooked)),
-                -- What stands alone was booked whole, and so was what takes a payment back; of the
-                -- others, their fee.
+                -- What was not booked whole, of that the fee.
                 sum(CASE WHEN booked_by IS ?3 AND \(Self.isBooked)
-                    THEN iif(fee_state = 0 OR transaction_id NOT NULL
-                        AND type IN ('payment_failure_refund', 'payment_reversal'), -net, fee)
-                    ELSE 0 END)
-            FROM settlements WHERE created >= ?1 AND created < ?2 GROUP BY currency
+                    THEN iif(booked_whole, -net, fee) ELSE 0 END),
+                sum(abs(net)), sum(iif(open = 0, abs(net), 0))
+            FROM settlements WHERE created >= ?1 AND created < ?2 GROUP BY account, currency
             """,
             {
                 $0.bind(1, from.seconds)
@@ -210,9 +306,11 @@ extension StatementStore {
             }
         ) { row in
             CurrencySummary(
-                currency: try Self.currency(row.text(0)), transactions: row.integer(1),
-                matched: row.integer(2), gross: row.integer(3), fees: row.integer(4),
-                net: row.integer(5), booked: row.integer(6), bookedAmount: row.integer(7))
+                account: StripeAccount(row.text(0)), currency: try Self.currency(row.text(1)),
+                transactions: row.integer(2), matched: row.integer(3),
+                turnover: row.integer(9), matchedTurnover: row.integer(10),
+                gross: row.integer(4), fees: row.integer(5), net: row.integer(6),
+                booked: row.integer(7), bookedAmount: row.integer(8))
         }
     }
 
@@ -233,6 +331,9 @@ extension StatementStore {
         row.bind(13, settlement.finding.rawValue)
         row.bind(14, settlement.feeState.rawValue)
         row.bind(15, orNull: settlement.bookedBy)
+        row.bind(16, settlement.account.rawValue)
+        row.bind(17, orNull: statement.payment)
+        row.bind(18, settlement.isBookedWhole ? 1 : 0)
     }
 
     static func settlement(_ row: LedgerStatement) throws -> Settlement {
@@ -244,10 +345,12 @@ extension StatementStore {
             reportingCategory: row.textOrNull(4), amount: MinorUnits(row.integer(6)),
             fee: MinorUnits(row.integer(7)), net: MinorUnits(row.integer(8)),
             currency: try currency(row.text(5)), created: Instant(seconds: row.integer(0)),
-            availableOn: Instant(seconds: row.integer(9)), isConverted: row.integer(10) != 0)
+            availableOn: Instant(seconds: row.integer(9)), isConverted: row.integer(10) != 0,
+            payment: row.textOrNull(16))
         return Settlement(
-            statement: statement, transaction: row.integerOrNull(11), finding: finding,
-            feeState: feeState, bookedBy: row.integerOrNull(14))
+            statement: statement, account: StripeAccount(row.text(15)),
+            transaction: row.integerOrNull(11), finding: finding, feeState: feeState,
+            bookedBy: row.integerOrNull(14), isBookedWhole: row.integer(17) != 0)
     }
 
     static func currency(_ code: String) throws -> Currency {

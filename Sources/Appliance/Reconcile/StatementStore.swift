@@ -1,7 +1,7 @@
 internal import GRDB
 
-/// What reconciliation keeps: its runs, Stripe's statement as last read, and the breaks (migration
-/// 0002). Blocking: call it off the cooperative pool.
+/// What reconciliation keeps: its runs, Stripe's statement as last read, and the breaks (migrations
+/// 0002 and 0004). Blocking: call it off the cooperative pool.
 ///
 /// It writes through the ledger's own connection, so that the two wait for each other instead of
 /// refusing each other. A transaction here is a page of the statement at most, a millisecond or
@@ -19,6 +19,7 @@ final class StatementStore: Sendable {
             try queue.write { database in
                 try database.execute(sql: "CREATE TABLE schema_version (version INTEGER)")
                 try database.execute(sql: LedgerSchema.migration2)
+                try database.execute(sql: LedgerSchema.migration4)
             }
         } catch {
             throw LedgerError(error, path: "a temporary file")
@@ -74,8 +75,8 @@ final class StatementStore: Sendable {
 
 extension StatementStore {
     private static let runColumns = """
-        id, cause, state, period_from, period_to, started_at, finished_at, livemode, cursor,
-        pages, transactions, failure
+        id, cause, state, period_from, period_to, started_at, finished_at, livemode, pages,
+        transactions, failure, swept_to
         """
 
     /// Notes a new run.
@@ -129,16 +130,28 @@ extension StatementStore {
 
     /// The run that ended well and reaches furthest without a gap before it, and the last that was
     /// begun.
-    func lastRuns() throws(LedgerError) -> (finished: RunRecord?, begun: RunRecord?) {
+    ///
+    /// - Parameter latest: what reaches or began beyond this was written by a clock that was wrong,
+    ///   and is passed over.
+    func lastRuns(
+        notAfter latest: Instant
+    ) throws(LedgerError) -> (finished: RunRecord?, begun: RunRecord?) {
         let ended = try rows(
-            "SELECT \(Self.runColumns) FROM reconciliations WHERE state = 'finished' ORDER BY id",
-            { _ in }, Self.run)
+            """
+            SELECT \(Self.runColumns) FROM reconciliations
+            WHERE state = 'finished' AND period_to <= ? ORDER BY id
+            """, { $0.bind(1, latest.seconds) }, Self.run)
         let finished = ended.reduce(nil as RunRecord?) { reached, run in
             guard let reached else { return run }
             // What somebody asked of a part of the time leaves the rest to be read.
             return run.from <= reached.to && run.to >= reached.to ? run : reached
         }
-        return (finished, try runs(before: nil, limit: 1).first)
+        let begun = try rows(
+            """
+            SELECT \(Self.runColumns) FROM reconciliations WHERE started_at <= ?
+            ORDER BY id DESC LIMIT 1
+            """, { $0.bind(1, latest.seconds) }, Self.run)
+        return (finished, begun.first)
     }
 
     func set(_ state: RunRecord.State, of run: Int64) throws(LedgerError) {
@@ -155,38 +168,125 @@ extension StatementStore {
         }
     }
 
-    /// Forgets the place in the statement: the run reads it from the newest on again. What it has
-    /// read until then counts as read by an earlier one, so that what is gone now is noticed.
-    func rewind(_ run: RunRecord) throws(LedgerError) {
+    /// How many runs and sweeps reach beyond `latest`: no clock that is right wrote them.
+    func countBeyond(_ latest: Instant) throws(LedgerError) -> Int64 {
+        try rows(
+            """
+            SELECT (SELECT count(*) FROM reconciliations WHERE period_to > ?1 OR started_at > ?1)
+                + (SELECT count(*) FROM sweeps WHERE period_to > ?1 OR started_at > ?1)
+                + (SELECT count(*) FROM sweep_accounts WHERE swept_to > ?1)
+            """, { $0.bind(1, latest.seconds) }, { $0.integer(0) }
+        ).first ?? 0
+    }
+
+    /// Notes which Stripe accounts a run covers.
+    func cover(_ accounts: [StripeAccount], run: Int64) throws(LedgerError) {
+        try write { database in
+            let insert = try LedgerStatement(
+                database, "INSERT OR IGNORE INTO run_accounts (run, account) VALUES (?, ?)")
+            for account in accounts {
+                insert.bind(1, run)
+                insert.bind(2, account.rawValue)
+                try insert.run()
+            }
+        }
+    }
+
+    /// The Stripe accounts of a run, the key's own first.
+    func readings(of run: Int64) throws(LedgerError) -> [AccountReading] {
+        try rows(
+            """
+            SELECT account, is_read, cursor, failure FROM run_accounts WHERE run = ?
+            ORDER BY account
+            """, { $0.bind(1, run) }, Self.reading)
+    }
+
+    private static func reading(_ row: LedgerStatement) -> AccountReading {
+        AccountReading(
+            account: StripeAccount(row.text(0)), isRead: row.integer(1) != 0,
+            cursor: row.textOrNull(2), failure: row.textOrNull(3))
+    }
+
+    /// How many accounts a run covers, and those of them that cannot be read, at most a hundred.
+    func accounts(
+        of run: Int64
+    ) throws(LedgerError) -> (count: Int64, unread: [AccountReading]) {
+        let count = try rows(
+            "SELECT count(*) FROM run_accounts WHERE run = ?", { $0.bind(1, run) },
+            { $0.integer(0) }
+        ).first
+        let unread = try rows(
+            """
+            SELECT account, is_read, cursor, failure FROM run_accounts
+            WHERE run = ? AND failure NOT NULL ORDER BY account LIMIT 100
+            """, { $0.bind(1, run) }, Self.reading)
+        return (count ?? 0, unread)
+    }
+
+    /// Notes that an account's statement is read, or why it cannot be.
+    func end(
+        _ account: StripeAccount, of run: Int64, failure: String?
+    ) throws(LedgerError) {
+        try execute(
+            "UPDATE run_accounts SET is_read = 1, failure = ?3 WHERE run = ?1 AND account = ?2"
+        ) {
+            $0.bind(1, run)
+            $0.bind(2, account.rawValue)
+            $0.bind(3, orNull: failure)
+        }
+    }
+
+    /// Forgets the place in an account's statement: the run reads it from the newest on again. What
+    /// it has read until then counts as read by an earlier one, so that what is gone is noticed.
+    func rewind(_ run: RunRecord, _ account: StripeAccount) throws(LedgerError) {
         try write { database in
             let age = try LedgerStatement(
                 database,
                 """
-                UPDATE settlements SET run = 0 WHERE created >= ? AND created < ? AND run = ?
+                UPDATE settlements SET run = 0
+                WHERE created >= ? AND created < ? AND run = ? AND account = ?
                 """)
             age.bind(1, run.from.seconds)
             age.bind(2, run.to.seconds)
             age.bind(3, run.id)
+            age.bind(4, account.rawValue)
             try age.run()
             let rewind = try LedgerStatement(
                 database,
-                "UPDATE reconciliations SET cursor = NULL, pages = 0, transactions = 0 WHERE id = ?")
+                "UPDATE run_accounts SET cursor = NULL WHERE run = ? AND account = ?")
             rewind.bind(1, run.id)
+            rewind.bind(2, account.rawValue)
             try rewind.run()
+            let recount = try LedgerStatement(
+                database,
+                """
+                UPDATE reconciliations SET transactions = (SELECT count(*) FROM settlements
+                    WHERE created >= ? AND created < ? AND run = ?3) WHERE id = ?3
+                """)
+            recount.bind(1, run.from.seconds)
+            recount.bind(2, run.to.seconds)
+            recount.bind(3, run.id)
+            try recount.run()
         }
     }
 
     /// Ends a run: well, or with the reason why not.
-    func end(_ run: Int64, at now: Instant, failure: String?) throws(LedgerError) {
+    ///
+    /// - Parameter sweptTo: until when missed events have been looked for.
+    func end(
+        _ run: Int64, at now: Instant, failure: String?, sweptTo: Instant? = nil
+    ) throws(LedgerError) {
         try execute(
             """
-            UPDATE reconciliations SET state = ?2, finished_at = ?3, failure = ?4 WHERE id = ?1
+            UPDATE reconciliations SET state = ?2, finished_at = ?3, failure = ?4, swept_to = ?5
+            WHERE id = ?1
             """
         ) {
             $0.bind(1, run)
             $0.bind(2, failure == nil ? "finished" : "failed")
             $0.bind(3, now.seconds)
             $0.bind(4, orNull: failure)
+            $0.bind(5, orNull: sweptTo?.seconds)
         }
     }
 
@@ -199,96 +299,8 @@ extension StatementStore {
             from: Instant(seconds: row.integer(3)), to: Instant(seconds: row.integer(4)),
             startedAt: Instant(seconds: row.integer(5)),
             finishedAt: row.integerOrNull(6).map(Instant.init(seconds:)),
-            livemode: row.integerOrNull(7).map { $0 != 0 }, cursor: row.textOrNull(8),
-            pages: row.integer(9), transactions: row.integer(10), failure: row.textOrNull(11))
-    }
-}
-
-// MARK: - Sweeps
-
-extension StatementStore {
-    /// Ends the sweeps that a crash left unfinished. They are not taken up again: the next one
-    /// begins where they did.
-    func abandonSweeps() throws(LedgerError) {
-        try execute(
-            """
-            UPDATE sweeps SET state = 'failed', failure = 'the daemon was stopped'
-            WHERE state = 'reading'
-            """)
-    }
-
-    /// Notes a new sweep.
-    func beginSweep(from: Instant, to: Instant, at now: Instant) throws(LedgerError) -> Int64 {
-        try write { database in
-            let statement = try LedgerStatement(
-                database,
-                """
-                INSERT INTO sweeps (state, period_from, period_to, started_at)
-                VALUES ('reading', ?, ?, ?)
-                """)
-            statement.bind(1, from.seconds)
-            statement.bind(2, to.seconds)
-            statement.bind(3, now.seconds)
-            try statement.run()
-            return database.lastInsertedRowID
-        }
-    }
-
-    /// Stores how a sweep stands.
-    func update(_ sweep: SweepRecord) throws(LedgerError) {
-        try execute(
-            """
-            UPDATE sweeps SET state = ?2, finished_at = ?3, events = ?4, missed = ?5,
-                oldest_missed = ?6, failure = ?7 WHERE id = ?1
-            """
-        ) {
-            $0.bind(1, sweep.id)
-            $0.bind(2, sweep.state.rawValue)
-            $0.bind(3, orNull: sweep.finishedAt?.seconds)
-            $0.bind(4, sweep.events)
-            $0.bind(5, sweep.missed)
-            $0.bind(6, orNull: sweep.oldestMissed?.seconds)
-            $0.bind(7, orNull: sweep.failure)
-        }
-    }
-
-    /// The newest sweeps, from before `before` on.
-    func sweeps(before: Int64?, limit: Int) throws(LedgerError) -> [SweepRecord] {
-        try sweeps("id < ? ORDER BY id DESC LIMIT ?") {
-            $0.bind(1, before ?? .max)
-            $0.bind(2, Int64(limit))
-        }
-    }
-
-    func sweep(_ id: Int64) throws(LedgerError) -> SweepRecord? {
-        try sweeps("id = ?") { $0.bind(1, id) }.first
-    }
-
-    /// The last sweep that ended well.
-    func lastFinishedSweep() throws(LedgerError) -> SweepRecord? {
-        try sweeps("state = 'finished' ORDER BY period_to DESC LIMIT 1") { _ in }.first
-    }
-
-    private func sweeps(
-        _ condition: String, _ bind: (LedgerStatement) -> Void
-    ) throws(LedgerError) -> [SweepRecord] {
-        try rows(
-            """
-            SELECT id, state, period_from, period_to, started_at, finished_at, events, missed,
-                oldest_missed, failure
-            FROM sweeps WHERE \(condition)
-            """, bind
-        ) { row in
-            guard let state = SweepRecord.State(rawValue: row.text(1)) else {
-                throw LedgerError.corrupt(code: 0, detail: "sweeps \(row.integer(0))")
-            }
-            return SweepRecord(
-                id: row.integer(0), state: state, from: Instant(seconds: row.integer(2)),
-                to: Instant(seconds: row.integer(3)), startedAt: Instant(seconds: row.integer(4)),
-                finishedAt: row.integerOrNull(5).map(Instant.init(seconds:)),
-                events: row.integer(6), missed: row.integer(7),
-                oldestMissed: row.integerOrNull(8).map(Instant.init(seconds:)),
-                failure: row.textOrNull(9))
-        }
+            livemode: row.integerOrNull(7).map { $0 != 0 }, pages: row.integer(8),
+            transactions: row.integer(9), failure: row.textOrNull(10),
+            sweptTo: row.integerOrNull(11).map(Instant.init(seconds:)))
     }
 }

@@ -24,6 +24,8 @@ struct StripePatience: Sendable {
 /// Sleep and randomness are handed in.
 struct StripeClient: Sendable {
     var transport: any StripeTransport
+    /// Whose objects are read.
+    var account = StripeAccount.own
     var patience = StripePatience()
     var sleep: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
     /// Evenly from 0..<1.
@@ -31,6 +33,13 @@ struct StripeClient: Sendable {
 
     /// Objects asked for in a page, Stripe's limit.
     static let pageCount = 100
+
+    /// The same for another account.
+    func reading(_ account: StripeAccount) -> Self {
+        var client = self
+        client.account = account
+        return client
+    }
 
     /// The body of a 200.
     func get(_ path: String) async throws(StripeError) -> [UInt8] {
@@ -146,7 +155,7 @@ extension StripeClient {
     private func ask(_ path: String, _ attempt: Int) async -> Attempt {
         let answer: StripeAnswer
         do {
-            answer = try await transport.get(path)
+            answer = try await transport.get(path, of: account)
         } catch is CancellationError {
             return .failure(.cancelled)
         } catch {

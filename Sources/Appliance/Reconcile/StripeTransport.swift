@@ -13,9 +13,11 @@ struct StripeAnswer: Sendable {
 
 /// The one door to Stripe's API. It asks once; ``StripeClient`` asks again.
 protocol StripeTransport: Sendable {
-    /// - Parameter path: below the base address, with its query: `/v1/balance`.
+    /// - Parameters:
+    ///   - path: below the base address, with its query: `/v1/balance`.
+    ///   - account: whose objects are meant.
     /// - Throws: whatever kept an answer from coming.
-    func get(_ path: String) async throws -> StripeAnswer
+    func get(_ path: String, of account: StripeAccount) async throws -> StripeAnswer
 }
 
 /// Stripe's API over HTTP, or anything that speaks as it does.
@@ -29,10 +31,11 @@ struct HTTPStripeTransport: StripeTransport {
     private static let bodyByteCountMax = 32 << 20
     private static let timeoutSeconds: Int64 = 60
 
-    func get(_ path: String) async throws -> StripeAnswer {
+    func get(_ path: String, of account: StripeAccount) async throws -> StripeAnswer {
         var request = HTTPClientRequest(url: base + path)
         request.headers.add(name: "Authorization", value: "Bearer \(key)")
         request.headers.add(name: "User-Agent", value: "tillbox")
+        if let id = account.id { request.headers.add(name: "Stripe-Account", value: id) }
         let response = try await HTTPClient.shared.execute(
             request, timeout: .seconds(Self.timeoutSeconds))
         let body = try await response.body.collect(upTo: Self.bodyByteCountMax)

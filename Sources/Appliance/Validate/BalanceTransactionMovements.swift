@@ -4,24 +4,22 @@
 extension StripeEvent {
     /// - Parameter booked: `data.booked`, amount and currency that the ledger holds where Stripe
     ///   settled in another currency. Such an event books the conversion and nothing else.
-    func balanceTransaction(booked: JSONValue?) throws(ValidationRefusal) -> Movements {
+    /// - Parameter payment: `data.payment`, the charge that failed, where the source is another.
+    func balanceTransaction(
+        booked: JSONValue?, payment: String?
+    ) throws(ValidationRefusal) -> Movements {
         let object = try StripeObject(object, is: "balance_transaction")
-        _ = try object.id()
         let source = try object.reference("source")
-        let transaction: BalanceTransaction
-        do {
-            transaction = try BalanceTransaction(json: object.json)
-        } catch {
-            guard case .field(let name) = error else { throw object.refusal(.missingObject, "id") }
-            throw ValidationRefusal(
-                name == "currency" ? .badCurrency : .badAmount, "balance_transaction.\(name)")
-        }
+        var transaction = try line(object)
+        if let payment { transaction.payment = payment }
         if let booked, case .failedPayment = transaction.meaning {
-            return .some([try reversal(of: transaction, source, booked)])
+            return .some([try reversal(of: transaction, payment ?? source, booked)])
         }
         if let booked { return .some(try exchange(transaction, source, booked)) }
         guard transaction.meaning != .unknown else { throw object.refusal(.unknownStatus, "type") }
-        guard let charged = transaction.charged else { return .none(.nothingCharged) }
+        guard let charged = transaction.charged ?? transaction.formerlyCharged else {
+            return .none(.nothingCharged)
+        }
         return .some([
             own(
                 ReconciledRecord.feeKey(transaction.id), of: transaction, source,
@@ -29,10 +27,72 @@ extension StripeEvent {
         ])
     }
 
+    private func line(
+        _ object: StripeObject
+    ) throws(ValidationRefusal) -> BalanceTransaction {
+        _ = try object.id()
+        do {
+            return try BalanceTransaction(json: object.json)
+        } catch {
+            guard case .field(let name) = error else { throw object.refusal(.missingObject, "id") }
+            throw ValidationRefusal(
+                name == "currency" ? .badCurrency : .badAmount, "balance_transaction.\(name)")
+        }
+    }
+
+    /// A line whose webhook never came, with its source in full: what the webhook would have said,
+    /// so that the two book it once in either order.
+    func settlement() throws(ValidationRefusal) -> Movements {
+        let object = try StripeObject(object, is: "balance_transaction")
+        let transaction = try line(object)
+        guard let source = object["source"], let kind = source.text("object") else {
+            throw object.refusal(.missingObject, "source")
+        }
+        func told(as type: HandledType) -> StripeEvent { StripeEvent(self, of: source, type: type) }
+        switch kind {
+        case "transfer": return try told(as: .transferCreated).transfer()
+        case "transfer_reversal":
+            return .some([try reversal(source, .transferReversed, "transfer", "destination")])
+        case "application_fee": return try told(as: .applicationFeeCreated).applicationFee()
+        case "fee_refund":
+            return .some([try reversal(source, .applicationFeeRefunded, "fee", "account")])
+        case "topup":
+            let isReversal = transaction.type == BalanceTransactionType.topupReversal.rawValue
+            return try told(as: isReversal ? .topupReversed : .topupSucceeded).topup()
+        case "refund":
+            let refund = try StripeObject(source, is: "refund")
+            return .some(try told(as: .refundUpdated).refundMovements(of: refund, charge: nil))
+        default: throw object.refusal(.unknownStatus, "source")
+        }
+    }
+
+    /// A reversal that stands alone, without the list of its object's.
+    ///
+    /// - Parameters:
+    ///   - owner: the member that holds the object which is reversed, in full.
+    ///   - counterparty: the member of that one which names the other Stripe account.
+    private func reversal(
+        _ source: JSONValue, _ kind: PaymentKind, _ owner: StaticString,
+        _ counterparty: StaticString
+    ) throws(ValidationRefusal) -> PaymentEvent {
+        let listed = try StripeObject(
+            source, is: kind == .transferReversed ? "transfer_reversal" : "fee_refund")
+        var event = movement(
+            kind, of: try listed.id(), amount: try listed.amount("amount"),
+            currency: try listed.currency())
+        event.balanceTransaction = try listed.reference("balance_transaction")
+        event.related = try listed.reference(owner)
+        event.counterparty = source[owner]?.text(counterparty)
+        guard event.counterparty != nil || kind != .transferReversed else {
+            throw listed.refusal(.badID, owner)
+        }
+        return event
+    }
+
     /// A payment that the ledger holds has failed all the same: what Stripe took back is booked as
     /// where the event of the failure had told it, so that the two book it once.
     private func reversal(
-        of transaction: BalanceTransaction, _ source: String?, _ booked: JSONValue
+        of transaction: BalanceTransaction, _ payment: String?, _ booked: JSONValue
     ) throws(ValidationRefusal) -> PaymentEvent {
         guard let held = booked["amount"]?.int64, transaction.amount < .zero,
             -transaction.amount <= MinorUnits(held)
@@ -40,7 +100,9 @@ extension StripeEvent {
         guard booked.text("currency").flatMap(Currency.init) == transaction.currency else {
             throw ValidationRefusal(.badCurrency, "booked.currency")
         }
-        guard let source else { throw ValidationRefusal(.badID, "balance_transaction.source") }
+        guard let source = payment else {
+            throw ValidationRefusal(.badID, "balance_transaction.source")
+        }
         var event = movement(
             .paymentReversed, of: source, keyID: ReconciledRecord.reversalID(of: transaction),
             amount: -transaction.amount, currency: transaction.currency)
@@ -84,5 +146,14 @@ extension StripeEvent {
         event.balanceTransaction = transaction.id
         event.related = source
         return event
+    }
+}
+
+extension BalanceTransaction {
+    /// What a record of version 0.1 books of a line that webhooks tell of since: the log keeps such
+    /// records, and a replay books them again.
+    fileprivate var formerlyCharged: (taken: MinorUnits, against: CounterAccount)? {
+        guard case .told(_, _, let fee) = meaning, fee == .zero, net != .zero else { return nil }
+        return BalanceTransactionType(rawValue: type)?.counterAccount.map { (-net, $0) }
     }
 }

@@ -35,6 +35,7 @@ struct StripeEvent {
         case topupSucceeded = "topup.succeeded"
         case topupReversed = "topup.reversed"
         case balanceTransaction = "tillbox.balance_transaction"
+        case settlement = "tillbox.settlement"
         case released = "tillbox.released"
     }
 
@@ -56,6 +57,22 @@ struct StripeEvent {
     let object: JSONValue
     /// `data.booked`, which only events of our own making have.
     private let booked: JSONValue?
+    /// `data.payment`, which such events have where the object does not name it.
+    private let payment: String?
+
+    /// The same event as if it told of another object.
+    init(_ event: StripeEvent, of object: JSONValue, type: HandledType) {
+        id = event.id
+        self.type = type
+        created = event.created
+        livemode = event.livemode
+        apiVersion = event.apiVersion
+        account = event.account
+        merchant = event.merchant
+        self.object = object
+        booked = nil
+        payment = nil
+    }
 
     init(
         _ root: JSONValue, id: EventID, type: HandledType, defaultMerchant: MerchantID
@@ -76,6 +93,7 @@ struct StripeEvent {
         self.object = object
         apiVersion = root["api_version"]?.string
         booked = root["data"]?.present("booked")
+        payment = root["data"]?.text("payment")
         account = try Self.account(of: root)
         merchant = account.map(MerchantID.init) ?? defaultMerchant
     }
@@ -120,7 +138,8 @@ struct StripeEvent {
         case .applicationFeeCreated: try applicationFee()
         case .applicationFeeRefunded: try applicationFeeRefunds()
         case .topupSucceeded, .topupReversed: try topup()
-        case .balanceTransaction: try balanceTransaction(booked: booked)
+        case .balanceTransaction: try balanceTransaction(booked: booked, payment: payment)
+        case .settlement: try settlement()
         case .released: try release()
         }
     }

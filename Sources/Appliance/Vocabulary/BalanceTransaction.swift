@@ -19,6 +19,8 @@ struct BalanceTransaction: Hashable, Sendable {
     var availableOn: Instant
     /// Whether the money was paid in another currency and converted.
     var isConverted: Bool
+    /// The charge that a refund or a failed payment belongs to, where the source is expanded.
+    var payment: String?
 }
 
 extension BalanceTransaction {
@@ -35,6 +37,7 @@ extension BalanceTransaction {
         created = Instant(seconds: try json.requiredInt64("created"))
         availableOn = Instant(seconds: try json.optionalInt64("available_on") ?? created.seconds)
         isConverted = json["exchange_rate"].map { !$0.isNull } ?? false
+        payment = Self.payment(json)
         // The smallest Int64 has no opposite, which booking the other side needs.
         for (key, value) in [("amount", amount), ("fee", fee), ("net", net)]
         where value.rawValue == .min {
@@ -49,14 +52,24 @@ extension BalanceTransaction {
         return id
     }
 
+    private static func payment(_ json: JSONValue) -> String? {
+        guard let charge = json["source"]?["charge"], !charge.isNull else { return nil }
+        let id = (charge["id"] ?? charge).string
+        return id?.isEmpty == false ? id : nil
+    }
+
     /// What a balance transaction is to the ledger.
     enum Meaning: Hashable, Sendable {
         /// A movement that a webhook tells of, by its key (contracts §3). `processor` is how it
         /// changes `processor:stripe`; `fee` comes on top, as a movement of its own.
         case movement(key: String, processor: MinorUnits, fee: MinorUnits)
-        /// A payment failed: it takes back what an earlier balance transaction of the same source
-        /// gave. As a rule it was only announced, and the ledger knows neither.
-        case failedPayment(key: String, fee: MinorUnits)
+        /// The same, and its source says all that the webhook would: where none came, the run
+        /// books it under the same key.
+        case told(key: String, processor: MinorUnits, fee: MinorUnits)
+        /// A payment failed: it takes back what an earlier balance transaction of the same payment
+        /// gave. As a rule it was only announced, and the ledger knows neither. The key is the
+        /// payment's; nil where only Stripe can say which it was.
+        case failedPayment(key: String?, fee: MinorUnits)
         /// Stripe moved the money by itself, and reconciliation books all of it.
         case own(CounterAccount)
         /// Not a type that Tillbox can book; a person has to look.
@@ -72,14 +85,27 @@ extension BalanceTransaction {
             // Stripe gives a refund back that the customer's bank would not take.
             return movement(amount > .zero ? "refund_failed" : "refund")
         case .paymentFailureRefund, .paymentReversal:
-            return source.isEmpty ? .unknown : .failedPayment(key: "charge:\(source)", fee: fee)
-        case .payout, .payoutCancel, .payoutFailure:
-            return movement(amount > .zero ? "payout_failed" : "payout")
+            return source.isEmpty ? .unknown : .failedPayment(key: failedPayment, fee: fee)
+        case .payout: return movement("payout")
+        case .payoutCancel, .payoutFailure: return movement("payout_failed")
         case .adjustment where isDispute:
             // The event of a dispute names its balance transactions, fees and all.
             return .movement(key: "dispute:\(id)", processor: net, fee: .zero)
         case .adjustment where source.hasPrefix("re_") || source.hasPrefix("pyr_"):
             return movement("refund_failed")
+        case .transfer where source.isEmpty, .topup where source.isEmpty,
+            .topupReversal where source.isEmpty, .applicationFee where source.isEmpty,
+            .applicationFeeRefund where source.isEmpty, .transferRefund where source.isEmpty:
+            return type.counterAccount.map(Meaning.own) ?? .unknown
+        case .transfer: return told("transfer")
+        case .transferRefund: return told("transfer_reversed")
+        case .transferCancel, .transferFailure:
+            // Only transfers to a bank can fail, and those are the payouts of before 2017-04-06.
+            return movement("payout_failed")
+        case .applicationFee: return told("application_fee")
+        case .applicationFeeRefund: return told("application_fee_refunded")
+        case .topup: return told("topup")
+        case .topupReversal: return told("topup_reversed")
         default: return type.counterAccount.map(Meaning.own) ?? .unknown
         }
     }
@@ -87,6 +113,31 @@ extension BalanceTransaction {
     private func movement(_ prefix: String) -> Meaning {
         guard !source.isEmpty else { return .unknown }
         return .movement(key: "\(prefix):\(source)", processor: amount, fee: fee)
+    }
+
+    private func told(_ prefix: String) -> Meaning {
+        .told(key: "\(prefix):\(source)", processor: amount, fee: fee)
+    }
+
+    /// The key of the payment that a failure takes back. A refund that Stripe made of it stands
+    /// between the two in some statements.
+    private var failedPayment: String? {
+        if let payment { return "charge:\(payment)" }
+        return source.hasPrefix("pyr_") || source.hasPrefix("re_") ? nil : "charge:\(source)"
+    }
+
+    /// Other keys under which the ledger may hold what this line settles: as an earlier version
+    /// booked it, or as an older version of Stripe's API told it.
+    var otherKeys: [String] {
+        switch BalanceTransactionType(rawValue: type) {
+        case .payout where amount > .zero: ["payout_failed:\(source)"]
+        case .transfer: ["payout:\(source)", ReconciledRecord.feeKey(id)]
+        case .transferRefund, .applicationFee, .applicationFeeRefund, .topup, .topupReversal:
+            [ReconciledRecord.feeKey(id)]
+        case .paymentFailureRefund, .paymentReversal:
+            [ReconciledRecord.formerReversalKey(id), "refund:\(source)"]
+        default: []
+        }
     }
 
     /// Before disputes had ids of their own in statements, their source was the charge.
@@ -102,7 +153,7 @@ extension BalanceTransaction {
     /// where there is nothing.
     var charged: (taken: MinorUnits, against: CounterAccount)? {
         switch meaning {
-        case .movement(_, _, let fee), .failedPayment(_, let fee):
+        case .movement(_, _, let fee), .told(_, _, let fee), .failedPayment(_, let fee):
             fee == .zero ? nil : (fee, .fees)
         case .own(let account): net == .zero ? nil : (-net, account)
         case .unknown: nil

@@ -104,6 +104,14 @@ enum ReconciledRecord {
         EventID("evt_tillbox_fx_\(balanceTransaction)")
     }
 
+    /// The type of the event that books a line's source as its webhook would have.
+    static let settlementType = "tillbox.settlement"
+
+    /// The id of that event.
+    static func moveEventID(of balanceTransaction: String) -> EventID {
+        EventID("evt_tillbox_move_\(balanceTransaction)")
+    }
+
     /// The type of the event which says that a told refund moved nothing: the statement has passed
     /// its time and does not show it.
     static let releasedType = "tillbox.released"
@@ -131,8 +139,20 @@ enum ReconciledRecord {
     }
 
     static func reversalID(of statement: BalanceTransaction) -> String {
-        statement.type == BalanceTransactionType.paymentFailureRefund.rawValue
-            ? statement.source : statement.id
+        guard statement.type == BalanceTransactionType.paymentFailureRefund.rawValue,
+            case .failedPayment(let payment?, _) = statement.meaning
+        else { return statement.id }
+        return String(payment.dropFirst("charge:".count))
+    }
+
+    /// The movement that the event of a failure tells, from the payment's own key, `charge:…`.
+    static func reversalKey(ofPayment key: String) -> String {
+        "charge_reversed:" + key.dropFirst("charge:".count)
+    }
+
+    /// The movement that version 0.1 made of it: a refund that nobody asked for.
+    static func formerReversalKey(_ balanceTransaction: String) -> String {
+        "refund:\(balanceTransaction)"
     }
 
     /// The movement that a balance transaction's fee, or its whole net, is booked as.

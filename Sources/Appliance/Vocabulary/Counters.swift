@@ -12,6 +12,7 @@ final class Counters: Sendable {
         case scored, rescored, repeated, notScored, approved, flagged, blocked, reviewsOpened
         case booked, alreadyBooked, postingsRefused
         case eventsBackfilled, eventsNearExpiry, reconciliationBreaks
+        case chargesFetched, clockJumps
 
         /// The case's name in snake case.
         var label: String {

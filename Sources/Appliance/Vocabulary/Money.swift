@@ -12,6 +12,11 @@ struct MinorUnits: Hashable, Comparable, Sendable {
     static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 
     static prefix func - (value: Self) -> Self { MinorUnits(-value.rawValue) }
+
+    /// The sum; it wraps around, since what is added has been checked or is only compared.
+    static func &+ (left: Self, right: Self) -> Self {
+        MinorUnits(left.rawValue &+ right.rawValue)
+    }
 }
 
 /// A currency by its lower-case ISO 4217 code, as Stripe writes it (`usd`).

@@ -64,7 +64,9 @@ struct FailedPaymentTests {
                 of: report.run, after: .start, limit: 100
             ).findings
             #expect(
-                Set(findings.map(\.found.subject)) == ["charge_reversed:ch_1", "charge_reversed:txn_part"])
+                Set(findings.map(\.found.subject)) == [
+                    "charge_reversed:ch_1", "charge_reversed:txn_part",
+                ])
             let head = try fixture.ledger.posted(after: TransactionID(0), limit: 100).count
             #expect(try await fixture.reconcile().isClean)
             #expect(try fixture.ledger.posted(after: TransactionID(0), limit: 100).count == head)

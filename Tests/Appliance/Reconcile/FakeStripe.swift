@@ -19,10 +19,21 @@ final class FakeStripe: StripeTransport, Sendable {
         var availableOn: Int64?
         var exchangeRate: Double?
         var payout: String?
+        /// Whose statement it stands in; empty for the key's own account.
+        var account = ""
+        /// What the source is in full, where it is asked for.
+        var sourceObject: String?
 
         var net: Int64 { amount - fee }
 
-        var json: String {
+        var json: String { json(expanded: false) }
+
+        func json(expanded: Bool) -> String {
+            let id = source.map { "\"\($0)\"" } ?? "null"
+            return text(source: expanded ? sourceObject ?? id : id)
+        }
+
+        private func text(source: String) -> String {
             """
             {
                   "id": "\(id)", "object": "balance_transaction", "amount": \(amount),
@@ -31,7 +42,7 @@ final class FakeStripe: StripeTransport, Sendable {
                   "exchange_rate": \(exchangeRate.map { "\($0)" } ?? "null"), "fee": \(fee),
                   "fee_details": [], "net": \(net),
                   "reporting_category": \(category.map { "\"\($0)\"" } ?? "null"),
-                  "source": \(source.map { "\"\($0)\"" } ?? "null"), "status": "pending",
+                  "source": \(source), "status": "pending",
                   "type": "\(type)"
                 }
             """
@@ -44,6 +55,7 @@ final class FakeStripe: StripeTransport, Sendable {
         var currency = "usd"
         var created: Int64
         var automatic = true
+        var account = ""
     }
 
     struct Event: Sendable {
@@ -51,6 +63,7 @@ final class FakeStripe: StripeTransport, Sendable {
         var type: String
         var created: Int64
         var object: String
+        var account = ""
 
         var json: String {
             """
@@ -65,6 +78,10 @@ final class FakeStripe: StripeTransport, Sendable {
         var lines: [Line] = []
         var payouts: [Payout] = []
         var events: [Event] = []
+        /// Objects that are asked for alone, by their path; and whose they are.
+        var objects: [String: String] = [:]
+        /// Refunds of a charge, for `/v1/refunds?charge=`.
+        var refunds: [String: [String]] = [:]
         /// Paths asked for, decoded, in order.
         var asked: [String] = []
     }
@@ -79,15 +96,21 @@ final class FakeStripe: StripeTransport, Sendable {
     /// Paths asked for, with their query, decoded.
     var asked: [String] { state.withLock { $0.asked } }
 
-    func get(_ path: String) async throws -> StripeAnswer {
+    func get(_ path: String, of account: StripeAccount) async throws -> StripeAnswer {
         let plain = path.removingPercentEncoding ?? path
         let number = state.withLock { state in
-            state.asked.append(plain)
+            state.asked.append(account.id.map { "\($0) \(plain)" } ?? plain)
             return state.asked.count
         }
         let script = script.withLock { $0 }
         if let answer = try await script(number, plain) { return answer }
-        return state.withLock { Self.answer(plain, $0) }
+        return state.withLock { state in
+            var own = state
+            own.lines.removeAll { $0.account != account.rawValue }
+            own.payouts.removeAll { $0.account != account.rawValue }
+            own.events.removeAll { $0.account != account.rawValue }
+            return Self.answer(plain, own)
+        }
     }
 
     private static func answer(_ path: String, _ state: State) -> StripeAnswer {
@@ -106,13 +129,22 @@ final class FakeStripe: StripeTransport, Sendable {
             }
             return list(lines.map { ($0.id, $0.created, $0.json) }, query)
         case "/v1/payouts": return list(state.payouts.map { ($0.id, $0.created, json($0)) }, query)
-        case "/v1/events": return list(state.events.map { ($0.id, $0.created, $0.json) }, query)
+        case "/v1/events":
+            let types = parts.count > 1
+                ? parts[1].split(separator: "&").filter { $0.hasPrefix("types[]=") }
+                    .map { String($0.dropFirst("types[]=".count)) } : []
+            let events = state.events.filter { types.isEmpty || types.contains($0.type) }
+            return list(events.map { ($0.id, $0.created, $0.json) }, query)
+        case "/v1/refunds":
+            let ids = state.refunds[query["charge"] ?? ""] ?? []
+            return list(ids.map { ($0, 0, #"{"id": "\#($0)", "object": "refund"}"#) }, query)
         default:
+            if let object = state.objects[parts[0]] { return ok(object) }
             let id = parts[0].split(separator: "/").last.map(String.init)
             guard let line = state.lines.first(where: { $0.id == id }) else {
                 return refused(404, "resource_missing")
             }
-            return ok(line.json)
+            return ok(line.json(expanded: query["expand[]"] != nil))
         }
     }
 
@@ -217,7 +249,8 @@ extension FakeStripe {
             """
             {"id": "re_\(id)", "object": "refund", "amount": \(amount), "status": "\(status)",
              "currency": "\(currency)", "charge": "ch_\(charge)",
-             "balance_transaction": "txn_r\(id)"}
+             "balance_transaction": "txn_r\(id)",
+             "failure_balance_transaction": \(status == "failed" ? "\"txn_f\(id)\"" : "null")}
             """
         }
         if let failedAt {

@@ -19,7 +19,8 @@ struct MeaningTests {
         switch meaning {
         case .movement(let key, let processor, let fee):
             "\(key) \(processor.rawValue) fee \(fee.rawValue)"
-        case .failedPayment(let key, let fee): "failed \(key) fee \(fee.rawValue)"
+        case .told(let key, let processor, _): "told \(key) \(processor.rawValue)"
+        case .failedPayment(let key, let fee): "failed \(key ?? "?") fee \(fee.rawValue)"
         case .own(let account): "own \(account.rawValue)"
         case .unknown: "unknown"
         }
@@ -50,9 +51,19 @@ struct MeaningTests {
             ),
             (line("adjustment", source: ""), "own adjustments"),
             (line("stripe_fee", source: ""), "own fees"), (line("tax_fee"), "own fees"),
-            (line("reserve_transaction"), "own reserves"), (line("topup"), "own bank"),
-            (line("transfer"), "own transfers"),
-            (line("application_fee"), "own application_fees"),
+            (line("reserve_transaction"), "own reserves"), (line("topup", source: ""), "own bank"),
+            (line("topup", amount: 100, source: "tu_1"), "told topup:tu_1 100"),
+            (line("topup_reversal", source: "tu_1"), "told topup_reversed:tu_1 -100"),
+            (line("transfer", source: ""), "own transfers"),
+            (line("transfer", source: "tr_1"), "told transfer:tr_1 -100"),
+            (line("transfer_refund", amount: 100, source: "trr_1"), "told transfer_reversed:trr_1 100"),
+            (line("transfer_failure", amount: 100, source: "tr_1"), "payout_failed:tr_1 100 fee 0"),
+            (line("application_fee", source: ""), "own application_fees"),
+            (line("application_fee", amount: 90, source: "fee_1"), "told application_fee:fee_1 90"),
+            (line("application_fee_refund", source: "fr_1"), "told application_fee_refunded:fr_1 -100"),
+            (line("payout", amount: 100, source: "po_2"), "payout:po_2 100 fee 0"),
+            (line("payout_failure", source: "po_2"), "payout_failed:po_2 -100 fee 0"),
+            (line("payment_failure_refund", source: "pyr_1"), "failed ? fee 0"),
             (line("issuing_transaction"), "unknown"), (line("never_heard_of"), "unknown"),
             (line("charge", source: ""), "unknown"),
         ])

@@ -90,12 +90,17 @@ final class ReconcileFixture: Sendable {
     /// them. Call it while the stages run.
     func deliver(lost: Set<String> = []) async throws {
         for event in stripe.state.withLock({ $0.events }) where !lost.contains(event.id) {
-            try await admit(Array(event.json.utf8), event.id, event.type, event.created)
+            // A delivery says whose event it is; Stripe's list does not.
+            let account = event.account.isEmpty ? "" : "\"account\": \"\(event.account)\", "
+            let text = "{" + account + event.json.dropFirst()
+            try await admit(Array(text.utf8), event.id, event.type, event.created)
         }
         try await drained()
     }
 
     /// Admits an event as the gate does.
+    ///
+    /// - Parameter body: of an event of a connected account with its `account`.
     func admit(_ body: [UInt8], _ id: String, _ type: String, _ created: Int64) async throws {
         let identity = EventIdentity(id: EventID(id), type: type, created: String(created))
         _ = try await admission.admit(
@@ -178,10 +183,15 @@ final class ReconcileFixture: Sendable {
         let from = Instant(seconds: from)
         let id = try store.beginSweep(from: from, to: now, at: now)
         let sweep = EventSweep(
-            client: client, admission: admission, accepts: { !$0 }, limits: SweepLimits(),
+            client: client, store: store, admission: admission, accepts: { !$0 }, limits: SweepLimits(),
             clock: clock, counters: counters, logger: logger)
-        return try await sweep.perform(
-            SweepRecord(id: id, state: .reading, from: from, to: now, startedAt: now))
+        let lookup = try LedgerLookup(path: data.ledger)
+        var swept = try await sweep.perform(
+            SweepRecord(id: id, state: .reading, from: from, to: now, startedAt: now),
+            connected: try lookup.connectedAccounts())
+        swept.state = .finished
+        try store.update(swept)
+        return swept
     }
 
     /// Everything a run found, as `kind subject`, without what it booked itself.
@@ -190,19 +200,22 @@ final class ReconcileFixture: Sendable {
             .map { "\($0.found.kind.rawValue) \($0.found.subject)" }.sorted()
     }
 
-    /// `processor:stripe` by currency, without those that stand at zero.
-    func processor() throws -> [String: Int64] {
+    /// The processor's balance of a Stripe account by currency, without those that stand at zero.
+    func processor(of account: String = "") throws -> [String: Int64] {
+        let name = "processor:stripe" + (account.isEmpty ? "" : ":\(account)") + " "
         var held: [String: Int64] = [:]
-        for (key, amount) in try ledger.standing() where key.hasPrefix("processor:stripe ") {
-            held[String(key.dropFirst("processor:stripe ".count))] = amount
+        for (key, amount) in try ledger.standing() where key.hasPrefix(name) {
+            held[String(key.dropFirst(name.count))] = amount
         }
         return held
     }
 
-    /// Stripe's balance by currency, without zeros.
-    func atStripe() -> [String: Int64] {
+    /// Stripe's balance of an account by currency, without zeros.
+    func atStripe(of account: String = "") -> [String: Int64] {
         var sums: [String: Int64] = [:]
-        for line in stripe.state.withLock({ $0.lines }) { sums[line.currency, default: 0] += line.net }
+        for line in stripe.state.withLock({ $0.lines }) where line.account == account {
+            sums[line.currency, default: 0] += line.net
+        }
         return sums.filter { $0.value != 0 }
     }
 }

@@ -302,4 +302,85 @@ struct ReconcilerScheduleTests {
             #expect(fixture.counters[.eventsNearExpiry] == 2)
         }
     }
+
+    @Test("a clock that was 40 days ahead once silences neither sweep nor run, and is warned of")
+    func clockWasAhead() async throws {
+        let now = ReconcileFixture.now
+        let fixture = try ReconcileFixture(clock: HandClock(now + 40 * day))
+        try ran(fixture, at: now - day)
+        let ahead = Night(fixture, sweepSeconds: 3600)
+        try await ahead.running { try await ahead.settled() }
+        // Run and sweep were done, by that clock.
+        #expect(try fixture.store.runs(before: nil, limit: 1).map(\.to.seconds) == [now + 40 * day])
+        #expect(try fixture.store.sweeps(before: nil, limit: 1).map(\.state) == [.finished])
+
+        // It is set right, and what was missed meanwhile is looked for at once.
+        fixture.clock.set(now)
+        fixture.stripe.charge("x", 5_000, fee: 175, at: now - 2 * day)
+        let right = Night(fixture, sweepSeconds: 3600)
+        try await right.running {
+            try await right.settled()
+            #expect(right.heard.has("the clock was ahead once"))
+            #expect(fixture.counters[.clockJumps] == 1)
+            let sweep = try #require(try fixture.store.sweeps(before: nil, limit: 1).first)
+            #expect(sweep.missed == 1 && sweep.to.seconds == now - 299)
+            // Nothing of an earlier sweep is known, so that it goes back as far as Stripe does.
+            #expect(sweep.from.seconds == now - 30 * day)
+            let run = try #require(try right.runs.first)
+            #expect(run.to.seconds == now && run.from.seconds == now - 4 * day)
+            #expect(run.sweptTo?.seconds == now - 299)
+            // Both go on: the next hour, the next night.
+            _ = try await right.look(at: now + 3600)
+            #expect(try fixture.store.sweeps(before: nil, limit: 10).count == 3)
+            _ = try await right.look(at: tonight + day)
+            #expect(try right.runs.first?.to.seconds == tonight + day)
+            #expect(fixture.counters[.clockJumps] == 1)
+            let asked = try right.reconciler.request(from: nil, to: nil, dryRun: false)
+            try await eventually("a run that is asked for is over") {
+                try right.reconciler.report(asked)?.run.state == .finished
+            }
+        }
+    }
+
+    @Test("a clock that was set back 40 days goes on from there, and from the truth once it is right")
+    func clockWasBehind() async throws {
+        let now = ReconcileFixture.now
+        let fixture = try ReconcileFixture(clock: HandClock(now))
+        let before = Night(fixture, sweepSeconds: 3600)
+        try await before.running { try await before.settled() }
+        fixture.clock.set(now - 40 * day)
+        let behind = Night(fixture, sweepSeconds: 3600)
+        try await behind.running {
+            try await behind.settled()
+            let sweep = try #require(try fixture.store.sweeps(before: nil, limit: 1).first)
+            #expect(sweep.to.seconds == now - 40 * day - 299)
+            #expect(try behind.runs.first?.to.seconds == now - 40 * day)
+        }
+        fixture.clock.set(now + 7200)
+        let right = Night(fixture, sweepSeconds: 3600)
+        try await right.running {
+            try await right.settled()
+            let sweep = try #require(try fixture.store.sweeps(before: nil, limit: 1).first)
+            #expect(sweep.from.seconds == now - 299 - 3600)
+            #expect(sweep.to.seconds == now + 7200 - 299)
+        }
+    }
+
+    @Test("a failure from the future is tried again now")
+    func failedAhead() async throws {
+        let now = ReconcileFixture.now
+        let fixture = try ReconcileFixture(clock: HandClock(now + 40 * day))
+        fixture.stripe.script.withLock { $0 = { _, _ in FakeStripe.refused(401, "unauthorised") } }
+        let ahead = Night(fixture, sweepSeconds: 3600)
+        try await ahead.running { try await ahead.settled() }
+        fixture.stripe.script.withLock { $0 = { _, _ in nil } }
+        fixture.clock.set(now)
+        let right = Night(fixture, sweepSeconds: 3600)
+        try await right.running {
+            try await right.settled()
+            #expect(try right.runs.map(\.state) == [.finished, .failed])
+            let sweeps = try fixture.store.sweeps(before: nil, limit: 10)
+            #expect(sweeps.map(\.state) == [.finished, .failed])
+        }
+    }
 }

@@ -21,13 +21,13 @@ final class TwinWorld: Sendable {
     private struct Port: StripeTransport {
         let twin: Twin
 
-        func get(_ path: String) async throws -> StripeAnswer {
+        func get(_ path: String, of account: StripeAccount) async throws -> StripeAnswer {
             let parts = path.split(separator: "?", maxSplits: 1)
             let answer = twin.handle(
                 APIRequest(
                     method: .get, path: String(parts[0]),
                     fields: parts.count > 1 ? FormCoding.decode(parts[1]) : [],
-                    apiKey: "sk_test_tillbox"))
+                    apiKey: "sk_test_tillbox", account: account.id))
             return StripeAnswer(
                 status: answer.status, retryAfter: answer.retryAfterSeconds.map(String.init),
                 body: answer.body)

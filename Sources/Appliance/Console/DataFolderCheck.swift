@@ -1,0 +1,29 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+
+/// A command that means one data folder says which in each request, and the daemon of another one
+/// refuses: two daemons may have had the same port one after the other.
+enum DataFolderCheck {
+    static let headerName = "Tillbox-Data-Folder"
+
+    /// A folder in a form that a header can hold.
+    ///
+    /// - Parameter path: its one absolute path, however it was spelt.
+    static func word(for path: String) -> String {
+        path.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed) ?? path
+    }
+
+    /// - Parameter dataPath: the data folder of this daemon, its one absolute path.
+    /// - Throws: a problem that names both folders.
+    static func check(_ request: Request, dataPath: String) throws(Problem) {
+        guard let name = HTTPField.Name(headerName), let asked = request.headers[name],
+            asked != word(for: dataPath)
+        else { return }
+        throw Problem(
+            .conflict,
+            "the daemon that answers holds \(dataPath), not "
+                + "\(asked.removingPercentEncoding ?? asked); set admin.port (TILLBOX_ADMIN_PORT) "
+                + "as the daemon of that folder has it, or name its folder with --data")
+    }
+}
