@@ -85,7 +85,12 @@ extension TwinState {
             payment, amount: reversal.amount, for: books[0].id(ref))
         books[seller].request = nil
         books[0].reversals[ref].destinationRefund = books[seller].id(refund)
-        books[0].tell(.transferReversed, books[0].snapshot(reversal.transfer))
+        let before = transfer.amountReversed - reversal.amount
+        let isWhole = transfer.reversible == 0
+        books[0].tell(.transferReversed, books[0].snapshot(reversal.transfer)) {
+            $0.member("amount_reversed", before)
+            if isWhole { $0.member("reversed", false) }
+        }
     }
 
     private mutating func earn(with ref: Ref<TwinCharge>, of place: Int) {
