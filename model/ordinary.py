@@ -179,7 +179,7 @@ def subscriptions(world):
             for _ in range(SUBSCRIBERS // SUBSCRIPTION_MERCHANTS)]
         prices = [499, 999, 1999, 4900]
         plans = [rng.choices(prices, k=count) for _, count in subscribers]
-        for day in range(first, 45, 7 if place == 0 else 30):
+        for day in range(first, world.days, 7 if place == 0 else 30):
             for (person, _), plan in zip(subscribers, plans):
                 time = day * 86400 + rng.uniform(0, 240)
                 for price in plan:
@@ -198,7 +198,7 @@ def renew(world, person, merchant, time, price):
 
 def sales_day(world):
     """Everybody buys at once, several things, at changing prices; banks decline more."""
-    rng, day = world.rng, world.rng.randint(10, 44) * 86400
+    rng, day = world.rng, world.rng.randint(10, world.days - 1) * 86400
     regulars = [person for person in world.people
                 if person.joined < day and rng.random() < SALES_DAY_SHARE]
     newcomers = [world.newcomer() for _ in range(SALES_DAY_NEWCOMERS)]

@@ -59,6 +59,7 @@ class World:
         self.made = []
         self.serial = 0
         self.attacks = 0
+        self.days = DAYS
         self.people = [Person(self.rng, number) for number in range(CUSTOMERS)]
         self.weights = [1 / (place + 2) for place in range(MERCHANTS)]
         self.risky = sorted(self.rng.sample(range(MERCHANTS // 4, MERCHANTS), RISKY_MERCHANTS))
