@@ -41,7 +41,7 @@ struct SubscriptionTests {
         #expect(pasted.dropLast().allSatisfy { $0.hasSuffix("&") })
         #expect(pasted.last?.hasSuffix("&") == false)
         let names = pasted.map {
-            $0.dropFirst("enabled_events[]=".count).replacing("&", with: "")
+            String($0.dropFirst("enabled_events[]=".count)).replacing("&", with: "")
         }
         #expect(try names == Self.listed())
         #expect(Set(names).count == names.count)
