@@ -6,7 +6,7 @@ import Testing
 
 @Suite("The fraud model")
 struct FraudModelTests {
-    private static func golden() throws -> (vectors: [FeatureVector], predictions: [Float]) {
+    static func golden() throws -> (vectors: [FeatureVector], predictions: [Float]) {
         let text = String(decoding: try FeatureFixture.model("golden.csv"), as: UTF8.self)
         let lines = text.split(separator: "\n")
         let header = (Feature.names + ["prediction"]).joined(separator: ",")

@@ -193,7 +193,7 @@ struct ScoringTests {
             Scoring(
                 features: engine,
                 verdicts: Verdicts(
-                    thresholds: ModelSchema.Thresholds(review: 0.002, block: 0.01)),
+                    thresholds: ModelSchema.Thresholds(review: 0.01, block: 0.05)),
                 model: model)
         }
         var single = fresh()
