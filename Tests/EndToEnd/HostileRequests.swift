@@ -1,3 +1,5 @@
+import Testing
+
 /// Requests that no honest client sends, and what each port answers.
 struct HostileRequest: CustomTestStringConvertible, Sendable {
     var name: String

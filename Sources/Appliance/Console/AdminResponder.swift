@@ -50,7 +50,11 @@ struct AdminResponder: PortResponder {
         let context = BasicRequestContext(
             source: ApplicationRequestContextSource(channel: request.channel, logger: logger))
         do {
-            return try await PortResponse(routes.respond(to: asked, context: context))
+            let response = try await routes.respond(to: asked, context: context)
+            guard response.status != .notFound || response.body.contentLength != 0 else {
+                return PortResponse(Problem(.notFound, "there is no such path"))
+            }
+            return try await PortResponse(response)
         } catch let error as any HTTPResponseError {
             let said = error.status == .notFound ? "there is no such path" : "\(error)"
             return PortResponse(Problem(error.status, said))

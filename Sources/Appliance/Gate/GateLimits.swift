@@ -22,6 +22,8 @@ enum GateLimits {
     static let adminBodyByteCountMax = 64 << 10
     /// Bytes read at once when the index catches up with the log.
     static let catchUpByteCount = 1 << 20
+    /// Seconds that requests which have begun have left when the port closes.
+    static let drainSecondsMax: Int64 = 1
     /// Seconds that a client told 503 should wait.
     static let retryAfterSeconds = 5
     /// Admissions between two snapshots of the index.

@@ -98,6 +98,8 @@ final class PortHandler: ChannelDuplexHandler {
             isEnding = true
         case .idle where error is HTTPParserError, .receiving where error is HTTPParserError:
             state = .refused(discardedByteCount: 0)
+            // A request that ends with its connection is no news, nor can it be answered.
+            guard context.channel.isActive else { return }
             responder.count(.requestsMalformed)
             let isLong = (error as? HTTPParserError) == .headerOverflow
             write(isLong ? .headerTooLarge : .malformed, isKeepAlive: false, context)

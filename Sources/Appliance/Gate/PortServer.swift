@@ -37,12 +37,22 @@ struct PortServer: Service {
         // Thrown when the task is cancelled, because another service failed: the port closes too.
         try? await gracefulShutdown()
         try? await listener.close()
-        await withTaskCancellationHandler {
+        await Self.drain(connections)
+    }
+
+    /// Lets requests that have begun be answered. One that does not arrive must not hold the daemon
+    /// up: it is cut off after a moment, or at once when the task is cancelled.
+    private static func drain(_ connections: ConnectionTable) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                // Ended early when all are closed, or the daemon will not wait.
+                try? await Task.sleep(for: .seconds(GateLimits.drainSecondsMax))
+                connections.closeAll()
+            }
             await withCheckedContinuation { continuation in
                 connections.shutDown { continuation.resume() }
             }
-        } onCancel: {
-            connections.closeAll()
+            group.cancelAll()
         }
     }
 
