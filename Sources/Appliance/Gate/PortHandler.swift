@@ -26,6 +26,8 @@ final class PortHandler: ChannelDuplexHandler {
     private var ahead = CircularBuffer<HTTPServerRequestPart>()
     private var aheadByteCount = 0
     private var isReadWithheld = false
+    /// What was sent ahead is being taken up, further out on this stack.
+    private var isGoingOn = false
     /// No further request is taken: the client has sent its last byte, or the server shuts down.
     private var isEnding = false
 
@@ -216,8 +218,12 @@ final class PortHandler: ChannelDuplexHandler {
         goOn(context)
     }
 
-    /// Takes up what was sent ahead.
+    /// Takes up what was sent ahead. An answer that comes at once leads here again from inside the
+    /// loop, which goes on by itself: thousands of small requests must not deepen the stack.
     private func goOn(_ context: ChannelHandlerContext) {
+        guard !isGoingOn else { return }
+        isGoingOn = true
+        defer { isGoingOn = false }
         while !isAnswering, context.channel.isWritable, let part = ahead.popFirst() {
             if case .body(let bytes) = part { aheadByteCount -= bytes.readableBytes }
             receive(part, context)

@@ -197,6 +197,21 @@ struct PortChannelTests {
         #expect(fixture.counters[.memoryRefused] > 0)
     }
 
+    @Test("thousands of requests sent ahead of an answer are each answered, in order")
+    func manyAhead() async throws {
+        let fixture = try GateFixture()
+        try await fixture.serve { client in
+            let socket = try RawConnection(port: client.port)
+            let one = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+            let sender = Task.detached {
+                socket.send(Self.request(fixture) + String(repeating: one, count: 15_000))
+            }
+            #expect(socket.readAnswer().hasSuffix(#"{"received":true}"#))
+            for _ in 0..<15_000 { #expect(socket.readAnswer().hasPrefix("HTTP/1.1 200 ")) }
+            await sender.value
+        }
+    }
+
     @Test("a client that reads no answer makes no memory grow without end")
     func unreadAnswers() async throws {
         let fixture = try GateFixture()
