@@ -82,6 +82,12 @@ public final class RawConnection: @unchecked Sendable {
         }
     }
 
+    /// Everything up to the end of the connection.
+    public func readToEnd() -> String {
+        while readMore() {}
+        return String(decoding: received, as: UTF8.self)
+    }
+
     /// Whether the peer ends the connection, with or without further bytes.
     public func isClosedByPeer() -> Bool {
         while readMore() {}
