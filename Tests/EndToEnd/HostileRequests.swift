@@ -93,14 +93,14 @@ struct HostileRequest: CustomTestStringConvertible, Sendable {
         HostileRequest("a lower-case method", "get /healthz HTTP/1.1\r\n\(host)\r\n", 400),
         HostileRequest("an invented method", "STEAL /healthz HTTP/1.1\r\n\(host)\r\n", 400),
         HostileRequest("a method of NUL", "G\u{0}T /healthz HTTP/1.1\r\n\(host)\r\n", 400),
-        HostileRequest("two blanks", "GET  /healthz  HTTP/1.1\r\n\(host)\r\n", 400),
+        HostileRequest("two blanks", "GET  /healthz  HTTP/1.1\r\n\(host)\r\n", 200, 400, ends: false),
         HostileRequest("line feeds alone", "GET /healthz HTTP/1.1\nHost: localhost\n\n", 400),
         HostileRequest("a return alone", "GET /healthz HTTP/1.1\rHost: localhost\r\r", 400),
         HostileRequest("a TLS greeting", "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}\u{FC}\u{3}\u{3}\r\n\r\n", 400),
         HostileRequest("a preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, 505),
         HostileRequest("SSH", "SSH-2.0-OpenSSH_9.2\r\n\r\n", 400),
         HostileRequest("an SMTP greeting", "EHLO example.com\r\n\r\n", 400),
-        HostileRequest("RTSP", "OPTIONS rtsp://localhost/ RTSP/1.0\r\n\r\n", 400),
+        HostileRequest("RTSP", "OPTIONS rtsp://localhost/ RTSP/1.0\r\n\r\n", 400, 404, 505),
     ]
 
     private static let fields = [

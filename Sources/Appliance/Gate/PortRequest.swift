@@ -47,6 +47,8 @@ struct HeadFacts {
     private(set) var refusal: PortResponse?
 
     init(_ head: HTTPRequestHead) {
+        // Behind a tunnel's head the decoder reads no further request either.
+        isUpgrade = head.method == .CONNECT
         var hostCount = 0
         for (name, value) in head.headers {
             switch name.utf8.count {
@@ -55,7 +57,8 @@ struct HeadFacts {
                 isToldToContinue = Self.equal(value, "100-continue")
                 if !isToldToContinue { refusal = .expectationFailed }
             case 7 where Self.equal(name, "upgrade"): isUpgrade = true
-            case 14 where Self.equal(name, "content-length"): contentLength = Int(value)
+            // The decoder lets only digits through; what does not fit is too long all the same.
+            case 14 where Self.equal(name, "content-length"): contentLength = Int(value) ?? .max
             case 16 where signature == nil && Self.equal(name, "stripe-signature"):
                 signature = value
             default: break
