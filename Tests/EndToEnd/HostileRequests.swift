@@ -100,7 +100,7 @@ struct HostileRequest: CustomTestStringConvertible, Sendable {
         HostileRequest("a preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, 505),
         HostileRequest("SSH", "SSH-2.0-OpenSSH_9.2\r\n\r\n", 400),
         HostileRequest("an SMTP greeting", "EHLO example.com\r\n\r\n", 400),
-        HostileRequest("RTSP", "OPTIONS rtsp://localhost/ RTSP/1.0\r\n\r\n", 400, 404, 505),
+        HostileRequest("RTSP", "OPTIONS rtsp://localhost/ RTSP/1.0\r\n\r\n", 400, 404, 505, 421),
     ]
 
     private static let fields = [
@@ -164,7 +164,7 @@ struct HostileRequest: CustomTestStringConvertible, Sendable {
         HostileRequest("PUT of a delivery", "PUT /webhooks/stripe HTTP/1.1\r\n\(host)Content-Length: 0\r\n\r\n", 405, admin: unknown, ends: false),
         HostileRequest("HTTP/1.0 without Host", "GET /healthz HTTP/1.0\r\n\r\n", 200, admin: [421]),
         HostileRequest("a second request in the first one's body", post
-            + "Content-Length: 44\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            + "Content-Length: 42\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
             400, admin: unknown, ends: false),
     ]
 }
