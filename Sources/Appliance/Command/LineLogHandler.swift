@@ -34,8 +34,7 @@ struct LineLogHandler: LogHandler {
             case .json: json(event, all)
             case .text: text(event, all)
             }
-        // One write a line, so that lines of several threads do not mix.
-        FileHandle.standardError.write(Data(line))
+        Self.emit(line)
     }
 
     private func json(
@@ -66,4 +65,7 @@ struct LineLogHandler: LogHandler {
         Date.now.formatted(.iso8601.year().month().day()
             .dateTimeSeparator(.standard).time(includingFractionalSeconds: true))
     }
+
+    /// Hands over one whole line, so that lines of several threads do not mix.
+    static func emit(_ line: [UInt8]) { LogSink.standardError.write(line) }
 }

@@ -17,6 +17,11 @@ struct Settings: Sendable {
     /// Seconds that a signature's timestamp may differ from the clock, both ways.
     var toleranceSeconds: Int64 = 300
     var bodyByteCountMax = 1 << 20
+    /// Bytes of requests in flight on each port.
+    var webhookMemoryByteCountMax = GateLimits.memoryByteCount
+    var adminMemoryByteCountMax = GateLimits.memoryByteCount
+    /// Names beside the loopback's and `admin.host` under which the admin port is asked.
+    var adminHosts: [String] = []
     var defaultMerchant = MerchantID("default")
     /// A model file outside the binary; nil for the built-in one.
     var modelPath: String?
@@ -67,8 +72,11 @@ enum SettingsKey: String, CaseIterable {
     case webhookEndpoints = "webhook.endpoints"
     case webhookTolerance = "webhook.tolerance_seconds"
     case webhookBodyBytesMax = "webhook.body_bytes_max"
+    case webhookMemoryBytesMax = "webhook.memory_bytes_max"
     case adminHost = "admin.host"
     case adminPort = "admin.port"
+    case adminHosts = "admin.hosts"
+    case adminMemoryBytesMax = "admin.memory_bytes_max"
     case merchantDefault = "merchant.default"
     case modelPath = "model.path"
     case reviewFrom = "verdict.review_from"

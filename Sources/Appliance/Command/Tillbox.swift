@@ -21,6 +21,9 @@ struct Tillbox: AsyncParsableCommand {
 
     /// Parses, runs, and turns whatever went wrong into one sentence and the exit code of contracts §9.
     static func main() async {
+        // New files are this user's alone, whichever command makes them.
+        umask(0o077)
+        defer { LogSink.standardError.drain() }
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
@@ -77,5 +80,6 @@ struct CommandFailure: Error {
 
 /// Writes one line to standard error.
 func writeError(_ line: String) {
-    FileHandle.standardError.write(Data((line + "\n").utf8))
+    LogSink.standardError.write(Array((line + "\n").utf8))
+    LogSink.standardError.drain()
 }

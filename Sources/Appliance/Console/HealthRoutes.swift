@@ -5,6 +5,8 @@ import Synchronization
 /// Whether the daemon is ready for traffic, and if not, why.
 final class Readiness: Sendable {
     private let reasons: Mutex<[String]>
+    /// Each says in one sentence what is wrong, or nil.
+    private let watches = Mutex<[@Sendable () -> String?]>([])
 
     /// Starts out not ready.
     init() { reasons = Mutex(["starting"]) }
@@ -14,14 +16,24 @@ final class Readiness: Sendable {
 
     /// Why the daemon is not ready; empty when it is.
     var current: [String] { reasons.withLock { $0 } }
+
+    /// Adds what an operator should look at although the daemon is ready; asked at each look.
+    func watch(_ warning: @escaping @Sendable () -> String?) {
+        watches.withLock { $0.append(warning) }
+    }
+
+    var warnings: [String] { watches.withLock { $0 }.compactMap { $0() } }
 }
 
 /// `GET /healthz` (alive) and `GET /readyz` (ready, else 503 with the reasons) on the admin port.
+/// `warnings` of the latter are no reason to send traffic elsewhere, but to look.
 struct HealthRoutes: Sendable {
     let readiness: Readiness
     let counters: Counters
     /// Where the last reconciliation is known; nil where there is none.
     var reconciler: Reconciler?
+    /// Log lines that found no reader.
+    var logLinesLost: @Sendable () -> Int = { 0 }
 
     func router() -> Router<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self)
@@ -33,6 +45,10 @@ struct HealthRoutes: Sendable {
                 writer.key("reasons")
                 writer.beginArray()
                 for reason in reasons { writer.string(reason) }
+                writer.endArray()
+                writer.key("warnings")
+                writer.beginArray()
+                for warning in readiness.warnings { writer.string(warning) }
                 writer.endArray()
             }
         }
@@ -50,6 +66,7 @@ struct HealthRoutes: Sendable {
                 Self.write(counters.shapes.byType, into: &writer)
                 writer.key("reconciliation")
                 writeReconciliation(into: &writer)
+                writer.member("log_lines_lost", Int64(logLinesLost()))
             }
         }
         return router

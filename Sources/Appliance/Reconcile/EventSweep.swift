@@ -40,7 +40,7 @@ struct EventSweep: Sendable {
         var object: String?
 
         init(json: JSONValue) throws(RecordCodecError) {
-            created = Instant(seconds: try json.requiredInt64("created"))
+            created = try json.requiredInstant("created")
             livemode = try json.requiredBool("livemode")
             object = json["data"]?["object"]?["id"]?.string
             namesAccount = json["account"].map { !$0.isNull } ?? false
