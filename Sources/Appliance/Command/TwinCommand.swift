@@ -82,7 +82,7 @@ struct TwinCommand: AsyncParsableCommand {
     }
 
     mutating func run() async throws {
-        LineLogHandler.bootstrap(level: "warning", format: .text)
+        LineLogHandler.bootstrap(level: .warning, format: .text)
         let command = self
         try await orCannotRun { try await command.serve() }
     }
@@ -114,7 +114,7 @@ struct TwinCommand: AsyncParsableCommand {
         if let traffic, let world = try live.traffic(rate: traffic) { services.append(world) }
         var configuration = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) },
-            gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            gracefulShutdownSignals: [.sigterm, .sigint, .sighup], logger: logger)
         configuration.maximumGracefulShutdownDuration = .seconds(4)
         try await ServiceGroup(configuration: configuration).run()
         if let failure = live.twin.journalFailure { throw failure }
@@ -122,7 +122,8 @@ struct TwinCommand: AsyncParsableCommand {
 
     /// At once, also where standard output is a file or a pipe.
     private static func say(_ text: String) {
-        FileHandle.standardOutput.write(Data((text + "\n").utf8))
+        // A server goes on without its words.
+        try? Output.standard.line(text)
     }
 
     private static func welcome(address: String, key: String) -> String {

@@ -74,6 +74,7 @@ final class Gate: Sendable {
                 now: Instant(seconds: now.milliseconds / 1000), toleranceSeconds: toleranceSeconds)
         } catch {
             counters.add(.signatureRefused)
+            counters.signatureCodes.add(error.code)
             return completion(.refused(code: error.code, message: error.message))
         }
         let delivery = Delivery(

@@ -23,6 +23,10 @@ final class Counters: Sendable {
 
     private let values: [Cell]
     private let money = Mutex<[Currency: Int64]>([:])
+    /// Deliveries whose signature did not hold, by its code.
+    let signatureCodes = WordTally()
+    /// Events that move nothing here, by type.
+    let ignoredTypes = WordTally()
     /// From a record's arrival at the gate to its commit in the ledger.
     let endToEnd = ConcurrentHistogram()
     /// From a request's arrival to its answer, where that is 200.
