@@ -52,22 +52,25 @@ public struct ReadOnlyTopic: Sendable {
     /// Where the topic's files are.
     public let folder: String
     let run: SegmentRun
+    private let producers: [Int64: ProducerState]
 
     init(name: TopicName, folder: String, disk: any Disk) throws(LogError) {
         self.name = name
         self.folder = folder
-        run = try Self.scan(folder, disk)
+        let found = try Self.scan(folder, disk)
+        run = found.run
+        producers = found.producers
     }
 
     /// A writer may add batches between two reads of one scan, which then sees a later batch behind
     /// bytes that it read too early. Real damage is still there when it looks again.
-    private static func scan(_ folder: String, _ disk: any Disk) throws(LogError) -> SegmentRun {
+    private static func scan(_ folder: String, _ disk: any Disk) throws(LogError) -> TopicRecovery.Result {
         var attempts = 1
         while true {
             do throws(LogError) {
                 return try TopicRecovery(
                     disk: disk, folder: folder, configuration: LogConfiguration(), isReadOnly: true
-                ).recover().run
+                ).recover()
             } catch {
                 guard case .corrupt = error, attempts < Limits.readOnlyScansMax else { throw error }
                 attempts += 1
@@ -79,6 +82,10 @@ public struct ReadOnlyTopic: Sendable {
     public var start: Offset { run.start }
     /// The offset after the last whole batch; a running writer may not have synced that one yet.
     public var end: Offset { run.end }
+    /// The last source of which the topic has outputs by the producer; nil if there is none.
+    public func lastSource(of producer: ProducerName) -> Offset? {
+        producers[producer.id]?.lastSource
+    }
     /// Oldest first.
     public var segments: [SegmentSummary] { run.summaries() }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Logging
 
 /// `tillbox bench`: every part measured against its limit or its peer, in the same run.
 struct BenchCommand: AsyncParsableCommand {
@@ -124,11 +125,11 @@ struct BenchCommand: AsyncParsableCommand {
             try Self.write(chart, to: into + "/benchmarks.svg")
         }
         if json {
-            print(report.json())
+            try Output.standard.line(report.json())
         } else if markdown {
-            print(report.markdown())
+            try Output.standard.line(report.markdown())
         } else {
-            print(report.text())
+            try Output.standard.line(report.text())
         }
     }
 
@@ -137,7 +138,7 @@ struct BenchCommand: AsyncParsableCommand {
     }
 
     private func runServer(_ kind: BenchServer.Kind) async throws {
-        LineLogHandler.bootstrap(level: "warning", format: .text)
+        LineLogHandler.bootstrap(level: .warning, format: .text)
         let environment = ProcessInfo.processInfo.environment
         guard let folder, let secret = environment[BenchServer.secretVariable] else {
             throw CommandFailure.cannotRun(
@@ -209,6 +210,6 @@ struct BenchProgress: Sendable {
 
     private func write(_ text: String) {
         guard isShown else { return }
-        FileHandle.standardError.write(Data(text.utf8))
+        ErrorOutput.write(text)
     }
 }

@@ -9,7 +9,6 @@ enum DaemonError: Error, CustomStringConvertible {
     case dataFolderExposed(path: String, reason: String)
     case portInUse(role: String, address: Settings.Address)
     case cannotListen(role: String, address: Settings.Address, reason: String)
-    case profileUnavailable(Settings.Profile)
     case stopped(LogError)
 
     var description: String {
@@ -23,8 +22,6 @@ enum DaemonError: Error, CustomStringConvertible {
             "\(address) is in use by another program; stop that, or set \(role).port to a free port"
         case .cannotListen(let role, let address, let reason):
             "cannot listen on \(address): \(reason); check \(role).host and \(role).port"
-        case .profileUnavailable(let profile):
-            "this build has no profile \(profile.rawValue) yet; use dev or edge"
         case .stopped(let error): "stopped to protect the data: \(error)"
         }
     }
@@ -58,9 +55,6 @@ final class Daemon: Sendable {
 
     /// Opens the data folder and everything in it. Blocks while it recovers.
     init(settings: Settings, clock: any LogClock = SystemLogClock(), logger: Logger) throws {
-        guard settings.profile != .cloud else {
-            throw DaemonError.profileUnavailable(settings.profile)
-        }
         self.settings = settings
         self.clock = clock
         self.logger = logger
@@ -136,14 +130,17 @@ final class Daemon: Sendable {
             + (chargeFetch.map { [$0] } ?? [])
             + [
                 reconciler, webhookServer(onListening),
-                ReserveRelease(file: reserve, logger: logger),
-            ]
+                ReserveRelease(file: reserve, logger: logger), refusalSummary(),
+            ].compactMap { $0 }
+        // The group tells of every service that a failure stops; the failure itself is told once.
+        var quiet = logger
+        quiet.logLevel = .critical
         var configuration = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) } + extra + [
                 .init(
                     service: StopSignals.kept(signals, logger: logger),
                     successTerminationBehavior: .gracefullyShutdownGroup)
-            ], logger: logger)
+            ], logger: quiet)
         configuration.maximumGracefulShutdownDuration = .seconds(4)
         let outcome: Result<Void, any Error>
         do {
@@ -208,6 +205,14 @@ final class Daemon: Sendable {
                 memoryByteCountMax: settings.adminMemoryByteCountMax),
             logger: logger
         ) { onListening("admin", $0) }
+    }
+
+    private func refusalSummary() -> (any Service)? {
+        settings.summarySeconds.map {
+            RefusalSummary(
+                counters: counters, deadLetters: topics[.deadLetter], intervalSeconds: $0,
+                logger: logger)
+        }
     }
 
     private func upkeep() -> any Service {

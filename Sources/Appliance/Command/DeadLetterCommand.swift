@@ -27,11 +27,9 @@ struct DeadLetterCommand: AsyncParsableCommand {
         }
 
         mutating func run() async throws {
-            let log = try await options.open()
-            let folder = try await options.data.settings(needsSecrets: false).dataPath
-            let ledger = try? SQLiteLedger.open(
-                path: "\(folder)/ledger.sqlite", readOnly: true, clockMilliseconds: { 0 })
-            let list = LetterList(view: LogView(log: log, ledger: ledger))
+            let folder = try await options.data.folder()
+            let ledger = try folder.ledgerIfThere()
+            let list = LetterList(view: LogView(log: try folder.log(), ledger: ledger))
             let page: (lines: [LetterLine], next: Offset?)
             do {
                 page = try list.page(
@@ -39,10 +37,10 @@ struct DeadLetterCommand: AsyncParsableCommand {
             } catch {
                 throw CommandFailure.cannotRun(error.description)
             }
-            options.json ? printJSON(page.lines, page.next) : printTable(page.lines, page.next)
+            try options.json ? printJSON(page.lines, page.next) : printTable(page.lines, page.next)
         }
 
-        private func printJSON(_ lines: [LetterLine], _ next: Offset?) {
+        private func printJSON(_ lines: [LetterLine], _ next: Offset?) throws {
             var writer = JSONWriter()
             writer.beginObject()
             writer.key("dead_letters")
@@ -51,29 +49,28 @@ struct DeadLetterCommand: AsyncParsableCommand {
             writer.endArray()
             writer.member("next", next?.rawValue)
             writer.endObject()
-            print(String(decoding: writer.bytes, as: UTF8.self))
+            try Output.standard.line(String(decoding: writer.bytes, as: UTF8.self))
         }
 
-        private func printTable(_ lines: [LetterLine], _ next: Offset?) {
+        private func printTable(_ lines: [LetterLine], _ next: Offset?) throws {
             let rows = lines.map { line in
-                let at = Date(timeIntervalSince1970: Double(line.at.milliseconds) / 1000)
                 let again = line.again.map { " as \($0.rawValue)" } ?? ""
                 let source = line.source.map { "/\($0.rawValue)" } ?? ""
                 return [
-                    "offset": .number(line.offset.rawValue), "at": .text(at.formatted(.iso8601)),
+                    "offset": .number(line.offset.rawValue), "at": .text(Instant(seconds: line.at.milliseconds / 1000).rfc3339),
                     "stage": .text(line.stage), "reason": .text(line.reason),
                     "record": .text(line.topic + source),
                     "event": line.eventID.map { .text($0) } ?? .none,
                     "redriven": .text(line.state.rawValue + again), "detail": .text(line.detail),
                 ] as [String: Table.Cell]
             }
-            print(
+            try Output.standard.line(
                 Table(
                     columns: [
                         "offset", "at", "stage", "reason", "record", "event", "redriven", "detail",
                     ], rows: rows
                 ).text())
-            if let next { print("more: --after \(next.rawValue)") }
+            if let next { try Output.standard.line("more: --after \(next.rawValue)") }
         }
     }
 
@@ -85,9 +82,7 @@ struct DeadLetterCommand: AsyncParsableCommand {
         @Argument(help: "The letter's offset, as list shows it.") var offset: Int64
 
         mutating func run() async throws {
-            var options = LogCommand.Options()
-            options.data = data
-            let log = try await options.open()
+            let log = try await data.folder().log()
             let place = Offset(offset)
             do {
                 let name = try TopicName(TopicID.deadLetter.rawValue)
@@ -97,7 +92,7 @@ struct DeadLetterCommand: AsyncParsableCommand {
                     throw CommandFailure.foundSomething(
                         "there is no dead letter at offset \(offset); see `tillbox dead-letter list`")
                 }
-                FileHandle.standardOutput.write(Data(letter.value))
+                try Output.standard.write(Array(letter.value))
             } catch let error as LogError {
                 throw CommandFailure.cannotRun(error.description)
             }
@@ -131,20 +126,20 @@ struct DeadLetterCommand: AsyncParsableCommand {
                 reason: reason, offsets: offset.isEmpty ? nil : offset.map { Offset($0) },
                 isDryRun: dryRun)
             let lines = try await RedriveDoor(settings: settings).send(request)
-            report(lines)
+            try report(lines)
             if lines.contains(where: { $0.result == .stillRefused || $0.result == .notFound }) {
                 throw CommandFailure.foundSomething(nil)
             }
         }
 
-        private func report(_ lines: [RedriveLine]) {
+        private func report(_ lines: [RedriveLine]) throws {
             let rows = lines.map { line in
                 [
                     "offset": .number(line.letter.rawValue), "reason": .text(line.reason),
                     "result": .text(line.result.rawValue), "detail": .text(line.detail),
                 ] as [String: Table.Cell]
             }
-            Table(columns: ["offset", "reason", "result", "detail"], rows: rows)
+            try Table(columns: ["offset", "reason", "result", "detail"], rows: rows)
                 .print(asJSON: json, named: "letters")
         }
     }
@@ -157,12 +152,9 @@ struct RedriveDoor {
     /// Sends the request and those that follow it until no letter is left.
     func send(_ request: RedriveRequest) async throws -> [RedriveLine] {
         let folder = settings.dataPath
-        guard FileManager.default.fileExists(atPath: "\(folder)/log") else {
-            throw CommandFailure.cannotRun(
-                "there is no log in \(folder); name the data folder with --data")
-        }
+        let place = try FolderView(path: folder).logPath()
         do {
-            let log = try Log.open(at: "\(folder)/log")
+            let log = try Log.open(at: place)
             let outcome: Result<[RedriveLine], any Error>
             do { outcome = .success(try await alone(log, request)) } catch {
                 outcome = .failure(error)

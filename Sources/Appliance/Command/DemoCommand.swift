@@ -63,7 +63,7 @@ struct DemoCommand: AsyncParsableCommand {
     mutating func run() async throws {
         let isTerminal = isatty(STDOUT_FILENO) == 1
         // The screen belongs to the numbers; what matters still reaches standard error.
-        LineLogHandler.bootstrap(level: "warning", format: .text)
+        LineLogHandler.bootstrap(level: .warning, format: .text)
         let (demo, folder) = (self, try freshFolder())
         defer { if data == nil { try? FileManager.default.removeItem(atPath: folder) } }
         try await orCannotRun {
@@ -93,6 +93,8 @@ struct DemoCommand: AsyncParsableCommand {
         settings.dataPath = folder
         settings.webhook.port = 0
         settings.admin.port = 0
+        // The demo forges signatures on purpose, and shows how many.
+        settings.summarySeconds = nil
         let secret = "whsec_" + String(hex: randomBytes(count: 24))
         settings.endpoints = [WebhookEndpoint(name: "", secrets: [secret], livemode: .test)]
         settings.stripeBase = "http://127.0.0.1:\(twinPort)"
@@ -156,17 +158,18 @@ struct DemoCommand: AsyncParsableCommand {
         let rows = try ledger.balances().map { balance in
             [
                 "account": .text(balance.account.rawValue), "currency": .text(balance.currency.code),
-                "balance": .text(balance.display),
+                "balance": .amount(balance.display),
             ] as [String: Table.Cell]
         }
-        print("\nBalances (debits positive):\n")
-        print(Table(columns: ["account", "currency", "balance"], rows: rows).text())
+        let output = Output.standard
+        try output.line("\nBalances (debits positive):\n")
+        try output.line(Table(columns: ["account", "currency", "balance"], rows: rows).text())
         if let fault = found.fault {
             throw CommandFailure.foundSomething(
                 "\(fault.check) is wrong at \(fault.row): expected \(fault.expected), found \(fault.found)")
         }
-        print("\nThe ledger is sound: \(found.transactions) transactions, \(found.entries) entries,")
-        print("every currency sums to zero, and the hash chain ends in \(String(hex: found.head)).")
+        try output.line("\nThe ledger is sound: \(found.transactions) transactions, \(found.entries) entries,")
+        try output.line("every currency sums to zero, and the hash chain ends in \(String(hex: found.head)).")
     }
 }
 

@@ -16,10 +16,8 @@ struct LedgerCommand: AsyncParsableCommand {
 
         /// Opens the ledger for reading and hands it to `body`.
         func withLedger<Value>(_ body: (SQLiteLedger) throws -> Value) async throws -> Value {
-            let folder = try await data.settings(needsSecrets: false).dataPath
+            let ledger = try await data.folder().ledger()
             do {
-                let ledger = try SQLiteLedger.open(
-                    path: "\(folder)/ledger.sqlite", readOnly: true, clockMilliseconds: { 0 })
                 return try body(ledger)
             } catch let error as LedgerError {
                 throw CommandFailure.cannotRun(error.description)
@@ -34,12 +32,13 @@ struct LedgerCommand: AsyncParsableCommand {
         @OptionGroup var options: Options
         @Option(
             name: .customLong("as-of"),
-            help: "Only what took effect until then: RFC 3339, a date, or Unix seconds.")
+            help: "Only what took effect until then: RFC 3339, a UTC date, or Unix seconds.",
+            transform: Moment.parse)
         var asOf: Moment?
 
         mutating func run() async throws {
             let balances = try await options.withLedger { ledger in
-                if let asOf { return try ledger.balances(asOf: asOf.instant) }
+                if let asOf { return try ledger.balances(asOf: asOf.end) }
                 return try ledger.balances()
             }
             let rows = balances.map { balance in
@@ -47,10 +46,10 @@ struct LedgerCommand: AsyncParsableCommand {
                     "account": .text(balance.account.rawValue),
                     "currency": .text(balance.currency.code),
                     "minor_units": .number(balance.balance.rawValue),
-                    "balance": .text(balance.display),
+                    "balance": .amount(balance.display),
                 ] as [String: Table.Cell]
             }
-            Table(columns: ["account", "currency", "minor_units", "balance"], rows: rows)
+            try Table(columns: ["account", "currency", "minor_units", "balance"], rows: rows)
                 .print(asJSON: options.json, named: "balances")
         }
     }
@@ -77,7 +76,7 @@ struct LedgerCommand: AsyncParsableCommand {
             let rows = found.flatMap { transaction in
                 transaction.posting.entries.map { Self.row(transaction, $0) }
             }
-            Table(
+            try Table(
                 columns: [
                     "id", "movement", "kind", "event", "effective_at", "account", "currency",
                     "minor_units", "amount",
@@ -90,14 +89,13 @@ struct LedgerCommand: AsyncParsableCommand {
             _ transaction: PostedTransaction, _ entry: Entry
         ) -> [String: Table.Cell] {
             let posting = transaction.posting
-            let at = Date(timeIntervalSince1970: Double(posting.effectiveAt.seconds))
             return [
                 "id": .number(transaction.id.rawValue), "movement": .text(posting.movement.rawValue),
                 "kind": .text(posting.kind.name), "event": .text(posting.eventID.rawValue),
-                "effective_at": .text(at.formatted(.iso8601)),
+                "effective_at": .text(posting.effectiveAt.rfc3339),
                 "account": .text(entry.account.rawValue), "currency": .text(entry.currency.code),
                 "minor_units": .number(entry.amount.rawValue),
-                "amount": .text(entry.currency.display(entry.amount)),
+                "amount": .amount(entry.currency.display(entry.amount)),
             ]
         }
     }
@@ -110,39 +108,33 @@ struct LedgerCommand: AsyncParsableCommand {
 
         mutating func run() async throws {
             let bar = ProgressBar(label: "verifying")
-            let found = try await options.withLedger { ledger in
-                try ledger.verify { bar.show($0.checked, of: $0.total) }
+            defer { bar.clear() }
+            let found: LedgerVerification
+            let place = try await options.data.folder().ledgerPath()
+            do throws(LedgerError) {
+                let ledger = try SQLiteLedger.open(
+                    path: place, readOnly: true, clockMilliseconds: { 0 })
+                found = try ledger.verify { bar.show($0.checked, of: $0.total) }
+            } catch .corrupt(let code, let detail) {
+                // What other commands cannot work with is what this one looks for.
+                throw CommandFailure.foundSomething(
+                    "\(place) is damaged (SQLite code \(code): \(detail)); restore a backup")
+            } catch {
+                throw CommandFailure.cannotRun(error.description)
             }
             bar.clear()
             let row: [String: Table.Cell] = [
                 "transactions": .number(found.transactions), "entries": .number(found.entries),
                 "head": .text(String(hex: found.head)),
-                "sound": .text(found.fault == nil ? "yes" : "no"),
+                "sound": .flag(found.fault == nil),
             ]
-            Table(columns: ["transactions", "entries", "sound", "head"], rows: [row])
+            try Table(columns: ["transactions", "entries", "sound", "head"], rows: [row])
                 .print(asJSON: options.json, named: "verification")
             if let fault = found.fault {
                 throw CommandFailure.foundSomething(
                     "\(fault.check) is wrong at \(fault.row): expected \(fault.expected), "
                         + "found \(fault.found)")
             }
-        }
-    }
-}
-
-/// A moment on the command line: RFC 3339, a UTC date (its last second), or Unix seconds.
-struct Moment: ExpressibleByArgument {
-    let instant: Instant
-
-    init?(argument: String) {
-        if let seconds = Int64(argument) {
-            instant = Instant(seconds: seconds)
-        } else if let date = try? Date(argument, strategy: .iso8601) {
-            instant = Instant(seconds: Int64(date.timeIntervalSince1970))
-        } else if let day = try? Date("\(argument)T00:00:00Z", strategy: .iso8601) {
-            instant = Instant(seconds: Int64(day.timeIntervalSince1970) + 86_399)
-        } else {
-            return nil
         }
     }
 }

@@ -36,10 +36,15 @@ struct ReconcileCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Compare a period, book what Stripe charged, and say what does not agree.")
         @OptionGroup var options: DaemonOptions
-        @Option(help: "Begin here: RFC 3339, a UTC date, or Unix seconds. Default: where the last run allows.")
-        var from: PeriodEdge?
-        @Option(help: "End before this; a date is included as a whole. Default: now.")
-        var to: PeriodEdge?
+        @Option(
+            help: """
+                Begin here: RFC 3339, a UTC date, or Unix seconds. Default: where the last run allows.
+                """, transform: Moment.parse)
+        var from: Moment?
+        @Option(
+            help: "End before this; a date is included as a whole. Default: now.",
+            transform: Moment.parse)
+        var to: Moment?
         @Flag(name: .customLong("dry-run"), help: "Show what would be booked, and change nothing.")
         var dryRun = false
 
@@ -53,9 +58,10 @@ struct ReconcileCommand: AsyncParsableCommand {
             let outcome = try await ReconcileCommand.follow(id, connection)
             let page = "\(path)/\(id)?limit=\(options.json ? 1000 : ReconcileCommand.shownCount)"
             if options.json {
-                print(try await connection.text(page))
+                try Output.standard.line(try await connection.text(page))
             } else {
-                print(try await connection.send(.GET, page) { ReconcileText.of($0) })
+                try Output.standard.line(
+                    try await connection.send(.GET, page) { ReconcileText.of($0) })
             }
             if let failure = outcome.failure { throw CommandFailure.cannotRun(failure) }
             guard outcome.isClean else {
@@ -72,7 +78,9 @@ struct ReconcileCommand: AsyncParsableCommand {
             if let from { writer.member("from", from.start.seconds) }
             if let to {
                 let now = Int64(Date().timeIntervalSince1970)
-                writer.member("to", min(to.end.seconds, now))
+                // The API's end is exclusive, a day on the command line is meant as a whole.
+                let end = to.end == to.start ? to.end.seconds : to.end.seconds + 1
+                writer.member("to", min(end, now))
             }
             writer.member("dry_run", dryRun)
             writer.endObject()
@@ -138,10 +146,10 @@ struct ReconcileCommand: AsyncParsableCommand {
                 }
             }
             if options.json {
-                print(try await connection.text(path))
+                try Output.standard.line(try await connection.text(path))
             } else {
                 try await connection.send(.GET, path) { root in
-                    print(
+                    try Output.standard.line(
                         "\(root["events"]?.int64 ?? 0) events at Stripe until "
                             + ReconcileText.moment(Instant(seconds: root["to"]?.int64 ?? 0))
                             + ", \(root["missed"]?.int64 ?? 0) of them had never arrived")
@@ -161,10 +169,8 @@ extension ReconcileCommand {
 
         /// Hands the store to `body`, also while the daemon runs.
         func withStore<Value>(_ body: (StatementStore) throws -> Value) async throws -> Value {
-            let folder = try await data.settings(needsSecrets: false).dataPath
+            let ledger = try await data.folder().ledger()
             do {
-                let ledger = try SQLiteLedger.open(
-                    path: "\(folder)/ledger.sqlite", readOnly: true, clockMilliseconds: { 0 })
                 return try body(StatementStore(of: ledger))
             } catch let error as LedgerError {
                 throw CommandFailure.cannotRun(error.description)
@@ -201,14 +207,14 @@ extension ReconcileCommand {
                 }
                 writer.endArray()
                 writer.endObject()
-                print(String(decoding: writer.bytes, as: UTF8.self))
+                try Output.standard.line(String(decoding: writer.bytes, as: UTF8.self))
                 return
             }
             let columns = [
                 "run", "state", "from", "to", "transactions", "share", "booked", "breaks", "late",
                 "missed events until", "clean",
             ]
-            print(Table(columns: columns, rows: reports.map(Self.row)).text())
+            try Output.standard.line(Table(columns: columns, rows: reports.map(Self.row)).text())
         }
 
         private static func row(_ report: RunReport) -> [String: Table.Cell] {
@@ -224,7 +230,7 @@ extension ReconcileCommand {
                     report.run.sweptTo.map(ReconcileText.moment) ?? "never"),
                 "booked": .number(report.currencies.reduce(0) { $0 + $1.booked }),
                 "breaks": .number(all - late), "late": .number(late),
-                "clean": .text(report.isClean ? "yes" : "no"),
+                "clean": .flag(report.isClean),
             ]
         }
     }
@@ -255,7 +261,7 @@ extension ReconcileCommand {
                     try Self.printCSV(report, store)
                 } else {
                     let text = try Self.document(report, store, isWhole: json)
-                    print(json ? text : try Self.text(of: text))
+                    try Output.standard.line(json ? text : try Self.text(of: text))
                 }
                 return report.isClean
             }
@@ -306,31 +312,18 @@ extension ReconcileCommand {
         }
 
         private static func printCSV(_ report: RunReport, _ store: StatementStore) throws {
-            print(StoredBreak.csvHeader)
+            try Output.standard.line(StoredBreak.csvHeader)
             let name = RunName(number: report.run.id, isDry: false)
             let now = report.run.finishedAt ?? report.run.to
             var next: FindingPlace? = .start
             while let place = next {
                 let page = try store.findings(of: report.run, after: place, limit: 1000)
-                for finding in page.findings { print(finding.csvLine(run: name, now: now)) }
-                next = page.next
+                for finding in page.findings {
+                    try Output.standard.line(finding.csvLine(run: name, now: now))
+                }
+                next = Output.standard.isClosed ? nil : page.next
             }
         }
-    }
-}
-
-/// The edge of a period on the command line: RFC 3339, a UTC date, or Unix seconds.
-struct PeriodEdge: ExpressibleByArgument {
-    /// The moment, or the first second of the day.
-    let start: Instant
-    /// The moment, or the first second of the next day.
-    let end: Instant
-
-    init?(argument: String) {
-        let isDay = (try? Date("\(argument)T00:00:00Z", strategy: .iso8601)) != nil
-        guard let moment = Moment(argument: argument) else { return nil }
-        start = isDay ? Instant(seconds: moment.instant.seconds - 86_399) : moment.instant
-        end = isDay ? Instant(seconds: moment.instant.seconds + 1) : moment.instant
     }
 }
 
@@ -338,7 +331,7 @@ struct PeriodEdge: ExpressibleByArgument {
 enum ReconcileText {
     static func moment(_ instant: Instant) -> String {
         guard instant.seconds > 0 else { return "the beginning" }
-        return Date(timeIntervalSince1970: Double(instant.seconds)).formatted(.iso8601)
+        return instant.rfc3339
     }
 
     /// - Parameter root: the document of the API's `GET reconciliations/{id}`.
@@ -396,7 +389,7 @@ enum ReconcileText {
 
     private static func currency(_ json: JSONValue) -> [String: Table.Cell] {
         let code = json["currency"]?.string ?? ""
-        func money(_ key: StaticString) -> Table.Cell { .text(display(json[key]?.int64, code)) }
+        func money(_ key: StaticString) -> Table.Cell { .amount(display(json[key]?.int64, code)) }
         return [
             "account": .text(json["account"]?.string ?? "own"), "currency": .text(code),
             "share": percent(json["share"]?.double),
@@ -411,7 +404,7 @@ enum ReconcileText {
     private static func finding(_ json: JSONValue) -> [String: Table.Cell] {
         func side(_ amount: StaticString, _ currency: StaticString) -> Table.Cell {
             guard let code = json[currency]?.string else { return .none }
-            return .text("\(display(json[amount]?.int64, code)) \(code)")
+            return .amount("\(display(json[amount]?.int64, code)) \(code)")
         }
         return [
             "kind": .text(json["kind"]?.string ?? ""), "status": .text(json["status"]?.string ?? ""),

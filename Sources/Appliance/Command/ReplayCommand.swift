@@ -38,7 +38,8 @@ struct ReplayCommand: AsyncParsableCommand {
         }
         bar.clear()
         let seconds = (ContinuousClock.now - began) / .seconds(1)
-        print(json ? report.json(seconds: seconds) : report.text(seconds: seconds))
+        try Output.standard.line(
+            json ? report.json(seconds: seconds) : report.text(seconds: seconds))
         if !report.isEqual {
             throw CommandFailure.foundSomething(
                 "the replay differs from \(settings.dataPath) in \(report.differences.count) places")
@@ -46,12 +47,8 @@ struct ReplayCommand: AsyncParsableCommand {
     }
 
     private func prepare(_ settings: Settings) throws -> Replay {
-        guard FileManager.default.fileExists(atPath: "\(settings.dataPath)/log"),
-            FileManager.default.fileExists(atPath: "\(settings.dataPath)/ledger.sqlite")
-        else {
-            throw CommandFailure.cannotRun(
-                "there is no log and ledger in \(settings.dataPath); name the data folder with --data")
-        }
+        let folder = FolderView(path: settings.dataPath)
+        _ = (try folder.logPath(), try folder.ledgerPath())
         let old = (try? FileManager.default.contentsOfDirectory(atPath: into)) ?? []
         guard old.isEmpty else {
             throw CommandFailure.cannotRun("\(into) is not empty; name a fresh folder with --into")

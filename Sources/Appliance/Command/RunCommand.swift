@@ -2,7 +2,6 @@ import AppendLog
 import ArgumentParser
 import Foundation
 import Logging
-import UnixSignals
 
 /// Options that every command which opens the data folder shares.
 struct DataOptions: ParsableArguments {
@@ -12,6 +11,11 @@ struct DataOptions: ParsableArguments {
     @Option(help: "The data folder. Default ./tillbox-data.")
     var data: String?
 
+    /// The data folder for a command that only looks.
+    func folder() async throws -> FolderView {
+        FolderView(path: try await settings(needsSecrets: false).dataPath)
+    }
+
     /// The settings with the command line's own words on top.
     func settings(
         needsSecrets: Bool, profile: Settings.Profile? = nil
@@ -19,12 +23,12 @@ struct DataOptions: ParsableArguments {
         var environment = ProcessInfo.processInfo.environment
         if let profile { environment["TILLBOX_PROFILE"] = profile.rawValue }
         do {
-            let loader = try await SettingsLoader(file: config, environment: environment)
+            let loader = try SettingsLoader(file: config, environment: environment)
             var settings = try loader.load(needsSecrets: needsSecrets)
             if let data { settings.dataPath = data }
             return settings
-        } catch let error as SettingsError {
-            throw CommandFailure.cannotRun(error.description)
+        } catch {
+            throw CommandFailure.cannotRun("\(error)")
         }
     }
 }
@@ -38,13 +42,16 @@ struct RunCommand: AsyncParsableCommand {
 
     @OptionGroup var options: DataOptions
 
-    @Option(help: "Which implementations to use: dev or edge.")
+    @Option(help: "Which implementations to use.")
     var profile: Settings.Profile?
 
     mutating func run() async throws {
         let settings = try await options.settings(needsSecrets: true, profile: profile)
-        LineLogHandler.bootstrap(level: settings.logLevel, format: settings.logFormat)
+        let isTerminal = isatty(STDERR_FILENO) == 1
+        LineLogHandler.bootstrap(
+            level: settings.logLevel, format: settings.logFormat ?? (isTerminal ? .text : .json))
         let logger = Logger(label: "tillbox")
+        StartReport(settings: settings).write(to: logger)
         try await orCannotRun {
             let daemon = try Daemon(settings: settings, logger: logger)
             try await daemon.run()

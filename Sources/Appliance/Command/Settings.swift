@@ -1,10 +1,12 @@
+import Logging
+
 /// What the daemon is told: the merged view of the configuration file and the environment.
 ///
 /// ``SettingsKey`` lists every key; ``SettingsLoader`` fills this in.
 struct Settings: Sendable {
     /// Which implementations the composition root picks.
     enum Profile: String, CaseIterable, Sendable {
-        case dev, edge, cloud
+        case dev, edge
     }
 
     var profile: Profile = .dev
@@ -39,8 +41,11 @@ struct Settings: Sendable {
     var stripeBase = "https://api.stripe.com"
     var stripeKey: String?
     var reconcile = ReconcilerSettings()
-    var logLevel = "info"
-    var logFormat = LogFormat.json
+    var logLevel = Logger.Level.info
+    /// Nil is text on a terminal and JSON elsewhere.
+    var logFormat: LogFormat?
+    /// Seconds between two lines of what was not booked; nil for none.
+    var summarySeconds: Int? = 60
 
     /// What any of the endpoints accepts.
     var livemodes: [WebhookEndpoint.Livemode] {
@@ -97,12 +102,41 @@ enum SettingsKey: String, CaseIterable {
     case sweepAlertDays = "sweep.alert_days"
     case logLevel = "logging.level"
     case logFormat = "logging.format"
-
-    /// Keys of one named endpoint, below `webhook.endpoint.<name>.`.
-    static let endpointKeys = ["secret", "secret_file", "livemode"]
+    case logSummarySeconds = "logging.summary_seconds"
 
     /// The environment variable of a key: `webhook.port` is `TILLBOX_WEBHOOK_PORT`.
     static func environmentVariable(_ key: String) -> String {
         "TILLBOX_" + key.uppercased().replacing(".", with: "_").replacing("-", with: "_")
+    }
+}
+
+extension SettingsKey {
+    /// Keys of one named endpoint, below `webhook.endpoint.<name>.`.
+    static let endpointKeys = ["secret", "secret_file", "livemode"]
+
+    /// The last parts of the keys whose values are secrets themselves.
+    static let secretNames: Set<String> = ["secret", "api_key"]
+
+    /// The name of the endpoint that a key belongs to; nil for every other key.
+    static func endpoint(of key: String) -> String? {
+        let parts = key.split(separator: ".").map(String.init)
+        let isOne = parts.count == 4 && parts[0] == "webhook" && parts[1] == "endpoint"
+            && endpointKeys.contains(parts[3])
+        return isOne ? parts[2] : nil
+    }
+
+    static func isKnown(_ key: String) -> Bool {
+        SettingsKey(rawValue: key) != nil || endpoint(of: key) != nil
+    }
+
+    /// Whether a YAML list may stand for the value; secrets are rotated in pairs.
+    static func takesList(_ key: String) -> Bool {
+        [webhookEndpoints.rawValue, amountLimits.rawValue, webhookSecret.rawValue].contains(key)
+            || (endpoint(of: key) != nil && key.hasSuffix(".secret"))
+    }
+
+    /// The known key that was probably meant.
+    static func nearest(to key: String) -> String? {
+        NearestWord.to(key, among: allCases.map(\.rawValue))
     }
 }

@@ -1,72 +1,40 @@
 import Configuration
 import Foundation
-import SystemPackage
-import Yams
-
-/// A configuration that cannot be used. Each case's description is one sentence that says what to do.
-enum SettingsError: Error, Hashable, CustomStringConvertible {
-    case fileUnreadable(path: String, reason: String)
-    case fileMalformed(path: String, reason: String)
-    case unknownKey(key: String, path: String, nearest: String?)
-    case badValue(key: String, value: String, expected: String)
-    case secretMissing(endpoint: String)
-    case secretFileUnreadable(path: String, reason: String)
-    case secretFileExposed(path: String, mode: String)
-
-    var description: String {
-        switch self {
-        case .fileUnreadable(let path, let reason):
-            "cannot read the configuration file \(path): \(reason); check the path and its permissions"
-        case .fileMalformed(let path, let reason):
-            "the configuration file \(path) is not valid YAML: \(reason)"
-        case .unknownKey(let key, let path, let nearest):
-            "unknown configuration key \(key) in \(path); "
-                + (nearest.map { "did you mean \($0)?" } ?? "see docs/CONFIGURATION.md for all keys")
-        case .badValue(let key, let value, let expected):
-            "configuration key \(key) is \"\(value)\", but must be \(expected)"
-        case .secretMissing(let endpoint):
-            "no webhook secret\(endpoint.isEmpty ? "" : " for endpoint \(endpoint)"); set "
-                + "\(Self.variable(endpoint)) (or \(Self.variable(endpoint))_FILE) to the endpoint's "
-                + "signing secret from Stripe's dashboard (whsec_…)"
-        case .secretFileUnreadable(let path, let reason):
-            "cannot read the secret file \(path): \(reason)"
-        case .secretFileExposed(let path, let mode):
-            "the secret file \(path) is open to other users (mode \(mode)); run: chmod 600 \(path)"
-        }
-    }
-
-    private static func variable(_ endpoint: String) -> String {
-        SettingsKey.environmentVariable(
-            endpoint.isEmpty ? "webhook.secret" : "webhook.endpoint.\(endpoint).secret")
-    }
-}
+import Logging
 
 /// Reads ``Settings`` from a YAML file and the environment; the environment wins.
 struct SettingsLoader {
     private let config: ConfigReader
+    private let environment: [String: String]
+    /// Keys that the file sets.
+    private let fileKeys: [String]
 
     /// - Parameters:
     ///   - file: path of the YAML file; nil where there is none.
     ///   - environment: the process's variables.
-    init(file: String?, environment: [String: String]) async throws {
-        var providers: [any ConfigProvider] = [
-            EnvironmentVariablesProvider(environmentVariables: environment)
-                .prefixKeys(with: "tillbox")
-        ]
-        if let file {
-            try Self.checkKeys(of: file)
-            do {
-                providers.append(try await FileProvider<YAMLSnapshot>(filePath: FilePath(file)))
-            } catch {
-                throw SettingsError.fileMalformed(path: file, reason: "\(error)")
-            }
+    init(file: String?, environment: [String: String]) throws(SettingsError) {
+        let values = try file.map { path throws(SettingsError) in
+            try ConfigurationFile(at: path).values
         }
-        config = ConfigReader(providers: providers)
+        self.environment = environment
+        fileKeys = (values ?? [:]).keys.sorted()
+        let fromFile = (values ?? [:]).map { key, value in
+            (
+                AbsoluteConfigKey(key.split(separator: ".").map(String.init)),
+                ConfigValue(.string(value), isSecret: true)
+            )
+        }
+        config = ConfigReader(providers: [
+            EnvironmentVariablesProvider(environmentVariables: environment)
+                .prefixKeys(with: "tillbox"),
+            InMemoryProvider(values: Dictionary(fromFile) { first, _ in first }),
+        ])
     }
 
     /// Every setting, checked.
     ///
-    /// - Parameter needsSecrets: whether an endpoint without a secret is an error.
+    /// - Parameter needsSecrets: whether secrets are read, and an endpoint without one is an error.
+    ///   Who only looks into a folder needs none, and may not be allowed to read them.
     func load(needsSecrets: Bool = true) throws -> Settings {
         var settings = Settings()
         settings.profile = try choice(.profile, default: settings.profile)
@@ -90,10 +58,12 @@ struct SettingsLoader {
             try integer(.segmentBytesMax, (1 << 20)...(1 << 30)) ?? settings.segmentByteCountMax
         settings.retentionDays = try integer(.retentionDays, 1...36_500)
         settings.stripeBase = try stripeBase() ?? settings.stripeBase
-        settings.stripeKey = try stripeKey()
+        settings.stripeKey = needsSecrets ? try stripeKey() : nil
         settings.reconcile = try reconcile()
-        settings.logLevel = text(.logLevel) ?? settings.logLevel
-        settings.logFormat = try choice(.logFormat, default: settings.logFormat)
+        settings.logLevel = try choice(.logLevel, default: settings.logLevel)
+        settings.logFormat = try text(.logFormat).map { _ in try choice(.logFormat, default: .json) }
+        let summary = try integer(.logSummarySeconds, 0...86_400) ?? 60
+        settings.summarySeconds = summary == 0 ? nil : summary
         settings.livemode = try choice(
             .webhookLivemode, default: settings.profile == .dev ? .test : .live)
         settings.endpoints = try endpoints(settings.livemode, needsSecrets: needsSecrets)
@@ -120,13 +90,6 @@ struct SettingsLoader {
         return base.hasSuffix("/") ? String(base.dropLast()) : base
     }
 
-    private func stripeKey() throws -> String? {
-        if let path = text(.stripeKeyFile) {
-            return Self.split(try Self.readSecret(at: path)).first
-        }
-        return string(SettingsKey.stripeKey.rawValue, isSecret: true)
-    }
-
     private func reconcile() throws -> ReconcilerSettings {
         var reconcile = ReconcilerSettings()
         let at = text(.reconcileAt) ?? "02:30"
@@ -150,60 +113,6 @@ struct SettingsLoader {
         return reconcile
     }
 
-    private func endpoints(
-        _ livemode: WebhookEndpoint.Livemode, needsSecrets: Bool
-    ) throws -> [WebhookEndpoint] {
-        var endpoints: [WebhookEndpoint] = []
-        let unnamed = try secrets(below: "webhook")
-        if !unnamed.isEmpty {
-            endpoints.append(WebhookEndpoint(name: "", secrets: unnamed, livemode: livemode))
-        }
-        for name in list(SettingsKey.webhookEndpoints.rawValue) {
-            let below = "webhook.endpoint.\(name)"
-            let secrets = try secrets(below: below)
-            guard !secrets.isEmpty || !needsSecrets else {
-                throw SettingsError.secretMissing(endpoint: name)
-            }
-            let own: WebhookEndpoint.Livemode =
-                try choice(key: "\(below).livemode", default: livemode)
-            endpoints.append(WebhookEndpoint(name: name, secrets: secrets, livemode: own))
-        }
-        guard !endpoints.isEmpty || !needsSecrets else {
-            throw SettingsError.secretMissing(endpoint: "")
-        }
-        return endpoints
-    }
-
-    /// The active secrets below a key, from the value or from a file that only its owner can read.
-    private func secrets(below prefix: String) throws -> [String] {
-        if let path = string("\(prefix).secret_file") {
-            return Self.split(try Self.readSecret(at: path))
-        }
-        return Self.split(string("\(prefix).secret", isSecret: true) ?? "")
-    }
-
-    private static func split(_ list: String) -> [String] {
-        list.split(separator: ",").map { $0.trimmingCharacters(in: .whitespacesAndNewlines) }
-            .filter { !$0.isEmpty }
-    }
-
-    private static func readSecret(at path: String) throws -> String {
-        let attributes: [FileAttributeKey: Any]
-        do {
-            attributes = try FileManager.default.attributesOfItem(atPath: path)
-        } catch {
-            throw SettingsError.secretFileUnreadable(path: path, reason: "no such file")
-        }
-        let mode = (attributes[.posixPermissions] as? NSNumber)?.intValue ?? 0
-        guard mode & 0o077 == 0 else {
-            throw SettingsError.secretFileExposed(path: path, mode: String(mode, radix: 8))
-        }
-        guard let secret = try? String(contentsOfFile: path, encoding: .utf8) else {
-            throw SettingsError.secretFileUnreadable(path: path, reason: "not readable as text")
-        }
-        return secret
-    }
-
     private func amountLimits() throws -> [Currency: MinorUnits] {
         var limits: [Currency: MinorUnits] = [:]
         for item in list(SettingsKey.amountLimits.rawValue) {
@@ -220,10 +129,120 @@ struct SettingsLoader {
         return limits
     }
 
+    // MARK: Endpoints and secrets
+
+    private func endpoints(
+        _ livemode: WebhookEndpoint.Livemode, needsSecrets: Bool
+    ) throws -> [WebhookEndpoint] {
+        let names = try endpointNames()
+        try refuseUnlisted(besides: names)
+        var endpoints: [WebhookEndpoint] = []
+        if given("webhook.secret") ?? given("webhook.secret_file") != nil {
+            let secrets = needsSecrets ? try secrets(of: "") : []
+            endpoints.append(WebhookEndpoint(name: "", secrets: secrets, livemode: livemode))
+        }
+        for name in names {
+            let secrets = needsSecrets ? try secrets(of: name) : []
+            let own: WebhookEndpoint.Livemode =
+                try choice(key: "webhook.endpoint.\(name).livemode", default: livemode)
+            endpoints.append(WebhookEndpoint(name: name, secrets: secrets, livemode: own))
+        }
+        guard !endpoints.isEmpty || !needsSecrets else {
+            throw SettingsError.secretMissing(endpoint: "")
+        }
+        return endpoints
+    }
+
+    /// The names stand in an address and in variables' names, which knows no case.
+    private func endpointNames() throws -> [String] {
+        let names = list(SettingsKey.webhookEndpoints.rawValue)
+        for (place, name) in names.enumerated() {
+            let isUsable = name.wholeMatch(of: /[a-z0-9][a-z0-9_-]*/) != nil
+                && !names[..<place].contains(name)
+            guard isUsable else {
+                throw SettingsError.badValue(
+                    key: SettingsKey.webhookEndpoints.rawValue, value: name,
+                    expected: "different names of small letters, digits, - and _")
+            }
+        }
+        return names
+    }
+
+    /// A setting of an endpoint that is not listed is a slip in one of the two places.
+    private func refuseUnlisted(besides names: [String]) throws {
+        for key in fileKeys {
+            guard let name = SettingsKey.endpoint(of: key), !names.contains(name) else { continue }
+            throw SettingsError.endpointUnlisted(name: name, key: key)
+        }
+        // An orchestrator's own variables (…_SERVICE_HOST, …_PORT) end otherwise.
+        let known = Set(
+            names.flatMap { name in
+                SettingsKey.endpointKeys.map {
+                    SettingsKey.environmentVariable("webhook.endpoint.\(name).\($0)")
+                }
+            })
+        let prefix = SettingsKey.environmentVariable("webhook.endpoint") + "_"
+        for variable in environment.keys.sorted() where variable.hasPrefix(prefix) {
+            let suffixes = SettingsKey.endpointKeys.map { "_" + $0.uppercased() }
+            guard !known.contains(variable),
+                let suffix = suffixes.last(where: { variable.hasSuffix($0) })
+            else { continue }
+            let name = variable.dropFirst(prefix.count).dropLast(suffix.count).lowercased()
+            guard !name.isEmpty else { continue }
+            throw SettingsError.endpointUnlisted(name: name, key: variable)
+        }
+    }
+
+    /// The active secrets of an endpoint, from the value or from a private file.
+    private func secrets(of endpoint: String) throws -> [String] {
+        let key = endpoint.isEmpty ? "webhook.secret" : "webhook.endpoint.\(endpoint).secret"
+        guard let (value, place) = try secret(key) else {
+            throw SettingsError.secretMissing(endpoint: endpoint)
+        }
+        do {
+            return try SecretText.signingSecrets(in: value).get()
+        } catch {
+            throw SettingsError.secretRefused(place: place, error.refusal)
+        }
+    }
+
+    private func stripeKey() throws -> String? {
+        guard let (value, place) = try secret(SettingsKey.stripeKey.rawValue) else { return nil }
+        do {
+            return try SecretText.apiKey(in: value).get()
+        } catch {
+            throw SettingsError.secretRefused(place: place, error.refusal)
+        }
+    }
+
+    /// A secret and, for an error, where it stands.
+    private func secret(_ key: String) throws -> (value: String, place: String)? {
+        let (value, path) = (given(key), given("\(key)_file"))
+        guard value == nil || path == nil else { throw SettingsError.secretTwice(key: key) }
+        if let value {
+            return (value, "configuration key \(key) (\(SettingsKey.environmentVariable(key)))")
+        }
+        guard let path else { return nil }
+        do throws(SecretFile.Refusal) {
+            return (try SecretFile.text(at: path), "the secret file \(path)")
+        } catch {
+            switch error {
+            case .unreadable(let reason):
+                throw SettingsError.secretFileUnreadable(path: path, reason: reason)
+            case .exposed(let mode): throw SettingsError.secretFileExposed(path: path, mode: mode)
+            }
+        }
+    }
+
     // MARK: Typed look-ups
 
-    private func string(_ key: String, isSecret: Bool = false) -> String? {
-        let value = config.string(forKey: ConfigKey(key), isSecret: isSecret)
+    /// The value as it is set, which may be to nothing.
+    private func given(_ key: String) -> String? {
+        config.string(forKey: ConfigKey(key), isSecret: true)
+    }
+
+    private func string(_ key: String) -> String? {
+        let value = given(key)
         return value?.isEmpty == true ? nil : value
     }
 
@@ -231,8 +250,8 @@ struct SettingsLoader {
 
     /// A YAML list, or one comma-separated string.
     private func list(_ key: String) -> [String] {
-        if let items = config.stringArray(forKey: ConfigKey(key)) { return items }
-        return Self.split(string(key) ?? "")
+        (string(key) ?? "").split { $0 == "," || $0.isNewline }
+            .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
     }
 
     private func integer(_ key: SettingsKey, _ range: ClosedRange<Int>) throws -> Int? {
@@ -270,70 +289,5 @@ struct SettingsLoader {
                 expected: "one of " + Choice.allCases.map(\.rawValue).joined(separator: ", "))
         }
         return choice
-    }
-
-    // MARK: Unknown keys
-
-    /// Refuses a file with a key that no setting has: a mistyped limit must not pass as a default.
-    private static func checkKeys(of file: String) throws {
-        let yaml: String
-        do {
-            yaml = try String(contentsOfFile: file, encoding: .utf8)
-        } catch {
-            let exists = FileManager.default.fileExists(atPath: file)
-            throw SettingsError.fileUnreadable(
-                path: file, reason: exists ? "not readable as UTF-8 text" : "no such file")
-        }
-        let root: Node?
-        do {
-            root = try Yams.compose(yaml: yaml)
-        } catch {
-            throw SettingsError.fileMalformed(path: file, reason: "\(error)")
-        }
-        guard let mapping = root?.mapping else {
-            throw SettingsError.fileMalformed(path: file, reason: "it must hold key: value pairs")
-        }
-        for key in flatten(mapping, below: "") where !isKnown(key) {
-            throw SettingsError.unknownKey(key: key, path: file, nearest: nearest(to: key))
-        }
-    }
-
-    private static func flatten(_ mapping: Node.Mapping, below prefix: String) -> [String] {
-        mapping.flatMap { key, value -> [String] in
-            let path = prefix + (key.string ?? "?")
-            return value.mapping.map { flatten($0, below: path + ".") } ?? [path]
-        }
-    }
-
-    private static func isKnown(_ key: String) -> Bool {
-        if SettingsKey(rawValue: key) != nil { return true }
-        let parts = key.split(separator: ".").map(String.init)
-        return parts.count == 4 && parts[0] == "webhook" && parts[1] == "endpoint"
-            && SettingsKey.endpointKeys.contains(parts[3])
-    }
-
-    /// The known key with the smallest edit distance, if it is near enough to be meant.
-    static func nearest(to key: String) -> String? {
-        let ranked = SettingsKey.allCases.map { ($0.rawValue, editDistance($0.rawValue, key)) }
-        guard let best = ranked.min(by: { $0.1 < $1.1 }), best.1 <= max(3, key.count / 3) else {
-            return nil
-        }
-        return best.0
-    }
-
-    /// Levenshtein's distance: insertions, deletions and substitutions from one word to the other.
-    private static func editDistance(_ left: String, _ right: String) -> Int {
-        let right = Array(right)
-        var row = Array(0...right.count)
-        for (i, letter) in left.enumerated() {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for j in right.indices {
-                let substituted = diagonal + (letter == right[j] ? 0 : 1)
-                diagonal = row[j + 1]
-                row[j + 1] = min(substituted, row[j] + 1, row[j + 1] + 1)
-            }
-        }
-        return row[right.count]
     }
 }

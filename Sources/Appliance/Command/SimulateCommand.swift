@@ -113,7 +113,7 @@ struct Simulate: AsyncParsableCommand {
                 report.ledger = try await LedgerProver(folder: prove).prove(notes.truth)
             }
         }
-        print(json ? report.json() : report.table())
+        try Output.standard.line(json ? report.json() : report.table())
         if !report.isAsExpected { throw ExitCode(CommandFailure.foundSomething) }
     }
 
@@ -190,7 +190,7 @@ private struct ProgressLine: Sendable {
 
     func clear() { write("\r\u{1B}[K") }
 
-    private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+    private func write(_ text: String) { ErrorOutput.write(text) }
 }
 
 extension LoadError {

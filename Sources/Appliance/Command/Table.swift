@@ -6,6 +6,10 @@ struct Table {
         case text(String)
         case number(Int64)
         case decimal(Double, places: Int)
+        /// Money in major units, with as many decimals as Stripe gives the currency.
+        case amount(String)
+        /// `yes` or `no` to a person, `true` or `false` to a program.
+        case flag(Bool)
         case none
 
         fileprivate var display: String {
@@ -13,14 +17,17 @@ struct Table {
             case .text(let text): text
             case .number(let number): String(number)
             case .decimal(let value, let places): String(format: "%.\(places)f", value)
+            case .amount(let text): text
+            case .flag(let isSet): isSet ? "yes" : "no"
             case .none: "-"
             }
         }
 
         fileprivate var isNumeric: Bool {
             switch self {
-            case .text, .none: false
-            case .number, .decimal: true
+            case .text, .flag: false
+            // A missing number is shown where the number would stand.
+            case .number, .decimal, .amount, .none: true
             }
         }
     }
@@ -30,8 +37,8 @@ struct Table {
     var rows: [[String: Cell]]
 
     /// Prints to standard output; in JSON as `{"<name>":[{…},…]}`.
-    func print(asJSON: Bool, named name: String) {
-        Swift.print(asJSON ? json(named: name) : text())
+    func print(asJSON: Bool, named name: String) throws(CommandFailure) {
+        try Output.standard.line(asJSON ? json(named: name) : text())
     }
 
     /// Columns aligned by two spaces, numbers to the right.
@@ -40,7 +47,10 @@ struct Table {
         let widths = columns.map { column in
             rows.reduce(column.count) { max($0, ($1[column] ?? .none).display.count) }
         }
-        let numeric = columns.map { column in rows.allSatisfy { ($0[column] ?? .none).isNumeric } }
+        let numeric = columns.map { column in
+            let cells = rows.map { $0[column] ?? .none }
+            return cells.allSatisfy(\.isNumeric) && cells.contains { $0 != .none }
+        }
         func line(_ cells: [String]) -> String {
             cells.indices.map { index in
                 let padding = String(repeating: " ", count: widths[index] - cells[index].count)
@@ -64,9 +74,10 @@ struct Table {
             for column in columns {
                 writer.key(named: column)
                 switch row[column] ?? .none {
-                case .text(let text): writer.string(text)
+                case .text(let text), .amount(let text): writer.string(text)
                 case .number(let number): writer.int(number)
                 case .decimal(let value, _): writer.double(value)
+                case .flag(let isSet): writer.bool(isSet)
                 case .none: writer.null()
                 }
             }
@@ -102,12 +113,12 @@ final class ProgressBar {
         let filled = Int(share * 30)
         let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 30 - filled)
         let percent = String(format: "%3.0f", share * 100)
-        FileHandle.standardError.write(Data("\r\u{1B}[K\(label) \(bar) \(percent) % \(detail)".utf8))
+        ErrorOutput.write("\r\u{1B}[K\(label) \(bar) \(percent) % \(detail)")
     }
 
     /// Removes the line.
     func clear() {
         guard isShown, shownAt != nil else { return }
-        FileHandle.standardError.write(Data("\r\u{1B}[K".utf8))
+        ErrorOutput.write("\r\u{1B}[K")
     }
 }

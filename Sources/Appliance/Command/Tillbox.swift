@@ -21,11 +21,16 @@ struct Tillbox: AsyncParsableCommand {
 
     /// Parses, runs, and turns whatever went wrong into one sentence and the exit code of contracts §9.
     static func main() async {
+        StandardStreams.prepare()
         // New files are this user's alone, whichever command makes them.
         umask(0o077)
         defer { LogSink.standardError.drain() }
         do {
-            var command = try parseAsRoot()
+            let arguments = Array(CommandLine.arguments.dropFirst())
+            if let sentence = UsageSentence(missingVerbIn: arguments) {
+                throw CommandFailure(exitCode: CommandFailure.wrongUsage, message: sentence.text)
+            }
+            var command = try parseAsRoot(arguments)
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {
@@ -43,10 +48,16 @@ struct Tillbox: AsyncParsableCommand {
         }
         switch exitCode(for: error) {
         case .success:
-            print(fullMessage(for: error))
-            return 0
+            do throws(CommandFailure) {
+                try Output.standard.line(fullMessage(for: error))
+                return 0
+            } catch {
+                return report(error)
+            }
         case .validationFailure:
-            writeError(fullMessage(for: error))
+            let arguments = Array(CommandLine.arguments.dropFirst())
+            let sentence = UsageSentence(message(for: error), arguments: arguments)
+            writeError("tillbox: \(sentence.text)")
             return CommandFailure.wrongUsage
         case let code where error is ExitCode:
             return code.rawValue

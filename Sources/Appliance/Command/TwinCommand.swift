@@ -95,7 +95,7 @@ struct TwinCommand: AsyncParsableCommand {
     }
 
     mutating func run() async throws {
-        LineLogHandler.bootstrap(level: "warning", format: .text)
+        LineLogHandler.bootstrap(level: .warning, format: .text)
         let command = self
         try await orCannotRun { try await command.serve() }
     }
@@ -125,7 +125,7 @@ struct TwinCommand: AsyncParsableCommand {
         if let traffic, let world = try live.traffic(rate: traffic) { services.append(world) }
         var configuration = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) },
-            gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            gracefulShutdownSignals: [.sigterm, .sigint, .sighup], logger: logger)
         configuration.maximumGracefulShutdownDuration = .seconds(4)
         try await ServiceGroup(configuration: configuration).run()
         writer.drain()

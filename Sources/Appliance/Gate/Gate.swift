@@ -79,6 +79,7 @@ final class Gate: Sendable {
                 now: Instant(seconds: now.milliseconds / 1000), toleranceSeconds: toleranceSeconds)
         } catch {
             note(error, of: endpoint, byteCount: body.count)
+            counters.signatureCodes.add(error.code)
             return completion(.refused(code: error.code, message: error.message))
         }
         clockSuspicion.noteGood()

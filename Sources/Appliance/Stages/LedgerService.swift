@@ -16,7 +16,7 @@ import Synchronization
 ///     has) ─▶ transactions after the last one in ledger.posted are published
 final class LedgerService: Service {
     static let name = "ledger"
-    private static let inputs = [TopicID.paymentScored, .paymentReview]
+    static let inputs = [TopicID.paymentScored, .paymentReview]
 
     private let log: Log
     private let topics: Topics
@@ -78,7 +78,7 @@ final class LedgerService: Service {
             }
         }
         try await saveCursors(positions)
-        logger.info("stage stopped", metadata: ["stage": "\(Self.name)"])
+        logger.debug("stage stopped", metadata: ["stage": "\(Self.name)"])
     }
 
     // MARK: One batch

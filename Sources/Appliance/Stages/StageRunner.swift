@@ -25,6 +25,8 @@ final class StageRunner<Step: Stage>: Service {
         case cursor
         /// The stage's state too, through this function; the cursor follows it.
         case snapshot(everyCount: Int, @Sendable (_ state: [UInt8]) throws -> Void)
+
+        var isCursor: Bool { if case .cursor = self { true } else { false } }
     }
 
     /// - Parameter makeStage: the stage as it was at `position`; nil starts at the stage's cursor.
@@ -63,8 +65,16 @@ final class StageRunner<Step: Stage>: Service {
         while true {
             if next >= input.highWatermark {
                 guard drainUntil == nil else { break }
-                let more = try await waitUnlessStopping(for: next, in: input)
-                if !more { drainUntil = .now + .seconds(StageLimits.drainSecondsMax) }
+                let isUnsaved = checkpoint.isCursor && next > saved
+                switch try await wait(
+                    for: next, in: input, until: isUnsaved ? savedAt + .seconds(1) : nil)
+                {
+                case .records: break
+                case .stopping: drainUntil = .now + .seconds(StageLimits.drainSecondsMax)
+                case .saveIsDue:
+                    try await save(stage, next, in: input)
+                    (saved, savedAt) = (next, .now)
+                }
                 continue
             }
             if let drainUntil, .now > drainUntil { break }
@@ -80,7 +90,9 @@ final class StageRunner<Step: Stage>: Service {
             }
         }
         if next > saved { _ = try await save(stage, next, in: input) }
-        logger.info("stage stopped", metadata: ["stage": "\(Step.name)", "position": "\(next.rawValue)"])
+        logger.debug("stage stopped", metadata: [
+            "stage": "\(Step.name)", "position": "\(next.rawValue)",
+        ])
     }
 
     private func resumePoint(of input: Topic) throws -> Offset {
@@ -88,13 +100,38 @@ final class StageRunner<Step: Stage>: Service {
         return max(cursor ?? input.start, input.start)
     }
 
-    /// - Returns: false when graceful shutdown ended the wait.
-    private func waitUnlessStopping(for next: Offset, in input: Topic) async throws -> Bool {
+    private enum Waited { case records, saveIsDue, stopping }
+
+    /// Waits for records.
+    ///
+    /// - Parameter due: when the position is to be saved though nothing comes, so that who looks from
+    ///   outside sees an idle stage where it is; nil when it is saved.
+    private func wait(
+        for next: Offset, in input: Topic, until due: ContinuousClock.Instant?
+    ) async throws -> Waited {
         do {
-            try await cancelWhenGracefulShutdown { try await input.waitForRecords(from: next) }
-            return true
+            return try await cancelWhenGracefulShutdown {
+                guard let due else {
+                    try await input.waitForRecords(from: next)
+                    return .records
+                }
+                return try await withThrowingTaskGroup(of: Waited.self) { group in
+                    group.addTask {
+                        try await input.waitForRecords(from: next)
+                        return .records
+                    }
+                    group.addTask {
+                        try await Task.sleep(until: due, clock: .continuous)
+                        return .saveIsDue
+                    }
+                    defer { group.cancelAll() }
+                    return try await group.next() ?? .records
+                }
+            }
         } catch LogError.cancelled {
-            return false
+            return .stopping
+        } catch is CancellationError {
+            return .stopping
         }
     }
 

@@ -47,8 +47,9 @@ struct ValidateStage: Stage {
                     schema: SchemaHeader.paymentValidated, key: event.orderingKey,
                     value: event.encoded()))
             }
-        case .ignored:
+        case .ignored(let type, _):
             counters.add(.ignored)
+            counters.ignoredTypes.add(type)
         case .refused(let refusal):
             counters.add(.deadLetters)
             let letter = DeadLetter(

@@ -30,6 +30,10 @@ final class Counters: Sendable {
     let shapes = ShapeCounters()
     /// How many told refunds wait in the ledger now; set by whoever books.
     let waiting = Atomic<Int>(0)
+    /// Deliveries whose signature did not hold, by its code.
+    let signatureCodes = WordTally()
+    /// Events that move nothing here, by type.
+    let ignoredTypes = WordTally()
     /// From a record's arrival at the gate to its commit in the ledger.
     let endToEnd = ConcurrentHistogram()
     /// From a request's arrival to its answer, where that is 200.

@@ -1,0 +1,34 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A data folder with some payments in it, whose daemon has drained and stopped.
+final class FilledFolder {
+    private let folder: TemporaryFolder
+    var path: String { folder.file("data") }
+    /// A folder that is somebody else's, though it has a `log` of its own.
+    var foreign: String { folder.file("var") }
+    var missing: String { folder.file("nowhere") }
+
+    init(count: Int = 200) async throws {
+        folder = try TemporaryFolder()
+        let port = try freePort()
+        let daemon = try Tillbox.start(
+            data: folder.file("data"), webhookPort: port, adminPort: try freePort())
+        try await daemon.untilListening()
+        let traffic = try await Tillbox.run(
+            "simulate", "--to", "http://127.0.0.1:\(port)/webhooks/stripe", "--secret",
+            "whsec_test", "--templates", "--rate", "0", "--count", "\(count)", "--seed", "5",
+            "--prove", folder.file("data"))
+        #expect(traffic.code == 0, "\(traffic.errors)")
+        daemon.kill(SIGTERM)
+        #expect(await daemon.wait() == 0, "\(daemon.standardError.suffix(800))")
+        let files = FileManager.default
+        try files.createDirectory(
+            atPath: folder.file("var/log/apt-0"), withIntermediateDirectories: true)
+        try "no ledger".write(
+            toFile: folder.file("var/ledger.sqlite"), atomically: true, encoding: .utf8)
+    }
+
+    func file(_ name: String) -> String { folder.file(name) }
+}
