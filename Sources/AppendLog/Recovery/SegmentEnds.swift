@@ -50,8 +50,9 @@ struct SegmentEnds {
         } catch {
             guard case .corrupt = error else { throw error }
             // The index may be what is wrong.
-            let rebuilt = try segment.rebuiltIndex(limit: limit, end: end)
-            guard rebuilt.places != known.places else { throw error }
+            guard let rebuilt = try? segment.rebuiltIndex(limit: limit, end: end),
+                rebuilt.places != known.places
+            else { throw error }
             segment.set(rebuilt)
             return try lastBatch(rebuilt, limit, end)
         }

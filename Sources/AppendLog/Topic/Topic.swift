@@ -10,6 +10,8 @@ internal import Synchronization
 /// moments. Who holds `shared` takes no other lock and calls nobody.
 public final class Topic: Sendable {
     public let name: TopicName
+    /// The identity of the log that it is a topic of.
+    public let log: LogIdentity
     /// What recovery found and did when the topic was opened.
     public let recovery: RecoveryReport
 
@@ -42,6 +44,7 @@ public final class Topic: Sendable {
         onPoison: @escaping @Sendable (DiskError) -> Void
     ) throws(LogError) {
         self.name = name
+        log = identity
         self.configuration = configuration
         self.clock = clock
         self.onPoison = onPoison

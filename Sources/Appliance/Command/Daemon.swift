@@ -42,9 +42,11 @@ final class Daemon: Sendable {
     let readiness = Readiness()
     let logger: Logger
     private let model: FraudModel
-    private let admission: Admission
+    let admission: Admission
     private let clock: any LogClock
     private let folder: DataFolder
+    private let lock: FolderLock
+    let plan: StartPlan
     private let reserve: ReserveFile
     private let reconciler: Reconciler
 
@@ -52,7 +54,9 @@ final class Daemon: Sendable {
     /// more than they gain.
     static let syncIntervalMicroseconds = 2_000
 
-    /// Opens the data folder and everything in it. Blocks while it recovers.
+    /// Opens the data folder and everything in it. Blocks while it compares and recovers.
+    ///
+    /// - Throws: `StartRefusal` when the parts of the folder do not fit; nothing is changed then.
     init(settings: Settings, clock: any LogClock = SystemLogClock(), logger: Logger) throws {
         guard settings.profile != .cloud else {
             throw DaemonError.profileUnavailable(settings.profile)
@@ -63,6 +67,8 @@ final class Daemon: Sendable {
         // The model first: a daemon that cannot score must not touch the data.
         model = try (settings.modelPath.map { ModelLocation.file(path: $0) } ?? .embedded).load()
         folder = try DataFolder(at: settings.dataPath)
+        lock = try FolderLock(folder.path)
+        plan = try Self.compare(folder, logger)
         reserve = ReserveFile(path: folder.reserve)
         if !reserve.take() {
             logger.warning("no room for the reserve file: the disk is nearly full", metadata: [
@@ -77,6 +83,7 @@ final class Daemon: Sendable {
         topics = try Topics(of: log)
         ledger = try SQLiteLedger.open(
             path: folder.ledger, clockMilliseconds: { clock.now().milliseconds })
+        try ledger.adopt(log: log.identity.description)
         admission = try AdmissionSnapshot.restore(
             from: folder.gateSnapshot, topic: topics[.webhookReceived], logger: logger)
         let endpoints = settings.endpoints
@@ -91,6 +98,16 @@ final class Daemon: Sendable {
             counters: counters, logger: logger)
     }
 
+    /// Compares every part of the folder with every other, before any of them is written to.
+    private static func compare(_ folder: DataFolder, _ logger: Logger) throws -> StartPlan {
+        switch StartComparison.verdict(of: try folder.survey.state()) {
+        case .refuse(let refusal): throw refusal
+        case .proceed(let plan):
+            for note in plan.notes { logger.warning("\(note)") }
+            return plan
+        }
+    }
+
     /// Runs until SIGTERM or SIGINT, then drains and closes.
     ///
     /// - Parameters:
@@ -103,11 +120,12 @@ final class Daemon: Sendable {
     ) async throws {
         let pipeline = Pipeline(
             log: log, topics: topics, ledger: ledger, model: model, settings: settings,
-            folder: folder, clock: clock, counters: counters, logger: logger)
+            folder: folder, clock: clock, counters: counters, logger: logger,
+            rewinds: plan.rewinds)
         // A group stops its services from the last to the first: traffic, the gate, then each
         // stage after the one that feeds it.
         let services: [any Service] =
-            [adminServer(onListening), PoisonWatch(log: log), upkeep()]
+            [adminServer(onListening), PoisonWatch(log: log), folderWatch(), upkeep()]
             + (try pipeline.services().reversed())
             + [
                 reconciler, webhookServer(onListening),
@@ -165,6 +183,13 @@ final class Daemon: Sendable {
         ) { onListening("admin", $0) }
     }
 
+    private func folderWatch() -> any Service {
+        let names =
+            ["log", "log/lock", "log/identity", "ledger.sqlite", "ledger.sqlite-wal"]
+            + log.topicNames.map { "log/\($0)-0" } + ["log/__cursors-0"]
+        return FolderWatch(log: log, parts: lock.parts(names), logger: logger)
+    }
+
     private func upkeep() -> any Service {
         Upkeep(
             log: log, admission: admission, received: topics[.webhookReceived],
@@ -193,9 +218,17 @@ struct DataFolder: Sendable {
         }
     }
 
+    /// A folder that is only looked at.
+    init(existingAt path: String) { self.path = path }
+
     /// The one absolute path of a folder, however it is spelt.
     static func canonical(_ path: String) -> String {
         URL(filePath: path).standardizedFileURL.resolvingSymlinksInPath().path
+    }
+
+    /// Reads what a start compares.
+    var survey: FolderSurvey {
+        FolderSurvey(log: log, ledger: ledger, gate: gateSnapshot, features: featureSnapshot)
     }
 
     var log: String { "\(path)/log" }

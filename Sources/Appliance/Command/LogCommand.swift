@@ -25,13 +25,13 @@ struct LogCommand: AsyncParsableCommand {
         }
 
         /// The same, with the log's own error.
-        func openOrThrow() async throws -> ReadOnlyLog {
+        func openOrThrow(checksSegments: Bool = false) async throws -> ReadOnlyLog {
             let folder = try await data.settings(needsSecrets: false).dataPath
             guard FileManager.default.fileExists(atPath: "\(folder)/log") else {
                 throw CommandFailure.cannotRun(
                     "there is no log in \(folder); name the data folder with --data")
             }
-            return try Log.openReadOnly(at: "\(folder)/log")
+            return try Log.openReadOnly(at: "\(folder)/log", checksSegments: checksSegments)
         }
     }
 
@@ -139,7 +139,8 @@ struct LogCommand: AsyncParsableCommand {
     /// `log verify`
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Check every batch: checksums, dense offsets, indexes, each source once.")
+            abstract: "Check every batch (checksums, dense offsets, indexes, each source once), and "
+                + "the topics against each other, the ledger and the snapshots.")
         @OptionGroup var options: Options
 
         mutating func run() async throws {
@@ -147,7 +148,7 @@ struct LogCommand: AsyncParsableCommand {
             var rows: [[String: Table.Cell]] = []
             var damage: [Corruption] = []
             do {
-                for topic in try await options.openOrThrow().topics {
+                for topic in try await options.openOrThrow(checksSegments: true).topics {
                     let report = try topic.verify { progress in
                         bar.show(progress.bytesDone, of: progress.bytesTotal, topic.name.rawValue)
                     }
@@ -166,6 +167,7 @@ struct LogCommand: AsyncParsableCommand {
                 throw CommandFailure.foundSomething(
                     damage.map(\.description).joined(separator: "\ntillbox: "))
             }
+            try await options.data.compareParts()
         }
 
         private static func row(

@@ -15,6 +15,7 @@ final class StageRunner<Step: Stage>: Service {
     private let topics: Topics
     private let logger: Logger
     private let checkpoint: Checkpoint
+    private let rewind: Offset?
     private let makeStage: @Sendable () throws -> (stage: Step, position: Offset?)
 
     /// Stores what a restart resumes from.
@@ -22,18 +23,23 @@ final class StageRunner<Step: Stage>: Service {
         /// Nothing but the position, as the stage's cursor, at most once a second.
         case cursor
         /// The stage's state too, through this function; the cursor follows it.
-        case snapshot(everyCount: Int, @Sendable (_ state: [UInt8]) throws -> Void)
+        case snapshot(
+            everyCount: Int, @Sendable (_ state: [UInt8], _ next: Offset) throws -> Void)
     }
 
-    /// - Parameter makeStage: the stage as it was at `position`; nil starts at the stage's cursor.
+    /// - Parameters:
+    ///   - rewind: where to start if the stage's cursor is beyond it.
+    ///   - makeStage: the stage as it was at `position`; nil starts at the stage's cursor.
     init(
         log: Log, topics: Topics, logger: Logger, checkpoint: Checkpoint = .cursor,
+        rewind: Offset? = nil,
         makeStage: @escaping @Sendable () throws -> (stage: Step, position: Offset?)
     ) {
         self.log = log
         self.topics = topics
         self.logger = logger
         self.checkpoint = checkpoint
+        self.rewind = rewind
         self.makeStage = makeStage
     }
 
@@ -71,7 +77,7 @@ final class StageRunner<Step: Stage>: Service {
 
     private func resumePoint(of input: Topic) throws -> Offset {
         let cursor = log.cursors.committed(group: try GroupName(Step.name), topic: input.name)
-        return max(cursor ?? input.start, input.start)
+        return max(min(cursor ?? input.start, rewind ?? .init(.max)), input.start)
     }
 
     /// - Returns: false when graceful shutdown ended the wait.
@@ -131,7 +137,9 @@ final class StageRunner<Step: Stage>: Service {
 
     private func save(_ stage: Step, _ next: Offset, in input: Topic) async throws {
         if case .snapshot(_, let store) = checkpoint, let state = stage.snapshot() {
-            try store(state)
+            // A snapshot goes on behind outputs that must be there: how far they reach is noted first.
+            try await log.cursors.mark()
+            try store(state, next)
         }
         try await log.cursors.commit(next, group: GroupName(Step.name), topic: input.name)
     }
