@@ -45,7 +45,7 @@ final class Daemon: Sendable {
     let admission: Admission
     private let clock: any LogClock
     private let folder: DataFolder
-    private let lock: FolderLock
+    let lock: FolderLock
     let plan: StartPlan
     private let reserve: ReserveFile
     private let reconciler: Reconciler
@@ -84,6 +84,7 @@ final class Daemon: Sendable {
         ledger = try SQLiteLedger.open(
             path: folder.ledger, clockMilliseconds: { clock.now().milliseconds })
         try ledger.adopt(log: log.identity.description)
+        LedgerSuspicion(of: folder.ledger).clear()
         admission = try AdmissionSnapshot.restore(
             from: folder.gateSnapshot, topic: topics[.webhookReceived], logger: logger)
         let endpoints = settings.endpoints
@@ -143,6 +144,10 @@ final class Daemon: Sendable {
             outcome = .failure(error)
         }
         await log.close()
+        defer { lock.release() }
+        if case .failure(let error as LedgerError) = outcome, case .corrupt = error {
+            LedgerSuspicion(of: folder.ledger).note(error)
+        }
         if let poison = log.poison { throw DaemonError.stopped(poison) }
         try outcome.get()
         try ledger.close()

@@ -11,6 +11,24 @@ enum LedgerLook {
     case found(SQLiteLedger)
 }
 
+/// A note beside a ledger that was found damaged while the daemon ran: the next starts have SQLite
+/// check the whole file, however large it is, so that they come to the same verdict.
+struct LedgerSuspicion: Sendable {
+    private let path: String
+
+    /// - Parameter ledger: the path of `ledger.sqlite`.
+    init(of ledger: String) { path = ledger + ".suspected" }
+
+    var exists: Bool { FileManager.default.fileExists(atPath: path) }
+
+    /// Best effort: the disk may be what is broken.
+    func note(_ error: LedgerError) {
+        try? Data("\(error)\n".utf8).write(to: URL(filePath: path), options: .atomic)
+    }
+
+    func clear() { try? FileManager.default.removeItem(atPath: path) }
+}
+
 extension SQLiteLedger {
     /// Opens the ledger for reading and looks whether it can be written to. Nothing is changed, not
     /// even the files that SQLite keeps beside it, unless a write-ahead log has to be read.
@@ -35,7 +53,8 @@ extension SQLiteLedger {
             let due = isAlone ? try ledger.pagesByteCount() : 0
             let fault =
                 byteCount(path) < due
-                ? "\(byteCount(path)) of \(due) bytes" : try ledger.quickFault()?.description
+                ? "\(byteCount(path)) of \(due) bytes" : try ledger.quickFault(
+                    wholeFile: LedgerSuspicion(of: path).exists)?.description
             guard let fault else { return .found(ledger) }
             try ledger.close()
             return .malformed(fault)

@@ -52,10 +52,11 @@ extension SQLiteLedger {
 
     /// What a start can afford to look at, however long the ledger is: the rules, the small tables and
     /// the last transactions; a file of up to 64 MiB as a whole. Nothing is written.
-    func quickFault() throws(LedgerError) -> LedgerVerification.Fault? {
+    /// - Parameter wholeFile: has a larger file checked as a whole too.
+    func quickFault(wholeFile: Bool = false) throws(LedgerError) -> LedgerVerification.Fault? {
         try verification { run in
             try run.checkSchema()
-            try run.checkQuickly()
+            try run.checkQuickly(wholeFile: wholeFile)
             try run.walk(last: LedgerVerification.quickCount) { _ in }
             try run.checkTail()
         }.fault
@@ -239,12 +240,12 @@ private struct VerificationRun {
         try demand("tail", "transactions \(last)", "\(noted - 1) as the last one", "\(last) as the last one")
     }
 
-    func checkQuickly() throws {
+    func checkQuickly(wholeFile: Bool) throws {
         let byteCount =
             try first("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size") {
                 $0.integer(0)
             } ?? 0
-        let isSmall = byteCount <= LedgerVerification.wholeFileBytesMax
+        let isSmall = wholeFile || byteCount <= LedgerVerification.wholeFileBytesMax
         let checks =
             isSmall
             ? ["integrity_check(1)"]

@@ -1,16 +1,20 @@
 import AppendLog
+import Dispatch
 import Foundation
+import Synchronization
 
 /// The data folder, held by this process for as long as it runs: the folder itself is locked, not a
 /// file in it, so that nobody gets in by removing or replacing a file.
 final class FolderLock: Sendable {
     private let path: String
-    private let descriptor: Int32
+    private let root: FileIdentity?
+    /// nil once it is released.
+    private let held: Mutex<Int32?>
 
     /// - Throws: `LogError.locked` naming the process that has the folder; `LogError.disk`.
     init(_ path: String) throws(LogError) {
         self.path = path
-        descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw .disk(DiskError(operation: .lock, path: path, code: errno))
         }
@@ -21,13 +25,23 @@ final class FolderLock: Sendable {
             throw .locked(
                 path: path, by: Int32((holder ?? "").prefix { $0.isNumber }) ?? 0)
         }
+        root = FileIdentity(ofOpen: descriptor)
+        held = Mutex(descriptor)
     }
 
-    deinit { close(descriptor) }
+    deinit { release() }
+
+    /// Lets others in. Idempotent.
+    func release() {
+        held.withLock { held in
+            if let descriptor = held { close(descriptor) }
+            held = nil
+        }
+    }
 
     /// What the folder is made of now, for a later look.
     func parts(_ names: [String]) -> FolderParts {
-        var parts = FolderParts(root: FileIdentity(ofOpen: descriptor), path: path)
+        var parts = FolderParts(root: root, path: path)
         for name in names { parts.known[name] = FileIdentity(at: "\(path)/\(name)") }
         return parts
     }

@@ -75,6 +75,7 @@ final class StartFixture: Sendable {
     func stop(_ daemon: Daemon) async throws {
         try daemon.ledger.close()
         await daemon.log.close()
+        daemon.lock.release()
     }
 
     /// Every file but the locks and SQLite's shared memory, which is no data.

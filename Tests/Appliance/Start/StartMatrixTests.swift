@@ -1,5 +1,6 @@
 import AppendLog
 import Foundation
+import ServiceLifecycle
 import Synchronization
 import TestSupport
 import Testing
