@@ -38,6 +38,8 @@ public enum Limits {
     static let zeroAheadBytes = 128 << 10
     /// Groups at least this large are not padded; their cost is bandwidth.
     static let zeroAheadGroupBytesMax = 16 << 10
+    /// What a disk writes whole or not at all.
+    static let sectorBytes = 512
     /// Segments of the cursors' own topic.
     static let cursorSegmentBytes = 1 << 20
 }

@@ -4,6 +4,7 @@ internal import Synchronization
 ///
 /// ```
 /// <path>/lock                                       who has it
+/// <path>/identity                                   which log it is
 /// <path>/<topic>-0/00000000000000000000.log         batches, as Kafka stores them
 ///                  00000000000000000000.index       offset → position
 ///                  00000000000000000000.timeindex   timestamp → offset
@@ -16,6 +17,8 @@ public final class Log: Sendable {
     private let clock: any LogClock
     private let scheduler: any LogScheduler
     private let configuration: LogConfiguration
+    /// Drawn when the folder was made, and kept with whatever is taken from the log.
+    public let identity: LogIdentity
     private let lock: any DiskLock
     private let topics: Topics
     private let store: CursorStore
@@ -28,7 +31,7 @@ public final class Log: Sendable {
     ///
     /// Blocks while it reads the tails; call it off the cooperative pool or at start.
     ///
-    /// - Throws: `.locked`, `.corrupt`, `.disk`, `.diskFull`, `.configuration`.
+    /// - Throws: `.locked`, `.corrupt`, `.identityUnknown`, `.disk`, `.diskFull`, `.configuration`.
     public static func open(
         at path: String, disk: any Disk = PosixDisk(), clock: any LogClock = SystemLogClock(),
         scheduler: any LogScheduler = DispatchScheduler(),
@@ -38,7 +41,7 @@ public final class Log: Sendable {
         let lock: any DiskLock
         do {
             try disk.createDirectory(path)
-            lock = try disk.lock(path + "/" + lockName)
+            lock = try disk.lock(path, file: lockName)
         } catch let error as DiskError {
             throw .disk(error)
         } catch let error as LockError {
@@ -64,11 +67,13 @@ public final class Log: Sendable {
     /// Another process may be appending to it meanwhile: each topic ends where its last whole batch
     /// ended when it was opened; open it again to see more.
     ///
-    /// - Throws: `.corrupt`, `.disk`.
+    /// - Parameter checksSegments: whether each sealed segment is looked at where it begins and ends,
+    ///   as `open` does: that none is missing, cut, or another's.
+    /// - Throws: `.corrupt`, `.identityUnknown`, `.disk`.
     public static func openReadOnly(
-        at path: String, disk: any Disk = PosixDisk()
+        at path: String, disk: any Disk = PosixDisk(), checksSegments: Bool = false
     ) throws(LogError) -> ReadOnlyLog {
-        try ReadOnlyLog(path: path, disk: disk)
+        try ReadOnlyLog(path: path, disk: disk, checksSegments: checksSegments)
     }
 
     private init(
@@ -90,11 +95,13 @@ public final class Log: Sendable {
         } catch {
             throw .disk(error)
         }
+        let identity = try Self.identity(of: path, folders, disk, configuration)
+        self.identity = identity
         let poisoning = poisoning
         func open(_ name: TopicName, _ configuration: LogConfiguration) throws(LogError) -> Topic {
             try Topic(
-                name: name, folder: path + "/" + SegmentName.folder(name), disk: disk, clock: clock,
-                scheduler: scheduler, configuration: configuration,
+                name: name, folder: path + "/" + SegmentName.folder(name), identity: identity,
+                disk: disk, clock: clock, scheduler: scheduler, configuration: configuration,
                 onPoison: { poisoning.poison($0) })
         }
         for name in folders where name != .cursors {
@@ -108,7 +115,23 @@ public final class Log: Sendable {
         }
         let cursors = try open(.cursors, Self.cursorConfiguration(configuration))
         topics.add(cursors)
-        store = try CursorStore(topic: cursors, clock: clock) { topics[$0]?.highWatermark }
+        store = try CursorStore(
+            topic: cursors, clock: clock, highWatermark: { topics[$0]?.highWatermark },
+            ends: { topics.marks })
+    }
+
+    /// Which log the folder is; a new one, or one of a release that knew no identity, gets one.
+    private static func identity(
+        of path: String, _ topics: [TopicName], _ disk: any Disk, _ configuration: LogConfiguration
+    ) throws(LogError) -> LogIdentity {
+        let known = try disk.identity(of: path, topics: topics)
+        let identity = known ?? configuration.newIdentity ?? .random()
+        do {
+            if try disk.storedIdentity(in: path) == nil { try disk.write(identity, in: path) }
+        } catch {
+            throw error.isDiskFull ? .diskFull(path: path) : .disk(error)
+        }
+        return identity
     }
 
     private static func cursorConfiguration(_ configuration: LogConfiguration) -> LogConfiguration {
@@ -139,8 +162,9 @@ public final class Log: Sendable {
                 throw error.isDiskFull ? .diskFull(path: folder) : .disk(error)
             }
             return try Topic(
-                name: name, folder: folder, disk: disk, clock: clock, scheduler: scheduler,
-                configuration: configuration, onPoison: { poisoning.poison($0) })
+                name: name, folder: folder, identity: identity, disk: disk, clock: clock,
+                scheduler: scheduler, configuration: configuration,
+                onPoison: { poisoning.poison($0) })
         }
     }
 
@@ -181,8 +205,8 @@ public final class Log: Sendable {
         do { return try disk.freeBytes(path) } catch { throw .disk(error) }
     }
 
-    /// Appends what is queued, syncs, marks the shutdown as clean and releases the folder.
-    /// Idempotent.
+    /// Appends what is queued, syncs, notes where every topic ends, marks the shutdown as clean and
+    /// releases the folder. Idempotent.
     public func close() async {
         // SAFETY: `close(_:)` calls its completion exactly once.
         await withUnsafeContinuation { continuation in
@@ -193,13 +217,21 @@ public final class Log: Sendable {
     /// The same without a task.
     public func close(_ completion: @escaping @Sendable () -> Void) {
         guard poisoning.beginClosing() else { return completion() }
+        let topics = topics
         let all = topics.all
-        let left = Countdown(all.count) {
-            self.poisoning.finishClosing()
-            self.lock.release()
-            completion()
+        let closeCursors = { @Sendable in
+            self.store.mark { _ in
+                topics[.cursors]?.close {
+                    self.poisoning.finishClosing()
+                    self.lock.release()
+                    completion()
+                }
+            }
         }
-        for topic in all { topic.close { left.signal() } }
+        let others = all.filter { $0.name != .cursors }
+        if others.isEmpty { return closeCursors() }
+        let left = Countdown(others.count, closeCursors)
+        for topic in others { topic.close { left.signal() } }
     }
 }
 
@@ -219,6 +251,9 @@ private final class Topics: Sendable {
     private let topics = Mutex<[TopicName: Topic]>([:])
 
     subscript(name: TopicName) -> Topic? { topics.withLock { $0[name] } }
+    var marks: [TopicName: TopicMark] {
+        topics.withLock { $0.filter { $0.key != .cursors } }.mapValues(\.mark)
+    }
     var all: [Topic] { topics.withLock { $0.values.sorted { $0.name < $1.name } } }
 
     func add(_ topic: Topic) { topics.withLock { $0[topic.name] = topic } }

@@ -32,6 +32,9 @@ public struct LogConfiguration: Hashable, Sendable {
     /// Whether retention may delete what a registered group has not read yet.
     public var retentionIgnoresGroups = false
 
+    /// Who a new log is; nil draws an identity. A log that has one keeps it.
+    public var newIdentity: LogIdentity?
+
     public init() {}
 
     /// - Throws: `.configuration` naming the first value that is out of bounds.

@@ -34,6 +34,8 @@ public enum LogError: Error, Hashable, Sendable {
     case unsupportedCompression(CompressionCodec, file: String, offset: Offset)
     /// Bytes that were durable are no longer those that were written.
     case corrupt(Corruption)
+    /// The file that says which log this is has gone, and the topics do not say it together.
+    case identityUnknown(path: String)
 
     /// Whether the same call may succeed later without anybody mending anything but disk space.
     public var isRetryable: Bool {
@@ -57,6 +59,10 @@ public struct Corruption: Error, Hashable, Sendable {
         case source(found: Offset, after: Offset)
         /// An index contradicts its log.
         case index
+        /// The batch there was written for another topic, or for another log.
+        case stamp(found: Int32, expected: Int32)
+        /// The checkpoint does not lead to the end of a batch, so it belongs to another history.
+        case checkpoint
     }
 
     public var file: String
@@ -107,12 +113,24 @@ extension LogError: CustomStringConvertible {
             "offset \(offset) of \(file) is compressed with \(codec): store it uncompressed"
         case .corrupt(let corruption):
             "\(corruption); nothing was changed: restore the file from a backup, then start again"
+        case .identityUnknown(let path):
+            "\(path) is missing or damaged, and the topics do not agree on what it said: restore "
+                + "the folder from one backup, then start again"
         }
     }
 }
 
 extension Corruption: CustomStringConvertible {
     public var description: String {
-        "\(file) is damaged at byte \(position), where offset \(offset) should be (\(kind))"
+        switch kind {
+        case .stamp:
+            "\(file) holds a batch of another topic or another log at byte \(position), where "
+                + "offset \(offset) should be"
+        case .checkpoint:
+            "the checkpoint beside \(file) names byte \(position) and offset \(offset), where no "
+                + "batch ends"
+        default:
+            "\(file) is damaged at byte \(position), where offset \(offset) should be (\(kind))"
+        }
     }
 }

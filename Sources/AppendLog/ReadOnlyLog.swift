@@ -4,45 +4,55 @@ public struct ReadOnlyLog: Sendable {
     public let topics: [ReadOnlyTopic]
     /// The groups' cursors, as the folder has them.
     public let cursors: [GroupName: [TopicName: Offset]]
+    /// How far each topic had come when that was noted last; the log may have grown since.
+    public let marks: [TopicName: TopicMark]
+    /// nil for a log of a release that knew no identity, and for one without anything in it.
+    public let identity: LogIdentity?
 
-    init(path: String, disk: any Disk) throws(LogError) {
+    init(path: String, disk: any Disk, checksSegments: Bool) throws(LogError) {
         let folders: [TopicName]
         do {
             folders = try disk.list(path).compactMap(SegmentName.topic(ofFolder:)).sorted()
         } catch {
             throw .disk(error)
         }
+        identity = try disk.identity(of: path, topics: folders)
         var topics: [ReadOnlyTopic] = []
-        var cursors: [GroupName: [TopicName: Offset]] = [:]
+        var noted: Noted = ([:], [:])
         for name in folders {
             let topic = try ReadOnlyTopic(
-                name: name, folder: path + "/" + SegmentName.folder(name), disk: disk)
+                name: name, folder: path + "/" + SegmentName.folder(name), disk: disk,
+                identity: identity, checksSegments: checksSegments)
             if name == .cursors {
-                cursors = try Self.cursors(in: topic)
+                noted = try Self.noted(in: topic)
             } else {
                 topics.append(topic)
             }
         }
         self.topics = topics
-        self.cursors = cursors
+        (cursors, marks) = noted
     }
 
     public func topic(_ name: TopicName) -> ReadOnlyTopic? { topics.first { $0.name == name } }
 
-    private static func cursors(
-        in topic: ReadOnlyTopic
-    ) throws(LogError) -> [GroupName: [TopicName: Offset]] {
+    private typealias Noted = (
+        cursors: [GroupName: [TopicName: Offset]], marks: [TopicName: TopicMark]
+    )
+
+    private static func noted(in topic: ReadOnlyTopic) throws(LogError) -> Noted {
         var cursors: [GroupName: [TopicName: Offset]] = [:]
+        var marks: [TopicName: TopicMark] = [:]
         var next = topic.start
         while next < topic.end {
             for stored in try topic.read(from: next) {
                 next = stored.offset.advanced(by: 1)
+                if let (topic, mark) = CursorStore.decodeMark(stored.record) { marks[topic] = mark }
                 guard let (key, offset) = CursorStore.decode(stored.record) else { continue }
                 cursors[key.group, default: [:]][key.topic] = offset
                 if cursors[key.group]?.isEmpty == true { cursors[key.group] = nil }
             }
         }
-        return cursors
+        return (cursors, marks)
     }
 }
 
@@ -52,25 +62,33 @@ public struct ReadOnlyTopic: Sendable {
     /// Where the topic's files are.
     public let folder: String
     let run: SegmentRun
+    /// What its batches must bear; nil where nobody knows.
+    let stamp: Int32?
     private let producers: [Int64: ProducerState]
 
-    init(name: TopicName, folder: String, disk: any Disk) throws(LogError) {
+    init(
+        name: TopicName, folder: String, disk: any Disk, identity: LogIdentity?,
+        checksSegments: Bool
+    ) throws(LogError) {
         self.name = name
         self.folder = folder
-        let found = try Self.scan(folder, disk)
-        run = found.run
-        producers = found.producers
+        stamp = identity?.stamp(of: name)
+        let found = try Self.scan(
+            TopicRecovery(
+                disk: disk, folder: folder, topic: name, identity: identity,
+                configuration: LogConfiguration(), isReadOnly: true, checksSegments: checksSegments))
+        (run, producers) = (found.run, found.producers)
     }
 
     /// A writer may add batches between two reads of one scan, which then sees a later batch behind
     /// bytes that it read too early. Real damage is still there when it looks again.
-    private static func scan(_ folder: String, _ disk: any Disk) throws(LogError) -> TopicRecovery.Result {
+    private static func scan(
+        _ recovery: TopicRecovery
+    ) throws(LogError) -> TopicRecovery.Result {
         var attempts = 1
         while true {
             do throws(LogError) {
-                return try TopicRecovery(
-                    disk: disk, folder: folder, configuration: LogConfiguration(), isReadOnly: true
-                ).recover()
+                return try recovery.recover()
             } catch {
                 guard case .corrupt = error, attempts < Limits.readOnlyScansMax else { throw error }
                 attempts += 1
@@ -88,6 +106,22 @@ public struct ReadOnlyTopic: Sendable {
     }
     /// Oldest first.
     public var segments: [SegmentSummary] { run.summaries() }
+
+    /// The last source of which this topic has outputs by the producer; nil if there is none.
+    public func lastSource(of producer: ProducerName) -> Offset? {
+        producers[producer.id]?.lastSource
+    }
+
+    /// The checksum of the batch that holds the record before `offset`; nil where there is none.
+    public func checksum(before offset: Offset) throws(LogError) -> UInt32? {
+        try lastBatch(before: offset)?.header.crc
+    }
+
+    /// The batch that holds the record before `offset`; nil where there is none.
+    public func lastBatch(before offset: Offset) throws(LogError) -> StoredBatch? {
+        guard offset > start, offset <= end else { return nil }
+        return try run.read(from: offset.advanced(by: -1), byteCountMax: 1, place: nil).batches.first
+    }
 
     /// Records from `offset` on, of whole batches up to about `byteCountMax` but at least one;
     /// empty at the end.

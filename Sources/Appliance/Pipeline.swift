@@ -30,6 +30,8 @@ struct Pipeline {
     let clock: any LogClock
     let counters: Counters
     let logger: Logger
+    /// Stages that make up for outputs which were lost before anybody had read them, and from where.
+    var rewinds: [String: Offset] = [:]
 
     /// The steps behind the gate, in the order in which a payment passes them.
     func services() throws -> [any Service] {
@@ -37,12 +39,16 @@ struct Pipeline {
     }
 
     private func redrive() -> any Service {
-        StageRunner(log: log, topics: topics, logger: logger) { (RedriveStage(), nil) }
+        StageRunner(
+            log: log, topics: topics, logger: logger, rewind: rewinds[RedriveStage.name]
+        ) { (RedriveStage(), nil) }
     }
 
     private func validate() -> any Service {
         let (merchant, counters) = (settings.defaultMerchant, counters)
-        return StageRunner(log: log, topics: topics, logger: logger) {
+        return StageRunner(
+            log: log, topics: topics, logger: logger, rewind: rewinds[ValidateStage.name]
+        ) {
             let validator = EventValidator(defaultMerchant: merchant)
             return (ValidateStage(validator: validator, counters: counters), nil)
         }
@@ -54,14 +60,15 @@ struct Pipeline {
         let limits = Self.featureLimits(settings)
         let (model, counters, logger) = (model, counters, logger)
         let input = topics[ScoreStage.input]
+        let rewind = rewinds[ScoreStage.name]
         return StageRunner<ScoreStage>(
             log: log, topics: topics, logger: logger,
-            checkpoint: .snapshot(everyCount: StageLimits.snapshotIntervalCount) { state in
-                // Written beside the old one and renamed, so that a crash leaves one of the two.
-                try Data(state).write(to: URL(filePath: path), options: .atomic)
+            checkpoint: .snapshot(everyCount: StageLimits.snapshotIntervalCount) { state, next in
+                try FeatureSnapshotFile.write(state, of: input, before: next, to: path)
             }
         ) {
-            let features = Self.restoredFeatures(from: path, limits: limits, log: input)
+            let features = Self.restoredFeatures(
+                from: path, limits: limits, log: input, notBeyond: rewind)
             let position = max(Offset(features.position), input.start)
             logger.info("features restored", metadata: [
                 "position": "\(position.rawValue)", "of": "\(input.highWatermark.rawValue)",
@@ -92,15 +99,14 @@ struct Pipeline {
             logger: logger)
     }
 
-    /// The engine as it was last saved. Without a usable snapshot (none, damaged, of other limits, or
-    /// ahead of the log) it starts empty and reads the whole topic again; the log refuses the outputs
-    /// it has.
+    /// The engine as it was last saved. Without a usable snapshot (none, damaged, of another log, or
+    /// beyond what has to be derived again) it starts empty and reads the whole topic again; the log
+    /// refuses the outputs it has.
     private static func restoredFeatures(
-        from path: String, limits: FeatureLimits, log: Topic
+        from path: String, limits: FeatureLimits, log: Topic, notBeyond rewind: Offset?
     ) -> FeatureEngine {
-        guard let bytes = FileManager.default.contents(atPath: path),
-            let engine = try? FeatureEngine(snapshot: [UInt8](bytes), limits: limits),
-            (log.start.rawValue...log.highWatermark.rawValue).contains(engine.position)
+        guard let engine = FeatureSnapshotFile.read(path, of: log, limits: limits),
+            engine.position <= rewind?.rawValue ?? .max
         else { return FeatureEngine(limits: limits) }
         return engine
     }

@@ -61,6 +61,33 @@ struct TopicTests {
         await (try Log.open(at: folder.log)).close()
     }
 
+    @Test("a folder has one owner, also when its lock file is removed or replaced", arguments: [true, false])
+    func lockFileGone(isReplaced: Bool) async throws {
+        let log = try Log.open(at: folder.log)
+        try FileManager.default.removeItem(atPath: folder.log + "/lock")
+        if isReplaced {
+            try Data("1\n".utf8).write(to: URL(fileURLWithPath: folder.log + "/lock"))
+        }
+        #expect(throws: LogError.self) { try Log.open(at: folder.log) }
+        await log.close()
+        await (try Log.open(at: folder.log)).close()
+    }
+
+    @Test("of a file that somebody deletes nothing is acknowledged")
+    func deleted() async throws {
+        let log = try Log.open(at: folder.log)
+        let topic = try log.topic(name)
+        _ = try await topic.append([makeRecord("here")])
+        try FileManager.default.removeItem(atPath: folder.log + "/\(name)-0")
+        await #expect(throws: LogError.self) { try await topic.append([makeRecord("nowhere")]) }
+        guard case .poisoned(let error)? = log.poison else {
+            Issue.record("it goes on: \(String(describing: log.poison))")
+            return
+        }
+        #expect(error.code == ENOENT)
+        await log.close()
+    }
+
     @Test("who follows the tail is woken by the append, without polling")
     func followsTheTail() async throws {
         let log = try Log.open(at: folder.log)

@@ -12,6 +12,7 @@ private let allowed: [String: Set<String>] = [
     "Redrive": ["Gate", "Validate", "Features", "Score", "Ledger", "Stages"],
     "Replay": ["Gate", "Validate", "Features", "Score", "Ledger", "Stages", "Redrive"],
     "Reconcile": ["Gate", "Ledger"],
+    "Start": ["Gate", "Validate", "Features", "Score", "Ledger", "Stages", "Redrive"],
     "Console": ["Gate", "Reconcile", "Redrive"],
     "Twin": ["Gate"],
 ]

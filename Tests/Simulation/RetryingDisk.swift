@@ -19,7 +19,9 @@ struct RetryingDisk: Disk {
     func remove(_ path: String) throws(DiskError) { try disk.remove(path) }
     func syncDirectory(_ path: String) throws(DiskError) { try disk.syncDirectory(path) }
     func freeBytes(_ path: String) throws(DiskError) -> Int64 { try disk.freeBytes(path) }
-    func lock(_ path: String) throws(LockError) -> any DiskLock { try disk.lock(path) }
+    func lock(_ folder: String, file: String) throws(LockError) -> any DiskLock {
+        try disk.lock(folder, file: file)
+    }
 }
 
 private final class RetryingFile: DiskFile {

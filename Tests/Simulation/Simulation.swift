@@ -63,6 +63,7 @@ final class Simulation {
 
     static func configuration(retention: Bool) -> LogConfiguration {
         var configuration = LogConfiguration()
+        configuration.newIdentity = LogIdentity(high: 3, low: 4)
         configuration.segmentBytesMax = 16 << 10
         configuration.segmentAgeMaxMilliseconds = 60_000
         configuration.preallocationBytes = 8 << 10

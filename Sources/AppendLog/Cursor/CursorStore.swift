@@ -6,6 +6,9 @@ internal import Synchronization
 /// recovered as any record is. A record's key is `<topic>/<group>`, its value the offset in decimal
 /// digits, or null once the group is removed; the last record of a key counts. When that topic has
 /// grown by a segment, all cursors are written once more and what lies before is deleted.
+///
+/// Beside each change of a cursor, in the same batch, stand the marks of the topics that have grown
+/// since: a record with the key `<topic>/` and a `TopicMark` as its value.
 public final class CursorStore: Sendable {
     struct Key: Hashable, Sendable, Comparable {
         var topic: TopicName
@@ -20,29 +23,41 @@ public final class CursorStore: Sendable {
         /// What is durable.
         var cursors: [Key: Offset] = [:]
         /// What is on its way, in the order in which it was appended.
-        var pending: [UInt64: [(key: Key, offset: Offset?)]] = [:]
+        var pending: [UInt64: Changes] = [:]
+        /// The marks as they are durable, or on their way.
+        var marks: [TopicName: TopicMark] = [:]
         var ticket: UInt64 = 0
         var isCompacting = false
+    }
+
+    private struct Changes: Sendable {
+        var cursors: [(key: Key, offset: Offset?)]
+        var marks: [TopicName: TopicMark] = [:]
     }
 
     private let topic: Topic
     private let clock: any LogClock
     /// The high watermark of a topic; nil if there is none of that name.
     private let highWatermark: @Sendable (TopicName) -> Offset?
+    /// Where every other topic ends now.
+    private let ends: @Sendable () -> [TopicName: TopicMark]
     private let state: Mutex<State>
 
     init(
         topic: Topic, clock: any LogClock,
-        highWatermark: @escaping @Sendable (TopicName) -> Offset?
+        highWatermark: @escaping @Sendable (TopicName) -> Offset?,
+        ends: @escaping @Sendable () -> [TopicName: TopicMark]
     ) throws(LogError) {
         self.topic = topic
         self.clock = clock
         self.highWatermark = highWatermark
+        self.ends = ends
         var next = topic.start
         var loaded = State()
         while next < topic.highWatermark {
             for stored in try topic.read(from: next) {
                 next = stored.offset.advanced(by: 1)
+                if let (topic, mark) = Self.decodeMark(stored.record) { loaded.marks[topic] = mark }
                 guard let (key, offset) = Self.decode(stored.record) else { continue }
                 loaded.cursors[key] = offset
             }
@@ -98,6 +113,23 @@ public final class CursorStore: Sendable {
         write(keys.map { ($0, nil) }, completion)
     }
 
+    /// Notes where every topic ends now, for a start that compares. Durable when it returns; nothing
+    /// is written if no topic has grown.
+    ///
+    /// - Throws: what an append throws.
+    public func mark() async throws(LogError) {
+        // SAFETY: `mark(_:)` calls its completion exactly once.
+        let result: Result<Void, LogError> = await withUnsafeContinuation { continuation in
+            mark { continuation.resume(returning: $0) }
+        }
+        try result.get()
+    }
+
+    /// The same without a task.
+    public func mark(_ completion: @escaping @Sendable (Result<Void, LogError>) -> Void) {
+        write([], completion)
+    }
+
     public func committed(group: GroupName, topic: TopicName) -> Offset? {
         state.withLock { $0.cursors[Key(topic: topic, group: group)] }
     }
@@ -130,20 +162,28 @@ public final class CursorStore: Sendable {
         _ changes: [(key: Key, offset: Offset?)],
         _ completion: @escaping @Sendable (Result<Void, LogError>) -> Void
     ) {
-        let records = changes.map { Self.encode($0.key, $0.offset, clock.now()) }
+        // Asked before the lock is taken: the topics have locks of their own.
+        let ends = ends()
         // Held for both, so that changes are appended in the order in which they are noted.
         // `enqueue` completes nothing on this thread, which would then take the lock again.
-        let refusal = state.withLock { state -> LogError? in
+        let (refusal, isEmpty) = state.withLock { state -> (LogError?, Bool) in
+            let grown = ends.filter { state.marks[$0.key] != $0.value && $0.value.end > .zero }
+            if changes.isEmpty, grown.isEmpty { return (nil, true) }
+            let records = records(Changes(cursors: changes, marks: grown))
             state.ticket += 1
             let ticket = state.ticket
             let refusal = enqueue(records) { result in
                 self.didWrite(ticket, result)
                 completion(result.map { _ in })
             }
-            if refusal == nil { state.pending[ticket] = changes }
-            return refusal
+            if refusal == nil {
+                state.pending[ticket] = Changes(cursors: changes, marks: grown)
+                state.marks.merge(grown) { $1 }
+            }
+            return (refusal, false)
         }
-        if let refusal { completion(.failure(refusal)) }
+        if let refusal { return completion(.failure(refusal)) }
+        if isEmpty { completion(.success(())) }
     }
 
     private func enqueue(
@@ -163,21 +203,26 @@ public final class CursorStore: Sendable {
         // Asked before the lock is taken: the topic has a lock of its own.
         let hasGrown = topic.segmentCount > 1
         state.withLock { state in
-            let changes = state.pending.removeValue(forKey: ticket) ?? []
-            guard case .success = result else { return }
-            for change in changes { state.cursors[change.key] = change.offset }
+            let changes = state.pending.removeValue(forKey: ticket) ?? Changes(cursors: [])
+            guard case .success = result else {
+                // What did not get there is written with the next change.
+                for topic in changes.marks.keys { state.marks[topic] = nil }
+                return
+            }
+            for change in changes.cursors { state.cursors[change.key] = change.offset }
             if hasGrown, !state.isCompacting { compact(&state) }
         }
     }
 
     /// Writes every cursor once more, then deletes the segments before.
     private func compact(_ state: inout State) {
-        var records = state.cursors.sorted { $0.key < $1.key }.map {
-            Self.encode($0.key, $0.value, clock.now())
-        }
+        var records = records(
+            Changes(
+                cursors: state.cursors.sorted { $0.key < $1.key }.map { ($0.key, $0.value) },
+                marks: state.marks))
         // What was appended already but is not known to be durable would otherwise be undone.
         for (_, changes) in state.pending.sorted(by: { $0.key < $1.key }) {
-            records += changes.map { Self.encode($0.key, $0.offset, clock.now()) }
+            records += self.records(Changes(cursors: changes.cursors))
         }
         guard !records.isEmpty else { return }
         let refusal = enqueue(records) { result in
@@ -189,10 +234,28 @@ public final class CursorStore: Sendable {
         state.isCompacting = refusal == nil
     }
 
+    private func records(_ changes: Changes) -> [Record] {
+        changes.cursors.map { Self.encode($0.key, $0.offset, clock.now()) }
+            + changes.marks.sorted { $0.key < $1.key }.map { topic, mark in
+                Record(
+                    key: Array("\(topic)/".utf8)[...], value: Array(mark.encoded.utf8)[...],
+                    timestamp: clock.now())
+            }
+    }
+
     private static func encode(_ key: Key, _ offset: Offset?, _ now: Timestamp) -> Record {
         Record(
             key: Array("\(key.topic)/\(key.group)".utf8)[...],
             value: offset.map { Array($0.description.utf8)[...] }, timestamp: now)
+    }
+
+    /// - Returns: nil for a record that is no mark.
+    static func decodeMark(_ record: Record) -> (TopicName, TopicMark)? {
+        guard let key = record.key, key.last == UInt8(ascii: "/"), let value = record.value,
+            let topic = TopicName(stored: String(decoding: key.dropLast(), as: UTF8.self)),
+            let mark = TopicMark(String(decoding: value, as: UTF8.self))
+        else { return nil }
+        return (topic, mark)
     }
 
     /// - Returns: nil for a record that is no cursor's.

@@ -16,10 +16,13 @@ public protocol Disk: Sendable {
     /// Makes creations, renames and removals in the folder durable.
     func syncDirectory(_ path: String) throws(DiskError)
     func freeBytes(_ path: String) throws(DiskError) -> Int64
-    /// Takes the lock file for this process until the returned object is gone or released.
+    /// Takes the folder for this process until the returned object is gone or released.
+    ///
+    /// Both the folder itself and the file in it are locked, so that nobody gets in by removing the
+    /// file; the file says who is in.
     ///
     /// - Throws: `.heldBy` if another process, or another holder in this one, has it.
-    func lock(_ path: String) throws(LockError) -> any DiskLock
+    func lock(_ folder: String, file: String) throws(LockError) -> any DiskLock
 }
 
 /// An open file. It is closed when the last reference goes.
@@ -34,7 +37,8 @@ public protocol DiskFile: AnyObject, Sendable {
     func preallocate(_ byteCount: Int64) throws(DiskError)
     func truncate(_ byteCount: Int64) throws(DiskError)
     /// Makes the file's bytes and size durable. After a failure nobody knows which are: never
-    /// retry.
+    /// retry. A file without a name, which somebody has deleted, cannot be made durable: that is a
+    /// failure too.
     func sync() throws(DiskError)
     /// Forgets what memory holds of the file's clean pages, so that the next reads come from the
     /// disk.

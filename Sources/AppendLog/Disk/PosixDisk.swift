@@ -85,20 +85,27 @@ public struct PosixDisk: Disk {
         return Int64(clamping: UInt64(status.f_bavail) &* UInt64(status.f_frsize))
     }
 
-    public func lock(_ path: String) throws(LockError) -> any DiskLock {
+    public func lock(_ folder: String, file: String) throws(LockError) -> any DiskLock {
+        let path = folder + "/" + file
         do {
+            let directory = try retrying(.lock, folder) {
+                Foundation.open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+            }
+            let first = PosixLock(descriptor: directory)
+            // Some network file systems lock files only; there the file has to do.
+            guard flock(directory, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
+                throw LockError.heldBy(Self.holder(named: path))
+            }
             let descriptor = try retrying(.lock, path) {
                 Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
             }
-            let lock = PosixLock(descriptor: descriptor)
+            let lock = PosixLock(descriptor: descriptor, folder: first)
             guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
                 let code = errno
                 guard code == EWOULDBLOCK else {
                     throw LockError.disk(DiskError(operation: .lock, path: path, code: code))
                 }
-                let file = PosixFile(descriptor: dup(descriptor), path: path)
-                let text = String(decoding: try file.read(at: 0, count: 16), as: UTF8.self)
-                throw LockError.heldBy(Int32(text.prefix { $0.isNumber }) ?? 0)
+                throw LockError.heldBy(Self.holder(named: path))
             }
             let file = PosixFile(descriptor: dup(descriptor), path: path)
             let text = Array("\(getpid())\n".utf8)
@@ -113,6 +120,16 @@ public struct PosixDisk: Disk {
         } catch {
             throw .disk(DiskError(operation: .lock, path: path, code: EIO))
         }
+    }
+}
+
+extension PosixDisk {
+    /// The process id in a lock file; 0 if it cannot be read.
+    private static func holder(named path: String) -> Int32 {
+        let descriptor = Foundation.open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return 0 }
+        let text = try? PosixFile(descriptor: descriptor, path: path).read(at: 0, count: 16)
+        return Int32(String(decoding: text ?? [], as: UTF8.self).prefix { $0.isNumber }) ?? 0
     }
 }
 
@@ -205,6 +222,13 @@ private final class PosixFile: DiskFile {
         #else
             guard fcntl(descriptor, F_FULLFSYNC) == 0 else { throw failure(.sync) }
         #endif
+        var status = stat()
+        // SAFETY: fstat fills the struct it is handed and keeps no pointer to it.
+        guard fstat(descriptor, &status) == 0 else { throw failure(.sync) }
+        // Deleted under us: what was written goes with the descriptor.
+        guard status.st_nlink > 0 else {
+            throw DiskError(operation: .sync, path: path, code: ENOENT)
+        }
     }
 
     func dropCache() throws(DiskError) {
@@ -222,8 +246,13 @@ private final class PosixFile: DiskFile {
 /// A descriptor that holds a `flock`; the kernel lets go of it when the process dies.
 private final class PosixLock: DiskLock {
     private let descriptor: Mutex<Int32?>
+    /// The lock of the folder, which goes with the file's.
+    private let folder: PosixLock?
 
-    init(descriptor: Int32) { self.descriptor = Mutex(descriptor) }
+    init(descriptor: Int32, folder: PosixLock? = nil) {
+        self.descriptor = Mutex(descriptor)
+        self.folder = folder
+    }
 
     deinit { release() }
 
@@ -234,6 +263,7 @@ private final class PosixLock: DiskLock {
             close(open)
             descriptor = nil
         }
+        folder?.release()
     }
 }
 

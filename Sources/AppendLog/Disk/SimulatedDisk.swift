@@ -285,7 +285,8 @@ public final class SimulatedDisk: Disk {
         world.files.values.reduce(0) { $0 + (world.inodes[$1]?.bytes.count ?? 0) }
     }
 
-    public func lock(_ path: String) throws(LockError) -> any DiskLock {
+    public func lock(_ folder: String, file: String) throws(LockError) -> any DiskLock {
+        let path = folder + "/" + file
         let isFree = world.withLock { $0.locks.insert(path).inserted }
         guard isFree else { throw .heldBy(1) }
         return Lock(disk: self, path: path)

@@ -3,14 +3,15 @@
 /// Recovery reads only what lies beyond it, and truncates nothing before it. The file is text:
 ///
 /// ```
-/// tillbox-checkpoint 1
+/// tillbox-checkpoint 2
+/// log <identity> topic <name> last <8 hex digits: the checksum of the batch before it, or −>
 /// segment <base offset> position <bytes> offset <next offset> places <n> moments <n>
 /// producer <id> epoch <n> sequence <next> source <last offset, or −1>      (one line a producer)
 /// crc <8 hex digits: CRC-32C of the lines above>
 /// ```
 ///
 /// It takes its place by a rename, so it is old or new but never half. Without it the whole log is
-/// read instead, which finds the same.
+/// read instead, which finds the same. Version 1, of earlier releases, has no second line.
 struct Checkpoint: Hashable, Sendable {
     var segment: Offset
     var position: Int64
@@ -19,10 +20,19 @@ struct Checkpoint: Hashable, Sendable {
     var placeCount = 0
     var momentCount = 0
     var producers: [Int64: ProducerState] = [:]
+    /// Whose it is; nil in version 1.
+    var log: LogIdentity?
+    var topic: TopicName?
+    /// The checksum of the segment's last batch before `position`; nil if there is none.
+    var lastChecksum: UInt32?
 
     func encoded() -> [UInt8] {
-        var text = """
-            tillbox-checkpoint 1
+        var text = "tillbox-checkpoint 1\n"
+        if let log, let topic {
+            let last = lastChecksum.map { IdentityFile.hex($0) } ?? "-"
+            text = "tillbox-checkpoint 2\nlog \(log) topic \(topic) last \(last)\n"
+        }
+        text += """
             segment \(segment) position \(position) offset \(offset) places \(placeCount) \
             moments \(momentCount)
 
@@ -35,9 +45,7 @@ struct Checkpoint: Hashable, Sendable {
                 """
         }
         let crc = CRC32C.checksum(Array(text.utf8)[...])
-        let digits = String(crc, radix: 16)
-        return Array(
-            (text + "crc \(String(repeating: "0", count: 8 - digits.count))\(digits)\n").utf8)
+        return Array((text + "crc \(IdentityFile.hex(crc))\n").utf8)
     }
 
     /// - Returns: nil unless the bytes are a whole checkpoint.
@@ -49,10 +57,20 @@ struct Checkpoint: Hashable, Sendable {
         }
         let text = lines.joined(separator: "\n") + "\n"
         guard last.hasPrefix("crc "), let crc = UInt32(last.dropFirst(4), radix: 16),
-            crc == CRC32C.checksum(Array(text.utf8)[...]), lines.first == "tillbox-checkpoint 1",
+            crc == CRC32C.checksum(Array(text.utf8)[...])
+        else { return nil }
+        var owner: Owner?
+        if lines[0] == "tillbox-checkpoint 2" {
+            owner = Owner(lines.remove(at: 1))
+            guard owner != nil, lines.count >= 2 else { return nil }
+        } else if lines[0] != "tillbox-checkpoint 1" {
+            return nil
+        }
+        guard
             let place = Self.numbers(
                 lines[1], ["segment", "position", "offset", "places", "moments"])
         else { return nil }
+        (log, topic, lastChecksum) = (owner?.log, owner?.topic, owner?.lastChecksum)
         segment = Offset(place[0])
         position = place[1]
         offset = Offset(place[2])
@@ -68,6 +86,24 @@ struct Checkpoint: Hashable, Sendable {
         }
         guard position >= 0, segment >= .zero, offset >= segment, placeCount >= 0, momentCount >= 0
         else { return nil }
+    }
+
+    /// The second line of version 2.
+    private struct Owner {
+        let log: LogIdentity
+        let topic: TopicName
+        let lastChecksum: UInt32?
+
+        init?(_ line: Substring) {
+            let words = line.split(separator: " ")
+            guard words.count == 6, words[0] == "log", words[2] == "topic", words[4] == "last",
+                let log = LogIdentity(words[1]), let topic = TopicName(stored: words[3])
+            else { return nil }
+            self.log = log
+            self.topic = topic
+            lastChecksum = UInt32(words[5], radix: 16)
+            guard lastChecksum != nil || words[5] == "-" else { return nil }
+        }
     }
 
     /// The numbers of a line of `name number` pairs with exactly these names.

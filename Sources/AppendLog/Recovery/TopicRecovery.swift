@@ -9,16 +9,26 @@
 ///
 /// Every batch is written only after the one before it was synced, so a bad batch with a valid one
 /// after it was durable once: it is damage and no torn write, and nothing is cut.
+///
+/// What lies before the checkpoint is not read whole; but each sealed segment is looked at where it
+/// begins and where it ends, so that none is missing, cut, or another's (`SegmentEnds`).
 struct TopicRecovery {
     let disk: any Disk
     let folder: String
+    let topic: TopicName
+    /// nil for a log of which nobody knows yet who it is.
+    let identity: LogIdentity?
     let configuration: LogConfiguration
     /// Nothing is written, synced or cut; a torn tail is simply not shown.
     let isReadOnly: Bool
+    /// Whether sealed segments are looked at too.
+    var checksSegments = true
 
     struct Result {
         var run: SegmentRun
         var producers: [Int64: ProducerState]
+        /// The checksum of the last batch; nil if the topic holds none.
+        var lastChecksum: UInt32?
         var report: RecoveryReport
         /// The size of the last segment's file: what lies beyond the batches is zeros.
         var allocatedByteCount: Int64
@@ -41,7 +51,7 @@ struct TopicRecovery {
         var segments = names.compactMap(SegmentName.baseOffset(ofLog:)).sorted().map(segment)
         if !isReadOnly { try removeLeftovers(names, segments) }
         if segments.isEmpty {
-            let checkpoint = try disk.checkpoint(in: folder)
+            let checkpoint = try ownCheckpoint()
             guard checkpoint == nil || checkpoint?.offset == .zero else {
                 throw missing(checkpoint)
             }
@@ -50,7 +60,11 @@ struct TopicRecovery {
             try create(segments[0])
             return empty(segments)
         }
-        var scan = try TailScan(start: startingPoint(segments))
+        let stamp = identity?.stamp(of: topic)
+        var scan = try TailScan(start: startingPoint(segments), stamp: stamp)
+        if checksSegments {
+            scan.lastChecksum = try checkSealed(segments, before: scan.start.segment, stamp)
+        }
         for index in segments.indices where segments[index].baseOffset >= scan.start.segment {
             try scan.enter(segments[index])
             let isLast = index == segments.count - 1
@@ -64,7 +78,8 @@ struct TopicRecovery {
         let run = SegmentRun(
             segments: segments, end: scan.offset, lastByteCount: scan.position)
         return Result(
-            run: run, producers: scan.producers, report: scan.report,
+            run: run, producers: scan.producers, lastChecksum: scan.lastChecksum,
+            report: scan.report,
             allocatedByteCount: scan.fileByteCount)
     }
 
@@ -72,6 +87,19 @@ struct TopicRecovery {
         Segment(
             folder: folder, baseOffset: base, disk: disk,
             indexIntervalBytes: configuration.indexIntervalBytes)
+    }
+
+    /// - Returns: the checksum of the last batch in them.
+    private func checkSealed(
+        _ segments: [Segment], before first: Offset, _ stamp: Int32?
+    ) throws(LogError) -> UInt32? {
+        var stamps = StampCheck(expected: stamp)
+        var last: UInt32?
+        for (segment, next) in zip(segments, segments.dropFirst()) where segment.baseOffset < first {
+            last = try SegmentEnds(segment: segment).check(end: next.baseOffset, &stamps)
+            segment.release()
+        }
+        return last
     }
 
     private func create(_ segment: Segment) throws {
@@ -103,10 +131,20 @@ struct TopicRecovery {
         }
     }
 
+    /// The checkpoint, unless it was written for another topic or another log: the topic's batches
+    /// tell all of it again.
+    private func ownCheckpoint() throws(DiskError) -> Checkpoint? {
+        guard let checkpoint = try disk.checkpoint(in: folder) else { return nil }
+        if let log = checkpoint.log {
+            guard checkpoint.topic == topic, identity == nil || log == identity else { return nil }
+        }
+        return checkpoint
+    }
+
     /// The checkpoint, or the log's beginning where there is none.
     private func startingPoint(_ segments: [Segment]) throws -> Checkpoint {
         let first = segments[0].baseOffset
-        guard let checkpoint = try disk.checkpoint(in: folder) else {
+        guard let checkpoint = try ownCheckpoint() else {
             return Checkpoint(segment: first, position: 0, offset: first)
         }
         guard segments.contains(where: { $0.baseOffset == checkpoint.segment }) else {
@@ -136,11 +174,18 @@ struct TopicRecovery {
         scan.fileByteCount = try file.size()
         guard scan.position <= scan.fileByteCount else { throw damaged(segment, scan, .missing) }
         try loadIndex(segment, scan)
+        if scan.position > 0 { try checkCheckpoint(segment, &scan) }
         var walk = BatchWalk(
             file, from: scan.position, expecting: scan.offset, limit: scan.fileByteCount)
         while true {
             switch try walk.next() {
             case .batch(let header, let bytes, let position):
+                if let refusal = scan.stamps.refusal(of: header) {
+                    throw LogError.corrupt(
+                        Corruption(
+                            file: segment.logPath, position: position, offset: header.baseOffset,
+                            kind: refusal))
+                }
                 do {
                     try scan.add(header, bytes)
                 } catch let error as RecordBatchError {
@@ -169,6 +214,18 @@ struct TopicRecovery {
         segment.set(try segment.rebuiltIndex(limit: scan.position, end: scan.offset))
     }
 
+    /// What the checkpoint vouches for is not read again, but its end is: the last batch was
+    /// acknowledged, so that a bad one is damage.
+    private func checkCheckpoint(_ segment: Segment, _ scan: inout TailScan) throws(LogError) {
+        let last = try SegmentEnds(segment: segment).lastBatch(
+            limit: scan.position, end: scan.offset)
+        var stamps = StampCheck(expected: scan.stamps.expected)
+        var kind = stamps.refusal(of: last)
+        if let known = scan.start.lastChecksum, known != last.crc { kind = .checkpoint }
+        if let kind { throw damaged(segment, scan, kind) }
+        scan.lastChecksum = last.crc
+    }
+
     /// Decides what bytes that are no batch mean: free space, a torn write, or damage.
     private func endOfBatches(
         _ segment: Segment, _ file: any DiskFile, _ kind: Corruption.Kind?, isLast: Bool,
@@ -191,6 +248,11 @@ struct TopicRecovery {
         // misdirected.
         if case .offset = kind,
             try RestOfSegment.isBatch(file, at: scan.position, end: scan.fileByteCount)
+        {
+            throw damaged(segment, scan, kind ?? .missing)
+        }
+        if case .batch(.checksumMismatch) = kind,
+            try RestOfSegment.isWholeBatch(file, at: scan.position)
         {
             throw damaged(segment, scan, kind ?? .missing)
         }
@@ -228,11 +290,15 @@ private struct TailScan {
     var position: Int64
     var offset: Offset
     var producers: [Int64: ProducerState]
+    var stamps: StampCheck
+    var lastChecksum: UInt32?
     var report = RecoveryReport()
     var fileByteCount: Int64 = 0
 
-    init(start: Checkpoint) {
+    init(start: Checkpoint, stamp: Int32?) {
         self.start = start
+        // Whoever wrote a checkpoint that names its log has stamped every batch behind it.
+        stamps = StampCheck(expected: stamp, hasSeenOwn: start.log != nil)
         position = start.position
         offset = start.offset
         producers = start.producers
@@ -244,64 +310,11 @@ private struct TailScan {
 
     mutating func add(_ header: RecordBatchHeader, _ bytes: ArraySlice<UInt8>) throws {
         report.scannedBytes += Int64(header.byteCount)
+        lastChecksum = header.crc
         guard let stamp = header.producer, !header.attributes.isControl else { return }
         let source = try RecordBatch.records(in: bytes, from: header.lastOffset).last?.record.source
         producers[stamp.producerID] =
             (producers[stamp.producerID] ?? ProducerState(id: stamp.producerID))
             .advanced(stamp: stamp, recordCount: header.recordCount, source: source)
-    }
-}
-
-/// What lies behind the last batch of a segment.
-struct RestOfSegment {
-    /// Where the first valid batch is that can only have been written later; nil if there is none.
-    private(set) var follower: Int64?
-    /// The last byte that is not zero.
-    private(set) var lastWritten: Int64?
-
-    /// Reads everything in the range, looking for batches at every byte.
-    init(
-        _ file: any DiskFile, from start: Int64, to end: Int64, after offset: Offset
-    ) throws(DiskError) {
-        var position = start
-        while position < end, follower == nil {
-            let count = Int(min(Int64(Limits.scanChunkBytes), end - position))
-            let chunk = try file.read(at: position, count: count)
-            guard !chunk.isEmpty else { return }
-            if let last = chunk.lastIndex(where: { $0 != 0 }) {
-                lastWritten = position + Int64(last)
-                for index in Self.candidates(chunk, after: offset) where follower == nil {
-                    let at = position + Int64(index)
-                    if at > start, try Self.isBatch(file, at: at, end: end) { follower = at }
-                }
-            }
-            // A batch's header may straddle two chunks.
-            let isLast = position + Int64(chunk.count) >= end
-            position += Int64(isLast ? chunk.count : chunk.count - RecordBatch.headerByteCount + 1)
-        }
-    }
-
-    /// Where a header might begin that names an offset beyond `offset`, and not absurdly far
-    /// beyond.
-    private static func candidates(_ chunk: [UInt8], after offset: Offset) -> [Int] {
-        guard chunk.count >= RecordBatch.headerByteCount else { return [] }
-        return (0...chunk.count - RecordBatch.headerByteCount).filter { index in
-            guard chunk[index + 16] == 2, chunk[index] == 0,
-                let header = try? RecordBatch.header(in: chunk[index...])
-            else { return false }
-            return header.baseOffset > offset && header.byteCount <= Limits.batchBytesMax
-                && offset.distance(to: header.baseOffset) <= Int64(Limits.batchBytesMax)
-        }
-    }
-
-    static func isBatch(
-        _ file: any DiskFile, at position: Int64, end: Int64
-    ) throws(DiskError) -> Bool {
-        let head = try file.read(at: position, count: RecordBatch.headerByteCount)
-        guard let header = try? RecordBatch.header(in: head[...]),
-            position + Int64(header.byteCount) <= end
-        else { return false }
-        let bytes = try file.read(at: position, count: header.byteCount)
-        return (try? RecordBatch.verify(bytes[...])) != nil
     }
 }

@@ -16,14 +16,15 @@ public struct VerificationReport: Hashable, Sendable {
 }
 
 extension ReadOnlyTopic {
-    /// Checks every batch: its checksum, its records, that offsets are dense, that both indexes
-    /// agree with it, and that each producer's sources increase.
+    /// Checks every batch: its checksum, its records, that it is this topic's, that offsets are
+    /// dense from the first segment to the last, that both indexes agree with it, and that each
+    /// producer's sources increase.
     ///
     /// - Throws: `.disk`, `.unsupportedCompression`; damage is reported, not thrown.
     public func verify(
         progress: (VerificationProgress) -> Void = { _ in }
     ) throws(LogError) -> VerificationReport {
-        var verification = Verification(topic: name, run: run)
+        var verification = Verification(topic: name, run: run, stamp: stamp)
         do {
             try verification.verify(progress)
         } catch {
@@ -39,10 +40,12 @@ private struct Verification {
     let run: SegmentRun
     var report = VerificationReport()
     private var lastSources: [Int64: Offset] = [:]
+    private var stamps: StampCheck
 
-    init(topic: TopicName, run: SegmentRun) {
+    init(topic: TopicName, run: SegmentRun, stamp: Int32?) {
         self.topic = topic
         self.run = run
+        stamps = StampCheck(expected: stamp)
     }
 
     mutating func verify(_ progress: (VerificationProgress) -> Void) throws(LogError) {
@@ -97,6 +100,11 @@ private struct Verification {
         _ header: RecordBatchHeader, _ records: [StoredRecord], _ segment: Segment,
         _ position: Int64
     ) throws(LogError) {
+        if let kind = stamps.refusal(of: header) {
+            throw .corrupt(
+                Corruption(
+                    file: segment.logPath, position: position, offset: header.baseOffset, kind: kind))
+        }
         guard let id = header.producer?.producerID, !header.attributes.isControl else { return }
         let known = lastSources[id]
         for stored in records {

@@ -10,6 +10,8 @@ internal import Synchronization
 /// moments. Who holds `shared` takes no other lock and calls nobody.
 public final class Topic: Sendable {
     public let name: TopicName
+    /// The identity of the log that it is a topic of.
+    public let log: LogIdentity
     /// What recovery found and did when the topic was opened.
     public let recovery: RecoveryReport
 
@@ -32,25 +34,29 @@ public final class Topic: Sendable {
         var places = PlaceCache()
         var waiters = TailWaiters()
         var opened: [Segment] = []
+        /// The checksum of the batch before `run.end`; nil if there is none.
+        var lastChecksum: UInt32?
     }
 
     init(
-        name: TopicName, folder: String, disk: any Disk, clock: any LogClock,
+        name: TopicName, folder: String, identity: LogIdentity, disk: any Disk, clock: any LogClock,
         scheduler: any LogScheduler, configuration: LogConfiguration,
         onPoison: @escaping @Sendable (DiskError) -> Void
     ) throws(LogError) {
         self.name = name
+        log = identity
         self.configuration = configuration
         self.clock = clock
         self.onPoison = onPoison
         let recovered = try TopicRecovery(
-            disk: disk, folder: folder, configuration: configuration, isReadOnly: false
+            disk: disk, folder: folder, topic: name, identity: identity,
+            configuration: configuration, isReadOnly: false
         ).recover()
         recovery = recovered.report
         do {
             var writer = try TopicWriter(
-                disk: disk, folder: folder, clock: clock, configuration: configuration,
-                recovered: recovered)
+                disk: disk, folder: folder, name: name, identity: identity, clock: clock,
+                configuration: configuration, recovered: recovered)
             try writer.checkpoint(recovered.producers)
             self.writer = Mutex(writer)
         } catch let error as TopicWriter.Failure {
@@ -63,7 +69,8 @@ public final class Topic: Sendable {
         shared = Mutex(
             Shared(
                 run: recovered.run, producers: recovered.producers,
-                tail: TailCache(byteCountMax: configuration.tailCacheBytesMax)))
+                tail: TailCache(byteCountMax: configuration.tailCacheBytesMax),
+                lastChecksum: recovered.lastChecksum))
         queue = scheduler.makeQueue("tillbox.log.\(name)")
     }
 
@@ -230,7 +237,8 @@ public final class Topic: Sendable {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(RecordBatch.headerByteCount + group.byteCount)
         let header = RecordBatch.encode(
-            group.records, baseOffset: writer.offset, producer: state?.next, into: &bytes)
+            group.records, baseOffset: writer.offset, producer: state?.next,
+            partitionLeaderEpoch: writer.stamp, into: &bytes)
         do {
             if writer.mustRoll(before: bytes.count) { try roll(&writer, states) }
             let position = try writer.append(bytes, header)
@@ -267,6 +275,7 @@ public final class Topic: Sendable {
                 header.baseOffset == shared.run.end, "published \(header.baseOffset) twice")
             shared.run.end = header.nextOffset
             shared.run.lastByteCount = writer.position
+            shared.lastChecksum = header.crc
             if let state { shared.producers[state.next.producerID] = state }
             shared.tail.add(bytes, header)
             return Published(

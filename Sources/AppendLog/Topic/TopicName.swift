@@ -10,6 +10,12 @@ public struct TopicName: Hashable, Sendable, Comparable, CustomStringConvertible
         self.rawValue = rawValue
     }
 
+    /// A name that the log itself wrote down, its own topic's among them.
+    init?(stored name: some StringProtocol) {
+        guard Self.isValid(String(name)) else { return nil }
+        rawValue = String(name)
+    }
+
     private init(trusted rawValue: String) { self.rawValue = rawValue }
 
     /// The topic in which the log keeps the cursors of its groups.

@@ -14,6 +14,20 @@ extension Topic {
     /// The offset after the last synced record; the next append's offset, unless more are queued.
     public var highWatermark: Offset { shared.withLock { $0.run.end } }
 
+    /// Where the topic ends, and a sign of how it came there.
+    public var mark: TopicMark {
+        shared.withLock { TopicMark(end: $0.run.end, checksum: $0.lastChecksum) }
+    }
+
+    /// The checksum of the batch that holds the record before `offset`: who keeps it beside `offset`
+    /// can see later whether the log before it is still the one it has read.
+    ///
+    /// - Returns: nil where there is no such record, or not any more.
+    public func checksum(before offset: Offset) throws(LogError) -> UInt32? {
+        guard offset > start, offset <= highWatermark else { return nil }
+        return try readBatches(from: offset.advanced(by: -1), byteCountMax: 1).first?.header.crc
+    }
+
     /// Synced records from `offset` on, of whole batches up to about `byteCountMax` but at least
     /// one.
     ///

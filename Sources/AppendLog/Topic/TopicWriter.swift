@@ -14,6 +14,8 @@ struct TopicWriter {
     let folder: String
     let clock: any LogClock
     let configuration: LogConfiguration
+    let name: TopicName
+    let identity: LogIdentity
 
     /// The last segment, which is written to, and its file; nil after it was sealed and the next
     /// one could not be made.
@@ -26,6 +28,10 @@ struct TopicWriter {
     /// When the segment got its first batch, or was opened.
     private var since: Int64
     private var checkpointed: Int64
+    /// The checksum of the last batch; nil if there is none.
+    private(set) var lastChecksum: UInt32?
+    /// What every batch bears.
+    let stamp: Int32
 
     /// Why a group could not be written.
     enum Failure: Error {
@@ -48,14 +54,18 @@ struct TopicWriter {
     }
 
     init(
-        disk: any Disk, folder: String, clock: any LogClock, configuration: LogConfiguration,
-        recovered: TopicRecovery.Result
+        disk: any Disk, folder: String, name: TopicName, identity: LogIdentity,
+        clock: any LogClock, configuration: LogConfiguration, recovered: TopicRecovery.Result
     ) throws(DiskError) {
         guard let last = recovered.run.segments.last else {
             preconditionFailure("a recovered topic has at least one segment")
         }
         self.disk = disk
         self.folder = folder
+        self.name = name
+        self.identity = identity
+        stamp = identity.stamp(of: name)
+        lastChecksum = recovered.lastChecksum
         self.clock = clock
         self.configuration = configuration
         segment = last
@@ -87,6 +97,7 @@ struct TopicWriter {
         let start = position
         position += Int64(bytes.count)
         offset = header.nextOffset
+        lastChecksum = header.crc
         return start
     }
 
@@ -110,8 +121,16 @@ struct TopicWriter {
         }
     }
 
-    private func write(_ bytes: [UInt8], in file: any DiskFile) throws(Failure) {
-        do { try file.writeAll(bytes, at: position) } catch { throw Failure(error) }
+    private mutating func write(_ bytes: [UInt8], in file: any DiskFile) throws(Failure) {
+        do {
+            try file.writeAll(bytes, at: position)
+        } catch {
+            guard error.isDiskFull else { throw Failure(error) }
+            // Half a batch must not lie under the next one: recovery knows a torn write by its zeros.
+            do { try file.truncate(position) } catch { throw .fatal(error) }
+            (allocated, zeroed) = (position, position)
+            throw Failure(error)
+        }
     }
 
     /// Writes zeros behind a small batch, in the same sync, so that the next ones overwrite blocks
@@ -212,6 +231,8 @@ struct TopicWriter {
         var checkpoint = Checkpoint(segment: segment.baseOffset, position: position, offset: offset)
         (checkpoint.placeCount, checkpoint.momentCount) = segment.indexCounts
         checkpoint.producers = producers
+        (checkpoint.log, checkpoint.topic) = (identity, name)
+        checkpoint.lastChecksum = position > 0 ? lastChecksum : nil
         do {
             try disk.write(checkpoint, in: folder)
         } catch {

@@ -39,9 +39,11 @@ final class Daemon: Sendable {
     let readiness = Readiness()
     let logger: Logger
     private let model: FraudModel
-    private let admission: Admission
+    let admission: Admission
     private let clock: any LogClock
     private let folder: DataFolder
+    let lock: FolderLock
+    let plan: StartPlan
     private let reserve: ReserveFile
     private let reconciler: Reconciler
     /// nil without an API key, or where it is switched off.
@@ -53,7 +55,9 @@ final class Daemon: Sendable {
     /// more than they gain.
     static let syncIntervalMicroseconds = 2_000
 
-    /// Opens the data folder and everything in it. Blocks while it recovers.
+    /// Opens the data folder and everything in it. Blocks while it compares and recovers.
+    ///
+    /// - Throws: `StartRefusal` when the parts of the folder do not fit; nothing is changed then.
     init(settings: Settings, clock: any LogClock = SystemLogClock(), logger: Logger) throws {
         self.settings = settings
         self.clock = clock
@@ -68,6 +72,8 @@ final class Daemon: Sendable {
         // The model first: a daemon that cannot score must not touch the data.
         model = try (settings.modelPath.map { ModelLocation.file(path: $0) } ?? .embedded).load()
         folder = try DataFolder(at: settings.dataPath, logger: logger)
+        lock = try FolderLock(folder.path)
+        plan = try Self.compare(folder, logger)
         reserve = ReserveFile(path: folder.reserve)
         if !reserve.take() {
             logger.warning("no room for the reserve file: the disk is nearly full", metadata: [
@@ -82,6 +88,8 @@ final class Daemon: Sendable {
         topics = try Topics(of: log)
         ledger = try SQLiteLedger.open(
             path: folder.ledger, clockMilliseconds: { clock.now().milliseconds })
+        try ledger.adopt(log: log.identity.description)
+        LedgerSuspicion(of: folder.ledger).clear()
         admission = try AdmissionSnapshot.restore(
             from: folder.gateSnapshot, topic: topics[.webhookReceived], logger: logger)
         let endpoints = settings.endpoints
@@ -109,6 +117,16 @@ final class Daemon: Sendable {
         }
     }
 
+    /// Compares every part of the folder with every other, before any of them is written to.
+    private static func compare(_ folder: DataFolder, _ logger: Logger) throws -> StartPlan {
+        switch StartComparison.verdict(of: try folder.survey.state()) {
+        case .refuse(let refusal): throw refusal
+        case .proceed(let plan):
+            for note in plan.notes { logger.warning("\(note)") }
+            return plan
+        }
+    }
+
     /// Runs until a signal asks it to stop, then drains and closes.
     ///
     /// - Parameters:
@@ -121,11 +139,12 @@ final class Daemon: Sendable {
     ) async throws {
         let pipeline = Pipeline(
             log: log, topics: topics, ledger: ledger, model: model, settings: settings,
-            folder: folder, clock: clock, counters: counters, logger: logger)
+            folder: folder, clock: clock, counters: counters, logger: logger,
+            rewinds: plan.rewinds)
         // A group stops its services from the last to the first: traffic, the gate, then each
         // stage after the one that feeds it.
         let services: [any Service] =
-            [adminServer(onListening), PoisonWatch(log: log), upkeep()]
+            [adminServer(onListening), PoisonWatch(log: log), folderWatch(), upkeep()]
             + (try pipeline.services().reversed())
             + (chargeFetch.map { [$0] } ?? [])
             + [
@@ -150,6 +169,10 @@ final class Daemon: Sendable {
             outcome = .failure(error)
         }
         await log.close()
+        defer { lock.release() }
+        if case .failure(let error as LedgerError) = outcome, case .corrupt = error {
+            LedgerSuspicion(of: folder.ledger).note(error)
+        }
         if let poison = log.poison { throw DaemonError.stopped(poison) }
         try outcome.get()
         try ledger.close()
@@ -213,6 +236,13 @@ final class Daemon: Sendable {
                 counters: counters, deadLetters: topics[.deadLetter], intervalSeconds: $0,
                 logger: logger)
         }
+    }
+
+    private func folderWatch() -> any Service {
+        let names =
+            ["log", "log/lock", "log/identity", "ledger.sqlite", "ledger.sqlite-wal"]
+            + log.topicNames.map { "log/\($0)-0" } + ["log/__cursors-0"]
+        return FolderWatch(log: log, parts: lock.parts(names), logger: logger)
     }
 
     private func upkeep() -> any Service {

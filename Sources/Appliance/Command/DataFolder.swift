@@ -24,6 +24,14 @@ struct DataFolder: Sendable {
         try tighten(logger)
     }
 
+    /// A folder that is only looked at.
+    init(existingAt path: String) { self.path = path }
+
+    /// Reads what a start compares.
+    var survey: FolderSurvey {
+        FolderSurvey(log: log, ledger: ledger, gate: gateSnapshot, features: featureSnapshot)
+    }
+
     /// The one absolute path of a folder, however it is spelt.
     static func canonical(_ path: String) -> String {
         URL(filePath: path).standardizedFileURL.resolvingSymlinksInPath().path

@@ -103,7 +103,8 @@ struct LedgerCommand: AsyncParsableCommand {
     /// `ledger verify`
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Recompute the hash chain, every sum and every balance.")
+            abstract: "Recompute the hash chain, every sum and every balance, check the rules, and "
+                + "compare with the log.")
         @OptionGroup var options: Options
 
         mutating func run() async throws {
@@ -135,6 +136,7 @@ struct LedgerCommand: AsyncParsableCommand {
                     "\(fault.check) is wrong at \(fault.row): expected \(fault.expected), "
                         + "found \(fault.found)")
             }
+            try await options.data.compareParts()
         }
     }
 }

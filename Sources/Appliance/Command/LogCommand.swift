@@ -44,7 +44,8 @@ struct LogCommand: AsyncParsableCommand {
     /// `log verify`
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Check every batch: checksums, dense offsets, indexes, each source once.")
+            abstract: "Check every batch (checksums, dense offsets, indexes, each source once), and "
+                + "the topics against each other, the ledger and the snapshots.")
         @OptionGroup var options: Options
 
         mutating func run() async throws {
@@ -54,7 +55,7 @@ struct LogCommand: AsyncParsableCommand {
             defer { bar.clear() }
             let place = try await options.data.folder().logPath()
             do throws(LogError) {
-                for topic in try Log.openReadOnly(at: place).topics {
+                for topic in try Log.openReadOnly(at: place, checksSegments: true).topics {
                     let report = try topic.verify { progress in
                         bar.show(progress.bytesDone, of: progress.bytesTotal, topic.name.rawValue)
                     }
@@ -73,6 +74,7 @@ struct LogCommand: AsyncParsableCommand {
                 throw CommandFailure.foundSomething(
                     damage.map(\.description).joined(separator: "; "))
             }
+            try await options.data.compareParts()
         }
 
         private static func row(

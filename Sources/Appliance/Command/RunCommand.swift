@@ -33,6 +33,22 @@ struct DataOptions: ParsableArguments {
     }
 }
 
+extension DataOptions {
+    /// What the next start of the daemon would say of this folder, for the commands that verify.
+    ///
+    /// - Throws: `CommandFailure.foundSomething` where a start would refuse it.
+    func compareParts() async throws {
+        let path = try await settings(needsSecrets: false).dataPath
+        guard FileManager.default.fileExists(atPath: "\(path)/log") else { return }
+        do {
+            let state = try DataFolder(existingAt: path).survey.state()
+            if case .refuse(let refusal) = StartComparison.verdict(of: state) { throw refusal }
+        } catch let refusal as StartRefusal {
+            throw CommandFailure.foundSomething("\(refusal)")
+        }
+    }
+}
+
 extension Settings.Profile: ExpressibleByArgument {}
 
 /// `tillbox run`: the daemon.

@@ -145,6 +145,11 @@ final class Admission: Sendable {
         }
     }
 
+    /// What a snapshot that holds every record before `next` was taken from.
+    func origin(before next: Offset) throws(LogError) -> SnapshotOrigin {
+        try SnapshotOrigin(of: topic, before: next)
+    }
+
     /// Forgets what retention deleted.
     func forget(below start: Offset) { state.withLock { $0.index.forget(below: start) } }
 

@@ -6,19 +6,19 @@ import Logging
 ///
 /// | bytes | field |
 /// | --- | --- |
-/// | 8 | magic `TBGATE01` |
-/// | 8 | offset below which every record is in the snapshot, little-endian |
+/// | 8 | magic `TBGATE02` |
+/// | 32 | `SnapshotOrigin`: of which log, and below which offset every record is in the snapshot |
 /// | 8 | number of pairs, little-endian |
 /// | 16 each | digest and offset of a record, little-endian |
 /// | 4 | CRC-32C of everything before, little-endian |
 enum AdmissionSnapshot {
-    private static let magic = Array("TBGATE01".utf8)
-    private static let headByteCount = 24
+    private static let magic = Array("TBGATE02".utf8)
+    private static let headByteCount = 48
     private static let pairByteCount = 16
 
     /// The admission as the snapshot and the log's tail tell it.
     static func restore(from path: String, topic: Topic, logger: Logger) throws -> Admission {
-        let restored = read(path, highWatermark: topic.highWatermark)
+        let restored = read(path, of: topic)
         let scanner = EventScanner()
         let admission = Admission(
             topic: topic, index: restored.index, indexed: restored.indexed,
@@ -48,8 +48,7 @@ enum AdmissionSnapshot {
                 append(UInt64(bitPattern: slot.offsetPlusOne - 1), to: &pairs)
             }
         }
-        var bytes = magic
-        append(UInt64(bitPattern: through.rawValue), to: &bytes)
+        var bytes = magic + (try admission.origin(before: through)).bytes
         append(UInt64(pairs.count / pairByteCount), to: &bytes)
         bytes += pairs
         let checksum = CRC32C.checksum(bytes[...])
@@ -57,20 +56,31 @@ enum AdmissionSnapshot {
         try Data(bytes).write(to: URL(filePath: path), options: .atomic)
     }
 
-    /// An unreadable or damaged snapshot is an empty one: the log tells everything again.
+    /// Of which log the snapshot says to be; nil if there is none of this format.
+    static func origin(at path: String) -> SnapshotOrigin? {
+        guard let file = FileHandle(forReadingAtPath: path),
+            let head = try? file.read(upToCount: headByteCount), head.starts(with: magic)
+        else { return nil }
+        return SnapshotOrigin(head.dropFirst(magic.count).prefix(SnapshotOrigin.byteCount))
+    }
+
+    /// An unreadable or damaged snapshot is an empty one, and so is one of another log, or of another
+    /// history of this one: the log tells everything again.
     private static func read(
-        _ path: String, highWatermark: Offset
+        _ path: String, of topic: Topic
     ) -> (index: AdmissionIndex, indexed: Offset) {
+        let highWatermark = topic.highWatermark
         let nothing = (AdmissionIndex(), Offset.zero)
         guard let data = FileManager.default.contents(atPath: path) else { return nothing }
         let bytes = [UInt8](data)
         guard bytes.count >= headByteCount + 4, bytes.starts(with: magic) else { return nothing }
         let body = bytes.count - 4
         let stored = (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[body + $1]) << (8 * UInt32($1)) }
-        let count = number(bytes, at: 16)
-        let through = Offset(Int64(bitPattern: number(bytes, at: 8)))
+        let count = number(bytes, at: headByteCount - 8)
         guard stored == CRC32C.checksum(bytes[..<body]),
-            count == UInt64((body - headByteCount) / pairByteCount), through <= highWatermark
+            count == UInt64((body - headByteCount) / pairByteCount),
+            let origin = SnapshotOrigin(bytes[magic.count...].prefix(SnapshotOrigin.byteCount)),
+            origin.fits(topic)
         else { return nothing }
         var index = AdmissionIndex()
         for position in stride(from: headByteCount, to: body, by: pairByteCount) {
@@ -79,7 +89,7 @@ enum AdmissionSnapshot {
             guard offset < highWatermark else { continue }
             index.insert(number(bytes, at: position), at: offset)
         }
-        return (index, through)
+        return (index, origin.next)
     }
 
     private static func append(_ number: UInt64, to bytes: inout [UInt8]) {

@@ -74,6 +74,20 @@ struct LedgerPoint: Hashable, Sendable {
     var head: Int64
     /// The last transaction's hash.
     var hash: [UInt8]
+    /// The identities of the logs that it was booked from; one, unless somebody has mixed them.
+    var logs: [String] = []
+    /// The number that the next transaction gets, as it was noted with the last one; nil in a ledger
+    /// of a release that did not note it.
+    var next: Int64?
+}
+
+/// What a ledger keeps among its positions besides the next offset of each topic: positions only go
+/// forward, and are committed with what they stand for.
+enum LedgerNote {
+    /// `log/<identity>` → 0: the log that the positions are positions in.
+    static let logPrefix = "log/"
+    /// `ledger.posted` → the next transaction's number. If the last transactions are cut off, it stays.
+    static let next = "ledger.posted"
 }
 
 /// What an account holds in one currency.

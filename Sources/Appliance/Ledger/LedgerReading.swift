@@ -24,7 +24,11 @@ extension SQLiteLedger {
             while try positions.step() {
                 let position = ConsumerPosition(
                     topic: positions.text(0), nextOffset: positions.integer(1))
-                if let place = DecisionPlace(position) {
+                if position.topic == LedgerNote.next {
+                    point.next = position.nextOffset
+                } else if position.topic.hasPrefix(LedgerNote.logPrefix) {
+                    point.logs.append(String(position.topic.dropFirst(LedgerNote.logPrefix.count)))
+                } else if let place = DecisionPlace(position) {
                     point.places[place.decision] = place.scoredNext
                 } else {
                     point.positions[position.topic] = position.nextOffset

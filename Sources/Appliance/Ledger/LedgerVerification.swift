@@ -10,9 +10,9 @@ struct LedgerVerification: Hashable, Sendable {
 
     /// The first thing that is not as it must be.
     struct Fault: Error, Hashable, Sendable, CustomStringConvertible {
-        /// What is checked, a stable word: `file`, `foreign_key`, `schema`, `order`, `row`, `sum`,
-        /// `hash`, `movement`, `account`, `balance`, `gate`, `payment_state`, `waiting_decision`,
-        /// `refund`, `capture`, `waiting`.
+        /// What is checked, a stable word: `file`, `foreign_key`, `schema`, `order`, `row`, `seq`,
+        /// `sum`, `hash`, `movement`, `account`, `balance`, `gate`, `tail`, `payment_state`,
+        /// `waiting_decision`, `refund`, `capture`, `waiting`.
         var check: String
         /// Where: `transactions 17`, `accounts 3 (fees:stripe usd)`.
         var row: String
@@ -29,6 +29,11 @@ struct LedgerVerification: Hashable, Sendable {
     var head: [UInt8]
     /// nil when everything is as it must be.
     var fault: Fault?
+
+    /// Transactions whose links a start recomputes.
+    static let quickCount: Int64 = 1_000
+    /// Bytes up to which a start has SQLite check the whole file.
+    static let wholeFileBytesMax: Int64 = 64 << 20
 }
 
 extension SQLiteLedger {
@@ -38,12 +43,32 @@ extension SQLiteLedger {
     func verify(
         progress: (LedgerVerification.Progress) -> Void = { _ in }
     ) throws(LedgerError) -> LedgerVerification {
+        try verification { run in
+            try run.walk(progress)
+            try run.checkAccounts()
+            try run.checkRest()
+        }
+    }
+
+    /// What a start can afford to look at, however long the ledger is: the rules, the small tables and
+    /// the last transactions; a file of up to 64 MiB as a whole. Nothing is written.
+    /// - Parameter wholeFile: has a larger file checked as a whole too.
+    func quickFault(wholeFile: Bool = false) throws(LedgerError) -> LedgerVerification.Fault? {
+        try verification { run in
+            try run.checkSchema()
+            try run.checkQuickly(wholeFile: wholeFile)
+            try run.walk(last: LedgerVerification.quickCount) { _ in }
+            try run.checkTail()
+        }.fault
+    }
+
+    private func verification(
+        _ body: (inout VerificationRun) throws -> Void
+    ) throws(LedgerError) -> LedgerVerification {
         try reading { database in
             var run = VerificationRun(database: database)
             do {
-                try run.walk(progress)
-                try run.checkAccounts()
-                try run.checkRest()
+                try body(&run)
             } catch let fault as LedgerVerification.Fault {
                 run.result.fault = fault
             } catch let error as DatabaseError where error.resultCode == .SQLITE_CORRUPT {
@@ -72,20 +97,30 @@ private struct VerificationRun {
 
     init(database: Database) { self.database = database }
 
-    mutating func walk(_ progress: (LedgerVerification.Progress) -> Void) throws {
+    /// - Parameter last: how many transactions, counted from the last one; nil for all.
+    mutating func walk(
+        last count: Int64? = nil, _ progress: (LedgerVerification.Progress) -> Void
+    ) throws {
         let accounts = try LedgerStatement(database, "SELECT id, name, currency FROM accounts")
         while try accounts.step() {
             names[accounts.integer(0)] = (accounts.text(1), accounts.text(2))
         }
         accounts.reset()
-        let total = try first("SELECT count(*) FROM transactions") { $0.integer(0) } ?? 0
+        let total = try first("SELECT max(id) FROM transactions") { $0.integer(0) } ?? 0
+        let after = count.map { max(0, total - $0) } ?? 0
+        if after > 0 {
+            result.transactions = after
+            result.head =
+                try first("SELECT hash FROM transactions WHERE id = \(after)") { $0.blob(0) } ?? []
+        }
         let transactions = try LedgerStatement(
             database,
-            "SELECT id, movement, event_id, kind, effective_at, hash FROM transactions ORDER BY id")
+            "SELECT id, movement, event_id, kind, effective_at, hash FROM transactions "
+                + "WHERE id > \(after) ORDER BY id")
         let entries = try LedgerStatement(
             database,
             "SELECT transaction_id, currency, account, amount, seq FROM entries "
-                + "ORDER BY transaction_id, currency, seq")
+                + "WHERE transaction_id > \(after) ORDER BY transaction_id, currency, seq")
         defer { transactions.reset() }
         defer { entries.reset() }
         var next = try entries.step() ? StoredEntry(entries) : nil
@@ -130,6 +165,10 @@ private struct VerificationRun {
     private mutating func entries(_ lines: [StoredEntry], _ name: String) throws -> [Entry] {
         var sum: Int64 = 0
         var posted: [Entry] = []
+        let numbered = lines.sorted { $0.sequence < $1.sequence }
+        for (number, line) in zip(Int64(1)..., numbered) where line.sequence != number {
+            throw fault("seq", line.name, String(number), String(line.sequence))
+        }
         for (index, line) in lines.enumerated() {
             posted.append(try entry(line))
             let (total, overflow) = sum.addingReportingOverflow(line.amount)
@@ -187,7 +226,36 @@ private struct VerificationRun {
         ) { ("transactions \($0.integer(0))", $0.text(1)) }
         if let twice { throw fault("movement", twice.0, "a new movement", twice.1) }
         try checkCharges()
+        try checkTail()
         try checkSchema()
+    }
+
+    /// The number of the next transaction is noted apart from the transactions.
+    func checkTail() throws {
+        let noted = try first(
+            "SELECT next_offset FROM positions WHERE topic = '\(LedgerNote.next)'"
+        ) { $0.integer(0) }
+        guard let noted else { return }
+        let last = try first("SELECT max(id) FROM transactions") { $0.integer(0) } ?? 0
+        try demand("tail", "transactions \(last)", "\(noted - 1) as the last one", "\(last) as the last one")
+    }
+
+    func checkQuickly(wholeFile: Bool) throws {
+        let byteCount =
+            try first("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size") {
+                $0.integer(0)
+            } ?? 0
+        let isSmall = wholeFile || byteCount <= LedgerVerification.wholeFileBytesMax
+        let checks =
+            isSmall
+            ? ["integrity_check(1)"]
+            : ["gate", "zero", "kinds", "positions", "accounts"].map { "quick_check(\($0))" }
+        for check in checks {
+            let answer = try first("PRAGMA \(check)") { $0.text(0) }
+            try demand("file", "ledger.sqlite", "ok", answer ?? "nothing")
+        }
+        let gate = try first("SELECT state FROM gate") { $0.integer(0) }
+        try demand("gate", "gate 1", "0", gate.map(String.init) ?? "none")
     }
 
     /// What the writer keeps of charges, as far as the booked transactions say it again. A
@@ -278,10 +346,13 @@ private struct VerificationRun {
                 AND (place <> money OR (decision = 2) <> (place = 2))) ORDER BY transaction_id LIMIT 1
         """
 
-    private func checkSchema() throws {
+    /// The rules themselves: as the migrations make them up to the file's own version, and no others.
+    func checkSchema() throws {
         let fresh = try DatabaseQueue()
+        let version = try first("SELECT max(version) FROM schema_version") { $0.integer(0) } ?? 0
+        let migrations = LedgerSchema.migrations.prefix(Int(clamping: version))
         let expected = try fresh.writeWithoutTransaction { database in
-            for migration in LedgerSchema.migrations { try database.execute(sql: migration.sql) }
+            for migration in migrations { try database.execute(sql: migration.sql) }
             return try Self.schema(database)
         }
         let stored = Dictionary(
@@ -291,12 +362,17 @@ private struct VerificationRun {
                 "schema", name, "as migrations/sqlite makes it",
                 stored[name] == nil ? "none" : "another")
         }
+        let known = Set(expected.map(\.0))
+        if let extra = stored.keys.filter({ !known.contains($0) }).min() {
+            throw fault("schema", extra, "nothing that migrations/sqlite does not make", "it")
+        }
     }
 
     private static func schema(_ database: Database) throws -> [(String, String)] {
         let statement = try LedgerStatement(
             database,
-            "SELECT type || ' ' || name, sql FROM sqlite_schema WHERE sql NOT NULL ORDER BY name")
+            "SELECT type || ' ' || name, sql FROM sqlite_schema "
+                + "WHERE sql NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name")
         defer { statement.reset() }
         var rows: [(String, String)] = []
         while try statement.step() { rows.append((statement.text(0), statement.text(1))) }

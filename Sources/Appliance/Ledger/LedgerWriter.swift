@@ -93,6 +93,8 @@ final class LedgerWriter {
         try entries.flush()
         if isGateOpen { try statements.closeGate.run() }
         isGateOpen = false
+        guard let last = posted.last else { return }
+        try advance(ConsumerPosition(topic: LedgerNote.next, nextOffset: last.id.rawValue + 1))
     }
 
     private func begin(_ inputs: [LedgerInput]) throws {

@@ -69,6 +69,18 @@ final class SQLiteLedger: @unchecked Sendable {
         }
     }
 
+    /// Notes which log this ledger is booked from, and its last transaction, unless it is noted.
+    func adopt(log: String) throws(LedgerError) {
+        let point = try point()
+        guard !point.logs.contains(log) || point.next == nil else { return }
+        _ = try post(
+            [],
+            positions: [
+                ConsumerPosition(topic: LedgerNote.logPrefix + log, nextOffset: 0),
+                ConsumerPosition(topic: LedgerNote.next, nextOffset: point.head + 1),
+            ])
+    }
+
     /// Runs `body` on one snapshot of the database.
     func reading<Value>(
         _ body: (Database) throws -> Value

@@ -47,7 +47,7 @@ struct Replay {
             try await group.waitForAll()
         }
         if let state = stages.snapshot() {
-            try Data(state).write(to: URL(filePath: featurePath), options: .atomic)
+            try await target.store(state, to: featurePath)
         }
         var report = ReplayReport()
         stages.report(into: &report)

@@ -142,6 +142,12 @@ actor ReplayTarget {
         return try result.get()
     }
 
+    /// Stores the feature state so that a daemon can go on from here.
+    func store(_ state: [UInt8], to path: String) throws {
+        let topic = topics[.paymentValidated]
+        try FeatureSnapshotFile.write(state, of: topic, before: topic.highWatermark, to: path)
+    }
+
     // MARK: The end
 
     /// Compares what is left, and leaves the folder as a daemon would that has stopped.

@@ -55,7 +55,7 @@ final class LedgerService: Service {
     }
 
     private func follow() async throws {
-        var positions = try await recover()
+        var positions = try await bookPublished(from: recover())
         var savedAt = ContinuousClock.now
         var drainUntil: ContinuousClock.Instant?
         var gathering = Gathering()
@@ -107,10 +107,10 @@ final class LedgerService: Service {
         }
     }
 
-    private func read(from positions: Positions) throws -> Batch {
+    private func read(from positions: Positions, _ inputs: [TopicID] = inputs) throws -> Batch {
         let document = JSONDocument()
         var batch = Batch()
-        for id in Self.inputs {
+        for id in inputs {
             let from = positions[id] ?? topics[id].start
             guard from < topics[id].highWatermark else { continue }
             let records = try topics[id].read(from: from, byteCountMax: StageLimits.batchByteCount)
@@ -218,13 +218,36 @@ final class LedgerService: Service {
 
     /// Appends booked transactions to `ledger.posted`; their ids are the source offsets.
     private func publish(_ transactions: [PostedTransaction]) async throws {
-        guard !transactions.isEmpty else { return }
+        guard let first = transactions.first else { return }
+        let published = topics[.ledgerPosted].lastSource(of: try ProducerName(Self.name))
+        if let published, first.id.rawValue <= published.rawValue {
+            try compare(transactions, through: published.rawValue)
+        }
         let records = transactions.map { transaction in
             SourcedRecord(
                 source: Offset(transaction.id.rawValue), record: Self.record(of: transaction))
         }
         _ = try await patience.waitingOut(TopicID.ledgerPosted.rawValue) {
             try await topics[.ledgerPosted].append(records, producer: ProducerName(Self.name))
+        }
+    }
+
+    /// What an older ledger books again must be what was published before.
+    private func compare(
+        _ transactions: [PostedTransaction], through published: Int64
+    ) throws {
+        let topic = topics[.ledgerPosted]
+        let document = JSONDocument()
+        for transaction in transactions where transaction.id.rawValue <= published {
+            let last = topic.highWatermark.advanced(by: -1)
+            let offset = last.advanced(by: transaction.id.rawValue - published)
+            // Retention may have deleted it.
+            guard offset >= topic.start,
+                let stored = try topic.read(from: offset, byteCountMax: 1).first
+            else { continue }
+            let posted = try LedgerPosted(stored.record.value ?? [], using: document)
+            guard posted.id == transaction.id.rawValue, posted.hash == String(hex: transaction.hash)
+            else { throw LedgerDiffers(id: transaction.id.rawValue) }
         }
     }
 
@@ -263,6 +286,22 @@ final class LedgerService: Service {
         }
         counters.waiting.store(waiting, ordering: .relaxed)
         return positions
+    }
+
+    /// Books what `ledger.posted` has and an older ledger lacks, before anybody can decide anything.
+    private func bookPublished(from positions: Positions) async throws -> Positions {
+        let producer = try ProducerName(Self.name)
+        guard let published = topics[.ledgerPosted].lastSource(of: producer) else { return positions }
+        var positions = positions
+        while true {
+            let head = try await onQueue { [ledger] () throws(LedgerError) in
+                try ledger.point().head
+            }
+            if head >= published.rawValue { return positions }
+            let batch = try read(from: positions, [.paymentScored])
+            guard !batch.isEmpty else { throw LedgerDiffers(id: head + 1) }
+            positions = try await book(batch, advancing: positions)
+        }
     }
 
     /// Offers the inputs between the cursor and the position again, for their refusals.
@@ -355,6 +394,16 @@ struct LedgerAheadOfLog: Error, CustomStringConvertible {
     var description: String {
         "the ledger has booked \(topic.rawValue) up to offset \(ledger.rawValue), but the log ends at "
             + "\(log.rawValue): restore ledger.sqlite and log/ from the same backup"
+    }
+}
+
+/// What an older ledger has booked again is not what was published.
+struct LedgerDiffers: Error, CustomStringConvertible {
+    var id: Int64
+
+    var description: String {
+        "transaction \(id) of the ledger is not the one in ledger.posted: restore ledger.sqlite and "
+            + "log/ from the same backup"
     }
 }
 

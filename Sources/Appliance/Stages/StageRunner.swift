@@ -17,6 +17,7 @@ final class StageRunner<Step: Stage>: Service {
     private let checkpoint: Checkpoint
     private let patience: DiskPatience
     private let deadLetters: RationedLog
+    private let rewind: Offset?
     private let makeStage: @Sendable () throws -> (stage: Step, position: Offset?)
 
     /// Stores what a restart resumes from.
@@ -24,14 +25,18 @@ final class StageRunner<Step: Stage>: Service {
         /// Nothing but the position, as the stage's cursor, at most once a second.
         case cursor
         /// The stage's state too, through this function; the cursor follows it.
-        case snapshot(everyCount: Int, @Sendable (_ state: [UInt8]) throws -> Void)
+        case snapshot(
+            everyCount: Int, @Sendable (_ state: [UInt8], _ next: Offset) throws -> Void)
 
         var isCursor: Bool { if case .cursor = self { true } else { false } }
     }
 
-    /// - Parameter makeStage: the stage as it was at `position`; nil starts at the stage's cursor.
+    /// - Parameters:
+    ///   - rewind: where to start if the stage's cursor is beyond it.
+    ///   - makeStage: the stage as it was at `position`; nil starts at the stage's cursor.
     init(
         log: Log, topics: Topics, logger: Logger, checkpoint: Checkpoint = .cursor,
+        rewind: Offset? = nil,
         makeStage: @escaping @Sendable () throws -> (stage: Step, position: Offset?)
     ) {
         self.log = log
@@ -40,6 +45,7 @@ final class StageRunner<Step: Stage>: Service {
         self.checkpoint = checkpoint
         patience = DiskPatience(stage: Step.name, logger: logger)
         deadLetters = RationedLog(logger: logger)
+        self.rewind = rewind
         self.makeStage = makeStage
     }
 
@@ -97,7 +103,7 @@ final class StageRunner<Step: Stage>: Service {
 
     private func resumePoint(of input: Topic) throws -> Offset {
         let cursor = log.cursors.committed(group: try GroupName(Step.name), topic: input.name)
-        return max(cursor ?? input.start, input.start)
+        return max(min(cursor ?? input.start, rewind ?? .init(.max)), input.start)
     }
 
     private enum Waited { case records, saveIsDue, stopping }
@@ -177,7 +183,10 @@ final class StageRunner<Step: Stage>: Service {
     private func save(_ stage: Step, _ next: Offset, in input: Topic) async throws -> Bool {
         if case .snapshot(_, let store) = checkpoint, let state = stage.snapshot() {
             do {
-                try store(state)
+                // A snapshot goes on behind outputs that must be there: how far they reach is
+                // noted first.
+                try await log.cursors.mark()
+                try store(state, next)
             } catch {
                 logger.warning("snapshot not written; the next start reads more of the log", metadata: [
                     "stage": "\(Step.name)", "error": "\(error)",

@@ -34,7 +34,7 @@ struct StageRunnerTests {
         let stored = Mutex(0)
         let runner = StageRunner(
             log: log, topics: topics, logger: PipelineFixture.quiet,
-            checkpoint: .snapshot(everyCount: 1) { _ in stored.withLock { $0 += 1 } }
+            checkpoint: .snapshot(everyCount: 1) { _, _ in stored.withLock { $0 += 1 } }
         ) { (Copying(), nil) }
         disk.faults.failing = [.sync: EIO]
         await #expect(throws: LogError.self) { try await runner.run() }

@@ -1,0 +1,96 @@
+import AppendLog
+import Dispatch
+import Foundation
+import Synchronization
+
+/// The data folder, held by this process for as long as it runs: the folder itself is locked, not a
+/// file in it, so that nobody gets in by removing or replacing a file.
+final class FolderLock: Sendable {
+    private let path: String
+    private let root: FileIdentity?
+    /// nil once it is released.
+    private let held: Mutex<Int32?>
+
+    /// - Throws: `LogError.locked` naming the process that has the folder; `LogError.disk`.
+    init(_ path: String) throws(LogError) {
+        self.path = path
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw .disk(DiskError(operation: .lock, path: path, code: errno))
+        }
+        // Where a file system locks no folders, the log's own lock has to do.
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
+            close(descriptor)
+            let holder = try? String(contentsOfFile: path + "/log/lock", encoding: .utf8)
+            throw .locked(
+                path: path, by: Int32((holder ?? "").prefix { $0.isNumber }) ?? 0)
+        }
+        root = FileIdentity(ofOpen: descriptor)
+        held = Mutex(descriptor)
+    }
+
+    deinit { release() }
+
+    /// Lets others in. Idempotent.
+    func release() {
+        held.withLock { held in
+            if let descriptor = held { close(descriptor) }
+            held = nil
+        }
+    }
+
+    /// What the folder is made of now, for a later look.
+    func parts(_ names: [String]) -> FolderParts {
+        var parts = FolderParts(root: root, path: path)
+        for name in names { parts.known[name] = FileIdentity(at: "\(path)/\(name)") }
+        return parts
+    }
+}
+
+/// Which file a name leads to, however it is called.
+struct FileIdentity: Hashable, Sendable {
+    private let device: UInt64
+    private let inode: UInt64
+
+    /// nil if there is nothing of that name.
+    init?(at path: String) {
+        var status = stat()
+        // SAFETY: stat fills the struct it is handed and keeps no pointer to it.
+        guard stat(path, &status) == 0 else { return nil }
+        (device, inode) = (UInt64(status.st_dev), UInt64(status.st_ino))
+    }
+
+    init?(ofOpen descriptor: Int32) {
+        var status = stat()
+        // SAFETY: fstat fills the struct it is handed and keeps no pointer to it.
+        guard fstat(descriptor, &status) == 0 else { return nil }
+        (device, inode) = (UInt64(status.st_dev), UInt64(status.st_ino))
+    }
+}
+
+/// The folder and the files in it that must not be exchanged under a daemon.
+struct FolderParts: Sendable {
+    let root: FileIdentity?
+    let path: String
+    fileprivate(set) var known: [String: FileIdentity] = [:]
+
+    /// What is no longer where it was; nil while all is well.
+    func lost() -> FolderLost? {
+        guard FileIdentity(at: path) == root else { return FolderLost(path: path) }
+        for (name, identity) in known.sorted(by: { $0.key < $1.key })
+        where FileIdentity(at: "\(path)/\(name)") != identity {
+            return FolderLost(path: "\(path)/\(name)")
+        }
+        return nil
+    }
+}
+
+/// A part of the data folder was deleted, moved or replaced under the daemon.
+struct FolderLost: Error, Hashable, Sendable, CustomStringConvertible {
+    var path: String
+
+    var description: String {
+        "stopped to protect the data: \(path) was deleted, moved or replaced while the daemon ran; "
+            + "put it back as it was, then start again"
+    }
+}

@@ -1,0 +1,83 @@
+import AppendLog
+
+/// What a data folder holds, part by part, as far as the parts tell of each other. A value: reading it
+/// changes nothing, and the comparison needs nothing else.
+struct FolderState: Sendable {
+    /// nil for a folder of a release that knew no identity, and for an empty one.
+    var identity: LogIdentity?
+    /// Topics that are there; the others hold nothing.
+    var topics: [TopicID: TopicState] = [:]
+    /// How far each topic was known to have come.
+    var marks: [TopicID: Mark] = [:]
+    /// The offset that each group reads next.
+    var cursors: [Cursor] = []
+    /// How far each stage has read a topic, as the records that it derived say.
+    var derived: [Derivation] = []
+    var ledger = LedgerState.found(FoundLedger())
+    /// The last transaction in `ledger.posted`.
+    var published: Published?
+    var gate = SnapshotState.missing
+    var features = SnapshotState.missing
+
+    struct TopicState: Sendable {
+        var start: Offset
+        var end: Offset
+    }
+
+    struct Mark: Sendable {
+        var end: Offset
+        /// Whether the topic has the same batch there as it had then.
+        var holds: Bool
+    }
+
+    struct Cursor: Sendable {
+        var group: String
+        var topic: TopicID
+        var next: Offset
+    }
+
+    /// The last record that `producer` derived from `input` into `output`.
+    struct Derivation: Sendable {
+        var producer: String
+        var input: TopicID
+        var output: TopicID
+        /// nil if there is none.
+        var lastSource: Offset?
+        /// Whether the source is of the same event; true where either of the two is not there to ask.
+        var isOfSource = true
+    }
+
+    struct Published: Sendable {
+        var id: Int64
+        var hash: String
+    }
+
+    enum SnapshotState: Sendable {
+        /// There is none, or none that can be read.
+        case missing
+        case found(SnapshotOrigin, checksumInLog: UInt32?)
+    }
+
+    enum LedgerState: Sendable {
+        case malformed(String)
+        /// One that is missing is an empty one.
+        case found(FoundLedger)
+    }
+
+    struct FoundLedger: Sendable {
+        var point = LedgerPoint(positions: [:], places: [:], head: 0, hash: [])
+        /// The hash of the transaction that `ledger.posted` ends with; nil if the ledger does not have it.
+        var hashOfPublished: String?
+        /// What `ledger.posted` says of the ledger's last transaction, asked where the ledger is behind.
+        var publishedHashOfHead: String?
+        /// Whether the transaction after the ledger's last one follows from what it has not read yet.
+        var nextStillComes = true
+        /// Whether a person has decided in between: only the ledger knows at which place.
+        var hasDecisionsToCome = false
+    }
+}
+
+extension FolderState {
+    func start(_ id: TopicID) -> Offset { topics[id]?.start ?? .zero }
+    func end(_ id: TopicID) -> Offset { topics[id]?.end ?? .zero }
+}

@@ -1,0 +1,229 @@
+import AppendLog
+
+/// What a start may do with the folder it found.
+enum StartVerdict: Sendable {
+    case proceed(StartPlan)
+    /// Nothing was changed, and nothing will be: the next start says the same.
+    case refuse(StartRefusal)
+}
+
+/// What the start makes up for.
+struct StartPlan: Sendable {
+    /// Where a stage starts at most, because outputs behind that were lost.
+    var rewinds: [String: Offset] = [:]
+    /// What an operator should know; each a sentence.
+    var notes: [String] = []
+}
+
+/// Why the parts of a folder cannot be used together, and what to do.
+struct StartRefusal: Error, Hashable, Sendable, CustomStringConvertible {
+    var reason: String
+
+    var description: String {
+        "\(reason); nothing was changed. Restore the whole folder from one backup; without one, "
+            + "move everything but log/identity and log/webhook.received-0 away and start, which "
+            + "books every webhook again, without people's decisions"
+    }
+}
+
+/// Compares every part of a data folder with every other (docs/RELIABILITY.md), before anything is
+/// written and before any port is open.
+///
+///     webhook.received ─▶ payment.validated ─▶ payment.scored ─▶ ledger ─▶ ledger.posted
+///            ▲                   ▲    ▲             ▲              │
+///       gate snapshot         cursors features   positions ◀───────┘
+///
+/// An arrow is followed against its direction: whatever was taken from a part must still be there.
+/// What was lost at the end of a part and nobody has read is derived again, where it can be.
+struct StartComparison: Sendable {
+    let state: FolderState
+    private var plan = StartPlan()
+
+    init(_ state: FolderState) { self.state = state }
+
+    static func verdict(of state: FolderState) -> StartVerdict {
+        var comparison = StartComparison(state)
+        do throws(StartRefusal) {
+            try comparison.compareIdentities()
+            try comparison.compareSources()
+            try comparison.compareCursors()
+            try comparison.compareMarks()
+            try comparison.compareLedger()
+            comparison.compareSnapshots()
+            return .proceed(comparison.plan)
+        } catch {
+            return .refuse(error)
+        }
+    }
+
+    // MARK: Whose is it?
+
+    private func compareIdentities() throws(StartRefusal) {
+        guard case .found(let ledger) = state.ledger else { return }
+        guard ledger.point.logs.allSatisfy({ $0 == state.identity?.description }) else {
+            throw StartRefusal(
+                reason: "ledger.sqlite was booked from log \(ledger.point.logs.joined(separator: ", "))"
+                    + " and log/ is \(state.identity?.description ?? "another"): they do not belong "
+                    + "together")
+        }
+    }
+
+    // MARK: Is what was taken still there?
+
+    private func compareSources() throws(StartRefusal) {
+        for derived in state.derived {
+            guard let source = derived.lastSource else { continue }
+            let (input, output) = (derived.input.rawValue, derived.output.rawValue)
+            guard source < state.end(derived.input) else {
+                throw StartRefusal(
+                    reason: "\(output) has records of offset \(source) of \(input), which ends at "
+                        + "\(state.end(derived.input))")
+            }
+            guard derived.isOfSource else {
+                throw StartRefusal(
+                    reason: "\(output) and \(input) tell of different events at offset \(source) of "
+                        + "\(input): one of them is of another folder or another time")
+            }
+        }
+    }
+
+    private func compareCursors() throws(StartRefusal) {
+        for cursor in state.cursors {
+            let (start, end) = (state.start(cursor.topic), state.end(cursor.topic))
+            guard cursor.next <= end else {
+                throw StartRefusal(
+                    reason: "\(cursor.group) has read \(cursor.topic.rawValue) up to offset "
+                        + "\(cursor.next), and it ends at \(end)")
+            }
+            guard cursor.next >= start else {
+                throw StartRefusal(
+                    reason: "\(cursor.group) would read \(cursor.topic.rawValue) from offset "
+                        + "\(cursor.next), and it begins at \(start): what lies between is gone")
+            }
+        }
+    }
+
+    private mutating func compareMarks() throws(StartRefusal) {
+        for id in TopicID.allCases {
+            guard let mark = state.marks[id] else { continue }
+            guard mark.end > state.end(id) else {
+                guard mark.holds else {
+                    throw StartRefusal(
+                        reason: "\(id.rawValue) is not what it was: the batch before offset "
+                            + "\(mark.end) is another one")
+                }
+                continue
+            }
+            try makeUp(for: id, mark.end)
+        }
+    }
+
+    /// The end of the topic is lost, and nobody had read it.
+    private mutating func makeUp(for id: TopicID, _ due: Offset) throws(StartRefusal) {
+        let lost = "\(id.rawValue) ends at offset \(state.end(id)) and had come to \(due)"
+        switch id {
+        case .webhookReceived, .deadLetter, .paymentReview:
+            throw StartRefusal(reason: lost + ": nothing else holds what is missing")
+        case .ledgerPosted:
+            plan.notes.append(lost + "; the ledger publishes it again")
+        case .paymentValidated, .paymentFeatures, .paymentScored:
+            for derived in state.derived where derived.output == id {
+                let from = derived.lastSource.map { $0.advanced(by: 1) } ?? .zero
+                guard from >= state.start(derived.input) else {
+                    throw StartRefusal(
+                        reason: lost + ", and \(derived.input.rawValue), of which it was made, begins "
+                            + "at \(state.start(derived.input))")
+                }
+                plan.rewinds[derived.producer] = min(plan.rewinds[derived.producer] ?? from, from)
+            }
+            plan.notes.append(lost + "; it is derived again")
+        }
+    }
+
+    // MARK: The ledger
+
+    private mutating func compareLedger() throws(StartRefusal) {
+        let ledger: FolderState.FoundLedger
+        switch state.ledger {
+        case .malformed(let what): throw StartRefusal(reason: "ledger.sqlite is damaged: \(what)")
+        case .found(let found): ledger = found
+        }
+        try comparePositions(ledger.point)
+        guard let published = state.published else { return }
+        if ledger.point.head >= published.id {
+            guard ledger.hashOfPublished == published.hash else {
+                throw StartRefusal(
+                    reason: "transaction \(published.id) of ledger.sqlite is not the one that "
+                        + "ledger.posted has: they tell of different histories")
+            }
+        } else {
+            try catchUp(ledger, through: published)
+        }
+    }
+
+    private func comparePositions(_ point: LedgerPoint) throws(StartRefusal) {
+        if let next = point.next, next != point.head + 1 {
+            throw StartRefusal(
+                reason: "ledger.sqlite ends with transaction \(point.head) and had come to "
+                    + "\(next - 1): its end is cut off")
+        }
+        for id in [TopicID.paymentScored, .paymentReview] {
+            let next = Offset(point.positions[id.rawValue] ?? 0)
+            guard next <= state.end(id) else {
+                throw StartRefusal(
+                    reason: "the ledger has booked \(id.rawValue) up to offset \(next), and it ends at "
+                        + "\(state.end(id))")
+            }
+            guard next >= state.start(id) else {
+                throw StartRefusal(
+                    reason: "the ledger would book \(id.rawValue) from offset \(next), and it begins "
+                        + "at \(state.start(id)): what lies between was removed, by retention or by "
+                        + "hand, after this ledger was stored")
+            }
+        }
+    }
+
+    /// An older ledger books what it lacks once more, if that must come to the same.
+    private mutating func catchUp(
+        _ ledger: FolderState.FoundLedger, through published: FolderState.Published
+    ) throws(StartRefusal) {
+        let head = ledger.point.head
+        let behind = "the ledger ends with transaction \(head), ledger.posted with \(published.id)"
+        if head > 0, let known = ledger.publishedHashOfHead,
+            known != String(hex: ledger.point.hash)
+        {
+            throw StartRefusal(
+                reason: "transaction \(head) of ledger.sqlite is not the one that ledger.posted has: "
+                    + "they tell of different histories")
+        }
+        guard ledger.nextStillComes else {
+            throw StartRefusal(
+                reason: behind + ", and its positions lie beyond what is missing: its end is cut off")
+        }
+        guard !ledger.hasDecisionsToCome else {
+            throw StartRefusal(
+                reason: behind + ", and people decided in between, at places that only the newer "
+                    + "ledger knows")
+        }
+        plan.notes.append(behind + "; it books the rest again")
+    }
+
+    // MARK: Snapshots
+
+    /// A snapshot saves reading; one that does not fit is left aside.
+    private mutating func compareSnapshots() {
+        for (name, snapshot, id) in [
+            ("gate/", state.gate, TopicID.webhookReceived),
+            ("features/", state.features, .paymentValidated),
+        ] {
+            guard case .found(let origin, let checksum) = snapshot else { continue }
+            let fits = origin.fits(
+                log: state.identity, start: state.start(id), end: state.end(id), checksum: checksum)
+            if !fits {
+                plan.notes.append(
+                    "the snapshot in \(name) is of another log or another time (offset "
+                        + "\(origin.next) of \(id.rawValue)); it is made again from the log")
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+import AppendLog
+import Foundation
+import Logging
+import ServiceLifecycle
+import TestSupport
+
+@testable import Appliance
+
+/// A data folder with small segments, whose stages run without ports.
+final class StartFixture: Sendable {
+    let path: String
+    let settings: Settings
+
+    init(_ path: String) {
+        self.path = path
+        var settings = Settings()
+        settings.dataPath = path
+        settings.segmentByteCountMax = 4 << 10
+        // Every payment is held, so that payment.review grows like the others.
+        settings.amountLimits = [Given.usd: MinorUnits(1)]
+        self.settings = settings
+    }
+
+    /// Events `numbers`, admitted once each, and a dead letter for every third.
+    func admit(_ numbers: Range<Int>, _ daemon: Daemon) async throws {
+        for number in numbers {
+            try await admit("evt_\(number)", PipelineFixture.charge(number, customer: number % 5), daemon)
+            guard number % 3 == 0 else { continue }
+            // A charge without an id is refused by validation.
+            let broken = PipelineFixture.charge(1_000_000 + number)
+                .replacingOccurrences(of: "\"id\":\"ch_\(1_000_000 + number)\",", with: "")
+            try await admit("evt_\(1_000_000 + number)", broken, daemon)
+        }
+    }
+
+    private func admit(_ event: String, _ body: String, _ daemon: Daemon) async throws {
+        let identity = EventIdentity(id: EventID(event), type: "charge.succeeded", created: "")
+        let outcome = try await daemon.admission.admit(
+            identity, record: PipelineFixture.received(body, event: event))
+        guard case .admitted = outcome else { throw NotAdmitted(event: event, outcome: outcome) }
+    }
+
+    struct NotAdmitted: Error {
+        var event: String
+        var outcome: AdmissionOutcome
+    }
+
+    func start() throws -> Daemon { try Daemon(settings: settings, logger: PipelineFixture.quiet) }
+
+    /// The stages, until each has taken what the one before it gave.
+    func process(_ daemon: Daemon) async throws {
+        let group = try services(daemon)
+        async let running: Void = group.run()
+        await group.triggerGracefulShutdown()
+        try await running
+    }
+
+    func services(_ daemon: Daemon) throws -> ServiceGroup {
+        let pipeline = Pipeline(
+            log: daemon.log, topics: daemon.topics, ledger: daemon.ledger,
+            model: try ModelLocation.embedded.load(), settings: settings,
+            folder: try DataFolder(at: path), clock: SystemLogClock(), counters: Counters(),
+            logger: PipelineFixture.quiet, rewinds: daemon.plan.rewinds)
+        return ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: try pipeline.services().reversed().map {
+                    ServiceGroupConfiguration.ServiceConfiguration(service: $0)
+                }, logger: PipelineFixture.quiet))
+    }
+
+    func snapshotGate(_ daemon: Daemon) async throws {
+        try await AdmissionSnapshot.write(daemon.admission, to: "\(path)/gate/index.snapshot")
+    }
+
+    func stop(_ daemon: Daemon) async throws {
+        try daemon.ledger.close()
+        await daemon.log.close()
+        daemon.lock.release()
+    }
+
+    /// Every file but the locks and SQLite's shared memory, which is no data.
+    func contents() throws -> [String: Data] {
+        var contents: [String: Data] = [:]
+        for case let name as String in FileManager.default.enumerator(atPath: path) ?? .init() {
+            guard !name.hasSuffix("/lock"), !name.hasSuffix("-shm"),
+                let data = FileManager.default.contents(atPath: "\(path)/\(name)")
+            else { continue }
+            contents[name] = data
+        }
+        return contents
+    }
+
+    // MARK: The judge
+
+    /// What is wrong with a folder that started: an acknowledged event is gone, something is booked
+    /// twice or not at all, or a replay differs.
+    func complaints(acknowledged: Set<String>, scratch: String) async throws -> [String] {
+        var complaints: [String] = []
+        let log = try Log.openReadOnly(at: "\(path)/log", checksSegments: true)
+        var received: [String] = []
+        if let topic = log.topic(try TopicName(TopicID.webhookReceived.rawValue)) {
+            try topic.scan(from: topic.start) { stored in
+                received.append(String(decoding: stored.record.key ?? [], as: UTF8.self))
+                return true
+            }
+            if let corruption = try topic.verify().corruption { complaints.append("\(corruption)") }
+        }
+        if Set(received).count != received.count { complaints.append("an event was admitted twice") }
+        let gone = acknowledged.subtracting(received)
+        if !gone.isEmpty { complaints.append("\(gone.count) acknowledged events are gone") }
+        let ledger = try SQLiteLedger.open(
+            path: "\(path)/ledger.sqlite", readOnly: true, clockMilliseconds: { 0 })
+        if let fault = try ledger.verify().fault { complaints.append("\(fault)") }
+        for event in received {
+            guard let number = Int(event.dropFirst(4)), number < 1_000_000 else { continue }
+            let booked = try ledger.transactions(of: MovementKey("charge:ch_\(number)"))
+            if booked.count != 1 { complaints.append("charge \(number): booked \(booked.count) times") }
+        }
+        try ledger.close()
+        complaints += try await replayed(into: scratch)
+        return complaints
+    }
+
+    private func replayed(into scratch: String) async throws -> [String] {
+        var replay = try Replay(of: settings, into: scratch)
+        let report = try await replay.run { _, _ in }
+        return report.isEqual ? [] : ["the replay differs: \(report.differences.listed.prefix(2))"]
+    }
+}

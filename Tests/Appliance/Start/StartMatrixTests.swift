@@ -1,0 +1,272 @@
+import AppendLog
+import Foundation
+import ServiceLifecycle
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Appliance
+
+/// docs/RELIABILITY.md, "Every start compares every part with every other": each part in each state,
+/// and copies of a running folder. Either the start catches up exactly, and a replay agrees, or it
+/// refuses, three times with the same sentence over the same files.
+@Suite("Starts", .serialized)
+struct StartMatrixTests {
+    enum Outcome: Equatable {
+        case caughtUp
+        case refused(String)
+        /// Neither of the two.
+        case failed([String])
+
+        var isRefusal: Bool { if case .refused = self { true } else { false } }
+    }
+
+    /// The folders that the cells are made of: an earlier state, two ends of the same state, a later
+    /// one, and another folder that has seen the same events.
+    struct Folders {
+        let root: TemporaryFolder
+        var acknowledged: Set<String> = []
+
+        func path(_ name: String) -> String { root.file(name) }
+
+        init() async throws {
+            root = try TemporaryFolder()
+            let live = StartFixture(root.file("live"))
+            try await run(live, 0..<24)
+            try copy("live", to: "older")
+            try await run(live, 24..<48) { try copy("live", to: "killed") }
+            acknowledged = try Self.events(in: live.path)
+            try copy("live", to: "closed")
+            try await run(live, 48..<60)
+            try copy("live", to: "newer")
+            try await run(StartFixture(root.file("foreign")), 0..<48)
+        }
+
+        private func run(
+            _ fixture: StartFixture, _ numbers: Range<Int>, beforeStop: () throws -> Void = {}
+        ) async throws {
+            let daemon = try fixture.start()
+            try await fixture.admit(numbers, daemon)
+            try await fixture.process(daemon)
+            try await fixture.snapshotGate(daemon)
+            try beforeStop()
+            try await fixture.stop(daemon)
+        }
+
+        private func copy(_ name: String, to copy: String) throws {
+            try FileManager.default.copyItem(atPath: path(name), toPath: path(copy))
+        }
+
+        static func events(in folder: String) throws -> Set<String> {
+            let log = try Log.openReadOnly(at: "\(folder)/log")
+            var events: Set<String> = []
+            let topic = try #require(log.topic(try TopicName(TopicID.webhookReceived.rawValue)))
+            try topic.scan(from: topic.start) { stored in
+                events.insert(String(decoding: stored.record.key ?? [], as: UTF8.self))
+                return true
+            }
+            return events
+        }
+    }
+
+    /// What must come of a cell whatever else changes: the examples that were seen in the field.
+    private static func expected(_ part: Part, _ state: PartState) -> Bool? {
+        switch (part, state) {
+        case (.lock, _), (.gate, _), (.features, _): return false
+        case (.cursors, .missing), (.cursors, .older), (.cursors, .empty): return false
+        case (.identity, .missing), (.identity, .empty), (.identity, .cut): return false
+        case (.identity, .foreign): return true
+        case (.ledgerAndWAL, .missing), (.ledgerAndWAL, .older), (.ledgerAndWAL, .empty): return false
+        case (.topic(.ledgerPosted), .missing), (.topic(.ledgerPosted), .older): return false
+        case (.topic(.paymentFeatures), .missing), (.topic(.paymentFeatures), .older): return false
+        case (.topic(.webhookReceived), .missing), (.topic(.webhookReceived), .older),
+            (.topic(.webhookReceived), .flipped), (.topic(.webhookReceived), .cut),
+            (.topic(.paymentValidated), .missing), (.topic(.paymentValidated), .older),
+            (.topic(.paymentValidated), .flipped), (.topic(.paymentValidated), .cut):
+            return true
+        case (.topic, .foreign), (.topic, .swapped), (.middleSegment, .missing),
+            (.middleSegment, .foreign), (.middleSegment, .swapped), (.middleSegment, .flipped):
+            return true
+        default: return nil
+        }
+    }
+
+    @Test(
+        "each part, missing, empty, older, newer, cut, damaged, another's or exchanged, is caught up or refused",
+        arguments: ["closed", "killed"])
+    func matrix(base: String) async throws {
+        let folders = try await Folders()
+        var counts = (caughtUp: 0, refused: 0)
+        for part in Part.all {
+            for state in PartState.allCases {
+                let path = folders.path("cell")
+                try FileManager.default.copyItem(atPath: folders.path(base), toPath: path)
+                try state.apply(
+                    to: part, of: path, older: folders.path("older"),
+                    newer: folders.path("newer"), foreign: folders.path("foreign"))
+                let outcome = await judge(path, folders.acknowledged, folders.root)
+                try FileManager.default.removeItem(atPath: path)
+                if case .failed(let complaints) = outcome {
+                    Issue.record("\(base), \(part), \(state.rawValue): \(complaints)")
+                }
+                if let refuses = Self.expected(part, state), refuses != outcome.isRefusal {
+                    Issue.record("\(base), \(part), \(state.rawValue): \(outcome)")
+                }
+                if outcome == .caughtUp { counts.caughtUp += 1 } else { counts.refused += 1 }
+            }
+        }
+        print("starts, \(base): \(counts.caughtUp) caught up, \(counts.refused) refused")
+        #expect(counts.caughtUp > 50)
+        #expect(counts.refused > 50)
+    }
+
+    @Test("a file-by-file copy of a running folder, in any order of files, is caught up or refused")
+    func copies() async throws {
+        let root = try TemporaryFolder()
+        let live = StartFixture(root.file("live"))
+        let daemon = try live.start()
+        let group = try live.services(daemon)
+        async let running: Void = group.run()
+        let acknowledged = Mutex<Set<String>>([])
+        let isDone = Mutex(false)
+        async let traffic: Void = {
+            var number = 0
+            while !isDone.withLock({ $0 }) {
+                try await live.admit(number..<number + 1, daemon)
+                acknowledged.withLock { _ = $0.insert("evt_\(number)") }
+                number += 1
+            }
+        }()
+        var known: [Set<String>] = []
+        var random = SplitMix(state: 7)
+        for number in 0..<8 {
+            let due = (number + 1) * 12
+            try await eventually("\(due) events are acknowledged") {
+                acknowledged.withLock { $0.count } >= due
+            }
+            known.append(acknowledged.withLock { $0 })
+            try copyFiles(of: live.path, to: root.file("copy-\(number)"), number, &random)
+        }
+        isDone.withLock { $0 = true }
+        try await traffic
+        await group.triggerGracefulShutdown()
+        try await running
+        try await live.stop(daemon)
+        for (number, events) in known.enumerated() {
+            let outcome = await judge(root.file("copy-\(number)"), events, root)
+            if case .failed(let complaints) = outcome {
+                Issue.record("copy \(number): \(complaints)")
+            }
+            print("starts, copy \(number) of a running folder: \(outcome)")
+        }
+    }
+
+    private func copyFiles(
+        of source: String, to target: String, _ number: Int, _ random: inout SplitMix
+    ) throws {
+        let files = FileManager.default
+        var names: [String] = []
+        for case let name as String in files.enumerator(atPath: source) ?? .init() { names.append(name) }
+        names.sort()
+        for name in names {
+            var isFolder: ObjCBool = false
+            guard files.fileExists(atPath: "\(source)/\(name)", isDirectory: &isFolder),
+                isFolder.boolValue
+            else { continue }
+            try files.createDirectory(
+                atPath: "\(target)/\(name)", withIntermediateDirectories: true)
+        }
+        switch number % 3 {
+        case 0: break
+        case 1: names.reverse()
+        default: names.shuffle(using: &random)
+        }
+        for name in names {
+            guard let bytes = files.contents(atPath: "\(source)/\(name)") else { continue }
+            try bytes.write(to: URL(filePath: "\(target)/\(name)"))
+        }
+    }
+
+    // MARK: The judge
+
+    private func judge(
+        _ path: String, _ acknowledged: Set<String>, _ root: TemporaryFolder
+    ) async -> Outcome {
+        let fixture = StartFixture(path)
+        do {
+            let before = try fixture.contents()
+            let daemon: Daemon
+            do {
+                daemon = try fixture.start()
+            } catch {
+                return refusal("\(error)", fixture, before)
+            }
+            var complaints = await firstRun(fixture, daemon, acknowledged)
+            if complaints.isEmpty {
+                let again = try fixture.start()
+                try await fixture.process(again)
+                try await fixture.stop(again)
+                let scratch = root.file("replayed")
+                complaints = try await fixture.complaints(acknowledged: acknowledged, scratch: scratch)
+                try FileManager.default.removeItem(atPath: scratch)
+            }
+            return complaints.isEmpty ? .caughtUp : .failed(complaints)
+        } catch {
+            return .failed(["\(error)"])
+        }
+    }
+
+    /// A refusal is one only if it comes again, word for word, and leaves everything as it was.
+    private func refusal(
+        _ sentence: String, _ fixture: StartFixture, _ before: [String: Data]
+    ) -> Outcome {
+        for _ in 0..<2 {
+            do {
+                _ = try fixture.start()
+                return .failed(["refused once only: \(sentence)"])
+            } catch {
+                guard "\(error)" == sentence else {
+                    return .failed(["refused for another reason: \(sentence) / \(error)"])
+                }
+            }
+        }
+        let after = (try? fixture.contents()) ?? [:]
+        guard after == before else {
+            let changed = Set(after.keys).union(before.keys).filter { after[$0] != before[$0] }
+            return .failed(["refused, but changed \(changed.sorted()): \(sentence)"])
+        }
+        return .refused(sentence)
+    }
+
+    /// Runs the stages, and offers every acknowledged event once more.
+    private func firstRun(
+        _ fixture: StartFixture, _ daemon: Daemon, _ acknowledged: Set<String>
+    ) async -> [String] {
+        var complaints: [String] = []
+        do {
+            for event in acknowledged.sorted() {
+                let identity = EventIdentity(id: EventID(event), type: "charge.succeeded", created: "")
+                let outcome = try await daemon.admission.admit(
+                    identity, record: PipelineFixture.received("{}", event: event))
+                if case .admitted = outcome { complaints.append("\(event) was admitted again") }
+            }
+            try await fixture.process(daemon)
+        } catch {
+            complaints.append("started, then stopped: \(error)")
+        }
+        do { try await fixture.stop(daemon) } catch { complaints.append("\(error)") }
+        return complaints
+    }
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014).
+private struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
