@@ -100,10 +100,6 @@ public struct ReadOnlyTopic: Sendable {
     public var start: Offset { run.start }
     /// The offset after the last whole batch; a running writer may not have synced that one yet.
     public var end: Offset { run.end }
-    /// The last source of which the topic has outputs by the producer; nil if there is none.
-    public func lastSource(of producer: ProducerName) -> Offset? {
-        producers[producer.id]?.lastSource
-    }
     /// Oldest first.
     public var segments: [SegmentSummary] { run.summaries() }
 

@@ -187,6 +187,8 @@ final class StageRunner<Step: Stage>: Service {
                 // noted first.
                 try await log.cursors.mark()
                 try store(state, next)
+            } catch let error as LogError where !error.isRetryable {
+                throw error
             } catch {
                 logger.warning("snapshot not written; the next start reads more of the log", metadata: [
                     "stage": "\(Step.name)", "error": "\(error)",
