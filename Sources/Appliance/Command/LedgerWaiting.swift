@@ -17,7 +17,7 @@ extension LedgerCommand {
             let waiting = try await options.withLedger { try $0.waiting() }
             let now = Int64(Date().timeIntervalSince1970)
             let rows = waiting.map { Self.row($0, now: now) }
-            Table(columns: Self.columns, rows: rows)
+            try Table(columns: Self.columns, rows: rows)
                 .print(asJSON: options.json, named: "waiting")
         }
 

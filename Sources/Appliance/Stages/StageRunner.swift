@@ -78,8 +78,8 @@ final class StageRunner<Step: Stage>: Service {
                 case .records: break
                 case .stopping: drainUntil = .now + .seconds(StageLimits.drainSecondsMax)
                 case .saveIsDue:
-                    try await save(stage, next, in: input)
-                    (saved, savedAt) = (next, .now)
+                    if try await save(stage, next, in: input) { saved = next }
+                    savedAt = .now
                 }
                 continue
             }
