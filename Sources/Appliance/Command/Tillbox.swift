@@ -21,6 +21,7 @@ struct Tillbox: AsyncParsableCommand {
 
     /// Parses, runs, and turns whatever went wrong into one sentence and the exit code of contracts §9.
     static func main() async {
+        ProcessGuard.openStandardStreams()
         // New files are this user's alone, whichever command makes them.
         umask(0o077)
         defer { LogSink.standardError.drain() }
