@@ -14,7 +14,6 @@ enum ProcessGuard {
     /// - Returns: a sentence for each protection that this system refuses.
     static func prepare() -> [String] {
         var warnings: [String] = []
-        standardStreams()
         crashAtOnce()
         // Writing to a pipe or a socket without a reader is an error and no reason to die.
         signal(SIGPIPE, SIG_IGN)
@@ -25,18 +24,6 @@ enum ProcessGuard {
             warnings.append("core dumps cannot be turned off; a crash may leave secrets on the disk")
         }
         return warnings
-    }
-
-    /// A closed standard stream would have the next file that is opened take its number, and log
-    /// lines end in it.
-    private static func standardStreams() {
-        for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO]
-        where fcntl(descriptor, F_GETFD) == -1 {
-            let opened = open("/dev/null", descriptor == STDIN_FILENO ? O_RDONLY : O_WRONLY)
-            guard opened >= 0, opened != descriptor else { continue }
-            dup2(opened, descriptor)
-            close(opened)
-        }
     }
 
     /// Swift's runtime catches traps to print a backtrace, which takes seconds in which the ports

@@ -91,7 +91,9 @@ final class Reconciler: Service {
     }
 
     private func work(_ client: StripeClient) async throws {
-        while try unlessFull({ () throws(LedgerError) in try store.abandonSweeps() }) == nil, !Task.isCancelled {
+        while try unlessFull({ () throws(LedgerError) in try store.abandonSweeps() }) == nil,
+            !Task.isCancelled
+        {
             await wait(seconds: Self.lookSecondsMax)
         }
         for run in try store.unfinished() {

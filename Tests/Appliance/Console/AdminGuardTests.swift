@@ -1,3 +1,4 @@
+import HTTPTypes
 import NIOCore
 import NIOEmbedded
 import NIOHTTP1
@@ -14,7 +15,7 @@ struct AdminGuardTests {
         let request = PortRequest(
             method: method, uri: "/", headers: HTTPHeaders(fields), channel: EmbeddedChannel())
         return AdminGuard(listensOn: listens, further: further).problem(with: request)
-            .map { Int($0.status.code) }
+            .map { $0.status.code }
     }
 
     @Test("a host without its port", arguments: [
