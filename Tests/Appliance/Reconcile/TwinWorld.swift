@@ -65,20 +65,27 @@ final class TwinWorld: Sendable {
     /// Delivers what Stripe has told since the last time, and waits until the ledger has it. What
     /// names an object of `losing` is lost. Call it while the stages run.
     ///
+    /// - Parameters:
+    ///   - version: whose telling is delivered, nil for the account's own; an endpoint of the twin
+    ///     must have asked for it.
+    ///   - isReversed: whether the newest comes first.
     /// - Returns: how many events were lost.
     @discardableResult
-    func deliver(losing: [String] = []) async throws -> Int {
+    func deliver(
+        losing: [String] = [], telling version: StripeVersion? = nil, isReversed: Bool = false
+    ) async throws -> Int {
         let events = told.events.withLock { events in
             defer { events = [] }
             return events
         }
         var lostCount = 0
-        for event in events {
-            let text = String(decoding: event.body, as: UTF8.self)
+        for event in isReversed ? events.reversed() : events {
+            guard let body = event.body(in: version) else { continue }
+            let text = String(decoding: body, as: UTF8.self)
             if losing.contains(where: text.contains) {
                 lostCount += 1
             } else {
-                try await fixture.admit(event.body, event.id, event.type, event.created)
+                try await fixture.admit(body, event.id, event.type, event.created)
             }
         }
         try await flush()

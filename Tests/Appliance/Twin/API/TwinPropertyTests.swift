@@ -95,8 +95,6 @@ private struct ToldMovements {
         }
     }
 
-    private static let notes: Set<PaymentKind> = [.refundNoted, .refundsTold, .releaseTold]
-
     private mutating func note(_ movement: PaymentEvent) {
         let amount = movement.amount.rawValue
         let known = amounts.updateValue(amount, forKey: movement.movement.rawValue)
