@@ -175,10 +175,12 @@ extension LedgerWriter {
             return scored.event.kind.isNote ? try considerAlone(index) : .nothingToBook
         }
         if let booked = recent[base.movement] {
-            if !pending.rows.isEmpty { repetitions.append(index) }
-            guard try PostingRules.isRepetition(scored, base, of: booked) else {
-                return try considerAlone(index)
+            let judged = Result { () throws(PostingRefusal) in
+                try PostingRules.isRepetition(scored, base, of: booked)
             }
+            if case .success(false) = judged { return try considerAlone(index) }
+            if !pending.rows.isEmpty { repetitions.append(index) }
+            _ = try judged.get()
             return .alreadyBooked
         }
         switch base.kind {
