@@ -29,7 +29,7 @@ struct AdminGuardTests {
     @Test("only hosts that are served here pass", arguments: [
         ("localhost", nil), ("box.lan:9090", nil), ("proxy.example", nil), ("evil.example", 421),
         ("localhost.evil.example", 421), ("", 421), ("[", 421),
-    ])
+    ] as [(String, Int?)])
     func hosts(host: String, status: Int?) {
         #expect(
             Self.status([("Host", host)], listensOn: "box.lan", further: ["proxy.example"]) == status)
