@@ -61,7 +61,9 @@ struct TopicTests {
         await (try Log.open(at: folder.log)).close()
     }
 
-    @Test("a folder has one owner, also when its lock file is removed or replaced", arguments: [true, false])
+    @Test(
+        "a folder has one owner, also when its lock file is removed or replaced",
+        arguments: [true, false])
     func lockFileGone(isReplaced: Bool) async throws {
         let log = try Log.open(at: folder.log)
         try FileManager.default.removeItem(atPath: folder.log + "/lock")

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What an operator sees of it: the daemon's start and stop by the binary, and the commands that verify.
+/// What an operator sees: starts and stops of the binary, and the commands that verify.
 @Suite("Starts of the daemon", .serialized)
 struct StartTests {
     private struct Started {
@@ -42,7 +42,7 @@ struct StartTests {
         return folder.file("data")
     }
 
-    @Test("a folder whose parts do not fit is refused before any port is open, however often, and both verify commands say so")
+    @Test("parts that do not fit are refused before any port is open; both verify commands say so")
     func refusedBeforePorts() async throws {
         let folder = try TemporaryFolder()
         let data = try await stopped(folder)
@@ -88,7 +88,9 @@ struct StartTests {
         case deleted, moved, replaced, lockDeleted, topicDeleted, ledgerDeleted
     }
 
-    @Test("a folder that goes under the daemon stops it within seconds, with the reason", arguments: Loss.allCases)
+    @Test(
+        "a folder that goes under the daemon stops it within seconds, with the reason",
+        arguments: Loss.allCases)
     func gone(loss: Loss) async throws {
         let folder = try TemporaryFolder()
         let started = try await started(folder, count: 20)

@@ -49,13 +49,13 @@ struct TopicRecovery {
     private func attempt() throws -> Result {
         let names = try disk.list(folder)
         var segments = names.compactMap(SegmentName.baseOffset(ofLog:)).sorted().map(segment)
-        if !isReadOnly { try removeLeftovers(names, segments) }
         if segments.isEmpty {
             let checkpoint = try ownCheckpoint()
             guard checkpoint == nil || checkpoint?.offset == .zero else {
                 throw missing(checkpoint)
             }
             if isReadOnly { return empty([]) }
+            try removeLeftovers(names, segments)
             segments = [segment(.zero)]
             try create(segments[0])
             return empty(segments)
@@ -75,6 +75,8 @@ struct TopicRecovery {
             }
             segments[index].release()
         }
+        // Only now: a folder that is refused stays as it was.
+        if !isReadOnly { try removeLeftovers(names, segments) }
         let run = SegmentRun(
             segments: segments, end: scan.offset, lastByteCount: scan.position)
         return Result(

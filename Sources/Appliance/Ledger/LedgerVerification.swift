@@ -237,7 +237,9 @@ private struct VerificationRun {
         ) { $0.integer(0) }
         guard let noted else { return }
         let last = try first("SELECT max(id) FROM transactions") { $0.integer(0) } ?? 0
-        try demand("tail", "transactions \(last)", "\(noted - 1) as the last one", "\(last) as the last one")
+        try demand(
+            "tail", "transactions \(last)", "\(noted - 1) as the last one",
+            "\(last) as the last one")
     }
 
     func checkQuickly(wholeFile: Bool) throws {

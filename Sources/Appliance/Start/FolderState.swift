@@ -66,9 +66,9 @@ struct FolderState: Sendable {
 
     struct FoundLedger: Sendable {
         var point = LedgerPoint(positions: [:], places: [:], head: 0, hash: [])
-        /// The hash of the transaction that `ledger.posted` ends with; nil if the ledger does not have it.
+        /// The hash of the transaction that `ledger.posted` ends with; nil if the ledger lacks it.
         var hashOfPublished: String?
-        /// What `ledger.posted` says of the ledger's last transaction, asked where the ledger is behind.
+        /// What `ledger.posted` says of the last transaction of a ledger that is behind.
         var publishedHashOfHead: String?
         /// Whether the transaction after the ledger's last one follows from what it has not read yet.
         var nextStillComes = true

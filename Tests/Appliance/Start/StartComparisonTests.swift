@@ -92,7 +92,10 @@ struct StartComparisonTests {
             says: "validate has read webhook.received up to offset 11"),
         Refused(
             what: "a cursor before its topic's beginning",
-            state: with { $0.topics[.webhookReceived]?.start = Offset(4); $0.cursors[0].next = Offset(3) },
+            state: with {
+                $0.topics[.webhookReceived]?.start = Offset(4)
+                $0.cursors[0].next = Offset(3)
+            },
             says: "what lies between is gone"),
         Refused(
             what: "webhooks that nobody had read",
@@ -161,7 +164,7 @@ struct StartComparisonTests {
         #expect(plan.notes.isEmpty)
     }
 
-    @Test("an older ledger books the rest again; lost features are derived again; ledger.posted is published again")
+    @Test("an older ledger, lost features and a lost ledger.posted are caught up with")
     func catchesUp() throws {
         #expect(try plan(Self.older()).notes.first?.contains("books the rest again") == true)
         let missing = Self.with { $0.ledger = .found(FolderState.FoundLedger()) }

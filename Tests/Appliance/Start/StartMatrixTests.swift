@@ -92,7 +92,7 @@ struct StartMatrixTests {
     }
 
     @Test(
-        "each part, missing, empty, older, newer, cut, damaged, another's or exchanged, is caught up or refused",
+        "each part, missing, empty, older, newer, cut, damaged or another's, is caught up or refused",
         arguments: ["closed", "killed"])
     func matrix(base: String) async throws {
         let folders = try await Folders()
