@@ -61,4 +61,4 @@ model: setup ## train model/fraud.ubj again, byte for byte
 
 .PHONY: clean
 clean: ## remove everything that was built
-	@rm -rf .build .build-fuzz .build-mutants .venv
+	@rm -rf .build .build-fuzz .build-mutants .venv .venv-*

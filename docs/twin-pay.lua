@@ -2,5 +2,5 @@
 wrk.method = "POST"
 wrk.path = "/v1/payment_intents"
 wrk.body = "amount=2000&currency=usd&payment_method=pm_card_visa&confirm=true"
-wrk.headers["Authorization"] = "Bearer sk_test_tillbox"
+wrk.headers["Authorization"] = "Bearer sk_test_tillboxtillboxtillboxtillbox"
 wrk.headers["Content-Type"] = "application/x-www-form-urlencoded"

@@ -58,7 +58,9 @@ refresh() {
     (cd "$copy" && find Sources Tests migrations model \( -type f -o -type l \) | sort) |
         comm -23 - <(printf '%s\n' "$files") | while IFS= read -r file; do rm "$copy/$file"; done
     # What need not be fetched and made again.
-    ln -sfn "$root/.venv" "$copy/.venv"
+    for environment in "$root"/.venv*; do
+        ln -sfn "$environment" "$copy/${environment##*/}"
+    done
     [[ -f Package.resolved ]] && take <<<Package.resolved
     if [[ ! -d $copy/.build && -d .build/checkouts ]]; then
         mkdir "$copy/.build"

@@ -8,10 +8,14 @@ public enum Repository {
 
     /// The interpreter with the packages of .ci/packages.txt.
     ///
+    /// - Parameter environment: one of its further environments, `pip@NAME`, for packages that do
+    ///   not go with the others; nil for the common one.
     /// - Throws: `MissingPython` that says what to run.
-    public static func python() throws -> String {
-        if let chosen = ProcessInfo.processInfo.environment["TILLBOX_TEST_PYTHON"] { return chosen }
-        let own = root.appending(path: ".venv/bin/python3").path
+    public static func python(_ environment: String? = nil) throws -> String {
+        let chosen = ProcessInfo.processInfo.environment["TILLBOX_TEST_PYTHON"]
+        if environment == nil, let chosen { return chosen }
+        let folder = environment.map { ".venv-\($0)" } ?? ".venv"
+        let own = root.appending(path: "\(folder)/bin/python3").path
         guard FileManager.default.isExecutableFile(atPath: own) else { throw MissingPython() }
         return own
     }

@@ -42,7 +42,8 @@ struct TwinLinesTests {
         var queue = DeliveryQueue(endpoint: endpoint, seed: 1, schedule: .quick, limits: .init())
         let event = DeliveryQueueTests.event(1)
         queue.offer(event, at: 0)
-        let shipment = try #require(queue.takeDue(at: 0))
+        let due = queue.takeDue(at: 0)
+        let shipment = try #require(due)
         let line = "\(event.type) \(event.id) http://127.0.0.1:1/hook attempt 1"
         #expect(
             TwinLines.line(endpoint, shipment, .answered(status: 503), at: Self.time)
@@ -64,7 +65,8 @@ struct TwinLinesTests {
         for event in events.prefix(3) { queue.offer(event, at: 0) }
         #expect(queue.takeSettled() == [events[2].id])
         for status in [200, 500] {
-            let shipment = try #require(queue.takeDue(at: 0))
+            let due = queue.takeDue(at: 0)
+            let shipment = try #require(due)
             #expect(queue.takeSettled().isEmpty)
             queue.finish(shipment, .answered(status: status), at: 0)
             #expect(queue.takeSettled() == [shipment.event.id])

@@ -29,7 +29,7 @@ struct TwinJournalTests {
             { $0.disputeDays = 1 }, { $0.connectedAccounts = ["acct_1Shop"] },
             { $0.endpoints = [TwinEndpoint(url: "http://127.0.0.1:9/", secrets: ["whsec_a"])] },
         ] as [@Sendable (inout TwinSettings) -> Void])
-    func otherOptions(change: @Sendable (inout TwinSettings) -> Void) throws {
+    func otherOptions(change: @escaping @Sendable (inout TwinSettings) -> Void) throws {
         let folder = try TemporaryFolder()
         let first = try TwinCaller(folder: folder.path)
         Self.history(first)
