@@ -74,10 +74,10 @@ struct DemoScreenTests {
         }
     }
 
-    @Test("a count that has no room beneath its stage is told in thousands")
+    @Test("a count that has no room beneath its stage is told in thousands or millions")
     func narrow() throws {
         let text = try Self.screen().lines(columns: 80, rows: 24).map(\.plain).joined()
-        for words in ["1,261 k webhooks", "1,234 k admitted", "4,321 in review"] {
+        for words in ["1 M webhooks", "1 M admitted", "876 k movements", "712 k transactions"] {
             #expect(text.contains(words), "\(words) in \(text)")
         }
     }

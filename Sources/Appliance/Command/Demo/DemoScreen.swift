@@ -46,16 +46,17 @@ struct DemoScreen: Sendable {
         /// The style is for a count above zero.
         case count(Int, String, StyledText.Style = .plain)
 
-        /// A count that has no room is told in thousands.
+        /// A count that has no room is told in thousands, or in millions.
         func text(within width: Int) -> StyledText {
             switch self {
             case .text(let text): return text.cut(to: width)
             case .count(let count, let word, let style):
-                let whole = DemoNumber.grouped(count)
-                let isShort = whole.count + 1 + word.count <= width
-                var text = StyledText(
-                    isShort ? whole : DemoNumber.grouped(count / 1000) + " k",
-                    count > 0 ? style : .muted)
+                let forms = [
+                    DemoNumber.grouped(count), DemoNumber.grouped(count / 1_000) + " k",
+                    DemoNumber.grouped(count / 1_000_000) + " M",
+                ]
+                let shown = forms.first { $0.count + 1 + word.count <= width }
+                var text = StyledText(shown ?? forms[2], count > 0 ? style : .muted)
                 text.append(" " + word, .muted)
                 return text.cut(to: width)
             }
@@ -92,22 +93,27 @@ struct DemoScreen: Sendable {
 // MARK: - The flow
 
 extension DemoScreen {
+    /// Shares of the width, made for the longest words under each stage.
+    private static let flowShares = [14, 15, 16, 14, 19]
+
     private func flow(_ columns: Int) -> [StyledText] {
         let stages = [stripe, gate, validate, score, ledger]
-        let arrow = 4
-        let width = (columns - 2 - arrow * (stages.count - 1)) / stages.count
+        let whole = Self.flowShares.reduce(0, +)
+        let widths = Self.flowShares.map { $0 * (columns - 2) / whole }
         var names = StyledText("  ")
-        for (place, stage) in stages.enumerated() {
-            if place > 0 { names.append(" ─▶ ", .flow) }
-            names.append(StyledText(stage.name, .strong).fit(width))
+        for (stage, width) in zip(stages, widths) {
+            if names.width > 2 { names.append(" ─▶ ", .flow) }
+            let isLast = stage.name == stages.last?.name
+            names.append(StyledText(stage.name, .strong).fit(isLast ? width : width - 4))
         }
         let depth = stages.map(\.facts.count).max() ?? 0
         let facts = (0..<depth).map { row in
             var line = StyledText("  ")
-            for (place, stage) in stages.enumerated() {
-                line.pad(to: 2 + place * (width + arrow))
-                guard row < stage.facts.count else { continue }
-                line.append(stage.facts[row].text(within: width + arrow - 1))
+            var place = 2
+            for (stage, width) in zip(stages, widths) {
+                line.pad(to: place)
+                if row < stage.facts.count { line.append(stage.facts[row].text(within: width - 1)) }
+                place += width
             }
             return line
         }
