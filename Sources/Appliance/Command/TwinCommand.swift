@@ -21,11 +21,19 @@ struct TwinCommand: AsyncParsableCommand {
     @Option(help: "The address to listen on.")
     var host = "127.0.0.1"
 
-    @Option(help: "A folder that keeps the state. Default: memory only.")
+    @Option(
+        help: """
+            A folder that keeps the state, and the options below with it: those that are given at a \
+            later start hold from then on. Default: memory only.
+            """)
     var data: String?
 
-    @Option(help: "Seed of ids; the same seed and calls give the same bytes.")
-    var seed: UInt64 = 1
+    @Option(
+        help: """
+            Seed of ids; the same seed and calls give the same bytes. Default: the folder's, or a \
+            new one, which is printed.
+            """)
+    var seed: UInt64?
 
     @Option(help: "A secret key that the API takes, sk_test_…; may be given several times.")
     var key: [String] = []
@@ -36,8 +44,13 @@ struct TwinCommand: AsyncParsableCommand {
     @Option(help: "A Connect account, acct_…; may be given several times.")
     var account: [String] = []
 
-    @Option(help: "When Stripe pays out by itself: daily or manual.")
-    var payouts = TwinSettings.PayoutSchedule.daily
+    @Option(help: "When Stripe pays out by itself: daily or manual. Default: daily.")
+    var payouts: TwinSettings.PayoutSchedule?
+
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Print a line for each call and each delivery, with its answer. Default: on a terminal.")
+    var lines: Bool?
 
     @Option(help: "How long webhooks are tried again: quick, test or live (docs/TRAFFIC.md).")
     var retries = RetrySchedule.Name.quick
@@ -88,27 +101,25 @@ struct TwinCommand: AsyncParsableCommand {
     }
 
     private func serve() async throws {
-        var settings = TwinSettings()
-        settings.seed = seed
-        if !key.isEmpty { settings.apiKeys = key }
-        settings.connectedAccounts = account
-        settings.endpoints = try endpoint.map(Self.endpoint)
-        settings.payoutSchedule = payouts
+        let settings = try settings()
         let logger = Logger(label: "twin")
         var delivery = DeliverySettings()
-        delivery.seed = seed
+        delivery.seed = settings.seed
         delivery.schedule = retries.schedule
+        let writer = LineWriter()
         let live = try LiveTwin(
             settings, folder: data, delivery: delivery,
-            playing: traffic.map { _ in TrafficWorld.Settings(seed: seed, fraudShare: fraud) },
-            logger: logger)
-        let (shownKey, shownHost) = (settings.apiKeys[0], host)
+            playing: traffic.map { _ in
+                TrafficWorld.Settings(seed: settings.seed, fraudShare: fraud)
+            },
+            listener: showsLines ? TwinLines.listener(writer) : nil, logger: logger)
+        let shownHost = host
         let server = HTTPService(
             role: "twin", address: Settings.Address(host: host, port: port),
             responder: live.router().buildResponder(), server: .http1(),
             logger: logger
         ) { port in
-            Self.say(Self.welcome(address: "http://\(shownHost):\(port)", key: shownKey))
+            writer.write(Self.welcome(address: "http://\(shownHost):\(port)", settings))
         }
         var services: [any Service] = [TwinClockwork(twin: live.twin), live.sender, server]
         if let traffic, let world = try live.traffic(rate: traffic) { services.append(world) }
@@ -117,21 +128,41 @@ struct TwinCommand: AsyncParsableCommand {
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = .seconds(4)
         try await ServiceGroup(configuration: configuration).run()
+        writer.drain()
         if let failure = live.twin.journalFailure { throw failure }
     }
 
-    /// At once, also where standard output is a file or a pipe.
-    private static func say(_ text: String) {
-        FileHandle.standardOutput.write(Data((text + "\n").utf8))
+    /// What is kept in the folder, and what was given now. A fresh twin without a seed draws one,
+    /// so that the ids of one run do not come again in the next.
+    private func settings() throws -> TwinSettings {
+        var settings = TwinSettings()
+        settings.seed = seed ?? .random(in: 1...Self.drawnSeedMax)
+        if let data, let kept = try TwinJournal.settings(in: data, otherwise: settings) {
+            settings = kept
+            // Another one than the folder's is refused where the journal is opened.
+            settings.seed = seed ?? kept.seed
+        }
+        if !key.isEmpty { settings.apiKeys = key }
+        if !account.isEmpty { settings.connectedAccounts = account }
+        if !endpoint.isEmpty { settings.endpoints = try endpoint.map(Self.endpoint) }
+        settings.payoutSchedule = payouts ?? settings.payoutSchedule
+        return settings
     }
 
-    private static func welcome(address: String, key: String) -> String {
-        """
-        Stripe's twin listens on \(address)
-        key      \(key)
-        try      curl \(address)/v1/payment_intents -u \(key): \\
-                   -d amount=2000 -d currency=usd -d payment_method=pm_card_visa -d confirm=true
-        """
+    /// Short enough to type again.
+    private static let drawnSeedMax: UInt64 = 999_999_999
+
+    private var showsLines: Bool { lines ?? (isatty(STDOUT_FILENO) == 1) }
+
+    private static func welcome(address: String, _ settings: TwinSettings) -> String {
+        let key = settings.apiKeys[0]
+        return """
+            Stripe's twin listens on \(address)
+            key      \(key)
+            seed     \(settings.seed)
+            try      curl \(address)/v1/payment_intents -u \(key): \\
+                       -d amount=2000 -d currency=usd -d payment_method=pm_card_visa -d confirm=true
+            """
     }
 }
 

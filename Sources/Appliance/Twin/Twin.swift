@@ -37,21 +37,62 @@ final class Twin: Sendable {
 
     /// A twin whose calls are kept in `folder` and made again when it is opened the next time.
     ///
-    /// What is made again tells no events. The fees, schedules and delays are the settings' own,
-    /// so other settings than last time make other books.
+    /// What is made again tells no events, but for those that were never delivered. It is made
+    /// again under the settings that held then; these here hold from now on.
     ///
+    /// - Parameter deliveries: what is known of them, for events that are still to be delivered;
+    ///   they are told before this returns, each to one endpoint. Nil where nobody delivers.
     /// - Throws: where the folder cannot be used, or holds the journal of another seed.
     init(
-        settings: TwinSettings, folder: String,
+        settings: TwinSettings, folder: String, deliveries: DeliveryJournal? = nil,
         clock: @escaping @Sendable () -> Int64 = Twin.systemClock,
         onEvent: (@Sendable (TwinEvent) -> Void)? = nil
     ) throws(TwinError) {
-        let journal = try TwinJournal(folder: folder, seed: settings.seed, now: clock())
-        var state = TwinState(settings: settings, now: journal.start)
-        var now = journal.start
-        try journal.read { entry in
+        let journal = try TwinJournal(folder: folder, settings: settings, now: clock())
+        var replay = Replay(settings: settings, journal: journal, deliveries: deliveries)
+        try journal.read { replay.make($0) }
+        try deliveries?.begin(told: replay.told, pending: replay.pending)
+        var (state, now) = (replay.state, replay.now)
+        if !settings.hasOptions(of: state.settings) {
+            // The time until now passes under the options that were.
+            now = max(now, clock() + state.ahead)
+            _ = state.advance(to: now)
+            state.adopt(settings, now: now)
+            journal.write(settings.optionsLine(now: now))
+        }
+        if let onEvent {
+            for delivery in replay.pending { state.tellAgain(delivery, onEvent) }
+            state.takeUntold(onEvent)
+        }
+        guarded = Mutex(Guarded(state: state, journal: journal, now: now))
+        self.clock = clock
+        self.onEvent = onEvent
+    }
+
+    /// Makes the calls of a journal again.
+    private struct Replay {
+        private(set) var state: TwinState
+        private(set) var now: Int64
+        /// Events told so far.
+        private(set) var told = 0
+        private(set) var pending: [PendingDelivery] = []
+        private let settings: TwinSettings
+        private let deliveries: DeliveryJournal?
+
+        init(settings: TwinSettings, journal: TwinJournal, deliveries: DeliveryJournal?) {
+            self.settings = settings
+            self.deliveries = deliveries
+            now = journal.start
+            // A journal without options is from before they were kept: what is given now held then.
+            var first = settings
+            if journal.keepsOptions { first = TwinSettings(keysAndSeedOf: settings) }
+            state = TwinState(settings: first, now: journal.start)
+        }
+
+        mutating func make(_ entry: TwinJournal.Entry) {
             now = entry.now
             _ = state.advance(to: now)
+            if let options = entry.options { state.adopt(options, now: now) }
             if var request = entry.request {
                 // It was let in when it was made.
                 request.apiKey = settings.apiKeys.first
@@ -59,11 +100,20 @@ final class Twin: Sendable {
                 _ = state.answer(request, now: now)
                 now = max(now, state.books[0].now)
             }
+            if let deliveries { note(deliveries) }
             state.dropUntold()
         }
-        guarded = Mutex(Guarded(state: state, journal: journal, now: now))
-        self.clock = clock
-        self.onEvent = onEvent
+
+        private mutating func note(_ deliveries: DeliveryJournal) {
+            guard state.hasUntold else { return }
+            for var delivery in state.untoldDeliveries() {
+                delivery.endpoints.removeAll {
+                    !deliveries.isPending(told, event: delivery.event, endpoint: $0)
+                }
+                if !delivery.endpoints.isEmpty { pending.append(delivery) }
+                told += 1
+            }
+        }
     }
 
     /// The machine's clock in seconds since 1970.
@@ -80,7 +130,7 @@ final class Twin: Sendable {
                 guarded.journal?.write(
                     .init(now: called, number: guarded.state.requests, request: request))
             } else if hasPassed {
-                guarded.journal?.write(.init(now: called, number: 0, request: nil))
+                guarded.journal?.write(.init(now: called))
             }
             tell(&guarded)
             return answer
@@ -92,7 +142,7 @@ final class Twin: Sendable {
     func tick() {
         guarded.withLock { guarded in
             guard pass(&guarded) else { return }
-            guarded.journal?.write(.init(now: guarded.now, number: 0, request: nil))
+            guarded.journal?.write(.init(now: guarded.now))
             tell(&guarded)
         }
     }
@@ -159,5 +209,5 @@ final class Twin: Sendable {
 
 extension APIRequest {
     /// Whether the call changes what the journal must bring back.
-    fileprivate var isKept: Bool { method != .get && path != "/twin/faults" }
+    fileprivate var isKept: Bool { method.isChanging && path != "/twin/faults" }
 }

@@ -24,42 +24,53 @@ enum TwinError: Error, Hashable, CustomStringConvertible {
 /// The calls that made the state, one JSON object a line, in the order in which they were answered:
 ///
 /// ```
-/// {"twin":1,"seed":1,"start":1767571200}
+/// {"twin":2,"seed":1,"start":1767571200}
+/// {"options":{"payouts":"daily",…},"now":1767571200}    what holds from here on
 /// {"now":1767571260,"number":7,"method":"POST","path":"/v1/customers","fields":["name","Zoë"]}
 /// {"now":1767657600}                                    what was due by then has happened
 /// ```
 ///
-/// `account`, `key` (idempotency) and `inside` (called in process) stand where they apply. A line
-/// is written before its call is answered, but not synced: it survives the process, not the power.
-/// A last line without its end is cut off at the next start.
+/// `account`, `version`, `key` (idempotency) and `inside` (called in process) stand where they
+/// apply. A line is written before its call is answered, but not synced: it survives the process,
+/// not the power. A last line without its end is cut off at the next start. Version 1 kept no
+/// options.
 final class TwinJournal {
     struct Entry {
         /// The twin's time of the call.
         var now: Int64
         /// The call's own, for its `Request-Id`.
-        var number: UInt64
+        var number: UInt64 = 0
         /// Nil where only time has passed.
         var request: APIRequest?
+        /// What holds from here on.
+        var options: TwinSettings?
     }
 
     static let fileName = "twin.journal"
-    private static let version: Int64 = 1
+    private static let versions: ClosedRange<Int64> = 1...2
 
     /// The twin's time at its first start.
     let start: Int64
+    /// Whether its options stand in it.
+    let keepsOptions: Bool
     private(set) var failure: TwinError?
     private let path: String
+    private let settings: TwinSettings
     private let file: FileHandle
     private var lines: [Data.SubSequence]
 
-    init(folder: String, seed: UInt64, now: Int64) throws(TwinError) {
+    /// Opens the journal in `folder`, or begins one under these settings.
+    init(folder: String, settings: TwinSettings, now: Int64) throws(TwinError) {
         path = "\(folder)/\(Self.fileName)"
+        self.settings = settings
         do {
             try FileManager.default.createDirectory(
                 atPath: folder, withIntermediateDirectories: true,
                 attributes: [.posixPermissions: 0o700])
             if !FileManager.default.fileExists(atPath: path) {
-                try Data(Self.header(seed: seed, now: now)).write(to: URL(filePath: path))
+                let first = Self.header(seed: settings.seed, now: now)
+                try Data(first + settings.optionsLine(now: now)).write(
+                    to: URL(filePath: path), options: .atomic)
             }
             file = try FileHandle(forUpdating: URL(filePath: path))
             let data = try file.readToEnd() ?? Data()
@@ -69,37 +80,60 @@ final class TwinJournal {
         } catch {
             throw .folderUnusable(path: folder, reason: error.localizedDescription)
         }
-        start = try Self.start(in: lines.first, seed: seed, path: path)
+        let header = try Self.readHeader(lines.first, path: path)
+        guard header.seed == settings.seed else {
+            throw .otherSeed(path: path, found: header.seed, wanted: settings.seed)
+        }
+        (start, keepsOptions) = (header.start, header.version > 1)
+    }
+
+    /// The settings of the twin that is kept in `folder`: what `settings` says, with the seed and
+    /// the options that hold there; nil where none is kept.
+    static func settings(
+        in folder: String, otherwise settings: TwinSettings
+    ) throws(TwinError) -> TwinSettings? {
+        let path = "\(folder)/\(fileName)"
+        guard FileManager.default.fileExists(atPath: path) else { return nil }
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw .folderUnusable(path: folder, reason: "\(fileName) cannot be read")
+        }
+        let lines = data.split(separator: UInt8(ascii: "\n"))
+        var kept = settings
+        kept.seed = try readHeader(lines.first, path: path).seed
+        let mark = Data(#"{"options":"#.utf8)
+        let document = JSONDocument()
+        guard let last = lines.last(where: { $0.starts(with: mark) }),
+            let root = try? document.parse(last)
+        else { return kept }
+        return TwinSettings(options: root, otherwise: kept) ?? kept
     }
 
     private static func header(seed: UInt64, now: Int64) -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
-        writer.member("twin", version)
+        writer.member("twin", versions.upperBound)
         writer.member("seed", Int64(bitPattern: seed))
         writer.member("start", now)
         writer.endObject()
         return writer.bytes + [UInt8(ascii: "\n")]
     }
 
-    private static func start(
-        in line: Data.SubSequence?, seed: UInt64, path: String
-    ) throws(TwinError) -> Int64 {
+    private static func readHeader(
+        _ line: Data.SubSequence?, path: String
+    ) throws(TwinError) -> (version: Int64, seed: UInt64, start: Int64) {
         let document = JSONDocument()
-        guard let line, let root = try? document.parse(line), root["twin"]?.int64 == version,
-            let found = root["seed"]?.int64, let start = root["start"]?.int64
+        guard let line, let root = try? document.parse(line),
+            let version = root["twin"]?.int64, versions.contains(version),
+            let seed = root["seed"]?.int64, let start = root["start"]?.int64
         else { throw .notAJournal(path: path, line: 1) }
-        guard UInt64(bitPattern: found) == seed else {
-            throw .otherSeed(path: path, found: UInt64(bitPattern: found), wanted: seed)
-        }
-        return start
+        return (version, UInt64(bitPattern: seed), start)
     }
 
     /// Reads what was there when the journal was opened, once.
     func read(_ body: (Entry) -> Void) throws(TwinError) {
         let document = JSONDocument()
         for (number, line) in lines.enumerated().dropFirst() {
-            guard let root = try? document.parse(line), let entry = Entry(root) else {
+            guard let root = try? document.parse(line), let entry = Entry(root, settings) else {
                 throw .notAJournal(path: path, line: number + 1)
             }
             body(entry)
@@ -107,10 +141,13 @@ final class TwinJournal {
         lines = []
     }
 
-    func write(_ entry: Entry) {
+    func write(_ entry: Entry) { write(entry.line) }
+
+    /// - Parameter line: with its end.
+    func write(_ line: [UInt8]) {
         guard failure == nil else { return }
         do {
-            try file.write(contentsOf: entry.line)
+            try file.write(contentsOf: line)
         } catch {
             failure = .cannotWrite(path: path)
         }
@@ -118,9 +155,14 @@ final class TwinJournal {
 }
 
 extension TwinJournal.Entry {
-    fileprivate init?(_ root: JSONValue) {
+    fileprivate init?(_ root: JSONValue, _ settings: TwinSettings) {
         guard let now = root["now"]?.int64 else { return nil }
-        self.init(now: now, number: 0, request: nil)
+        self.init(now: now)
+        if root["options"] != nil {
+            guard let options = TwinSettings(options: root, otherwise: settings) else { return nil }
+            self.options = options
+            return
+        }
         guard let text = root["method"]?.string else { return }
         guard let method = APIRequest.Method(rawValue: text), let path = root["path"]?.string,
             let number = root["number"]?.int64.flatMap(UInt64.init(exactly:)), number > 0,
@@ -132,7 +174,7 @@ extension TwinJournal.Entry {
         self.number = number
         request = APIRequest(
             method: method, path: path, fields: fields, idempotencyKey: root["key"]?.string,
-            account: root["account"]?.string, isInProcess: true)
+            account: root["account"]?.string, version: root["version"]?.string, isInProcess: true)
         // An answer that was kept for its idempotency key must have its text.
         if root["inside"] == nil { request?.isInProcess = false }
     }
@@ -146,6 +188,7 @@ extension TwinJournal.Entry {
             writer.member("method", request.method.rawValue)
             writer.member("path", request.path)
             if let account = request.account { writer.member("account", account) }
+            if let version = request.version { writer.member("version", version) }
             if let key = request.idempotencyKey { writer.member("key", key) }
             if request.isInProcess { writer.member("inside", true) }
             writer.texts("fields", request.fields.flatMap { [$0.name, $0.value] })

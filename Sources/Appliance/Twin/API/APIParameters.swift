@@ -19,10 +19,13 @@ struct APIParameters {
 
     /// - Throws: `parameter_unknown` for what nobody has read.
     func finish() throws(APIRefusal) {
-        guard let unread = tree.unread else { return }
+        let unread = tree.unread
+        guard let first = unread.first else { return }
+        let names = unread.joined(separator: ", ")
         throw APIRefusal(
-            code: "parameter_unknown", message: "Received unknown parameter: \(unread)",
-            parameter: unread)
+            code: "parameter_unknown",
+            message: "Received unknown parameter\(unread.count > 1 ? "s" : ""): \(names)",
+            parameter: first)
     }
 
     // MARK: By type
@@ -52,11 +55,12 @@ struct APIParameters {
         return value
     }
 
+    /// Python's spelling too: Stripe's library for it sent `True` and `False` until April 2025.
     func bool(_ key: String) throws(APIRefusal) -> Bool? {
         guard let text = try text(key) else { return nil }
         switch text {
-        case "true": return true
-        case "false": return false
+        case "true", "True": return true
+        case "false", "False": return false
         default:
             throw APIRefusal(message: "Invalid boolean: \(text)", parameter: name(key))
         }

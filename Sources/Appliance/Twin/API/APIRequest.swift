@@ -4,6 +4,15 @@ struct APIRequest: Sendable {
         case get = "GET"
         case post = "POST"
         case delete = "DELETE"
+        /// The API has no calls of these.
+        case put = "PUT"
+        case patch = "PATCH"
+        case head = "HEAD"
+        case options = "OPTIONS"
+        case other = "OTHER"
+
+        /// Whether calls of it may change something.
+        var isChanging: Bool { self == .post || self == .delete }
     }
 
     var method: Method
@@ -19,6 +28,10 @@ struct APIRequest: Sendable {
     var account: String?
     /// From `Stripe-Version`.
     var version: String?
+    /// The body is no form: Stripe's API takes nothing else.
+    var hasOtherBody = false
+    /// The body was longer than is read.
+    var isTooLarge = false
     /// An in-process caller is trusted, and asks for no text.
     var isInProcess = false
 }

@@ -134,6 +134,7 @@ extension TwinBooks {
             return .object(.refund(ref))
         case (.post, 2) where parts[1] == "cancel":
             let ref = try named(parts[0], refunds)
+            try parameters.finish()
             guard refunds[ref].status == .pending else {
                 throw APIRefusal(
                     message: "Refund \(id(ref)) has status \(refunds[ref].status.rawValue); only "

@@ -169,10 +169,10 @@ extension TwinBooks {
     ) throws(APIRefusal) -> APIReply {
         if rest.isEmpty {
             let currency = try parameters.currency()
-            guard let amount = try parameters.integer("amount") else {
+            guard let amount = try parameters.controlAmount("amount") else {
                 throw parameters.missing("amount")
             }
-            let fee = try parameters.integer("fee") ?? 0
+            let fee = try parameters.controlAmount("fee") ?? 0
             let kind: TwinTransaction.Kind = try parameters.word("type") ?? .charge
             let charge = try named("source", in: parameters, charges)
             try parameters.finish()
@@ -195,8 +195,8 @@ extension TwinBooks {
             try parameters.finish()
             return .object(.transaction(duplicate(ref)))
         case "change":
-            let amount = try parameters.integer("amount")
-            let fee = try parameters.integer("fee")
+            let amount = try parameters.controlAmount("amount")
+            let fee = try parameters.controlAmount("fee")
             let currency = parameters.has("currency") ? try parameters.currency() : nil
             try parameters.finish()
             change(ref, amount: amount, fee: fee, currency: currency)
@@ -238,5 +238,18 @@ extension TwinBooks {
         writer.member("count", count)
         writer.endObject()
         return .written(writer.bytes, id: nil)
+    }
+}
+
+extension APIParameters {
+    /// No planted amount is larger, either way: sums of them must fit into 64 bits.
+    static let controlAmountMax: Int64 = 1_000_000_000_000_000
+
+    func controlAmount(_ key: String) throws(APIRefusal) -> Int64? {
+        guard let amount = try integer(key) else { return nil }
+        guard amount.magnitude <= UInt64(Self.controlAmountMax) else {
+            throw invalid(key, String(amount))
+        }
+        return amount
     }
 }

@@ -19,6 +19,7 @@ extension TwinBooks {
             return .object(.customer(ref))
         case (.delete, 1):
             let ref = try living(parts[0])
+            try parameters.finish()
             customers[ref].isDeleted = true
             tell(.customerDeleted, .customer(ref, customers[ref]))
             return .deleted(id: id(ref), object: "customer")
@@ -26,11 +27,27 @@ extension TwinBooks {
             let ref = try living(parts[0])
             return try listMethods(
                 of: ref, parameters, url: "/v1/customers/\(parts[0])/payment_methods")
+        case (.get, 2) where Self.emptyOfCustomers.contains(parts[1]):
+            let ref = try living(parts[0])
+            _ = try pageLimit(parameters)
+            parameters.ignore("object", "starting_after", "ending_before")
+            var writer = JSONWriter()
+            writer.list(url: "/v1/customers/\(id(ref))/\(parts[1])")
+            return .written(writer.bytes, id: nil)
+        case (.get, 3) where Self.emptyOfCustomers.contains(parts[1]):
+            _ = try living(parts[0])
+            throw Self.noSuch(
+                parts[1] == "sources" ? "source" : parts[1], parts[2], parameter: "id", status: 404)
         case (.get, 3) where parts[1] == "payment_methods":
             return .object(.paymentMethod(try named(parts[2], methods)))
         default: throw Self.unknownAddress(method, ["customers"] + parts)
         }
     }
+
+    /// Lists of a customer that Stripe has and that are empty here: older ways to pay, and billing.
+    private static let emptyOfCustomers: Set<String> = [
+        "balance_transactions", "cash_balance_transactions", "sources", "subscriptions", "tax_ids",
+    ]
 
     /// A customer that was not deleted.
     private func living(_ id: String) throws(APIRefusal) -> Ref<TwinCustomer> {
@@ -127,10 +144,14 @@ extension TwinBooks {
         let parts = Array(rest)
         switch (method, parts.count) {
         case (.get, 0):
-            guard let customer = try customer(parameters) else {
-                throw parameters.missing("customer")
+            if let customer = try customer(parameters) {
+                return try listMethods(of: customer, parameters, url: "/v1/payment_methods")
             }
-            return try listMethods(of: customer, parameters, url: "/v1/payment_methods")
+            let type = try parameters.text("type")
+            return try list(
+                methods, parameters, url: "/v1/payment_methods", kind: .paymentMethod,
+                { .paymentMethod($0) }
+            ) { $0.customer != nil && (type == nil || type == "card") }
         case (.post, 0):
             let ref = try createMethod(parameters)
             return .object(.paymentMethod(ref))
@@ -151,6 +172,7 @@ extension TwinBooks {
             return .object(.paymentMethod(ref))
         case (.post, 2) where parts[1] == "detach":
             let ref = try named(parts[0], methods)
+            try parameters.finish()
             guard let customer = methods[ref].customer else {
                 throw APIRefusal(
                     message: "The payment method you provided is not attached to a customer so "
@@ -162,13 +184,21 @@ extension TwinBooks {
         }
     }
 
+    /// A payment method that belongs to nobody is good for one payment, and one that was detached
+    /// for none.
+    func checkUsable(_ ref: Ref<TwinPaymentMethod>) throws(APIRefusal) {
+        guard methods[ref].isDetached || (methods[ref].isSpent && methods[ref].customer == nil)
+        else { return }
+        throw APIRefusal(
+            message: "The provided PaymentMethod was previously used with a PaymentIntent without "
+                + "Customer attachment, shared with a connected account without Customer "
+                + "attachment, or was detached from a Customer. It may not be used again. To use "
+                + "a PaymentMethod multiple times, you must attach it to a Customer first.",
+            parameter: "payment_method")
+    }
+
     private func checkUnused(_ ref: Ref<TwinPaymentMethod>) throws(APIRefusal) {
-        guard !methods[ref].isDetached else {
-            throw APIRefusal(
-                message: "The provided PaymentMethod was previously used with a PaymentIntent or "
-                    + "detached from a customer, and may not be used again.",
-                parameter: "payment_method")
-        }
+        try checkUsable(ref)
         guard methods[ref].customer == nil else {
             throw APIRefusal(
                 message: "The payment method you provided has already been attached to a customer.",

@@ -5,6 +5,11 @@ extension TwinBooks {
         _ method: APIRequest.Method, _ parts: [String], _ parameters: APIParameters
     ) throws(APIRefusal) -> APIReply {
         let rest = parts.dropFirst()
+        if method == .get, parts.count == 2, parts[1] == "search", let first = parts.first,
+            Self.searchable.contains(first)
+        {
+            throw Self.unknownAddress(method, parts)
+        }
         switch parts.first {
         case "account" where method == .get && rest.isEmpty: return .account
         case "balance" where method == .get && rest.isEmpty: return .balance
@@ -22,13 +27,21 @@ extension TwinBooks {
         }
     }
 
+    /// What Stripe searches besides listing it. The twin does not: its lists have filters.
+    private static let searchable: Set<String> = ["charges", "customers", "payment_intents"]
+
     static func unknownAddress(
         _ method: APIRequest.Method, _ parts: some Sequence<String>
     ) -> APIRefusal {
+        unknownAddress(method, path: "/v1/\(parts.joined(separator: "/"))")
+    }
+
+    static func unknownAddress(_ method: APIRequest.Method, path: String) -> APIRefusal {
         APIRefusal(
             status: 404,
-            message: "Unrecognized request URL (\(method.rawValue): /v1/"
-                + "\(parts.joined(separator: "/"))). The twin answers a part of Stripe's API.")
+            message: "Unrecognized request URL (\(method.rawValue): \(path)). Please see "
+                + "https://stripe.com/docs or we can help at https://support.stripe.com/. "
+                + "(The twin answers a part of Stripe's API.)")
     }
 
     static func noSuch(

@@ -22,6 +22,7 @@ extension TwinBooks {
             return .object(.webhookEndpoint(ref))
         case (.delete, 1):
             let ref = try livingEndpoint(parts[0])
+            try parameters.finish()
             webhookEndpoints[ref].isDeleted = true
             return .deleted(id: id(ref), object: "webhook_endpoint")
         default: throw Self.unknownAddress(method, ["webhook_endpoints"] + parts)
@@ -43,12 +44,41 @@ extension TwinBooks {
             created: now, url: try parameters.requiredText("url"), secrets: [], enabledEvents: [])
         try change(&endpoint, parameters)
         guard !endpoint.enabledEvents.isEmpty else { throw parameters.missing("enabled_events") }
-        parameters.ignore("api_version", "connect")
+        if let version = try parameters.text("api_version") {
+            guard StripeNames.versions.contains(version) else {
+                throw parameters.invalid("api_version", version)
+            }
+            endpoint.apiVersion = StripeVersion(version)
+        }
+        if try parameters.bool("connect") ?? false { endpoint.hears = .connected }
         try parameters.finish()
         let ref = add(endpoint)
         var writer = JSONWriter()
         write(ref, showsSecret: true, into: &writer)
         return .written(writer.bytes, id: id(ref))
+    }
+
+    /// Follows what the settings name: endpoints that they named before and no more are taken away,
+    /// one at the same address gets its secrets and types from them.
+    mutating func adopt(_ wanted: [TwinEndpoint]) {
+        var left = wanted
+        for place in 0..<webhookEndpoints.count {
+            let ref = Ref<TwinWebhookEndpoint>(place)
+            let known = webhookEndpoints[ref]
+            guard known.isOfSettings, !known.isDeleted else { continue }
+            if let match = left.firstIndex(where: { $0.url == known.url }) {
+                webhookEndpoints[ref].follow(left.remove(at: match))
+            } else {
+                webhookEndpoints[ref].isDeleted = true
+            }
+        }
+        for endpoint in left {
+            var new = TwinWebhookEndpoint(
+                created: now, url: endpoint.url, secrets: [], enabledEvents: [])
+            new.isOfSettings = true
+            new.follow(endpoint)
+            _ = add(new)
+        }
     }
 
     /// Adds an endpoint, with a secret of its own where it has none.
@@ -75,12 +105,24 @@ extension TwinBooks {
                     + "must be provided.", parameter: "url")
         }
         if parameters.has("enabled_events") {
-            endpoint.enabledEvents = try parameters.texts("enabled_events")
+            endpoint.enabledEvents = try Self.eventTypes(parameters)
         }
         if parameters.has("description") {
             endpoint.description = try parameters.text("description")
         }
         endpoint.metadata = try parameters.metadata(endpoint.metadata)
+    }
+
+    private static func eventTypes(_ parameters: APIParameters) throws(APIRefusal) -> [String] {
+        let types = try parameters.texts("enabled_events")
+        for (place, type) in types.enumerated()
+        where type != "*" && !StripeNames.eventTypes.contains(type) {
+            throw APIRefusal(
+                message: "Invalid enabled_events[\(place)]: must be one of Stripe's event types "
+                    + "(docs.stripe.com/api/events/types), or *; it is \(type).",
+                parameter: "enabled_events[\(place)]")
+        }
+        return types
     }
 
     func write(
@@ -90,7 +132,8 @@ extension TwinBooks {
         writer.beginObject()
         writer.member("id", id(ref))
         writer.member("object", "webhook_endpoint")
-        writer.nulls("api_version", "application")
+        writer.member("api_version", endpoint.apiVersion?.text)
+        writer.nulls("application")
         writer.member("created", endpoint.created)
         writer.member("description", endpoint.description)
         writer.texts("enabled_events", endpoint.enabledEvents)
@@ -100,5 +143,14 @@ extension TwinBooks {
         writer.member("status", endpoint.isEnabled ? "enabled" : "disabled")
         writer.member("url", endpoint.url)
         writer.endObject()
+    }
+}
+
+extension TwinWebhookEndpoint {
+    fileprivate mutating func follow(_ endpoint: TwinEndpoint) {
+        secrets = endpoint.secrets
+        enabledEvents = endpoint.enabledEvents
+        apiVersion = endpoint.apiVersion
+        hears = endpoint.hears
     }
 }

@@ -144,6 +144,7 @@ extension TwinBooks {
             return .object(.payout(ref))
         case (.post, 2) where parts[1] == "cancel":
             let ref = try named(parts[0], payouts)
+            try parameters.finish()
             guard payouts[ref].status == .pending, !payouts[ref].isAutomatic else {
                 throw APIRefusal(
                     message: "Only payouts that are pending and were made by hand can be canceled.")

@@ -50,9 +50,11 @@ extension TwinBooks {
         var intent = TwinPaymentIntent(
             created: now, amount: amount, currency: currency, details: Shared(PaymentDetails()))
         try change(&intent, parameters)
+        adoptDefaultMethods(&intent)
         let confirms = try parameters.bool("confirm") ?? false
         let order = try readMethod(parameters)
-        if confirms { try readConfirmation(&intent, parameters) }
+        if !confirms { try Self.refuseConfirmation(parameters) }
+        let rule = confirms ? try readConfirmation(&intent, parameters) : .waits
         try parameters.finish()
         if confirms, order == nil { throw Self.noMethod }
         if let order { intent.method = try method(order, for: intent.customer) }
@@ -60,7 +62,9 @@ extension TwinBooks {
         let ref = intents.append(intent)
         if let customer = intent.customer { customers[customer].intents.append(ref) }
         tell(.intentCreated, snapshot(ref))
-        if confirms, let method = intent.method { try confirm(ref, with: method) }
+        if confirms, let method = intent.method {
+            try confirm(ref, with: method, onAction: rule)
+        }
         return ref
     }
 
@@ -111,9 +115,15 @@ extension TwinBooks {
             intent.setupFutureUsage = usage
         }
         if let automatic = parameters.below("automatic_payment_methods") {
+            intent.namesMethods = true
             intent.usesAutomaticMethods = try automatic.bool("enabled") ?? false
-            intent.allowsRedirects = try automatic.text("allow_redirects") != "never"
+            let redirects = try automatic.text("allow_redirects") ?? "always"
+            guard redirects == "always" || redirects == "never" else {
+                throw automatic.invalid("allow_redirects", redirects)
+            }
+            intent.allowsRedirects = redirects == "always"
         }
+        if parameters.has("payment_method_types") { intent.namesMethods = true }
         for type in try parameters.texts("payment_method_types") where type != "card" {
             throw APIRefusal(
                 message: "The payment method type provided: \(type) is invalid. The twin knows "
@@ -147,14 +157,56 @@ extension TwinBooks {
         return details
     }
 
+    /// - Returns: what is to happen where the customer would have to act.
     private func readConfirmation(
         _ intent: inout TwinPaymentIntent, _ parameters: APIParameters
-    ) throws(APIRefusal) {
+    ) throws(APIRefusal) -> ActionRule {
         intent.returnURL = try parameters.text("return_url") ?? intent.returnURL
-        parameters.ignore(
-            "confirmation_token", "error_on_requires_action", "mandate", "mandate_data",
-            "off_session", "use_stripe_sdk")
+        let usesSDK = try parameters.bool("use_stripe_sdk") ?? false
+        let fails = try parameters.bool("error_on_requires_action") ?? false
+        let isOffSession = try readOffSession(parameters)
+        parameters.ignore("confirmation_token", "mandate", "mandate_data")
+        if intent.usesAutomaticMethods, intent.allowsRedirects, intent.returnURL == nil, !usesSDK {
+            throw Self.noReturnURL
+        }
+        return fails ? .fails : isOffSession ? .declines : .waits
     }
+
+    /// `true` or `false`, and what was said before 2019: whether it is one of a series.
+    private func readOffSession(_ parameters: APIParameters) throws(APIRefusal) -> Bool {
+        let text = try parameters.text("off_session")
+        if text == "one_off" || text == "recurring" { return true }
+        return try parameters.bool("off_session") ?? false
+    }
+
+    /// What only a confirmation may say.
+    private static func refuseConfirmation(_ parameters: APIParameters) throws(APIRefusal) {
+        for name in ["error_on_requires_action", "off_session", "return_url"]
+        where try parameters.text(name) != nil {
+            throw APIRefusal(
+                message: "You can only provide `\(name)` when `confirm` is `true`.",
+                parameter: name)
+        }
+    }
+
+    /// Since version 2023-08-16 an intent that does not say how it may be paid takes what the
+    /// Dashboard has switched on. A caller that names no version is asked for nothing new.
+    private func adoptDefaultMethods(_ intent: inout TwinPaymentIntent) {
+        guard !intent.namesMethods, let callerVersion, callerVersion >= Self.automaticSince else {
+            return
+        }
+        intent.usesAutomaticMethods = true
+    }
+
+    private static let automaticSince = StripeVersion(year: 2023, month: 8, day: 16)
+
+    private static let noReturnURL = APIRefusal(
+        message: "This PaymentIntent is configured to accept payment methods enabled in your "
+            + "Dashboard. Because some of these payment methods might redirect your customer off "
+            + "of your page, you must provide a `return_url`. If you don't want to accept "
+            + "redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` "
+            + "and `automatic_payment_methods[allow_redirects]` to `never` when creating Setup "
+            + "Intents and Payment Intents.", parameter: "return_url")
 
     // MARK: Payment methods
 
@@ -186,12 +238,7 @@ extension TwinBooks {
     private func check(
         _ ref: Ref<TwinPaymentMethod>, for customer: Ref<TwinCustomer>?
     ) throws(APIRefusal) {
-        guard !methods[ref].isDetached else {
-            throw APIRefusal(
-                message: "The provided PaymentMethod was detached from a Customer. To use it "
-                    + "again, you must attach it to a Customer first.",
-                parameter: "payment_method")
-        }
+        try checkUsable(ref)
         guard let owner = methods[ref].customer, owner != customer else { return }
         throw APIRefusal(
             message: customer == nil
@@ -218,14 +265,15 @@ extension TwinBooks {
             to: "confirm")
         var intent = intents[ref]
         try change(&intent, parameters)
-        try readConfirmation(&intent, parameters)
+        let rule = try readConfirmation(&intent, parameters)
         let order = try readMethod(parameters)
         parameters.ignore("client_secret")
         try parameters.finish()
         if let order { intent.method = try method(order, for: intent.customer) }
         guard let method = intent.method else { throw Self.noMethod }
+        try check(method, for: intent.customer)
         intents[ref] = intent
-        try confirm(ref, with: method)
+        try confirm(ref, with: method, onAction: rule)
     }
 
     private mutating func captureIntent(

@@ -10,6 +10,9 @@ struct Expansion: Hashable, Sendable {
     /// What is to be expanded below `field`; nil where the field keeps its id.
     subscript(field: String) -> Expansion? { children[field] }
 
+    /// What is to be expanded below `field`, a part of the object and no reference.
+    func below(_ field: String) -> Expansion { children[field] ?? .none }
+
     /// - Parameters:
     ///   - paths: `latest_charge.balance_transaction`; a list's begin with `data.`.
     ///   - root: what the answer is.
@@ -19,15 +22,24 @@ struct Expansion: Hashable, Sendable {
                 .map(String.init)
             guard fields.count <= Self.depthMax + (inList ? 1 : 0) else {
                 throw APIRefusal(
-                    message: "You cannot expand more than \(Self.depthMax) levels of a property.",
-                    parameter: "expand")
+                    message: "You cannot expand more than \(Self.depthMax) levels of a property. "
+                        + "Attempted to expand '\(path)'.", parameter: "expand")
             }
             if inList {
-                guard fields.first == "data" else { throw Self.cannotExpand(path) }
+                guard fields.first == "data" else { throw Self.mustBeginWithData(path, root) }
                 fields.removeFirst()
+                guard !fields.isEmpty else { throw Self.cannotExpand(path) }
             }
             try add(fields[...], of: root, path: path)
         }
+    }
+
+    /// Refuses a call that changes something for what it asks to be expanded, before it does.
+    static func check(_ paths: [String], of request: APIRequest) throws(APIRefusal) {
+        guard !paths.isEmpty, request.method == .post,
+            let kind = Kind(answering: request.path)
+        else { return }
+        _ = try Expansion(paths, of: kind, inList: false)
     }
 
     private init() {}
@@ -36,57 +48,21 @@ struct Expansion: Hashable, Sendable {
         _ fields: ArraySlice<String>, of kind: Kind, path: String
     ) throws(APIRefusal) {
         guard let field = fields.first else { return }
-        guard let next = kind.expandable[field] else { throw Self.cannotExpand(path) }
+        guard let next = kind == .absent ? .absent : kind.expandable[field] else {
+            throw Self.cannotExpand(path)
+        }
         var child = children[field] ?? Expansion()
         try child.add(fields.dropFirst(), of: next, path: path)
         children[field] = child
     }
 
     private static func cannotExpand(_ path: String) -> APIRefusal {
-        APIRefusal(
-            message: "This property cannot be expanded (\(path)). You may want to try expanding "
-                + "'data.\(path)' instead, if this is a list.",
-            parameter: "expand")
+        APIRefusal(message: "This property cannot be expanded (\(path)).", parameter: "expand")
     }
 
-    /// The kinds of objects an answer holds, with what each refers to.
-    enum Kind: Sendable {
-        case balance, balanceTransaction, charge, customer, dispute, event, paymentIntent
-        case paymentMethod, payout, refund, other
-        /// A balance transaction's source may be any of several.
-        case source
-
-        var expandable: [String: Kind] {
-            switch self {
-            case .balanceTransaction: ["source": .source]
-            case .charge:
-                [
-                    "balance_transaction": .balanceTransaction, "customer": .customer,
-                    "payment_intent": .paymentIntent, "refunds": .refund, "dispute": .dispute,
-                ]
-            case .customer: ["invoice_settings": .other, "default_source": .other]
-            case .dispute: ["charge": .charge, "payment_intent": .paymentIntent]
-            case .paymentIntent:
-                [
-                    "customer": .customer, "latest_charge": .charge,
-                    "payment_method": .paymentMethod,
-                ]
-            case .paymentMethod: ["customer": .customer]
-            case .payout:
-                [
-                    "balance_transaction": .balanceTransaction,
-                    "failure_balance_transaction": .balanceTransaction,
-                ]
-            case .refund:
-                [
-                    "balance_transaction": .balanceTransaction, "charge": .charge,
-                    "failure_balance_transaction": .balanceTransaction,
-                    "payment_intent": .paymentIntent,
-                ]
-            case .source:
-                Kind.charge.expandable.merging(Kind.refund.expandable) { first, _ in first }
-            case .balance, .event, .other: [:]
-            }
-        }
+    private static func mustBeginWithData(_ path: String, _ root: Kind) -> APIRefusal {
+        var refusal = cannotExpand(path)
+        refusal.message += " You may want to try expanding 'data.\(path)' instead."
+        return refusal
     }
 }

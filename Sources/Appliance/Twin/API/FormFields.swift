@@ -114,13 +114,15 @@ final class FormTree {
     /// Marks this and all below it as read.
     func markRead() { isRead = true }
 
-    /// The name of something that nobody has read.
-    var unread: String? {
-        if isRead { return nil }
-        if children.isEmpty { return name.isEmpty ? nil : name }
-        for child in children {
-            if let unread = child.node.unread { return unread }
-        }
-        return nil
+    /// At most so many names are told of what nobody has read.
+    private static let unreadMax = 10
+
+    /// The names of what nobody has read, the first of them.
+    var unread: [String] {
+        if isRead { return [] }
+        if children.isEmpty { return name.isEmpty ? [] : [name] }
+        var names: [String] = []
+        for child in children where names.count < Self.unreadMax { names += child.node.unread }
+        return Array(names.prefix(Self.unreadMax))
     }
 }

@@ -3,48 +3,81 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// The twin's HTTP face: `/v1/…` as Stripe's, and `/twin/…` to control it.
+/// The twin's HTTP face: `/twin/…` to control it, and as Stripe's API all else, known or not.
 struct TwinRoutes: Sendable {
     /// Longer bodies are refused.
     static let bodyByteCountMax = 1 << 20
 
-    let twin: Twin
+    /// Told of each call and its answer, and how long it took.
+    typealias Listener = @Sendable (APIRequest, APIAnswer, Duration) -> Void
 
-    init(_ twin: Twin) { self.twin = twin }
+    let twin: Twin
+    private let onAnswer: Listener?
+
+    init(_ twin: Twin, onAnswer: Listener? = nil) {
+        self.twin = twin
+        self.onAnswer = onAnswer
+    }
 
     /// Others may add routes to it, below `/twin/` with a name of their own.
     func router() -> Router<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self)
+        router.add(middleware: Unrouted(routes: self))
         for method in [HTTPRequest.Method.get, .post, .delete] {
             router.on("/v1/**", method: method) { request, _ in try await answer(request) }
-            router.on("/twin/**", method: method) { request, _ in try await answer(request) }
         }
         return router
     }
 
+    /// Answers what no route is there for, so that a wrong address, method or body gets Stripe's
+    /// error object and a `Request-Id` like everything else.
+    private struct Unrouted: RouterMiddleware {
+        let routes: TwinRoutes
+
+        @concurrent func handle(
+            _ request: Request, context: BasicRequestContext,
+            next: @concurrent (Request, BasicRequestContext) async throws -> Response
+        ) async throws -> Response {
+            do {
+                return try await next(request, context)
+            } catch let error as HTTPError where error.status == .notFound {
+                return try await routes.answer(request)
+            }
+        }
+    }
+
     private func answer(_ request: Request) async throws -> Response {
-        guard let method = APIRequest.Method(rawValue: request.method.rawValue) else {
-            return Response(status: .methodNotAllowed)
-        }
-        var fields = FormCoding.decode(request.uri.query ?? "")
-        do {
-            let body = try await request.body.collect(upTo: Self.bodyByteCountMax)
-            fields += FormCoding.decode(String(buffer: body))
-        } catch is NIOTooManyBytesError {
-            return Response(status: .contentTooLarge)
-        }
-        let headers = request.headers
-        let call = APIRequest(
-            method: method, path: request.uri.path, fields: fields,
-            apiKey: Self.key(in: headers[.authorization]),
-            idempotencyKey: headers[Self.idempotencyKey], account: headers[Self.account],
-            version: headers[Self.version])
+        let began = ContinuousClock.now
+        let call = try await Self.call(in: request)
         let answer = twin.handle(call)
         if answer.delayMilliseconds > 0 {
             try await Task.sleep(for: .milliseconds(answer.delayMilliseconds))
         }
+        onAnswer?(call, answer, .now - began)
         return Self.response(answer, to: call)
     }
+
+    private static func call(in request: Request) async throws -> APIRequest {
+        let headers = request.headers
+        var call = APIRequest(
+            method: .init(rawValue: request.method.rawValue) ?? .other, path: request.uri.path,
+            fields: FormCoding.decode(request.uri.query ?? ""),
+            apiKey: key(in: headers[.authorization]), idempotencyKey: headers[idempotencyKey],
+            account: headers[account], version: headers[version])
+        do {
+            let body = try await request.body.collect(upTo: bodyByteCountMax)
+            let type = headers[.contentType]?.lowercased() ?? ""
+            call.hasOtherBody =
+                body.readableBytes > 0 && otherTypes.contains { type.hasPrefix($0) }
+            if !call.hasOtherBody { call.fields += FormCoding.decode(String(buffer: body)) }
+        } catch is NIOTooManyBytesError {
+            call.isTooLarge = true
+        }
+        return call
+    }
+
+    /// What clients send that mistake the API for another; a form may also come without its type.
+    private static let otherTypes = ["application/json", "multipart/", "text/xml", "application/xml"]
 
     private static func response(_ answer: APIAnswer, to call: APIRequest) -> Response {
         var headers: HTTPFields = [
@@ -55,9 +88,10 @@ struct TwinRoutes: Sendable {
         if answer.isReplayed { headers[idempotentReplayed] = "true" }
         if let account = call.account { headers[Self.account] = account }
         if let seconds = answer.retryAfterSeconds { headers[.retryAfter] = String(seconds) }
+        let body = call.method == .head ? [] : answer.body
         return Response(
             status: .init(code: answer.status), headers: headers,
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: answer.body)))
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: body)))
     }
 
     /// The key of `Bearer sk_…`, or the user name of `Basic …`.

@@ -30,8 +30,12 @@ extension TwinState {
             writer.member("object", object)
             writer.member("deleted", true)
             writer.endObject()
-        case .balance: books.writeBalance(books.balanceLines, into: &writer)
-        case .account: books.writeAccount(into: &writer)
+        case .balance:
+            _ = try Expansion(paths, of: .balance, inList: false)
+            books.writeBalance(books.balanceLines, into: &writer)
+        case .account:
+            _ = try Expansion(paths, of: .account, inList: false)
+            books.writeAccount(into: &writer)
         case .written(let text, _): writer.json(text)
         }
         answer.body = writer.bytes

@@ -4,7 +4,7 @@ import Bridges
 ///
 /// Pure: a call and a time go in, an answer comes out.
 struct TwinState: Sendable {
-    let settings: TwinSettings
+    private(set) var settings: TwinSettings
     /// The platform's own books first.
     private(set) var books: [TwinBooks]
     private var placeOfAccount: [String: Int] = [:]
@@ -15,17 +15,28 @@ struct TwinState: Sendable {
     /// Calls answered so far; the next one's number is one more.
     var requests: UInt64 = 0
 
+    /// Events that somebody wants sent to an endpoint again.
+    private var resends: [(place: Int, number: Int, endpoint: String)] = []
+
     /// - Parameter now: the twin's time at its start.
     init(settings: TwinSettings, now: Int64) {
         self.settings = settings
         books = [TwinBooks(seed: settings.seed, account: nil, settings: settings, now: now)]
-        for account in settings.connectedAccounts { open(account, now: now) }
-        for endpoint in settings.endpoints {
-            _ = books[0].add(
-                TwinWebhookEndpoint(
-                    created: now, url: endpoint.url, secrets: endpoint.secrets,
-                    enabledEvents: endpoint.enabledEvents))
+        adopt(settings, now: now)
+    }
+
+    /// Goes on under other settings. What has been stays as it is: an account that is not named any
+    /// more keeps its books, and only endpoints that the settings before named are taken away.
+    ///
+    /// - Parameter now: to which time has been advanced.
+    mutating func adopt(_ settings: TwinSettings, now: Int64) {
+        precondition(settings.seed == self.settings.seed, "seed \(settings.seed)")
+        self.settings = settings
+        for place in books.indices { books[place].settings = settings }
+        for account in settings.connectedAccounts where placeOfAccount[account] == nil {
+            open(account, now: now)
         }
+        books[0].adopt(settings.endpoints)
     }
 
     private mutating func open(_ account: String, now: Int64) {
@@ -43,8 +54,14 @@ struct TwinState: Sendable {
             guard !endpoint.isDeleted else { return nil }
             return TwinEndpoint(
                 id: books[0].id(ref), url: endpoint.url, secrets: endpoint.secrets,
-                enabledEvents: endpoint.enabledEvents, isEnabled: endpoint.isEnabled)
+                enabledEvents: endpoint.enabledEvents, apiVersion: endpoint.apiVersion,
+                hears: endpoint.hears, isEnabled: endpoint.isEnabled)
         }
+    }
+
+    /// The versions besides the account's own in which endpoints want to be told.
+    private var versions: Set<StripeVersion> {
+        Set(endpoints.compactMap(\.apiVersion).filter { $0 != .twin })
     }
 
     /// The place of an account's books; nil for one there is not.
@@ -67,17 +84,53 @@ struct TwinState: Sendable {
     /// Takes the events that nobody has been told yet, in the order in which they happened within
     /// each account.
     mutating func takeUntold(_ tell: (TwinEvent) -> Void) {
+        guard hasUntold else { return }
+        let versions = versions
         for place in books.indices where !books[place].untold.isEmpty {
             let books = books[place]
             for number in books.untold {
-                if let event = books.told(number) { tell(event) }
+                if let event = books.told(number, in: versions) { tell(event) }
             }
             self.books[place].untold.removeAll(keepingCapacity: true)
         }
+        for resend in resends {
+            guard var event = books[resend.place].told(resend.number, in: versions) else { continue }
+            event.onlyTo = resend.endpoint
+            tell(event)
+        }
+        resends.removeAll()
     }
 
     mutating func dropUntold() {
         for place in books.indices { books[place].untold.removeAll() }
+        resends.removeAll()
+    }
+
+    var hasUntold: Bool { !resends.isEmpty || books.contains { !$0.untold.isEmpty } }
+
+    /// Which endpoints are to get each of the events that nobody has been told yet.
+    func untoldDeliveries() -> [PendingDelivery] {
+        let endpoints = endpoints
+        return books.indices.flatMap { place in
+            books[place].untold.map { number in
+                let type = books[place].events[number]?.type.rawValue ?? ""
+                let account = books[place].account
+                return PendingDelivery(
+                    place: place, number: number, event: books[place].id(of: .event(number)),
+                    endpoints: endpoints.filter { $0.wants(type, account: account) }.map(\.id))
+            }
+        }
+    }
+
+    /// Tells an event again, to these endpoints of its own that are still there.
+    func tellAgain(_ delivery: PendingDelivery, _ tell: (TwinEvent) -> Void) {
+        let living = Set(endpoints.map(\.id))
+        guard let event = books[delivery.place].told(delivery.number, in: versions) else { return }
+        for endpoint in delivery.endpoints where living.contains(endpoint) {
+            var event = event
+            event.onlyTo = endpoint
+            tell(event)
+        }
     }
 
     // MARK: Calls
@@ -107,7 +160,9 @@ struct TwinState: Sendable {
     private mutating func admit(
         _ request: APIRequest, _ serial: ObjectSerial, now: Int64
     ) throws(APIRefusal) -> APIAnswer {
-        if request.path.hasPrefix("/v1/"), !request.isInProcess { try authenticate(request) }
+        if !request.path.hasPrefix("/twin/"), !request.isInProcess { try authenticate(request) }
+        if request.isTooLarge { throw Self.tooLarge }
+        if request.hasOtherBody { throw Self.notAForm }
         guard let place = place(of: request.account) else {
             throw APIRefusal(
                 status: 403, code: "account_invalid",
@@ -128,6 +183,15 @@ struct TwinState: Sendable {
         return answer
     }
 
+    private static let tooLarge = APIRefusal(
+        status: 413, message: "Request entity too large. (The twin reads a body of "
+            + "\(TwinRoutes.bodyByteCountMax) bytes.)")
+
+    private static let notAForm = APIRefusal(
+        message: "Invalid request (check that your POST content type is "
+            + "application/x-www-form-urlencoded). If you have questions, we can help at "
+            + "https://support.stripe.com/.")
+
     private func authenticate(_ request: APIRequest) throws(APIRefusal) {
         guard let key = request.apiKey, !key.isEmpty else {
             throw APIRefusal(
@@ -140,7 +204,7 @@ struct TwinState: Sendable {
             let shown = key.count > 12 ? "\(key.prefix(8))****\(key.suffix(4))" : "****"
             throw APIRefusal(status: 401, message: "Invalid API Key provided: \(shown)")
         }
-        if let version = request.version, !version.isVersion {
+        if let version = request.version, StripeVersion(version) == nil {
             throw APIRefusal(message: "Invalid Stripe API version: \(version).")
         }
     }
@@ -151,11 +215,17 @@ struct TwinState: Sendable {
     ) -> APIAnswer {
         books[place].request = RequestMark(
             serial: serial, idempotencyKey: request.idempotencyKey)
+        books[place].callerVersion = request.version.flatMap { StripeVersion($0) }
         defer { books[place].request = nil }
+        let parameters: APIParameters
+        do throws(APIRefusal) { parameters = try APIParameters(request.fields) } catch {
+            // Nothing was done, so there is nothing to keep.
+            return refused(error, request, in: place)
+        }
         var answer: APIAnswer
         do throws(APIRefusal) {
-            let parameters = try APIParameters(request.fields)
             let paths = try parameters.texts("expand")
+            try Expansion.check(paths, of: request)
             let reply = try dispatch(request, parameters, in: place, now: now)
             if request.method == .get { try parameters.finish() }
             answer = try written(reply, expanding: paths, in: place, request)
@@ -175,6 +245,8 @@ struct TwinState: Sendable {
         switch (parts.first, parts.dropFirst().first) {
         case ("v1", "accounts"):
             return try accountCall(request.method, Array(parts.dropFirst(2)), parameters, now: now)
+        case ("v1", "events") where parts.count == 4 && parts[3] == "retry":
+            return try retryCall(request.method, parts[2], parameters, in: place)
         case ("v1", _):
             return try books[place].answer(
                 request.method, Array(parts.dropFirst()), parameters)
@@ -185,7 +257,7 @@ struct TwinState: Sendable {
         case ("twin", _):
             return try books[place].control(
                 request.method, Array(parts.dropFirst()), parameters)
-        default: throw TwinBooks.unknownAddress(request.method, parts)
+        default: throw TwinBooks.unknownAddress(request.method, path: request.path)
         }
     }
 
@@ -201,6 +273,12 @@ struct TwinState: Sendable {
             account = books[0].ids.string(.account, ObjectSerial(UInt64(books.count)))
             open(account, now: now)
         case (.get, 1): account = rest[0]
+        case (_, 2...3) where rest[1] == "external_accounts":
+            guard let place = place(of: rest[0] == books[0].accountID ? nil : rest[0]) else {
+                throw TwinBooks.noSuch("account", rest[0], parameter: "account", status: 404)
+            }
+            return try books[place].externalAccountCall(
+                method, Array(rest.dropFirst(2)), parameters)
         default: throw TwinBooks.unknownAddress(method, ["accounts"] + rest)
         }
         guard let place = placeOfAccount[account] else {
@@ -219,7 +297,9 @@ struct TwinState: Sendable {
             let seconds = try parameters.integer("advance")
             let target = try parameters.integer("to")
             try parameters.finish()
-            time = target ?? now + (seconds ?? 0)
+            // A sum beyond 64 bits is further than the clock goes.
+            let sum = now.addingReportingOverflow(seconds ?? 0)
+            time = target ?? (sum.overflow ? .max : sum.partialValue)
             guard time >= now, time - now <= 3_660 * TwinBalance.daySeconds else {
                 throw APIRefusal(
                     message: "The twin's clock goes ahead only, and ten years at most; it is "
@@ -243,10 +323,33 @@ struct TwinState: Sendable {
         case .get: break
         case .delete: faults = TwinFaults()
         case .post: try faults.change(parameters)
+        default: throw TwinBooks.unknownControl(method, ["faults"])
         }
         var writer = JSONWriter()
         faults.write(into: &writer)
         return .written(writer.bytes, id: nil)
+    }
+
+    /// Sends an event again, as `stripe events resend` asks for: to `webhook_endpoint`, or to every
+    /// endpoint that wants it.
+    private mutating func retryCall(
+        _ method: APIRequest.Method, _ id: String, _ parameters: APIParameters, in place: Int
+    ) throws(APIRefusal) -> APIReply {
+        guard method == .post else {
+            throw TwinBooks.unknownAddress(method, ["events", id, "retry"])
+        }
+        let number = try books[place].event(id, parameter: "id", status: 404)
+        let wanted = try parameters.text("webhook_endpoint")
+        parameters.ignore("account")
+        try parameters.finish()
+        if let wanted { _ = try books[0].livingEndpoint(wanted) }
+        let type = books[place].events[number]?.type.rawValue ?? ""
+        let account = books[place].account
+        for endpoint in endpoints
+        where wanted == nil ? endpoint.wants(type, account: account) : endpoint.id == wanted {
+            resends.append((place, number, endpoint.id))
+        }
+        return .object(.event(number))
     }
 
     /// Gives an endpoint a new secret; both are good until the old one is dropped.
@@ -268,9 +371,13 @@ struct TwinState: Sendable {
     }
 }
 
-extension String {
-    /// A date, and since 2024 a name behind it: `2025-09-30.clover`.
-    fileprivate var isVersion: Bool {
-        wholeMatch(of: #/\d{4}-\d{2}-\d{2}(\.[a-z_]+)?(;.*)?/#) != nil
-    }
+/// An event and the endpoints that it is to be delivered to.
+struct PendingDelivery: Sendable {
+    /// Of the books that it is an event of, and its number there.
+    var place: Int
+    var number: Int
+    /// `evt_…`
+    var event: String
+    /// `we_…`
+    var endpoints: [String]
 }

@@ -29,7 +29,10 @@ extension TwinBooks {
         writer.member("email", "twin@example.com")
         writer.object("external_accounts") {
             $0.member("object", "list")
-            $0.emptyArray("data")
+            $0.key("data")
+            $0.beginArray()
+            writeBankAccount(into: &$0)
+            $0.endArray()
             $0.member("has_more", false)
             $0.member("url", "/v1/accounts/\(accountID)/external_accounts")
         }

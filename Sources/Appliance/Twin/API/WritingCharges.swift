@@ -21,8 +21,8 @@ extension TwinBooks {
         writer.member("captured", charge.isCaptured)
         writer.member("created", charge.created)
         writer.member("currency", charge.currency.code)
-        write("customer", charge.customer, expansion, into: &writer) { ref, _, writer in
-            write(ref, customers[ref], into: &writer)
+        write("customer", charge.customer, expansion, into: &writer) { ref, below, writer in
+            write(ref, customers[ref], below, into: &writer)
         }
         writer.member("description", details.description)
         if expansion["dispute"] != nil {

@@ -1,7 +1,9 @@
 /// Events, the balance and the account as Stripe's API writes them.
 extension TwinBooks {
-    /// - Parameter number: of an event that is kept.
-    func eventText(_ number: Int) -> [UInt8] {
+    /// - Parameters:
+    ///   - number: of an event that is kept.
+    ///   - version: of the API, whose telling it is.
+    func eventText(_ number: Int, version: StripeVersion = .twin) -> [UInt8] {
         guard let record = events[number] else {
             preconditionFailure("event \(number) is not kept: \(events.first)..<\(events.end)")
         }
@@ -10,11 +12,11 @@ extension TwinBooks {
         writer.member("id", id(of: .event(number)))
         writer.member("object", "event")
         if let account { writer.member("account", account) }
-        writer.member("api_version", TwinSettings.apiVersion)
+        writer.member("api_version", version.text)
         writer.member("created", record.created)
         writer.object("data") {
             $0.key("object")
-            write(record.snapshot, into: &$0)
+            write(record.snapshot, version, into: &$0)
             if let previous = record.previous {
                 $0.key("previous_attributes")
                 $0.json(previous)
@@ -31,14 +33,25 @@ extension TwinBooks {
         return writer.bytes
     }
 
-    func told(_ number: Int) -> TwinEvent? {
+    /// - Parameter versions: those besides the account's own in which it is to be told.
+    func told(_ number: Int, in versions: Set<StripeVersion> = []) -> TwinEvent? {
         guard let record = events[number] else { return nil }
-        return TwinEvent(
+        var event = TwinEvent(
             id: id(of: .event(number)), type: record.type.rawValue, created: record.created,
             account: account, body: eventText(number))
+        for version in versions where isTold(number, in: version) {
+            event.bodies[version] = eventText(number, version: version)
+        }
+        return event
     }
 
-    private func write(_ snapshot: TwinEventRecord.Snapshot, into writer: inout JSONWriter) {
+    /// Whether a version of the API tells of this event at all.
+    func isTold(_ number: Int, in version: StripeVersion) -> Bool { true }
+
+    private func write(
+        _ snapshot: TwinEventRecord.Snapshot, _ version: StripeVersion,
+        into writer: inout JSONWriter
+    ) {
         switch snapshot {
         case .balance(let lines): writeBalance(lines, into: &writer)
         case .customer(let ref, let then): write(ref, then, into: &writer)

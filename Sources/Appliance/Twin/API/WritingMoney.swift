@@ -17,7 +17,9 @@ extension TwinBooks {
         }
         writer.member("created", refund.created)
         writer.member("currency", refund.currency.code)
-        writer.member("customer", charge.customer.map { id($0) })
+        write("customer", charge.customer, expansion, into: &writer) { ref, below, writer in
+            write(ref, customers[ref], below, into: &writer)
+        }
         writer.nulls("customer_account")
         writer.object("destination_details") {
             $0.object("card") {
@@ -32,7 +34,7 @@ extension TwinBooks {
             }
             $0.member("type", "card")
         }
-        if refund.failureTransaction != nil {
+        if refund.failureTransaction != nil || expansion["failure_balance_transaction"] != nil {
             write(
                 "failure_balance_transaction", refund.failureTransaction, expansion,
                 into: &writer
@@ -45,7 +47,9 @@ extension TwinBooks {
         write("payment_intent", charge.intent, expansion, into: &writer) { ref, below, writer in
             write(ref, intents[ref], below, into: &writer)
         }
-        writer.member("payment_method", id(charge.method))
+        write("payment_method", charge.method, expansion, into: &writer) { ref, below, writer in
+            write(ref, methods[ref], below, into: &writer)
+        }
         writer.member("reason", refund.reason)
         writer.nulls("receipt_number", "source_transfer_reversal")
         writer.member("status", refund.status.rawValue)
@@ -237,7 +241,12 @@ extension TwinBooks {
         writer.member("created", payout.created)
         writer.member("currency", payout.currency.code)
         writer.member("description", payout.description)
-        writer.member("destination", ids.string(.bankAccount, ObjectSerial(1)))
+        writer.key("destination")
+        if let below = expansion["destination"] {
+            writeBankAccount(below, into: &writer)
+        } else {
+            writer.string(bankAccountID)
+        }
         write("failure_balance_transaction", payout.failureTransaction, expansion, into: &writer)
         { ref, below, writer in write(ref, below, into: &writer) }
         writer.member("failure_code", payout.failureCode)

@@ -1,7 +1,8 @@
 /// Customers, payment methods, payment intents and charges as Stripe's API writes them.
 extension TwinBooks {
     func write(
-        _ ref: Ref<TwinCustomer>, _ customer: TwinCustomer, into writer: inout JSONWriter
+        _ ref: Ref<TwinCustomer>, _ customer: TwinCustomer, _ expansion: Expansion = .none,
+        into writer: inout JSONWriter
     ) {
         writer.beginObject()
         writer.member("id", id(ref))
@@ -24,7 +25,10 @@ extension TwinBooks {
         writer.member("invoice_prefix", String(id(ref).suffix(8)).uppercased())
         writer.object("invoice_settings") {
             $0.nulls("custom_fields")
-            $0.member("default_payment_method", customer.defaultMethod.map { id($0) })
+            let below = expansion.below("invoice_settings")
+            write("default_payment_method", customer.defaultMethod, below, into: &$0) {
+                ref, below, writer in write(ref, methods[ref], below, into: &writer)
+            }
             $0.nulls("footer", "rendering_options")
         }
         writer.member("livemode", false)
@@ -36,7 +40,23 @@ extension TwinBooks {
         writer.shipping(customer.shipping)
         writer.member("tax_exempt", "none")
         writer.nulls("test_clock")
+        writeIncluded(in: customer, of: ref, expansion, into: &writer)
         writer.endObject()
+    }
+
+    /// What Stripe shows of a customer only where it is asked for. None of it is ever anything here.
+    private func writeIncluded(
+        in customer: TwinCustomer, of ref: Ref<TwinCustomer>, _ expansion: Expansion,
+        into writer: inout JSONWriter
+    ) {
+        for name in ["sources", "subscriptions", "tax_ids"] where expansion[name] != nil {
+            writer.key(named: name)
+            writer.list(url: "/v1/customers/\(id(ref))/\(name)")
+        }
+        for name in ["cash_balance", "tax"] where expansion[name] != nil {
+            writer.key(named: name)
+            writer.null()
+        }
     }
 
     func write(
@@ -68,8 +88,8 @@ extension TwinBooks {
             $0.nulls("wallet")
         }
         writer.member("created", method.created)
-        write("customer", method.customer, expansion, into: &writer) { ref, _, writer in
-            write(ref, customers[ref], into: &writer)
+        write("customer", method.customer, expansion, into: &writer) { ref, below, writer in
+            write(ref, customers[ref], below, into: &writer)
         }
         writer.nulls("customer_account")
         writer.member("livemode", false)
@@ -104,7 +124,13 @@ extension TwinBooks {
         writer.member("object", "payment_intent")
         writer.member("amount", intent.amount)
         writer.member("amount_capturable", intent.amountCapturable)
-        writer.object("amount_details") { $0.emptyObject("tip") }
+        writer.object("amount_details") {
+            if expansion.below("amount_details")["line_items"] != nil {
+                $0.key("line_items")
+                $0.list(url: "/v1/payment_intents/\(id(ref))/amount_details_line_items")
+            }
+            $0.emptyObject("tip")
+        }
         writer.member("amount_received", intent.amountReceived)
         writer.nulls("application", "application_fee_amount")
         writeAutomaticMethods(intent, into: &writer)
@@ -115,8 +141,8 @@ extension TwinBooks {
         writer.member("confirmation_method", intent.confirmsManually ? "manual" : "automatic")
         writer.member("created", intent.created)
         writer.member("currency", intent.currency.code)
-        write("customer", intent.customer, expansion, into: &writer) { ref, _, writer in
-            write(ref, customers[ref], into: &writer)
+        write("customer", intent.customer, expansion, into: &writer) { ref, below, writer in
+            write(ref, customers[ref], below, into: &writer)
         }
         writer.nulls("customer_account")
         writer.member("description", details.description)
@@ -201,19 +227,18 @@ extension TwinBooks {
     ) {
         guard let failure = intent.failure else { return writer.null() }
         writer.beginObject()
-        let isUnauthenticated = failure == .authenticationRequired
+        let isUnauthenticated = failure == .authenticationFailed
         if !isUnauthenticated {
             writer.member("advice_code", failure.adviceCode)
-            writer.member("charge", intent.latestCharge.map { id($0) })
+            // Where nobody asked the bank there is no charge of this attempt.
+            let hasCharge = failure != .authenticationNotHandled
+            writer.member("charge", hasCharge ? intent.latestCharge.map { id($0) } : nil)
         }
-        let code = isUnauthenticated ? "payment_intent_authentication_failure" : failure.errorCode
+        let code = failure.errorCode
         writer.member("code", code)
         if !isUnauthenticated { writer.member("decline_code", failure.declineCode) }
         writer.member("doc_url", "https://docs.stripe.com/error-codes/\(code.dashed)")
-        writer.member(
-            "message",
-            isUnauthenticated
-                ? "The provided PaymentMethod has failed authentication." : failure.message)
+        writer.member("message", failure.message)
         if let method = intent.failedMethod {
             writer.key("payment_method")
             write(method, methods[method], into: &writer)

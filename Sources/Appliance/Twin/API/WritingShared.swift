@@ -97,7 +97,7 @@ extension TwinBooks {
         _ reference: ObjectReference, _ expansion: Expansion, into writer: inout JSONWriter
     ) {
         switch reference {
-        case .customer(let ref): write(ref, customers[ref], into: &writer)
+        case .customer(let ref): write(ref, customers[ref], expansion, into: &writer)
         case .paymentMethod(let ref): write(ref, methods[ref], expansion, into: &writer)
         case .paymentIntent(let ref): write(ref, intents[ref], expansion, into: &writer)
         case .charge(let ref): write(ref, charges[ref], expansion, into: &writer)

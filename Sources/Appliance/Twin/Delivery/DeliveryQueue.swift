@@ -72,6 +72,8 @@ struct DeliveryQueue: Sendable {
     /// Until so many events were offered, or their time has come.
     private var held: [(untilOffered: Int, shipment: Shipment)] = []
     private var pendingByteCount = 0
+    /// Events that were delivered, given up or lost since somebody last took note.
+    private var settled: [String] = []
     private var lastSequence: UInt64 = 0
 
     init(
@@ -106,10 +108,18 @@ struct DeliveryQueue: Sendable {
     /// Puts an event on its way, if the endpoint wants its type.
     /// - Parameter now: the monotonic clock in milliseconds, as everywhere here.
     mutating func offer(_ event: TwinEvent, at now: Int64) {
-        guard endpoint.wants(event.type) else { return }
+        guard event.onlyTo ?? endpoint.id == endpoint.id,
+            endpoint.wants(event.type, account: event.account),
+            let body = event.body(in: endpoint.apiVersion)
+        else { return }
+        var event = event
+        event.body = body
+        event.bodies = [:]
         tally.add(.offered)
         let chance = chance(of: event)
-        if !strikes(.loss, chance, .lost) {
+        if event.onlyTo == nil, strikes(.loss, chance, .lost) {
+            settled.append(event.id)
+        } else {
             ship(event, chance, at: now)
             shipCopies(of: event, chance, at: now)
         }
@@ -133,6 +143,12 @@ struct DeliveryQueue: Sendable {
         }
     }
 
+    /// Takes note of what was settled: each delivery once, be it made or not.
+    mutating func takeSettled() -> [String] {
+        defer { settled.removeAll(keepingCapacity: true) }
+        return settled
+    }
+
     private mutating func ship(_ event: TwinEvent, _ chance: DeliveryChance, at now: Int64) {
         let forgery: Forgery? =
             if strikes(.wrongSignature, chance, .missigned) {
@@ -151,20 +167,22 @@ struct DeliveryQueue: Sendable {
                 let shipment = admit(
                     event, forgery: forgery, isRotating: isRotating,
                     due: now + limits.reorderMillisecondsMax)
-            else { return }
+            else { return settled.append(event.id) }
             held.append((untilOffered: tally[.offered] + behind, shipment: shipment))
-        } else {
-            add(event, forgery: forgery, isRotating: isRotating, due: due)
+        } else if !add(event, forgery: forgery, isRotating: isRotating, due: due) {
+            settled.append(event.id)
         }
     }
 
-    private mutating func add(
+    /// - Returns: whether there is room for it.
+    @discardableResult private mutating func add(
         _ event: TwinEvent, forgery: Forgery?, isRotating: Bool, due: Int64
-    ) {
+    ) -> Bool {
         guard
             let shipment = admit(event, forgery: forgery, isRotating: isRotating, due: due)
-        else { return }
+        else { return false }
         waiting.insert(shipment)
+        return true
     }
 
     /// A shipment, or nil where there is no room for it.
@@ -241,6 +259,7 @@ struct DeliveryQueue: Sendable {
         tally.note(outcome, of: shipment.event.id)
         if outcome.isDelivered {
             tally.add(.delivered)
+            settled.append(shipment.event.id)
             return forget(shipment)
         }
         let unit = chance(of: shipment.event).unit(salt: "wait \(shipment.attempts)")
@@ -249,6 +268,7 @@ struct DeliveryQueue: Sendable {
         // As at Stripe: nobody delivers to an endpoint that has been disabled meanwhile.
         guard let wait, endpoint.isEnabled else {
             tally.add(.givenUp)
+            settled.append(shipment.event.id)
             return forget(shipment)
         }
         var shipment = shipment

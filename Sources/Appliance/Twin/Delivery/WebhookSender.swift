@@ -21,9 +21,9 @@ struct DeliverySettings: Hashable, Sendable {
 
 /// Delivers the twin's events to webhook endpoints, signed, as Stripe does.
 ///
-/// It does the I/O for one ``DeliveryQueue`` for each endpoint, which decides everything. What is
-/// pending lives in memory only: after a restart nothing is tried again, and whoever misses an
-/// event finds it in the API.
+/// It does the I/O for one ``DeliveryQueue`` for each endpoint, which decides everything. Without a
+/// journal what is pending lives in memory only: after a restart nothing is tried again, and whoever
+/// misses an event finds it in the API.
 final class WebhookSender: Service {
     private struct State {
         var taken = 0
@@ -36,7 +36,12 @@ final class WebhookSender: Service {
         var endpoints: (@Sendable () -> [TwinEndpoint])?
     }
 
+    /// Told of each attempt and what came of it.
+    typealias Listener = @Sendable (TwinEndpoint, Shipment, DeliveryOutcome) -> Void
+
     private let settings: DeliverySettings
+    private let journal: DeliveryJournal?
+    private let onAttempt: Listener?
     private let clock: any LogClock
     private let logger: Logger
     private let state: Mutex<State>
@@ -48,9 +53,16 @@ final class WebhookSender: Service {
     /// The inbox takes more only while it is shorter; past it an event is lost for all endpoints.
     static let inboxMax = 100_000
 
-    /// - Parameter clock: its wall clock stamps signatures, its monotonic clock times the attempts.
-    init(settings: DeliverySettings, clock: any LogClock = SystemLogClock(), logger: Logger) {
+    /// - Parameters:
+    ///   - journal: keeps what is settled.
+    ///   - clock: its wall clock stamps signatures, its monotonic clock times the attempts.
+    init(
+        settings: DeliverySettings, journal: DeliveryJournal? = nil,
+        clock: any LogClock = SystemLogClock(), logger: Logger, onAttempt: Listener? = nil
+    ) {
         self.settings = settings
+        self.journal = journal
+        self.onAttempt = onAttempt
         self.clock = clock
         self.logger = logger
         state = Mutex(State(faults: settings.faults))
@@ -70,6 +82,7 @@ final class WebhookSender: Service {
 
     /// Takes an event for delivery; returns at once, from any thread.
     func offer(_ event: TwinEvent) {
+        if let endpoint = event.onlyTo { journal?.note(pending: event.id, endpoint: endpoint) }
         let isTaken = state.withLock { state in
             state.taken += 1
             guard state.inbox.count < Self.inboxMax else { return false }
@@ -194,6 +207,7 @@ final class WebhookSender: Service {
             }
             var departures: [Departure] = []
             for index in state.queues.indices {
+                noteSettled(&state.queues[index])
                 let endpoint = state.queues[index].endpoint
                 guard let signer = state.signers[endpoint.id] else { continue }
                 while let shipment = state.queues[index].takeDue(at: now) {
@@ -247,8 +261,15 @@ final class WebhookSender: Service {
                 return
             }
             state.queues[index].finish(departure.shipment, outcome, at: now)
+            noteSettled(&state.queues[index])
         }
+        onAttempt?(departure.endpoint, departure.shipment, outcome)
         wake.yield()
+    }
+
+    private func noteSettled(_ queue: inout DeliveryQueue) {
+        let settled = queue.takeSettled()
+        journal?.note(settled: settled, endpoint: queue.endpoint.id)
     }
 
     private func attempt(

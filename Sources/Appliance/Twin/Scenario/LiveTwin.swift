@@ -6,6 +6,13 @@ final class LiveTwin: Sendable {
     let twin: Twin
     let sender: WebhookSender
 
+    /// Who looks on.
+    struct Listener: Sendable {
+        var onAnswer: TwinRoutes.Listener
+        var onAttempt: WebhookSender.Listener
+    }
+
+    private let onAnswer: TwinRoutes.Listener?
     private let settings: TwinSettings
     private let world: TrafficWorld.Settings?
     private let clock: ScenarioClock?
@@ -17,10 +24,11 @@ final class LiveTwin: Sendable {
     ///   - folder: keeps the twin's state; nil keeps it in memory only.
     ///   - world: a world to be played, whose clock is then the twin's; nil for none, and the
     ///     machine's clock.
+    ///   - listener: told of every call over HTTP and every delivery.
     /// - Throws: where the folder cannot be used.
     init(
         _ settings: TwinSettings, folder: String? = nil, delivery: DeliverySettings,
-        playing world: TrafficWorld.Settings? = nil, logger: Logger
+        playing world: TrafficWorld.Settings? = nil, listener: Listener? = nil, logger: Logger
     ) throws(TwinError) {
         var settings = settings
         if world != nil { settings.disputeDays = Self.disputeDays }
@@ -28,12 +36,18 @@ final class LiveTwin: Sendable {
         self.world = world
         let clock = world.map { ScenarioClock(start: $0.start) }
         self.clock = clock
-        let sender = WebhookSender(settings: delivery, logger: logger)
+        onAnswer = listener?.onAnswer
+        let deliveries = folder.map { DeliveryJournal(folder: $0) }
+        let sender = WebhookSender(
+            settings: delivery, journal: deliveries, logger: logger,
+            onAttempt: listener?.onAttempt)
         self.sender = sender
         let reading = clock?.reading ?? Twin.systemClock
         let offer = { @Sendable (event: TwinEvent) in sender.offer(event) }
         if let folder {
-            twin = try Twin(settings: settings, folder: folder, clock: reading, onEvent: offer)
+            twin = try Twin(
+                settings: settings, folder: folder, deliveries: deliveries, clock: reading,
+                onEvent: offer)
         } else {
             twin = Twin(settings: settings, clock: reading, onEvent: offer)
         }
@@ -59,7 +73,7 @@ final class LiveTwin: Sendable {
 
     /// The API, the twin's own controls and those of its deliveries.
     func router() -> Router<BasicRequestContext> {
-        let router = TwinRoutes(twin).router()
+        let router = TwinRoutes(twin, onAnswer: onAnswer).router()
         DeliveryRoutes(sender: sender).add(to: router.group("twin"))
         return router
     }

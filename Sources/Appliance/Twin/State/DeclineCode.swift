@@ -1,6 +1,10 @@
 /// Why a card payment fails (docs.stripe.com/declines/codes).
 enum DeclineCode: String, CaseIterable, Sendable {
     case authenticationRequired = "authentication_required"
+    /// The customer would have had to act, and the call said that nobody would.
+    case authenticationNotHandled = "authentication_not_handled"
+    /// The customer did not pass 3-D Secure. No decline of a card: its own error.
+    case authenticationFailed = "payment_intent_authentication_failure"
     case callIssuer = "call_issuer"
     case cardNotSupported = "card_not_supported"
     case cardVelocityExceeded = "card_velocity_exceeded"
@@ -25,7 +29,9 @@ enum DeclineCode: String, CaseIterable, Sendable {
     /// The error's `code`, and the charge's `failure_code`.
     var errorCode: String {
         switch self {
-        case .authenticationRequired, .expiredCard, .incorrectCVC, .processingError: rawValue
+        case .authenticationRequired, .authenticationFailed, .expiredCard, .incorrectCVC,
+            .processingError: rawValue
+        case .authenticationNotHandled: DeclineCode.authenticationRequired.rawValue
         default: "card_declined"
         }
     }
@@ -38,6 +44,15 @@ enum DeclineCode: String, CaseIterable, Sendable {
         switch self {
         case .authenticationRequired:
             "Your card was declined. This transaction requires authentication."
+        case .authenticationNotHandled:
+            "This payment required an authentication action to complete, but "
+                + "`error_on_requires_action` was set. When you're ready, you can upgrade your "
+                + "integration to handle actions at https://stripe.com/docs/payments/"
+                + "payment-intents/upgrade-to-handle-actions."
+        case .authenticationFailed:
+            "The provided PaymentMethod has failed authentication. You can provide "
+                + "payment_method_data or a new PaymentMethod to attempt to fulfill this "
+                + "PaymentIntent again."
         case .cardVelocityExceeded:
             "Your card was declined for making repeated attempts too frequently or exceeding its "
                 + "amount limit."
@@ -57,7 +72,7 @@ enum DeclineCode: String, CaseIterable, Sendable {
         case .expiredCard, .incorrectCVC: "confirm_card_data"
         case .lostCard, .stolenCard, .pickupCard, .invalidAccount, .doNotTryAgain, .fraudulent:
             "do_not_try_again"
-        case .authenticationRequired: nil
+        case .authenticationRequired, .authenticationNotHandled, .authenticationFailed: nil
         default: "try_again_later"
         }
     }

@@ -1,3 +1,13 @@
+/// What is to become of a payment that asks its customer to act.
+enum ActionRule: Sendable {
+    /// It waits for the customer.
+    case waits
+    /// Nobody is there: the bank declines (`off_session`).
+    case declines
+    /// Nobody could act: it fails before the bank is asked (`error_on_requires_action`).
+    case fails
+}
+
 /// Payment intents and their charges.
 extension TwinBooks {
     /// Attempts the payment.
@@ -5,7 +15,7 @@ extension TwinBooks {
     /// - Throws: a card error where the card declines; the attempt has been noted by then.
     mutating func confirm(
         _ ref: Ref<TwinPaymentIntent>, with method: Ref<TwinPaymentMethod>,
-        isAuthenticated: Bool = false
+        isAuthenticated: Bool = false, onAction: ActionRule = .waits
     ) throws(APIRefusal) {
         intents[ref].method = method
         let card = methods[method].card
@@ -15,7 +25,14 @@ extension TwinBooks {
         case .declinesOnceAttached where methods[method].customer != nil:
             decline = decline ?? .genericDecline
         case .authenticates(let then) where decline == nil:
-            guard isAuthenticated else { return requireAction(ref) }
+            guard isAuthenticated else {
+                switch onAction {
+                case .waits: return requireAction(ref)
+                case .fails: throw failUnasked(ref)
+                case .declines: try fail(ref, .authenticationRequired, isAuthenticated: false)
+                }
+                return
+            }
             decline = then
         default: break
         }
@@ -33,8 +50,19 @@ extension TwinBooks {
 
     /// The customer did not pass 3-D Secure.
     mutating func failAuthentication(_ ref: Ref<TwinPaymentIntent>) {
+        failWithoutCharge(ref, .authenticationFailed)
+    }
+
+    private mutating func failUnasked(_ ref: Ref<TwinPaymentIntent>) -> APIRefusal {
+        failWithoutCharge(ref, .authenticationNotHandled)
+        return cardError(.authenticationNotHandled, charge: nil, intent: id(ref))
+    }
+
+    private mutating func failWithoutCharge(
+        _ ref: Ref<TwinPaymentIntent>, _ decline: DeclineCode
+    ) {
         intents[ref].status = .requiresPaymentMethod
-        intents[ref].failure = .authenticationRequired
+        intents[ref].failure = decline
         intents[ref].failedMethod = intents[ref].method
         intents[ref].method = nil
         tell(.intentFailed, snapshot(ref))
@@ -112,6 +140,9 @@ extension TwinBooks {
             }
         }
         attachForFutureUse(ref)
+        if let method = intents[ref].method, methods[method].customer == nil {
+            methods[method].isSpent = true
+        }
         if intents[ref].captureMethod != .manual { dispute(asTestCard: charge) }
     }
 

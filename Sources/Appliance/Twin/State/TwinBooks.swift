@@ -4,7 +4,8 @@
 /// happened goes out as events. So the same calls at the same times make the same books.
 struct TwinBooks: Sendable {
     let ids: StripeIDs
-    let settings: TwinSettings
+    /// They may be others from some time on.
+    var settings: TwinSettings
     /// The Connect account, nil for the platform's own books.
     let account: String?
     /// When the account began, seconds since 1970.
@@ -30,6 +31,8 @@ struct TwinBooks: Sendable {
     var untold: [Int] = []
     /// The call that is being answered, nil while time passes.
     var request: RequestMark?
+    /// What the call's `Stripe-Version` says; nil where it says nothing.
+    var callerVersion: StripeVersion?
     /// While false, nothing is told: bulk payments are quiet.
     var tellsEvents = true
     /// Planted balance transactions whose source has others of its own.

@@ -66,6 +66,8 @@ struct TwinPaymentMethod: TwinObject {
     var customer: Ref<TwinCustomer>?
     /// A method that was detached cannot be used again.
     var isDetached = false
+    /// It has paid without belonging to a customer, which it may do once.
+    var isSpent = false
     var metadata: [FormField] = []
 }
 
@@ -123,6 +125,8 @@ struct TwinPaymentIntent: TwinObject {
     var returnURL: String?
     var usesAutomaticMethods = false
     var allowsRedirects = true
+    /// Whether it was said how it may be paid, by types or by `automatic_payment_methods`.
+    var namesMethods = false
     /// The scenario's word on what the card does: only in-process calls and `twin[…]` set it.
     var declineOrder: DeclineCode?
 }

@@ -9,8 +9,9 @@ struct TwinSettings: Sendable {
     }
 
     var seed: UInt64 = 1
-    /// Secret keys that the API accepts. At least one.
-    var apiKeys = ["sk_test_tillbox"]
+    /// Secret keys that the API accepts, the first of them shown. At least one. Clients want what
+    /// follows the prefix to be 24 letters and digits or more; the short one is for typing.
+    var apiKeys = ["sk_test_tillboxtillboxtillboxtillbox", "sk_test_tillbox"]
     /// Connect accounts that requests may name in `Stripe-Account`, besides those created later.
     var connectedAccounts: [String] = []
     /// Where webhooks go from the start; more can be made over the API.
@@ -25,6 +26,14 @@ struct TwinSettings: Sendable {
     var eventDays: Int64 = 30
     /// At most so many events are kept, the oldest going first, however young they are.
     var eventCountMax = 2_000_000
+
+    init() {}
+
+    /// The usual options, for the same keys and ids.
+    init(keysAndSeedOf other: TwinSettings) {
+        seed = other.seed
+        apiKeys = other.apiKeys
+    }
 
     /// The version whose object shapes the twin speaks.
     static let apiVersion = "2025-09-30.clover"
@@ -41,10 +50,33 @@ struct TwinEndpoint: Hashable, Sendable {
     var secrets: [String]
     /// Event types, or `*` for all.
     var enabledEvents = ["*"]
+    /// The version whose telling it gets; nil for the account's own.
+    var apiVersion: StripeVersion?
+    var hears = Hearing.all
     var isEnabled = true
 
-    func wants(_ type: String) -> Bool {
-        isEnabled && (enabledEvents.contains("*") || enabledEvents.contains(type))
+    /// Whose events an endpoint hears of.
+    enum Hearing: String, Sendable {
+        /// The platform's own, as Stripe's endpoints do.
+        case own
+        /// Its connected accounts', as Stripe's Connect endpoints do.
+        case connected
+        /// Both: what the command line names is for whoever looks on.
+        case all
+
+        func includes(account: String?) -> Bool {
+            switch self {
+            case .own: account == nil
+            case .connected: account != nil
+            case .all: true
+            }
+        }
+    }
+
+    /// - Parameter account: the Connect account that an event happened in, nil for the platform.
+    func wants(_ type: String, account: String? = nil) -> Bool {
+        isEnabled && hears.includes(account: account)
+            && (enabledEvents.contains("*") || enabledEvents.contains(type))
     }
 }
 
@@ -58,6 +90,17 @@ struct TwinEvent: Sendable {
     var created: Int64
     /// The Connect account it happened in, nil for the platform's own.
     var account: String?
-    /// JSON, UTF-8, never changed afterwards.
+    /// JSON, UTF-8, never changed afterwards; as the account's own version of the API tells it.
     var body: [UInt8]
+    /// As other versions tell it, those that an endpoint asks for. A version that does not tell of
+    /// this at all is missing here.
+    var bodies: [StripeVersion: [UInt8]] = [:]
+    /// The only endpoint that it goes to, where somebody asked for that; nil for all that want it.
+    var onlyTo: String?
+
+    /// The telling of a version, nil for the account's own.
+    func body(in version: StripeVersion?) -> [UInt8]? {
+        guard let version, version != .twin else { return body }
+        return bodies[version]
+    }
 }
