@@ -123,13 +123,8 @@ struct DemoCommand: AsyncParsableCommand {
 
     /// What the deliveries suffer.
     var faults: DeliveryFaults {
-        var faults = DeliveryFaults()
-        faults[.duplicate].share = duplicates
-        faults[.reorder].share = reorder
-        faults[.loss].share = loss
-        faults[.wrongSignature].share = badSignatures / 2
-        faults[.staleTimestamp].share = badSignatures / 2
-        return faults
+        DeliveryFaults(
+            duplicates: duplicates, reorder: reorder, loss: loss, badSignatures: badSignatures)
     }
 
     /// A world whose day passes in a minute at any rate, so that payouts can be watched. It begins
