@@ -62,8 +62,14 @@ struct TwinCommand: AsyncParsableCommand {
             """)
     var traffic: Double?
 
+    @Option(help: "End the simulated world after so many events; the API goes on. Default: never.")
+    var count: Int?
+
     @Option(help: "Share of the simulated payment attempts that are fraud, 0 to 0.9.")
     var fraud = 0.02
+
+    @OptionGroup(title: "What deliveries suffer")
+    var faults: FaultOptions
 
     func validate() throws {
         guard (0...65_535).contains(port) else {
@@ -77,6 +83,10 @@ struct TwinCommand: AsyncParsableCommand {
         }
         guard (traffic ?? 1) > 0, (traffic ?? 1) <= 100_000 else {
             throw ValidationError("--traffic is above 0 and at most 100000 events a second.")
+        }
+        guard count ?? 1 > 0 else { throw ValidationError("--count is above 0.") }
+        guard count == nil || traffic != nil else {
+            throw ValidationError("--count ends a simulated world; start one with --traffic RATE.")
         }
         guard (0...TrafficWorld.Settings.fraudShareMax).contains(fraud) else {
             throw ValidationError(
@@ -106,6 +116,7 @@ struct TwinCommand: AsyncParsableCommand {
         var delivery = DeliverySettings()
         delivery.seed = settings.seed
         delivery.schedule = retries.schedule
+        delivery.faults = faults.faults
         let writer = LineWriter()
         let live = try LiveTwin(
             settings, folder: data, delivery: delivery,
@@ -122,7 +133,9 @@ struct TwinCommand: AsyncParsableCommand {
             writer.write(Self.welcome(address: "http://\(shownHost):\(port)", settings))
         }
         var services: [any Service] = [TwinClockwork(twin: live.twin), live.sender, server]
-        if let traffic, let world = try live.traffic(rate: traffic) { services.append(world) }
+        if let traffic, let world = try live.traffic(rate: traffic, count: count) {
+            services.append(PlayedOut(world: world, writer: writer))
+        }
         var configuration = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) },
             gracefulShutdownSignals: [.sigterm, .sigint, .sighup], logger: logger)
@@ -168,6 +181,65 @@ struct TwinCommand: AsyncParsableCommand {
 
 extension TwinSettings.PayoutSchedule: ExpressibleByArgument {}
 extension RetrySchedule.Name: ExpressibleByArgument {}
+
+/// Shares of events that do not arrive as they should; the demo has them too.
+struct FaultOptions: ParsableArguments {
+    @Option(help: "Share of events that are delivered twice.")
+    var duplicates = 0.0
+
+    @Option(help: "Share of events that later ones overtake.")
+    var reorder = 0.0
+
+    @Option(help: "Share of events that are never delivered, though the API lists them.")
+    var loss = 0.0
+
+    @Option(
+        name: .customLong("bad-signatures"),
+        help: "Share of events whose first delivery is signed wrongly or long ago.")
+    var badSignatures = 0.0
+
+    func validate() throws {
+        let shares = [
+            ("duplicates", duplicates), ("reorder", reorder), ("loss", loss),
+            ("bad-signatures", badSignatures),
+        ]
+        for (name, share) in shares where !(0..<0.5).contains(share) {
+            throw ValidationError("--\(name) is a share from 0 to below 0.5.")
+        }
+    }
+
+    var faults: DeliveryFaults {
+        DeliveryFaults(
+            duplicates: duplicates, reorder: reorder, loss: loss, badSignatures: badSignatures)
+    }
+}
+
+extension DeliveryFaults {
+    /// Shares of all events.
+    ///
+    /// - Parameter badSignatures: one half is signed with a wrong secret, the other long ago.
+    init(duplicates: Double, reorder: Double, loss: Double, badSignatures: Double) {
+        self.init()
+        self[.duplicate].share = duplicates
+        self[.reorder].share = reorder
+        self[.loss].share = loss
+        self[.wrongSignature].share = badSignatures / 2
+        self[.staleTimestamp].share = badSignatures / 2
+    }
+}
+
+/// A world that says when it has been played and all of it is delivered; the twin then goes on.
+private struct PlayedOut: Service {
+    let world: TwinTraffic
+    let writer: LineWriter
+
+    func run() async throws {
+        try await world.run()
+        guard let count = world.count, !Task.isShuttingDownGracefully else { return }
+        writer.write("The world has ended: \(count) events are told and delivered. The API goes on.")
+        try await gracefulShutdown()
+    }
+}
 
 /// Lets the twin's time pass while nobody calls.
 struct TwinClockwork: Service {

@@ -1,0 +1,170 @@
+import AppendLog
+import ArgumentParser
+import Bridges
+import Foundation
+import Logging
+import ServiceLifecycle
+
+/// `tillbox demo`: the daemon in a fresh folder beside a Stripe twin, on which a simulated world is
+/// played and which sends the daemon its webhooks, shown live.
+struct DemoCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "demo",
+        abstract: "Run everything with simulated traffic in a fresh folder, and show it live.")
+
+    @Option(help: "Webhooks a second.")
+    var rate = 200.0
+
+    @Option(help: "Stop after so many webhooks. Default: run until Ctrl-C.")
+    var count: Int?
+
+    @Option(help: "Seed of the simulated world.")
+    var seed: UInt64 = 1
+
+    @Option(help: "Share of events that are delivered twice.")
+    var duplicates = 0.03
+
+    @Option(help: "Share of events that later ones overtake.")
+    var reorder = 0.05
+
+    @Option(help: "Share of events that are never delivered, though the API lists them.")
+    var loss = 0.0
+
+    @Option(help: "Share of payment attempts that are fraud.")
+    var fraud = 0.02
+
+    @Option(
+        name: .customLong("bad-signatures"),
+        help: "Share of events whose first delivery is signed wrongly or long ago.")
+    var badSignatures = 0.01
+
+    @Option(name: .customLong("twin-port"), help: "Port of the twin's API. Default: any free one.")
+    var twinPort = 0
+
+    @Option(help: "A new folder for the data, kept afterwards. Default: a temporary one, removed.")
+    var data: String?
+
+    func validate() throws {
+        guard rate > 0, rate <= 100_000 else { throw ValidationError("--rate must be above 0") }
+        guard count ?? 1 > 0 else { throw ValidationError("--count must be above 0") }
+        guard (0...65_535).contains(twinPort) else {
+            throw ValidationError("--twin-port is a port from 1 to 65535")
+        }
+        let shares = [duplicates, reorder, loss, fraud, badSignatures]
+        guard shares.allSatisfy({ (0..<0.5).contains($0) }) else {
+            throw ValidationError("shares must be from 0 to below 0.5")
+        }
+    }
+
+    mutating func run() async throws {
+        let terminal = Terminal.onStandardOutput()
+        let notes = DemoNotes(about: [])
+        // The screen belongs to the figures: a warning has its place on it, or is a line.
+        if terminal == nil {
+            LineLogHandler.bootstrap(level: .warning, format: .text)
+        } else {
+            DemoLogHandler.bootstrap(notes)
+        }
+        let demo = self
+        let folder = try DemoFolder(kept: data)
+        defer { folder.remove() }
+        try await orCannotRun {
+            try await demo.run(in: folder.path, terminal, notes)
+            for warning in notes.content.warnings { writeError("warning: \(warning)") }
+            try demo.summarise(folder.path)
+        }
+    }
+
+    private static func whole(_ rate: Double) -> String {
+        rate == rate.rounded() ? DemoNumber.grouped(Int(rate)) : "\(rate)"
+    }
+
+    private func run(in folder: String, _ terminal: Terminal?, _ notes: DemoNotes) async throws {
+        // The daemon is told where the twin will be before it is there. The usual ports are taken
+        // where they are free, so that what is pasted finds the daemon without being told.
+        let twinPort = twinPort == 0 ? try await LocalPort.usual(12_111) : twinPort
+        var settings = Settings()
+        settings.dataPath = folder
+        settings.webhook.port = try await LocalPort.usual(settings.webhook.port)
+        settings.admin.port = try await LocalPort.usual(settings.admin.port)
+        // The demo forges signatures on purpose, and shows how many.
+        settings.summarySeconds = nil
+        let secret = "whsec_" + String(hex: randomBytes(count: 24))
+        settings.endpoints = [WebhookEndpoint(name: "", secrets: [secret], livemode: .test)]
+        settings.stripeBase = "http://127.0.0.1:\(twinPort)"
+        settings.stripeKey = TwinSettings().apiKeys[0]
+        let daemon = try Daemon(settings: settings, logger: Logger(label: "tillbox"))
+        notes.add(
+            about: "\(Self.whole(rate)) events a second · seed \(seed) · data \(folder)")
+        notes.add(hint: Self.hint(settings, folder))
+        let feed = DemoFeed(
+            scored: daemon.topics[.paymentScored], posted: daemon.topics[.ledgerPosted],
+            clock: SystemLogClock())
+        let view = DemoView(
+            counters: daemon.counters, feed: feed, notes: notes, ledgerPath: "\(folder)/ledger.sqlite",
+            terminal: terminal)
+        let ports = AsyncStream<(role: String, port: Int)>.makeStream()
+        let twin = DemoTwin(
+            demo: self, twinPort: twinPort, ports: ports.stream, secret: secret, notes: notes,
+            logger: daemon.logger)
+        try await daemon.run(
+            extra: [
+                .init(service: feed), .init(service: view),
+                .init(service: twin, successTerminationBehavior: .gracefullyShutdownGroup),
+            ]
+        ) { role, port in ports.continuation.yield((role, port)) }
+    }
+
+    /// What a person pastes into another terminal to see the ledger proved.
+    private static func hint(_ settings: Settings, _ folder: String) -> String {
+        let isUsual = settings.admin.port == Settings().admin.port
+        let port = isUsual ? "" : "TILLBOX_ADMIN_PORT=\(settings.admin.port) "
+        return port + ShellWord.quoted(ShellWord.thisProgram) + " reconcile run --data "
+            + ShellWord.quoted(folder)
+    }
+
+    /// What the deliveries suffer.
+    var faults: DeliveryFaults {
+        DeliveryFaults(
+            duplicates: duplicates, reorder: reorder, loss: loss, badSignatures: badSignatures)
+    }
+
+    /// A world whose day passes in a minute at any rate, so that payouts can be watched. It begins
+    /// a month ago: its days are over when they are reconciled.
+    var world: TrafficWorld.Settings {
+        let day: Int64 = 86_400
+        let today = Int64(Date().timeIntervalSince1970) / day
+        let customers = Int(min(max(rate * Self.customersPerRate, 200), 1_000_000))
+        // A statement tells of one account, so that the whole demo can be reconciled.
+        return TrafficWorld.Settings(
+            seed: seed, start: Instant(seconds: (today - 30) * day), customers: customers,
+            fraudShare: fraud, hasOneAccount: true)
+    }
+
+    /// So many customers tell an event a second when their day lasts a minute.
+    private static let customersPerRate = 20.0
+
+    /// Proves the ledger once more from its file, and shows what is in it.
+    private func summarise(_ folder: String) throws {
+        let ledger = try SQLiteLedger.open(
+            path: "\(folder)/ledger.sqlite", readOnly: true, clockMilliseconds: { 0 })
+        let found = try ledger.verify { _ in }
+        let rows = try ledger.balances().map { balance in
+            [
+                "account": .text(balance.account.rawValue), "currency": .text(balance.currency.code),
+                "balance": .amount(balance.display),
+            ] as [String: Table.Cell]
+        }
+        let output = Output.standard
+        try output.line("\nBalances (debits positive):\n")
+        try output.line(Table(columns: ["account", "currency", "balance"], rows: rows).text())
+        if let fault = found.fault {
+            throw CommandFailure.foundSomething(
+                "\(fault.check) is wrong at \(fault.row): expected \(fault.expected), found \(fault.found)")
+        }
+        try output.line(
+            "\nThe ledger is sound: \(found.transactions) transactions, \(found.entries) entries,")
+        try output.line(
+            "every currency sums to zero, and the hash chain ends in \(String(hex: found.head)).")
+    }
+}

@@ -1,0 +1,126 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The README's tour, walked as it is written there: its own lines in a shell, on ports of its own.
+@Suite("The README's tour", .serialized)
+struct TourTests {
+    /// The blocks of shell in the tour, in order.
+    private static func blocks() throws -> [String] {
+        let readme = try String(
+            contentsOf: Repository.root.appending(path: "README.md"), encoding: .utf8)
+        let tour = try #require(readme.components(separatedBy: "## A five-minute tour").dropFirst().first)
+            .components(separatedBy: "\n## ")[0]
+        return tour.components(separatedBy: "```sh\n").dropFirst().map {
+            $0.components(separatedBy: "```")[0]
+        }
+    }
+
+    private struct Ground {
+        let folder: TemporaryFolder
+        let webhook: Int, admin: Int, twin: Int
+
+        init() throws {
+            folder = try TemporaryFolder()
+            (webhook, admin, twin) = (try freePort(), try freePort(), try freePort())
+            try FileManager.default.createDirectory(
+                atPath: folder.file(".build/release"), withIntermediateDirectories: true)
+            try FileManager.default.createSymbolicLink(
+                atPath: folder.file(".build/release/tillbox"),
+                withDestinationPath: Tillbox.executable)
+        }
+
+        /// The README's ports are the usual ones; another daemon may stand on them here.
+        func here(_ block: String) -> String {
+            let moved = block.replacing("127.0.0.1:8080", with: "127.0.0.1:\(webhook)")
+                .replacing("127.0.0.1:9090", with: "127.0.0.1:\(admin)")
+                .replacing("127.0.0.1:12111", with: "127.0.0.1:\(twin)")
+                .replacing("tillbox twin", with: "tillbox twin --port \(twin)")
+            return "cd '\(folder.path)'\n\(moved)"
+        }
+
+        func start(_ block: String) throws -> Child {
+            try Child(
+                "/bin/bash", ["-c", here(block).replacing(".build/", with: "exec .build/")],
+                environment: [
+                    "TILLBOX_WEBHOOK_PORT": "\(webhook)", "TILLBOX_ADMIN_PORT": "\(admin)",
+                ])
+        }
+
+        /// Runs blocks in one shell, as a person would in one terminal.
+        func run(_ blocks: [String]) async throws -> (code: Int32, output: String, errors: String) {
+            try await Child.run(
+                "/bin/bash", ["-e", "-c", blocks.map(here).joined(separator: "\n")],
+                environment: ["TILLBOX_ADMIN_PORT": "\(admin)"])
+        }
+    }
+
+    @Test("every promise of the tour is kept, line by line")
+    func walk() async throws {
+        let blocks = try Self.blocks()
+        try #require(blocks.count == 7, "the tour has other blocks now: look at each below")
+        let ground = try Ground()
+        var daemon = try ground.start(blocks[0])
+        try await daemon.untilListening()
+        let twin = try ground.start(blocks[1])
+        try await eventually("the world ends: \(twin.standardError)", within: 120) {
+            twin.standardOutput.contains("The world has ended") || !twin.isRunning
+        }
+        #expect(twin.isRunning, "\(twin.standardError)")
+
+        let byHand = try await ground.run([blocks[2]])
+        let answers = byHand.output.split(separator: "\n").map(String.init)
+        #expect(byHand.code == 0, "\(byHand.errors)")
+        try #require(answers.count == 3, "\(byHand.output)")
+        #expect(answers[0] == #"{"received":true}"#)
+        #expect(answers[1] == #"{"received":true,"duplicate":true}"#)
+        #expect(answers[2].contains("signature_mismatch"))
+
+        try await eventually("the pipeline has drained") {
+            try await ground.run(["\(Self.program) dead-letter list --data ./tour"]).output
+                .contains("bad_amount")
+        }
+        let look = try await ground.run([blocks[3]])
+        #expect(look.code == 0, "\(look.errors)")
+        for promised in [
+            "webhook.received", "ledger.posted", #""state":"opened""#, "bad_amount",
+            "processor:stripe", "refused by the database itself", "append-only", "ready",
+        ] {
+            #expect((look.output + look.errors).contains(promised), "\(promised): \(look.output)")
+        }
+
+        let proof = try await ground.run(["tillbox=\(Self.program)", blocks[4]])
+        #expect(proof.code == 0, "\(proof.output) \(proof.errors)")
+        #expect(!proof.output.contains(" 0 of them had never arrived"))
+        #expect(!proof.output.contains("not clean"))
+
+        let paid = try await ground.run(["tillbox=\(Self.program)", blocks[5]])
+        #expect(paid.code == 0, "\(paid.errors)")
+        #expect(paid.output.contains(#""status":"succeeded""#) || paid.output.contains(#""status": "succeeded""#))
+        let intent = try #require(
+            paid.output.firstMatch(of: #/"id": ?"(pi_[A-Za-z0-9]+)"/#)?.output.1)
+        try await eventually("the payment is booked") {
+            try await ground.run(["\(Self.program) log cat webhook.received --data ./tour"]).output
+                .contains(intent)
+        }
+
+        // The README says in words: kill it, start it again, ask again.
+        let before = try await ground.run(["\(Self.program) ledger balances --data ./tour"]).output
+        daemon.kill(SIGKILL)
+        await daemon.wait()
+        daemon = try ground.start(blocks[0])
+        try await daemon.untilListening()
+        let after = try await ground.run(["\(Self.program) ledger balances --data ./tour"]).output
+        #expect(before == after)
+        let again = try await ground.run(["\(Self.program) reconcile run --data ./tour"])
+        #expect(again.code == 0, "\(again.output) \(again.errors)")
+        daemon.kill(SIGTERM)
+        #expect(await daemon.wait() == 0)
+        let replayed = try await ground.run(["tillbox=\(Self.program)", blocks[6]])
+        #expect(replayed.code == 0, "\(replayed.output) \(replayed.errors)")
+        twin.kill(SIGTERM)
+        await twin.wait()
+    }
+
+    private static let program = ".build/release/tillbox"
+}
