@@ -93,8 +93,11 @@ final class Daemon: Sendable {
         admission = try AdmissionSnapshot.restore(
             from: folder.gateSnapshot, topic: topics[.webhookReceived], logger: logger)
         let endpoints = settings.endpoints
+        let stripeClock = StripeClock(clock)
         let client = settings.stripeKey.map {
-            StripeClient(transport: HTTPStripeTransport(base: settings.stripeBase, key: $0))
+            StripeClient(
+                transport: HTTPStripeTransport(
+                    base: settings.stripeBase, key: $0, clock: stripeClock))
         }
         let accepts: @Sendable (Bool) -> Bool = { mode in
             endpoints.contains { $0.livemode.accepts(mode) }
@@ -102,7 +105,7 @@ final class Daemon: Sendable {
         reconciler = Reconciler(
             settings: settings.reconcile, client: client, ledger: ledger,
             ledgerPath: folder.ledger, admission: admission, accepts: accepts, clock: clock,
-            counters: counters, logger: logger)
+            stripeClock: stripeClock, counters: counters, logger: logger)
         let (waitSeconds, admission) = (settings.reconcile.chargeWaitSeconds, admission)
         let (ledger, validated) = (ledger, topics[.paymentValidated])
         let (counters, limits) = (counters, settings.reconcile.sweep)

@@ -55,6 +55,7 @@ struct ReconciliationRoutes: Sendable {
         let asked = try Self.period(await request.bytes(upTo: Self.bodyByteCountMax))
         let name: RunName
         do {
+            await reconciler.learnTime()
             name = try reconciler.request(from: asked.from, to: asked.to, dryRun: asked.isDry)
         } catch let refusal as ReconcileRefusal {
             throw Problem(refusal == .badPeriod ? .badRequest : .conflict, refusal.message)
@@ -139,8 +140,9 @@ struct ReconciliationRoutes: Sendable {
 
     // MARK: Sweeps
 
-    private func beginSweep(_ request: Request) throws -> Response {
+    private func beginSweep(_ request: Request) async throws -> Response {
         try request.checkIsJSON()
+        await reconciler.learnTime()
         let sweep: SweepRecord
         do {
             sweep = try reconciler.requestSweep()

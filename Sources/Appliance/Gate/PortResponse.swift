@@ -128,4 +128,15 @@ enum HTTPDate {
             + "\(parts.tm_year + 1900) "
             + "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)) GMT"
     }
+
+    /// Seconds since 1970 that `text(of:)` writes so; nil for another form.
+    static func second(of text: String) -> time_t? {
+        var parts = tm()
+        // SAFETY: strptime reads two strings that end in zero, fills the struct it is handed, and
+        // its answer, a place in the text, is only looked at while the text lives.
+        let isWhole = text.withCString { start in
+            strptime(start, "%a, %d %b %Y %H:%M:%S GMT", &parts).map { $0.pointee == 0 } ?? false
+        }
+        return isWhole ? timegm(&parts) : nil
+    }
 }

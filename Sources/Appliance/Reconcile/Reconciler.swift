@@ -13,7 +13,10 @@ final class Reconciler: Service {
     private let ledgerPath: String
     private let records: OwnRecords
     private let accepts: @Sendable (_ livemode: Bool) -> Bool
+    /// Stamps what is appended.
     private let clock: any LogClock
+    /// Says what is due and what is late, when it is another.
+    private let stripeClock: StripeClock?
     private let sleep: @Sendable (_ seconds: Int64) async -> Void
     private let counters: Counters
     private let logger: Logger
@@ -61,6 +64,7 @@ final class Reconciler: Service {
         settings: ReconcilerSettings, client: StripeClient?, ledger: SQLiteLedger,
         ledgerPath: String, admission: Admission,
         accepts: @escaping @Sendable (_ livemode: Bool) -> Bool, clock: any LogClock,
+        stripeClock: StripeClock? = nil,
         sleep: @escaping @Sendable (_ seconds: Int64) async -> Void = {
             try? await Task.sleep(for: .seconds($0))
         },
@@ -73,12 +77,20 @@ final class Reconciler: Service {
         records = OwnRecords(admission: admission, clock: clock)
         self.accepts = accepts
         self.clock = clock
+        self.stripeClock = stripeClock
         self.sleep = sleep
         self.counters = counters
         self.logger = logger
     }
 
-    private var now: Instant { Instant(seconds: clock.now().milliseconds / 1000) }
+    private var stripe: any LogClock { stripeClock ?? clock }
+    private var now: Instant { Instant(seconds: stripe.now().milliseconds / 1000) }
+
+    /// Asks Stripe for the time, if it has never answered; without an answer the machine's counts.
+    func learnTime() async {
+        guard let client, let stripeClock, !stripeClock.isSet else { return }
+        _ = try? await client.transport.get("/v1/balance", of: .own)
+    }
 
     /// Runs until graceful shutdown; a run that is under way then goes on at the next start.
     func run() async throws {
@@ -140,6 +152,7 @@ final class Reconciler: Service {
     ///
     /// - Returns: seconds to wait until something is; nil when something was done.
     private func doDue(_ client: StripeClient) async throws -> Int64? {
+        await learnTime()
         let now = now
         let latest = ClockJumps.latest(at: now)
         try warnOfJumps(latest)
@@ -297,7 +310,7 @@ extension Reconciler {
             let lookup = try LedgerLookup(path: ledgerPath)
             let run = ReconciliationRun(
                 client: client, store: store, sweeps: self.store, ledger: lookup,
-                records: name.isDry ? nil : records, limits: settings.limits, clock: clock,
+                records: name.isDry ? nil : records, limits: settings.limits, clock: stripe,
                 logger: logger
             ) { share in self.state.withLock { $0.progress = share } }
             try await run.perform(id)

@@ -26,6 +26,8 @@ struct HTTPStripeTransport: StripeTransport {
     var base: String
     /// A secret or restricted key.
     var key: String
+    /// Learns Stripe's time from its answers.
+    var clock: StripeClock?
 
     /// Longest answer read, in bytes; a page of a hundred events may hold many objects.
     private static let bodyByteCountMax = 32 << 20
@@ -38,6 +40,7 @@ struct HTTPStripeTransport: StripeTransport {
         if let id = account.id { request.headers.add(name: "Stripe-Account", value: id) }
         let response = try await HTTPClient.shared.execute(
             request, timeout: .seconds(Self.timeoutSeconds))
+        clock?.note(date: response.headers.first(name: "Date"))
         let body = try await response.body.collect(upTo: Self.bodyByteCountMax)
         return StripeAnswer(
             status: Int(response.status.code),

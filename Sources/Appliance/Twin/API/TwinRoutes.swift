@@ -54,7 +54,7 @@ struct TwinRoutes: Sendable {
             try await Task.sleep(for: .milliseconds(answer.delayMilliseconds))
         }
         onAnswer?(call, answer, .now - began)
-        return Self.response(answer, to: call)
+        return Self.response(answer, to: call, at: twin.now)
     }
 
     private static func call(in request: Request) async throws -> APIRequest {
@@ -79,9 +79,13 @@ struct TwinRoutes: Sendable {
     /// What clients send that mistake the API for another; a form may also come without its type.
     private static let otherTypes = ["application/json", "multipart/", "text/xml", "application/xml"]
 
-    private static func response(_ answer: APIAnswer, to call: APIRequest) -> Response {
+    private static func response(
+        _ answer: APIAnswer, to call: APIRequest, at second: Int64
+    ) -> Response {
         var headers: HTTPFields = [
             .contentType: "application/json", requestID: answer.requestID,
+            // The world's time: who asks judges by it what is late.
+            .date: HTTPDate.text(of: Int(second)),
             version: call.version ?? TwinSettings.apiVersion,
         ]
         if let key = call.idempotencyKey { headers[idempotencyKey] = key }
