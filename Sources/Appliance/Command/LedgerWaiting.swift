@@ -12,12 +12,14 @@ extension LedgerCommand {
             "movement", "charge", "account", "amount", "currency", "since", "age", "why",
             "waits_for",
         ]
+        /// Programs get the exact numbers and the event too.
+        private static let furtherColumns = ["minor_units", "age_seconds", "event"]
 
         mutating func run() async throws {
             let waiting = try await options.withLedger { try $0.waiting() }
             let now = Int64(Date().timeIntervalSince1970)
             let rows = waiting.map { Self.row($0, now: now) }
-            try Table(columns: Self.columns, rows: rows)
+            try Table(columns: Self.columns + (options.json ? Self.furtherColumns : []), rows: rows)
                 .print(asJSON: options.json, named: "waiting")
         }
 

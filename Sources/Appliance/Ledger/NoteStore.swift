@@ -33,7 +33,10 @@ final class NoteStore {
             "SELECT currency, amount, refund, moves FROM releases WHERE charge = ?")
         putRelease = try make("INSERT INTO releases VALUES (?1, ?2, ?3, ?4, ?5)")
         changeRelease = try make(
-            "UPDATE releases SET amount = ?3, refund = ?4, moves = ?5 WHERE charge = ?1 AND currency = ?2")
+            """
+            UPDATE releases SET amount = ?3, refund = ?4, moves = ?5
+            WHERE charge = ?1 AND currency = ?2
+            """)
     }
 
     func forget() {

@@ -44,7 +44,8 @@ struct WaitingMovement: Hashable, Sendable {
     /// What would end the waiting, for people.
     var waitsFor: String {
         switch kind {
-        case .refund: "refund.updated with a balance transaction, the charge's release, or the statement"
+        case .refund:
+            "refund.updated with a balance transaction, the charge's release, or the statement"
         case .refundsOfCharge: "the charge's refund.* events, or the statement"
         }
     }
@@ -166,12 +167,16 @@ struct ChargeNotes: Sendable {
     /// The refund without a balance transaction that is the release; nil where none is of its size.
     private func releasedRow(_ booked: Set<String>) -> MovementKey? {
         guard let release else { return nil }
-        return rows.filter {
+        let fitting = rows.filter {
             $0.kind == .refund && $0.said != .failed && $0.amount == release.amount
                 && $0.currency == release.currency
                 && !booked.contains(BookedRefund.objectID(of: $0.key))
-        }.min { ($0.said == .released ? 0 : 1, $0.key.rawValue) < ($1.said == .released ? 0 : 1, $1.key.rawValue) }?
-            .key
+        }
+        // One that was told as released comes before those of which nobody has said so.
+        func order(_ row: WaitingMovement) -> (Int, String) {
+            (row.said == .released ? 0 : 1, row.key.rawValue)
+        }
+        return fitting.min { order($0) < order($1) }?.key
     }
 
     /// The booked refund that is the release: its transaction undid what was never captured.
