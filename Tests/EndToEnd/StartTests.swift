@@ -102,7 +102,7 @@ struct StartTests {
         case .moved: try files.moveItem(atPath: data, toPath: folder.file("elsewhere"))
         case .replaced:
             try files.moveItem(atPath: data, toPath: folder.file("elsewhere"))
-            try files.copyItem(atPath: folder.file("elsewhere"), toPath: data)
+            try files.createDirectory(atPath: data, withIntermediateDirectories: false)
         case .lockDeleted: try files.removeItem(atPath: "\(data)/log/lock")
         case .topicDeleted: try files.removeItem(atPath: "\(data)/log/payment.scored-0")
         case .ledgerDeleted: try files.removeItem(atPath: "\(data)/ledger.sqlite")

@@ -48,13 +48,26 @@ struct SegmentEnds {
         do throws(LogError) {
             return try lastBatch(known, limit, end)
         } catch {
-            guard case .corrupt = error else { throw error }
+            guard case .corrupt(let place) = error else { throw error }
             // The index may be what is wrong.
-            guard let rebuilt = try? segment.rebuiltIndex(limit: limit, end: end),
-                rebuilt.places != known.places
-            else { throw error }
-            segment.set(rebuilt)
-            return try lastBatch(rebuilt, limit, end)
+            switch rebuiltIndex(limit, end) {
+            case .success(let rebuilt):
+                guard rebuilt.places != known.places else { throw error }
+                segment.set(rebuilt)
+                return try lastBatch(rebuilt, limit, end)
+            case .failure(.corrupt(let other)) where other.offset < place.offset:
+                // Of two bad places the first one counts.
+                throw .corrupt(other)
+            case .failure: throw error
+            }
+        }
+    }
+
+    private func rebuiltIndex(_ limit: Int64, _ end: Offset) -> Result<SegmentIndex, LogError> {
+        do throws(LogError) {
+            return .success(try segment.rebuiltIndex(limit: limit, end: end))
+        } catch {
+            return .failure(error)
         }
     }
 

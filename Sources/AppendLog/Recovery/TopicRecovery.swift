@@ -222,9 +222,15 @@ struct TopicRecovery {
         let last = try SegmentEnds(segment: segment).lastBatch(
             limit: scan.position, end: scan.offset)
         var stamps = StampCheck(expected: scan.stamps.expected)
-        var kind = stamps.refusal(of: last)
-        if let known = scan.start.lastChecksum, known != last.crc { kind = .checkpoint }
-        if let kind { throw damaged(segment, scan, kind) }
+        if let kind = stamps.refusal(of: last) {
+            throw .corrupt(
+                Corruption(
+                    file: segment.logPath, position: scan.position, offset: last.baseOffset,
+                    kind: kind))
+        }
+        if let known = scan.start.lastChecksum, known != last.crc {
+            throw damaged(segment, scan, .checkpoint)
+        }
         scan.lastChecksum = last.crc
     }
 

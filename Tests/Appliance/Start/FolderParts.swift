@@ -110,6 +110,7 @@ enum PartState: String, CaseIterable {
         case .flipped: try Self.change(part, paths, folder) { $0[$0.count - min($0.count, 12)] ^= 4 }
         case .swapped:
             guard let mine = paths.first, let other = part.partner.paths(in: folder).first,
+                mine != other,
                 files.fileExists(atPath: "\(folder)/\(mine)"),
                 files.fileExists(atPath: "\(folder)/\(other)")
             else { return }

@@ -11,11 +11,11 @@ final class StartFixture: Sendable {
     let path: String
     let settings: Settings
 
-    init(_ path: String) {
+    init(_ path: String, segmentByteCount: Int = 4 << 10) {
         self.path = path
         var settings = Settings()
         settings.dataPath = path
-        settings.segmentByteCountMax = 4 << 10
+        settings.segmentByteCountMax = segmentByteCount
         // Every payment is held, so that payment.review grows like the others.
         settings.amountLimits = [Given.usd: MinorUnits(1)]
         self.settings = settings
