@@ -66,10 +66,11 @@ let package = Package(
         .target(
             name: "CSimdjson", path: "Sources/Appliance/CLibraries/CSimdjson",
             linkerSettings: [.linkedLibrary("simdjson")]),
+        .target(name: "CProcess", path: "Sources/Appliance/CLibraries/CProcess"),
         .executableTarget(
             name: "Appliance",
             dependencies: [
-                "AppendLog", "Bridges", "CXGBoost", "CSimdjson",
+                "AppendLog", "Bridges", "CXGBoost", "CSimdjson", "CProcess",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Configuration", package: "swift-configuration"),

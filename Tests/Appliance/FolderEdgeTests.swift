@@ -12,7 +12,7 @@ private let allowed: [String: Set<String>] = [
     "Redrive": ["Gate", "Validate", "Features", "Score", "Ledger", "Stages"],
     "Replay": ["Gate", "Validate", "Features", "Score", "Ledger", "Stages", "Redrive"],
     "Reconcile": ["Gate", "Ledger"],
-    "Console": ["Reconcile", "Redrive"],
+    "Console": ["Gate", "Reconcile", "Redrive"],
     "Twin": ["Gate"],
 ]
 
@@ -20,7 +20,7 @@ private let allowed: [String: Set<String>] = [
 private let rim: [String: Set<String>] = [
     "Hummingbird": ["Gate", "Console", "Twin", "Command"], "GRDB": ["Ledger", "Reconcile"],
     "ArgumentParser": ["Command"], "CXGBoost": ["Score"], "CSimdjson": ["Vocabulary"],
-    "Yams": ["Command"], "Configuration": ["Command"], "COpenSSL": [],
+    "CProcess": ["Command"], "Yams": ["Command"], "Configuration": ["Command"], "COpenSSL": [],
 ]
 
 @Suite("Folder edges")

@@ -60,6 +60,89 @@ struct FullDiskTests {
         #expect(verified.code == 0, "\(verified.output) \(verified.errors)")
     }
 
+    /// A part of the data folder on a file system of its own, and what to expect of it.
+    struct Part: CustomTestStringConvertible, Sendable {
+        var path: String
+        /// What it has at first: a segment of 1 MiB and the next one, but not many.
+        var megabytes: Int
+        /// Whether the pipeline stands still for want of it.
+        var holdsUp: Bool
+        var testDescription: String { path }
+    }
+
+    static let parts = [
+        Part(path: "log/payment.validated-0", megabytes: 3, holdsUp: true),
+        Part(path: "log/payment.scored-0", megabytes: 3, holdsUp: true),
+        Part(path: "log/payment.features-0", megabytes: 3, holdsUp: true),
+        Part(path: "log/ledger.posted-0", megabytes: 3, holdsUp: true),
+        Part(path: "log/__cursors-0", megabytes: 3, holdsUp: false),
+        Part(path: "features", megabytes: 1, holdsUp: false),
+        Part(path: "gate", megabytes: 1, holdsUp: false),
+    ]
+
+    @Test("is waited out by each part that needs room, and goes on by itself", arguments: parts)
+    func eachPart(part: Part) async throws {
+        let folder = try TemporaryFolder()
+        let place = folder.file("data/\(part.path)")
+        try FileManager.default.createDirectory(
+            atPath: place, withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700])
+        let disk = try TemporaryFileSystem(megabytes: part.megabytes, at: place)
+        let world = try await RunningDaemon(
+            in: folder, environment: ["TILLBOX_LOG_SEGMENT_BYTES_MAX": "1048576"])
+        try disk.fill(place + "/ballast")
+        let acknowledged = folder.file("acknowledged")
+        #expect(try await world.deliver(6000, acknowledged: acknowledged) == 0)
+        if part.holdsUp {
+            try await eventually("it says what it waits for") {
+                world.daemon.standardError.contains("waiting for room")
+            }
+        } else {
+            try await eventually("all is booked, room or not") {
+                try world.counter("scored") > 3000 && world.isStill()
+            }
+        }
+        try await world.expectHealthy()
+        if part.path == "features" || part.path == "gate" {
+            try await world.stop()
+            #expect(world.daemon.standardError.contains("snapshot not written"))
+            return
+        }
+        try FileManager.default.removeItem(atPath: place + "/ballast")
+        try await eventually("it has caught up by itself") {
+            try world.counter("booked") > 1000 && world.isStill()
+        }
+        try await world.stop()
+        let judgement = try await CrashTests.judge(world.data, acknowledged: acknowledged)
+        #expect(judgement.violations == [])
+        #expect(judgement.counts["ledger"] == judgement.counts["ledger.posted"])
+    }
+
+    @Test("stops a daemon in good order although no part has room any more")
+    func stopsWhileWaiting() async throws {
+        let folder = try TemporaryFolder()
+        let place = folder.file("data/log/ledger.posted-0")
+        try FileManager.default.createDirectory(
+            atPath: place, withIntermediateDirectories: true)
+        let disk = try TemporaryFileSystem(megabytes: 3, at: place)
+        let world = try await RunningDaemon(
+            in: folder, environment: ["TILLBOX_LOG_SEGMENT_BYTES_MAX": "1048576"])
+        try disk.fill(place + "/ballast")
+        let acknowledged = folder.file("acknowledged")
+        #expect(try await world.deliver(6000, acknowledged: acknowledged) == 0)
+        try await eventually("it waits") {
+            world.daemon.standardError.contains("waiting for room")
+        }
+        try await world.stop()
+        try FileManager.default.removeItem(atPath: place + "/ballast")
+        let again = try await RunningDaemon(
+            in: folder, environment: ["TILLBOX_LOG_SEGMENT_BYTES_MAX": "1048576"])
+        try await eventually("the next start makes up for it") { try again.isStill() }
+        try await again.stop()
+        let judgement = try await CrashTests.judge(again.data, acknowledged: acknowledged)
+        #expect(judgement.violations == [])
+    }
+
     private static func counter(_ name: String, at url: String) async throws -> Int {
         let answer = try await Child.run("/usr/bin/python3", [
             "-c",
@@ -78,11 +161,12 @@ final class TemporaryFileSystem {
     let folder: TemporaryFolder
     let path: String
 
-    init(megabytes: Int) throws {
+    /// - Parameter place: where; a folder of its own by default.
+    init(megabytes: Int, at place: String? = nil) throws {
         folder = try TemporaryFolder()
-        path = folder.file("disk")
+        path = place ?? folder.file("disk")
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        guard mount("tmpfs", path, "tmpfs", 0, "size=\(megabytes)m") == 0 else {
+        guard mount("tmpfs", path, "tmpfs", 0, "size=\(megabytes)m,mode=0700") == 0 else {
             throw CannotMount(code: errno)
         }
     }
@@ -99,3 +183,12 @@ final class TemporaryFileSystem {
 }
 
 struct CannotMount: Error { var code: Int32 }
+
+extension RunningDaemon {
+    /// Whether nothing is booked any more from one look to the next, half a second later.
+    fileprivate func isStill() throws -> Bool {
+        let before = try (counter("scored"), counter("booked"))
+        usleep(500_000)
+        return try (counter("scored"), counter("booked")) == before
+    }
+}

@@ -204,8 +204,10 @@ public final class CursorStore: Sendable {
         else { return nil }
         let key = Key(topic: topic, group: group)
         guard let value = record.value else { return (key, nil) }
-        guard let offset = Int64(String(decoding: value, as: UTF8.self)) else { return nil }
-        return (key, Offset(offset))
+        guard
+            let offset = Int64(String(decoding: value, as: UTF8.self)).flatMap(Offset.init(named:))
+        else { return nil }
+        return (key, offset)
     }
 }
 

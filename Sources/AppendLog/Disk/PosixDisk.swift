@@ -13,14 +13,14 @@ public struct PosixDisk: Disk {
             case .create: O_RDWR | O_CREAT | O_TRUNC
             }
         let descriptor = try retrying(.open, path) {
-            Foundation.open(path, flags | O_CLOEXEC, 0o640)
+            Foundation.open(path, flags | O_CLOEXEC, 0o600)
         }
         return PosixFile(descriptor: descriptor, path: path)
     }
 
     public func createDirectory(_ path: String) throws(DiskError) {
         do {
-            _ = try retrying(.createDirectory, path) { mkdir(path, 0o750) }
+            _ = try retrying(.createDirectory, path) { mkdir(path, 0o700) }
         } catch {
             guard error.code == EEXIST else { throw error }
         }
@@ -88,7 +88,7 @@ public struct PosixDisk: Disk {
     public func lock(_ path: String) throws(LockError) -> any DiskLock {
         do {
             let descriptor = try retrying(.lock, path) {
-                Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
+                Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
             }
             let lock = PosixLock(descriptor: descriptor)
             guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {

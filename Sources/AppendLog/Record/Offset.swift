@@ -6,11 +6,30 @@ public struct Offset: Hashable, Comparable, Sendable, CustomStringConvertible {
 
     public static let zero = Offset(0)
 
-    /// - Precondition: the sum fits into 64 bits; a log would need centuries to get there.
-    public func advanced(by records: Int64) -> Offset { Offset(rawValue + records) }
+    /// Larger ones are no log's: at a million records a second it would take 146,000 years.
+    public static let largest = Offset(Int64.max / 2)
 
-    /// How many offsets lie between this one and `other`; negative if `other` comes first.
-    public func distance(to other: Offset) -> Int64 { other.rawValue - rawValue }
+    /// The door for a number that a request, a file or an argument names.
+    ///
+    /// - Returns: nil where no record can have that offset.
+    public init?(named number: Int64) {
+        guard (0...Self.largest.rawValue).contains(number) else { return nil }
+        self.init(number)
+    }
+
+    /// Ends at the ends of 64 bits. No log gets there, but a number in a damaged file may, and it
+    /// must be found to be wrong and not end the process.
+    public func advanced(by records: Int64) -> Offset {
+        let (sum, overflows) = rawValue.addingReportingOverflow(records)
+        return overflows ? Offset(records < 0 ? .min : .max) : Offset(sum)
+    }
+
+    /// How many offsets lie between this one and `other`; negative if `other` comes first. Ends at
+    /// the ends of 64 bits.
+    public func distance(to other: Offset) -> Int64 {
+        let (difference, overflows) = other.rawValue.subtractingReportingOverflow(rawValue)
+        return overflows ? (other < self ? .min : .max) : difference
+    }
 
     public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 

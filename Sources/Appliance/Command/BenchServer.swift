@@ -93,9 +93,8 @@ struct BenchServer {
     private func serveEmpty(_ logger: Logger) async throws {
         let counters = Counters()
         let talk = BenchTalk(counters: counters)
-        let http = HTTPService(
-            role: "webhook", address: Self.address,
-            server: WebhookChannel(responder: EmptyAnswer()).server(), logger: logger
+        let http = PortService(
+            role: "webhook", address: Self.address, responder: EmptyAnswer(), logger: logger
         ) { talk.greet("webhook", port: $0) }
         try await Self.run(http, talk, logger)
     }
@@ -138,16 +137,15 @@ struct BenchServer {
             deadLetters: topics[.deadLetter], clock: SystemLogClock(), counters: counters,
             logger: logger)
         let talk = BenchTalk(counters: counters)
-        let http = HTTPService(
+        let http = PortService(
             role: "webhook", address: Self.address,
-            server: WebhookChannel(responder: WebhookRoutes(gate: gate, counters: counters)).server(),
-            logger: logger
+            responder: WebhookRoutes(gate: gate, counters: counters), logger: logger
         ) { talk.greet("webhook", port: $0) }
         try await Self.run(http, talk, logger)
         await log.close()
     }
 
-    private static func run(_ http: HTTPService, _ talk: BenchTalk, _ logger: Logger) async throws {
+    private static func run(_ http: any Service, _ talk: BenchTalk, _ logger: Logger) async throws {
         let configuration = ServiceGroupConfiguration(
             services: [
                 .init(service: http),
@@ -287,16 +285,16 @@ struct BenchTalk: Service {
 }
 
 /// An empty 200 to everything: the webhook port without the gate.
-private struct EmptyAnswer: WebhookResponder {
+private struct EmptyAnswer: PortResponder {
     let bodyByteCountMax = 1 << 20
 
     func respond(
-        to request: WebhookRequest, completion: @escaping @Sendable (WebhookResponse) -> Void
+        to request: PortRequest, completion: @escaping @Sendable (PortResponse) -> Void
     ) {
         completion(Self.ok)
     }
 
     func count(_ refusal: Counters.Name) {}
 
-    private static let ok = WebhookResponse(.ok, json: [])
+    private static let ok = PortResponse(.ok, json: [])
 }

@@ -1,15 +1,12 @@
 import AppendLog
 import Foundation
-import Hummingbird
-import HummingbirdCore
 import Logging
-import NIOCore
 import ServiceLifecycle
-import UnixSignals
 
 /// Why the daemon cannot start or go on. Each case's description says what to do.
 enum DaemonError: Error, CustomStringConvertible {
     case dataFolderUnusable(path: String, reason: String)
+    case dataFolderExposed(path: String, reason: String)
     case portInUse(role: String, address: Settings.Address)
     case cannotListen(role: String, address: Settings.Address, reason: String)
     case stopped(LogError)
@@ -18,6 +15,9 @@ enum DaemonError: Error, CustomStringConvertible {
         switch self {
         case .dataFolderUnusable(let path, let reason):
             "cannot use the data folder \(path): \(reason); choose another with --data or make it writable"
+        case .dataFolderExposed(let path, let reason):
+            "other users may read \(path), and that cannot be changed here (\(reason)); "
+                + "run: chmod -R go= on the data folder as its owner"
         case .portInUse(let role, let address):
             "\(address) is in use by another program; stop that, or set \(role).port to a free port"
         case .cannotListen(let role, let address, let reason):
@@ -44,6 +44,8 @@ final class Daemon: Sendable {
     private let folder: DataFolder
     private let reserve: ReserveFile
     private let reconciler: Reconciler
+    /// Connections that each port may serve.
+    private let connectionCounts: (webhook: Int, admin: Int)
 
     /// From one sync of a topic to its next: more of them a second cost the disk, and so the gate,
     /// more than they gain.
@@ -54,9 +56,16 @@ final class Daemon: Sendable {
         self.settings = settings
         self.clock = clock
         self.logger = logger
+        for warning in ProcessGuard.prepare() { logger.warning("\(warning)") }
+        let descriptors = ProcessGuard.raiseDescriptorLimit()
+        connectionCounts = ProcessGuard.connections(of: descriptors)
+        logger.info("limits", metadata: [
+            "descriptors": "\(descriptors)", "webhook_connections": "\(connectionCounts.webhook)",
+            "admin_connections": "\(connectionCounts.admin)",
+        ])
         // The model first: a daemon that cannot score must not touch the data.
         model = try (settings.modelPath.map { ModelLocation.file(path: $0) } ?? .embedded).load()
-        folder = try DataFolder(at: settings.dataPath)
+        folder = try DataFolder(at: settings.dataPath, logger: logger)
         reserve = ReserveFile(path: folder.reserve)
         if !reserve.take() {
             logger.warning("no room for the reserve file: the disk is nearly full", metadata: [
@@ -85,14 +94,14 @@ final class Daemon: Sendable {
             counters: counters, logger: logger)
     }
 
-    /// Runs until SIGTERM or SIGINT, then drains and closes.
+    /// Runs until a signal asks it to stop, then drains and closes.
     ///
     /// - Parameters:
     ///   - extra: services that stop first, such as the demo's traffic.
     ///   - onListening: told the ports once they are open.
     func run(
         extra: [ServiceGroupConfiguration.ServiceConfiguration] = [],
-        stopsWith signals: [UnixSignal] = [.sigterm, .sigint, .sighup],
+        stopsWith signals: [Int32] = StopSignals.all,
         onListening: @escaping @Sendable (_ role: String, _ port: Int) -> Void = { _, _ in }
     ) async throws {
         let pipeline = Pipeline(
@@ -111,8 +120,11 @@ final class Daemon: Sendable {
         var quiet = logger
         quiet.logLevel = .critical
         var configuration = ServiceGroupConfiguration(
-            services: services.map { .init(service: $0) } + extra,
-            gracefulShutdownSignals: signals, logger: quiet)
+            services: services.map { .init(service: $0) } + extra + [
+                .init(
+                    service: StopSignals.kept(signals, logger: logger),
+                    successTerminationBehavior: .gracefullyShutdownGroup)
+            ], logger: quiet)
         configuration.maximumGracefulShutdownDuration = .seconds(4)
         let outcome: Result<Void, any Error>
         do {
@@ -134,9 +146,13 @@ final class Daemon: Sendable {
             endpoints: settings.endpoints, toleranceSeconds: settings.toleranceSeconds,
             bodyByteCountMax: settings.bodyByteCountMax, admission: admission,
             deadLetters: topics[.deadLetter], clock: clock, counters: counters, logger: logger)
-        return HTTPService(
+        readiness.watch { gate.clockSuspicion.warning }
+        return PortService(
             role: "webhook", address: settings.webhook,
-            server: WebhookChannel(responder: WebhookRoutes(gate: gate, counters: counters)).server(),
+            responder: WebhookRoutes(gate: gate, counters: counters),
+            limits: PortLimits(
+                connectionCountMax: connectionCounts.webhook,
+                memoryByteCountMax: settings.webhookMemoryByteCountMax),
             logger: logger
         ) { [readiness] port in
             readiness.set([])
@@ -147,7 +163,10 @@ final class Daemon: Sendable {
     private func adminServer(
         _ onListening: @escaping @Sendable (String, Int) -> Void
     ) -> any Service {
-        let router = HealthRoutes(readiness: readiness, counters: counters).router()
+        let router = HealthRoutes(
+            readiness: readiness, counters: counters,
+            logLinesLost: { LogSink.standardError.lostCount }
+        ).router()
         let redriver = Redriver(
             topics: topics, admission: admission, defaultMerchant: settings.defaultMerchant,
             livemodes: settings.livemodes, clock: clock, counters: counters)
@@ -156,9 +175,17 @@ final class Daemon: Sendable {
             redriver: redriver, dataPath: DataFolder.canonical(folder.path)
         ).add(to: router)
         ReconciliationRoutes(reconciler: reconciler).add(to: router)
-        return HTTPService(
-            role: "admin", address: settings.admin, responder: router.buildResponder(),
-            server: .http1(), logger: logger
+        return PortService(
+            role: "admin", address: settings.admin,
+            responder: AdminResponder(
+                router: router,
+                guards: AdminGuard(
+                    listensOn: settings.admin.host, further: settings.adminHosts),
+                counters: counters, logger: logger),
+            limits: PortLimits(
+                connectionCountMax: connectionCounts.admin,
+                memoryByteCountMax: settings.adminMemoryByteCountMax),
+            logger: logger
         ) { onListening("admin", $0) }
     }
 
@@ -174,82 +201,6 @@ final class Daemon: Sendable {
         Upkeep(
             log: log, admission: admission, received: topics[.webhookReceived],
             snapshotPath: folder.gateSnapshot, logger: logger)
-    }
-}
-
-/// The paths below the data folder (contracts §9).
-struct DataFolder: Sendable {
-    let path: String
-
-    /// Makes the folder where it is missing and checks that it can be written.
-    init(at path: String) throws(DaemonError) {
-        self.path = path
-        do {
-            for folder in [path, "\(path)/features", "\(path)/gate"] {
-                try FileManager.default.createDirectory(
-                    atPath: folder, withIntermediateDirectories: true,
-                    attributes: [.posixPermissions: 0o700])
-            }
-        } catch {
-            throw .dataFolderUnusable(path: path, reason: error.localizedDescription)
-        }
-        guard access(path, W_OK | X_OK) == 0 else {
-            throw .dataFolderUnusable(path: path, reason: "it is not writable")
-        }
-    }
-
-    /// The one absolute path of a folder, however it is spelt.
-    static func canonical(_ path: String) -> String {
-        URL(filePath: path).standardizedFileURL.resolvingSymlinksInPath().path
-    }
-
-    var log: String { "\(path)/log" }
-    var ledger: String { "\(path)/ledger.sqlite" }
-    var reserve: String { "\(path)/reserve" }
-    var gateSnapshot: String { "\(path)/gate/index.snapshot" }
-    var featureSnapshot: String { "\(path)/features/state.snapshot" }
-}
-
-/// One HTTP server as a service, whose bind errors say which port and what to do.
-struct HTTPService: Service {
-    let role: String
-    let address: Settings.Address
-    /// Answers what `server` asks it; the webhook port's server asks nothing.
-    var responder = Router(context: BasicRequestContext.self).buildResponder()
-    let server: HTTPServerBuilder
-    let logger: Logger
-    let onListening: @Sendable (_ port: Int) -> Void
-
-    func run() async throws {
-        let (role, address, logger) = (role, address, logger)
-        // Hummingbird's own start-up lines would repeat ours.
-        var quiet = logger
-        quiet.logLevel = .warning
-        let application = Application(
-            responder: responder, server: server,
-            configuration: .init(
-                address: .hostname(address.host, port: address.port),
-                serverName: nil,
-                availableConnectionsDelegate: MaximumAvailableConnections(
-                    GateLimits.connectionCountMax)),
-            onServerRunning: { channel in
-                let port = channel.localAddress?.port ?? address.port
-                logger.info("listening", metadata: [
-                    "role": "\(role)", "address": "\(address.host):\(port)",
-                ])
-                onListening(port)
-            },
-            logger: quiet)
-        do {
-            try await application.run()
-        } catch let error as IOError where error.errnoCode == EADDRINUSE {
-            throw DaemonError.portInUse(role: role, address: address)
-        } catch let error as IOError {
-            throw DaemonError.cannotListen(
-                role: role, address: address, reason: String(cString: strerror(error.errnoCode)))
-        } catch let error as SocketAddressError {
-            throw DaemonError.cannotListen(role: role, address: address, reason: "\(error)")
-        }
     }
 }
 

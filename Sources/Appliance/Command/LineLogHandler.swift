@@ -141,8 +141,6 @@ struct LineLogHandler: LogHandler {
         time.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
     }
 
-    /// One write a line, so that lines of several threads do not mix.
-    private static func emit(_ line: [UInt8]) {
-        ErrorOutput.write(String(decoding: line, as: UTF8.self))
-    }
+    /// Hands over one whole line, so that lines of several threads do not mix.
+    static func emit(_ line: [UInt8]) { LogSink.standardError.write(line) }
 }

@@ -19,6 +19,11 @@ struct Settings: Sendable {
     /// Seconds that a signature's timestamp may differ from the clock, both ways.
     var toleranceSeconds: Int64 = 300
     var bodyByteCountMax = 1 << 20
+    /// Bytes of requests in flight on each port.
+    var webhookMemoryByteCountMax = GateLimits.memoryByteCount
+    var adminMemoryByteCountMax = GateLimits.memoryByteCount
+    /// Names beside the loopback's and `admin.host` under which the admin port is asked.
+    var adminHosts: [String] = []
     var defaultMerchant = MerchantID("default")
     /// A model file outside the binary; nil for the built-in one.
     var modelPath: String?
@@ -72,8 +77,11 @@ enum SettingsKey: String, CaseIterable {
     case webhookEndpoints = "webhook.endpoints"
     case webhookTolerance = "webhook.tolerance_seconds"
     case webhookBodyBytesMax = "webhook.body_bytes_max"
+    case webhookMemoryBytesMax = "webhook.memory_bytes_max"
     case adminHost = "admin.host"
     case adminPort = "admin.port"
+    case adminHosts = "admin.hosts"
+    case adminMemoryBytesMax = "admin.memory_bytes_max"
     case merchantDefault = "merchant.default"
     case modelPath = "model.path"
     case reviewFrom = "verdict.review_from"
@@ -122,7 +130,7 @@ extension SettingsKey {
 
     /// Whether a YAML list may stand for the value; secrets are rotated in pairs.
     static func takesList(_ key: String) -> Bool {
-        [webhookEndpoints.rawValue, amountLimits.rawValue, webhookSecret.rawValue].contains(key)
+        [webhookEndpoints, amountLimits, webhookSecret, adminHosts].map(\.rawValue).contains(key)
             || (endpoint(of: key) != nil && key.hasSuffix(".secret"))
     }
 

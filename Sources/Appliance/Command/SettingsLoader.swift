@@ -46,6 +46,7 @@ struct SettingsLoader {
         settings.toleranceSeconds = Int64(try integer(.webhookTolerance, 1...86_400) ?? 300)
         settings.bodyByteCountMax =
             try integer(.webhookBodyBytesMax, 1024...(64 << 20)) ?? settings.bodyByteCountMax
+        try loadPorts(&settings)
         settings.defaultMerchant = MerchantID(text(.merchantDefault) ?? "default")
         settings.modelPath = text(.modelPath)
         settings.reviewFrom = try probability(.reviewFrom)
@@ -67,6 +68,15 @@ struct SettingsLoader {
             .webhookLivemode, default: settings.profile == .dev ? .test : .live)
         settings.endpoints = try endpoints(settings.livemode, needsSecrets: needsSecrets)
         return settings
+    }
+
+    private func loadPorts(_ settings: inout Settings) throws {
+        let range = (1 << 20)...(1 << 40)
+        settings.webhookMemoryByteCountMax =
+            try integer(.webhookMemoryBytesMax, range) ?? settings.webhookMemoryByteCountMax
+        settings.adminMemoryByteCountMax =
+            try integer(.adminMemoryBytesMax, range) ?? settings.adminMemoryByteCountMax
+        settings.adminHosts = list(SettingsKey.adminHosts.rawValue)
     }
 
     private func stripeBase() throws -> String? {

@@ -22,6 +22,9 @@ struct Tillbox: AsyncParsableCommand {
     /// Parses, runs, and turns whatever went wrong into one sentence and the exit code of contracts §9.
     static func main() async {
         StandardStreams.prepare()
+        // New files are this user's alone, whichever command makes them.
+        umask(0o077)
+        defer { LogSink.standardError.drain() }
         do {
             let arguments = Array(CommandLine.arguments.dropFirst())
             if let sentence = UsageSentence(missingVerbIn: arguments) {
@@ -88,5 +91,6 @@ struct CommandFailure: Error {
 
 /// Writes one line to standard error.
 func writeError(_ line: String) {
-    ErrorOutput.write(line + "\n")
+    LogSink.standardError.write(Array((line + "\n").utf8))
+    LogSink.standardError.drain()
 }

@@ -25,7 +25,7 @@ struct DeadLetterRoutes: Sendable {
 
     private func page(_ request: Request) throws -> Response {
         let after = try request.after { text in
-            Int64(text).flatMap { $0 >= 0 ? Offset($0) : nil }
+            Int64(text).flatMap { Offset(named: $0) }
         }
         let page = try list.page(
             after: after, limit: try request.limit(upTo: RedriveLimits.pageCountMax),

@@ -40,11 +40,21 @@ struct Problem: Error {
     }
 
     var response: Response {
-        .jsonObject(status, type: "application/problem+json") { writer in
-            writer.member("type", "about:blank")
-            writer.member("title", status.reasonPhrase)
-            writer.member("status", Int64(status.code))
-            writer.member("detail", detail)
-        }
+        Response(
+            status: status,
+            headers: [.contentType: "application/problem+json", .xContentTypeOptions: "nosniff"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+    }
+
+    /// The document.
+    var bytes: [UInt8] {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.member("type", "about:blank")
+        writer.member("title", status.reasonPhrase)
+        writer.member("status", Int64(status.code))
+        writer.member("detail", detail)
+        writer.endObject()
+        return writer.bytes
     }
 }

@@ -81,13 +81,12 @@ struct ReconciliationRoutes: Sendable {
             }
             do {
                 return (
-                    try root.optionalInt64("from").map(Instant.init(seconds:)),
-                    try root.optionalInt64("to").map(Instant.init(seconds:)),
+                    try root.optionalInstant("from"), try root.optionalInstant("to"),
                     root["dry_run"] == nil ? false : try root.requiredBool("dry_run")
                 )
             } catch {
                 throw Problem(
-                    .badRequest, "from and to are Unix seconds, dry_run is true or false")
+                    .badRequest, "from and to are Unix seconds from 0, dry_run is true or false")
             }
         }
     }

@@ -1,7 +1,7 @@
 import AppendLog
 import Logging
 
-/// What the gate says to a delivery. Its HTTP form is ``WebhookResponse``.
+/// What the gate says to a delivery. Its HTTP form is ``PortResponse``.
 enum GateAnswer: Hashable, Sendable {
     /// It is on disk; a retry is not needed.
     case received(isDuplicate: Bool)
@@ -24,6 +24,9 @@ final class Gate: Sendable {
     private let clock: any LogClock
     private let counters: Counters
     private let logger: Logger
+    private let refusals: RationedLog
+    /// What the times of the signatures say about this machine's clock.
+    let clockSuspicion: ClockSuspicion
 
     private struct Endpoint: Sendable {
         var name: String
@@ -53,6 +56,8 @@ final class Gate: Sendable {
         self.clock = clock
         self.counters = counters
         self.logger = logger
+        refusals = RationedLog(logger: logger)
+        clockSuspicion = ClockSuspicion(clock: clock)
     }
 
     /// Takes one delivery through signature, scan and admission.
@@ -73,10 +78,10 @@ final class Gate: Sendable {
                 header: signature, body: body[...],
                 now: Instant(seconds: now.milliseconds / 1000), toleranceSeconds: toleranceSeconds)
         } catch {
-            counters.add(.signatureRefused)
-            counters.signatureCodes.add(error.code)
+            note(error, of: endpoint, byteCount: body.count)
             return completion(.refused(code: error.code, message: error.message))
         }
+        clockSuspicion.noteGood()
         let delivery = Delivery(
             endpoint: endpoint, signature: signature ?? "", body: body, arrived: now)
         store(delivery) { result in
@@ -84,6 +89,29 @@ final class Gate: Sendable {
             case .success(let answer): completion(answer)
             case .failure(let error): completion(self.unavailable(error))
             }
+        }
+    }
+
+    private func note(_ refusal: SignatureRefusal, of endpoint: Endpoint, byteCount: Int) {
+        counters.add(.signatureRefused)
+        counters.signatureCodes.add(refusal.code)
+        clockSuspicion.note(refusal)
+        refusals.warning(
+            "delivery refused", kind: refusal.code,
+            [
+                "detail": Self.advice(refusal), "endpoint": endpoint.name,
+                "bytes": "\(byteCount)",
+            ])
+    }
+
+    /// What an operator should look at; unlike the answer it may speak of this machine.
+    private static func advice(_ refusal: SignatureRefusal) -> String {
+        switch refusal {
+        case .tooOld(let seconds): ClockSuspicion.sentence(aheadSeconds: seconds)
+        case .tooNew(let seconds): ClockSuspicion.sentence(aheadSeconds: -seconds)
+        case .noMatch:
+            refusal.message + " Compare the signing secret in Stripe's dashboard with this one's."
+        case .missing, .malformed: refusal.message
         }
     }
 
@@ -154,15 +182,24 @@ final class Gate: Sendable {
         let record = letter.record(
             key: eventID.map { ArraySlice($0.utf8) }, value: delivery.body[...], eventID: eventID,
             timestamp: delivery.arrived)
-        deadLetters.append([record]) { [counters] result in
-            if case .success = result { counters.add(.deadLetters) }
+        deadLetters.append([record]) { [counters, refusals] result in
+            if case .success = result {
+                counters.add(.deadLetters)
+                refusals.warning(
+                    "delivery kept as a dead letter", kind: reason,
+                    [
+                        "detail": detail, "endpoint": delivery.endpoint.name,
+                        "event": eventID ?? "",
+                    ])
+            }
             completion(result.map { _ in .received(isDuplicate: false) })
         }
     }
 
     private func unavailable(_ error: LogError) -> GateAnswer {
         counters.add(.unavailable)
-        logger.warning("delivery answered with 503", metadata: ["error": "\(error)"])
+        refusals.warning(
+            "delivery answered with 503", kind: "unavailable", ["error": "\(error)"])
         return .unavailable(reason: Self.reason(of: error))
     }
 

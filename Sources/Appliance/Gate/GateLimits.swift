@@ -1,4 +1,4 @@
-/// Every bound of the webhook port in one place.
+/// Every bound of the two ports in one place.
 enum GateLimits {
     /// Bytes of all header fields of a request.
     static let headerByteCountMax = 16 * 1024
@@ -14,12 +14,20 @@ enum GateLimits {
     static let discardedByteCountMax = 4 << 20
     /// Bytes of further requests that a connection may send ahead of an answer.
     static let aheadByteCountMax = 1 << 20
-    /// Connections served at once; further ones wait in the kernel's backlog.
-    static let connectionCountMax = 4096
+    /// Bytes of requests in flight on one port, heads and bodies alike, unless configured otherwise.
+    static let memoryByteCount = 64 << 20
+    /// Bytes that a request sent ahead counts for beside its body.
+    static let aheadPartByteCount = 256
+    /// Bytes of a body on the admin port.
+    static let adminBodyByteCountMax = 64 << 10
     /// Bytes read at once when the index catches up with the log.
     static let catchUpByteCount = 1 << 20
+    /// Seconds that requests which have begun have left when the port closes.
+    static let drainSecondsMax: Int64 = 1
     /// Seconds that a client told 503 should wait.
     static let retryAfterSeconds = 5
     /// Admissions between two snapshots of the index.
     static let snapshotIntervalCount = 250_000
+    /// Seconds for which a clock that seems wrong is reported after the last sign of it.
+    static let clockSuspicionSeconds: Int64 = 600
 }

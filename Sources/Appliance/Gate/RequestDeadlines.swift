@@ -14,6 +14,8 @@ final class RequestDeadlines: ChannelInboundHandler, RemovableChannelHandler {
     private let onExpired: @Sendable () -> Void
     private var deadline = NIODeadline.distantFuture
     private var watch: RepeatedTask?
+    /// Nothing of a further request has arrived yet.
+    private var isQuiet = false
 
     /// - Parameter onExpired: called once for each connection that is closed.
     init(onExpired: @escaping @Sendable () -> Void = {}) {
@@ -39,11 +41,23 @@ final class RequestDeadlines: ChannelInboundHandler, RemovableChannelHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
-        case .head: expect(within: .seconds(GateLimits.bodySecondsMax), context)
+        case .head:
+            isQuiet = false
+            expect(within: .seconds(GateLimits.bodySecondsMax), context)
         case .body: break
-        case .end: expect(within: .seconds(GateLimits.idleSecondsMax), context)
+        case .end:
+            isQuiet = true
+            expect(within: .seconds(GateLimits.idleSecondsMax), context)
         }
         context.fireChannelRead(data)
+    }
+
+    /// The header of a further request must follow its first byte as soon as that of the first one
+    /// must follow the opening.
+    func didReceiveBytes(_ context: ChannelHandlerContext) {
+        guard isQuiet else { return }
+        isQuiet = false
+        expect(within: .seconds(GateLimits.headerSecondsMax), context)
     }
 
     private func expect(within span: TimeAmount, _ context: ChannelHandlerContext) {

@@ -1,33 +1,7 @@
-import NIOCore
 import NIOHTTP1
 
-/// A request of the webhook port, arrived whole.
-struct WebhookRequest: Sendable {
-    var method: HTTPMethod
-    /// Path and query as they were sent.
-    var uri: String
-    /// The value of `Stripe-Signature`.
-    var signature: String?
-    var body: [UInt8] = []
-    /// When its head was there.
-    var arrived = ContinuousClock.now
-}
-
-/// What answers the webhook port's requests.
-protocol WebhookResponder: Sendable {
-    /// Bodies beyond it are refused before they have arrived whole.
-    var bodyByteCountMax: Int { get }
-
-    /// - Parameter completion: called once, on any thread; the caller's event loop included.
-    func respond(
-        to request: WebhookRequest, completion: @escaping @Sendable (WebhookResponse) -> Void)
-
-    /// Counts a request that was refused or cut off before it could be answered.
-    func count(_ refusal: Counters.Name)
-}
-
 /// The webhook port: deliveries go to the gate.
-struct WebhookRoutes: WebhookResponder {
+struct WebhookRoutes: PortResponder {
     let gate: Gate
     let counters: Counters
 
@@ -36,14 +10,14 @@ struct WebhookRoutes: WebhookResponder {
     func count(_ refusal: Counters.Name) { counters.add(refusal) }
 
     func respond(
-        to request: WebhookRequest, completion: @escaping @Sendable (WebhookResponse) -> Void
+        to request: PortRequest, completion: @escaping @Sendable (PortResponse) -> Void
     ) {
         switch WebhookRoute(request) {
         case .delivery(let endpoint):
             let (counters, arrived) = (counters, request.arrived)
             gate.receive(endpoint: endpoint, signature: request.signature, body: request.body) {
                 if case .received = $0 { counters.acknowledged.record(.now - arrived) }
-                completion(WebhookResponse($0))
+                completion(PortResponse($0))
             }
         case .health: completion(.alive)
         case .unknown: completion(.unknownPath)
@@ -64,14 +38,14 @@ enum WebhookRoute: Equatable {
 
     private static let root = "/webhooks/stripe"
 
-    init(_ request: WebhookRequest) {
+    init(_ request: PortRequest) {
         // Nearly every request, told without taking the path apart.
         if request.uri == Self.root, request.method == .POST {
             self = .delivery(endpoint: "")
             return
         }
         // What follows a question mark says nothing about where a delivery goes.
-        let path = request.uri.prefix { $0 != "?" }
+        let path = request.target.prefix { $0 != "?" }
         if path == "/healthz" {
             self = request.method == .GET || request.method == .HEAD
                 ? .health : .methodNotAllowed(allowed: "GET")

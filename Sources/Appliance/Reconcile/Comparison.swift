@@ -218,7 +218,7 @@ extension ReconciliationRun {
                 payout: try json.requiredString("id"),
                 currency: try json.requiredCurrency("currency"),
                 amount: try json.requiredInt64("amount"),
-                created: Instant(seconds: try json.requiredInt64("created")), transactions: 0,
+                created: try json.requiredInstant("created"), transactions: 0,
                 total: 0),
             isAutomatic: json["automatic"]?.bool ?? false,
             // What failed or was canceled is given back by a balance transaction of its own.

@@ -34,7 +34,7 @@ struct EventSweep: Sendable {
         var livemode: Bool
 
         init(json: JSONValue) throws(RecordCodecError) {
-            created = Instant(seconds: try json.requiredInt64("created"))
+            created = try json.requiredInstant("created")
             livemode = try json.requiredBool("livemode")
             identity = EventIdentity(
                 id: EventID(try json.requiredString("id")), type: try json.requiredString("type"),

@@ -89,16 +89,41 @@ final class Reconciler: Service {
     }
 
     private func work(_ client: StripeClient) async throws {
-        try store.abandonSweeps()
+        while try unlessFull({ () throws(LedgerError) in try store.abandonSweeps() }) == nil,
+            !Task.isCancelled
+        {
+            await wait(seconds: Self.lookSecondsMax)
+        }
         for run in try store.unfinished() {
             await perform(RunName(number: run.id, isDry: false), client)
         }
         while !Task.isCancelled {
             if let job = state.withLock({ $0.jobs.isEmpty ? nil : $0.jobs.removeFirst() }) {
                 await perform(job, client)
-            } else if let seconds = try await doDue(client) {
+            } else if let seconds = try await doDueUnlessFull(client) {
                 await wait(seconds: seconds)
             }
+        }
+    }
+
+    /// What cannot be noted for want of room is due again a minute later: the daemon goes on.
+    private func doDueUnlessFull(_ client: StripeClient) async throws -> Int64? {
+        do {
+            return try await doDue(client)
+        } catch let error as LedgerError where error.isRetryable {
+            logger.warning("reconciliation waits for room", metadata: ["error": "\(error)"])
+            return Self.lookSecondsMax
+        }
+    }
+
+    /// - Returns: nil when the same call may succeed later.
+    private func unlessFull(_ body: () throws(LedgerError) -> Void) throws(LedgerError) -> Void? {
+        do {
+            return try body()
+        } catch {
+            guard error.isRetryable else { throw error }
+            logger.warning("reconciliation waits for room", metadata: ["error": "\(error)"])
+            return nil
         }
     }
 

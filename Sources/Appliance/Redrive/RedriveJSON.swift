@@ -58,9 +58,10 @@ extension RedriveRequest {
                 throw .field(key.string ?? "?")
             }
         }
-        var request = RedriveRequest(
-            reason: try root.optionalString("reason"),
-            after: try root.optionalInt64("after").map { Offset($0) })
+        var request = RedriveRequest(reason: try root.optionalString("reason"))
+        if let after = try root.optionalInt64("after") {
+            request.after = try offset(after, "after")
+        }
         if let isDryRun = root["dry_run"], !isDryRun.isNull {
             guard let value = isDryRun.bool else { throw .field("dry_run") }
             request.isDryRun = value
@@ -69,12 +70,19 @@ extension RedriveRequest {
             guard let elements = offsets.array else { throw .field("offsets") }
             var wanted: [Offset] = []
             for element in elements {
-                guard let offset = element.int64, offset >= 0 else { throw .field("offsets") }
-                wanted.append(Offset(offset))
+                guard let offset = element.int64 else { throw .field("offsets") }
+                wanted.append(try self.offset(offset, "offsets"))
             }
             request.offsets = wanted
         }
         return (request, try root.optionalString("data"))
+    }
+
+    private static func offset(
+        _ number: Int64, _ field: String
+    ) throws(RecordCodecError) -> Offset {
+        guard let offset = Offset(named: number) else { throw .field(field) }
+        return offset
     }
 }
 

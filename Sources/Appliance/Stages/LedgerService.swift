@@ -23,6 +23,8 @@ final class LedgerService: Service {
     private let clock: any LogClock
     private let counters: Counters
     private let logger: Logger
+    private let patience: DiskPatience
+    private let deadLetters: RationedLog
     /// SQLite blocks; it does so here and not on the cooperative pool.
     private let queue = DispatchQueue(label: "tillbox.ledger")
 
@@ -36,10 +38,22 @@ final class LedgerService: Service {
         self.clock = clock
         self.counters = counters
         self.logger = logger
+        patience = DiskPatience(stage: Self.name, logger: logger)
+        deadLetters = RationedLog(logger: logger)
     }
 
     /// Runs until graceful shutdown, then drains what has arrived, for at most a second.
     func run() async throws {
+        do {
+            try await follow()
+        } catch is StoppedWhileWaiting {
+            logger.warning("stage stopped while it waited for room; the next start goes on there", metadata: [
+                "stage": "\(Self.name)"
+            ])
+        }
+    }
+
+    private func follow() async throws {
         var positions = try await recover()
         var savedAt = ContinuousClock.now
         var drainUntil: ContinuousClock.Instant?
@@ -139,27 +153,10 @@ final class LedgerService: Service {
             ConsumerPosition(topic: $0.key.rawValue, nextOffset: $0.value.rawValue)
         }
         let stored = (reached + places).sorted { $0.topic < $1.topic }
-        var posted = try await tryPosting(inputs, stored)
-        while posted == nil {
-            try await Task.sleep(for: .seconds(1))
-            posted = try await tryPosting(inputs, stored)
-        }
-        guard let posted else { preconditionFailure("the loop above ends with an outcome") }
-        return posted
-    }
-
-    /// - Returns: nil when the same batch may be posted later.
-    private func tryPosting(
-        _ inputs: [LedgerInput], _ positions: [ConsumerPosition]
-    ) async throws(LedgerError) -> PostOutcome? {
-        do throws(LedgerError) {
-            return try await onQueue { [ledger] () throws(LedgerError) in
-                try ledger.post(inputs, positions: positions)
+        return try await patience.waitingOut("ledger.sqlite") {
+            try await onQueue { [ledger] () throws(LedgerError) in
+                try ledger.post(inputs, positions: stored)
             }
-        } catch {
-            guard error.isRetryable else { throw error }
-            logger.error("ledger refused a batch, waiting", metadata: ["error": "\(error)"])
-            return nil
         }
     }
 
@@ -195,10 +192,13 @@ final class LedgerService: Service {
                 Self.letter(of: input.stored, in: input.topic, refusal))
         }
         for (id, letters) in letters {
-            let outcome = try await topics[.deadLetter].append(
-                letters.sorted { $0.source < $1.source },
-                producer: ProducerName("\(Self.name):\(id.rawValue)"))
-            counters.add(.deadLetters, letters.count - outcome.refusedCount)
+            let ordered = letters.sorted { $0.source < $1.source }
+            let outcome = try await patience.waitingOut(TopicID.deadLetter.rawValue) {
+                try await topics[.deadLetter].append(
+                    ordered, producer: ProducerName("\(Self.name):\(id.rawValue)"))
+            }
+            counters.add(.deadLetters, ordered.count - outcome.refusedCount)
+            for letter in ordered { deadLetters.tell(of: letter.record, from: Self.name) }
         }
     }
 
@@ -219,7 +219,9 @@ final class LedgerService: Service {
             SourcedRecord(
                 source: Offset(transaction.id.rawValue), record: Self.record(of: transaction))
         }
-        _ = try await topics[.ledgerPosted].append(records, producer: ProducerName(Self.name))
+        _ = try await patience.waitingOut(TopicID.ledgerPosted.rawValue) {
+            try await topics[.ledgerPosted].append(records, producer: ProducerName(Self.name))
+        }
     }
 
     static func record(of transaction: PostedTransaction) -> Record {
@@ -288,7 +290,15 @@ final class LedgerService: Service {
     private func saveCursors(_ positions: Positions) async throws {
         let group = try GroupName(Self.name)
         for (id, next) in positions {
-            try await log.cursors.commit(next, group: group, topic: topics[id].name)
+            do {
+                try await log.cursors.commit(next, group: group, topic: topics[id].name)
+            } catch {
+                guard error.isRetryable else { throw error }
+                // The ledger's own position is what counts; the cursor spares the next start work.
+                logger.warning("position not stored; the next start repeats some work", metadata: [
+                    "stage": "\(Self.name)", "error": "\(error)",
+                ])
+            }
         }
     }
 

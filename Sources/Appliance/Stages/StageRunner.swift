@@ -15,6 +15,8 @@ final class StageRunner<Step: Stage>: Service {
     private let topics: Topics
     private let logger: Logger
     private let checkpoint: Checkpoint
+    private let patience: DiskPatience
+    private let deadLetters: RationedLog
     private let makeStage: @Sendable () throws -> (stage: Step, position: Offset?)
 
     /// Stores what a restart resumes from.
@@ -36,30 +38,43 @@ final class StageRunner<Step: Stage>: Service {
         self.topics = topics
         self.logger = logger
         self.checkpoint = checkpoint
+        patience = DiskPatience(stage: Step.name, logger: logger)
+        deadLetters = RationedLog(logger: logger)
         self.makeStage = makeStage
     }
 
     /// Runs until graceful shutdown, then drains what has arrived, for at most ``drainSecondsMax``.
     func run() async throws {
+        do {
+            try await follow()
+        } catch is StoppedWhileWaiting {
+            logger.warning("stage stopped while it waited for room; the next start goes on there", metadata: [
+                "stage": "\(Step.name)"
+            ])
+        }
+    }
+
+    private func follow() async throws {
         var (stage, position) = try makeStage()
         let input = topics[Step.input]
         var next = try position ?? resumePoint(of: input)
         var saved = next
         var savedAt = ContinuousClock.now
+        // The position that who looks from outside knows of.
+        var told = (next: next, at: savedAt)
+        if !checkpoint.isCursor { try await keepInput(from: next, of: input) }
         var drainUntil: ContinuousClock.Instant?
         var gathering = Gathering()
         while true {
             if next >= input.highWatermark {
                 guard drainUntil == nil else { break }
-                let isUnsaved = checkpoint.isCursor && next > saved
-                switch try await wait(
-                    for: next, in: input, until: isUnsaved ? savedAt + .seconds(1) : nil)
-                {
+                let due = next > told.next ? told.at + .seconds(1) : nil
+                switch try await wait(for: next, in: input, until: due) {
                 case .records: break
                 case .stopping: drainUntil = .now + .seconds(StageLimits.drainSecondsMax)
-                case .saveIsDue:
-                    try await save(stage, next, in: input)
-                    (saved, savedAt) = (next, .now)
+                case .tellingIsDue:
+                    if try await tell(next, in: input), checkpoint.isCursor { saved = next }
+                    told = (next, .now)
                 }
                 continue
             }
@@ -71,11 +86,12 @@ final class StageRunner<Step: Stage>: Service {
             try await append(stage.process(records))
             next = last.offset.advanced(by: 1)
             if isDue(saved: saved, next: next, savedAt: savedAt) {
-                try await save(stage, next, in: input)
-                (saved, savedAt) = (next, .now)
+                if try await save(stage, next, in: input) { saved = next }
+                savedAt = .now
+                told = (next, savedAt)
             }
         }
-        if next > saved { try await save(stage, next, in: input) }
+        if next > saved { _ = try await save(stage, next, in: input) }
         logger.debug("stage stopped", metadata: ["stage": "\(Step.name)", "position": "\(next.rawValue)"])
     }
 
@@ -84,12 +100,31 @@ final class StageRunner<Step: Stage>: Service {
         return max(cursor ?? input.start, input.start)
     }
 
-    private enum Waited { case records, saveIsDue, stopping }
+    /// The group whose cursor tells how far a stage with a large state has read; what it resumes from
+    /// is its snapshot's position, saved rarely, which retention follows.
+    static var progressGroup: String { Step.name + "-progress" }
+
+    /// Retention keeps what the slowest group has not read. So before the progress is told of, the
+    /// position that a restart resumes from must stand beside it.
+    private func keepInput(from next: Offset, of input: Topic) async throws {
+        let group = try GroupName(Step.name)
+        guard log.cursors.committed(group: group, topic: input.name) == nil else { return }
+        _ = try await store(next, of: input, as: Step.name)
+    }
+
+    /// Saves where an idle stage is, for who looks from outside.
+    private func tell(_ next: Offset, in input: Topic) async throws -> Bool {
+        if checkpoint.isCursor { return try await store(next, of: input, as: Step.name) }
+        let group = try GroupName(Step.name)
+        guard log.cursors.committed(group: group, topic: input.name) != nil else { return false }
+        return try await store(next, of: input, as: Self.progressGroup)
+    }
+
+    private enum Waited { case records, tellingIsDue, stopping }
 
     /// Waits for records.
     ///
-    /// - Parameter due: when the position is to be saved though nothing comes, so that who looks from
-    ///   outside sees an idle stage where it is; nil when it is saved.
+    /// - Parameter due: when the position is to be told though nothing comes; nil when it is known.
     private func wait(
         for next: Offset, in input: Topic, until due: ContinuousClock.Instant?
     ) async throws -> Waited {
@@ -106,7 +141,7 @@ final class StageRunner<Step: Stage>: Service {
                     }
                     group.addTask {
                         try await Task.sleep(until: due, clock: .continuous)
-                        return .saveIsDue
+                        return .tellingIsDue
                     }
                     defer { group.cancelAll() }
                     return try await group.next() ?? .records
@@ -134,41 +169,68 @@ final class StageRunner<Step: Stage>: Service {
 
     /// A full disk is waited out: what was read stays in the input, so nothing is lost meanwhile.
     private func append(_ records: [SourcedRecord], to id: TopicID) async throws {
-        var waitMilliseconds = 100
-        while !(try await isAppended(records, to: id)) {
-            try await Task.sleep(for: .milliseconds(waitMilliseconds))
-            waitMilliseconds = min(waitMilliseconds * 2, StageLimits.retryMillisecondsMax)
+        _ = try await patience.waitingOut(id.rawValue) {
+            try await topics[id].append(records, producer: ProducerName(Step.name))
         }
-    }
-
-    /// - Returns: false when the same append may succeed later.
-    private func isAppended(
-        _ records: [SourcedRecord], to id: TopicID
-    ) async throws(LogError) -> Bool {
-        do {
-            _ = try await topics[id].append(records, producer: ProducerName(Step.name))
-            return true
-        } catch {
-            guard error.isRetryable else { throw error }
-            logger.error("append refused, waiting", metadata: [
-                "stage": "\(Step.name)", "topic": "\(id.rawValue)", "error": "\(error)",
-            ])
-            return false
+        if id == .deadLetter {
+            for sourced in records { deadLetters.tell(of: sourced.record, from: Step.name) }
         }
     }
 
     private func isDue(saved: Offset, next: Offset, savedAt: ContinuousClock.Instant) -> Bool {
         switch checkpoint {
         case .cursor: .now - savedAt > .seconds(1)
-        case .snapshot(let everyCount, _): saved.distance(to: next) >= everyCount
+        case .snapshot(let everyCount, _):
+            // After one that could not be written the next attempt is not made at once.
+            saved.distance(to: next) >= everyCount
+                && .now - savedAt > .seconds(StageLimits.snapshotRetrySeconds)
         }
     }
 
-    private func save(_ stage: Step, _ next: Offset, in input: Topic) async throws {
+    /// Both only spare the next start some work, so that finding no room for them stops nothing.
+    ///
+    /// The cursor stays behind a snapshot that could not be written: retention follows it, and must
+    /// keep what the older snapshot needs.
+    ///
+    /// - Returns: whether the position is stored.
+    private func save(_ stage: Step, _ next: Offset, in input: Topic) async throws -> Bool {
         if case .snapshot(_, let store) = checkpoint, let state = stage.snapshot() {
-            try store(state)
+            do {
+                try store(state)
+            } catch {
+                logger.warning("snapshot not written; the next start reads more of the log", metadata: [
+                    "stage": "\(Step.name)", "error": "\(error)",
+                ])
+                return false
+            }
         }
-        try await log.cursors.commit(next, group: GroupName(Step.name), topic: input.name)
+        return try await store(next, of: input, as: Step.name)
+    }
+
+    private func store(_ next: Offset, of input: Topic, as group: String) async throws -> Bool {
+        do {
+            try await log.cursors.commit(next, group: GroupName(group), topic: input.name)
+            return true
+        } catch {
+            guard error.isRetryable else { throw error }
+            logger.warning("position not stored; the next start repeats some work", metadata: [
+                "stage": "\(Step.name)", "error": "\(error)",
+            ])
+            return false
+        }
+    }
+}
+
+extension RationedLog {
+    /// Tells of a dead letter, by what its headers say.
+    func tell(of letter: Record, from stage: String) {
+        let reason = letter.text("reason") ?? "unknown"
+        warning(
+            "dead letter", kind: reason,
+            [
+                "stage": stage, "detail": letter.text("detail") ?? "",
+                "event": letter.text("event-id") ?? "", "offset": letter.text("offset") ?? "",
+            ])
     }
 }
 
@@ -214,6 +276,8 @@ enum StageLimits {
     static let drainSecondsMax = 1
     /// Longest wait between two attempts at a full disk.
     static let retryMillisecondsMax = 5000
+    /// Seconds from one attempt at a snapshot to the next.
+    static let snapshotRetrySeconds = 5
     /// Records between two snapshots of the feature state.
     static let snapshotIntervalCount = 200_000
     /// Inputs that one ledger transaction takes at most.

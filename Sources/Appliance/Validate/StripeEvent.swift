@@ -44,7 +44,7 @@ struct StripeEvent {
     init(
         _ root: JSONValue, id: EventID, type: HandledType, defaultMerchant: MerchantID
     ) throws(ValidationRefusal) {
-        guard let created = root["created"]?.int64, created >= 0 else {
+        guard let created = root["created"]?.int64.flatMap(Instant.init(named:)) else {
             throw ValidationRefusal(.badCreated, "created")
         }
         guard let livemode = root["livemode"]?.bool else {
@@ -55,7 +55,7 @@ struct StripeEvent {
         }
         self.id = id
         self.type = type
-        self.created = Instant(seconds: created)
+        self.created = created
         self.livemode = livemode
         self.object = object
         booked = root["data"]?.present("booked")

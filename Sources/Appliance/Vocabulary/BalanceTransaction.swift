@@ -32,8 +32,8 @@ extension BalanceTransaction {
         fee = MinorUnits(try json.requiredInt64("fee"))
         net = MinorUnits(try json.requiredInt64("net"))
         currency = try json.requiredCurrency("currency")
-        created = Instant(seconds: try json.requiredInt64("created"))
-        availableOn = Instant(seconds: try json.optionalInt64("available_on") ?? created.seconds)
+        created = try json.requiredInstant("created")
+        availableOn = try json.optionalInstant("available_on") ?? created
         isConverted = json["exchange_rate"].map { !$0.isNull } ?? false
         // The smallest Int64 has no opposite, which booking the other side needs.
         for (key, value) in [("amount", amount), ("fee", fee), ("net", net)]

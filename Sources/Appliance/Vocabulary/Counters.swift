@@ -8,6 +8,8 @@ final class Counters: Sendable {
     enum Name: Int, CaseIterable, Sendable {
         case admitted, duplicates, conflicts
         case signatureRefused, bodyTooLarge, unavailable, requestsTimedOut
+        case requestsMalformed, memoryRefused, connectionsRefused, connectionsEvicted
+        case adminRequestsRefused
         case validated, ignored, deadLetters, redriven
         case scored, rescored, notScored, approved, flagged, blocked, reviewsOpened
         case booked, alreadyBooked, postingsRefused

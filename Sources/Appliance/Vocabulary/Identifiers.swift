@@ -23,5 +23,16 @@ struct MerchantID: Hashable, Sendable, CustomStringConvertible {
 struct Instant: Hashable, Comparable, Sendable {
     let seconds: Int64
     init(seconds: Int64) { self.seconds = seconds }
+
+    /// From 1970 to the end of 9999: what lies outside is no time that anybody means, and would
+    /// overflow where a difference is taken.
+    private static let nameable: ClosedRange<Int64> = 0...253_402_300_799
+
+    /// The door for a moment that a request, a file or an argument names.
+    init?(named seconds: Int64) {
+        guard Self.nameable.contains(seconds) else { return nil }
+        self.seconds = seconds
+    }
+
     static func < (left: Self, right: Self) -> Bool { left.seconds < right.seconds }
 }

@@ -56,6 +56,18 @@ extension JSONValue {
         return value
     }
 
+    /// A moment that somebody outside names, in Unix seconds.
+    func requiredInstant(_ key: StaticString) throws(RecordCodecError) -> Instant {
+        guard let instant = try optionalInstant(key) else { throw .field(key.description) }
+        return instant
+    }
+
+    func optionalInstant(_ key: StaticString) throws(RecordCodecError) -> Instant? {
+        guard let seconds = try optionalInt64(key) else { return nil }
+        guard let instant = Instant(named: seconds) else { throw .field(key.description) }
+        return instant
+    }
+
     func optionalInt64(_ key: StaticString) throws(RecordCodecError) -> Int64? {
         guard let value = self[key], !value.isNull else { return nil }
         guard let integer = value.int64 else { throw .field(key.description) }

@@ -1,10 +1,7 @@
 import AppendLog
 import Foundation
 import FoundationNetworking
-import Hummingbird
-import HummingbirdCore
 import Logging
-import NIOCore
 import Synchronization
 import TestSupport
 import Testing
@@ -48,16 +45,17 @@ final class GateFixture: Sendable {
     }
 
     /// Runs the gate behind its real HTTP server while `body` talks to it.
-    func serve(_ body: @escaping @Sendable (GateClient) async throws -> Void) async throws {
+    func serve(
+        _ limits: PortLimits = PortLimits(),
+        _ body: @escaping @Sendable (GateClient) async throws -> Void
+    ) async throws {
         let ports = AsyncStream<Int>.makeStream()
-        let application = Application(
-            responder: Router(context: BasicRequestContext.self).buildResponder(),
-            server: WebhookChannel(responder: WebhookRoutes(gate: gate, counters: counters)).server(),
-            configuration: .init(address: .hostname("127.0.0.1", port: 0)),
-            onServerRunning: { ports.continuation.yield($0.localAddress?.port ?? 0) },
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let server = PortServer(
+            host: "127.0.0.1", port: 0, responder: WebhookRoutes(gate: gate, counters: counters),
+            limits: limits
+        ) { ports.continuation.yield($0) }
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await application.run() }
+            group.addTask { try await server.run() }
             for await port in ports.stream {
                 try await body(GateClient(port: port))
                 break

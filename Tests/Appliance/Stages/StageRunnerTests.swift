@@ -1,6 +1,8 @@
 import AppendLog
 import Glibc
+import ServiceLifecycle
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Appliance
@@ -38,5 +40,58 @@ struct StageRunnerTests {
         await #expect(throws: LogError.self) { try await runner.run() }
         #expect(topics[.paymentValidated].highWatermark == .zero)
         #expect(stored.withLock { $0 } == 0, "a restart would pass over the record")
+    }
+
+    @Test("a snapshot that cannot be written stops nothing, and its position stays behind")
+    func snapshotWithoutRoom() async throws {
+        let log = try Log.open(at: "/log", disk: SimulatedDisk(seed: 2))
+        let topics = try Topics(of: log)
+        let runner = StageRunner(
+            log: log, topics: topics, logger: PipelineFixture.quiet,
+            checkpoint: .snapshot(everyCount: 1) { _ in
+                throw DiskError(operation: .write, path: "/features", code: ENOSPC)
+            }
+        ) { (Copying(), nil) }
+        try await Self.run(runner, over: topics)
+        #expect(topics[.paymentValidated].highWatermark == Offset(1))
+        let group = try GroupName(Copying.name)
+        #expect(
+            log.cursors.committed(group: group, topic: topics[.webhookReceived].name) == nil,
+            "retention would take what the older snapshot needs")
+    }
+
+    @Test("a full disk under the outputs or the cursor is waited out")
+    func fullDisk() async throws {
+        let disk = SimulatedDisk(seed: 3)
+        let log = try Log.open(at: "/log", disk: disk)
+        let topics = try Topics(of: log)
+        let runner = StageRunner(log: log, topics: topics, logger: PipelineFixture.quiet) {
+            (Copying(), nil)
+        }
+        try await Self.run(runner, over: topics) {
+            disk.faults.failing = [.write: ENOSPC, .preallocate: ENOSPC]
+        } meanwhile: {
+            disk.faults = SimulatedDisk.Faults()
+        }
+        #expect(topics[.paymentValidated].highWatermark == Offset(1))
+    }
+
+    /// Runs until one record has come through, then stops it in good order.
+    private static func run<Step: Stage>(
+        _ runner: StageRunner<Step>, over topics: Topics, before: () -> Void = {},
+        meanwhile: () -> Void = {}
+    ) async throws {
+        _ = try await topics[.webhookReceived].append([
+            Record(key: nil, value: [1], timestamp: Timestamp(milliseconds: 1))
+        ])
+        before()
+        let group = ServiceGroup(services: [runner], logger: PipelineFixture.quiet)
+        async let running: Void = group.run()
+        meanwhile()
+        try await eventually("the record comes through") {
+            topics[Step.outputs[0]].highWatermark > .zero
+        }
+        await group.triggerGracefulShutdown()
+        try await running
     }
 }

@@ -6,14 +6,19 @@ import NIOHTTP1
 ///
 ///              head          end            answered
 ///     idle ─────────▶ receiving ─────▶ answering ─────▶ idle, or closed
-///                        │ too large                      ▲
+///                        │ too large, no memory           ▲
 ///                        └────────▶ refused ──────────────┘ closed at its end
-final class WebhookHandler: ChannelDuplexHandler {
+///
+/// A client that does not read its answers gets no further ones: what it sends then waits too.
+final class PortHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = Never
     typealias OutboundOut = ByteBuffer
 
-    private let responder: any WebhookResponder
+    private let responder: any PortResponder
+    private let connection: PortConnection
+    private let connections: ConnectionTable
+    private let memory: ConnectionMemory
     private var state = State.idle
     /// What has arrived of the body; outside the state, so that it grows in place.
     private var body: [UInt8] = []
@@ -21,30 +26,54 @@ final class WebhookHandler: ChannelDuplexHandler {
     private var ahead = CircularBuffer<HTTPServerRequestPart>()
     private var aheadByteCount = 0
     private var isReadWithheld = false
+    /// What was sent ahead is being taken up, further out on this stack.
+    private var isGoingOn = false
     /// No further request is taken: the client has sent its last byte, or the server shuts down.
     private var isEnding = false
 
     private enum State {
         case idle
-        case receiving(WebhookRequest, isKeepAlive: Bool)
+        case receiving(PortRequest, isKeepAlive: Bool)
         /// Answered before its end; what still comes is thrown away, up to a bound.
         case refused(discardedByteCount: Int)
         case answering
     }
 
-    init(_ responder: any WebhookResponder) { self.responder = responder }
+    /// - Parameters:
+    ///   - connection: the one that this handles, as the others of its port see it.
+    ///   - memory: what it holds of the port's budget.
+    init(
+        _ responder: any PortResponder, connection: PortConnection,
+        among connections: ConnectionTable, memory: ConnectionMemory
+    ) {
+        self.responder = responder
+        self.connection = connection
+        self.connections = connections
+        self.memory = memory
+    }
+
+    private var isAnswering: Bool { if case .answering = state { true } else { false } }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let part = unwrapInboundIn(data)
-        guard case .answering = state else { return receive(part, context) }
+        guard isAnswering || !ahead.isEmpty || !context.channel.isWritable else {
+            return receive(part, context)
+        }
         ahead.append(part)
         if case .body(let bytes) = part { aheadByteCount += bytes.readableBytes }
     }
 
     func read(context: ChannelHandlerContext) {
-        // Who sends far ahead waits, so that memory stays bounded.
-        isReadWithheld = aheadByteCount + ahead.count > GateLimits.aheadByteCountMax
+        // Who sends far ahead, or does not read, waits, so that memory stays bounded.
+        isReadWithheld =
+            aheadByteCount + ahead.count > GateLimits.aheadByteCountMax
+            || !context.channel.isWritable
         if !isReadWithheld { context.read() }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { goOn(context) }
+        context.fireChannelWritabilityChanged()
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -57,6 +86,8 @@ final class WebhookHandler: ChannelDuplexHandler {
             isEnding = true
             // A request that has begun is answered; the deadlines bound how long that takes.
             if case .idle = state { context.close(promise: nil) }
+        case is MemoryIsUsedUp:
+            refuseForMemory(context)
         default:
             context.fireUserInboundEventTriggered(event)
         }
@@ -69,7 +100,11 @@ final class WebhookHandler: ChannelDuplexHandler {
             isEnding = true
         case .idle where error is HTTPParserError, .receiving where error is HTTPParserError:
             state = .refused(discardedByteCount: 0)
-            write(.malformed, isKeepAlive: false, context)
+            // A request that ends with its connection is no news, nor can it be answered.
+            guard context.channel.isActive else { return }
+            responder.count(.requestsMalformed)
+            let isLong = (error as? HTTPParserError) == .headerOverflow
+            write(isLong ? .headerTooLarge : .malformed, isKeepAlive: false, context)
             context.close(promise: nil)
         default:
             context.close(promise: nil)
@@ -81,7 +116,7 @@ final class WebhookHandler: ChannelDuplexHandler {
         case (.head(let head), .idle): begin(head, context)
         case (.body(let bytes), .receiving):
             guard body.count + bytes.readableBytes <= responder.bodyByteCountMax else {
-                return refuse(context)
+                return refuseBody(context)
             }
             body.append(contentsOf: bytes.readableBytesView)
         case (.end, .receiving(var request, let isKeepAlive)):
@@ -91,6 +126,7 @@ final class WebhookHandler: ChannelDuplexHandler {
             respond(to: request, isKeepAlive: isKeepAlive, context)
         case (.body(let bytes), .refused(let discarded)):
             let discarded = discarded + bytes.readableBytes
+            memory.keep(0)
             state = .refused(discardedByteCount: discarded)
             if discarded > GateLimits.discardedByteCountMax { context.close(promise: nil) }
         case (.end, .refused):
@@ -102,28 +138,60 @@ final class WebhookHandler: ChannelDuplexHandler {
     }
 
     private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        let request = WebhookRequest(
-            method: head.method, uri: head.uri,
-            signature: head.headers.first(name: "Stripe-Signature"))
-        if let announced = head.headers.first(name: "Content-Length").flatMap({ Int($0) }) {
-            guard announced <= responder.bodyByteCountMax else { return refuse(context) }
+        let facts = HeadFacts(head)
+        if let refusal = facts.refusal { return refuse(with: refusal, .requestsMalformed, context) }
+        if let announced = facts.contentLength {
+            guard announced <= responder.bodyByteCountMax else { return refuseBody(context) }
             body.reserveCapacity(announced)
         }
-        state = .receiving(request, isKeepAlive: head.isKeepAlive)
+        connection.phase = .receiving
+        let request = PortRequest(
+            method: head.method, uri: head.uri, headers: head.headers, channel: context.channel,
+            signature: facts.signature)
+        // After an upgrade that nobody agreed to the decoder reads nothing more.
+        state = .receiving(request, isKeepAlive: head.isKeepAlive && !facts.isUpgrade)
+        if facts.isToldToContinue {
+            let bytes = context.channel.allocator.buffer(string: "HTTP/1.1 100 Continue\r\n\r\n")
+            context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+        }
     }
 
     /// Says at once that the body is too large: who reads it stops sending.
-    private func refuse(_ context: ChannelHandlerContext) {
-        responder.count(.bodyTooLarge)
+    private func refuseBody(_ context: ChannelHandlerContext) {
+        refuse(
+            with: .bodyTooLarge(byteCountMax: responder.bodyByteCountMax), .bodyTooLarge, context)
+    }
+
+    /// Answers a request before its end; what still comes of it is thrown away.
+    private func refuse(
+        with response: PortResponse, _ name: Counters.Name, _ context: ChannelHandlerContext
+    ) {
+        responder.count(name)
         state = .refused(discardedByteCount: 0)
         body = []
-        write(
-            .bodyTooLarge(byteCountMax: responder.bodyByteCountMax), isKeepAlive: false, context)
+        memory.keep(0)
+        write(response, isKeepAlive: false, context)
+    }
+
+    /// Nothing more of this connection is taken; the meter throws away what still comes, so that
+    /// the client reads the answer and not a reset.
+    private func refuseForMemory(_ context: ChannelHandlerContext) {
+        responder.count(.memoryRefused)
+        connections.giveUpReceiving(sparing: connection)
+        isEnding = true
+        ahead.removeAll()
+        aheadByteCount = 0
+        guard !isAnswering else { return }
+        state = .refused(discardedByteCount: 0)
+        body = []
+        write(.memoryUsedUp, isKeepAlive: false, context)
+        context.close(mode: .output, promise: nil)
     }
 
     private func respond(
-        to request: WebhookRequest, isKeepAlive: Bool, _ context: ChannelHandlerContext
+        to request: PortRequest, isKeepAlive: Bool, _ context: ChannelHandlerContext
     ) {
+        connection.phase = .answering
         // The handler and its context never leave their event loop; the box checks that.
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         let (loop, method) = (context.eventLoop, request.method)
@@ -137,29 +205,34 @@ final class WebhookHandler: ChannelDuplexHandler {
     }
 
     private func finish(
-        _ response: WebhookResponse, to method: HTTPMethod, isKeepAlive: Bool,
+        _ response: PortResponse, to method: HTTPMethod, isKeepAlive: Bool,
         _ context: ChannelHandlerContext
     ) {
         guard context.channel.isActive else { return }
         let isLast = response.isLast || !isKeepAlive || isEnding
         write(response, withBody: method != .HEAD, isKeepAlive: !isLast, context)
         state = .idle
-        if isLast { context.close(promise: nil) } else { goOn(context) }
+        memory.keep(aheadByteCount + ahead.count * GateLimits.aheadPartByteCount)
+        if isLast { return context.close(promise: nil) }
+        connection.phase = .quiet
+        goOn(context)
     }
 
-    /// Takes up what was sent ahead.
+    /// Takes up what was sent ahead. An answer that comes at once leads here again from inside the
+    /// loop, which goes on by itself: thousands of small requests must not deepen the stack.
     private func goOn(_ context: ChannelHandlerContext) {
-        while let part = ahead.first {
-            if case .answering = state { return }
-            ahead.removeFirst()
+        guard !isGoingOn else { return }
+        isGoingOn = true
+        defer { isGoingOn = false }
+        while !isAnswering, context.channel.isWritable, let part = ahead.popFirst() {
             if case .body(let bytes) = part { aheadByteCount -= bytes.readableBytes }
             receive(part, context)
         }
-        if isReadWithheld { read(context: context) }
+        if isReadWithheld, !isAnswering { read(context: context) }
     }
 
     private func write(
-        _ response: WebhookResponse, withBody: Bool = true, isKeepAlive: Bool,
+        _ response: PortResponse, withBody: Bool = true, isKeepAlive: Bool,
         _ context: ChannelHandlerContext
     ) {
         var bytes = context.channel.allocator.buffer(capacity: 320)

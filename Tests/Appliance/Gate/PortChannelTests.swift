@@ -3,13 +3,14 @@ import Foundation
 import NIOCore
 import NIOEmbedded
 import NIOHTTP1
+import TestSupport
 import Testing
 
 @testable import Appliance
 
 /// HTTP as the webhook port speaks it, byte by byte over a socket.
 @Suite("Webhook port")
-struct WebhookChannelTests {
+struct PortChannelTests {
     private static func request(
         _ fixture: GateFixture, id: String = "evt_1", fields: String = "",
         path: String = "/webhooks/stripe", version: String = "1.1"
@@ -158,6 +159,80 @@ struct WebhookChannelTests {
         }
     }
 
+    @Test("the header of a further request must follow its first byte as soon as a first one's")
+    func furtherHeader() throws {
+        let channel = EmbeddedChannel()
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        let deadlines = RequestDeadlines()
+        try channel.pipeline.syncOperations.addHandlers([
+            MemoryMeter(ConnectionMemory(MemoryBudget(byteCountMax: 1000)), deadlines),
+            BytesAsParts(), deadlines,
+        ])
+        for byte in "he" { try channel.writeInbound(ByteBuffer(string: String(byte))) }
+        channel.embeddedEventLoop.advanceTime(by: .seconds(GateLimits.idleSecondsMax - 2))
+        #expect(channel.isActive)
+        try channel.writeInbound(ByteBuffer(string: "-"))
+        channel.embeddedEventLoop.advanceTime(by: .seconds(GateLimits.headerSecondsMax + 1))
+        #expect(!channel.isActive)
+    }
+
+    @Test("beyond the port's memory a request is answered 503, and what it held is given back")
+    func memoryUsedUp() async throws {
+        let fixture = try GateFixture()
+        try await fixture.serve(PortLimits(memoryByteCountMax: 100_000)) { client in
+            let head = "POST /webhooks/stripe HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n"
+            let first = try RawConnection(port: client.port)
+            first.send(head + String(repeating: "x", count: 80_000))
+            try await eventually("the first one's bytes have arrived") {
+                let second = try RawConnection(port: client.port)
+                second.send(head + String(repeating: "x", count: 89_000))
+                return second.readStatus() == 503
+            }
+            // Whoever stalled was given up for it.
+            #expect(first.isClosedByPeer())
+            let third = try RawConnection(port: client.port)
+            third.send(Self.request(fixture))
+            #expect(third.readAnswer().hasSuffix(#"{"received":true}"#))
+        }
+        #expect(fixture.counters[.memoryRefused] > 0)
+    }
+
+    @Test("thousands of requests sent ahead of an answer are each answered, in order")
+    func manyAhead() async throws {
+        let fixture = try GateFixture()
+        try await fixture.serve { client in
+            let socket = try RawConnection(port: client.port)
+            let one = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+            let last = "GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            let sender = Task.detached {
+                socket.send(Self.request(fixture) + String(repeating: one, count: 15_000) + last)
+            }
+            let lines = socket.readToEnd().split(separator: "\r\n")
+                .filter { $0.contains("HTTP/1.1 ") }
+            #expect(lines.count == 15_002)
+            #expect(lines.dropLast().allSatisfy { $0.hasSuffix("HTTP/1.1 200 OK") })
+            #expect(lines.last?.hasSuffix("HTTP/1.1 404 Not Found") == true)
+            await sender.value
+        }
+    }
+
+    @Test("a client that reads no answer makes no memory grow without end")
+    func unreadAnswers() async throws {
+        let fixture = try GateFixture()
+        try await fixture.serve { client in
+            let socket = try RawConnection(port: client.port)
+            let many = Array(
+                String(repeating: "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", count: 20_000).utf8)
+            let sender = Task.detached { for _ in 0..<40 where socket.send(bytes: many) {} }
+            try await Task.sleep(for: .milliseconds(1))
+            let other = try RawConnection(port: client.port)
+            other.send(Self.request(fixture))
+            #expect(other.readAnswer().hasSuffix(#"{"received":true}"#))
+            socket.cutOff()
+            await sender.value
+        }
+    }
+
     @Test("dates are written as RFC 9110 §5.6.7 shows")
     func dates() {
         #expect(HTTPDate.text(of: 784_111_777) == "Sun, 06 Nov 1994 08:49:37 GMT")
@@ -165,77 +240,18 @@ struct WebhookChannelTests {
     }
 }
 
-/// A TCP connection that sends exactly what it is told, and waits at most ten seconds for bytes.
-private final class RawConnection {
-    private let descriptor: Int32
-    private var received: [UInt8] = []
+/// Makes of `h` a head and of `e` an end, which a decoder would take more bytes for.
+private final class BytesAsParts: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = HTTPServerRequestPart
 
-    init(port: Int) throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var patience = timeval(tv_sec: 10, tv_usec: 0)
-        setsockopt(
-            descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(UInt16(port).bigEndian)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        let connected = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch String(buffer: unwrapInboundIn(data)) {
+        case "h":
+            let head = HTTPRequestHead(version: .http1_1, method: .POST, uri: "/")
+            context.fireChannelRead(wrapInboundOut(.head(head)))
+        case "e": context.fireChannelRead(wrapInboundOut(.end(nil)))
+        default: break
         }
-        try #require(connected == 0)
-    }
-
-    deinit { close(descriptor) }
-
-    /// Sends until the peer takes no more.
-    func send(_ text: String) {
-        var rest = Array(text.utf8)[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes {
-                Foundation.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-            }
-            guard count > 0 else { return }
-            rest = rest.dropFirst(count)
-        }
-    }
-
-    func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
-
-    /// One answer with its body, which Content-Length bounds; empty where none came.
-    func readAnswer() -> String {
-        while true {
-            let text = String(decoding: received, as: UTF8.self)
-            if let end = text.range(of: "\r\n\r\n") {
-                let length = text[..<end.lowerBound].split(separator: "\r\n")
-                    .first { $0.lowercased().hasPrefix("content-length:") }
-                    .flatMap { Int($0.drop { $0 != " " }.dropFirst()) } ?? 0
-                let whole = text[..<end.upperBound].utf8.count + length
-                if received.count >= whole {
-                    defer { received.removeFirst(whole) }
-                    return String(decoding: received[..<whole], as: UTF8.self)
-                }
-            }
-            guard readMore() else { return "" }
-        }
-    }
-
-    /// Whether the peer ends the connection, with or without further bytes.
-    func isClosedByPeer() -> Bool {
-        while readMore() {}
-        return ended
-    }
-
-    private var ended = false
-
-    private func readMore() -> Bool {
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        let count = recv(descriptor, &buffer, buffer.count, 0)
-        // A reset ends it as much as an orderly close does; a time-out does not.
-        if count == 0 || (count < 0 && errno != EAGAIN) { ended = true }
-        guard count > 0 else { return false }
-        received += buffer[..<count]
-        return true
     }
 }

@@ -3,8 +3,8 @@ import NIOCore
 import NIOHTTP1
 import Synchronization
 
-/// An answer of the webhook port: its status and, unless it is empty, a JSON body.
-struct WebhookResponse: Sendable {
+/// An answer of a port: its status and, unless it is empty, a JSON body.
+struct PortResponse: Sendable {
     /// Everything before the date: status line and header fields.
     private let head: [UInt8]
     private let body: [UInt8]
@@ -13,11 +13,11 @@ struct WebhookResponse: Sendable {
 
     /// - Parameter fields: further header fields.
     init(
-        _ status: HTTPResponseStatus, json: [UInt8], fields: [(name: String, value: String)] = [],
-        isLast: Bool = false
+        _ status: HTTPResponseStatus, json: [UInt8], type: String = "application/json",
+        fields: [(name: String, value: String)] = [], isLast: Bool = false
     ) {
         var head = "HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\n"
-        if !json.isEmpty { head += "Content-Type: application/json\r\n" }
+        if !json.isEmpty { head += "Content-Type: \(type)\r\n" }
         head += "Content-Length: \(json.count)\r\nX-Content-Type-Options: nosniff\r\n"
         for (name, value) in fields { head += "\(name): \(value)\r\n" }
         self.head = Array((head + "Date: ").utf8)
@@ -59,23 +59,37 @@ struct WebhookResponse: Sendable {
         self.init(status, json: writer.bytes, fields: fields, isLast: isLast)
     }
 
-    static let received = WebhookResponse(.ok, json: Array(#"{"received":true}"#.utf8))
-    static let duplicate = WebhookResponse(
+    static let received = PortResponse(.ok, json: Array(#"{"received":true}"#.utf8))
+    static let duplicate = PortResponse(
         .ok, json: Array(#"{"received":true,"duplicate":true}"#.utf8))
-    static let alive = WebhookResponse(.ok, json: Array(#"{"status":"alive"}"#.utf8))
-    static let unknownPath = WebhookResponse(
+    static let alive = PortResponse(.ok, json: Array(#"{"status":"alive"}"#.utf8))
+    static let unknownPath = PortResponse(
         .notFound, code: "path_unknown", "deliveries go to /webhooks/stripe")
-    static let malformed = WebhookResponse(
+    static let malformed = PortResponse(
         .badRequest, code: "http_malformed", "the request is not HTTP/1.1", isLast: true)
 
-    static func methodNotAllowed(_ allowed: String) -> WebhookResponse {
-        WebhookResponse(
+    static let headerTooLarge = PortResponse(
+        .requestHeaderFieldsTooLarge, code: "header_too_large",
+        "the header exceeds \(GateLimits.headerByteCountMax) bytes", isLast: true)
+    static let notHTTP1 = PortResponse(
+        .httpVersionNotSupported, code: "http_version", "use HTTP/1.1", isLast: true)
+    static let hostMissing = PortResponse(
+        .badRequest, code: "host_missing", "send exactly one Host header", isLast: true)
+    static let expectationFailed = PortResponse(
+        .expectationFailed, code: "expectation_unknown", "only 100-continue can be expected",
+        isLast: true)
+    static let memoryUsedUp = PortResponse(
+        .serviceUnavailable, code: "unavailable", "too many requests at once; retry later",
+        fields: [("Retry-After", String(GateLimits.retryAfterSeconds))], isLast: true)
+
+    static func methodNotAllowed(_ allowed: String) -> PortResponse {
+        PortResponse(
             .methodNotAllowed, code: "method_not_allowed", "use \(allowed)",
             fields: [("Allow", allowed)])
     }
 
-    static func bodyTooLarge(byteCountMax: Int) -> WebhookResponse {
-        WebhookResponse(
+    static func bodyTooLarge(byteCountMax: Int) -> PortResponse {
+        PortResponse(
             .payloadTooLarge, code: "body_too_large", "the body exceeds \(byteCountMax) bytes",
             isLast: true)
     }

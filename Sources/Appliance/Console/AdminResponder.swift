@@ -1,0 +1,186 @@
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOHTTP1
+
+/// The admin port: a request that may come from where it says goes to the routes.
+///
+/// Before any route it is decided whether the request is for this daemon at all (its Host), and
+/// whether a page of another site may have caused it: see ``AdminGuard``.
+struct AdminResponder: PortResponder {
+    private let routes: any HTTPResponder<BasicRequestContext>
+    private let guards: AdminGuard
+    private let counters: Counters
+    private let logger: Logger
+
+    let bodyByteCountMax = GateLimits.adminBodyByteCountMax
+
+    init(
+        router: Router<BasicRequestContext>, guards: AdminGuard, counters: Counters, logger: Logger
+    ) {
+        routes = router.buildResponder()
+        self.guards = guards
+        self.counters = counters
+        // Routes answer for themselves; a request is no news.
+        var quiet = logger
+        quiet.logLevel = .warning
+        self.logger = quiet
+    }
+
+    func count(_ refusal: Counters.Name) { counters.add(refusal) }
+
+    func respond(
+        to request: PortRequest, completion: @escaping @Sendable (PortResponse) -> Void
+    ) {
+        if let problem = guards.problem(with: request) {
+            counters.add(.adminRequestsRefused)
+            return completion(PortResponse(problem))
+        }
+        // Routes may read the disk or wait for it. There is at most one such task a connection, and
+        // connections are capped.
+        Task { completion(await answer(request)) }
+    }
+
+    private func answer(_ request: PortRequest) async -> PortResponse {
+        guard let asked = Request(request) else {
+            return PortResponse(Problem(.badRequest, "the request cannot be understood"))
+        }
+        let context = BasicRequestContext(
+            source: ApplicationRequestContextSource(channel: request.channel, logger: logger))
+        do {
+            let response = try await routes.respond(to: asked, context: context)
+            guard response.status != .notFound || response.body.contentLength != 0 else {
+                return PortResponse(Problem(.notFound, "there is no such path"))
+            }
+            return try await PortResponse(response)
+        } catch let error as any HTTPResponseError {
+            let said = error.status == .notFound ? "there is no such path" : "\(error)"
+            return PortResponse(Problem(error.status, said))
+        } catch {
+            return PortResponse(Problem(.internalServerError, "\(error)"))
+        }
+    }
+}
+
+/// Who may speak to the admin port.
+///
+/// A page that a person at this machine has open can send requests here. It cannot choose their
+/// Host (a name of its own that it points at 127.0.0.1 is not served) nor hide where it comes from
+/// (Origin, Sec-Fetch-Site), so that it can neither read an answer nor change anything.
+struct AdminGuard: Sendable {
+    /// Names that always mean this machine.
+    private static let loopback: Set<String> = ["localhost", "127.0.0.1", "::1"]
+
+    private let hosts: Set<String>
+
+    /// - Parameters:
+    ///   - listens: the host that the port listens on.
+    ///   - further: other names under which it is reached, such as a proxy's.
+    init(listensOn listens: String, further: [String] = []) {
+        hosts = Self.loopback.union(([listens] + further).map { Self.name($0) })
+    }
+
+    /// Why the request is refused; nil when it may pass.
+    func problem(with request: PortRequest) -> Problem? {
+        guard let host = request.headers.first(name: "Host"), serves(host, on: request.channel)
+        else {
+            return Problem(
+                .misdirectedRequest,
+                "this host is not served here; add it to admin.hosts if it should be")
+        }
+        guard request.method != .GET, request.method != .HEAD else { return nil }
+        let site = request.headers.first(name: "Sec-Fetch-Site")?.lowercased()
+        guard site == nil || site == "same-origin" || site == "none" else {
+            return Problem(.forbidden, "a page of another site may not change anything here")
+        }
+        if let origin = request.headers.first(name: "Origin"), !Self.isSame(origin, host) {
+            return Problem(.forbidden, "a page of another site may not change anything here")
+        }
+        return nil
+    }
+
+    /// A name that is configured, or the very address that the connection came to: a page cannot
+    /// make a browser send that as Host without having been loaded from it.
+    private func serves(_ host: String, on channel: any Channel) -> Bool {
+        let name = Self.name(host)
+        return hosts.contains(name) || channel.localAddress?.ipAddress.map { Self.name($0) } == name
+    }
+
+    private static func isSame(_ origin: String, _ host: String) -> Bool {
+        guard let scheme = origin.firstRange(of: "://") else { return false }
+        return origin[scheme.upperBound...].lowercased() == host.lowercased()
+    }
+
+    /// Without port and brackets: `[::1]:9090` is `::1`.
+    static func name(_ host: String) -> String {
+        let host = host.lowercased()
+        if host.hasPrefix("["), let end = host.firstIndex(of: "]") {
+            return String(host[host.index(after: host.startIndex)..<end])
+        }
+        // More than one colon is an address of IPv6 without a port.
+        guard host.count(where: { $0 == ":" }) == 1 else { return host }
+        return String(host.prefix { $0 != ":" })
+    }
+}
+
+extension Request {
+    /// The same request as the routes read it; nil where it cannot be put so.
+    fileprivate init?(_ request: PortRequest) {
+        // The answer to HEAD is the one to GET, whose body the port leaves out.
+        let method = request.method == .HEAD ? .GET : request.method
+        guard let method = HTTPRequest.Method(rawValue: method.rawValue),
+            request.target.first == "/"
+        else { return nil }
+        var fields = HTTPFields()
+        for (name, value) in request.headers {
+            guard let name = HTTPField.Name(name) else { return nil }
+            fields.append(HTTPField(name: name, value: value))
+        }
+        self.init(
+            head: HTTPRequest(
+                method: method, scheme: "http", authority: request.headers.first(name: "Host"),
+                path: String(request.target), headerFields: fields),
+            body: RequestBody(buffer: ByteBuffer(bytes: request.body)))
+    }
+}
+
+extension PortResponse {
+    /// A refusal of the admin port.
+    fileprivate init(_ problem: Problem) {
+        self.init(
+            HTTPResponseStatus(statusCode: problem.status.code), json: problem.bytes,
+            type: "application/problem+json")
+    }
+
+    /// What a route answers, gathered.
+    fileprivate init(_ response: Response) async throws {
+        let body = Gathered()
+        try await response.body.write(Gatherer(into: body))
+        let fields = response.headers.compactMap { field -> (name: String, value: String)? in
+            // The port writes these itself.
+            let own: [HTTPField.Name] = [.contentType, .contentLength, .xContentTypeOptions]
+            return own.contains(field.name) ? nil : (field.name.rawName, field.value)
+        }
+        self.init(
+            HTTPResponseStatus(statusCode: response.status.code), json: body.bytes,
+            type: response.headers[.contentType] ?? "application/octet-stream", fields: fields)
+    }
+
+    private final class Gathered {
+        var bytes: [UInt8] = []
+    }
+
+    private struct Gatherer: ResponseBodyWriter {
+        let body: Gathered
+
+        init(into body: Gathered) { self.body = body }
+
+        mutating func write(_ buffer: ByteBuffer) async throws {
+            body.bytes += buffer.readableBytesView
+        }
+
+        consuming func finish(_ trailingHeaders: HTTPFields?) async throws {}
+    }
+}

@@ -1,0 +1,78 @@
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+
+/// What one port may hold.
+struct PortLimits: Sendable {
+    /// Connections served at once.
+    var connectionCountMax = 4096
+    /// Bytes of requests in flight, heads and bodies alike.
+    var memoryByteCountMax = GateLimits.memoryByteCount
+}
+
+/// A port: it listens, and serves each connection by callbacks on its event loop.
+///
+/// At the shutdown it stops listening, answers what has begun, and ends when every connection has.
+struct PortServer: Service {
+    let host: String
+    /// 0 lets the system choose.
+    let port: Int
+    let responder: any PortResponder
+    var limits = PortLimits()
+    let onListening: @Sendable (_ port: Int) -> Void
+
+    /// Connections that the kernel keeps until they are accepted.
+    private static let backlogCount: Int32 = 512
+    /// Milliseconds before the next attempt when the system has no descriptor for a connection.
+    private static let backoffMilliseconds: Int64 = 100
+
+    /// - Throws: `IOError` or `SocketAddressError` when it cannot listen.
+    func run() async throws {
+        let connections = ConnectionTable(countMax: limits.connectionCountMax)
+        let channel = PortChannel(
+            responder: responder, connections: connections,
+            budget: MemoryBudget(byteCountMax: limits.memoryByteCountMax))
+        let listener = try await bootstrap(channel).bind(host: host, port: port).get()
+        onListening(listener.localAddress?.port ?? port)
+        // Thrown when the task is cancelled, because another service failed: the port closes too.
+        try? await gracefulShutdown()
+        try? await listener.close()
+        await Self.drain(connections)
+    }
+
+    /// Lets requests that have begun be answered. One that does not arrive must not hold the daemon
+    /// up: it is cut off after a moment, or at once when the task is cancelled.
+    private static func drain(_ connections: ConnectionTable) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                // Ended early when all are closed, or the daemon will not wait.
+                try? await Task.sleep(for: .seconds(GateLimits.drainSecondsMax))
+                connections.closeAll()
+            }
+            await withCheckedContinuation { continuation in
+                connections.shutDown { continuation.resume() }
+            }
+            group.cancelAll()
+        }
+    }
+
+    private func bootstrap(_ channel: PortChannel) -> ServerBootstrap {
+        ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.backlog, value: Self.backlogCount)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { [responder] server in
+                server.eventLoop.makeCompletedFuture {
+                    // Without a free descriptor nothing is accepted for a moment; the port stays.
+                    let backoff = AcceptBackoffHandler(shouldForwardIOErrorCaught: false) { _ in
+                        responder.count(.connectionsRefused)
+                        return .milliseconds(Self.backoffMilliseconds)
+                    }
+                    try server.pipeline.syncOperations.addHandler(backoff)
+                }
+            }
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelInitializer { child in
+                child.eventLoop.makeCompletedFuture { try channel.open(child) }
+            }
+    }
+}
