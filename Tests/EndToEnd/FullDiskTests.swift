@@ -63,7 +63,7 @@ struct FullDiskTests {
     /// A part of the data folder on a file system of its own, and what to expect of it.
     struct Part: CustomTestStringConvertible, Sendable {
         var path: String
-        /// What it has at first: a segment of 1 MiB and the next one, but not many.
+        /// Enough for all of its records; what is left at first is filled with ballast.
         var megabytes: Int
         /// Whether the pipeline stands still for want of it.
         var holdsUp: Bool
@@ -71,11 +71,11 @@ struct FullDiskTests {
     }
 
     static let parts = [
-        Part(path: "log/payment.validated-0", megabytes: 3, holdsUp: true),
-        Part(path: "log/payment.scored-0", megabytes: 3, holdsUp: true),
-        Part(path: "log/payment.features-0", megabytes: 3, holdsUp: true),
-        Part(path: "log/ledger.posted-0", megabytes: 3, holdsUp: true),
-        Part(path: "log/__cursors-0", megabytes: 3, holdsUp: false),
+        Part(path: "log/payment.validated-0", megabytes: 24, holdsUp: true),
+        Part(path: "log/payment.scored-0", megabytes: 24, holdsUp: true),
+        Part(path: "log/payment.features-0", megabytes: 24, holdsUp: true),
+        Part(path: "log/ledger.posted-0", megabytes: 24, holdsUp: true),
+        Part(path: "log/__cursors-0", megabytes: 24, holdsUp: false),
         Part(path: "features", megabytes: 1, holdsUp: false),
         Part(path: "gate", megabytes: 1, holdsUp: false),
     ]
@@ -124,7 +124,7 @@ struct FullDiskTests {
         let place = folder.file("data/log/ledger.posted-0")
         try FileManager.default.createDirectory(
             atPath: place, withIntermediateDirectories: true)
-        let disk = try TemporaryFileSystem(megabytes: 3, at: place)
+        let disk = try TemporaryFileSystem(megabytes: 24, at: place)
         let world = try await RunningDaemon(
             in: folder, environment: ["TILLBOX_LOG_SEGMENT_BYTES_MAX": "1048576"])
         try disk.fill(place + "/ballast")

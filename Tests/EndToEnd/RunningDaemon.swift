@@ -106,8 +106,8 @@ final class RunningDaemon {
 /// The test holds as many connections as it opens.
 func raiseOwnDescriptorLimit() throws {
     var limit = rlimit()
-    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit)
     limit.rlim_cur = min(limit.rlim_max, 16_384)
-    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    setrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit)
     try #require(limit.rlim_cur >= 4096, "this machine allows \(limit.rlim_cur) descriptors")
 }

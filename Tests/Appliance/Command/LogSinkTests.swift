@@ -45,10 +45,11 @@ struct LogSinkTests {
         let text = await Task.detached { () -> String in
             var text: [UInt8] = []
             var buffer = [UInt8](repeating: 0, count: 65_536)
-            while !String(decoding: text.suffix(60), as: UTF8.self).contains("lost") {
+            var got = 0
+            while !String(decoding: text.suffix(got + 60), as: UTF8.self).contains("lost") {
                 // More lines than fit, so that one is written behind the gap.
                 sink.write(Array("behind\n".utf8))
-                let got = read(ends.reader, &buffer, buffer.count)
+                got = read(ends.reader, &buffer, buffer.count)
                 guard got > 0 else { break }
                 text += buffer[..<got]
             }
@@ -74,6 +75,7 @@ struct ProcessGuardTests {
     ])
     func connections(descriptors: Int, webhook: Int, admin: Int) {
         let counts = ProcessGuard.connections(of: descriptors)
-        #expect(counts == (webhook, admin))
+        #expect(counts.webhook == webhook)
+        #expect(counts.admin == admin)
     }
 }

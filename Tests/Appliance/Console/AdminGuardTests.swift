@@ -1,3 +1,4 @@
+import HTTPTypes
 import NIOCore
 import NIOEmbedded
 import NIOHTTP1
@@ -14,7 +15,7 @@ struct AdminGuardTests {
         let request = PortRequest(
             method: method, uri: "/", headers: HTTPHeaders(fields), channel: EmbeddedChannel())
         return AdminGuard(listensOn: listens, further: further).problem(with: request)
-            .map { Int($0.status.code) }
+            .map { $0.status.code }
     }
 
     @Test("a host without its port", arguments: [
@@ -28,7 +29,7 @@ struct AdminGuardTests {
     @Test("only hosts that are served here pass", arguments: [
         ("localhost", nil), ("box.lan:9090", nil), ("proxy.example", nil), ("evil.example", 421),
         ("localhost.evil.example", 421), ("", 421), ("[", 421),
-    ])
+    ] as [(String, Int?)])
     func hosts(host: String, status: Int?) {
         #expect(
             Self.status([("Host", host)], listensOn: "box.lan", further: ["proxy.example"]) == status)

@@ -25,12 +25,14 @@ struct ConnectionTableTests {
             let (_, next) = try Self.open()
             next.phase = .answering
             #expect(table.enter(next) == .enteredInstead)
+            all[victim].0.embeddedEventLoop.run()
             #expect(!all[victim].0.isActive, "\(victim)")
             #expect(table.openCount == 4)
         }
         #expect(all[0].0.isActive)
         let (channel, refused) = try Self.open()
         #expect(table.enter(refused) == .refused)
+        channel.embeddedEventLoop.run()
         #expect(!channel.isActive)
         #expect(table.openCount == 4)
     }
@@ -50,6 +52,7 @@ struct ConnectionTableTests {
         table.shutDown { counters.add(.admitted) }
         #expect(counters[.admitted] == 0)
         table.closeAll()
+        channel.embeddedEventLoop.run()
         #expect(!channel.isActive)
         #expect(counters[.admitted] == 1)
         table.shutDown { counters.add(.admitted) }
