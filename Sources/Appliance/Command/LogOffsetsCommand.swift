@@ -8,7 +8,7 @@ extension LogCommand {
             abstract: "List how far each consumer has read, and how far it lags behind.",
             discussion: """
                 offset is what the consumer reads next, end the topic's end. The ledger's are those of \
-                ledger.sqlite. A stage's are at least a second fresh while the daemon runs.
+                ledger.sqlite, an idle stage's are a second old at most.
                 """)
         @OptionGroup var options: Options
 
@@ -76,7 +76,8 @@ struct ConsumerPlaces {
         let producer = try ProducerName(Step.name)
         let input = try TopicName(Step.input.rawValue)
         guard let topic = log.topic(input) else { return }
-        var place = next[Step.name]?[input] ?? topic.start
+        let progress = next.removeValue(forKey: StageRunner<Step>.progressGroup)?[input]
+        var place = max(next[Step.name]?[input] ?? topic.start, progress ?? topic.start)
         for output in Step.outputs {
             let source = log.topic(try TopicName(output.rawValue))?.lastSource(of: producer)
             if let source { place = max(place, source.advanced(by: 1)) }

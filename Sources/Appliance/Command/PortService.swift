@@ -40,9 +40,9 @@ struct HTTPService: Service {
 
     func run() async throws {
         let (role, address, logger) = (role, address, logger)
-        // Hummingbird's own start-up lines would repeat ours.
+        // Hummingbird's own lines would repeat ours; what goes wrong is thrown, with its reason.
         var quiet = logger
-        quiet.logLevel = .warning
+        quiet.logLevel = .critical
         let application = Application(
             responder: responder, server: server,
             configuration: .init(

@@ -15,8 +15,6 @@ enum ProcessGuard {
     static func prepare() -> [String] {
         var warnings: [String] = []
         crashAtOnce()
-        // Writing to a pipe or a socket without a reader is an error and no reason to die.
-        signal(SIGPIPE, SIG_IGN)
         var none = rlimit(rlim_cur: 0, rlim_max: 0)
         if setrlimit(__rlimit_resource_t(UInt32(RLIMIT_CORE.rawValue)), &none) != 0
             || tillbox_forbid_dumps() != 0

@@ -131,7 +131,7 @@ extension SettingsKey {
 
     /// Whether a YAML list may stand for the value; secrets are rotated in pairs.
     static func takesList(_ key: String) -> Bool {
-        [webhookEndpoints.rawValue, amountLimits.rawValue, webhookSecret.rawValue].contains(key)
+        [webhookEndpoints, amountLimits, webhookSecret, adminHosts].map(\.rawValue).contains(key)
             || (endpoint(of: key) != nil && key.hasSuffix(".secret"))
     }
 

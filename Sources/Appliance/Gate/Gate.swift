@@ -79,7 +79,6 @@ final class Gate: Sendable {
                 now: Instant(seconds: now.milliseconds / 1000), toleranceSeconds: toleranceSeconds)
         } catch {
             note(error, of: endpoint, byteCount: body.count)
-            counters.signatureCodes.add(error.code)
             return completion(.refused(code: error.code, message: error.message))
         }
         clockSuspicion.noteGood()
@@ -95,6 +94,7 @@ final class Gate: Sendable {
 
     private func note(_ refusal: SignatureRefusal, of endpoint: Endpoint, byteCount: Int) {
         counters.add(.signatureRefused)
+        counters.signatureCodes.add(refusal.code)
         clockSuspicion.note(refusal)
         refusals.warning(
             "delivery refused", kind: refusal.code,

@@ -66,20 +66,21 @@ final class StageRunner<Step: Stage>: Service {
         var next = try position ?? resumePoint(of: input)
         var saved = next
         var savedAt = ContinuousClock.now
+        // The position that who looks from outside knows of.
+        var told = (next: next, at: savedAt)
+        if !checkpoint.isCursor { try await keepInput(from: next, of: input) }
         var drainUntil: ContinuousClock.Instant?
         var gathering = Gathering()
         while true {
             if next >= input.highWatermark {
                 guard drainUntil == nil else { break }
-                let isUnsaved = checkpoint.isCursor && next > saved
-                switch try await wait(
-                    for: next, in: input, until: isUnsaved ? savedAt + .seconds(1) : nil)
-                {
+                let due = next > told.next ? told.at + .seconds(1) : nil
+                switch try await wait(for: next, in: input, until: due) {
                 case .records: break
                 case .stopping: drainUntil = .now + .seconds(StageLimits.drainSecondsMax)
-                case .saveIsDue:
-                    if try await save(stage, next, in: input) { saved = next }
-                    savedAt = .now
+                case .tellingIsDue:
+                    if try await tell(next, in: input), checkpoint.isCursor { saved = next }
+                    told = (next, .now)
                 }
                 continue
             }
@@ -93,6 +94,7 @@ final class StageRunner<Step: Stage>: Service {
             if isDue(saved: saved, next: next, savedAt: savedAt) {
                 if try await save(stage, next, in: input) { saved = next }
                 savedAt = .now
+                told = (next, savedAt)
             }
         }
         if next > saved { _ = try await save(stage, next, in: input) }
@@ -106,12 +108,31 @@ final class StageRunner<Step: Stage>: Service {
         return max(min(cursor ?? input.start, rewind ?? .init(.max)), input.start)
     }
 
-    private enum Waited { case records, saveIsDue, stopping }
+    /// The group whose cursor tells how far a stage with a large state has read; what it resumes from
+    /// is its snapshot's position, saved rarely, which retention follows.
+    static var progressGroup: String { Step.name + "-progress" }
+
+    /// Retention keeps what the slowest group has not read. So before the progress is told of, the
+    /// position that a restart resumes from must stand beside it.
+    private func keepInput(from next: Offset, of input: Topic) async throws {
+        let group = try GroupName(Step.name)
+        guard log.cursors.committed(group: group, topic: input.name) == nil else { return }
+        _ = try await store(next, of: input, as: Step.name)
+    }
+
+    /// Saves where an idle stage is, for who looks from outside.
+    private func tell(_ next: Offset, in input: Topic) async throws -> Bool {
+        if checkpoint.isCursor { return try await store(next, of: input, as: Step.name) }
+        let group = try GroupName(Step.name)
+        guard log.cursors.committed(group: group, topic: input.name) != nil else { return false }
+        return try await store(next, of: input, as: Self.progressGroup)
+    }
+
+    private enum Waited { case records, tellingIsDue, stopping }
 
     /// Waits for records.
     ///
-    /// - Parameter due: when the position is to be saved though nothing comes, so that who looks from
-    ///   outside sees an idle stage where it is; nil when it is saved.
+    /// - Parameter due: when the position is to be told though nothing comes; nil when it is known.
     private func wait(
         for next: Offset, in input: Topic, until due: ContinuousClock.Instant?
     ) async throws -> Waited {
@@ -128,7 +149,7 @@ final class StageRunner<Step: Stage>: Service {
                     }
                     group.addTask {
                         try await Task.sleep(until: due, clock: .continuous)
-                        return .saveIsDue
+                        return .tellingIsDue
                     }
                     defer { group.cancelAll() }
                     return try await group.next() ?? .records
@@ -196,8 +217,12 @@ final class StageRunner<Step: Stage>: Service {
                 return false
             }
         }
+        return try await store(next, of: input, as: Step.name)
+    }
+
+    private func store(_ next: Offset, of input: Topic, as group: String) async throws -> Bool {
         do {
-            try await log.cursors.commit(next, group: GroupName(Step.name), topic: input.name)
+            try await log.cursors.commit(next, group: GroupName(group), topic: input.name)
             return true
         } catch {
             guard error.isRetryable else { throw error }
