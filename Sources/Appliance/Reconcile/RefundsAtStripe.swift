@@ -58,9 +58,8 @@ extension ReconciliationRun {
         return try await blocking { [store, ledger] () throws(LedgerError) in
             var hasJoined = false
             for var refund in refunds {
-                guard try refund.finding == .missing || Self.isTakenBack(refund, ledger) else {
-                    continue
-                }
+                let isTakenBack = try Self.isTakenBack(refund, ledger)
+                guard refund.finding == .missing || isTakenBack else { continue }
                 let statement = refund.statement
                 let key = "charge:\(statement.payment ?? "")"
                 guard let held = try ledger.movements([key])[key], held.account == refund.account,
