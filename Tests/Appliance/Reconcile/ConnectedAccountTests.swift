@@ -1,4 +1,5 @@
 import AppendLog
+import Synchronization
 import TestSupport
 import Testing
 
