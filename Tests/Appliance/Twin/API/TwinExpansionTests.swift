@@ -135,7 +135,7 @@ struct TwinExpansionTests {
         let caller = try TwinCaller()
         let answer = caller.post(
             "/v1/payment_intents",
-            "amount=2000&currency=usd&payment_method=pm_card_visa&confirm=true&expand[]=charges")
+            "amount=2000&currency=usd&payment_method=pm_card_visa&confirm=true&expand[]=colour")
         #expect(answer.status == 400)
         #expect(caller.told.events.isEmpty)
         #expect(caller.get("/v1/charges").json["data"].list.isEmpty)
