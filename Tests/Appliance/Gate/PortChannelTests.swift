@@ -203,11 +203,11 @@ struct PortChannelTests {
             let one = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
             let last = "GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
             let sender = Task.detached {
-                socket.send(Self.request(fixture) + String(repeating: one, count: 15_000) + last)
+                socket.send(Self.request(fixture) + String(repeating: one, count: 1_000) + last)
             }
             let lines = socket.readToEnd().split(separator: "\r\n")
                 .filter { $0.contains("HTTP/1.1 ") }
-            #expect(lines.count == 15_002)
+            #expect(lines.count == 1_002)
             #expect(lines.dropLast().allSatisfy { $0.hasSuffix("HTTP/1.1 200 OK") })
             #expect(lines.last?.hasSuffix("HTTP/1.1 404 Not Found") == true)
             await sender.value
