@@ -38,7 +38,7 @@ struct ReconciliationRoutes: Sendable {
         on(.post, "/api/v1/reconciliations") { request, _ in try await begin(request) }
         on(.get, "/api/v1/reconciliations") { request, _ in try list(request) }
         on(.get, "/api/v1/reconciliations/:id") { request, id in try show(request, id) }
-        on(.post, "/api/v1/sweeps") { request, _ in try beginSweep(request) }
+        on(.post, "/api/v1/sweeps") { request, _ in try await beginSweep(request) }
         on(.get, "/api/v1/sweeps") { request, _ in try listSweeps(request) }
         on(.get, "/api/v1/sweeps/:id") { _, id in try showSweep(id) }
     }
