@@ -5,7 +5,7 @@ import Hummingbird
 /// A command that means one data folder says which in each request, and the daemon of another one
 /// refuses: two daemons may have had the same port one after the other.
 enum DataFolderCheck {
-    static let headerName = "Tillbox-Data-Folder"
+    static let headerName = "tillbox-data-folder"
 
     /// A folder in a form that a header can hold.
     ///

@@ -11,7 +11,7 @@ import Hummingbird
 /// | `POST /api/v1/sweeps` | 202 with the sweep, queued |
 /// | `GET /api/v1/sweeps?limit&after`, `GET /api/v1/sweeps/{id}` | sweeps, newest first; one |
 ///
-/// A request that names another data folder in `Tillbox-Data-Folder` is refused with 409.
+/// A request that names another data folder in `tillbox-data-folder` is refused with 409.
 ///
 /// Lists hold `next`, the `after` of the next page, null at the end. A refusal is a problem
 /// document (RFC 9457).
