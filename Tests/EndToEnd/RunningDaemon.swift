@@ -102,12 +102,3 @@ final class RunningDaemon {
         return try #require(line.split(separator: " ").compactMap { Int($0) }.first) * 1024
     }
 }
-
-/// The test holds as many connections as it opens.
-func raiseOwnDescriptorLimit() throws {
-    var limit = rlimit()
-    getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit)
-    limit.rlim_cur = min(limit.rlim_max, 16_384)
-    setrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit)
-    try #require(limit.rlim_cur >= 4096, "this machine allows \(limit.rlim_cur) descriptors")
-}
