@@ -48,7 +48,7 @@ struct StageRunnerTests {
         let topics = try Topics(of: log)
         let runner = StageRunner(
             log: log, topics: topics, logger: PipelineFixture.quiet,
-            checkpoint: .snapshot(everyCount: 1) { _ in
+            checkpoint: .snapshot(everyCount: 1) { _, _ in
                 throw DiskError(operation: .write, path: "/features", code: ENOSPC)
             }
         ) { (Copying(), nil) }
