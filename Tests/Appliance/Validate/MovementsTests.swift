@@ -347,6 +347,15 @@ private enum MovementRows {
             "a sum that the statement does not show", "tillbox.released",
             charge.with(["amount_refunded": 40]), "refunds_told refunds_told:\(ch) 40 usd"),
         MovementCase(
+            "a refund that only the statement shows", "tillbox.settlement",
+            line.with([
+                "type": "refund", "amount": -100, "net": -100,
+                "source": told.with(["balance_transaction": .string(txn)]),
+            ]), "refund refund:\(re) 100 usd"),
+        MovementCase(
+            "a line whose source is no object", "tillbox.settlement", line,
+            "refused missing_object balance_transaction.source"),
+        MovementCase(
             "a type that nobody knows", "tillbox.balance_transaction",
             line.with(["type": "something_new"]),
             "refused unknown_status balance_transaction.type"),
