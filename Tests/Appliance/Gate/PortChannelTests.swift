@@ -199,7 +199,7 @@ struct PortChannelTests {
     func manyAhead() async throws {
         let fixture = try GateFixture()
         try await fixture.serve { client in
-            let socket = try RawConnection(port: client.port)
+            let socket = try RawConnection(port: client.port, patienceSeconds: 60)
             let one = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
             let last = "GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
             let sender = Task.detached {
