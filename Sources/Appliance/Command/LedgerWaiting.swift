@@ -30,7 +30,7 @@ extension LedgerCommand {
             let seconds = max(0, now - movement.since.seconds)
             return [
                 "movement": .text(movement.key.rawValue), "charge": .text(movement.charge),
-                "account": .text(movement.account ?? ""),
+                "account": movement.account.map { .text($0) } ?? .none,
                 "minor_units": .number(movement.amount.rawValue),
                 "amount": .text(movement.currency.display(movement.amount)),
                 "currency": .text(movement.currency.code),

@@ -117,7 +117,7 @@ struct RefusalReport {
     var message: String {
         guard !refused.isEmpty || !deadLetters.isEmpty else {
             return "nothing is booked: no event so far is of a type that moves money; subscribe the "
-                + "endpoint to the events that docs/CONTRACTS.md lists"
+                + "endpoint to the events that docs/EVENTS.md lists"
         }
         let count = refused.values.reduce(0, +) + deadLetters.values.reduce(0, +)
         let hint = mostFrequent.flatMap { Self.hints[$0] }.map { "; \($0)" } ?? ""

@@ -54,7 +54,7 @@ extension Settings.Profile: ExpressibleByArgument {}
 /// `tillbox run`: the daemon.
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "run", abstract: "Run the daemon until SIGTERM or SIGINT.")
+        commandName: "run", abstract: "Run the daemon until SIGTERM, SIGINT or SIGHUP.")
 
     @OptionGroup var options: DataOptions
 

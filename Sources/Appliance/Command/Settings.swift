@@ -30,7 +30,7 @@ struct Settings: Sendable {
     /// Stricter thresholds than the model's own; nil keeps those.
     var reviewFrom: Double?
     var blockFrom: Double?
-    /// Payments of at least this many minor units go to review, by currency.
+    /// Payments above this many minor units go to review, by currency.
     var amountLimits: [Currency: MinorUnits] = [:]
     var customersMax = 1_000_000
     var movementsMax = 262_144

@@ -192,7 +192,6 @@ extension PostingRules {
     }
 
     /// - Returns: nothing where the payment was taken back, so that there is nothing to move.
-
     private static func move(
         _ payment: BookedPayment, to place: FundsPlace, _ kind: PostingKind, _ event: EventID,
         _ effectiveAt: Instant, ordinal: Int64

@@ -246,7 +246,9 @@ extension Reconciler {
     ) throws -> RunName {
         guard client != nil else { throw ReconcileRefusal.noAPIKey }
         let now = now
-        let to = to ?? now
+        // What the machine's clock has reached and Stripe's has not ends where Stripe is.
+        let machine = Instant(seconds: clock.now().milliseconds / 1000)
+        let to = to.map { $0 <= machine ? min($0, now) : $0 } ?? now
         let from = try from
             ?? nextFrom(store.lastRuns(notAfter: ClockJumps.latest(at: now)).finished)
         guard from < to, to <= now else { throw ReconcileRefusal.badPeriod }

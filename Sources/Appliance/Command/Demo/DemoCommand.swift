@@ -135,7 +135,7 @@ struct DemoCommand: AsyncParsableCommand {
         let day: Int64 = 86_400
         let today = Int64(Date().timeIntervalSince1970) / day
         let customers = Int(min(max(rate * Self.customersPerRate, 200), 1_000_000))
-        // A statement tells of one account, so that the whole demo can be reconciled.
+        // One account: its balances are few enough to be read at a glance.
         return TrafficWorld.Settings(
             seed: seed, start: Instant(seconds: (today - 30) * day), customers: customers,
             fraudShare: fraud, hasOneAccount: true)
