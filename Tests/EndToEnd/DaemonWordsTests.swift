@@ -175,7 +175,7 @@ struct DaemonWordsTests {
                 .filter { $0.hasPrefix("tillbox-demo-") }
         }
         try await eventually("the demo runs") {
-            try !demo.isRunning || (made().count == 1 && demo.standardOutput.contains("processed"))
+            try !demo.isRunning || (made().count == 1 && demo.standardOutput.contains("admitted"))
         }
         demo.kill(SIGHUP)
         #expect(await demo.wait() == 0, "\(demo.standardError)")

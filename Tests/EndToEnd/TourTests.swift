@@ -74,7 +74,7 @@ struct TourTests {
         try #require(answers.count == 3, "\(byHand.output)")
         #expect(answers[0] == #"{"received":true}"#)
         #expect(answers[1] == #"{"received":true,"duplicate":true}"#)
-        #expect(answers[2].contains("signature_mismatch"))
+        #expect(answers[2].contains("signature_no_match"))
 
         try await eventually("the pipeline has drained") {
             try await ground.run(["\(Self.program) dead-letter list --data ./tour"]).output

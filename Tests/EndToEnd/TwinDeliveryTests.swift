@@ -184,8 +184,8 @@ struct TwinDeliveryTests {
     private static func processor(_ data: String) throws -> [String: Int64] {
         let ledger = try SQLiteLedger.open(
             path: "\(data)/ledger.sqlite", readOnly: true, clockMilliseconds: { 0 })
-        let rows = try ledger.balances().filter { $0.account.rawValue == "processor:stripe" }
+        let rows = try ledger.balances().filter { $0.account.isProcessor }
         return Dictionary(
-            uniqueKeysWithValues: rows.map { ($0.currency.code, $0.balance.rawValue) })
+            rows.map { ($0.currency.code, $0.balance.rawValue) }, uniquingKeysWith: +)
     }
 }

@@ -20,7 +20,8 @@ from kafka.record.default_records import DefaultRecordBatch
 
 TOPICS = ("webhook.received", "payment.validated", "payment.features", "payment.scored", "payment.review",
           "ledger.posted", "dead.letter")
-NO_ENTRIES = ("payment_failed", "dispute_opened", "dispute_closed")
+NO_ENTRIES = ("payment_failed", "dispute_opened", "dispute_closed",
+              "refund_noted", "refunds_told", "release_told")
 BATCH_PREFIX = struct.Struct(">qi")
 
 

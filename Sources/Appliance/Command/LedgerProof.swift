@@ -2,7 +2,7 @@ import Foundation
 import Synchronization
 
 /// Whether a ledger holds what the delivered events tell: each movement that moves money, and what
-/// it does to `processor:stripe`, to the cent.
+/// it does to `processor:stripe` of its Stripe account, to the cent.
 struct LedgerProof: Hashable, Sendable, Codable {
     /// Movements that must be booked.
     var movements = 0
@@ -12,7 +12,8 @@ struct LedgerProof: Hashable, Sendable, Codable {
     var different = 0
     /// Some of the missing and the different ones, by their keys.
     var examples: [String] = []
-    /// What all of them together do to `processor:stripe`, by currency, in minor units.
+    /// What all of them together do to what Stripe holds in all accounts, by currency, in minor
+    /// units.
     var processor: [String: Int64] = [:]
 
     static let exampleCountMax = 5
@@ -76,7 +77,9 @@ struct LedgerProver: Sendable {
             $0.posting.movement == movement.key
         }
         guard let booked else { return false }
-        let entries = booked.posting.entries.filter { $0.account == .processor }
+        let entries = booked.posting.entries.filter {
+            $0.account == .processor(of: movement.account)
+        }
         let isRight =
             entries.count == 1 && entries[0].currency == movement.currency
             && entries[0].amount == movement.processorChange

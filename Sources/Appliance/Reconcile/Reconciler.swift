@@ -46,6 +46,8 @@ final class Reconciler: Service {
         var store: StatementStore
     }
 
+    /// How long Stripe is waited for when only its time is asked.
+    private static let timePatience: Duration = .seconds(2)
     /// Runs and sweeps that may wait.
     private static let jobCountMax = 8
     /// Dry runs that can still be read.
@@ -89,7 +91,12 @@ final class Reconciler: Service {
     /// Asks Stripe for the time, if it has never answered; without an answer the machine's counts.
     func learnTime() async {
         guard let client, let stripeClock, !stripeClock.isSet else { return }
-        _ = try? await client.transport.get("/v1/balance", of: .own)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { _ = try? await client.transport.get("/v1/balance", of: .own) }
+            group.addTask { try? await Task.sleep(for: Self.timePatience) }
+            await group.next()
+            group.cancelAll()
+        }
     }
 
     /// Runs until graceful shutdown; a run that is under way then goes on at the next start.

@@ -32,6 +32,9 @@ struct HTTPStripeTransport: StripeTransport {
     /// Longest answer read, in bytes; a page of a hundred events may hold many objects.
     private static let bodyByteCountMax = 32 << 20
     private static let timeoutSeconds: Int64 = 60
+    /// The twin's world may live in another month than the machine that answers for it, whose
+    /// server stamps `Date`.
+    private static let twinDate = "Twin-Date"
 
     func get(_ path: String, of account: StripeAccount) async throws -> StripeAnswer {
         var request = HTTPClientRequest(url: base + path)
@@ -40,7 +43,8 @@ struct HTTPStripeTransport: StripeTransport {
         if let id = account.id { request.headers.add(name: "Stripe-Account", value: id) }
         let response = try await HTTPClient.shared.execute(
             request, timeout: .seconds(Self.timeoutSeconds))
-        clock?.note(date: response.headers.first(name: "Date"))
+        let headers = response.headers
+        clock?.note(date: headers.first(name: Self.twinDate) ?? headers.first(name: "Date"))
         let body = try await response.body.collect(upTo: Self.bodyByteCountMax)
         return StripeAnswer(
             status: Int(response.status.code),

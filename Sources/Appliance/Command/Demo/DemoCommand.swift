@@ -59,9 +59,10 @@ struct DemoCommand: AsyncParsableCommand {
     mutating func run() async throws {
         let terminal = Terminal.onStandardOutput()
         let notes = DemoNotes(about: [])
-        // The screen belongs to the figures: a warning has its place on it, or is a line.
+        // The screen belongs to the figures: an error has its place on it, or is a line. What the
+        // twin forges on purpose is a warning only.
         if terminal == nil {
-            LineLogHandler.bootstrap(level: .warning, format: .text)
+            LineLogHandler.bootstrap(level: .error, format: .text)
         } else {
             DemoLogHandler.bootstrap(notes)
         }
@@ -70,7 +71,7 @@ struct DemoCommand: AsyncParsableCommand {
         defer { folder.remove() }
         try await orCannotRun {
             try await demo.run(in: folder.path, terminal, notes)
-            for warning in notes.content.warnings { writeError("warning: \(warning)") }
+            for warning in notes.content.warnings { writeError(warning) }
             try demo.summarise(folder.path)
         }
     }

@@ -1,9 +1,9 @@
 import Logging
 
-/// Warnings while the screen belongs to the demo's picture: they become one of its lines, and are
+/// Errors while the screen belongs to the demo's picture: they become one of its lines, and are
 /// written out at the end.
 struct DemoLogHandler: LogHandler {
-    var logLevel: Logger.Level = .warning
+    var logLevel: Logger.Level = .error
     var metadata: Logger.Metadata = [:]
     private let notes: DemoNotes
 

@@ -79,14 +79,20 @@ struct DemoView: Service {
         var before = DemoFigures(counters)
         var shown = 0
         while await isGoingOn(after: .seconds(1)) {
-            let content = notes.content
-            let texts = content.about + content.hints
-            for text in texts.dropFirst(shown) { Terminal.write(text + "\n") }
-            shown = texts.count
+            shown = sayWhatIsNew(after: shown)
             let now = DemoFigures(counters)
             Terminal.write(Self.line(now, since: before) + "\n")
             before = now
         }
+        _ = sayWhatIsNew(after: shown)
+    }
+
+    /// - Returns: how many texts have been said.
+    private func sayWhatIsNew(after shown: Int) -> Int {
+        let content = notes.content
+        let texts = content.hints + content.about
+        for text in texts.dropFirst(shown) { Terminal.write(text + "\n") }
+        return texts.count
     }
 
     private func isGoingOn(after interval: Duration) async -> Bool {
