@@ -99,7 +99,8 @@ struct TwinTruth {
             "payout.created", "payout.updated", "payout.paid", "payout.failed", "payout.canceled":
             let isBack = status == "failed" || status == "canceled"
             return isBack ? ["there \(id)", "back \(id)"] : ["there \(id)"]
-        case "charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated":
+        case "charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed",
+            "charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated":
             let list = object["balance_transactions"] as? [[String: Any]] ?? []
             return list.compactMap { $0["id"] as? String }
         default: return []
