@@ -38,7 +38,7 @@ struct DeadLetterTests {
         #expect(traffic.code == 0, "\(traffic.errors)")
         #expect(try await redrive(data, admin, "--dry-run") == ["still_refused": 400])
         daemon.kill(SIGTERM)
-        #expect(await daemon.wait() == 0)
+        #expect(await daemon.wait() == 0, "\(daemon.standardError.suffix(3000))")
 
         // Half while nobody has the folder, then the rest by a daemon that is killed meanwhile.
         let half = (0..<200).flatMap { ["--offset", "\($0)"] }
@@ -64,7 +64,7 @@ struct DeadLetterTests {
         #expect(try await redrive(data, admin) == [:])
         #expect(try await redrive(data, admin, "--offset", "3") == ["already_redriven": 1])
         daemon.kill(SIGTERM)
-        #expect(await daemon.wait() == 0)
+        #expect(await daemon.wait() == 0, "\(daemon.standardError.suffix(3000))")
 
         let judgement = try await CrashTests.judge(data, acknowledged: "/dev/null")
         #expect(judgement.violations == [])
@@ -108,7 +108,7 @@ struct DeadLetterTests {
         #expect(try await Self.answer("\(address)?limit=0").status == 400)
         #expect(try await Self.answer(address).body == #"{"dead_letters":[],"next":null}"#)
         daemon.kill(SIGTERM)
-        #expect(await daemon.wait() == 0)
+        #expect(await daemon.wait() == 0, "\(daemon.standardError.suffix(3000))")
     }
 
     private static func answer(
@@ -145,6 +145,6 @@ struct DeadLetterTests {
         }
         #expect(offsets == Array(0..<300))
         daemon.kill(SIGTERM)
-        #expect(await daemon.wait() == 0)
+        #expect(await daemon.wait() == 0, "\(daemon.standardError.suffix(3000))")
     }
 }

@@ -120,12 +120,14 @@ struct FolderReading {
         state.published = try published(atOrBefore: nil)
     }
 
-    /// The first and the last record say of which topic they are, in folders without an identity too.
+    /// The first and the last record say of which topic they are, in folders without an identity too:
+    /// `payment.scored/1`, `dead.letter/1`, and `dead.letter.order/1` of the orders beside the letters.
     private func checkSchema(of topic: ReadOnlyTopic, _ id: TopicID) throws {
         guard topic.start < topic.end else { return }
         for offset in [topic.start, topic.end.advanced(by: -1)] {
             guard let record = try topic.read(from: offset, byteCountMax: 1).first?.record,
-                let schema = record.text("schema"), !schema.hasPrefix(id.rawValue + "/")
+                let schema = record.text("schema"),
+                !["/", "."].contains(where: { schema.hasPrefix(id.rawValue + $0) })
             else { continue }
             throw StartRefusal(
                 reason: "log/\(id.rawValue)-0 holds records of \(schema), which is another topic's")
