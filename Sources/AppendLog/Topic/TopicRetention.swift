@@ -51,6 +51,9 @@ extension Topic {
             if let stopped { return .failure(stopped) }
             do {
                 let doomed = try count(&writer, run)
+                guard doomed > 0, try writer.mayDelete(shared.withLock { $0.producers }) else {
+                    return .success(0)
+                }
                 for _ in 0..<doomed {
                     let segment = shared.withLock { shared in
                         shared.places.removeAll()

@@ -28,6 +28,8 @@ struct TopicWriter {
     /// When the segment got its first batch, or was opened.
     private var since: Int64
     private var checkpointed: Int64
+    /// The segment that the stored checkpoint names; nil while a full disk keeps it from being known.
+    private var checkpointSegment: Offset?
     /// The checksum of the last batch; nil if there is none.
     private(set) var lastChecksum: UInt32?
     /// What every batch bears.
@@ -235,12 +237,20 @@ struct TopicWriter {
         checkpoint.lastChecksum = position > 0 ? lastChecksum : nil
         do {
             try disk.write(checkpoint, in: folder)
+            checkpointSegment = segment.baseOffset
         } catch {
             if error.operation == .sync || error.operation == .syncDirectory { throw .fatal(error) }
             // The old one still holds; the next recovery reads a little more.
             guard error.isDiskFull else { throw .fatal(error) }
         }
         checkpointed = position
+    }
+
+    /// Whether segments before the last may go: a recovery looks for the one that the stored
+    /// checkpoint names, and a full disk may have kept that from moving on with the topic.
+    mutating func mayDelete(_ producers: [Int64: ProducerState]) throws(Failure) -> Bool {
+        if checkpointSegment != segment.baseOffset { try checkpoint(producers) }
+        return checkpointSegment == segment.baseOffset
     }
 
     /// Trims the last segment and leaves a checkpoint at its end: the next recovery reads nothing.
