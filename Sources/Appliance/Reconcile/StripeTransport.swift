@@ -34,7 +34,7 @@ struct HTTPStripeTransport: StripeTransport {
     private static let timeoutSeconds: Int64 = 60
     /// The twin's world may live in another month than the machine that answers for it, whose
     /// server stamps `Date`.
-    private static let twinDate = "Twin-Date"
+    private static let worldDate = "World-Date"
 
     func get(_ path: String, of account: StripeAccount) async throws -> StripeAnswer {
         var request = HTTPClientRequest(url: base + path)
@@ -44,7 +44,7 @@ struct HTTPStripeTransport: StripeTransport {
         let response = try await HTTPClient.shared.execute(
             request, timeout: .seconds(Self.timeoutSeconds))
         let headers = response.headers
-        clock?.note(date: headers.first(name: Self.twinDate) ?? headers.first(name: "Date"))
+        clock?.note(date: headers.first(name: Self.worldDate) ?? headers.first(name: "Date"))
         let body = try await response.body.collect(upTo: Self.bodyByteCountMax)
         return StripeAnswer(
             status: Int(response.status.code),

@@ -85,7 +85,7 @@ struct TwinRoutes: Sendable {
         var headers: HTTPFields = [
             .contentType: "application/json", requestID: answer.requestID,
             // The world's time: who asks judges by it what is late.
-            twinDate: HTTPDate.text(of: Int(second)),
+            worldDate: HTTPDate.text(of: Int(second)),
             version: call.version ?? TwinSettings.apiVersion,
         ]
         if let key = call.idempotencyKey { headers[idempotencyKey] = key }
@@ -114,7 +114,7 @@ struct TwinRoutes: Sendable {
         }
     }
 
-    private static let twinDate = name("Twin-Date")
+    private static let worldDate = name("World-Date")
     private static let requestID = name("Request-Id")
     private static let idempotencyKey = name("Idempotency-Key")
     private static let idempotentReplayed = name("Idempotent-Replayed")
