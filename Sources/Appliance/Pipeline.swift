@@ -11,11 +11,13 @@ import ServiceLifecycle
 ///                            ▼
 ///                      payment.validated ──▶ dead.letter, with a reason ──▶ RedriveStage: back
 ///                            │
-///                    Features + Score            ScoreStage, Scoring: FeatureEngine, FraudModel, Verdicts
+///                    Features + Score            ScoreStage, Scoring: FeatureEngine, FraudModel,
+///                            │                   Verdicts
 ///                            ▼
 ///            payment.features · payment.scored · payment.review
 ///                            │
-///                         Ledger                 LedgerService, SQLiteLedger: entries + position, one commit
+///                         Ledger                 LedgerService, SQLiteLedger: entries + position,
+///                            │                   one commit
 ///                            ▼
 ///                      ledger.posted
 ///
@@ -30,7 +32,8 @@ struct Pipeline {
     let clock: any LogClock
     let counters: Counters
     let logger: Logger
-    /// Stages that make up for outputs which were lost before anybody had read them, and from where.
+    /// Stages that make up for outputs which were lost before anybody had read them, and from
+    /// where.
     var rewinds: [String: Offset] = [:]
 
     /// The steps behind the gate, in the order in which a payment passes them.
@@ -99,9 +102,9 @@ struct Pipeline {
             logger: logger)
     }
 
-    /// The engine as it was last saved. Without a usable snapshot (none, damaged, of another log, or
-    /// beyond what has to be derived again) it starts empty and reads the whole topic again; the log
-    /// refuses the outputs it has.
+    /// The engine as it was last saved. Without a usable snapshot (none, damaged, of another log,
+    /// or beyond what has to be derived again) it starts empty and reads the whole topic again; the
+    /// log refuses the outputs it has.
     private static func restoredFeatures(
         from path: String, limits: FeatureLimits, log: Topic, notBeyond rewind: Offset?
     ) -> FeatureEngine {

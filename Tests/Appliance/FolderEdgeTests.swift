@@ -2,8 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The arrows between folders, read from the sources: the compiler enforces those between modules only.
-/// What each folder of Appliance may name of the others. Everyone may name Vocabulary.
+/// The arrows between folders, read from the sources: the compiler enforces those between modules
+/// only. What each folder of Appliance may name of the others. Everyone may name Vocabulary.
 private let allowed: [String: Set<String>] = [
     "Vocabulary": [],
     "Gate": [], "Validate": [], "Features": [], "Ledger": [],
@@ -105,8 +105,11 @@ struct FolderEdgeTests {
         var words: Set<String> = []
         for source in sources {
             for line in source.text.split(separator: "\n") {
-                let code = line.split(separator: "//", maxSplits: 1, omittingEmptySubsequences: false)[0]
-                for word in code.split(whereSeparator: { !($0.isLetter || $0.isNumber || $0 == "_") }) {
+                let code = line.split(
+                    separator: "//", maxSplits: 1, omittingEmptySubsequences: false)[0]
+                for word in code.split(whereSeparator: {
+                    !($0.isLetter || $0.isNumber || $0 == "_")
+                }) {
                     words.insert(String(word))
                 }
             }

@@ -8,7 +8,9 @@ struct BadDayTests {
     /// Where standard error goes, by the shell's word for it.
     static let lostStreams = ["2>/dev/full", "2>&-", ">&- 2>&- <&-"]
 
-    @Test("standard error that is full or closed costs log lines, nothing else", arguments: lostStreams)
+    @Test(
+        "standard error that is full or closed costs log lines, nothing else",
+        arguments: lostStreams)
     func lostStream(after: String) async throws {
         let world = try await RunningDaemon(after: after, isSilent: true)
         #expect(try await world.deliver(300) == 0)
@@ -23,7 +25,9 @@ struct BadDayTests {
         #expect(ledger.code == 0, "\(ledger.errors)")
     }
 
-    @Test("a pipe that nobody reads, or whose reader has gone, holds nothing up", arguments: [false, true])
+    @Test(
+        "a pipe that nobody reads, or whose reader has gone, holds nothing up",
+        arguments: [false, true])
     func unreadPipe(readerGoes: Bool) async throws {
         let folder = try TemporaryFolder()
         let pipe = folder.file("pipe")
@@ -74,7 +78,8 @@ struct BadDayTests {
 
     @Test("no core dump holds its secrets, and the descriptor limit is raised")
     func limits() async throws {
-        let world = try await RunningDaemon(before: "ulimit -c unlimited 2>/dev/null; ulimit -S -n 300;")
+        let world = try await RunningDaemon(
+            before: "ulimit -c unlimited 2>/dev/null; ulimit -S -n 300;")
         let limits = try String(
             contentsOfFile: "/proc/\(world.daemon.processID)/limits", encoding: .utf8)
         func limit(_ name: String) -> [Substring] {

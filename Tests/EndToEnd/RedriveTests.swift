@@ -23,7 +23,7 @@ struct DeadLetterTests {
         return lines.reduce(into: [:]) { $0[$1.result, default: 0] += 1 }
     }
 
-    @Test("events refused for their livemode are booked once the setting is right, whatever is killed")
+    @Test("events refused for their livemode are booked once the setting is right, despite kills")
     func livemode() async throws {
         let folder = try TemporaryFolder()
         let data = folder.file("data")

@@ -63,8 +63,10 @@ final class RunningDaemon {
             Tillbox.executable,
             [
                 "simulate", "--to", "http://127.0.0.1:\(webhook)/webhooks/stripe", "--secret",
-                "whsec_test", "--templates", "--rate", "0", "--count", "\(count)", "--seed", "\(seed)",
-            ] + told).code
+                "whsec_test", "--templates", "--rate", "0", "--count", "\(count)", "--seed",
+                "\(seed)",
+            ] + told
+        ).code
     }
 
     /// The status of the answer to one request on the admin port.

@@ -134,7 +134,8 @@ struct StartTests {
         return Set(text.split(separator: "\n"))
     }
 
-    @Test("a second daemon cannot start, whatever became of the lock file", arguments: [true, false])
+    @Test(
+        "a second daemon cannot start, whatever became of the lock file", arguments: [true, false])
     func second(isReplaced: Bool) async throws {
         let folder = try TemporaryFolder()
         let started = try await started(folder, count: 0)

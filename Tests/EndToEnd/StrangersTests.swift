@@ -29,7 +29,8 @@ struct StrangersTests {
     @Test("every number from outside is checked before it is reckoned with")
     func numbers() async throws {
         let world = try await RunningDaemon(environment: [
-            "TILLBOX_STRIPE_API_KEY": "sk_test_numbers", "TILLBOX_STRIPE_API_BASE": "http://127.0.0.1:9",
+            "TILLBOX_STRIPE_API_KEY": "sk_test_numbers",
+            "TILLBOX_STRIPE_API_BASE": "http://127.0.0.1:9",
             "TILLBOX_RECONCILE_AT": "off", "TILLBOX_SWEEP_EVERY_MINUTES": "0",
         ])
         let numbers = [
@@ -42,10 +43,14 @@ struct StrangersTests {
             for list in lists {
                 for name in ["after", "limit"] {
                     let status = try world.ask("GET", "/api/v1/\(list)?\(name)=\(number)")
-                    #expect([200, 400, 404].contains(status), "\(list) \(name)=\(number): \(status ?? 0)")
+                    #expect(
+                        [200, 400, 404].contains(status),
+                        "\(list) \(name)=\(number): \(status ?? 0)")
                 }
             }
-            for path in ["sweeps/\(number)", "reconciliations/\(number)", "reconciliations/dry-\(number)"] {
+            for path in [
+                "sweeps/\(number)", "reconciliations/\(number)", "reconciliations/dry-\(number)",
+            ] {
                 let status = try world.ask("GET", "/api/v1/\(path)")
                 #expect([200, 400, 404].contains(status), "\(path): \(status ?? 0)")
             }
@@ -65,13 +70,16 @@ struct StrangersTests {
         try await world.expectHealthy()
         for number in numbers where !number.isEmpty {
             for arguments in [
-                ["dead-letter", "list", "--after=\(number)"], ["log", "cat", "dead.letter", "--from=\(number)"],
-                ["log", "cat", "dead.letter", "--count=\(number)"], ["ledger", "show", "\(number)"],
+                ["dead-letter", "list", "--after=\(number)"],
+                ["log", "cat", "dead.letter", "--from=\(number)"],
+                ["log", "cat", "dead.letter", "--count=\(number)"],
+                ["ledger", "show", "\(number)"],
                 ["ledger", "balances", "--as-of=\(number)"],
             ] {
                 let answer = try await Child.run(
                     Tillbox.executable, arguments + ["--data", world.data])
-                #expect((0...3).contains(answer.code), "\(arguments): \(answer.code) \(answer.errors)")
+                #expect(
+                    (0...3).contains(answer.code), "\(arguments): \(answer.code) \(answer.errors)")
             }
         }
     }
@@ -79,7 +87,8 @@ struct StrangersTests {
     @Test("more idle connections than descriptors push out one another, and nothing else")
     func idleConnections() async throws {
         let world = try await RunningDaemon(before: "ulimit -n 1024;")
-        // In a process of its own: this one's library cannot start another beyond 1,024 descriptors.
+        // In a process of its own: this one's library cannot start another beyond 1,024
+        // descriptors.
         let script = """
             import resource, socket, sys, time
             resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
@@ -109,7 +118,8 @@ struct StrangersTests {
         let world = try await RunningDaemon()
         #expect(try await world.deliver(200) == 0)
         let before = try world.peakMemory()
-        let head = "POST /webhooks/stripe HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1048576\r\n\r\n"
+        let head =
+            "POST /webhooks/stripe HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1048576\r\n\r\n"
         let part = Array(head.utf8) + [UInt8](repeating: 0x20, count: 1_000_000)
         var held: [RawConnection] = []
         for _ in 0..<600 {
@@ -118,7 +128,8 @@ struct StrangersTests {
             held.append(socket)
         }
         let grown = try world.peakMemory() - before
-        #expect(grown < 160 << 20, "the peak grew by \(grown >> 20) MiB for 600 MB of stalled bodies")
+        #expect(
+            grown < 160 << 20, "the peak grew by \(grown >> 20) MiB for 600 MB of stalled bodies")
         try await eventually("most of them are refused") {
             try world.counter("memory_refused") > 100
         }
@@ -137,7 +148,8 @@ struct StrangersTests {
             #expect(try world.ask("GET", "/healthz", host: host) == status, "\(host)")
         }
         for (fields, status) in [
-            ("", 200), ("Origin: http://localhost\r\n", 200), ("Sec-Fetch-Site: same-origin\r\n", 200),
+            ("", 200), ("Origin: http://localhost\r\n", 200),
+            ("Sec-Fetch-Site: same-origin\r\n", 200),
             ("Origin: http://evil.example\r\n", 403), ("Origin: null\r\n", 403),
             ("Sec-Fetch-Site: cross-site\r\n", 403), ("Sec-Fetch-Site: same-site\r\n", 403),
         ] {
@@ -198,7 +210,8 @@ struct StrangersTests {
 extension RunningDaemon {
     /// Delivers one event of live mode, which a test endpoint does not take, signed at that time.
     fileprivate func deliver(signedAt seconds: Int64) throws -> Int? {
-        let body = #"{"id":"evt_\#(seconds)","object":"event","type":"x","created":1,"livemode":true}"#
+        let body =
+            #"{"id":"evt_\#(seconds)","object":"event","type":"x","created":1,"livemode":true}"#
         let signature = StripeSignature.header(
             signing: Array(body.utf8)[...], at: Instant(seconds: seconds), secrets: ["whsec_test"])
         let socket = try RawConnection(port: webhook)

@@ -9,8 +9,8 @@ struct TourTests {
     private static func blocks() throws -> [String] {
         let readme = try String(
             contentsOf: Repository.root.appending(path: "README.md"), encoding: .utf8)
-        let tour = try #require(readme.components(separatedBy: "## A five-minute tour").dropFirst().first)
-            .components(separatedBy: "\n## ")[0]
+        let chapter = readme.components(separatedBy: "## A five-minute tour").dropFirst().first
+        let tour = try #require(chapter).components(separatedBy: "\n## ")[0]
         return tour.components(separatedBy: "```sh\n").dropFirst().map {
             $0.components(separatedBy: "```")[0]
         }
@@ -96,7 +96,9 @@ struct TourTests {
 
         let paid = try await ground.run(["tillbox=\(Self.program)", blocks[5]])
         #expect(paid.code == 0, "\(paid.errors)")
-        #expect(paid.output.contains(#""status":"succeeded""#) || paid.output.contains(#""status": "succeeded""#))
+        #expect(
+            paid.output.contains(#""status":"succeeded""#)
+                || paid.output.contains(#""status": "succeeded""#))
         let intent = try #require(
             paid.output.firstMatch(of: #/"id": ?"(pi_[A-Za-z0-9]+)"/#)?.output.1)
         try await eventually("the payment is booked") {

@@ -2,8 +2,8 @@ import Foundation
 
 /// A child process with its output kept in files, killed when this object goes.
 ///
-/// Files and not pipes: a sibling started at the same moment may inherit the end of a pipe, and then
-/// its reader never sees the end.
+/// Files and not pipes: a sibling started at the same moment may inherit the end of a pipe, and
+/// then its reader never sees the end.
 public final class Child: @unchecked Sendable {
     // `@unchecked Sendable`: Process is used from one test at a time.
     private let process = Process()

@@ -113,8 +113,8 @@ public final class CursorStore: Sendable {
         write(keys.map { ($0, nil) }, completion)
     }
 
-    /// Notes where every topic ends now, for a start that compares. Durable when it returns; nothing
-    /// is written if no topic has grown.
+    /// Notes where every topic ends now, for a start that compares. Durable when it returns;
+    /// nothing is written if no topic has grown.
     ///
     /// - Throws: what an append throws.
     public func mark() async throws(LogError) {

@@ -14,7 +14,8 @@ enum DaemonError: Error, CustomStringConvertible {
     var description: String {
         switch self {
         case .dataFolderUnusable(let path, let reason):
-            "cannot use the data folder \(path): \(reason); choose another with --data or make it writable"
+            "cannot use the data folder \(path): \(reason); "
+                + "choose another with --data or make it writable"
         case .dataFolderExposed(let path, let reason):
             "other users may read \(path), and that cannot be changed here (\(reason)); "
                 + "run: chmod -R go= on the data folder as its owner"
@@ -83,7 +84,9 @@ final class Daemon: Sendable {
         var configuration = LogConfiguration()
         configuration.segmentBytesMax = settings.segmentByteCountMax
         configuration.syncIntervalMicroseconds = Self.syncIntervalMicroseconds
-        configuration.retentionAgeMilliseconds = settings.retentionDays.map { Int64($0) * 86_400_000 }
+        configuration.retentionAgeMilliseconds = settings.retentionDays.map {
+            Int64($0) * 86_400_000
+        }
         log = try Log.open(at: folder.log, clock: clock, configuration: configuration)
         topics = try Topics(of: log)
         ledger = try SQLiteLedger.open(
@@ -308,7 +311,8 @@ struct Upkeep: Service {
         }
     }
 
-    /// The snapshot only saves time at the next start, so that failing to write one is no reason to stop.
+    /// The snapshot only saves time at the next start, so that failing to write one is no reason to
+    /// stop.
     private func snapshot() async {
         do {
             try await AdmissionSnapshot.write(admission, to: snapshotPath)

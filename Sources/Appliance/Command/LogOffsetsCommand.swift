@@ -7,8 +7,8 @@ extension LogCommand {
         static let configuration = CommandConfiguration(
             abstract: "List how far each consumer has read, and how far it lags behind.",
             discussion: """
-                offset is what the consumer reads next, end the topic's end. The ledger's are those of \
-                ledger.sqlite, an idle stage's are a second old at most.
+                offset is what the consumer reads next, end the topic's end. The ledger's are \
+                those of ledger.sqlite, an idle stage's are a second old at most.
                 """)
         @OptionGroup var options: Options
 
@@ -55,7 +55,8 @@ struct ConsumerPlaces {
             try add(RedriveStage.self, to: &next)
             for id in LedgerService.inputs {
                 guard let position = try ledger?.position(topic: id.rawValue) else { continue }
-                next[LedgerService.name, default: [:]][try TopicName(id.rawValue)] = Offset(position)
+                let topic = try TopicName(id.rawValue)
+                next[LedgerService.name, default: [:]][topic] = Offset(position)
             }
         } catch {
             throw .cannotRun("\(error)")

@@ -13,8 +13,8 @@ struct Moment: Hashable {
     /// What is no moment, in words that follow the parser's own.
     struct Refusal: Error, CustomStringConvertible {
         var description: String {
-            "give a day that the calendar has (2025-03-01), RFC 3339 (2025-03-01T12:00:00Z) or Unix "
-                + "seconds"
+            "give a day that the calendar has (2025-03-01), RFC 3339 (2025-03-01T12:00:00Z) "
+                + "or Unix seconds"
         }
     }
 
@@ -92,7 +92,8 @@ struct Moment: Hashable {
     }
 
     private static func digits(_ text: some StringProtocol) -> Int? {
-        text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ? Int(text) : nil
+        text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+            ? Int(text) : nil
     }
 }
 

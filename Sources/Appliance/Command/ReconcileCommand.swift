@@ -2,7 +2,8 @@ import ArgumentParser
 import Foundation
 import NIOHTTP1
 
-/// `tillbox reconcile …`: Stripe's statement against the ledger, and Stripe's events against the log.
+/// `tillbox reconcile …`: Stripe's statement against the ledger, and Stripe's events against the
+/// log.
 struct ReconcileCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "reconcile",
@@ -38,7 +39,8 @@ struct ReconcileCommand: AsyncParsableCommand {
         @OptionGroup var options: DaemonOptions
         @Option(
             help: """
-                Begin here: RFC 3339, a UTC date, or Unix seconds. Default: where the last run allows.
+                Begin here: RFC 3339, a UTC date, or Unix seconds. Default: where the last run \
+                allows.
                 """, transform: Moment.parse)
         var from: Moment?
         @Option(
@@ -246,7 +248,8 @@ extension ReconcileCommand {
 
         func validate() throws {
             guard run == "last" || RunName(run) != nil else {
-                throw ValidationError("RUN is a number, as `tillbox reconcile list` has it, or last")
+                throw ValidationError(
+                    "RUN is a number, as `tillbox reconcile list` has it, or last")
             }
             guard !(json && csv) else { throw ValidationError("choose --json or --csv") }
         }
@@ -407,7 +410,8 @@ enum ReconcileText {
             return .amount("\(display(json[amount]?.int64, code)) \(code)")
         }
         return [
-            "kind": .text(json["kind"]?.string ?? ""), "status": .text(json["status"]?.string ?? ""),
+            "kind": .text(json["kind"]?.string ?? ""),
+            "status": .text(json["status"]?.string ?? ""),
             "subject": .text(json["subject"]?.string ?? ""),
             "stripe": side("stripe_amount", "stripe_currency"),
             "ledger": side("ledger_amount", "ledger_currency"),
@@ -422,6 +426,7 @@ enum ReconcileText {
 
     private static func age(_ seconds: Int64) -> String {
         seconds >= 86_400
-            ? "\(seconds / 86_400) d" : seconds >= 3600 ? "\(seconds / 3600) h" : "\(seconds / 60) min"
+            ? "\(seconds / 86_400) d"
+            : seconds >= 3600 ? "\(seconds / 3600) h" : "\(seconds / 60) min"
     }
 }

@@ -2,7 +2,8 @@ import AppendLog
 import ArgumentParser
 import Foundation
 
-/// `tillbox replay --into FRESH`: the pipeline again from `webhook.received`, compared with what is there.
+/// `tillbox replay --into FRESH`: the pipeline again from `webhook.received`, compared with what is
+/// there.
 struct ReplayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "replay",
@@ -42,7 +43,8 @@ struct ReplayCommand: AsyncParsableCommand {
             json ? report.json(seconds: seconds) : report.text(seconds: seconds))
         if !report.isEqual {
             throw CommandFailure.foundSomething(
-                "the replay differs from \(settings.dataPath) in \(report.differences.count) places")
+                "the replay differs from \(settings.dataPath) in "
+                    + "\(report.differences.count) places")
         }
     }
 
@@ -60,7 +62,8 @@ struct ReplayCommand: AsyncParsableCommand {
 extension Replay {
     /// The pipeline that `settings` describe, from their data folder into a fresh one.
     init(of settings: Settings, into folder: String, through to: Offset? = nil) throws {
-        let model = try (settings.modelPath.map { ModelLocation.file(path: $0) } ?? .embedded).load()
+        let location = settings.modelPath.map { ModelLocation.file(path: $0) } ?? .embedded
+        let model = try location.load()
         let fresh = try DataFolder(at: folder)
         let counters = Counters()
         let scoring = Scoring(

@@ -23,8 +23,8 @@ struct TwinCommand: AsyncParsableCommand {
 
     @Option(
         help: """
-            A folder that keeps the state, and the options below with it: those that are given at a \
-            later start hold from then on. Default: memory only.
+            A folder that keeps the state, and the options below with it: those that are given at \
+            a later start hold from then on. Default: memory only.
             """)
     var data: String?
 
@@ -49,7 +49,9 @@ struct TwinCommand: AsyncParsableCommand {
 
     @Flag(
         inversion: .prefixedNo,
-        help: "Print a line for each call and each delivery, with its answer. Default: on a terminal.")
+        help: """
+            Print a line for each call and each delivery, with its answer. Default: on a terminal.
+            """)
     var lines: Bool?
 
     @Option(help: "How long webhooks are tried again: quick, test or live (docs/TRAFFIC.md).")
@@ -236,7 +238,8 @@ private struct PlayedOut: Service {
     func run() async throws {
         try await world.run()
         guard let count = world.count, !Task.isShuttingDownGracefully else { return }
-        writer.write("The world has ended: \(count) events are told and delivered. The API goes on.")
+        writer.write(
+            "The world has ended: \(count) events are told and delivered. The API goes on.")
         try await gracefulShutdown()
     }
 }

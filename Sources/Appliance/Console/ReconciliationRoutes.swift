@@ -63,7 +63,9 @@ struct ReconciliationRoutes: Sendable {
         guard let report = try reconciler.report(name) else {
             throw Problem(.notFound, ReconcileRefusal.unknownRun.message)
         }
-        var response = Response.json(.accepted) { report.encode(into: &$0, name: name, progress: 0) }
+        var response = Response.json(.accepted) {
+            report.encode(into: &$0, name: name, progress: 0)
+        }
         response.headers[.location] = "/api/v1/reconciliations/\(name)"
         return response
     }

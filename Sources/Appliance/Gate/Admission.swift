@@ -72,8 +72,8 @@ final class Admission: Sendable {
         state = Mutex(State(index: index, indexed: indexed))
     }
 
-    /// Appends `record` unless an event of this id is stored; `completion` is called once, when that
-    /// is on disk, on the caller's or on the log's thread: be quick there.
+    /// Appends `record` unless an event of this id is stored; `completion` is called once, when
+    /// that is on disk, on the caller's or on the log's thread: be quick there.
     ///
     /// It fails with what the append failed with; the id is then free again.
     func admit(
@@ -84,8 +84,11 @@ final class Admission: Sendable {
     }
 
     /// The same for a task.
-    func admit(_ identity: EventIdentity, record: Record) async throws(LogError) -> AdmissionOutcome {
-        let result: Result<AdmissionOutcome, LogError> = await withCheckedContinuation { continuation in
+    func admit(
+        _ identity: EventIdentity, record: Record
+    ) async throws(LogError) -> AdmissionOutcome {
+        let result: Result<AdmissionOutcome, LogError>
+        result = await withCheckedContinuation { continuation in
             admit(identity, record: record) { continuation.resume(returning: $0) }
         }
         return try result.get()
@@ -153,7 +156,8 @@ final class Admission: Sendable {
     /// Forgets what retention deleted.
     func forget(below start: Offset) { state.withLock { $0.index.forget(below: start) } }
 
-    /// Hands out the index shard by shard, so that a snapshot holds the lock for microseconds a time.
+    /// Hands out the index shard by shard, so that a snapshot holds the lock for microseconds a
+    /// time.
     ///
     /// - Returns: the offset below which every record is in what was handed out. Some at or above
     ///   it may be too; reading them again from the log is harmless.

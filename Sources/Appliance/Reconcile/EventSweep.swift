@@ -160,7 +160,8 @@ struct EventSweep: Sendable {
         case .duplicate: return false
         case .conflict:
             counters.add(.conflicts)
-            logger.error("another event under a known id", metadata: ["event": "\(event.identity.id)"])
+            logger.error(
+                "another event under a known id", metadata: ["event": "\(event.identity.id)"])
             return false
         case .admitted:
             counters.add(.eventsBackfilled)

@@ -197,7 +197,7 @@ final class Reconciler: Service {
         guard isNew else { return }
         counters.add(.clockJumps)
         logger.warning(
-            "the clock was ahead once: runs and sweeps that were done in the future are passed over",
+            "the clock was ahead once: runs and sweeps done in the future are passed over",
             metadata: ["count": "\(count)"])
     }
 

@@ -166,7 +166,9 @@ extension LogView {
         self.init(
             topic: { id in (try? TopicName(id.rawValue)).flatMap { log.topic($0) } },
             position: { stage, topic in
-                if stage == LedgerService.name { return ledger.flatMap { Self.position(topic, in: $0) } }
+                if stage == LedgerService.name {
+                    return ledger.flatMap { Self.position(topic, in: $0) }
+                }
                 guard let group = try? GroupName(stage), let name = try? TopicName(topic.rawValue)
                 else { return nil }
                 return log.cursors[group]?[name]

@@ -81,7 +81,8 @@ struct Lockstep {
         return buffer.first
     }
 
-    /// Whether a record came into the topic from outside its stage: redriven, or a person's decision.
+    /// Whether a record came into the topic from outside its stage: redriven, or a person's
+    /// decision.
     private func isInput(_ stored: StoredRecord) -> Bool {
         if stored.source == nil || RedriveHeader.letter(of: stored.record) != nil { return true }
         guard kind == .review else { return false }

@@ -62,7 +62,9 @@ actor ReplayTarget {
                 producer = own
                 run.append(record)
             case .input(let record):
-                if let producer, !run.isEmpty { _ = try await topic.append(run, producer: producer) }
+                if let producer, !run.isEmpty {
+                    _ = try await topic.append(run, producer: producer)
+                }
                 run = []
                 _ = try await topic.append([record])
             }

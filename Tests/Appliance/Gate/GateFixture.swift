@@ -64,7 +64,8 @@ final class GateFixture: Sendable {
         }
     }
 
-    /// The `Stripe-Signature` of a body, by our own signer, at the fixture's time unless told otherwise.
+    /// The `Stripe-Signature` of a body, by our own signer, at the fixture's time unless told
+    /// otherwise.
     func signature(_ body: String, secret: String = secret, age: Int64 = 0) -> String {
         StripeSignature.header(
             signing: ArraySlice(body.utf8),

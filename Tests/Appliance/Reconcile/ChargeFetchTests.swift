@@ -46,7 +46,8 @@ struct ChargeFetchTests {
             ("a", 0, nil), ("b", 300, nil), ("c", 700, nil), ("d", 10, "acct_1"),
         ] as [(String, Int64, String?)] {
             awaited.take(
-                try Self.event("ch_\(charge)", from: "pi_\(charge)", at: now + at, account: account),
+                try Self.event(
+                    "ch_\(charge)", from: "pi_\(charge)", at: now + at, account: account),
                 dueAt: 0)
         }
         let windows = awaited.due(at: 0)
@@ -81,7 +82,8 @@ struct ChargeFetchTests {
         #expect(awaited.waits.count == AwaitedCharges.countMax)
     }
 
-    @Test("the charge is fetched by its own event, and a review that was open for want of it closes")
+    @Test(
+        "the charge is fetched by its own event, and a review that was open for want of it closes")
     func fetches() async throws {
         let fixture = try ReconcileFixture()
         fixture.stripe.change { state in
@@ -123,7 +125,9 @@ struct ChargeFetchTests {
                 group.addTask { try await fetch.run() }
                 defer { group.cancelAll() }
                 fixture.clock.set(now + 29)
-                try await eventually("it has the intent") { !fixture.topics[.paymentScored].isEmpty }
+                try await eventually("it has the intent") {
+                    !fixture.topics[.paymentScored].isEmpty
+                }
                 #expect(fixture.stripe.asked.isEmpty)
                 fixture.clock.set(now + 31)
                 try await eventually("the charge is in the log") {
@@ -136,7 +140,8 @@ struct ChargeFetchTests {
             let stored = try fixture.topics[.webhookReceived].read(
                 from: Offset(0), byteCountMax: 1 << 20)
             #expect(stored.map { $0.record.text("endpoint") } == ["backfill", "backfill"])
-            #expect(stored.last.map { String(decoding: $0.record.key ?? [], as: UTF8.self) } == "evt_ch")
+            let key = stored.last.map { String(decoding: $0.record.key ?? [], as: UTF8.self) }
+            #expect(key == "evt_ch")
             // Nothing else is fetched by the way, and the charge that still comes is a repetition.
             #expect(fixture.counters[.eventsBackfilled] == 1)
             try await fixture.deliver(lost: ["evt_other"])

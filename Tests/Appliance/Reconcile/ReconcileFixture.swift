@@ -183,7 +183,8 @@ final class ReconcileFixture: Sendable {
         let from = Instant(seconds: from)
         let id = try store.beginSweep(from: from, to: now, at: now)
         let sweep = EventSweep(
-            client: client, store: store, admission: admission, accepts: { !$0 }, limits: SweepLimits(),
+            client: client, store: store, admission: admission, accepts: { !$0 },
+            limits: SweepLimits(),
             clock: clock, counters: counters, logger: logger)
         let lookup = try LedgerLookup(path: data.ledger)
         var swept = try await sweep.perform(

@@ -239,7 +239,7 @@ struct ReconcilerScheduleTests {
         }
     }
 
-    @Test("a run that the end of the process interrupted goes on at the next start, and no other begins")
+    @Test("a run that the end of the process interrupted goes on at the next start, alone")
     func interrupted() async throws {
         let fixture = try ReconcileFixture()
         for index in 0..<150 {
@@ -342,7 +342,8 @@ struct ReconcilerScheduleTests {
         }
     }
 
-    @Test("a clock that was set back 40 days goes on from there, and from the truth once it is right")
+    @Test(
+        "a clock that was set back 40 days goes on from there, and from the truth once it is right")
     func clockWasBehind() async throws {
         let now = ReconcileFixture.now
         let fixture = try ReconcileFixture(clock: HandClock(now))

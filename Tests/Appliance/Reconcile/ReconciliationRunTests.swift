@@ -38,7 +38,8 @@ struct ReconciliationRunTests {
         stripe.own("tra1", "transfer", -40, at: start + day)
     }
 
-    @Test("a run books every fee; processor:stripe is Stripe's balance to the cent; it is idempotent")
+    @Test(
+        "a run books every fee; processor:stripe is Stripe's balance to the cent; it is idempotent")
     func booksFees() async throws {
         let fixture = try ReconcileFixture()
         Self.fill(fixture.stripe)

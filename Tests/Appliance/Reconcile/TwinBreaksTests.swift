@@ -60,7 +60,7 @@ struct TwinBreaksTests {
         try world.twin.closeDispute(dispute, .won, reinstated: 40_000)
     }
 
-    @Test("each break that is planted at the twin is found, typed and aged, nothing else is, and mending resolves it")
+    @Test("each planted break is found, typed and aged, nothing else is, and mending resolves it")
     func plantedBreaks() async throws {
         let world = try TwinWorld(start: start, payouts: .manual)
         let fixture = world.fixture

@@ -24,7 +24,8 @@ final class StartFixture: Sendable {
     /// Events `numbers`, admitted once each, and a dead letter for every third.
     func admit(_ numbers: Range<Int>, _ daemon: Daemon) async throws {
         for number in numbers {
-            try await admit("evt_\(number)", PipelineFixture.charge(number, customer: number % 5), daemon)
+            try await admit(
+                "evt_\(number)", PipelineFixture.charge(number, customer: number % 5), daemon)
             guard number % 3 == 0 else { continue }
             // A charge without an id is refused by validation.
             let broken = PipelineFixture.charge(1_000_000 + number)
@@ -105,7 +106,9 @@ final class StartFixture: Sendable {
             }
             if let corruption = try topic.verify().corruption { complaints.append("\(corruption)") }
         }
-        if Set(received).count != received.count { complaints.append("an event was admitted twice") }
+        if Set(received).count != received.count {
+            complaints.append("an event was admitted twice")
+        }
         let gone = acknowledged.subtracting(received)
         if !gone.isEmpty { complaints.append("\(gone.count) acknowledged events are gone") }
         let ledger = try SQLiteLedger.open(
@@ -114,7 +117,9 @@ final class StartFixture: Sendable {
         for event in received {
             guard let number = Int(event.dropFirst(4)), number < 1_000_000 else { continue }
             let booked = try ledger.transactions(of: MovementKey("charge:ch_\(number)"))
-            if booked.count != 1 { complaints.append("charge \(number): booked \(booked.count) times") }
+            if booked.count != 1 {
+                complaints.append("charge \(number): booked \(booked.count) times")
+            }
         }
         try ledger.close()
         complaints += try await replayed(into: scratch)

@@ -7,9 +7,9 @@ import Testing
 
 @testable import Appliance
 
-/// docs/RELIABILITY.md, "Every start compares every part with every other": each part in each state,
-/// and copies of a running folder. Either the start catches up exactly, and a replay agrees, or it
-/// refuses, three times with the same sentence over the same files.
+/// docs/RELIABILITY.md, "Every start compares every part with every other": each part in each
+/// state, and copies of a running folder. Either the start catches up exactly, and a replay agrees,
+/// or it refuses, three times with the same sentence over the same files.
 @Suite("Starts", .serialized)
 struct StartMatrixTests {
     enum Outcome: Equatable {
@@ -21,8 +21,8 @@ struct StartMatrixTests {
         var isRefusal: Bool { if case .refused = self { true } else { false } }
     }
 
-    /// The folders that the cells are made of: an earlier state, two ends of the same state, a later
-    /// one, and another folder that has seen the same events.
+    /// The folders that the cells are made of: an earlier state, two ends of the same state, a
+    /// later one, and another folder that has seen the same events.
     struct Folders {
         let root: TemporaryFolder
         var acknowledged: Set<String> = []
@@ -79,7 +79,8 @@ struct StartMatrixTests {
         case (.cursors, .missing), (.cursors, .older), (.cursors, .empty): return false
         case (.identity, .missing), (.identity, .empty), (.identity, .cut): return false
         case (.identity, .foreign): return true
-        case (.ledgerAndWAL, .missing), (.ledgerAndWAL, .older), (.ledgerAndWAL, .empty): return false
+        case (.ledgerAndWAL, .missing), (.ledgerAndWAL, .older), (.ledgerAndWAL, .empty):
+            return false
         case (.topic(.ledgerPosted), .missing), (.topic(.ledgerPosted), .older): return false
         case (.topic(.paymentFeatures), .missing), (.topic(.paymentFeatures), .older): return false
         case (.topic(.webhookReceived), .missing), (.topic(.webhookReceived), .older),
@@ -95,7 +96,7 @@ struct StartMatrixTests {
     }
 
     @Test(
-        "each part, missing, empty, older, newer, cut, damaged or another's, is caught up or refused",
+        "each part, missing, empty, older, newer, cut or another's, is caught up or refused",
         arguments: ["closed", "killed"])
     func matrix(base: String) async throws {
         let folders = try await Folders()
@@ -170,7 +171,9 @@ struct StartMatrixTests {
     ) throws {
         let files = FileManager.default
         var names: [String] = []
-        for case let name as String in files.enumerator(atPath: source) ?? .init() { names.append(name) }
+        for case let name as String in files.enumerator(atPath: source) ?? .init() {
+            names.append(name)
+        }
         names.sort()
         for name in names {
             var isFolder: ObjCBool = false
@@ -211,7 +214,8 @@ struct StartMatrixTests {
                 try await fixture.process(again)
                 try await fixture.stop(again)
                 let scratch = root.file("replayed")
-                complaints = try await fixture.complaints(acknowledged: acknowledged, scratch: scratch)
+                complaints = try await fixture.complaints(
+                    acknowledged: acknowledged, scratch: scratch)
                 try FileManager.default.removeItem(atPath: scratch)
             }
             return complaints.isEmpty ? .caughtUp : .failed(complaints)
@@ -249,7 +253,8 @@ struct StartMatrixTests {
         var complaints: [String] = []
         do {
             for event in acknowledged.sorted() {
-                let identity = EventIdentity(id: EventID(event), type: "charge.succeeded", created: "")
+                let identity = EventIdentity(
+                    id: EventID(event), type: "charge.succeeded", created: "")
                 let outcome = try await daemon.admission.admit(
                     identity, record: PipelineFixture.received("{}", event: event))
                 if case .admitted = outcome { complaints.append("\(event) was admitted again") }

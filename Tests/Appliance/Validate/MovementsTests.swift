@@ -466,7 +466,8 @@ private enum MovementRows {
     ]
 
     static let others: [MovementCase] = [
-        "customer.created", "charge.updated", "charge.pending", "payment_intent.created", "payout.reconciliation_completed",
+        "customer.created", "charge.updated", "charge.pending", "payment_intent.created",
+        "payout.reconciliation_completed",
         "invoice.paid", "balance.available",
     ].map { MovementCase("not handled", $0, ["object": "any"], "ignored type_not_handled") }
 }

@@ -102,7 +102,8 @@ struct DemoCommand: AsyncParsableCommand {
             scored: daemon.topics[.paymentScored], posted: daemon.topics[.ledgerPosted],
             clock: SystemLogClock())
         let view = DemoView(
-            counters: daemon.counters, feed: feed, notes: notes, ledgerPath: "\(folder)/ledger.sqlite",
+            counters: daemon.counters, feed: feed, notes: notes,
+            ledgerPath: "\(folder)/ledger.sqlite",
             terminal: terminal)
         let ports = AsyncStream<(role: String, port: Int)>.makeStream()
         let twin = DemoTwin(
@@ -152,7 +153,8 @@ struct DemoCommand: AsyncParsableCommand {
         let found = try ledger.verify { _ in }
         let rows = try ledger.balances().map { balance in
             [
-                "account": .text(balance.account.rawValue), "currency": .text(balance.currency.code),
+                "account": .text(balance.account.rawValue),
+                "currency": .text(balance.currency.code),
                 "balance": .amount(balance.display),
             ] as [String: Table.Cell]
         }
@@ -161,7 +163,8 @@ struct DemoCommand: AsyncParsableCommand {
         try output.line(Table(columns: ["account", "currency", "balance"], rows: rows).text())
         if let fault = found.fault {
             throw CommandFailure.foundSomething(
-                "\(fault.check) is wrong at \(fault.row): expected \(fault.expected), found \(fault.found)")
+                "\(fault.check) is wrong at \(fault.row): "
+                    + "expected \(fault.expected), found \(fault.found)")
         }
         try output.line(
             "\nThe ledger is sound: \(found.transactions) transactions, \(found.entries) entries,")
