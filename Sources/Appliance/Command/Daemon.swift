@@ -117,8 +117,8 @@ final class Daemon: Sendable {
                 topic: validated,
                 sweep: EventSweep(
                     client: client, store: StatementStore(of: ledger), admission: admission,
-                    accepts: accepts, limits: limits, clock: clock, counters: counters,
-                    logger: logger),
+                    accepts: accepts, limits: limits, clock: clock, stripeClock: stripeClock,
+                    counters: counters, logger: logger),
                 waitSeconds: waitSeconds, clock: clock, counters: counters, logger: logger)
         }
     }

@@ -71,7 +71,7 @@ struct TwinCommand: AsyncParsableCommand {
     var fraud = 0.02
 
     @OptionGroup(title: "What deliveries suffer")
-    var faults: FaultOptions
+    var faults: FaultOptions<NoFaults>
 
     func validate() throws {
         guard (0...65_535).contains(port) else {
@@ -183,52 +183,6 @@ struct TwinCommand: AsyncParsableCommand {
 
 extension TwinSettings.PayoutSchedule: ExpressibleByArgument {}
 extension RetrySchedule.Name: ExpressibleByArgument {}
-
-/// Shares of events that do not arrive as they should; the demo has them too.
-struct FaultOptions: ParsableArguments {
-    @Option(help: "Share of events that are delivered twice.")
-    var duplicates = 0.0
-
-    @Option(help: "Share of events that later ones overtake.")
-    var reorder = 0.0
-
-    @Option(help: "Share of events that are never delivered, though the API lists them.")
-    var loss = 0.0
-
-    @Option(
-        name: .customLong("bad-signatures"),
-        help: "Share of events whose first delivery is signed wrongly or long ago.")
-    var badSignatures = 0.0
-
-    func validate() throws {
-        let shares = [
-            ("duplicates", duplicates), ("reorder", reorder), ("loss", loss),
-            ("bad-signatures", badSignatures),
-        ]
-        for (name, share) in shares where !(0..<0.5).contains(share) {
-            throw ValidationError("--\(name) is a share from 0 to below 0.5.")
-        }
-    }
-
-    var faults: DeliveryFaults {
-        DeliveryFaults(
-            duplicates: duplicates, reorder: reorder, loss: loss, badSignatures: badSignatures)
-    }
-}
-
-extension DeliveryFaults {
-    /// Shares of all events.
-    ///
-    /// - Parameter badSignatures: one half is signed with a wrong secret, the other long ago.
-    init(duplicates: Double, reorder: Double, loss: Double, badSignatures: Double) {
-        self.init()
-        self[.duplicate].share = duplicates
-        self[.reorder].share = reorder
-        self[.loss].share = loss
-        self[.wrongSignature].share = badSignatures / 2
-        self[.staleTimestamp].share = badSignatures / 2
-    }
-}
 
 /// A world that says when it has been played and all of it is delivered; the twin then goes on.
 private struct PlayedOut: Service {

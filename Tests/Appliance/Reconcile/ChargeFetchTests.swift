@@ -116,7 +116,7 @@ struct ChargeFetchTests {
             sweep: EventSweep(
                 client: fixture.client, store: fixture.store, admission: fixture.admission,
                 accepts: { !$0 }, limits: SweepLimits(), clock: fixture.clock,
-                counters: fixture.counters, logger: silent),
+                stripeClock: fixture.clock, counters: fixture.counters, logger: silent),
             waitSeconds: 30, clock: fixture.clock, counters: fixture.counters, logger: silent,
             sleep: { _ in try await Task.sleep(for: .milliseconds(5)) })
         try await fixture.running {

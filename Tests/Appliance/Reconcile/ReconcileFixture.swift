@@ -184,8 +184,8 @@ final class ReconcileFixture: Sendable {
         let id = try store.beginSweep(from: from, to: now, at: now)
         let sweep = EventSweep(
             client: client, store: store, admission: admission, accepts: { !$0 },
-            limits: SweepLimits(),
-            clock: clock, counters: counters, logger: logger)
+            limits: SweepLimits(), clock: clock, stripeClock: clock, counters: counters,
+            logger: logger)
         let lookup = try LedgerLookup(path: data.ledger)
         var swept = try await sweep.perform(
             SweepRecord(id: id, state: .reading, from: from, to: now, startedAt: now),

@@ -21,22 +21,8 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: "Seed of the simulated world.")
     var seed: UInt64 = 1
 
-    @Option(help: "Share of events that are delivered twice.")
-    var duplicates = 0.03
-
-    @Option(help: "Share of events that later ones overtake.")
-    var reorder = 0.05
-
-    @Option(help: "Share of events that are never delivered, though the API lists them.")
-    var loss = 0.0
-
     @Option(help: "Share of payment attempts that are fraud.")
     var fraud = 0.02
-
-    @Option(
-        name: .customLong("bad-signatures"),
-        help: "Share of events whose first delivery is signed wrongly or long ago.")
-    var badSignatures = 0.01
 
     @Option(name: .customLong("twin-port"), help: "Port of the twin's API. Default: any free one.")
     var twinPort = 0
@@ -44,15 +30,17 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: "A new folder for the data, kept afterwards. Default: a temporary one, removed.")
     var data: String?
 
+    @OptionGroup(title: "What deliveries suffer")
+    var faults: FaultOptions<DemoFaults>
+
     func validate() throws {
         guard rate > 0, rate <= 100_000 else { throw ValidationError("--rate must be above 0") }
         guard count ?? 1 > 0 else { throw ValidationError("--count must be above 0") }
         guard (0...65_535).contains(twinPort) else {
             throw ValidationError("--twin-port is a port from 1 to 65535")
         }
-        let shares = [duplicates, reorder, loss, fraud, badSignatures]
-        guard shares.allSatisfy({ (0..<0.5).contains($0) }) else {
-            throw ValidationError("shares must be from 0 to below 0.5")
+        guard (0..<0.5).contains(fraud) else {
+            throw ValidationError("--fraud is a share from 0 to below 0.5.")
         }
     }
 
@@ -123,12 +111,6 @@ struct DemoCommand: AsyncParsableCommand {
         let port = isUsual ? "" : "TILLBOX_ADMIN_PORT=\(settings.admin.port) "
         return port + ShellWord.quoted(ShellWord.thisProgram) + " reconcile run --data "
             + ShellWord.quoted(folder)
-    }
-
-    /// What the deliveries suffer.
-    var faults: DeliveryFaults {
-        DeliveryFaults(
-            duplicates: duplicates, reorder: reorder, loss: loss, badSignatures: badSignatures)
     }
 
     /// A world whose day passes in a minute at any rate, so that payouts can be watched. It begins
