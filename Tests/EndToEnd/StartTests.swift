@@ -66,6 +66,14 @@ struct StartTests {
             #expect(answer.code == 1, "\(command): \(answer.output) \(answer.errors)")
             #expect(answer.errors.contains("webhook.received"), "\(command): \(answer.errors)")
         }
+        // Who writes while no daemon runs compares as its start does.
+        for arguments in [["--dry-run"], []] {
+            let redrive = try await Child.run(
+                Tillbox.executable, ["dead-letter", "redrive", "--data", data] + arguments)
+            #expect(redrive.code == 3, "\(redrive.output) \(redrive.errors)")
+            #expect(sentences.contains(redrive.errors.trimmingCharacters(in: .newlines)))
+        }
+        #expect(!FileManager.default.fileExists(atPath: "\(data)/log/webhook.received-0"))
     }
 
     @Test("both verify commands find nothing in a sound folder, while the daemon runs and after it")

@@ -95,6 +95,28 @@ public final class CursorStore: Sendable {
         write([(Key(topic: topic, group: group), offset)], completion)
     }
 
+    /// Sets several cursors at once: after a crash all of them stand, or none does.
+    ///
+    /// - Throws: as `commit(_:group:topic:)` does.
+    public func commit(_ cursors: [GroupCursor]) async throws(LogError) {
+        guard !cursors.isEmpty else { return }
+        for cursor in cursors {
+            let end = highWatermark(cursor.topic) ?? .zero
+            guard cursor.next >= .zero, cursor.next <= end else {
+                throw .offsetOutOfRange(
+                    requested: cursor.next, start: .zero, highWatermark: end)
+            }
+        }
+        let changes = cursors.map {
+            (key: Key(topic: $0.topic, group: $0.group), offset: Optional($0.next))
+        }
+        // SAFETY: `write` calls its completion exactly once.
+        let result: Result<Void, LogError> = await withUnsafeContinuation { continuation in
+            write(changes) { continuation.resume(returning: $0) }
+        }
+        try result.get()
+    }
+
     /// Forgets the group; retention no longer waits for it. Nothing happens if there is none.
     public func remove(group: GroupName) async throws(LogError) {
         // SAFETY: `remove(group:completion:)` calls its completion exactly once.
@@ -271,6 +293,19 @@ public final class CursorStore: Sendable {
             let offset = Int64(String(decoding: value, as: UTF8.self)).flatMap(Offset.init(named:))
         else { return nil }
         return (key, offset)
+    }
+}
+
+/// The offset of the record that a group reads next in a topic.
+public struct GroupCursor: Hashable, Sendable {
+    public var group: GroupName
+    public var topic: TopicName
+    public var next: Offset
+
+    public init(group: GroupName, topic: TopicName, next: Offset) {
+        self.group = group
+        self.topic = topic
+        self.next = next
     }
 }
 

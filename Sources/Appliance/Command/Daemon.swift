@@ -42,9 +42,7 @@ final class Daemon: Sendable {
     private let model: FraudModel
     let admission: Admission
     private let clock: any LogClock
-    private let folder: DataFolder
-    let lock: FolderLock
-    let plan: StartPlan
+    let held: HeldFolder
     private let reserve: ReserveFile
     private let reconciler: Reconciler
     /// nil without an API key, or where it is switched off.
@@ -72,9 +70,9 @@ final class Daemon: Sendable {
         ])
         // The model first: a daemon that cannot score must not touch the data.
         model = try (settings.modelPath.map { ModelLocation.file(path: $0) } ?? .embedded).load()
-        folder = try DataFolder(at: settings.dataPath, logger: logger)
-        lock = try FolderLock(folder.path)
-        plan = try Self.compare(folder, logger)
+        held = try HeldFolder(
+            DataFolder(at: settings.dataPath, logger: logger), logger: logger)
+        let folder = held.folder
         reserve = ReserveFile(path: folder.reserve)
         if !reserve.take() {
             logger.warning("no room for the reserve file: the disk is nearly full", metadata: [
@@ -123,15 +121,7 @@ final class Daemon: Sendable {
         }
     }
 
-    /// Compares every part of the folder with every other, before any of them is written to.
-    private static func compare(_ folder: DataFolder, _ logger: Logger) throws -> StartPlan {
-        switch StartComparison.verdict(of: try folder.survey.state()) {
-        case .refuse(let refusal): throw refusal
-        case .proceed(let plan):
-            for note in plan.notes { logger.warning("\(note)") }
-            return plan
-        }
-    }
+    private var folder: DataFolder { held.folder }
 
     /// Runs until a signal asks it to stop, then drains and closes.
     ///
@@ -143,10 +133,11 @@ final class Daemon: Sendable {
         stopsWith signals: [Int32] = StopSignals.all,
         onListening: @escaping @Sendable (_ role: String, _ port: Int) -> Void = { _, _ in }
     ) async throws {
+        try await held.makeUp(in: log)
         let pipeline = Pipeline(
             log: log, topics: topics, ledger: ledger, model: model, settings: settings,
             folder: folder, clock: clock, counters: counters, logger: logger,
-            rewinds: plan.rewinds)
+            rewinds: held.plan.rewinds)
         // A group stops its services from the last to the first: traffic, the gate, then each
         // stage after the one that feeds it.
         let services: [any Service] =
@@ -175,7 +166,7 @@ final class Daemon: Sendable {
             outcome = .failure(error)
         }
         await log.close()
-        defer { lock.release() }
+        defer { held.lock.release() }
         if case .failure(let error as LedgerError) = outcome, case .corrupt = error {
             LedgerSuspicion(of: folder.ledger).note(error)
         }
@@ -248,7 +239,7 @@ final class Daemon: Sendable {
         let names =
             ["log", "log/lock", "log/identity", "ledger.sqlite", "ledger.sqlite-wal"]
             + log.topicNames.map { "log/\($0)-0" } + ["log/__cursors-0"]
-        return FolderWatch(log: log, parts: lock.parts(names), logger: logger)
+        return FolderWatch(log: log, parts: held.lock.parts(names), logger: logger)
     }
 
     private func upkeep() -> any Service {

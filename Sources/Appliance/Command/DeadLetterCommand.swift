@@ -154,31 +154,41 @@ struct RedriveDoor {
 
     /// Sends the request and those that follow it until no letter is left.
     func send(_ request: RedriveRequest) async throws -> [RedriveLine] {
-        let folder = settings.dataPath
-        let place = try FolderView(path: folder).logPath()
+        _ = try FolderView(path: settings.dataPath).logPath()
+        var quiet = Logger(label: "tillbox")
+        quiet.logLevel = .error
         do {
-            let log = try Log.open(at: place)
+            let held = try HeldFolder(
+                DataFolder(existingAt: settings.dataPath), logger: quiet)
+            defer { held.lock.release() }
+            let log = try Log.open(at: held.folder.log)
             let outcome: Result<[RedriveLine], any Error>
-            do { outcome = .success(try await alone(log, request)) } catch {
+            do {
+                try await held.makeUp(in: log)
+                outcome = .success(try await alone(held.folder, log, request, quiet))
+            } catch {
                 outcome = .failure(error)
             }
             await log.close()
             return try outcome.get()
         } catch LogError.locked(_, let process) {
             return try await daemon(process, request)
+        } catch let refusal as StartRefusal {
+            throw CommandFailure.cannotRun(refusal.description)
         } catch let error as LogError {
+            throw CommandFailure.cannotRun(error.description)
+        } catch let error as LedgerError {
             throw CommandFailure.cannotRun(error.description)
         }
     }
 
     /// Nobody else holds the log.
-    private func alone(_ log: Log, _ request: RedriveRequest) async throws -> [RedriveLine] {
+    private func alone(
+        _ folder: DataFolder, _ log: Log, _ request: RedriveRequest, _ logger: Logger
+    ) async throws -> [RedriveLine] {
         let topics = try Topics(of: log)
-        var quiet = Logger(label: "tillbox")
-        quiet.logLevel = .error
         let admission = try AdmissionSnapshot.restore(
-            from: "\(settings.dataPath)/gate/index.snapshot", topic: topics[.webhookReceived],
-            logger: quiet)
+            from: folder.gateSnapshot, topic: topics[.webhookReceived], logger: logger)
         let redriver = Redriver(
             topics: topics, admission: admission, defaultMerchant: settings.defaultMerchant,
             livemodes: settings.livemodes, clock: SystemLogClock(), counters: Counters())

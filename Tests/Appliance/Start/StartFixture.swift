@@ -50,6 +50,7 @@ final class StartFixture: Sendable {
 
     /// The stages, until each has taken what the one before it gave.
     func process(_ daemon: Daemon) async throws {
+        try await daemon.held.makeUp(in: daemon.log)
         let group = try services(daemon)
         async let running: Void = group.run()
         await group.triggerGracefulShutdown()
@@ -61,12 +62,17 @@ final class StartFixture: Sendable {
             log: daemon.log, topics: daemon.topics, ledger: daemon.ledger,
             model: try ModelLocation.embedded.load(), settings: settings,
             folder: try DataFolder(at: path), clock: SystemLogClock(), counters: Counters(),
-            logger: PipelineFixture.quiet, rewinds: daemon.plan.rewinds)
+            logger: PipelineFixture.quiet, rewinds: daemon.held.plan.rewinds)
         return ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: try pipeline.services().reversed().map {
                     ServiceGroupConfiguration.ServiceConfiguration(service: $0)
                 }, logger: PipelineFixture.quiet))
+    }
+
+    /// What `dead-letter redrive` would do while no daemon runs.
+    func redrive(isDryRun: Bool) async throws -> [RedriveLine] {
+        try await RedriveDoor(settings: settings).send(RedriveRequest(isDryRun: isDryRun))
     }
 
     func snapshotGate(_ daemon: Daemon) async throws {
@@ -76,7 +82,7 @@ final class StartFixture: Sendable {
     func stop(_ daemon: Daemon) async throws {
         try daemon.ledger.close()
         await daemon.log.close()
-        daemon.lock.release()
+        daemon.held.lock.release()
     }
 
     /// Every file but the locks and SQLite's shared memory, which is no data.

@@ -124,6 +124,37 @@ struct StartMatrixTests {
         #expect(counts.refused > 50)
     }
 
+    @Test("what a start makes up for is not forgotten by whoever opens the folder before it")
+    func openedBefore() async throws {
+        let folders = try await Folders()
+        for losses in [
+            [(Part.topic(.paymentFeatures), PartState.older)],
+            [
+                (.topic(.paymentScored), .older), (.ledgerAndWAL, .missing),
+                (.topic(.ledgerPosted), .missing),
+            ],
+        ] {
+            let path = folders.path("cell")
+            try FileManager.default.copyItem(atPath: folders.path("closed"), toPath: path)
+            for (part, state) in losses {
+                try state.apply(
+                    to: part, of: path, older: folders.path("older"),
+                    newer: folders.path("newer"), foreign: folders.path("foreign"))
+            }
+            let state = try DataFolder(existingAt: path).survey.state()
+            guard case .proceed(let plan) = StartComparison.verdict(of: state) else {
+                Issue.record("\(losses): \(StartComparison.verdict(of: state))")
+                continue
+            }
+            #expect(!plan.rewinds.isEmpty, "\(losses)")
+            // Its end notes how far each topic has come.
+            _ = try await StartFixture(path).redrive(isDryRun: true)
+            let outcome = await judge(path, folders.acknowledged, folders.root)
+            #expect(outcome == .caughtUp, "\(losses)")
+            try FileManager.default.removeItem(atPath: path)
+        }
+    }
+
     @Test("a file-by-file copy of a running folder, in any order of files, is caught up or refused")
     func copies() async throws {
         let root = try TemporaryFolder()
@@ -206,7 +237,7 @@ struct StartMatrixTests {
             do {
                 daemon = try fixture.start()
             } catch {
-                return refusal("\(error)", fixture, before)
+                return await refusal("\(error)", fixture, before)
             }
             var complaints = await firstRun(fixture, daemon, acknowledged)
             if complaints.isEmpty {
@@ -224,10 +255,11 @@ struct StartMatrixTests {
         }
     }
 
-    /// A refusal is one only if it comes again, word for word, and leaves everything as it was.
+    /// A refusal is one only if it comes again, word for word, from whoever else would write, and
+    /// leaves everything as it was.
     private func refusal(
         _ sentence: String, _ fixture: StartFixture, _ before: [String: Data]
-    ) -> Outcome {
+    ) async -> Outcome {
         for _ in 0..<2 {
             do {
                 _ = try fixture.start()
@@ -236,6 +268,15 @@ struct StartMatrixTests {
                 guard "\(error)" == sentence else {
                     return .failed(["refused for another reason: \(sentence) / \(error)"])
                 }
+            }
+        }
+        do {
+            _ = try await fixture.redrive(isDryRun: false)
+            return .failed(["refused by a start, not by a redrive: \(sentence)"])
+        } catch {
+            let words = (error as? CommandFailure)?.message ?? "\(error)"
+            guard words == sentence else {
+                return .failed(["a redrive refused for another reason: \(sentence) / \(words)"])
             }
         }
         let after = (try? fixture.contents()) ?? [:]
