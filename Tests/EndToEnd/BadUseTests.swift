@@ -128,10 +128,7 @@ struct BadUseTests {
         let port = try freePort()
         let daemon = try Tillbox.start(data: data, webhookPort: port, adminPort: try freePort())
         try await daemon.untilListening()
-        let traffic = try await Tillbox.run(
-            "simulate", "--to", "http://127.0.0.1:\(port)/webhooks/stripe", "--secret",
-            "whsec_test",
-            "--templates", "--rate", "0", "--count", "300", "--seed", "5")
+        let traffic = try await Tillbox.simulate(to: port, count: 300, seed: 5)
         #expect(traffic.code == 0, "\(traffic.errors)")
         daemon.kill(SIGKILL)
         await daemon.wait()

@@ -215,9 +215,7 @@ struct CommandLineTests {
         let daemon = try Tillbox.start(
             data: folder.file("data"), webhookPort: port, adminPort: try freePort())
         try await daemon.untilListening()
-        let traffic = try await Tillbox.run(
-            "simulate", "--to", "http://127.0.0.1:\(port)/webhooks/stripe", "--secret",
-            "whsec_test", "--templates", "--rate", "0", "--count", "150", "--seed", "9")
+        let traffic = try await Tillbox.simulate(to: port, count: 150, seed: 9)
         #expect(traffic.code == 0, "\(traffic.errors)")
         var seen = ""
         try await eventually("no consumer lags") {
