@@ -155,6 +155,38 @@ struct StartMatrixTests {
         }
     }
 
+    @Test("the mark of what is lost goes back with the stage's cursor, and not before")
+    func setBack() async throws {
+        let root = try TemporaryFolder()
+        let path = root.file("log")
+        let (received, validated) = (
+            try TopicName(TopicID.webhookReceived.rawValue),
+            try TopicName(TopicID.paymentValidated.rawValue)
+        )
+        let stage = try GroupName(ValidateStage.name)
+        let log = try Log.open(at: path)
+        for name in [received, validated] {
+            let records = (0..<9).map { PipelineFixture.received("{}", event: "evt_\($0)") }
+            _ = try await log.topic(name).append(records)
+        }
+        try await log.cursors.commit(Offset(9), group: stage, topic: received)
+        await log.close()
+        try FileManager.default.removeItem(atPath: "\(path)/\(validated)-0")
+        // Whoever opens and closes the folder before somebody makes up for the loss, and after.
+        for (isMadeUpFor, mark, cursor) in [(false, 9, 9), (true, 0, 4), (false, 0, 4)] {
+            let log = try Log.open(at: path)
+            _ = try log.topic(validated)
+            if isMadeUpFor {
+                let plan = StartPlan(rewinds: [ValidateStage.name: Offset(4)])
+                try await plan.makeUp(in: log, featureSnapshot: root.file("none"))
+            }
+            await log.close()
+            let seen = try Log.openReadOnly(at: path)
+            #expect(seen.marks[validated]?.end == Offset(Int64(mark)))
+            #expect(seen.cursors[stage]?[received] == Offset(Int64(cursor)))
+        }
+    }
+
     @Test("a file-by-file copy of a running folder, in any order of files, is caught up or refused")
     func copies() async throws {
         let root = try TemporaryFolder()
