@@ -39,18 +39,16 @@ struct Pipeline {
     }
 
     private func redrive() -> any Service {
-        StageRunner(
-            log: log, topics: topics, logger: logger, rewind: rewinds[RedriveStage.name]
-        ) { (RedriveStage(), nil) }
+        let flow = flow(RedriveStage.self)
+        return StageRunner(logger: logger) { (RedriveStage(), try flow()) }
     }
 
     private func validate() -> any Service {
         let (merchant, counters) = (settings.defaultMerchant, counters)
-        return StageRunner(
-            log: log, topics: topics, logger: logger, rewind: rewinds[ValidateStage.name]
-        ) {
+        let flow = flow(ValidateStage.self)
+        return StageRunner(logger: logger) {
             let validator = EventValidator(defaultMerchant: merchant)
-            return (ValidateStage(validator: validator, counters: counters), nil)
+            return (ValidateStage(validator: validator, counters: counters), try flow())
         }
     }
 
@@ -59,14 +57,14 @@ struct Pipeline {
         let path = folder.featureSnapshot
         let limits = Self.featureLimits(settings)
         let (model, counters, logger) = (model, counters, logger)
-        let input = topics[ScoreStage.input]
-        let rewind = rewinds[ScoreStage.name]
-        return StageRunner<ScoreStage>(
-            log: log, topics: topics, logger: logger,
-            checkpoint: .snapshot(everyCount: StageLimits.snapshotIntervalCount) { state, next in
-                try FeatureSnapshotFile.write(state, of: input, before: next, to: path)
-            }
-        ) {
+        let (input, rewind) = (topics[ScoreStage.input], rewinds[ScoreStage.name])
+        let (log, topics) = (log, topics)
+        let checkpoint = LogCheckpoint.snapshot(
+            everyCount: StageLimits.snapshotIntervalCount
+        ) { state, next in
+            try FeatureSnapshotFile.write(state.encode(), of: input, before: next, to: path)
+        }
+        return StageRunner(logger: logger) {
             let features = Self.restoredFeatures(
                 from: path, limits: limits, log: input, notBeyond: rewind)
             let position = max(Offset(features.position), input.start)
@@ -77,7 +75,19 @@ struct Pipeline {
                 features: features, verdicts: verdicts, model: model)
             let stage = ScoreStage(
                 scoring: scoring, schemaVersion: model.schema.version, counters: counters)
-            return (stage, position)
+            let flow = try LogFlow(
+                log: log, topics: topics, step: FlowStep(ScoreStage.self),
+                checkpoint: checkpoint, start: [ScoreStage.input: position], logger: logger)
+            return (stage, flow)
+        }
+    }
+
+    /// A flow of the log for a stage without a state.
+    private func flow(_ stage: (some Stage).Type) -> @Sendable () throws -> LogFlow {
+        let (log, topics, logger) = (log, topics, logger)
+        let (step, rewind) = (FlowStep(stage), rewinds[stage.name])
+        return {
+            try LogFlow(log: log, topics: topics, step: step, rewind: rewind, logger: logger)
         }
     }
 

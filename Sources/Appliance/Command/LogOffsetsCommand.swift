@@ -76,7 +76,7 @@ struct ConsumerPlaces {
         let producer = try ProducerName(Step.name)
         let input = try TopicName(Step.input.rawValue)
         guard let topic = log.topic(input) else { return }
-        let progress = next.removeValue(forKey: StageRunner<Step>.progressGroup)?[input]
+        let progress = next.removeValue(forKey: FlowStep(Step.self).progressGroup)?[input]
         var place = max(next[Step.name]?[input] ?? topic.start, progress ?? topic.start)
         for output in Step.outputs {
             let source = log.topic(try TopicName(output.rawValue))?.lastSource(of: producer)

@@ -47,7 +47,7 @@ struct Replay {
             try await group.waitForAll()
         }
         if let state = stages.snapshot() {
-            try await target.store(state, to: featurePath)
+            try await target.store(state.encode(), to: featurePath)
         }
         var report = ReplayReport()
         stages.report(into: &report)

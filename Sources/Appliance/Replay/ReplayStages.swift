@@ -58,7 +58,7 @@ struct ReplayStages {
     var total: Offset { end }
 
     /// The feature state after the last batch, as the daemon saves it.
-    func snapshot() -> [UInt8]? { score.snapshot() }
+    func snapshot() -> StageState? { score.snapshot() }
 
     /// The next batch; nil when all is done.
     mutating func next() throws -> ReplayBatch? {
@@ -74,7 +74,12 @@ struct ReplayStages {
             .prefix { $0.offset < end }
         batch.received = records.map(\.record)
         received = records.last?.offset.advanced(by: 1) ?? end
-        try scoreAll(meetValidated(validate.process(Array(records)), &batch), &batch)
+        let placed = records.map { stored in
+            PlacedRecord(
+                place: SourcePlace(topic: .webhookReceived, offset: stored.offset),
+                record: stored.record)
+        }
+        try scoreAll(meetValidated(validate.process(placed), &batch), &batch)
         return batch
     }
 
@@ -93,7 +98,7 @@ struct ReplayStages {
 
     /// A record for the score stage, and the offset it has in the original.
     private struct Scorable {
-        var stored: StoredRecord
+        var placed: PlacedRecord
         var original: Offset?
     }
 
@@ -108,13 +113,13 @@ struct ReplayStages {
                 continue
             }
             var inputs: [StoredRecord] = []
-            let original = try validated.meet(output.record, source: output.source) {
+            let sourced = output.sourced
+            let original = try validated.meet(output.record, source: sourced.source) {
                 inputs.append($0)
             }
             for input in inputs { add(input, to: &scorables, &batch) }
-            let sourced = SourcedRecord(source: output.source, record: output.record)
             batch.steps[.paymentValidated, default: []].append(.derived(sourced, by: producer))
-            scorables.append(Scorable(stored: place(output.record), original: original))
+            scorables.append(Scorable(placed: place(output.record), original: original))
         }
         return scorables
     }
@@ -123,22 +128,23 @@ struct ReplayStages {
         _ input: StoredRecord, to scorables: inout [Scorable], _ batch: inout ReplayBatch
     ) {
         batch.steps[.paymentValidated, default: []].append(.input(input.record))
-        scorables.append(Scorable(stored: place(input.record), original: input.offset))
+        scorables.append(Scorable(placed: place(input.record), original: input.offset))
     }
 
-    private mutating func place(_ record: Record) -> StoredRecord {
+    private mutating func place(_ record: Record) -> PlacedRecord {
         defer { validatedNext = validatedNext.advanced(by: 1) }
-        return StoredRecord(offset: validatedNext, record: record)
+        return PlacedRecord(
+            place: SourcePlace(topic: .paymentValidated, offset: validatedNext), record: record)
     }
 
     // MARK: Scored
 
     private mutating func scoreAll(_ scorables: [Scorable], _ batch: inout ReplayBatch) throws {
-        guard let first = scorables.first?.stored.offset else { return }
+        guard let first = scorables.first?.placed.place.offset else { return }
         let producer = try ProducerName(ScoreStage.name)
-        for output in score.process(scorables.map(\.stored)) {
-            let sourced = SourcedRecord(source: output.source, record: output.record)
-            let original = scorables[Int(first.distance(to: output.source))].original
+        for output in score.process(scorables.map(\.placed)) {
+            let sourced = output.sourced
+            let original = scorables[Int(first.distance(to: sourced.source))].original
             switch output.topic {
             case .paymentScored:
                 try meetScored(sourced, original, producer, &batch)
@@ -223,8 +229,7 @@ struct ReplayStages {
     private mutating func keep(
         letter output: StageOutput, by producer: ProducerName, in batch: inout ReplayBatch
     ) {
-        let sourced = SourcedRecord(source: output.source, record: output.record)
-        batch.steps[.deadLetter, default: []].append(.derived(sourced, by: producer))
+        batch.steps[.deadLetter, default: []].append(.derived(output.sourced, by: producer))
         letters.replayed(output.record)
     }
 

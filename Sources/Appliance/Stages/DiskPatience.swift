@@ -10,10 +10,6 @@ protocol PassingFailure: Error {
 extension LogError: PassingFailure {}
 extension LedgerError: PassingFailure {}
 
-/// The daemon stops while a stage waits for room. Nothing is lost: what was to be written is
-/// derived again at the next start.
-struct StoppedWhileWaiting: Error {}
-
 /// Waits out what passes by itself, such as a full disk: a stage that meets one stands still and
 /// goes on when there is room, without anybody's help.
 ///

@@ -89,7 +89,7 @@ final class LedgerService: Service {
     /// Records of one topic, decoded; a record that cannot be is a dead letter already.
     private struct Batch {
         var inputs: [(topic: TopicID, stored: StoredRecord, input: LedgerInput)] = []
-        var undecodable: [(TopicID, StageOutput)] = []
+        var undecodable: [(StoredRecord, StageOutput)] = []
         var next: Positions = [:]
         var isEmpty: Bool { next.isEmpty }
 
@@ -132,8 +132,9 @@ final class LedgerService: Service {
                 : .review(try ReviewRecord(value, using: document))
             batch.inputs.append((id, stored, input))
         } catch {
-            batch.undecodable.append(
-                (id, .undecodable(stored, topic: id, stage: Self.name, error)))
+            let placed = PlacedRecord(
+                place: SourcePlace(topic: id, offset: stored.offset), record: stored.record)
+            batch.undecodable.append((stored, .undecodable(placed, stage: Self.name, error)))
         }
     }
 
@@ -185,8 +186,10 @@ final class LedgerService: Service {
     /// Dead letters for what the posting rules refused and for what could not be read.
     private func bury(_ outcome: PostOutcome, of batch: Batch) async throws {
         var letters: [TopicID: [SourcedRecord]] = [:]
-        for (id, output) in batch.undecodable {
-            letters[id, default: []].append(SourcedRecord(source: output.source, record: output.record))
+        for (stored, output) in batch.undecodable {
+            guard case .record(let place) = output.source else { continue }
+            letters[place.topic, default: []].append(
+                SourcedRecord(source: stored.offset, record: output.record))
         }
         for (place, input) in batch.inputs.enumerated() {
             guard case .refused(let refusal) = outcome.inputs[place] else { continue }
@@ -213,7 +216,7 @@ final class LedgerService: Service {
         let letter = DeadLetter(
             topic: topic.rawValue, offset: stored.offset, stage: name, reason: refusal.code,
             detail: detail ?? "expected \(refusal.expectation)")
-        return SourcedRecord(source: stored.offset, record: letter.record(of: stored))
+        return SourcedRecord(source: stored.offset, record: letter.record(of: stored.record))
     }
 
     /// Appends booked transactions to `ledger.posted`; their ids are the source offsets.

@@ -20,33 +20,36 @@ struct ScoreStage: Stage {
         self.counters = counters
     }
 
-    mutating func process(_ records: [StoredRecord]) -> [StageOutput] {
+    mutating func process(_ records: [PlacedRecord]) -> [StageOutput] {
         var outputs: [StageOutput] = []
-        var sources: [StoredRecord] = []
+        var sources: [PlacedRecord] = []
         var events: [PaymentEvent] = []
-        for stored in records {
+        for placed in records {
             do {
-                events.append(try PaymentEvent(stored.record.value ?? [], using: document))
-                sources.append(stored)
+                events.append(try PaymentEvent(placed.record.value ?? [], using: document))
+                sources.append(placed)
             } catch {
                 counters.add(.deadLetters)
-                outputs.append(.undecodable(stored, topic: Self.input, stage: Self.name, error))
+                outputs.append(.undecodable(placed, stage: Self.name, error))
             }
         }
         let outcomes = scoring.score(events)
         // The snapshot carries the place in the log that it is the state of.
         scoring.features.position =
-            records.last.map { $0.offset.rawValue + 1 } ?? scoring.features.position
+            records.last.map { $0.place.next.offset.rawValue } ?? scoring.features.position
         for (place, outcome) in outcomes.enumerated() {
             emit(outcome, of: events[place], from: sources[place], into: &outputs)
         }
         return outputs
     }
 
-    func snapshot() -> [UInt8]? { scoring.features.snapshot() }
+    func snapshot() -> StageState? {
+        let frozen = scoring.features.frozen()
+        return StageState { frozen.encoded() }
+    }
 
     private func emit(
-        _ outcome: ScoreOutcome, of event: PaymentEvent, from stored: StoredRecord,
+        _ outcome: ScoreOutcome, of event: PaymentEvent, from placed: PlacedRecord,
         into outputs: inout [StageOutput]
     ) {
         if outcome.payment == nil { counters.add(.repeated) }
@@ -55,26 +58,26 @@ struct ScoreStage: Stage {
                 eventID: event.eventID, objectID: event.objectID, schemaVersion: schemaVersion,
                 vector: vector)
             outputs.append(
-                derived(.paymentFeatures, SchemaHeader.paymentFeatures, from: stored, event, record))
+                derived(.paymentFeatures, SchemaHeader.paymentFeatures, from: placed, event, record))
         }
         if let payment = outcome.payment {
             count(payment, isRescore: outcome.isRescore)
             outputs.append(
-                derived(.paymentScored, SchemaHeader.paymentScored, from: stored, event, payment))
+                derived(.paymentScored, SchemaHeader.paymentScored, from: placed, event, payment))
         }
         if let review = outcome.review {
             if review.state == .opened { counters.add(.reviewsOpened) }
             outputs.append(
-                derived(.paymentReview, SchemaHeader.paymentReview, from: stored, event, review))
+                derived(.paymentReview, SchemaHeader.paymentReview, from: placed, event, review))
         }
     }
 
     private func derived(
-        _ topic: TopicID, _ schema: RecordHeader, from stored: StoredRecord, _ event: PaymentEvent,
+        _ topic: TopicID, _ schema: RecordHeader, from placed: PlacedRecord, _ event: PaymentEvent,
         _ value: some JSONRecord
     ) -> StageOutput {
         .derived(
-            topic: topic, from: stored, eventID: event.eventID,
+            topic: topic, from: placed, eventID: event.eventID,
             schema: schema, key: event.orderingKey, value: value.encoded())
     }
 
@@ -87,19 +90,5 @@ struct ScoreStage: Stage {
         case .manualReview: counters.add(.flagged)
         case .block: counters.add(.blocked)
         }
-    }
-}
-
-extension StageOutput {
-    /// A dead letter for a record of ours that cannot be read: damage, or a newer writer.
-    static func undecodable(
-        _ stored: StoredRecord, topic: TopicID, stage: String, _ error: RecordCodecError
-    ) -> StageOutput {
-        let letter = DeadLetter(
-            topic: topic.rawValue, offset: stored.offset, stage: stage, reason: "record_malformed",
-            detail: "\(error)")
-        return StageOutput(
-            topic: .deadLetter, source: stored.offset,
-            record: letter.record(of: stored))
     }
 }

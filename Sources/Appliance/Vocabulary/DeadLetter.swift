@@ -3,7 +3,8 @@ import AppendLog
 /// Why a record went to `dead.letter`: the headers of contracts §2.
 struct DeadLetter: Hashable, Sendable {
     var topic: String
-    /// Offset in `topic`; nil for a request that never became a record.
+    var partition: Int32 = 0
+    /// Offset in that partition of `topic`; nil for a request that never became a record.
     var offset: Offset?
     var stage: String
     /// Stable code, as `dead-letter list` groups it.
@@ -24,22 +25,32 @@ struct DeadLetter: Hashable, Sendable {
             RecordHeader("source-offset", offset.map { String($0.rawValue) } ?? "-1"),
             RecordHeader("schema", "dead.letter/1"),
         ]
+        if partition != 0 { headers.append(RecordHeader("partition", String(partition))) }
         if let eventID { headers.append(RecordHeader("event-id", eventID)) }
         return Record(key: key, value: value, headers: headers, timestamp: timestamp)
     }
 
-    /// The record to append for a record of the log. One that had been redriven hands on the name of
+    /// The record to append for one that was stored. One that had been redriven hands on the name of
     /// the dead letter that it came from.
     ///
     /// - Parameter eventID: nil takes it from the failed record's own header.
-    func record(of failed: StoredRecord, eventID: String? = nil) -> Record {
+    func record(of failed: Record, eventID: String? = nil) -> Record {
         var letter = record(
-            key: failed.record.key, value: failed.record.value,
-            eventID: eventID ?? failed.record.text("event-id"), timestamp: failed.record.timestamp)
-        if let origin = failed.record.header(RedriveHeader.from) {
+            key: failed.key, value: failed.value,
+            eventID: eventID ?? failed.text("event-id"), timestamp: failed.timestamp)
+        if let origin = failed.header(RedriveHeader.from) {
             letter.headers.append(RecordHeader(RedriveHeader.from, origin))
         }
         return letter
+    }
+}
+
+extension DeadLetter {
+    /// Of the record at `place`.
+    init(of place: SourcePlace, stage: String, reason: String, detail: String) {
+        self.init(
+            topic: place.topic.rawValue, partition: place.partition, offset: place.offset,
+            stage: stage, reason: reason, detail: detail)
     }
 }
 
