@@ -20,93 +20,62 @@ import ServiceLifecycle
 ///                      ledger.posted
 ///
 /// Every arrow is a durable topic, so that each step can die at any moment and go on where it was.
+/// A step knows its topics through a `Flow` alone; here they are the embedded log's.
 struct Pipeline {
-    let log: Log
-    let topics: Topics
+    let plane: EmbeddedPlane
     let ledger: SQLiteLedger
-    let model: FraudModel
-    let settings: Settings
+    let steps: PipelineSteps
     let folder: DataFolder
-    let clock: any LogClock
-    let counters: Counters
-    let logger: Logger
     /// Stages that make up for outputs which were lost before anybody had read them, and from where.
     var rewinds: [String: Offset] = [:]
 
-    /// The steps behind the gate, in the order in which a payment passes them.
-    func services() throws -> [any Service] {
-        [redrive(), validate(), try score(), book()]
+    /// The steps behind the gate.
+    func services() throws -> [DaemonPart: any Service] {
+        [.redrive: redrive(), .validate: validate(), .score: try score(), .ledger: book()]
     }
 
     private func redrive() -> any Service {
-        let flow = flow(RedriveStage.self)
-        return StageRunner(logger: logger) { (RedriveStage(), try flow()) }
+        let flow = plane.flow(RedriveStage.self, rewind: rewinds[RedriveStage.name])
+        return StageRunner(logger: plane.logger) { (RedriveStage(), try flow()) }
     }
 
     private func validate() -> any Service {
-        let (merchant, counters) = (settings.defaultMerchant, counters)
-        let flow = flow(ValidateStage.self)
-        return StageRunner(logger: logger) {
-            let validator = EventValidator(defaultMerchant: merchant)
-            return (ValidateStage(validator: validator, counters: counters), try flow())
-        }
+        let (steps, flow) = (
+            steps, plane.flow(ValidateStage.self, rewind: rewinds[ValidateStage.name])
+        )
+        return StageRunner(logger: plane.logger) { (steps.validate(), try flow()) }
     }
 
     private func score() throws -> any Service {
-        let verdicts = try Self.verdicts(settings, model)
-        let path = folder.featureSnapshot
-        let limits = Self.featureLimits(settings)
-        let (model, counters, logger) = (model, counters, logger)
-        let (input, rewind) = (topics[ScoreStage.input], rewinds[ScoreStage.name])
-        let (log, topics) = (log, topics)
+        let (path, limits, verdicts) = (
+            folder.featureSnapshot, steps.featureLimits, try steps.verdicts()
+        )
+        let (steps, plane) = (steps, plane)
+        let (input, rewind) = (plane.topics[ScoreStage.input], rewinds[ScoreStage.name])
         let checkpoint = LogCheckpoint.snapshot(
             everyCount: StageLimits.snapshotIntervalCount
         ) { state, next in
             try FeatureSnapshotFile.write(state.encode(), of: input, before: next, to: path)
         }
-        return StageRunner(logger: logger) {
+        return StageRunner(logger: plane.logger) {
             let features = Self.restoredFeatures(
                 from: path, limits: limits, log: input, notBeyond: rewind)
             let position = max(Offset(features.position), input.start)
-            logger.info("features restored", metadata: [
+            plane.logger.info("features restored", metadata: [
                 "position": "\(position.rawValue)", "of": "\(input.highWatermark.rawValue)",
             ])
-            let scoring = Scoring(
-                features: features, verdicts: verdicts, model: model)
-            let stage = ScoreStage(
-                scoring: scoring, schemaVersion: model.schema.version, counters: counters)
             let flow = try LogFlow(
-                log: log, topics: topics, step: FlowStep(ScoreStage.self),
-                checkpoint: checkpoint, start: [ScoreStage.input: position], logger: logger)
-            return (stage, flow)
+                log: plane.log, topics: plane.topics, step: FlowStep(ScoreStage.self),
+                checkpoint: checkpoint, start: [ScoreStage.input: position],
+                logger: plane.logger)
+            return (steps.score(features, verdicts), flow)
         }
-    }
-
-    /// A flow of the log for a stage without a state.
-    private func flow(_ stage: (some Stage).Type) -> @Sendable () throws -> LogFlow {
-        let (log, topics, logger) = (log, topics, logger)
-        let (step, rewind) = (FlowStep(stage), rewinds[stage.name])
-        return {
-            try LogFlow(log: log, topics: topics, step: step, rewind: rewind, logger: logger)
-        }
-    }
-
-    /// The model's thresholds, tightened by the settings.
-    static func verdicts(_ settings: Settings, _ model: FraudModel) throws -> Verdicts {
-        Verdicts(
-            thresholds: try model.schema.thresholds.tightened(
-                review: settings.reviewFrom, block: settings.blockFrom),
-            amountLimits: settings.amountLimits)
-    }
-
-    static func featureLimits(_ settings: Settings) -> FeatureLimits {
-        FeatureLimits(customersMax: settings.customersMax, movementsMax: settings.movementsMax)
     }
 
     private func book() -> any Service {
         LedgerService(
-            log: log, topics: topics, ledger: ledger, clock: clock, counters: counters,
-            logger: logger)
+            log: plane.log, topics: plane.topics, ledger: ledger, clock: plane.clock,
+            counters: plane.counters, logger: plane.logger)
     }
 
     /// The engine as it was last saved. Without a usable snapshot (none, damaged, of another log, or
@@ -119,5 +88,48 @@ struct Pipeline {
             engine.position <= rewind?.rawValue ?? .max
         else { return FeatureEngine(limits: limits) }
         return engine
+    }
+}
+
+/// The pure steps as the settings want them: the same in every plane, and in a replay.
+struct PipelineSteps: Sendable {
+    let settings: Settings
+    let model: FraudModel
+    let counters: Counters
+
+    init(_ settings: Settings, model: FraudModel, counters: Counters) {
+        self.settings = settings
+        self.model = model
+        self.counters = counters
+    }
+
+    /// Loads the model that the settings name.
+    init(_ settings: Settings, counters: Counters) throws {
+        let place: ModelLocation = settings.modelPath.map { .file(path: $0) } ?? .embedded
+        self.init(settings, model: try place.load(), counters: counters)
+    }
+
+    func validate() -> ValidateStage {
+        ValidateStage(
+            validator: EventValidator(defaultMerchant: settings.defaultMerchant),
+            counters: counters)
+    }
+
+    func score(_ features: FeatureEngine, _ verdicts: Verdicts) -> ScoreStage {
+        ScoreStage(
+            scoring: Scoring(features: features, verdicts: verdicts, model: model),
+            schemaVersion: model.schema.version, counters: counters)
+    }
+
+    /// The model's thresholds, tightened by the settings.
+    func verdicts() throws -> Verdicts {
+        Verdicts(
+            thresholds: try model.schema.thresholds.tightened(
+                review: settings.reviewFrom, block: settings.blockFrom),
+            amountLimits: settings.amountLimits)
+    }
+
+    var featureLimits: FeatureLimits {
+        FeatureLimits(customersMax: settings.customersMax, movementsMax: settings.movementsMax)
     }
 }

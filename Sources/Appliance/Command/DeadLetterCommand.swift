@@ -154,32 +154,36 @@ struct RedriveDoor {
         let folder = settings.dataPath
         let place = try FolderView(path: folder).logPath()
         do {
-            let log = try Log.open(at: place)
+            let plane = try plane(at: place)
             let outcome: Result<[RedriveLine], any Error>
-            do { outcome = .success(try await alone(log, request)) } catch {
+            do { outcome = .success(try await alone(plane.redriver(), request)) } catch {
                 outcome = .failure(error)
             }
-            await log.close()
+            await plane.log.close()
             return try outcome.get()
         } catch LogError.locked(_, let process) {
             return try await daemon(process, request)
         } catch let error as LogError {
             throw CommandFailure.cannotRun(error.description)
+        } catch let error as StoreFailure {
+            throw CommandFailure.cannotRun("\(error)")
         }
     }
 
-    /// Nobody else holds the log.
-    private func alone(_ log: Log, _ request: RedriveRequest) async throws -> [RedriveLine] {
-        let topics = try Topics(of: log)
+    /// Takes the log; nobody else holds it then.
+    private func plane(at log: String) throws -> EmbeddedPlane {
         var quiet = Logger(label: "tillbox")
         quiet.logLevel = .error
-        let admission = try AdmissionSnapshot.restore(
-            from: "\(settings.dataPath)/gate/index.snapshot", topic: topics[.webhookReceived],
-            logger: quiet)
-        let redriver = Redriver(
-            topics: topics, admission: admission, defaultMerchant: settings.defaultMerchant,
-            livemodes: settings.livemodes, clock: SystemLogClock(), counters: Counters())
-        return try await all(request) { try await redriver.redrive($0) }
+        return try EmbeddedPlane(
+            logAt: log,
+            gateSnapshot: DataFolder(existingAt: settings.dataPath).gateSnapshot,
+            settings: settings, counters: Counters(), logger: quiet)
+    }
+
+    private func alone(
+        _ redriver: Redriver, _ request: RedriveRequest
+    ) async throws -> [RedriveLine] {
+        try await all(request) { try await redriver.redrive($0) }
     }
 
     private func daemon(_ process: Int32?, _ request: RedriveRequest) async throws -> [RedriveLine] {

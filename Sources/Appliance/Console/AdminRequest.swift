@@ -55,8 +55,8 @@ extension Response {
             return try await body()
         } catch let problem as Problem {
             return problem.response
-        } catch let error as LogError {
-            return Problem(.serviceUnavailable, "the log cannot be used now: \(error)").response
+        } catch let error as StoreFailure {
+            return Problem(.serviceUnavailable, "\(error)").response
         } catch {
             return Problem(.internalServerError, "\(error)").response
         }

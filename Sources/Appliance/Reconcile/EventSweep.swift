@@ -21,7 +21,7 @@ struct EventSweep: Sendable {
     let client: StripeClient
     /// Notes how far each connected account is swept.
     let store: StatementStore
-    let admission: Admission
+    let admission: any AdmissionStore
     /// Whether events of this mode are taken, as the webhook endpoints are told.
     let accepts: @Sendable (_ livemode: Bool) -> Bool
     let limits: SweepLimits

@@ -64,7 +64,7 @@ final class Reconciler: Service {
     ///   - sleep: waits until something may be due; returns at once when its task is cancelled.
     init(
         settings: ReconcilerSettings, client: StripeClient?, ledger: SQLiteLedger,
-        ledgerPath: String, admission: Admission,
+        ledgerPath: String, admission: any AdmissionStore,
         accepts: @escaping @Sendable (_ livemode: Bool) -> Bool, clock: any LogClock,
         stripeClock: StripeClock? = nil,
         sleep: @escaping @Sendable (_ seconds: Int64) async -> Void = {

@@ -1,4 +1,3 @@
-import AppendLog
 import Logging
 import ServiceLifecycle
 
@@ -7,7 +6,6 @@ protocol PassingFailure: Error {
     var isRetryable: Bool { get }
 }
 
-extension LogError: PassingFailure {}
 extension LedgerError: PassingFailure {}
 
 /// Waits out what passes by itself, such as a full disk: a stage that meets one stands still and

@@ -8,7 +8,7 @@ import ServiceLifecycle
 /// snapshot.
 final class StageRunner<Step: Stage, Source: Flow>: Service {
     private let logger: Logger
-    private let thread = StageThread("tillbox.\(Step.name)")
+    private let thread = OwnThread("tillbox.\(Step.name)")
     private let begin: @Sendable () async throws -> (stage: Step, flow: Source)
 
     /// - Parameter begin: the stage as it was last stored, and a flow that goes on from there. Called

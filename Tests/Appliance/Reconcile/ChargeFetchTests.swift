@@ -110,7 +110,7 @@ struct ChargeFetchTests {
         }
         let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let fetch = ChargeFetch(
-            topic: fixture.topics[.paymentValidated],
+            validated: FollowedTopic(fixture.topics[.paymentValidated]),
             sweep: EventSweep(
                 client: fixture.client, store: fixture.store, admission: fixture.admission,
                 accepts: { !$0 }, limits: SweepLimits(), clock: fixture.clock,

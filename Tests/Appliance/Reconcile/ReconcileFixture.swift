@@ -33,10 +33,8 @@ final class ReconcileFixture: Sendable {
     let counters = Counters()
     let folder: TemporaryFolder
     let data: DataFolder
-    let log: Log
-    let topics: Topics
+    let plane: EmbeddedPlane
     let ledger: SQLiteLedger
-    let admission: Admission
     let store: StatementStore
     private let pipeline: Pipeline
     private let transport: any StripeTransport
@@ -50,16 +48,19 @@ final class ReconcileFixture: Sendable {
         self.transport = transport ?? stripe
         folder = try TemporaryFolder()
         data = try DataFolder(at: folder.file("data"))
-        log = try Log.open(at: data.log, clock: clock, configuration: LogConfiguration())
-        topics = try Topics(of: log)
+        plane = try EmbeddedPlane(
+            logAt: data.log, gateSnapshot: data.gateSnapshot, settings: Settings(), clock: clock,
+            counters: counters, logger: logger)
         ledger = try SQLiteLedger.open(path: data.ledger) { clock.now().milliseconds }
         store = StatementStore(of: ledger)
-        admission = try AdmissionSnapshot.restore(
-            from: data.gateSnapshot, topic: topics[.webhookReceived], logger: logger)
         pipeline = Pipeline(
-            log: log, topics: topics, ledger: ledger, model: try ModelLocation.embedded.load(),
-            settings: Settings(), folder: data, clock: clock, counters: counters, logger: logger)
+            plane: plane, ledger: ledger, steps: try PipelineSteps(Settings(), counters: counters),
+            folder: data)
     }
+
+    var log: Log { plane.log }
+    var topics: Topics { plane.topics }
+    var admission: LogAdmission { plane.admission }
 
     var client: StripeClient {
         StripeClient(transport: transport, sleep: { _ in await Task.yield() }, random: { 0.5 })
@@ -69,7 +70,7 @@ final class ReconcileFixture: Sendable {
     func running<Value: Sendable>(
         _ body: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
-        let services = try pipeline.services()
+        let services = DaemonPart.inOrder(try pipeline.services())
         return try await withThrowingTaskGroup(of: Value?.self) { group in
             for service in services {
                 group.addTask {

@@ -57,13 +57,12 @@ final class StartFixture: Sendable {
 
     func services(_ daemon: Daemon) throws -> ServiceGroup {
         let pipeline = Pipeline(
-            log: daemon.log, topics: daemon.topics, ledger: daemon.ledger,
-            model: try ModelLocation.embedded.load(), settings: settings,
-            folder: try DataFolder(at: path), clock: SystemLogClock(), counters: Counters(),
-            logger: PipelineFixture.quiet, rewinds: daemon.plan.rewinds)
+            plane: daemon.plane, ledger: daemon.ledger,
+            steps: try PipelineSteps(settings, counters: Counters()),
+            folder: try DataFolder(at: path), rewinds: daemon.plan.rewinds)
         return ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: try pipeline.services().reversed().map {
+                services: DaemonPart.inOrder(try pipeline.services()).map {
                     ServiceGroupConfiguration.ServiceConfiguration(service: $0)
                 }, logger: PipelineFixture.quiet))
     }

@@ -99,7 +99,8 @@ struct DemoCommand: AsyncParsableCommand {
             about: "\(Self.whole(rate)) events a second · seed \(seed) · data \(folder)")
         notes.add(hint: Self.hint(settings, folder))
         let feed = DemoFeed(
-            scored: daemon.topics[.paymentScored], posted: daemon.topics[.ledgerPosted],
+            scored: daemon.plane.reader(.paymentScored),
+            posted: daemon.plane.followed(.ledgerPosted),
             clock: SystemLogClock())
         let view = DemoView(
             counters: daemon.counters, feed: feed, notes: notes, ledgerPath: "\(folder)/ledger.sqlite",

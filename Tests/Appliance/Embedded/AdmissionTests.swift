@@ -90,7 +90,7 @@ struct AdmissionTests {
             from: file, topic: received, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         #expect(restored.count == 5)
         for (number, outcome) in [
-            (3, AdmissionOutcome.duplicate), (17, .admitted(Offset(5))), (17, .duplicate),
+            (3, AdmissionOutcome.duplicate), (17, .admitted(Self.received(5))), (17, .duplicate),
         ] {
             let answer = try? await restored.admit(
                 Self.identity("evt_\(number)"), record: Self.record("evt_\(number)"))
@@ -109,15 +109,19 @@ struct AdmissionTests {
             index.insert(AdmissionIndex.digest(of: id.utf8), at: .zero)
         }
         let scanner = EventScanner()
-        let admission = Admission(
+        let admission = LogAdmission(
             topic: fixture.topics[.webhookReceived], index: index, indexed: Offset(1),
             identify: { (try? scanner.scan($0))?.identity })
         #expect(
             try await admission.admit(Self.identity("evt_b"), record: Self.record("evt_b"))
-                == .admitted(Offset(1)))
+                == .admitted(Self.received(1)))
         #expect(
             try await admission.admit(Self.identity("evt_a"), record: Self.record("evt_a"))
                 == .duplicate)
+    }
+
+    private static func received(_ offset: Int64) -> SourcePlace {
+        SourcePlace(topic: .webhookReceived, offset: Offset(offset))
     }
 
     private static func identity(_ id: String) -> EventIdentity {

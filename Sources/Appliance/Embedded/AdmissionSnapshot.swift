@@ -17,10 +17,10 @@ enum AdmissionSnapshot {
     private static let pairByteCount = 16
 
     /// The admission as the snapshot and the log's tail tell it.
-    static func restore(from path: String, topic: Topic, logger: Logger) throws -> Admission {
+    static func restore(from path: String, topic: Topic, logger: Logger) throws -> LogAdmission {
         let restored = read(path, of: topic)
         let scanner = EventScanner()
-        let admission = Admission(
+        let admission = LogAdmission(
             topic: topic, index: restored.index, indexed: restored.indexed,
             identify: { (try? scanner.scan($0))?.identity })
         let from = restored.indexed
@@ -40,7 +40,7 @@ enum AdmissionSnapshot {
     }
 
     /// Writes beside the old snapshot and renames, so that a crash leaves one of the two.
-    static func write(_ admission: Admission, to path: String) async throws {
+    static func write(_ admission: LogAdmission, to path: String) async throws {
         var pairs: [UInt8] = []
         let through = await admission.snapshot { shard in
             for slot in shard.slots where slot.offsetPlusOne != 0 {

@@ -2,26 +2,8 @@ import AppendLog
 import Dispatch
 import Synchronization
 
-/// What makes two deliveries the same event: Stripe repeats all three, byte for byte.
-struct EventIdentity: Hashable, Sendable {
-    var id: EventID
-    var type: String
-    /// The text of `created` as it stands in the body; a thin event's is a string.
-    var created: String
-}
-
-/// How an admission ended, once its record (or the first one's) is on disk.
-enum AdmissionOutcome: Hashable, Sendable {
-    case admitted(Offset)
-    /// Stored before, under this identity.
-    case duplicate
-    /// Another event is stored under this id, with another type or creation time.
-    case conflict
-}
-
-/// Admits each event once. The claim on an id and the append of its record are one step as seen
-/// from outside: nobody is told "duplicate" before the first record is on disk, and a failed append
-/// gives the id free again.
+/// The admission of the embedded plane: the log's own index of what it holds, and the claims of this
+/// process, which is the only one.
 ///
 ///     delivery A of evt_1          delivery B of evt_1
 ///     claim: absent → pending
@@ -30,7 +12,7 @@ enum AdmissionOutcome: Hashable, Sendable {
 ///     200                          200 duplicate
 ///
 /// When A's append fails, B fails with it, and Stripe's next retry claims anew.
-final class Admission: Sendable {
+final class LogAdmission: AdmissionStore {
     private let topic: Topic
     private let state: Mutex<State>
     /// Where stored records are read.
@@ -78,17 +60,9 @@ final class Admission: Sendable {
     /// It fails with what the append failed with; the id is then free again.
     func admit(
         _ identity: EventIdentity, record: Record,
-        completion: @escaping @Sendable (Result<AdmissionOutcome, LogError>) -> Void
+        completion: @escaping @Sendable (Result<AdmissionOutcome, StoreFailure>) -> Void
     ) {
-        admit(identity, record, ruledOut: [], completion)
-    }
-
-    /// The same for a task.
-    func admit(_ identity: EventIdentity, record: Record) async throws(LogError) -> AdmissionOutcome {
-        let result: Result<AdmissionOutcome, LogError> = await withCheckedContinuation { continuation in
-            admit(identity, record: record) { continuation.resume(returning: $0) }
-        }
-        return try result.get()
+        admit(identity, record, ruledOut: []) { completion($0.mapError { StoreFailure($0) }) }
     }
 
     private func admit(
@@ -100,7 +74,8 @@ final class Admission: Sendable {
             topic.append([record]) { result in
                 let offset = result.map(\.lowerBound)
                 self.settle(identity, offset)
-                completion(offset.map(AdmissionOutcome.admitted))
+                completion(
+                    offset.map { .admitted(SourcePlace(topic: .webhookReceived, offset: $0)) })
             }
         case .waits:
             break
