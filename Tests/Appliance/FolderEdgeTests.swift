@@ -13,7 +13,8 @@ private let allowed: [String: Set<String>] = [
     "Replay": ["Gate", "Validate", "Features", "Score", "Ledger", "Stages", "Redrive"],
     "Reconcile": ["Gate", "Ledger"],
     "Start": ["Gate", "Validate", "Features", "Score", "Ledger", "Stages", "Redrive"],
-    "Console": ["Gate", "Reconcile", "Redrive"],
+    "Review": ["Ledger", "Stages"],
+    "Console": ["Gate", "Ledger", "Reconcile", "Redrive", "Review"],
     "Twin": ["Gate"],
 ]
 

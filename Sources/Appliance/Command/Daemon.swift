@@ -219,6 +219,12 @@ final class Daemon: Sendable {
         ReconciliationRoutes(
             reconciler: reconciler, dataPath: DataFolder.canonical(folder.path)
         ).add(to: router)
+        let desk = ReviewDesk(
+            decisions: TopicDecisionLog(topic: topics[.paymentReview]), ledger: ledger,
+            clock: clock)
+        ReviewRoutes(
+            desk: desk, ledger: ledger, dataPath: DataFolder.canonical(folder.path)
+        ).add(to: router)
         return PortService(
             role: "admin", address: settings.admin,
             responder: AdminResponder(

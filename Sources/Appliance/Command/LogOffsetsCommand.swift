@@ -43,7 +43,7 @@ struct ConsumerPlaces {
 
     let log: ReadOnlyLog
     /// Nil where there is none yet.
-    let ledger: SQLiteLedger?
+    let ledger: (any LedgerReading)?
 
     /// By group and topic.
     func all() throws(CommandFailure) -> [Place] {

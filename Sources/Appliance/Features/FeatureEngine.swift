@@ -164,33 +164,6 @@ struct FeatureEngine: Sendable {
         movements.find(NameKey(movement.rawValue)).flatMap { movements[$0].vector }
     }
 
-    // MARK: Verdicts
-
-    /// What `record` knew of a movement before.
-    struct Standing: Hashable, Sendable {
-        /// The verdict that stood, if any.
-        var verdict: Verdict?
-        /// Whether scoring has opened a review for the movement and not closed it again.
-        var isReviewOpen: Bool
-    }
-
-    /// What scoring has said of a movement so far.
-    func standing(of movement: MovementKey) -> Standing {
-        guard let slot = movements.find(NameKey(movement.rawValue)) else {
-            return Standing(verdict: nil, isReviewOpen: false)
-        }
-        return Standing(
-            verdict: movements[slot].verdict, isReviewOpen: movements[slot].isReviewOpen)
-    }
-
-    /// Remembers the verdict given to a movement and whether its review is now open. Nothing
-    /// happens if the movement is no longer remembered.
-    mutating func record(_ standing: Standing, for movement: MovementKey) {
-        guard let slot = movements.find(NameKey(movement.rawValue)) else { return }
-        movements[slot].verdict = standing.verdict
-        movements[slot].isReviewOpen = standing.isReviewOpen
-    }
-
     // MARK: Small things
 
     private mutating func admitCustomer(_ identity: String) -> Int {

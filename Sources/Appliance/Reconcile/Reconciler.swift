@@ -316,7 +316,7 @@ extension Reconciler {
         of name: RunName, _ store: StatementStore, _ id: Int64, _ client: StripeClient
     ) async -> Result<Void, any Error> {
         do {
-            let lookup = try LedgerLookup(path: ledgerPath)
+            let lookup = try SQLiteLedgerReader.open(path: ledgerPath)
             let run = ReconciliationRun(
                 client: client, store: store, sweeps: self.store, ledger: lookup,
                 records: name.isDry ? nil : records, limits: settings.limits, clock: stripe,
@@ -435,7 +435,7 @@ extension Reconciler {
     }
 
     private func connectedAccounts() throws(LedgerError) -> [StripeAccount] {
-        let lookup = try LedgerLookup(path: ledgerPath)
+        let lookup = try SQLiteLedgerReader.open(path: ledgerPath)
         let accounts = try lookup.connectedAccounts()
         try lookup.close()
         return accounts

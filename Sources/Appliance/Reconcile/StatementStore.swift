@@ -10,7 +10,7 @@ final class StatementStore: Sendable {
     private let queue: DatabaseQueue
 
     /// - Parameter ledger: opened for writing; or for reading, where nothing is stored.
-    init(of ledger: SQLiteLedger) { queue = ledger.queue }
+    init(of ledger: some SQLiteReading) { queue = ledger.queue }
 
     /// A store that is gone when it is closed, on disk as soon as memory does not hold it.
     init() throws(LedgerError) {

@@ -149,7 +149,7 @@ extension LetterLine {
 
 extension LogView {
     /// The daemon's own.
-    init(log: Log, topics: Topics, ledger: SQLiteLedger) {
+    init(log: Log, topics: Topics, ledger: any LedgerReading) {
         self.init(
             topic: { topics[$0] },
             position: { stage, topic in
@@ -162,7 +162,7 @@ extension LogView {
     /// A folder's, whether or not a daemon runs in it.
     ///
     /// - Parameter ledger: nil where there is none yet.
-    init(log: ReadOnlyLog, ledger: SQLiteLedger?) {
+    init(log: ReadOnlyLog, ledger: (any LedgerReading)?) {
         self.init(
             topic: { id in (try? TopicName(id.rawValue)).flatMap { log.topic($0) } },
             position: { stage, topic in
@@ -173,7 +173,7 @@ extension LogView {
             })
     }
 
-    private static func position(_ topic: TopicID, in ledger: SQLiteLedger) -> Offset? {
+    private static func position(_ topic: TopicID, in ledger: any LedgerReading) -> Offset? {
         (try? ledger.position(topic: topic.rawValue)).flatMap { $0 }.map { Offset($0) }
     }
 }

@@ -4,7 +4,7 @@
 /// shifted from there on, so a transaction that does not meet its equal at once waits for it under
 /// its movement's key. Memory grows with how far the two are shifted only.
 struct ChainComparison {
-    private let original: SQLiteLedger
+    private let original: any LedgerReading
     /// The last transaction of the original that counts.
     private let last: Int64
     private var page: ArraySlice<PostedTransaction> = []
@@ -17,7 +17,7 @@ struct ChainComparison {
     /// The hash of the original's transaction that was met last.
     private(set) var originalHead = CanonicalBytes.genesis
 
-    init(_ original: SQLiteLedger, through last: Int64) {
+    init(_ original: any LedgerReading, through last: Int64) {
         self.original = original
         self.last = last
     }

@@ -7,8 +7,8 @@ import AppendLog
 ///     (original)                           ▲ inputs                  ▲ inputs, decisions
 ///
 /// Inputs are what no stage of the replay derives: redriven records and people's decisions. They
-/// are taken over from the original at their place in their topic. A decision is booked where the
-/// original's ledger considered it.
+/// are taken over from the original at their place in their topic; a decision where the original's
+/// ledger considered it.
 struct ReplayStages {
     private let source: ReplaySource
     private let end: Offset
@@ -19,8 +19,8 @@ struct ReplayStages {
     private var score: ScoreStage
     private var validated: Lockstep
     private var scored: Lockstep
-    private var reviews: Lockstep
-    private var decisions: ArraySlice<ReplaySource.Decision>
+    /// Of `payment.review`, in the order in which the original's ledger considered them.
+    private var reviewInputs: ArraySlice<ReplaySource.ReviewInput>
     private(set) var letters = LetterComparison()
 
     private(set) var received = Offset.zero
@@ -28,9 +28,6 @@ struct ReplayStages {
     /// Ends of the fresh topics.
     private var validatedNext = Offset.zero
     private var scoredNext = Offset.zero
-    private var reviewNext = Offset.zero
-    /// Ends of what is booked of the fresh topics.
-    private var reviewConsidered = Offset.zero
     private(set) var scoredBeyond = 0
 
     /// - Parameter to: the last offset of `webhook.received` to replay; nil replays all.
@@ -51,8 +48,7 @@ struct ReplayStages {
             processed: try source.stageNext(ValidateStage.name, .webhookReceived))
         let scoreNext = try source.stageNext(ScoreStage.name, .paymentValidated)
         scored = Lockstep(source[.paymentScored], .verdict, processed: scoreNext)
-        reviews = Lockstep(source[.paymentReview], .review, processed: scoreNext)
-        decisions = try source.decisions()[...]
+        reviewInputs = try source.reviewInputs()[...]
     }
 
     var total: Offset { end }
@@ -82,9 +78,8 @@ struct ReplayStages {
         report.events = Int(received.rawValue)
         report.validated = validated.comparedCount
         report.scored = scored.comparedCount
-        report.reviews = reviews.comparedCount
         report.scoredBeyond = scoredBeyond
-        for differences in [validated.differences, scored.differences, reviews.differences] {
+        for differences in [validated.differences, scored.differences] {
             report.differences.merge(differences)
         }
     }
@@ -142,8 +137,6 @@ struct ReplayStages {
             switch output.topic {
             case .paymentScored:
                 try meetScored(sourced, original, producer, &batch)
-            case .paymentReview:
-                try meetReview(sourced, original, producer, &batch)
             case .paymentFeatures:
                 batch.steps[output.topic, default: []].append(.derived(sourced, by: producer))
             default:
@@ -185,37 +178,14 @@ struct ReplayStages {
     private mutating func decide(
         before place: Offset, _ next: Offset, _ batch: inout ReplayBatch
     ) {
-        while let decision = decisions.first, decision.scoredNext <= place {
-            decisions.removeFirst()
+        while let input = reviewInputs.first, let scoredNext = input.scoredNext,
+            scoredNext <= place
+        {
+            reviewInputs.removeFirst()
             batch.bookings.append(
                 ReplayBatch.Booking(
-                    topic: .paymentReview, stored: decision.stored, scoredNext: next))
+                    topic: .paymentReview, stored: input.stored, scoredNext: next))
         }
-    }
-
-    // MARK: Reviews
-
-    private mutating func meetReview(
-        _ output: SourcedRecord, _ original: Offset?, _ producer: ProducerName,
-        _ batch: inout ReplayBatch
-    ) throws {
-        var inputs: [StoredRecord] = []
-        _ = try reviews.meet(output.record, source: original) { inputs.append($0) }
-        for input in inputs { takeReview(input, &batch) }
-        batch.steps[.paymentReview, default: []].append(.derived(output, by: producer))
-        reviewNext = reviewNext.advanced(by: 1)
-        considerReviews(&batch)
-    }
-
-    private mutating func takeReview(_ input: StoredRecord, _ batch: inout ReplayBatch) {
-        batch.steps[.paymentReview, default: []].append(.input(input.record))
-        reviewNext = reviewNext.advanced(by: 1)
-        considerReviews(&batch)
-    }
-
-    private mutating func considerReviews(_ batch: inout ReplayBatch) {
-        if reviews.next <= source.ledgerNext(.paymentReview) { reviewConsidered = reviewNext }
-        batch.reviewNext = reviewConsidered
     }
 
     // MARK: The rest
@@ -241,11 +211,8 @@ struct ReplayStages {
         inputs = []
         try scored.drain(through: isWhole ? nil : lastValidated) { inputs.append($0) }
         for input in inputs { takeScored(input, &batch) }
-        inputs = []
-        try reviews.drain(through: isWhole ? nil : lastValidated) { inputs.append($0) }
-        for input in inputs { takeReview(input, &batch) }
         decide(before: isWhole ? Offset(.max) : scored.next, scoredNext, &batch)
-        batch.reviewNext = reviewConsidered
+        if isWhole { batch.unconsidered = reviewInputs.map(\.stored.record) }
         try letters.finish(
             source[.deadLetter],
             through: [

@@ -12,8 +12,6 @@ struct ScoreOutcome: Hashable, Sendable {
     var features: FeatureVector?
     /// For `payment.scored`.
     var payment: ScoredPayment?
-    /// For `payment.review`.
-    var review: ReviewRecord?
     /// The movement had been judged before, and this event knew more.
     var isRescore = false
 }
@@ -21,26 +19,16 @@ struct ScoreOutcome: Hashable, Sendable {
 /// The way of payments from validated to scored: features one by one in log order, then one call
 /// of the model for the whole batch, then verdicts in order. Does no input or output.
 ///
-/// A movement is scored when first seen, and again by a better informed event:
-///
-///     verdict before            verdict now               review record
-///     none or approve           manual_review or block    opened
-///     manual_review or block    approve                   approved, by scoring
-///     manual_review or block    manual_review or block    none: it is open
-///
-/// Both stricter verdicts put the money into held, and only a person's decision takes it out again:
-/// without a review a blocked payment would be in nobody's queue. A review that a person has decided is not known here. Who applies the records must let a
-/// person's decision stand.
+/// A movement is scored when first seen, and again by a better informed event or by one that tells
+/// of more money. Nothing is remembered of a verdict: which of several stands, and whether a review
+/// is open, the ledger alone says (`Standing`).
 struct Scoring: Sendable {
-    /// Holds the memory of movements even when it is not the source of features.
+    /// Knows who has been counted even when it is not the source of features.
     var features: FeatureEngine
     let source: FeatureSource
     let verdicts: Verdicts
     /// nil where no model could be loaded: everything goes to review, `model_unavailable`.
     let model: (any RiskModel)?
-
-    /// The `by` of reviews that scoring opens and closes.
-    static let reviewer = "scoring"
 
     init(
         features: FeatureEngine = FeatureEngine(), source: FeatureSource = .embedded,
@@ -156,7 +144,7 @@ struct Scoring: Sendable {
         for (place, row) in zip(places, rows) { judgements[place]?.contributions = row }
     }
 
-    private mutating func conclude(_ event: PaymentEvent, _ judgement: Judgement?) -> ScoreOutcome {
+    private func conclude(_ event: PaymentEvent, _ judgement: Judgement?) -> ScoreOutcome {
         guard let judgement else { return ScoreOutcome() }
         let verdict = judgement.decision.verdict
         let vector = judgement.reading.vector
@@ -166,37 +154,8 @@ struct Scoring: Sendable {
         let payment = ScoredPayment(
             event: event, verdict: verdict, score: judgement.score, reasons: reasons,
             model: judgement.score == nil ? nil : model?.version, featuresAsOf: vector?.asOf)
-        let review = updateReview(of: payment)
         return ScoreOutcome(
-            features: vector, payment: payment, review: review, isRescore: judgement.isRescore)
-    }
-
-    /// Follows the table above, and remembers the verdict.
-    private mutating func updateReview(of payment: ScoredPayment) -> ReviewRecord? {
-        let movement = payment.event.movement
-        let before = features.standing(of: movement)
-        var after = FeatureEngine.Standing(
-            verdict: payment.verdict, isReviewOpen: before.isReviewOpen)
-        var review: ReviewRecord?
-        switch payment.verdict {
-        case .manualReview where !before.isReviewOpen, .block where !before.isReviewOpen:
-            review = Self.review(payment, .opened)
-            after.isReviewOpen = true
-        case .approve where before.isReviewOpen:
-            review = Self.review(payment, .approved)
-            after.isReviewOpen = false
-        case .approve, .manualReview, .block, .notScored:
-            break
-        }
-        features.record(after, for: movement)
-        return review
-    }
-
-    private static func review(_ payment: ScoredPayment, _ state: ReviewState) -> ReviewRecord {
-        ReviewRecord(
-            movement: payment.event.movement, state: state, reasons: payment.reasons,
-            score: payment.score, by: reviewer, at: payment.event.created,
-            note: state == .approved ? "a better informed event was scored lower" : nil)
+            features: vector, payment: payment, isRescore: judgement.isRescore)
     }
 
     private static func passThrough(_ event: PaymentEvent) -> ScoreOutcome {

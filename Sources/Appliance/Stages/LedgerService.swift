@@ -1,36 +1,38 @@
 import AppendLog
-import Dispatch
 import Logging
 import ServiceLifecycle
 import Synchronization
 
-/// Books `payment.scored` and `payment.review` into the ledger, and what was booked into `ledger.posted`.
+/// Books `payment.scored` and `payment.review` into the ledger, what was booked into `ledger.posted`,
+/// and what became of reviews into `payment.review`.
 ///
 /// The position lives in the ledger's own database, in the transaction of the entries. Two things
 /// lie outside that transaction and are made up for after a crash:
 ///
-///     post (entries + positions) ─▶ dead letters of refused inputs ─▶ ledger.posted ─▶ cursor
-///                                                                                        │
-///     start: inputs from the cursor to the position are offered again; the ledger says   │
-///     "already booked" or refuses as before ─▶ dead letters (the log refuses those it ◀──┘
-///     has) ─▶ transactions after the last one in ledger.posted are published
+///     post (entries + reviews + positions) ─▶ dead letters of refused inputs ─▶ ledger.posted
+///                                                          cursor ◀─ payment.review ◀─┘
+///                                                            │
+///     start: inputs from the cursor to the position are      │
+///     offered again; the ledger says "already booked" or ◀───┘
+///     refuses as before ─▶ dead letters (the log refuses those it has) ─▶ transactions after the
+///     last one in ledger.posted, and reviews after the last one in payment.review, are published
 final class LedgerService: Service {
-    static let name = "ledger"
-    static let inputs = [TopicID.paymentScored, .paymentReview]
+    static let name = LedgerStep.name
+    static let inputs = LedgerStep.inputs
 
     private let log: Log
     private let topics: Topics
-    private let ledger: SQLiteLedger
+    private let ledger: any Ledger
     private let clock: any LogClock
     private let counters: Counters
     private let logger: Logger
     private let patience: DiskPatience
     private let deadLetters: RationedLog
     /// SQLite blocks; it does so here and not on the cooperative pool.
-    private let queue = DispatchQueue(label: "tillbox.ledger")
+    private let queue = BlockingQueue("tillbox.ledger")
 
     init(
-        log: Log, topics: Topics, ledger: SQLiteLedger, clock: any LogClock, counters: Counters,
+        log: Log, topics: Topics, ledger: any Ledger, clock: any LogClock, counters: Counters,
         logger: Logger
     ) {
         self.log = log
@@ -70,7 +72,7 @@ final class LedgerService: Service {
                 continue
             }
             if let drainUntil, .now > drainUntil { break }
-            gathering.took(batch.inputs.count)
+            gathering.took(batch.records.inputs.count)
             positions = try await book(batch, advancing: positions)
             if .now - savedAt > .seconds(1) {
                 try await saveCursors(positions)
@@ -86,83 +88,57 @@ final class LedgerService: Service {
     /// What to read next, by topic.
     private typealias Positions = [TopicID: Offset]
 
-    /// Records of one topic, decoded; a record that cannot be is a dead letter already.
+    /// What was read, and where to go on.
     private struct Batch {
-        var inputs: [(topic: TopicID, stored: StoredRecord, input: LedgerInput)] = []
-        var undecodable: [(TopicID, StageOutput)] = []
+        var records = LedgerStep.Batch()
         var next: Positions = [:]
         var isEmpty: Bool { next.isEmpty }
-
-        /// Where in `payment.scored` each decision of a person is considered. Two topics have no
-        /// order between them, so the ledger's own is kept: a replay needs it to give the same chain.
-        func places(after positions: Positions) -> [ConsumerPosition] {
-            inputs.compactMap { topic, stored, input in
-                guard case .review(let record) = input, record.by != PostingRules.scoringActor
-                else { return nil }
-                return DecisionPlace(
-                    decision: stored.offset.rawValue,
-                    scoredNext: positions[.paymentScored]?.rawValue ?? 0
-                ).position
-            }
-        }
     }
 
     private func read(from positions: Positions, _ inputs: [TopicID] = inputs) throws -> Batch {
-        let document = JSONDocument()
+        let step = LedgerStep()
         var batch = Batch()
         for id in inputs {
             let from = positions[id] ?? topics[id].start
             guard from < topics[id].highWatermark else { continue }
             let records = try topics[id].read(from: from, byteCountMax: StageLimits.batchByteCount)
                 .prefix(StageLimits.ledgerBatchCount)
-            for stored in records { add(stored, of: id, to: &batch, using: document) }
+            for stored in records { step.add(stored, of: id, to: &batch.records) }
             if let last = records.last { batch.next[id] = last.offset.advanced(by: 1) }
         }
         return batch
     }
 
-    private func add(
-        _ stored: StoredRecord, of id: TopicID, to batch: inout Batch, using document: JSONDocument
-    ) {
-        let value = stored.record.value ?? []
-        do {
-            let input: LedgerInput =
-                id == .paymentScored
-                ? .scored(try ScoredPayment(value, using: document))
-                : .review(try ReviewRecord(value, using: document))
-            batch.inputs.append((id, stored, input))
-        } catch {
-            batch.undecodable.append(
-                (id, .undecodable(stored, topic: id, stage: Self.name, error)))
-        }
-    }
-
     private func book(_ batch: Batch, advancing positions: Positions) async throws -> Positions {
         let next = positions.merging(batch.next) { $1 }
-        let outcome = try await post(batch.inputs.map(\.input), next, batch.places(after: next))
-        count(outcome, of: batch)
-        try await bury(outcome, of: batch)
+        // `payment.scored` comes first in a batch, so that every decision stands behind it.
+        let scoredNext = next[.paymentScored] ?? .zero
+        let outcome = try await post(
+            batch.records.ledgerInputs, next, batch.records.places { _ in scoredNext })
+        count(outcome, of: batch.records)
+        try await bury(outcome, of: batch.records)
         try await publish(outcome.posted)
+        try await publish(outcome.reviews)
         return next
     }
 
     /// A full disk is waited out: the inputs stay in the log, so nothing is lost meanwhile.
     private func post(
-        _ inputs: [LedgerInput], _ positions: Positions, _ places: [ConsumerPosition] = []
+        _ inputs: [LedgerInput], _ positions: Positions, _ places: [Int: DecisionPlace] = [:]
     ) async throws -> PostOutcome {
-        let reached = positions.map {
+        let stored = positions.map {
             ConsumerPosition(topic: $0.key.rawValue, nextOffset: $0.value.rawValue)
-        }
-        let stored = (reached + places).sorted { $0.topic < $1.topic }
+        }.sorted { $0.topic < $1.topic }
         return try await patience.waitingOut("ledger.sqlite") {
-            try await onQueue { [ledger] () throws(LedgerError) in
-                try ledger.post(inputs, positions: stored)
+            try await queue.run { [ledger] () throws(LedgerError) in
+                try ledger.post(inputs, positions: stored, places: places)
             }
         }
     }
 
-    private func count(_ outcome: PostOutcome, of batch: Batch) {
+    private func count(_ outcome: PostOutcome, of batch: LedgerStep.Batch) {
         counters.add(.booked, outcome.posted.count)
+        counters.add(.reviewsOpened, outcome.reviews.count(where: { $0.record.state == .opened }))
         if let waiting = outcome.waiting { counters.waiting.store(waiting, ordering: .relaxed) }
         let now = clock.now().milliseconds
         var volume: [Currency: Int64] = [:]
@@ -183,37 +159,15 @@ final class LedgerService: Service {
     }
 
     /// Dead letters for what the posting rules refused and for what could not be read.
-    private func bury(_ outcome: PostOutcome, of batch: Batch) async throws {
-        var letters: [TopicID: [SourcedRecord]] = [:]
-        for (id, output) in batch.undecodable {
-            letters[id, default: []].append(SourcedRecord(source: output.source, record: output.record))
-        }
-        for (place, input) in batch.inputs.enumerated() {
-            guard case .refused(let refusal) = outcome.inputs[place] else { continue }
-            letters[input.topic, default: []].append(
-                Self.letter(of: input.stored, in: input.topic, refusal, outcome.details[place]))
-        }
-        for (id, letters) in letters {
-            let ordered = letters.sorted { $0.source < $1.source }
+    private func bury(_ outcome: PostOutcome, of batch: LedgerStep.Batch) async throws {
+        for (id, letters) in LedgerStep.letters(of: outcome, batch) {
             let outcome = try await patience.waitingOut(TopicID.deadLetter.rawValue) {
                 try await topics[.deadLetter].append(
-                    ordered, producer: ProducerName("\(Self.name):\(id.rawValue)"))
+                    letters, producer: LedgerStep.letterProducer(id))
             }
-            counters.add(.deadLetters, ordered.count - outcome.refusedCount)
-            for letter in ordered { deadLetters.tell(of: letter.record, from: Self.name) }
+            counters.add(.deadLetters, letters.count - outcome.refusedCount)
+            for letter in letters { deadLetters.tell(of: letter.record, from: Self.name) }
         }
-    }
-
-    /// The dead letter of an input that the posting rules refuse.
-    ///
-    /// - Parameter detail: what it told, what is booked, and what was expected.
-    static func letter(
-        of stored: StoredRecord, in topic: TopicID, _ refusal: PostingRefusal, _ detail: String?
-    ) -> SourcedRecord {
-        let letter = DeadLetter(
-            topic: topic.rawValue, offset: stored.offset, stage: name, reason: refusal.code,
-            detail: detail ?? "expected \(refusal.expectation)")
-        return SourcedRecord(source: stored.offset, record: letter.record(of: stored))
     }
 
     /// Appends booked transactions to `ledger.posted`; their ids are the source offsets.
@@ -223,12 +177,19 @@ final class LedgerService: Service {
         if let published, first.id.rawValue <= published.rawValue {
             try compare(transactions, through: published.rawValue)
         }
-        let records = transactions.map { transaction in
-            SourcedRecord(
-                source: Offset(transaction.id.rawValue), record: Self.record(of: transaction))
-        }
+        let records = LedgerStep.posted(transactions)
         _ = try await patience.waitingOut(TopicID.ledgerPosted.rawValue) {
             try await topics[.ledgerPosted].append(records, producer: ProducerName(Self.name))
+        }
+    }
+
+    /// Appends changes of reviews to `payment.review`; their numbers are the source offsets. The stage
+    /// reads them again, and has nothing to book of them.
+    private func publish(_ changes: [ReviewChange]) async throws {
+        guard !changes.isEmpty else { return }
+        _ = try await patience.waitingOut(TopicID.paymentReview.rawValue) {
+            try await topics[.paymentReview].append(
+                LedgerStep.reviews(changes), producer: ProducerName(Self.name))
         }
     }
 
@@ -251,18 +212,6 @@ final class LedgerService: Service {
         }
     }
 
-    static func record(of transaction: PostedTransaction) -> Record {
-        let posting = transaction.posting
-        return Record(
-            key: ArraySlice(posting.movement.rawValue.utf8), value: LedgerPosted(transaction).encoded()[...],
-            headers: [
-                RecordHeader("event-id", posting.eventID.rawValue),
-                SchemaHeader.ledgerPosted,
-                RecordHeader(SourcedRecord.headerName, String(transaction.id.rawValue)),
-            ],
-            timestamp: Timestamp(milliseconds: transaction.postedAtMilliseconds))
-    }
-
     // MARK: Start and end
 
     /// Makes up for a crash after a commit, and says where to go on.
@@ -270,7 +219,7 @@ final class LedgerService: Service {
         var positions: Positions = [:]
         for id in Self.inputs {
             let topic = topics[id]
-            let stored = try await onQueue { [ledger] () throws(LedgerError) in
+            let stored = try await queue.run { [ledger] () throws(LedgerError) in
                 try ledger.position(topic: id.rawValue)
             }
             let next = max(stored.map(Offset.init) ?? topic.start, topic.start)
@@ -281,7 +230,7 @@ final class LedgerService: Service {
             try await buryAgain(id, through: next)
         }
         try await publishMissing()
-        let waiting = try await onQueue { [ledger] () throws(LedgerError) in
+        let waiting = try await queue.run { [ledger] () throws(LedgerError) in
             try ledger.waitingCount()
         }
         counters.waiting.store(waiting, ordering: .relaxed)
@@ -294,7 +243,7 @@ final class LedgerService: Service {
         guard let published = topics[.ledgerPosted].lastSource(of: producer) else { return positions }
         var positions = positions
         while true {
-            let head = try await onQueue { [ledger] () throws(LedgerError) in
+            let head = try await queue.run { [ledger] () throws(LedgerError) in
                 try ledger.point().head
             }
             if head >= published.rawValue { return positions }
@@ -310,14 +259,14 @@ final class LedgerService: Service {
         let cursor = log.cursors.committed(group: group, topic: topics[id].name) ?? topics[id].start
         var next = max(cursor, topics[id].start)
         while next < position {
-            let document = JSONDocument()
             var batch = Batch()
+            let step = LedgerStep()
             let records = try topics[id].read(from: next, byteCountMax: StageLimits.batchByteCount)
                 .prefix { $0.offset < position }
             guard let last = records.last else { break }
-            for stored in records { add(stored, of: id, to: &batch, using: document) }
-            let outcome = try await post(batch.inputs.map(\.input), [:])
-            try await bury(outcome, of: batch)
+            for stored in records { step.add(stored, of: id, to: &batch.records) }
+            let outcome = try await post(batch.records.ledgerInputs, [:])
+            try await bury(outcome, of: batch.records)
             next = last.offset.advanced(by: 1)
         }
     }
@@ -326,11 +275,19 @@ final class LedgerService: Service {
         let producer = try ProducerName(Self.name)
         var last: Int64? = topics[.ledgerPosted].lastSource(of: producer)?.rawValue ?? 0
         while let after = last {
-            let missing = try await onQueue { [ledger] () throws(LedgerError) in
+            let missing = try await queue.run { [ledger] () throws(LedgerError) in
                 try ledger.posted(after: TransactionID(after), limit: StageLimits.ledgerBatchCount)
             }
             try await publish(missing)
             last = missing.last?.id.rawValue
+        }
+        last = topics[.paymentReview].lastSource(of: producer)?.rawValue ?? 0
+        while let after = last {
+            let missing = try await queue.run { [ledger] () throws(LedgerError) in
+                try ledger.reviewChanges(after: after, limit: StageLimits.ledgerBatchCount)
+            }
+            try await publish(missing)
+            last = missing.last?.id
         }
     }
 
@@ -368,21 +325,6 @@ final class LedgerService: Service {
             return false
         }
     }
-
-    private func onQueue<Value: Sendable>(
-        _ body: @escaping @Sendable () throws(LedgerError) -> Value
-    ) async throws(LedgerError) -> Value {
-        let result: Result<Value, LedgerError> = await withCheckedContinuation { continuation in
-            queue.async {
-                do throws(LedgerError) {
-                    continuation.resume(returning: .success(try body()))
-                } catch {
-                    continuation.resume(returning: .failure(error))
-                }
-            }
-        }
-        return try result.get()
-    }
 }
 
 /// The ledger knows more of the log than the log itself: one of the two was put back from a backup.
@@ -404,20 +346,5 @@ struct LedgerDiffers: Error, CustomStringConvertible {
     var description: String {
         "transaction \(id) of the ledger is not the one in ledger.posted: restore ledger.sqlite and "
             + "log/ from the same backup"
-    }
-}
-
-extension LedgerPosted {
-    /// The record of a booked transaction.
-    init(_ transaction: PostedTransaction) {
-        let posting = transaction.posting
-        self.init(
-            id: transaction.id.rawValue, movement: posting.movement, eventID: posting.eventID,
-            kind: posting.kind.name, effectiveAt: posting.effectiveAt,
-            postedAt: Instant(seconds: transaction.postedAtMilliseconds / 1000),
-            entries: posting.entries.map {
-                Entry(account: $0.account.rawValue, currency: $0.currency, amount: $0.amount)
-            },
-            hash: String(hex: transaction.hash))
     }
 }

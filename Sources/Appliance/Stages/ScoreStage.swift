@@ -1,12 +1,10 @@
 import AppendLog
 
-/// `payment.validated` → `payment.features`, `payment.scored`, `payment.review`.
+/// `payment.validated` → `payment.features`, `payment.scored`.
 struct ScoreStage: Stage {
     static let name = "score"
     static let input = TopicID.paymentValidated
-    static let outputs = [
-        TopicID.paymentFeatures, .paymentScored, .paymentReview, .deadLetter,
-    ]
+    static let outputs = [TopicID.paymentFeatures, .paymentScored, .deadLetter]
 
     private var scoring: Scoring
     private let schemaVersion: String
@@ -61,11 +59,6 @@ struct ScoreStage: Stage {
             count(payment, isRescore: outcome.isRescore)
             outputs.append(
                 derived(.paymentScored, SchemaHeader.paymentScored, from: stored, event, payment))
-        }
-        if let review = outcome.review {
-            if review.state == .opened { counters.add(.reviewsOpened) }
-            outputs.append(
-                derived(.paymentReview, SchemaHeader.paymentReview, from: stored, event, review))
         }
     }
 

@@ -27,7 +27,7 @@ struct FolderSurvey {
         let (gateOrigin, featureOrigin) = (
             AdmissionSnapshot.origin(at: gate), FeatureSnapshotFile.origin(at: features)
         )
-        let found = try SQLiteLedger.look(at: ledger)
+        let found = try SQLiteLedgerReader.look(at: ledger)
         if FileManager.default.fileExists(atPath: log) {
             let opened: ReadOnlyLog
             do {

@@ -84,7 +84,7 @@ struct ReplayTests {
         #expect(part.isEqual, "\(part.differences.listed)")
         #expect(part.events == 25)
         // Without its place a decision proves nothing, and that is said.
-        try tamper(fixture, "DELETE FROM positions WHERE topic LIKE 'payment.review/%'")
+        try tamper(fixture, "DELETE FROM decisions")
         await #expect(throws: ReplayError.self) { try await fixture.replay() }
     }
 

@@ -104,8 +104,7 @@ struct DemoView: Service {
     private func sums() async -> [Currency: Int64]? {
         await withCheckedContinuation { continuation in
             Self.queue.async { [ledgerPath] in
-                let ledger = try? SQLiteLedger.open(
-                    path: ledgerPath, readOnly: true, clockMilliseconds: { 0 })
+                let ledger = try? SQLiteLedgerReader.open(path: ledgerPath)
                 let balances = try? ledger?.balances()
                 try? ledger?.close()
                 continuation.resume(

@@ -4,7 +4,7 @@ internal import GRDB
 /// than the rows that follow do.
 struct WideInsert {
     /// The most rows that one statement takes.
-    static let rowsMax = 64
+    static let rowsMax = BookingLimits.pendingMax
 
     private let statements: [(rows: Int, statement: LedgerStatement)]
 

@@ -8,7 +8,7 @@ enum LedgerLook {
     /// Not to be written to; says what is wrong.
     case malformed(String)
     /// Open for reading.
-    case found(SQLiteLedger)
+    case found(SQLiteLedgerReader)
 }
 
 /// A note beside a ledger that was found damaged while the daemon ran: the next starts have SQLite
@@ -29,7 +29,7 @@ struct LedgerSuspicion: Sendable {
     func clear() { try? FileManager.default.removeItem(atPath: path) }
 }
 
-extension SQLiteLedger {
+extension SQLiteLedgerReader {
     /// Opens the ledger for reading and looks whether it can be written to. Nothing is changed, not
     /// even the files that SQLite keeps beside it, unless a write-ahead log has to be read.
     ///
@@ -37,10 +37,9 @@ extension SQLiteLedger {
     static func look(at path: String) throws(LedgerError) -> LedgerLook {
         guard byteCount(path) > 0 else { return .missing }
         let isAlone = byteCount(path + "-wal") == 0
-        let ledger: SQLiteLedger
+        let ledger: SQLiteLedgerReader
         do throws(LedgerError) {
-            ledger = try open(
-                path: isAlone ? immutable(path) : path, readOnly: true, clockMilliseconds: { 0 })
+            ledger = try open(path: isAlone ? immutable(path) : path)
         } catch {
             switch error {
             case .noSchema: return .missing

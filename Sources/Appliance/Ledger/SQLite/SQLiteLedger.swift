@@ -4,89 +4,63 @@ internal import GRDB
 /// kept by the file itself.
 ///
 /// Blocking: call it from a queue of its own, off the cooperative pool. A process opens it once for
-/// writing; readers (the command line, the console) open it again with `readOnly` and see the last
-/// commit without holding the writer up.
-final class SQLiteLedger: @unchecked Sendable {
-    // `@unchecked Sendable`: `writer` and its caches are touched only inside `queue`, which GRDB
+/// writing; who only reads opens the file again with `SQLiteLedgerReader`.
+final class SQLiteLedger: Ledger, SQLiteReading, @unchecked Sendable {
+    // `@unchecked Sendable`: `booking` and its caches are touched only inside `queue`, which GRDB
     // runs serially; `queue` is immutable.
     let queue: DatabaseQueue
-    /// nil when opened for reading, and once closed.
-    private var writer: LedgerWriter?
+    /// nil once closed.
+    private var booking: Booking<SQLiteRows>?
 
-    private init(queue: DatabaseQueue, writer: LedgerWriter?) {
+    private init(queue: DatabaseQueue, booking: Booking<SQLiteRows>) {
         self.queue = queue
-        self.writer = writer
+        self.booking = booking
     }
 
-    /// Opens the ledger, and makes it when there is none.
+    /// Opens the ledger, makes it when there is none, and brings an older one to this schema.
     /// - Parameters:
     ///   - path: of the file; its folder must exist.
-    ///   - readOnly: neither makes nor changes anything; `post` is then a bug.
     ///   - busyTimeoutSeconds: how long a call waits for a lock that another process holds.
     ///   - clockMilliseconds: the wall clock, milliseconds since 1970, for `posted_at` alone.
     static func open(
-        path: String, readOnly: Bool = false, busyTimeoutSeconds: Double = 5,
+        path: String, busyTimeoutSeconds: Double = 5,
         clockMilliseconds: @escaping @Sendable () -> Int64
     ) throws(LedgerError) -> SQLiteLedger {
         do {
-            var configuration = Configuration()
-            configuration.readonly = readOnly
-            configuration.foreignKeysEnabled = true
-            configuration.busyMode = .timeout(busyTimeoutSeconds)
-            configuration.label = "ledger"
-            configuration.prepareDatabase { try prepare($0, readOnly: readOnly) }
-            let queue = try DatabaseQueue(path: path, configuration: configuration)
-            try queue.writeWithoutTransaction { database in
-                if !readOnly { try migrate(database) }
-                try checkVersion(database)
+            let queue = try SQLiteFile.open(
+                path, readOnly: false, busyTimeoutSeconds: busyTimeoutSeconds)
+            let booking = try queue.writeWithoutTransaction { database in
+                try SQLiteFile.migrate(database)
+                try SQLiteFile.checkVersion(database)
+                return Booking(
+                    try SQLiteRows(database), clockMilliseconds: clockMilliseconds)
             }
-            let writer = try readOnly ? nil : queue.writeWithoutTransaction {
-                try LedgerWriter($0, clockMilliseconds)
-            }
-            return SQLiteLedger(queue: queue, writer: writer)
+            return SQLiteLedger(queue: queue, booking: booking)
         } catch {
             throw LedgerError(error, path: path)
         }
     }
 
-    /// One database transaction: everything of the batch with its positions, or nothing.
-    ///
-    /// A refused input stores nothing and does not touch the others.
-    /// - Throws: whatever is thrown, nothing of the batch is stored, and the positions stand where
-    ///   they stood. Retry only what `isRetryable`.
     func post(
-        _ inputs: [LedgerInput], positions: [ConsumerPosition] = []
+        _ inputs: [LedgerInput], positions: [ConsumerPosition], places: [Int: DecisionPlace]
     ) throws(LedgerError) -> PostOutcome {
-        do {
-            return try queue.writeWithoutTransaction { database in
-                guard let writer else {
-                    preconditionFailure("this ledger was opened for reading, or is closed")
-                }
-                return try writer.post(inputs, positions)
-            }
-        } catch {
-            throw LedgerError(error, path: queue.path)
-        }
+        try booking { try $0.post(inputs, positions, places) }
     }
 
-    /// Notes which log this ledger is booked from, and its last transaction, unless it is noted.
     func adopt(log: String) throws(LedgerError) {
         let point = try point()
         guard !point.logs.contains(log) || point.next == nil else { return }
-        _ = try post(
-            [],
-            positions: [
-                ConsumerPosition(topic: LedgerNote.logPrefix + log, nextOffset: 0),
-                ConsumerPosition(topic: LedgerNote.next, nextOffset: point.head + 1),
-            ])
+        try booking { try $0.adopt(log: log) }
     }
 
-    /// Runs `body` on one snapshot of the database.
-    func reading<Value>(
-        _ body: (Database) throws -> Value
+    private func booking<Value>(
+        _ body: (Booking<SQLiteRows>) throws -> Value
     ) throws(LedgerError) -> Value {
         do {
-            return try queue.read(body)
+            return try queue.writeWithoutTransaction { _ in
+                guard let booking else { preconditionFailure("this ledger is closed") }
+                return try body(booking)
+            }
         } catch {
             throw LedgerError(error, path: queue.path)
         }
@@ -95,7 +69,7 @@ final class SQLiteLedger: @unchecked Sendable {
     /// Finalises every statement and closes the file; the last to close it empties the WAL.
     func close() throws(LedgerError) {
         do {
-            queue.writeWithoutTransaction { _ in writer = nil }
+            queue.writeWithoutTransaction { _ in booking = nil }
             try queue.close()
         } catch {
             throw LedgerError(error, path: queue.path)
@@ -103,9 +77,36 @@ final class SQLiteLedger: @unchecked Sendable {
     }
 }
 
-// MARK: - Opening
+/// The ledger's file, opened for reading: sees the last commit, and neither holds the writer up nor
+/// makes or changes anything.
+final class SQLiteLedgerReader: SQLiteReading {
+    let queue: DatabaseQueue
 
-extension SQLiteLedger {
+    private init(queue: DatabaseQueue) { self.queue = queue }
+
+    /// - Parameters:
+    ///   - path: of the file, or a URI for SQLite.
+    ///   - busyTimeoutSeconds: how long a call waits for a lock that another process holds.
+    static func open(
+        path: String, busyTimeoutSeconds: Double = 5
+    ) throws(LedgerError) -> SQLiteLedgerReader {
+        do {
+            let queue = try SQLiteFile.open(
+                path, readOnly: true, busyTimeoutSeconds: busyTimeoutSeconds)
+            try queue.writeWithoutTransaction { try SQLiteFile.checkVersion($0) }
+            return SQLiteLedgerReader(queue: queue)
+        } catch {
+            throw LedgerError(error, path: path)
+        }
+    }
+
+    func close() throws(LedgerError) {
+        do { try queue.close() } catch { throw LedgerError(error, path: queue.path) }
+    }
+}
+
+/// How the file is opened, and brought to this program's schema.
+enum SQLiteFile {
     /// Pages of 4 KiB that SQLite keeps in memory: 16 MiB hold the inner pages of the movement
     /// index of some ten million movements.
     private static let cacheKiB = 16_384
@@ -113,6 +114,18 @@ extension SQLiteLedger {
     /// Pages in the write-ahead log from which on they are copied into the database. Most of them are
     /// written again and again, so that a longer log is copied less often: 32 MiB.
     private static let checkpointPages = 8_192
+
+    static func open(
+        _ path: String, readOnly: Bool, busyTimeoutSeconds: Double
+    ) throws -> DatabaseQueue {
+        var configuration = Configuration()
+        configuration.readonly = readOnly
+        configuration.foreignKeysEnabled = true
+        configuration.busyMode = .timeout(busyTimeoutSeconds)
+        configuration.label = "ledger"
+        configuration.prepareDatabase { try prepare($0, readOnly: readOnly) }
+        return try DatabaseQueue(path: path, configuration: configuration)
+    }
 
     private static func prepare(_ database: Database, readOnly: Bool) throws {
         // Closing the gate sorts in temporary tables; in memory they cost a third.
@@ -125,7 +138,7 @@ extension SQLiteLedger {
                 + "PRAGMA wal_autocheckpoint = \(checkpointPages)")
     }
 
-    private static func migrate(_ database: Database) throws {
+    static func migrate(_ database: Database) throws {
         var version = try storedVersion(database)
         while version < LedgerSchema.version {
             try database.inTransaction(.immediate) {
@@ -140,7 +153,7 @@ extension SQLiteLedger {
         }
     }
 
-    private static func checkVersion(_ database: Database) throws {
+    static func checkVersion(_ database: Database) throws {
         let version = try storedVersion(database)
         if version == 0 { throw LedgerError.noSchema }
         if version > LedgerSchema.version {
@@ -148,7 +161,8 @@ extension SQLiteLedger {
         }
     }
 
-    private static func storedVersion(_ database: Database) throws -> Int64 {
+    /// The number of the last migration that the file has seen; 0 before the first.
+    static func storedVersion(_ database: Database) throws -> Int64 {
         guard try database.tableExists("schema_version") else { return 0 }
         return try Int64.fetchOne(database, sql: "SELECT max(version) FROM schema_version") ?? 0
     }

@@ -1,24 +1,23 @@
 internal import GRDB
 
 /// Reads and keeps what was told of refunds that are not booked.
-final class NoteStore {
+final class NoteRows {
     private let anyNotes, countOpen: LedgerStatement
     private let findRows, findRow, putRow, changeRow: LedgerStatement
     private let findRelease, putRelease, changeRelease: LedgerStatement
     /// Whether there is any note at all; nil when it has to be looked up. Spares the refunds of
     /// everybody else their queries.
     private var someNotes: Bool?
-    /// Whether the batch has changed what waits.
-    var hasChanged = false
-
     static let columns =
         "key, kind, charge, account, merchant, currency, amount, event_id, since, said, state"
+
+    static let isOpen = "state = \(WaitingMovement.State.waits.rawValue)"
 
     init(_ database: Database) throws {
         func make(_ sql: String) throws -> LedgerStatement { try LedgerStatement(database, sql) }
         anyNotes = try make(
             "SELECT EXISTS (SELECT 1 FROM waiting) OR EXISTS (SELECT 1 FROM releases)")
-        countOpen = try make("SELECT count(*) FROM waiting WHERE state = 0")
+        countOpen = try make("SELECT count(*) FROM waiting WHERE \(Self.isOpen)")
         findRows = try make("SELECT \(Self.columns) FROM waiting WHERE charge = ? ORDER BY key")
         findRow = try make("SELECT \(Self.columns) FROM waiting WHERE key = ?")
         // Never REPLACE, nor an upsert: the guards tell a new row from a changed one.
@@ -39,10 +38,7 @@ final class NoteStore {
             """)
     }
 
-    func forget() {
-        someNotes = nil
-        hasChanged = false
-    }
+    func forget() { someNotes = nil }
 
     func isEmpty() throws -> Bool {
         if someNotes == nil {
@@ -101,7 +97,6 @@ final class NoteStore {
         put.bind(11, row.state.rawValue)
         try put.run()
         someNotes = true
-        hasChanged = true
     }
 
     /// The gate must be open.
@@ -114,7 +109,6 @@ final class NoteStore {
         put.bind(5, release.moves)
         try put.run()
         someNotes = true
-        hasChanged = true
     }
 
     /// A row of ``columns``.
@@ -132,30 +126,5 @@ final class NoteStore {
             currency: currency, amount: MinorUnits(statement.integer(6)),
             eventID: EventID(statement.text(7)), since: Instant(seconds: statement.integer(8)),
             said: said, state: state)
-    }
-}
-
-extension SQLiteLedger {
-    /// What was told and is not booked, the oldest first. Costs one row a waiting refund.
-    func waiting() throws(LedgerError) -> [WaitingMovement] {
-        try reading { database in
-            let statement = try LedgerStatement(
-                database,
-                "SELECT \(NoteStore.columns) FROM waiting WHERE state = 0 ORDER BY since, key")
-            defer { statement.reset() }
-            var rows: [WaitingMovement] = []
-            while try statement.step() { rows.append(try NoteStore.row(statement)) }
-            return rows
-        }
-    }
-
-    /// How many of them there are.
-    func waitingCount() throws(LedgerError) -> Int {
-        try reading { database in
-            let statement = try LedgerStatement(
-                database, "SELECT count(*) FROM waiting WHERE state = 0")
-            defer { statement.reset() }
-            return try statement.step() ? Int(statement.integer(0)) : 0
-        }
     }
 }

@@ -2,13 +2,15 @@
 /// holds each to its file, byte for byte.
 enum LedgerSchema {
     /// The version that this program writes and knows.
-    static let version: Int64 = 4
+    static let version: Int64 = 5
+    /// From here on the ledger keeps reviews, and positions are nothing else.
+    static let reviewVersion: Int64 = 5
 
     /// Each brings a database from its index to the next version.
     static let migrations: [(name: String, sql: String)] = [
         ("0001_ledger.sql", migration1), ("0002_reconciliation.sql", migration2),
         ("0003_waiting.sql", migration3),
-        ("0004_reconciliation_accounts.sql", migration4),
+        ("0004_reconciliation_accounts.sql", migration4), ("0005_reviews.sql", migration5),
     ]
 
     private static let migration1 = #"""

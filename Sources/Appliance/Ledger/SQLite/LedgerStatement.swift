@@ -91,6 +91,16 @@ final class LedgerStatement {
         }
     }
 
+    /// Binds NULL for nil.
+    func bind(_ index: Int32, orNull number: Double?) {
+        // SAFETY: `statement` keeps the handle alive.
+        if let number {
+            sqlite3_bind_double(handle, index, number)
+        } else {
+            sqlite3_bind_null(handle, index)
+        }
+    }
+
     /// Copies the bytes to where they stay until the next run, if there is room.
     private func keep(
         _ bytes: UnsafeRawBufferPointer
@@ -148,6 +158,8 @@ final class LedgerStatement {
     // SAFETY: of the readers below: the column's memory is SQLite's until the next step, and
     // is copied here.
     func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
+
+    func double(_ column: Int32) -> Double { sqlite3_column_double(handle, column) }
 
     func isNull(_ column: Int32) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
 

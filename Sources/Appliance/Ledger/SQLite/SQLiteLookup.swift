@@ -1,44 +1,35 @@
 internal import GRDB
 
-/// What reconciliation asks the ledger, over a connection of its own that reads the last commit
-/// and holds nobody up. Blocking.
-struct LedgerLookup: Sendable {
-    private let ledger: SQLiteLedger
-
-    /// - Parameter path: of `ledger.sqlite`, which the daemon has made.
-    init(path: String) throws(LedgerError) {
-        ledger = try SQLiteLedger.open(path: path, readOnly: true, clockMilliseconds: { 0 })
-    }
-
-    func close() throws(LedgerError) { try ledger.close() }
-
+/// The words of queries for the processor's accounts.
+private enum ProcessorSQL {
     /// The account of the ledger that stands for a balance at Stripe; a connected account's has its
     /// id behind it.
-    private static let processor = "processor:stripe"
-    private static let isProcessor = """
+    static let processor = "processor:stripe"
+    static let isProcessor = """
         (a.name = '\(processor)' OR a.name GLOB '\(processor):*')
         """
 
     /// A transaction has a few entries, so that looking up the name of each costs less than a list
     /// of every Stripe account's.
-    private static let columns = """
+    static let columns = """
         SELECT t.id, t.movement, t.effective_at, e.currency, e.amount, a.name FROM transactions t
         CROSS JOIN entries e ON e.transaction_id = t.id
         CROSS JOIN accounts a ON a.id = e.account AND \(isProcessor)
         """
+}
 
-    /// What the ledger holds under these keys, by key, with what it made of it since: the growth of
-    /// a captured amount, a refund that turned out to be a release.
+/// What reconciliation asks the ledger: movements of the processor's accounts.
+extension SQLiteReading {
     func movements(_ keys: [String]) throws(LedgerError) -> [String: LedgerMovement] {
-        try ledger.reading { database in
+        try reading { database in
             let statement = try LedgerStatement(
-                database, Self.columns + " WHERE t.movement = ?", keptBytes: 256)
+                database, ProcessorSQL.columns + " WHERE t.movement = ?", keptBytes: 256)
             let followers = try LedgerStatement(
                 database,
                 """
                 SELECT coalesce(sum(e.amount), 0) FROM transactions t
                 CROSS JOIN entries e ON e.transaction_id = t.id
-                CROSS JOIN accounts a ON a.id = e.account AND \(Self.isProcessor)
+                CROSS JOIN accounts a ON a.id = e.account AND \(ProcessorSQL.isProcessor)
                 WHERE t.movement >= ? AND t.movement < ?
                 """, keptBytes: 256)
             let isFollowed = try Self.hasFollowers(database)
@@ -87,18 +78,13 @@ struct LedgerLookup: Sendable {
         return sum
     }
 
-    /// Movements of the processor that took effect in a period, in the order of the ledger.
-    ///
-    /// - Parameters:
-    ///   - after: the ledger's transaction to go on after.
-    ///   - limit: how many at most; fewer mean that there are no more.
     func movements(
         after: Int64, from: Instant, to: Instant, limit: Int
     ) throws(LedgerError) -> [LedgerMovement] {
-        try ledger.reading { database in
+        try reading { database in
             let statement = try LedgerStatement(
                 database,
-                Self.columns + """
+                ProcessorSQL.columns + """
                      WHERE t.id > ? AND t.effective_at >= ? AND t.effective_at < ?
                     ORDER BY t.id LIMIT ?
                     """)
@@ -113,10 +99,8 @@ struct LedgerLookup: Sendable {
         }
     }
 
-    /// The last transaction that was booked before `moment`, by the clock at its booking; 0 if
-    /// none was. A movement is booked after it took effect, so those of a period stand behind it.
     func lastTransaction(before moment: Instant) throws(LedgerError) -> Int64 {
-        try ledger.reading { database in
+        try reading { database in
             let statement = try LedgerStatement(
                 database, "SELECT posted_at FROM transactions WHERE id = ?")
             defer { statement.reset() }
@@ -134,8 +118,7 @@ struct LedgerLookup: Sendable {
         }
     }
 
-    /// The ledger's last transaction; 0 if it has none.
-    func head() throws(LedgerError) -> Int64 { try ledger.reading { try Self.head($0) } }
+    func head() throws(LedgerError) -> Int64 { try reading { try Self.head($0) } }
 
     private static func head(_ database: Database) throws -> Int64 {
         let statement = try LedgerStatement(
@@ -144,12 +127,11 @@ struct LedgerLookup: Sendable {
         return try statement.step() ? statement.integer(0) : 0
     }
 
-    /// The balances of the processor, by Stripe account and currency.
     func processorBalances() throws(LedgerError) -> [StripeAccount: [Currency: Int64]] {
-        try ledger.reading { database in
+        try reading { database in
             let statement = try LedgerStatement(
                 database,
-                "SELECT a.name, a.currency, a.balance FROM accounts a WHERE \(Self.isProcessor)")
+                "SELECT a.name, a.currency, a.balance FROM accounts a WHERE \(ProcessorSQL.isProcessor)")
             defer { statement.reset() }
             var balances: [StripeAccount: [Currency: Int64]] = [:]
             while try statement.step() {
@@ -161,16 +143,12 @@ struct LedgerLookup: Sendable {
         }
     }
 
-    /// Refunds that were told and wait for what explains them, the oldest first.
-    func waiting() throws(LedgerError) -> [WaitingMovement] { try ledger.waiting() }
-
-    /// The processor's balance of one Stripe account, by currency.
     func processorBalance(of account: StripeAccount) throws(LedgerError) -> [Currency: Int64] {
-        try ledger.reading { database in
+        try reading { database in
             let statement = try LedgerStatement(
                 database, "SELECT currency, balance FROM accounts WHERE name = ?")
             defer { statement.reset() }
-            statement.bind(1, account.id.map { "\(Self.processor):\($0)" } ?? Self.processor)
+            statement.bind(1, account.id.map { "\(ProcessorSQL.processor):\($0)" } ?? ProcessorSQL.processor)
             var balances: [Currency: Int64] = [:]
             while try statement.step() {
                 balances[try Self.currency(statement.text(0))] = statement.integer(1)
@@ -179,13 +157,8 @@ struct LedgerLookup: Sendable {
         }
     }
 
-    /// The connected accounts that the ledger knows, in order.
-    func connectedAccounts() throws(LedgerError) -> [StripeAccount] {
-        try processorBalances().keys.filter { $0 != .own }.sorted()
-    }
-
     private static func account(_ name: String) -> StripeAccount {
-        StripeAccount(String(name.dropFirst(processor.count + 1)))
+        StripeAccount(String(name.dropFirst(ProcessorSQL.processor.count + 1)))
     }
 
     private static func currency(_ code: String) throws -> Currency {

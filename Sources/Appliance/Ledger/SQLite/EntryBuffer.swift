@@ -4,15 +4,7 @@ internal import GRDB
 ///
 /// Whoever reads entries inside the batch flushes first.
 final class EntryBuffer {
-    struct Line {
-        var transaction: Int64
-        var currency: Currency
-        var sequence: Int64
-        var account: Int64
-        var amount: Int64
-    }
-
-    private var lines: [Line] = []
+    private var lines: [PendingEntry] = []
     private let insert: WideInsert
 
     init(_ database: Database) throws {
@@ -24,7 +16,7 @@ final class EntryBuffer {
 
     func forget() { lines.removeAll(keepingCapacity: true) }
 
-    func append(_ line: Line) throws {
+    func append(_ line: PendingEntry) throws {
         lines.append(line)
         if lines.count == WideInsert.rowsMax { try flush() }
     }
@@ -40,7 +32,7 @@ final class EntryBuffer {
         lines.removeAll(keepingCapacity: true)
     }
 
-    private static func bind(_ line: Line, _ statement: LedgerStatement, row: Int) {
+    private static func bind(_ line: PendingEntry, _ statement: LedgerStatement, row: Int) {
         let first = Int32(row * 5)
         statement.bind(first + 1, line.transaction)
         statement.bind(first + 2, line.currency.code)

@@ -2,7 +2,7 @@ internal import GRDB
 
 /// Reads and keeps what the rules need to know of a charge. Only payments that did not stay where
 /// they were booked have a row of their own; of the others their transaction says everything.
-final class ChargeStore {
+final class ChargeRows {
     private let findTransaction, findEntries, findState: LedgerStatement
     private let putState, changeState, putWaiting, changeWaiting: LedgerStatement
     private let findWaiting, dropWaiting, anyWaiting: LedgerStatement
@@ -62,15 +62,6 @@ final class ChargeStore {
         return try findTransaction.step()
     }
 
-    /// The entries of a booked movement; nil when it is not booked.
-    func entries(of movement: MovementKey) throws -> [Entry]? {
-        findTransaction.bind(1, movement.rawValue)
-        let id = try findTransaction.step() ? findTransaction.integer(0) : nil
-        findTransaction.reset()
-        guard let id else { return nil }
-        return try entries(of: id)
-    }
-
     /// What a movement was booked as; nil when it is not booked.
     func posting(of movement: MovementKey) throws -> Posting? {
         findTransaction.bind(1, movement.rawValue)
@@ -109,7 +100,7 @@ final class ChargeStore {
             findTransaction.integer(2) == Int64(PostingKind.payment.rawValue)
         else { return nil }
         let id = findTransaction.integer(0)
-        let standing = Standing(rawValue: findTransaction.integer(4))
+        let standing = Standing(stored: findTransaction.integer(4))
         guard let debit = try entries(of: id).first(where: { $0.amount > .zero }),
             let credit = try entries(of: id).first(where: { $0.amount < .zero }),
             let merchant = credit.account.merchant
@@ -117,8 +108,8 @@ final class ChargeStore {
         var payment = BookedPayment(
             movement: movement, eventID: EventID(findTransaction.text(1)),
             effectiveAt: Instant(seconds: findTransaction.integer(3)), merchant: merchant,
-            processor: debit.account, currency: debit.currency, amount: debit.amount, standing: standing,
-            place: standing.place, decision: nil, moves: 0)
+            processor: debit.account, currency: debit.currency, amount: debit.amount,
+            standing: standing, place: standing.place, decision: nil, moves: 0)
         try readState(of: id, into: &payment)
         findCapture.bind(1, id)
         defer { findCapture.reset() }
@@ -136,7 +127,7 @@ final class ChargeStore {
         guard let place = FundsPlace(rawValue: Int(findState.integer(1))) else {
             throw LedgerError.corrupt(code: 0, detail: "payment_states \(id): place")
         }
-        payment.standing = Standing(rawValue: findState.integer(0))
+        payment.standing = Standing(stored: findState.integer(0))
         payment.place = place
         payment.decision = ReviewDecision(rawValue: Int(findState.integer(2))).map {
             DatedDecision(decision: $0, at: Instant(seconds: findState.integer(3)))
@@ -144,29 +135,22 @@ final class ChargeStore {
         payment.moves = findState.integer(4)
     }
 
-    /// Keeps what changed, if anything did.
-    func store(_ state: ChargeState, was before: ChargeState, _ movement: MovementKey) throws {
-        if state.waiting != before.waiting {
-            try store(waiting: state.waiting, isNew: before.waiting == nil, movement)
-        }
-        guard let payment = state.payment, payment != before.payment else { return }
-        let isAsBooked =
-            before.payment == nil && payment.decision == nil && payment.moves == 0
-        if isAsBooked { return }
-        findTransaction.bind(1, movement.rawValue)
+    /// Keeps what changed.
+    func keep(_ payment: BookedPayment, was before: BookedPayment) throws {
+        findTransaction.bind(1, payment.movement.rawValue)
         _ = try findTransaction.step()
         let id = findTransaction.integer(0)
         findTransaction.reset()
-        try storeCapture(of: payment, was: before.payment, id)
-        try storeState(of: payment, was: before.payment, id)
+        try storeCapture(of: payment, was: before, id)
+        try storeState(of: payment, was: before, id)
     }
 
     private func storeCapture(
-        of payment: BookedPayment, was before: BookedPayment?, _ id: Int64
+        of payment: BookedPayment, was before: BookedPayment, _ id: Int64
     ) throws {
-        guard let before,
-            payment.amount != before.amount || payment.reversed != before.reversed
-        else { return }
+        guard payment.amount != before.amount || payment.reversed != before.reversed else {
+            return
+        }
         findCapture.bind(1, id)
         let put = try findCapture.step() ? changeCapture : putCapture
         findCapture.reset()
@@ -177,9 +161,9 @@ final class ChargeStore {
     }
 
     private func storeState(
-        of payment: BookedPayment, was before: BookedPayment?, _ id: Int64
+        of payment: BookedPayment, was before: BookedPayment, _ id: Int64
     ) throws {
-        if let before, payment.standing == before.standing, payment.place == before.place,
+        if payment.standing == before.standing, payment.place == before.place,
             payment.decision == before.decision, payment.moves == before.moves
         {
             return
@@ -199,8 +183,8 @@ final class ChargeStore {
 
 // MARK: - Waiting decisions and refunds
 
-extension ChargeStore {
-    func waiting(for movement: MovementKey) throws -> DatedDecision? {
+extension ChargeRows {
+    func waitingDecision(for movement: MovementKey) throws -> DatedDecision? {
         if someWait == nil {
             _ = try anyWaiting.step()
             someWait = anyWaiting.integer(0) != 0
@@ -215,9 +199,7 @@ extension ChargeStore {
         return DatedDecision(decision: decision, at: Instant(seconds: findWaiting.integer(1)))
     }
 
-    private func store(
-        waiting: DatedDecision?, isNew: Bool, _ movement: MovementKey
-    ) throws {
+    func keep(waiting: DatedDecision?, isNew: Bool, _ movement: MovementKey) throws {
         someWait = nil
         guard let waiting else {
             dropWaiting.bind(1, movement.rawValue)
@@ -261,13 +243,5 @@ extension ChargeStore {
                     amount: failed ? -payable.amount : payable.amount))
         }
         return refunds
-    }
-}
-
-extension AccountName {
-    /// The `m` of `merchant:{m}:…`, else nil.
-    var merchant: MerchantID? {
-        let parts = rawValue.split(separator: ":", omittingEmptySubsequences: false)
-        return parts.count == 3 && parts[0] == "merchant" ? MerchantID(String(parts[1])) : nil
     }
 }

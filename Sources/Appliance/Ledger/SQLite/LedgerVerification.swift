@@ -12,7 +12,7 @@ struct LedgerVerification: Hashable, Sendable {
     struct Fault: Error, Hashable, Sendable, CustomStringConvertible {
         /// What is checked, a stable word: `file`, `foreign_key`, `schema`, `order`, `row`, `seq`,
         /// `sum`, `hash`, `movement`, `account`, `balance`, `gate`, `tail`, `payment_state`,
-        /// `waiting_decision`, `refund`, `capture`, `waiting`.
+        /// `waiting_decision`, `refund`, `capture`, `waiting`, `review`.
         var check: String
         /// Where: `transactions 17`, `accounts 3 (fees:stripe usd)`.
         var row: String
@@ -36,12 +36,12 @@ struct LedgerVerification: Hashable, Sendable {
     static let wholeFileBytesMax: Int64 = 64 << 20
 }
 
-extension SQLiteLedger {
+extension SQLiteReading {
     /// Recomputes everything that follows from something else, on one snapshot of the file, and
     /// stops at the first fault. Memory grows with the number of accounts only. The writer goes on
     /// meanwhile; its WAL cannot shrink until this is done.
     func verify(
-        progress: (LedgerVerification.Progress) -> Void = { _ in }
+        progress: (LedgerVerification.Progress) -> Void
     ) throws(LedgerError) -> LedgerVerification {
         try verification { run in
             try run.walk(progress)
@@ -66,7 +66,7 @@ extension SQLiteLedger {
         _ body: (inout VerificationRun) throws -> Void
     ) throws(LedgerError) -> LedgerVerification {
         try reading { database in
-            var run = VerificationRun(database: database)
+            var run = try VerificationRun(database: database)
             do {
                 try body(&run)
             } catch let fault as LedgerVerification.Fault {
@@ -87,7 +87,7 @@ extension SQLiteLedger {
 }
 
 /// One pass over the ledger in the order of its ids.
-private struct VerificationRun {
+struct VerificationRun {
     let database: Database
     var result = LedgerVerification(
         transactions: 0, entries: 0, head: CanonicalBytes.genesis, fault: nil)
@@ -95,7 +95,13 @@ private struct VerificationRun {
     private var names: [Int64: (name: String, currency: String)] = [:]
     private var sums: [Int64: Int64] = [:]
 
-    init(database: Database) { self.database = database }
+    /// A ledger of an earlier schema can be verified too, as far as it goes.
+    let hasReviews: Bool
+
+    init(database: Database) throws {
+        self.database = database
+        hasReviews = try SQLiteFile.storedVersion(database) >= LedgerSchema.reviewVersion
+    }
 
     /// - Parameter last: how many transactions, counted from the last one; nil for all.
     mutating func walk(
@@ -226,20 +232,28 @@ private struct VerificationRun {
         ) { ("transactions \($0.integer(0))", $0.text(1)) }
         if let twice { throw fault("movement", twice.0, "a new movement", twice.1) }
         try checkCharges()
+        try checkReviews()
         try checkTail()
         try checkSchema()
     }
 
-    /// The number of the next transaction is noted apart from the transactions.
+    /// The last numbers are noted apart from the rows that bear them.
     func checkTail() throws {
-        let noted = try first(
-            "SELECT next_offset FROM positions WHERE topic = '\(LedgerNote.next)'"
-        ) { $0.integer(0) }
-        guard let noted else { return }
-        let last = try first("SELECT max(id) FROM transactions") { $0.integer(0) } ?? 0
+        guard hasReviews else {
+            return try checkTail(
+                of: "transactions",
+                "SELECT next_offset - 1 FROM positions WHERE topic = 'ledger.posted'")
+        }
+        for table in ["transactions", "reviews"] {
+            try checkTail(of: table, "SELECT last FROM ends WHERE name = '\(table)'")
+        }
+    }
+
+    private func checkTail(of table: String, _ sql: String) throws {
+        guard let noted = try first(sql, { $0.integer(0) }) else { return }
+        let last = try first("SELECT max(id) FROM \(table)") { $0.integer(0) } ?? 0
         try demand(
-            "tail", "transactions \(last)", "\(noted - 1) as the last one",
-            "\(last) as the last one")
+            "tail", "\(table) \(last)", "\(noted) as the last one", "\(last) as the last one")
     }
 
     func checkQuickly(wholeFile: Bool) throws {
@@ -259,94 +273,6 @@ private struct VerificationRun {
         let gate = try first("SELECT state FROM gate") { $0.integer(0) }
         try demand("gate", "gate 1", "0", gate.map(String.init) ?? "none")
     }
-
-    /// What the writer keeps of charges, as far as the booked transactions say it again. A
-    /// standing, and a decision that moved nothing, stand nowhere else.
-    private func checkCharges() throws {
-        if let row = try first(Self.wrongStates, { ($0.integer(0), $0.text(1), $0.text(2)) }) {
-            throw fault("payment_state", "payment_states \(row.0)", row.1, row.2)
-        }
-        let met = try first(
-            """
-            SELECT w.movement FROM waiting_decisions w JOIN transactions t USING (movement) LIMIT 1
-            """
-        ) { $0.text(0) }
-        if let met {
-            throw fault("waiting_decision", "waiting_decisions \(met)", "none", "a decision")
-        }
-        let refund = try first(
-            """
-            SELECT r.charge, r.transaction_id FROM refunds r
-            LEFT JOIN transactions t ON t.id = r.transaction_id
-            WHERE t.kind IS NULL OR t.kind NOT IN (2, 3) LIMIT 1
-            """
-        ) { "refunds \($0.text(0))/\($0.integer(1))" }
-        if let refund { throw fault("refund", refund, "a refund's transaction", "another") }
-        if let row = try first(Self.wrongCaptures, { ($0.integer(0), $0.text(1), $0.text(2)) }) {
-            throw fault("capture", "captures \(row.0)", row.1, row.2)
-        }
-        if let row = try first(Self.wrongNotes, { ($0.text(0), $0.text(1)) }) {
-            throw fault("waiting", "waiting \(row.0)", row.1, "another state")
-        }
-    }
-
-    /// What a payment has grown to and what was taken back of it, against the transactions. Parts
-    /// that were taken back under a balance transaction's own key are not found by the payment.
-    private static let wrongCaptures = """
-        WITH summed AS (
-            SELECT c.transaction_id, c.total, c.reversed, t.kind,
-                (SELECT coalesce(sum(e.amount), 0) FROM entries e
-                    WHERE e.transaction_id = c.transaction_id AND e.amount > 0) +
-                (SELECT coalesce(sum(e.amount), 0) FROM transactions g
-                    JOIN entries e ON e.transaction_id = g.id AND e.amount > 0
-                    WHERE g.movement > 'capture_grown:' || t.movement || '#'
-                        AND g.movement < 'capture_grown:' || t.movement || '$') AS captured,
-                (SELECT coalesce(sum(e.amount), 0) FROM transactions r
-                    JOIN entries e ON e.transaction_id = r.id AND e.amount > 0
-                    WHERE r.movement = 'charge_reversed:' || substr(t.movement, 8)) AS taken
-            FROM captures c LEFT JOIN transactions t ON t.id = c.transaction_id
-        )
-        SELECT transaction_id, 'total ' || captured || ', reversed ' || taken,
-            'total ' || total || ', reversed ' || reversed
-        FROM summed WHERE kind IS NOT 1 OR total <> captured OR reversed < taken
-        ORDER BY transaction_id LIMIT 1
-        """
-
-    /// A refund counts as booked exactly when its transaction is there.
-    private static let wrongNotes = """
-        SELECT w.key, CASE WHEN t.id IS NULL THEN 'not booked' ELSE 'booked' END
-        FROM waiting w LEFT JOIN transactions t ON t.movement = w.key
-        WHERE w.kind = 'refund' AND (w.state = 1) <> (t.id IS NOT NULL) ORDER BY w.key LIMIT 1
-        """
-
-    /// The place of a payment's money as its state has it, against the entries of the payment and
-    /// of its moves. Of the place only the last move counts.
-    private static let wrongStates = """
-        WITH stated AS (
-            SELECT s.*, t.movement, t.kind, t.standing AS booked,
-                (SELECT m.kind FROM transactions m
-                    WHERE m.movement IN ('review_approved:' || t.movement,
-                        'review_declined:' || t.movement, 'held:' || t.movement,
-                        'released:' || t.movement)
-                    OR (m.movement > 'held:' || t.movement || '#'
-                        AND m.movement < 'held:' || t.movement || '$')
-                    OR (m.movement > 'released:' || t.movement || '#'
-                        AND m.movement < 'released:' || t.movement || '$')
-                    ORDER BY m.id DESC LIMIT 1) AS moved
-            FROM payment_states s LEFT JOIN transactions t ON t.id = s.transaction_id
-        ), expected AS (
-            SELECT *, CASE moved WHEN 20 THEN 0 WHEN 23 THEN 0 WHEN 21 THEN 2 WHEN 22 THEN 1
-                ELSE booked & 3 <> 1 END AS money FROM stated
-        )
-        SELECT transaction_id,
-            'place ' || coalesce(money, 'of a payment') || ', standing ' || coalesce(booked, 0),
-            'place ' || place || ', standing ' || standing
-        FROM expected
-        WHERE kind IS NOT 1 OR standing < booked
-            -- What was taken back whole moves no more, wherever it would stand.
-            OR (transaction_id NOT IN (SELECT transaction_id FROM captures WHERE reversed <> 0)
-                AND (place <> money OR (decision = 2) <> (place = 2))) ORDER BY transaction_id LIMIT 1
-        """
 
     /// The rules themselves: as the migrations make them up to the file's own version, and no others.
     func checkSchema() throws {
@@ -381,7 +307,7 @@ private struct VerificationRun {
         return rows
     }
 
-    private func first<Value>(
+    func first<Value>(
         _ sql: String, _ read: (LedgerStatement) -> Value
     ) throws -> Value? {
         let statement = try LedgerStatement(database, sql)
@@ -409,7 +335,7 @@ extension VerificationRun {
         var name: String { "entries \(transaction)/\(currency)/\(sequence)" }
     }
 
-    private func fault(
+    func fault(
         _ check: String, _ row: String, _ expected: String, _ found: String
     ) -> LedgerVerification.Fault {
         LedgerVerification.Fault(check: check, row: row, expected: expected, found: found)
@@ -419,7 +345,7 @@ extension VerificationRun {
         fault("order", orphan.name, "a transaction \(orphan.transaction)", "none")
     }
 
-    private func demand(
+    func demand(
         _ check: String, _ row: String, _ expected: String, _ found: String
     ) throws {
         if expected != found { throw fault(check, row, expected, found) }

@@ -1,12 +1,9 @@
-internal import GRDB
-
 /// What was told of refunds without a balance transaction: kept, and looked at again whenever a
 /// refund of the same charge is told or booked.
-extension LedgerWriter {
+extension Booking {
     func considerNote(_ event: PaymentEvent, _ index: Int) throws -> InputOutcome {
         try PostingRules.check(event)
         guard event.amount > .zero else { throw PostingRefusal.amountIsZero }
-        try openGate()
         let charge = event.related ?? ""
         let isNews =
             event.kind == .releaseTold ? try keepRelease(event, charge) : try keepRow(event)
@@ -17,8 +14,8 @@ extension LedgerWriter {
 
     private func keepRow(_ event: PaymentEvent) throws -> Bool {
         guard let told = WaitingMovement(event) else { return false }
-        guard var row = try notes.row(told.key) else {
-            try notes.store(told, isNew: true)
+        guard var row = try rows.note(told.key) else {
+            try keep(told, isNew: true)
             return true
         }
         guard row.currency == told.currency, row.merchant == told.merchant,
@@ -27,43 +24,51 @@ extension LedgerWriter {
         let before = row
         row.merge(told)
         guard row != before else { return false }
-        try notes.store(row, isNew: false)
+        try keep(row, isNew: false)
         return true
     }
 
     private func keepRelease(_ event: PaymentEvent, _ charge: String) throws -> Bool {
-        guard var release = try notes.release(of: charge) else {
+        guard var release = try rows.release(of: charge) else {
             let release = ChargeRelease(
                 currency: event.currency, amount: event.amount, refund: nil, moves: 0)
-            try notes.store(release, of: charge, isNew: true)
+            try keep(release, of: charge, isNew: true)
             return true
         }
         guard release.currency == event.currency else { throw PostingRefusal.movementConflicts }
         guard event.amount > release.amount else { return false }
         release.amount = event.amount
-        try notes.store(release, of: charge, isNew: false)
+        try keep(release, of: charge, isNew: false)
         return true
     }
 
     /// Looks at all that was told of a charge's refunds again.
     /// - Returns: how many transactions came of it.
     func settleNotes(of charge: String, _ event: PaymentEvent, _ index: Int) throws -> Int {
-        guard try !notes.isEmpty() else { return 0 }
+        guard try rows.hasNotes() else { return 0 }
         let before = ChargeNotes(
-            rows: try notes.rows(of: charge), release: try notes.release(of: charge), refunds: [])
+            rows: try rows.notes(of: charge), release: try rows.release(of: charge), refunds: [])
         guard !before.rows.isEmpty || before.release != nil else { return 0 }
-        try entries.flush()
         var after = before
-        after.refunds = try charges.refunds(of: MovementKey("charge:\(charge)"))
+        after.refunds = try rows.refunds(of: MovementKey("charge:\(charge)"))
         let postings = after.settle(event)
         try book(postings, .none, index)
-        try openGate()
         for (row, old) in zip(after.rows, before.rows) where row != old {
-            try notes.store(row, isNew: false)
+            try keep(row, isNew: false)
         }
         if let release = after.release, release != before.release {
-            try notes.store(release, of: charge, isNew: false)
+            try keep(release, of: charge, isNew: false)
         }
         return postings.count
+    }
+
+    private func keep(_ note: WaitingMovement, isNew: Bool) throws {
+        try rows.keep(note, isNew: isNew)
+        hasChangedNotes = true
+    }
+
+    private func keep(_ release: ChargeRelease, of charge: String, isNew: Bool) throws {
+        try rows.keep(release, of: charge, isNew: isNew)
+        hasChangedNotes = true
     }
 }

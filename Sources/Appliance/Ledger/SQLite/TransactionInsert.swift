@@ -1,44 +1,23 @@
 internal import GRDB
 
-/// Transactions whose movements are believed to be new, on their way into the table. The table has
-/// the last word: it takes rows up to the first whose movement it has.
-final class TransactionBuffer {
-    struct Row {
-        var id: Int64
-        var posting: Posting
-        var standing: Standing
-        /// The hash before this one's.
-        var previous: [UInt8]
-        var hash: [UInt8]
-        /// The accounts of the entries, in the cache's numbering.
-        var accounts: [Int]
-        /// Which input of the batch it came from.
-        var input: Int
-    }
-
+/// Transactions on their way into the table, many rows a statement.
+struct TransactionInsert {
     /// A movement and an event id that the rules let through, with what a derived key adds, and
     /// the hash. A longer one would only cost a copy.
     private static let bytesPerRow = 640
 
-    private(set) var rows: [Row] = []
     private let insert: WideInsert
-    var isFull: Bool { rows.count == WideInsert.rowsMax }
 
     init(_ database: Database) throws {
         // OR FAIL keeps the rows before the one that fails.
         insert = try WideInsert(
             database, "INSERT OR FAIL INTO transactions", columns: 8,
             bytesPerRow: Self.bytesPerRow)
-        rows.reserveCapacity(WideInsert.rowsMax)
     }
-
-    func append(_ row: Row) { rows.append(row) }
-
-    func removeAll() { rows.removeAll(keepingCapacity: true) }
 
     /// - Returns: how many rows, from the first on, are stored; the movement of the next, if there
     ///   is one, was booked before.
-    func store(postedAt: Int64) throws -> Int {
+    func store(_ rows: [PendingTransaction], postedAt: Int64) throws -> Int {
         var start = 0
         while start < rows.count {
             let (count, statement) = insert.widest(for: rows.count - start)
@@ -50,7 +29,9 @@ final class TransactionBuffer {
         return start
     }
 
-    private func bind(_ row: Row, _ statement: LedgerStatement, _ number: Int, _ postedAt: Int64) {
+    private func bind(
+        _ row: PendingTransaction, _ statement: LedgerStatement, _ number: Int, _ postedAt: Int64
+    ) {
         let first = Int32(number * 8)
         statement.bind(first + 1, row.id)
         statement.bind(first + 2, row.posting.movement.rawValue)

@@ -1,7 +1,7 @@
 /// How much an event says about who paid with what, so that two events of one movement compare.
 ///
 /// `payment_intent.succeeded` has no card; the `charge.succeeded` of the same movement has. The
-/// verdict that stands is the one given to the better informed of the two (contracts §3).
+/// verdict that stands is the one given to the better informed of the two (`Standing`).
 struct Informedness: Hashable, Comparable, Sendable {
     /// How many of customer, card, card country, country and device are known: 0…5.
     let knownFields: UInt8
