@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// How much an event says about who paid with what, so that two events of one movement compare.
 ///
 /// `payment_intent.succeeded` has no card; the `charge.succeeded` of the same movement has. The

@@ -1,4 +1,5 @@
 internal import GRDB
+import Vocabulary
 
 /// The accounts that the writer has met, with their ids and balances, so that an entry costs no
 /// query and a balance that would overflow is seen before the database is touched.

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// How much weight a scoring has: the better-informed one stands, and of two equally informed
 /// ones the stricter. A total order, so the standing that wins does not depend on arrival order.
 struct Standing: Hashable, Comparable, Sendable {

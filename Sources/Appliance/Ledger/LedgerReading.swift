@@ -1,4 +1,5 @@
 internal import GRDB
+import Vocabulary
 
 /// What the ledger can be asked. Every answer comes from one snapshot.
 extension SQLiteLedger {

@@ -1,4 +1,5 @@
 internal import GRDB
+import Vocabulary
 
 /// Everything between `BEGIN` and `COMMIT` of one batch: asks the rules, books what they say, keeps
 /// the chain. Lives inside the ledger's queue.

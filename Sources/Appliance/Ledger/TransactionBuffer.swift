@@ -1,4 +1,5 @@
 internal import GRDB
+import Vocabulary
 
 /// Transactions whose movements are believed to be new, on their way into the table. The table has
 /// the last word: it takes rows up to the first whose movement it has.

@@ -1,4 +1,5 @@
 internal import GRDB
+import Vocabulary
 
 /// What reconciliation asks the ledger, over a connection of its own that reads the last commit
 /// and holds nobody up. Blocking.

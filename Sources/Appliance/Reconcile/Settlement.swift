@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// What the ledger holds of one movement on the processor's account.
 struct LedgerMovement: Hashable, Sendable {
     /// The ledger's transaction.

@@ -1,5 +1,6 @@
 import AppendLog
 import Dispatch
+import Vocabulary
 
 /// The fresh folder: stores what the replay derives, books it, and compares the two chains.
 ///

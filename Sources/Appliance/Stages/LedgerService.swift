@@ -3,6 +3,7 @@ import Dispatch
 import Logging
 import ServiceLifecycle
 import Synchronization
+import Vocabulary
 
 /// Books `payment.scored` and `payment.review` into the ledger, and what was booked into `ledger.posted`.
 ///
