@@ -2,6 +2,7 @@ import AppendLog
 import Foundation
 import Logging
 import ServiceLifecycle
+import Vocabulary
 
 /// The way of a payment, in order. Read this first.
 ///

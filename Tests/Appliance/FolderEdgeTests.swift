@@ -2,7 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The arrows between folders, read from the sources: the compiler enforces those between modules only.
+/// The arrows between folders, read from the sources: the compiler enforces those between modules
+/// and between rooms only.
 /// What each folder of Appliance may name of the others. Everyone may name Vocabulary.
 private let allowed: [String: Set<String>] = [
     "Vocabulary": [],

@@ -2,6 +2,7 @@ import AppendLog
 import Foundation
 import Logging
 import ServiceLifecycle
+import Vocabulary
 
 /// Why the daemon cannot start or go on. Each case's description says what to do.
 enum DaemonError: Error, CustomStringConvertible {

@@ -5,6 +5,7 @@ import Foundation
 import Logging
 import NIOCore
 import NIOHTTP1
+import Vocabulary
 
 /// `tillbox dead-letter …`: failed records, and their way back.
 struct DeadLetterCommand: AsyncParsableCommand {

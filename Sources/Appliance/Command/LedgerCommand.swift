@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Vocabulary
 
 /// `tillbox ledger …`: looks into the ledger, also while the daemon runs. Nothing here writes.
 struct LedgerCommand: AsyncParsableCommand {

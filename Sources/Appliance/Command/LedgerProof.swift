@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import Vocabulary
 
 /// Whether a ledger holds what the delivered events tell: each movement that moves money, and what
 /// it does to `processor:stripe` of its Stripe account, to the cent.

@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import Foundation
 import NIOCore
 import NIOHTTP1
+import Vocabulary
 
 /// The admin API of the daemon that holds the data folder.
 struct ReconcileConnection {

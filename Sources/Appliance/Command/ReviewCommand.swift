@@ -2,6 +2,7 @@ import AppendLog
 import ArgumentParser
 import Foundation
 import NIOHTTP1
+import Vocabulary
 
 /// `tillbox review …`: payments whose money is held until a person decides.
 struct ReviewCommand: AsyncParsableCommand {

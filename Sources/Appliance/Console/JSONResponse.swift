@@ -1,6 +1,7 @@
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import Vocabulary
 
 /// What the admin API answers with.
 extension Response {

@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTypes
 import Hummingbird
+import Vocabulary
 
 /// `/api/v1/reviews` on the admin port.
 ///

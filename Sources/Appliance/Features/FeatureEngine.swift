@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// The embedded feature source: contracts §4 computed on the same record, event by event.
 ///
 /// A value without clock, input or output: the same events in the same order give the same vectors

@@ -1,4 +1,5 @@
 internal import AppendLog
+import Vocabulary
 
 // The snapshot of a feature engine: docs/formats/features-snapshot.md. Little-endian throughout.
 //

@@ -1,5 +1,6 @@
 import AppendLog
 import Foundation
+import Vocabulary
 
 /// The feature state on disk: an engine's snapshot, and which log it is the state of.
 ///

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// What the engine remembers of one movement, so that it is counted once and scored again only by
 /// a better informed event.
 struct MovementState: Sendable {

@@ -1,6 +1,7 @@
 import AppendLog
 import Dispatch
 import Synchronization
+import Vocabulary
 
 /// What makes two deliveries the same event: Stripe repeats all three, byte for byte.
 struct EventIdentity: Hashable, Sendable {

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// The accounts that a ledger has met, with their numbers and balances, so that an entry costs no
 /// look-up and a balance that would overflow is seen before the store is touched.
 struct AccountBook {

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// From a posting to a transaction of the chain.
 extension Booking {
     /// Books a posting unless its movement stands in the ledger; one look into the index serves

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Records that depend on what is known of their charge: each is considered alone, with everything
 /// before it in the store.
 extension Booking {

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// What was told of refunds without a balance transaction: kept, and looked at again whenever a
 /// refund of the same charge is told or booked.
 extension Booking {

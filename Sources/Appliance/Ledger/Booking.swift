@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// What becomes of a batch of records: asks the rules, books what they say, keeps the chain, and
 /// moves the positions, all in one transaction of the store.
 ///

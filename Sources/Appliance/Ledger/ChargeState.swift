@@ -1,3 +1,5 @@
+import Vocabulary
+
 extension Standing {
     /// Where this scoring alone would put the money.
     var place: FundsPlace { isMild ? .payable : .held }

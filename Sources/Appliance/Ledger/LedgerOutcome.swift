@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// One record for the ledger to consider.
 enum LedgerInput: Hashable, Sendable {
     case scored(ScoredPayment)

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// What a ledger can be asked. Every answer comes from one snapshot of the last commit.
 ///
 /// Whoever only reads takes this, so that there is no `post` to call by mistake and no clock to

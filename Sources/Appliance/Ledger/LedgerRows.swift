@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// The rows that `Booking` works on, inside one database transaction at a time. A store knows how
 /// they are kept and looked up, and nothing of what they mean.
 ///

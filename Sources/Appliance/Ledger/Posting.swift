@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// One account of the ledger, by its full name: `processor:stripe`, `merchant:{m}:payable`.
 ///
 /// An account holds each currency apart; a balance belongs to a name and a currency.

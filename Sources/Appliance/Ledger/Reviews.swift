@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// A review opened, or closed by the daemon itself; people close the others.
 ///
 /// | before | now | record |

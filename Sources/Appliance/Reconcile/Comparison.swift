@@ -1,5 +1,6 @@
 import AppendLog
 import Logging
+import Vocabulary
 
 /// The last part of a run: what the ledger holds and Stripe does not, payouts, balances.
 extension ReconciliationRun {

@@ -2,6 +2,7 @@ import AppendLog
 import Logging
 import ServiceLifecycle
 import Synchronization
+import Vocabulary
 
 /// Reconciliation as a service: takes up what a crash left, does what is asked for and what is due,
 /// one at a time.

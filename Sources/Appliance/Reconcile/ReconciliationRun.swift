@@ -1,6 +1,7 @@
 import AppendLog
 import Dispatch
 import Logging
+import Vocabulary
 
 /// Bounds and patience of a run.
 struct ReconciliationLimits: Sendable {

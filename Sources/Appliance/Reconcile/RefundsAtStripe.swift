@@ -1,5 +1,6 @@
 import AppendLog
 import Logging
+import Vocabulary
 
 /// What Stripe is asked about single refunds, where neither an event nor a line of the statement
 /// alone tells what they are: the release of an authorisation, or money that went back.

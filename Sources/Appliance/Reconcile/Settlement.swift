@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// What is wrong with a balance transaction. The codes are stored: never reuse one.
 enum SettlementFinding: Int64, Sendable {
     case none = 0

@@ -1,4 +1,5 @@
 import Logging
+import Vocabulary
 
 extension ReconciliationRun {
     /// Waits, within bounds, until the ledger holds what the run appended, and looks again at every

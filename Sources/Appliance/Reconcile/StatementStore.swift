@@ -1,4 +1,5 @@
 internal import GRDB
+import Vocabulary
 
 /// What reconciliation keeps: its runs, Stripe's statement as last read, and the breaks (migrations
 /// 0002 and 0004). Blocking: call it off the cooperative pool.

@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// Where a dead letter stands.
 enum RedriveState: String, Sendable {

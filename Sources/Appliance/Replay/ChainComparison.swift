@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Compares two ledgers transaction by transaction.
 ///
 /// Both chains are walked side by side. Where one lacks a transaction or has one more, the two are

@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// Walks a derived topic of the original beside what the replay derives, source by source.
 ///

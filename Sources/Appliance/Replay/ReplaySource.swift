@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// The folder that is replayed, seen from outside at one point; a daemon may go on in it.
 ///

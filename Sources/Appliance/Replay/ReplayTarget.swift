@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// The fresh folder: stores what the replay derives, books it, and compares the two chains.
 ///

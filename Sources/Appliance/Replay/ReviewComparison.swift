@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// Compares which reviews the ledger opened and closed by itself. They have no order against the
 /// records of other topics, so the two sides are compared as sets; memory grows with the reviews.

@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// Where people's decisions are written: the end of `payment.review`.
 protocol DecisionLog: Sendable {

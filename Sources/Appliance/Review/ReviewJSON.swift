@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Reviews as the admin API and the command line write them; the keys are stable.
 extension Review {
     func encode(into writer: inout JSONWriter) {

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// What a person wants done with a payment under review.
 struct ReviewRequest: Hashable, Sendable {
     enum Decision: String, CaseIterable, Sendable {

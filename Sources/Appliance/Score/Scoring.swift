@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Where scoring takes the features from.
 enum FeatureSource: Sendable {
     /// The embedded engine, on the same record.

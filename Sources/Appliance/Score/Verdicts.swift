@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// What the feature source had for a payment.
 enum FeatureReading: Hashable, Sendable {
     case fresh(FeatureVector)

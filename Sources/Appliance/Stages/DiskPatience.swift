@@ -1,6 +1,7 @@
 import AppendLog
 import Logging
 import ServiceLifecycle
+import Vocabulary
 
 /// A failure that may say of itself that the same call can succeed later.
 protocol PassingFailure: Error {

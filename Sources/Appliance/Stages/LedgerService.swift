@@ -2,6 +2,7 @@ import AppendLog
 import Logging
 import ServiceLifecycle
 import Synchronization
+import Vocabulary
 
 /// Books `payment.scored` and `payment.review` into the ledger, what was booked into `ledger.posted`,
 /// and what became of reviews into `payment.review`.

@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// The ledger's step between its topics, without log or database: from records to what is to be
 /// booked, and from what was booked to the records that follow.

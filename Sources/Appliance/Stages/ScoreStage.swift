@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// `payment.validated` → `payment.features`, `payment.scored`.
 struct ScoreStage: Stage {

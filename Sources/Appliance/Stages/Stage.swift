@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// The topics of contracts §2.
 enum TopicID: String, CaseIterable, Sendable {

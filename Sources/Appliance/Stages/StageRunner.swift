@@ -1,6 +1,7 @@
 import AppendLog
 import Logging
 import ServiceLifecycle
+import Vocabulary
 
 /// Drives one stage: follows its input, appends its outputs, remembers how far it came.
 ///

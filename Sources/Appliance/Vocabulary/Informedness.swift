@@ -2,26 +2,26 @@
 ///
 /// `payment_intent.succeeded` has no card; the `charge.succeeded` of the same movement has. The
 /// verdict that stands is the one given to the better informed of the two (`Standing`).
-struct Informedness: Hashable, Comparable, Sendable {
+package struct Informedness: Hashable, Comparable, Sendable {
     /// How many of customer, card, card country, country and device are known: 0…5.
-    let knownFields: UInt8
+    package let knownFields: UInt8
     /// Whether the event is about a charge. It settles a tie, because the charge is what moved.
-    let isFromCharge: Bool
+    package let isFromCharge: Bool
 
     /// One number that orders as `<` does: 0…11.
-    var rank: UInt8 { knownFields << 1 | (isFromCharge ? 1 : 0) }
+    package var rank: UInt8 { knownFields << 1 | (isFromCharge ? 1 : 0) }
 
-    static func < (left: Self, right: Self) -> Bool { left.rank < right.rank }
+    package static func < (left: Self, right: Self) -> Bool { left.rank < right.rank }
 }
 
 extension String? {
     /// Neither absent nor empty.
-    var isKnown: Bool { self?.isEmpty == false }
+    package var isKnown: Bool { self?.isEmpty == false }
 }
 
 extension PaymentEvent {
     /// How much this event says, from the event alone.
-    var informedness: Informedness {
+    package var informedness: Informedness {
         var known: UInt8 = customer.isKnown ? 1 : 0
         known += card.isKnown ? 1 : 0
         known += cardCountry.isKnown ? 1 : 0
@@ -34,7 +34,7 @@ extension PaymentEvent {
 
     /// FNV-1a over the currency, the Stripe account and the merchant: what all tellings of a movement
     /// agree on. Two that differ do so here too, but for one in 2^64, which the ledger would see.
-    var partiesDigest: UInt64 {
+    package var partiesDigest: UInt64 {
         var digest: UInt64 = 0xCBF2_9CE4_8422_2325
         func add(_ text: String) {
             for byte in text.utf8 { digest = (digest ^ UInt64(byte)) &* 0x100_0000_01B3 }
@@ -47,14 +47,14 @@ extension PaymentEvent {
     }
 
     /// Whose habits the features describe: the customer, else the card; nil when neither is known.
-    var identity: String? {
+    package var identity: String? {
         if customer.isKnown { return customer }
         return card.isKnown ? card : nil
     }
 
     /// Whether the card's country can be compared with the customer's.
-    var knowsCountries: Bool { cardCountry.isKnown && country.isKnown }
+    package var knowsCountries: Bool { cardCountry.isKnown && country.isKnown }
 
     /// Feature 5: 1 if both countries are known and differ, else 0.
-    var countryMismatch: Float { knowsCountries && cardCountry != country ? 1 : 0 }
+    package var countryMismatch: Float { knowsCountries && cardCountry != country ? 1 : 0 }
 }

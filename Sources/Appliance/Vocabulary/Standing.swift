@@ -4,25 +4,25 @@
 ///
 /// The one definition of it: whoever computes features compares by `Informedness` alone, the ledger
 /// by all of it.
-struct Standing: Hashable, Comparable, Sendable {
+package struct Standing: Hashable, Comparable, Sendable {
     /// What is stored: a base, then from the highest digit on whether there is a score, how much the
     /// event says (`Informedness.rank`), and how strict the verdict is (1…3). 0 is no standing.
-    let rawValue: Int64
+    package let rawValue: Int64
 
     /// Of what is not scored at all.
-    static let none = Standing(rawValue: 0)
+    package static let none = Standing(rawValue: 0)
 
     /// Above everything that releases before schema 5 of the ledger stored.
     private static let base: Int64 = 128
     private static let scoredRank: Int64 = 16
     /// The lowest digit holds the strictness.
-    static let strictnessCount: Int64 = 4
+    package static let strictnessCount: Int64 = 4
     /// The strictness of `approve`: the money is the merchant's.
-    static let mild: Int64 = 1
+    package static let mild: Int64 = 1
 
     private init(rawValue: Int64) { self.rawValue = rawValue }
 
-    init(_ scored: ScoredPayment) {
+    package init(_ scored: ScoredPayment) {
         let rank = Int64(scored.event.informedness.rank)
         let evidence = (scored.score == nil ? 0 : Self.scoredRank) + rank
         let strictness: Int64 =
@@ -37,7 +37,7 @@ struct Standing: Hashable, Comparable, Sendable {
 
     /// As it was stored. Earlier releases did not say whether the event was about a charge; theirs
     /// count as if it had been, so that of two that know the same the stricter still stands.
-    init(stored: Int64) {
+    package init(stored: Int64) {
         guard stored > 0, stored < Self.base else {
             self.init(rawValue: stored)
             return
@@ -50,7 +50,7 @@ struct Standing: Hashable, Comparable, Sendable {
     }
 
     /// Whether this scoring alone leaves the money to the merchant.
-    var isMild: Bool { rawValue % Self.strictnessCount == Self.mild }
+    package var isMild: Bool { rawValue % Self.strictnessCount == Self.mild }
 
-    static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+    package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 }

@@ -6,6 +6,7 @@ import Synchronization
 import TestSupport
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// A clock that stands where the test puts it.
 final class HandClock: LogClock {

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// What scoring makes of a payment whose event does not say who paid, or with what (contracts §5).
 ///

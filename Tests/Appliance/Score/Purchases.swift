@@ -1,4 +1,5 @@
 @testable import Appliance
+@testable import Vocabulary
 
 /// One customer's purchases in order, through the real feature engine and the embedded model.
 struct Purchases {

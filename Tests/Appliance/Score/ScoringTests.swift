@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// A model whose score is one feature's value, so that a test chooses the verdict.
 private struct EchoModel: RiskModel {

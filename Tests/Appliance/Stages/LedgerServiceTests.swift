@@ -3,6 +3,7 @@ import Foundation
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// What a crash right behind the ledger's COMMIT leaves undone.
 @Suite("The ledger's service after a crash")

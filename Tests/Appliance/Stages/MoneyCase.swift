@@ -3,6 +3,7 @@ import Foundation
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// One file of `Fixtures/cases`: events, and what the accounts hold after all of them.
 struct MoneyCase: Sendable, CustomTestStringConvertible {

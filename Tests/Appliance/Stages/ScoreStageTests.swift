@@ -2,6 +2,7 @@ import AppendLog
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("The score stage")
 struct ScoreStageTests {

@@ -5,6 +5,7 @@ import ServiceLifecycle
 import TestSupport
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// A data folder with small segments, whose stages run without ports.
 final class StartFixture: Sendable {

@@ -3,6 +3,7 @@ import Dispatch
 import Foundation
 import ServiceLifecycle
 import Synchronization
+import Vocabulary
 
 /// What the demo says beside its figures: where things are, what to paste, what went wrong. Parts
 /// of it become known while the demo runs.

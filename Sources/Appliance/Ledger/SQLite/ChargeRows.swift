@@ -1,4 +1,5 @@
 internal import GRDB
+import Vocabulary
 
 /// Reads and keeps what the rules need to know of a charge. Only payments that did not stay where
 /// they were booked have a row of their own; of the others their transaction says everything.

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Checks of what is kept of charges and reviews, against what the booked transactions say again.
 extension VerificationRun {
     /// What the writer keeps of charges, as far as the booked transactions say it again. A

@@ -1,4 +1,5 @@
 internal import GRDB
+import Vocabulary
 
 /// What `verify` found.
 struct LedgerVerification: Hashable, Sendable {

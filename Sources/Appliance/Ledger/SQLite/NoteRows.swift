@@ -1,4 +1,5 @@
 internal import GRDB
+import Vocabulary
 
 /// Reads and keeps what was told of refunds that are not booked.
 final class NoteRows {

@@ -1,4 +1,5 @@
 internal import GRDB
+import Vocabulary
 
 /// Keeps reviews and people's decisions.
 final class ReviewRows {

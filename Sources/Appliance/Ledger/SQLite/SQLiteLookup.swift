@@ -1,4 +1,5 @@
 internal import GRDB
+import Vocabulary
 
 /// The words of queries for the processor's accounts.
 private enum ProcessorSQL {

@@ -1,4 +1,5 @@
 internal import GRDB
+import Vocabulary
 
 /// Either of the two that have the ledger's file open.
 protocol SQLiteReading: LedgerReading {

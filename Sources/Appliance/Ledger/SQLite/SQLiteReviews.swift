@@ -1,4 +1,5 @@
 internal import GRDB
+import Vocabulary
 
 /// Reviews and decisions, as they are asked for.
 extension SQLiteReading {

@@ -1,4 +1,5 @@
 internal import GRDB
+import Vocabulary
 
 /// The ledger's tables as `Booking` sees them. Lives inside the ledger's queue.
 ///

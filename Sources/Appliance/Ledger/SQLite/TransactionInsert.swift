@@ -1,4 +1,5 @@
 internal import GRDB
+import Vocabulary
 
 /// Transactions on their way into the table, many rows a statement.
 struct TransactionInsert {

@@ -8,10 +8,10 @@
 //
 // Two secrets are active while one is being rotated; Stripe then sends a v1 for each of them.
 
-import Bridges
+package import Bridges
 
 /// Why a webhook's signature is not accepted. Each is answered with 400 and its code.
-enum SignatureRefusal: Error, Hashable, Sendable {
+package enum SignatureRefusal: Error, Hashable, Sendable {
     case missing
     case malformed(Malformation)
     /// No v1 signature was made with any of the endpoint's secrets.
@@ -22,7 +22,7 @@ enum SignatureRefusal: Error, Hashable, Sendable {
     case tooNew(seconds: Int64)
 
     /// What is wrong with a header that cannot be read.
-    enum Malformation: String, Sendable {
+    package enum Malformation: String, Sendable {
         case tooLong = "it is too long"
         case item = "it has an item without '='"
         case noTimestamp = "it has no t"
@@ -33,7 +33,7 @@ enum SignatureRefusal: Error, Hashable, Sendable {
     }
 
     /// The stable name for answers, counters and tests.
-    var code: String {
+    package var code: String {
         switch self {
         case .missing: "signature_missing"
         case .malformed: "signature_malformed"
@@ -44,7 +44,7 @@ enum SignatureRefusal: Error, Hashable, Sendable {
     }
 
     /// One sentence for whoever set up the endpoint; it holds nothing secret.
-    var message: String {
+    package var message: String {
         switch self {
         case .missing:
             "The Stripe-Signature header is missing."
@@ -61,21 +61,21 @@ enum SignatureRefusal: Error, Hashable, Sendable {
 }
 
 /// What a `Stripe-Signature` header says, before anything of it is believed.
-struct StripeSignature: Hashable, Sendable {
+package struct StripeSignature: Hashable, Sendable {
     /// The longest header that is read, in bytes: more than `signaturesMax` need.
-    static let headerBytesMax = 4096
+    package static let headerBytesMax = 4096
     /// The most v1 signatures that are read. Stripe sends one for each active secret.
-    static let signaturesMax = 32
+    package static let signaturesMax = 32
     /// Keeps the timestamp far from the ends of Int64, so that differences cannot overflow.
     private static let timestampDigitsMax = 15
 
-    let timestamp: Instant
+    package let timestamp: Instant
     /// The v1 signatures that are well-formed, 32 bytes each. One that is not can match nothing
     /// and is left out, as in Stripe's own libraries.
-    let candidates: [[UInt8]]
+    package let candidates: [[UInt8]]
 
     /// Reads the header's value; nil and blank stand for a request without the header.
-    init(header: String?) throws(SignatureRefusal) {
+    package init(header: String?) throws(SignatureRefusal) {
         guard var header, !header.utf8.allSatisfy(\.isBlank) else { throw .missing }
         guard header.utf8.count <= Self.headerBytesMax else { throw .malformed(.tooLong) }
         // SAFETY: the bytes are read only within the call.
@@ -159,15 +159,15 @@ struct StripeSignature: Hashable, Sendable {
 }
 
 /// Checks webhooks against the secrets of one endpoint.
-struct SignatureVerifier: Sendable {
+package struct SignatureVerifier: Sendable {
     /// How far a signature's time may lie from ours, either way, unless configured otherwise.
-    static let toleranceSecondsDefault: Int64 = 300
+    package static let toleranceSecondsDefault: Int64 = 300
 
     private let keys: [HMACSHA256]
 
     /// - Parameter secrets: the endpoint's active secrets, each the whole `whsec_…` text; at
     ///   least one, several while one is being rotated.
-    init(secrets: [String]) {
+    package init(secrets: [String]) {
         precondition(!secrets.isEmpty, "an endpoint has no secret")
         precondition(!secrets.contains(""), "an endpoint's secret is empty")
         keys = secrets.map { HMACSHA256(key: Array($0.utf8)) }
@@ -181,7 +181,7 @@ struct SignatureVerifier: Sendable {
     ///   - now: the wall clock.
     ///   - toleranceSeconds: how far the signature's time may lie from `now`; exactly that far is
     ///     near enough. Nil accepts any time.
-    func verify(
+    package func verify(
         header: String?, body: ArraySlice<UInt8>, now: Instant,
         toleranceSeconds: Int64? = toleranceSecondsDefault
     ) throws(SignatureRefusal) -> Instant {
@@ -219,7 +219,7 @@ extension StripeSignature {
     }
 
     /// The header that Stripe would send with `body`: for simulated traffic and tests.
-    static func header(
+    package static func header(
         signing body: ArraySlice<UInt8>, at timestamp: Instant, secrets: [String]
     ) -> String {
         header(
@@ -227,7 +227,7 @@ extension StripeSignature {
     }
 
     /// As above, by secrets whose keys are kept because they sign often.
-    static func header(
+    package static func header(
         signing body: ArraySlice<UInt8>, at timestamp: Instant, keys: [HMACSHA256]
     ) -> String {
         let prefix = prefix(of: timestamp)

@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("Stripe signatures")
 struct StripeSignatureTests {
@@ -163,7 +164,7 @@ struct StripeSignatureTests {
         let sources = URL(filePath: #filePath).deletingLastPathComponent()
             .appending(path: "../../../Sources")
         let gate = try String(
-            contentsOf: sources.appending(path: "Appliance/Gate/StripeSignature.swift"),
+            contentsOf: sources.appending(path: "Appliance/Vocabulary/StripeSignature.swift"),
             encoding: .utf8)
         let start = try #require(gate.firstRange(of: "private func matches(")).upperBound
         let end = try #require(gate[start...].firstRange(of: "\n    }\n")).lowerBound
