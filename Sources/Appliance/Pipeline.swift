@@ -2,6 +2,7 @@ import AppendLog
 import Foundation
 import Logging
 import ServiceLifecycle
+import Vocabulary
 
 /// The way of a payment, in order. Read this first.
 ///
@@ -13,11 +14,11 @@ import ServiceLifecycle
 ///                            │
 ///                    Features + Score            ScoreStage, Scoring: FeatureEngine, FraudModel, Verdicts
 ///                            ▼
-///            payment.features · payment.scored · payment.review
-///                            │
-///                         Ledger                 LedgerService, SQLiteLedger: entries + position, one commit
-///                            ▼
-///                      ledger.posted
+///             payment.features · payment.scored ◀── payment.review: people's decisions ──┐
+///                            │                                                           │
+///                         Ledger                 LedgerDesk, Booking, SQLiteRows: entries + reviews
+///                            ▼                   + position, one commit                  │
+///             ledger.posted · payment.review ────────────────────────────────────────────┘
 ///
 /// Every arrow is a durable topic, so that each step can die at any moment and go on where it was.
 /// A step knows its topics through a `Flow` alone; here they are the embedded log's.
@@ -51,31 +52,34 @@ struct Pipeline {
             folder.featureSnapshot, steps.featureLimits, try steps.verdicts()
         )
         let (steps, plane) = (steps, plane)
-        let (input, rewind) = (plane.topics[ScoreStage.input], rewinds[ScoreStage.name])
+        let input = plane.topics[EmbeddedScoreStage.input]
+        let rewind = rewinds[EmbeddedScoreStage.name]
         let checkpoint = LogCheckpoint.snapshot(
             everyCount: StageLimits.snapshotIntervalCount
         ) { state, next in
             try FeatureSnapshotFile.write(state.encode(), of: input, before: next, to: path)
         }
         return StageRunner(logger: plane.logger) {
-            let features = Self.restoredFeatures(
+            let (features, next) = Self.restoredFeatures(
                 from: path, limits: limits, log: input, notBeyond: rewind)
-            let position = max(Offset(features.position), input.start)
             plane.logger.info("features restored", metadata: [
-                "position": "\(position.rawValue)", "of": "\(input.highWatermark.rawValue)",
+                "position": "\(next.rawValue)", "of": "\(input.highWatermark.rawValue)",
             ])
             let flow = try LogFlow(
-                log: plane.log, topics: plane.topics, step: FlowStep(ScoreStage.self),
-                checkpoint: checkpoint, start: [ScoreStage.input: position],
+                log: plane.log, topics: plane.topics, step: FlowStep(EmbeddedScoreStage.self),
+                checkpoint: checkpoint, start: [EmbeddedScoreStage.input: next],
                 logger: plane.logger)
             return (steps.score(features, verdicts), flow)
         }
     }
 
     private func book() -> any Service {
-        LedgerService(
-            log: plane.log, topics: plane.topics, ledger: ledger, clock: plane.clock,
-            counters: plane.counters, logger: plane.logger)
+        let desk = LedgerDesk(
+            ledger: ledger, clock: plane.clock, counters: plane.counters, logger: plane.logger)
+        let start = LedgerStart(log: plane.log, topics: plane.topics, logger: plane.logger)
+        return LedgerService(desk: desk, logger: plane.logger) { desk in
+            try await start.flow(for: &desk)
+        }
     }
 
     /// The engine as it was last saved. Without a usable snapshot (none, damaged, of another log, or
@@ -83,11 +87,11 @@ struct Pipeline {
     /// refuses the outputs it has.
     private static func restoredFeatures(
         from path: String, limits: FeatureLimits, log: Topic, notBeyond rewind: Offset?
-    ) -> FeatureEngine {
-        guard let engine = FeatureSnapshotFile.read(path, of: log, limits: limits),
-            engine.position <= rewind?.rawValue ?? .max
-        else { return FeatureEngine(limits: limits) }
-        return engine
+    ) -> (FeatureEngine, next: Offset) {
+        guard let saved = FeatureSnapshotFile.read(path, of: log, limits: limits),
+            saved.next <= rewind ?? Offset(.max)
+        else { return (FeatureEngine(limits: limits), log.start) }
+        return (saved.engine, max(saved.next, log.start))
     }
 }
 
@@ -115,7 +119,7 @@ struct PipelineSteps: Sendable {
             counters: counters)
     }
 
-    func score(_ features: FeatureEngine, _ verdicts: Verdicts) -> ScoreStage {
+    func score(_ features: FeatureEngine, _ verdicts: Verdicts) -> EmbeddedScoreStage {
         ScoreStage(
             scoring: Scoring(features: features, verdicts: verdicts, model: model),
             schemaVersion: model.schema.version, counters: counters)

@@ -2,6 +2,7 @@ import AppendLog
 import Foundation
 import Logging
 import ServiceLifecycle
+import Vocabulary
 
 /// Why the daemon cannot start or go on. Each case's description says what to do.
 enum DaemonError: Error, CustomStringConvertible {
@@ -207,6 +208,12 @@ final class Daemon: Sendable {
         ).add(to: router)
         ReconciliationRoutes(
             reconciler: reconciler, dataPath: DataFolder.canonical(folder.path)
+        ).add(to: router)
+        let desk = ReviewDesk(
+            decisions: plane.decisions, ledger: ledger,
+            clock: clock)
+        ReviewRoutes(
+            desk: desk, ledger: ledger, dataPath: DataFolder.canonical(folder.path)
         ).add(to: router)
         return PortService(
             role: "admin", address: settings.admin,

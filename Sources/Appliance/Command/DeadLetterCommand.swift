@@ -5,6 +5,7 @@ import Foundation
 import Logging
 import NIOCore
 import NIOHTTP1
+import Vocabulary
 
 /// `tillbox dead-letter …`: failed records, and their way back.
 struct DeadLetterCommand: AsyncParsableCommand {
@@ -154,7 +155,7 @@ struct RedriveDoor {
         let folder = settings.dataPath
         let place = try FolderView(path: folder).logPath()
         do {
-            let plane = try plane(at: place)
+            let plane = try EmbeddedPlane(offline: settings, logAt: place)
             let outcome: Result<[RedriveLine], any Error>
             do { outcome = .success(try await alone(plane.redriver(), request)) } catch {
                 outcome = .failure(error)
@@ -168,16 +169,6 @@ struct RedriveDoor {
         } catch let error as StoreFailure {
             throw CommandFailure.cannotRun("\(error)")
         }
-    }
-
-    /// Takes the log; nobody else holds it then.
-    private func plane(at log: String) throws -> EmbeddedPlane {
-        var quiet = Logger(label: "tillbox")
-        quiet.logLevel = .error
-        return try EmbeddedPlane(
-            logAt: log,
-            gateSnapshot: DataFolder(existingAt: settings.dataPath).gateSnapshot,
-            settings: settings, counters: Counters(), logger: quiet)
     }
 
     private func alone(

@@ -43,7 +43,7 @@ struct ConsumerPlaces {
 
     let log: ReadOnlyLog
     /// Nil where there is none yet.
-    let ledger: SQLiteLedger?
+    let ledger: (any LedgerReading)?
 
     /// By group and topic.
     func all() throws(CommandFailure) -> [Place] {
@@ -51,11 +51,11 @@ struct ConsumerPlaces {
         for (group, cursors) in log.cursors { next[group.rawValue] = cursors }
         do {
             try add(ValidateStage.self, to: &next)
-            try add(ScoreStage.self, to: &next)
+            try add(EmbeddedScoreStage.self, to: &next)
             try add(RedriveStage.self, to: &next)
-            for id in LedgerService.inputs {
+            for id in LedgerStep.inputs {
                 guard let position = try ledger?.position(topic: id.rawValue) else { continue }
-                next[LedgerService.name, default: [:]][try TopicName(id.rawValue)] = Offset(position)
+                next[LedgerStep.name, default: [:]][try TopicName(id.rawValue)] = Offset(position)
             }
         } catch {
             throw .cannotRun("\(error)")

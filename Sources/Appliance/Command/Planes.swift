@@ -2,6 +2,7 @@ import AppendLog
 import Foundation
 import Logging
 import ServiceLifecycle
+import Vocabulary
 
 // A plane is the set of doors to the outside world: where records, claims and rows are kept. What
 // runs on it is put together here and nowhere else, and nothing behind these doors asks which plane
@@ -47,6 +48,15 @@ struct EmbeddedPlane: Sendable {
         self.logger = logger
     }
 
+    /// For a command that writes to a folder whose daemon does not run.
+    init(offline settings: Settings, logAt path: String) throws {
+        var quiet = Logger(label: "tillbox")
+        quiet.logLevel = .error
+        try self.init(
+            logAt: path, gateSnapshot: DataFolder(existingAt: settings.dataPath).gateSnapshot,
+            settings: settings, counters: Counters(), logger: quiet)
+    }
+
     private static func configuration(_ settings: Settings) -> LogConfiguration {
         var configuration = LogConfiguration()
         configuration.segmentBytesMax = settings.segmentByteCountMax
@@ -67,6 +77,8 @@ struct EmbeddedPlane: Sendable {
     }
 
     // MARK: Doors
+
+    var decisions: LogDecisions { LogDecisions(topic: topics[.paymentReview]) }
 
     var letters: LogLetters { LogLetters(topic: topics[.deadLetter]) }
 
@@ -96,6 +108,7 @@ struct EmbeddedPlane: Sendable {
         _ stage: (some Stage).Type, rewind: Offset? = nil
     ) -> @Sendable () throws -> LogFlow {
         let (log, topics, logger, step) = (log, topics, logger, FlowStep(stage))
+        let rewind = rewind.map { [stage.input: $0] } ?? [:]
         return {
             try LogFlow(log: log, topics: topics, step: step, rewind: rewind, logger: logger)
         }

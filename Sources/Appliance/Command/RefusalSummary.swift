@@ -1,6 +1,7 @@
 import AppendLog
 import Logging
 import ServiceLifecycle
+import Vocabulary
 
 /// One line a minute that says why deliveries were not booked, when some were not.
 ///

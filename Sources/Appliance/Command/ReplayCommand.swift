@@ -1,6 +1,7 @@
 import AppendLog
 import ArgumentParser
 import Foundation
+import Vocabulary
 
 /// `tillbox replay --into FRESH`: the pipeline again from `webhook.received`, compared with what is there.
 struct ReplayCommand: AsyncParsableCommand {

@@ -2,6 +2,7 @@ import AppendLog
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import Vocabulary
 
 /// How the admin API reads a request, and refuses one that it cannot answer.
 extension Request {

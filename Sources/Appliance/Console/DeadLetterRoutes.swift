@@ -1,5 +1,6 @@
 import AppendLog
 import Hummingbird
+import Vocabulary
 
 /// `GET /api/v1/dead-letters` and `POST /api/v1/dead-letters/redrive` on the admin port.
 ///

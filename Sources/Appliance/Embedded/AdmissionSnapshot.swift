@@ -1,6 +1,7 @@
 import AppendLog
 import Foundation
 import Logging
+import Vocabulary
 
 /// The gate's index on disk. It only saves reading the log: deleting it, or finding it damaged, loses nothing.
 ///

@@ -1,5 +1,6 @@
 import AppendLog
 import Foundation
+import Vocabulary
 
 /// The feature state on disk: an engine's snapshot, and which log it is the state of.
 ///
@@ -15,7 +16,8 @@ enum FeatureSnapshotFile {
     /// Writes beside the old one and renames, so that a crash leaves one of the two.
     ///
     /// - Parameters:
-    ///   - state: what `FeatureEngine.snapshot()` gave, at the position `next` of `topic`.
+    ///   - state: what `FeatureEngine.snapshot()` gave.
+    ///   - next: the offset of `topic` before which everything is in it.
     static func write(
         _ state: [UInt8], of topic: Topic, before next: Offset, to path: String
     ) throws {
@@ -31,15 +33,16 @@ enum FeatureSnapshotFile {
         return SnapshotOrigin(head.dropFirst(magic.count))
     }
 
-    /// The engine as it was saved; nil if there is no such file, it is damaged, or it is the state of
-    /// another log or of another history of this one.
-    static func read(_ path: String, of topic: Topic, limits: FeatureLimits) -> FeatureEngine? {
+    /// The engine as it was saved, and where the topic goes on behind it; nil if there is no such file,
+    /// it is damaged, or it is the state of another log or of another history of this one.
+    static func read(
+        _ path: String, of topic: Topic, limits: FeatureLimits
+    ) -> (engine: FeatureEngine, next: Offset)? {
         guard let origin = origin(at: path), origin.fits(topic),
             let bytes = FileManager.default.contents(atPath: path),
             let engine = try? FeatureEngine(
-                snapshot: Array(bytes.dropFirst(headByteCount)), limits: limits),
-            engine.position == origin.next.rawValue
+                snapshot: Array(bytes.dropFirst(headByteCount)), limits: limits)
         else { return nil }
-        return engine
+        return (engine, origin.next)
     }
 }

@@ -1,6 +1,7 @@
 import AppendLog
 import Dispatch
 import Synchronization
+import Vocabulary
 
 /// The admission of the embedded plane: the log's own index of what it holds, and the claims of this
 /// process, which is the only one.

@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 // How the embedded log looks to those who need not know that it is one.
 
@@ -55,13 +56,28 @@ struct LogLetters: LetterStore {
     }
 }
 
+/// The end of `payment.review` in the embedded log.
+struct LogDecisions: DecisionLog {
+    let topic: Topic
+
+    var end: Offset { topic.highWatermark }
+
+    func append(_ decision: Record) async throws(StoreFailure) -> Offset {
+        do throws(LogError) {
+            return try await topic.append([decision]).lowerBound
+        } catch {
+            throw StoreFailure(error)
+        }
+    }
+}
+
 extension LogView {
     /// The daemon's own.
-    init(log: Log, topics: Topics, ledger: SQLiteLedger) {
+    init(log: Log, topics: Topics, ledger: any LedgerReading) {
         self.init(
             topic: { TopicReader(topics[$0]) },
             position: { stage, topic in
-                if stage == LedgerService.name { return Self.position(topic, in: ledger) }
+                if stage == LedgerStep.name { return Self.position(topic, in: ledger) }
                 guard let group = try? GroupName(stage) else { return nil }
                 return log.cursors.committed(group: group, topic: topics[topic].name)
             })
@@ -70,13 +86,13 @@ extension LogView {
     /// A folder's, whether or not a daemon runs in it.
     ///
     /// - Parameter ledger: nil where there is none yet.
-    init(log: ReadOnlyLog, ledger: SQLiteLedger?) {
+    init(log: ReadOnlyLog, ledger: (any LedgerReading)?) {
         self.init(
             topic: { id in
                 (try? TopicName(id.rawValue)).flatMap { log.topic($0) }.map { TopicReader($0) }
             },
             position: { stage, topic in
-                if stage == LedgerService.name {
+                if stage == LedgerStep.name {
                     return ledger.flatMap { Self.position(topic, in: $0) }
                 }
                 guard let group = try? GroupName(stage), let name = try? TopicName(topic.rawValue)
@@ -85,7 +101,7 @@ extension LogView {
             })
     }
 
-    private static func position(_ topic: TopicID, in ledger: SQLiteLedger) -> Offset? {
+    private static func position(_ topic: TopicID, in ledger: any LedgerReading) -> Offset? {
         (try? ledger.position(topic: topic.rawValue)).flatMap { $0 }.map { Offset($0) }
     }
 }

@@ -1,6 +1,7 @@
 import AppendLog
 import Logging
 import ServiceLifecycle
+import Vocabulary
 
 /// The flow of the embedded plane: topics of this process's own log.
 ///
@@ -32,10 +33,10 @@ struct LogFlow: Flow {
 
     /// - Parameters:
     ///   - start: where to begin; an input that it does not name begins at the step's cursor.
-    ///   - rewind: where to begin if the cursor is beyond it.
+    ///   - rewind: where to begin if the cursor is beyond it, by input.
     init(
         log: Log, topics: Topics, step: FlowStep, checkpoint: LogCheckpoint = .cursor,
-        start: [TopicID: Offset] = [:], rewind: Offset? = nil, logger: Logger
+        start: [TopicID: Offset] = [:], rewind: [TopicID: Offset] = [:], logger: Logger
     ) throws(LogError) {
         self.log = log
         self.topics = topics
@@ -49,7 +50,7 @@ struct LogFlow: Flow {
         for id in step.inputs {
             let topic = topics[id]
             let cursor = log.cursors.committed(group: group, topic: topic.name)
-            let resume = min(cursor ?? topic.start, rewind ?? .init(.max))
+            let resume = min(cursor ?? topic.start, rewind[id] ?? .init(.max))
             done[id] = max(start[id] ?? resume, topic.start)
         }
         (self.done, reading) = (done, done)
@@ -76,7 +77,8 @@ struct LogFlow: Flow {
         }
     }
 
-    private var hasRecords: Bool {
+    /// Whether there is something to read now.
+    var hasRecords: Bool {
         step.inputs.contains { reading[$0, default: .zero] < topics[$0].highWatermark }
     }
 
@@ -197,8 +199,22 @@ struct LogFlow: Flow {
         return outcome.refusedCount
     }
 
+    // MARK: Rows
+
+    /// The folder is one process's.
+    var isShared: Bool { false }
+    var leads: Bool { true }
+
     func lastRow(in topic: TopicID) async throws -> Int64? {
         topics[topic].lastSource(of: try ProducerName(step.name))?.rawValue
+    }
+
+    /// Of `ledger.posted` alone, where rows and offsets both have no gaps, so that one tells the other.
+    func row(_ number: Int64, in id: TopicID) async throws -> Record? {
+        guard id == .ledgerPosted, let last = try await lastRow(in: id) else { return nil }
+        let topic = topics[id]
+        let end = topic.highWatermark.advanced(by: -1)
+        return try topic.record(at: end.advanced(by: number - last))
     }
 
     mutating func close(checkpoint state: () -> StageState?) async throws {
@@ -311,16 +327,26 @@ struct FlowStep: Hashable, Sendable {
     /// The first is the one that a snapshot's position counts in.
     let inputs: [TopicID]
     /// Records of one input that a run holds at most.
-    var recordCountMax = Int.max
+    let recordCountMax: Int
+    /// Whether its producers are called by their input too.
+    private let namesInputs: Bool
 
-    init(name: String, inputs: [TopicID], recordCountMax: Int = .max) {
+    init(name: String, inputs: [TopicID], recordCountMax: Int = .max, namesInputs: Bool = false) {
         precondition(!inputs.isEmpty, "\(name) reads nothing")
         self.name = name
         self.inputs = inputs
         self.recordCountMax = recordCountMax
+        self.namesInputs = namesInputs
     }
 
     init(_ stage: (some Stage).Type) { self.init(name: stage.name, inputs: stage.inputs) }
+
+    /// The ledger's.
+    static func ledger(_ inputs: [TopicID] = LedgerStep.inputs) -> Self {
+        Self(
+            name: LedgerStep.name, inputs: inputs, recordCountMax: StageLimits.ledgerBatchCount,
+            namesInputs: true)
+    }
 
     /// The group whose cursor tells how far a step with a large state has read; what it resumes from
     /// is its snapshot's position, saved rarely, which retention follows.
@@ -331,12 +357,12 @@ struct FlowStep: Hashable, Sendable {
     struct Producer: Hashable, Sendable {
         /// Where it appends.
         var topic: TopicID
-        /// Of whose records; nil for rows, and for the only input.
+        /// Of whose records; nil for rows, and where it is not told apart.
         var input: TopicID?
     }
 
     func producer(of output: StageOutput) -> Producer {
-        guard case .record(let place) = output.source, inputs.count > 1 else {
+        guard case .record(let place) = output.source, namesInputs else {
             return Producer(topic: output.topic, input: nil)
         }
         return Producer(topic: output.topic, input: place.topic)

@@ -1,4 +1,4 @@
-import AppendLog
+package import AppendLog
 
 /// Which log a snapshot was taken from, and how far that had come: without it, a snapshot beside
 /// another log, or beside an older state of its own, would pass for what that log says.
@@ -8,21 +8,21 @@ import AppendLog
 /// | 16 | the log's identity, big-endian |
 /// | 8 | the offset before which every record is in the snapshot, big-endian |
 /// | 8 | the checksum of the batch that holds the record before that offset, big-endian; −1 for none |
-struct SnapshotOrigin: Hashable, Sendable {
-    static let byteCount = 32
+package struct SnapshotOrigin: Hashable, Sendable {
+    package static let byteCount = 32
 
-    var log: LogIdentity
-    var next: Offset
-    var checksum: UInt32?
+    package var log: LogIdentity
+    package var next: Offset
+    package var checksum: UInt32?
 
     /// The origin of a snapshot that holds what `topic` has before `next`.
-    init(of topic: Topic, before next: Offset) throws(LogError) {
+    package init(of topic: Topic, before next: Offset) throws(LogError) {
         log = topic.log
         self.next = next
         checksum = try topic.checksum(before: next)
     }
 
-    init?(_ bytes: some Collection<UInt8>) {
+    package init?(_ bytes: some Collection<UInt8>) {
         guard bytes.count == Self.byteCount else { return nil }
         var numbers: [UInt64] = []
         for start in stride(from: 0, to: Self.byteCount, by: 8) {
@@ -34,9 +34,10 @@ struct SnapshotOrigin: Hashable, Sendable {
         guard next >= .zero else { return nil }
     }
 
-    var bytes: [UInt8] {
+    package var bytes: [UInt8] {
         let last = checksum.map { Int64($0) } ?? -1
-        return [log.high, log.low, UInt64(next.rawValue), UInt64(bitPattern: last)].flatMap { number in
+        return [log.high, log.low, UInt64(next.rawValue), UInt64(bitPattern: last)].flatMap {
+            number in
             (0..<8).map { UInt8(truncatingIfNeeded: number >> (56 - 8 * UInt64($0))) }
         }
     }
@@ -45,12 +46,14 @@ struct SnapshotOrigin: Hashable, Sendable {
     ///
     /// - Parameter known: the checksum of the log's own batch before `next`; nil where retention has
     ///   deleted it, or nothing comes before.
-    func fits(log: LogIdentity?, start: Offset, end: Offset, checksum known: UInt32?) -> Bool {
+    package func fits(log: LogIdentity?, start: Offset, end: Offset, checksum known: UInt32?)
+        -> Bool
+    {
         guard log == self.log, next >= start, next <= end else { return false }
         return next == start || known == checksum
     }
 
-    func fits(_ topic: Topic) -> Bool {
+    package func fits(_ topic: Topic) -> Bool {
         fits(
             log: topic.log, start: topic.start, end: topic.highWatermark,
             checksum: try? topic.checksum(before: next))

@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// The daemon's topics, opened.
 struct Topics: Sendable {

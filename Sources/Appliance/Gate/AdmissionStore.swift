@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// What makes two deliveries the same event: Stripe repeats all three, byte for byte.
 struct EventIdentity: Hashable, Sendable {

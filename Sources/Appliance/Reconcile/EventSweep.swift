@@ -1,5 +1,6 @@
 import AppendLog
 import Logging
+import Vocabulary
 
 /// Bounds of a sweep.
 struct SweepLimits: Sendable {

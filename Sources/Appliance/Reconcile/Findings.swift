@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Where a page of findings begins: behind a break, or, once these are through, behind a row of
 /// the statement.
 enum FindingPlace: Hashable, Sendable {

@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// Appends what reconciliation has to book to `webhook.received`, as an event of our own making
 /// that holds Stripe's balance transaction byte for byte. From there it goes the way of every

@@ -2,6 +2,7 @@ import AppendLog
 import Logging
 import ServiceLifecycle
 import Synchronization
+import Vocabulary
 
 /// Reconciliation as a service: takes up what a crash left, does what is asked for and what is due,
 /// one at a time.
@@ -316,7 +317,7 @@ extension Reconciler {
         of name: RunName, _ store: StatementStore, _ id: Int64, _ client: StripeClient
     ) async -> Result<Void, any Error> {
         do {
-            let lookup = try LedgerLookup(path: ledgerPath)
+            let lookup = try SQLiteLedgerReader.open(path: ledgerPath)
             let run = ReconciliationRun(
                 client: client, store: store, sweeps: self.store, ledger: lookup,
                 records: name.isDry ? nil : records, limits: settings.limits, clock: stripe,
@@ -435,7 +436,7 @@ extension Reconciler {
     }
 
     private func connectedAccounts() throws(LedgerError) -> [StripeAccount] {
-        let lookup = try LedgerLookup(path: ledgerPath)
+        let lookup = try SQLiteLedgerReader.open(path: ledgerPath)
         let accounts = try lookup.connectedAccounts()
         try lookup.close()
         return accounts

@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// Where a dead letter stands.
 enum RedriveState: String, Sendable {
@@ -116,8 +117,8 @@ struct LetterList: Sendable {
         let (stage, derived): (String, TopicID?) =
             switch target {
             case .webhookReceived: (ValidateStage.name, .paymentValidated)
-            case .paymentValidated: (ScoreStage.name, .paymentScored)
-            default: (LedgerService.name, nil)
+            case .paymentValidated: (EmbeddedScoreStage.name, .paymentScored)
+            default: (LedgerStep.name, nil)
             }
         if let next = view.position(stage, target), next > place { return true }
         guard let derived, let topic = view.topic(derived), let from = try topic.offset(at: since)

@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// Which dead letters have been redriven, and which failed again: read out of `dead.letter` alone,
 /// so that it can be deleted, and is never wrong.

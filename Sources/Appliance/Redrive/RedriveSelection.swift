@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// The letters that one request is about, in the order of their offsets, as many as it may take.
 struct RedriveSelection {

@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// `dead.letter` → the topic that a failed record came from: every order becomes one record there.
 ///

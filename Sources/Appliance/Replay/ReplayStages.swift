@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// Drives the pipeline's own stages over the original's webhooks, and walks what the original
 /// derived beside them.
@@ -7,8 +8,8 @@ import AppendLog
 ///     (original)                           ▲ inputs                  ▲ inputs, decisions
 ///
 /// Inputs are what no stage of the replay derives: redriven records and people's decisions. They
-/// are taken over from the original at their place in their topic. A decision is booked where the
-/// original's ledger considered it.
+/// are taken over from the original at their place in their topic; a decision where the original's
+/// ledger considered it.
 struct ReplayStages {
     private let source: ReplaySource
     private let end: Offset
@@ -16,11 +17,11 @@ struct ReplayStages {
     let isWhole: Bool
 
     private var validate: ValidateStage
-    private var score: ScoreStage
+    private var score: EmbeddedScoreStage
     private var validated: Lockstep
     private var scored: Lockstep
-    private var reviews: Lockstep
-    private var decisions: ArraySlice<ReplaySource.Decision>
+    /// Of `payment.review`, in the order in which the original's ledger considered them.
+    private var reviewInputs: ArraySlice<ReplaySource.ReviewInput>
     private(set) var letters = LetterComparison()
 
     private(set) var received = Offset.zero
@@ -28,14 +29,11 @@ struct ReplayStages {
     /// Ends of the fresh topics.
     private var validatedNext = Offset.zero
     private var scoredNext = Offset.zero
-    private var reviewNext = Offset.zero
-    /// Ends of what is booked of the fresh topics.
-    private var reviewConsidered = Offset.zero
     private(set) var scoredBeyond = 0
 
     /// - Parameter to: the last offset of `webhook.received` to replay; nil replays all.
     init(
-        _ source: ReplaySource, through to: Offset?, validate: ValidateStage, score: ScoreStage
+        _ source: ReplaySource, through to: Offset?, validate: ValidateStage, score: EmbeddedScoreStage
     ) throws {
         self.source = source
         let whole = source[.webhookReceived].end
@@ -49,10 +47,9 @@ struct ReplayStages {
         validated = Lockstep(
             source[.paymentValidated], .validated,
             processed: try source.stageNext(ValidateStage.name, .webhookReceived))
-        let scoreNext = try source.stageNext(ScoreStage.name, .paymentValidated)
+        let scoreNext = try source.stageNext(EmbeddedScoreStage.name, .paymentValidated)
         scored = Lockstep(source[.paymentScored], .verdict, processed: scoreNext)
-        reviews = Lockstep(source[.paymentReview], .review, processed: scoreNext)
-        decisions = try source.decisions()[...]
+        reviewInputs = try source.reviewInputs()[...]
     }
 
     var total: Offset { end }
@@ -87,9 +84,8 @@ struct ReplayStages {
         report.events = Int(received.rawValue)
         report.validated = validated.comparedCount
         report.scored = scored.comparedCount
-        report.reviews = reviews.comparedCount
         report.scoredBeyond = scoredBeyond
-        for differences in [validated.differences, scored.differences, reviews.differences] {
+        for differences in [validated.differences, scored.differences] {
             report.differences.merge(differences)
         }
     }
@@ -141,15 +137,13 @@ struct ReplayStages {
 
     private mutating func scoreAll(_ scorables: [Scorable], _ batch: inout ReplayBatch) throws {
         guard let first = scorables.first?.placed.place.offset else { return }
-        let producer = try ProducerName(ScoreStage.name)
-        for output in score.process(scorables.map(\.placed)) {
+        let producer = try ProducerName(EmbeddedScoreStage.name)
+        for output in score.take(scorables.map(\.placed)) {
             let sourced = output.sourced
             let original = scorables[Int(first.distance(to: sourced.source))].original
             switch output.topic {
             case .paymentScored:
                 try meetScored(sourced, original, producer, &batch)
-            case .paymentReview:
-                try meetReview(sourced, original, producer, &batch)
             case .paymentFeatures:
                 batch.steps[output.topic, default: []].append(.derived(sourced, by: producer))
             default:
@@ -191,37 +185,14 @@ struct ReplayStages {
     private mutating func decide(
         before place: Offset, _ next: Offset, _ batch: inout ReplayBatch
     ) {
-        while let decision = decisions.first, decision.scoredNext <= place {
-            decisions.removeFirst()
+        while let input = reviewInputs.first, let scoredNext = input.scoredNext,
+            scoredNext <= place
+        {
+            reviewInputs.removeFirst()
             batch.bookings.append(
                 ReplayBatch.Booking(
-                    topic: .paymentReview, stored: decision.stored, scoredNext: next))
+                    topic: .paymentReview, stored: input.stored, scoredNext: next))
         }
-    }
-
-    // MARK: Reviews
-
-    private mutating func meetReview(
-        _ output: SourcedRecord, _ original: Offset?, _ producer: ProducerName,
-        _ batch: inout ReplayBatch
-    ) throws {
-        var inputs: [StoredRecord] = []
-        _ = try reviews.meet(output.record, source: original) { inputs.append($0) }
-        for input in inputs { takeReview(input, &batch) }
-        batch.steps[.paymentReview, default: []].append(.derived(output, by: producer))
-        reviewNext = reviewNext.advanced(by: 1)
-        considerReviews(&batch)
-    }
-
-    private mutating func takeReview(_ input: StoredRecord, _ batch: inout ReplayBatch) {
-        batch.steps[.paymentReview, default: []].append(.input(input.record))
-        reviewNext = reviewNext.advanced(by: 1)
-        considerReviews(&batch)
-    }
-
-    private mutating func considerReviews(_ batch: inout ReplayBatch) {
-        if reviews.next <= source.ledgerNext(.paymentReview) { reviewConsidered = reviewNext }
-        batch.reviewNext = reviewConsidered
     }
 
     // MARK: The rest
@@ -246,11 +217,8 @@ struct ReplayStages {
         inputs = []
         try scored.drain(through: isWhole ? nil : lastValidated) { inputs.append($0) }
         for input in inputs { takeScored(input, &batch) }
-        inputs = []
-        try reviews.drain(through: isWhole ? nil : lastValidated) { inputs.append($0) }
-        for input in inputs { takeReview(input, &batch) }
         decide(before: isWhole ? Offset(.max) : scored.next, scoredNext, &batch)
-        batch.reviewNext = reviewConsidered
+        if isWhole { batch.unconsidered = reviewInputs.map(\.stored.record) }
         try letters.finish(
             source[.deadLetter],
             through: [

@@ -1,5 +1,6 @@
 import Logging
 import ServiceLifecycle
+import Vocabulary
 
 /// A failure that may say of itself that the same call can succeed later.
 protocol PassingFailure: Error {

@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// Records that are taken in together.
 struct Run: Sendable {
@@ -10,7 +11,7 @@ struct Run: Sendable {
 
 /// What an output was derived from. A plane refuses, or takes back, an output whose source it has
 /// from the same step already.
-enum OutputSource: Hashable, Sendable {
+enum OutputSource: Hashable, Comparable, Sendable {
     case record(SourcePlace)
     /// A row of the ledger, by its number: a transaction, or a change of a review.
     case row(Int64)
@@ -65,8 +66,17 @@ protocol Flow {
     /// Stores how far the step has come; nothing is read or written afterwards.
     mutating func close(checkpoint: () -> StageState?) async throws
 
+    // MARK: Rows of the ledger
+
+    /// Whether there may be other instances of the step, over the same rows.
+    var isShared: Bool { get }
+    /// Whether this instance publishes rows; of several one does, for all of them, so that they come
+    /// out in their order and each once. It is given an empty run when some may be due.
+    var leads: Bool { get }
     /// The highest row that `topic` has outputs of; nil while it has none.
     func lastRow(in topic: TopicID) async throws -> Int64?
+    /// What `topic` has of a row; nil where it has nothing, or cannot tell.
+    func row(_ number: Int64, in topic: TopicID) async throws -> Record?
 }
 
 extension Flow {

@@ -1,51 +1,94 @@
 import AppendLog
+import Vocabulary
 
-/// `payment.validated` → `payment.features`, `payment.scored`, `payment.review`.
-struct ScoreStage: Stage {
-    static let name = "score"
-    static let input = TopicID.paymentValidated
-    static let outputs = [
-        TopicID.paymentFeatures, .paymentScored, .paymentReview, .deadLetter,
-    ]
+/// `payment.validated` → `payment.scored`, and `payment.features` where the vectors are computed here.
+///
+/// Where they are not, `payment.features` tells of vectors that come late: the payment that waited for
+/// one is scored again.
+struct ScoreStage<Source: FeatureSource>: Stage {
+    static var name: String { "score" }
+    static var input: TopicID { .paymentValidated }
+    static var inputs: [TopicID] {
+        Source.computesVectors ? [.paymentValidated] : [.paymentValidated, .paymentFeatures]
+    }
+    static var outputs: [TopicID] {
+        Source.computesVectors
+            ? [.paymentFeatures, .paymentScored, .deadLetter] : [.paymentScored, .deadLetter]
+    }
 
-    private var scoring: Scoring
+    private var scoring: Scoring<Source>
     private let schemaVersion: String
     private let document = JSONDocument()
     private let counters: Counters
+    private var prepared = Prepared()
+
+    /// A run that was read, and what the source said to it.
+    private struct Prepared {
+        var recordCount = 0
+        var events: [PaymentEvent] = []
+        /// Where each event, or the vector that it waited for, stands.
+        var sources: [PlacedRecord] = []
+        var answers: [FeatureAnswer] = []
+        /// Records that cannot be read.
+        var letters: [StageOutput] = []
+        /// What tells of vectors that come late.
+        var late: [(record: FeaturesRecord, source: PlacedRecord)] = []
+    }
 
     /// - Parameter schemaVersion: the model schema's version, as `payment.features` names it.
-    init(scoring: Scoring, schemaVersion: String, counters: Counters) {
+    init(scoring: Scoring<Source>, schemaVersion: String, counters: Counters) {
         self.scoring = scoring
         self.schemaVersion = schemaVersion
         self.counters = counters
     }
 
-    mutating func process(_ records: [PlacedRecord]) -> [StageOutput] {
-        var outputs: [StageOutput] = []
-        var sources: [PlacedRecord] = []
-        var events: [PaymentEvent] = []
-        for placed in records {
-            do {
-                events.append(try PaymentEvent(placed.record.value ?? [], using: document))
-                sources.append(placed)
-            } catch {
-                counters.add(.deadLetters)
-                outputs.append(.undecodable(placed, stage: Self.name, error))
-            }
+    mutating func prepare(_ records: [PlacedRecord]) async throws {
+        var run = decode(records)
+        run.answers = try await scoring.source.readings(for: run.events)
+        for (record, source) in run.late {
+            guard let awaited = try await scoring.source.awaited(by: record) else { continue }
+            run.events.append(awaited.event)
+            run.sources.append(source)
+            run.answers.append(.judge(awaited.reading, isRescore: true))
         }
-        let outcomes = scoring.score(events)
-        // The snapshot carries the place in the log that it is the state of.
-        scoring.features.position =
-            records.last.map { $0.place.next.offset.rawValue } ?? scoring.features.position
+        prepared = run
+    }
+
+    mutating func process(_ records: [PlacedRecord]) -> [StageOutput] {
+        let run = prepared
+        prepared = Prepared()
+        precondition(
+            run.recordCount == records.count,
+            "\(run.recordCount) records were prepared, not \(records.count)")
+        counters.add(.deadLetters, run.letters.count)
+        var outputs = run.letters
+        let outcomes = scoring.judge(run.events, by: run.answers)
         for (place, outcome) in outcomes.enumerated() {
-            emit(outcome, of: events[place], from: sources[place], into: &outputs)
+            emit(outcome, of: run.events[place], from: run.sources[place], into: &outputs)
         }
         return outputs
     }
 
-    func snapshot() -> StageState? {
-        let frozen = scoring.features.frozen()
-        return StageState { frozen.encoded() }
+    func snapshot() -> StageState? { scoring.source.state().map { StageState(encode: $0) } }
+
+    private func decode(_ records: [PlacedRecord]) -> Prepared {
+        var run = Prepared(recordCount: records.count)
+        run.events.reserveCapacity(records.count)
+        run.sources.reserveCapacity(records.count)
+        for placed in records {
+            let value = placed.record.value ?? []
+            do throws(RecordCodecError) {
+                if placed.place.topic == .paymentFeatures {
+                    run.late.append((try FeaturesRecord(value, using: document), placed))
+                } else {
+                    run.events.append(try PaymentEvent(value, using: document))
+                    run.sources.append(placed)
+                }
+            } catch {
+                run.letters.append(.undecodable(placed, stage: Self.name, error))
+            }
+        }
+        return run
     }
 
     private func emit(
@@ -53,7 +96,7 @@ struct ScoreStage: Stage {
         into outputs: inout [StageOutput]
     ) {
         if outcome.payment == nil { counters.add(.repeated) }
-        if let vector = outcome.features {
+        if Source.computesVectors, let vector = outcome.features {
             let record = FeaturesRecord(
                 eventID: event.eventID, objectID: event.objectID, schemaVersion: schemaVersion,
                 vector: vector)
@@ -64,11 +107,6 @@ struct ScoreStage: Stage {
             count(payment, isRescore: outcome.isRescore)
             outputs.append(
                 derived(.paymentScored, SchemaHeader.paymentScored, from: placed, event, payment))
-        }
-        if let review = outcome.review {
-            if review.state == .opened { counters.add(.reviewsOpened) }
-            outputs.append(
-                derived(.paymentReview, SchemaHeader.paymentReview, from: placed, event, review))
         }
     }
 
@@ -90,5 +128,18 @@ struct ScoreStage: Stage {
         case .manualReview: counters.add(.flagged)
         case .block: counters.add(.blocked)
         }
+    }
+}
+
+/// The stage of the embedded plane.
+typealias EmbeddedScoreStage = ScoreStage<EmbeddedFeatures>
+
+extension ScoreStage where Source == EmbeddedFeatures {
+    /// Prepares and processes at once, for who drives the stage without a flow.
+    mutating func take(_ records: [PlacedRecord]) -> [StageOutput] {
+        var run = decode(records)
+        run.answers = scoring.source.readings(for: run.events)
+        prepared = run
+        return process(records)
     }
 }

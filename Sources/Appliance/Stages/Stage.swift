@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// One step of the pipeline: records of some topics in, records of others out.
 ///

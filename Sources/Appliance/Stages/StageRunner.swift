@@ -1,6 +1,7 @@
 import AppendLog
 import Logging
 import ServiceLifecycle
+import Vocabulary
 
 /// Drives one stage over a flow: takes runs in, finishes them, until the daemon stops.
 ///
@@ -25,29 +26,17 @@ final class StageRunner<Step: Stage, Source: Flow>: Service {
     /// ``StageLimits/drainSecondsMax``.
     func run() async throws {
         do {
-            try await withTaskExecutorPreference(thread) { while try await !hasStopped() {} }
+            try await withTaskExecutorPreference(thread) {
+                try await StageLoop.run(Step.name, logger) {
+                    var (stage, flow) = try await begin()
+                    while try await flow.turn(&stage) {}
+                    try await flow.close(checkpoint: { stage.snapshot() })
+                }
+            }
         } catch is StoppedWhileWaiting {
-            StageStop.tellOfWaiting(Step.name, logger)
+            StageLoop.tellOfWaiting(Step.name, logger)
         }
         logger.debug("stage stopped", metadata: ["stage": "\(Step.name)"])
-    }
-
-    /// - Returns: false when another instance has taken over, and it is to begin anew.
-    private func hasStopped() async throws -> Bool {
-        do {
-            var (stage, flow) = try await begin()
-            while try await flow.turn(&stage) {}
-            try await flow.close(checkpoint: { stage.snapshot() })
-            return true
-        } catch is FlowFenced {
-            logger.warning("another instance has taken over; the stage begins anew", metadata: [
-                "stage": "\(Step.name)"
-            ])
-            try? await cancelWhenGracefulShutdown {
-                try await Task.sleep(for: .milliseconds(StageLimits.fencedMilliseconds))
-            }
-            return Task.isShuttingDownGracefully || Task.isCancelled
-        }
     }
 }
 
@@ -64,8 +53,29 @@ extension Flow {
     }
 }
 
-/// What a step says that stopped before it was done.
-enum StageStop {
+/// What every step does alike around its turns.
+enum StageLoop {
+    /// Runs `body` to its end, anew for as long as another instance takes over.
+    static func run(
+        _ stage: String, _ logger: Logger, _ body: () async throws -> Void
+    ) async throws {
+        // Also of a daemon that stops already: what had arrived is drained.
+        repeat {
+            do {
+                return try await body()
+            } catch is FlowFenced {
+                logger.warning(
+                    "another instance has taken over; the stage begins anew",
+                    metadata: ["stage": "\(stage)"])
+            }
+            // Ended early by a stop, which the next look notices.
+            try? await cancelWhenGracefulShutdown {
+                try await Task.sleep(for: .milliseconds(StageLimits.fencedMilliseconds))
+            }
+        } while !Task.isShuttingDownGracefully && !Task.isCancelled
+    }
+
+    /// A stop while there was no room.
     static func tellOfWaiting(_ stage: String, _ logger: Logger) {
         logger.warning(
             "stage stopped while it waited for room; the next start goes on there",

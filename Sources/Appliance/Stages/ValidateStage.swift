@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// `webhook.received` → `payment.validated`, or a dead letter that says why not.
 struct ValidateStage: Stage {

@@ -1,7 +1,7 @@
-import AppendLog
+package import AppendLog
 
 /// A topic that can be read, in whichever plane.
-protocol RecordReading: Sendable {
+package protocol RecordReading<Failure>: Sendable {
     associatedtype Failure: Error
 
     /// The first offset that is still kept.
@@ -14,10 +14,10 @@ protocol RecordReading: Sendable {
 
 extension RecordReading {
     /// Bytes that a scan reads at once.
-    static var scanByteCount: Int { 1 << 20 }
+    package static var scanByteCount: Int { 1 << 20 }
 
     /// Hands every record from `offset` on to `body`, until that returns false.
-    func scan(
+    package func scan(
         from offset: Offset, byteCountMax: Int = Self.scanByteCount, _ body: (StoredRecord) -> Bool
     ) throws(Failure) {
         var next = max(offset, start)
@@ -30,7 +30,7 @@ extension RecordReading {
     }
 
     /// The record at `offset`; nil when it is not kept.
-    func record(at offset: Offset) throws(Failure) -> Record? {
+    package func record(at offset: Offset) throws(Failure) -> Record? {
         guard offset >= start, offset < end else { return nil }
         let first = try read(from: offset, byteCountMax: 1).first
         return first?.offset == offset ? first?.record : nil
@@ -38,13 +38,13 @@ extension RecordReading {
 }
 
 /// A topic as those see it who only read, and need not know which plane it is in.
-struct TopicReader: RecordReading {
+package struct TopicReader: RecordReading {
     private let bounds: @Sendable () -> (start: Offset, end: Offset)
     private let records: @Sendable (Offset, Int) -> Result<[StoredRecord], StoreFailure>
     private let place: @Sendable (Timestamp) -> Result<Offset?, StoreFailure>
 
     /// - Parameter failure: what the topic's own error means to a reader.
-    init<Source: RecordReading>(
+    package init<Source: RecordReading>(
         _ topic: Source, failure: @escaping @Sendable (Source.Failure) -> StoreFailure
     ) {
         bounds = { (topic.start, topic.end) }
@@ -59,24 +59,24 @@ struct TopicReader: RecordReading {
         }
     }
 
-    var start: Offset { bounds().start }
-    var end: Offset { bounds().end }
+    package var start: Offset { bounds().start }
+    package var end: Offset { bounds().end }
 
-    func read(from offset: Offset, byteCountMax: Int) throws(StoreFailure) -> [StoredRecord] {
+    package func read(from offset: Offset, byteCountMax: Int) throws(StoreFailure) -> [StoredRecord] {
         try records(offset, byteCountMax).get()
     }
 
-    func offset(at timestamp: Timestamp) throws(StoreFailure) -> Offset? {
+    package func offset(at timestamp: Timestamp) throws(StoreFailure) -> Offset? {
         try place(timestamp).get()
     }
 }
 
 /// A topic that grows while it is read.
-struct FollowedTopic: Sendable {
-    let reader: TopicReader
+package struct FollowedTopic: Sendable {
+    package let reader: TopicReader
     private let wait: @Sendable (Offset) async -> Result<Void, StoreFailure>
 
-    init(
+    package init(
         _ reader: TopicReader,
         wait: @escaping @Sendable (Offset) async -> Result<Void, StoreFailure>
     ) {
@@ -87,7 +87,7 @@ struct FollowedTopic: Sendable {
     /// Returns when there is a record at `offset`.
     ///
     /// - Throws: `.stopping` when the task is cancelled or the plane closes.
-    func waitForRecords(from offset: Offset) async throws(StoreFailure) {
+    package func waitForRecords(from offset: Offset) async throws(StoreFailure) {
         try await wait(offset).get()
     }
 }

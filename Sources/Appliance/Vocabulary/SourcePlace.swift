@@ -1,7 +1,7 @@
-import AppendLog
+package import AppendLog
 
 /// The topics of contracts §2.
-enum TopicID: String, CaseIterable, Sendable {
+package enum TopicID: String, CaseIterable, Sendable {
     case webhookReceived = "webhook.received"
     case paymentValidated = "payment.validated"
     case paymentFeatures = "payment.features"
@@ -12,33 +12,63 @@ enum TopicID: String, CaseIterable, Sendable {
 }
 
 extension TopicID: Comparable {
-    static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+    package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 }
 
 /// A place among the records of all topics. An offset counts within one partition of one topic, so
 /// that alone it names nothing.
-struct SourcePlace: Hashable, Comparable, Sendable {
-    var topic: TopicID
+package struct SourcePlace: Hashable, Comparable, Sendable {
+    package var topic: TopicID
     /// 0 in the embedded log, whose topics have one.
-    var partition: Int32 = 0
-    var offset: Offset
+    package var partition: Int32 = 0
+    package var offset: Offset
+
+    package init(topic: TopicID, partition: Int32 = 0, offset: Offset) {
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+    }
+
+    package var lane: SourceLane { SourceLane(topic: topic, partition: partition) }
 
     /// The place right behind this one.
-    var next: Self { Self(topic: topic, partition: partition, offset: offset.advanced(by: 1)) }
+    package var next: Self {
+        Self(topic: topic, partition: partition, offset: offset.advanced(by: 1))
+    }
 
-    static func < (left: Self, right: Self) -> Bool {
+    package static func < (left: Self, right: Self) -> Bool {
         (left.topic, left.partition, left.offset) < (right.topic, right.partition, right.offset)
     }
 }
 
 extension SourcePlace: CustomStringConvertible {
-    var description: String {
+    package var description: String {
         partition == 0 ? "\(topic.rawValue)/\(offset)" : "\(topic.rawValue)/\(partition)/\(offset)"
     }
 }
 
+/// One partition of one topic: what has an order, and what one instance of a step reads at a time.
+package struct SourceLane: Hashable, Comparable, Sendable {
+    package var topic: TopicID
+    package var partition: Int32
+
+    package init(topic: TopicID, partition: Int32) {
+        self.topic = topic
+        self.partition = partition
+    }
+
+    package static func < (left: Self, right: Self) -> Bool {
+        (left.topic, left.partition) < (right.topic, right.partition)
+    }
+}
+
 /// A record where it lies.
-struct PlacedRecord: Sendable {
-    var place: SourcePlace
-    var record: Record
+package struct PlacedRecord: Sendable {
+    package var place: SourcePlace
+    package var record: Record
+
+    package init(place: SourcePlace, record: Record) {
+        self.place = place
+        self.record = record
+    }
 }

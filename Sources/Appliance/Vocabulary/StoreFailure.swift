@@ -1,6 +1,6 @@
 /// Why a plane cannot store or read now what it was asked to. Its own errors end here: who only uses a
 /// plane need not know which it is.
-enum StoreFailure: Error, Hashable, Sendable {
+package enum StoreFailure: Error, Hashable, Sendable {
     // Passing: the same call may succeed later.
     /// Nothing of it was kept; it goes on as soon as there is space.
     case outOfSpace
@@ -16,7 +16,7 @@ enum StoreFailure: Error, Hashable, Sendable {
     case broken(String)
 
     /// Whether the same call may succeed later without anybody mending anything but disk space.
-    var isRetryable: Bool {
+    package var isRetryable: Bool {
         switch self {
         case .outOfSpace, .queueFull, .pending: true
         case .stopping, .broken: false
@@ -25,7 +25,7 @@ enum StoreFailure: Error, Hashable, Sendable {
 }
 
 extension StoreFailure: CustomStringConvertible {
-    var description: String {
+    package var description: String {
         switch self {
         case .outOfSpace: "there is no space left"
         case .queueFull: "too much waits to be stored"

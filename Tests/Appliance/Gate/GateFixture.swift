@@ -7,6 +7,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// A gate over a real log in a fresh folder, with its clock in the test's hand.
 final class GateFixture: Sendable {

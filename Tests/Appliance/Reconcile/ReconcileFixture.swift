@@ -6,6 +6,7 @@ import Synchronization
 import TestSupport
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// A clock that stands where the test puts it.
 final class HandClock: LogClock {
@@ -146,7 +147,7 @@ final class ReconcileFixture: Sendable {
 
     /// Goes on with a run.
     func resume(_ id: Int64, grace: Int64 = 48 * 3600) async throws -> RunReport {
-        let lookup = try LedgerLookup(path: data.ledger)
+        let lookup = try SQLiteLedgerReader.open(path: data.ledger)
         try await run(store, lookup, isDry: false, grace).perform(id)
         guard let run = try store.run(id) else { throw NoSuchRun() }
         return try store.report(run)
@@ -157,7 +158,7 @@ final class ReconcileFixture: Sendable {
         let scratch = try StatementStore()
         let at = Instant(seconds: clock.now().milliseconds / 1000)
         let id = try scratch.create(.request, from: Instant(seconds: 0), to: at, at: at)
-        let lookup = try LedgerLookup(path: data.ledger)
+        let lookup = try SQLiteLedgerReader.open(path: data.ledger)
         try await run(scratch, lookup, isDry: true, 48 * 3600).perform(id)
         guard let run = try scratch.run(id) else { throw NoSuchRun() }
         return (
@@ -167,7 +168,7 @@ final class ReconcileFixture: Sendable {
     }
 
     private func run(
-        _ store: StatementStore, _ lookup: LedgerLookup, isDry: Bool, _ grace: Int64
+        _ store: StatementStore, _ lookup: any LedgerReading, isDry: Bool, _ grace: Int64
     ) -> ReconciliationRun {
         var limits = ReconciliationLimits()
         limits.graceSeconds = grace
@@ -186,7 +187,7 @@ final class ReconcileFixture: Sendable {
         let sweep = EventSweep(
             client: client, store: store, admission: admission, accepts: { !$0 }, limits: SweepLimits(),
             clock: clock, counters: counters, logger: logger)
-        let lookup = try LedgerLookup(path: data.ledger)
+        let lookup = try SQLiteLedgerReader.open(path: data.ledger)
         var swept = try await sweep.perform(
             SweepRecord(id: id, state: .reading, from: from, to: now, startedAt: now),
             connected: try lookup.connectedAccounts())

@@ -3,6 +3,7 @@ import Foundation
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// One file of `Fixtures/cases`: events, and what the accounts hold after all of them.
 struct MoneyCase: Sendable, CustomTestStringConvertible {
@@ -69,7 +70,7 @@ struct MoneyPipeline {
     let counters = Counters()
     let ledger: SQLiteLedger
     private var validate: ValidateStage
-    private var score: ScoreStage
+    private var score: EmbeddedScoreStage
     private var offset: Int64 = 0
     private let document = JSONDocument()
     /// `reason: detail` of each dead letter.
@@ -98,7 +99,7 @@ struct MoneyPipeline {
             if output.topic == .paymentValidated { validated.append(place(output.topic, output.record)) }
         }
         var inputs: [LedgerInput] = []
-        for output in score.process(validated) where output.topic == .paymentScored {
+        for output in score.take(validated) where output.topic == .paymentScored {
             inputs.append(
                 .scored(try ScoredPayment(output.record.value ?? [], using: document)))
         }

@@ -2,6 +2,7 @@ import AppendLog
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("The score stage")
 struct ScoreStageTests {
@@ -21,7 +22,7 @@ struct ScoreStageTests {
             let record = Record(
                 key: nil, value: event.encoded()[...], timestamp: Timestamp(milliseconds: 0))
             let place = SourcePlace(topic: .paymentValidated, offset: Offset(Int64(offset)))
-            _ = stage.process([PlacedRecord(place: place, record: record)])
+            _ = stage.take([PlacedRecord(place: place, record: record)])
         }
         #expect(counters[.scored] == 2)
         #expect(counters[.rescored] == 1)

@@ -5,6 +5,7 @@ import ServiceLifecycle
 import TestSupport
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// A data folder with small segments, whose stages run without ports.
 final class StartFixture: Sendable {
@@ -107,8 +108,8 @@ final class StartFixture: Sendable {
         if Set(received).count != received.count { complaints.append("an event was admitted twice") }
         let gone = acknowledged.subtracting(received)
         if !gone.isEmpty { complaints.append("\(gone.count) acknowledged events are gone") }
-        let ledger = try SQLiteLedger.open(
-            path: "\(path)/ledger.sqlite", readOnly: true, clockMilliseconds: { 0 })
+        let ledger = try SQLiteLedgerReader.open(
+            path: "\(path)/ledger.sqlite")
         if let fault = try ledger.verify().fault { complaints.append("\(fault)") }
         for event in received {
             guard let number = Int(event.dropFirst(4)), number < 1_000_000 else { continue }

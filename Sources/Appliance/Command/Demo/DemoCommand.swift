@@ -4,6 +4,7 @@ import Bridges
 import Foundation
 import Logging
 import ServiceLifecycle
+import Vocabulary
 
 /// `tillbox demo`: the daemon in a fresh folder beside a Stripe twin, on which a simulated world is
 /// played and which sends the daemon its webhooks, shown live.
@@ -148,8 +149,8 @@ struct DemoCommand: AsyncParsableCommand {
 
     /// Proves the ledger once more from its file, and shows what is in it.
     private func summarise(_ folder: String) throws {
-        let ledger = try SQLiteLedger.open(
-            path: "\(folder)/ledger.sqlite", readOnly: true, clockMilliseconds: { 0 })
+        let ledger = try SQLiteLedgerReader.open(
+            path: "\(folder)/ledger.sqlite")
         let found = try ledger.verify { _ in }
         let rows = try ledger.balances().map { balance in
             [

@@ -1,6 +1,7 @@
 import AppendLog
 import ServiceLifecycle
 import Synchronization
+import Vocabulary
 
 /// One payment that the ledger has booked, as the demo shows it.
 struct DemoPayment: Hashable, Sendable {
