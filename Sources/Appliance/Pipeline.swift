@@ -12,11 +12,13 @@ import Vocabulary
 ///                            ▼
 ///                      payment.validated ──▶ dead.letter, with a reason ──▶ RedriveStage: back
 ///                            │
-///                    Features + Score            ScoreStage, Scoring: FeatureEngine, FraudModel, Verdicts
+///                    Features + Score            ScoreStage, Scoring: FeatureEngine, FraudModel,
+///                    Verdicts
 ///                            ▼
 ///             payment.features · payment.scored ◀── payment.review: people's decisions ──┐
 ///                            │                                                           │
-///                         Ledger                 LedgerDesk, Booking, SQLiteRows: entries + reviews
+///                         Ledger                 LedgerDesk, Booking, SQLiteRows: entries +
+///                         reviews
 ///                            ▼                   + position, one commit                  │
 ///             ledger.posted · payment.review ────────────────────────────────────────────┘
 ///
@@ -27,7 +29,8 @@ struct Pipeline {
     let ledger: SQLiteLedger
     let steps: PipelineSteps
     let folder: DataFolder
-    /// Stages that make up for outputs which were lost before anybody had read them, and from where.
+    /// Stages that make up for outputs which were lost before anybody had read them, and from
+    /// where.
     var rewinds: [String: Offset] = [:]
 
     /// The steps behind the gate.
@@ -82,9 +85,9 @@ struct Pipeline {
         }
     }
 
-    /// The engine as it was last saved. Without a usable snapshot (none, damaged, of another log, or
-    /// beyond what has to be derived again) it starts empty and reads the whole topic again; the log
-    /// refuses the outputs it has.
+    /// The engine as it was last saved. Without a usable snapshot (none, damaged, of another log,
+    /// or beyond what has to be derived again) it starts empty and reads the whole topic again; the
+    /// log refuses the outputs it has.
     private static func restoredFeatures(
         from path: String, limits: FeatureLimits, log: Topic, notBeyond rewind: Offset?
     ) -> (FeatureEngine, next: Offset) {

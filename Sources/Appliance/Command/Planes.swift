@@ -146,7 +146,8 @@ enum DaemonPart: CaseIterable, Sendable {
 enum Role: String, CaseIterable, Sendable {
     case all, webhook, score, ledger
 
-    /// The steps of the pipeline that the role runs; of all but `all` there may be several instances.
+    /// The steps of the pipeline that the role runs; of all but `all` there may be several
+    /// instances.
     var steps: Set<DaemonPart> {
         switch self {
         case .all: [.webhook, .redrive, .validate, .score, .ledger]
@@ -208,7 +209,8 @@ struct Upkeep: Service {
         }
     }
 
-    /// The snapshot only saves time at the next start, so that failing to write one is no reason to stop.
+    /// The snapshot only saves time at the next start, so that failing to write one is no reason to
+    /// stop.
     private func snapshot() async {
         do {
             try await AdmissionSnapshot.write(admission, to: snapshotPath)

@@ -15,7 +15,8 @@ struct AdmissionIndex: Sendable {
     /// Number of (digest, offset) pairs held.
     var count: Int { shards.reduce(0) { $0 + $1.count } }
 
-    /// FNV-1a with a final mix. Not keyed: ids come signed from Stripe, and a collision costs one read.
+    /// FNV-1a with a final mix. Not keyed: ids come signed from Stripe, and a collision costs one
+    /// read.
     static func digest(of eventID: some Collection<UInt8>) -> UInt64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in eventID {
@@ -30,7 +31,8 @@ struct AdmissionIndex: Sendable {
         shards[Self.shard(of: digest)].candidates(for: digest)
     }
 
-    /// Remembers the pair; the same pair twice is held once, so that a snapshot may overlap the tail.
+    /// Remembers the pair; the same pair twice is held once, so that a snapshot may overlap the
+    /// tail.
     mutating func insert(_ digest: UInt64, at offset: Offset) {
         shards[Self.shard(of: digest)].insert(digest, at: offset)
     }
@@ -70,9 +72,8 @@ struct AdmissionIndex: Sendable {
             if (count + 1) * 4 > slots.count * 3 { grow() }
             var index = position(of: digest)
             while slots[index].offsetPlusOne != 0 {
-                if slots[index].digest == digest, slots[index].offsetPlusOne == offset.rawValue + 1 {
-                    return
-                }
+                let slot = slots[index]
+                if slot.digest == digest, slot.offsetPlusOne == offset.rawValue + 1 { return }
                 index = (index + 1) & (slots.count - 1)
             }
             slots[index] = Slot(digest: digest, offsetPlusOne: offset.rawValue + 1)

@@ -3,7 +3,8 @@ import Foundation
 import Logging
 import Vocabulary
 
-/// The gate's index on disk. It only saves reading the log: deleting it, or finding it damaged, loses nothing.
+/// The gate's index on disk. It only saves reading the log: deleting it, or finding it damaged,
+/// loses nothing.
 ///
 /// | bytes | field |
 /// | --- | --- |
@@ -35,7 +36,8 @@ enum AdmissionSnapshot {
         }
         logger.info("gate index ready", metadata: [
             "events": "\(admission.count)",
-            "from_snapshot": "\(from.rawValue)", "from_log": "\(topic.highWatermark.rawValue - from.rawValue)",
+            "from_snapshot": "\(from.rawValue)",
+            "from_log": "\(topic.highWatermark.rawValue - from.rawValue)",
         ])
         return admission
     }
@@ -65,8 +67,8 @@ enum AdmissionSnapshot {
         return SnapshotOrigin(head.dropFirst(magic.count).prefix(SnapshotOrigin.byteCount))
     }
 
-    /// An unreadable or damaged snapshot is an empty one, and so is one of another log, or of another
-    /// history of this one: the log tells everything again.
+    /// An unreadable or damaged snapshot is an empty one, and so is one of another log, or of
+    /// another history of this one: the log tells everything again.
     private static func read(
         _ path: String, of topic: Topic
     ) -> (index: AdmissionIndex, indexed: Offset) {
@@ -99,7 +101,8 @@ enum AdmissionSnapshot {
 
     private static func number(_ bytes: [UInt8], at position: Int) -> UInt64 {
         bytes.withUnsafeBytes {
-            // SAFETY: every caller has checked that eight bytes follow; the load checks the bounds too.
+            // SAFETY: every caller has checked that eight bytes follow; the load checks the bounds
+            // too.
             UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: position, as: UInt64.self))
         }
     }

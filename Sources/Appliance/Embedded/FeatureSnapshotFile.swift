@@ -33,8 +33,8 @@ enum FeatureSnapshotFile {
         return SnapshotOrigin(head.dropFirst(magic.count))
     }
 
-    /// The engine as it was saved, and where the topic goes on behind it; nil if there is no such file,
-    /// it is damaged, or it is the state of another log or of another history of this one.
+    /// The engine as it was saved, and where the topic goes on behind it; nil if there is no such
+    /// file, it is damaged, or it is the state of another log or of another history of this one.
     static func read(
         _ path: String, of topic: Topic, limits: FeatureLimits
     ) -> (engine: FeatureEngine, next: Offset)? {

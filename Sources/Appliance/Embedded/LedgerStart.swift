@@ -2,8 +2,8 @@ import AppendLog
 import Logging
 import Vocabulary
 
-/// How the ledger step begins over the embedded log, beside which a ledger may have been put back from
-/// an older or a newer backup.
+/// How the ledger step begins over the embedded log, beside which a ledger may have been put back
+/// from an older or a newer backup.
 struct LedgerStart: Sendable {
     let log: Log
     let topics: Topics
@@ -34,7 +34,8 @@ struct LedgerStart: Sendable {
         return positions
     }
 
-    /// Books what `ledger.posted` has and an older ledger lacks, before anybody can decide anything.
+    /// Books what `ledger.posted` has and an older ledger lacks, before anybody can decide
+    /// anything.
     private func catchUp(
         _ desk: inout LedgerDesk<some LedgerBooks>, from positions: [TopicID: Offset]
     ) async throws {
@@ -60,7 +61,7 @@ struct LedgerAheadOfLog: Error, CustomStringConvertible {
     var log: Offset
 
     var description: String {
-        "the ledger has booked \(topic.rawValue) up to offset \(ledger.rawValue), but the log ends at "
-            + "\(log.rawValue): restore ledger.sqlite and log/ from the same backup"
+        "the ledger has booked \(topic.rawValue) up to offset \(ledger.rawValue), but the log ends "
+            + "at \(log.rawValue): restore ledger.sqlite and log/ from the same backup"
     }
 }

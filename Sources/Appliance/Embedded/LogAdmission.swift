@@ -3,8 +3,8 @@ import Dispatch
 import Synchronization
 import Vocabulary
 
-/// The admission of the embedded plane: the log's own index of what it holds, and the claims of this
-/// process, which is the only one.
+/// The admission of the embedded plane: the log's own index of what it holds, and the claims of
+/// this process, which is the only one.
 ///
 ///     delivery A of evt_1          delivery B of evt_1
 ///     claim: absent → pending
@@ -55,8 +55,8 @@ final class LogAdmission: AdmissionStore {
         state = Mutex(State(index: index, indexed: indexed))
     }
 
-    /// Appends `record` unless an event of this id is stored; `completion` is called once, when that
-    /// is on disk, on the caller's or on the log's thread: be quick there.
+    /// Appends `record` unless an event of this id is stored; `completion` is called once, when
+    /// that is on disk, on the caller's or on the log's thread: be quick there.
     ///
     /// It fails with what the append failed with; the id is then free again.
     func admit(
@@ -129,7 +129,8 @@ final class LogAdmission: AdmissionStore {
     /// Forgets what retention deleted.
     func forget(below start: Offset) { state.withLock { $0.index.forget(below: start) } }
 
-    /// Hands out the index shard by shard, so that a snapshot holds the lock for microseconds a time.
+    /// Hands out the index shard by shard, so that a snapshot holds the lock for microseconds a
+    /// time.
     ///
     /// - Returns: the offset below which every record is in what was handed out. Some at or above
     ///   it may be too; reading them again from the log is harmless.

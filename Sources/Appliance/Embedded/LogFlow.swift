@@ -209,7 +209,8 @@ struct LogFlow: Flow {
         topics[topic].lastSource(of: try ProducerName(step.name))?.rawValue
     }
 
-    /// Of `ledger.posted` alone, where rows and offsets both have no gaps, so that one tells the other.
+    /// Of `ledger.posted` alone, where rows and offsets both have no gaps, so that one tells the
+    /// other.
     func row(_ number: Int64, in id: TopicID) async throws -> Record? {
         guard id == .ledgerPosted, let last = try await lastRow(in: id) else { return nil }
         let topic = topics[id]
@@ -348,8 +349,8 @@ struct FlowStep: Hashable, Sendable {
             namesInputs: true)
     }
 
-    /// The group whose cursor tells how far a step with a large state has read; what it resumes from
-    /// is its snapshot's position, saved rarely, which retention follows.
+    /// The group whose cursor tells how far a step with a large state has read; what it resumes
+    /// from is its snapshot's position, saved rarely, which retention follows.
     var progressGroup: String { name + "-progress" }
 
     /// Who appends: the log keeps the last source of each producer of a topic, so that sources of

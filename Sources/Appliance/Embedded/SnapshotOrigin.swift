@@ -44,8 +44,8 @@ package struct SnapshotOrigin: Hashable, Sendable {
 
     /// Whether a log that says this of itself is the one that the snapshot was taken from.
     ///
-    /// - Parameter known: the checksum of the log's own batch before `next`; nil where retention has
-    ///   deleted it, or nothing comes before.
+    /// - Parameter known: the checksum of the log's own batch before `next`; nil where retention
+    ///   has deleted it, or nothing comes before.
     package func fits(log: LogIdentity?, start: Offset, end: Offset, checksum known: UInt32?)
         -> Bool
     {

@@ -26,8 +26,8 @@ enum FeatureAnswer: Hashable, Sendable {
     case judge(FeatureReading, isRescore: Bool)
 }
 
-/// Where scoring has its vectors from. Scoring itself remembers nothing: who counts a movement once is
-/// whoever computes them.
+/// Where scoring has its vectors from. Scoring itself remembers nothing: who counts a movement once
+/// is whoever computes them.
 ///
 /// A source that only looks vectors up may miss one, or be told of it late:
 ///
@@ -45,8 +45,8 @@ protocol FeatureSource: Sendable {
 
     /// As many answers as events, in their order.
     ///
-    /// - Throws: what the outside world failed with. No answer is then given to any of them: a missing
-    ///   vector must not be told of unless its event waits.
+    /// - Throws: what the outside world failed with. No answer is then given to any of them: a
+    ///   missing vector must not be told of unless its event waits.
     mutating func readings(for events: [PaymentEvent]) async throws -> [FeatureAnswer]
 
     /// The payment that waits for a vector which a record tells of; nil where none does.
@@ -64,8 +64,8 @@ struct AwaitedPayment: Hashable, Sendable {
     var reading: FeatureReading
 }
 
-/// The features of the embedded plane: computed on the same record, so that none is ever missing for
-/// a payment that says whose it is, nor late. Never suspends.
+/// The features of the embedded plane: computed on the same record, so that none is ever missing
+/// for a payment that says whose it is, nor late. Never suspends.
 struct EmbeddedFeatures: FeatureSource {
     static let computesVectors = true
 

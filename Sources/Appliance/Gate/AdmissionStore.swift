@@ -25,8 +25,8 @@ enum AdmissionOutcome: Hashable, Sendable {
 ///        ▲               │
 ///        └─given back────┘  only where it is certain that nothing was stored
 ///
-/// Nobody is told "duplicate" before the first record is durable. Who meets a pending claim waits for
-/// what becomes of it, and fails with it, or with `StoreFailure.pending`.
+/// Nobody is told "duplicate" before the first record is durable. Who meets a pending claim waits
+/// for what becomes of it, and fails with it, or with `StoreFailure.pending`.
 protocol AdmissionStore: Sendable {
     /// Stores `record` in `webhook.received` unless an event of this id is stored; `completion` is
     /// called once, when that is durable, on any thread: be quick there.

@@ -112,7 +112,8 @@ actor Redriver {
         }
     }
 
-    /// Redrives at most `RedriveLimits.requestCountMax` letters; everything is on disk when it returns.
+    /// Redrives at most `RedriveLimits.requestCountMax` letters; everything is on disk when it
+    /// returns.
     ///
     /// - Throws: what an append or a read throws; letters of this request may then have gone, and
     ///   asking again is harmless.

@@ -46,7 +46,8 @@ struct StoredLetter: Sendable {
 /// | `stage` | `redrive` |
 /// | `redrive-outcome` | of `webhook` only: `admitted` or `duplicate` |
 ///
-/// `RedriveStage` turns each order into one record of its topic, under the order's offset as source.
+/// `RedriveStage` turns each order into one record of its topic, under the order's offset as
+/// source.
 struct RedriveOrder: Sendable {
     let offset: Offset
     let letter: Offset

@@ -10,8 +10,8 @@ struct ScoreOutcome: Hashable, Sendable {
     var isRescore = false
 }
 
-/// The way of payments from validated to scored: their features from the source, then one call of the
-/// model for the whole batch, then verdicts in order.
+/// The way of payments from validated to scored: their features from the source, then one call of
+/// the model for the whole batch, then verdicts in order.
 ///
 /// A movement is scored when first seen, and again by a better informed event or by one that tells
 /// of more money. Nothing is remembered of a verdict: which of several stands, and whether a review
@@ -37,8 +37,8 @@ struct Scoring<Source: FeatureSource>: Sendable {
         var contributions: [Float]?
     }
 
-    /// Judges a batch, given what the source said to it: as many outcomes as events, in their order,
-    /// the same as one by one. Pure.
+    /// Judges a batch, given what the source said to it: as many outcomes as events, in their
+    /// order, the same as one by one. Pure.
     func judge(_ events: [PaymentEvent], by answers: [FeatureAnswer]) -> [ScoreOutcome] {
         precondition(
             events.count == answers.count, "\(answers.count) answers to \(events.count) events")

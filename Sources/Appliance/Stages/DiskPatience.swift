@@ -27,7 +27,9 @@ struct DiskPatience: Sendable {
     /// Repeats `attempt` until it succeeds or fails for good.
     ///
     /// - Throws: `StoppedWhileWaiting`, and what `attempt` throws that does not pass.
-    func waitingOut<Value>(_ what: String, _ attempt: () async throws -> Value) async throws -> Value {
+    func waitingOut<Value>(
+        _ what: String, _ attempt: () async throws -> Value
+    ) async throws -> Value {
         var milliseconds = 100
         var giveUpAt: ContinuousClock.Instant?
         while true {

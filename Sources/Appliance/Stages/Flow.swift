@@ -5,7 +5,8 @@ import Vocabulary
 struct Run: Sendable {
     /// Those of one partition stand in the order of their offsets, and no other order is promised.
     var records: [PlacedRecord]
-    /// Where reading goes on: the place behind the last record of each partition that is among them.
+    /// Where reading goes on: the place behind the last record of each partition that is among
+    /// them.
     var next: [SourcePlace]
 }
 
@@ -36,8 +37,8 @@ struct StageState: Sendable {
 ///                                               │
 ///                       a crash anywhere here ◀─┘ takes in the same run again
 ///
-/// Whatever a run led to stands once, however often it is taken in: the embedded log refuses outputs
-/// whose source it has, a Kafka transaction holds outputs and offsets together.
+/// Whatever a run led to stands once, however often it is taken in: the embedded log refuses
+/// outputs whose source it has, a Kafka transaction holds outputs and offsets together.
 protocol Flow {
     /// The records that come next, about `bytesMax` bytes a partition; waits for some.
     ///
@@ -52,12 +53,13 @@ protocol Flow {
     /// - Parameters:
     ///   - outputs: of one topic and one source partition in the order of their sources, and all
     ///     outputs of one source in the same call.
-    ///   - consumed: `Run.next` of the run that they are the outputs of; empty where they are of none.
-    ///   - checkpoint: the step's state behind that run, asked for where it is to be stored; nil for
-    ///     a step that has none.
+    ///   - consumed: `Run.next` of the run that they are the outputs of; empty where they are of
+    ///     none.
+    ///   - checkpoint: the step's state behind that run, asked for where it is to be stored; nil
+    ///     for a step that has none.
     /// - Returns: by topic, how many outputs stood there already.
-    /// - Throws: `StoppedWhileWaiting`; `FlowFenced`; the plane's own failure. The step is then as good
-    ///   as dead: what it remembers may be ahead of what is durable.
+    /// - Throws: `StoppedWhileWaiting`; `FlowFenced`; the plane's own failure. The step is then as
+    ///   good as dead: what it remembers may be ahead of what is durable.
     @discardableResult
     mutating func finish(
         _ outputs: [StageOutput], consumed: [SourcePlace], checkpoint: () -> StageState?
@@ -70,8 +72,8 @@ protocol Flow {
 
     /// Whether there may be other instances of the step, over the same rows.
     var isShared: Bool { get }
-    /// Whether this instance publishes rows; of several one does, for all of them, so that they come
-    /// out in their order and each once. It is given an empty run when some may be due.
+    /// Whether this instance publishes rows; of several one does, for all of them, so that they
+    /// come out in their order and each once. It is given an empty run when some may be due.
     var leads: Bool { get }
     /// The highest row that `topic` has outputs of; nil while it has none.
     func lastRow(in topic: TopicID) async throws -> Int64?

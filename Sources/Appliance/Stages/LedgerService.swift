@@ -4,8 +4,8 @@ import ServiceLifecycle
 import Synchronization
 import Vocabulary
 
-/// Books `payment.scored` and `payment.review` into the ledger, what was booked into `ledger.posted`,
-/// and what became of reviews into `payment.review`.
+/// Books `payment.scored` and `payment.review` into the ledger, what was booked into
+/// `ledger.posted`, and what became of reviews into `payment.review`.
 ///
 /// The position lives in the ledger's own database, in the transaction of the entries. What follows
 /// from it lies outside, and is made up for after a crash:
@@ -24,8 +24,8 @@ final class LedgerService<Source: Flow, Books: Ledger>: Service {
     private let thread = OwnThread("tillbox.ledger")
     private let begin: @Sendable (inout LedgerDesk<Books>) async throws -> Source
 
-    /// - Parameter begin: a flow that goes on from what is stored; called at the start, and again after
-    ///   another instance has taken over some of the input.
+    /// - Parameter begin: a flow that goes on from what is stored; called at the start, and again
+    ///   after another instance has taken over some of the input.
     init(
         desk: LedgerDesk<Books>, logger: Logger,
         begin: @escaping @Sendable (inout LedgerDesk<Books>) async throws -> Source
@@ -54,7 +54,8 @@ final class LedgerService<Source: Flow, Books: Ledger>: Service {
     }
 }
 
-/// Takes runs into the ledger, and what follows from them out of it. One for each instance of the step.
+/// Takes runs into the ledger, and what follows from them out of it. One for each instance of the
+/// step.
 struct LedgerDesk<Books: Ledger> {
     let ledger: Books
     let clock: any LogClock
@@ -181,12 +182,14 @@ struct LedgerDesk<Books: Ledger> {
 
     // MARK: Publishing
 
-    /// Transactions for `ledger.posted` and changes for `payment.review`, behind those that are there.
+    /// Transactions for `ledger.posted` and changes for `payment.review`, behind those that are
+    /// there.
     private func rows(
         of outcome: PostOutcome, _ flow: some Flow
     ) async throws -> [StageOutput] {
         guard flow.leads else { return [] }
-        // Others may have booked meanwhile: whoever leads publishes for all, in the order of the rows.
+        // Others may have booked meanwhile: whoever leads publishes for all, in the order of the
+        // rows.
         guard !flow.isShared else { return try await missing(flow) }
         try await compare(outcome.posted, flow)
         return LedgerStep.posted(outcome.posted) + LedgerStep.reviews(outcome.reviews)
@@ -205,7 +208,8 @@ struct LedgerDesk<Books: Ledger> {
     /// What an older ledger books again must be what was published before.
     private func compare(_ transactions: [PostedTransaction], _ flow: some Flow) async throws {
         guard let first = transactions.first,
-            let published = try await flow.lastRow(in: .ledgerPosted), first.id.rawValue <= published
+            let published = try await flow.lastRow(in: .ledgerPosted),
+            first.id.rawValue <= published
         else { return }
         let document = JSONDocument()
         for transaction in transactions where transaction.id.rawValue <= published {
@@ -247,7 +251,7 @@ struct LedgerDiffers: Error, CustomStringConvertible {
     var id: Int64
 
     var description: String {
-        "transaction \(id) of the ledger is not the one in ledger.posted: restore ledger.sqlite and "
-            + "log/ from the same backup"
+        "transaction \(id) of the ledger is not the one in ledger.posted: restore ledger.sqlite "
+            + "and log/ from the same backup"
     }
 }

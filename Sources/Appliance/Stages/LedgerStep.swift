@@ -28,8 +28,9 @@ struct LedgerStep {
 
         var ledgerInputs: [LedgerInput] { inputs.map(\.input) }
 
-        /// Where people's decisions stand, by their place among the inputs. Two topics have no order
-        /// between them, so the ledger's own is kept: a replay needs it to give the same chain.
+        /// Where people's decisions stand, by their place among the inputs. Two topics have no
+        /// order between them, so the ledger's own is kept: a replay needs it to give the same
+        /// chain.
         ///
         /// - Parameter scoredNext: the offset in `payment.scored` that is read next, given a place.
         func places(_ scoredNext: (Int) -> Offset) -> [Int: DecisionPlace] {
@@ -73,8 +74,8 @@ struct LedgerStep {
 
     // MARK: What follows
 
-    /// Dead letters for what the posting rules refused and for what could not be read, in the order of
-    /// their sources.
+    /// Dead letters for what the posting rules refused and for what could not be read, in the order
+    /// of their sources.
     static func letters(of outcome: PostOutcome, _ batch: Batch) -> [StageOutput] {
         var letters = batch.undecodable
         for (place, input) in batch.inputs.enumerated() {

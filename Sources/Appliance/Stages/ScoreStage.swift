@@ -1,10 +1,11 @@
 import AppendLog
 import Vocabulary
 
-/// `payment.validated` → `payment.scored`, and `payment.features` where the vectors are computed here.
+/// `payment.validated` → `payment.scored`, and `payment.features` where the vectors are computed
+/// here.
 ///
-/// Where they are not, `payment.features` tells of vectors that come late: the payment that waited for
-/// one is scored again.
+/// Where they are not, `payment.features` tells of vectors that come late: the payment that waited
+/// for one is scored again.
 struct ScoreStage<Source: FeatureSource>: Stage {
     static var name: String { "score" }
     static var input: TopicID { .paymentValidated }
@@ -100,8 +101,8 @@ struct ScoreStage<Source: FeatureSource>: Stage {
             let record = FeaturesRecord(
                 eventID: event.eventID, objectID: event.objectID, schemaVersion: schemaVersion,
                 vector: vector)
-            outputs.append(
-                derived(.paymentFeatures, SchemaHeader.paymentFeatures, from: placed, event, record))
+            let schema = SchemaHeader.paymentFeatures
+            outputs.append(derived(.paymentFeatures, schema, from: placed, event, record))
         }
         if let payment = outcome.payment {
             count(payment, isRescore: outcome.isRescore)

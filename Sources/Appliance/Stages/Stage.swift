@@ -49,7 +49,8 @@ enum SchemaHeader {
 }
 
 extension StageOutput {
-    /// A derived record: it keeps its source's key order, arrival time and the headers of contracts §2.
+    /// A derived record: it keeps its source's key order, arrival time and the headers of contracts
+    /// §2.
     static func derived(
         topic: TopicID, from source: PlacedRecord, eventID: EventID, schema: RecordHeader,
         key: String, value: [UInt8]

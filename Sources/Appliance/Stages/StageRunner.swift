@@ -12,8 +12,8 @@ final class StageRunner<Step: Stage, Source: Flow>: Service {
     private let thread = OwnThread("tillbox.\(Step.name)")
     private let begin: @Sendable () async throws -> (stage: Step, flow: Source)
 
-    /// - Parameter begin: the stage as it was last stored, and a flow that goes on from there. Called
-    ///   at the start, and again after another instance has taken over some of the input.
+    /// - Parameter begin: the stage as it was last stored, and a flow that goes on from there.
+    ///   Called at the start, and again after another instance has taken over some of the input.
     init(
         logger: Logger,
         begin: @escaping @Sendable () async throws -> (stage: Step, flow: Source)
@@ -134,7 +134,8 @@ enum StageLimits {
 
     /// Bytes of input that a stage takes at once; bounds its memory and its outputs' batch.
     static let batchByteCount = 1 << 20
-    /// Seconds that a stopping stage goes on with what has already arrived; the rest waits for the next start.
+    /// Seconds that a stopping stage goes on with what has already arrived; the rest waits for the
+    /// next start.
     static let drainSecondsMax = 1
     /// Longest wait between two attempts at a full disk.
     static let retryMillisecondsMax = 5000

@@ -62,7 +62,9 @@ package struct TopicReader: RecordReading {
     package var start: Offset { bounds().start }
     package var end: Offset { bounds().end }
 
-    package func read(from offset: Offset, byteCountMax: Int) throws(StoreFailure) -> [StoredRecord] {
+    package func read(
+        from offset: Offset, byteCountMax: Int
+    ) throws(StoreFailure) -> [StoredRecord] {
         try records(offset, byteCountMax).get()
     }
 

@@ -1,5 +1,5 @@
-/// Why a plane cannot store or read now what it was asked to. Its own errors end here: who only uses a
-/// plane need not know which it is.
+/// Why a plane cannot store or read now what it was asked to. Its own errors end here: who only
+/// uses a plane need not know which it is.
 package enum StoreFailure: Error, Hashable, Sendable {
     // Passing: the same call may succeed later.
     /// Nothing of it was kept; it goes on as soon as there is space.

@@ -7,7 +7,8 @@
 struct LedgerContent: Hashable {
     /// By movement and account; what is a merchant's own, held or payable, as one.
     var movements: [String: [String: Int64]] = [:]
-    /// By charge and account, where it stands in the end; of charges of which nothing was taken back.
+    /// By charge and account, where it stands in the end; of charges of which nothing was taken
+    /// back.
     var charges: [String: [String: Int64]] = [:]
     var balances: [String: Int64] = [:]
     var openReviews: Set<String>
@@ -53,10 +54,8 @@ struct LedgerContent: Hashable {
     /// `released:charge:ch_1#2` and `capture_grown:charge:ch_1#500` belong to `charge:ch_1`.
     private static func root(of movement: String) -> String {
         var root = movement[...]
-        for prefix in ["held:", "released:", "capture_grown:", "review_approved:", "review_declined:"]
-        where root.hasPrefix(prefix) {
-            root = root.dropFirst(prefix.count)
-        }
+        let inner = ["held:", "released:", "capture_grown:", "review_approved:", "review_declined:"]
+        for prefix in inner where root.hasPrefix(prefix) { root = root.dropFirst(prefix.count) }
         return String(root.prefix { $0 != "#" })
     }
 

@@ -4,8 +4,8 @@ import Synchronization
 @testable import Appliance
 @testable import Vocabulary
 
-/// Claims in a map that several gates share, apart from the topic that the records go to: between the
-/// two a process may die.
+/// Claims in a map that several gates share, apart from the topic that the records go to: between
+/// the two a process may die.
 final class MemoryClaims: Sendable {
     enum Claim: Hashable, Sendable {
         case pending(token: Int, EventIdentity)

@@ -54,8 +54,8 @@ final class MemoryVectors: Sendable {
 
     func countMiss() { state.withLock { $0.missCount += 1 } }
 
-    /// The event that waits for what a record tells of, if its vector is there. It goes on waiting: who
-    /// asks may die before anything is made of it.
+    /// The event that waits for what a record tells of, if its vector is there. It goes on waiting:
+    /// who asks may die before anything is made of it.
     func awaited(by record: FeaturesRecord) -> (event: PaymentEvent, vector: FeatureVector)? {
         state.withLock { state in
             guard let movement = state.movements[record.eventID],

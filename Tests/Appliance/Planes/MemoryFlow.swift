@@ -13,7 +13,8 @@ struct MemoryFlow: Flow {
     private let stops: @Sendable () -> Bool
     private var reading: [SourceLane: Offset]
 
-    /// Records of one partition that a run holds at most: few, so that there are many places to die.
+    /// Records of one partition that a run holds at most: few, so that there are many places to
+    /// die.
     private static let countMax = 3
 
     let isShared = true

@@ -68,8 +68,11 @@ struct SeededRandom: RandomNumberGenerator, Sendable {
     }
 }
 
-/// A plane made of memory: the product's own steps and gate, several instances of each, over a broker
-/// with partitions, shared rows, vectors that somebody else computes, and claims apart from the topic.
+typealias MemoryScoreStage = ScoreStage<MemoryFeatures>
+
+/// A plane made of memory: the product's own steps and gate, several instances of each, over a
+/// broker with partitions, shared rows, vectors that somebody else computes, and claims apart from
+/// the topic.
 final class MemoryPlane: Sendable {
     enum Part: CaseIterable, Sendable {
         case gate, validate, score, ledger
@@ -126,9 +129,10 @@ final class MemoryPlane: Sendable {
             do {
                 switch part {
                 case .gate: try await serve(task)
-                case .validate: try await follow(task, ValidateStage.self) { self.scenario.steps.validate() }
+                case .validate:
+                    try await follow(task, ValidateStage.self) { self.scenario.steps.validate() }
                 case .score:
-                    try await follow(task, ScoreStage<MemoryFeatures>.self) { self.scoreStage(task) }
+                    try await follow(task, MemoryScoreStage.self) { self.scoreStage(task) }
                 case .ledger: try await book(task)
                 }
                 state.withLock { _ = $0.alive.removeValue(forKey: task) }
@@ -168,7 +172,7 @@ final class MemoryPlane: Sendable {
         switch part {
         case .gate: nil
         case .validate: ValidateStage.name
-        case .score: ScoreStage<MemoryFeatures>.name
+        case .score: MemoryScoreStage.name
         case .ledger: LedgerStep.name
         }
     }
@@ -177,7 +181,7 @@ final class MemoryPlane: Sendable {
         state.withLock { $0.alive[task]?.isStopping ?? true }
     }
 
-    private func scoreStage(_ task: Int) -> ScoreStage<MemoryFeatures> {
+    private func scoreStage(_ task: Int) -> MemoryScoreStage {
         let source = MemoryFeatures(vectors: vectors, schedule: schedule, task: task)
         return ScoreStage(
             scoring: Scoring(

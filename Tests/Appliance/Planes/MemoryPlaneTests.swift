@@ -3,8 +3,8 @@ import Testing
 
 @testable import Appliance
 
-/// That the middle is the same code in both planes: whatever happens to the instances over the memory
-/// plane, its ledger has the same content as the embedded one's.
+/// That the middle is the same code in both planes: whatever happens to the instances over the
+/// memory plane, its ledger has the same content as the embedded one's.
 @Suite("The memory plane")
 struct MemoryPlaneTests {
     /// Histories of each scenario; more by TILLBOX_SIMULATE_COUNT.

@@ -3,8 +3,8 @@ import AppendLog
 @testable import Appliance
 @testable import Vocabulary
 
-/// One seeded history of the memory plane: instances come, go, die and are pushed aside; then calm, and
-/// everything that was begun is brought to its end.
+/// One seeded history of the memory plane: instances come, go, die and are pushed aside; then calm,
+/// and everything that was begun is brought to its end.
 struct PlaneRun {
     /// What the test looks at.
     struct Report: Sendable {

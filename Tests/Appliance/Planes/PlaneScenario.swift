@@ -95,13 +95,16 @@ struct PlaneScenario: Sendable {
         return bodies
     }
 
+    private static let prefixes = [
+        "evt_", "ch_", "py_", "pi_", "re_", "po_", "du_", "dp_", "txn_", "tr_", "fee_", "tu_",
+    ]
+
     /// Everything in an event that looks like the id of a Stripe object, but for whose it is.
     private static func names(of body: [UInt8]) -> [String] {
         String(decoding: body, as: UTF8.self)
             .split { !($0.isLetter || $0.isNumber || $0 == "_") }.map(String.init)
             .filter { word in
-                ["evt_", "ch_", "py_", "pi_", "re_", "po_", "du_", "dp_", "txn_", "tr_", "fee_", "tu_"]
-                    .contains { word.hasPrefix($0) }
+                prefixes.contains { word.hasPrefix($0) }
             }
     }
 

@@ -59,7 +59,8 @@ final class Schedule: Sendable {
 
     // MARK: The driver
 
-    /// Returns when every task waits or has ended, with those that wait, in the order of their numbers.
+    /// Returns when every task waits or has ended, with those that wait, in the order of their
+    /// numbers.
     func quiet() async -> [Parked] {
         await withCheckedContinuation { continuation in
             let isQuiet = state.withLock { state in
