@@ -10,7 +10,7 @@ struct LineLengthTests {
     /// Folders that are not done yet. This list only shrinks.
     static let open = [
         "Sources/Appliance/Features", "Sources/Appliance/Ledger", "Sources/Appliance/Score",
-        "Sources/Appliance/Stages", "Sources/Appliance/Twin", "Sources/Appliance/Vocabulary",
+        "Sources/Appliance/Twin", "Sources/Appliance/Vocabulary",
         "Tests/Appliance/Ledger", "Tests/Appliance/Score", "Tests/Appliance/Stages",
         "Tests/Appliance/Twin", "Tests/Appliance/Vocabulary",
     ]

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import GRDBSQLite
+import Vocabulary
 
 /// `tillbox bench ledger`: movements booked a second with every check on, against SQLite through C
 /// writing the same rows, in the same batches, synced alike, with no check but the movement index.

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// A refund, or the sum of a charge's refunds, that was told and is not booked.
 struct WaitingMovement: Hashable, Sendable {
     /// What it is known by.

@@ -1,5 +1,7 @@
 // MARK: - Entries
 
+import Vocabulary
+
 extension PostingRules {
     /// Debits and credits of contracts §6. A zero entry is left out.
     static func entries(

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// The table of contracts §6: from a record, and what is booked of its charge, to postings.
 ///
 /// Pure. Each rule changes the `ChargeState` it is given as if its postings were booked. What an

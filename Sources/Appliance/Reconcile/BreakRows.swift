@@ -1,4 +1,5 @@
 internal import GRDB
+import Vocabulary
 
 /// Breaks with their history, and what a run found in sum.
 extension StatementStore {

@@ -2,6 +2,7 @@ import AppendLog
 import Logging
 import ServiceLifecycle
 import Synchronization
+import Vocabulary
 
 /// Reconciliation as a service: takes up what a crash left, does what is asked for and what is due,
 /// one at a time. Here is when; `Reconciler+Runs.swift` and `Reconciler+Sweeps.swift` have what.
@@ -64,7 +65,7 @@ final class Reconciler: Service {
     ///   - sleep: waits until something may be due; returns at once when its task is cancelled.
     init(
         settings: ReconcilerSettings, client: StripeClient?, ledger: SQLiteLedger,
-        ledgerPath: String, admission: Admission,
+        ledgerPath: String, admission: any AdmissionStore,
         accepts: @escaping @Sendable (_ livemode: Bool) -> Bool, clock: any LogClock,
         stripeClock: StripeClock? = nil,
         sleep: @escaping @Sendable (_ seconds: Int64) async -> Void = {

@@ -1,4 +1,5 @@
 internal import GRDB
+import Vocabulary
 
 /// Stripe's statement as last read: the table `settlements`.
 extension StatementStore {

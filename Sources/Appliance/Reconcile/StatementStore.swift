@@ -1,4 +1,5 @@
 internal import GRDB
+import Vocabulary
 
 /// What reconciliation keeps: its runs, Stripe's statement as last read, and the breaks (migrations
 /// 0002 and 0004). Blocking: call it off the cooperative pool.
@@ -10,7 +11,7 @@ final class StatementStore: Sendable {
     private let queue: DatabaseQueue
 
     /// - Parameter ledger: opened for writing; or for reading, where nothing is stored.
-    init(of ledger: SQLiteLedger) { queue = ledger.queue }
+    init(of ledger: some SQLiteReading) { queue = ledger.queue }
 
     /// A store that is gone when it is closed, on disk as soon as memory does not hold it.
     init() throws(LedgerError) {

@@ -1,4 +1,5 @@
 internal import GRDB
+import Vocabulary
 
 /// Sweeps for missed events: the tables `sweeps` and `sweep_accounts`.
 extension StatementStore {

@@ -2,6 +2,7 @@ internal import Bridges
 internal import CXGBoost
 internal import Foundation
 internal import Synchronization
+import Vocabulary
 
 /// What scoring asks of a model, so that tests can put a simpler one in its place.
 protocol RiskModel: Sendable {

@@ -2,6 +2,7 @@ import AppendLog
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("Cases of money, through Validate, Score and Ledger")
 struct MoneyCasesTests {

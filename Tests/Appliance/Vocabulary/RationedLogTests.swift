@@ -3,6 +3,7 @@ import Synchronization
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("Rationed warnings")
 struct RationedLogTests {
