@@ -18,7 +18,7 @@ import Vocabulary
 ///          last one that was published are published first.
 ///
 /// Blocks its own thread, as the database does.
-final class LedgerService<Source: Flow, Books: Ledger>: Service {
+final class LedgerService<Source: Flow, Books: LedgerBooks>: Service {
     private let desk: LedgerDesk<Books>
     private let logger: Logger
     private let thread = OwnThread("tillbox.ledger")
@@ -56,7 +56,7 @@ final class LedgerService<Source: Flow, Books: Ledger>: Service {
 
 /// Takes runs into the ledger, and what follows from them out of it. One for each instance of the
 /// step.
-struct LedgerDesk<Books: Ledger> {
+struct LedgerDesk<Books: LedgerBooks>: Sendable {
     let ledger: Books
     let clock: any LogClock
     let counters: Counters
