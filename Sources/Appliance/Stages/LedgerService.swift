@@ -19,7 +19,7 @@ import Vocabulary
 ///
 /// Blocks its own thread, as the database does.
 final class LedgerService<Source: Flow, Books: LedgerBooks>: Service {
-    private let desk: LedgerDesk<Books>
+    private let makeDesk: @Sendable () -> LedgerDesk<Books>
     private let logger: Logger
     private let thread = OwnThread("tillbox.ledger")
     private let begin: @Sendable (inout LedgerDesk<Books>) async throws -> Source
@@ -27,10 +27,10 @@ final class LedgerService<Source: Flow, Books: LedgerBooks>: Service {
     /// - Parameter begin: a flow that goes on from what is stored; called at the start, and again
     ///   after another instance has taken over some of the input.
     init(
-        desk: LedgerDesk<Books>, logger: Logger,
+        desk makeDesk: @escaping @Sendable () -> LedgerDesk<Books>, logger: Logger,
         begin: @escaping @Sendable (inout LedgerDesk<Books>) async throws -> Source
     ) {
-        self.desk = desk
+        self.makeDesk = makeDesk
         self.logger = logger
         self.begin = begin
     }
@@ -40,7 +40,7 @@ final class LedgerService<Source: Flow, Books: LedgerBooks>: Service {
         do {
             try await withTaskExecutorPreference(thread) {
                 try await StageLoop.run(LedgerStep.name, logger) {
-                    var desk = desk
+                    var desk = makeDesk()
                     var flow = try await begin(&desk)
                     try await desk.makeUp(&flow)
                     while try await desk.turn(&flow) {}
@@ -56,7 +56,7 @@ final class LedgerService<Source: Flow, Books: LedgerBooks>: Service {
 
 /// Takes runs into the ledger, and what follows from them out of it. One for each instance of the
 /// step.
-struct LedgerDesk<Books: LedgerBooks>: Sendable {
+struct LedgerDesk<Books: LedgerBooks> {
     let ledger: Books
     let clock: any LogClock
     let counters: Counters
