@@ -4,8 +4,8 @@ import ServiceLifecycle
 import Synchronization
 import Vocabulary
 
-/// Books `payment.scored` and `payment.review` into the ledger, what was booked into `ledger.posted`,
-/// and what became of reviews into `payment.review`.
+/// Books `payment.scored` and `payment.review` into the ledger, what was booked into
+/// `ledger.posted`, and what became of reviews into `payment.review`.
 ///
 /// The position lives in the ledger's own database, in the transaction of the entries. Two things
 /// lie outside that transaction and are made up for after a crash:
