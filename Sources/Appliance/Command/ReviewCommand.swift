@@ -94,8 +94,8 @@ struct ReviewCommand: AsyncParsableCommand {
             let answer: ReviewAnswer
             do {
                 let request = try ReviewRequest(decision, by: by ?? NSUserName(), note: note)
-                answer = try await ReviewDoor(settings: try await data.settings(needsSecrets: false))
-                    .decide(id, request)
+                let settings = try await data.settings(needsSecrets: false)
+                answer = try await ReviewDoor(settings: settings).decide(id, request)
             } catch let refusal as ReviewRefusal {
                 if case .badRequest(let what) = refusal {
                     throw CommandFailure(exitCode: CommandFailure.wrongUsage, message: what)
@@ -121,7 +121,8 @@ struct ReviewCommand: AsyncParsableCommand {
     /// `review approve`
     struct Approve: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Release a held payment to its merchant.", discussion: ReviewCommand.discussion)
+            abstract: "Release a held payment to its merchant.",
+            discussion: ReviewCommand.discussion)
         @OptionGroup var options: DecisionOptions
         mutating func run() async throws { try await options.decide(.approve) }
     }
@@ -136,8 +137,9 @@ struct ReviewCommand: AsyncParsableCommand {
     }
 
     static let discussion = """
-        While a daemon runs in the data folder it is asked to; otherwise the decision is booked when \
-        it starts next. Of two decisions the first wins. Exit code 1 if the review is not open.
+        While a daemon runs in the data folder it is asked to; otherwise the decision is booked \
+        when it starts next. Of two decisions the first wins. Exit code 1 if the review is not \
+        open.
         """
 }
 
@@ -184,7 +186,8 @@ extension Review {
             if let note = decision.note { lines.append(("note", note)) }
         }
         for (name, value) in lines {
-            try Output.standard.line(name.padding(toLength: 10, withPad: " ", startingAt: 0) + value)
+            let label = name.padding(toLength: 10, withPad: " ", startingAt: 0)
+            try Output.standard.line(label + value)
         }
     }
 }

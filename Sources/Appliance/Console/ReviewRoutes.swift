@@ -9,10 +9,10 @@ import Vocabulary
 /// | --- | --- |
 /// | `GET /api/v1/reviews?limit&after` | open reviews, in the order of their payments |
 /// | `GET /api/v1/reviews/{id}` | one review, open or not |
-/// | `POST /api/v1/reviews/{id}/decision` `{"decision","by","note"}` | 200 once it is booked, 202 when it will be |
+/// | `POST /api/v1/reviews/{id}/decision` `{"decision","by","note"}` | 200 booked, 202 it will be |
 ///
-/// `id` is the payment: `charge:ch_…` or `ch_…`. A review that is not open, or that somebody else is
-/// deciding, is a 409 that says who was first. A request that names another data folder in
+/// `id` is the payment: `charge:ch_…` or `ch_…`. A review that is not open, or that somebody else
+/// is deciding, is a 409 that says who was first. A request that names another data folder in
 /// `tillbox-data-folder` is refused with 409 too.
 struct ReviewRoutes: Sendable {
     let desk: ReviewDesk

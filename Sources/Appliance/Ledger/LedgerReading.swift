@@ -126,7 +126,7 @@ protocol LedgerBooks: LedgerProgress {
     /// - Throws: whatever is thrown, nothing of the batch is stored, and the positions stand where
     ///   they stood. Retry only what `isRetryable`.
     ///
-    /// - Parameter places: where people's decisions are considered, by their place among the inputs.
+    /// - Parameter places: where people's decisions are considered, by their place in `inputs`.
     func post(
         _ inputs: [LedgerInput], positions: [ConsumerPosition], places: [Int: DecisionPlace]
     ) throws(LedgerError) -> PostOutcome

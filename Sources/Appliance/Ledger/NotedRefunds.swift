@@ -214,7 +214,8 @@ struct ChargeNotes: Sendable {
     ) -> [Posting] {
         guard var release, wanted != release.refund else { return [] }
         var postings: [Posting] = []
-        for (id, kind) in [(release.refund, PostingKind.refundRestored), (wanted, .refundReleased)] {
+        let moves = [(release.refund, PostingKind.refundRestored), (wanted, .refundReleased)]
+        for (id, kind) in moves {
             guard let id, let refund = made.first(where: { $0.objectID == id }) else { continue }
             release.moves += 1
             let payable = AccountName.funds(of: refund.merchant, in: .payable)

@@ -17,8 +17,8 @@ struct ReviewAnswer: Hashable, Sendable {
     var isBooked: Bool
 }
 
-/// Takes people's decisions, one for each review. A decision is a record; the ledger moves the money
-/// when it reads it.
+/// Takes people's decisions, one for each review. A decision is a record; the ledger moves the
+/// money when it reads it.
 ///
 /// There is one in a process that holds the log's lock, so it alone writes decisions:
 ///

@@ -22,12 +22,14 @@ struct ReviewRequest: Hashable, Sendable {
     /// - Throws: a sentence's worth of what is missing or too much.
     init(_ decision: Decision, by: String, note: String) throws(ReviewRefusal) {
         (self.decision, self.by, self.note) = (decision, by, note)
-        guard (1...Self.nameBytesMax).contains(by.utf8.count), by != PostingRules.scoringActor else {
+        guard (1...Self.nameBytesMax).contains(by.utf8.count), by != PostingRules.scoringActor
+        else {
             throw .badRequest(
                 "by must be a name of 1 to \(Self.nameBytesMax) bytes, other than "
                     + PostingRules.scoringActor)
         }
-        guard note.contains(where: { !$0.isWhitespace }), note.utf8.count <= Self.noteBytesMax else {
+        guard note.contains(where: { !$0.isWhitespace }), note.utf8.count <= Self.noteBytesMax
+        else {
             throw .badRequest("note must say why, in at most \(Self.noteBytesMax) bytes")
         }
     }
