@@ -77,12 +77,15 @@ struct Pipeline {
     }
 
     private func book() -> any Service {
-        let desk = LedgerDesk(
-            ledger: ledger, clock: plane.clock, counters: plane.counters, logger: plane.logger)
+        let (plane, ledger) = (plane, ledger)
         let start = LedgerStart(log: plane.log, topics: plane.topics, logger: plane.logger)
-        return LedgerService(desk: desk, logger: plane.logger) { desk in
-            try await start.flow(for: &desk)
-        }
+        return LedgerService(
+            desk: {
+                LedgerDesk(
+                    ledger: ledger, clock: plane.clock, counters: plane.counters,
+                    logger: plane.logger)
+            }, logger: plane.logger
+        ) { desk in try await start.flow(for: &desk) }
     }
 
     /// The engine as it was last saved. Without a usable snapshot (none, damaged, of another log,

@@ -34,9 +34,10 @@ struct EmbeddedPlane: Sendable {
         let log = try Log.open(
             at: path, clock: clock, configuration: Self.configuration(settings))
         do {
-            topics = try Topics(of: log)
+            let topics = try Topics(of: log)
             admission = try AdmissionSnapshot.restore(
                 from: gateSnapshot, topic: topics[.webhookReceived], logger: logger)
+            self.topics = topics
         } catch {
             log.close {}
             throw error

@@ -138,7 +138,8 @@ struct ReviewCommand: AsyncParsableCommand {
 
     static let discussion = """
         While a daemon runs in the data folder it is asked to; otherwise the decision is booked \
-        when it starts next. Of two decisions the first wins. Exit code 1 if the review is not open.
+        when it starts next. Of two decisions the first wins. Exit code 1 if the review is not \
+        open.
         """
 }
 
@@ -185,8 +186,8 @@ extension Review {
             if let note = decision.note { lines.append(("note", note)) }
         }
         for (name, value) in lines {
-            try Output.standard.line(
-                name.padding(toLength: 10, withPad: " ", startingAt: 0) + value)
+            let label = name.padding(toLength: 10, withPad: " ", startingAt: 0)
+            try Output.standard.line(label + value)
         }
     }
 }

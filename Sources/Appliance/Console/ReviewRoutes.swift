@@ -9,7 +9,7 @@ import Vocabulary
 /// | --- | --- |
 /// | `GET /api/v1/reviews?limit&after` | open reviews, in the order of their payments |
 /// | `GET /api/v1/reviews/{id}` | one review, open or not |
-/// | `POST /api/v1/reviews/{id}/decision` `{"decision","by","note"}` | 200 booked, 202 will be |
+/// | `POST /api/v1/reviews/{id}/decision` `{"decision","by","note"}` | 200 booked, 202 it will be |
 ///
 /// `id` is the payment: `charge:ch_…` or `ch_…`. A review that is not open, or that somebody else
 /// is deciding, is a 409 that says who was first. A request that names another data folder in

@@ -13,10 +13,11 @@ struct LedgerStart: Sendable {
     ///
     /// - Throws: `LedgerAheadOfLog`, `LedgerDiffers`.
     func flow(for desk: inout LedgerDesk<some LedgerBooks>) async throws -> LogFlow {
-        let positions = try positions(of: desk.ledger)
-        try await catchUp(&desk, from: positions)
+        try await catchUp(&desk, from: try positions(of: desk.ledger))
+        desk.forget()
         return try LogFlow(
-            log: log, topics: topics, step: .ledger(), rewind: positions, logger: logger)
+            log: log, topics: topics, step: .ledger(), rewind: try positions(of: desk.ledger),
+            logger: logger)
     }
 
     private func positions(of ledger: some LedgerBooks) throws -> [TopicID: Offset] {

@@ -68,8 +68,8 @@ extension Booking {
         recent.remove(row.posting.movement)
     }
 
-    /// - Parameter opensReviews: of payments that are held by their own scoring; where more is known
-    ///   of a payment, its state decides.
+    /// - Parameter opensReviews: of payments that are held by their own scoring; where more is
+    ///   known of a payment, its state decides.
     /// - Returns: how many of the pending transactions are stored; see `LedgerRows.insert`.
     func storePending(opensReviews: Bool) throws -> Int {
         if pending.isEmpty { return 0 }

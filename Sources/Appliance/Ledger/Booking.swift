@@ -97,7 +97,7 @@ final class Booking<Rows: LedgerRows> {
     private func book(_ inputs: [LedgerInput]) throws {
         for index in inputs.indices {
             try refusing(index) { try consider(inputs[index], index) }
-            if let place = places[index] { try keep(place, of: index) }
+            if !places.isEmpty, let place = places[index] { try keep(place, of: index) }
         }
         try flush()
         try rows.seal()

@@ -14,8 +14,8 @@ enum LedgerError: Error, Hashable, Sendable {
     case cannotOpen(code: Int32, path: String)
     /// The file was made by a newer Tillbox. Start that one, or restore an older backup.
     case newerSchema(found: Int64, known: Int64)
-    /// The file was last written by an earlier Tillbox, and knows nothing of what was asked. Start the
-    /// daemon once: it brings the file to this schema.
+    /// The file was last written by an earlier Tillbox, and knows nothing of what was asked. Start
+    /// the daemon once: it brings the file to this schema.
     case olderSchema(found: Int64, needed: Int64)
     /// The file has no ledger in it, and a read-only opening does not make one.
     case noSchema

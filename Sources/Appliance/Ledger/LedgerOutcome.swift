@@ -53,8 +53,8 @@ struct LedgerPoint: Hashable, Sendable {
     var hash: [UInt8]
     /// The identities of the logs that it was booked from; one, unless somebody has mixed them.
     var logs: [String] = []
-    /// The number that the next transaction gets, as it was noted with the last one; nil in a ledger
-    /// of a release that did not note it.
+    /// The number that the next transaction gets, as it was noted with the last one; nil in a
+    /// ledger of a release that did not note it.
     var next: Int64?
 }
 

@@ -1,20 +1,36 @@
 import Vocabulary
 
+/// How far a ledger has come, and what its topics may still lack of it.
+protocol LedgerProgress: Sendable {
+    /// The offset to read next of a partition; nil when nothing was read of it yet.
+    func position(topic: String, partition: Int32) throws(LedgerError) -> Int64?
+
+    /// The transactions after `id`, in order, at most `limit`: what `ledger.posted` still lacks.
+    func posted(after id: TransactionID, limit: Int) throws(LedgerError) -> [PostedTransaction]
+
+    /// Changes of reviews after `id`, in order, at most `limit`: what `payment.review` still lacks.
+    /// Those that scoring told of before the ledger kept reviews are left out.
+    func reviewChanges(after id: Int64, limit: Int) throws(LedgerError) -> [ReviewChange]
+
+    /// How many told refunds wait.
+    func waitingCount() throws(LedgerError) -> Int
+}
+
+extension LedgerProgress {
+    func position(topic: String) throws(LedgerError) -> Int64? {
+        try position(topic: topic, partition: 0)
+    }
+}
+
 /// What a ledger can be asked. Every answer comes from one snapshot of the last commit.
 ///
 /// Whoever only reads takes this, so that there is no `post` to call by mistake and no clock to
 /// invent. Blocking: call it off the cooperative pool.
-protocol LedgerReading: Sendable {
-    /// The offset to read next of a partition; nil when nothing was read of it yet.
-    func position(topic: String, partition: Int32) throws(LedgerError) -> Int64?
-
+protocol LedgerReading: LedgerProgress {
     /// Where the ledger stands now.
     func point() throws(LedgerError) -> LedgerPoint
 
     // MARK: Transactions
-
-    /// The transactions after `id`, in order, at most `limit`: what `ledger.posted` still lacks.
-    func posted(after id: TransactionID, limit: Int) throws(LedgerError) -> [PostedTransaction]
 
     func transaction(_ id: TransactionID) throws(LedgerError) -> PostedTransaction?
 
@@ -35,14 +51,7 @@ protocol LedgerReading: Sendable {
     /// What was told and is not booked, the oldest first. Costs one row a waiting refund.
     func waiting() throws(LedgerError) -> [WaitingMovement]
 
-    /// How many of them there are.
-    func waitingCount() throws(LedgerError) -> Int
-
     // MARK: Reviews
-
-    /// Changes of reviews after `id`, in order, at most `limit`: what `payment.review` still lacks.
-    /// Those that scoring told of before the ledger kept reviews are left out.
-    func reviewChanges(after id: Int64, limit: Int) throws(LedgerError) -> [ReviewChange]
 
     /// Open reviews, in the order of their payments' transactions, at most `limit`.
     func openReviews(after payment: TransactionID, limit: Int) throws(LedgerError) -> [Review]
@@ -93,10 +102,6 @@ protocol LedgerReading: Sendable {
 }
 
 extension LedgerReading {
-    func position(topic: String) throws(LedgerError) -> Int64? {
-        try position(topic: topic, partition: 0)
-    }
-
     /// What `tillbox ledger show` prints: a transaction by its number, else all of a movement.
     func show(_ words: String) throws(LedgerError) -> [PostedTransaction] {
         if let id = Int64(words) {
@@ -114,22 +119,17 @@ extension LedgerReading {
 }
 
 /// What the ledger step needs of a ledger: it books, and publishes what was booked.
-protocol LedgerBooks: Sendable {
+protocol LedgerBooks: LedgerProgress {
     /// One transaction of the store: everything of the batch with its positions, or nothing.
     ///
     /// A refused input stores nothing and does not touch the others.
     /// - Throws: whatever is thrown, nothing of the batch is stored, and the positions stand where
     ///   they stood. Retry only what `isRetryable`.
     ///
-    /// - Parameter places: where people's decisions are considered, by their place among the inputs.
+    /// - Parameter places: where people's decisions are considered, by their place in `inputs`.
     func post(
         _ inputs: [LedgerInput], positions: [ConsumerPosition], places: [Int: DecisionPlace]
     ) throws(LedgerError) -> PostOutcome
-
-    func position(topic: String, partition: Int32) throws(LedgerError) -> Int64?
-    func posted(after id: TransactionID, limit: Int) throws(LedgerError) -> [PostedTransaction]
-    func reviewChanges(after id: Int64, limit: Int) throws(LedgerError) -> [ReviewChange]
-    func waitingCount() throws(LedgerError) -> Int
 }
 
 /// A ledger that can be booked into. A process has one.

@@ -59,7 +59,7 @@ extension ReviewChange {
 struct PlacedDecision: Hashable, Sendable {
     var place: DecisionPlace
     var record: ReviewRecord
-    /// Whether it changed anything: where another one stands already, or it was refused, it did not.
+    /// Whether it changed anything: where another one stands, or it was refused, it did not.
     var tookEffect: Bool
 }
 

@@ -18,8 +18,8 @@ import Vocabulary
 ///          last one that was published are published first.
 ///
 /// Blocks its own thread, as the database does.
-final class LedgerService<Source: Flow, Books: Ledger>: Service {
-    private let desk: LedgerDesk<Books>
+final class LedgerService<Source: Flow, Books: LedgerBooks>: Service {
+    private let makeDesk: @Sendable () -> LedgerDesk<Books>
     private let logger: Logger
     private let thread = OwnThread("tillbox.ledger")
     private let begin: @Sendable (inout LedgerDesk<Books>) async throws -> Source
@@ -27,10 +27,10 @@ final class LedgerService<Source: Flow, Books: Ledger>: Service {
     /// - Parameter begin: a flow that goes on from what is stored; called at the start, and again
     ///   after another instance has taken over some of the input.
     init(
-        desk: LedgerDesk<Books>, logger: Logger,
+        desk makeDesk: @escaping @Sendable () -> LedgerDesk<Books>, logger: Logger,
         begin: @escaping @Sendable (inout LedgerDesk<Books>) async throws -> Source
     ) {
-        self.desk = desk
+        self.makeDesk = makeDesk
         self.logger = logger
         self.begin = begin
     }
@@ -40,7 +40,7 @@ final class LedgerService<Source: Flow, Books: Ledger>: Service {
         do {
             try await withTaskExecutorPreference(thread) {
                 try await StageLoop.run(LedgerStep.name, logger) {
-                    var desk = desk
+                    var desk = makeDesk()
                     var flow = try await begin(&desk)
                     try await desk.makeUp(&flow)
                     while try await desk.turn(&flow) {}
@@ -56,7 +56,7 @@ final class LedgerService<Source: Flow, Books: Ledger>: Service {
 
 /// Takes runs into the ledger, and what follows from them out of it. One for each instance of the
 /// step.
-struct LedgerDesk<Books: Ledger> {
+struct LedgerDesk<Books: LedgerBooks> {
     let ledger: Books
     let clock: any LogClock
     let counters: Counters
@@ -97,19 +97,19 @@ struct LedgerDesk<Books: Ledger> {
             return false
         }
         var outputs: [StageOutput] = []
+        var booked = Booked()
         let (old, new) = try split(run)
         if !old.isEmpty {
-            // Published with the rest, if anything: it is booked behind what was booked since.
             let (batch, outcome) = try await post(old, positions: [], flow)
             outputs += LedgerStep.letters(of: outcome, batch)
+            booked.add(outcome)
         }
-        var booked = PostOutcome(inputs: [], posted: [])
         if !new.isEmpty {
             let (batch, outcome) = try await post(
                 new, positions: run.next.filter { !isRead($0) }, flow)
             count(outcome, of: batch)
             outputs += LedgerStep.letters(of: outcome, batch)
-            booked = outcome
+            booked.add(outcome)
         }
         let letterCount = outputs.count
         outputs += try await rows(of: booked, flow)
@@ -118,7 +118,21 @@ struct LedgerDesk<Books: Ledger> {
         return true
     }
 
+    /// Forgets how far it knows the ledger to be; for who begins it at another place.
+    mutating func forget() { (read, caughtUp) = ([:], []) }
+
     // MARK: Booking
+
+    /// What one run has added, in the order of the rows.
+    private struct Booked {
+        var posted: [PostedTransaction] = []
+        var reviews: [ReviewChange] = []
+
+        mutating func add(_ outcome: PostOutcome) {
+            posted += outcome.posted
+            reviews += outcome.reviews
+        }
+    }
 
     /// What the ledger has read already, and what is new to it.
     ///
@@ -184,15 +198,13 @@ struct LedgerDesk<Books: Ledger> {
 
     /// Transactions for `ledger.posted` and changes for `payment.review`, behind those that are
     /// there.
-    private func rows(
-        of outcome: PostOutcome, _ flow: some Flow
-    ) async throws -> [StageOutput] {
+    private func rows(of booked: Booked, _ flow: some Flow) async throws -> [StageOutput] {
         guard flow.leads else { return [] }
         // Others may have booked meanwhile: whoever leads publishes for all, in the order of the
         // rows.
         guard !flow.isShared else { return try await missing(flow) }
-        try await compare(outcome.posted, flow)
-        return LedgerStep.posted(outcome.posted) + LedgerStep.reviews(outcome.reviews)
+        try await compare(booked.posted, flow)
+        return LedgerStep.posted(booked.posted) + LedgerStep.reviews(booked.reviews)
     }
 
     /// Rows that their topics still lack, a batch of each at most.

@@ -29,8 +29,7 @@ struct LedgerStep {
         var ledgerInputs: [LedgerInput] { inputs.map(\.input) }
 
         /// Where people's decisions stand, by their place among the inputs. Two topics have no
-        /// order between them, so the ledger's own is kept: a replay needs it to give the same
-        /// chain.
+        /// order between them, so the ledger's own is kept: a replay needs it for the same chain.
         ///
         /// - Parameter scoredNext: the offset in `payment.scored` that is read next, given a place.
         func places(_ scoredNext: (Int) -> Offset) -> [Int: DecisionPlace] {

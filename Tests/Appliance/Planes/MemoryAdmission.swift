@@ -63,7 +63,7 @@ struct MemoryAdmission: AdmissionStore {
     ) {
         // The caller waits for the answer, so that one of the two runs at any time.
         Task {
-            do throws(Schedule.Died) {
+            do {
                 completion(try await admitted(identity, record))
             } catch {
                 died()
@@ -74,7 +74,7 @@ struct MemoryAdmission: AdmissionStore {
 
     private func admitted(
         _ identity: EventIdentity, _ record: Record
-    ) async throws(Schedule.Died) -> Result<AdmissionOutcome, StoreFailure> {
+    ) async throws -> Result<AdmissionOutcome, StoreFailure> {
         try await schedule.pass(task, "gate: claim")
         let (token, standing) = claims.take(identity)
         guard token == nil else { return try await append(identity, record) }
@@ -97,7 +97,7 @@ struct MemoryAdmission: AdmissionStore {
 
     private func append(
         _ identity: EventIdentity, _ record: Record
-    ) async throws(Schedule.Died) -> Result<AdmissionOutcome, StoreFailure> {
+    ) async throws -> Result<AdmissionOutcome, StoreFailure> {
         try await schedule.pass(task, "gate: claimed")
         let place = broker.append(record, to: .webhookReceived)
         try await schedule.pass(task, "gate: appended")

@@ -171,7 +171,7 @@ final class MemoryBroker: Sendable {
                 let partition = state.topics[lane.topic, default: []][Int(lane.partition)]
                 let from = start[lane, default: .zero]
                 let records = partition.records.drop { $0.offset < from }.prefix(countMax)
-                guard let last = records.last else { continue }
+                guard !records.isEmpty else { continue }
                 for stored in records {
                     run.records.append(
                         PlacedRecord(
@@ -181,7 +181,6 @@ final class MemoryBroker: Sendable {
                             record: stored.record))
                 }
                 run.next.append(run.records[run.records.count - 1].place.next)
-                _ = last
             }
             return run
         }

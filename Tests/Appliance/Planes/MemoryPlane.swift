@@ -335,9 +335,8 @@ final class MemoryPlane: Sendable {
         let decisions = scenario.decisions
         Task {
             for decision in decisions {
-                do {
-                    try await schedule.pass(Self.deciding, "person: decides")
-                } catch { /* Somebody else goes on. */ }
+                // Whoever dies here, somebody else goes on.
+                try? await schedule.pass(Self.deciding, "person: decides")
                 _ = broker.append(decision, to: .paymentReview)
             }
             schedule.ends()

@@ -1,5 +1,6 @@
 import AppendLog
 import Foundation
+import GRDB
 
 @testable import Appliance
 @testable import Vocabulary
@@ -87,7 +88,7 @@ struct PlaneScenario: Sendable {
     private static func cases(_ random: inout SeededRandom) -> [[UInt8]] {
         var (bodies, taken): ([[UInt8]], Set<String>) = ([], [])
         for example in MoneyCase.all.shuffled(using: &random) where example.letters.isEmpty {
-            let names = Set(example.events.flatMap(names))
+            let names = Set(example.events.flatMap(Self.names))
             guard bodies.count < 24, taken.isDisjoint(with: names) else { continue }
             taken.formUnion(names)
             bodies += example.events
@@ -133,11 +134,7 @@ struct PlaneScenario: Sendable {
     private static func content(_ opened: PipelineFixture.Opened) throws -> LedgerContent {
         let ledger = opened.ledger
         let transactions = try ledger.posted(after: TransactionID(0), limit: 100_000)
-        var decided: [String: ReviewDecision] = [:]
-        for number in 1...14 {
-            let movement = MovementKey("charge:ch_\(number)")
-            decided[movement.rawValue] = try ledger.decision(of: movement)
-        }
+        let decided = try ledger.decided()
         return LedgerContent(
             transactions,
             openReviews: Set(
@@ -149,12 +146,18 @@ struct PlaneScenario: Sendable {
 }
 
 extension SQLiteLedger {
-    /// What stands of people's decisions about a payment.
-    fileprivate func decision(of movement: MovementKey) throws -> ReviewDecision? {
-        switch try review(of: movement)?.decision?.state {
-        case .approved: .approved
-        case .declined: .declined
-        default: nil
+    /// What stands of people's decisions, by payment; also where there was never a review.
+    fileprivate func decided() throws -> [String: ReviewDecision] {
+        try reading { database in
+            let rows = try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT t.movement AS movement, s.decision AS decision FROM payment_states s
+                    JOIN transactions t ON t.id = s.transaction_id WHERE s.decision <> 0
+                    """)
+            return rows.reduce(into: [:]) { decided, row in
+                decided[row["movement"]] = ReviewDecision(rawValue: row["decision"])
+            }
         }
     }
 }

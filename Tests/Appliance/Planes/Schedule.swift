@@ -36,7 +36,7 @@ final class Schedule: Sendable {
     /// - Throws: `Died`.
     func pass(
         _ task: Int, _ point: String, hasWork: @escaping @Sendable () -> Bool = { true }
-    ) async throws(Died) {
+    ) async throws {
         let lives = await withCheckedContinuation { continuation in
             settle { state in
                 state.running -= 1
@@ -48,9 +48,9 @@ final class Schedule: Sendable {
     }
 
     private func settle(_ change: (inout State) -> Void) {
-        let driver = state.withLock { state in
+        let driver: CheckedContinuation<Void, Never>? = state.withLock { state in
             change(&state)
-            guard state.running == 0 else { return nil as CheckedContinuation<Void, Never>? }
+            guard state.running == 0 else { return nil }
             defer { state.driver = nil }
             return state.driver
         }
@@ -78,9 +78,9 @@ final class Schedule: Sendable {
     func kill(_ task: Int) { resume(task, lives: false) }
 
     private func resume(_ task: Int, lives: Bool) {
-        let continuation = state.withLock { state in
+        let continuation: CheckedContinuation<Bool, Never>? = state.withLock { state in
             guard let (parked, continuation) = state.parked.removeValue(forKey: task) else {
-                return nil as CheckedContinuation<Bool, Never>?
+                return nil
             }
             state.running += 1
             if !lives { state.deaths[parked.point, default: 0] += 1 }

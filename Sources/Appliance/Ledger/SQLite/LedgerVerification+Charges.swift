@@ -51,7 +51,8 @@ extension VerificationRun {
         )
         SELECT transaction_id, 'total ' || captured || ', reversed ' || taken,
             'total ' || total || ', reversed ' || reversed
-        FROM summed WHERE kind IS NOT \(PostingKind.payment.rawValue) OR total <> captured OR reversed < taken
+        FROM summed WHERE kind IS NOT \(PostingKind.payment.rawValue)
+            OR total <> captured OR reversed < taken
         ORDER BY transaction_id LIMIT 1
         """
 
@@ -60,7 +61,8 @@ extension VerificationRun {
         SELECT w.key, CASE WHEN t.id IS NULL THEN 'not booked' ELSE 'booked' END
         FROM waiting w LEFT JOIN transactions t ON t.movement = w.key
         WHERE w.kind = '\(WaitingMovement.Kind.refund.rawValue)'
-            AND (w.state = \(WaitingMovement.State.booked.rawValue)) <> (t.id IS NOT NULL) ORDER BY w.key LIMIT 1
+            AND (w.state = \(WaitingMovement.State.booked.rawValue)) <> (t.id IS NOT NULL)
+        ORDER BY w.key LIMIT 1
         """
 
     /// The place of a payment's money as its state has it, against the entries of the payment and
@@ -127,8 +129,8 @@ extension VerificationRun {
         ORDER BY 1 LIMIT 1
         """
 
-    /// A review is open exactly when the last of its rows opened it, and it is the one that is named;
-    /// what a person decided closes it without a row.
+    /// A review is open by the last of its rows, which opened it and is the one that is named; what
+    /// a person decided closes it without a row.
     private static let wrongChanges = """
         WITH last AS (
             SELECT transaction_id, max(id) AS id FROM reviews GROUP BY transaction_id

@@ -51,8 +51,8 @@ extension SQLiteReading {
         }
     }
 
-    /// What a start can afford to look at, however long the ledger is: the rules, the small tables and
-    /// the last transactions; a file of up to 64 MiB as a whole. Nothing is written.
+    /// What a start can afford to look at, however long the ledger is: the rules, the small tables
+    /// and the last transactions; a file of up to 64 MiB as a whole. Nothing is written.
     /// - Parameter wholeFile: has a larger file checked as a whole too.
     func quickFault(wholeFile: Bool = false) throws(LedgerError) -> LedgerVerification.Fault? {
         try verification { run in
@@ -279,7 +279,7 @@ struct VerificationRun {
         try demand("gate", "gate 1", "0", gate.map(String.init) ?? "none")
     }
 
-    /// The rules themselves: as the migrations make them up to the file's own version, and no others.
+    /// The rules themselves: as the migrations make them up to the file's own version, no others.
     ///
     /// - Parameter triggersToo: whether the triggers are looked at as well as what holds the rows.
     func checkSchema(triggersToo: Bool = true) throws {

@@ -111,8 +111,8 @@ enum SQLiteFile {
     /// index of some ten million movements.
     private static let cacheKiB = 16_384
 
-    /// Pages in the write-ahead log from which on they are copied into the database. Most of them are
-    /// written again and again, so that a longer log is copied less often: 32 MiB.
+    /// Pages in the write-ahead log from which on they are copied into the database. Most of them
+    /// are written again and again, so that a longer log is copied less often: 32 MiB.
     private static let checkpointPages = 8_192
 
     static func open(

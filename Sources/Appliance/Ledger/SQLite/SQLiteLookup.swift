@@ -132,7 +132,10 @@ extension SQLiteReading {
         try reading { database in
             let statement = try LedgerStatement(
                 database,
-                "SELECT a.name, a.currency, a.balance FROM accounts a WHERE \(ProcessorSQL.isProcessor)")
+                """
+                SELECT a.name, a.currency, a.balance FROM accounts a
+                WHERE \(ProcessorSQL.isProcessor)
+                """)
             defer { statement.reset() }
             var balances: [StripeAccount: [Currency: Int64]] = [:]
             while try statement.step() {
@@ -149,7 +152,7 @@ extension SQLiteReading {
             let statement = try LedgerStatement(
                 database, "SELECT currency, balance FROM accounts WHERE name = ?")
             defer { statement.reset() }
-            statement.bind(1, account.id.map { "\(ProcessorSQL.processor):\($0)" } ?? ProcessorSQL.processor)
+            statement.bind(1, AccountName.processor(of: account.id).rawValue)
             var balances: [Currency: Int64] = [:]
             while try statement.step() {
                 balances[try Self.currency(statement.text(0))] = statement.integer(1)

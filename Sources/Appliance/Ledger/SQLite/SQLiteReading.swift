@@ -75,7 +75,9 @@ extension SQLiteReading {
                 point.next = next
             } else if topic.hasPrefix(log) {
                 point.logs.append(String(topic.dropFirst(log.count)))
-            } else if topic.hasPrefix(decision), let place = Int64(topic.dropFirst(decision.count)) {
+            } else if topic.hasPrefix(decision),
+                let place = Int64(topic.dropFirst(decision.count))
+            {
                 point.places[place] = next
             } else {
                 point.positions[topic] = next
@@ -239,7 +241,10 @@ extension SQLiteReading {
         try reading { database in
             let statement = try LedgerStatement(
                 database,
-                "SELECT \(NoteRows.columns) FROM waiting WHERE \(NoteRows.isOpen) ORDER BY since, key")
+                """
+                SELECT \(NoteRows.columns) FROM waiting WHERE \(NoteRows.isOpen)
+                ORDER BY since, key
+                """)
             defer { statement.reset() }
             var rows: [WaitingMovement] = []
             while try statement.step() { rows.append(try NoteRows.row(statement)) }
