@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 import ArgumentParser
 
 extension LogCommand {
