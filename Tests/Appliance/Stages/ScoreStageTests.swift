@@ -6,7 +6,9 @@ import Testing
 
 @Suite("The score stage")
 struct ScoreStageTests {
-    @Test("a record that cannot be read is a dead letter with its place", arguments: [0, 3] as [Int32])
+    @Test(
+        "a record that cannot be read is a dead letter with its place",
+        arguments: [0, 3] as [Int32])
     func unreadable(partition: Int32) throws {
         let model = try ModelLocation.embedded.load()
         var stage = ScoreStage(
