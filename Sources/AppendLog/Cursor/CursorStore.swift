@@ -95,11 +95,14 @@ public final class CursorStore: Sendable {
         write([(Key(topic: topic, group: group), offset)], completion)
     }
 
-    /// Sets several cursors at once: after a crash all of them stand, or none does.
+    /// Sets cursors to places behind what was lost, and notes that the topics end where they do.
+    ///
+    /// A mark only goes forward otherwise, so that the loss is known until somebody makes up for
+    /// it. Both are one write: after a crash the loss is still marked, or every cursor stands where
+    /// what is missing is derived again.
     ///
     /// - Throws: as `commit(_:group:topic:)` does.
-    public func commit(_ cursors: [GroupCursor]) async throws(LogError) {
-        guard !cursors.isEmpty else { return }
+    public func setBack(_ cursors: [GroupCursor]) async throws(LogError) {
         for cursor in cursors {
             let end = highWatermark(cursor.topic) ?? .zero
             guard cursor.next >= .zero, cursor.next <= end else {
@@ -112,7 +115,7 @@ public final class CursorStore: Sendable {
         }
         // SAFETY: `write` calls its completion exactly once.
         let result: Result<Void, LogError> = await withUnsafeContinuation { continuation in
-            write(changes) { continuation.resume(returning: $0) }
+            write(changes, takesMarksBack: true) { continuation.resume(returning: $0) }
         }
         try result.get()
     }
@@ -180,8 +183,9 @@ public final class CursorStore: Sendable {
 
     // MARK: The topic behind it
 
+    /// - Parameter takesMarksBack: whether a topic that ends before its mark gets a new one.
     private func write(
-        _ changes: [(key: Key, offset: Offset?)],
+        _ changes: [(key: Key, offset: Offset?)], takesMarksBack: Bool = false,
         _ completion: @escaping @Sendable (Result<Void, LogError>) -> Void
     ) {
         // Asked before the lock is taken: the topics have locks of their own.
@@ -189,7 +193,10 @@ public final class CursorStore: Sendable {
         // Held for both, so that changes are appended in the order in which they are noted.
         // `enqueue` completes nothing on this thread, which would then take the lock again.
         let (refusal, isEmpty) = state.withLock { state -> (LogError?, Bool) in
-            let grown = ends.filter { state.marks[$0.key] != $0.value && $0.value.end > .zero }
+            let grown = ends.filter { topic, end in
+                let known = state.marks[topic] ?? TopicMark(end: .zero, checksum: nil)
+                return known != end && (end.end >= known.end || takesMarksBack)
+            }
             if changes.isEmpty, grown.isEmpty { return (nil, true) }
             let records = records(Changes(cursors: changes, marks: grown))
             state.ticket += 1

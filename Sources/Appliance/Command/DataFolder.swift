@@ -55,7 +55,8 @@ struct DataFolder: Sendable {
                 status.st_mode & 0o077 != 0
             else { continue }
             guard chmod(file, status.st_mode & 0o700) == 0 else {
-                throw .dataFolderExposed(path: file, reason: String(cString: strerror(errno)))
+                let code = errno
+                throw .dataFolderExposed(path: file, reason: String(cString: strerror(code)))
             }
             tightened += 1
         }

@@ -1,6 +1,7 @@
 import AppendLog
 import Logging
 import Synchronization
+import Vocabulary
 
 extension Reconciler {
     /// Asks for a sweep now.
@@ -52,7 +53,7 @@ extension Reconciler {
     }
 
     private func connectedAccounts() throws(LedgerError) -> [StripeAccount] {
-        let lookup = try LedgerLookup(path: ledgerPath)
+        let lookup = try openLedger()
         let accounts = try lookup.connectedAccounts()
         try lookup.close()
         return accounts

@@ -1,5 +1,6 @@
 import AppendLog
 import Foundation
+import Vocabulary
 
 /// Reads what a start compares, without writing a byte.
 ///
@@ -15,10 +16,10 @@ struct FolderSurvey {
     /// Who derives what from what.
     static let derivations: [(producer: String, input: TopicID, outputs: [TopicID])] = [
         (ValidateStage.name, ValidateStage.input, ValidateStage.outputs),
-        (ScoreStage.name, ScoreStage.input, ScoreStage.outputs),
+        (EmbeddedScoreStage.name, EmbeddedScoreStage.input, EmbeddedScoreStage.outputs),
         (RedriveStage.name, RedriveStage.input, RedriveStage.outputs),
-        ("\(LedgerService.name):\(TopicID.paymentScored.rawValue)", .paymentScored, [.deadLetter]),
-        ("\(LedgerService.name):\(TopicID.paymentReview.rawValue)", .paymentReview, [.deadLetter]),
+        ("\(LedgerStep.name):\(TopicID.paymentScored.rawValue)", .paymentScored, [.deadLetter]),
+        ("\(LedgerStep.name):\(TopicID.paymentReview.rawValue)", .paymentReview, [.deadLetter]),
     ]
 
     /// How often a folder that somebody may be writing is read before what is wrong is believed.
@@ -84,7 +85,7 @@ private struct SurveyedLedger {
 
     /// Notes how far the ledger has come now, before the ends of what it reads are looked at.
     init(at path: String, isHeld: Bool) throws {
-        look = try SQLiteLedger.look(at: path, isHeld: isHeld)
+        look = try SQLiteLedgerReader.look(at: path, isHeld: isHeld)
         if case .found(let ledger) = look { point = try ledger.point() } else { point = nil }
     }
 

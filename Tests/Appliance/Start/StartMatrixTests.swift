@@ -6,6 +6,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// docs/RELIABILITY.md, "Every start compares every part with every other": each part in each
 /// state, and copies of a running folder. Either the start catches up exactly, and a replay agrees,
@@ -179,6 +180,38 @@ struct StartMatrixTests {
             }
             #expect(sentence.contains("of transaction 65 nothing tells"), "\(sentence)")
             try FileManager.default.removeItem(atPath: path)
+        }
+    }
+
+    @Test("the mark of what is lost goes back with the stage's cursor, and not before")
+    func setBack() async throws {
+        let root = try TemporaryFolder()
+        let path = root.file("log")
+        let (received, validated) = (
+            try TopicName(TopicID.webhookReceived.rawValue),
+            try TopicName(TopicID.paymentValidated.rawValue)
+        )
+        let stage = try GroupName(ValidateStage.name)
+        let log = try Log.open(at: path)
+        for name in [received, validated] {
+            let records = (0..<9).map { PipelineFixture.received("{}", event: "evt_\($0)") }
+            _ = try await log.topic(name).append(records)
+        }
+        try await log.cursors.commit(Offset(9), group: stage, topic: received)
+        await log.close()
+        try FileManager.default.removeItem(atPath: "\(path)/\(validated)-0")
+        // Whoever opens and closes the folder before somebody makes up for the loss, and after.
+        for (isMadeUpFor, mark, cursor) in [(false, 9, 9), (true, 0, 4), (false, 0, 4)] {
+            let log = try Log.open(at: path)
+            _ = try log.topic(validated)
+            if isMadeUpFor {
+                let plan = StartPlan(rewinds: [ValidateStage.name: Offset(4)])
+                try await plan.makeUp(in: log, featureSnapshot: root.file("none"))
+            }
+            await log.close()
+            let seen = try Log.openReadOnly(at: path)
+            #expect(seen.marks[validated]?.end == Offset(Int64(mark)))
+            #expect(seen.cursors[stage]?[received] == Offset(Int64(cursor)))
         }
     }
 
