@@ -56,6 +56,8 @@ struct LedgerPoint: Hashable, Sendable {
     /// The number that the next transaction gets, as it was noted with the last one; nil in a
     /// ledger of a release that did not note it.
     var next: Int64?
+    /// The last change of a review; 0 where there is none.
+    var lastReview: Int64 = 0
 }
 
 /// What an account holds in one currency.

@@ -17,6 +17,8 @@ struct FolderState: Sendable {
     var ledger = LedgerState.found(FoundLedger())
     /// The last transaction in `ledger.posted`.
     var published: Published?
+    /// The last change of a review that the ledger has told `payment.review`.
+    var reviewed: Int64?
     var gate = SnapshotState.missing
     var features = SnapshotState.missing
 
@@ -79,6 +81,9 @@ struct FolderState: Sendable {
         /// The first transaction that `ledger.posted` has, the ledger lacks, and what it has not read
         /// yet does not tell of; nil where it can book them all again.
         var firstLost: Int64?
+        /// An event of a review that `payment.review` has and the ledger lacks, and that no webhook
+        /// tells of; nil where it can come to all of them again.
+        var lostReview: String?
         /// Whether a person has decided in between: only the ledger knows at which place.
         var hasDecisionsToCome = false
     }

@@ -45,7 +45,7 @@ struct FolderSurvey {
         guard FileManager.default.fileExists(atPath: log) else {
             let found = try SurveyedLedger(at: ledger, isHeld: isHeld)
             defer { found.close() }
-            state.ledger = try found.state(published: nil, nil)
+            state.ledger = try found.state(of: state, nil)
             return state
         }
         do {
@@ -61,7 +61,7 @@ struct FolderSurvey {
             try reading.fill(&state)
             state.gate = try Self.snapshot(gateOrigin, .webhookReceived, ends)
             state.features = try Self.snapshot(featureOrigin, .paymentValidated, ends)
-            state.ledger = try found.state(published: state.published, reading)
+            state.ledger = try found.state(of: state, reading)
         } catch let error as LogError {
             throw StartRefusal(reason: error.bareDescription)
         }
@@ -93,25 +93,30 @@ private struct SurveyedLedger {
         if case .found(let ledger) = look { try? ledger.close() }
     }
 
-    /// - Parameter published: the last transaction of `ledger.posted`, read after the point.
+    /// - Parameter state: what the log says that was taken from the ledger, read after its point.
     func state(
-        published: FolderState.Published?, _ reading: FolderReading?
+        of state: FolderState, _ reading: FolderReading?
     ) throws -> FolderState.LedgerState {
         var entry = FolderState.FoundLedger()
-        switch look {
-        case .malformed(let what): return .malformed(what)
-        case .missing: break
-        case .found(let ledger):
-            if let point { entry.point = point }
-            guard let published, let booked = try ledger.transaction(TransactionID(published.id))
-            else { break }
+        if case .malformed(let what) = look { return .malformed(what) }
+        if let point { entry.point = point }
+        var isBehind = state.published != nil
+        if case .found(let ledger) = look {
             // It may have grown since its point was read.
-            entry.hashOfPublished = String(hex: booked.hash)
-            entry.point.head = max(entry.point.head, published.id)
-            entry.point.next = entry.point.next.map { max($0, published.id + 1) }
-            return .found(entry)
+            entry.point.lastReview = try ledger.point().lastReview
+            if let published = state.published,
+                let booked = try ledger.transaction(TransactionID(published.id))
+            {
+                isBehind = false
+                entry.hashOfPublished = String(hex: booked.hash)
+                entry.point.head = max(entry.point.head, published.id)
+                entry.point.next = entry.point.next.map { max($0, published.id + 1) }
+            }
         }
-        if published != nil { try reading?.fill(&entry) }
+        if isBehind { try reading?.fill(&entry) }
+        if let reviewed = state.reviewed, reviewed > entry.point.lastReview {
+            entry.lostReview = try reading?.lostReview(after: entry.point.lastReview)
+        }
         return .found(entry)
     }
 }
@@ -159,6 +164,8 @@ struct FolderReading {
             }
         }
         state.published = try published(atOrBefore: nil)
+        state.reviewed = try topic(.paymentReview, taken)?
+            .lastSource(of: try ProducerName(LedgerStep.name))?.rawValue
     }
 
     /// The first and the last record say of which topic they are, in folders without an identity
@@ -271,6 +278,29 @@ struct FolderReading {
         }
         if let failure { throw failure }
         return due?.id
+    }
+}
+
+extension FolderReading {
+    /// An event of which the ledger has told `payment.review` in a change behind `last` and that no
+    /// webhook tells of.
+    fileprivate func lostReview(after last: Int64) throws -> String? {
+        guard let reviews = try topic(.paymentReview, taken) else { return nil }
+        var events: Set<String> = []
+        try reviews.scan(from: reviews.start) { stored in
+            if stored.record.text("stage") == LedgerStep.name, let change = stored.source,
+                change.rawValue > last, let event = stored.record.text("event-id")
+            {
+                events.insert(event)
+            }
+            return true
+        }
+        guard let received = try topic(.webhookReceived) else { return events.min() }
+        try received.scan(from: received.start) { stored in
+            if let event = stored.record.text("event-id") { events.remove(event) }
+            return !events.isEmpty
+        }
+        return events.min()
     }
 }
 

@@ -173,6 +173,11 @@ struct StartComparison: Sendable {
         case .found(let found): ledger = found
         }
         try comparePositions(ledger.point)
+        if let event = ledger.lostReview {
+            throw StartRefusal(
+                reason: "payment.review has reviews that the ledger lacks, of \(event), and no "
+                    + "webhook tells of that: payment.review is newer than the rest")
+        }
         guard let published = state.published else { return }
         if ledger.point.head >= published.id {
             guard ledger.hashOfPublished == published.hash else {

@@ -106,6 +106,9 @@ struct StartComparisonTests {
                 $0.marks[.paymentFeatures] = nil
             }, says: "what lay before 0"),
         Refused(
+            what: "a payment.review that is newer than the rest",
+            state: ledger { $0.lostReview = "evt_9" }, says: "of evt_9, and no webhook"),
+        Refused(
             what: "a ledger.posted that is newer than the rest", state: older { $0.firstLost = 7 },
             says: "of transaction 7 nothing tells"),
         Refused(

@@ -62,6 +62,9 @@ extension SQLiteReading {
         try rows(database, "SELECT last FROM ends WHERE name = 'transactions'") {
             point.next = $0.integer(0) + 1
         }
+        try rows(database, "SELECT coalesce(max(id), 0) FROM reviews") {
+            point.lastReview = $0.integer(0)
+        }
     }
 
     /// Until schema 4 all of it stood among the positions.
