@@ -54,10 +54,16 @@ extension LedgerWriter {
         guard !before.rows.isEmpty || before.release != nil else { return 0 }
         try entries.flush()
         var after = before
-        after.refunds = try charges.refunds(of: MovementKey("charge:\(charge)"))
+        let movement = MovementKey("charge:\(charge)")
+        after.refunds = try charges.refunds(of: movement)
+        after.payment = try charges.payment(movement)
         let postings = after.settle(event)
         try book(postings, .none, index)
         try openGate()
+        for transaction in posted.suffix(postings.count)
+        where transaction.posting.kind == .refundFailed {
+            try charges.add(refund: transaction.id, of: movement)
+        }
         for (row, old) in zip(after.rows, before.rows) where row != old {
             try notes.store(row, isNew: false)
         }

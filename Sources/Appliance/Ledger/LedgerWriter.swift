@@ -24,7 +24,7 @@ final class LedgerWriter {
     private var inputs: [LedgerInput] = []
     private var outcomes: [InputOutcome] = []
     private var details: [Int: String] = [:]
-    private var posted: [PostedTransaction] = []
+    private(set) var posted: [PostedTransaction] = []
 
     private struct Statements {
         let begin, commit, rollback: LedgerStatement
