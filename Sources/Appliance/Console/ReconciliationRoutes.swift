@@ -53,9 +53,9 @@ struct ReconciliationRoutes: Sendable {
     private func begin(_ request: Request) async throws -> Response {
         try request.checkIsJSON()
         let asked = try Self.period(await request.bytes(upTo: Self.bodyByteCountMax))
+        try await checkStripeAnswers()
         let name: RunName
         do {
-            await reconciler.learnTime()
             name = try reconciler.request(from: asked.from, to: asked.to, dryRun: asked.isDry)
         } catch let refusal as ReconcileRefusal {
             throw Problem(refusal == .badPeriod ? .badRequest : .conflict, refusal.message)
@@ -66,6 +66,14 @@ struct ReconciliationRoutes: Sendable {
         var response = Response.json(.accepted) { report.encode(into: &$0, name: name, progress: 0) }
         response.headers[.location] = "/api/v1/reconciliations/\(name)"
         return response
+    }
+
+    /// Says at once, and not after many attempts, that there is nobody to ask. Where Stripe
+    /// answers, its time is known then.
+    private func checkStripeAnswers() async throws {
+        guard await reconciler.learnTime(isAsked: true) else {
+            throw Problem(.serviceUnavailable, ReconcileRefusal.stripeSilent.message)
+        }
     }
 
     /// What `POST` asks for: an empty body is an empty object.
@@ -142,7 +150,7 @@ struct ReconciliationRoutes: Sendable {
 
     private func beginSweep(_ request: Request) async throws -> Response {
         try request.checkIsJSON()
-        await reconciler.learnTime()
+        try await checkStripeAnswers()
         let sweep: SweepRecord
         do {
             sweep = try reconciler.requestSweep()

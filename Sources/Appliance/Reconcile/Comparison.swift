@@ -7,7 +7,13 @@ extension ReconciliationRun {
         let run = try await record(id)
         guard run.state == .comparing else { return }
         progress(0.99)
+        try await standingStill().compare(run)
+    }
+
+    private func compare(_ run: RunRecord) async throws {
+        let id = run.id
         try await blocking { [store] () throws(LedgerError) in try store.forgetFindings(of: id) }
+        try await judgeAgain(id)
         try await findMissingAtStripe(run)
         try await lookAgainAtMissing(run)
         try await noteOpen(run)

@@ -4,6 +4,8 @@ internal import GRDB
 /// and holds nobody up. Blocking.
 struct LedgerLookup: Sendable {
     private let ledger: SQLiteLedger
+    /// What was booked after this transaction is not seen.
+    private var last = Int64.max
 
     /// - Parameter path: of `ledger.sqlite`, which the daemon has made.
     init(path: String) throws(LedgerError) {
@@ -11,6 +13,14 @@ struct LedgerLookup: Sendable {
     }
 
     func close() throws(LedgerError) { try ledger.close() }
+
+    /// The same ledger as it stood when its last transaction was this one. What is only ever added
+    /// to can be asked for any moment that it has passed.
+    func asOf(_ transaction: Int64) -> Self {
+        var earlier = self
+        earlier.last = transaction
+        return earlier
+    }
 
     /// The account of the ledger that stands for a balance at Stripe; a connected account's has its
     /// id behind it.
@@ -39,13 +49,14 @@ struct LedgerLookup: Sendable {
                 SELECT coalesce(sum(e.amount), 0) FROM transactions t
                 CROSS JOIN entries e ON e.transaction_id = t.id
                 CROSS JOIN accounts a ON a.id = e.account AND \(Self.isProcessor)
-                WHERE t.movement >= ? AND t.movement < ?
+                WHERE t.movement >= ? AND t.movement < ? AND t.id <= ?
                 """, keptBytes: 256)
+            followers.bind(3, last)
             let isFollowed = try Self.hasFollowers(database)
             var found: [String: LedgerMovement] = [:]
             for key in keys {
                 statement.bind(1, key)
-                if try statement.step() {
+                if try statement.step(), statement.integer(0) <= last {
                     var movement = try Self.movement(statement)
                     if isFollowed {
                         movement.amount =
@@ -100,13 +111,15 @@ struct LedgerLookup: Sendable {
                 database,
                 Self.columns + """
                      WHERE t.id > ? AND t.effective_at >= ? AND t.effective_at < ?
+                        AND t.id <= ?
                     ORDER BY t.id LIMIT ?
                     """)
             defer { statement.reset() }
             statement.bind(1, after)
             statement.bind(2, from.seconds)
             statement.bind(3, to.seconds)
-            statement.bind(4, Int64(limit))
+            statement.bind(4, last)
+            statement.bind(5, Int64(limit))
             var movements: [LedgerMovement] = []
             while try statement.step() { movements.append(try Self.movement(statement)) }
             return movements
@@ -168,9 +181,16 @@ struct LedgerLookup: Sendable {
     func processorBalance(of account: StripeAccount) throws(LedgerError) -> [Currency: Int64] {
         try ledger.reading { database in
             let statement = try LedgerStatement(
-                database, "SELECT currency, balance FROM accounts WHERE name = ?")
+                database,
+                """
+                SELECT a.currency, a.balance - coalesce((
+                    SELECT sum(e.amount) FROM entries e WHERE e.transaction_id > ?2
+                        AND e.account = a.id AND e.currency = a.currency), 0)
+                FROM accounts a WHERE a.name = ?1
+                """)
             defer { statement.reset() }
             statement.bind(1, account.id.map { "\(Self.processor):\($0)" } ?? Self.processor)
+            statement.bind(2, last)
             var balances: [Currency: Int64] = [:]
             while try statement.step() {
                 balances[try Self.currency(statement.text(0))] = statement.integer(1)

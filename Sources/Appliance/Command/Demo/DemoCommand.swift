@@ -97,7 +97,6 @@ struct DemoCommand: AsyncParsableCommand {
         let daemon = try Daemon(settings: settings, logger: Logger(label: "tillbox"))
         notes.add(
             about: "\(Self.whole(rate)) events a second · seed \(seed) · data \(folder)")
-        notes.add(hint: Self.hint(settings, folder))
         let feed = DemoFeed(
             scored: daemon.topics[.paymentScored], posted: daemon.topics[.ledgerPosted],
             clock: SystemLogClock())
@@ -106,8 +105,8 @@ struct DemoCommand: AsyncParsableCommand {
             terminal: terminal)
         let ports = AsyncStream<(role: String, port: Int)>.makeStream()
         let twin = DemoTwin(
-            demo: self, twinPort: twinPort, ports: ports.stream, secret: secret, notes: notes,
-            logger: daemon.logger)
+            demo: self, twinPort: twinPort, ports: ports.stream, secret: secret,
+            hint: Self.hint(settings, folder), notes: notes, logger: daemon.logger)
         try await daemon.run(
             extra: [
                 .init(service: feed), .init(service: view),
