@@ -1,3 +1,5 @@
+import Vocabulary
+
 extension ReconciliationRun {
     /// Stripe's balance: available and pending together, by currency.
     struct Balance: Sendable {
@@ -19,8 +21,8 @@ extension ReconciliationRun {
         }
     }
 
-    /// Compares `processor:stripe` of each account with Stripe's balance in every currency, and says
-    /// how much of a difference the breaks account for.
+    /// Compares `processor:stripe` of each account with Stripe's balance in every currency, and
+    /// says how much of a difference the breaks account for.
     ///
     /// Money goes on moving meanwhile, at any rate. The run sees the ledger as it stood when the
     /// comparison began; every line since the period's end is looked at, and what the ledger has

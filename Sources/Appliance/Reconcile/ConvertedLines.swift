@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Lines in another currency than the movement that they settle together: the captures of a
 /// payment, each converted for itself.
 ///
@@ -15,7 +17,7 @@ enum ConvertedLines {
     ///   - parts: what was given to lines of them, and the ledger need not have booked yet.
     static func left(
         of movement: LedgerMovement, lines: [String], parts: [String: MinorUnits] = [:],
-        _ ledger: LedgerLookup
+        _ ledger: LedgerMoment
     ) throws(LedgerError) -> MinorUnits {
         let taken = try ledger.movements(lines.map(ReconciledRecord.exchangeOutKey))
         return lines.reduce(movement.amount) { left, line in
@@ -71,40 +73,6 @@ enum ConvertedLines {
     }
 }
 
-extension StatementStore {
-    /// A row that settles a transaction of the ledger, in short.
-    struct SettlingLine: Hashable, Sendable {
-        var id: String
-        var currency: Currency
-        var amount: MinorUnits
-        /// Whether a run has appended its conversion, and the ledger not booked it yet.
-        var isUnderWay: Bool
-    }
-
-    /// The rows that settle one transaction of the ledger, oldest first.
-    ///
-    /// - Parameter before: only rows of before this.
-    func lines(
-        of transaction: Int64, before: Instant = Instant(seconds: .max)
-    ) throws(LedgerError) -> [SettlingLine] {
-        try rows(
-            """
-            SELECT id, currency, amount, finding = \(SettlementFinding.unconverted.rawValue)
-                AND booked_by NOT NULL
-            FROM settlements WHERE transaction_id = ? AND created < ? ORDER BY created, id
-            """,
-            {
-                $0.bind(1, transaction)
-                $0.bind(2, before.seconds)
-            }
-        ) { row in
-            SettlingLine(
-                id: row.text(0), currency: try Self.currency(row.text(1)),
-                amount: MinorUnits(row.integer(2)), isUnderWay: row.integer(3) != 0)
-        }
-    }
-}
-
 extension ReconciliationRun {
     /// Whether other lines settle the movement of a line that has to be converted: then it takes a
     /// part of it, and has to be told from a duplicate.
@@ -124,7 +92,7 @@ extension ReconciliationRun {
     /// Whether the other lines of its movement have converted all of it.
     static func isConvertedWithout(
         _ settlement: Settlement, _ booked: [String: LedgerMovement], _ store: StatementStore,
-        _ ledger: LedgerLookup
+        _ ledger: LedgerMoment
     ) throws(LedgerError) -> Bool {
         guard settlement.finding == .unconverted, let transaction = settlement.transaction,
             let movement = booked.values.first(where: { $0.transaction == transaction })

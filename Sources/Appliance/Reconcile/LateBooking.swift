@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 extension ReconciliationRun {
     /// Books rows that could not be booked as they were read: what they take back may have reached
@@ -48,7 +49,7 @@ extension ReconciliationRun {
         /// where nothing is left, or others of an earlier booking are still under way.
         mutating func take(
             for line: inout Settlement, rate: Double?, _ booked: inout [String: LedgerMovement],
-            _ store: StatementStore, _ ledger: LedgerLookup
+            _ store: StatementStore, _ ledger: LedgerMoment
         ) throws(LedgerError) {
             guard line.finding == .unconverted, let transaction = line.transaction,
                 case .movement(let key, _, _) = line.statement.meaning, var movement = booked[key]

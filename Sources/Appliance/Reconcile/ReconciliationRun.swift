@@ -1,6 +1,7 @@
 import AppendLog
 import Dispatch
 import Logging
+import Vocabulary
 
 /// Bounds and patience of a run.
 struct ReconciliationLimits: Sendable {
@@ -23,7 +24,7 @@ struct ReconciliationLimits: Sendable {
 /// One run, from the first page to the last comparison. It keeps its state in the store alone, so
 /// that the next process goes on where this one died:
 ///
-///     read a page ─▶ match ─▶ store ─▶ append what is unbooked ─▶ next page stores that this is done
+///     read a page ─▶ match ─▶ store ─▶ append what is unbooked ─▶ next page stores that it is done
 ///          ▲                                                             │
 ///          └──────────────── a crash reads the last page again ──────────┘
 ///
@@ -33,7 +34,7 @@ struct ReconciliationRun: Sendable {
     let store: StatementStore
     /// Where sweeps are noted, where that is not the store of the run: a dry one's.
     var sweeps: StatementStore?
-    var ledger: LedgerLookup
+    var ledger: LedgerMoment
     /// nil in a dry run, which books nothing.
     let records: OwnRecords?
     let limits: ReconciliationLimits
@@ -62,7 +63,7 @@ struct ReconciliationRun: Sendable {
     func standingStill() async throws -> Self {
         var still = self
         still.ledger = try await blocking { [ledger] () throws(LedgerError) in
-            ledger.asOf(try ledger.head())
+            try ledger.standingStill()
         }
         return still
     }
@@ -135,8 +136,8 @@ extension ReconciliationRun {
         }
     }
 
-    /// - Returns: why a connected account cannot be read: its owner has taken the access back, or it
-    ///   is gone. That must not keep the others from being read.
+    /// - Returns: why a connected account cannot be read: its owner has taken the access back, or
+    ///   it is gone. That must not keep the others from being read.
     private func failure(
         _ account: StripeAccount, _ body: () async throws -> Void
     ) async throws -> String? {

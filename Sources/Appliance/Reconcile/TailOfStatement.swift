@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// The lines that Stripe wrote since a period's end, beside what the ledger holds of them: what
 /// they add to the difference between ledger and Stripe, by currency. Pure.
 ///

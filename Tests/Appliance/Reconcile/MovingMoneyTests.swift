@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 private let now = ReconcileFixture.now
 
@@ -106,8 +107,8 @@ struct MovingMoneyTests {
         try await fixture.running {
             fixture.stripe.charge("a", 1_000, at: now - 50)
             try await fixture.deliver()
-            let lookup = try LedgerLookup(path: fixture.data.ledger)
-            let then = lookup.asOf(try lookup.head())
+            let lookup = LedgerMoment(try SQLiteLedgerReader.open(path: fixture.data.ledger))
+            let then = try lookup.standingStill()
             fixture.stripe.charge("b", 300, at: now - 40)
             fixture.stripe.change { state in
                 let grown = state.events[0].object

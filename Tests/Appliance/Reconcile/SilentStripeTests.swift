@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// A Stripe that does not answer yet: the twin is started after the daemon, or the network is down.
 @Suite("Reconciliation before Stripe answers")
@@ -20,9 +21,10 @@ struct SilentStripeTests {
         var settings = ReconcilerSettings()
         settings.schedule = ReconcileSchedule(nightlyMinute: 150, sweepSeconds: 3_600)
         return Reconciler(
-            settings: settings, client: fixture.client, ledger: fixture.ledger,
-            ledgerPath: fixture.data.ledger, admission: fixture.admission, accepts: { !$0 },
-            clock: fixture.clock, stripeClock: StripeClock(fixture.clock),
+            settings: settings, client: fixture.client, store: fixture.store,
+            openLedger: { try SQLiteLedgerReader.open(path: fixture.data.ledger) },
+            admission: fixture.admission, accepts: { !$0 }, clock: fixture.clock,
+            stripeClock: StripeClock(fixture.clock),
             sleep: { _ in
                 let before = watched.waits.add(1, ordering: .relaxed).newValue
                 // The first wait ends when Stripe is up, every other with the test.

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 private let day = ReconcileFixture.day
 private let start = ReconcileFixture.start
@@ -172,7 +173,8 @@ struct TwinConnectFlowTests {
             try await world.deliver()
         }
         for account in [nil, seller] {
-            #expect(try processor(world, account) == toldBalance(world, account), "\(account ?? "")")
+            #expect(
+                try processor(world, account) == toldBalance(world, account), "\(account ?? "")")
         }
         #expect(fixture.topics[.deadLetter].highWatermark.rawValue == 0)
     }
