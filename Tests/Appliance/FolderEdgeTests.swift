@@ -39,8 +39,8 @@ private let logHandles: Set<String> = [
 /// together.
 private let logPlaces = [
     "Embedded/", "Replay/", "Start/", "Command/Planes.swift", "Command/Daemon.swift",
-    "Command/HeldFolder.swift", "Command/Log", "Command/FolderView.swift", "Command/DeadLetterCommand.swift",
-    "Command/ReviewCommand.swift", "Command/Bench", "Bench/",
+    "Command/HeldFolder.swift", "Command/Log", "Command/FolderView.swift",
+    "Command/DeadLetterCommand.swift", "Command/ReviewCommand.swift", "Command/Bench", "Bench/",
 ]
 
 /// Where SQLite may be named: folders of that name, and who opens a ledger of the embedded plane.
