@@ -68,8 +68,8 @@ protocol LedgerReading: LedgerProgress {
     /// What the ledger holds under these keys, by key, with what it made of it since: the growth of
     /// a captured amount, a refund that turned out to be a release.
     ///
-    /// - Parameter last: what was booked after this transaction is not seen. What is only ever added
-    ///   to can be asked for any moment that it has passed.
+    /// - Parameter last: what was booked after this transaction is not seen. What is only ever
+    ///   added to can be asked for any moment that it has passed.
     func movements(
         _ keys: [String], through last: Int64
     ) throws(LedgerError) -> [String: LedgerMovement]

@@ -46,7 +46,7 @@ struct MovingMoneyTests {
     }
 
     @Test(
-        "every run explains every difference at its first look, whatever comes between its questions",
+        "every run explains every difference at its first look, whatever comes between its asking",
         arguments: [1, 3, 7])
     func isClean(perRequest: Int) async throws {
         let fixture = try ReconcileFixture()
