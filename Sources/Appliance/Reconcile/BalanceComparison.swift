@@ -101,11 +101,11 @@ extension ReconciliationRun {
         of run: RunRecord, _ account: StripeAccount, after newest: String?
     ) async throws -> TailOfStatement {
         var tail = TailOfStatement(newest: newest)
-        var cursor: String?
-        var hasMore = true
-        while hasMore {
+        var place = StripePlace(in: Self.statement)
+        while place.hasMore {
             try Task.checkCancellation()
-            let page = try await page(of: run, account, after: cursor)
+            let page = try await page(of: run, account, place)
+            try place.move(behind: page.items.last?.id, hasMore: page.hasMore)
             let booked = try await blocking { [ledger, store] () throws(LedgerError) in
                 let found = try ledger.movements(
                     page.items.flatMap(SettlementMatcher.settledKeys))
@@ -129,17 +129,15 @@ extension ReconciliationRun {
             }
             for (movement, amount) in booked { tail.add(movement, amount) }
             for statement in page.items { tail.add(statement) }
-            cursor = page.items.last?.id
-            hasMore = page.hasMore && cursor != nil
         }
         return tail
     }
 
     private func page(
-        of run: RunRecord, _ account: StripeAccount, after cursor: String?
+        of run: RunRecord, _ account: StripeAccount, _ place: StripePlace
     ) async throws -> StripePage<BalanceTransaction> {
         try await client.reading(account).page(
-            Self.statement, [("created[gte]", "\(run.to.seconds)")], after: cursor
+            place.path, [("created[gte]", "\(run.to.seconds)")], after: place.cursor
         ) { (json) throws(RecordCodecError) in try BalanceTransaction(json: json) }
     }
 }

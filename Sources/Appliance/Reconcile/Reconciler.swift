@@ -38,6 +38,8 @@ final class Reconciler: Service {
         var wake: AsyncStream<Void>.Continuation?
         /// When the lack of a sweep was complained of last, in milliseconds.
         var complainedAt: Int64?
+        /// Whether the date of Stripe's answers has been warned of.
+        var isDateWarned = false
         /// How many runs and sweeps from the future have been warned of.
         var jumpsWarned: Int64 = 0
     }
@@ -166,6 +168,25 @@ final class Reconciler: Service {
         case .run(let name): await perform(name, client)
         case .sweep(let sweep): await perform(sweep, client)
         }
+        warnOfDate()
+    }
+
+    /// What the date of Stripe's answers leads to, where it is far from this machine's.
+    var dateWarning: String? { stripeClock?.warning }
+
+    /// Has deliveries confirm this machine's clock against that date.
+    func confirmClock(by witness: @escaping @Sendable () -> Bool) {
+        stripeClock?.confirm(by: witness)
+    }
+
+    /// Says once that Stripe's answers bear a strange date.
+    private func warnOfDate() {
+        let warning = dateWarning
+        let isNew = state.withLock { state in
+            defer { state.isDateWarned = warning != nil }
+            return warning != nil && !state.isDateWarned
+        }
+        if isNew, let warning { logger.warning("\(warning)") }
     }
 
     /// Does what is due; a sweep first, since what it finds is missing in the ledger otherwise.
@@ -173,6 +194,7 @@ final class Reconciler: Service {
     /// - Returns: seconds to wait until something is; nil when something was done.
     private func doDue(_ client: StripeClient) async throws -> Int64? {
         let hasAnswered = await learnTime()
+        warnOfDate()
         let now = now
         let latest = ClockJumps.latest(at: now)
         try warnOfJumps(latest)
