@@ -10,14 +10,16 @@ import Synchronization
 import Vocabulary
 
 /// How a sender delivers.
-struct DeliverySettings: Hashable, Sendable {
+package struct DeliverySettings: Hashable, Sendable {
     /// Decides which events the faults strike, and the jitter.
-    var seed: UInt64 = 1
-    var schedule = RetrySchedule.quick
+    package var seed: UInt64 = 1
+    package var schedule = RetrySchedule.quick
     var limits = DeliveryLimits()
-    var faults = DeliveryFaults()
+    package var faults = DeliveryFaults()
     /// How long an endpoint may take to answer, in milliseconds.
     var answerMillisecondsMax: Int64 = 10_000
+
+    package init() {}
 }
 
 /// Delivers the twin's events to webhook endpoints, signed, as Stripe does.
@@ -25,7 +27,7 @@ struct DeliverySettings: Hashable, Sendable {
 /// It does the I/O for one ``DeliveryQueue`` for each endpoint, which decides everything. Without a
 /// journal what is pending lives in memory only: after a restart nothing is tried again, and whoever
 /// misses an event finds it in the API.
-final class WebhookSender: Service {
+package final class WebhookSender: Service {
     private struct State {
         var taken = 0
         /// Events that no queue has seen yet.
@@ -38,7 +40,7 @@ final class WebhookSender: Service {
     }
 
     /// Told of each attempt and what came of it.
-    typealias Listener = @Sendable (TwinEndpoint, Shipment, DeliveryOutcome) -> Void
+    package typealias Listener = @Sendable (TwinEndpoint, Shipment, DeliveryOutcome) -> Void
 
     private let settings: DeliverySettings
     private let journal: DeliveryJournal?
@@ -160,7 +162,7 @@ final class WebhookSender: Service {
     // MARK: Out
 
     /// Delivers until the group shuts down; what is in flight then is cut off.
-    func run() async throws {
+    package func run() async throws {
         var configuration = HTTPClient.Configuration()
         configuration.redirectConfiguration = .disallow
         configuration.timeout.connect = .milliseconds(settings.answerMillisecondsMax)
