@@ -15,7 +15,8 @@ enum DaemonError: Error, CustomStringConvertible {
     var description: String {
         switch self {
         case .dataFolderUnusable(let path, let reason):
-            "cannot use the data folder \(path): \(reason); choose another with --data or make it writable"
+            "cannot use the data folder \(path): \(reason); "
+                + "choose another with --data or make it writable"
         case .dataFolderExposed(let path, let reason):
             "other users may read \(path), and that cannot be changed here (\(reason)); "
                 + "run: chmod -R go= on the data folder as its owner"
@@ -28,23 +29,17 @@ enum DaemonError: Error, CustomStringConvertible {
     }
 }
 
-/// The composition root: it opens what the settings name, wires it, and runs it until a signal.
-///
-/// Nothing else asks which profile it is in.
+/// Opens the embedded plane that the settings name, and runs every part on it until a signal.
 final class Daemon: Sendable {
     let settings: Settings
-    let log: Log
-    let topics: Topics
+    let plane: EmbeddedPlane
     let ledger: SQLiteLedger
     let counters = Counters()
     let readiness = Readiness()
     let logger: Logger
-    private let model: FraudModel
-    let admission: Admission
+    private let steps: PipelineSteps
     private let clock: any LogClock
-    private let folder: DataFolder
-    let lock: FolderLock
-    let plan: StartPlan
+    let held: HeldFolder
     private let reserve: ReserveFile
     private let reconciler: Reconciler
     /// nil without an API key, or where it is switched off.
@@ -52,9 +47,9 @@ final class Daemon: Sendable {
     /// Connections that each port may serve.
     private let connectionCounts: (webhook: Int, admin: Int)
 
-    /// From one sync of a topic to its next: more of them a second cost the disk, and so the gate,
-    /// more than they gain.
-    static let syncIntervalMicroseconds = 2_000
+    var log: Log { plane.log }
+    var topics: Topics { plane.topics }
+    var admission: LogAdmission { plane.admission }
 
     /// Opens the data folder and everything in it. Blocks while it compares and recovers.
     ///
@@ -71,28 +66,21 @@ final class Daemon: Sendable {
             "admin_connections": "\(connectionCounts.admin)",
         ])
         // The model first: a daemon that cannot score must not touch the data.
-        model = try (settings.modelPath.map { ModelLocation.file(path: $0) } ?? .embedded).load()
-        folder = try DataFolder(at: settings.dataPath, logger: logger)
-        lock = try FolderLock(folder.path)
-        plan = try Self.compare(folder, logger)
+        steps = try PipelineSteps(settings, counters: counters)
+        held = try HeldFolder(
+            DataFolder(at: settings.dataPath, logger: logger), logger: logger)
+        let folder = held.folder
         reserve = ReserveFile(path: folder.reserve)
         if !reserve.take() {
             logger.warning("no room for the reserve file: the disk is nearly full", metadata: [
                 "path": "\(folder.reserve)", "bytes": "\(ReserveFile.byteCount)",
             ])
         }
-        var configuration = LogConfiguration()
-        configuration.segmentBytesMax = settings.segmentByteCountMax
-        configuration.syncIntervalMicroseconds = Self.syncIntervalMicroseconds
-        configuration.retentionAgeMilliseconds = settings.retentionDays.map { Int64($0) * 86_400_000 }
-        log = try Log.open(at: folder.log, clock: clock, configuration: configuration)
-        topics = try Topics(of: log)
-        ledger = try SQLiteLedger.open(
-            path: folder.ledger, clockMilliseconds: { clock.now().milliseconds })
-        try ledger.adopt(log: log.identity.description)
+        plane = try EmbeddedPlane(
+            logAt: folder.log, gateSnapshot: folder.gateSnapshot, settings: settings, clock: clock,
+            counters: counters, logger: logger)
+        ledger = try plane.openLedger(at: folder.ledger)
         LedgerSuspicion(of: folder.ledger).clear()
-        admission = try AdmissionSnapshot.restore(
-            from: folder.gateSnapshot, topic: topics[.webhookReceived], logger: logger)
         let endpoints = settings.endpoints
         let stripeClock = StripeClock(clock)
         let client = settings.stripeKey.map {
@@ -105,31 +93,23 @@ final class Daemon: Sendable {
         }
         reconciler = Reconciler(
             settings: settings.reconcile, client: client, ledger: ledger,
-            ledgerPath: folder.ledger, admission: admission, accepts: accepts, clock: clock,
+            ledgerPath: folder.ledger, admission: plane.admission, accepts: accepts, clock: clock,
             stripeClock: stripeClock, counters: counters, logger: logger)
-        let (waitSeconds, admission) = (settings.reconcile.chargeWaitSeconds, admission)
-        let (ledger, validated) = (ledger, topics[.paymentValidated])
+        let (waitSeconds, admission) = (settings.reconcile.chargeWaitSeconds, plane.admission)
+        let (ledger, validated) = (ledger, plane.followed(.paymentValidated))
         let (counters, limits) = (counters, settings.reconcile.sweep)
         chargeFetch = waitSeconds == 0 ? nil : client.map { client in
             ChargeFetch(
-                topic: validated,
+                validated: validated,
                 sweep: EventSweep(
                     client: client, store: StatementStore(of: ledger), admission: admission,
-                    accepts: accepts, limits: limits, clock: clock, counters: counters,
-                    logger: logger),
+                    accepts: accepts, limits: limits, clock: clock, stripeClock: stripeClock,
+                    counters: counters, logger: logger),
                 waitSeconds: waitSeconds, clock: clock, counters: counters, logger: logger)
         }
     }
 
-    /// Compares every part of the folder with every other, before any of them is written to.
-    private static func compare(_ folder: DataFolder, _ logger: Logger) throws -> StartPlan {
-        switch StartComparison.verdict(of: try folder.survey.state()) {
-        case .refuse(let refusal): throw refusal
-        case .proceed(let plan):
-            for note in plan.notes { logger.warning("\(note)") }
-            return plan
-        }
-    }
+    private var folder: DataFolder { held.folder }
 
     /// Runs until a signal asks it to stop, then drains and closes.
     ///
@@ -141,20 +121,8 @@ final class Daemon: Sendable {
         stopsWith signals: [Int32] = StopSignals.all,
         onListening: @escaping @Sendable (_ role: String, _ port: Int) -> Void = { _, _ in }
     ) async throws {
-        let pipeline = Pipeline(
-            log: log, topics: topics, ledger: ledger, model: model, settings: settings,
-            folder: folder, clock: clock, counters: counters, logger: logger,
-            rewinds: plan.rewinds)
-        // A group stops its services from the last to the first: traffic, the gate, then each
-        // stage after the one that feeds it.
-        let services: [any Service] =
-            [adminServer(onListening), PoisonWatch(log: log), folderWatch(), upkeep()]
-            + (try pipeline.services().reversed())
-            + (chargeFetch.map { [$0] } ?? [])
-            + [
-                reconciler, webhookServer(onListening),
-                ReserveRelease(file: reserve, logger: logger), refusalSummary(),
-            ].compactMap { $0 }
+        try await held.makeUp(in: log)
+        let services = DaemonPart.inOrder(try services(onListening))
         // The group tells of every service that a failure stops; the failure itself is told once.
         var quiet = logger
         quiet.logLevel = .critical
@@ -173,7 +141,7 @@ final class Daemon: Sendable {
             outcome = .failure(error)
         }
         await log.close()
-        defer { lock.release() }
+        defer { held.lock.release() }
         if case .failure(let error as LedgerError) = outcome, case .corrupt = error {
             LedgerSuspicion(of: folder.ledger).note(error)
         }
@@ -182,13 +150,29 @@ final class Daemon: Sendable {
         try ledger.close()
     }
 
+    /// What the role `all` runs.
+    private func services(
+        _ onListening: @escaping @Sendable (String, Int) -> Void
+    ) throws -> [DaemonPart: any Service] {
+        let pipeline = Pipeline(
+            plane: plane, ledger: ledger, steps: steps, folder: folder, rewinds: held.plan.rewinds)
+        var services: [DaemonPart: any Service] = try pipeline.services()
+        services[.admin] = adminServer(onListening)
+        services[.poisonWatch] = PoisonWatch(log: log)
+        services[.folderWatch] = folderWatch()
+        services[.upkeep] = Upkeep(plane, snapshotPath: folder.gateSnapshot)
+        services[.chargeFetch] = chargeFetch
+        services[.reconciler] = reconciler
+        services[.webhook] = webhookServer(onListening)
+        services[.reserveRelease] = ReserveRelease(file: reserve, logger: logger)
+        services[.refusalSummary] = refusalSummary()
+        return services
+    }
+
     private func webhookServer(
         _ onListening: @escaping @Sendable (String, Int) -> Void
     ) -> any Service {
-        let gate = Gate(
-            endpoints: settings.endpoints, toleranceSeconds: settings.toleranceSeconds,
-            bodyByteCountMax: settings.bodyByteCountMax, admission: admission,
-            deadLetters: topics[.deadLetter], clock: clock, counters: counters, logger: logger)
+        let gate = plane.gate()
         readiness.watch { gate.clockSuspicion.warning }
         return PortService(
             role: "webhook", address: settings.webhook,
@@ -210,15 +194,18 @@ final class Daemon: Sendable {
             readiness: readiness, counters: counters, reconciler: reconciler,
             logLinesLost: { LogSink.standardError.lostCount }
         ).router()
-        let redriver = Redriver(
-            topics: topics, admission: admission, defaultMerchant: settings.defaultMerchant,
-            livemodes: settings.livemodes, clock: clock, counters: counters)
         DeadLetterRoutes(
             list: LetterList(view: LogView(log: log, topics: topics, ledger: ledger)),
-            redriver: redriver, dataPath: DataFolder.canonical(folder.path)
+            redriver: plane.redriver(), dataPath: DataFolder.canonical(folder.path)
         ).add(to: router)
         ReconciliationRoutes(
             reconciler: reconciler, dataPath: DataFolder.canonical(folder.path)
+        ).add(to: router)
+        let desk = ReviewDesk(
+            decisions: plane.decisions, ledger: ledger,
+            clock: clock)
+        ReviewRoutes(
+            desk: desk, ledger: ledger, dataPath: DataFolder.canonical(folder.path)
         ).add(to: router)
         return PortService(
             role: "admin", address: settings.admin,
@@ -237,7 +224,7 @@ final class Daemon: Sendable {
     private func refusalSummary() -> (any Service)? {
         settings.summarySeconds.map {
             RefusalSummary(
-                counters: counters, deadLetters: topics[.deadLetter], intervalSeconds: $0,
+                counters: counters, deadLetters: plane.reader(.deadLetter), intervalSeconds: $0,
                 logger: logger)
         }
     }
@@ -246,13 +233,7 @@ final class Daemon: Sendable {
         let names =
             ["log", "log/lock", "log/identity", "ledger.sqlite", "ledger.sqlite-wal"]
             + log.topicNames.map { "log/\($0)-0" } + ["log/__cursors-0"]
-        return FolderWatch(log: log, parts: lock.parts(names), logger: logger)
-    }
-
-    private func upkeep() -> any Service {
-        Upkeep(
-            log: log, admission: admission, received: topics[.webhookReceived],
-            snapshotPath: folder.gateSnapshot, logger: logger)
+        return FolderWatch(log: log, parts: held.lock.parts(names), logger: logger)
     }
 }
 
@@ -267,68 +248,6 @@ struct ReserveRelease: Service {
         try? await gracefulShutdown()
         if file.releaseIfNeeded() {
             logger.warning("the disk is full: the reserve file is given up for the shutdown")
-        }
-    }
-}
-
-/// Ends the daemon when the log has poisoned itself: going on would acknowledge what may be lost.
-struct PoisonWatch: Service {
-    let log: Log
-
-    func run() async throws {
-        let poison = await cancelWhenGracefulShutdown { await self.log.waitForPoison() }
-        if let poison { throw DaemonError.stopped(poison) }
-    }
-}
-
-/// What is done now and then: retention, and a snapshot of the gate's index.
-struct Upkeep: Service {
-    let log: Log
-    let admission: Admission
-    /// `webhook.received`, which the admission indexes.
-    let received: Topic
-    let snapshotPath: String
-    let logger: Logger
-
-    /// Seconds between two looks.
-    private static let intervalSeconds = 60
-
-    func run() async throws {
-        var snapshotCount = admission.count
-        while !Task.isShuttingDownGracefully, !Task.isCancelled {
-            try? await cancelWhenGracefulShutdown {
-                try await Task.sleep(for: .seconds(Self.intervalSeconds))
-            }
-            let grown = admission.count - snapshotCount
-            let isStopping = Task.isShuttingDownGracefully || Task.isCancelled
-            if grown >= GateLimits.snapshotIntervalCount || (isStopping && grown > 0) {
-                await snapshot()
-                snapshotCount = admission.count
-            }
-            if !isStopping { await retain() }
-        }
-    }
-
-    /// The snapshot only saves time at the next start, so that failing to write one is no reason to stop.
-    private func snapshot() async {
-        do {
-            try await AdmissionSnapshot.write(admission, to: snapshotPath)
-        } catch {
-            logger.warning("gate snapshot not written", metadata: ["error": "\(error)"])
-        }
-    }
-
-    private func retain() async {
-        do {
-            let removed = try await log.applyRetention()
-            for (topic, count) in removed where count > 0 {
-                logger.info("segments removed by retention", metadata: [
-                    "topic": "\(topic)", "count": "\(count)",
-                ])
-            }
-            if removed[received.name, default: 0] > 0 { admission.forget(below: received.start) }
-        } catch {
-            logger.warning("retention failed", metadata: ["error": "\(error)"])
         }
     }
 }

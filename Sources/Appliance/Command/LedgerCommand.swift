@@ -16,7 +16,7 @@ struct LedgerCommand: AsyncParsableCommand {
         var json = false
 
         /// Opens the ledger for reading and hands it to `body`.
-        func withLedger<Value>(_ body: (SQLiteLedger) throws -> Value) async throws -> Value {
+        func withLedger<Value>(_ body: (any LedgerReading) throws -> Value) async throws -> Value {
             let ledger = try await data.folder().ledger()
             do {
                 return try body(ledger)
@@ -91,7 +91,8 @@ struct LedgerCommand: AsyncParsableCommand {
         ) -> [String: Table.Cell] {
             let posting = transaction.posting
             return [
-                "id": .number(transaction.id.rawValue), "movement": .text(posting.movement.rawValue),
+                "id": .number(transaction.id.rawValue),
+                "movement": .text(posting.movement.rawValue),
                 "kind": .text(posting.kind.name), "event": .text(posting.eventID.rawValue),
                 "effective_at": .text(posting.effectiveAt.rfc3339),
                 "account": .text(entry.account.rawValue), "currency": .text(entry.currency.code),
@@ -114,8 +115,7 @@ struct LedgerCommand: AsyncParsableCommand {
             let found: LedgerVerification
             let place = try await options.data.folder().ledgerPath()
             do throws(LedgerError) {
-                let ledger = try SQLiteLedger.open(
-                    path: place, readOnly: true, clockMilliseconds: { 0 })
+                let ledger = try SQLiteLedgerReader.open(path: place)
                 found = try ledger.verify { bar.show($0.checked, of: $0.total) }
             } catch .corrupt(let code, let detail) {
                 // What other commands cannot work with is what this one looks for.

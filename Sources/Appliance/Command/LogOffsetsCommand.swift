@@ -1,5 +1,6 @@
 import AppendLog
 import ArgumentParser
+import Vocabulary
 
 extension LogCommand {
     /// `log offsets`
@@ -7,8 +8,8 @@ extension LogCommand {
         static let configuration = CommandConfiguration(
             abstract: "List how far each consumer has read, and how far it lags behind.",
             discussion: """
-                offset is what the consumer reads next, end the topic's end. The ledger's are those of \
-                ledger.sqlite, an idle stage's are a second old at most.
+                offset is what the consumer reads next, end the topic's end. The ledger's are \
+                those of ledger.sqlite, an idle stage's are a second old at most.
                 """)
         @OptionGroup var options: Options
 
@@ -43,7 +44,7 @@ struct ConsumerPlaces {
 
     let log: ReadOnlyLog
     /// Nil where there is none yet.
-    let ledger: SQLiteLedger?
+    let ledger: (any LedgerReading)?
 
     /// By group and topic.
     func all() throws(CommandFailure) -> [Place] {
@@ -51,11 +52,12 @@ struct ConsumerPlaces {
         for (group, cursors) in log.cursors { next[group.rawValue] = cursors }
         do {
             try add(ValidateStage.self, to: &next)
-            try add(ScoreStage.self, to: &next)
+            try add(EmbeddedScoreStage.self, to: &next)
             try add(RedriveStage.self, to: &next)
-            for id in LedgerService.inputs {
+            for id in LedgerStep.inputs {
                 guard let position = try ledger?.position(topic: id.rawValue) else { continue }
-                next[LedgerService.name, default: [:]][try TopicName(id.rawValue)] = Offset(position)
+                let topic = try TopicName(id.rawValue)
+                next[LedgerStep.name, default: [:]][topic] = Offset(position)
             }
         } catch {
             throw .cannotRun("\(error)")
@@ -76,7 +78,7 @@ struct ConsumerPlaces {
         let producer = try ProducerName(Step.name)
         let input = try TopicName(Step.input.rawValue)
         guard let topic = log.topic(input) else { return }
-        let progress = next.removeValue(forKey: StageRunner<Step>.progressGroup)?[input]
+        let progress = next.removeValue(forKey: FlowStep(Step.self).progressGroup)?[input]
         var place = max(next[Step.name]?[input] ?? topic.start, progress ?? topic.start)
         for output in Step.outputs {
             let source = log.topic(try TopicName(output.rawValue))?.lastSource(of: producer)

@@ -25,6 +25,7 @@ struct ReconcileConnection {
     ///   daemon's own words when it refuses.
     func send<Value>(
         _ method: HTTPMethod, _ path: String, body: [UInt8]? = nil,
+        refusal: (_ code: String?, _ detail: String) -> CommandFailure = { .cannotRun($1) },
         _ read: (JSONValue) throws -> Value
     ) async throws -> Value {
         let (status, bytes) = try await exchange(method, path, body)
@@ -33,7 +34,7 @@ struct ReconcileConnection {
             guard let root = try? document.parse(bytes) else { throw strange(path) }
             guard (200..<300).contains(status) else {
                 let detail = root["detail"]?.string ?? "status \(status)"
-                throw CommandFailure.cannotRun(detail)
+                throw refusal(root["code"]?.string, detail)
             }
             return try read(root)
         }

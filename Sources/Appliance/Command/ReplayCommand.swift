@@ -3,7 +3,8 @@ import ArgumentParser
 import Foundation
 import Vocabulary
 
-/// `tillbox replay --into FRESH`: the pipeline again from `webhook.received`, compared with what is there.
+/// `tillbox replay --into FRESH`: the pipeline again from `webhook.received`, compared with what is
+/// there.
 struct ReplayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "replay",
@@ -43,7 +44,8 @@ struct ReplayCommand: AsyncParsableCommand {
             json ? report.json(seconds: seconds) : report.text(seconds: seconds))
         if !report.isEqual {
             throw CommandFailure.foundSomething(
-                "the replay differs from \(settings.dataPath) in \(report.differences.count) places")
+                "the replay differs from \(settings.dataPath) in "
+                    + "\(report.differences.count) places")
         }
     }
 
@@ -61,23 +63,14 @@ struct ReplayCommand: AsyncParsableCommand {
 extension Replay {
     /// The pipeline that `settings` describe, from their data folder into a fresh one.
     init(of settings: Settings, into folder: String, through to: Offset? = nil) throws {
-        let model = try (settings.modelPath.map { ModelLocation.file(path: $0) } ?? .embedded).load()
+        let steps = try PipelineSteps(settings, counters: Counters())
         let fresh = try DataFolder(at: folder)
-        let counters = Counters()
-        let scoring = Scoring(
-            features: FeatureEngine(limits: Pipeline.featureLimits(settings)),
-            verdicts: try Pipeline.verdicts(settings, model), model: model)
+        let features = FeatureEngine(limits: steps.featureLimits)
         try self.init(
             original: settings.dataPath,
             fresh: (log: fresh.log, ledger: fresh.ledger, features: fresh.featureSnapshot),
             through: to, clock: SystemLogClock(),
-            stages: (
-                ValidateStage(
-                    validator: EventValidator(defaultMerchant: settings.defaultMerchant),
-                    counters: counters),
-                ScoreStage(
-                    scoring: scoring, schemaVersion: model.schema.version, counters: counters)
-            ))
+            stages: (steps.validate(), steps.score(features, try steps.verdicts())))
     }
 }
 

@@ -14,12 +14,13 @@ struct Tillbox: AsyncParsableCommand {
         subcommands: [
             RunCommand.self, DemoCommand.self, Simulate.self, LogCommand.self, LedgerCommand.self,
             TwinCommand.self, ReconcileCommand.self, DeadLetterCommand.self, ReplayCommand.self,
-            BenchCommand.self,
+            ReviewCommand.self, BenchCommand.self,
         ])
 
     static let version = "0.1.0"
 
-    /// Parses, runs, and turns whatever went wrong into one sentence and the exit code of contracts §9.
+    /// Parses, runs, and turns whatever went wrong into one sentence and the exit code of contracts
+    /// §9.
     static func main() async {
         StandardStreams.prepare()
         // New files are this user's alone, whichever command makes them.

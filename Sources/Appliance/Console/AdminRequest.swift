@@ -2,6 +2,7 @@ import AppendLog
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import Vocabulary
 
 /// How the admin API reads a request, and refuses one that it cannot answer.
 extension Request {
@@ -12,7 +13,7 @@ extension Request {
     /// `limit`: how many rows the page holds at most.
     func limit(upTo most: Int, else usual: Int = 100) throws(Problem) -> Int {
         guard let text = parameter("limit") else { return usual }
-        guard let limit = Int(text), (1...most).contains(limit) else {
+        guard let limit = QueryNumber.limit(text, upTo: most) else {
             throw Problem(.badRequest, "limit must be a whole number from 1 to \(most)")
         }
         return limit
@@ -55,8 +56,8 @@ extension Response {
             return try await body()
         } catch let problem as Problem {
             return problem.response
-        } catch let error as LogError {
-            return Problem(.serviceUnavailable, "the log cannot be used now: \(error)").response
+        } catch let error as StoreFailure {
+            return Problem(.serviceUnavailable, "\(error)").response
         } catch {
             return Problem(.internalServerError, "\(error)").response
         }

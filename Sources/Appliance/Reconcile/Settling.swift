@@ -99,7 +99,7 @@ extension ReconciliationRun {
 
     private static func judgeChunk(
         _ place: StatementStore.OpenPlace, _ due: Instant, _ store: StatementStore,
-        _ ledger: LedgerLookup
+        _ ledger: any LedgerReading
     ) throws(LedgerError) -> [Settlement] {
         let open = try store.open(after: place, limit: ReconciliationLimits.chunkCount)
         let booked = try ledger.movements(

@@ -11,8 +11,8 @@ enum RedriveForecast: Hashable, Sendable {
     case staysRefused(reason: String, detail: String)
 }
 
-/// Foretells from a letter's bytes alone; asks neither the ledger nor the features, so a record that
-/// passes may still be refused further on.
+/// Foretells from a letter's bytes alone; asks neither the ledger nor the features, so a record
+/// that passes may still be refused further on.
 ///
 /// One for each thread: it reuses its parser's buffers.
 struct RedriveForecaster {

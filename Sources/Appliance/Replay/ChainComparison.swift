@@ -6,7 +6,7 @@ import Vocabulary
 /// shifted from there on, so a transaction that does not meet its equal at once waits for it under
 /// its movement's key. Memory grows with how far the two are shifted only.
 struct ChainComparison {
-    private let original: SQLiteLedger
+    private let original: any LedgerReading
     /// The last transaction of the original that counts.
     private let last: Int64
     private var page: ArraySlice<PostedTransaction> = []
@@ -19,7 +19,7 @@ struct ChainComparison {
     /// The hash of the original's transaction that was met last.
     private(set) var originalHead = CanonicalBytes.genesis
 
-    init(_ original: SQLiteLedger, through last: Int64) {
+    init(_ original: any LedgerReading, through last: Int64) {
         self.original = original
         self.last = last
     }
@@ -42,8 +42,8 @@ struct ChainComparison {
 
     /// Ends the walk.
     ///
-    /// - Parameter isWhole: whether the replay went as far as the original, so that what the original
-    ///   has beyond is a difference too.
+    /// - Parameter isWhole: whether the replay went as far as the original, so that what the
+    ///   original has beyond is a difference too.
     mutating func finish(isWhole: Bool) throws(LedgerError) {
         while isWhole, let theirs = try nextOriginal() {
             originalHead = theirs.hash
@@ -105,7 +105,8 @@ extension Posting {
     /// Equal but for the order of entries within a currency, which only the hash knows.
     fileprivate func isSame(as other: Posting) -> Bool {
         movement == other.movement && eventID == other.eventID && kind == other.kind
-            && effectiveAt == other.effectiveAt && Self.sorted(entries) == Self.sorted(other.entries)
+            && effectiveAt == other.effectiveAt
+            && Self.sorted(entries) == Self.sorted(other.entries)
     }
 
     private static func sorted(_ entries: [Entry]) -> [Entry] {

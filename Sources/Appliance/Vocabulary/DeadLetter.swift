@@ -3,7 +3,8 @@ package import AppendLog
 /// Why a record went to `dead.letter`: the headers of contracts §2.
 package struct DeadLetter: Hashable, Sendable {
     package var topic: String
-    /// Offset in `topic`; nil for a request that never became a record.
+    package var partition: Int32
+    /// Offset in that partition of `topic`; nil for a request that never became a record.
     package var offset: Offset?
     package var stage: String
     /// Stable code, as `dead-letter list` groups it.
@@ -12,9 +13,11 @@ package struct DeadLetter: Hashable, Sendable {
     package var detail: String
 
     package init(
-        topic: String, offset: Offset? = nil, stage: String, reason: String, detail: String
+        topic: String, partition: Int32 = 0, offset: Offset? = nil, stage: String, reason: String,
+        detail: String
     ) {
         self.topic = topic
+        self.partition = partition
         self.offset = offset
         self.stage = stage
         self.reason = reason
@@ -34,22 +37,32 @@ package struct DeadLetter: Hashable, Sendable {
             RecordHeader("source-offset", offset.map { String($0.rawValue) } ?? "-1"),
             RecordHeader("schema", "dead.letter/1"),
         ]
+        if partition != 0 { headers.append(RecordHeader("partition", String(partition))) }
         if let eventID { headers.append(RecordHeader("event-id", eventID)) }
         return Record(key: key, value: value, headers: headers, timestamp: timestamp)
     }
 
-    /// The record to append for a record of the log. One that had been redriven hands on the name of
-    /// the dead letter that it came from.
+    /// The record to append for one that was stored. One that had been redriven hands on the name
+    /// of the dead letter that it came from.
     ///
     /// - Parameter eventID: nil takes it from the failed record's own header.
-    package func record(of failed: StoredRecord, eventID: String? = nil) -> Record {
+    package func record(of failed: Record, eventID: String? = nil) -> Record {
         var letter = record(
-            key: failed.record.key, value: failed.record.value,
-            eventID: eventID ?? failed.record.text("event-id"), timestamp: failed.record.timestamp)
-        if let origin = failed.record.header(RedriveHeader.from) {
+            key: failed.key, value: failed.value,
+            eventID: eventID ?? failed.text("event-id"), timestamp: failed.timestamp)
+        if let origin = failed.header(RedriveHeader.from) {
             letter.headers.append(RecordHeader(RedriveHeader.from, origin))
         }
         return letter
+    }
+}
+
+extension DeadLetter {
+    /// Of the record at `place`.
+    package init(of place: SourcePlace, stage: String, reason: String, detail: String) {
+        self.init(
+            topic: place.topic.rawValue, partition: place.partition, offset: place.offset,
+            stage: stage, reason: reason, detail: detail)
     }
 }
 

@@ -21,6 +21,27 @@ final class HandClock: LogClock {
     func monotonicMilliseconds() -> Int64 { seconds.load(ordering: .relaxed) * 1000 }
 }
 
+/// Sleeps by a clock that the test moves, and tells how often and how long.
+final class HandSleep: Sendable {
+    private let clock: HandClock
+    private let lengths = Mutex<[Int64]>([])
+
+    init(_ clock: HandClock) { self.clock = clock }
+
+    var count: Int { lengths.withLock { $0.count } }
+    /// The last one's length in milliseconds.
+    var last: Int64? { lengths.withLock { $0.last } }
+
+    /// Ends early when its task is cancelled, as a real sleep does.
+    func sleep(milliseconds: Int64) async throws {
+        let end = clock.monotonicMilliseconds() + milliseconds
+        lengths.withLock { $0.append(milliseconds) }
+        try await eventually("the clock has been moved on", within: 3600) {
+            self.clock.monotonicMilliseconds() >= end
+        }
+    }
+}
+
 /// The pipeline behind a gate in a fresh folder, beside a Stripe of the test's own.
 final class ReconcileFixture: Sendable {
     static let day: Int64 = 86_400
@@ -34,10 +55,8 @@ final class ReconcileFixture: Sendable {
     let counters = Counters()
     let folder: TemporaryFolder
     let data: DataFolder
-    let log: Log
-    let topics: Topics
+    let plane: EmbeddedPlane
     let ledger: SQLiteLedger
-    let admission: Admission
     let store: StatementStore
     private let pipeline: Pipeline
     private let transport: any StripeTransport
@@ -51,16 +70,19 @@ final class ReconcileFixture: Sendable {
         self.transport = transport ?? stripe
         folder = try TemporaryFolder()
         data = try DataFolder(at: folder.file("data"))
-        log = try Log.open(at: data.log, clock: clock, configuration: LogConfiguration())
-        topics = try Topics(of: log)
+        plane = try EmbeddedPlane(
+            logAt: data.log, gateSnapshot: data.gateSnapshot, settings: Settings(), clock: clock,
+            counters: counters, logger: logger)
         ledger = try SQLiteLedger.open(path: data.ledger) { clock.now().milliseconds }
         store = StatementStore(of: ledger)
-        admission = try AdmissionSnapshot.restore(
-            from: data.gateSnapshot, topic: topics[.webhookReceived], logger: logger)
         pipeline = Pipeline(
-            log: log, topics: topics, ledger: ledger, model: try ModelLocation.embedded.load(),
-            settings: Settings(), folder: data, clock: clock, counters: counters, logger: logger)
+            plane: plane, ledger: ledger, steps: try PipelineSteps(Settings(), counters: counters),
+            folder: data)
     }
+
+    var log: Log { plane.log }
+    var topics: Topics { plane.topics }
+    var admission: LogAdmission { plane.admission }
 
     var client: StripeClient {
         StripeClient(transport: transport, sleep: { _ in await Task.yield() }, random: { 0.5 })
@@ -70,7 +92,7 @@ final class ReconcileFixture: Sendable {
     func running<Value: Sendable>(
         _ body: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
-        let services = try pipeline.services()
+        let services = DaemonPart.inOrder(try pipeline.services())
         return try await withThrowingTaskGroup(of: Value?.self) { group in
             for service in services {
                 group.addTask {
@@ -146,7 +168,7 @@ final class ReconcileFixture: Sendable {
 
     /// Goes on with a run.
     func resume(_ id: Int64, grace: Int64 = 48 * 3600) async throws -> RunReport {
-        let lookup = try LedgerLookup(path: data.ledger)
+        let lookup = try SQLiteLedgerReader.open(path: data.ledger)
         try await run(store, lookup, isDry: false, grace).perform(id)
         guard let run = try store.run(id) else { throw NoSuchRun() }
         return try store.report(run)
@@ -157,7 +179,7 @@ final class ReconcileFixture: Sendable {
         let scratch = try StatementStore()
         let at = Instant(seconds: clock.now().milliseconds / 1000)
         let id = try scratch.create(.request, from: Instant(seconds: 0), to: at, at: at)
-        let lookup = try LedgerLookup(path: data.ledger)
+        let lookup = try SQLiteLedgerReader.open(path: data.ledger)
         try await run(scratch, lookup, isDry: true, 48 * 3600).perform(id)
         guard let run = try scratch.run(id) else { throw NoSuchRun() }
         return (
@@ -167,7 +189,7 @@ final class ReconcileFixture: Sendable {
     }
 
     private func run(
-        _ store: StatementStore, _ lookup: LedgerLookup, isDry: Bool, _ grace: Int64
+        _ store: StatementStore, _ lookup: any LedgerReading, isDry: Bool, _ grace: Int64
     ) -> ReconciliationRun {
         var limits = ReconciliationLimits()
         limits.graceSeconds = grace
@@ -179,14 +201,19 @@ final class ReconcileFixture: Sendable {
             clock: clock, logger: logger, progress: { _ in })
     }
 
-    func sweep(from: Int64 = 0) async throws -> SweepRecord {
-        let now = Instant(seconds: clock.now().milliseconds / 1000)
+    /// - Parameter stripeClock: Stripe's time; the machine's by default.
+    func sweep(
+        from: Int64 = 0, stripeClock: HandClock? = nil
+    ) async throws -> SweepRecord {
+        let stripeClock = stripeClock ?? clock
+        let now = Instant(seconds: stripeClock.now().milliseconds / 1000)
         let from = Instant(seconds: from)
         let id = try store.beginSweep(from: from, to: now, at: now)
         let sweep = EventSweep(
-            client: client, store: store, admission: admission, accepts: { !$0 }, limits: SweepLimits(),
-            clock: clock, counters: counters, logger: logger)
-        let lookup = try LedgerLookup(path: data.ledger)
+            client: client, store: store, admission: admission, accepts: { !$0 },
+            limits: SweepLimits(), clock: clock, stripeClock: stripeClock, counters: counters,
+            logger: logger)
+        let lookup = try SQLiteLedgerReader.open(path: data.ledger)
         var swept = try await sweep.perform(
             SweepRecord(id: id, state: .reading, from: from, to: now, startedAt: now),
             connected: try lookup.connectedAccounts())

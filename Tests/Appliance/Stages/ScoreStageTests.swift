@@ -21,7 +21,8 @@ struct ScoreStageTests {
         for (offset, event) in [intent, charge, charge].enumerated() {
             let record = Record(
                 key: nil, value: event.encoded()[...], timestamp: Timestamp(milliseconds: 0))
-            _ = stage.process([StoredRecord(offset: Offset(Int64(offset)), record: record)])
+            let place = SourcePlace(topic: .paymentValidated, offset: Offset(Int64(offset)))
+            _ = stage.take([PlacedRecord(place: place, record: record)])
         }
         #expect(counters[.scored] == 2)
         #expect(counters[.rescored] == 1)

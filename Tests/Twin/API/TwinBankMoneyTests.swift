@@ -59,7 +59,8 @@ struct TwinBankMoneyTests {
         #expect(charge["status"] == "failed")
         #expect(charge["failure_code"]?.text == code)
         let line = charge["failure_balance_transaction"]?.text ?? ""
-        #expect(caller.get("/v1/balance_transactions/\(line)").json["type"] == "payment_failure_refund")
+        #expect(
+            caller.get("/v1/balance_transactions/\(line)").json["type"] == "payment_failure_refund")
         #expect(caller.told.types.suffix(2) == ["charge.failed", "payment_intent.payment_failed"])
         #expect(caller.balance() == [:])
         let after = caller.get("/v1/payment_intents/\(intent.id)").json
@@ -77,7 +78,9 @@ struct TwinBankMoneyTests {
         #expect(caller.post("/twin/charges/\(charge)/fail").status == 200)
         #expect(caller.post("/twin/charges/\(charge)/fail").status == 400)
         #expect(
-            TwinConnectTests.lines(caller) == ["payment 5000 40", "payment_failure_refund -5000 -40"])
+            TwinConnectTests.lines(caller) == [
+                "payment 5000 40", "payment_failure_refund -5000 -40",
+            ])
         #expect(caller.list("/v1/balance_transactions", "source=\(charge)").count == 2)
     }
 
@@ -236,7 +239,8 @@ struct TwinBankMoneyTests {
         ).json.id
         let path = "/v1/payment_intents/\(intent)/capture"
         #expect(
-            caller.post(path, "amount_to_capture=1201").json["error"]?["code"] == "amount_too_large")
+            caller.post(path, "amount_to_capture=1201").json["error"]?["code"] == "amount_too_large"
+        )
         let paid = caller.post(path, "amount_to_capture=1200").json
         #expect(paid["amount_received"] == 1_200)
         #expect(TwinConnectTests.lines(caller) == ["charge 1200 65"])

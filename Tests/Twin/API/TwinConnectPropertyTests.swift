@@ -8,7 +8,9 @@ import TwinSupport
 struct TwinConnectPropertyTests {
     static let sellers = ["acct_1FirstSellerOfAll", "acct_1OtherSellerOfAll"]
 
-    @Test("each account's balance is the sum of its own lines, and what one gives another gets", arguments: 1...6)
+    @Test(
+        "each account's balance is the sum of its own lines, and what one gives another gets",
+        arguments: 1...6)
     func conserved(seed: Int) throws {
         var history = try ConnectHistory(seed: UInt64(seed))
         var moved: Set<String> = []
@@ -32,7 +34,8 @@ struct TwinConnectPropertyTests {
         #expect(moved.isSuperset(of: ["transfer", "transfer_refund", "application_fee"]))
     }
 
-    @Test("a twin that makes the same calls again has the same books, to the byte", arguments: [7, 8])
+    @Test(
+        "a twin that makes the same calls again has the same books, to the byte", arguments: [7, 8])
     func repeated(seed: Int) throws {
         var (first, second) = (
             try ConnectHistory(seed: UInt64(seed)), try ConnectHistory(seed: UInt64(seed))

@@ -32,7 +32,7 @@ struct TwinConnectTests {
 
     // MARK: Flows
 
-    @Test("a destination payment is the platform's charge, its transfer, the seller's payment and the platform's fee")
+    @Test("a destination payment is charge, transfer, the seller's payment and the platform's fee")
     func destination() throws {
         let caller = try Self.platform()
         let intent = Self.destinationPayment(caller)
@@ -55,7 +55,9 @@ struct TwinConnectTests {
         #expect(fee["originating_transaction"]?.text == charge.id)
         #expect(fee["account"]?.text == Self.seller)
         #expect(
-            Self.lines(caller) == ["charge 10000 320", "transfer -10000 0", "application_fee 1000 0"])
+            Self.lines(caller) == [
+                "charge 10000 320", "transfer -10000 0", "application_fee 1000 0",
+            ])
         #expect(Self.lines(caller, Self.seller) == ["payment 10000 1000"])
         #expect(caller.balance() == ["usd": 680])
         #expect(caller.balance(Self.seller) == ["usd": 9_000])
@@ -266,7 +268,9 @@ struct TwinConnectTests {
         #expect(Self.lines(caller, Self.seller).isEmpty)
     }
 
-    @Test("a seller's payment is not refunded by the seller, and a refund asks only for what there is")
+    @Test(
+        "a seller's payment is not refunded by the seller, and a refund asks only for what there is"
+    )
     func noRefund() throws {
         let caller = try Self.platform()
         _ = Self.destinationPayment(caller)
@@ -301,7 +305,8 @@ struct TwinConnectTests {
         #expect(
             caller.list("/v1/accounts", "limit=1&starting_after=\(made.id)").map(\.id)
                 == [Self.seller])
-        #expect(caller.list("/v1/accounts", "created[gt]=\(TwinCaller.start)").map(\.id) == [made.id])
+        #expect(
+            caller.list("/v1/accounts", "created[gt]=\(TwinCaller.start)").map(\.id) == [made.id])
         let changed = caller.post("/v1/accounts/\(made.id)", "metadata[a]=1").json
         #expect(changed["metadata"]?["a"] == "1")
         #expect(caller.told.types.last == "account.updated")

@@ -102,8 +102,9 @@ struct TwinExpansionTests {
         #expect(first?[String(second)]?["object"] != nil)
         let deeper = caller.get(path, "expand[]=\(expansion).default_source")
         #expect(deeper.status == 400)
-        #expect(deeper.json["error"]?["message"]?.text?.hasPrefix(
-            "You cannot expand more than 4 levels of a property") == true)
+        #expect(
+            deeper.json["error"]?["message"]?.text?.hasPrefix(
+                "You cannot expand more than 4 levels of a property") == true)
     }
 
     @Test(
@@ -111,7 +112,10 @@ struct TwinExpansionTests {
         arguments: [
             ("/v1/charges/CH", "colour", "This property cannot be expanded (colour)."),
             ("/v1/charges/CH", "amount", "This property cannot be expanded (amount)."),
-            ("/v1/charges/CH", "customer.email", "This property cannot be expanded (customer.email)."),
+            (
+                "/v1/charges/CH", "customer.email",
+                "This property cannot be expanded (customer.email)."
+            ),
             ("/v1/charges", "data.amount", "This property cannot be expanded (data.amount)."),
             (
                 "/v1/charges", "customer",

@@ -82,10 +82,14 @@ struct TwinRefusalTests {
         "confirming wants a return_url where Stripe wants one",
         arguments: [
             ("automatic_payment_methods[enabled]=true", nil, true),
-            ("automatic_payment_methods[enabled]=true&automatic_payment_methods"
-                + "[allow_redirects]=always", nil, true),
-            ("automatic_payment_methods[enabled]=true&automatic_payment_methods"
-                + "[allow_redirects]=never", nil, false),
+            (
+                "automatic_payment_methods[enabled]=true&automatic_payment_methods"
+                    + "[allow_redirects]=always", nil, true
+            ),
+            (
+                "automatic_payment_methods[enabled]=true&automatic_payment_methods"
+                    + "[allow_redirects]=never", nil, false
+            ),
             ("automatic_payment_methods[enabled]=true&return_url=https://x", nil, false),
             ("automatic_payment_methods[enabled]=true&use_stripe_sdk=true", nil, false),
             ("automatic_payment_methods[enabled]=false", "2025-09-30.clover", false),
@@ -99,7 +103,8 @@ struct TwinRefusalTests {
         guard isWanted else { return #expect(answer.json["status"] == "succeeded") }
         #expect(answer.status == 400)
         #expect(answer.json["error"]?["type"] == "invalid_request_error")
-        #expect(answer.json["error"]?["message"]?.text?.contains("must provide a `return_url`") == true)
+        #expect(
+            answer.json["error"]?["message"]?.text?.contains("must provide a `return_url`") == true)
         #expect(caller.get("/v1/payment_intents").json["data"].list.isEmpty)
         let later = caller.post(
             "/v1/payment_intents", "amount=2000&currency=usd&\(Self.visa)&\(more)", version: version
@@ -219,7 +224,8 @@ struct TwinRefusalTests {
         let caller = try TwinCaller()
         let made = caller.post(
             "/v1/webhook_endpoints",
-            "url=http://localhost&enabled_events[]=charge.failed&api_version=2022-11-15").json
+            "url=http://localhost&enabled_events[]=charge.failed&api_version=2022-11-15"
+        ).json
         #expect(made["secret"]?.text?.hasPrefix("whsec_") == true)
         #expect(made["api_version"] == "2022-11-15")
         let path = "/v1/webhook_endpoints/\(made.id)"
@@ -227,8 +233,9 @@ struct TwinRefusalTests {
         #expect(changed["status"] == "disabled")
         #expect(changed["secret"] == nil)
         #expect(caller.get(path).json["secret"] == nil)
-        #expect(caller.post(path, "api_version=2020-08-27").json["error"]?["code"]
-            == "parameter_unknown")
+        #expect(
+            caller.post(path, "api_version=2020-08-27").json["error"]?["code"]
+                == "parameter_unknown")
         #expect(caller.call(.delete, path, "").json["deleted"] == true)
         #expect(caller.get(path).status == 404)
     }

@@ -15,14 +15,16 @@ struct TwinSyncTests {
     /// One of everything.
     private static func grow(_ caller: TwinCaller, _ number: Int) {
         let customer = caller.post(
-            "/v1/customers", "name=n\(number)&payment_method=pm_card_visa").json.id
+            "/v1/customers", "name=n\(number)&payment_method=pm_card_visa"
+        ).json.id
         let paid = caller.pay(20_000, card: "pm_card_bypassPending", "description=\(customer)").json
         _ = caller.post("/v1/refunds", "payment_intent=\(paid.id)&amount=500")
         _ = caller.pay(3_000, card: "pm_card_createDispute")
         _ = caller.post("/v1/payouts", "amount=100&currency=usd")
         _ = caller.post("/v1/transfers", "amount=100&currency=usd&destination=acct_1Shop")
         _ = caller.post("/v1/topups", "amount=100&currency=usd&description=t")
-        _ = caller.post("/v1/webhook_endpoints", "url=http://localhost/\(number)&enabled_events[]=*")
+        _ = caller.post(
+            "/v1/webhook_endpoints", "url=http://localhost/\(number)&enabled_events[]=*")
     }
 
     private static func world() throws -> TwinCaller {
@@ -78,8 +80,10 @@ struct TwinSyncTests {
             for round in 0..<3 {
                 var page: TestJSON
                 repeat {
-                    page = caller.get(
-                        "/v1/\(resource)", "limit=100&ending_before=\(cursor)").json
+                    page =
+                        caller.get(
+                            "/v1/\(resource)", "limit=100&ending_before=\(cursor)"
+                        ).json
                     for object in page["data"].list {
                         copies[resource, default: [:]][object.id, default: 0] += 1
                     }

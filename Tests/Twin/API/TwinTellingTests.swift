@@ -32,7 +32,7 @@ struct TwinTellingTests {
         caller.authorise(5_000, "usd").json.id
     }
 
-    @Test("since 2025-03-31 nothing is refunded by a cancel, and before it is told as a refund without a balance transaction")
+    @Test("a cancel refunds nothing since 2025-03-31; before, a refund without balance transaction")
     func canceled() throws {
         let caller = try Self.caller("2020-08-27", "2024-06-20", "2025-03-31.basil")
         let intent = Self.authorise(caller)
@@ -120,7 +120,7 @@ struct TwinTellingTests {
         #expect(caller.get("/v1/payment_intents/\(kept)").json["status"] == "succeeded")
     }
 
-    @Test("intents list their charges and charges their refunds before 2022-11-15, in webhooks and answers")
+    @Test("before 2022-11-15 intents list their charges and charges their refunds, everywhere")
     func lists() throws {
         let caller = try Self.caller("2022-08-01", "2022-11-15")
         let intent = caller.pay(2_000).json

@@ -44,7 +44,8 @@ struct WebhookSignerTests {
         #expect(forgeries == Set(Forgery.allCases))
     }
 
-    @Test("Stripe's own library accepts both signatures of a rotation, and the second secret's alone")
+    @Test(
+        "Stripe's own library accepts both signatures of a rotation, and the second secret's alone")
     func rotation() throws {
         let body = Array(#"{"id":"evt_1","object":"event"}"#.utf8)
         let now = Instant(seconds: Int64(Date().timeIntervalSince1970))

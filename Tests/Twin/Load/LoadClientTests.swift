@@ -52,7 +52,8 @@ struct LoadClientTests {
         let acknowledged = NIOLockedValueBox<[String]>([])
         let result = try await Self.run(
             Self.plan(3_000, duplicates: 0.2), against: gate,
-            acknowledged: { event in acknowledged.withLockedValue { $0.append(event.id.rawValue) } })
+            acknowledged: { event in acknowledged.withLockedValue { $0.append(event.id.rawValue) } }
+        )
         let tally = result.tally
         #expect(tally.differences.isEmpty)
         #expect(tally.firsts + tally.copies == 3_000)

@@ -125,7 +125,8 @@ extension JSONValue {
         guard let object else { return nil }
         var amounts: [Currency: Int64] = [:]
         for (code, value) in object {
-            guard let currency = code.string.flatMap({ Currency($0) }), let amount = value.int64 else { return nil }
+            guard let currency = code.string.flatMap({ Currency($0) }), let amount = value.int64
+            else { return nil }
             amounts[currency] = amount
         }
         return amounts

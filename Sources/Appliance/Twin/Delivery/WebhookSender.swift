@@ -1,7 +1,7 @@
-import AppendLog
+package import AppendLog
 import AsyncHTTPClient
 import DequeModule
-import Logging
+package import Logging
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -17,7 +17,7 @@ package struct DeliverySettings: Hashable, Sendable {
     var limits = DeliveryLimits()
     package var faults = DeliveryFaults()
     /// How long an endpoint may take to answer, in milliseconds.
-    var answerMillisecondsMax: Int64 = 10_000
+    package var answerMillisecondsMax: Int64 = 10_000
 
     package init() {}
 }
@@ -25,8 +25,8 @@ package struct DeliverySettings: Hashable, Sendable {
 /// Delivers the twin's events to webhook endpoints, signed, as Stripe does.
 ///
 /// It does the I/O for one ``DeliveryQueue`` for each endpoint, which decides everything. Without a
-/// journal what is pending lives in memory only: after a restart nothing is tried again, and whoever
-/// misses an event finds it in the API.
+/// journal what is pending lives in memory only: after a restart nothing is tried again, and
+/// whoever misses an event finds it in the API.
 package final class WebhookSender: Service {
     private struct State {
         var taken = 0
@@ -59,7 +59,7 @@ package final class WebhookSender: Service {
     /// - Parameters:
     ///   - journal: keeps what is settled.
     ///   - clock: its wall clock stamps signatures, its monotonic clock times the attempts.
-    init(
+    package init(
         settings: DeliverySettings, journal: DeliveryJournal? = nil,
         clock: any LogClock = SystemLogClock(), logger: Logger, onAttempt: Listener? = nil
     ) {
@@ -76,7 +76,7 @@ package final class WebhookSender: Service {
     ///
     /// - Parameter endpoints: asked again and again, but never from ``offer(_:)``, so that it may
     ///   take the lock under which events are offered.
-    func follow(_ endpoints: @escaping @Sendable () -> [TwinEndpoint]) {
+    package func follow(_ endpoints: @escaping @Sendable () -> [TwinEndpoint]) {
         state.withLock { $0.endpoints = endpoints }
         wake.yield()
     }
