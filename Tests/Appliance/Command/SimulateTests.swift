@@ -1,6 +1,7 @@
 import Foundation
 import TestSupport
 import Testing
+import TwinSupport
 
 @testable import Appliance
 

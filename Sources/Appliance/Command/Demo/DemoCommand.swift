@@ -4,6 +4,7 @@ import Bridges
 import Foundation
 import Logging
 import ServiceLifecycle
+import Twin
 import Vocabulary
 
 /// `tillbox demo`: the daemon in a fresh folder beside a Stripe twin, on which a simulated world is

@@ -5,6 +5,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import ServiceLifecycle
+import Twin
 
 /// The demo's twin, from when the daemon's ports are open: its API, its deliveries, its world.
 struct DemoTwin: Service {
