@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("The parts of a daemon")
 struct DaemonPartTests {
@@ -23,7 +24,8 @@ struct DaemonPartTests {
 
     @Test("stop so that nobody waits for one that is gone: gate, feeds, steps in order, watches, admin")
     func stopping() async throws {
-        let (started, stopped) = (Mutex<Set<DaemonPart>>([]), Mutex<[DaemonPart]>([]))
+        let started = Mutex<Set<DaemonPart>>([])
+        let stopped = Mutex<[DaemonPart]>([])
         var services: [DaemonPart: any Service] = [:]
         for part in DaemonPart.allCases {
             services[part] = Noting(part: part) { part in

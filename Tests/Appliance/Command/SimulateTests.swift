@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// `tillbox simulate` as a process.
 @Suite("Simulate as a process", .timeLimit(.minutes(5)))

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// Money that comes from bank accounts or goes back to them: debits, top-ups, payouts below zero.
 @Suite("Bank money in the twin")

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// Random histories of a platform with two sellers.
 @Suite("Any history of a platform and its sellers")

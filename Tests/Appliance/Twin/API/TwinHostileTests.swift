@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("Hostile calls of the twin", .timeLimit(.minutes(5)))
 struct TwinHostileTests {

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("The twin and the libraries of others", .timeLimit(.minutes(5)))
 struct TwinLibraryTests {

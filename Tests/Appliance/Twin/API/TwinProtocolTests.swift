@@ -2,6 +2,7 @@ import Testing
 import TestSupport
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("The twin's protocol")
 struct TwinProtocolTests {

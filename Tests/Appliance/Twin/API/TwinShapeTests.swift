@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("Shapes of the twin's objects")
 struct TwinShapeTests {

@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// Copies every list in the two ways that connectors do, while the lists grow.
 @Suite("Copying the twin's lists")

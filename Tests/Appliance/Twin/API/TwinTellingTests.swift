@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// What is left of an authorisation, and lists in charges and intents, as versions of the API tell.
 @Suite("Tellings of the twin by API version")

@@ -8,6 +8,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("Delivery routes")
 struct DeliveryRoutesTests {
