@@ -4,6 +4,7 @@ import TwinSupport
 
 @testable import Appliance
 @testable import Twin
+@testable import Vocabulary
 
 @Suite("Lines of the twin's calls and deliveries")
 struct TwinLinesTests {

@@ -2,6 +2,7 @@ import Testing
 import TwinSupport
 
 @testable import Twin
+@testable import Vocabulary
 
 /// Money that comes from bank accounts or goes back to them: debits, top-ups, payouts below zero.
 @Suite("Bank money in the twin")
