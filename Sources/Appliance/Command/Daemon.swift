@@ -7,8 +7,9 @@ import ServiceLifecycle
 enum DaemonError: Error, CustomStringConvertible {
     case dataFolderUnusable(path: String, reason: String)
     case dataFolderExposed(path: String, reason: String)
-    case portInUse(role: String, address: Settings.Address)
-    case cannotListen(role: String, address: Settings.Address, reason: String)
+    /// - Parameter setBy: the setting or option that changes it.
+    case portInUse(address: Settings.Address, setBy: String)
+    case cannotListen(address: Settings.Address, reason: String, setBy: String)
     case stopped(LogError)
 
     var description: String {
@@ -19,10 +20,10 @@ enum DaemonError: Error, CustomStringConvertible {
         case .dataFolderExposed(let path, let reason):
             "other users may read \(path), and that cannot be changed here (\(reason)); "
                 + "run: chmod -R go= on the data folder as its owner"
-        case .portInUse(let role, let address):
-            "\(address) is in use by another program; stop that, or set \(role).port to a free port"
-        case .cannotListen(let role, let address, let reason):
-            "cannot listen on \(address): \(reason); check \(role).host and \(role).port"
+        case .portInUse(let address, let name):
+            "\(address) is in use by another program; stop that, or set \(name) to a free port"
+        case .cannotListen(let address, let reason, let names):
+            "cannot listen on \(address): \(reason); check \(names)"
         case .stopped(let error): "stopped to protect the data: \(error)"
         }
     }
@@ -95,10 +96,11 @@ final class Daemon: Sendable {
             from: folder.gateSnapshot, topic: topics[.webhookReceived], logger: logger)
         let endpoints = settings.endpoints
         let stripeClock = StripeClock(clock)
+        let reach = StripeReach(base: settings.stripeBase, clock: clock, logger: logger)
         let client = settings.stripeKey.map {
             StripeClient(
                 transport: HTTPStripeTransport(
-                    base: settings.stripeBase, key: $0, clock: stripeClock))
+                    base: settings.stripeBase, key: $0, clock: stripeClock, reach: reach))
         }
         let accepts: @Sendable (Bool) -> Bool = { mode in
             endpoints.contains { $0.livemode.accepts(mode) }
@@ -119,6 +121,7 @@ final class Daemon: Sendable {
                     counters: counters, logger: logger),
                 waitSeconds: waitSeconds, clock: clock, counters: counters, logger: logger)
         }
+        readiness.watch { reach.warning }
     }
 
     private var folder: DataFolder { held.folder }
@@ -140,8 +143,12 @@ final class Daemon: Sendable {
             rewinds: held.plan.rewinds)
         // A group stops its services from the last to the first: traffic, the gate, then each
         // stage after the one that feeds it.
+        let parts = folderParts()
         let services: [any Service] =
-            [adminServer(onListening), PoisonWatch(log: log), folderWatch(), upkeep()]
+            [
+                adminServer(onListening), PoisonWatch(log: log),
+                FolderWatch(log: log, parts: parts, logger: logger), upkeep(),
+            ]
             + (try pipeline.services().reversed())
             + (chargeFetch.map { [$0] } ?? [])
             + [
@@ -170,6 +177,9 @@ final class Daemon: Sendable {
         if case .failure(let error as LedgerError) = outcome, case .corrupt = error {
             LedgerSuspicion(of: folder.ledger).note(error)
         }
+        // A folder that was moved or deleted stops log and ledger too, by what they then miss: that
+        // is the cause, and not the disk.
+        if log.poison != nil || !outcome.isSuccess, let lost = parts.lost() { throw lost }
         if let poison = log.poison { throw DaemonError.stopped(poison) }
         try outcome.get()
         try ledger.close()
@@ -235,17 +245,24 @@ final class Daemon: Sendable {
         }
     }
 
-    private func folderWatch() -> any Service {
+    /// What must not be exchanged under the daemon.
+    private func folderParts() -> FolderParts {
         let names =
             ["log", "log/lock", "log/identity", "ledger.sqlite", "ledger.sqlite-wal"]
             + log.topicNames.map { "log/\($0)-0" } + ["log/__cursors-0"]
-        return FolderWatch(log: log, parts: held.lock.parts(names), logger: logger)
+        return held.lock.parts(names)
     }
 
     private func upkeep() -> any Service {
         Upkeep(
             log: log, admission: admission, received: topics[.webhookReceived],
             snapshotPath: folder.gateSnapshot, logger: logger)
+    }
+}
+
+extension Result {
+    fileprivate var isSuccess: Bool {
+        if case .success = self { true } else { false }
     }
 }
 

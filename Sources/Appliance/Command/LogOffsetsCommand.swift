@@ -54,9 +54,11 @@ struct ConsumerPlaces {
             try add(ScoreStage.self, to: &next)
             try add(RedriveStage.self, to: &next)
             for id in LedgerService.inputs {
-                guard let position = try ledger?.position(topic: id.rawValue) else { continue }
-                let topic = try TopicName(id.rawValue)
-                next[LedgerService.name, default: [:]][topic] = Offset(position)
+                let name = try TopicName(id.rawValue)
+                guard let topic = log.topic(name) else { continue }
+                // Before the first booking there is none, and the ledger begins at the beginning.
+                let position = try ledger?.position(topic: id.rawValue).map { Offset($0) }
+                next[LedgerService.name, default: [:]][name] = position ?? topic.start
             }
         } catch {
             throw .cannotRun("\(error)")

@@ -54,22 +54,13 @@ struct ValidateStage: Stage {
             counters.add(.deadLetters)
             let letter = DeadLetter(
                 topic: Self.input.rawValue, offset: stored.offset, stage: Self.name,
-                reason: refusal.code.rawValue, detail: Self.detail(refusal, of: reading))
+                reason: refusal.code.rawValue, detail: reading.detail(of: refusal))
             outputs.append(StageOutput(
                 topic: .deadLetter, source: stored.offset,
                 record: letter.record(
                     of: stored,
                     eventID: stored.record.key.map { String(decoding: $0, as: UTF8.self) })))
         }
-    }
-    /// Where in the event, what was expected there, and what the event says of money.
-    private static func detail(
-        _ refusal: ValidationRefusal, of reading: EventValidator.Reading
-    ) -> String {
-        var text = refusal.detail
-        if let expectation = refusal.expectation { text += ": expected \(expectation)" }
-        if let subject = reading.subject { text += "; found \(subject)" }
-        return text
     }
 }
 
