@@ -67,10 +67,20 @@ let package = Package(
             name: "CSimdjson", path: "Sources/Appliance/CLibraries/CSimdjson",
             linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "CProcess", path: "Sources/Appliance/CLibraries/CProcess"),
+
+        // Rooms of the daemon: folders that build by themselves, so that the compiler holds their
+        // walls and a change builds one of them.
+        .target(
+            name: "Vocabulary",
+            dependencies: [
+                "AppendLog", "Bridges", "CSimdjson",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Sources/Appliance/Vocabulary", swiftSettings: strict),
         .executableTarget(
             name: "Appliance",
             dependencies: [
-                "AppendLog", "Bridges", "CXGBoost", "CSimdjson", "CProcess",
+                "AppendLog", "Bridges", "Vocabulary", "CXGBoost", "CProcess",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -90,7 +100,7 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
-            path: "Sources/Appliance", exclude: ["CLibraries"],
+            path: "Sources/Appliance", exclude: ["CLibraries", "Vocabulary"],
             // Links into model/: the model is compiled into the binary.
             resources: [
                 .embedInCode("Score/Resources/fraud.ubj"),
@@ -113,7 +123,7 @@ let package = Package(
         .testTarget(
             name: "ApplianceTests",
             dependencies: [
-                "Appliance", "AppendLog", "TestSupport",
+                "Appliance", "AppendLog", "Vocabulary", "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -127,7 +137,8 @@ let package = Package(
             ],
             path: "Tests/Appliance", exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["Appliance", "AppendLog", "TestSupport"],
+            name: "EndToEndTests",
+            dependencies: ["Appliance", "AppendLog", "Vocabulary", "TestSupport"],
             path: "Tests/EndToEnd", exclude: ["oracle.py"], swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx17

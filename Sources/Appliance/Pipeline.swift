@@ -2,6 +2,7 @@ import AppendLog
 import Foundation
 import Logging
 import ServiceLifecycle
+import Vocabulary
 
 /// The way of a payment, in order. Read this first.
 ///
@@ -14,92 +15,77 @@ import ServiceLifecycle
 ///                    Features + Score            ScoreStage, Scoring: FeatureEngine, FraudModel,
 ///                            │                   Verdicts
 ///                            ▼
-///            payment.features · payment.scored · payment.review
-///                            │
-///                         Ledger                 LedgerService, SQLiteLedger: entries + position,
-///                            │                   one commit
-///                            ▼
-///                      ledger.posted
+///             payment.features · payment.scored ◀── payment.review: people's decisions ──┐
+///                            │                                                           │
+///                         Ledger                 LedgerDesk, Booking, SQLiteRows: entries,
+///                            │                   reviews, position, one commit           │
+///                            ▼                                                           │
+///             ledger.posted · payment.review ────────────────────────────────────────────┘
 ///
 /// Every arrow is a durable topic, so that each step can die at any moment and go on where it was.
+/// A step knows its topics through a `Flow` alone; here they are the embedded log's.
 struct Pipeline {
-    let log: Log
-    let topics: Topics
+    let plane: EmbeddedPlane
     let ledger: SQLiteLedger
-    let model: FraudModel
-    let settings: Settings
+    let steps: PipelineSteps
     let folder: DataFolder
-    let clock: any LogClock
-    let counters: Counters
-    let logger: Logger
     /// Stages that make up for outputs which were lost before anybody had read them, and from
     /// where.
     var rewinds: [String: Offset] = [:]
 
-    /// The steps behind the gate, in the order in which a payment passes them.
-    func services() throws -> [any Service] {
-        [redrive(), validate(), try score(), book()]
+    /// The steps behind the gate.
+    func services() throws -> [DaemonPart: any Service] {
+        [.redrive: redrive(), .validate: validate(), .score: try score(), .ledger: book()]
     }
 
     private func redrive() -> any Service {
-        StageRunner(
-            log: log, topics: topics, logger: logger, rewind: rewinds[RedriveStage.name]
-        ) { (RedriveStage(), nil) }
+        let flow = plane.flow(RedriveStage.self, rewind: rewinds[RedriveStage.name])
+        return StageRunner(logger: plane.logger) { (RedriveStage(), try flow()) }
     }
 
     private func validate() -> any Service {
-        let (merchant, counters) = (settings.defaultMerchant, counters)
-        return StageRunner(
-            log: log, topics: topics, logger: logger, rewind: rewinds[ValidateStage.name]
-        ) {
-            let validator = EventValidator(defaultMerchant: merchant)
-            return (ValidateStage(validator: validator, counters: counters), nil)
-        }
+        let (steps, flow) = (
+            steps, plane.flow(ValidateStage.self, rewind: rewinds[ValidateStage.name])
+        )
+        return StageRunner(logger: plane.logger) { (steps.validate(), try flow()) }
     }
 
     private func score() throws -> any Service {
-        let verdicts = try Self.verdicts(settings, model)
-        let path = folder.featureSnapshot
-        let limits = Self.featureLimits(settings)
-        let (model, counters, logger) = (model, counters, logger)
-        let input = topics[ScoreStage.input]
-        let rewind = rewinds[ScoreStage.name]
-        return StageRunner<ScoreStage>(
-            log: log, topics: topics, logger: logger,
-            checkpoint: .snapshot(everyCount: StageLimits.snapshotIntervalCount) { state, next in
-                try FeatureSnapshotFile.write(state, of: input, before: next, to: path)
-            }
-        ) {
-            let features = Self.restoredFeatures(
+        let (path, limits, verdicts) = (
+            folder.featureSnapshot, steps.featureLimits, try steps.verdicts()
+        )
+        let (steps, plane) = (steps, plane)
+        let input = plane.topics[EmbeddedScoreStage.input]
+        let rewind = rewinds[EmbeddedScoreStage.name]
+        let checkpoint = LogCheckpoint.snapshot(
+            everyCount: StageLimits.snapshotIntervalCount
+        ) { state, next in
+            try FeatureSnapshotFile.write(state.encode(), of: input, before: next, to: path)
+        }
+        return StageRunner(logger: plane.logger) {
+            let (features, next) = Self.restoredFeatures(
                 from: path, limits: limits, log: input, notBeyond: rewind)
-            let position = max(Offset(features.position), input.start)
-            logger.info("features restored", metadata: [
-                "position": "\(position.rawValue)", "of": "\(input.highWatermark.rawValue)",
+            plane.logger.info("features restored", metadata: [
+                "position": "\(next.rawValue)", "of": "\(input.highWatermark.rawValue)",
             ])
-            let scoring = Scoring(
-                features: features, verdicts: verdicts, model: model)
-            let stage = ScoreStage(
-                scoring: scoring, schemaVersion: model.schema.version, counters: counters)
-            return (stage, position)
+            let flow = try LogFlow(
+                log: plane.log, topics: plane.topics, step: FlowStep(EmbeddedScoreStage.self),
+                checkpoint: checkpoint, start: [EmbeddedScoreStage.input: next],
+                logger: plane.logger)
+            return (steps.score(features, verdicts), flow)
         }
     }
 
-    /// The model's thresholds, tightened by the settings.
-    static func verdicts(_ settings: Settings, _ model: FraudModel) throws -> Verdicts {
-        Verdicts(
-            thresholds: try model.schema.thresholds.tightened(
-                review: settings.reviewFrom, block: settings.blockFrom),
-            amountLimits: settings.amountLimits)
-    }
-
-    static func featureLimits(_ settings: Settings) -> FeatureLimits {
-        FeatureLimits(customersMax: settings.customersMax, movementsMax: settings.movementsMax)
-    }
-
     private func book() -> any Service {
-        LedgerService(
-            log: log, topics: topics, ledger: ledger, clock: clock, counters: counters,
-            logger: logger)
+        let (plane, ledger) = (plane, ledger)
+        let start = LedgerStart(log: plane.log, topics: plane.topics, logger: plane.logger)
+        return LedgerService(
+            desk: {
+                LedgerDesk(
+                    ledger: ledger, clock: plane.clock, counters: plane.counters,
+                    logger: plane.logger)
+            }, logger: plane.logger
+        ) { desk in try await start.flow(for: &desk) }
     }
 
     /// The engine as it was last saved. Without a usable snapshot (none, damaged, of another log,
@@ -107,10 +93,53 @@ struct Pipeline {
     /// log refuses the outputs it has.
     private static func restoredFeatures(
         from path: String, limits: FeatureLimits, log: Topic, notBeyond rewind: Offset?
-    ) -> FeatureEngine {
-        guard let engine = FeatureSnapshotFile.read(path, of: log, limits: limits),
-            engine.position <= rewind?.rawValue ?? .max
-        else { return FeatureEngine(limits: limits) }
-        return engine
+    ) -> (FeatureEngine, next: Offset) {
+        guard let saved = FeatureSnapshotFile.read(path, of: log, limits: limits),
+            saved.next <= rewind ?? Offset(.max)
+        else { return (FeatureEngine(limits: limits), log.start) }
+        return (saved.engine, max(saved.next, log.start))
+    }
+}
+
+/// The pure steps as the settings want them: the same in every plane, and in a replay.
+struct PipelineSteps: Sendable {
+    let settings: Settings
+    let model: FraudModel
+    let counters: Counters
+
+    init(_ settings: Settings, model: FraudModel, counters: Counters) {
+        self.settings = settings
+        self.model = model
+        self.counters = counters
+    }
+
+    /// Loads the model that the settings name.
+    init(_ settings: Settings, counters: Counters) throws {
+        let place: ModelLocation = settings.modelPath.map { .file(path: $0) } ?? .embedded
+        self.init(settings, model: try place.load(), counters: counters)
+    }
+
+    func validate() -> ValidateStage {
+        ValidateStage(
+            validator: EventValidator(defaultMerchant: settings.defaultMerchant),
+            counters: counters)
+    }
+
+    func score(_ features: FeatureEngine, _ verdicts: Verdicts) -> EmbeddedScoreStage {
+        ScoreStage(
+            scoring: Scoring(features: features, verdicts: verdicts, model: model),
+            schemaVersion: model.schema.version, counters: counters)
+    }
+
+    /// The model's thresholds, tightened by the settings.
+    func verdicts() throws -> Verdicts {
+        Verdicts(
+            thresholds: try model.schema.thresholds.tightened(
+                review: settings.reviewFrom, block: settings.blockFrom),
+            amountLimits: settings.amountLimits)
+    }
+
+    var featureLimits: FeatureLimits {
+        FeatureLimits(customersMax: settings.customersMax, movementsMax: settings.movementsMax)
     }
 }

@@ -3,17 +3,20 @@ import TestSupport
 import Testing
 
 /// The arrows between folders, read from the sources: the compiler enforces those between modules
-/// only. What each folder of Appliance may name of the others. Everyone may name Vocabulary.
+/// and between rooms only. What each folder of Appliance may name of the others. Everyone may name
+/// Vocabulary.
 private let allowed: [String: Set<String>] = [
     "Vocabulary": [],
     "Gate": [], "Validate": [], "Features": [], "Ledger": [],
     "Score": ["Features"],
     "Stages": ["Gate", "Validate", "Features", "Score", "Ledger"],
     "Redrive": ["Gate", "Validate", "Features", "Score", "Ledger", "Stages"],
-    "Replay": ["Gate", "Validate", "Features", "Score", "Ledger", "Stages", "Redrive"],
+    "Replay": ["Gate", "Validate", "Features", "Score", "Ledger", "Stages", "Redrive", "Embedded"],
     "Reconcile": ["Gate", "Ledger"],
-    "Start": ["Gate", "Validate", "Features", "Score", "Ledger", "Stages", "Redrive"],
-    "Console": ["Gate", "Reconcile", "Redrive"],
+    "Start": ["Gate", "Validate", "Features", "Score", "Ledger", "Stages", "Redrive", "Embedded"],
+    "Embedded": ["Gate", "Validate", "Features", "Score", "Ledger", "Stages", "Redrive", "Review"],
+    "Review": ["Ledger", "Stages"],
+    "Console": ["Gate", "Ledger", "Reconcile", "Redrive", "Review"],
     "Twin": ["Gate"],
 ]
 
@@ -22,6 +25,31 @@ private let rim: [String: Set<String>] = [
     "Hummingbird": ["Gate", "Console", "Twin", "Command"], "GRDB": ["Ledger", "Reconcile"],
     "ArgumentParser": ["Command"], "CXGBoost": ["Score"], "CSimdjson": ["Vocabulary"],
     "CProcess": ["Command"], "Yams": ["Command"], "Configuration": ["Command"], "COpenSSL": [],
+]
+
+/// Handles of the embedded log. Its records and offsets are Kafka's own nouns, which everybody
+/// names.
+private let logHandles: Set<String> = [
+    "Log", "ReadOnlyLog", "Topic", "ReadOnlyTopic", "Topics", "CursorStore", "LogConfiguration",
+    "LogError", "TopicName", "GroupName", "ProducerName",
+]
+
+/// Where a handle of the embedded log may be named: the plane itself, what only looks at a folder
+/// of it (replay, the start's comparison, the commands on the log, its benchmarks), and who puts it
+/// together.
+private let logPlaces = [
+    "Embedded/", "Replay/", "Start/", "Command/Planes.swift", "Command/Daemon.swift",
+    "Command/HeldFolder.swift", "Command/Log", "Command/FolderView.swift",
+    "Command/DeadLetterCommand.swift", "Command/ReviewCommand.swift", "Command/Bench", "Bench/",
+]
+
+/// Where SQLite may be named: folders of that name, and who opens a ledger of the embedded plane.
+private let sqlitePlaces = [
+    "Ledger/SQLite/", "Reconcile/SQLite/", "Replay/", "Start/", "Command/Planes.swift",
+    "Command/Daemon.swift", "Command/Ledger", "Command/FolderView.swift", "Command/Demo/",
+    "Command/Bench", "Bench/", "Ledger/LedgerBenchmark.swift",
+    // Its sentences name whose codes they are.
+    "Ledger/LedgerError.swift",
 ]
 
 @Suite("Folder edges")
@@ -77,6 +105,41 @@ struct FolderEdgeTests {
                 }
             }.map(\.folder))
         #expect(importers.isSubset(of: rim[module] ?? []), "\(module): \(importers.sorted())")
+    }
+
+    @Test("no handle of the embedded log is named outside of its plane")
+    func logHandlesStay() {
+        for source in Self.sources where !logPlaces.contains(where: source.path.hasPrefix) {
+            let named = Self.words(in: [source]).intersection(logHandles)
+            #expect(named.isEmpty, "\(source.path) names \(named.sorted())")
+        }
+    }
+
+    @Test("no word of SQLite is named outside of its plane")
+    func sqliteStays() {
+        for source in Self.sources where !sqlitePlaces.contains(where: source.path.hasPrefix) {
+            let named = Self.words(in: [source]).filter {
+                $0.contains("SQLite") || $0.contains("GRDB")
+            }
+            #expect(named.isEmpty, "\(source.path) names \(named.sorted())")
+        }
+    }
+
+    @Test("the outside systems know nothing of Stripe")
+    func bridgesAreNeutral() throws {
+        let top = Repository.root.appending(path: "Sources/Bridges")
+        let files = FileManager.default.enumerator(at: top, includingPropertiesForKeys: nil)
+        for case let url as URL in files ?? .init() where url.pathExtension == "swift" {
+            let text = try String(contentsOf: url, encoding: .utf8)
+            #expect(!text.lowercased().contains("stripe"), "\(url.lastPathComponent)")
+        }
+    }
+
+    @Test("a place that is excepted is there, and needs it")
+    func exceptionsAreNeeded() {
+        for place in logPlaces + sqlitePlaces where place != "Bench/" {
+            #expect(Self.sources.contains { $0.path.hasPrefix(place) }, "\(place)")
+        }
     }
 
     /// Types that a folder declares at the top level.

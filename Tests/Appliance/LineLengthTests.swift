@@ -8,12 +8,11 @@ struct LineLengthTests {
     static let columnCountMax = 100
 
     /// Folders that are not done yet. This list only shrinks.
-    static let open = [
-        "Sources/Appliance/Features", "Sources/Appliance/Ledger", "Sources/Appliance/Score",
-        "Sources/Appliance/Stages", "Sources/Appliance/Twin", "Sources/Appliance/Vocabulary",
-        "Tests/Appliance/Ledger", "Tests/Appliance/Score", "Tests/Appliance/Stages",
-        "Tests/Appliance/Twin", "Tests/Appliance/Vocabulary",
-    ]
+    static let open = ["Sources/Appliance/Twin", "Tests/Appliance/Twin"]
+
+    /// The migrations word for word, indented: what a released one says is never wrapped anew.
+    static let embedded = ["LedgerSchema", "ReconciliationSchema", "ReviewSchema", "WaitingSchema"]
+        .map { "Sources/Appliance/Ledger/SQLite/\($0).swift" }
 
     /// `path:line` of every longer line in the sources and tests.
     static let long: [String] = {
@@ -23,7 +22,7 @@ struct LineLengthTests {
             return (inside?.allObjects ?? []).compactMap { ($0 as? String).map { "\(top)/\($0)" } }
         }
         let files = folders.filter { $0.hasSuffix(".swift") }.sorted() + ["Package.swift"]
-        return files.flatMap(longLines)
+        return files.filter { !embedded.contains($0) }.flatMap(longLines)
     }()
 
     private static func longLines(of path: String) -> [String] {

@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// The data folder on a small file system of its own, which really is full.
 @Suite("A full disk", .serialized, .enabled(if: TemporaryFileSystem.canMount))

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// A daemon that a shell started, with its folder and ports.
 final class RunningDaemon {

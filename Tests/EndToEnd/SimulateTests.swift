@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// The simulated world against the whole daemon: what it says must be booked is booked.
 @Suite("Simulated traffic proves the ledger", .serialized)
@@ -51,9 +52,8 @@ struct SimulateEndToEndTests {
         #expect(report.ledger.movements > 1_000)
         #expect(report.ledger.missing == 0 && report.ledger.different == 0)
         // The folder was fresh, so nothing else can be in it.
-        let balances = try SQLiteLedger.open(
-            path: "\(data)/ledger.sqlite", readOnly: true, clockMilliseconds: { 0 }
-        ).balances().filter { $0.account.isProcessor }
+        let balances = try SQLiteLedgerReader.open(
+            path: "\(data)/ledger.sqlite").balances().filter { $0.account.isProcessor }
         let held = Dictionary(
             balances.map { ($0.currency.code, $0.balance.rawValue) }, uniquingKeysWith: +)
         #expect(held == report.ledger.processor)

@@ -67,11 +67,13 @@ struct StartTests {
             #expect(answer.errors.contains("webhook.received"), "\(command): \(answer.errors)")
         }
         // Who writes while no daemon runs compares as its start does.
-        for arguments in [["--dry-run"], []] {
-            let redrive = try await Child.run(
-                Tillbox.executable, ["dead-letter", "redrive", "--data", data] + arguments)
-            #expect(redrive.code == 3, "\(redrive.output) \(redrive.errors)")
-            #expect(sentences.contains(redrive.errors.trimmingCharacters(in: .newlines)))
+        for command in [
+            ["dead-letter", "redrive", "--dry-run"], ["dead-letter", "redrive"],
+            ["review", "approve", "ch_1", "--note", "known"],
+        ] {
+            let answer = try await Child.run(Tillbox.executable, command + ["--data", data])
+            #expect(answer.code == 3, "\(command): \(answer.output) \(answer.errors)")
+            #expect(sentences.contains(answer.errors.trimmingCharacters(in: .newlines)))
         }
         #expect(!FileManager.default.fileExists(atPath: "\(data)/log/webhook.received-0"))
     }

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// What a stranger or a bad day may do to the running daemon (docs/RELIABILITY.md): it stays, and
 /// still takes deliveries.

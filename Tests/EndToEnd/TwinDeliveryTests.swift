@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// The twin beside a real daemon: its world is played, its webhooks are lost, doubled, overtaken
 /// and badly signed on their way, and the daemon dies in between.
@@ -182,8 +183,8 @@ struct TwinDeliveryTests {
     }
 
     private static func processor(_ data: String) throws -> [String: Int64] {
-        let ledger = try SQLiteLedger.open(
-            path: "\(data)/ledger.sqlite", readOnly: true, clockMilliseconds: { 0 })
+        let ledger = try SQLiteLedgerReader.open(
+            path: "\(data)/ledger.sqlite")
         let rows = try ledger.balances().filter { $0.account.isProcessor }
         return Dictionary(
             rows.map { ($0.currency.code, $0.balance.rawValue) }, uniquingKeysWith: +)

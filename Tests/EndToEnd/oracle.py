@@ -112,7 +112,7 @@ class Oracle:
         validated = self.derived("payment.validated", movement)
         self.derived("payment.features", lambda value, _: json.loads(value)["object_id"])
         scored = self.derived("payment.scored", movement)
-        self.derived("payment.review", movement)
+        reviews = self.derived("payment.review", movement)
 
         wanted = {json.loads(v)["movement"] for _, _, v, _ in validated}
         got = {json.loads(v)["movement"] for _, _, v, _ in scored}
@@ -123,9 +123,43 @@ class Oracle:
                if json.loads(v)["kind"] not in NO_ENTRIES} - refused
         self.demand(due <= booked, f"scored but not booked: {list(due - booked)[:5]}")
 
+        self.reviews(reviews)
         posted = collections.Counter(json.loads(v)["movement"] for _, _, v, _ in self.derived("ledger.posted", movement))
         self.demand(set(posted) == booked, f"ledger and ledger.posted differ: {list(set(posted) ^ booked)[:5]}")
         self.demand(all(n == 1 for n in posted.values()), "a movement is posted twice")
+
+    def reviews(self, records):
+        """A payment has an open review exactly when its money is held and no person has decided: by the
+        topic and by the ledger's table alike."""
+        told, decided = {}, set()
+        for _, _, value, headers in records:
+            record = json.loads(value)
+            if record["by"] == "scoring":
+                told[record["movement"]] = record["state"]
+            elif headers.get("redriven-from") is None and record["state"] in ("approved", "declined"):
+                decided.add(record["movement"])
+        database = sqlite3.connect(f"file:{self.folder}/ledger.sqlite?mode=ro", uri=True)
+        held = collections.Counter()
+        for movement, amount in database.execute(
+                "SELECT t.movement, -e.amount FROM transactions t JOIN entries e ON e.transaction_id = t.id "
+                "JOIN accounts a ON a.id = e.account WHERE a.name LIKE 'merchant:%:held'"):
+            held[self.payment(movement)] += amount
+        held = {movement for movement, amount in held.items() if amount > 0}
+        kept = {m for m, in database.execute(
+            "SELECT movement FROM open_reviews JOIN transactions ON id = transaction_id")}
+        database.close()
+        opened = {movement for movement, state in told.items() if state == "opened"} - decided
+        self.demand(kept == held, f"open reviews and held money differ: {list(kept ^ held)[:5]}")
+        self.demand(opened == held, f"payment.review and held money differ: {list(opened ^ held)[:5]}")
+        self.counts["open_reviews"] = len(kept)
+
+    @staticmethod
+    def payment(movement):
+        """The payment that a movement of held money belongs to."""
+        if movement.startswith("charge_reversed:"):
+            return "charge:" + movement.split(":", 1)[1]
+        start = movement.find("charge:")
+        return movement[start:].split("#")[0]
 
     def ledger(self):
         """The movements booked; balance per transaction and currency, integrity, unique movements."""

@@ -29,7 +29,7 @@ seed=${FUZZ_SEED:-$((RANDOM * 32768 + RANDOM + 1))}
 
 sanitize=fuzzer-no-link,address
 swift_flags=(
-    -swift-version 6 -parse-as-library -wmo -O -g -use-ld=lld
+    -swift-version 6 -package-name tillbox -parse-as-library -wmo -O -g -use-ld=lld
     -enable-upcoming-feature ExistentialAny
     -enable-upcoming-feature InternalImportsByDefault
     -enable-upcoming-feature MemberImportVisibility

@@ -1,5 +1,6 @@
 import AppendLog
 import Foundation
+import Vocabulary
 
 /// `tillbox bench replay`: the whole pipeline again from the log, against reading the same log and
 /// parsing its events alone.

@@ -6,6 +6,7 @@ import HummingbirdCore
 import Logging
 import NIOHTTP1
 import ServiceLifecycle
+import Vocabulary
 
 /// The server that a benchmark measures, in a process of its own, so that its processor time and
 /// memory are its own too.
@@ -123,27 +124,17 @@ struct BenchServer {
     }
 
     private func serveGate(_ logger: Logger) async throws {
-        let settings = settings
-        var configuration = LogConfiguration()
-        configuration.segmentBytesMax = settings.segmentByteCountMax
-        configuration.syncIntervalMicroseconds = Daemon.syncIntervalMicroseconds
-        let log = try Log.open(at: folder + "/log", configuration: configuration)
-        let topics = try Topics(of: log)
-        let admission = try AdmissionSnapshot.restore(
-            from: folder + "/index.snapshot", topic: topics[.webhookReceived], logger: logger)
         let counters = Counters()
-        let gate = Gate(
-            endpoints: settings.endpoints, toleranceSeconds: settings.toleranceSeconds,
-            bodyByteCountMax: settings.bodyByteCountMax, admission: admission,
-            deadLetters: topics[.deadLetter], clock: SystemLogClock(), counters: counters,
-            logger: logger)
+        let plane = try EmbeddedPlane(
+            logAt: folder + "/log", gateSnapshot: folder + "/index.snapshot", settings: settings,
+            counters: counters, logger: logger)
         let talk = BenchTalk(counters: counters)
         let http = PortService(
             role: "webhook", address: Self.address,
-            responder: WebhookRoutes(gate: gate, counters: counters), logger: logger
+            responder: WebhookRoutes(gate: plane.gate(), counters: counters), logger: logger
         ) { talk.greet("webhook", port: $0) }
         try await Self.run(http, talk, logger)
-        await log.close()
+        await plane.log.close()
     }
 
     private static func run(_ http: any Service, _ talk: BenchTalk, _ logger: Logger) async throws {

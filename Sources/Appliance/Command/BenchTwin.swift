@@ -1,4 +1,5 @@
 import Foundation
+import Vocabulary
 
 /// `tillbox bench twin`: Stripe's stand-in as a server against its HTTP server alone, and the world
 /// that is played on it against the writer of templates.

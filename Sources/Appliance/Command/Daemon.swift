@@ -2,6 +2,7 @@ import AppendLog
 import Foundation
 import Logging
 import ServiceLifecycle
+import Vocabulary
 
 /// Why the daemon cannot start or go on. Each case's description says what to do.
 enum DaemonError: Error, CustomStringConvertible {
@@ -29,19 +30,15 @@ enum DaemonError: Error, CustomStringConvertible {
     }
 }
 
-/// The composition root: it opens what the settings name, wires it, and runs it until a signal.
-///
-/// Nothing else asks which profile it is in.
+/// Opens the embedded plane that the settings name, and runs every part on it until a signal.
 final class Daemon: Sendable {
     let settings: Settings
-    let log: Log
-    let topics: Topics
+    let plane: EmbeddedPlane
     let ledger: SQLiteLedger
     let counters = Counters()
     let readiness = Readiness()
     let logger: Logger
-    private let model: FraudModel
-    let admission: Admission
+    private let steps: PipelineSteps
     private let clock: any LogClock
     let held: HeldFolder
     private let reserve: ReserveFile
@@ -51,9 +48,9 @@ final class Daemon: Sendable {
     /// Connections that each port may serve.
     private let connectionCounts: (webhook: Int, admin: Int)
 
-    /// From one sync of a topic to its next: more of them a second cost the disk, and so the gate,
-    /// more than they gain.
-    static let syncIntervalMicroseconds = 2_000
+    var log: Log { plane.log }
+    var topics: Topics { plane.topics }
+    var admission: LogAdmission { plane.admission }
 
     /// Opens the data folder and everything in it. Blocks while it compares and recovers.
     ///
@@ -70,7 +67,7 @@ final class Daemon: Sendable {
             "admin_connections": "\(connectionCounts.admin)",
         ])
         // The model first: a daemon that cannot score must not touch the data.
-        model = try (settings.modelPath.map { ModelLocation.file(path: $0) } ?? .embedded).load()
+        steps = try PipelineSteps(settings, counters: counters)
         held = try HeldFolder(
             DataFolder(at: settings.dataPath, logger: logger), logger: logger)
         let folder = held.folder
@@ -80,20 +77,11 @@ final class Daemon: Sendable {
                 "path": "\(folder.reserve)", "bytes": "\(ReserveFile.byteCount)",
             ])
         }
-        var configuration = LogConfiguration()
-        configuration.segmentBytesMax = settings.segmentByteCountMax
-        configuration.syncIntervalMicroseconds = Self.syncIntervalMicroseconds
-        configuration.retentionAgeMilliseconds = settings.retentionDays.map {
-            Int64($0) * 86_400_000
-        }
-        log = try Log.open(at: folder.log, clock: clock, configuration: configuration)
-        topics = try Topics(of: log)
-        ledger = try SQLiteLedger.open(
-            path: folder.ledger, clockMilliseconds: { clock.now().milliseconds })
-        try ledger.adopt(log: log.identity.description)
+        plane = try EmbeddedPlane(
+            logAt: folder.log, gateSnapshot: folder.gateSnapshot, settings: settings, clock: clock,
+            counters: counters, logger: logger)
+        ledger = try plane.openLedger(at: folder.ledger)
         LedgerSuspicion(of: folder.ledger).clear()
-        admission = try AdmissionSnapshot.restore(
-            from: folder.gateSnapshot, topic: topics[.webhookReceived], logger: logger)
         let endpoints = settings.endpoints
         let stripeClock = StripeClock(clock)
         let reach = StripeReach(base: settings.stripeBase, clock: clock, logger: logger)
@@ -106,15 +94,16 @@ final class Daemon: Sendable {
             endpoints.contains { $0.livemode.accepts(mode) }
         }
         reconciler = Reconciler(
-            settings: settings.reconcile, client: client, ledger: ledger,
-            ledgerPath: folder.ledger, admission: admission, accepts: accepts, clock: clock,
-            stripeClock: stripeClock, counters: counters, logger: logger)
-        let (waitSeconds, admission) = (settings.reconcile.chargeWaitSeconds, admission)
-        let (ledger, validated) = (ledger, topics[.paymentValidated])
+            settings: settings.reconcile, client: client, store: StatementStore(of: ledger),
+            openLedger: { try SQLiteLedgerReader.open(path: folder.ledger) },
+            admission: plane.admission, accepts: accepts, clock: clock, stripeClock: stripeClock,
+            counters: counters, logger: logger)
+        let (waitSeconds, admission) = (settings.reconcile.chargeWaitSeconds, plane.admission)
+        let (ledger, validated) = (ledger, plane.followed(.paymentValidated))
         let (counters, limits) = (counters, settings.reconcile.sweep)
         chargeFetch = waitSeconds == 0 ? nil : client.map { client in
             ChargeFetch(
-                topic: validated,
+                validated: validated,
                 sweep: EventSweep(
                     client: client, store: StatementStore(of: ledger), admission: admission,
                     accepts: accepts, limits: limits, clock: clock, stripeClock: stripeClock,
@@ -137,24 +126,8 @@ final class Daemon: Sendable {
         onListening: @escaping @Sendable (_ role: String, _ port: Int) -> Void = { _, _ in }
     ) async throws {
         try await held.makeUp(in: log)
-        let pipeline = Pipeline(
-            log: log, topics: topics, ledger: ledger, model: model, settings: settings,
-            folder: folder, clock: clock, counters: counters, logger: logger,
-            rewinds: held.plan.rewinds)
-        // A group stops its services from the last to the first: traffic, the gate, then each
-        // stage after the one that feeds it.
         let parts = folderParts()
-        let services: [any Service] =
-            [
-                adminServer(onListening), PoisonWatch(log: log),
-                FolderWatch(log: log, parts: parts, logger: logger), upkeep(),
-            ]
-            + (try pipeline.services().reversed())
-            + (chargeFetch.map { [$0] } ?? [])
-            + [
-                reconciler, webhookServer(onListening),
-                ReserveRelease(file: reserve, logger: logger), refusalSummary(),
-            ].compactMap { $0 }
+        let services = DaemonPart.inOrder(try services(onListening, parts))
         // The group tells of every service that a failure stops; the failure itself is told once.
         var quiet = logger
         quiet.logLevel = .critical
@@ -185,13 +158,29 @@ final class Daemon: Sendable {
         try ledger.close()
     }
 
+    /// What the role `all` runs.
+    private func services(
+        _ onListening: @escaping @Sendable (String, Int) -> Void, _ parts: FolderParts
+    ) throws -> [DaemonPart: any Service] {
+        let pipeline = Pipeline(
+            plane: plane, ledger: ledger, steps: steps, folder: folder, rewinds: held.plan.rewinds)
+        var services: [DaemonPart: any Service] = try pipeline.services()
+        services[.admin] = adminServer(onListening)
+        services[.poisonWatch] = PoisonWatch(log: log)
+        services[.folderWatch] = FolderWatch(log: log, parts: parts, logger: logger)
+        services[.upkeep] = Upkeep(plane, snapshotPath: folder.gateSnapshot)
+        services[.chargeFetch] = chargeFetch
+        services[.reconciler] = reconciler
+        services[.webhook] = webhookServer(onListening)
+        services[.reserveRelease] = ReserveRelease(file: reserve, logger: logger)
+        services[.refusalSummary] = refusalSummary()
+        return services
+    }
+
     private func webhookServer(
         _ onListening: @escaping @Sendable (String, Int) -> Void
     ) -> any Service {
-        let gate = Gate(
-            endpoints: settings.endpoints, toleranceSeconds: settings.toleranceSeconds,
-            bodyByteCountMax: settings.bodyByteCountMax, admission: admission,
-            deadLetters: topics[.deadLetter], clock: clock, counters: counters, logger: logger)
+        let gate = plane.gate()
         readiness.watch { gate.clockSuspicion.warning }
         return PortService(
             role: "webhook", address: settings.webhook,
@@ -213,15 +202,18 @@ final class Daemon: Sendable {
             readiness: readiness, counters: counters, reconciler: reconciler,
             logLinesLost: { LogSink.standardError.lostCount }
         ).router()
-        let redriver = Redriver(
-            topics: topics, admission: admission, defaultMerchant: settings.defaultMerchant,
-            livemodes: settings.livemodes, clock: clock, counters: counters)
         DeadLetterRoutes(
             list: LetterList(view: LogView(log: log, topics: topics, ledger: ledger)),
-            redriver: redriver, dataPath: DataFolder.canonical(folder.path)
+            redriver: plane.redriver(), dataPath: DataFolder.canonical(folder.path)
         ).add(to: router)
         ReconciliationRoutes(
             reconciler: reconciler, dataPath: DataFolder.canonical(folder.path)
+        ).add(to: router)
+        let desk = ReviewDesk(
+            decisions: plane.decisions, ledger: ledger,
+            clock: clock)
+        ReviewRoutes(
+            desk: desk, ledger: ledger, dataPath: DataFolder.canonical(folder.path)
         ).add(to: router)
         return PortService(
             role: "admin", address: settings.admin,
@@ -240,7 +232,7 @@ final class Daemon: Sendable {
     private func refusalSummary() -> (any Service)? {
         settings.summarySeconds.map {
             RefusalSummary(
-                counters: counters, deadLetters: topics[.deadLetter], intervalSeconds: $0,
+                counters: counters, deadLetters: plane.reader(.deadLetter), intervalSeconds: $0,
                 logger: logger)
         }
     }
@@ -251,12 +243,6 @@ final class Daemon: Sendable {
             ["log", "log/lock", "log/identity", "ledger.sqlite", "ledger.sqlite-wal"]
             + log.topicNames.map { "log/\($0)-0" } + ["log/__cursors-0"]
         return held.lock.parts(names)
-    }
-
-    private func upkeep() -> any Service {
-        Upkeep(
-            log: log, admission: admission, received: topics[.webhookReceived],
-            snapshotPath: folder.gateSnapshot, logger: logger)
     }
 }
 
@@ -277,69 +263,6 @@ struct ReserveRelease: Service {
         try? await gracefulShutdown()
         if file.releaseIfNeeded() {
             logger.warning("the disk is full: the reserve file is given up for the shutdown")
-        }
-    }
-}
-
-/// Ends the daemon when the log has poisoned itself: going on would acknowledge what may be lost.
-struct PoisonWatch: Service {
-    let log: Log
-
-    func run() async throws {
-        let poison = await cancelWhenGracefulShutdown { await self.log.waitForPoison() }
-        if let poison { throw DaemonError.stopped(poison) }
-    }
-}
-
-/// What is done now and then: retention, and a snapshot of the gate's index.
-struct Upkeep: Service {
-    let log: Log
-    let admission: Admission
-    /// `webhook.received`, which the admission indexes.
-    let received: Topic
-    let snapshotPath: String
-    let logger: Logger
-
-    /// Seconds between two looks.
-    private static let intervalSeconds = 60
-
-    func run() async throws {
-        var snapshotCount = admission.count
-        while !Task.isShuttingDownGracefully, !Task.isCancelled {
-            try? await cancelWhenGracefulShutdown {
-                try await Task.sleep(for: .seconds(Self.intervalSeconds))
-            }
-            let grown = admission.count - snapshotCount
-            let isStopping = Task.isShuttingDownGracefully || Task.isCancelled
-            if grown >= GateLimits.snapshotIntervalCount || (isStopping && grown > 0) {
-                await snapshot()
-                snapshotCount = admission.count
-            }
-            if !isStopping { await retain() }
-        }
-    }
-
-    /// The snapshot only saves time at the next start, so that failing to write one is no reason to
-    /// stop.
-    private func snapshot() async {
-        do {
-            try await AdmissionSnapshot.write(admission, to: snapshotPath)
-        } catch {
-            logger.warning("gate snapshot not written", metadata: ["error": "\(error)"])
-        }
-    }
-
-    private func retain() async {
-        do {
-            let removed = try await log.applyRetention()
-            for (topic, count) in removed where count > 0 {
-                logger.info("segments removed by retention", metadata: [
-                    "topic": "\(topic)", "count": "\(count)",
-                ])
-            }
-            if removed[received.name, default: 0] > 0 { admission.forget(below: received.start) }
-        } catch {
-            logger.warning("retention failed", metadata: ["error": "\(error)"])
         }
     }
 }

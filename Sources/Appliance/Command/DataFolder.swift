@@ -64,7 +64,8 @@ struct DataFolder: Sendable {
                 status.type != .symbolicLink, status.permissions.rawValue & 0o077 != 0
             else { continue }
             guard chmod(file, mode_t(status.permissions.rawValue) & 0o700) == 0 else {
-                throw .dataFolderExposed(path: file, reason: String(cString: strerror(errno)))
+                let code = errno
+                throw .dataFolderExposed(path: file, reason: String(cString: strerror(code)))
             }
             tightened += 1
         }

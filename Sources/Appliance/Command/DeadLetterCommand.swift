@@ -5,6 +5,7 @@ import Foundation
 import Logging
 import NIOCore
 import NIOHTTP1
+import Vocabulary
 
 /// `tillbox dead-letter …`: failed records, and their way back.
 struct DeadLetterCommand: AsyncParsableCommand {
@@ -156,22 +157,11 @@ struct RedriveDoor {
     /// Sends the request and those that follow it until no letter is left.
     func send(_ request: RedriveRequest) async throws -> [RedriveLine] {
         _ = try FolderView(path: settings.dataPath).logPath()
-        var quiet = Logger(label: "tillbox")
-        quiet.logLevel = .error
         do {
-            let held = try HeldFolder(
-                DataFolder(existingAt: settings.dataPath), logger: quiet)
-            defer { held.lock.release() }
-            let log = try Log.open(at: held.folder.log)
-            let outcome: Result<[RedriveLine], any Error>
-            do {
-                try await held.makeUp(in: log)
-                outcome = .success(try await alone(held.folder, log, request, quiet))
-            } catch {
-                outcome = .failure(error)
+            return try await EmbeddedPlane.offline(settings) { plane in
+                let redriver = plane.redriver()
+                return try await all(request) { try await redriver.redrive($0) }
             }
-            await log.close()
-            return try outcome.get()
         } catch LogError.locked(_, let process) {
             return try await daemon(process, request)
         } catch let refusal as StartRefusal {
@@ -180,20 +170,9 @@ struct RedriveDoor {
             throw CommandFailure.cannotRun(error.description)
         } catch let error as LedgerError {
             throw CommandFailure.cannotRun(error.description)
+        } catch let error as StoreFailure {
+            throw CommandFailure.cannotRun("\(error)")
         }
-    }
-
-    /// Nobody else holds the log.
-    private func alone(
-        _ folder: DataFolder, _ log: Log, _ request: RedriveRequest, _ logger: Logger
-    ) async throws -> [RedriveLine] {
-        let topics = try Topics(of: log)
-        let admission = try AdmissionSnapshot.restore(
-            from: folder.gateSnapshot, topic: topics[.webhookReceived], logger: logger)
-        let redriver = Redriver(
-            topics: topics, admission: admission, defaultMerchant: settings.defaultMerchant,
-            livemodes: settings.livemodes, clock: SystemLogClock(), counters: Counters())
-        return try await all(request) { try await redriver.redrive($0) }
     }
 
     private func daemon(

@@ -1,5 +1,6 @@
 import AppendLog
 import Foundation
+import Vocabulary
 
 /// A data folder as a command that only looks finds it, also while the daemon runs. What is not
 /// there, or is something else, is said before anything is opened.
@@ -30,10 +31,10 @@ struct FolderView {
     }
 
     /// Opens the ledger for reading.
-    func ledger() throws(CommandFailure) -> SQLiteLedger {
+    func ledger() throws(CommandFailure) -> SQLiteLedgerReader {
         let place = try ledgerPath()
         do throws(LedgerError) {
-            return try SQLiteLedger.open(path: place, readOnly: true, clockMilliseconds: { 0 })
+            return try SQLiteLedgerReader.open(path: place)
         } catch {
             throw .cannotRun(error.description)
         }
@@ -47,7 +48,7 @@ struct FolderView {
     }
 
     /// The ledger where there is one: a folder whose daemon never came so far has none.
-    func ledgerIfThere() throws(CommandFailure) -> SQLiteLedger? {
+    func ledgerIfThere() throws(CommandFailure) -> SQLiteLedgerReader? {
         FileManager.default.fileExists(atPath: "\(path)/ledger.sqlite") ? try ledger() : nil
     }
 

@@ -1,6 +1,7 @@
 import AppendLog
 import Foundation
 import Logging
+import Vocabulary
 
 /// A data folder that this process holds and whose parts fit together: what everybody needs who
 /// writes into it, the daemon as well as a command while no daemon runs.
@@ -31,6 +32,33 @@ struct HeldFolder: Sendable {
     }
 }
 
+extension EmbeddedPlane {
+    /// Hands the plane of a folder whose daemon does not run to a command that writes there. The
+    /// folder is held and compared as by a daemon's start, and its losses are made up for.
+    ///
+    /// - Throws: `LogError.locked` where a daemon runs; `StartRefusal`; what `body` throws.
+    static func offline<Value>(
+        _ settings: Settings, _ body: (EmbeddedPlane) async throws -> Value
+    ) async throws -> Value {
+        var quiet = Logger(label: "tillbox")
+        quiet.logLevel = .error
+        let held = try HeldFolder(DataFolder(existingAt: settings.dataPath), logger: quiet)
+        defer { held.lock.release() }
+        let plane = try EmbeddedPlane(
+            logAt: held.folder.log, gateSnapshot: held.folder.gateSnapshot, settings: settings,
+            counters: Counters(), logger: quiet)
+        let outcome: Result<Value, any Error>
+        do {
+            try await held.makeUp(in: plane.log)
+            outcome = .success(try await body(plane))
+        } catch {
+            outcome = .failure(error)
+        }
+        await plane.log.close()
+        return try outcome.get()
+    }
+}
+
 extension StartPlan {
     /// Sets every stage back, durably, to where outputs of it were lost. Call it before anything is
     /// done with the log that was opened after the comparison.
@@ -41,7 +69,7 @@ extension StartPlan {
     func makeUp(in log: Log, featureSnapshot: String) async throws(LogError) {
         guard !rewinds.isEmpty else { return }
         // A cursor tells where the others go on; scoring goes on where its snapshot is.
-        if let from = rewinds[ScoreStage.name],
+        if let from = rewinds[EmbeddedScoreStage.name],
             let origin = FeatureSnapshotFile.origin(at: featureSnapshot), origin.next > from
         {
             unlink(featureSnapshot)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Vocabulary
 
 /// `tillbox ledger …`: looks into the ledger, also while the daemon runs. Nothing here writes.
 struct LedgerCommand: AsyncParsableCommand {
@@ -15,7 +16,7 @@ struct LedgerCommand: AsyncParsableCommand {
         var json = false
 
         /// Opens the ledger for reading and hands it to `body`.
-        func withLedger<Value>(_ body: (SQLiteLedger) throws -> Value) async throws -> Value {
+        func withLedger<Value>(_ body: (any LedgerReading) throws -> Value) async throws -> Value {
             let ledger = try await data.folder().ledger()
             do {
                 return try body(ledger)
@@ -116,8 +117,7 @@ struct LedgerCommand: AsyncParsableCommand {
             let found: LedgerVerification
             let place = try await options.data.folder().ledgerPath()
             do throws(LedgerError) {
-                let ledger = try SQLiteLedger.open(
-                    path: place, readOnly: true, clockMilliseconds: { 0 })
+                let ledger = try SQLiteLedgerReader.open(path: place)
                 found = try ledger.verify { bar.show($0.checked, of: $0.total) }
             } catch .corrupt(let code, let detail) {
                 // What other commands cannot work with is what this one looks for.

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import Vocabulary
 
 /// Whether a ledger holds what the delivered events tell: each movement that moves money, and what
 /// it does to `processor:stripe` of its Stripe account, to the cent.
@@ -39,7 +40,7 @@ struct LedgerProver: Sendable {
             throw CommandFailure.cannotRun(
                 "there is no ledger in \(folder); name the daemon's data folder with --prove")
         }
-        let ledger = try SQLiteLedger.open(path: path, readOnly: true, clockMilliseconds: { 0 })
+        let ledger = try SQLiteLedgerReader.open(path: path)
         var proof = LedgerProof()
         var open = Self.expected(of: truth, &proof)
         var (head, changedAt) = (Int64(-1), ContinuousClock.now)
@@ -71,7 +72,7 @@ struct LedgerProver: Sendable {
     }
 
     private func isBooked(
-        _ movement: ExpectedMovement, in ledger: SQLiteLedger, _ proof: inout LedgerProof
+        _ movement: ExpectedMovement, in ledger: any LedgerReading, _ proof: inout LedgerProof
     ) throws -> Bool {
         let booked = try ledger.transactions(of: movement.key).first {
             $0.posting.movement == movement.key

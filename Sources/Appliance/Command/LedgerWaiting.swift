@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Vocabulary
 
 extension LedgerCommand {
     /// `ledger waiting`

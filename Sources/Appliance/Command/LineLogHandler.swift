@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import Vocabulary
 
 /// Log lines on standard error: JSON, one object a line, or text for people.
 ///

@@ -1,6 +1,7 @@
 import AppendLog
 import ArgumentParser
 import Foundation
+import Vocabulary
 
 extension LogCommand {
     /// `log cat TOPIC`

@@ -1,5 +1,7 @@
 import AppendLog
+import Vocabulary
 import ArgumentParser
+import Vocabulary
 
 extension LogCommand {
     /// `log offsets`
@@ -43,7 +45,7 @@ struct ConsumerPlaces {
 
     let log: ReadOnlyLog
     /// Nil where there is none yet.
-    let ledger: SQLiteLedger?
+    let ledger: (any LedgerReading)?
 
     /// By group and topic.
     func all() throws(CommandFailure) -> [Place] {
@@ -51,14 +53,14 @@ struct ConsumerPlaces {
         for (group, cursors) in log.cursors { next[group.rawValue] = cursors }
         do {
             try add(ValidateStage.self, to: &next)
-            try add(ScoreStage.self, to: &next)
+            try add(EmbeddedScoreStage.self, to: &next)
             try add(RedriveStage.self, to: &next)
-            for id in LedgerService.inputs {
+            for id in LedgerStep.inputs {
                 let name = try TopicName(id.rawValue)
                 guard let topic = log.topic(name) else { continue }
                 // Before the first booking there is none, and the ledger begins at the beginning.
                 let position = try ledger?.position(topic: id.rawValue).map { Offset($0) }
-                next[LedgerService.name, default: [:]][name] = position ?? topic.start
+                next[LedgerStep.name, default: [:]][name] = position ?? topic.start
             }
         } catch {
             throw .cannotRun("\(error)")
@@ -79,7 +81,7 @@ struct ConsumerPlaces {
         let producer = try ProducerName(Step.name)
         let input = try TopicName(Step.input.rawValue)
         guard let topic = log.topic(input) else { return }
-        let progress = next.removeValue(forKey: StageRunner<Step>.progressGroup)?[input]
+        let progress = next.removeValue(forKey: FlowStep(Step.self).progressGroup)?[input]
         var place = max(next[Step.name]?[input] ?? topic.start, progress ?? topic.start)
         for output in Step.outputs {
             let source = log.topic(try TopicName(output.rawValue))?.lastSource(of: producer)

@@ -1,4 +1,5 @@
 import Foundation
+import Vocabulary
 
 /// A moment on the command line: RFC 3339, a UTC date, or Unix seconds.
 ///

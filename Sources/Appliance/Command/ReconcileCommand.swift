@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import NIOHTTP1
+import Vocabulary
 
 /// `tillbox reconcile …`: Stripe's statement against the ledger, and Stripe's events against the
 /// log.

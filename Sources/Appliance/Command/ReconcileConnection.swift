@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import Foundation
 import NIOCore
 import NIOHTTP1
+import Vocabulary
 
 /// The admin API of the daemon that holds the data folder.
 struct ReconcileConnection {
@@ -24,6 +25,7 @@ struct ReconcileConnection {
     ///   daemon's own words when it refuses.
     func send<Value>(
         _ method: HTTPMethod, _ path: String, body: [UInt8]? = nil,
+        refusal: (_ code: String?, _ detail: String) -> CommandFailure = { .cannotRun($1) },
         _ read: (JSONValue) throws -> Value
     ) async throws -> Value {
         let (status, bytes) = try await exchange(method, path, body)
@@ -35,7 +37,7 @@ struct ReconcileConnection {
                 // What was asked for cannot be: that is the asker's to change.
                 throw status == 400
                     ? CommandFailure(exitCode: CommandFailure.wrongUsage, message: detail)
-                    : CommandFailure.cannotRun(detail)
+                    : refusal(root["code"]?.string, detail)
             }
             return try read(root)
         }

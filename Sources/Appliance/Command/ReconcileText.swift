@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// A run as a person reads it.
 enum ReconcileText {
     static func moment(_ instant: Instant) -> String {

@@ -1,6 +1,7 @@
 import AppendLog
 import Logging
 import ServiceLifecycle
+import Vocabulary
 
 /// One line a minute that says why deliveries were not booked, when some were not.
 ///
@@ -9,7 +10,7 @@ import ServiceLifecycle
 struct RefusalSummary: Service {
     let counters: Counters
     /// `dead.letter`, whose records name their reason.
-    let deadLetters: Topic
+    let deadLetters: TopicReader
     /// Seconds between two looks.
     let intervalSeconds: Int
     let logger: Logger
@@ -17,16 +18,31 @@ struct RefusalSummary: Service {
     /// Bytes of dead letters read for one line; of more than that the rest is counted as `others`.
     private static let readByteCountMax = 64 << 20
 
+    private let thread = OwnThread("tillbox.refusals")
+
+    init(
+        counters: Counters, deadLetters: TopicReader, intervalSeconds: Int, logger: Logger
+    ) {
+        self.counters = counters
+        self.deadLetters = deadLetters
+        self.intervalSeconds = intervalSeconds
+        self.logger = logger
+    }
+
     func run() async throws {
+        await withTaskExecutorPreference(thread) { await look() }
+    }
+
+    private func look() async {
         var before = RefusalReading(counters)
-        var letters = deadLetters.highWatermark
+        var letters = deadLetters.end
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
             let began = ContinuousClock.now
             try? await cancelWhenGracefulShutdown {
                 try await Task.sleep(for: .seconds(intervalSeconds))
             }
             let now = RefusalReading(counters)
-            let end = deadLetters.highWatermark
+            let end = deadLetters.end
             let report = RefusalReport(
                 since: before, now: now, deadLetters: reasons(from: letters, to: end))
             (before, letters) = (now, end)

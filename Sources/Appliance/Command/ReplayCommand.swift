@@ -1,6 +1,7 @@
 import AppendLog
 import ArgumentParser
 import Foundation
+import Vocabulary
 
 /// `tillbox replay --into FRESH`: the pipeline again from `webhook.received`, compared with what is
 /// there.
@@ -62,24 +63,14 @@ struct ReplayCommand: AsyncParsableCommand {
 extension Replay {
     /// The pipeline that `settings` describe, from their data folder into a fresh one.
     init(of settings: Settings, into folder: String, through to: Offset? = nil) throws {
-        let location = settings.modelPath.map { ModelLocation.file(path: $0) } ?? .embedded
-        let model = try location.load()
+        let steps = try PipelineSteps(settings, counters: Counters())
         let fresh = try DataFolder(at: folder)
-        let counters = Counters()
-        let scoring = Scoring(
-            features: FeatureEngine(limits: Pipeline.featureLimits(settings)),
-            verdicts: try Pipeline.verdicts(settings, model), model: model)
+        let features = FeatureEngine(limits: steps.featureLimits)
         try self.init(
             original: settings.dataPath,
             fresh: (log: fresh.log, ledger: fresh.ledger, features: fresh.featureSnapshot),
             through: to, clock: SystemLogClock(),
-            stages: (
-                ValidateStage(
-                    validator: EventValidator(defaultMerchant: settings.defaultMerchant),
-                    counters: counters),
-                ScoreStage(
-                    scoring: scoring, schemaVersion: model.schema.version, counters: counters)
-            ))
+            stages: (steps.validate(), steps.score(features, try steps.verdicts())))
     }
 }
 

@@ -1,4 +1,5 @@
 import Logging
+import Vocabulary
 
 /// What the daemon is told: the merged view of the configuration file and the environment.
 ///

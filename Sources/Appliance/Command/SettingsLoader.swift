@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import Logging
+import Vocabulary
 
 /// Reads ``Settings`` from a YAML file and the environment; the environment wins.
 struct SettingsLoader {

@@ -1,4 +1,5 @@
 import Logging
+import Vocabulary
 
 /// What the daemon says of itself before it opens anything, so that the head of a log tells what
 /// ran where, with which keys and for which mode. It holds no secret.

@@ -1,4 +1,5 @@
 import Foundation
+import Vocabulary
 
 /// A command's answer: aligned columns for people, or one JSON document with stable keys.
 struct Table {

@@ -14,7 +14,7 @@ struct Tillbox: AsyncParsableCommand {
         subcommands: [
             RunCommand.self, DemoCommand.self, Simulate.self, LogCommand.self, LedgerCommand.self,
             TwinCommand.self, ReconcileCommand.self, DeadLetterCommand.self, ReplayCommand.self,
-            BenchCommand.self,
+            ReviewCommand.self, BenchCommand.self,
         ])
 
     static let version = "0.1.0"

@@ -2,6 +2,7 @@ import AppendLog
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import Vocabulary
 
 /// How the admin API reads a request, and refuses one that it cannot answer.
 extension Request {
@@ -55,8 +56,8 @@ extension Response {
             return try await body()
         } catch let problem as Problem {
             return problem.response
-        } catch let error as LogError {
-            return Problem(.serviceUnavailable, "the log cannot be used now: \(error)").response
+        } catch let error as StoreFailure {
+            return Problem(.serviceUnavailable, "\(error)").response
         } catch {
             return Problem(.internalServerError, "\(error)").response
         }

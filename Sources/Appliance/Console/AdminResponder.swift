@@ -4,6 +4,7 @@ import HummingbirdCore
 import Logging
 import NIOCore
 import NIOHTTP1
+import Vocabulary
 
 /// The admin port: a request that may come from where it says goes to the routes.
 ///

@@ -1,5 +1,6 @@
 import AppendLog
 import Hummingbird
+import Vocabulary
 
 /// `GET /api/v1/dead-letters` and `POST /api/v1/dead-letters/redrive` on the admin port.
 ///
@@ -9,16 +10,26 @@ struct DeadLetterRoutes: Sendable {
     let redriver: Redriver
     /// The data folder, so that a command can make sure that it speaks to the right daemon.
     let dataPath: String
+    /// Both read letters from the disk.
+    private let thread = OwnThread("tillbox.console.letters")
+
+    init(list: LetterList, redriver: Redriver, dataPath: String) {
+        self.list = list
+        self.redriver = redriver
+        self.dataPath = dataPath
+    }
 
     func add(to router: Router<BasicRequestContext>) {
         router.get("/api/v1/dead-letters") { request, _ in
-            await Response.answering { try page(request) }
+            await withTaskExecutorPreference(thread) {
+                await Response.answering { try page(request) }
+            }
         }
         router.post("/api/v1/dead-letters/redrive") { request, _ in
             await Response.answering {
                 try request.checkIsJSON()
-                return try await redrive(
-                    try await request.bytes(upTo: RedriveLimits.bodyByteCountMax))
+                let body = try await request.bytes(upTo: RedriveLimits.bodyByteCountMax)
+                return try await withTaskExecutorPreference(thread) { try await redrive(body) }
             }
         }
     }

@@ -1,6 +1,7 @@
 import HTTPTypes
 import Hummingbird
 import Synchronization
+import Vocabulary
 
 /// Whether the daemon is ready for traffic, and if not, why.
 final class Readiness: Sendable {

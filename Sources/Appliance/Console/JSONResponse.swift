@@ -1,6 +1,7 @@
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import Vocabulary
 
 /// What the admin API answers with.
 extension Response {
@@ -33,10 +34,13 @@ extension Response {
 struct Problem: Error {
     let status: HTTPResponse.Status
     let detail: String
+    /// A stable word for a program, where the status alone does not tell it enough.
+    let code: String?
 
-    init(_ status: HTTPResponse.Status, _ detail: String) {
+    init(_ status: HTTPResponse.Status, _ detail: String, code: String? = nil) {
         self.status = status
         self.detail = detail
+        self.code = code
     }
 
     var response: Response {
@@ -54,6 +58,7 @@ struct Problem: Error {
         writer.member("title", status.reasonPhrase)
         writer.member("status", Int64(status.code))
         writer.member("detail", detail)
+        if let code { writer.member("code", code) }
         writer.endObject()
         return writer.bytes
     }

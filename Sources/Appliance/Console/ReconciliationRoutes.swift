@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import Vocabulary
 
 /// `/api/v1/reconciliations` and `/api/v1/sweeps` on the admin port.
 ///

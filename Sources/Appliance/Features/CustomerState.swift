@@ -1,4 +1,5 @@
 internal import Foundation
+import Vocabulary
 
 /// What the engine remembers of one customer: attempts, amounts by currency, device, last time.
 ///

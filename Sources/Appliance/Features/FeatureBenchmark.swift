@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Events a second through a feature engine, by number of customers (`tillbox bench features`).
 ///
 /// Events are made outside the measured time, in blocks; customers and merchants are drawn evenly,

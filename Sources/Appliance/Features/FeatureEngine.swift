@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// The embedded feature source: contracts §4 computed on the same record, event by event.
 ///
 /// A value without clock, input or output: the same events in the same order give the same vectors
@@ -24,9 +26,6 @@ struct FeatureEngine: Sendable {
     }
 
     let limits: FeatureLimits
-    /// The place in the log up to which the caller has fed the engine. Snapshots carry it; nothing
-    /// here reads it.
-    var position: Int64 = 0
 
     var customers: RecencyTable<CustomerState>
     var blocks = AttemptBlockPool()
@@ -162,33 +161,6 @@ struct FeatureEngine: Sendable {
     /// The vector that a movement was scored with; nil where there was none.
     func vector(of movement: MovementKey) -> FeatureVector? {
         movements.find(NameKey(movement.rawValue)).flatMap { movements[$0].vector }
-    }
-
-    // MARK: Verdicts
-
-    /// What `record` knew of a movement before.
-    struct Standing: Hashable, Sendable {
-        /// The verdict that stood, if any.
-        var verdict: Verdict?
-        /// Whether scoring has opened a review for the movement and not closed it again.
-        var isReviewOpen: Bool
-    }
-
-    /// What scoring has said of a movement so far.
-    func standing(of movement: MovementKey) -> Standing {
-        guard let slot = movements.find(NameKey(movement.rawValue)) else {
-            return Standing(verdict: nil, isReviewOpen: false)
-        }
-        return Standing(
-            verdict: movements[slot].verdict, isReviewOpen: movements[slot].isReviewOpen)
-    }
-
-    /// Remembers the verdict given to a movement and whether its review is now open. Nothing
-    /// happens if the movement is no longer remembered.
-    mutating func record(_ standing: Standing, for movement: MovementKey) {
-        guard let slot = movements.find(NameKey(movement.rawValue)) else { return }
-        movements[slot].verdict = standing.verdict
-        movements[slot].isReviewOpen = standing.isReviewOpen
     }
 
     // MARK: Small things

@@ -1,12 +1,13 @@
 internal import AppendLog
+import Vocabulary
 
 // The snapshot of a feature engine: docs/formats/features-snapshot.md. Little-endian throughout.
 //
 //   bytes  content
 //   4      `TBFS`
-//   2      version, 2
+//   2      version, 3
 //   2      0
-//   8      position: the log offset after which this was the state, as the caller gave it
+//   8      0; before version 3 the place in the log, which the file around it says
 //   4 × 3  numbers of customers, merchants, movements
 //   …      the customers, the merchants, the movements, each from least to most recently used
 //   4      CRC-32C of everything before
@@ -16,7 +17,9 @@ internal import AppendLog
 
 extension FeatureEngine {
     private static let magic: [UInt8] = Array("TBFS".utf8)
-    private static let version: UInt16 = 2
+    private static let version: UInt16 = 3
+    /// It kept a verdict and an open review with each movement, which the ledger knows now.
+    private static let versionWithVerdicts: UInt16 = 2
     private static let headerBytes = 28
     private static let checksumBytes = 4
 
@@ -27,24 +30,22 @@ extension FeatureEngine {
     /// A copy to encode on another thread. Making it copies nothing; see `Chunked`.
     func frozen() -> Frozen {
         Frozen(
-            position: position, customers: customers.frozen(), blocks: blocks,
-            merchants: merchants.frozen(), movements: movements.frozen())
+            customers: customers.frozen(), blocks: blocks, merchants: merchants.frozen(),
+            movements: movements.frozen())
     }
 
     /// The engine's state at one moment, for a snapshot.
     struct Frozen: Sendable {
-        let position: Int64
         fileprivate let customers: RecencyTable<CustomerState>.Frozen
         fileprivate let blocks: AttemptBlockPool
         fileprivate let merchants: RecencyTable<MerchantDays>.Frozen
         fileprivate let movements: RecencyTable<MovementState>.Frozen
 
         fileprivate init(
-            position: Int64, customers: RecencyTable<CustomerState>.Frozen,
+            customers: RecencyTable<CustomerState>.Frozen,
             blocks: AttemptBlockPool, merchants: RecencyTable<MerchantDays>.Frozen,
             movements: RecencyTable<MovementState>.Frozen
         ) {
-            self.position = position
             self.customers = customers
             self.blocks = blocks
             self.merchants = merchants
@@ -58,7 +59,7 @@ extension FeatureEngine {
             for byte in FeatureEngine.magic { writer.append(byte) }
             writer.append(FeatureEngine.version)
             writer.append(UInt16(0))
-            writer.append(position)
+            writer.append(Int64(0))
             writer.append(UInt32(customers.count))
             writer.append(UInt32(merchants.count))
             writer.append(UInt32(movements.count))
@@ -87,8 +88,9 @@ extension FeatureEngine {
         snapshot bytes: [UInt8], limits: FeatureLimits = .standard
     ) throws(FeatureSnapshotError) {
         self.init(limits: limits)
-        var reader = try Self.checkedReader(bytes)
-        position = try reader.number()
+        let (checked, hasVerdicts) = try Self.checkedReader(bytes)
+        var reader = checked
+        _ = try reader.number(Int64.self)
         let customerCount = try reader.number(UInt32.self)
         let merchantCount = try reader.number(UInt32.self)
         let movementCount = try reader.number(UInt32.self)
@@ -106,7 +108,7 @@ extension FeatureEngine {
         for _ in 0..<movementCount {
             let key = try NameKey(from: &reader)
             guard movements.find(key) == nil else { throw reader.damaged() }
-            _ = movements.insert(key, try MovementState(from: &reader))
+            _ = movements.insert(key, try MovementState(from: &reader, withVerdict: hasVerdicts))
         }
         guard reader.isAtEnd else { throw reader.damaged() }
     }
@@ -114,20 +116,22 @@ extension FeatureEngine {
     /// A reader behind the version, over content whose checksum holds.
     private static func checkedReader(
         _ bytes: [UInt8]
-    ) throws(FeatureSnapshotError) -> ByteReader {
+    ) throws(FeatureSnapshotError) -> (reader: ByteReader, hasVerdicts: Bool) {
         guard bytes.starts(with: magic) else { throw .notASnapshot }
         let end = bytes.count - checksumBytes
         guard end >= headerBytes else { throw .damaged(atByte: bytes.count) }
         var header = ByteReader(bytes[magic.count...])
         let found = try header.number(UInt16.self)
-        guard found == version else { throw .unknownVersion(found) }
+        guard found == version || found == versionWithVerdicts else {
+            throw .unknownVersion(found)
+        }
         var trailer = ByteReader(bytes[end...])
         guard try trailer.number() == CRC32C.checksum(bytes[..<end]) else {
             throw .damaged(atByte: end)
         }
         var reader = ByteReader(bytes[..<end])
         _ = try reader.bytes(magic.count + 4)
-        return reader
+        return (reader, found == versionWithVerdicts)
     }
 }
 
@@ -208,22 +212,16 @@ extension MerchantDays {
 }
 
 // A movement: name; rank (1); flags (1): 1 counted for the identity, 2 counted for the merchant,
-// 4 device known, 8 countries known, 16 review open; verdict (1): 0 none, else 1 + its place in
-// not_scored, approve, manual_review, block; the largest amount told (8); the digest of currency,
-// account and merchant (8); and, if counted for the identity, the vector's instant (8) and its
-// eight values (4 each).
+// 4 device known, 8 countries known; the largest amount told (8); the digest of currency, account
+// and merchant (8); and, if counted for the identity, the vector's instant (8) and its eight values
+// (4 each). Version 2 has another flag, 16, and a byte behind the flags, both of which are left
+// out.
 extension MovementState {
-    private static let verdicts: [Verdict] = [.notScored, .approve, .manualReview, .block]
-
     func encode(into writer: inout ByteWriter) {
         writer.append(rank)
-        let flags = [
-            isCountedForIdentity, isCountedForMerchant, knowsDevice, knowsCountries, isReviewOpen,
-        ]
+        let flags = [isCountedForIdentity, isCountedForMerchant, knowsDevice, knowsCountries]
         writer.append(
             flags.reversed().reduce(UInt8(0)) { bits, flag in bits << 1 | (flag ? 1 : 0) })
-        writer.append(
-            verdict.flatMap { Self.verdicts.firstIndex(of: $0) }.map { UInt8($0 + 1) } ?? 0)
         writer.append(amount)
         writer.append(parties)
         guard isCountedForIdentity else { return }
@@ -231,17 +229,17 @@ extension MovementState {
         for place in 0..<FeatureVector.count { writer.append(values[place]) }
     }
 
-    init(from reader: inout ByteReader) throws(FeatureSnapshotError) {
+    init(
+        from reader: inout ByteReader, withVerdict: Bool
+    ) throws(FeatureSnapshotError) {
         self.init(rank: try reader.byte())
         let flags = try reader.byte()
-        let verdictPlace = Int(try reader.byte())
-        guard flags < 32, verdictPlace <= Self.verdicts.count else { throw reader.damaged() }
+        if withVerdict { _ = try reader.byte() }
+        guard flags < (withVerdict ? 32 : 16) else { throw reader.damaged() }
         isCountedForIdentity = flags & 1 != 0
         isCountedForMerchant = flags & 2 != 0
         knowsDevice = flags & 4 != 0
         knowsCountries = flags & 8 != 0
-        isReviewOpen = flags & 16 != 0
-        verdict = verdictPlace == 0 ? nil : Self.verdicts[verdictPlace - 1]
         amount = try reader.number()
         parties = try reader.number()
         guard isCountedForIdentity else { return }

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// What the engine remembers of one movement, so that it is counted once and scored again only by
 /// a better informed event.
 struct MovementState: Sendable {
@@ -9,9 +11,6 @@ struct MovementState: Sendable {
     var isCountedForMerchant = false
     var knowsDevice = false
     var knowsCountries = false
-    /// Scoring has opened a review for it and has not closed it again.
-    var isReviewOpen = false
-    var verdict: Verdict?
     /// The largest amount that any event has told of it.
     var amount: Int64 = 0
     /// A digest of what no second telling may change; see `PaymentEvent.partiesDigest`.

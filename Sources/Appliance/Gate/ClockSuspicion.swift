@@ -1,5 +1,6 @@
 import AppendLog
 import Synchronization
+import Vocabulary
 
 /// Whether the clock of this machine may be wrong: signatures that match a secret and fail by their
 /// time alone say so, until one of the right time comes or a while has passed.

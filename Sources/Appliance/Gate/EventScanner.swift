@@ -1,4 +1,5 @@
 import Synchronization
+import Vocabulary
 
 /// What the gate needs to know of an event before it is stored; nothing more is read.
 struct ScannedEvent: Hashable, Sendable {

@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// Where an event came from that was not delivered: the `endpoint` header of its record. No
 /// webhook endpoint can be called so, since these names are refused in the configuration.
@@ -11,17 +12,17 @@ enum FetchedOrigin: String, Sendable {
 
 /// Admits what was fetched exactly as what was delivered, so that the index, the log and
 /// everything behind them know no difference.
-extension Admission {
+extension AdmissionStore {
     /// Appends the event unless one of its id is stored, and returns when that is on disk.
     ///
     /// - Parameters:
     ///   - body: the event as JSON; the record's value, byte for byte.
     ///   - arrived: the wall clock now.
-    /// - Throws: what the append failed with; the id is then free again.
+    /// - Throws: what the store failed with; the same call is harmless then.
     func admit(
         fetched body: [UInt8], _ identity: EventIdentity, from origin: FetchedOrigin,
         arrived: Timestamp
-    ) async throws(LogError) -> AdmissionOutcome {
+    ) async throws(StoreFailure) -> AdmissionOutcome {
         let record = Record.received(
             body[...], id: identity.id, endpoint: origin.rawValue, receivedAt: arrived)
         return try await admit(identity, record: record)

@@ -1,5 +1,6 @@
 import AppendLog
 import Logging
+import Vocabulary
 
 /// What the gate says to a delivery. Its HTTP form is ``PortResponse``.
 enum GateAnswer: Hashable, Sendable {
@@ -18,8 +19,8 @@ final class Gate: Sendable {
     let bodyByteCountMax: Int
     private let endpoints: [String: Endpoint]
     private let toleranceSeconds: Int64
-    private let admission: Admission
-    private let deadLetters: Topic
+    private let admission: any AdmissionStore
+    private let deadLetters: any LetterStore
     private let scanner = EventScanner()
     private let clock: any LogClock
     private let counters: Counters
@@ -36,12 +37,12 @@ final class Gate: Sendable {
 
     /// - Parameters:
     ///   - endpoints: where Stripe delivers to; the unnamed one is `/webhooks/stripe`.
-    ///   - deadLetters: the topic `dead.letter`.
+    ///   - deadLetters: where deliveries go that are no events.
     ///   - clock: gives the arrival time and the "now" of the signature's tolerance.
     init(
         endpoints: [WebhookEndpoint], toleranceSeconds: Int64, bodyByteCountMax: Int,
-        admission: Admission, deadLetters: Topic, clock: any LogClock, counters: Counters,
-        logger: Logger
+        admission: any AdmissionStore, deadLetters: any LetterStore, clock: any LogClock,
+        counters: Counters, logger: Logger
     ) {
         self.endpoints = Dictionary(
             endpoints.map {
@@ -132,7 +133,7 @@ final class Gate: Sendable {
         var arrived: Timestamp
     }
 
-    private typealias Completion = @Sendable (Result<GateAnswer, LogError>) -> Void
+    private typealias Completion = @Sendable (Result<GateAnswer, StoreFailure>) -> Void
 
     private func store(_ delivery: Delivery, _ completion: @escaping Completion) {
         let event: ScannedEvent
@@ -190,7 +191,7 @@ final class Gate: Sendable {
         let record = letter.record(
             key: eventID.map { ArraySlice($0.utf8) }, value: delivery.body[...], eventID: eventID,
             timestamp: delivery.arrived)
-        deadLetters.append([record]) { [counters, refusals] result in
+        deadLetters.keep([record]) { [counters, refusals] result in
             if case .success = result {
                 counters.add(.deadLetters)
                 refusals.warning(
@@ -204,7 +205,7 @@ final class Gate: Sendable {
         }
     }
 
-    private func unavailable(_ error: LogError) -> GateAnswer {
+    private func unavailable(_ error: StoreFailure) -> GateAnswer {
         counters.add(.unavailable)
         refusals.warning(
             "delivery answered with 503", kind: "unavailable", ["error": "\(error)"])
@@ -212,12 +213,13 @@ final class Gate: Sendable {
     }
 
     /// What a client may know of the failure: enough to retry, nothing of paths or disks.
-    private static func reason(of error: LogError) -> String {
+    private static func reason(of error: StoreFailure) -> String {
         switch error {
-        case .diskFull: "out of space; retry later"
+        case .outOfSpace: "out of space; retry later"
         case .queueFull: "too many deliveries wait for the disk; retry later"
-        case .closed, .cancelled: "shutting down; retry later"
-        default: "cannot store deliveries now; retry later"
+        case .pending: "the same event is under way; retry later"
+        case .stopping: "shutting down; retry later"
+        case .broken: "cannot store deliveries now; retry later"
         }
     }
 }

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import Vocabulary
 
 /// The handlers of one connection of a port: its requests, handled on its event loop.
 ///

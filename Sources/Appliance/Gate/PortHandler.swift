@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import Vocabulary
 
 /// Gathers a request's body, has it answered, and writes the answer: one request of a connection
 /// at a time, in order; requests that a client sends ahead wait.

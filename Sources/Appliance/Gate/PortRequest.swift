@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import Vocabulary
 
 /// A request of a port, arrived whole.
 struct PortRequest: Sendable {

@@ -1,6 +1,7 @@
 import NIOCore
 import NIOPosix
 import ServiceLifecycle
+import Vocabulary
 
 /// What one port may hold.
 struct PortLimits: Sendable {

@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 extension Record {
     /// A record of `webhook.received` (contracts §2), however its event came.

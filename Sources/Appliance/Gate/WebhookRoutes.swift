@@ -1,4 +1,5 @@
 import NIOHTTP1
+import Vocabulary
 
 /// The webhook port: deliveries go to the gate.
 struct WebhookRoutes: PortResponder {

@@ -1,4 +1,5 @@
 internal import Bridges
+import Vocabulary
 
 /// The bytes of a transaction that its hash covers. Integers are big-endian; text is UTF-8.
 ///

@@ -1,37 +1,8 @@
-/// How much weight a scoring has: the better-informed one stands, and of two equally informed
-/// ones the stricter. A total order, so the standing that wins does not depend on arrival order.
-struct Standing: Hashable, Comparable, Sendable {
-    /// Four times the evidence, plus the strictness 1…3.
-    let rawValue: Int64
+import Vocabulary
 
-    init(rawValue: Int64) { self.rawValue = rawValue }
-
-    /// Of what is not scored at all.
-    static let none = Standing(rawValue: 0)
-
-    init(_ scored: ScoredPayment) {
-        let event = scored.event
-        var evidence: Int64 = scored.score == nil ? 0 : 16
-        // One by one: an array of them would cost every payment an allocation.
-        if event.customer != nil { evidence += 1 }
-        if event.card != nil { evidence += 1 }
-        if event.cardCountry != nil { evidence += 1 }
-        if event.country != nil { evidence += 1 }
-        if event.device != nil { evidence += 1 }
-        let strictness: Int64 =
-            switch scored.verdict {
-            case .approve: 1
-            // A payment that nobody scored is never taken for a clean one.
-            case .manualReview, .notScored: 2
-            case .block: 3
-            }
-        rawValue = evidence * 4 + strictness
-    }
-
+extension Standing {
     /// Where this scoring alone would put the money.
-    var place: FundsPlace { rawValue & 3 == 1 ? .payable : .held }
-
-    static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+    var place: FundsPlace { isMild ? .payable : .held }
 }
 
 /// What a person said of a payment. A decline is final: its refund may be on the way.
@@ -74,6 +45,18 @@ struct BookedPayment: Hashable, Sendable {
     var decision: DatedDecision?
     /// How often scoring has moved the money after it was booked.
     var moves: Int64
+
+    /// The payment as its own transaction alone tells it.
+    var asBooked: Self {
+        var booked = self
+        booked.place = standing.place
+        booked.decision = nil
+        booked.moves = 0
+        return booked
+    }
+
+    /// Whether a person has to look at it: its money is held, and nobody has decided.
+    var isUnderReview: Bool { place == .held && decision == nil && remaining > .zero }
 
     /// What stands in `place`, as far as this payment put it there.
     var remaining: MinorUnits { MinorUnits(amount.rawValue - reversed.rawValue) }

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import GRDBSQLite
+import Vocabulary
 
 /// `tillbox bench ledger`: movements booked a second with every check on, against SQLite through C
 /// writing the same rows, in the same batches, synced alike, with no check but the movement index.
@@ -67,7 +68,8 @@ struct LedgerBenchmark {
         guard let currency = Currency("usd") else { preconditionFailure("usd is a currency") }
         return payment(
             of: charge, by: EventID("evt_3\(digits)LkdIwHu7"),
-            MinorUnits(100 + Int64(number % 9973)), currency, at: Instant(seconds: 1_700_000_000 + Int64(number)),
+            MinorUnits(100 + Int64(number % 9973)), currency,
+            at: Instant(seconds: 1_700_000_000 + Int64(number)),
             MerchantID("acct_\(number % 50)"))
     }
 

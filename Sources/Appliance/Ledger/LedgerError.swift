@@ -14,6 +14,9 @@ enum LedgerError: Error, Hashable, Sendable {
     case cannotOpen(code: Int32, path: String)
     /// The file was made by a newer Tillbox. Start that one, or restore an older backup.
     case newerSchema(found: Int64, known: Int64)
+    /// The file was last written by an earlier Tillbox, and knows nothing of what was asked. Start
+    /// the daemon once: it brings the file to this schema.
+    case olderSchema(found: Int64, needed: Int64)
     /// The file has no ledger in it, and a read-only opening does not make one.
     case noSchema
     /// The database refused what the rules produced: a bug in the rules or a foreign writer. Stop.
@@ -25,7 +28,8 @@ enum LedgerError: Error, Hashable, Sendable {
     var isRetryable: Bool {
         switch self {
         case .diskFull, .busy, .outOfMemory: true
-        case .io, .corrupt, .cannotOpen, .newerSchema, .noSchema, .invariant, .positionWentBack:
+        case .io, .corrupt, .cannotOpen, .newerSchema, .olderSchema, .noSchema, .invariant,
+            .positionWentBack:
             false
         }
     }
@@ -50,6 +54,9 @@ extension LedgerError: CustomStringConvertible {
         case .newerSchema(let found, let known):
             "ledger.sqlite has schema \(found) and this program knows \(known); start a newer "
                 + "tillbox"
+        case .olderSchema(let found, let needed):
+            "ledger.sqlite has schema \(found), of a release that did not keep this; start the "
+                + "daemon once, which brings it to schema \(needed)"
         case .noSchema: "ledger.sqlite holds no ledger; start the daemon once to make one"
         case .invariant(let code, let detail):
             "the ledger refused a transaction (SQLite code \(code): \(detail)); run `tillbox "

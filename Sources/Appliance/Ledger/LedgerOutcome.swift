@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// One record for the ledger to consider.
 enum LedgerInput: Hashable, Sendable {
     case scored(ScoredPayment)
@@ -22,6 +24,8 @@ struct PostOutcome: Hashable, Sendable {
     var inputs: [InputOutcome]
     /// What was booked, in the order of the ledger; the ids are consecutive.
     var posted: [PostedTransaction]
+    /// Reviews that were opened, or closed by the daemon itself; the ids are consecutive.
+    var reviews: [ReviewChange] = []
     /// By the place of a refused input: what it told, what stands in the ledger, what was expected.
     var details: [Int: String] = [:]
     /// How many told refunds wait now; nil where this batch changed nothing of them.
@@ -31,44 +35,17 @@ struct PostOutcome: Hashable, Sendable {
 /// The place that a consumer has reached in a topic.
 struct ConsumerPosition: Hashable, Sendable {
     var topic: String
+    var partition: Int32 = 0
     /// The offset to read next.
     var nextOffset: Int64
 }
 
-/// Where a person's decision stands between the records of `payment.scored`, which the ledger keeps
-/// among its positions, in the transaction that considered it: `payment.review/17` → 4711 says that
-/// the review record at offset 17 came after the scored record 4710 and before 4711.
-struct DecisionPlace: Hashable, Sendable {
-    /// Offset in `payment.review`.
-    var decision: Int64
-    /// The offset in `payment.scored` that was still to be read.
-    var scoredNext: Int64
-
-    static let prefix = "payment.review/"
-
-    init(decision: Int64, scoredNext: Int64) {
-        self.decision = decision
-        self.scoredNext = scoredNext
-    }
-
-    /// - Returns: nil for the position of a topic.
-    init?(_ position: ConsumerPosition) {
-        guard position.topic.hasPrefix(Self.prefix),
-            let decision = Int64(position.topic.dropFirst(Self.prefix.count))
-        else { return nil }
-        self.init(decision: decision, scoredNext: position.nextOffset)
-    }
-
-    var position: ConsumerPosition {
-        ConsumerPosition(topic: "\(Self.prefix)\(decision)", nextOffset: scoredNext)
-    }
-}
-
 /// Where a ledger stands, on one snapshot: how far it has read, and where its chain ends.
 struct LedgerPoint: Hashable, Sendable {
-    /// The offset to read next, by topic.
+    /// The offset to read next, by topic, in partition 0.
     var positions: [String: Int64]
-    /// By the offset in `payment.review`.
+    /// Where people's decisions were considered: by their offset in `payment.review`, the offset in
+    /// `payment.scored` that was still to be read.
     var places: [Int64: Int64]
     /// The last transaction's number; 0 in an empty ledger.
     var head: Int64
@@ -76,18 +53,9 @@ struct LedgerPoint: Hashable, Sendable {
     var hash: [UInt8]
     /// The identities of the logs that it was booked from; one, unless somebody has mixed them.
     var logs: [String] = []
-    /// The number that the next transaction gets, as it was noted with the last one; nil in a ledger
-    /// of a release that did not note it.
+    /// The number that the next transaction gets, as it was noted with the last one; nil in a
+    /// ledger of a release that did not note it.
     var next: Int64?
-}
-
-/// What a ledger keeps among its positions besides the next offset of each topic: positions only go
-/// forward, and are committed with what they stand for.
-enum LedgerNote {
-    /// `log/<identity>` → 0: the log that the positions are positions in.
-    static let logPrefix = "log/"
-    /// `ledger.posted` → the next transaction's number. If the last transactions are cut off, it stays.
-    static let next = "ledger.posted"
 }
 
 /// What an account holds in one currency.

@@ -1,102 +1,107 @@
-internal import GRDB
+import Vocabulary
 
-/// What the ledger can be asked. Every answer comes from one snapshot.
-extension SQLiteLedger {
-    /// The offset to read next from `topic`; nil when nothing was read of it yet.
-    func position(topic: String) throws(LedgerError) -> Int64? {
-        try reading { database in
-            let statement = try LedgerStatement(
-                database, "SELECT next_offset FROM positions WHERE topic = ?")
-            defer { statement.reset() }
-            statement.bind(1, topic)
-            return try statement.step() ? statement.integer(0) : nil
-        }
-    }
-
-    /// Where the ledger stands now.
-    func point() throws(LedgerError) -> LedgerPoint {
-        try reading { database in
-            var point = LedgerPoint(
-                positions: [:], places: [:], head: 0, hash: CanonicalBytes.genesis)
-            let positions = try LedgerStatement(
-                database, "SELECT topic, next_offset FROM positions")
-            defer { positions.reset() }
-            while try positions.step() {
-                let position = ConsumerPosition(
-                    topic: positions.text(0), nextOffset: positions.integer(1))
-                if position.topic == LedgerNote.next {
-                    point.next = position.nextOffset
-                } else if position.topic.hasPrefix(LedgerNote.logPrefix) {
-                    point.logs.append(String(position.topic.dropFirst(LedgerNote.logPrefix.count)))
-                } else if let place = DecisionPlace(position) {
-                    point.places[place.decision] = place.scoredNext
-                } else {
-                    point.positions[position.topic] = position.nextOffset
-                }
-            }
-            let head = try LedgerStatement(
-                database, "SELECT id, hash FROM transactions ORDER BY id DESC LIMIT 1")
-            defer { head.reset() }
-            if try head.step() { (point.head, point.hash) = (head.integer(0), head.blob(1)) }
-            return point
-        }
-    }
+/// How far a ledger has come, and what its topics may still lack of it.
+protocol LedgerProgress: Sendable {
+    /// The offset to read next of a partition; nil when nothing was read of it yet.
+    func position(topic: String, partition: Int32) throws(LedgerError) -> Int64?
 
     /// The transactions after `id`, in order, at most `limit`: what `ledger.posted` still lacks.
-    func posted(
-        after id: TransactionID, limit: Int
-    ) throws(LedgerError) -> [PostedTransaction] {
-        try reading { database in
-            try Self.transactions(database, "id > ? ORDER BY id LIMIT ?") {
-                $0.bind(1, id.rawValue)
-                $0.bind(2, Int64(limit))
-            }
-        }
-    }
+    func posted(after id: TransactionID, limit: Int) throws(LedgerError) -> [PostedTransaction]
 
-    func transaction(_ id: TransactionID) throws(LedgerError) -> PostedTransaction? {
-        try reading { database in
-            try Self.transactions(database, "id = ?") { $0.bind(1, id.rawValue) }.first
-        }
+    /// Changes of reviews after `id`, in order, at most `limit`: what `payment.review` still lacks.
+    /// Those that scoring told of before the ledger kept reviews are left out.
+    func reviewChanges(after id: Int64, limit: Int) throws(LedgerError) -> [ReviewChange]
+
+    /// How many told refunds wait.
+    func waitingCount() throws(LedgerError) -> Int
+}
+
+extension LedgerProgress {
+    func position(topic: String) throws(LedgerError) -> Int64? {
+        try position(topic: topic, partition: 0)
     }
+}
+
+/// What a ledger can be asked. Every answer comes from one snapshot of the last commit.
+///
+/// Whoever only reads takes this, so that there is no `post` to call by mistake and no clock to
+/// invent. Blocking: call it off the cooperative pool.
+protocol LedgerReading: LedgerProgress {
+    /// Where the ledger stands now.
+    func point() throws(LedgerError) -> LedgerPoint
+
+    // MARK: Transactions
+
+    func transaction(_ id: TransactionID) throws(LedgerError) -> PostedTransaction?
 
     /// The transaction of this key and the moves that the ledger made because of it, in order.
-    func transactions(of movement: MovementKey) throws(LedgerError) -> [PostedTransaction] {
-        let key = movement.rawValue
-        var keys = [key]
-        for kind in PostingKind.allCases where kind.isInternal {
-            let isSettlement =
-                switch kind {
-                case .refundSettled, .refundUnsettled, .refundReleased, .refundRestored: true
-                default: false
-                }
-            keys.append(
-                "\(kind.name):\(isSettlement ? BookedRefund.objectID(of: movement) : key)")
-        }
-        // Held and released may repeat, with an ordinal after the key.
-        let refund = BookedRefund.objectID(of: movement)
-        let ranges = [
-            "held:\(key)", "released:\(key)", "capture_grown:\(key)", "refund_released:\(refund)",
-            "refund_restored:\(refund)",
-        ]
-        let between = ranges.map { _ in "(movement > ? AND movement < ?)" }
-            .joined(separator: " OR ")
-        let marks = keys.map { _ in "?" }.joined(separator: ", ")
-        return try reading { database in
-            try Self.transactions(
-                database,
-                """
-                movement IN (\(marks)) OR \(between) ORDER BY id
-                """
-            ) { statement in
-                let ends = ranges.flatMap { ["\($0)#", "\($0)$"] }
-                for (index, text) in (keys + ends).enumerated() {
-                    statement.bind(Int32(index + 1), text)
-                }
-            }
-        }
-    }
+    func transactions(of movement: MovementKey) throws(LedgerError) -> [PostedTransaction]
 
+    // MARK: Balances
+
+    /// Every account's balance now, by name and currency. Costs one row an account.
+    func balances() throws(LedgerError) -> [AccountBalance]
+
+    /// Every account's balance of what took effect at or before `asOf`; accounts without an entry
+    /// by then are left out. Reads every entry.
+    func balances(asOf: Instant) throws(LedgerError) -> [AccountBalance]
+
+    // MARK: What waits
+
+    /// What was told and is not booked, the oldest first. Costs one row a waiting refund.
+    func waiting() throws(LedgerError) -> [WaitingMovement]
+
+    // MARK: Reviews
+
+    /// Open reviews, in the order of their payments' transactions, at most `limit`.
+    func openReviews(after payment: TransactionID, limit: Int) throws(LedgerError) -> [Review]
+
+    /// The review of a payment; nil where the payment is unknown or was never held.
+    func review(of payment: MovementKey) throws(LedgerError) -> Review?
+
+    /// What became of the decision at this offset of `payment.review`; nil where the ledger has not
+    /// considered it.
+    func decision(at offset: Int64, partition: Int32) throws(LedgerError) -> PlacedDecision?
+
+    // MARK: What stands against Stripe's statement
+
+    /// What the ledger holds under these keys, by key, with what it made of it since: the growth of
+    /// a captured amount, a refund that turned out to be a release.
+    func movements(_ keys: [String]) throws(LedgerError) -> [String: LedgerMovement]
+
+    /// Movements of the processor that took effect in a period, in the order of the ledger.
+    ///
+    /// - Parameters:
+    ///   - after: the ledger's transaction to go on after.
+    ///   - limit: how many at most; fewer mean that there are no more.
+    func movements(
+        after: Int64, from: Instant, to: Instant, limit: Int
+    ) throws(LedgerError) -> [LedgerMovement]
+
+    /// The last transaction that was booked before `moment`, by the clock at its booking; 0 if
+    /// none was. A movement is booked after it took effect, so those of a period stand behind it.
+    func lastTransaction(before moment: Instant) throws(LedgerError) -> Int64
+
+    /// The ledger's last transaction; 0 if it has none.
+    func head() throws(LedgerError) -> Int64
+
+    /// The balances of the processor, by Stripe account and currency.
+    func processorBalances() throws(LedgerError) -> [StripeAccount: [Currency: Int64]]
+
+    /// The processor's balance of one Stripe account, by currency.
+    func processorBalance(of account: StripeAccount) throws(LedgerError) -> [Currency: Int64]
+
+    // MARK: Proof
+
+    /// Recomputes everything that follows from something else, and stops at the first fault.
+    func verify(
+        progress: (LedgerVerification.Progress) -> Void
+    ) throws(LedgerError) -> LedgerVerification
+
+    func close() throws(LedgerError)
+}
+
+extension LedgerReading {
     /// What `tillbox ledger show` prints: a transaction by its number, else all of a movement.
     func show(_ words: String) throws(LedgerError) -> [PostedTransaction] {
         if let id = Int64(words) {
@@ -105,95 +110,51 @@ extension SQLiteLedger {
         return try transactions(of: MovementKey(words))
     }
 
-    /// Every account's balance now, by name and currency. Costs one row an account.
-    func balances() throws(LedgerError) -> [AccountBalance] {
-        try reading { database in
-            try Self.balances(
-                database, "SELECT name, currency, balance FROM accounts ORDER BY name, currency")
-        }
+    /// The connected accounts that the ledger knows, in order.
+    func connectedAccounts() throws(LedgerError) -> [StripeAccount] {
+        try processorBalances().keys.filter { $0 != .own }.sorted()
     }
 
-    /// Every account's balance of what took effect at or before `asOf`; accounts without an entry
-    /// by then are left out. Reads every entry.
-    func balances(asOf: Instant) throws(LedgerError) -> [AccountBalance] {
-        try reading { database in
-            try Self.balances(
-                database,
-                """
-                SELECT a.name, a.currency, sum(e.amount) FROM transactions t
-                JOIN entries e ON e.transaction_id = t.id JOIN accounts a ON a.id = e.account
-                WHERE t.effective_at <= ? GROUP BY a.id ORDER BY a.name, a.currency
-                """, upTo: asOf)
-        }
-    }
+    func verify() throws(LedgerError) -> LedgerVerification { try verify { _ in } }
+}
 
-    private static func balances(
-        _ database: Database, _ sql: String, upTo: Instant? = nil
-    ) throws -> [AccountBalance] {
-        let statement = try LedgerStatement(database, sql)
-        defer { statement.reset() }
-        if let upTo { statement.bind(1, upTo.seconds) }
-        var balances: [AccountBalance] = []
-        while try statement.step() {
-            balances.append(
-                AccountBalance(
-                    account: AccountName(statement.text(0)),
-                    currency: try currency(statement.text(1)),
-                    balance: MinorUnits(statement.integer(2))))
-        }
-        return balances
-    }
+/// What the ledger step needs of a ledger: it books, and publishes what was booked.
+protocol LedgerBooks: LedgerProgress {
+    /// One transaction of the store: everything of the batch with its positions, or nothing.
+    ///
+    /// A refused input stores nothing and does not touch the others.
+    /// - Throws: whatever is thrown, nothing of the batch is stored, and the positions stand where
+    ///   they stood. Retry only what `isRetryable`.
+    ///
+    /// - Parameter places: where people's decisions are considered, by their place in `inputs`.
+    func post(
+        _ inputs: [LedgerInput], positions: [ConsumerPosition], places: [Int: DecisionPlace]
+    ) throws(LedgerError) -> PostOutcome
+}
 
-    /// Reads transactions whose columns `bind` has chosen; SQLite's own readers, since GRDB's stop
-    /// the process at a damaged value.
-    private static func transactions(
-        _ database: Database, _ condition: String, _ bind: (LedgerStatement) -> Void
-    ) throws -> [PostedTransaction] {
-        let columns = "id, movement, event_id, kind, effective_at, posted_at, hash"
-        let rows = try LedgerStatement(
-            database, "SELECT \(columns) FROM transactions WHERE \(condition)")
-        let lines = try LedgerStatement(
-            database,
-            """
-            SELECT a.name, e.currency, e.amount FROM entries e JOIN accounts a ON a.id = e.account
-            WHERE e.transaction_id = ? ORDER BY e.currency, e.seq
-            """)
-        defer { rows.reset() }
-        bind(rows)
-        var transactions: [PostedTransaction] = []
-        while try rows.step() {
-            let id = rows.integer(0)
-            guard let kind = PostingKind(rawValue: Int(rows.integer(3))) else {
-                throw LedgerError.corrupt(code: 0, detail: "transactions \(id): kind")
-            }
-            let posting = Posting(
-                movement: MovementKey(rows.text(1)), eventID: EventID(rows.text(2)), kind: kind,
-                effectiveAt: Instant(seconds: rows.integer(4)), entries: try entries(lines, id))
-            transactions.append(
-                PostedTransaction(
-                    id: TransactionID(id), posting: posting,
-                    postedAtMilliseconds: rows.integer(5), hash: rows.blob(6)))
-        }
-        return transactions
-    }
+/// A ledger that can be booked into. A process has one.
+protocol Ledger: LedgerReading, LedgerBooks {
+    /// Notes which log this ledger is booked from, and how far it has come, unless it is noted.
+    func adopt(log: String) throws(LedgerError)
+}
 
-    private static func entries(_ lines: LedgerStatement, _ id: Int64) throws -> [Entry] {
-        lines.bind(1, id)
-        defer { lines.reset() }
-        var entries: [Entry] = []
-        while try lines.step() {
-            entries.append(
-                Entry(
-                    AccountName(lines.text(0)), try currency(lines.text(1)),
-                    MinorUnits(lines.integer(2))))
-        }
-        return entries
+extension LedgerBooks {
+    func post(
+        _ inputs: [LedgerInput], positions: [ConsumerPosition] = []
+    ) throws(LedgerError) -> PostOutcome {
+        try post(inputs, positions: positions, places: [:])
     }
+}
 
-    private static func currency(_ code: String) throws -> Currency {
-        guard let currency = Currency(code) else {
-            throw LedgerError.corrupt(code: 0, detail: "currency \(code)")
-        }
-        return currency
-    }
+/// One movement of a processor's account, as the ledger holds it.
+struct LedgerMovement: Hashable, Sendable {
+    /// The ledger's transaction.
+    var transaction: Int64
+    var key: String
+    var effectiveAt: Instant
+    var currency: Currency
+    /// The change of `processor:stripe`, or of a connected account's.
+    var amount: MinorUnits
+    /// Whose balance it changed.
+    var account = StripeAccount.own
 }

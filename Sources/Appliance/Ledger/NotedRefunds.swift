@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// A refund, or the sum of a charge's refunds, that was told and is not booked.
 struct WaitingMovement: Hashable, Sendable {
     /// What it is known by.
@@ -19,7 +21,8 @@ struct WaitingMovement: Hashable, Sendable {
     /// `refund:re_…` or `refunds_told:ch_…`.
     var key: MovementKey
     var kind: Kind
-    /// `ch_…`, or the payment intent where the refund names no charge; empty where it names neither.
+    /// `ch_…`, or the payment intent where the refund names no charge; empty where it names
+    /// neither.
     var charge: String
     /// Of Connect; nil is the platform.
     var account: String?
@@ -212,7 +215,8 @@ struct ChargeNotes: Sendable {
     ) -> [Posting] {
         guard var release, wanted != release.refund else { return [] }
         var postings: [Posting] = []
-        for (id, kind) in [(release.refund, PostingKind.refundRestored), (wanted, .refundReleased)] {
+        let moves = [(release.refund, PostingKind.refundRestored), (wanted, .refundReleased)]
+        for (id, kind) in moves {
             guard let id, let refund = made.first(where: { $0.objectID == id }) else { continue }
             release.moves += 1
             let payable = AccountName.funds(of: refund.merchant, in: .payable)

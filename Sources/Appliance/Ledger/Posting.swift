@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// One account of the ledger, by its full name: `processor:stripe`, `merchant:{m}:payable`.
 ///
 /// An account holds each currency apart; a balance belongs to a name and a currency.
@@ -55,6 +57,12 @@ struct AccountName: Hashable, Sendable, CustomStringConvertible {
     static func disputed(_ merchant: MerchantID) -> Self {
         AccountName("merchant:\(merchant.rawValue):disputed")
     }
+    /// The `m` of `merchant:{m}:…`, else nil.
+    var merchant: MerchantID? {
+        let parts = rawValue.split(separator: ":", omittingEmptySubsequences: false)
+        return parts.count == 3 && parts[0] == "merchant" ? MerchantID(String(parts[1])) : nil
+    }
+
     static func funds(of merchant: MerchantID, in place: FundsPlace) -> Self {
         // Joined and not interpolated: every payment makes one.
         AccountName("merchant:" + merchant.rawValue + place.accountSuffix)

@@ -1,5 +1,7 @@
 // MARK: - Entries
 
+import Vocabulary
+
 extension PostingRules {
     /// Debits and credits of contracts §6. A zero entry is left out.
     static func entries(
@@ -37,7 +39,8 @@ extension PostingRules {
         // Where the payment stands is the ledger's to say; see `reversal`.
         case .paymentReversed: .funds(of: event.merchant, in: .payable)
         case .refund, .refundFailed:
-            event.counterparty.map { .transfers(to: $0) } ?? .funds(of: event.merchant, in: .payable)
+            event.counterparty.map { .transfers(to: $0) }
+                ?? .funds(of: event.merchant, in: .payable)
         case .payout, .payoutFailed, .payoutDebit, .payoutDebitFailed, .topup, .topupReversed:
             .bank(event.currency, of: event.account)
         case .transfer, .transferReversed: .transfers(to: event.counterparty)

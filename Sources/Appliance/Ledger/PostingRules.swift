@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// The table of contracts §6: from a record, and what is booked of its charge, to postings.
 ///
 /// Pure. Each rule changes the `ChargeState` it is given as if its postings were booked. What an
@@ -31,7 +33,8 @@ enum PostingRules {
             var booked = BookedPayment(
                 movement: event.movement, eventID: event.eventID, effectiveAt: event.created,
                 merchant: event.merchant, processor: .processor(of: event.account),
-                currency: event.currency, amount: event.amount, standing: standing, place: standing.place, decision: nil, moves: 0)
+                currency: event.currency, amount: event.amount, standing: standing,
+                place: standing.place, decision: nil, moves: 0)
             var postings = [base]
             if let waiting = state.waiting {
                 postings += decide(waiting, &booked, state.refunds)

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// The movements that were booked last. Two or three of Stripe's events describe one payment and
 /// come one after the other; what is remembered here spares each of the later ones its queries.
 struct RecentMovements {

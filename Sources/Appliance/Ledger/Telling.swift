@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Sentences for dead letters: what a record told of money, and what stands in the ledger. They
 /// name keys, amounts, currencies, accounts and events, and no free text.
 extension LedgerInput {

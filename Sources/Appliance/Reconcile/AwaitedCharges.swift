@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Payments of which only the intent has arrived: its charge knows the card, and without it nobody
 /// can judge the payment. Pure: it is told the time.
 ///

@@ -1,3 +1,5 @@
+import Vocabulary
+
 extension ReconciliationRun {
     /// Stripe's balance: available and pending together, by currency.
     struct Balance: Sendable {

@@ -1,6 +1,7 @@
 import AppendLog
 import Logging
 import ServiceLifecycle
+import Vocabulary
 
 /// Fetches the event of a charge that does not arrive though its intent has, as where the endpoint
 /// gets no `charge.*`: the payment would wait in review for want of a card until the next sweep.
@@ -9,7 +10,8 @@ import ServiceLifecycle
 /// still comes is a repetition and a replay books the same. It keeps nothing: a start reads again
 /// as much of the log as may still wait.
 struct ChargeFetch: Service {
-    let topic: Topic
+    /// `payment.validated`.
+    let validated: FollowedTopic
     let sweep: EventSweep
     /// Seconds that a charge has to arrive by itself.
     let waitSeconds: Int64
@@ -30,10 +32,13 @@ struct ChargeFetch: Service {
 
     func run() async throws {
         do {
-            try await cancelWhenGracefulShutdown { try await self.work() }
+            // It reads the log from the disk.
+            try await withTaskExecutorPreference(OwnThread("tillbox.chargefetch")) {
+                try await cancelWhenGracefulShutdown { try await self.work() }
+            }
         } catch is CancellationError {
             return
-        } catch LogError.cancelled {
+        } catch StoreFailure.stopping {
             return
         }
     }
@@ -42,12 +47,12 @@ struct ChargeFetch: Service {
         var awaited = AwaitedCharges()
         let life = AwaitedCharges.lifeSeconds(wait: waitSeconds)
         let back = Timestamp(milliseconds: clock.now().milliseconds - life * 1000)
-        var next = try topic.offset(at: back) ?? topic.highWatermark
+        var next = try validated.reader.offset(at: back) ?? validated.reader.end
         while true {
             next = try read(from: next, into: &awaited)
             let wait: Int64
             if awaited.waits.isEmpty {
-                try await topic.waitForRecords(from: next)
+                try await validated.waitForRecords(from: next)
                 wait = Self.paceMilliseconds
             } else {
                 try await fetch(&awaited)
@@ -61,9 +66,10 @@ struct ChargeFetch: Service {
     ///
     /// - Returns: where to read on.
     private func read(from start: Offset, into awaited: inout AwaitedCharges) throws -> Offset {
+        let topic = validated.reader
         var next = max(start, topic.start)
         let document = JSONDocument()
-        while next < topic.highWatermark {
+        while next < topic.end {
             try Task.checkCancellation()
             let records = try topic.read(from: next, byteCountMax: Self.readByteCount)
             guard let last = records.last else { break }

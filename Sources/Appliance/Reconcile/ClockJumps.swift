@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// What a wrong clock has written is told by its lying in the future (reliability.md): a run or a
 /// sweep that "was done" then is passed over, or nothing would be due until that day comes.
 ///

@@ -1,5 +1,6 @@
 import AppendLog
 import Logging
+import Vocabulary
 
 /// The last part of a run: what the ledger holds and Stripe does not, payouts, balances.
 extension ReconciliationRun {
@@ -97,7 +98,7 @@ extension ReconciliationRun {
     }
 
     private static func unsettled(
-        _ chunk: [LedgerMovement], _ ledger: LedgerLookup, _ store: StatementStore
+        _ chunk: [LedgerMovement], _ ledger: any LedgerReading, _ store: StatementStore
     ) throws(LedgerError) -> [LedgerMovement] {
         guard let first = chunk.first, let last = chunk.last else { return [] }
         let settled = try store.settled(first.transaction...last.transaction)

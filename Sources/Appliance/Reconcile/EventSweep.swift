@@ -1,5 +1,6 @@
 import AppendLog
 import Logging
+import Vocabulary
 
 /// Bounds of a sweep.
 struct SweepLimits: Sendable {
@@ -21,7 +22,7 @@ struct EventSweep: Sendable {
     let client: StripeClient
     /// Notes how far each connected account is swept.
     let store: StatementStore
-    let admission: Admission
+    let admission: any AdmissionStore
     /// Whether events of this mode are taken, as the webhook endpoints are told.
     let accepts: @Sendable (_ livemode: Bool) -> Bool
     let limits: SweepLimits

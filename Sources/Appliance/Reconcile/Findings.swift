@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Some of what a run found, and where the rest begins.
 struct FindingPage: Hashable, Sendable {
     var findings: [StoredBreak]

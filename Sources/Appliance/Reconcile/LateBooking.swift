@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 extension ReconciliationRun {
     /// Books rows that could not be booked as they were read: what they take back may have reached

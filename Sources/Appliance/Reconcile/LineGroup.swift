@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Lines of the statement that name one movement of the ledger: the captures of a payment, or what
 /// was listed twice. Pure.
 enum LineGroup {

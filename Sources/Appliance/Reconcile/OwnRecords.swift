@@ -1,10 +1,11 @@
 import AppendLog
+import Vocabulary
 
 /// Appends what reconciliation has to book to `webhook.received`, as an event of our own making
 /// that holds Stripe's balance transaction byte for byte. From there it goes the way of every
 /// event, so that a replay of the log books it again.
 struct OwnRecords: Sendable {
-    let admission: Admission
+    let admission: any AdmissionStore
     let clock: any LogClock
 
     /// One event to append.
@@ -145,7 +146,7 @@ struct OwnRecords: Sendable {
     }
 
     /// - Returns: false when the same append may succeed later.
-    private func isAppended(_ draft: Draft) async throws(LogError) -> Bool {
+    private func isAppended(_ draft: Draft) async throws(StoreFailure) -> Bool {
         let identity = EventIdentity(
             id: draft.id, type: draft.type, created: String(draft.created.seconds))
         do {

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// The period that a run is asked to look at, as the body of a request names it.
 struct PeriodRequest: Hashable, Sendable {
     /// nil for where the last run allows to begin.

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// When runs and sweeps are due. Pure: it is told the time and what was done.
 struct ReconcileSchedule: Hashable, Sendable {
     /// Minutes after midnight, UTC, of the nightly run; nil for none.

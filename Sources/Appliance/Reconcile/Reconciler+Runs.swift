@@ -1,6 +1,7 @@
 import AppendLog
 import Logging
 import Synchronization
+import Vocabulary
 
 extension Reconciler {
     /// Asks for a run.
@@ -76,7 +77,7 @@ extension Reconciler {
         of name: RunName, _ store: StatementStore, _ id: Int64, _ client: StripeClient
     ) async -> Result<Void, any Error> {
         do {
-            let lookup = try LedgerLookup(path: ledgerPath)
+            let lookup = try openLedger()
             let run = ReconciliationRun(
                 client: client, store: store, sweeps: self.store, ledger: lookup,
                 records: name.isDry ? nil : records, limits: settings.limits, clock: stripe,

@@ -1,6 +1,7 @@
 import AppendLog
 import Logging
 import Synchronization
+import Vocabulary
 
 extension Reconciler {
     /// Asks for a sweep now.
@@ -51,8 +52,8 @@ extension Reconciler {
         note(swept)
     }
 
-    private func connectedAccounts() throws(LedgerError) -> [StripeAccount] {
-        let lookup = try LedgerLookup(path: ledgerPath)
+    private func connectedAccounts() throws -> [StripeAccount] {
+        let lookup = try openLedger()
         let accounts = try lookup.connectedAccounts()
         try lookup.close()
         return accounts

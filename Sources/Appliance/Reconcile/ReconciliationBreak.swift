@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// What kind of disagreement a break is (contracts §7).
 enum BreakKind: String, CaseIterable, Sendable {
     case missingInLedger = "missing_in_ledger"

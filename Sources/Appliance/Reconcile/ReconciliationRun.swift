@@ -1,6 +1,7 @@
 import AppendLog
 import Dispatch
 import Logging
+import Vocabulary
 
 /// Bounds and patience of a run.
 struct ReconciliationLimits: Sendable {
@@ -31,7 +32,7 @@ struct ReconciliationRun: Sendable {
     let store: StatementStore
     /// Where sweeps are noted, where that is not the store of the run: a dry one's.
     var sweeps: StatementStore?
-    let ledger: LedgerLookup
+    let ledger: any LedgerReading
     /// nil in a dry run, which books nothing.
     let records: OwnRecords?
     let limits: ReconciliationLimits

@@ -1,5 +1,6 @@
 import AppendLog
 import Logging
+import Vocabulary
 
 /// What Stripe is asked about single refunds, where neither an event nor a line of the statement
 /// alone tells what they are: the release of an authorisation, or money that went back.
@@ -80,7 +81,7 @@ extension ReconciliationRun {
 
     /// Whether the ledger has taken a refund back since it booked it.
     private static func isTakenBack(
-        _ refund: Settlement, _ ledger: LedgerLookup
+        _ refund: Settlement, _ ledger: any LedgerReading
     ) throws(LedgerError) -> Bool {
         let key = "refund:\(refund.statement.source)"
         guard refund.finding == .otherAmount else { return false }

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// One run as it is stored: a row of `reconciliations`.
 struct RunRecord: Hashable, Sendable {
     enum Cause: String, Sendable {

@@ -1,15 +1,4 @@
-/// What the ledger holds of one movement on the processor's account.
-struct LedgerMovement: Hashable, Sendable {
-    /// The ledger's transaction.
-    var transaction: Int64
-    var key: String
-    var effectiveAt: Instant
-    var currency: Currency
-    /// The change of `processor:stripe`, or of a connected account's.
-    var amount: MinorUnits
-    /// Whose balance it changed.
-    var account = StripeAccount.own
-}
+import Vocabulary
 
 /// What is wrong with a balance transaction. The codes are stored: never reuse one.
 enum SettlementFinding: Int64, Sendable {

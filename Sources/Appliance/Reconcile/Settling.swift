@@ -1,4 +1,5 @@
 import Logging
+import Vocabulary
 
 extension ReconciliationRun {
     /// Waits, within bounds, until the ledger holds what the run appended, and looks again at every
@@ -98,7 +99,7 @@ extension ReconciliationRun {
 
     private static func judgeChunk(
         _ place: StatementStore.OpenPlace, _ due: Instant, _ store: StatementStore,
-        _ ledger: LedgerLookup
+        _ ledger: any LedgerReading
     ) throws(LedgerError) -> [Settlement] {
         let open = try store.open(after: place, limit: ReconciliationLimits.chunkCount)
         let booked = try ledger.movements(

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// How patiently Stripe is asked. Waits grow from attempt to attempt and are drawn at random below
 /// that ("full jitter"), so that many clients that failed together do not return together.
 struct StripePatience: Sendable {

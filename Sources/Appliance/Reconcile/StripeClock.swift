@@ -1,5 +1,6 @@
 import AppendLog
 import Synchronization
+import Vocabulary
 
 /// Time at Stripe: the machine's clock, set by the `Date` of Stripe's answers.
 ///

@@ -1,6 +1,7 @@
 import AppendLog
 import Logging
 import Synchronization
+import Vocabulary
 
 /// Whether Stripe answers. A client asks again for as long as half a minute before it gives up; who
 /// waits for it learns here, at the first attempt that failed, what it waits for.

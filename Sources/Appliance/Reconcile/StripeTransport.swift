@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import Foundation
 import NIOCore
 import NIOHTTP1
+import Vocabulary
 
 /// One answer of Stripe's API, whatever its status.
 struct StripeAnswer: Sendable {

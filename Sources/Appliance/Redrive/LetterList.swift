@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// Where a dead letter stands.
 enum RedriveState: String, Sendable {
@@ -29,7 +30,7 @@ struct LetterLine: Sendable {
 
 /// The log's topics and how far their readers are, whoever has the log open.
 struct LogView: Sendable {
-    let topic: @Sendable (TopicID) -> (any RecordReading)?
+    let topic: @Sendable (TopicID) -> TopicReader?
     /// The offset that a stage reads next; nil where that is not known.
     let position: @Sendable (_ stage: String, TopicID) -> Offset?
 }
@@ -43,7 +44,7 @@ struct LetterList: Sendable {
     /// - Returns: `next` is where to go on, nil at the end.
     func page(
         after: Offset?, limit: Int, reason: String? = nil
-    ) throws(LogError) -> (lines: [LetterLine], next: Offset?) {
+    ) throws(StoreFailure) -> (lines: [LetterLine], next: Offset?) {
         guard let letters = view.topic(.deadLetter) else { return ([], nil) }
         var index = RedriveIndex()
         try index.catchUp(with: letters)
@@ -69,7 +70,7 @@ struct LetterList: Sendable {
 
     private func state(
         of order: RedriveOrder?, again: Offset?
-    ) throws(LogError) -> RedriveState {
+    ) throws(StoreFailure) -> RedriveState {
         guard let order else { return .notRedriven }
         if again != nil { return .failedAgain }
         if let outcome = order.outcome {
@@ -94,7 +95,7 @@ struct LetterList: Sendable {
     /// Where the redriven record lies; it bears the order's time, so the search begins there.
     private func placed(
         _ order: RedriveOrder, in target: TopicID
-    ) throws(LogError) -> StoredRecord? {
+    ) throws(StoreFailure) -> StoredRecord? {
         guard let topic = view.topic(target), let from = try topic.offset(at: order.at) else {
             return nil
         }
@@ -112,12 +113,12 @@ struct LetterList: Sendable {
     /// saved now and then, by what it has derived from there on.
     private func hasRead(
         _ place: Offset, in target: TopicID, since: Timestamp
-    ) throws(LogError) -> Bool {
+    ) throws(StoreFailure) -> Bool {
         let (stage, derived): (String, TopicID?) =
             switch target {
             case .webhookReceived: (ValidateStage.name, .paymentValidated)
-            case .paymentValidated: (ScoreStage.name, .paymentScored)
-            default: (LedgerService.name, nil)
+            case .paymentValidated: (EmbeddedScoreStage.name, .paymentScored)
+            default: (LedgerStep.name, nil)
             }
         if let next = view.position(stage, target), next > place { return true }
         guard let derived, let topic = view.topic(derived), let from = try topic.offset(at: since)
@@ -144,38 +145,5 @@ extension LetterLine {
             reason: letter.reason, detail: letter.detail, topic: letter.topic,
             source: letter.source, eventID: letter.eventID, origin: letter.origin,
             state: .notRedriven, again: nil)
-    }
-}
-
-extension LogView {
-    /// The daemon's own.
-    init(log: Log, topics: Topics, ledger: SQLiteLedger) {
-        self.init(
-            topic: { topics[$0] },
-            position: { stage, topic in
-                if stage == LedgerService.name { return Self.position(topic, in: ledger) }
-                guard let group = try? GroupName(stage) else { return nil }
-                return log.cursors.committed(group: group, topic: topics[topic].name)
-            })
-    }
-
-    /// A folder's, whether or not a daemon runs in it.
-    ///
-    /// - Parameter ledger: nil where there is none yet.
-    init(log: ReadOnlyLog, ledger: SQLiteLedger?) {
-        self.init(
-            topic: { id in (try? TopicName(id.rawValue)).flatMap { log.topic($0) } },
-            position: { stage, topic in
-                if stage == LedgerService.name {
-                    return ledger.flatMap { Self.position(topic, in: $0) }
-                }
-                guard let group = try? GroupName(stage), let name = try? TopicName(topic.rawValue)
-                else { return nil }
-                return log.cursors[group]?[name]
-            })
-    }
-
-    private static func position(_ topic: TopicID, in ledger: SQLiteLedger) -> Offset? {
-        (try? ledger.position(topic: topic.rawValue)).flatMap { $0 }.map { Offset($0) }
     }
 }

@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// What would become of a dead letter that is redriven now.
 enum RedriveForecast: Hashable, Sendable {

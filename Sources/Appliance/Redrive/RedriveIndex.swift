@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// Which dead letters have been redriven, and which failed again: read out of `dead.letter` alone,
 /// so that it can be deleted, and is never wrong.
@@ -10,7 +11,7 @@ struct RedriveIndex: Sendable {
     private var next = Offset.zero
 
     /// Reads what `dead.letter` has gained since the last time.
-    mutating func catchUp(with topic: any RecordReading) throws(LogError) {
+    mutating func catchUp(with topic: TopicReader) throws(StoreFailure) {
         var (orders, again, next) = (orders, again, next)
         try topic.scan(from: next) { stored in
             next = stored.offset.advanced(by: 1)

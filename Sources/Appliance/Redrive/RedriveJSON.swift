@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 // What the admin API and the command line exchange; the keys are stable (docs/CONTRACTS.md §10).
 

@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// Which dead letters to redrive.
 struct RedriveRequest: Hashable, Sendable {

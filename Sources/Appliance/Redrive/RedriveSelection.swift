@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// The letters that one request is about, in the order of their offsets, as many as it may take.
 struct RedriveSelection {
@@ -17,8 +18,8 @@ struct RedriveSelection {
     /// - Parameter redriven: whether a letter has gone already; such a one is taken only where it
     ///   was asked for by its offset.
     init(
-        _ request: RedriveRequest, from topic: any RecordReading, redriven: (Offset) -> Bool
-    ) throws(LogError) {
+        _ request: RedriveRequest, from topic: TopicReader, redriven: (Offset) -> Bool
+    ) throws(StoreFailure) {
         if let offsets = request.offsets {
             try take(offsets, request, from: topic)
         } else {
@@ -27,8 +28,8 @@ struct RedriveSelection {
     }
 
     private mutating func take(
-        _ offsets: [Offset], _ request: RedriveRequest, from topic: any RecordReading
-    ) throws(LogError) {
+        _ offsets: [Offset], _ request: RedriveRequest, from topic: TopicReader
+    ) throws(StoreFailure) {
         var last = request.after
         for offset in Set(offsets).sorted() where offset > request.after ?? Offset(-1) {
             guard !isFull else {
@@ -47,8 +48,8 @@ struct RedriveSelection {
     }
 
     private mutating func takeAll(
-        _ request: RedriveRequest, from topic: any RecordReading, redriven: (Offset) -> Bool
-    ) throws(LogError) {
+        _ request: RedriveRequest, from topic: TopicReader, redriven: (Offset) -> Bool
+    ) throws(StoreFailure) {
         var taken = self
         try topic.scan(from: request.after.map { $0.advanced(by: 1) } ?? .zero) { stored in
             guard let letter = StoredLetter(stored),

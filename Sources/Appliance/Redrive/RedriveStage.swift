@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// `dead.letter` → the topic that a failed record came from: every order becomes one record there.
 ///
@@ -15,18 +16,19 @@ struct RedriveStage: Stage {
         TopicID.webhookReceived, .paymentValidated, .paymentScored, .paymentReview,
     ]
 
-    mutating func process(_ records: [StoredRecord]) -> [StageOutput] {
-        records.compactMap { stored in
+    mutating func process(_ records: [PlacedRecord]) -> [StageOutput] {
+        records.compactMap { placed in
+            let stored = StoredRecord(offset: placed.place.offset, record: placed.record)
             guard let order = RedriveOrder(stored), let target = TopicID(rawValue: order.target),
                 Self.outputs.contains(target)
             else { return nil }
-            var record = stored.record
+            var record = placed.record
             record.headers.removeAll {
                 $0.name == RedriveHeader.to || $0.name == SourcedRecord.headerName
                     || $0.name == "schema"
             }
             record.headers.append(RecordHeader("schema", Self.schema(of: target)))
-            return StageOutput(topic: target, source: stored.offset, record: record)
+            return StageOutput(topic: target, source: .record(placed.place), record: record)
         }
     }
 

@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// What became of one letter.
 struct RedriveLine: Hashable, Sendable {
@@ -55,8 +56,9 @@ struct RedriveAnswer: Hashable, Sendable {
 /// A delivery that the gate refused has no order before it goes: the admission's claim on its event
 /// id is what keeps it from being stored twice, and the mark is written afterwards.
 actor Redriver {
-    private let topics: Topics
-    private let admission: Admission
+    private let topic: @Sendable (TopicID) -> TopicReader
+    private let letters: any LetterStore
+    private let admission: any AdmissionStore
     private let forecaster: RedriveForecaster
     private let clock: any LogClock
     private let counters: Counters
@@ -64,11 +66,16 @@ actor Redriver {
     /// Letters whose order is on its way to the disk.
     private var claimed: Set<Offset> = []
 
+    /// - Parameters:
+    ///   - topic: of any name, for reading.
+    ///   - letters: where orders are written.
     init(
-        topics: Topics, admission: Admission, defaultMerchant: MerchantID,
+        topic: @escaping @Sendable (TopicID) -> TopicReader, letters: any LetterStore,
+        admission: any AdmissionStore, defaultMerchant: MerchantID,
         livemodes: [WebhookEndpoint.Livemode], clock: any LogClock, counters: Counters
     ) {
-        self.topics = topics
+        self.topic = topic
+        self.letters = letters
         self.admission = admission
         forecaster = RedriveForecaster(defaultMerchant: defaultMerchant, livemodes: livemodes)
         self.clock = clock
@@ -98,15 +105,15 @@ actor Redriver {
     ///
     /// - Throws: what an append or a read throws; letters of this request may then have gone, and
     ///   asking again is harmless.
-    func redrive(_ request: RedriveRequest) async throws(LogError) -> RedriveAnswer {
-        try index.catchUp(with: topics[.deadLetter])
+    func redrive(_ request: RedriveRequest) async throws(StoreFailure) -> RedriveAnswer {
+        try index.catchUp(with: topic(.deadLetter))
         var plan = try plan(request)
         guard !request.isDryRun else { return RedriveAnswer(lines: plan.lines, next: plan.next) }
         let claims = plan.ordered + plan.deliveries.map(\.letter.offset)
         claimed.formUnion(claims)
         defer { claimed.subtract(claims) }
         if !plan.orders.isEmpty {
-            _ = try await topics[.deadLetter].append(plan.orders)
+            try await letters.keep(plan.orders)
             counters.add(.redriven, plan.orders.count)
         }
         for (place, letter, identity) in plan.deliveries {
@@ -117,8 +124,8 @@ actor Redriver {
 
     // MARK: Choosing
 
-    private func plan(_ request: RedriveRequest) throws(LogError) -> Plan {
-        let selection = try RedriveSelection(request, from: topics[.deadLetter]) {
+    private func plan(_ request: RedriveRequest) throws(StoreFailure) -> Plan {
+        let selection = try RedriveSelection(request, from: topic(.deadLetter)) {
             isRedriven($0)
         }
         var plan = Plan(next: selection.next)
@@ -140,7 +147,7 @@ actor Redriver {
 
     private func add(
         _ letter: StoredLetter, isDryRun: Bool, to plan: inout Plan
-    ) throws(LogError) {
+    ) throws(StoreFailure) {
         guard !isRedriven(letter.offset) else {
             let order = index.orders[letter.offset].map { " by order \($0.offset)" } ?? ""
             let detail = "it went back to where it came from\(order)"
@@ -165,10 +172,10 @@ actor Redriver {
 
     /// The record that failed, for its headers; nil once retention has taken it.
     private func original(
-        of letter: StoredLetter, in topic: TopicID
-    ) throws(LogError) -> Record? {
+        of letter: StoredLetter, in id: TopicID
+    ) throws(StoreFailure) -> Record? {
         guard let source = letter.source else { return nil }
-        return try topics[topic].record(at: source)
+        return try topic(id).record(at: source)
     }
 
     // MARK: Deliveries
@@ -176,7 +183,7 @@ actor Redriver {
     /// Takes a delivery through the admission, then marks its letter.
     private func admit(
         _ letter: StoredLetter, _ identity: EventIdentity
-    ) async throws(LogError) -> RedriveLine {
+    ) async throws(StoreFailure) -> RedriveLine {
         let now = clock.now()
         let record = Record.received(
             letter.value, id: identity.id, endpoint: RedriveStage.name,
@@ -197,7 +204,7 @@ actor Redriver {
             return line
         }
         let mark = RedriveOrder.mark(of: letter, outcome: line.result.rawValue, at: now)
-        _ = try await topics[.deadLetter].append([mark])
+        try await letters.keep([mark])
         return line
     }
 }

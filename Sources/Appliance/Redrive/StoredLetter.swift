@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// A dead letter as it lies in `dead.letter`.
 struct StoredLetter: Sendable {

@@ -1,10 +1,12 @@
+import Vocabulary
+
 /// Compares two ledgers transaction by transaction.
 ///
 /// Both chains are walked side by side. Where one lacks a transaction or has one more, the two are
 /// shifted from there on, so a transaction that does not meet its equal at once waits for it under
 /// its movement's key. Memory grows with how far the two are shifted only.
 struct ChainComparison {
-    private let original: SQLiteLedger
+    private let original: any LedgerReading
     /// The last transaction of the original that counts.
     private let last: Int64
     private var page: ArraySlice<PostedTransaction> = []
@@ -17,7 +19,7 @@ struct ChainComparison {
     /// The hash of the original's transaction that was met last.
     private(set) var originalHead = CanonicalBytes.genesis
 
-    init(_ original: SQLiteLedger, through last: Int64) {
+    init(_ original: any LedgerReading, through last: Int64) {
         self.original = original
         self.last = last
     }

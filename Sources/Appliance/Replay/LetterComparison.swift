@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// Compares what the stages refused, as a bag: dead letters of several stages have no order between
 /// them. Of the ledger's refusals the movements tell already.

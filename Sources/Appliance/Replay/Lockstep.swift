@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// Walks a derived topic of the original beside what the replay derives, source by source.
 ///
@@ -10,7 +11,6 @@ struct Lockstep {
     private let kind: ReplayDifference.Kind
     /// Sources below it were processed by the original, so their outputs are due.
     private let processed: Offset
-    private let document = JSONDocument()
     private var buffer: ArraySlice<StoredRecord> = []
     /// The next record of the original.
     private(set) var next = Offset.zero
@@ -81,13 +81,9 @@ struct Lockstep {
         return buffer.first
     }
 
-    /// Whether a record came into the topic from outside its stage: redriven, or a person's
-    /// decision.
+    /// Whether a record came into the topic from outside its stage: redriven.
     private func isInput(_ stored: StoredRecord) -> Bool {
-        if stored.source == nil || RedriveHeader.letter(of: stored.record) != nil { return true }
-        guard kind == .review else { return false }
-        let review = try? ReviewRecord(stored.record.value ?? [], using: document)
-        return review.map { $0.by != PostingRules.scoringActor } ?? false
+        stored.source == nil || RedriveHeader.letter(of: stored.record) != nil
     }
 
     private mutating func advance() {
@@ -113,9 +109,6 @@ struct Lockstep {
             let score = scored.score.map { " at \($0)" } ?? ""
             let model = scored.model.map { " by model \($0)" } ?? ""
             return "\(scored.event.movement) \(scored.verdict.rawValue)\(score)\(model)"
-        }
-        if kind == .review, let review = try? ReviewRecord(value, using: document) {
-            return "\(review.movement) \(review.state.rawValue)"
         }
         if let event = try? PaymentEvent(value, using: document) {
             return "\(event.movement) \(event.amount.rawValue) \(event.currency.code)"

@@ -18,7 +18,7 @@ struct Replay {
     init(
         original: String, fresh: (log: String, ledger: String, features: String),
         through to: Offset?, clock: any LogClock,
-        stages: (validate: ValidateStage, score: ScoreStage)
+        stages: (validate: ValidateStage, score: EmbeddedScoreStage)
     ) throws {
         source = try ReplaySource(folder: original)
         self.stages = try ReplayStages(
@@ -36,24 +36,22 @@ struct Replay {
     mutating func run(progress: (Int64, Int64) -> Void) async throws -> ReplayReport {
         let target = target
         var stages = stages
-        var reviewNext = Offset.zero
         try await withThrowingTaskGroup(of: Void.self) { group in
             while let batch = try stages.next() {
                 try await group.next()
-                reviewNext = max(reviewNext, batch.reviewNext)
                 group.addTask { try await target.take(batch) }
                 progress(stages.received.rawValue, stages.total.rawValue)
             }
             try await group.waitForAll()
         }
         if let state = stages.snapshot() {
-            try await target.store(state, to: featurePath)
+            try await target.store(state.encode(), to: featurePath)
         }
         var report = ReplayReport()
         stages.report(into: &report)
         report.deadLetters = stages.letters.comparedCount
         report.differences.merge(stages.letters.differences)
         return try await target.finish(
-            isWhole: stages.isWhole, reviewNext: reviewNext, into: report)
+            isWhole: stages.isWhole, source: source, into: report)
     }
 }

@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// What one batch of webhooks comes to, ready to be stored and booked.
 struct ReplayBatch: Sendable {
@@ -13,7 +14,7 @@ struct ReplayBatch: Sendable {
     /// A record for the fresh ledger.
     struct Booking: Sendable {
         var topic: TopicID
-        /// At its place in the fresh log; a decision at its place in the original's.
+        /// At its place in the fresh log; of `payment.review` at its place in the original's.
         var stored: StoredRecord
         /// The offset in the fresh `payment.scored` that comes next.
         var scoredNext: Offset
@@ -22,6 +23,6 @@ struct ReplayBatch: Sendable {
     var received: [Record] = []
     var steps: [TopicID: [Step]] = [:]
     var bookings: [Booking] = []
-    /// The fresh `payment.review` up to here has been considered once this batch is booked.
-    var reviewNext = Offset.zero
+    /// Records of `payment.review` that the original's ledger has not considered, at its end.
+    var unconsidered: [Record] = []
 }

@@ -6,7 +6,7 @@ struct ReplayDifference: Hashable, Sendable {
         case validated
         /// Records of `payment.scored`.
         case verdict
-        /// What scoring wrote to `payment.review`.
+        /// What the daemon itself wrote to `payment.review`.
         case review
         /// A transaction of the ledger: its movement, event, kind, moment and entries.
         case movement

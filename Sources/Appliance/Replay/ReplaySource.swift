@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// The folder that is replayed, seen from outside at one point; a daemon may go on in it.
 ///
@@ -7,15 +8,14 @@ import AppendLog
 /// derived from is seen too, and the ledger never seems ahead of the log.
 struct ReplaySource: Sendable {
     let log: ReadOnlyLog
-    let ledger: SQLiteLedger
+    let ledger: any LedgerReading
     /// Where the ledger stood.
     let point: LedgerPoint
     private let topics: [TopicID: ReadOnlyTopic]
 
     /// - Throws: `ReplayError`, `LogError`, `LedgerError`.
     init(folder: String) throws {
-        ledger = try SQLiteLedger.open(
-            path: "\(folder)/ledger.sqlite", readOnly: true, clockMilliseconds: { 0 })
+        ledger = try SQLiteLedgerReader.open(path: "\(folder)/ledger.sqlite")
         point = try ledger.point()
         log = try Log.openReadOnly(at: "\(folder)/log")
         var topics: [TopicID: ReadOnlyTopic] = [:]
@@ -47,34 +47,47 @@ struct ReplaySource: Sendable {
         log.cursors[try GroupName(stage)]?[try TopicName(id.rawValue)] ?? .zero
     }
 
-    /// A person's decision that the ledger has considered, and before which scored record.
-    struct Decision: Sendable {
+    /// A record of `payment.review` that came from outside: a person's decision, or a redriven one.
+    struct ReviewInput: Sendable {
         let stored: StoredRecord
-        let scoredNext: Offset
+        /// The scored record before which the ledger considered it; nil where it has not yet.
+        let scoredNext: Offset?
     }
 
     /// In the order of `payment.review`, which is the order in which they were considered.
     ///
     /// - Throws: `ReplayError.placeUnknown`, `LogError`.
-    func decisions() throws -> [Decision] {
+    func reviewInputs() throws -> [ReviewInput] {
         let document = JSONDocument()
         let end = ledgerNext(.paymentReview)
-        var decisions: [Decision] = []
-        var unknown: Offset?
+        var inputs: [ReviewInput] = []
+        var (last, unknown) = (Offset.zero, Offset?.none)
         try self[.paymentReview].scan(from: .zero) { stored in
-            guard stored.offset < end else { return false }
-            guard let review = try? ReviewRecord(stored.record.value ?? [], using: document),
-                review.by != PostingRules.scoringActor
-            else { return true }
-            guard let place = point.places[stored.offset.rawValue] else {
-                unknown = stored.offset
-                return false
+            let review = try? ReviewRecord(stored.record.value ?? [], using: document)
+            guard !Self.isOwn(stored, review) else { return true }
+            guard stored.offset < end else {
+                inputs.append(ReviewInput(stored: stored, scoredNext: nil))
+                return true
             }
-            decisions.append(Decision(stored: stored, scoredNext: Offset(place)))
+            if let review, review.by != PostingRules.scoringActor {
+                guard let place = point.places[stored.offset.rawValue] else {
+                    unknown = stored.offset
+                    return false
+                }
+                last = Offset(place)
+            }
+            inputs.append(ReviewInput(stored: stored, scoredNext: last))
             return true
         }
         if let unknown { throw ReplayError.placeUnknown(review: unknown.rawValue) }
-        return decisions
+        return inputs
+    }
+
+    /// Whether the daemon itself wrote a record of `payment.review`: the ledger, or in earlier
+    /// releases scoring.
+    static func isOwn(_ stored: StoredRecord, _ review: ReviewRecord?) -> Bool {
+        stored.source != nil && RedriveHeader.letter(of: stored.record) == nil
+            && review?.by == PostingRules.scoringActor
     }
 }
 

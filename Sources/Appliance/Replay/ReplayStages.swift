@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// Drives the pipeline's own stages over the original's webhooks, and walks what the original
 /// derived beside them.
@@ -7,8 +8,8 @@ import AppendLog
 ///     (original)                           ▲ inputs                  ▲ inputs, decisions
 ///
 /// Inputs are what no stage of the replay derives: redriven records and people's decisions. They
-/// are taken over from the original at their place in their topic. A decision is booked where the
-/// original's ledger considered it.
+/// are taken over from the original at their place in their topic; a decision where the original's
+/// ledger considered it.
 struct ReplayStages {
     private let source: ReplaySource
     private let end: Offset
@@ -16,11 +17,11 @@ struct ReplayStages {
     let isWhole: Bool
 
     private var validate: ValidateStage
-    private var score: ScoreStage
+    private var score: EmbeddedScoreStage
     private var validated: Lockstep
     private var scored: Lockstep
-    private var reviews: Lockstep
-    private var decisions: ArraySlice<ReplaySource.Decision>
+    /// Of `payment.review`, in the order in which the original's ledger considered them.
+    private var reviewInputs: ArraySlice<ReplaySource.ReviewInput>
     private(set) var letters = LetterComparison()
 
     private(set) var received = Offset.zero
@@ -28,14 +29,12 @@ struct ReplayStages {
     /// Ends of the fresh topics.
     private var validatedNext = Offset.zero
     private var scoredNext = Offset.zero
-    private var reviewNext = Offset.zero
-    /// Ends of what is booked of the fresh topics.
-    private var reviewConsidered = Offset.zero
     private(set) var scoredBeyond = 0
 
     /// - Parameter to: the last offset of `webhook.received` to replay; nil replays all.
     init(
-        _ source: ReplaySource, through to: Offset?, validate: ValidateStage, score: ScoreStage
+        _ source: ReplaySource, through to: Offset?, validate: ValidateStage,
+        score: EmbeddedScoreStage
     ) throws {
         self.source = source
         let whole = source[.webhookReceived].end
@@ -49,16 +48,15 @@ struct ReplayStages {
         validated = Lockstep(
             source[.paymentValidated], .validated,
             processed: try source.stageNext(ValidateStage.name, .webhookReceived))
-        let scoreNext = try source.stageNext(ScoreStage.name, .paymentValidated)
+        let scoreNext = try source.stageNext(EmbeddedScoreStage.name, .paymentValidated)
         scored = Lockstep(source[.paymentScored], .verdict, processed: scoreNext)
-        reviews = Lockstep(source[.paymentReview], .review, processed: scoreNext)
-        decisions = try source.decisions()[...]
+        reviewInputs = try source.reviewInputs()[...]
     }
 
     var total: Offset { end }
 
     /// The feature state after the last batch, as the daemon saves it.
-    func snapshot() -> [UInt8]? { score.snapshot() }
+    func snapshot() -> StageState? { score.snapshot() }
 
     /// The next batch; nil when all is done.
     mutating func next() throws -> ReplayBatch? {
@@ -74,7 +72,12 @@ struct ReplayStages {
             .prefix { $0.offset < end }
         batch.received = records.map(\.record)
         received = records.last?.offset.advanced(by: 1) ?? end
-        try scoreAll(meetValidated(validate.process(Array(records)), &batch), &batch)
+        let placed = records.map { stored in
+            PlacedRecord(
+                place: SourcePlace(topic: .webhookReceived, offset: stored.offset),
+                record: stored.record)
+        }
+        try scoreAll(meetValidated(validate.process(placed), &batch), &batch)
         return batch
     }
 
@@ -82,9 +85,8 @@ struct ReplayStages {
         report.events = Int(received.rawValue)
         report.validated = validated.comparedCount
         report.scored = scored.comparedCount
-        report.reviews = reviews.comparedCount
         report.scoredBeyond = scoredBeyond
-        for differences in [validated.differences, scored.differences, reviews.differences] {
+        for differences in [validated.differences, scored.differences] {
             report.differences.merge(differences)
         }
     }
@@ -93,7 +95,7 @@ struct ReplayStages {
 
     /// A record for the score stage, and the offset it has in the original.
     private struct Scorable {
-        var stored: StoredRecord
+        var placed: PlacedRecord
         var original: Offset?
     }
 
@@ -108,13 +110,13 @@ struct ReplayStages {
                 continue
             }
             var inputs: [StoredRecord] = []
-            let original = try validated.meet(output.record, source: output.source) {
+            let sourced = output.sourced
+            let original = try validated.meet(output.record, source: sourced.source) {
                 inputs.append($0)
             }
             for input in inputs { add(input, to: &scorables, &batch) }
-            let sourced = SourcedRecord(source: output.source, record: output.record)
             batch.steps[.paymentValidated, default: []].append(.derived(sourced, by: producer))
-            scorables.append(Scorable(stored: place(output.record), original: original))
+            scorables.append(Scorable(placed: place(output.record), original: original))
         }
         return scorables
     }
@@ -123,27 +125,26 @@ struct ReplayStages {
         _ input: StoredRecord, to scorables: inout [Scorable], _ batch: inout ReplayBatch
     ) {
         batch.steps[.paymentValidated, default: []].append(.input(input.record))
-        scorables.append(Scorable(stored: place(input.record), original: input.offset))
+        scorables.append(Scorable(placed: place(input.record), original: input.offset))
     }
 
-    private mutating func place(_ record: Record) -> StoredRecord {
+    private mutating func place(_ record: Record) -> PlacedRecord {
         defer { validatedNext = validatedNext.advanced(by: 1) }
-        return StoredRecord(offset: validatedNext, record: record)
+        return PlacedRecord(
+            place: SourcePlace(topic: .paymentValidated, offset: validatedNext), record: record)
     }
 
     // MARK: Scored
 
     private mutating func scoreAll(_ scorables: [Scorable], _ batch: inout ReplayBatch) throws {
-        guard let first = scorables.first?.stored.offset else { return }
-        let producer = try ProducerName(ScoreStage.name)
-        for output in score.process(scorables.map(\.stored)) {
-            let sourced = SourcedRecord(source: output.source, record: output.record)
-            let original = scorables[Int(first.distance(to: output.source))].original
+        guard let first = scorables.first?.placed.place.offset else { return }
+        let producer = try ProducerName(EmbeddedScoreStage.name)
+        for output in score.take(scorables.map(\.placed)) {
+            let sourced = output.sourced
+            let original = scorables[Int(first.distance(to: sourced.source))].original
             switch output.topic {
             case .paymentScored:
                 try meetScored(sourced, original, producer, &batch)
-            case .paymentReview:
-                try meetReview(sourced, original, producer, &batch)
             case .paymentFeatures:
                 batch.steps[output.topic, default: []].append(.derived(sourced, by: producer))
             default:
@@ -185,37 +186,14 @@ struct ReplayStages {
     private mutating func decide(
         before place: Offset, _ next: Offset, _ batch: inout ReplayBatch
     ) {
-        while let decision = decisions.first, decision.scoredNext <= place {
-            decisions.removeFirst()
+        while let input = reviewInputs.first, let scoredNext = input.scoredNext,
+            scoredNext <= place
+        {
+            reviewInputs.removeFirst()
             batch.bookings.append(
                 ReplayBatch.Booking(
-                    topic: .paymentReview, stored: decision.stored, scoredNext: next))
+                    topic: .paymentReview, stored: input.stored, scoredNext: next))
         }
-    }
-
-    // MARK: Reviews
-
-    private mutating func meetReview(
-        _ output: SourcedRecord, _ original: Offset?, _ producer: ProducerName,
-        _ batch: inout ReplayBatch
-    ) throws {
-        var inputs: [StoredRecord] = []
-        _ = try reviews.meet(output.record, source: original) { inputs.append($0) }
-        for input in inputs { takeReview(input, &batch) }
-        batch.steps[.paymentReview, default: []].append(.derived(output, by: producer))
-        reviewNext = reviewNext.advanced(by: 1)
-        considerReviews(&batch)
-    }
-
-    private mutating func takeReview(_ input: StoredRecord, _ batch: inout ReplayBatch) {
-        batch.steps[.paymentReview, default: []].append(.input(input.record))
-        reviewNext = reviewNext.advanced(by: 1)
-        considerReviews(&batch)
-    }
-
-    private mutating func considerReviews(_ batch: inout ReplayBatch) {
-        if reviews.next <= source.ledgerNext(.paymentReview) { reviewConsidered = reviewNext }
-        batch.reviewNext = reviewConsidered
     }
 
     // MARK: The rest
@@ -223,8 +201,7 @@ struct ReplayStages {
     private mutating func keep(
         letter output: StageOutput, by producer: ProducerName, in batch: inout ReplayBatch
     ) {
-        let sourced = SourcedRecord(source: output.source, record: output.record)
-        batch.steps[.deadLetter, default: []].append(.derived(sourced, by: producer))
+        batch.steps[.deadLetter, default: []].append(.derived(output.sourced, by: producer))
         letters.replayed(output.record)
     }
 
@@ -241,11 +218,8 @@ struct ReplayStages {
         inputs = []
         try scored.drain(through: isWhole ? nil : lastValidated) { inputs.append($0) }
         for input in inputs { takeScored(input, &batch) }
-        inputs = []
-        try reviews.drain(through: isWhole ? nil : lastValidated) { inputs.append($0) }
-        for input in inputs { takeReview(input, &batch) }
         decide(before: isWhole ? Offset(.max) : scored.next, scoredNext, &batch)
-        batch.reviewNext = reviewConsidered
+        if isWhole { batch.unconsidered = reviewInputs.map(\.stored.record) }
         try letters.finish(
             source[.deadLetter],
             through: [

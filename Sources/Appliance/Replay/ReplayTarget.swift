@@ -1,5 +1,5 @@
 import AppendLog
-import Dispatch
+import Vocabulary
 
 /// The fresh folder: stores what the replay derives, books it, and compares the two chains.
 ///
@@ -7,18 +7,20 @@ import Dispatch
 actor ReplayTarget {
     private let log: Log
     private let topics: Topics
-    private let ledger: SQLiteLedger
+    private let ledger: any Ledger
     private let featurePath: String
     private var chain: ChainComparison
+    private var reviews = ReviewComparison()
     private var head = CanonicalBytes.genesis
+    private var unconsidered: [Record] = []
     /// SQLite blocks; it does so here and not on the cooperative pool.
-    private let queue = DispatchQueue(label: "tillbox.replay.ledger")
+    private let queue = BlockingQueue("tillbox.replay.ledger")
 
     /// - Parameters:
     ///   - log: of the fresh folder; this closes it.
     ///   - featurePath: where the feature state goes, so that a daemon can go on from here.
     init(
-        log: Log, ledger: SQLiteLedger, featurePath: String, chain: ChainComparison
+        log: Log, ledger: any Ledger, featurePath: String, chain: ChainComparison
     ) throws(LogError) {
         self.log = log
         topics = try Topics(of: log)
@@ -47,6 +49,7 @@ actor ReplayTarget {
             let bookings = batch.bookings[start...].prefix(StageLimits.ledgerBatchCount)
             try await book(Array(bookings))
         }
+        unconsidered += batch.unconsidered
     }
 
     private static func append(_ steps: [ReplayBatch.Step], to topic: Topic) async throws {
@@ -75,73 +78,61 @@ actor ReplayTarget {
     // MARK: Booking
 
     private func book(_ bookings: [ReplayBatch.Booking]) async throws {
-        let document = JSONDocument()
-        var inputs: [LedgerInput] = []
-        var decoded: [ReplayBatch.Booking] = []
-        var positions: [ConsumerPosition] = []
-        for booking in bookings {
-            let value = booking.stored.record.value ?? []
-            // What cannot be decoded is the ledger stage's dead letter, in the original too.
-            if booking.topic == .paymentScored {
-                guard let scored = try? ScoredPayment(value, using: document) else { continue }
-                inputs.append(.scored(scored))
-            } else {
-                guard let review = try? ReviewRecord(value, using: document) else { continue }
-                inputs.append(.review(review))
-                positions.append(
-                    DecisionPlace(
-                        decision: booking.stored.offset.rawValue,
-                        scoredNext: booking.scoredNext.rawValue
-                    ).position)
-            }
-            decoded.append(booking)
+        let step = LedgerStep()
+        var batch = LedgerStep.Batch()
+        // By the places of the inputs.
+        var scoredNext: [Offset] = []
+        for booking in try await takeOver(bookings) {
+            let place = SourcePlace(topic: booking.topic, offset: booking.stored.offset)
+            step.add(PlacedRecord(place: place, record: booking.stored.record), to: &batch)
+            if scoredNext.count < batch.inputs.count { scoredNext.append(booking.scoredNext) }
         }
-        if let next = bookings.last(where: { $0.topic == .paymentScored })?.scoredNext {
-            positions.append(
-                ConsumerPosition(topic: TopicID.paymentScored.rawValue, nextOffset: next.rawValue))
+        let positions = bookings.last { $0.topic == .paymentScored }.map {
+            ConsumerPosition(
+                topic: TopicID.paymentScored.rawValue, nextOffset: $0.scoredNext.rawValue)
         }
-        let outcome = try await post(inputs, positions)
-        try await store(outcome, of: decoded)
+        let outcome = try await post(
+            batch.ledgerInputs, positions.map { [$0] } ?? [], batch.places { scoredNext[$0] })
+        try await store(outcome, of: batch)
     }
 
-    private func store(_ outcome: PostOutcome, of bookings: [ReplayBatch.Booking]) async throws {
-        var letters: [TopicID: [SourcedRecord]] = [:]
-        for (place, booking) in bookings.enumerated() {
-            guard case .refused(let refusal) = outcome.inputs[place] else { continue }
-            letters[booking.topic, default: []].append(
-                LedgerService.letter(
-                    of: booking.stored, in: booking.topic, refusal, outcome.details[place]))
+    /// Appends what is taken over of `payment.review` and gives it its place there.
+    private func takeOver(
+        _ bookings: [ReplayBatch.Booking]
+    ) async throws -> [ReplayBatch.Booking] {
+        let records = bookings.filter { $0.topic == .paymentReview }.map(\.stored.record)
+        guard !records.isEmpty else { return bookings }
+        var place = try await topics[.paymentReview].append(records).lowerBound
+        return bookings.map { booking in
+            guard booking.topic == .paymentReview else { return booking }
+            defer { place = place.advanced(by: 1) }
+            var booking = booking
+            booking.stored = StoredRecord(offset: place, record: booking.stored.record)
+            return booking
         }
-        for (id, letters) in letters {
-            _ = try await topics[.deadLetter].append(
-                letters, producer: ProducerName("\(LedgerService.name):\(id.rawValue)"))
+    }
+
+    private func store(_ outcome: PostOutcome, of batch: LedgerStep.Batch) async throws {
+        let outputs =
+            LedgerStep.letters(of: outcome, batch) + LedgerStep.posted(outcome.posted)
+            + LedgerStep.reviews(outcome.reviews)
+        let flow = FlowStep.ledger()
+        for (producer, outputs) in Dictionary(grouping: outputs, by: { flow.producer(of: $0) }) {
+            _ = try await topics[producer.topic].append(
+                outputs.map(\.sourced), producer: ProducerName(flow.name(of: producer)))
         }
-        let posted = outcome.posted.map { transaction in
-            SourcedRecord(
-                source: Offset(transaction.id.rawValue),
-                record: LedgerService.record(of: transaction))
-        }
-        if !posted.isEmpty {
-            _ = try await topics[.ledgerPosted].append(
-                posted, producer: ProducerName(LedgerService.name))
-        }
+        reviews.replayed(outcome.reviews)
         for transaction in outcome.posted { try chain.meet(transaction) }
         head = outcome.posted.last?.hash ?? head
     }
 
     private func post(
-        _ inputs: [LedgerInput], _ positions: [ConsumerPosition]
+        _ inputs: [LedgerInput], _ positions: [ConsumerPosition],
+        _ places: [Int: DecisionPlace] = [:]
     ) async throws(LedgerError) -> PostOutcome {
-        let (ledger, queue) = (ledger, queue)
-        let result: Result<PostOutcome, LedgerError> = await withCheckedContinuation { waiting in
-            queue.async {
-                waiting.resume(
-                    returning: Result { () throws(LedgerError) in
-                        try ledger.post(inputs, positions: positions)
-                    })
-            }
+        try await queue.run { [ledger] () throws(LedgerError) in
+            try ledger.post(inputs, positions: positions, places: places)
         }
-        return try result.get()
     }
 
     /// Stores the feature state so that a daemon can go on from here.
@@ -156,27 +147,33 @@ actor ReplayTarget {
     ///
     /// - Parameters:
     ///   - isWhole: whether the replay went as far as the original.
-    ///   - reviewNext: the end of what is booked of the fresh `payment.review`.
+    ///   - source: the original.
     ///   - report: what the stages have found; the chain's part is added.
     func finish(
-        isWhole: Bool, reviewNext: Offset, into report: ReplayReport
+        isWhole: Bool, source: ReplaySource, into report: ReplayReport
     ) async throws -> ReplayReport {
         var report = report
-        if reviewNext > .zero {
+        let considered = topics[.paymentReview].highWatermark
+        if considered > .zero {
             _ = try await post(
                 [],
                 [
                     ConsumerPosition(
-                        topic: TopicID.paymentReview.rawValue, nextOffset: reviewNext.rawValue)
+                        topic: TopicID.paymentReview.rawValue, nextOffset: considered.rawValue)
                 ])
         }
+        if !unconsidered.isEmpty { _ = try await topics[.paymentReview].append(unconsidered) }
         try chain.finish(isWhole: isWhole)
+        try reviews.finish(source, isWhole: isWhole && report.scoredBeyond == 0)
+        report.reviews = reviews.comparedCount
+        report.differences.merge(reviews.differences)
         report.transactions = chain.comparedCount
         report.head = head
         report.originalHead = chain.originalHead
         report.differences.merge(chain.differences)
         for (stage, id) in [
-            (ValidateStage.name, TopicID.webhookReceived), (ScoreStage.name, .paymentValidated),
+            (ValidateStage.name, TopicID.webhookReceived),
+            (EmbeddedScoreStage.name, .paymentValidated),
         ] {
             try await log.cursors.commit(
                 topics[id].highWatermark, group: GroupName(stage), topic: topics[id].name)

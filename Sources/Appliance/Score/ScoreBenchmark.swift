@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// How long scoring takes beside the bare C call, in one run (`tillbox bench score`).
 struct ScoreBenchmark: Sendable {
     /// Durations of one kind of call, in nanoseconds.

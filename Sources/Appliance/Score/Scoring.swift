@@ -1,62 +1,31 @@
-/// Where scoring takes the features from.
-enum FeatureSource: Sendable {
-    /// The embedded engine, on the same record.
-    case embedded
-    /// None. Every payment goes to manual review with the reason `features_missing`.
-    case unavailable
-}
+import Vocabulary
 
 /// What one event led to. Everything nil means that a verdict on the movement already stands.
 struct ScoreOutcome: Hashable, Sendable {
-    /// For `payment.features`.
+    /// For `payment.features`, from whoever computes them.
     var features: FeatureVector?
     /// For `payment.scored`.
     var payment: ScoredPayment?
-    /// For `payment.review`.
-    var review: ReviewRecord?
     /// The movement had been judged before, and this event knew more.
     var isRescore = false
 }
 
-/// The way of payments from validated to scored: features one by one in log order, then one call
-/// of the model for the whole batch, then verdicts in order. Does no input or output.
+/// The way of payments from validated to scored: their features from the source, then one call of
+/// the model for the whole batch, then verdicts in order.
 ///
-/// A movement is scored when first seen, and again by a better informed event:
-///
-///     verdict before            verdict now               review record
-///     none or approve           manual_review or block    opened
-///     manual_review or block    approve                   approved, by scoring
-///     manual_review or block    manual_review or block    none: it is open
-///
-/// Both stricter verdicts put the money into held, and only a person's decision takes it out again:
-/// without a review a blocked payment would be in nobody's queue. A review that a person has decided is not known here. Who applies the records must let a
-/// person's decision stand.
-struct Scoring: Sendable {
-    /// Holds the memory of movements even when it is not the source of features.
-    var features: FeatureEngine
-    let source: FeatureSource
+/// A movement is scored when first seen, and again by a better informed event or by one that tells
+/// of more money. Nothing is remembered of a verdict: which of several stands, and whether a review
+/// is open, the ledger alone says (`Standing`).
+struct Scoring<Source: FeatureSource>: Sendable {
+    var source: Source
     let verdicts: Verdicts
     /// nil where no model could be loaded: everything goes to review, `model_unavailable`.
     let model: (any RiskModel)?
 
-    /// The `by` of reviews that scoring opens and closes.
-    static let reviewer = "scoring"
-
-    init(
-        features: FeatureEngine = FeatureEngine(), source: FeatureSource = .embedded,
-        verdicts: Verdicts, model: (any RiskModel)?
-    ) {
-        self.features = features
+    init(source: Source, verdicts: Verdicts, model: (any RiskModel)?) {
         self.source = source
         self.verdicts = verdicts
         self.model = model
-    }
-
-    /// What an event needs, once its features are known.
-    private enum Plan {
-        case nothing
-        case passThrough
-        case judge(FeatureReading, isRescore: Bool)
     }
 
     /// One payment on its way to a verdict.
@@ -68,52 +37,32 @@ struct Scoring: Sendable {
         var contributions: [Float]?
     }
 
-    /// Scores a batch: as many outcomes as events, in their order, the same as one by one.
-    mutating func score(_ events: [PaymentEvent]) -> [ScoreOutcome] {
-        let plans = events.map { plan($0) }
-        let scores = predict(plans)
-        var judgements = judge(events, plans: plans, scores: scores)
+    /// Judges a batch, given what the source said to it: as many outcomes as events, in their
+    /// order, the same as one by one. Pure.
+    func judge(_ events: [PaymentEvent], by answers: [FeatureAnswer]) -> [ScoreOutcome] {
+        precondition(
+            events.count == answers.count, "\(answers.count) answers to \(events.count) events")
+        let scores = predict(answers)
+        var judgements = decide(events, answers, scores)
         explain(&judgements)
         return events.indices.map { place in
-            switch plans[place] {
-            case .nothing: ScoreOutcome()
-            case .passThrough: Self.passThrough(events[place])
+            switch answers[place] {
+            case .repeated: ScoreOutcome()
+            case .unscored: Self.passThrough(events[place])
             case .judge: conclude(events[place], judgements[place])
             }
         }
     }
 
-    private mutating func plan(_ event: PaymentEvent) -> Plan {
-        let telling = event.kind == .payment ? features.telling(of: event) : .first
-        // Not for scoring to decide: the ledger refuses the second of two that do not agree.
-        if telling == .conflicting { return .passThrough }
-        let observation = features.observe(event)
-        guard observation == .alreadyScored else { return plan(observation) }
-        guard telling == .larger else { return .nothing }
-        // More is captured than was known: judged again, by what was known of it.
-        guard let vector = features.vector(of: event.movement) else {
-            return .judge(.missing, isRescore: true)
-        }
-        return plan(.score(vector, isRescore: true))
-    }
-
-    private func plan(_ observation: FeatureEngine.Observation) -> Plan {
-        switch observation {
-        case .alreadyScored: .nothing
-        case .counted: .passThrough
-        case .missing: .judge(.missing, isRescore: false)
-        case .score(let vector, let isRescore):
-            .judge(source == .embedded ? .fresh(vector) : .missing, isRescore: isRescore)
-        }
-    }
-
     /// The scores by the place of their event; empty where the model is not there or fails.
-    private func predict(_ plans: [Plan]) -> [Float?] {
-        var scores = [Float?](repeating: nil, count: plans.count)
+    private func predict(_ answers: [FeatureAnswer]) -> [Float?] {
+        var scores = [Float?](repeating: nil, count: answers.count)
         var vectors: [FeatureVector] = []
         var places: [Int] = []
-        for (place, plan) in plans.enumerated() {
-            guard case .judge(let reading, _) = plan, let vector = reading.vector else { continue }
+        for (place, answer) in answers.enumerated() {
+            guard case .judge(let reading, _) = answer, let vector = reading.vector else {
+                continue
+            }
             vectors.append(vector)
             places.append(place)
         }
@@ -125,11 +74,11 @@ struct Scoring: Sendable {
         return scores
     }
 
-    private func judge(
-        _ events: [PaymentEvent], plans: [Plan], scores: [Float?]
+    private func decide(
+        _ events: [PaymentEvent], _ answers: [FeatureAnswer], _ scores: [Float?]
     ) -> [Judgement?] {
         events.indices.map { place in
-            guard case .judge(let reading, let isRescore) = plans[place] else { return nil }
+            guard case .judge(let reading, let isRescore) = answers[place] else { return nil }
             let score = scores[place].map(Double.init)
             return Judgement(
                 reading: reading, isRescore: isRescore,
@@ -156,7 +105,7 @@ struct Scoring: Sendable {
         for (place, row) in zip(places, rows) { judgements[place]?.contributions = row }
     }
 
-    private mutating func conclude(_ event: PaymentEvent, _ judgement: Judgement?) -> ScoreOutcome {
+    private func conclude(_ event: PaymentEvent, _ judgement: Judgement?) -> ScoreOutcome {
         guard let judgement else { return ScoreOutcome() }
         let verdict = judgement.decision.verdict
         let vector = judgement.reading.vector
@@ -166,37 +115,8 @@ struct Scoring: Sendable {
         let payment = ScoredPayment(
             event: event, verdict: verdict, score: judgement.score, reasons: reasons,
             model: judgement.score == nil ? nil : model?.version, featuresAsOf: vector?.asOf)
-        let review = updateReview(of: payment)
         return ScoreOutcome(
-            features: vector, payment: payment, review: review, isRescore: judgement.isRescore)
-    }
-
-    /// Follows the table above, and remembers the verdict.
-    private mutating func updateReview(of payment: ScoredPayment) -> ReviewRecord? {
-        let movement = payment.event.movement
-        let before = features.standing(of: movement)
-        var after = FeatureEngine.Standing(
-            verdict: payment.verdict, isReviewOpen: before.isReviewOpen)
-        var review: ReviewRecord?
-        switch payment.verdict {
-        case .manualReview where !before.isReviewOpen, .block where !before.isReviewOpen:
-            review = Self.review(payment, .opened)
-            after.isReviewOpen = true
-        case .approve where before.isReviewOpen:
-            review = Self.review(payment, .approved)
-            after.isReviewOpen = false
-        case .approve, .manualReview, .block, .notScored:
-            break
-        }
-        features.record(after, for: movement)
-        return review
-    }
-
-    private static func review(_ payment: ScoredPayment, _ state: ReviewState) -> ReviewRecord {
-        ReviewRecord(
-            movement: payment.event.movement, state: state, reasons: payment.reasons,
-            score: payment.score, by: reviewer, at: payment.event.created,
-            note: state == .approved ? "a better informed event was scored lower" : nil)
+            features: vector, payment: payment, isRescore: judgement.isRescore)
     }
 
     private static func passThrough(_ event: PaymentEvent) -> ScoreOutcome {
@@ -204,5 +124,23 @@ struct Scoring: Sendable {
             payment: ScoredPayment(
                 event: event, verdict: .notScored, score: nil, reasons: [], model: nil,
                 featuresAsOf: nil))
+    }
+}
+
+typealias EmbeddedScoring = Scoring<EmbeddedFeatures>
+
+extension Scoring where Source == EmbeddedFeatures {
+    init(
+        features: FeatureEngine = FeatureEngine(), verdicts: Verdicts, model: (any RiskModel)?
+    ) {
+        self.init(source: EmbeddedFeatures(features), verdicts: verdicts, model: model)
+    }
+
+    var features: FeatureEngine { source.engine }
+
+    /// Takes a batch in, and judges it.
+    mutating func score(_ events: [PaymentEvent]) -> [ScoreOutcome] {
+        let answers = source.readings(for: events)
+        return judge(events, by: answers)
     }
 }

@@ -1,17 +1,4 @@
-/// What the feature source had for a payment.
-enum FeatureReading: Hashable, Sendable {
-    case fresh(FeatureVector)
-    /// Computed too long before the payment to be trusted.
-    case stale(FeatureVector)
-    case missing
-
-    var vector: FeatureVector? {
-        switch self {
-        case .fresh(let vector), .stale(let vector): vector
-        case .missing: nil
-        }
-    }
-}
+import Vocabulary
 
 /// From a score to a verdict (contracts §5). Pure.
 ///

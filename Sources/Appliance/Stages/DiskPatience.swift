@@ -1,18 +1,13 @@
-import AppendLog
 import Logging
 import ServiceLifecycle
+import Vocabulary
 
 /// A failure that may say of itself that the same call can succeed later.
 protocol PassingFailure: Error {
     var isRetryable: Bool { get }
 }
 
-extension LogError: PassingFailure {}
 extension LedgerError: PassingFailure {}
-
-/// The daemon stops while a stage waits for room. Nothing is lost: what was to be written is
-/// derived again at the next start.
-struct StoppedWhileWaiting: Error {}
 
 /// Waits out what passes by itself, such as a full disk: a stage that meets one stands still and
 /// goes on when there is room, without anybody's help.
@@ -32,7 +27,9 @@ struct DiskPatience: Sendable {
     /// Repeats `attempt` until it succeeds or fails for good.
     ///
     /// - Throws: `StoppedWhileWaiting`, and what `attempt` throws that does not pass.
-    func waitingOut<Value>(_ what: String, _ attempt: () async throws -> Value) async throws -> Value {
+    func waitingOut<Value>(
+        _ what: String, _ attempt: () async throws -> Value
+    ) async throws -> Value {
         var milliseconds = 100
         var giveUpAt: ContinuousClock.Instant?
         while true {

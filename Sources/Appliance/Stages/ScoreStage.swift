@@ -1,80 +1,122 @@
 import AppendLog
+import Vocabulary
 
-/// `payment.validated` → `payment.features`, `payment.scored`, `payment.review`.
-struct ScoreStage: Stage {
-    static let name = "score"
-    static let input = TopicID.paymentValidated
-    static let outputs = [
-        TopicID.paymentFeatures, .paymentScored, .paymentReview, .deadLetter,
-    ]
+/// `payment.validated` → `payment.scored`, and `payment.features` where the vectors are computed
+/// here.
+///
+/// Where they are not, `payment.features` tells of vectors that come late: the payment that waited
+/// for one is scored again.
+struct ScoreStage<Source: FeatureSource>: Stage {
+    static var name: String { "score" }
+    static var input: TopicID { .paymentValidated }
+    static var inputs: [TopicID] {
+        Source.computesVectors ? [.paymentValidated] : [.paymentValidated, .paymentFeatures]
+    }
+    static var outputs: [TopicID] {
+        Source.computesVectors
+            ? [.paymentFeatures, .paymentScored, .deadLetter] : [.paymentScored, .deadLetter]
+    }
 
-    private var scoring: Scoring
+    private var scoring: Scoring<Source>
     private let schemaVersion: String
     private let document = JSONDocument()
     private let counters: Counters
+    private var prepared = Prepared()
+
+    /// A run that was read, and what the source said to it.
+    private struct Prepared {
+        var recordCount = 0
+        var events: [PaymentEvent] = []
+        /// Where each event, or the vector that it waited for, stands.
+        var sources: [PlacedRecord] = []
+        var answers: [FeatureAnswer] = []
+        /// Records that cannot be read.
+        var letters: [StageOutput] = []
+        /// What tells of vectors that come late.
+        var late: [(record: FeaturesRecord, source: PlacedRecord)] = []
+    }
 
     /// - Parameter schemaVersion: the model schema's version, as `payment.features` names it.
-    init(scoring: Scoring, schemaVersion: String, counters: Counters) {
+    init(scoring: Scoring<Source>, schemaVersion: String, counters: Counters) {
         self.scoring = scoring
         self.schemaVersion = schemaVersion
         self.counters = counters
     }
 
-    mutating func process(_ records: [StoredRecord]) -> [StageOutput] {
-        var outputs: [StageOutput] = []
-        var sources: [StoredRecord] = []
-        var events: [PaymentEvent] = []
-        for stored in records {
-            do {
-                events.append(try PaymentEvent(stored.record.value ?? [], using: document))
-                sources.append(stored)
-            } catch {
-                counters.add(.deadLetters)
-                outputs.append(.undecodable(stored, topic: Self.input, stage: Self.name, error))
-            }
+    mutating func prepare(_ records: [PlacedRecord]) async throws {
+        var run = decode(records)
+        run.answers = try await scoring.source.readings(for: run.events)
+        for (record, source) in run.late {
+            guard let awaited = try await scoring.source.awaited(by: record) else { continue }
+            run.events.append(awaited.event)
+            run.sources.append(source)
+            run.answers.append(.judge(awaited.reading, isRescore: true))
         }
-        let outcomes = scoring.score(events)
-        // The snapshot carries the place in the log that it is the state of.
-        scoring.features.position =
-            records.last.map { $0.offset.rawValue + 1 } ?? scoring.features.position
+        prepared = run
+    }
+
+    mutating func process(_ records: [PlacedRecord]) -> [StageOutput] {
+        let run = prepared
+        prepared = Prepared()
+        precondition(
+            run.recordCount == records.count,
+            "\(run.recordCount) records were prepared, not \(records.count)")
+        counters.add(.deadLetters, run.letters.count)
+        var outputs = run.letters
+        let outcomes = scoring.judge(run.events, by: run.answers)
         for (place, outcome) in outcomes.enumerated() {
-            emit(outcome, of: events[place], from: sources[place], into: &outputs)
+            emit(outcome, of: run.events[place], from: run.sources[place], into: &outputs)
         }
         return outputs
     }
 
-    func snapshot() -> [UInt8]? { scoring.features.snapshot() }
+    func snapshot() -> StageState? { scoring.source.state().map { StageState(encode: $0) } }
+
+    private func decode(_ records: [PlacedRecord]) -> Prepared {
+        var run = Prepared(recordCount: records.count)
+        run.events.reserveCapacity(records.count)
+        run.sources.reserveCapacity(records.count)
+        for placed in records {
+            let value = placed.record.value ?? []
+            do throws(RecordCodecError) {
+                if placed.place.topic == .paymentFeatures {
+                    run.late.append((try FeaturesRecord(value, using: document), placed))
+                } else {
+                    run.events.append(try PaymentEvent(value, using: document))
+                    run.sources.append(placed)
+                }
+            } catch {
+                run.letters.append(.undecodable(placed, stage: Self.name, error))
+            }
+        }
+        return run
+    }
 
     private func emit(
-        _ outcome: ScoreOutcome, of event: PaymentEvent, from stored: StoredRecord,
+        _ outcome: ScoreOutcome, of event: PaymentEvent, from placed: PlacedRecord,
         into outputs: inout [StageOutput]
     ) {
         if outcome.payment == nil { counters.add(.repeated) }
-        if let vector = outcome.features {
+        if Source.computesVectors, let vector = outcome.features {
             let record = FeaturesRecord(
                 eventID: event.eventID, objectID: event.objectID, schemaVersion: schemaVersion,
                 vector: vector)
-            outputs.append(
-                derived(.paymentFeatures, SchemaHeader.paymentFeatures, from: stored, event, record))
+            let schema = SchemaHeader.paymentFeatures
+            outputs.append(derived(.paymentFeatures, schema, from: placed, event, record))
         }
         if let payment = outcome.payment {
             count(payment, isRescore: outcome.isRescore)
             outputs.append(
-                derived(.paymentScored, SchemaHeader.paymentScored, from: stored, event, payment))
-        }
-        if let review = outcome.review {
-            if review.state == .opened { counters.add(.reviewsOpened) }
-            outputs.append(
-                derived(.paymentReview, SchemaHeader.paymentReview, from: stored, event, review))
+                derived(.paymentScored, SchemaHeader.paymentScored, from: placed, event, payment))
         }
     }
 
     private func derived(
-        _ topic: TopicID, _ schema: RecordHeader, from stored: StoredRecord, _ event: PaymentEvent,
+        _ topic: TopicID, _ schema: RecordHeader, from placed: PlacedRecord, _ event: PaymentEvent,
         _ value: some JSONRecord
     ) -> StageOutput {
         .derived(
-            topic: topic, from: stored, eventID: event.eventID,
+            topic: topic, from: placed, eventID: event.eventID,
             schema: schema, key: event.orderingKey, value: value.encoded())
     }
 
@@ -90,16 +132,15 @@ struct ScoreStage: Stage {
     }
 }
 
-extension StageOutput {
-    /// A dead letter for a record of ours that cannot be read: damage, or a newer writer.
-    static func undecodable(
-        _ stored: StoredRecord, topic: TopicID, stage: String, _ error: RecordCodecError
-    ) -> StageOutput {
-        let letter = DeadLetter(
-            topic: topic.rawValue, offset: stored.offset, stage: stage, reason: "record_malformed",
-            detail: "\(error)")
-        return StageOutput(
-            topic: .deadLetter, source: stored.offset,
-            record: letter.record(of: stored))
+/// The stage of the embedded plane.
+typealias EmbeddedScoreStage = ScoreStage<EmbeddedFeatures>
+
+extension ScoreStage where Source == EmbeddedFeatures {
+    /// Prepares and processes at once, for who drives the stage without a flow.
+    mutating func take(_ records: [PlacedRecord]) -> [StageOutput] {
+        var run = decode(records)
+        run.answers = scoring.source.readings(for: run.events)
+        prepared = run
+        return process(records)
     }
 }

@@ -1,63 +1,38 @@
 import AppendLog
+import Vocabulary
 
-/// The topics of contracts §2.
-enum TopicID: String, CaseIterable, Sendable {
-    case webhookReceived = "webhook.received"
-    case paymentValidated = "payment.validated"
-    case paymentFeatures = "payment.features"
-    case paymentScored = "payment.scored"
-    case paymentReview = "payment.review"
-    case ledgerPosted = "ledger.posted"
-    case deadLetter = "dead.letter"
-}
-
-/// The daemon's topics, opened.
-struct Topics: Sendable {
-    private let byID: [TopicID: Topic]
-
-    /// Opens every topic of `log`, creating those that are absent.
-    init(of log: Log) throws(LogError) {
-        var byID: [TopicID: Topic] = [:]
-        for id in TopicID.allCases {
-            byID[id] = try log.topic(try TopicName(id.rawValue))
-        }
-        self.byID = byID
-    }
-
-    subscript(id: TopicID) -> Topic {
-        guard let topic = byID[id] else { preconditionFailure("\(id) was not opened") }
-        return topic
-    }
-}
-
-/// One record that a stage derived, and what from.
-struct StageOutput: Sendable {
-    var topic: TopicID
-    /// Offset in the stage's input topic.
-    var source: Offset
-    var record: Record
-}
-
-/// One step of the pipeline: records of one topic in, records of others out.
+/// One step of the pipeline: records of some topics in, records of others out.
 ///
-/// A stage does no I/O and reads no clock. The same inputs from the same state give the same
+/// `process` does no I/O and reads no clock. The same inputs from the same state give the same
 /// outputs, which is what lets a runner repeat it after a crash and the log refuse the repetition.
 protocol Stage: SendableMetatype {
     /// Names the stage as a producer and as a consumer group; never changes.
     static var name: String { get }
+    /// The topic that the stage follows.
     static var input: TopicID { get }
+    /// Every topic that the stage reads; `input` is the first.
+    static var inputs: [TopicID] { get }
     /// Every topic that the stage may write to.
     static var outputs: [TopicID] { get }
 
+    /// Fetches what `process` needs of the run and what is not in it.
+    ///
+    /// - Throws: what the outside world failed with; the run is then not taken in.
+    mutating func prepare(_ records: [PlacedRecord]) async throws
+
     /// Outputs in the order of their sources; all outputs of one source together.
-    mutating func process(_ records: [StoredRecord]) -> [StageOutput]
+    ///
+    /// - Parameter records: those that were prepared last.
+    mutating func process(_ records: [PlacedRecord]) -> [StageOutput]
 
     /// The state that a restart needs, or nil for a stage without any.
-    func snapshot() -> [UInt8]?
+    func snapshot() -> StageState?
 }
 
 extension Stage {
-    func snapshot() -> [UInt8]? { nil }
+    static var inputs: [TopicID] { [input] }
+    mutating func prepare(_ records: [PlacedRecord]) async throws {}
+    func snapshot() -> StageState? { nil }
 }
 
 /// The `schema` headers of derived records, made once.
@@ -74,20 +49,40 @@ enum SchemaHeader {
 }
 
 extension StageOutput {
-    /// A derived record: it keeps its source's key order, arrival time and the headers of contracts §2.
+    /// A derived record: it keeps its source's key order, arrival time and the headers of contracts
+    /// §2.
     static func derived(
-        topic: TopicID, from source: StoredRecord, eventID: EventID, schema: RecordHeader, key: String,
-        value: [UInt8]
+        topic: TopicID, from source: PlacedRecord, eventID: EventID, schema: RecordHeader,
+        key: String, value: [UInt8]
     ) -> StageOutput {
         StageOutput(
-            topic: topic, source: source.offset,
+            topic: topic, source: .record(source.place),
             record: Record(
                 key: ArraySlice(key.utf8), value: value[...],
                 headers: [
                     RecordHeader("event-id", eventID.rawValue),
                     schema,
-                    RecordHeader(SourcedRecord.headerName, String(source.offset.rawValue)),
+                    RecordHeader(
+                        SourcedRecord.headerName, String(source.place.offset.rawValue)),
                 ],
                 timestamp: source.record.timestamp))
+    }
+
+    /// The dead letter of a record that the stage refuses.
+    static func letter(
+        of failed: PlacedRecord, stage: String, reason: String, detail: String,
+        eventID: String? = nil
+    ) -> StageOutput {
+        let letter = DeadLetter(of: failed.place, stage: stage, reason: reason, detail: detail)
+        return StageOutput(
+            topic: .deadLetter, source: .record(failed.place),
+            record: letter.record(of: failed.record, eventID: eventID))
+    }
+
+    /// A dead letter for a record of ours that cannot be read: damage, or a newer writer.
+    static func undecodable(
+        _ failed: PlacedRecord, stage: String, _ error: RecordCodecError
+    ) -> StageOutput {
+        letter(of: failed, stage: stage, reason: "record_malformed", detail: "\(error)")
     }
 }

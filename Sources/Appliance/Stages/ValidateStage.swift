@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// `webhook.received` → `payment.validated`, or a dead letter that says why not.
 struct ValidateStage: Stage {
@@ -14,12 +15,12 @@ struct ValidateStage: Stage {
         self.counters = counters
     }
 
-    mutating func process(_ records: [StoredRecord]) -> [StageOutput] {
+    mutating func process(_ records: [PlacedRecord]) -> [StageOutput] {
         var outputs: [StageOutput] = []
         outputs.reserveCapacity(records.count)
         var shapes: [(shape: EventShape, fate: ShapeCounters.Fate)] = []
         shapes.reserveCapacity(records.count)
-        for stored in records { process(stored, into: &outputs, &shapes) }
+        for placed in records { process(placed, into: &outputs, &shapes) }
         counters.shapes.add(shapes)
         return outputs
     }
@@ -32,18 +33,18 @@ struct ValidateStage: Stage {
     }
 
     private func process(
-        _ stored: StoredRecord, into outputs: inout [StageOutput],
+        _ placed: PlacedRecord, into outputs: inout [StageOutput],
         _ shapes: inout [(shape: EventShape, fate: ShapeCounters.Fate)]
     ) {
         let reading = validator.read(
-            stored.record.value ?? [], isOwn: Self.isOwn(stored.record))
+            placed.record.value ?? [], isOwn: Self.isOwn(placed.record))
         if let shape = reading.shape { shapes.append((shape, reading.fate)) }
         switch reading.outcome {
         case .movements(let events, cardNumbersMasked: _):
             counters.add(.validated, events.count)
             for event in events {
                 outputs.append(.derived(
-                    topic: .paymentValidated, from: stored, eventID: event.eventID,
+                    topic: .paymentValidated, from: placed, eventID: event.eventID,
                     schema: SchemaHeader.paymentValidated, key: event.orderingKey,
                     value: event.encoded()))
             }
@@ -52,14 +53,11 @@ struct ValidateStage: Stage {
             counters.ignoredTypes.add(type)
         case .refused(let refusal):
             counters.add(.deadLetters)
-            let letter = DeadLetter(
-                topic: Self.input.rawValue, offset: stored.offset, stage: Self.name,
-                reason: refusal.code.rawValue, detail: reading.detail(of: refusal))
-            outputs.append(StageOutput(
-                topic: .deadLetter, source: stored.offset,
-                record: letter.record(
-                    of: stored,
-                    eventID: stored.record.key.map { String(decoding: $0, as: UTF8.self) })))
+            outputs.append(
+                .letter(
+                    of: placed, stage: Self.name, reason: refusal.code.rawValue,
+                    detail: reading.detail(of: refusal),
+                    eventID: placed.record.key.map { String(decoding: $0, as: UTF8.self) }))
         }
     }
 }

@@ -15,7 +15,8 @@ final class FolderLock: Sendable {
         self.path = path
         let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else {
-            throw .disk(DiskError(operation: .lock, path: path, code: errno))
+            let code = errno
+            throw .disk(DiskError(operation: .lock, path: path, code: code))
         }
         // Where a file system locks no folders, the log's own lock has to do.
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {

@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// What a data folder holds, part by part, as far as the parts tell of each other. A value: reading
 /// it changes nothing, and the comparison needs nothing else.

@@ -1,5 +1,6 @@
 import AppendLog
 import Foundation
+import Vocabulary
 
 /// Reads what a start compares, without writing a byte.
 ///
@@ -15,10 +16,10 @@ struct FolderSurvey {
     /// Who derives what from what.
     static let derivations: [(producer: String, input: TopicID, outputs: [TopicID])] = [
         (ValidateStage.name, ValidateStage.input, ValidateStage.outputs),
-        (ScoreStage.name, ScoreStage.input, ScoreStage.outputs),
+        (EmbeddedScoreStage.name, EmbeddedScoreStage.input, EmbeddedScoreStage.outputs),
         (RedriveStage.name, RedriveStage.input, RedriveStage.outputs),
-        ("\(LedgerService.name):\(TopicID.paymentScored.rawValue)", .paymentScored, [.deadLetter]),
-        ("\(LedgerService.name):\(TopicID.paymentReview.rawValue)", .paymentReview, [.deadLetter]),
+        ("\(LedgerStep.name):\(TopicID.paymentScored.rawValue)", .paymentScored, [.deadLetter]),
+        ("\(LedgerStep.name):\(TopicID.paymentReview.rawValue)", .paymentReview, [.deadLetter]),
     ]
 
     /// - Throws: `StartRefusal` where a part cannot be read at all.
@@ -27,7 +28,7 @@ struct FolderSurvey {
         let (gateOrigin, featureOrigin) = (
             AdmissionSnapshot.origin(at: gate), FeatureSnapshotFile.origin(at: features)
         )
-        let found = try SQLiteLedger.look(at: ledger)
+        let found = try SQLiteLedgerReader.look(at: ledger)
         if FileManager.default.fileExists(atPath: log) {
             let opened: ReadOnlyLog
             do {

@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 
 /// What a start may do with the folder it found.
 enum StartVerdict: Sendable {

@@ -1,5 +1,6 @@
 import Foundation
 import NIOConcurrencyHelpers
+import Vocabulary
 
 /// The ids of events that the gate has acknowledged, one a line, for an oracle that checks from
 /// the outside that none of them was lost. A copy's acknowledgement repeats its id.

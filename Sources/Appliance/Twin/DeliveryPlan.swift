@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// One POST to be made, and what a correct gate answers.
 ///
 /// A class, because it is handed on many times between plan and answer and is large.

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// The truth about one movement, known because the world made it: what the ledger must book.
 struct ExpectedMovement: Hashable, Sendable {
     /// By the rules of contracts §3.

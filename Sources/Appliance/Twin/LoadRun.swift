@@ -2,6 +2,7 @@ import Glibc
 import Foundation
 import NIOCore
 import NIOPosix
+import Vocabulary
 
 /// One run of the load client.
 ///

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// One Stripe event as it would be delivered, with the truth about it.
 struct ScenarioEvent: Sendable {
     let id: EventID

@@ -1,4 +1,5 @@
 import Foundation
+import Vocabulary
 
 /// How the world is populated: each customer's habit, drawn once.
 extension TrafficWorld {

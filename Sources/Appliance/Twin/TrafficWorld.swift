@@ -1,4 +1,5 @@
 import Foundation
+import Vocabulary
 
 /// A small world of customers, shops and fraudsters with a clock of its own.
 ///

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// What a scenario does to the twin, in process. Each is the API call of its name and is refused
 /// as that would be. `account` is the Connect account it is done in, nil for the platform's own.
 extension Twin {

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import Vocabulary
 
 /// A stateful stand-in for the parts of Stripe's API that payment backends use.
 ///

@@ -1,4 +1,5 @@
 import Foundation
+import Vocabulary
 
 /// Why a twin cannot keep its state. The description says what to do.
 enum TwinError: Error, Hashable, CustomStringConvertible {

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// What reconciliation found in Stripe's statement and no webhook tells of: fees, adjustments,
 /// reserves, transfers, conversions. The event is of our own making; `data.object` is Stripe's
 /// balance transaction as its API gave it.

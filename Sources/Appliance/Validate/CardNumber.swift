@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Card numbers where none belong: 13 to 19 digits that pass Luhn's check (ISO/IEC 7812-1), with
 /// or without single blanks or hyphens between them.
 enum CardNumber {

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Disputes: when they open and close, and the money that Stripe takes and gives back meanwhile.
 extension StripeEvent {
     /// Opened or closed: no money, but the features and the reports count them. An inquiry is one

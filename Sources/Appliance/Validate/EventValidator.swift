@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Turns one Stripe event into the movements it tells of (contracts §3).
 ///
 /// Every answer is computed from the event alone, never from what came before, so any order and

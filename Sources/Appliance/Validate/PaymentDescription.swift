@@ -1,4 +1,5 @@
 import Bridges
+import Vocabulary
 
 /// Who paid, with what, from where: what scoring and ordering want to know besides the money.
 extension PaymentEvent {

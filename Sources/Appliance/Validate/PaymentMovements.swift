@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Payments and failed payments: from charges, and through payment intents.
 extension StripeEvent {
     func paymentOfCharge() throws(ValidationRefusal) -> Movements {

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Payouts. The money leaves Stripe's balance when the payout is made, so whichever of its events
 /// comes first books it. One that says it failed or was canceled also proves that it was made, and
 /// so yields both movements, as with refunds.

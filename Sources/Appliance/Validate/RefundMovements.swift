@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Refunds: from events of their own, and from the list inside a refunded charge.
 ///
 /// What moved money names the balance transaction that did. A refund that names none is noted and

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// What a refused event says of money, so that a person need not open the bytes: the object with
 /// its id, every amount, the currency. Free text is left out.
 enum RefusedSubject {

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// One event of a handled type: its envelope, checked, and the object it tells of.
 struct StripeEvent {
     /// The event types that move money or feed features.

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// An API object inside an event, with the readings that are alike for all of them.
 ///
 /// Refusals name the object and the field, never what stands there.

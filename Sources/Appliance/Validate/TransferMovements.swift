@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Money between Stripe accounts and what belongs to it: transfers, the payments that they are on
 /// the other side, application fees, top-ups. Each belongs to the Stripe account of its event.
 extension StripeEvent {

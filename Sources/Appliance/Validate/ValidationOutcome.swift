@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// What one webhook comes to.
 enum ValidationOutcome: Hashable, Sendable {
     /// The movements the event tells of, at least one, in the order in which they happened.

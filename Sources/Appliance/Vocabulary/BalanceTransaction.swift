@@ -1,31 +1,50 @@
 /// One line of Stripe's statement (docs.stripe.com/api/balance_transactions/object), without what
 /// the books do not need.
-struct BalanceTransaction: Hashable, Sendable {
+package struct BalanceTransaction: Hashable, Sendable {
     /// `txn_…`
-    var id: String
+    package var id: String
     /// Stripe's word; ``BalanceTransactionType`` knows those that are documented.
-    var type: String
+    package var type: String
     /// The object that moved: `ch_…`, `re_…`, `dp_…`, `po_…`; empty where Stripe names none.
-    var source: String
-    var reportingCategory: String?
+    package var source: String
+    package var reportingCategory: String?
     /// What moved before fees: above zero into the balance, below zero out of it.
-    var amount: MinorUnits
+    package var amount: MinorUnits
     /// What Stripe kept of it; below zero where it gave a fee back.
-    var fee: MinorUnits
+    package var fee: MinorUnits
     /// The change of the balance: amount less fee.
-    var net: MinorUnits
-    var currency: Currency
-    var created: Instant
-    var availableOn: Instant
+    package var net: MinorUnits
+    package var currency: Currency
+    package var created: Instant
+    package var availableOn: Instant
     /// Whether the money was paid in another currency and converted.
-    var isConverted: Bool
+    package var isConverted: Bool
     /// The charge that a refund or a failed payment belongs to, where the source is expanded.
-    var payment: String?
+    package var payment: String?
+
+    package init(
+        id: String, type: String, source: String, reportingCategory: String? = nil,
+        amount: MinorUnits, fee: MinorUnits, net: MinorUnits, currency: Currency, created: Instant,
+        availableOn: Instant, isConverted: Bool, payment: String? = nil
+    ) {
+        self.id = id
+        self.type = type
+        self.source = source
+        self.reportingCategory = reportingCategory
+        self.amount = amount
+        self.fee = fee
+        self.net = net
+        self.currency = currency
+        self.created = created
+        self.availableOn = availableOn
+        self.isConverted = isConverted
+        self.payment = payment
+    }
 }
 
 extension BalanceTransaction {
     /// - Throws: `RecordCodecError.field` naming the first field that is missing or wrong.
-    init(json: JSONValue) throws(RecordCodecError) {
+    package init(json: JSONValue) throws(RecordCodecError) {
         id = try json.requiredString("id")
         type = try json.requiredString("type")
         source = try Self.source(json)
@@ -59,7 +78,7 @@ extension BalanceTransaction {
     }
 
     /// What a balance transaction is to the ledger.
-    enum Meaning: Hashable, Sendable {
+    package enum Meaning: Hashable, Sendable {
         /// A movement that a webhook tells of, by its key (contracts §3). `processor` is how it
         /// changes `processor:stripe`; `fee` comes on top, as a movement of its own.
         case movement(key: String, processor: MinorUnits, fee: MinorUnits)
@@ -77,7 +96,7 @@ extension BalanceTransaction {
     }
 
     /// The reading of docs/RECONCILIATION.md, from this balance transaction alone.
-    var meaning: Meaning {
+    package var meaning: Meaning {
         guard let type = BalanceTransactionType(rawValue: type) else { return .unknown }
         switch type {
         case .charge, .payment: return movement("charge")
@@ -128,7 +147,7 @@ extension BalanceTransaction {
 
     /// Other keys under which the ledger may hold what this line settles: as an earlier version
     /// booked it, or as an older version of Stripe's API told it.
-    var otherKeys: [String] {
+    package var otherKeys: [String] {
         switch BalanceTransactionType(rawValue: type) {
         case .payout where amount > .zero: ["payout_failed:\(source)"]
         case .transfer: ["payout:\(source)", ReconciledRecord.feeKey(id)]
@@ -151,7 +170,7 @@ extension BalanceTransaction {
     /// What reconciliation has to book of it under ``ReconciledRecord/feeKey(_:)``: how much
     /// leaves `processor:stripe`, below zero where it comes in, and what stands against it. Nil
     /// where there is nothing.
-    var charged: (taken: MinorUnits, against: CounterAccount)? {
+    package var charged: (taken: MinorUnits, against: CounterAccount)? {
         switch meaning {
         case .movement(_, _, let fee), .told(_, _, let fee), .failedPayment(_, let fee):
             fee == .zero ? nil : (fee, .fees)

@@ -1,7 +1,7 @@
 /// What a balance transaction's `type` means to the books (docs.stripe.com/reports/
 /// balance-transaction-types). Every type that Stripe documents is named here: one that is not is
 /// a reconciliation break, never passed over.
-enum BalanceTransactionType: String, CaseIterable, Sendable {
+package enum BalanceTransactionType: String, CaseIterable, Sendable {
     case charge, payment
     case refund
     case paymentRefund = "payment_refund"
@@ -55,7 +55,7 @@ enum BalanceTransactionType: String, CaseIterable, Sendable {
     /// Which account stands against `processor:stripe` where Stripe moved the money by itself, so
     /// that no webhook of contracts §3 tells of it; nil for the types that such webhooks do tell
     /// of, and for those that Tillbox has no account for.
-    var counterAccount: CounterAccount? {
+    package var counterAccount: CounterAccount? {
         switch self {
         case .stripeFee, .stripeFXFee, .taxFee, .feeCreditFunding: .fees
         case .adjustment: .adjustments
@@ -82,7 +82,7 @@ enum BalanceTransactionType: String, CaseIterable, Sendable {
 
 /// What stands against `processor:stripe` in a movement of kind `fee`. It is the `outcome` of such
 /// a `PaymentEvent`; any other outcome means `fees`.
-enum CounterAccount: String, CaseIterable, Sendable {
+package enum CounterAccount: String, CaseIterable, Sendable {
     case fees, adjustments, reserves, transfers, bank
     case applicationFees = "application_fees"
     /// The other half of a conversion: one movement in each currency.
@@ -90,55 +90,55 @@ enum CounterAccount: String, CaseIterable, Sendable {
 }
 
 /// What reconciliation puts into `webhook.received`, and Validate reads there.
-enum ReconciledRecord {
+package enum ReconciledRecord {
     /// The event's type. Stripe has none that begins so.
-    static let eventType = "tillbox.balance_transaction"
+    package static let eventType = "tillbox.balance_transaction"
 
     /// The id of the event that books what a balance transaction charged or moved by itself.
-    static func eventID(of balanceTransaction: String) -> EventID {
+    package static func eventID(of balanceTransaction: String) -> EventID {
         EventID("evt_tillbox_\(balanceTransaction)")
     }
 
     /// The id of the event that books a balance transaction's conversion.
-    static func exchangeEventID(of balanceTransaction: String) -> EventID {
+    package static func exchangeEventID(of balanceTransaction: String) -> EventID {
         EventID("evt_tillbox_fx_\(balanceTransaction)")
     }
 
     /// The type of the event that books a line's source as its webhook would have.
-    static let settlementType = "tillbox.settlement"
+    package static let settlementType = "tillbox.settlement"
 
     /// The id of that event.
-    static func moveEventID(of balanceTransaction: String) -> EventID {
+    package static func moveEventID(of balanceTransaction: String) -> EventID {
         EventID("evt_tillbox_move_\(balanceTransaction)")
     }
 
     /// The type of the event which says that a told refund moved nothing: the statement has passed
     /// its time and does not show it.
-    static let releasedType = "tillbox.released"
+    package static let releasedType = "tillbox.released"
 
     /// The id of that event.
     ///
     /// - Parameter object: the refund, or the charge whose refunds were told only in sum.
-    static func releasedEventID(of object: String) -> EventID {
+    package static func releasedEventID(of object: String) -> EventID {
         EventID("evt_tillbox_released_\(object)")
     }
 
     /// Whether a type or an event's id is of our own making, which nobody else may use.
-    static func isReserved(type: String) -> Bool { type.hasPrefix("tillbox.") }
-    static func isReserved(id: EventID) -> Bool { id.rawValue.hasPrefix("evt_tillbox_") }
+    package static func isReserved(type: String) -> Bool { type.hasPrefix("tillbox.") }
+    package static func isReserved(id: EventID) -> Bool { id.rawValue.hasPrefix("evt_tillbox_") }
 
     /// The id of the event that takes back a payment which the ledger holds.
-    static func reversalEventID(of balanceTransaction: String) -> EventID {
+    package static func reversalEventID(of balanceTransaction: String) -> EventID {
         EventID("evt_tillbox_back_\(balanceTransaction)")
     }
 
     /// The movement that it becomes: of a failure as a whole, the same as its event tells. A
     /// reversal may be one of several in part, so that its own balance transaction names it.
-    static func reversalKey(of statement: BalanceTransaction) -> String {
+    package static func reversalKey(of statement: BalanceTransaction) -> String {
         "charge_reversed:\(reversalID(of: statement))"
     }
 
-    static func reversalID(of statement: BalanceTransaction) -> String {
+    package static func reversalID(of statement: BalanceTransaction) -> String {
         guard statement.type == BalanceTransactionType.paymentFailureRefund.rawValue,
             case .failedPayment(let payment?, _) = statement.meaning
         else { return statement.id }
@@ -146,23 +146,25 @@ enum ReconciledRecord {
     }
 
     /// The movement that the event of a failure tells, from the payment's own key, `charge:…`.
-    static func reversalKey(ofPayment key: String) -> String {
+    package static func reversalKey(ofPayment key: String) -> String {
         "charge_reversed:" + key.dropFirst("charge:".count)
     }
 
     /// The movement that version 0.1 made of it: a refund that nobody asked for.
-    static func formerReversalKey(_ balanceTransaction: String) -> String {
+    package static func formerReversalKey(_ balanceTransaction: String) -> String {
         "refund:\(balanceTransaction)"
     }
 
     /// The movement that a balance transaction's fee, or its whole net, is booked as.
-    static func feeKey(_ balanceTransaction: String) -> String { "fee:\(balanceTransaction)" }
+    package static func feeKey(_ balanceTransaction: String) -> String {
+        "fee:\(balanceTransaction)"
+    }
     /// The movement that takes the converted money out of the currency it was paid in.
-    static func exchangeOutKey(_ balanceTransaction: String) -> String {
+    package static func exchangeOutKey(_ balanceTransaction: String) -> String {
         "fx_out:\(balanceTransaction)"
     }
     /// The movement that puts it into the currency it is settled in.
-    static func exchangeInKey(_ balanceTransaction: String) -> String {
+    package static func exchangeInKey(_ balanceTransaction: String) -> String {
         "fx_in:\(balanceTransaction)"
     }
 }

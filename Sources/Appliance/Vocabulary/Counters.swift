@@ -1,11 +1,11 @@
-import Synchronization
+package import Synchronization
 
 /// What the daemon has done since it started, counted without a lock.
 ///
 /// Totals per currency are the exception: they sit behind one, touched once a batch.
-final class Counters: Sendable {
+package final class Counters: Sendable {
     /// What is counted. ``label`` is its stable name in the demo, in metrics and in JSON.
-    enum Name: Int, CaseIterable, Sendable {
+    package enum Name: Int, CaseIterable, Sendable {
         case admitted, duplicates, conflicts
         case signatureRefused, bodyTooLarge, unavailable, requestsTimedOut
         case requestsMalformed, memoryRefused, connectionsRefused, connectionsEvicted
@@ -17,7 +17,7 @@ final class Counters: Sendable {
         case chargesFetched, clockJumps
 
         /// The case's name in snake case.
-        var label: String {
+        package var label: String {
             "\(self)".reduce(into: "") { label, letter in
                 label += letter.isUppercase ? "_" + letter.lowercased() : String(letter)
             }
@@ -27,35 +27,35 @@ final class Counters: Sendable {
     private let values: [Cell]
     private let money = Mutex<[Currency: Int64]>([:])
     /// Events by API version and by type.
-    let shapes = ShapeCounters()
+    package let shapes = ShapeCounters()
     /// How many told refunds wait in the ledger now; set by whoever books.
-    let waiting = Atomic<Int>(0)
+    package let waiting = Atomic<Int>(0)
     /// Deliveries whose signature did not hold, by its code.
-    let signatureCodes = WordTally()
+    package let signatureCodes = WordTally()
     /// Events that move nothing here, by type.
-    let ignoredTypes = WordTally()
+    package let ignoredTypes = WordTally()
     /// From a record's arrival at the gate to its commit in the ledger.
-    let endToEnd = ConcurrentHistogram()
+    package let endToEnd = ConcurrentHistogram()
     /// From a request's arrival to its answer, where that is 200.
-    let acknowledged = ConcurrentHistogram()
+    package let acknowledged = ConcurrentHistogram()
 
     private final class Cell: Sendable {
         let value = Atomic<Int>(0)
     }
 
-    init() { values = Name.allCases.map { _ in Cell() } }
+    package init() { values = Name.allCases.map { _ in Cell() } }
 
     /// Adds `count` to a counter.
-    func add(_ name: Name, _ count: Int = 1) {
+    package func add(_ name: Name, _ count: Int = 1) {
         guard count != 0 else { return }
         values[name.rawValue].value.add(count, ordering: .relaxed)
     }
 
     /// The counter's value now.
-    subscript(name: Name) -> Int { values[name.rawValue].value.load(ordering: .relaxed) }
+    package subscript(name: Name) -> Int { values[name.rawValue].value.load(ordering: .relaxed) }
 
     /// Adds payments booked, in minor units.
-    func add(volume: [Currency: Int64]) {
+    package func add(volume: [Currency: Int64]) {
         guard !volume.isEmpty else { return }
         money.withLock { total in
             for (currency, amount) in volume { total[currency, default: 0] &+= amount }
@@ -63,5 +63,5 @@ final class Counters: Sendable {
     }
 
     /// Payments booked since the start by currency, in minor units.
-    var volume: [Currency: Int64] { money.withLock { $0 } }
+    package var volume: [Currency: Int64] { money.withLock { $0 } }
 }

@@ -1,32 +1,37 @@
 import Synchronization
 
 /// In which shape an event came: what drifts when Stripe, or the account's settings, change.
-struct EventShape: Hashable, Sendable {
-    var apiVersion: String?
-    var type: String?
+package struct EventShape: Hashable, Sendable {
+    package var apiVersion: String?
+    package var type: String?
+
+    package init(apiVersion: String? = nil, type: String? = nil) {
+        self.apiVersion = apiVersion
+        self.type = type
+    }
 }
 
 /// How many events came in which API version and of which type, and how many of them were refused.
 ///
-/// Senders choose both texts, so the labels are bounded: a text that is none of Stripe's making, and
-/// every further one above the bound, counts as `other`.
-final class ShapeCounters: Sendable {
-    struct Tally: Hashable, Sendable {
-        var events = 0
-        var ignored = 0
-        var refused = 0
+/// Senders choose both texts, so the labels are bounded: a text that is none of Stripe's making,
+/// and every further one above the bound, counts as `other`.
+package final class ShapeCounters: Sendable {
+    package struct Tally: Hashable, Sendable {
+        package var events = 0
+        package var ignored = 0
+        package var refused = 0
     }
 
     /// What became of an event.
-    enum Fate: Sendable {
+    package enum Fate: Sendable {
         case understood, ignored, refused
     }
 
     /// Labels of each kind, at most.
-    static let labelsMax = 64
-    static let other = "other"
+    package static let labelsMax = 64
+    package static let other = "other"
     /// Of an event without an API version.
-    static let none = "none"
+    package static let none = "none"
 
     private struct State {
         var byVersion: [String: Tally] = [:]
@@ -34,11 +39,13 @@ final class ShapeCounters: Sendable {
     }
     private let state = Mutex(State())
 
-    var byVersion: [String: Tally] { state.withLock { $0.byVersion } }
-    var byType: [String: Tally] { state.withLock { $0.byType } }
+    package init() {}
+
+    package var byVersion: [String: Tally] { state.withLock { $0.byVersion } }
+    package var byType: [String: Tally] { state.withLock { $0.byType } }
 
     /// Adds a batch, behind one lock.
-    func add(_ events: [(shape: EventShape, fate: Fate)]) {
+    package func add(_ events: [(shape: EventShape, fate: Fate)]) {
         guard !events.isEmpty else { return }
         state.withLock { state in
             for (shape, fate) in events {
@@ -74,7 +81,8 @@ final class ShapeCounters: Sendable {
             && bytes.dropFirst(11).allSatisfy { (0x61...0x7A).contains($0) }
     }
 
-    /// `charge.dispute.funds_withdrawn`, `v2.core.account.updated`, `account.updated[requirements]`.
+    /// `charge.dispute.funds_withdrawn`, `v2.core.account.updated`,
+    /// `account.updated[requirements]`.
     private static func isType(_ text: String) -> Bool {
         (1...80).contains(text.utf8.count)
             && text.utf8.allSatisfy {

@@ -1,17 +1,24 @@
 /// The value of a `payment.features` record: what the model is shown of one payment.
-struct FeaturesRecord: Hashable, Sendable {
-    var eventID: EventID
-    var objectID: String
+package struct FeaturesRecord: Hashable, Sendable {
+    package var eventID: EventID
+    package var objectID: String
     /// The version of the feature schema the numbers follow.
-    var schemaVersion: String
+    package var schemaVersion: String
     /// Exactly `FeatureVector.count` finite numbers.
-    var vector: FeatureVector
+    package var vector: FeatureVector
+
+    package init(eventID: EventID, objectID: String, schemaVersion: String, vector: FeatureVector) {
+        self.eventID = eventID
+        self.objectID = objectID
+        self.schemaVersion = schemaVersion
+        self.vector = vector
+    }
 }
 
 extension FeaturesRecord: JSONRecord {
-    static let schema: StaticString = "payment.features/1"
+    package static let schema: StaticString = "payment.features/1"
 
-    func encode(into writer: inout JSONWriter) {
+    package func encode(into writer: inout JSONWriter) {
         writer.beginObject()
         writer.member("event_id", eventID.rawValue)
         writer.member("object_id", objectID)
@@ -26,7 +33,7 @@ extension FeaturesRecord: JSONRecord {
 
     /// - Throws: `RecordCodecError.field` naming the first field that is missing or wrong; so is
     ///   any other number of values, and one that no finite float is near to.
-    init(json: JSONValue) throws(RecordCodecError) {
+    package init(json: JSONValue) throws(RecordCodecError) {
         eventID = EventID(try json.requiredString("event_id"))
         objectID = try json.requiredString("object_id")
         schemaVersion = try json.requiredString("schema")

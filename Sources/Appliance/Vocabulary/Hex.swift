@@ -1,6 +1,6 @@
 extension String {
     /// The bytes as lower-case hex digits.
-    init(hex bytes: some Collection<UInt8>) {
+    package init(hex bytes: some Collection<UInt8>) {
         self.init(unsafeUninitializedCapacity: bytes.count * 2) { buffer in
             // SAFETY: two digits are written for each byte, which is the capacity asked for.
             var place = 0

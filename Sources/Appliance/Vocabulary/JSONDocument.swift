@@ -1,7 +1,7 @@
 import CSimdjson
 
 /// Why bytes are not a JSON document.
-enum JSONError: Error, Hashable, Sendable {
+package enum JSONError: Error, Hashable, Sendable {
     /// Nothing, or nothing but white space.
     case empty
     case notUTF8
@@ -24,18 +24,18 @@ enum JSONError: Error, Hashable, Sendable {
 /// A `JSONValue` may not be used after the next `parse` or after the document has gone: doing so
 /// is a bug and stops the process, it never reads another document's bytes. So keep the document
 /// in a property, or in `withExtendedLifetime`, while its values are read: values do not keep it.
-final class JSONDocument {
+package final class JSONDocument {
     /// The deepest nesting read: containers around a value, itself not counted where it is empty.
-    static let depthMax = 64
+    package static let depthMax = 64
 
     /// The longest document read unless another bound is asked for, in bytes.
-    static let bytesMax = 16 * 1024 * 1024
+    package static let bytesMax = 16 * 1024 * 1024
 
     private let parser: OpaquePointer
     private let tape: JSONTape
 
     /// - Parameter bytesMax: the longest document that `parse` accepts.
-    init(bytesMax: Int = JSONDocument.bytesMax) {
+    package init(bytesMax: Int = JSONDocument.bytesMax) {
         guard let parser = tillbox_json_parser_create(Self.depthMax, bytesMax) else {
             preconditionFailure("no memory for a JSON parser")
         }
@@ -52,7 +52,7 @@ final class JSONDocument {
     ///
     /// Numbers without fraction and exponent that fit Int64 or UInt64 stay integers; a longer one
     /// is refused (`JSONError.number`). Of duplicate keys in an object the first counts.
-    func parse(_ bytes: some Collection<UInt8>) throws(JSONError) -> JSONValue {
+    package func parse(_ bytes: some Collection<UInt8>) throws(JSONError) -> JSONValue {
         // SAFETY: the bytes are copied by the parser before the closure returns.
         let status = bytes.withContiguousStorageIfAvailable {
             tape.refill(from: parser, with: $0)

@@ -1,13 +1,13 @@
 /// Why the bytes of a webhook are no event: the gate cannot admit them, and nothing can be read
 /// from them. They are kept as a dead letter.
-enum EventBodyRefusal: Error, Hashable, Sendable {
+package enum EventBodyRefusal: Error, Hashable, Sendable {
     case notJSON(JSONError)
     case notUTF8
     case tooDeep
     case noEventID(IDFlaw)
 
     /// Why the `id` cannot serve as a key.
-    enum IDFlaw: String, Sendable {
+    package enum IDFlaw: String, Sendable {
         case notAnObject = "the body is not an object"
         case missing = "it is missing"
         case notAString = "it is not a string"
@@ -16,7 +16,7 @@ enum EventBodyRefusal: Error, Hashable, Sendable {
         case controlCharacter = "it holds a control character"
     }
 
-    init(_ error: JSONError) {
+    package init(_ error: JSONError) {
         switch error {
         case .notUTF8: self = .notUTF8
         case .tooDeep: self = .tooDeep
@@ -25,7 +25,7 @@ enum EventBodyRefusal: Error, Hashable, Sendable {
     }
 
     /// The stable name: the dead letter's `reason`.
-    var code: String {
+    package var code: String {
         switch self {
         case .notJSON: "not_json"
         case .notUTF8: "not_utf8"
@@ -35,7 +35,7 @@ enum EventBodyRefusal: Error, Hashable, Sendable {
     }
 
     /// The dead letter's `detail`. It quotes nothing from the body.
-    var detail: String {
+    package var detail: String {
         switch self {
         case .notJSON(.empty): "the body is empty"
         case .notJSON(.number): "a number is malformed or does not fit 64 bits"
@@ -50,10 +50,10 @@ enum EventBodyRefusal: Error, Hashable, Sendable {
 
 extension EventID {
     /// The longest event id that can be a key, in bytes.
-    static let bytesMax = 255
+    package static let bytesMax = 255
 
     /// The id of the event whose JSON this is.
-    init(ofEvent root: JSONValue) throws(EventBodyRefusal) {
+    package init(ofEvent root: JSONValue) throws(EventBodyRefusal) {
         guard root.kind == .object else { throw .noEventID(.notAnObject) }
         guard let value = root["id"], !value.isNull else { throw .noEventID(.missing) }
         guard let id = value.string else { throw .noEventID(.notAString) }
@@ -66,7 +66,7 @@ extension EventID {
 
 extension String {
     /// Whether there is a character below 0x20, DEL, or one of the C1 controls U+0080…U+009F.
-    var hasControlCharacter: Bool {
+    package var hasControlCharacter: Bool {
         utf8.contains { $0 < 0x20 || $0 >= 0x7F }
             && unicodeScalars.contains { $0.properties.generalCategory == .control }
     }

@@ -1,5 +1,5 @@
 /// Why a record's value is not what its topic promises.
-enum RecordCodecError: Error, Hashable, Sendable {
+package enum RecordCodecError: Error, Hashable, Sendable {
     case notJSON(JSONError)
     case notAnObject
     /// The field is missing, of another type, or outside what it may say.
@@ -9,7 +9,7 @@ enum RecordCodecError: Error, Hashable, Sendable {
 /// A value that a derived topic carries, as one JSON object with its keys in the order of
 /// contracts §2. Absent optionals are written as null; reading takes null and absence alike and
 /// ignores keys it does not know, so that a later version may add some at the end.
-protocol JSONRecord {
+package protocol JSONRecord {
     /// What the record's `schema` header says: `name/version`.
     static var schema: StaticString { get }
 
@@ -19,14 +19,16 @@ protocol JSONRecord {
 
 extension JSONRecord {
     /// The record's value for the log.
-    func encoded() -> [UInt8] {
+    package func encoded() -> [UInt8] {
         var writer = JSONWriter(capacity: 512)
         encode(into: &writer)
         return writer.bytes
     }
 
     /// Reads a record's value from the log with `document`'s buffers.
-    init(_ bytes: some Collection<UInt8>, using document: JSONDocument) throws(RecordCodecError) {
+    package init(_ bytes: some Collection<UInt8>, using document: JSONDocument)
+        throws(RecordCodecError)
+    {
         let root: JSONValue
         do {
             root = try document.parse(bytes)
@@ -40,58 +42,58 @@ extension JSONRecord {
 
 /// Required and optional fields of a record, each refused by name.
 extension JSONValue {
-    func requiredString(_ key: StaticString) throws(RecordCodecError) -> String {
+    package func requiredString(_ key: StaticString) throws(RecordCodecError) -> String {
         guard let value = self[key]?.string else { throw .field(key.description) }
         return value
     }
 
-    func optionalString(_ key: StaticString) throws(RecordCodecError) -> String? {
+    package func optionalString(_ key: StaticString) throws(RecordCodecError) -> String? {
         guard let value = self[key], !value.isNull else { return nil }
         guard let string = value.string else { throw .field(key.description) }
         return string
     }
 
-    func requiredInt64(_ key: StaticString) throws(RecordCodecError) -> Int64 {
+    package func requiredInt64(_ key: StaticString) throws(RecordCodecError) -> Int64 {
         guard let value = self[key]?.int64 else { throw .field(key.description) }
         return value
     }
 
     /// A moment that somebody outside names, in Unix seconds.
-    func requiredInstant(_ key: StaticString) throws(RecordCodecError) -> Instant {
+    package func requiredInstant(_ key: StaticString) throws(RecordCodecError) -> Instant {
         guard let instant = try optionalInstant(key) else { throw .field(key.description) }
         return instant
     }
 
-    func optionalInstant(_ key: StaticString) throws(RecordCodecError) -> Instant? {
+    package func optionalInstant(_ key: StaticString) throws(RecordCodecError) -> Instant? {
         guard let seconds = try optionalInt64(key) else { return nil }
         guard let instant = Instant(named: seconds) else { throw .field(key.description) }
         return instant
     }
 
-    func optionalInt64(_ key: StaticString) throws(RecordCodecError) -> Int64? {
+    package func optionalInt64(_ key: StaticString) throws(RecordCodecError) -> Int64? {
         guard let value = self[key], !value.isNull else { return nil }
         guard let integer = value.int64 else { throw .field(key.description) }
         return integer
     }
 
-    func requiredBool(_ key: StaticString) throws(RecordCodecError) -> Bool {
+    package func requiredBool(_ key: StaticString) throws(RecordCodecError) -> Bool {
         guard let value = self[key]?.bool else { throw .field(key.description) }
         return value
     }
 
-    func requiredDouble(_ key: StaticString) throws(RecordCodecError) -> Double {
+    package func requiredDouble(_ key: StaticString) throws(RecordCodecError) -> Double {
         guard let value = self[key]?.double else { throw .field(key.description) }
         return value
     }
 
-    func optionalDouble(_ key: StaticString) throws(RecordCodecError) -> Double? {
+    package func optionalDouble(_ key: StaticString) throws(RecordCodecError) -> Double? {
         guard let value = self[key], !value.isNull else { return nil }
         guard let double = value.double else { throw .field(key.description) }
         return double
     }
 
     /// A string that is one of an enum's words.
-    func requiredWord<Word: RawRepresentable<String>>(
+    package func requiredWord<Word: RawRepresentable<String>>(
         _ key: StaticString, as type: Word.Type = Word.self
     ) throws(RecordCodecError) -> Word {
         guard let word = Word(rawValue: try requiredString(key)) else {
@@ -100,7 +102,7 @@ extension JSONValue {
         return word
     }
 
-    func requiredCurrency(_ key: StaticString) throws(RecordCodecError) -> Currency {
+    package func requiredCurrency(_ key: StaticString) throws(RecordCodecError) -> Currency {
         guard let currency = Currency(try requiredString(key)) else {
             throw .field(key.description)
         }

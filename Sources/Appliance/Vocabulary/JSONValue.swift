@@ -4,7 +4,7 @@ import CSimdjson
 ///
 /// Every accessor answers nil where the value is of another type, so that lookups chain:
 /// `root["data"]?["object"]?["id"]?.string`.
-struct JSONValue {
+package struct JSONValue {
     private let state: UnsafePointer<JSONTapeState>
     private let generation: UInt32
     /// Where the value's first word stands on the tape.
@@ -18,11 +18,11 @@ struct JSONValue {
     }
 
     /// The type of a JSON value.
-    enum Kind: Sendable {
+    package enum Kind: Sendable {
         case object, array, string, number, bool, null
     }
 
-    var kind: Kind {
+    package var kind: Kind {
         switch word.tag {
         case .object: .object
         case .array: .array
@@ -35,9 +35,9 @@ struct JSONValue {
 
     // MARK: Scalars
 
-    var isNull: Bool { word.tag == .null }
+    package var isNull: Bool { word.tag == .null }
 
-    var bool: Bool? {
+    package var bool: Bool? {
         switch word.tag {
         case .true: true
         case .false: false
@@ -47,7 +47,7 @@ struct JSONValue {
 
     /// The value of a number written as an integer within Int64. `1.0`, `1e3` and anything larger
     /// are nil, because a sum of money is never rounded.
-    var int64: Int64? {
+    package var int64: Int64? {
         let words = checkedWords
         guard words.word(index).tag == .int64 else { return nil }
         // SAFETY: a number's second word holds its value.
@@ -55,7 +55,7 @@ struct JSONValue {
     }
 
     /// The nearest double of any number.
-    var double: Double? {
+    package var double: Double? {
         let words = checkedWords
         // SAFETY: only numbers have a second word, so it is read only there.
         var bits: UInt64 { words[Int(index) + 1] }
@@ -68,14 +68,14 @@ struct JSONValue {
     }
 
     /// A copy of the string.
-    var string: String? {
+    package var string: String? {
         guard let text else { return nil }
         // SAFETY: the tape is checked to be this value's, and simdjson has checked the UTF-8.
         return String(decoding: text, as: UTF8.self)
     }
 
     /// Whether this is the string `other`; copies nothing.
-    func isString(_ other: StaticString) -> Bool {
+    package func isString(_ other: StaticString) -> Bool {
         let tapeWord = word
         guard tapeWord.tag == .string, let strings = state.pointee.strings else { return false }
         // SAFETY: a string's payload is its offset in the buffer of the same parse.
@@ -84,7 +84,7 @@ struct JSONValue {
     }
 
     /// Calls `body` with the string's UTF-8 bytes in place; nil if this is not a string.
-    func withUTF8<Result>(_ body: (Span<UInt8>) -> Result) -> Result? {
+    package func withUTF8<Result>(_ body: (Span<UInt8>) -> Result) -> Result? {
         guard let text else { return nil }
         return body(text.span)
     }
@@ -94,26 +94,26 @@ struct JSONValue {
     /// The value of the first member called `key`, nil where there is none or this is no object.
     ///
     /// Costs a step for each member before it.
-    subscript(key: StaticString) -> JSONValue? {
+    package subscript(key: StaticString) -> JSONValue? {
         // SAFETY: a static string's bytes live for ever.
         member(UnsafeBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount))
     }
 
     /// As the subscript, for a key that is only known at run time.
-    func member(named key: String) -> JSONValue? {
+    package func member(named key: String) -> JSONValue? {
         var key = key
         // SAFETY: the bytes are only compared with during the call.
         return key.withUTF8 { member($0) }
     }
 
     /// The members of an object in the order they were written, duplicates included.
-    var object: JSONMembers? {
+    package var object: JSONMembers? {
         guard word.tag == .object else { return nil }
         return JSONMembers(first: at(index + 1))
     }
 
     /// The elements of an array.
-    var array: JSONElements? {
+    package var array: JSONElements? {
         guard word.tag == .array else { return nil }
         return JSONElements(first: at(index + 1))
     }
@@ -166,12 +166,12 @@ struct JSONValue {
 }
 
 /// The elements of a JSON array, in order.
-struct JSONElements: Sequence, IteratorProtocol {
+package struct JSONElements: Sequence, IteratorProtocol {
     private var upcoming: JSONValue
 
     fileprivate init(first: JSONValue) { upcoming = first }
 
-    mutating func next() -> JSONValue? {
+    package mutating func next() -> JSONValue? {
         guard !upcoming.isEnd else { return nil }
         defer { upcoming = upcoming.next }
         return upcoming
@@ -179,12 +179,12 @@ struct JSONElements: Sequence, IteratorProtocol {
 }
 
 /// The members of a JSON object, in order. A key is a value too: its `string`.
-struct JSONMembers: Sequence, IteratorProtocol {
+package struct JSONMembers: Sequence, IteratorProtocol {
     private var upcoming: JSONValue
 
     fileprivate init(first: JSONValue) { upcoming = first }
 
-    mutating func next() -> (key: JSONValue, value: JSONValue)? {
+    package mutating func next() -> (key: JSONValue, value: JSONValue)? {
         guard !upcoming.isEnd else { return nil }
         let key = upcoming
         let value = key.next

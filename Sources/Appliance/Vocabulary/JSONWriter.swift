@@ -2,27 +2,27 @@
 ///
 /// The caller answers for the balance of `begin` and `end` and for a key before each member;
 /// the writer puts the commas. It allocates nothing but its buffer, which `removeAll` keeps.
-struct JSONWriter {
+package struct JSONWriter {
     /// What has been written so far.
-    private(set) var bytes: [UInt8] = []
+    package private(set) var bytes: [UInt8] = []
 
     /// Whether a value stands before the next one in the same container.
     private var needsComma = false
 
-    init(capacity: Int = 0) { bytes.reserveCapacity(capacity) }
+    package init(capacity: Int = 0) { bytes.reserveCapacity(capacity) }
 
     /// Forgets what was written and keeps the room for it.
-    mutating func removeAll() {
+    package mutating func removeAll() {
         bytes.removeAll(keepingCapacity: true)
         needsComma = false
     }
 
     // MARK: Containers
 
-    mutating func beginObject() { begin(UInt8(ascii: "{")) }
-    mutating func endObject() { end(UInt8(ascii: "}")) }
-    mutating func beginArray() { begin(UInt8(ascii: "[")) }
-    mutating func endArray() { end(UInt8(ascii: "]")) }
+    package mutating func beginObject() { begin(UInt8(ascii: "{")) }
+    package mutating func endObject() { end(UInt8(ascii: "}")) }
+    package mutating func beginArray() { begin(UInt8(ascii: "[")) }
+    package mutating func endArray() { end(UInt8(ascii: "]")) }
 
     private mutating func begin(_ bracket: UInt8) {
         separate()
@@ -36,7 +36,7 @@ struct JSONWriter {
     }
 
     /// Writes a member's key, which may hold nothing that JSON must escape.
-    mutating func key(_ name: StaticString) {
+    package mutating func key(_ name: StaticString) {
         let isFurther = needsComma
         // Room is made once for all of it: an object is mostly keys.
         bytes.append(addingCapacity: name.utf8CodeUnitCount + 4) { span in
@@ -50,7 +50,7 @@ struct JSONWriter {
     }
 
     /// Writes a member's key that is only known at run time.
-    mutating func key(named name: String) {
+    package mutating func key(named name: String) {
         string(name)
         bytes.append(UInt8(ascii: ":"))
         needsComma = false
@@ -58,11 +58,11 @@ struct JSONWriter {
 
     // MARK: Values
 
-    mutating func null() { literal("null") }
+    package mutating func null() { literal("null") }
 
-    mutating func bool(_ value: Bool) { literal(value ? "true" : "false") }
+    package mutating func bool(_ value: Bool) { literal(value ? "true" : "false") }
 
-    mutating func int(_ value: Int64) {
+    package mutating func int(_ value: Int64) {
         separate()
         if value < 0 { bytes.append(UInt8(ascii: "-")) }
         digits(value.magnitude)
@@ -71,12 +71,16 @@ struct JSONWriter {
 
     /// The shortest text that reads back as the same double. JSON has no word for infinities and
     /// not-a-number; they become null.
-    mutating func double(_ value: Double) { decimal(value.description, finite: value.isFinite) }
+    package mutating func double(_ value: Double) {
+        decimal(value.description, finite: value.isFinite)
+    }
 
     /// The shortest text that reads back as the same float.
-    mutating func float(_ value: Float) { decimal(value.description, finite: value.isFinite) }
+    package mutating func float(_ value: Float) {
+        decimal(value.description, finite: value.isFinite)
+    }
 
-    mutating func string(_ value: String) {
+    package mutating func string(_ value: String) {
         var value = value
         // SAFETY: the bytes are copied within the call.
         value.withUTF8 { text in
@@ -86,7 +90,7 @@ struct JSONWriter {
     }
 
     /// A value that is JSON already.
-    mutating func json(_ text: [UInt8]) {
+    package mutating func json(_ text: [UInt8]) {
         separate()
         bytes.append(contentsOf: text)
         needsComma = true
@@ -94,35 +98,35 @@ struct JSONWriter {
 
     // MARK: Members
 
-    mutating func member(_ name: StaticString, _ value: String) {
+    package mutating func member(_ name: StaticString, _ value: String) {
         key(name)
         string(value)
     }
 
     /// Writes null for nil.
-    mutating func member(_ name: StaticString, _ value: String?) {
+    package mutating func member(_ name: StaticString, _ value: String?) {
         key(name)
         if let value { string(value) } else { null() }
     }
 
-    mutating func member(_ name: StaticString, _ value: Int64) {
+    package mutating func member(_ name: StaticString, _ value: Int64) {
         key(name)
         int(value)
     }
 
     /// Writes null for nil.
-    mutating func member(_ name: StaticString, _ value: Int64?) {
+    package mutating func member(_ name: StaticString, _ value: Int64?) {
         key(name)
         if let value { int(value) } else { null() }
     }
 
-    mutating func member(_ name: StaticString, _ value: Bool) {
+    package mutating func member(_ name: StaticString, _ value: Bool) {
         key(name)
         bool(value)
     }
 
     /// Writes null for nil.
-    mutating func member(_ name: StaticString, _ value: Double?) {
+    package mutating func member(_ name: StaticString, _ value: Double?) {
         key(name)
         if let value { double(value) } else { null() }
     }

@@ -1,32 +1,52 @@
 /// The value of a `ledger.posted` record: one committed transaction of the ledger.
-struct LedgerPosted: Hashable, Sendable {
+package struct LedgerPosted: Hashable, Sendable {
     /// One line of the transaction. Debits are positive, credits negative.
-    struct Entry: Hashable, Sendable {
-        var account: String
-        var currency: Currency
-        var amount: MinorUnits
+    package struct Entry: Hashable, Sendable {
+        package var account: String
+        package var currency: Currency
+        package var amount: MinorUnits
+
+        package init(account: String, currency: Currency, amount: MinorUnits) {
+            self.account = account
+            self.currency = currency
+            self.amount = amount
+        }
     }
 
     /// The transaction's number in the ledger, counted from 1.
-    var id: Int64
-    var movement: MovementKey
+    package var id: Int64
+    package var movement: MovementKey
     /// The Stripe event it was booked from, or the id under which a person's decision came in.
-    var eventID: EventID
+    package var eventID: EventID
     /// What it books: a `PaymentKind`'s word or one of the ledger's own, such as `review_approved`.
-    var kind: String
+    package var kind: String
     /// When the money moved, by the event's `created`.
-    var effectiveAt: Instant
+    package var effectiveAt: Instant
     /// When the ledger committed it.
-    var postedAt: Instant
-    var entries: [Entry]
+    package var postedAt: Instant
+    package var entries: [Entry]
     /// The hash chain's link for this transaction, as 64 lower-case hex digits.
-    var hash: String
+    package var hash: String
+
+    package init(
+        id: Int64, movement: MovementKey, eventID: EventID, kind: String, effectiveAt: Instant,
+        postedAt: Instant, entries: [Entry], hash: String
+    ) {
+        self.id = id
+        self.movement = movement
+        self.eventID = eventID
+        self.kind = kind
+        self.effectiveAt = effectiveAt
+        self.postedAt = postedAt
+        self.entries = entries
+        self.hash = hash
+    }
 }
 
 extension LedgerPosted: JSONRecord {
-    static let schema: StaticString = "ledger.posted/1"
+    package static let schema: StaticString = "ledger.posted/1"
 
-    func encode(into writer: inout JSONWriter) {
+    package func encode(into writer: inout JSONWriter) {
         writer.beginObject()
         writer.member("id", id)
         writer.member("movement", movement.rawValue)
@@ -49,7 +69,7 @@ extension LedgerPosted: JSONRecord {
     }
 
     /// - Throws: `RecordCodecError.field` naming the first field that is missing or wrong.
-    init(json: JSONValue) throws(RecordCodecError) {
+    package init(json: JSONValue) throws(RecordCodecError) {
         id = try json.requiredInt64("id")
         movement = MovementKey(try json.requiredString("movement"))
         eventID = EventID(try json.requiredString("event_id"))

@@ -1,30 +1,30 @@
 /// Money in the currency's smallest unit, as Stripe gives it. Never a floating-point number.
-struct MinorUnits: Hashable, Comparable, Sendable {
-    let rawValue: Int64
+package struct MinorUnits: Hashable, Comparable, Sendable {
+    package let rawValue: Int64
 
-    init(_ rawValue: Int64) { self.rawValue = rawValue }
+    package init(_ rawValue: Int64) { self.rawValue = rawValue }
 
-    static let zero = MinorUnits(0)
+    package static let zero = MinorUnits(0)
     /// The largest sum that one movement may have. Nothing that is paid comes near it, and a
     /// balance holds some nine thousand of it, so that no single event can fill an account.
-    static let movementMax = MinorUnits(1_000_000_000_000_000)
+    package static let movementMax = MinorUnits(1_000_000_000_000_000)
 
-    static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+    package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 
-    static prefix func - (value: Self) -> Self { MinorUnits(-value.rawValue) }
+    package static prefix func - (value: Self) -> Self { MinorUnits(-value.rawValue) }
 
     /// The sum; it wraps around, since what is added has been checked or is only compared.
-    static func &+ (left: Self, right: Self) -> Self {
+    package static func &+ (left: Self, right: Self) -> Self {
         MinorUnits(left.rawValue &+ right.rawValue)
     }
 }
 
 /// A currency by its lower-case ISO 4217 code, as Stripe writes it (`usd`).
-struct Currency: Hashable, Sendable {
-    let code: String
+package struct Currency: Hashable, Sendable {
+    package let code: String
 
     /// - Returns: nil unless `code` is three lower-case ASCII letters.
-    init?(_ code: String) {
+    package init?(_ code: String) {
         let bytes = code.utf8
         guard bytes.count == 3, bytes.allSatisfy({ (0x61...0x7A).contains($0) }) else { return nil }
         self.code = code
@@ -32,7 +32,7 @@ struct Currency: Hashable, Sendable {
 
     /// How many decimal digits of the major unit one minor unit stands for, following Stripe
     /// (docs.stripe.com/currencies), not ISO 4217: UGX and ISK count two here.
-    var displayExponent: Int {
+    package var displayExponent: Int {
         if Self.zeroDecimal.contains(code) { return 0 }
         return Self.threeDecimal.contains(code) ? 3 : 2
     }
@@ -44,7 +44,7 @@ struct Currency: Hashable, Sendable {
     private static let threeDecimal: Set<String> = ["bhd", "jod", "kwd", "omr", "tnd"]
 
     /// `amount` in major units with this currency's number of decimals: `-12.34`, `500`.
-    func display(_ amount: MinorUnits) -> String {
+    package func display(_ amount: MinorUnits) -> String {
         let exponent = displayExponent
         guard exponent > 0 else { return String(amount.rawValue) }
         let digits = String(amount.rawValue.magnitude)

@@ -1,5 +1,5 @@
 /// What a movement is, in the words of contracts §2.
-enum PaymentKind: String, CaseIterable, Sendable {
+package enum PaymentKind: String, CaseIterable, Sendable {
     case payment
     case paymentFailed = "payment_failed"
     case refund
@@ -33,7 +33,7 @@ enum PaymentKind: String, CaseIterable, Sendable {
     case releaseTold = "release_told"
 
     /// Whether it books nothing by itself but says something of a charge's refunds.
-    var isNote: Bool {
+    package var isNote: Bool {
         switch self {
         case .refundNoted, .refundsTold, .releaseTold: true
         default: false
@@ -45,41 +45,72 @@ enum PaymentKind: String, CaseIterable, Sendable {
 ///
 /// This is the value of a `payment.validated` record. Its properties stand in the order in which
 /// they are written there.
-struct PaymentEvent: Hashable, Sendable {
-    var eventID: EventID
-    var kind: PaymentKind
+package struct PaymentEvent: Hashable, Sendable {
+    package var eventID: EventID
+    package var kind: PaymentKind
     /// The Stripe object the movement is about: `ch_…`, `re_…`, `dp_…`, `po_…`, `txn_…`.
-    var objectID: String
-    var movement: MovementKey
+    package var objectID: String
+    package var movement: MovementKey
     /// Never negative; the kind says which way the money moved.
-    var amount: MinorUnits
-    var currency: Currency
+    package var amount: MinorUnits
+    package var currency: Currency
     /// The event's `created`.
-    var created: Instant
-    var livemode: Bool
+    package var created: Instant
+    package var livemode: Bool
     /// The Connect account the event came from, if any.
-    var account: String?
+    package var account: String?
     /// `account`, else the configured default.
-    var merchant: MerchantID
+    package var merchant: MerchantID
     /// `cus_…`
-    var customer: String?
+    package var customer: String?
     /// The card's fingerprint.
-    var card: String?
+    package var card: String?
     /// ISO 3166 alpha-2 of the card's issuer.
-    var cardCountry: String?
+    package var cardCountry: String?
     /// ISO 3166 alpha-2 of the billing, else the shipping address.
-    var country: String?
+    package var country: String?
     /// `metadata.device_id`, else a digest of address and user agent (contracts §4).
-    var device: String?
-    /// The network's or the object's own word for how it ended: `authorized`, `card_declined`, `lost`.
-    var outcome: String?
+    package var device: String?
+    /// The network's or the object's own word for how it ended: `authorized`, `card_declined`,
+    /// `lost`.
+    package var outcome: String?
     /// `txn_…`
-    var balanceTransaction: String?
+    package var balanceTransaction: String?
     /// The object this one hangs on: a refund's or a dispute's charge.
-    var related: String?
+    package var related: String?
     /// What Stripe charged for the movement itself, from a dispute's balance transaction.
     /// Signed: negative when Stripe gives a fee back. Zero where the event names none.
-    var fee: MinorUnits
+    package var fee: MinorUnits
     /// The Stripe account on the other side of a transfer, `acct_…`.
-    var counterparty: String?
+    package var counterparty: String?
+
+    package init(
+        eventID: EventID, kind: PaymentKind, objectID: String, movement: MovementKey,
+        amount: MinorUnits, currency: Currency, created: Instant, livemode: Bool,
+        account: String? = nil, merchant: MerchantID, customer: String? = nil, card: String? = nil,
+        cardCountry: String? = nil, country: String? = nil, device: String? = nil,
+        outcome: String? = nil, balanceTransaction: String? = nil, related: String? = nil,
+        fee: MinorUnits, counterparty: String? = nil
+    ) {
+        self.eventID = eventID
+        self.kind = kind
+        self.objectID = objectID
+        self.movement = movement
+        self.amount = amount
+        self.currency = currency
+        self.created = created
+        self.livemode = livemode
+        self.account = account
+        self.merchant = merchant
+        self.customer = customer
+        self.card = card
+        self.cardCountry = cardCountry
+        self.country = country
+        self.device = device
+        self.outcome = outcome
+        self.balanceTransaction = balanceTransaction
+        self.related = related
+        self.fee = fee
+        self.counterparty = counterparty
+    }
 }

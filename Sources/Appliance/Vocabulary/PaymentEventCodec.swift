@@ -1,14 +1,14 @@
 extension PaymentEvent: JSONRecord {
-    static let schema: StaticString = "payment.validated/1"
+    package static let schema: StaticString = "payment.validated/1"
 
-    func encode(into writer: inout JSONWriter) {
+    package func encode(into writer: inout JSONWriter) {
         writer.beginObject()
         encodeMembers(into: &writer)
         writer.endObject()
     }
 
     /// The members without their braces: a scored payment has the same ones, and more behind.
-    func encodeMembers(into writer: inout JSONWriter) {
+    package func encodeMembers(into writer: inout JSONWriter) {
         writer.member("event_id", eventID.rawValue)
         writer.member("kind", kind.rawValue)
         writer.member("object_id", objectID)
@@ -34,7 +34,7 @@ extension PaymentEvent: JSONRecord {
 
     /// - Throws: `RecordCodecError.field` naming the first field that is missing or wrong; a
     ///   negative amount is wrong.
-    init(json: JSONValue) throws(RecordCodecError) {
+    package init(json: JSONValue) throws(RecordCodecError) {
         eventID = EventID(try json.requiredString("event_id"))
         kind = try json.requiredWord("kind")
         objectID = try json.requiredString("object_id")
@@ -61,5 +61,5 @@ extension PaymentEvent: JSONRecord {
 
 extension PaymentEvent {
     /// The key of every record derived from the event: what must stay in order shares it.
-    var orderingKey: String { customer ?? card ?? objectID }
+    package var orderingKey: String { customer ?? card ?? objectID }
 }

@@ -1,12 +1,12 @@
 import Dispatch
-import Logging
+package import Logging
 import Synchronization
 
 /// Warnings that anybody outside can cause: a few a second of each kind, then the number of those
 /// that were left out, so that a flood neither hides the other kinds nor fills a disk.
-final class RationedLog: Sendable {
+package final class RationedLog: Sendable {
     /// Lines of one kind in one second.
-    static let linesPerSecond = 2
+    package static let linesPerSecond = 2
     /// Kinds told apart; all further ones share a ration.
     private static let kindCountMax = 64
     /// Characters of one value: what a stranger sends must not make lines of any length.
@@ -20,7 +20,7 @@ final class RationedLog: Sendable {
     /// - Parameters:
     ///   - now: the monotonic clock.
     ///   - afterASecond: calls a second later, for the number of what was left out last.
-    init(
+    package init(
         logger: Logger,
         now: @escaping @Sendable () -> ContinuousClock.Instant = { .now },
         afterASecond: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void = {
@@ -35,7 +35,7 @@ final class RationedLog: Sendable {
     /// Logs the line, or counts it as left out.
     ///
     /// - Parameter kind: a stable word; each has a ration of its own.
-    func warning(
+    package func warning(
         _ message: Logger.Message, kind: String,
         _ metadata: @autoclosure () -> KeyValuePairs<String, String> = [:]
     ) {
@@ -68,7 +68,7 @@ final class RationedLog: Sendable {
     }
 
     /// One line, of bounded length, without what steers a terminal.
-    static func printable(_ text: String) -> String {
+    package static func printable(_ text: String) -> String {
         let isLong = text.count > valueCharactersMax
         let cleaned = text.prefix(valueCharactersMax).unicodeScalars.map { scalar in
             scalar.properties.generalCategory == .control

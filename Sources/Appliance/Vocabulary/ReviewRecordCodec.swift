@@ -1,7 +1,7 @@
 extension ReviewRecord: JSONRecord {
-    static let schema: StaticString = "payment.review/1"
+    package static let schema: StaticString = "payment.review/1"
 
-    func encode(into writer: inout JSONWriter) {
+    package func encode(into writer: inout JSONWriter) {
         writer.beginObject()
         writer.member("movement", movement.rawValue)
         writer.member("state", state.rawValue)
@@ -15,7 +15,7 @@ extension ReviewRecord: JSONRecord {
     }
 
     /// - Throws: `RecordCodecError.field` naming the first field that is missing or wrong.
-    init(json: JSONValue) throws(RecordCodecError) {
+    package init(json: JSONValue) throws(RecordCodecError) {
         movement = MovementKey(try json.requiredString("movement"))
         state = try json.requiredWord("state")
         reasons = try [VerdictReason](json: json, key: "reasons")

@@ -1,7 +1,7 @@
 extension ScoredPayment: JSONRecord {
-    static let schema: StaticString = "payment.scored/1"
+    package static let schema: StaticString = "payment.scored/1"
 
-    func encode(into writer: inout JSONWriter) {
+    package func encode(into writer: inout JSONWriter) {
         writer.beginObject()
         event.encodeMembers(into: &writer)
         writer.member("verdict", verdict.rawValue)
@@ -14,7 +14,7 @@ extension ScoredPayment: JSONRecord {
     }
 
     /// - Throws: `RecordCodecError.field` naming the first field that is missing or wrong.
-    init(json: JSONValue) throws(RecordCodecError) {
+    package init(json: JSONValue) throws(RecordCodecError) {
         event = try PaymentEvent(json: json)
         verdict = try json.requiredWord("verdict")
         score = try json.optionalDouble("score")
@@ -26,7 +26,7 @@ extension ScoredPayment: JSONRecord {
 
 /// `[{"rule":"features_missing"},{"feature":"tx_velocity_1m","value":14,"contribution":1.23}]`
 extension [VerdictReason] {
-    func encode(into writer: inout JSONWriter) {
+    package func encode(into writer: inout JSONWriter) {
         writer.beginArray()
         for reason in self {
             writer.beginObject()
@@ -43,7 +43,7 @@ extension [VerdictReason] {
         writer.endArray()
     }
 
-    init(json: JSONValue, key: StaticString) throws(RecordCodecError) {
+    package init(json: JSONValue, key: StaticString) throws(RecordCodecError) {
         guard let elements = json[key]?.array else { throw .field(key.description) }
         self = []
         for element in elements {

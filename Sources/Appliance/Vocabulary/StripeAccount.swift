@@ -1,20 +1,20 @@
 /// Whose balance at Stripe it is: that of the API key's own account, or of one connected to it.
 ///
 /// Each has a statement, events and an account of the ledger of its own (contracts §3).
-struct StripeAccount: Hashable, Comparable, Sendable, CustomStringConvertible {
+package struct StripeAccount: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// `acct_…`; empty for the key's own account, which is how it is stored.
-    let rawValue: String
+    package let rawValue: String
 
     /// The account that the API key belongs to.
-    static let own = StripeAccount("")
+    package static let own = StripeAccount("")
 
-    init(_ rawValue: String) { self.rawValue = rawValue }
+    package init(_ rawValue: String) { self.rawValue = rawValue }
 
     /// nil for the key's own account: what the header `Stripe-Account` and the member `account` of
     /// an event hold.
-    var id: String? { rawValue.isEmpty ? nil : rawValue }
+    package var id: String? { rawValue.isEmpty ? nil : rawValue }
 
-    var description: String { rawValue.isEmpty ? "the account of the API key" : rawValue }
+    package var description: String { rawValue.isEmpty ? "the account of the API key" : rawValue }
 
-    static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+    package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 }

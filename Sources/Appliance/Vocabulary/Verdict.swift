@@ -1,5 +1,5 @@
 /// What scoring says of a payment.
-enum Verdict: String, Sendable, Comparable {
+package enum Verdict: String, Sendable, Comparable {
     /// A kind that bears no risk, such as a payout.
     case notScored = "not_scored"
     case approve
@@ -16,11 +16,11 @@ enum Verdict: String, Sendable, Comparable {
     }
 
     /// A milder verdict is less than a stricter one.
-    static func < (left: Self, right: Self) -> Bool { left.strictness < right.strictness }
+    package static func < (left: Self, right: Self) -> Bool { left.strictness < right.strictness }
 }
 
 /// Why a verdict is not `approve`.
-enum VerdictReason: Hashable, Sendable {
+package enum VerdictReason: Hashable, Sendable {
     /// A rule of contracts §5: `features_missing`, `features_stale`, `model_unavailable`,
     /// `amount_limit`, or a configured rule's name.
     case rule(String)
@@ -29,42 +29,73 @@ enum VerdictReason: Hashable, Sendable {
 }
 
 /// The eight numbers the model sees (contracts §4), and when they were true.
-struct FeatureVector: Hashable, Sendable {
+package struct FeatureVector: Hashable, Sendable {
     /// Exactly `FeatureVector.count` numbers, in the order of contracts §4.
-    var values: [Float]
+    package var values: [Float]
     /// The `created` of the event they were computed on.
-    var asOf: Instant
+    package var asOf: Instant
 
-    static let count = 8
+    package init(values: [Float], asOf: Instant) {
+        self.values = values
+        self.asOf = asOf
+    }
+
+    package static let count = 8
 }
 
 /// The value of a `payment.scored` record.
-struct ScoredPayment: Hashable, Sendable {
-    var event: PaymentEvent
-    var verdict: Verdict
+package struct ScoredPayment: Hashable, Sendable {
+    package var event: PaymentEvent
+    package var verdict: Verdict
     /// The model's probability of fraud in 0…1; nil where nothing was scored.
-    var score: Double?
-    var reasons: [VerdictReason]
+    package var score: Double?
+    package var reasons: [VerdictReason]
     /// The model's version; nil where nothing was scored.
-    var model: String?
-    var featuresAsOf: Instant?
+    package var model: String?
+    package var featuresAsOf: Instant?
+
+    package init(
+        event: PaymentEvent, verdict: Verdict, score: Double? = nil, reasons: [VerdictReason],
+        model: String? = nil, featuresAsOf: Instant? = nil
+    ) {
+        self.event = event
+        self.verdict = verdict
+        self.score = score
+        self.reasons = reasons
+        self.model = model
+        self.featuresAsOf = featuresAsOf
+    }
 }
 
 /// Where a review stands.
-enum ReviewState: String, Sendable {
+package enum ReviewState: String, Sendable {
     case opened, approved, declined, expired
 }
 
 /// The value of a `payment.review` record.
-struct ReviewRecord: Hashable, Sendable {
+package struct ReviewRecord: Hashable, Sendable {
     /// The payment under review.
-    var movement: MovementKey
-    var state: ReviewState
-    var reasons: [VerdictReason]
-    var score: Double?
+    package var movement: MovementKey
+    package var state: ReviewState
+    package var reasons: [VerdictReason]
+    package var score: Double?
     /// Who decided: a user's name, or `scoring` when the daemon opened or closed it itself.
-    var by: String
-    /// When, in the log's own time: the `created` of the event that opened it, or a decision's clock.
-    var at: Instant
-    var note: String?
+    package var by: String
+    /// When, in the log's own time: the `created` of the event that opened it, or a decision's
+    /// clock.
+    package var at: Instant
+    package var note: String?
+
+    package init(
+        movement: MovementKey, state: ReviewState, reasons: [VerdictReason], score: Double? = nil,
+        by: String, at: Instant, note: String? = nil
+    ) {
+        self.movement = movement
+        self.state = state
+        self.reasons = reasons
+        self.score = score
+        self.by = by
+        self.at = at
+        self.note = note
+    }
 }

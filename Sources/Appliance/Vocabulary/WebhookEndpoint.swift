@@ -1,10 +1,10 @@
 /// One place that Stripe delivers to, with its own secrets.
-struct WebhookEndpoint: Hashable, Sendable {
+package struct WebhookEndpoint: Hashable, Sendable {
     /// Which livemode an endpoint accepts.
-    enum Livemode: String, CaseIterable, Sendable {
+    package enum Livemode: String, CaseIterable, Sendable {
         case live, test, any
 
-        func accepts(_ livemode: Bool) -> Bool {
+        package func accepts(_ livemode: Bool) -> Bool {
             switch self {
             case .any: true
             case .live: livemode
@@ -14,8 +14,14 @@ struct WebhookEndpoint: Hashable, Sendable {
     }
 
     /// Empty for the endpoint at `/webhooks/stripe` itself.
-    var name: String
+    package var name: String
     /// Every secret that is active now; two while one is being rotated.
-    var secrets: [String]
-    var livemode: Livemode
+    package var secrets: [String]
+    package var livemode: Livemode
+
+    package init(name: String, secrets: [String], livemode: Livemode) {
+        self.name = name
+        self.secrets = secrets
+        self.livemode = livemode
+    }
 }

@@ -4,15 +4,17 @@ import Synchronization
 ///
 /// The words come from outside, so that their number and length are bounded: what is beyond is
 /// counted together.
-final class WordTally: Sendable {
-    static let wordCountMax = 64
-    static let wordByteCountMax = 64
+package final class WordTally: Sendable {
+    package static let wordCountMax = 64
+    package static let wordByteCountMax = 64
     /// Where the words beyond the bounds are counted.
-    static let others = "others"
+    package static let others = "others"
 
     private let counts = Mutex<[String: Int]>([:])
 
-    func add(_ word: String, _ count: Int = 1) {
+    package init() {}
+
+    package func add(_ word: String, _ count: Int = 1) {
         counts.withLock { counts in
             let isKnown = counts[word] != nil
             let fits = counts.count < Self.wordCountMax && word.utf8.count <= Self.wordByteCountMax
@@ -20,5 +22,5 @@ final class WordTally: Sendable {
         }
     }
 
-    var all: [String: Int] { counts.withLock { $0 } }
+    package var all: [String: Int] { counts.withLock { $0 } }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// What a person reads of a run, from the document of the API.
 @Suite("A run in words")

@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// Contracts §4, one definition after the other, at its edges.
 @Suite("The features")

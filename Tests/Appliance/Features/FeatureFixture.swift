@@ -1,6 +1,7 @@
 import Foundation
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// Events and files for the tests of features and scores.
 enum FeatureFixture {

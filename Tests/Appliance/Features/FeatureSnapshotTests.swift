@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("A feature snapshot")
 struct FeatureSnapshotTests {
@@ -14,19 +15,11 @@ struct FeatureSnapshotTests {
         var original = FeatureEngine(limits: limits)
         for event in stream.events(Int.random(in: 0...900, using: &stream.generator)) {
             _ = original.observe(event)
-            if seed % 3 == 0 {
-                original.record(
-                    FeatureEngine.Standing(verdict: .manualReview, isReviewOpen: true),
-                    for: event.movement)
-            }
         }
-        original.position = Int64(seed)
         let bytes = original.snapshot()
         var restored = try FeatureEngine(snapshot: bytes, limits: limits)
-        #expect(restored.position == Int64(seed))
         #expect(restored.snapshot() == bytes)
         for event in stream.events(600) {
-            #expect(original.standing(of: event.movement) == restored.standing(of: event.movement))
             #expect(original.observe(event) == restored.observe(event), "seed \(seed)")
         }
         #expect(original.snapshot() == restored.snapshot())

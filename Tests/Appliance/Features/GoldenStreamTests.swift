@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// The events of `model/golden_events.jsonl` and what Python's own engine made of them.
 @Suite("The golden stream")

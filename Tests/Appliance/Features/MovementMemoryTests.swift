@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// A movement is scored when first seen, counted once, and scored again by a better informed event.
 @Suite("The memory of movements")

@@ -4,6 +4,7 @@ import NIOEmbedded
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("Connections of a port")
 struct ConnectionTableTests {

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("Event scanner")
 struct EventScannerTests {

@@ -7,6 +7,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// A gate over a real log in a fresh folder, with its clock in the test's hand.
 final class GateFixture: Sendable {
@@ -16,7 +17,7 @@ final class GateFixture: Sendable {
     let folder: TemporaryFolder
     let log: Log
     let topics: Topics
-    let admission: Admission
+    let admission: LogAdmission
     let counters = Counters()
     let clock: SetClock
     let gate: Gate
@@ -41,7 +42,8 @@ final class GateFixture: Sendable {
                     name: "", secrets: [Self.secret, Self.rotated], livemode: livemode),
                 WebhookEndpoint(name: "eu", secrets: ["whsec_eu"], livemode: .any),
             ], toleranceSeconds: 300, bodyByteCountMax: 1 << 20, admission: admission,
-            deadLetters: topics[.deadLetter], clock: clock, counters: counters, logger: logger)
+            deadLetters: LogLetters(topic: topics[.deadLetter]), clock: clock, counters: counters,
+            logger: logger)
     }
 
     /// Runs the gate behind its real HTTP server while `body` talks to it.

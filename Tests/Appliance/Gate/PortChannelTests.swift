@@ -7,6 +7,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// HTTP as the webhook port speaks it, byte by byte over a socket.
 @Suite("Webhook port")

@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// Stripe's own Python library, driven through `stripe_signatures.py`.
 private struct StripeLibrary {

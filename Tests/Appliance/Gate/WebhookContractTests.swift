@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// Contracts §1, row by row, over a socket.
 @Suite("Webhook in")

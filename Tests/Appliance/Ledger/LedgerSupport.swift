@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// Makes records for the ledger's tests, with everything that does not matter filled in.
 enum Given {

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("The order of arrival does not matter")
 struct OrderTests {
@@ -75,6 +76,7 @@ struct OrderTests {
     private struct Ending: Hashable {
         var balances: [String: Int64]
         var movements: Set<String>
+        var openReviews: [MovementKey]
     }
 
     private func ending(_ batches: [[LedgerInput]]) throws -> Ending {
@@ -85,7 +87,10 @@ struct OrderTests {
             .filter { !path.contains($0.posting.kind) }.map(\.posting.movement.rawValue)
         #expect(Set(movements).count == movements.count)
         #expect(try ledger.verify().fault == nil)
-        return Ending(balances: try ledger.standing(), movements: Set(movements))
+        return Ending(
+            balances: try ledger.standing(), movements: Set(movements),
+            openReviews: try ledger.openReviews(after: TransactionID(0), limit: 1000)
+                .map(\.movement).sorted { $0.rawValue < $1.rawValue })
     }
 
     private func permutations(_ inputs: [LedgerInput]) -> [[LedgerInput]] {

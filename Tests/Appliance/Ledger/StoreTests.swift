@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("The ledger's file")
 struct StoreTests {
@@ -136,19 +137,45 @@ struct StoreTests {
                 open + "INSERT INTO refunds VALUES ('charge:a', 1)" + close),
             ("a capture made up", "INSERT INTO captures VALUES (1, 9, 0)"),
             ("a told refund made up",
-                "INSERT INTO waiting VALUES ('refund:x', 'refund', '', '', 'm', 'usd', 1, 'e', 1, 0, 0)"),
+                "INSERT INTO waiting VALUES "
+                    + "('refund:x', 'refund', '', '', 'm', 'usd', 1, 'e', 1, 0, 0)"),
             ("a release made up", "INSERT INTO releases VALUES ('ch', 'usd', 1, '', 0)"),
+            ("a review made up",
+                "INSERT INTO reviews VALUES (1, 1, 'opened', 'e', 1, 1, NULL, '[]', NULL)"),
+            ("a review closed that is not open",
+                open + "INSERT INTO reviews VALUES (1, 1, 'approved', 'e', 1, 1, NULL, '[]', NULL)"
+                    + close),
+            ("a review opened twice",
+                open + "INSERT INTO reviews VALUES (1, 1, 'opened', 'e', 1, 1, NULL, '[]', NULL);"
+                    + "INSERT INTO open_reviews VALUES (1, 1);"
+                    + "INSERT INTO reviews VALUES (2, 1, 'opened', 'e', 1, 1, NULL, '[]', NULL)"
+                    + "; ROLLBACK"),
+            ("a review opened by nothing",
+                open + "INSERT INTO open_reviews VALUES (1, 1)" + close),
+            ("a review out of order",
+                open + "INSERT INTO reviews VALUES (2, 1, 'opened', 'e', 1, 1, NULL, '[]', NULL)"
+                    + close),
+            ("a decision considered twice",
+                "INSERT INTO decisions VALUES (0, 9, 1, 'm', 'approved', 'x', 1, NULL, 1);"),
+            ("a decision deleted", "DELETE FROM decisions"),
+            ("a decision changed", "UPDATE decisions SET scored_next = 1"),
+            ("an end set back", "UPDATE ends SET last = 0"),
+            ("an end replaced", "REPLACE INTO ends VALUES ('transactions', 0)"),
+            ("an end deleted", "DELETE FROM ends"),
+            ("a log forgotten", "DELETE FROM logs"),
             ("a new kind", "INSERT INTO kinds VALUES (99, 'theft')"),
             ("a position set back", "UPDATE positions SET next_offset = 0"),
-            ("a position replaced", "REPLACE INTO positions VALUES ('payment.scored', 0)"),
+            ("a position replaced", "REPLACE INTO positions VALUES ('payment.scored', 0, 0)"),
             ("a position deleted", "DELETE FROM positions"),
         ], [true, false])
     func attack(attack: (name: String, sql: String), foreignKeys: Bool) throws {
         let folder = try LedgerFolder()
         let ledger = try folder.open()
+        try ledger.adopt(log: "log")
         let first = try ledger.post(
-            [Given.payment("a")],
-            positions: [ConsumerPosition(topic: "payment.scored", nextOffset: 7)])
+            [Given.payment("a"), Given.review("b", .approved)],
+            positions: [ConsumerPosition(topic: "payment.scored", nextOffset: 7)],
+            places: [1: DecisionPlace(decision: 9, scoredNext: 7)])
         let prefix = foreignKeys ? "PRAGMA foreign_keys = ON; " : ""
         let result = try folder.sqlite3(prefix + attack.sql)
         // 19 is SQLITE_CONSTRAINT: the rule spoke, and not some misspelling in the attack.
@@ -199,7 +226,8 @@ struct StoreTests {
             [ConsumerPosition(topic: "payment.scored", nextOffset: next)]
         }
         _ = try ledger.post([Given.payment("a")], positions: position(1))
-        let broken = "CREATE TRIGGER broken BEFORE \(failing) BEGIN SELECT RAISE(ABORT, 'broken'); END"
+        let broken =
+            "CREATE TRIGGER broken BEFORE \(failing) BEGIN SELECT RAISE(ABORT, 'broken'); END"
         #expect(try folder.sqlite3(broken).errors.isEmpty)
         #expect(throws: LedgerError.self) {
             try ledger.post([Given.payment("b")], positions: position(2))
@@ -284,7 +312,7 @@ struct StoreTests {
     func badFiles() throws {
         let folder = try LedgerFolder()
         #expect(throws: LedgerError.self) {
-            try SQLiteLedger.open(path: folder.file, readOnly: true) { 0 }
+            try SQLiteLedgerReader.open(path: folder.file)
         }
         try folder.open().close()
         _ = try folder.sqlite3("UPDATE schema_version SET version = 99")
@@ -327,13 +355,25 @@ struct StoreTests {
                 "accounts 1 (processor:stripe usd)"
             ),
             (
-                "INSERT INTO payment_states VALUES (4, 85, 1, 0, 0, 1)", "payment_state",
+                "INSERT INTO payment_states VALUES (4, 999, 1, 0, 0, 1)", "payment_state",
                 "payment_states 4"
             ),
             (
                 "INSERT INTO payment_states VALUES (4, 0, 0, 0, 0, 0)", "payment_state",
                 "payment_states 4"
             ),
+            (
+                "INSERT INTO reviews VALUES (2, 4, 'opened', 'e', 1, 1, NULL, '[]', NULL);"
+                    + "INSERT INTO open_reviews VALUES (4, 2)", "review", "transactions 4"
+            ),
+            ("DELETE FROM open_reviews", "review", "transactions 9"),
+            ("INSERT INTO payment_states VALUES (9, 999, 1, 1, 5, 0)", "review", "transactions 9"),
+            ("DELETE FROM reviews", "foreign_key", "open_reviews 9"),
+            (
+                "INSERT INTO reviews VALUES (2, 9, 'opened', 'e', 1, 1, NULL, '[]', NULL)",
+                "review", "open_reviews 9"
+            ),
+            ("UPDATE ends SET last = 7 WHERE name = 'reviews'", "tail", "reviews 1"),
             ("INSERT INTO refunds VALUES ('charge:c1', 4)", "refund", "refunds charge:c1/4"),
             (
                 "INSERT INTO waiting_decisions VALUES ('charge:c1', 2, 5)", "waiting_decision",
@@ -347,6 +387,7 @@ struct StoreTests {
         let folder = try LedgerFolder()
         let ledger = try folder.open()
         _ = try ledger.post((1...8).map { Given.payment("c\($0)") })
+        _ = try ledger.post([Given.payment("c9", .block)])
         let triggers = try folder.sqlite3("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
         let drops = triggers.output.split(separator: "\n").map { "DROP TRIGGER \($0);" }.joined()
         let kept = check == "schema" ? "DROP TRIGGER entries_no_update;" : drops
@@ -372,7 +413,7 @@ struct StoreTests {
             try damaged.write(to: URL(fileURLWithPath: folder.file))
             // Opening may refuse, or verify name a fault; neither may crash or find all well.
             do {
-                let reopened = try SQLiteLedger.open(path: folder.file, readOnly: true) { 0 }
+                let reopened = try SQLiteLedgerReader.open(path: folder.file)
                 #expect(try reopened.verify().fault != nil, "page at \(page)")
             } catch {
                 #expect(!error.isRetryable)

@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 private let now = ReconcileFixture.now
 
@@ -114,7 +115,7 @@ struct ChargeFetchTests {
         let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let slept = HandSleep(fixture.clock)
         let fetch = ChargeFetch(
-            topic: fixture.topics[.paymentValidated],
+            validated: FollowedTopic(fixture.topics[.paymentValidated]),
             sweep: EventSweep(
                 client: fixture.client, store: fixture.store, admission: fixture.admission,
                 accepts: { !$0 }, limits: SweepLimits(), clock: fixture.clock,

@@ -6,6 +6,7 @@ import Synchronization
 import TestSupport
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// A clock that stands where the test puts it.
 final class HandClock: LogClock {
@@ -54,10 +55,8 @@ final class ReconcileFixture: Sendable {
     let counters = Counters()
     let folder: TemporaryFolder
     let data: DataFolder
-    let log: Log
-    let topics: Topics
+    let plane: EmbeddedPlane
     let ledger: SQLiteLedger
-    let admission: Admission
     let store: StatementStore
     private let pipeline: Pipeline
     private let transport: any StripeTransport
@@ -71,16 +70,19 @@ final class ReconcileFixture: Sendable {
         self.transport = transport ?? stripe
         folder = try TemporaryFolder()
         data = try DataFolder(at: folder.file("data"))
-        log = try Log.open(at: data.log, clock: clock, configuration: LogConfiguration())
-        topics = try Topics(of: log)
+        plane = try EmbeddedPlane(
+            logAt: data.log, gateSnapshot: data.gateSnapshot, settings: Settings(), clock: clock,
+            counters: counters, logger: logger)
         ledger = try SQLiteLedger.open(path: data.ledger) { clock.now().milliseconds }
         store = StatementStore(of: ledger)
-        admission = try AdmissionSnapshot.restore(
-            from: data.gateSnapshot, topic: topics[.webhookReceived], logger: logger)
         pipeline = Pipeline(
-            log: log, topics: topics, ledger: ledger, model: try ModelLocation.embedded.load(),
-            settings: Settings(), folder: data, clock: clock, counters: counters, logger: logger)
+            plane: plane, ledger: ledger, steps: try PipelineSteps(Settings(), counters: counters),
+            folder: data)
     }
+
+    var log: Log { plane.log }
+    var topics: Topics { plane.topics }
+    var admission: LogAdmission { plane.admission }
 
     var client: StripeClient {
         StripeClient(transport: transport, sleep: { _ in await Task.yield() }, random: { 0.5 })
@@ -90,7 +92,7 @@ final class ReconcileFixture: Sendable {
     func running<Value: Sendable>(
         _ body: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
-        let services = try pipeline.services()
+        let services = DaemonPart.inOrder(try pipeline.services())
         return try await withThrowingTaskGroup(of: Value?.self) { group in
             for service in services {
                 group.addTask {
@@ -166,7 +168,7 @@ final class ReconcileFixture: Sendable {
 
     /// Goes on with a run.
     func resume(_ id: Int64, grace: Int64 = 48 * 3600) async throws -> RunReport {
-        let lookup = try LedgerLookup(path: data.ledger)
+        let lookup = try SQLiteLedgerReader.open(path: data.ledger)
         try await run(store, lookup, isDry: false, grace).perform(id)
         guard let run = try store.run(id) else { throw NoSuchRun() }
         return try store.report(run)
@@ -177,7 +179,7 @@ final class ReconcileFixture: Sendable {
         let scratch = try StatementStore()
         let at = Instant(seconds: clock.now().milliseconds / 1000)
         let id = try scratch.create(.request, from: Instant(seconds: 0), to: at, at: at)
-        let lookup = try LedgerLookup(path: data.ledger)
+        let lookup = try SQLiteLedgerReader.open(path: data.ledger)
         try await run(scratch, lookup, isDry: true, 48 * 3600).perform(id)
         guard let run = try scratch.run(id) else { throw NoSuchRun() }
         return (
@@ -187,7 +189,7 @@ final class ReconcileFixture: Sendable {
     }
 
     private func run(
-        _ store: StatementStore, _ lookup: LedgerLookup, isDry: Bool, _ grace: Int64
+        _ store: StatementStore, _ lookup: any LedgerReading, isDry: Bool, _ grace: Int64
     ) -> ReconciliationRun {
         var limits = ReconciliationLimits()
         limits.graceSeconds = grace
@@ -211,7 +213,7 @@ final class ReconcileFixture: Sendable {
             client: client, store: store, admission: admission, accepts: { !$0 },
             limits: SweepLimits(), clock: clock, stripeClock: stripeClock, counters: counters,
             logger: logger)
-        let lookup = try LedgerLookup(path: data.ledger)
+        let lookup = try SQLiteLedgerReader.open(path: data.ledger)
         var swept = try await sweep.perform(
             SweepRecord(id: id, state: .reading, from: from, to: now, startedAt: now),
             connected: try lookup.connectedAccounts())

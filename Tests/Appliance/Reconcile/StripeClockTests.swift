@@ -2,6 +2,7 @@ import AppendLog
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("Stripe's clock")
 struct StripeClockTests {

@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 private let day = ReconcileFixture.day
 private let hour: Int64 = 3_600
@@ -34,7 +35,7 @@ struct TwinMonthTests {
 
     /// What the ledger holds of an object under this prefix, with the lines that settle it.
     private func isSettled(_ world: TwinWorld, _ key: String) throws -> Bool {
-        let lookup = try LedgerLookup(path: world.fixture.data.ledger)
+        let lookup = try SQLiteLedgerReader.open(path: world.fixture.data.ledger)
         defer { try? lookup.close() }
         guard let movement = try lookup.movements([key])[key] else { return false }
         return try !world.fixture.store.settled(movement.transaction...movement.transaction).isEmpty

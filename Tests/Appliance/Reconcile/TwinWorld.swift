@@ -3,6 +3,7 @@ import Foundation
 import Synchronization
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// The pipeline behind a gate beside the real twin: one clock for both, the twin's answers as they
 /// go over its port, and its events delivered but for those that a test loses.

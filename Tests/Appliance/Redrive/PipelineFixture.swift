@@ -6,6 +6,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// A data folder whose stages run without the daemon's ports, from one stop to the next.
 final class PipelineFixture: Sendable {
@@ -27,9 +28,10 @@ final class PipelineFixture: Sendable {
 
     /// The folder, open for writing.
     struct Opened {
-        var log: Log
-        var topics: Topics
+        var plane: EmbeddedPlane
         var ledger: SQLiteLedger
+        var log: Log { plane.log }
+        var topics: Topics { plane.topics }
 
         func records(_ id: TopicID) throws -> [StoredRecord] {
             try topics[id].read(from: topics[id].start, byteCountMax: 64 << 20)
@@ -46,18 +48,19 @@ final class PipelineFixture: Sendable {
 
     /// Opens the folder for `body` and closes it again.
     func opened<Value>(_ body: (Opened) async throws -> Value) async throws -> Value {
-        let log = try Log.open(at: "\(path)/log")
+        let plane = try EmbeddedPlane(
+            logAt: "\(path)/log", gateSnapshot: "\(path)/gate/index.snapshot", settings: settings,
+            counters: counters, logger: Self.quiet)
         let ledger = try SQLiteLedger.open(
             path: "\(path)/ledger.sqlite", clockMilliseconds: { 1_700_000_000_000 })
         let result: Result<Value, any Error>
         do {
-            result = .success(
-                try await body(Opened(log: log, topics: try Topics(of: log), ledger: ledger)))
+            result = .success(try await body(Opened(plane: plane, ledger: ledger)))
         } catch {
             result = .failure(error)
         }
         try ledger.close()
-        await log.close()
+        await plane.log.close()
         return try result.get()
     }
 
@@ -68,11 +71,10 @@ final class PipelineFixture: Sendable {
 
     func process(_ opened: Opened) async throws {
         let pipeline = Pipeline(
-            log: opened.log, topics: opened.topics, ledger: opened.ledger,
-            model: try ModelLocation.embedded.load(), settings: settings,
-            folder: try DataFolder(at: path), clock: SystemLogClock(), counters: counters,
-            logger: Self.quiet)
-        let services = try pipeline.services().reversed().map {
+            plane: opened.plane, ledger: opened.ledger,
+            steps: try PipelineSteps(settings, counters: counters),
+            folder: try DataFolder(at: path))
+        let services = DaemonPart.inOrder(try pipeline.services()).map {
             ServiceGroupConfiguration.ServiceConfiguration(service: $0)
         }
         let group = ServiceGroup(
@@ -83,13 +85,16 @@ final class PipelineFixture: Sendable {
         try await running
     }
 
+    /// One that has just read what is in `webhook.received`.
     func redriver(_ opened: Opened) throws -> Redriver {
+        let (plane, topics) = (opened.plane, opened.topics)
         let admission = try AdmissionSnapshot.restore(
-            from: "\(path)/gate/index.snapshot", topic: opened.topics[.webhookReceived],
+            from: "\(path)/gate/index.snapshot", topic: topics[.webhookReceived],
             logger: Self.quiet)
         return Redriver(
-            topics: opened.topics, admission: admission, defaultMerchant: settings.defaultMerchant,
-            livemodes: settings.livemodes, clock: SystemLogClock(), counters: counters)
+            topic: { TopicReader(topics[$0]) }, letters: plane.letters, admission: admission,
+            defaultMerchant: settings.defaultMerchant, livemodes: settings.livemodes,
+            clock: plane.clock, counters: counters)
     }
 
     /// Replays the folder into a fresh one.
@@ -98,22 +103,14 @@ final class PipelineFixture: Sendable {
     ) async throws -> ReplayReport {
         var settings = settings
         change(&settings)
-        let model = try ModelLocation.embedded.load()
+        let steps = try PipelineSteps(settings, counters: Counters())
         let fresh = try DataFolder(at: folder.file("fresh-\(UUID().uuidString)"))
-        let scoring = Scoring(
-            features: FeatureEngine(limits: Pipeline.featureLimits(settings)),
-            verdicts: try Pipeline.verdicts(settings, model), model: model)
+        let features = FeatureEngine(limits: steps.featureLimits)
         var replay = try Replay(
             original: path,
             fresh: (log: fresh.log, ledger: fresh.ledger, features: fresh.featureSnapshot),
             through: to.map { Offset($0) }, clock: SystemLogClock(),
-            stages: (
-                ValidateStage(
-                    validator: EventValidator(defaultMerchant: settings.defaultMerchant),
-                    counters: Counters()),
-                ScoreStage(
-                    scoring: scoring, schemaVersion: model.schema.version, counters: Counters())
-            ))
+            stages: (steps.validate(), steps.score(features, try steps.verdicts())))
         return try await replay.run { _, _ in }
     }
 

@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("Redriving dead letters")
 struct RedriveTests {

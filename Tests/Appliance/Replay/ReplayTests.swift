@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("Replay")
 struct ReplayTests {
@@ -84,7 +85,7 @@ struct ReplayTests {
         #expect(part.isEqual, "\(part.differences.listed)")
         #expect(part.events == 25)
         // Without its place a decision proves nothing, and that is said.
-        try tamper(fixture, "DELETE FROM positions WHERE topic LIKE 'payment.review/%'")
+        try tamper(fixture, "DELETE FROM decisions")
         await #expect(throws: ReplayError.self) { try await fixture.replay() }
     }
 
@@ -201,7 +202,7 @@ struct ReplayTests {
             let source = SourcedRecord(
                 source: Offset(6), record: try #require(scored.first).record)
             _ = try await opened.topics[.paymentScored].append(
-                [source], producer: ProducerName(ScoreStage.name))
+                [source], producer: ProducerName(EmbeddedScoreStage.name))
             _ = try await opened.append(
                 PipelineFixture.received(PipelineFixture.charge(7), event: "evt_7"),
                 to: .webhookReceived)

@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// Whoever reads a verdict's reasons finds each of them in `docs/CONTRACTS.md`, and no other.
 @Suite("The reasons that the contracts name")

@@ -1,13 +1,14 @@
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// What scoring makes of a payment whose event does not say who paid, or with what (contracts §5).
 ///
 /// The events are Stripe's, validated, and judged by the embedded model.
 @Suite("Missing facts")
 struct MissingFactsTests {
-    private var scoring: Scoring
+    private var scoring: EmbeddedScoring
 
     init() throws {
         let model = try FraudModelFixture.embedded()
@@ -44,7 +45,8 @@ struct MissingFactsTests {
 
     private static let noFacts = [VerdictReason.rule(Verdicts.Rule.featuresMissing.rawValue)]
 
-    @Test("a guest's intent without its charge waits in review, unscored, until the charge is there")
+    @Test(
+        "a guest's intent without its charge waits in review, unscored, until the charge is there")
     mutating func guestIntent() throws {
         let waiting = try judge(Self.intent(customer: nil))
         #expect(waiting.payment?.verdict == .manualReview)

@@ -2,7 +2,8 @@ import Testing
 
 @testable import Appliance
 
-/// What `model/CARD.md` promises, read from its tables; `TrainingTests` shows that they are measured.
+/// What `model/CARD.md` promises, read from its tables; `TrainingTests` shows that they are
+/// measured.
 @Suite("The model card")
 struct ModelCardTests {
     struct Row {

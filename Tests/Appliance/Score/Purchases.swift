@@ -1,4 +1,5 @@
 @testable import Appliance
+@testable import Vocabulary
 
 /// One customer's purchases in order, through the real feature engine and the embedded model.
 struct Purchases {
@@ -21,7 +22,7 @@ struct Purchases {
     var payer = Payer()
     var now = FeatureFixture.midnight
     private var made = 0
-    private var scoring: Scoring
+    private var scoring: EmbeddedScoring
 
     /// About what the customer usually spends.
     static let usual: Int64 = 4_000

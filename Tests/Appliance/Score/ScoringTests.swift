@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// A model whose score is one feature's value, so that a test chooses the verdict.
 private struct EchoModel: RiskModel {
@@ -28,9 +29,9 @@ struct ScoringTests {
     private let now = FeatureFixture.midnight
 
     private func scoring(
-        _ model: EchoModel? = EchoModel(), source: FeatureSource = .embedded
-    ) -> Scoring {
-        Scoring(source: source, verdicts: Self.verdicts, model: model)
+        _ model: EchoModel? = EchoModel()
+    ) -> EmbeddedScoring {
+        Scoring(verdicts: Self.verdicts, model: model)
     }
 
     /// A payment intent without a card, and the charge that has one.
@@ -52,15 +53,10 @@ struct ScoringTests {
         #expect(good.payment?.reasons == [])
         #expect(good.payment?.model == "echo")
         #expect(good.payment?.featuresAsOf == Instant(seconds: now))
-        #expect(good.review == nil)
         let odd = try #require(
             scoring.score([FeatureFixture.event(now + 1, movement: "2", country: "FR")]).first)
         #expect(odd.payment?.verdict == .manualReview)
         #expect(odd.payment?.reasons.count == 3)
-        #expect(odd.payment?.reasons == odd.review?.reasons)
-        #expect(odd.review?.state == .opened)
-        #expect(odd.review?.by == "scoring")
-        #expect(odd.review?.at == Instant(seconds: now + 1))
         #expect(odd.features?.values.count == 8)
     }
 
@@ -72,18 +68,16 @@ struct ScoringTests {
             #expect(outcome.payment?.verdict == .notScored)
             #expect(outcome.payment?.score == nil)
             #expect(outcome.features == nil)
-            #expect(outcome.review == nil)
         }
     }
 
-    @Test("sends everything to review when there is no feature source")
-    func noSource() {
-        var scoring = scoring(source: .unavailable)
-        let outcome = scoring.score([FeatureFixture.event(now, movement: "1")])[0]
+    @Test("sends a payment whose vector is missing to review, unscored")
+    func missingVector() {
+        let event = FeatureFixture.event(now, movement: "1")
+        let outcome = scoring().judge([event], by: [.judge(.missing, isRescore: false)])[0]
         #expect(outcome.payment?.verdict == .manualReview)
         #expect(outcome.payment?.reasons == [.rule("features_missing")])
         #expect(outcome.payment?.score == nil)
-        #expect(outcome.review?.state == .opened)
     }
 
     @Test("sends everything to review when the model is not there or fails")
@@ -98,68 +92,41 @@ struct ScoringTests {
         }
     }
 
-    @Test("sends a payment of nobody to review, and closes it when a better informed event is mild")
+    @Test(
+        "sends a payment of nobody to review, and approves it when a better informed event is mild")
     func nobody() {
         var scoring = scoring()
         var nobody = intent
         nobody.customer = nil
         let first = scoring.score([nobody])[0]
         #expect(first.payment?.reasons == [.rule("features_missing")])
-        #expect(first.review?.state == .opened)
         let second = scoring.score([charge(country: "DE")])[0]
         #expect(second.payment?.verdict == .approve)
-        #expect(second.review?.state == .approved)
-        #expect(second.review?.by == "scoring")
+        #expect(second.isRescore)
         #expect(scoring.score([charge(country: "DE")])[0] == ScoreOutcome())
     }
 
-    @Test("opens a review when a better informed event is stricter, once")
+    @Test("judges a better informed event again, once")
     func stricter() {
         var scoring = scoring()
         #expect(scoring.score([intent])[0].payment?.verdict == .approve)
         let second = scoring.score([charge(country: "FR")])[0]
         #expect(second.payment?.verdict == .manualReview)
-        #expect(second.review?.state == .opened)
         #expect(scoring.score([intent, charge(country: "FR")]) == [ScoreOutcome(), ScoreOutcome()])
     }
 
-    @Test("leaves a review to a person when a better informed event would block")
-    func blockAfterReview() {
-        var scoring = scoring(EchoModel(scores: [0.5, 0.9]))
-        #expect(scoring.score([intent])[0].review?.state == .opened)
-        let second = scoring.score([charge(country: "FR")])[0]
-        #expect(second.payment?.verdict == .block)
-        #expect(second.review == nil)
-        #expect(
-            scoring.features.standing(of: intent.movement)
-                == FeatureEngine.Standing(verdict: .block, isReviewOpen: true))
-    }
-
-    @Test("opens a review for what it blocks, and closes it when a better informed event is mild")
-    func blockOpensReview() {
-        var scoring = scoring(EchoModel(scores: [0.1, 0.9]))
-        var abroad = charge(country: "FR")
-        abroad.device = nil
-        let first = scoring.score([abroad])[0]
-        #expect(first.payment?.verdict == .block)
-        #expect(first.review?.state == .opened)
-        #expect(first.review?.reasons == first.payment?.reasons)
-        #expect(first.isRescore == false)
-        var informed = charge(country: "FR")
-        informed.objectID = "ch_m"
-        let second = scoring.score([informed])[0]
-        #expect(second.payment?.verdict == .block)
-        #expect(second.review == nil, "one is open already")
-        #expect(second.isRescore)
-    }
-
-    @Test("does not open a second review for the same movement")
-    func openOnce() {
-        var scoring = scoring(EchoModel(scores: [0.5, 0.5]))
-        #expect(scoring.score([intent])[0].review?.state == .opened)
-        let second = scoring.score([charge(country: "FR")])[0]
-        #expect(second.payment?.verdict == .manualReview)
-        #expect(second.review == nil)
+    @Test("remembers no verdict: the same event and vector give the same again")
+    func forgets() throws {
+        let model = EchoModel(scores: [0.9, 0.9])
+        let fresh = scoring(model)
+        var (first, second) = (fresh, fresh)
+        let event = charge(country: "FR")
+        #expect(first.score([event]) == second.score([event]))
+        #expect(first.features.snapshot() == second.features.snapshot())
+        // What is kept of a movement does not depend on the verdict it was given.
+        var mild = scoring(EchoModel(scores: [0.1, 0.1]))
+        _ = mild.score([event])
+        #expect(mild.features.snapshot() == first.features.snapshot())
     }
 
     @Test("a larger amount is judged again, a conflict passed on, and a repetition dropped")
@@ -189,7 +156,7 @@ struct ScoringTests {
             return event
         }
         let model = try ModelLocation.embedded.load()
-        func fresh(_ engine: FeatureEngine = FeatureEngine()) -> Scoring {
+        func fresh(_ engine: FeatureEngine = FeatureEngine()) -> EmbeddedScoring {
             Scoring(
                 features: engine,
                 verdicts: Verdicts(
@@ -211,6 +178,6 @@ struct ScoringTests {
         // The stream must reach every verdict, or it proves less than it says.
         let verdicts = Set(expected.compactMap(\.payment?.verdict))
         #expect(verdicts == [.notScored, .approve, .manualReview, .block])
-        #expect(expected.contains { $0.review?.state == .approved })
+        #expect(expected.contains { $0.isRescore })
     }
 }

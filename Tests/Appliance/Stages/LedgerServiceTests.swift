@@ -3,6 +3,7 @@ import Foundation
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// What a crash right behind the ledger's COMMIT leaves undone.
 @Suite("The ledger's service after a crash")
@@ -44,6 +45,33 @@ struct LedgerServiceTests {
                 let reasons = try opened.records(.deadLetter).map { $0.record.text("reason") }
                 #expect(reasons == [PostingRefusal.amountIsZero.code])
             }
+        }
+    }
+
+    @Test("publishes reviews that were opened and not published, once, with their row as source")
+    func publishesReviews() async throws {
+        let fixture = try PipelineFixture()
+        try await fixture.opened { opened in
+            _ = try opened.ledger.post([
+                Given.payment("a", .block), Given.payment("b"),
+                Given.payment("c", .manualReview, known: false), Given.payment("c"),
+            ])
+            #expect(try opened.records(.paymentReview).isEmpty)
+            for _ in 0..<2 {
+                try await fixture.process(opened)
+                let records = try opened.records(.paymentReview)
+                let reviews = try records.map {
+                    try ReviewRecord($0.record.value ?? [], using: JSONDocument())
+                }
+                #expect(
+                    reviews.map { "\($0.movement) \($0.state.rawValue)" }
+                        == ["charge:a opened", "charge:c opened", "charge:c approved"])
+                #expect(records.map { $0.source?.rawValue } == [1, 2, 3])
+                #expect(records.allSatisfy { $0.record.text("stage") == "ledger" })
+            }
+            // What it wrote itself it has read, and nothing came of it.
+            #expect(try opened.ledger.position(topic: "payment.review") == 3)
+            #expect(try opened.bookedCount() == 4)
         }
     }
 }

@@ -3,6 +3,7 @@ import Foundation
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// One file of `Fixtures/cases`: events, and what the accounts hold after all of them.
 struct MoneyCase: Sendable, CustomTestStringConvertible {
@@ -69,7 +70,7 @@ struct MoneyPipeline {
     let counters = Counters()
     let ledger: SQLiteLedger
     private var validate: ValidateStage
-    private var score: ScoreStage
+    private var score: EmbeddedScoreStage
     private var offset: Int64 = 0
     private let document = JSONDocument()
     /// `reason: detail` of each dead letter.
@@ -87,17 +88,20 @@ struct MoneyPipeline {
 
     /// Takes an event that came through HTTP.
     mutating func take(_ event: [UInt8], endpoint: String = "") throws {
-        let received = record(
+        let received = place(
+            .webhookReceived,
             Record(
                 key: nil, value: event[...], headers: [RecordHeader("endpoint", endpoint)],
                 timestamp: Timestamp(milliseconds: 0)))
-        var validated: [StoredRecord] = []
+        var validated: [PlacedRecord] = []
         for output in validate.process([received]) {
             if output.topic == .deadLetter { bury(output.record) }
-            if output.topic == .paymentValidated { validated.append(record(output.record)) }
+            if output.topic == .paymentValidated {
+                validated.append(place(output.topic, output.record))
+            }
         }
         var inputs: [LedgerInput] = []
-        for output in score.process(validated) where output.topic == .paymentScored {
+        for output in score.take(validated) where output.topic == .paymentScored {
             inputs.append(
                 .scored(try ScoredPayment(output.record.value ?? [], using: document)))
         }
@@ -116,9 +120,10 @@ struct MoneyPipeline {
         letters.append((record.text("reason") ?? "", record.text("detail") ?? ""))
     }
 
-    private mutating func record(_ record: Record) -> StoredRecord {
+    private mutating func place(_ topic: TopicID, _ record: Record) -> PlacedRecord {
         defer { offset += 1 }
-        return StoredRecord(offset: Offset(offset), record: record)
+        return PlacedRecord(
+            place: SourcePlace(topic: topic, offset: Offset(offset)), record: record)
     }
 }
 

@@ -6,6 +6,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("The stage runner")
 struct StageRunnerTests {
@@ -15,12 +16,12 @@ struct StageRunnerTests {
         static let input = TopicID.webhookReceived
         static let outputs = [TopicID.paymentValidated]
 
-        func process(_ records: [StoredRecord]) -> [StageOutput] {
+        func process(_ records: [PlacedRecord]) -> [StageOutput] {
             records.map {
-                StageOutput(topic: .paymentValidated, source: $0.offset, record: $0.record)
+                StageOutput(topic: .paymentValidated, source: .record($0.place), record: $0.record)
             }
         }
-        func snapshot() -> [UInt8]? { [1] }
+        func snapshot() -> StageState? { StageState { [1] } }
     }
 
     @Test("stores a position only when what comes before it is in the output")
@@ -32,10 +33,9 @@ struct StageRunnerTests {
             Record(key: nil, value: [1], timestamp: Timestamp(milliseconds: 1))
         ])
         let stored = Mutex(0)
-        let runner = StageRunner(
-            log: log, topics: topics, logger: PipelineFixture.quiet,
-            checkpoint: .snapshot(everyCount: 1) { _, _ in stored.withLock { $0 += 1 } }
-        ) { (Copying(), nil) }
+        let runner = Self.runner(
+            log, topics,
+            .snapshot(everyCount: 1) { _, _ in stored.withLock { $0 += 1 } })
         disk.faults.failing = [.sync: EIO]
         await #expect(throws: LogError.self) { try await runner.run() }
         #expect(topics[.paymentValidated].highWatermark == .zero)
@@ -46,12 +46,11 @@ struct StageRunnerTests {
     func snapshotWithoutRoom() async throws {
         let log = try Log.open(at: "/log", disk: SimulatedDisk(seed: 2))
         let topics = try Topics(of: log)
-        let runner = StageRunner(
-            log: log, topics: topics, logger: PipelineFixture.quiet,
-            checkpoint: .snapshot(everyCount: 1) { _, _ in
+        let runner = Self.runner(
+            log, topics,
+            .snapshot(everyCount: 1) { _, _ in
                 throw DiskError(operation: .write, path: "/features", code: ENOSPC)
-            }
-        ) { (Copying(), nil) }
+            })
         try await Self.run(runner, over: topics)
         #expect(topics[.paymentValidated].highWatermark == Offset(1))
         let group = try GroupName(Copying.name)
@@ -65,9 +64,7 @@ struct StageRunnerTests {
         let disk = SimulatedDisk(seed: 3)
         let log = try Log.open(at: "/log", disk: disk)
         let topics = try Topics(of: log)
-        let runner = StageRunner(log: log, topics: topics, logger: PipelineFixture.quiet) {
-            (Copying(), nil)
-        }
+        let runner = Self.runner(log, topics)
         try await Self.run(runner, over: topics) {
             disk.faults.failing = [.write: ENOSPC, .preallocate: ENOSPC]
         } meanwhile: {
@@ -76,9 +73,52 @@ struct StageRunnerTests {
         #expect(topics[.paymentValidated].highWatermark == Offset(1))
     }
 
+    /// A flow whose input another instance has taken, or that has none.
+    private struct TakenFlow: Flow {
+        let isTaken: Bool
+        let isShared = true
+        let leads = false
+
+        func next(bytesMax: Int) async throws -> Run? {
+            if isTaken { throw FlowFenced() }
+            return nil
+        }
+        func finish(
+            _ outputs: [StageOutput], consumed: [SourcePlace], checkpoint: () -> StageState?
+        ) async throws -> [TopicID: Int] { [:] }
+        func close(checkpoint: () -> StageState?) async throws {}
+        func lastRow(in topic: TopicID) async throws -> Int64? { nil }
+        func row(_ number: Int64, in topic: TopicID) async throws -> Record? { nil }
+    }
+
+    @Test("a stage whose input another instance has taken over begins anew from what is stored")
+    func takenOver() async throws {
+        let rounds = Mutex(0)
+        let runner = StageRunner(logger: PipelineFixture.quiet) {
+            let round = rounds.withLock { rounds in
+                rounds += 1
+                return rounds
+            }
+            return (Copying(), TakenFlow(isTaken: round < 3))
+        }
+        try await runner.run()
+        #expect(rounds.withLock { $0 } == 3)
+    }
+
+    private static func runner(
+        _ log: Log, _ topics: Topics, _ checkpoint: LogCheckpoint = .cursor
+    ) -> StageRunner<Copying, LogFlow> {
+        StageRunner(logger: PipelineFixture.quiet) {
+            let flow = try LogFlow(
+                log: log, topics: topics, step: FlowStep(Copying.self), checkpoint: checkpoint,
+                logger: PipelineFixture.quiet)
+            return (Copying(), flow)
+        }
+    }
+
     /// Runs until one record has come through, then stops it in good order.
     private static func run<Step: Stage>(
-        _ runner: StageRunner<Step>, over topics: Topics, before: () -> Void = {},
+        _ runner: StageRunner<Step, LogFlow>, over topics: Topics, before: () -> Void = {},
         meanwhile: () -> Void = {}
     ) async throws {
         _ = try await topics[.webhookReceived].append([

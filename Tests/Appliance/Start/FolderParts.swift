@@ -1,6 +1,7 @@
 import Foundation
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// A part of a data folder that may be lost, stale, damaged or another's.
 enum Part: Hashable, CustomStringConvertible {

@@ -2,6 +2,7 @@ import AppendLog
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// The rules of the comparison, one by one, on values.
 @Suite("Start comparison")

@@ -5,6 +5,7 @@ import ServiceLifecycle
 import TestSupport
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// A data folder with small segments, whose stages run without ports.
 final class StartFixture: Sendable {
@@ -59,13 +60,12 @@ final class StartFixture: Sendable {
 
     func services(_ daemon: Daemon) throws -> ServiceGroup {
         let pipeline = Pipeline(
-            log: daemon.log, topics: daemon.topics, ledger: daemon.ledger,
-            model: try ModelLocation.embedded.load(), settings: settings,
-            folder: try DataFolder(at: path), clock: SystemLogClock(), counters: Counters(),
-            logger: PipelineFixture.quiet, rewinds: daemon.held.plan.rewinds)
+            plane: daemon.plane, ledger: daemon.ledger,
+            steps: try PipelineSteps(settings, counters: Counters()),
+            folder: try DataFolder(at: path), rewinds: daemon.held.plan.rewinds)
         return ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: try pipeline.services().reversed().map {
+                services: DaemonPart.inOrder(try pipeline.services()).map {
                     ServiceGroupConfiguration.ServiceConfiguration(service: $0)
                 }, logger: PipelineFixture.quiet))
     }
@@ -117,8 +117,8 @@ final class StartFixture: Sendable {
         }
         let gone = acknowledged.subtracting(received)
         if !gone.isEmpty { complaints.append("\(gone.count) acknowledged events are gone") }
-        let ledger = try SQLiteLedger.open(
-            path: "\(path)/ledger.sqlite", readOnly: true, clockMilliseconds: { 0 })
+        let ledger = try SQLiteLedgerReader.open(
+            path: "\(path)/ledger.sqlite")
         if let fault = try ledger.verify().fault { complaints.append("\(fault)") }
         for event in received {
             guard let number = Int(event.dropFirst(4)), number < 1_000_000 else { continue }

@@ -6,6 +6,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// docs/RELIABILITY.md, "Every start compares every part with every other": each part in each
 /// state, and copies of a running folder. Either the start catches up exactly, and a replay agrees,

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// Random lives of payments, told the way Stripe tells them: several events for one movement, in
 /// the shapes of several API versions.

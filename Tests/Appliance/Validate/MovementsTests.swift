@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 extension ValidationOutcome {
     var movements: [PaymentEvent] {

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 private enum RefusalRows {
     struct Row: Sendable, CustomTestStringConvertible {

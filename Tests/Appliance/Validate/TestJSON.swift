@@ -1,6 +1,7 @@
 import Foundation
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// JSON that a test can take apart and put together again; members keep their order.
 indirect enum TestJSON: Hashable, Sendable {

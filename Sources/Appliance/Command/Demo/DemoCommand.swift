@@ -4,6 +4,7 @@ import Bridges
 import Foundation
 import Logging
 import ServiceLifecycle
+import Vocabulary
 
 /// `tillbox demo`: the daemon in a fresh folder beside a Stripe twin, on which a simulated world is
 /// played and which sends the daemon its webhooks, shown live.
@@ -90,7 +91,8 @@ struct DemoCommand: AsyncParsableCommand {
             about: "\(Self.whole(rate)) events a second · seed \(seed) · data \(folder)")
         notes.add(hint: Self.hint(settings, folder))
         let feed = DemoFeed(
-            scored: daemon.topics[.paymentScored], posted: daemon.topics[.ledgerPosted],
+            scored: daemon.plane.reader(.paymentScored),
+            posted: daemon.plane.followed(.ledgerPosted),
             clock: SystemLogClock())
         let view = DemoView(
             counters: daemon.counters, feed: feed, notes: notes,
@@ -135,8 +137,8 @@ struct DemoCommand: AsyncParsableCommand {
 
     /// Proves the ledger once more from its file, and shows what is in it.
     private func summarise(_ folder: String) throws {
-        let ledger = try SQLiteLedger.open(
-            path: "\(folder)/ledger.sqlite", readOnly: true, clockMilliseconds: { 0 })
+        let ledger = try SQLiteLedgerReader.open(
+            path: "\(folder)/ledger.sqlite")
         let found = try ledger.verify { _ in }
         let rows = try ledger.balances().map { balance in
             [

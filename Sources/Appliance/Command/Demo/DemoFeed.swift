@@ -1,6 +1,7 @@
 import AppendLog
 import ServiceLifecycle
 import Synchronization
+import Vocabulary
 
 /// One payment that the ledger has booked, as the demo shows it.
 struct DemoPayment: Hashable, Sendable {
@@ -21,8 +22,8 @@ struct DemoPayment: Hashable, Sendable {
 /// A screen can show a few payments a second: of what passes between two looks it keeps those that
 /// were not approved before those that were, and of each the latest.
 final class DemoFeed: Service {
-    private let scored: Topic
-    private let posted: Topic
+    private let scored: TopicReader
+    private let posted: FollowedTopic
     private let clock: any LogClock
     private let latest = Mutex<[DemoPayment]>([])
 
@@ -38,7 +39,7 @@ final class DemoFeed: Service {
     /// Payments that wait to be shown.
     private static let latestCountMax = 1_000
 
-    init(scored: Topic, posted: Topic, clock: any LogClock) {
+    init(scored: TopicReader, posted: FollowedTopic, clock: any LogClock) {
         self.scored = scored
         self.posted = posted
         self.clock = clock
@@ -46,7 +47,7 @@ final class DemoFeed: Service {
 
     /// Follows the ledger until graceful shutdown.
     func run() async throws {
-        var (scoredNext, postedNext) = (scored.end, posted.end)
+        var (scoredNext, postedNext) = (scored.end, posted.reader.end)
         var judged: [MovementKey: Judged] = [:]
         let document = JSONDocument()
         while !Task.isShuttingDownGracefully {
@@ -55,12 +56,12 @@ final class DemoFeed: Service {
                 try await cancelWhenGracefulShutdown { [posted] in
                     try await posted.waitForRecords(from: from)
                 }
-            } catch LogError.cancelled {
+            } catch StoreFailure.stopping {
                 return
             }
             let now = clock.now()
             // What is booked is read first: its verdict is then in the other topic already.
-            let booked = Self.records(posted, from: &postedNext)
+            let booked = Self.records(posted.reader, from: &postedNext)
             Self.remember(Self.records(scored, from: &scoredNext), in: &judged, document)
             keep(booked.compactMap { Self.payment($0, now: now, &judged, document) })
         }
@@ -96,7 +97,7 @@ final class DemoFeed: Service {
         return byNeed.prefix(count).sorted().map { payments[$0] }
     }
 
-    private static func records(_ topic: Topic, from next: inout Offset) -> [StoredRecord] {
+    private static func records(_ topic: TopicReader, from next: inout Offset) -> [StoredRecord] {
         let end = topic.end
         if next.distance(to: end) > readCountMax { next = end.advanced(by: -readCountMax) }
         var records: [StoredRecord] = []

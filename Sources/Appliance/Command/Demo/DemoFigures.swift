@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// The daemon's counters at one moment.
 struct DemoFigures: Sendable {
     var at: ContinuousClock.Instant

@@ -1,4 +1,5 @@
 import Foundation
+import Vocabulary
 
 /// The demo's picture of one moment, drawn for a terminal of any size from 80 × 24 on.
 ///

@@ -3,6 +3,7 @@ import Dispatch
 import Foundation
 import ServiceLifecycle
 import Synchronization
+import Vocabulary
 
 /// What the demo says beside its figures: where things are, what to paste, what went wrong. Parts
 /// of it become known while the demo runs.
@@ -106,8 +107,7 @@ struct DemoView: Service {
     private func sums() async -> [Currency: Int64]? {
         await withCheckedContinuation { continuation in
             Self.queue.async { [ledgerPath] in
-                let ledger = try? SQLiteLedger.open(
-                    path: ledgerPath, readOnly: true, clockMilliseconds: { 0 })
+                let ledger = try? SQLiteLedgerReader.open(path: ledgerPath)
                 let balances = try? ledger?.balances()
                 try? ledger?.close()
                 continuation.resume(

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Reads a call's parameters by name and type, refusing what is wrong in Stripe's words.
 ///
 /// An empty text is Stripe's way to unset: the readers here give nil for it.

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// `/v1/account` and `/v1/accounts`: the platform's own account and those connected to it.
 extension TwinState {
     mutating func accountCall(

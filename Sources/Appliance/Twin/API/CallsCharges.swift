@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// `/v1/charges` and `/v1/refunds`.
 extension TwinBooks {
     mutating func chargeCall(

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// `/twin/…` within one account: what a bank, a cardholder or a broken world would do.
 extension TwinBooks {
     /// - Parameter parts: of the path behind `/twin/`.

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// `/twin/…` for what moves money to and from the merchant's or a customer's bank account.
 extension TwinBooks {
     /// A bank debit arrives or comes back, before it was called succeeded or after.

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// `/v1/customers` and `/v1/payment_methods`.
 extension TwinBooks {
     mutating func customerCall(

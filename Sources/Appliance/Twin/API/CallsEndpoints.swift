@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// `/v1/webhook_endpoints`.
 extension TwinBooks {
     mutating func endpointCall(

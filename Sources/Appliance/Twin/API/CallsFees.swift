@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// `/v1/application_fees` with their refunds, and `/v1/topups`.
 extension TwinBooks {
     mutating func applicationFeeCall(

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// `/v1/payment_intents`.
 extension TwinBooks {
     mutating func intentCall(

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// `/v1/transfers` and their reversals.
 extension TwinBooks {
     mutating func transferCall(

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// What goes wrong for clients of the API, on demand.
 struct TwinFaults: Sendable {
     /// What a failing call gets.

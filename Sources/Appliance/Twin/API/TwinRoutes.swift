@@ -2,6 +2,7 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import Vocabulary
 
 /// The twin's HTTP face: `/twin/…` to control it, and as Stripe's API all else, known or not.
 struct TwinRoutes: Sendable {

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Orders from one account's books to another's, and what is due in any of them.
 extension TwinState {
     /// Lets time pass. What falls due happens in the order of its times, over all accounts.

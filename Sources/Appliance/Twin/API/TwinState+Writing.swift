@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Replies and refusals as the text of an answer.
 extension TwinState {
     func written(

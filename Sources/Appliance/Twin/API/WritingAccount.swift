@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// An account as Stripe's API writes it. Nothing in it changes here but its id.
 extension TwinBooks {
     /// `acct_…`, also of the platform.

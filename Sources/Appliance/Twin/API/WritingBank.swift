@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// The bank account that payouts go to, as Stripe's API writes it. Each account has one.
 extension TwinBooks {
     var bankAccountID: String { ids.string(.bankAccount, ObjectSerial(1)) }

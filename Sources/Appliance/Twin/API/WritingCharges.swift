@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Charges as Stripe's API writes them.
 extension TwinBooks {
     func write(

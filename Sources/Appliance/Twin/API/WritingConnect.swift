@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Transfers, application fees and top-ups as Stripe's API writes them.
 extension TwinBooks {
     func write(

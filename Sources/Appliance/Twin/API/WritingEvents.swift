@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Events, the balance and the account as Stripe's API writes them.
 extension TwinBooks {
     /// - Parameters:

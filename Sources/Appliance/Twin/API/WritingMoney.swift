@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Refunds, disputes, balance transactions and payouts as Stripe's API writes them.
 extension TwinBooks {
     func write(

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Customers, payment methods, payment intents and charges as Stripe's API writes them.
 extension TwinBooks {
     func write(

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// What several objects' texts share. Every member of Stripe's example objects
 /// (github.com/stripe/openapi, `fixtures3.json`) is written; a test compares the two.
 extension JSONWriter {

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import Vocabulary
 
 /// Which deliveries are still to be made, kept beside the twin's journal, one JSON object a line:
 ///

@@ -1,5 +1,6 @@
 import Hummingbird
 import NIOCore
+import Vocabulary
 
 /// The twin's control of its deliveries, outside of what Stripe's API has:
 ///

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Why a request to set faults is not followed.
 enum FaultOrderRefusal: Error, Hashable, Sendable {
     case notAnObject

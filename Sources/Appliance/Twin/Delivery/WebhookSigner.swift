@@ -1,4 +1,5 @@
 import Bridges
+import Vocabulary
 
 /// The ways in which a delivery can fail to be Stripe's.
 enum Forgery: String, CaseIterable, Sendable {

@@ -1,5 +1,6 @@
 import DequeModule
 import Synchronization
+import Vocabulary
 
 /// One event to be delivered, whoever told it.
 struct StreamedEvent: Sendable {

@@ -1,5 +1,6 @@
 import Hummingbird
 import Logging
+import Vocabulary
 
 /// A twin whose events are delivered, and on which a world may be played.
 final class LiveTwin: Sendable {

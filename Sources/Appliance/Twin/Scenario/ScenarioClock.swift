@@ -1,4 +1,5 @@
 import Synchronization
+import Vocabulary
 
 /// The clock of a twin on which a world is played: it stands still between two occurrences, and
 /// runs as fast as they are played.

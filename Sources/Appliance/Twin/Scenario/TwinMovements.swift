@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// The truth about what a twin tells: which movements a ledger must book that hears of it.
 ///
 /// The rules are those of contracts §3, but the amounts are those of the balance transactions in

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// The world's people as the twin knows them: customers and cards in each shop's account, made
 /// when they first pay there.
 struct TwinPeople: Sendable {

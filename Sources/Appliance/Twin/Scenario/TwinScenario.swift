@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Plays a world on a twin: what its customers, fraudsters and banks do become calls of the
 /// twin's API, so that each event the twin tells has its object and its balance transactions
 /// behind it.

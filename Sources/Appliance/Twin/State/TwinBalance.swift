@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// What Stripe holds, by currency and by the day on which it may be paid out.
 ///
 /// The sum of all parts is at every moment the sum of the nets of all balance transactions: what

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// What reconciliation shall find: planted breaks, and a great many rows.
 extension TwinBooks {
     /// Stripe does not know a balance transaction any more, nor what it did to the balance.

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Transfers and application fees: money that goes from one account's books to another's. Each side
 /// books its own part, and what the other has to do is an order.
 extension TwinBooks {

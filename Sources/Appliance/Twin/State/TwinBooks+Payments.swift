@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// What is to become of a payment that asks its customer to act.
 enum ActionRule: Sendable {
     /// It waits for the customer.

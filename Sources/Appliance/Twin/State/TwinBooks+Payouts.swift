@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Payouts: money on its way to the merchant's bank.
 ///
 /// ```

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// What a refund is to be.
 struct RefundOrder: Sendable {
     var charge: Ref<TwinCharge>

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// What is left of an authorisation when it is canceled, expires or is captured in part.
 ///
 /// Since API 2025-03-31 nothing is refunded then; before, Stripe told the release as a refund

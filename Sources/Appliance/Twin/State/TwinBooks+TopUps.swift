@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Top-ups: money from the account owner's bank.
 ///
 /// ```

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Everything that one Stripe account holds, and the rules by which it changes.
 ///
 /// It reads no clock, draws no chance and does no I/O: times come in with the calls, and what

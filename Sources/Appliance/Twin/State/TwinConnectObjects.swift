@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// What Connect adds to a payment, as the platform orders it.
 struct ConnectTerms: Hashable, Sendable {
     /// What the platform earns, in minor units.

@@ -1,4 +1,5 @@
 import DequeModule
+import Vocabulary
 
 /// The event types the twin tells, by Stripe's names.
 enum TwinEventType: String, CaseIterable, Sendable {

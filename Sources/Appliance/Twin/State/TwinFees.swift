@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// What Stripe keeps: its standard prices (stripe.com/pricing), in integers.
 struct TwinFees: Sendable {
     /// Of a payment's amount, in hundredths of a percent: 290 is 2.9 %.

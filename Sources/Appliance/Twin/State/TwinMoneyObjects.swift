@@ -1,3 +1,5 @@
+import Vocabulary
+
 struct TwinRefund: TwinObject {
     static let prefix = StripeIDs.Prefix.refund
     static let otherPrefix: StripeIDs.Prefix? = .paymentRefund

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// A value that many objects share and that never changes: an object that has another value gets
 /// another box. So a million payments alike cost a pointer each.
 final class Shared<Value: Sendable>: Sendable {

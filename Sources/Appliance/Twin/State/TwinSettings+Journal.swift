@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// The settings that shape the books, as a twin's journal keeps them:
 ///
 /// ```

@@ -2,6 +2,7 @@ import Foundation
 import Synchronization
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// Calls a twin as an HTTP client would, without HTTP, at a time that the test sets.
 final class TwinCaller: Sendable {

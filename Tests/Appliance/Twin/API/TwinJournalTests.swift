@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("The twin's journal", .timeLimit(.minutes(5)))
 struct TwinJournalTests {

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// Random histories, and what must hold in each of them at every moment.
 @Suite("Any history of the twin")

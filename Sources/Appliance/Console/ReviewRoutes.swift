@@ -1,0 +1,98 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Vocabulary
+
+/// `/api/v1/reviews` on the admin port.
+///
+/// | route | answer |
+/// | --- | --- |
+/// | `GET /api/v1/reviews?limit&after` | open reviews, in the order of their payments |
+/// | `GET /api/v1/reviews/{id}` | one review, open or not |
+/// | `POST /api/v1/reviews/{id}/decision` `{"decision","by","note"}` | 200 booked, 202 it will be |
+///
+/// `id` is the payment: `charge:ch_…` or `ch_…`. A review that is not open, or that somebody else
+/// is deciding, is a 409 that says who was first. A request that names another data folder in
+/// `tillbox-data-folder` is refused with 409 too.
+struct ReviewRoutes: Sendable {
+    let desk: ReviewDesk
+    let ledger: any LedgerReading
+    /// The data folder, so that a command can make sure that it speaks to the right daemon.
+    let dataPath: String
+
+    private static let limitMax = 1000
+    private static let bodyByteCountMax = 16_384
+    private let queue = BlockingQueue("tillbox.console.reviews")
+
+    init(desk: ReviewDesk, ledger: any LedgerReading, dataPath: String) {
+        self.desk = desk
+        self.ledger = ledger
+        self.dataPath = dataPath
+    }
+
+    func add(to router: Router<BasicRequestContext>) {
+        router.get("/api/v1/reviews") { request, _ in
+            await Response.answering { try await list(request) }
+        }
+        router.get("/api/v1/reviews/:id") { request, context in
+            await Response.answering { try await show(Self.id(context)) }
+        }
+        router.post("/api/v1/reviews/:id/decision") { request, context in
+            await Response.answering {
+                try DataFolderCheck.check(request, dataPath: dataPath)
+                try request.checkIsJSON()
+                return try await decide(
+                    Self.id(context), try await request.bytes(upTo: Self.bodyByteCountMax))
+            }
+        }
+    }
+
+    private static func id(_ context: BasicRequestContext) -> String {
+        let id = context.parameters.get("id") ?? ""
+        return id.removingPercentEncoding ?? id
+    }
+
+    private func list(_ request: Request) async throws -> Response {
+        let limit = try request.limit(upTo: Self.limitMax)
+        let after = try request.after { text in Int64(text).flatMap { $0 >= 0 ? $0 : nil } }
+        let reviews = try await queue.run { [ledger] () throws(LedgerError) in
+            try ledger.openReviews(after: TransactionID(after ?? 0), limit: limit)
+        }
+        return Response.jsonObject(.ok) { writer in
+            writer.key("reviews")
+            writer.beginArray()
+            for review in reviews { review.encode(into: &writer) }
+            writer.endArray()
+            writer.member(
+                "next", reviews.count == limit ? reviews.last?.payment.rawValue : nil)
+        }
+    }
+
+    private func show(_ id: String) async throws -> Response {
+        let found = try await queue.run { [ledger] () throws(LedgerError) in
+            try ledger.review(of: ReviewName.movement(id))
+        }
+        guard let found else { throw Self.problem(.unknown(String(id.prefix(80)))) }
+        return Response.json(.ok) { found.encode(into: &$0) }
+    }
+
+    private func decide(_ id: String, _ body: [UInt8]) async throws -> Response {
+        do {
+            let answer = try await desk.decide(id, try ReviewRequest.decode(body))
+            return Response.json(answer.isBooked ? .ok : .accepted) { answer.encode(into: &$0) }
+        } catch let refusal as ReviewRefusal {
+            throw Self.problem(refusal)
+        }
+    }
+
+    private static func problem(_ refusal: ReviewRefusal) -> Problem {
+        let status: HTTPResponse.Status =
+            switch refusal {
+            case .badRequest: .badRequest
+            case .unknown: .notFound
+            case .closed, .beingDecided: .conflict
+            case .ledgerBehind: .serviceUnavailable
+            }
+        return Problem(status, refusal.message, code: refusal.code)
+    }
+}

@@ -1,0 +1,68 @@
+import AppendLog
+import Logging
+import Vocabulary
+
+/// How the ledger step begins over the embedded log, beside which a ledger may have been put back
+/// from an older or a newer backup.
+struct LedgerStart: Sendable {
+    let log: Log
+    let topics: Topics
+    let logger: Logger
+
+    /// The flow of the ledger step, where the ledger and the log agree.
+    ///
+    /// - Throws: `LedgerAheadOfLog`, `LedgerDiffers`.
+    func flow(for desk: inout LedgerDesk<some LedgerBooks>) async throws -> LogFlow {
+        try await catchUp(&desk, from: try positions(of: desk.ledger))
+        desk.forget()
+        return try LogFlow(
+            log: log, topics: topics, step: .ledger(), rewind: try positions(of: desk.ledger),
+            logger: logger)
+    }
+
+    private func positions(of ledger: some LedgerBooks) throws -> [TopicID: Offset] {
+        var positions: [TopicID: Offset] = [:]
+        for id in LedgerStep.inputs {
+            let (topic, stored) = (
+                topics[id], try ledger.position(topic: id.rawValue, partition: 0)
+            )
+            let next = max(stored.map(Offset.init) ?? topic.start, topic.start)
+            guard next <= topic.highWatermark else {
+                throw LedgerAheadOfLog(topic: id, ledger: next, log: topic.highWatermark)
+            }
+            positions[id] = next
+        }
+        return positions
+    }
+
+    /// Books what `ledger.posted` has and an older ledger lacks, before anybody can decide
+    /// anything.
+    private func catchUp(
+        _ desk: inout LedgerDesk<some LedgerBooks>, from positions: [TopicID: Offset]
+    ) async throws {
+        let producer = try ProducerName(LedgerStep.name)
+        guard let published = topics[.ledgerPosted].lastSource(of: producer)?.rawValue else {
+            return
+        }
+        guard try desk.lacksRow(published) else { return }
+        var flow = try LogFlow(
+            log: log, topics: topics, step: .ledger([.paymentScored]), rewind: positions,
+            logger: logger)
+        while try desk.lacksRow(published) {
+            guard flow.hasRecords else { throw LedgerDiffers(id: published) }
+            _ = try await desk.turn(&flow)
+        }
+    }
+}
+
+/// The ledger knows more of the log than the log itself: one of the two was put back from a backup.
+struct LedgerAheadOfLog: Error, CustomStringConvertible {
+    var topic: TopicID
+    var ledger: Offset
+    var log: Offset
+
+    var description: String {
+        "the ledger has booked \(topic.rawValue) up to offset \(ledger.rawValue), but the log ends "
+            + "at \(log.rawValue): restore ledger.sqlite and log/ from the same backup"
+    }
+}

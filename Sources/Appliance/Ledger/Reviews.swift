@@ -1,0 +1,108 @@
+import Vocabulary
+
+/// A review opened, or closed by the daemon itself; people close the others.
+///
+/// | before | now | record |
+/// | --- | --- | --- |
+/// | – | held | `opened` |
+/// | held | payable, by a better informed scoring | `approved` |
+/// | held | taken back whole | `expired` |
+/// | held | a person has decided | none: the decision is one |
+struct ReviewChange: Hashable, Sendable {
+    /// 1, 2, 3 … without a gap: the source of its record.
+    var id: Int64
+    /// The event that caused it.
+    var eventID: EventID
+    var record: ReviewRecord
+    /// Milliseconds since 1970 by the clock that was handed in.
+    var postedAtMilliseconds: Int64
+}
+
+extension ReviewChange {
+    /// The payment is held: a person has to look.
+    static func opened(_ scored: ScoredPayment, id: Int64, postedAt: Int64) -> Self {
+        Self(
+            id: id, eventID: scored.event.eventID,
+            record: ReviewRecord(
+                movement: scored.event.movement, state: .opened, reasons: scored.reasons,
+                score: scored.score, by: PostingRules.scoringActor, at: scored.event.created,
+                note: nil),
+            postedAtMilliseconds: postedAt)
+    }
+
+    /// A better informed event was scored milder.
+    static func released(_ scored: ScoredPayment, id: Int64, postedAt: Int64) -> Self {
+        var change = opened(scored, id: id, postedAt: postedAt)
+        change.record.state = .approved
+        change.record.note = "a better informed event was scored lower"
+        return change
+    }
+
+    /// Nothing is left to decide about.
+    static func expired(
+        _ event: PaymentEvent, _ payment: MovementKey, id: Int64, postedAt: Int64
+    ) -> Self {
+        Self(
+            id: id, eventID: event.eventID,
+            record: ReviewRecord(
+                movement: payment, state: .expired, reasons: [], score: nil,
+                by: PostingRules.scoringActor, at: event.created,
+                note: "the payment was taken back before anybody decided"),
+            postedAtMilliseconds: postedAt)
+    }
+}
+
+/// A person's decision where the ledger considered it, and what became of it.
+///
+/// Two topics have no order between them, and a decision gives another chain before a payment than
+/// after it; so the place is kept, in the transaction that considered the decision.
+struct PlacedDecision: Hashable, Sendable {
+    var place: DecisionPlace
+    var record: ReviewRecord
+    /// Whether it changed anything: where another one stands, or it was refused, it did not.
+    var tookEffect: Bool
+}
+
+/// Where a person's decision stands between the records of `payment.scored`: the review record at
+/// `decision` came after the scored record before `scoredNext` and before that one.
+struct DecisionPlace: Hashable, Sendable {
+    /// Offset in `payment.review`.
+    var decision: Int64
+    /// The partition of both topics.
+    var partition: Int32 = 0
+    /// The offset in `payment.scored` that was still to be read.
+    var scoredNext: Int64
+}
+
+/// A review as people look at it: of a payment that is, or once was, held.
+struct Review: Hashable, Sendable {
+    /// Where it stands.
+    enum State: String, Sendable {
+        case open, approved, declined, expired
+        /// A better informed scoring closed it.
+        case released
+    }
+
+    /// The ledger's number of the payment's transaction.
+    var payment: TransactionID
+    var movement: MovementKey
+    var merchant: MerchantID
+    var currency: Currency
+    /// What is left of the payment.
+    var amount: MinorUnits
+    var state: State
+    /// When the payment took effect.
+    var effectiveAt: Instant
+    /// The event whose scoring opened it last; nil where nothing of it was kept.
+    var eventID: EventID?
+    var score: Double?
+    var reasons: [VerdictReason]
+    /// The person's decision that stands.
+    var decision: Decision?
+
+    struct Decision: Hashable, Sendable {
+        var by: String
+        var at: Instant
+        var note: String?
+    }
+}

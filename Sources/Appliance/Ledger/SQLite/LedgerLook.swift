@@ -1,0 +1,88 @@
+internal import Foundation
+internal import GRDB
+
+/// What a start finds where the ledger should be.
+enum LedgerLook {
+    /// No file, an empty one, or one in which no ledger was made yet.
+    case missing
+    /// Not to be written to; says what is wrong.
+    case malformed(String)
+    /// Open for reading.
+    case found(SQLiteLedgerReader)
+}
+
+/// A note beside a ledger that was found damaged while the daemon ran: the next starts have SQLite
+/// check the whole file, however large it is, so that they come to the same verdict.
+struct LedgerSuspicion: Sendable {
+    private let path: String
+
+    /// - Parameter ledger: the path of `ledger.sqlite`.
+    init(of ledger: String) { path = ledger + ".suspected" }
+
+    var exists: Bool { FileManager.default.fileExists(atPath: path) }
+
+    /// Best effort: the disk may be what is broken.
+    func note(_ error: LedgerError) {
+        try? Data("\(error)\n".utf8).write(to: URL(filePath: path), options: .atomic)
+    }
+
+    func clear() { try? FileManager.default.removeItem(atPath: path) }
+}
+
+extension SQLiteLedgerReader {
+    /// Opens the ledger for reading and looks whether it can be written to. Nothing is changed, not
+    /// even the files that SQLite keeps beside it, unless a write-ahead log has to be read.
+    ///
+    /// - Throws: `.newerSchema`, `.cannotOpen`, `.busy` and the like; damage is returned.
+    static func look(at path: String) throws(LedgerError) -> LedgerLook {
+        guard byteCount(path) > 0 else { return .missing }
+        let isAlone = byteCount(path + "-wal") == 0
+        let ledger: SQLiteLedgerReader
+        do throws(LedgerError) {
+            ledger = try open(path: isAlone ? immutable(path) : path)
+        } catch {
+            switch error {
+            case .noSchema: return .missing
+            case .corrupt(_, let detail): return .malformed(detail)
+            case .io(let code): return .malformed("SQLite code \(code)")
+            default: throw error
+            }
+        }
+        do throws(LedgerError) {
+            let due = isAlone ? try ledger.pagesByteCount() : 0
+            let fault =
+                byteCount(path) < due
+                ? "\(byteCount(path)) of \(due) bytes" : try ledger.quickFault(
+                    wholeFile: LedgerSuspicion(of: path).exists)?.description
+            guard let fault else { return .found(ledger) }
+            try ledger.close()
+            return .malformed(fault)
+        } catch {
+            try? ledger.close()
+            switch error {
+            case .corrupt(_, let detail), .invariant(_, let detail): return .malformed(detail)
+            case .io(let code): return .malformed("SQLite code \(code)")
+            default: throw error
+            }
+        }
+    }
+
+    private func pagesByteCount() throws(LedgerError) -> Int64 {
+        try reading { database in
+            try Int64.fetchOne(
+                database,
+                sql: "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size") ?? 0
+        }
+    }
+
+    /// A URI under which SQLite takes the file as it is, and makes none beside it.
+    private static func immutable(_ path: String) -> String {
+        let encoded = path.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed) ?? path
+        return "file:\(encoded)?immutable=1"
+    }
+
+    private static func byteCount(_ path: String) -> Int64 {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+        return (attributes?[.size] as? NSNumber)?.int64Value ?? 0
+    }
+}

@@ -1,0 +1,186 @@
+internal import GRDB
+
+/// The ledger in one SQLite file: WAL, every commit synced, every rule of docs/formats/ledger.md
+/// kept by the file itself.
+///
+/// Blocking: call it from a queue of its own, off the cooperative pool. A process opens it once for
+/// writing; who only reads opens the file again with `SQLiteLedgerReader`.
+final class SQLiteLedger: Ledger, SQLiteReading, @unchecked Sendable {
+    // `@unchecked Sendable`: `booking` and its caches are touched only inside `queue`, which GRDB
+    // runs serially; `queue` is immutable.
+    let queue: DatabaseQueue
+    /// nil once closed.
+    private var booking: Booking<SQLiteRows>?
+
+    private init(queue: DatabaseQueue, booking: Booking<SQLiteRows>) {
+        self.queue = queue
+        self.booking = booking
+    }
+
+    /// Opens the ledger, makes it when there is none, and brings an older one to this schema.
+    /// - Parameters:
+    ///   - path: of the file; its folder must exist.
+    ///   - busyTimeoutSeconds: how long a call waits for a lock that another process holds.
+    ///   - clockMilliseconds: the wall clock, milliseconds since 1970, for `posted_at` alone.
+    static func open(
+        path: String, busyTimeoutSeconds: Double = 5,
+        clockMilliseconds: @escaping @Sendable () -> Int64
+    ) throws(LedgerError) -> SQLiteLedger {
+        do {
+            let queue = try SQLiteFile.open(
+                path, readOnly: false, busyTimeoutSeconds: busyTimeoutSeconds)
+            let booking = try queue.writeWithoutTransaction { database in
+                try SQLiteFile.migrate(database)
+                try SQLiteFile.checkVersion(database)
+                return Booking(
+                    try SQLiteRows(database), clockMilliseconds: clockMilliseconds)
+            }
+            return SQLiteLedger(queue: queue, booking: booking)
+        } catch {
+            throw LedgerError(error, path: path)
+        }
+    }
+
+    func post(
+        _ inputs: [LedgerInput], positions: [ConsumerPosition], places: [Int: DecisionPlace]
+    ) throws(LedgerError) -> PostOutcome {
+        try booking { try $0.post(inputs, positions, places) }
+    }
+
+    func adopt(log: String) throws(LedgerError) {
+        let point = try point()
+        guard !point.logs.contains(log) || point.next == nil else { return }
+        try booking { try $0.adopt(log: log) }
+    }
+
+    private func booking<Value>(
+        _ body: (Booking<SQLiteRows>) throws -> Value
+    ) throws(LedgerError) -> Value {
+        do {
+            return try queue.writeWithoutTransaction { _ in
+                guard let booking else { preconditionFailure("this ledger is closed") }
+                return try body(booking)
+            }
+        } catch {
+            throw LedgerError(error, path: queue.path)
+        }
+    }
+
+    /// Finalises every statement and closes the file; the last to close it empties the WAL.
+    func close() throws(LedgerError) {
+        do {
+            queue.writeWithoutTransaction { _ in booking = nil }
+            try queue.close()
+        } catch {
+            throw LedgerError(error, path: queue.path)
+        }
+    }
+}
+
+/// The ledger's file, opened for reading: sees the last commit, and neither holds the writer up nor
+/// makes or changes anything.
+final class SQLiteLedgerReader: SQLiteReading {
+    let queue: DatabaseQueue
+
+    private init(queue: DatabaseQueue) { self.queue = queue }
+
+    /// - Parameters:
+    ///   - path: of the file, or a URI for SQLite.
+    ///   - busyTimeoutSeconds: how long a call waits for a lock that another process holds.
+    static func open(
+        path: String, busyTimeoutSeconds: Double = 5
+    ) throws(LedgerError) -> SQLiteLedgerReader {
+        do {
+            let queue = try SQLiteFile.open(
+                path, readOnly: true, busyTimeoutSeconds: busyTimeoutSeconds)
+            try queue.writeWithoutTransaction { try SQLiteFile.checkVersion($0) }
+            return SQLiteLedgerReader(queue: queue)
+        } catch {
+            throw LedgerError(error, path: path)
+        }
+    }
+
+    func close() throws(LedgerError) {
+        do { try queue.close() } catch { throw LedgerError(error, path: queue.path) }
+    }
+}
+
+/// How the file is opened, and brought to this program's schema.
+enum SQLiteFile {
+    /// Pages of 4 KiB that SQLite keeps in memory: 16 MiB hold the inner pages of the movement
+    /// index of some ten million movements.
+    private static let cacheKiB = 16_384
+
+    /// Pages in the write-ahead log from which on they are copied into the database. Most of them
+    /// are written again and again, so that a longer log is copied less often: 32 MiB.
+    private static let checkpointPages = 8_192
+
+    static func open(
+        _ path: String, readOnly: Bool, busyTimeoutSeconds: Double
+    ) throws -> DatabaseQueue {
+        var configuration = Configuration()
+        configuration.readonly = readOnly
+        configuration.foreignKeysEnabled = true
+        configuration.busyMode = .timeout(busyTimeoutSeconds)
+        configuration.label = "ledger"
+        configuration.prepareDatabase { try prepare($0, readOnly: readOnly) }
+        return try DatabaseQueue(path: path, configuration: configuration)
+    }
+
+    private static func prepare(_ database: Database, readOnly: Bool) throws {
+        // Closing the gate sorts in temporary tables; in memory they cost a third.
+        try database.execute(
+            sql: "PRAGMA cache_size = -\(cacheKiB); PRAGMA temp_store = MEMORY")
+        guard !readOnly else { return }
+        // FULL: NORMAL loses committed transactions in a power cut.
+        try database.execute(
+            sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
+                + "PRAGMA wal_autocheckpoint = \(checkpointPages)")
+    }
+
+    static func migrate(_ database: Database) throws {
+        var version = try storedVersion(database)
+        while version < LedgerSchema.version {
+            try database.inTransaction(.immediate) {
+                // Another process may have migrated while this one waited for the lock.
+                version = try storedVersion(database)
+                if version < LedgerSchema.version {
+                    try database.execute(sql: LedgerSchema.migrations[Int(version)].sql)
+                    version += 1
+                }
+                return .commit
+            }
+        }
+    }
+
+    static func checkVersion(_ database: Database) throws {
+        let version = try storedVersion(database)
+        if version == 0 { throw LedgerError.noSchema }
+        if version > LedgerSchema.version {
+            throw LedgerError.newerSchema(found: version, known: LedgerSchema.version)
+        }
+    }
+
+    /// The number of the last migration that the file has seen; 0 before the first.
+    static func storedVersion(_ database: Database) throws -> Int64 {
+        guard try database.tableExists("schema_version") else { return 0 }
+        return try Int64.fetchOne(database, sql: "SELECT max(version) FROM schema_version") ?? 0
+    }
+}
+
+extension LedgerError {
+    /// What GRDB or a statement threw, in the ledger's own words.
+    init(_ error: any Error, path: String) {
+        switch error {
+        case let error as LedgerError: self = error
+        case let error as SQLiteFailure: self = error.ledgerError
+        case let error as DatabaseError:
+            self =
+                SQLiteFailure(
+                    code: error.extendedResultCode.rawValue, message: error.message ?? ""
+                ).ledgerError
+        default: self = .invariant(code: 0, detail: String(describing: error))
+        }
+        if case .cannotOpen(let code, _) = self { self = .cannotOpen(code: code, path: path) }
+    }
+}

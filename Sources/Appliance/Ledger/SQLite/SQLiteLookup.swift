@@ -1,0 +1,208 @@
+internal import GRDB
+import Vocabulary
+
+/// The words of queries for the processor's accounts.
+private enum ProcessorSQL {
+    /// The account of the ledger that stands for a balance at Stripe; a connected account's has its
+    /// id behind it.
+    static let processor = "processor:stripe"
+    static let isProcessor = """
+        (a.name = '\(processor)' OR a.name GLOB '\(processor):*')
+        """
+
+    /// A transaction has a few entries, so that looking up the name of each costs less than a list
+    /// of every Stripe account's.
+    static let columns = """
+        SELECT t.id, t.movement, t.effective_at, e.currency, e.amount, a.name FROM transactions t
+        CROSS JOIN entries e ON e.transaction_id = t.id
+        CROSS JOIN accounts a ON a.id = e.account AND \(isProcessor)
+        """
+}
+
+/// What reconciliation asks the ledger: movements of the processor's accounts.
+extension SQLiteReading {
+    func movements(_ keys: [String]) throws(LedgerError) -> [String: LedgerMovement] {
+        try reading { database in
+            let statement = try LedgerStatement(
+                database, ProcessorSQL.columns + " WHERE t.movement = ?", keptBytes: 256)
+            let followers = try LedgerStatement(
+                database,
+                """
+                SELECT coalesce(sum(e.amount), 0) FROM transactions t
+                CROSS JOIN entries e ON e.transaction_id = t.id
+                CROSS JOIN accounts a ON a.id = e.account AND \(ProcessorSQL.isProcessor)
+                WHERE t.movement >= ? AND t.movement < ?
+                """, keptBytes: 256)
+            let isFollowed = try Self.hasFollowers(database)
+            var found: [String: LedgerMovement] = [:]
+            for key in keys {
+                statement.bind(1, key)
+                if try statement.step() {
+                    var movement = try Self.movement(statement)
+                    if isFollowed {
+                        movement.amount =
+                            movement.amount &+ (try Self.sum(following: key, followers))
+                    }
+                    found[key] = movement
+                }
+                statement.reset()
+            }
+            return found
+        }
+    }
+
+    /// Whether the ledger has made any such movement: most have not, and looking for each costs.
+    private static func hasFollowers(_ database: Database) throws -> Bool {
+        let statement = try LedgerStatement(
+            database, "SELECT 1 FROM transactions WHERE movement >= ? AND movement < ? LIMIT 1")
+        for prefix in FollowingMovement.prefixes {
+            statement.bind(1, prefix)
+            // The sign after the colon.
+            statement.bind(2, prefix.dropLast() + ";")
+            defer { statement.reset() }
+            if try statement.step() { return true }
+        }
+        return false
+    }
+
+    private static func sum(
+        following key: String, _ statement: LedgerStatement
+    ) throws -> MinorUnits {
+        var sum = MinorUnits.zero
+        for first in FollowingMovement.firstKeys(of: key) {
+            statement.bind(1, first)
+            // An ordinal follows `#`, the sign before `$`.
+            statement.bind(2, first + "$")
+            if try statement.step() { sum = sum &+ MinorUnits(statement.integer(0)) }
+            statement.reset()
+        }
+        return sum
+    }
+
+    func movements(
+        after: Int64, from: Instant, to: Instant, limit: Int
+    ) throws(LedgerError) -> [LedgerMovement] {
+        try reading { database in
+            let statement = try LedgerStatement(
+                database,
+                ProcessorSQL.columns + """
+                     WHERE t.id > ? AND t.effective_at >= ? AND t.effective_at < ?
+                    ORDER BY t.id LIMIT ?
+                    """)
+            defer { statement.reset() }
+            statement.bind(1, after)
+            statement.bind(2, from.seconds)
+            statement.bind(3, to.seconds)
+            statement.bind(4, Int64(limit))
+            var movements: [LedgerMovement] = []
+            while try statement.step() { movements.append(try Self.movement(statement)) }
+            return movements
+        }
+    }
+
+    func lastTransaction(before moment: Instant) throws(LedgerError) -> Int64 {
+        try reading { database in
+            let statement = try LedgerStatement(
+                database, "SELECT posted_at FROM transactions WHERE id = ?")
+            defer { statement.reset() }
+            func isBefore(_ id: Int64) throws -> Bool {
+                statement.bind(1, id)
+                defer { statement.reset() }
+                return try statement.step() && statement.integer(0) / 1000 < moment.seconds
+            }
+            var (low, high) = (Int64(0), try Self.head(database) + 1)
+            while high - low > 1 {
+                let middle = low + (high - low) / 2
+                if try isBefore(middle) { low = middle } else { high = middle }
+            }
+            return low
+        }
+    }
+
+    func head() throws(LedgerError) -> Int64 { try reading { try Self.head($0) } }
+
+    private static func head(_ database: Database) throws -> Int64 {
+        let statement = try LedgerStatement(
+            database, "SELECT coalesce(max(id), 0) FROM transactions")
+        defer { statement.reset() }
+        return try statement.step() ? statement.integer(0) : 0
+    }
+
+    func processorBalances() throws(LedgerError) -> [StripeAccount: [Currency: Int64]] {
+        try reading { database in
+            let statement = try LedgerStatement(
+                database,
+                """
+                SELECT a.name, a.currency, a.balance FROM accounts a
+                WHERE \(ProcessorSQL.isProcessor)
+                """)
+            defer { statement.reset() }
+            var balances: [StripeAccount: [Currency: Int64]] = [:]
+            while try statement.step() {
+                let account = Self.account(statement.text(0))
+                balances[account, default: [:]][try Self.currency(statement.text(1))] =
+                    statement.integer(2)
+            }
+            return balances
+        }
+    }
+
+    func processorBalance(of account: StripeAccount) throws(LedgerError) -> [Currency: Int64] {
+        try reading { database in
+            let statement = try LedgerStatement(
+                database, "SELECT currency, balance FROM accounts WHERE name = ?")
+            defer { statement.reset() }
+            statement.bind(1, AccountName.processor(of: account.id).rawValue)
+            var balances: [Currency: Int64] = [:]
+            while try statement.step() {
+                balances[try Self.currency(statement.text(0))] = statement.integer(1)
+            }
+            return balances
+        }
+    }
+
+    private static func account(_ name: String) -> StripeAccount {
+        StripeAccount(String(name.dropFirst(ProcessorSQL.processor.count + 1)))
+    }
+
+    private static func currency(_ code: String) throws -> Currency {
+        guard let currency = Currency(code) else {
+            throw LedgerError.corrupt(code: 0, detail: "currency \(code)")
+        }
+        return currency
+    }
+
+    private static func movement(_ statement: LedgerStatement) throws -> LedgerMovement {
+        LedgerMovement(
+            transaction: statement.integer(0), key: statement.text(1),
+            effectiveAt: Instant(seconds: statement.integer(2)),
+            currency: try currency(statement.text(3)), amount: MinorUnits(statement.integer(4)),
+            account: account(statement.text(5)))
+    }
+}
+
+/// Movements that the ledger makes of one that it holds, and that change the processor's account
+/// (docs/formats/ledger.md). The statement knows only what they come to together.
+enum FollowingMovement {
+    static let prefixes = ["capture_grown:", "refund_released:", "refund_restored:"]
+
+    /// What the keys of those that may follow a movement begin with.
+    static func firstKeys(of key: String) -> [String] {
+        if key.hasPrefix("charge:") { return ["capture_grown:\(key)"] }
+        guard key.hasPrefix("refund:") else { return [] }
+        let refund = key.dropFirst("refund:".count)
+        return ["refund_released:\(refund)", "refund_restored:\(refund)"]
+    }
+
+    /// The key of the movement that this one follows; nil for a movement of its own.
+    static func followed(by key: String) -> String? {
+        let whole = key.prefix { $0 != "#" }
+        if whole.hasPrefix("capture_grown:") {
+            return String(whole.dropFirst("capture_grown:".count))
+        }
+        for prefix in ["refund_released:", "refund_restored:"] where whole.hasPrefix(prefix) {
+            return "refund:" + whole.dropFirst(prefix.count)
+        }
+        return nil
+    }
+}

@@ -1,0 +1,305 @@
+internal import GRDB
+import Vocabulary
+
+/// Breaks with their history, and what a run found in sum.
+extension StatementStore {
+    private static let columns = """
+        b.id, b.kind, b.subject, b.movement, b.balance_transaction, b.type, b.stripe_currency,
+        b.stripe_amount, b.ledger_currency, b.ledger_amount, b.occurred_at, b.first_run,
+        b.resolved_run, b.account
+        """
+
+    /// Stores what a run has seen. A break that was resolved and is seen again is open again.
+    func record(_ breaks: [ReconciliationBreak], run: Int64) throws(LedgerError) {
+        guard !breaks.isEmpty else { return }
+        try write { database in
+            let upsert = try LedgerStatement(
+                database,
+                """
+                INSERT INTO breaks (kind, subject, movement, balance_transaction, type,
+                    stripe_currency, stripe_amount, ledger_currency, ledger_amount, occurred_at,
+                    first_run, last_run, account)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12)
+                ON CONFLICT (kind, subject) DO UPDATE SET movement = ?3, balance_transaction = ?4,
+                    type = ?5, stripe_currency = ?6, stripe_amount = ?7, ledger_currency = ?8,
+                    ledger_amount = ?9, occurred_at = ?10, last_run = ?11, resolved_run = NULL,
+                    account = ?12
+                RETURNING id
+                """)
+            let link = try LedgerStatement(
+                database, "INSERT OR IGNORE INTO run_breaks VALUES (?1, ?2)")
+            for found in breaks {
+                upsert.bind(1, found.kind.rawValue)
+                upsert.bind(2, found.subject)
+                upsert.bind(3, orNull: found.movement)
+                upsert.bind(4, orNull: found.balanceTransaction)
+                upsert.bind(5, orNull: found.type)
+                upsert.bind(6, orNull: found.stripe?.currency.code)
+                upsert.bind(7, orNull: found.stripe?.amount.rawValue)
+                upsert.bind(8, orNull: found.ledger?.currency.code)
+                upsert.bind(9, orNull: found.ledger?.amount.rawValue)
+                upsert.bind(10, found.occurredAt.seconds)
+                upsert.bind(11, run)
+                upsert.bind(12, found.account.rawValue)
+                guard try upsert.step() else { continue }
+                let id = upsert.integer(0)
+                try upsert.run()
+                link.bind(1, run)
+                link.bind(2, id)
+                try link.run()
+            }
+        }
+    }
+
+    /// Forgets what this run has noted before: it compares once more, from the start.
+    func forgetFindings(of run: Int64) throws(LedgerError) {
+        try execute("DELETE FROM run_breaks WHERE run = ?") { $0.bind(1, run) }
+    }
+
+    /// Resolves what earlier runs saw and this one did not, but for accounts that it could not
+    /// read.
+    func resolve(run: Int64) throws(LedgerError) {
+        try execute(
+            """
+            UPDATE breaks SET resolved_run = ?1 WHERE resolved_run IS NULL
+                AND id NOT IN (SELECT break FROM run_breaks WHERE run = ?1)
+                AND account NOT IN
+                    (SELECT account FROM run_accounts WHERE run = ?1 AND failure NOT NULL)
+            """
+        ) { $0.bind(1, run) }
+    }
+
+    /// Open breaks of a kind, in their order.
+    func openBreaks(
+        _ kind: BreakKind, after: Int64, limit: Int
+    ) throws(LedgerError) -> [StoredBreak] {
+        try rows(
+            """
+            SELECT \(Self.columns) FROM breaks b
+            WHERE b.kind = ? AND b.resolved_run IS NULL AND b.id > ? ORDER BY b.id LIMIT ?
+            """,
+            {
+                $0.bind(1, kind.rawValue)
+                $0.bind(2, after)
+                $0.bind(3, Int64(limit))
+            }, Self.stored)
+    }
+
+    /// What a run saw, in the order of the breaks' numbers.
+    func breaks(of run: Int64, after: Int64, limit: Int) throws(LedgerError) -> [StoredBreak] {
+        try rows(
+            """
+            SELECT \(Self.columns) FROM run_breaks r JOIN breaks b ON b.id = r.break
+            WHERE r.run = ? AND r.break > ? ORDER BY r.break LIMIT ?
+            """,
+            {
+                $0.bind(1, run)
+                $0.bind(2, after)
+                $0.bind(3, Int64(limit))
+            }, Self.stored)
+    }
+
+    /// What a run booked itself, as the breaks that these were, oldest first.
+    func booked(
+        by run: RunRecord, after place: OpenPlace, limit: Int
+    ) throws(LedgerError) -> [Settlement] {
+        try rows(
+            """
+            SELECT \(Self.settlementColumns) FROM settlements
+            WHERE (created, id) > (?1, ?2) AND created >= ?3 AND created < ?4
+                AND booked_by = ?5 AND \(Self.isBooked) ORDER BY created, id LIMIT ?6
+            """,
+            {
+                $0.bind(1, place.created)
+                $0.bind(2, orNull: place.id)
+                $0.bind(3, run.from.seconds)
+                $0.bind(4, run.to.seconds)
+                $0.bind(5, run.id)
+                $0.bind(6, Int64(limit))
+            }, Self.settlement)
+    }
+
+    /// How many breaks of each kind a run saw; kinds without any are left out.
+    func counts(of run: Int64) throws(LedgerError) -> [BreakCount] {
+        try rows(
+            """
+            SELECT b.kind, count(*) FROM run_breaks r JOIN breaks b ON b.id = r.break
+            WHERE r.run = ? GROUP BY b.kind ORDER BY b.kind
+            """, { $0.bind(1, run) }
+        ) { BreakCount(kind: try Self.kind($0.text(0)), count: $0.integer(1)) }
+    }
+
+    /// What a run saw that is late, by currency.
+    func late(of run: Int64) throws(LedgerError) -> [LateSum] {
+        try rows(
+            """
+            SELECT coalesce(b.stripe_currency, b.ledger_currency), count(*),
+                sum(abs(coalesce(b.stripe_amount, b.ledger_amount)))
+            FROM run_breaks r JOIN breaks b ON b.id = r.break
+            WHERE r.run = ? AND b.kind = 'late' GROUP BY 1 ORDER BY 1
+            """, { $0.bind(1, run) }
+        ) {
+            LateSum(
+                currency: try Self.currency($0.text(0)), count: $0.integer(1),
+                amount: $0.integer(2))
+        }
+    }
+
+    /// What a run's breaks make of the difference between ledger and Stripe, by account and
+    /// currency.
+    func explained(by run: Int64) throws(LedgerError) -> [StripeAccount: [Currency: Int64]] {
+        var explained: [StripeAccount: [Currency: Int64]] = [:]
+        let sums = try rows(
+            """
+            SELECT currency, sum(amount), account FROM (
+                SELECT b.ledger_currency AS currency, b.ledger_amount AS amount, b.account
+                FROM run_breaks r JOIN breaks b ON b.id = r.break WHERE r.run = ?1
+                UNION ALL
+                SELECT b.stripe_currency, -b.stripe_amount, b.account
+                FROM run_breaks r JOIN breaks b ON b.id = r.break WHERE r.run = ?1)
+            WHERE currency NOT NULL GROUP BY account, currency
+            """, { $0.bind(1, run) }
+        ) { (StripeAccount($0.text(2)), try Self.currency($0.text(0)), $0.integer(1)) }
+        for (account, currency, amount) in sums {
+            explained[account, default: [:]][currency] = amount
+        }
+        return explained
+    }
+
+    private static func stored(_ row: LedgerStatement) throws -> StoredBreak {
+        func side(_ currency: Int32) throws -> ReconciliationBreak.Side? {
+            guard let code = row.textOrNull(currency) else { return nil }
+            return .init(
+                currency: try Self.currency(code), amount: MinorUnits(row.integer(currency + 1)))
+        }
+        return StoredBreak(
+            id: row.integer(0),
+            found: ReconciliationBreak(
+                kind: try kind(row.text(1)), subject: row.text(2), movement: row.textOrNull(3),
+                balanceTransaction: row.textOrNull(4), type: row.textOrNull(5),
+                stripe: try side(6), ledger: try side(8),
+                occurredAt: Instant(seconds: row.integer(10)),
+                account: StripeAccount(row.text(13))),
+            firstRun: row.integer(11), resolvedRun: row.integerOrNull(12))
+    }
+
+    private static func kind(_ word: String) throws -> BreakKind {
+        guard let kind = BreakKind(rawValue: word) else {
+            throw LedgerError.corrupt(code: 0, detail: "breaks: kind \(word)")
+        }
+        return kind
+    }
+}
+
+// MARK: - Sums and payouts
+
+extension StatementStore {
+    /// Stores what a run found in each currency, instead of what it may have stored before.
+    func record(_ summaries: [CurrencySummary], run: Int64) throws(LedgerError) {
+        try write { database in
+            let insert = try LedgerStatement(
+                database,
+                """
+                REPLACE INTO run_balances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """)
+            for summary in summaries {
+                insert.bind(1, run)
+                insert.bind(2, summary.account.rawValue)
+                insert.bind(3, summary.currency.code)
+                let numbers = [
+                    summary.transactions, summary.matched, summary.turnover,
+                    summary.matchedTurnover, summary.gross, summary.fees,
+                    summary.net, summary.booked, summary.bookedAmount, summary.ledger,
+                    summary.stripe, summary.explained,
+                ]
+                for (index, number) in numbers.enumerated() {
+                    insert.bind(Int32(index + 4), number)
+                }
+                try insert.run()
+            }
+        }
+    }
+
+    func summaries(of run: Int64) throws(LedgerError) -> [CurrencySummary] {
+        try rows(
+            """
+            SELECT currency, transactions, matched, gross, fees, net, booked, booked_amount,
+                ledger, stripe, explained, account, turnover, matched_turnover
+            FROM run_balances WHERE run = ? ORDER BY account, currency
+            """, { $0.bind(1, run) }
+        ) { row in
+            CurrencySummary(
+                account: StripeAccount(row.text(11)), currency: try Self.currency(row.text(0)),
+                transactions: row.integer(1), matched: row.integer(2),
+                turnover: row.integer(12), matchedTurnover: row.integer(13),
+                gross: row.integer(3), fees: row.integer(4),
+                net: row.integer(5), booked: row.integer(6), bookedAmount: row.integer(7),
+                ledger: row.integer(8), stripe: row.integer(9), explained: row.integer(10))
+        }
+    }
+
+    private static let payoutColumns =
+        "payout, currency, amount, created, transactions, total, account"
+
+    func record(_ payout: PayoutSummary, run: Int64) throws(LedgerError) {
+        try execute("REPLACE INTO settled_payouts VALUES (?, ?, ?, ?, ?, ?, ?, ?)") {
+            $0.bind(1, payout.payout)
+            $0.bind(2, payout.currency.code)
+            $0.bind(3, payout.amount)
+            $0.bind(4, payout.created.seconds)
+            $0.bind(5, payout.transactions)
+            $0.bind(6, payout.total)
+            $0.bind(7, run)
+            $0.bind(8, payout.account.rawValue)
+        }
+    }
+
+    /// Whether an earlier look has explained this payout. What a payout is made of never changes.
+    func isExplained(_ payout: String) throws(LedgerError) -> Bool {
+        try !rows(
+            "SELECT 1 FROM settled_payouts WHERE payout = ? AND amount = total",
+            { $0.bind(1, payout) }, { _ in true }
+        ).isEmpty
+    }
+
+    /// Payouts that no run has explained yet, at most a hundred.
+    func unexplainedPayouts() throws(LedgerError) -> [PayoutSummary] {
+        try rows(
+            """
+            SELECT \(Self.payoutColumns) FROM settled_payouts
+            WHERE amount <> total ORDER BY created LIMIT 100
+            """, { _ in }, Self.payout)
+    }
+
+    /// Automatic payouts that a run has looked at, and those that are not explained, at most a
+    /// hundred.
+    func payouts(of run: Int64) throws(LedgerError) -> (count: Int64, open: [PayoutSummary]) {
+        let count = try rows(
+            "SELECT count(*) FROM settled_payouts WHERE run = ?", { $0.bind(1, run) },
+            { $0.integer(0) }
+        ).first
+        let open = try rows(
+            """
+            SELECT \(Self.payoutColumns) FROM settled_payouts
+            WHERE run = ? AND amount <> total ORDER BY created LIMIT 100
+            """, { $0.bind(1, run) }, Self.payout)
+        return (count ?? 0, open)
+    }
+
+    private static func payout(_ row: LedgerStatement) throws -> PayoutSummary {
+        PayoutSummary(
+            payout: row.text(0), currency: try currency(row.text(1)), amount: row.integer(2),
+            created: Instant(seconds: row.integer(3)), transactions: row.integer(4),
+            total: row.integer(5), account: StripeAccount(row.text(6)))
+    }
+
+    /// A run with its findings in short.
+    func report(_ run: RunRecord) throws(LedgerError) -> RunReport {
+        let payouts = try payouts(of: run.id)
+        let accounts = try accounts(of: run.id)
+        return RunReport(
+            run: run, currencies: try summaries(of: run.id), payouts: payouts.count,
+            unexplainedPayouts: payouts.open, breaks: try counts(of: run.id),
+            late: try late(of: run.id), accounts: accounts.count, unreadAccounts: accounts.unread)
+    }
+}

@@ -1,0 +1,108 @@
+import AppendLog
+import Vocabulary
+
+/// Where people's decisions are written: the end of `payment.review`.
+protocol DecisionLog: Sendable {
+    /// The offset that the next record gets.
+    var end: Offset { get }
+    /// - Returns: the record's offset, once it is on disk.
+    func append(_ decision: Record) async throws -> Offset
+}
+
+/// What became of a decision.
+struct ReviewAnswer: Hashable, Sendable {
+    /// As the ledger has it; before the ledger has booked the decision, as it was before.
+    var review: Review
+    /// Whether the ledger has booked it yet; it will.
+    var isBooked: Bool
+}
+
+/// Takes people's decisions, one for each review. A decision is a record; the ledger moves the
+/// money when it reads it.
+///
+/// There is one in a process that holds the log's lock, so it alone writes decisions:
+///
+///     request A                              request B, of the same payment
+///     claim it; wait until the ledger has
+///     read all decisions; open? append
+///       … sync                               claimed: being decided by A
+///     wait until the ledger has read it
+///     (a crash here: the record stands, and the ledger books it after the start)
+///                                            not open: decided by A
+actor ReviewDesk {
+    private let decisions: any DecisionLog
+    private let ledger: any LedgerReading
+    private let clock: any LogClock
+    private let waitMilliseconds: Int
+    private let queue = BlockingQueue("tillbox.review")
+    /// Who is deciding which payment.
+    private var claims: [MovementKey: String] = [:]
+
+    /// - Parameter waitMilliseconds: how long a decision waits for the ledger to book it.
+    init(
+        decisions: any DecisionLog, ledger: any LedgerReading, clock: any LogClock,
+        waitMilliseconds: Int = 10_000
+    ) {
+        self.decisions = decisions
+        self.ledger = ledger
+        self.clock = clock
+        self.waitMilliseconds = waitMilliseconds
+    }
+
+    /// - Parameter id: see `ReviewName`.
+    /// - Throws: `ReviewRefusal`, `LedgerError`, and what an append throws; then the decision may
+    ///   still have been written, and asking again says so.
+    func decide(_ id: String, _ request: ReviewRequest) async throws -> ReviewAnswer {
+        let movement = ReviewName.movement(id)
+        if let by = claims[movement] { throw ReviewRefusal.beingDecided(movement, by: by) }
+        claims[movement] = request.by
+        defer { claims[movement] = nil }
+        guard try await hasConsidered(decisions.end) else { throw ReviewRefusal.ledgerBehind }
+        guard let review = try await review(movement) else { throw ReviewRefusal.unknown(id) }
+        guard review.state == .open else { throw ReviewRefusal.closed(review) }
+        let place = try await decisions.append(request.record(on: review, at: clock.now()))
+        guard try await hasConsidered(place.advanced(by: 1)),
+            let decided = try await self.review(movement)
+        else { return ReviewAnswer(review: review, isBooked: false) }
+        let outcome = try await queue.run { [ledger] () throws(LedgerError) in
+            try ledger.decision(at: place.rawValue, partition: 0)
+        }
+        // Somebody else may write decisions too; of two that are considered the ledger knows which.
+        guard outcome?.tookEffect == true else { throw ReviewRefusal.closed(decided) }
+        return ReviewAnswer(review: decided, isBooked: true)
+    }
+
+    private func review(_ movement: MovementKey) async throws(LedgerError) -> Review? {
+        try await queue.run { [ledger] () throws(LedgerError) in try ledger.review(of: movement) }
+    }
+
+    /// Waits until the ledger has read `payment.review` up to `end`.
+    private func hasConsidered(_ end: Offset) async throws -> Bool {
+        let giveUpAt = ContinuousClock.now + .milliseconds(waitMilliseconds)
+        while true {
+            let next = try await queue.run { [ledger] () throws(LedgerError) in
+                try ledger.position(topic: TopicID.paymentReview.rawValue)
+            }
+            if next ?? 0 >= end.rawValue { return true }
+            guard ContinuousClock.now < giveUpAt else { return false }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+    }
+}
+
+extension ReviewRequest {
+    /// The record that says so.
+    func record(on review: Review, at now: Timestamp) -> Record {
+        let record = ReviewRecord(
+            movement: review.movement, state: decision.state, reasons: [], score: nil, by: by,
+            at: Instant(seconds: now.milliseconds / 1000), note: note)
+        return LedgerStep.decision(record, on: review.eventID, at: now)
+    }
+}
+
+/// What people call a review: its payment, `charge:ch_…` or `ch_…`.
+enum ReviewName {
+    static func movement(_ id: String) -> MovementKey {
+        MovementKey(id.hasPrefix("charge:") ? id : "charge:\(id)")
+    }
+}

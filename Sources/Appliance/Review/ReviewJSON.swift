@@ -1,0 +1,94 @@
+import Vocabulary
+
+/// Reviews as the admin API and the command line write them; the keys are stable.
+extension Review {
+    func encode(into writer: inout JSONWriter) {
+        writer.beginObject()
+        encodeMembers(into: &writer)
+        writer.endObject()
+    }
+
+    func encodeMembers(into writer: inout JSONWriter) {
+        writer.member("movement", movement.rawValue)
+        writer.member("state", state.rawValue)
+        writer.member("transaction", payment.rawValue)
+        writer.member("merchant", merchant.rawValue)
+        writer.member("currency", currency.code)
+        writer.member("minor_units", amount.rawValue)
+        writer.member("effective_at", effectiveAt.seconds)
+        writer.member("event", eventID?.rawValue)
+        writer.member("score", score)
+        writer.key("reasons")
+        reasons.encode(into: &writer)
+        writer.member("by", decision?.by)
+        writer.member("at", decision?.at.seconds)
+        writer.member("note", decision?.note)
+    }
+
+    init(json: JSONValue) throws(RecordCodecError) {
+        let at = try json.optionalInt64("at")
+        self.init(
+            payment: TransactionID(try json.requiredInt64("transaction")),
+            movement: MovementKey(try json.requiredString("movement")),
+            merchant: MerchantID(try json.requiredString("merchant")),
+            currency: try json.requiredCurrency("currency"),
+            amount: MinorUnits(try json.requiredInt64("minor_units")),
+            state: try json.requiredWord("state"),
+            effectiveAt: Instant(seconds: try json.requiredInt64("effective_at")),
+            eventID: try json.optionalString("event").map { EventID($0) },
+            score: try json.optionalDouble("score"),
+            reasons: try [VerdictReason](json: json, key: "reasons"), decision: nil)
+        if let at {
+            decision = Decision(
+                by: try json.optionalString("by") ?? "", at: Instant(seconds: at),
+                note: try json.optionalString("note"))
+        }
+    }
+}
+
+extension ReviewAnswer {
+    /// `{"booked":…,"review":{…}}`
+    func encode(into writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.member("booked", isBooked)
+        writer.key("review")
+        review.encode(into: &writer)
+        writer.endObject()
+    }
+
+    init(json: JSONValue) throws(RecordCodecError) {
+        guard let review = json["review"] else { throw .field("review") }
+        self.init(review: try Review(json: review), isBooked: try json.requiredBool("booked"))
+    }
+}
+
+extension ReviewRequest {
+    /// `{"decision":"approve","by":…,"note":…}`
+    func encoded() -> [UInt8] {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.member("decision", decision.rawValue)
+        writer.member("by", by)
+        writer.member("note", note)
+        writer.endObject()
+        return writer.bytes
+    }
+
+    /// - Throws: `ReviewRefusal.badRequest`.
+    static func decode(_ body: [UInt8]) throws(ReviewRefusal) -> ReviewRequest {
+        let document = JSONDocument()
+        let fields: (Decision, String, String)
+        do {
+            let root = try document.parse(body)
+            fields = (
+                try root.requiredWord("decision"), try root.requiredString("by"),
+                try root.requiredString("note")
+            )
+        } catch {
+            throw .badRequest(
+                "the body must be {\"decision\":\"approve\" or \"decline\",\"by\":…,\"note\":…}: "
+                    + "\(error)")
+        }
+        return try ReviewRequest(fields.0, by: fields.1, note: fields.2)
+    }
+}

@@ -1,0 +1,161 @@
+import AppendLog
+import Vocabulary
+
+/// The ledger's step between its topics, without log or database: from records to what is to be
+/// booked, and from what was booked to the records that follow.
+///
+///     payment.scored, payment.review ─▶ inputs ─▶ (the ledger) ─▶ outcome ─▶ dead.letter
+///                                                                           ledger.posted
+///                                                                           payment.review
+///
+/// The daemon and a replay go through it, so that both decide alike.
+struct LedgerStep {
+    /// Names the step as a producer and as a consumer group; never changes.
+    static let name = "ledger"
+    static let inputs = [TopicID.paymentScored, .paymentReview]
+
+    /// A record that could be read, and what it says.
+    struct Input: Sendable {
+        var placed: PlacedRecord
+        var input: LedgerInput
+    }
+
+    /// Records on their way into one transaction of the ledger.
+    struct Batch: Sendable {
+        var inputs: [Input] = []
+        /// Dead letters already.
+        fileprivate(set) var undecodable: [StageOutput] = []
+
+        var ledgerInputs: [LedgerInput] { inputs.map(\.input) }
+
+        /// Where people's decisions stand, by their place among the inputs. Two topics have no
+        /// order between them, so the ledger's own is kept: a replay needs it for the same chain.
+        ///
+        /// - Parameter scoredNext: the offset in `payment.scored` that is read next, given a place.
+        func places(_ scoredNext: (Int) -> Offset) -> [Int: DecisionPlace] {
+            var places: [Int: DecisionPlace] = [:]
+            for (place, input) in inputs.enumerated() {
+                guard case .review(let record) = input.input,
+                    record.by != PostingRules.scoringActor
+                else { continue }
+                places[place] = DecisionPlace(
+                    decision: input.placed.place.offset.rawValue,
+                    partition: input.placed.place.partition,
+                    scoredNext: scoredNext(place).rawValue)
+            }
+            return places
+        }
+    }
+
+    private let document = JSONDocument()
+
+    /// Reads records; one that cannot be read is a dead letter.
+    func decode(_ records: [PlacedRecord]) -> Batch {
+        var batch = Batch()
+        batch.inputs.reserveCapacity(records.count)
+        for placed in records { add(placed, to: &batch) }
+        return batch
+    }
+
+    /// Reads the next record.
+    func add(_ placed: PlacedRecord, to batch: inout Batch) {
+        let value = placed.record.value ?? []
+        do throws(RecordCodecError) {
+            let input: LedgerInput =
+                placed.place.topic == .paymentScored
+                ? .scored(try ScoredPayment(value, using: document))
+                : .review(try ReviewRecord(value, using: document))
+            batch.inputs.append(Input(placed: placed, input: input))
+        } catch {
+            batch.undecodable.append(.undecodable(placed, stage: Self.name, error))
+        }
+    }
+
+    // MARK: What follows
+
+    /// Dead letters for what the posting rules refused and for what could not be read, in the order
+    /// of their sources.
+    static func letters(of outcome: PostOutcome, _ batch: Batch) -> [StageOutput] {
+        var letters = batch.undecodable
+        for (place, input) in batch.inputs.enumerated() {
+            guard case .refused(let refusal) = outcome.inputs[place] else { continue }
+            // What it told, what is booked, and what was expected.
+            let detail = outcome.details[place] ?? "expected \(refusal.expectation)"
+            letters.append(
+                .letter(
+                    of: input.placed, stage: name, reason: refusal.code, detail: detail))
+        }
+        return letters.sorted { $0.source < $1.source }
+    }
+
+    /// Records for `ledger.posted`; the transactions' numbers are their sources.
+    static func posted(_ transactions: [PostedTransaction]) -> [StageOutput] {
+        transactions.map {
+            StageOutput(topic: .ledgerPosted, source: .row($0.id.rawValue), record: record(of: $0))
+        }
+    }
+
+    /// Records for `payment.review`; the changes' numbers are their sources.
+    ///
+    /// Their key is the movement, as a decision's is, so that all that is said of one review keeps
+    /// its order.
+    static func reviews(_ changes: [ReviewChange]) -> [StageOutput] {
+        changes.map { change in
+            StageOutput(
+                topic: .paymentReview, source: .row(change.id),
+                record: Record(
+                    key: ArraySlice(change.record.movement.rawValue.utf8),
+                    value: change.record.encoded()[...],
+                    headers: [
+                        RecordHeader("event-id", change.eventID.rawValue),
+                        SchemaHeader.paymentReview,
+                        RecordHeader(SourcedRecord.headerName, String(change.id)),
+                        RecordHeader("stage", name),
+                    ],
+                    timestamp: Timestamp(milliseconds: change.postedAtMilliseconds)))
+        }
+    }
+
+    /// The record of a person's decision, for `payment.review`: it was derived from no other.
+    ///
+    /// - Parameter eventID: of the event whose scoring opened the review, where it is known.
+    static func decision(
+        _ record: ReviewRecord, on eventID: EventID?, at timestamp: Timestamp
+    ) -> Record {
+        Record(
+            key: ArraySlice(record.movement.rawValue.utf8), value: record.encoded()[...],
+            headers: [
+                RecordHeader("event-id", eventID?.rawValue ?? ""), SchemaHeader.paymentReview,
+                RecordHeader(SourcedRecord.headerName, "-1"),
+            ],
+            timestamp: timestamp)
+    }
+
+    private static func record(of transaction: PostedTransaction) -> Record {
+        let posting = transaction.posting
+        return Record(
+            key: ArraySlice(posting.movement.rawValue.utf8),
+            value: LedgerPosted(transaction).encoded()[...],
+            headers: [
+                RecordHeader("event-id", posting.eventID.rawValue),
+                SchemaHeader.ledgerPosted,
+                RecordHeader(SourcedRecord.headerName, String(transaction.id.rawValue)),
+            ],
+            timestamp: Timestamp(milliseconds: transaction.postedAtMilliseconds))
+    }
+}
+
+extension LedgerPosted {
+    /// The record of a booked transaction.
+    init(_ transaction: PostedTransaction) {
+        let posting = transaction.posting
+        self.init(
+            id: transaction.id.rawValue, movement: posting.movement, eventID: posting.eventID,
+            kind: posting.kind.name, effectiveAt: posting.effectiveAt,
+            postedAt: Instant(seconds: transaction.postedAtMilliseconds / 1000),
+            entries: posting.entries.map {
+                Entry(account: $0.account.rawValue, currency: $0.currency, amount: $0.amount)
+            },
+            hash: String(hex: transaction.hash))
+    }
+}

@@ -1,0 +1,37 @@
+/// Why a plane cannot store or read now what it was asked to. Its own errors end here: who only
+/// uses a plane need not know which it is.
+package enum StoreFailure: Error, Hashable, Sendable {
+    // Passing: the same call may succeed later.
+    /// Nothing of it was kept; it goes on as soon as there is space.
+    case outOfSpace
+    /// As much waits to be stored as may.
+    case queueFull
+    /// Somebody else has claimed the same event and has not said yet what became of it.
+    case pending
+
+    // Not in this process any more.
+    /// It shuts down.
+    case stopping
+    /// In the plane's own words, for an operator.
+    case broken(String)
+
+    /// Whether the same call may succeed later without anybody mending anything but disk space.
+    package var isRetryable: Bool {
+        switch self {
+        case .outOfSpace, .queueFull, .pending: true
+        case .stopping, .broken: false
+        }
+    }
+}
+
+extension StoreFailure: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .outOfSpace: "there is no space left"
+        case .queueFull: "too much waits to be stored"
+        case .pending: "the same event is under way elsewhere"
+        case .stopping: "it is shutting down"
+        case .broken(let why): why
+        }
+    }
+}

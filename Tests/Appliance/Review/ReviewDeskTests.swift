@@ -1,0 +1,210 @@
+import AppendLog
+import Foundation
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Appliance
+@testable import Vocabulary
+
+@Suite("The review desk")
+struct ReviewDeskTests {
+    /// `payment.review` as a ledger reads it that is always right behind, until it is told to halt.
+    private final class Decisions: DecisionLog {
+        struct State {
+            var records: [Record] = []
+            var isHalted = false
+            /// Considered before the next decision, as if somebody else had written it.
+            var intruder: LedgerInput?
+            var waiting: [CheckedContinuation<Void, Never>] = []
+            var isHeld = false
+        }
+        private let state = Mutex(State())
+        let ledger: SQLiteLedger
+
+        init(_ ledger: SQLiteLedger) { self.ledger = ledger }
+
+        var end: Offset { Offset(state.withLock { Int64($0.records.count) }) }
+        var count: Int { state.withLock { $0.records.count } }
+        var waitingCount: Int { state.withLock { $0.waiting.count } }
+
+        func change(_ body: (inout State) -> Void) { state.withLock { body(&$0) } }
+
+        func release() {
+            state.withLock {
+                $0.isHeld = false
+                for waiting in $0.waiting { waiting.resume() }
+                $0.waiting = []
+            }
+        }
+
+        func append(_ decision: Record) async throws -> Offset {
+            if state.withLock({ $0.isHeld }) {
+                await withCheckedContinuation { waiting in
+                    state.withLock { $0.waiting.append(waiting) }
+                }
+            }
+            let (place, isHalted, intruder) = state.withLock { state in
+                state.records.append(decision)
+                defer { state.intruder = nil }
+                return (Int64(state.records.count - 1), state.isHalted, state.intruder)
+            }
+            if let intruder { _ = try ledger.post([intruder]) }
+            let record = try ReviewRecord(decision.value ?? [], using: JSONDocument())
+            if !isHalted {
+                _ = try ledger.post(
+                    [.review(record)],
+                    positions: [ConsumerPosition(topic: "payment.review", nextOffset: place + 1)],
+                    places: [0: DecisionPlace(decision: place, scoredNext: 0)])
+            }
+            return Offset(place)
+        }
+    }
+
+    private func desk(
+        _ inputs: LedgerInput..., waitMilliseconds: Int = 10_000
+    ) throws -> (ReviewDesk, Decisions) {
+        let ledger = try SQLiteLedger.inMemory()
+        _ = try ledger.post(inputs)
+        let decisions = Decisions(ledger)
+        return (
+            ReviewDesk(
+                decisions: decisions, ledger: ledger, clock: SystemLogClock(),
+                waitMilliseconds: waitMilliseconds), decisions
+        )
+    }
+
+    private func request(
+        _ decision: ReviewRequest.Decision, by: String = "ada"
+    ) throws -> ReviewRequest {
+        try ReviewRequest(decision, by: by, note: "seen the customer")
+    }
+
+    @Test("moves the money where the decision says", arguments: ReviewRequest.Decision.allCases)
+    func decides(decision: ReviewRequest.Decision) async throws {
+        let (desk, decisions) = try desk(Given.payment("ch_1", .block))
+        let answer = try await desk.decide("ch_1", try request(decision))
+        #expect(answer.isBooked)
+        #expect(answer.review.state.rawValue == decision.state.rawValue)
+        #expect(answer.review.decision?.by == "ada")
+        #expect(answer.review.decision?.note == "seen the customer")
+        let place = decision == .approve ? "payable" : "refund_due"
+        #expect(try decisions.ledger.standing()["merchant:acct_1:\(place) usd"] == -1000)
+        #expect(try decisions.ledger.standing()["merchant:acct_1:held usd"] == nil)
+        #expect(try decisions.ledger.verify().fault == nil)
+    }
+
+    @Test("of two decisions at once the first wins, and the other is told by whom")
+    func twoAtOnce() async throws {
+        let (desk, decisions) = try desk(Given.payment("ch_1", .block))
+        decisions.change { $0.isHeld = true }
+        let first = Task { try await desk.decide("ch_1", try request(.approve)) }
+        try await eventually("the first is on its way") { decisions.waitingCount == 1 }
+        await #expect(
+            throws: ReviewRefusal.beingDecided(MovementKey("charge:ch_1"), by: "ada")
+        ) { try await desk.decide("charge:ch_1", try request(.decline, by: "bob")) }
+        decisions.release()
+        #expect(try await first.value.isBooked)
+        let refusal = await #expect(throws: ReviewRefusal.self) {
+            try await desk.decide("ch_1", try request(.decline, by: "bob"))
+        }
+        #expect(refusal?.message.contains("ada approved it at") == true)
+        #expect(refusal?.message.contains("seen the customer") == true)
+        #expect(decisions.count == 1)
+    }
+
+    @Test("a decision of somebody else that the ledger considers first is named")
+    func intruder() async throws {
+        let (desk, decisions) = try desk(Given.payment("ch_1", .block))
+        decisions.change { $0.intruder = Given.review("ch_1", .declined, by: "eve") }
+        let refusal = await #expect(throws: ReviewRefusal.self) {
+            try await desk.decide("ch_1", try request(.approve))
+        }
+        guard case .closed(let review)? = refusal else {
+            Issue.record("\(String(describing: refusal))")
+            return
+        }
+        #expect(review.state == .declined)
+    }
+
+    @Test("what is not under review is not decided, and nothing is written")
+    func notOpen() async throws {
+        let (desk, decisions) = try desk(
+            Given.payment("ch_payable", .approve),
+            Given.payment("ch_released", .manualReview, known: false, id: "evt_pi"),
+            Given.payment("ch_released", .approve))
+        for id in ["ch_unknown", "ch_payable", "payout:po"] {
+            await #expect(throws: ReviewRefusal.unknown(id)) {
+                try await desk.decide(id, try request(.approve))
+            }
+        }
+        let refusal = await #expect(throws: ReviewRefusal.self) {
+            try await desk.decide("ch_released", try request(.approve))
+        }
+        #expect(refusal?.message.contains("better informed") == true)
+        #expect(decisions.count == 0)
+    }
+
+    @Test("a ledger that is behind books it later, and takes no second decision meanwhile")
+    func behind() async throws {
+        let (desk, decisions) = try desk(Given.payment("ch_1", .block), waitMilliseconds: 20)
+        decisions.change { $0.isHalted = true }
+        let answer = try await desk.decide("ch_1", try request(.approve))
+        #expect(!answer.isBooked && answer.review.state == .open)
+        await #expect(throws: ReviewRefusal.ledgerBehind) {
+            try await desk.decide("ch_1", try request(.decline))
+        }
+        #expect(decisions.count == 1)
+    }
+
+    @Test(
+        "a request without a name or a reason is refused",
+        arguments: [("", "why"), ("scoring", "why"), ("ada", " \n"), ("ada", "")])
+    func badRequest(by: String, note: String) {
+        #expect(throws: ReviewRefusal.self) {
+            try ReviewRequest(.approve, by: by, note: note)
+        }
+    }
+
+    @Test("a request and an answer read back as they were written")
+    func json() async throws {
+        let request = try request(.decline, by: "ada \"the\" first")
+        #expect(try ReviewRequest.decode(request.encoded()) == request)
+        for bad in ["", "{}", #"{"decision":"maybe","by":"a","note":"b"}"#] {
+            #expect(throws: ReviewRefusal.self) { try ReviewRequest.decode(Array(bad.utf8)) }
+        }
+        let (desk, _) = try desk(Given.payment("ch_1", .block))
+        let answer = try await desk.decide("ch_1", request)
+        var writer = JSONWriter()
+        answer.encode(into: &writer)
+        let document = JSONDocument()
+        #expect(try ReviewAnswer(json: try document.parse(writer.bytes)) == answer)
+    }
+
+    @Test("a folder without a daemon takes a decision once, and the next start books it")
+    func offline() async throws {
+        let fixture = try PipelineFixture { $0.amountLimits = [Given.usd: MinorUnits(500)] }
+        try await fixture.opened { opened in
+            _ = try await opened.append(
+                PipelineFixture.received(PipelineFixture.charge(1), event: "evt_1"),
+                to: .webhookReceived)
+            try await fixture.process(opened)
+            let offline = OfflineDecision(
+                decisions: opened.plane.decisions, topic: opened.plane.reader(.paymentReview),
+                ledger: opened.ledger, clock: SystemLogClock())
+            let answer = try await offline.decide("ch_1", try request(.approve))
+            #expect(!answer.isBooked)
+            await #expect(
+                throws: ReviewRefusal.beingDecided(MovementKey("charge:ch_1"), by: "ada")
+            ) { try await offline.decide("ch_1", try request(.decline, by: "bob")) }
+            try await fixture.process(opened)
+            #expect(try opened.ledger.review(of: MovementKey("charge:ch_1"))?.state == .approved)
+            await #expect(throws: ReviewRefusal.self) {
+                try await offline.decide("ch_1", try request(.decline, by: "bob"))
+            }
+        }
+        let report = try await fixture.replay()
+        #expect(report.isEqual, "\(report.differences.listed)")
+        #expect(report.reviews == 1 && report.transactions == 2)
+    }
+}

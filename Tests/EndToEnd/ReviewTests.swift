@@ -1,0 +1,127 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Held money of a whole daemon: released and declined by people, one decision each.
+@Suite("Reviews", .serialized)
+struct ReviewTests {
+    /// What `review list --json` prints.
+    private struct List: Decodable {
+        struct Review: Decodable { var movement: String, state: String, minor_units: Int }
+        var reviews: [Review]
+        var next: Int?
+    }
+
+    /// What `review approve --json` prints.
+    private struct Answer: Decodable {
+        struct Review: Decodable { var state: String, by: String?, note: String? }
+        var booked: Bool
+        var review: Review
+    }
+
+    /// Every payment is held.
+    private static let holdsAll = [
+        "TILLBOX_VERDICT_AMOUNT_LIMITS": "usd:1,eur:1,gbp:1,jpy:1"
+    ]
+
+    private func list(_ data: String) async throws -> [String] {
+        var movements: [String] = []
+        var after = 0
+        while true {
+            let answer = try await Tillbox.run(
+                "review", "list", "--data", data, "--limit", "7", "--after", "\(after)", "--json")
+            #expect(answer.code == 0, "\(answer.errors)")
+            let page = try JSONDecoder().decode(List.self, from: Data(answer.output.utf8))
+            #expect(page.reviews.allSatisfy { $0.state == "open" && $0.minor_units > 0 })
+            movements += page.reviews.map(\.movement)
+            guard let next = page.next else { return movements }
+            after = next
+        }
+    }
+
+    private func decide(
+        _ verb: String, _ movement: String, _ data: String, admin: Int = 1, by: String
+    ) async throws -> (code: Int32, output: String, errors: String) {
+        try await Child.run(
+            Tillbox.executable,
+            [
+                "review", verb, movement, "--data", data, "--note", "as told", "--by", by, "--json",
+            ], environment: ["TILLBOX_ADMIN_PORT": "\(admin)"])
+    }
+
+    @Test("held money is released by one decision, by whom and in whatever moment it is killed")
+    func decided() async throws {
+        let folder = try TemporaryFolder()
+        var daemon = try await RunningDaemon(in: folder, environment: Self.holdsAll)
+        let data = daemon.data
+        #expect(try await daemon.deliver(160, seed: 3) == 0)
+        var open: [String] = []
+        try await eventually("payments are held") {
+            open = try await list(data)
+            return try daemon.counter("ledger_booked") > 30 && open.count > 24
+        }
+
+        // Of two at once one wins, and the other hears who.
+        let (approving, declining) = (
+            try Child(
+                Tillbox.executable,
+                ["review", "approve", open[0], "--data", data, "--note", "fine", "--by", "ada"],
+                environment: ["TILLBOX_ADMIN_PORT": "\(daemon.admin)"]),
+            try Child(
+                Tillbox.executable,
+                ["review", "decline", open[0], "--data", data, "--note", "odd", "--by", "bob"],
+                environment: ["TILLBOX_ADMIN_PORT": "\(daemon.admin)"])
+        )
+        let codes = [await approving.wait(), await declining.wait()]
+        #expect(codes.sorted() == [0, 1], "\(approving.standardError) \(declining.standardError)")
+        let (loser, winner) = codes[0] == 0 ? (declining, "ada") : (approving, "bob")
+        #expect(loser.standardError.contains(winner), "\(loser.standardError)")
+        let shown = try await Tillbox.run("review", "show", open[0], "--data", data)
+        #expect(shown.output.contains("by \(winner)"), "\(shown.output)")
+
+        let declined = try await decide(
+            "decline", open[1], data, admin: daemon.admin, by: "cy")
+        let answer = try JSONDecoder().decode(Answer.self, from: Data(declined.output.utf8))
+        #expect(answer.booked && answer.review.state == "declined" && answer.review.by == "cy")
+        let unknown = try await decide(
+            "approve", "ch_nobody", data, admin: daemon.admin, by: "cy")
+        #expect(unknown.code == 1 && unknown.errors.contains("ch_nobody"), "\(unknown.errors)")
+        #expect(try daemon.read("/api/v1/reviews?limit=2").contains("\"next\":"))
+
+        // Killed while decisions are on their way; whatever became of each, it is decided once.
+        let few = open[2..<14]
+        let clients = try few.map { movement in
+            try Child(
+                Tillbox.executable,
+                ["review", "approve", movement, "--data", data, "--note", "n", "--by", "dan"],
+                environment: ["TILLBOX_ADMIN_PORT": "\(daemon.admin)"])
+        }
+        try await eventually("some are decided") {
+            try await list(data).count < open.count - 4 || clients.allSatisfy { !$0.isRunning }
+        }
+        daemon.daemon.kill(SIGKILL)
+        await daemon.daemon.wait()
+        for client in clients { await client.wait() }
+        for movement in few {
+            let again = try await decide("decline", movement, data, by: "eve")
+            #expect([0, 1].contains(again.code), "\(again.errors)")
+            let third = try await decide("approve", movement, data, by: "fay")
+            #expect(third.code == 1, "\(third.output) \(third.errors)")
+        }
+        daemon = try await RunningDaemon(in: folder, environment: Self.holdsAll)
+        try await eventually("every decision is booked") {
+            try await list(data).count == open.count - 14
+        }
+        try await daemon.stop()
+
+        let judgement = try await CrashTests.judge(data, acknowledged: "/dev/null")
+        #expect(judgement.violations == [])
+        #expect(judgement.counts["open_reviews"] == open.count - 14)
+        let verified = try await Tillbox.run("ledger", "verify", "--data", data)
+        #expect(verified.code == 0, "\(verified.output) \(verified.errors)")
+        let replay = try await Child.run(
+            Tillbox.executable, ["replay", "--data", data, "--into", folder.file("fresh")],
+            environment: Self.holdsAll)
+        #expect(replay.code == 0, "\(replay.output) \(replay.errors)")
+    }
+}
