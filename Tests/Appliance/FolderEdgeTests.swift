@@ -17,7 +17,7 @@ private let allowed: [String: Set<String>] = [
     "Embedded": ["Gate", "Validate", "Features", "Score", "Ledger", "Stages", "Redrive", "Review"],
     "Review": ["Ledger", "Stages"],
     "Console": ["Gate", "Ledger", "Reconcile", "Redrive", "Review"],
-    "Twin": ["Gate"],
+    "Twin": [],
 ]
 
 /// Who may import what the product keeps at its rim.

@@ -11,6 +11,7 @@ enum DaemonError: Error, CustomStringConvertible {
     /// - Parameter setBy: the setting or option that changes it.
     case portInUse(address: Settings.Address, setBy: String)
     case cannotListen(address: Settings.Address, reason: String, setBy: String)
+    case impossibleTime(seconds: Int64)
     case stopped(LogError)
 
     var description: String {
@@ -25,6 +26,9 @@ enum DaemonError: Error, CustomStringConvertible {
             "\(address) is in use by another program; stop that, or set \(name) to a free port"
         case .cannotListen(let address, let reason, let names):
             "cannot listen on \(address): \(reason); check \(names)"
+        case .impossibleTime(let seconds):
+            "this machine's clock is \(seconds) seconds from 1970, which is no time between 1970 "
+                + "and 9999; set it, then start again"
         case .stopped(let error): "stopped to protect the data: \(error)"
         }
     }
@@ -59,6 +63,10 @@ final class Daemon: Sendable {
         self.settings = settings
         self.clock = clock
         self.logger = logger
+        // What is stamped lies for good: nothing is opened by a clock that cannot be right.
+        if let seconds = SystemLogClock.secondsOutOfRange() {
+            throw DaemonError.impossibleTime(seconds: seconds)
+        }
         for warning in ProcessGuard.prepare() { logger.warning("\(warning)") }
         let descriptors = ProcessGuard.raiseDescriptorLimit()
         connectionCounts = ProcessGuard.connections(of: descriptors)
@@ -182,6 +190,8 @@ final class Daemon: Sendable {
     ) -> any Service {
         let gate = plane.gate()
         readiness.watch { gate.clockSuspicion.warning }
+        readiness.watch { [reconciler] in reconciler.dateWarning }
+        reconciler.confirmClock { gate.clockSuspicion.isConfirmed }
         return PortService(
             role: "webhook", address: settings.webhook,
             responder: WebhookRoutes(gate: gate, counters: counters),

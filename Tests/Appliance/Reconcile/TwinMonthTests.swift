@@ -1,5 +1,6 @@
 import TestSupport
 import Testing
+import TwinSupport
 
 @testable import Appliance
 @testable import Vocabulary
