@@ -61,6 +61,33 @@ struct BadUseTests {
         #expect(await first.wait() == 0)
     }
 
+    @Test("a host that has no address is named with the key that changes it")
+    func unknownHost() async throws {
+        let folder = try TemporaryFolder()
+        let message = try await refusal(
+            data: folder.file("data"), environment: ["TILLBOX_WEBHOOK_HOST": "example.invalid"])
+        #expect(message.contains("no address is known of example.invalid"), "\(message)")
+        #expect(message.contains("check webhook.host and webhook.port"), "\(message)")
+    }
+
+    @Test("the twin's port in use is named with the option that changes it", arguments: [
+        (["twin", "--port"], "set --port to a free port"),
+        (["demo", "--twin-port"], "name a free port with --twin-port"),
+    ])
+    func twinPortInUse(command: [String], expected: String) async throws {
+        let port = try freePort()
+        let first = try Child(Tillbox.executable, ["twin", "--port", "\(port)"])
+        try await eventually("the twin listens: \(first.standardError)") {
+            first.standardOutput.contains("listens on") || !first.isRunning
+        }
+        let answer = try await Child.run(Tillbox.executable, command + ["\(port)"])
+        #expect(answer.code == 3 && answer.output.isEmpty, "\(answer)")
+        #expect(answer.errors.contains(expected), "\(answer.errors)")
+        #expect(!answer.errors.contains("twin.port"), "\(answer.errors)")
+        first.kill(SIGTERM)
+        #expect(await first.wait() == 0)
+    }
+
     @Test("a data folder in use by another daemon names that process")
     func folderInUse() async throws {
         let folder = try TemporaryFolder()
@@ -75,7 +102,7 @@ struct BadUseTests {
 
     @Test(
         "a data folder that cannot be written says which",
-        arguments: ["/proc/tillbox", "file/data"])
+        arguments: ["/proc/tillbox", "file/data", "file"])
     func folderNotWritable(path: String) async throws {
         let folder = try TemporaryFolder()
         try "in the way".write(toFile: folder.file("file"), atomically: true, encoding: .utf8)
@@ -83,6 +110,8 @@ struct BadUseTests {
         let message = try await refusal(data: data)
         #expect(message.contains(data))
         #expect(message.contains("--data"))
+        // The system's words, without a full stop in the middle of the sentence.
+        #expect(!message.contains(".;") && !message.contains("operation"), "\(message)")
     }
 
     @Test("a mistyped key names the nearest known one")

@@ -38,6 +38,8 @@ struct CommandLineTests {
         ["reconcile", "run", "--from", "2025-02-30"],
         ["reconcile", "list", "--limit", "0"], ["dead-letter", "list", "--after", "-1"],
         ["dead-letter", "redrive", "--offset", "-1"], ["replay", "--into", "x", "--to", "-1"],
+        ["help", "nope"], ["--verison"], ["demo", "--rate", "1000000"], ["demo", "--seed", "-1"],
+        ["reconcile", "run", "--from", "2026-02-01", "--to", "2026-01-01"],
     ])
     func wrongUsage(arguments: [String]) async throws {
         let answer = try await Child.run(
@@ -52,6 +54,11 @@ struct CommandLineTests {
         (["log", "topics", "--jsn"], "--json"), (["run", "--profil", "dev"], "--profile"),
         (["run", "--profile", "cloud"], "'dev' and 'edge'"),
         (["ledger", "balances", "--as-of", "2025-02-29"], "a day that the calendar has"),
+        (["--verison"], "'--version'"), (["ledger", "verify", "--hlep"], "'--help'"),
+        (["help", "ledgr"], "did you mean ledger?"), (["help", "log", "verfy"], "verify?"),
+        (["demo", "--count", "-1"], "--count is -1, and must not be below 0"),
+        (["twin", "--seed", "-7"], "--seed is -7"), (["demo", "--loss", "-0.1"], "--loss is -0.1"),
+        (["demo", "--rate", "1000000"], "at most 100000"),
     ])
     func nearest(arguments: [String], expected: String) async throws {
         let answer = try await Child.run(Tillbox.executable, arguments)
@@ -92,6 +99,22 @@ struct CommandLineTests {
             Tillbox.executable, verb + ["--data", data.path],
             environment: ["TILLBOX_ADMIN_PORT": "\(try freePort())"])
         Self.expectSentence(answer, 3, "\(verb)")
+    }
+
+    @Test("what is asked for and is not there is exit code 3 and one sentence", arguments: [
+        ["ledger", "show", "99999"], ["ledger", "show", "charge:ch_none"],
+        ["dead-letter", "show", "99"], ["reconcile", "show", "77"], ["reconcile", "show", "last"],
+        ["log", "cat", "payment.scord"], ["log", "cat", "webhook.received", "--from", "99999"],
+    ])
+    func notThere(verb: [String]) async throws {
+        let data = try await FilledFolder(count: 20)
+        let answer = try await Child.run(Tillbox.executable, verb + ["--data", data.path])
+        Self.expectSentence(answer, 3, "\(verb)")
+        // A command in the sentence works as it is pasted, whatever the PATH is.
+        for hint in answer.errors.matches(of: /`([^`]+)`/) {
+            let pasted = try await Self.shell(String(hint.output.1))
+            #expect(pasted.code == 0, "\(hint.output.1): \(pasted)")
+        }
     }
 
     // MARK: Output
@@ -141,6 +164,11 @@ struct CommandLineTests {
             #expect(lines.count == 2 && lines.last == "0", "\(command): \(answer)")
             #expect(answer.errors.isEmpty, "\(command): \(answer.errors)")
         }
+        // The demo has no end of its own.
+        let demo = try await Self.shell(
+            "\(Tillbox.executable) demo --rate 20 | head -3; echo ${PIPESTATUS[0]}")
+        #expect(demo.output.hasSuffix("\n0\n"), "\(demo)")
+        #expect(demo.errors.isEmpty, "\(demo.errors)")
         // A check that found something says so though nobody reads it.
         let segment = "\(data.path)/log/webhook.received-0/00000000000000000000.log"
         var bytes = try Data(contentsOf: URL(filePath: segment))
@@ -215,6 +243,8 @@ struct CommandLineTests {
         let daemon = try Tillbox.start(
             data: folder.file("data"), webhookPort: port, adminPort: try freePort())
         try await daemon.untilListening()
+        let idle = try await Tillbox.run("log", "offsets", "--data", folder.file("data"))
+        #expect(idle.output.contains(/ledger +payment.scored +0 +0 +0/), "\(idle)")
         let traffic = try await Tillbox.simulate(to: port, count: 150, seed: 9)
         #expect(traffic.code == 0, "\(traffic.errors)")
         var seen = ""

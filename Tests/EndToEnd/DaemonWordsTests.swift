@@ -19,6 +19,36 @@ struct DaemonWordsTests {
         }
     }
 
+    @Test("a Stripe that is not there is told at once: log, readiness and the one who asks")
+    func silentStripe() async throws {
+        let daemon = try await RunningDaemon(environment: [
+            "TILLBOX_STRIPE_API_KEY": "sk_test_words",
+            "TILLBOX_STRIPE_API_BASE": "http://127.0.0.1:\(try freePort())",
+        ])
+        try await eventually("the log says so: \(daemon.daemon.standardError.suffix(500))") {
+            Self.lines(of: daemon.daemon).contains {
+                $0.level == "warning" && $0.message.hasPrefix("Stripe does not answer")
+                    && $0.fields["reason"] as? String == "Connection refused"
+            }
+        }
+        let ready = try JSON(try daemon.read("/readyz"))
+        #expect(ready["status"].text == "ready")
+        #expect(ready["warnings"].list.map(\.text).contains { $0.contains("Connection refused") })
+        for verb in ["run", "sweep"] {
+            let answer = try await Child.run(
+                Tillbox.executable, ["reconcile", verb, "--data", daemon.data],
+                environment: ["TILLBOX_ADMIN_PORT": "\(daemon.admin)"])
+            #expect(answer.code == 3, "\(answer)")
+            #expect(answer.errors.contains("stripe.api_base"), "\(answer.errors)")
+            #expect(!answer.errors.contains("errno"), "\(answer.errors)")
+            // Nothing that a run or a sweep would have found is told as found.
+            for word in ["nothing to show", "missed events", "clean", "0 events"] {
+                #expect(!answer.output.contains(word), "\(answer.output)")
+            }
+        }
+        try await daemon.stop()
+    }
+
     @Test("the head of the log tells what runs where, with which keys, and no secret")
     func start() async throws {
         let folder = try TemporaryFolder()

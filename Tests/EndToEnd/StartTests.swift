@@ -120,7 +120,10 @@ struct StartTests {
         #expect(await started.daemon.wait() == 3)
         #expect(ContinuousClock.now - began < .seconds(20))
         let errors = started.daemon.standardError
+        // The cause, and not what the log or the ledger then misses.
         #expect(errors.contains("stopped to protect the data"), "\(errors.suffix(600))")
+        #expect(errors.contains("was deleted, moved or replaced"), "\(errors.suffix(600))")
+        #expect(!errors.contains("check the disk"), "\(errors.suffix(600))")
     }
 
     @Test("of a deleted folder nothing new is acknowledged")

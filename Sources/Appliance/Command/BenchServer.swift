@@ -106,7 +106,8 @@ struct BenchServer {
     ) async throws {
         let talk = BenchTalk(counters: Counters())
         let http = HTTPService(
-            role: "twin", address: Self.address, responder: router.buildResponder(),
+            role: "twin", address: Self.address, options: (host: nil, port: "the port"),
+            responder: router.buildResponder(),
             server: .http1(), logger: logger
         ) { talk.greet("twin", port: $0) }
         try await Self.run(http, talk, logger)

@@ -48,6 +48,8 @@ struct ConfigurationFile {
                 try read(inner, below: name + ".", path)
                 continue
             }
+            // A group whose keys are all commented out.
+            if value.null != nil, SettingsKey.isGroup(name) { continue }
             guard SettingsKey.isKnown(name) else {
                 throw .unknownKey(
                     key: name, path: path, line: key.mark?.line,

@@ -8,8 +8,9 @@ import Vocabulary
 enum DaemonError: Error, CustomStringConvertible {
     case dataFolderUnusable(path: String, reason: String)
     case dataFolderExposed(path: String, reason: String)
-    case portInUse(role: String, address: Settings.Address)
-    case cannotListen(role: String, address: Settings.Address, reason: String)
+    /// - Parameter setBy: the setting or option that changes it.
+    case portInUse(address: Settings.Address, setBy: String)
+    case cannotListen(address: Settings.Address, reason: String, setBy: String)
     case impossibleTime(seconds: Int64)
     case stopped(LogError)
 
@@ -21,13 +22,13 @@ enum DaemonError: Error, CustomStringConvertible {
         case .dataFolderExposed(let path, let reason):
             "other users may read \(path), and that cannot be changed here (\(reason)); "
                 + "run: chmod -R go= on the data folder as its owner"
-        case .portInUse(let role, let address):
-            "\(address) is in use by another program; stop that, or set \(role).port to a free port"
-        case .cannotListen(let role, let address, let reason):
-            "cannot listen on \(address): \(reason); check \(role).host and \(role).port"
+        case .portInUse(let address, let name):
+            "\(address) is in use by another program; stop that, or set \(name) to a free port"
+        case .cannotListen(let address, let reason, let names):
+            "cannot listen on \(address): \(reason); check \(names)"
         case .impossibleTime(let seconds):
-            "this machine's clock is \(seconds) seconds from 1970, which is no time between 1970 and "
-                + "9999; set it, then start again"
+            "this machine's clock is \(seconds) seconds from 1970, which is no time between 1970 "
+                + "and 9999; set it, then start again"
         case .stopped(let error): "stopped to protect the data: \(error)"
         }
     }
@@ -91,10 +92,11 @@ final class Daemon: Sendable {
         LedgerSuspicion(of: folder.ledger).clear()
         let endpoints = settings.endpoints
         let stripeClock = StripeClock(clock)
+        let reach = StripeReach(base: settings.stripeBase, clock: clock, logger: logger)
         let client = settings.stripeKey.map {
             StripeClient(
                 transport: HTTPStripeTransport(
-                    base: settings.stripeBase, key: $0, clock: stripeClock))
+                    base: settings.stripeBase, key: $0, clock: stripeClock, reach: reach))
         }
         let accepts: @Sendable (Bool) -> Bool = { mode in
             endpoints.contains { $0.livemode.accepts(mode) }
@@ -116,6 +118,7 @@ final class Daemon: Sendable {
                     counters: counters, logger: logger),
                 waitSeconds: waitSeconds, clock: clock, counters: counters, logger: logger)
         }
+        readiness.watch { reach.warning }
     }
 
     private var folder: DataFolder { held.folder }
@@ -131,7 +134,8 @@ final class Daemon: Sendable {
         onListening: @escaping @Sendable (_ role: String, _ port: Int) -> Void = { _, _ in }
     ) async throws {
         try await held.makeUp(in: log)
-        let services = DaemonPart.inOrder(try services(onListening))
+        let parts = folderParts()
+        let services = DaemonPart.inOrder(try services(onListening, parts))
         // The group tells of every service that a failure stops; the failure itself is told once.
         var quiet = logger
         quiet.logLevel = .critical
@@ -154,6 +158,9 @@ final class Daemon: Sendable {
         if case .failure(let error as LedgerError) = outcome, case .corrupt = error {
             LedgerSuspicion(of: folder.ledger).note(error)
         }
+        // A folder that was moved or deleted stops log and ledger too, by what they then miss: that
+        // is the cause, and not the disk.
+        if log.poison != nil || !outcome.isSuccess, let lost = parts.lost() { throw lost }
         if let poison = log.poison { throw DaemonError.stopped(poison) }
         try outcome.get()
         try ledger.close()
@@ -161,14 +168,14 @@ final class Daemon: Sendable {
 
     /// What the role `all` runs.
     private func services(
-        _ onListening: @escaping @Sendable (String, Int) -> Void
+        _ onListening: @escaping @Sendable (String, Int) -> Void, _ parts: FolderParts
     ) throws -> [DaemonPart: any Service] {
         let pipeline = Pipeline(
             plane: plane, ledger: ledger, steps: steps, folder: folder, rewinds: held.plan.rewinds)
         var services: [DaemonPart: any Service] = try pipeline.services()
         services[.admin] = adminServer(onListening)
         services[.poisonWatch] = PoisonWatch(log: log)
-        services[.folderWatch] = folderWatch()
+        services[.folderWatch] = FolderWatch(log: log, parts: parts, logger: logger)
         services[.upkeep] = Upkeep(plane, snapshotPath: folder.gateSnapshot)
         services[.chargeFetch] = chargeFetch
         services[.reconciler] = reconciler
@@ -240,11 +247,18 @@ final class Daemon: Sendable {
         }
     }
 
-    private func folderWatch() -> any Service {
+    /// What must not be exchanged under the daemon.
+    private func folderParts() -> FolderParts {
         let names =
             ["log", "log/lock", "log/identity", "ledger.sqlite", "ledger.sqlite-wal"]
             + log.topicNames.map { "log/\($0)-0" } + ["log/__cursors-0"]
-        return FolderWatch(log: log, parts: held.lock.parts(names), logger: logger)
+        return held.lock.parts(names)
+    }
+}
+
+extension Result {
+    fileprivate var isSuccess: Bool {
+        if case .success = self { true } else { false }
     }
 }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import SystemPackage
 
 /// The paths below the data folder (contracts §9).
 struct DataFolder: Sendable {
@@ -16,12 +17,21 @@ struct DataFolder: Sendable {
                     attributes: [.posixPermissions: 0o700])
             }
         } catch {
-            throw .dataFolderUnusable(path: path, reason: error.localizedDescription)
+            throw .dataFolderUnusable(path: path, reason: Self.reason(error))
         }
         guard access(path, W_OK | X_OK) == 0 else {
             throw .dataFolderUnusable(path: path, reason: "it is not writable")
         }
         try tighten(logger)
+    }
+
+    /// In the system's own few words; Foundation's are two sentences with their full stops.
+    private static func reason(_ error: any Error) -> String {
+        let below = (error as? CocoaError)?.underlying ?? error
+        guard let code = (below as? POSIXError)?.code.rawValue else {
+            return error.localizedDescription
+        }
+        return code == EEXIST ? "it is no folder" : String(cString: strerror(code))
     }
 
     /// A folder that is only looked at.
@@ -49,12 +59,11 @@ struct DataFolder: Sendable {
         let inside =
             FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []
         for file in [path] + inside.map({ "\(path)/\($0)" }) {
-            var status = stat()
             // A link is what it points to, which is not ours to change; a file may have gone.
-            guard lstat(file, &status) == 0, status.st_mode & S_IFMT != S_IFLNK,
-                status.st_mode & 0o077 != 0
+            guard let status = try? FilePath(file).stat(followTargetSymlink: false),
+                status.type != .symbolicLink, status.permissions.rawValue & 0o077 != 0
             else { continue }
-            guard chmod(file, status.st_mode & 0o700) == 0 else {
+            guard chmod(file, mode_t(status.permissions.rawValue) & 0o700) == 0 else {
                 let code = errno
                 throw .dataFolderExposed(path: file, reason: String(cString: strerror(code)))
             }

@@ -92,7 +92,7 @@ struct DeadLetterCommand: AsyncParsableCommand {
                 guard let record = try log.topic(name)?.record(at: place),
                     let letter = StoredLetter(StoredRecord(offset: place, record: record))
                 else {
-                    throw CommandFailure.foundSomething(
+                    throw CommandFailure.cannotRun(
                         "there is no dead letter at offset \(offset); "
                             + "see `tillbox dead-letter list`")
                 }
@@ -108,8 +108,9 @@ struct DeadLetterCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Send dead letters back through the pipeline, each once.",
             discussion: """
-                While a daemon runs in the data folder it is asked to; otherwise the records are
-                processed when it starts next. Exit code 1 if a letter would only fail again.
+                While a daemon runs in the data folder it is asked to; otherwise the records are \
+                processed when it starts next. Exit code 1 if a letter would only fail again, or \
+                is not there.
                 """)
         @OptionGroup var data: DataOptions
         @Option(help: "Only letters of this reason.") var reason: String?

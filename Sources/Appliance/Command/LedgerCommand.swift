@@ -72,7 +72,9 @@ struct LedgerCommand: AsyncParsableCommand {
                 return try ledger.transactions(of: MovementKey(what))
             }
             guard !found.isEmpty else {
-                throw CommandFailure.foundSomething("the ledger has no transaction \(what)")
+                throw CommandFailure.cannotRun(
+                    "the ledger has no transaction \(what); give a number or a movement that "
+                        + "`tillbox log cat ledger.posted` has")
             }
             let rows = found.flatMap { transaction in
                 transaction.posting.entries.map { Self.row(transaction, $0) }

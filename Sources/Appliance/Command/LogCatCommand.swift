@@ -183,9 +183,13 @@ enum JSONLine {
 }
 
 extension Timestamp {
-    /// `2025-03-01T12:00:00.123Z`
+    /// `2025-03-01T12:00:00.123Z`, to the millisecond: as a fraction of a second in binary it would
+    /// lie below it in every other case, and be cut.
     var rfc3339: String {
-        Date(timeIntervalSince1970: Double(milliseconds) / 1000)
-            .formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+        let part = ((milliseconds % 1000) + 1000) % 1000
+        let whole = Instant(seconds: (milliseconds - part) / 1000).rfc3339
+        let digits = String(part)
+        return whole.dropLast() + "." + String(repeating: "0", count: 3 - digits.count) + digits
+            + "Z"
     }
 }

@@ -56,9 +56,11 @@ struct ConsumerPlaces {
             try add(EmbeddedScoreStage.self, to: &next)
             try add(RedriveStage.self, to: &next)
             for id in LedgerStep.inputs {
-                guard let position = try ledger?.position(topic: id.rawValue) else { continue }
-                let topic = try TopicName(id.rawValue)
-                next[LedgerStep.name, default: [:]][topic] = Offset(position)
+                let name = try TopicName(id.rawValue)
+                guard let topic = log.topic(name) else { continue }
+                // Before the first booking there is none, and the ledger begins at the beginning.
+                let position = try ledger?.position(topic: id.rawValue).map { Offset($0) }
+                next[LedgerStep.name, default: [:]][name] = position ?? topic.start
             }
         } catch {
             throw .cannotRun("\(error)")

@@ -23,14 +23,19 @@ struct PortService: Service {
             ])
             onListening(port)
         }
-        try await DaemonError.namingThePort(role, address) { try await server.run() }
+        try await DaemonError.namingThePort(
+            address, (host: "\(role).host", port: "\(role).port")
+        ) { try await server.run() }
     }
 }
 
-/// The same for a server of Hummingbird's, which the twin has.
+/// The same for a server of Hummingbird's, which the twin has. What it listens on are options of
+/// its command, not settings.
 struct HTTPService: Service {
     let role: String
     let address: Settings.Address
+    /// What changes where it listens; nil for what cannot be changed.
+    let options: (host: String?, port: String)
     let responder: RouterResponder<BasicRequestContext>
     let server: HTTPServerBuilder
     let logger: Logger
@@ -58,24 +63,28 @@ struct HTTPService: Service {
                 onListening(port)
             },
             logger: quiet)
-        try await DaemonError.namingThePort(role, address) { try await application.run() }
+        try await DaemonError.namingThePort(address, options) { try await application.run() }
     }
 }
 
 extension DaemonError {
     /// Turns what the system says about a port into what the operator can do about it.
+    ///
+    /// - Parameter names: of what says where to listen; nil for what cannot be changed.
     fileprivate static func namingThePort(
-        _ role: String, _ address: Settings.Address, _ listen: () async throws -> Void
+        _ address: Settings.Address, _ names: (host: String?, port: String),
+        _ listen: () async throws -> Void
     ) async throws {
+        let places = [names.host, names.port].compactMap { $0 }.joined(separator: " and ")
         do {
             try await listen()
         } catch let error as IOError where error.errnoCode == EADDRINUSE {
-            throw DaemonError.portInUse(role: role, address: address)
-        } catch let error as IOError {
+            throw DaemonError.portInUse(address: address, setBy: names.port)
+        } catch where error is IOError || error is SocketAddressError
+            || error is SocketAddressError.UnknownHost
+        {
             throw DaemonError.cannotListen(
-                role: role, address: address, reason: String(cString: strerror(error.errnoCode)))
-        } catch let error as SocketAddressError {
-            throw DaemonError.cannotListen(role: role, address: address, reason: "\(error)")
+                address: address, reason: NetworkReason.of(error), setBy: places)
         }
     }
 }

@@ -51,6 +51,11 @@ struct ReconcileCommand: AsyncParsableCommand {
         @Flag(name: .customLong("dry-run"), help: "Show what would be booked, and change nothing.")
         var dryRun = false
 
+        func validate() throws {
+            guard let from, let to, from.start >= to.end else { return }
+            throw ValidationError("--from lies before --to")
+        }
+
         mutating func run() async throws {
             let connection = try await options.connect()
             let path = "/api/v1/reconciliations"
@@ -63,15 +68,15 @@ struct ReconcileCommand: AsyncParsableCommand {
             if options.json {
                 try Output.standard.line(try await connection.text(page))
             } else {
-                try Output.standard.line(
-                    try await connection.send(.GET, page) { ReconcileText.of($0) })
+                let text = try await connection.send(.GET, page) { ReconcileText.of($0) }
+                try Output.standard.line(PastedCommand.completed(text))
             }
             if let failure = outcome.failure { throw CommandFailure.cannotRun(failure) }
             guard outcome.isClean else {
                 throw CommandFailure.foundSomething(
                     outcome.isDry
                         ? "this is what a run would book or report; nothing was changed"
-                        : "run \(id) found breaks; see: tillbox reconcile show \(id)")
+                        : "run \(id) is not clean; see: `tillbox reconcile show \(id)`")
             }
         }
 
@@ -150,7 +155,7 @@ struct ReconcileCommand: AsyncParsableCommand {
             }
             if options.json {
                 try Output.standard.line(try await connection.text(path))
-            } else {
+            } else if failure == nil {
                 try await connection.send(.GET, path) { root in
                     try Output.standard.line(
                         "\(root["events"]?.int64 ?? 0) events at Stripe until "
@@ -233,7 +238,7 @@ extension ReconcileCommand {
                     report.run.sweptTo.map(ReconcileText.moment) ?? "never"),
                 "booked": .number(report.currencies.reduce(0) { $0 + $1.booked }),
                 "breaks": .number(all - late), "late": .number(late),
-                "clean": .flag(report.isClean),
+                "clean": .text(!report.isClean ? "no" : late > 0 ? "so far" : "yes"),
             ]
         }
     }
@@ -245,7 +250,8 @@ extension ReconcileCommand {
         @OptionGroup var options: StoreOptions
         @Argument(help: "The run's number, or last.") var run: String
         @Flag(help: "Answer with one JSON document.") var json = false
-        @Flag(help: "Answer with one line a finding, for a spreadsheet.") var csv = false
+        @Flag(help: "Answer with one line a finding, for a spreadsheet; amounts in minor units.")
+        var csv = false
 
         func validate() throws {
             guard run == "last" || RunName(run) != nil else {
@@ -265,7 +271,8 @@ extension ReconcileCommand {
                     try Self.printCSV(report, store)
                 } else {
                     let text = try Self.document(report, store, isWhole: json)
-                    try Output.standard.line(json ? text : try Self.text(of: text))
+                    try Output.standard.line(
+                        json ? text : PastedCommand.completed(try Self.text(of: text)))
                 }
                 return report.isClean
             }
@@ -301,9 +308,11 @@ extension ReconcileCommand {
                 let limit = isWhole ? 1000 : ReconcileCommand.shownCount
                 let page = try store.findings(of: report.run, after: place, limit: limit)
                 for finding in page.findings { finding.encode(into: &writer, now: now) }
-                next = isWhole ? page.next : nil
+                next = page.next
+                guard isWhole else { break }
             }
             writer.endArray()
+            writer.member("next", next?.token)
             writer.endObject()
             return String(decoding: writer.bytes, as: UTF8.self)
         }

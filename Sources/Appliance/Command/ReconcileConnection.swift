@@ -34,7 +34,10 @@ struct ReconcileConnection {
             guard let root = try? document.parse(bytes) else { throw strange(path) }
             guard (200..<300).contains(status) else {
                 let detail = root["detail"]?.string ?? "status \(status)"
-                throw refusal(root["code"]?.string, detail)
+                // What was asked for cannot be: that is the asker's to change.
+                throw status == 400
+                    ? CommandFailure(exitCode: CommandFailure.wrongUsage, message: detail)
+                    : refusal(root["code"]?.string, detail)
             }
             return try read(root)
         }
@@ -69,8 +72,9 @@ struct ReconcileConnection {
             return (Int(response.status.code), [UInt8](bytes.readableBytesView))
         } catch {
             throw CommandFailure.cannotRun(
-                "no daemon answers at \(address); start it with: tillbox run --data \(dataPath) "
-                    + "(or name its address with admin.host and admin.port)")
+                "no daemon answers at \(address); start it with `tillbox run --data "
+                    + ShellWord.quoted(dataPath) + "`, or name its address with admin.host and "
+                    + "admin.port")
         }
     }
 }

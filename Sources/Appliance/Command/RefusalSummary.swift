@@ -138,8 +138,17 @@ struct RefusalReport {
                 + "endpoint to the events that docs/EVENTS.md lists"
         }
         let count = refused.values.reduce(0, +) + deadLetters.values.reduce(0, +)
-        let hint = mostFrequent.flatMap { Self.hints[$0] }.map { "; \($0)" } ?? ""
-        return "\(count) deliveries were not booked\(hint)"
+        let reasons = refused.merging(deadLetters, uniquingKeysWith: +)
+        let most = reasons.count > 1 ? mostFrequent.map { ", most often for \($0)" } ?? "" : ""
+        return "\(count) deliveries were not booked\(most); \(hint)"
+    }
+
+    /// What the most frequent reason usually comes from, or where all of them stand.
+    private var hint: String {
+        mostFrequent.flatMap { Self.hints[$0] }
+            ?? (deadLetters.isEmpty
+                ? "the lines before say why"
+                : "`tillbox dead-letter list` says of each what was expected")
     }
 
     /// The reason that stands for most, and of several the first by name.
@@ -160,7 +169,7 @@ struct RefusalReport {
             "this machine's clock is ahead, or a proxy keeps deliveries back: compare the clock",
         "signature_too_new": "this machine's clock is behind: compare the clock",
         "livemode_mismatch": "the endpoint takes the other mode: see webhook.livemode, then "
-            + "tillbox dead-letter redrive",
+            + "`tillbox dead-letter redrive`",
         "body_too_large": "raise webhook.body_bytes_max if they are Stripe's",
         "unavailable": "the lines before say why; Stripe will try again",
         "thin_event_unsupported": "choose snapshot events for the endpoint in Stripe's dashboard",

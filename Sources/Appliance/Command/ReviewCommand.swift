@@ -76,7 +76,8 @@ struct ReviewCommand: AsyncParsableCommand {
                 try $0.review(of: ReviewName.movement(id))
             }
             guard let found else {
-                throw CommandFailure.foundSomething(ReviewRefusal.unknown(id).message)
+                throw CommandFailure.cannotRun(
+                    "\(ReviewRefusal.unknown(id).message); see `tillbox review list`")
             }
             try found.print(asJSON: options.json)
         }

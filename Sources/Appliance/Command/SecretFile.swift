@@ -39,17 +39,23 @@ enum SecretFile {
     ) throws(Refusal) -> String {
         let status: Stat
         let bytes: [UInt8]
+        var isWritten = true
         do {
-            let file = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec])
+            // Opening a pipe that nobody writes into would wait for ever.
+            let file = try FileDescriptor.open(
+                path, .readOnly, options: [.closeOnExec, .nonBlocking])
             (status, bytes) = try file.closeAfter {
                 // The file that was opened, not the name: that may be another one by now.
                 let status = try file.stat()
-                return (status, isReadable(status.type) ? try read(file) : [])
+                let isPipe = status.type == .fifo
+                if isPipe { isWritten = waitForWriter(file) }
+                return (status, isReadable(status.type) && isWritten ? try read(file) : [])
             }
         } catch {
             throw .unreadable(reason: "\(error)")
         }
         guard isReadable(status.type) else { throw .unreadable(reason: "it is no file") }
+        guard isWritten else { throw .unreadable(reason: "it is a pipe that nobody writes into") }
         guard bytes.count <= byteCountMax, let text = String(validating: bytes, as: UTF8.self)
         else {
             throw .unreadable(reason: "it is no text of at most \(byteCountMax) bytes")
@@ -63,6 +69,20 @@ enum SecretFile {
 
     /// A pipe is private when it can be opened: a shell's `<(…)`.
     private static func isReadable(_ type: FileType) -> Bool { type == .regular || type == .fifo }
+
+    /// How long a pipe may stay without a word.
+    static let pipePatienceMilliseconds: Int32 = 5_000
+
+    /// Waits for the first byte in a pipe, then reads it as any file.
+    ///
+    /// - Returns: false when none came.
+    private static func waitForWriter(_ file: FileDescriptor) -> Bool {
+        var ready = pollfd(fd: file.rawValue, events: Int16(POLLIN), revents: 0)
+        guard poll(&ready, 1, pipePatienceMilliseconds) > 0 else { return false }
+        // Whoever has begun to write is waited for to the end.
+        _ = fcntl(file.rawValue, F_SETFL, O_RDONLY)
+        return true
+    }
 
     static func isPrivate(mode: UInt32, owner: uid_t, group: gid_t, to reader: Reader) -> Bool {
         switch mode & 0o077 {

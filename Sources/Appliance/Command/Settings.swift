@@ -136,8 +136,15 @@ extension SettingsKey {
             || (endpoint(of: key) != nil && key.hasSuffix(".secret"))
     }
 
-    /// The known key that was probably meant.
+    /// The known key that was probably meant, or of a group alone the group.
     static func nearest(to key: String) -> String? {
-        NearestWord.to(key, among: allCases.map(\.rawValue))
+        let keys = allCases.map(\.rawValue)
+        let groups = Set(keys.compactMap { $0.split(separator: ".").first.map(String.init) })
+        return NearestWord.to(key, among: keys + (key.contains(".") ? [] : groups.sorted()))
+    }
+
+    /// Whether other keys stand below it.
+    static func isGroup(_ key: String) -> Bool {
+        allCases.contains { $0.rawValue.hasPrefix(key + ".") }
     }
 }

@@ -9,6 +9,7 @@ enum SettingsError: Error, Hashable, CustomStringConvertible {
     case endpointUnlisted(name: String, key: String)
     case secretMissing(endpoint: String)
     case secretRefused(place: String, SecretText.Refusal)
+    case secretFileEmpty(path: String)
     case secretTwice(key: String)
     case secretFileUnreadable(path: String, reason: String)
     case secretFileExposed(path: String, mode: String)
@@ -42,6 +43,8 @@ enum SettingsError: Error, Hashable, CustomStringConvertible {
                 + "\(Self.variable(endpoint)) (or \(Self.variable(endpoint))_FILE) to the "
                 + "endpoint's signing secret from Stripe's dashboard (whsec_…)"
         case .secretRefused(let place, let refusal): "\(place) \(refusal.sentence)"
+        case .secretFileEmpty(let path):
+            "the secret file \(path) is empty; write the secret into it"
         case .secretTwice(let key):
             "both \(key) and \(key)_file are set; keep one of them"
         case .secretFileUnreadable(let path, let reason):

@@ -48,6 +48,8 @@ struct SettingsLoader {
         settings.bodyByteCountMax =
             try integer(.webhookBodyBytesMax, 1024...(64 << 20)) ?? settings.bodyByteCountMax
         try loadPorts(&settings)
+        // Who only looks asks one of the two, and need not know the other.
+        if needsSecrets { try refuseOnePortForTwo(settings) }
         settings.defaultMerchant = MerchantID(text(.merchantDefault) ?? "default")
         settings.modelPath = text(.modelPath)
         settings.reviewFrom = try probability(.reviewFrom)
@@ -82,13 +84,29 @@ struct SettingsLoader {
         settings.adminHosts = list(SettingsKey.adminHosts.rawValue)
     }
 
+    /// Two ports of one daemon in the same place: the second would find the first in its way, and
+    /// call it another program.
+    private func refuseOnePortForTwo(_ settings: Settings) throws {
+        let (webhook, admin) = (settings.webhook, settings.admin)
+        let hosts = [webhook.host, admin.host]
+        let overlap = webhook.host == admin.host || hosts.contains("0.0.0.0")
+            || hosts.contains("::")
+        guard webhook.port == admin.port, webhook.port != 0, overlap else { return }
+        throw SettingsError.badValue(
+            key: SettingsKey.adminPort.rawValue, value: "\(admin.port)",
+            expected: "another port than webhook.port, which is \(webhook.port) too")
+    }
+
     private func stripeBase() throws -> String? {
         guard let base = text(.stripeBase) else { return nil }
-        guard let url = URL(string: base), ["http", "https"].contains(url.scheme), url.host() != nil
+        // Paths are put behind it, /v1 among them.
+        guard let url = URL(string: base), ["http", "https"].contains(url.scheme),
+            url.host() != nil, ["", "/"].contains(url.path()), url.query() == nil,
+            url.fragment() == nil, url.user() == nil
         else {
             throw SettingsError.badValue(
                 key: SettingsKey.stripeBase.rawValue, value: base,
-                expected: "an address such as https://api.stripe.com")
+                expected: "an address without a path, such as https://api.stripe.com")
         }
         return base.hasSuffix("/") ? String(base.dropLast()) : base
     }
@@ -226,8 +244,9 @@ struct SettingsLoader {
             return (value, "configuration key \(key) (\(SettingsKey.environmentVariable(key)))")
         }
         guard let path else { return nil }
+        let text: String
         do throws(SecretFile.Refusal) {
-            return (try SecretFile.text(at: path), "the secret file \(path)")
+            text = try SecretFile.text(at: path)
         } catch {
             switch error {
             case .unreadable(let reason):
@@ -235,6 +254,10 @@ struct SettingsLoader {
             case .exposed(let mode): throw SettingsError.secretFileExposed(path: path, mode: mode)
             }
         }
+        guard text.contains(where: { !$0.isWhitespace }) else {
+            throw SettingsError.secretFileEmpty(path: path)
+        }
+        return (text, "the secret file \(path)")
     }
 
     // MARK: Typed look-ups

@@ -28,7 +28,7 @@ struct Tillbox: AsyncParsableCommand {
         defer { LogSink.standardError.drain() }
         do {
             let arguments = Array(CommandLine.arguments.dropFirst())
-            if let sentence = UsageSentence(missingVerbIn: arguments) {
+            if let sentence = UsageSentence(beforeParsing: arguments) {
                 throw CommandFailure(exitCode: CommandFailure.wrongUsage, message: sentence.text)
             }
             var command = try parseAsRoot(arguments)
@@ -44,7 +44,9 @@ struct Tillbox: AsyncParsableCommand {
 
     private static func report(_ error: any Error) -> Int32 {
         if let failure = error as? CommandFailure {
-            if let message = failure.message { writeError("tillbox: \(message)") }
+            if let message = failure.message {
+                writeError("tillbox: \(PastedCommand.completed(message))")
+            }
             return failure.exitCode
         }
         switch exitCode(for: error) {
@@ -58,7 +60,7 @@ struct Tillbox: AsyncParsableCommand {
         case .validationFailure:
             let arguments = Array(CommandLine.arguments.dropFirst())
             let sentence = UsageSentence(message(for: error), arguments: arguments)
-            writeError("tillbox: \(sentence.text)")
+            writeError("tillbox: \(PastedCommand.completed(sentence.text))")
             return CommandFailure.wrongUsage
         case let code where error is ExitCode:
             return code.rawValue
@@ -73,10 +75,12 @@ struct Tillbox: AsyncParsableCommand {
 struct CommandFailure: Error {
     static let foundSomething: Int32 = 1
     static let wrongUsage: Int32 = 2
+    /// Also where what was asked for is not there: a check that finds something is another thing.
     static let cannotRun: Int32 = 3
 
     var exitCode: Int32
-    /// One sentence that says what to do; nil when the command has printed it.
+    /// One sentence that says what to do; nil when the command has printed it. Commands in it stand
+    /// in backticks, see ``PastedCommand``.
     var message: String?
 
     /// The command could not do its work.

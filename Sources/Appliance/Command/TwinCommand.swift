@@ -130,6 +130,7 @@ struct TwinCommand: AsyncParsableCommand {
         let shownHost = host
         let server = HTTPService(
             role: "twin", address: Settings.Address(host: host, port: port),
+            options: (host: "--host", port: "--port"),
             responder: live.router().buildResponder(), server: .http1(),
             logger: logger
         ) { port in

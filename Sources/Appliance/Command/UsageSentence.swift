@@ -4,10 +4,17 @@ import ArgumentParser
 struct UsageSentence {
     let text: String
 
-    /// What the arguments lack before they are parsed: a verb where only a group of verbs is named.
-    /// `tillbox` alone asks for the overview.
-    init?(missingVerbIn arguments: [String]) {
-        let place = VerbPlace(arguments)
+    /// What is wrong with the arguments before they are parsed: a verb is missing where only a
+    /// group of verbs is named, or `help` is asked of a verb that is not there. `tillbox` alone
+    /// asks for the overview.
+    init?(beforeParsing arguments: [String]) {
+        let asksForHelp = arguments.first == "help"
+        let place = VerbPlace(asksForHelp ? Array(arguments.dropFirst()) : arguments)
+        if asksForHelp {
+            guard let sentence = place.unknownVerb else { return nil }
+            text = sentence
+            return
+        }
         guard place.rest.isEmpty, !place.verbs.isEmpty, place.names.count > 1 else { return nil }
         text = "\(place.path) wants one of: \(place.verbs.joined(separator: ", ")); \(place.help)"
     }
@@ -15,15 +22,33 @@ struct UsageSentence {
     /// - Parameter message: what the parser says of its error.
     init(_ message: String, arguments: [String]) {
         let place = VerbPlace(arguments)
-        if !place.verbs.isEmpty, let word = place.rest.first, !word.hasPrefix("-") {
-            let nearest = NearestWord.to(word, among: place.verbs)
-            let hint = nearest.map { "did you mean \($0)?" } ?? "see: \(place.path) --help"
-            text = "\(place.path) has no verb \(word); \(hint)"
+        if let sentence = place.unknownVerb {
+            text = sentence
             return
         }
-        let sentence = Self.joined(message)
+        let sentence = Self.belowZero(message, arguments) ?? Self.nearOption(message)
+            ?? Self.joined(message)
         // A question is advice already.
         text = sentence.hasSuffix("?") ? sentence : "\(sentence); \(place.help)"
+    }
+
+    /// The parser takes a number below zero for another option.
+    private static func belowZero(_ message: String, _ arguments: [String]) -> String? {
+        guard let option = message.firstMatch(of: /Missing value for '(--[a-z-]+)/)?.output.1,
+            let place = arguments.firstIndex(of: String(option)),
+            let value = arguments.dropFirst(place + 1).first,
+            value.wholeMatch(of: /-[0-9.]+/) != nil
+        else { return nil }
+        return "\(option) is \(value), and must not be below 0"
+    }
+
+    /// The parser suggests the options of a command; these two every command has.
+    private static func nearOption(_ message: String) -> String? {
+        guard !message.contains("?"),
+            let option = message.firstMatch(of: /Unknown option '(--[^']+)'/)?.output.1,
+            let nearest = NearestWord.to(String(option), among: ["--help", "--version"])
+        else { return nil }
+        return "Unknown option '\(option)'. Did you mean '\(nearest)'?"
     }
 
     /// The parser lists what a value may be below its sentence; here it stands within.
@@ -63,4 +88,11 @@ private struct VerbPlace {
 
     var path: String { names.joined(separator: " ") }
     var help: String { "see: \(path) --help" }
+
+    /// That what follows the names is no verb; nil where it may be something else.
+    var unknownVerb: String? {
+        guard !verbs.isEmpty, let word = rest.first, !word.hasPrefix("-") else { return nil }
+        let nearest = NearestWord.to(word, among: verbs)
+        return "\(path) has no verb \(word); " + (nearest.map { "did you mean \($0)?" } ?? help)
+    }
 }

@@ -109,9 +109,12 @@ extension Reconciler {
             metadata["error"] = "\(failure)"
             logger.error("reconciliation failed", metadata: metadata)
         } else if report.isClean {
-            logger.info("reconciliation is clean", metadata: metadata)
+            let late = report.late.reduce(0) { $0 + $1.count }
+            if late > 0 { metadata["late"] = "\(late)" }
+            let words = late > 0 ? "clean but for what is late" : "clean"
+            logger.info("reconciliation is \(words)", metadata: metadata)
         } else {
-            logger.error("reconciliation found breaks", metadata: metadata)
+            logger.error("reconciliation is not clean", metadata: metadata)
         }
     }
 

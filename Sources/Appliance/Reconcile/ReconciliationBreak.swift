@@ -12,33 +12,6 @@ enum BreakKind: String, CaseIterable, Sendable {
     /// One side lacks it, and it is younger than the grace period: not yet a break.
     case late
     case unknownType = "unknown_type"
-
-    /// What a person may do about it, in one sentence.
-    func suggestion(_ subject: String) -> String {
-        switch self {
-        case .missingInLedger:
-            "run `tillbox reconcile sweep`; if it stays, look for \(subject) in `tillbox log cat "
-                + "dead.letter`, and else book what happened to it at Stripe"
-        case .missingAtStripe:
-            "look \(subject) up in Stripe's dashboard; if Stripe has no such money, find out who "
-                + "sent the event, and reverse the movement"
-        case .amountMismatch:
-            "compare \(subject) in Stripe's dashboard with `tillbox ledger show`; "
-                + "book the difference"
-        case .currencyMismatch:
-            "compare the currency of \(subject) at Stripe with `tillbox ledger show`; reverse and "
-                + "book it anew"
-        case .duplicateAtStripe:
-            "ask Stripe's support about \(subject): older balance transactions have settled the "
-                + "same object in full"
-        case .feeUnbooked:
-            "run `tillbox reconcile run` again; if it stays, look for \(subject) in "
-                + "`tillbox log cat dead.letter`"
-        case .late: "nothing yet: the other side has time until the grace period ends"
-        case .unknownType:
-            "book \(subject) by what Stripe's documentation says of its type, or update tillbox"
-        }
-    }
 }
 
 /// A disagreement between Stripe and the ledger. Amounts are changes of `processor:stripe`, in
@@ -64,6 +37,39 @@ struct ReconciliationBreak: Hashable, Sendable {
     var account = StripeAccount.own
 }
 
+extension ReconciliationBreak {
+    /// What a person may do about it, in one sentence. Nothing books a correction by hand: what the
+    /// ledger holds follows from events and the statement alone.
+    var suggestion: String {
+        let booked = "`tillbox ledger show \(movement ?? subject)`"
+        return switch kind {
+        case .missingInLedger:
+            "run `tillbox reconcile sweep`; if it stays, look for \(subject) in `tillbox log cat "
+                + "dead.letter`, and else ask Stripe's support which event tells of it"
+        case .missingAtStripe:
+            "look \(subject) up in Stripe's dashboard; if Stripe has no such money, find out who "
+                + "sent the event that \(booked) names, and roll the signing secret"
+        case .amountMismatch:
+            "compare \(subject) in Stripe's dashboard with \(booked); an event that never came is "
+                + "fetched by `tillbox reconcile sweep`, and else ask Stripe's support why the two "
+                + "differ"
+        case .currencyMismatch:
+            "compare the currency of \(subject) in Stripe's dashboard with \(booked), and ask "
+                + "Stripe's support why the event that it names tells of another"
+        case .duplicateAtStripe:
+            "ask Stripe's support about \(subject): older balance transactions have settled the "
+                + "same object in full"
+        case .feeUnbooked:
+            "run `tillbox reconcile run`; if it stays, look for \(subject) in "
+                + "`tillbox log cat dead.letter`"
+        case .late: "nothing yet: the other side has time until the grace period ends"
+        case .unknownType:
+            "update tillbox: this version has no account for \(type ?? "its type"); until then "
+                + "\(subject) is what ledger and Stripe differ by"
+        }
+    }
+}
+
 /// A break as it is stored, with its history.
 struct StoredBreak: Hashable, Sendable {
     /// Its place in lists; nil for what the run itself has booked.
@@ -72,6 +78,9 @@ struct StoredBreak: Hashable, Sendable {
     var firstRun: Int64
     /// The run that no longer saw it, or that booked it itself; nil while it is open.
     var resolvedRun: Int64?
+
+    /// What a person may do about it; nil for what is resolved.
+    var suggestion: String? { resolvedRun == nil ? found.suggestion : nil }
 
     /// Seconds from when it happened to `now`, never below zero.
     func ageSeconds(at now: Instant) -> Int64 { max(0, now.seconds - found.occurredAt.seconds) }

@@ -36,6 +36,16 @@ extension RunReport {
             writer.int(count.count)
         }
         writer.endObject()
+        writer.key("late")
+        writer.beginArray()
+        for sum in late {
+            writer.beginObject()
+            writer.member("currency", sum.currency.code)
+            writer.member("count", sum.count)
+            writer.member("amount", sum.amount)
+            writer.endObject()
+        }
+        writer.endArray()
         writer.key("currencies")
         writer.beginArray()
         for currency in currencies { currency.encode(into: &writer) }
@@ -135,15 +145,15 @@ extension StoredBreak {
         writer.member("age_seconds", ageSeconds(at: now))
         writer.member("first_run", firstRun)
         writer.member("resolved_run", resolvedRun)
-        writer.member("suggestion", found.kind.suggestion(found.subject))
+        writer.member("suggestion", suggestion)
         writer.endObject()
     }
 
     /// The first line of a CSV export (RFC 4180).
     static let csvHeader = [
         "run", "kind", "status", "subject", "movement", "balance_transaction", "type",
-        "stripe_amount", "stripe_currency", "ledger_amount", "ledger_currency", "occurred_at",
-        "age_seconds", "first_run", "resolved_run", "suggestion", "account",
+        "stripe_minor_units", "stripe_currency", "ledger_minor_units", "ledger_currency",
+        "occurred_at", "age_seconds", "first_run", "resolved_run", "suggestion", "account",
     ].joined(separator: ",")
 
     func csvLine(run: RunName, now: Instant) -> String {
@@ -154,7 +164,7 @@ extension StoredBreak {
             number(found.stripe?.amount.rawValue), found.stripe?.currency.code ?? "",
             number(found.ledger?.amount.rawValue), found.ledger?.currency.code ?? "",
             String(found.occurredAt.seconds), String(ageSeconds(at: now)), String(firstRun),
-            number(resolvedRun), found.kind.suggestion(found.subject),
+            number(resolvedRun), suggestion ?? "",
             found.account.rawValue,
         ]
         return fields.map(Self.quoted).joined(separator: ",")

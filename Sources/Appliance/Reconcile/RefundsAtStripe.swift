@@ -13,7 +13,6 @@ extension ReconciliationRun {
         let refunds = try await learnPayments(open)
         var hasChanged = refunds != open
         if try await joinReleases(refunds) { hasChanged = true }
-        guard records != nil else { return hasChanged }
         let waiting = try await blocking { [ledger] () throws(LedgerError) in
             try ledger.waiting()
         }
@@ -141,7 +140,6 @@ extension ReconciliationRun {
         _ lines: [BalanceTransaction], of wait: WaitingMovement, _ account: StripeAccount,
         _ run: RunRecord
     ) async throws {
-        guard let records else { return }
         let key = "charge:\(wait.charge)"
         for found in lines where found.amount < .zero {
             let settlement = Settlement(statement: found, account: account)
@@ -158,7 +156,8 @@ extension ReconciliationRun {
             guard !isBooked,
                 let (_, body) = try await line(of: settlement, withSource: true)
             else { continue }
-            try await records.append([
+            // A dry run notes in its scratch what it would book.
+            try await records?.append([
                 OwnRecords.settlement(
                     of: settlement, source: body[...], livemode: run.livemode ?? false)
             ])

@@ -111,6 +111,14 @@ struct BreakCount: Hashable, Sendable {
     var count: Int64
 }
 
+/// What a run saw on one side only and too young to be a break, in one currency.
+struct LateSum: Hashable, Sendable {
+    var currency: Currency
+    var count: Int64
+    /// Moved in either direction, in minor units.
+    var amount: Int64
+}
+
 /// A run with its findings in short.
 struct RunReport: Hashable, Sendable {
     var run: RunRecord
@@ -121,6 +129,8 @@ struct RunReport: Hashable, Sendable {
     /// Those that their balance transactions do not explain, at most a hundred.
     var unexplainedPayouts: [PayoutSummary] = []
     var breaks: [BreakCount] = []
+    /// What is late, by currency.
+    var late: [LateSum] = []
     /// Stripe accounts that the run covers.
     var accounts: Int64 = 1
     /// Those that cannot be read, at most a hundred.

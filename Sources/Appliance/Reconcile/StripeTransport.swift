@@ -29,6 +29,15 @@ struct HTTPStripeTransport: StripeTransport {
     var key: String
     /// Learns Stripe's time from its answers.
     var clock: StripeClock?
+    /// Learns whether Stripe answers.
+    var reach: StripeReach?
+
+    /// It does not try again to connect: ``StripeClient`` asks again, and says so meanwhile.
+    private static let client: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
 
     /// Longest answer read, in bytes; a page of a hundred events may hold many objects.
     private static let bodyByteCountMax = 32 << 20
@@ -38,11 +47,29 @@ struct HTTPStripeTransport: StripeTransport {
     private static let worldDate = "World-Date"
 
     func get(_ path: String, of account: StripeAccount) async throws -> StripeAnswer {
+        do {
+            let answer = try await ask(path, account)
+            // What stands before Stripe may answer in its place.
+            if answer.status < 500 {
+                reach?.hasAnswered()
+            } else {
+                reach?.hasFailed("status \(answer.status)")
+            }
+            return answer
+        } catch {
+            guard !Task.isCancelled else { throw CancellationError() }
+            let failure = StripeSilence(reason: NetworkReason.of(error))
+            reach?.hasFailed(failure.reason)
+            throw failure
+        }
+    }
+
+    private func ask(_ path: String, _ account: StripeAccount) async throws -> StripeAnswer {
         var request = HTTPClientRequest(url: base + path)
         request.headers.add(name: "Authorization", value: "Bearer \(key)")
         request.headers.add(name: "User-Agent", value: "tillbox")
         if let id = account.id { request.headers.add(name: "Stripe-Account", value: id) }
-        let response = try await HTTPClient.shared.execute(
+        let response = try await Self.client.execute(
             request, timeout: .seconds(Self.timeoutSeconds))
         let headers = response.headers
         if let date = headers.first(name: Self.worldDate) {
@@ -56,4 +83,10 @@ struct HTTPStripeTransport: StripeTransport {
             retryAfter: response.headers.first(name: "Retry-After"),
             body: [UInt8](body.readableBytesView))
     }
+}
+
+/// No answer came, and why not in a few words.
+struct StripeSilence: Error, Hashable, CustomStringConvertible {
+    var reason: String
+    var description: String { reason }
 }

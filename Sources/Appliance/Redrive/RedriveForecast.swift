@@ -73,7 +73,8 @@ struct RedriveForecaster {
     private func event(_ letter: StoredLetter) -> RedriveForecast {
         // Who may have made the event is known of the original alone, which need not be there.
         let isOwn = letter.reason != ValidationRefusal.Code.reservedType.rawValue
-        switch validator.read(letter.value, isOwn: isOwn).outcome {
+        let reading = validator.read(letter.value, isOwn: isOwn)
+        switch reading.outcome {
         case .movements(let events, cardNumbersMasked: _):
             let keys = events.map(\.movement.rawValue).joined(separator: ", ")
             return .passes(to: .webhookReceived, says: "tells of \(keys)")
@@ -81,7 +82,7 @@ struct RedriveForecaster {
             return .passes(
                 to: .webhookReceived, says: "\(type) is ignored (\(reason.rawValue))")
         case .refused(let refusal):
-            return .staysRefused(reason: refusal.code.rawValue, detail: refusal.detail)
+            return .staysRefused(reason: refusal.code.rawValue, detail: reading.detail(of: refusal))
         }
     }
 

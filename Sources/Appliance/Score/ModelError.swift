@@ -42,8 +42,8 @@ extension ModelError: CustomStringConvertible {
             "the thresholds are review \(review) and block \(block): they must satisfy "
                 + "0 < review ≤ block ≤ 1"
         case .thresholdLoosened(let name, let model, let configured):
-            "the threshold \(name) is configured as \(configured) but the model allows at most "
-                + "\(model): configuration may only tighten it"
+            "verdict.\(name)_from is \(configured), and the model allows at most \(model): "
+                + "configuration may only tighten it"
         case .predictionFailed(let detail):
             "the model failed while predicting (\(detail)): payments go to manual review until it "
                 + "succeeds again"

@@ -56,19 +56,9 @@ struct ValidateStage: Stage {
             outputs.append(
                 .letter(
                     of: placed, stage: Self.name, reason: refusal.code.rawValue,
-                    detail: Self.detail(refusal, of: reading),
+                    detail: reading.detail(of: refusal),
                     eventID: placed.record.key.map { String(decoding: $0, as: UTF8.self) }))
         }
-    }
-
-    /// Where in the event, what was expected there, and what the event says of money.
-    private static func detail(
-        _ refusal: ValidationRefusal, of reading: EventValidator.Reading
-    ) -> String {
-        var text = refusal.detail
-        if let expectation = refusal.expectation { text += ": expected \(expectation)" }
-        if let subject = reading.subject { text += "; found \(subject)" }
-        return text
     }
 }
 

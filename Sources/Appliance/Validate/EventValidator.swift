@@ -25,6 +25,14 @@ struct EventValidator {
         var shape: EventShape?
         /// What a refused event says of money, for people: its object, amounts and currency.
         var subject: String?
+
+        /// Where in the event, what was expected there, and what the event says of money.
+        func detail(of refusal: ValidationRefusal) -> String {
+            var text = refusal.detail
+            if let expectation = refusal.expectation { text += ": expected \(expectation)" }
+            if let subject { text += "; found \(subject)" }
+            return text
+        }
     }
 
     /// - Parameter body: the raw body, the value of a `webhook.received` record.

@@ -79,7 +79,9 @@ struct ValidationRefusal: Error, Hashable, Sendable {
     /// What would have been understood, in words; nil where `detail` says all.
     var expectation: String? {
         switch code {
-        case .notJSON, .notUTF8, .tooDeep, .noEventID, .thinEventUnsupported: nil
+        case .notJSON, .notUTF8, .tooDeep, .noEventID: nil
+        case .thinEventUnsupported:
+            "an event with its object in it; choose snapshot events for the endpoint at Stripe"
         case .noEventType: "a text"
         case .badCreated: "whole seconds since 1970"
         case .badLivemode: "true or false"

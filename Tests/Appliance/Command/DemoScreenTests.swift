@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Twin
 @testable import Vocabulary
 
 @Suite("The demo's picture")
@@ -84,6 +85,19 @@ struct DemoScreenTests {
         for words in ["1 M webhooks", "1 M admitted", "876 k movements", "712 k transactions"] {
             #expect(text.contains(words), "\(words) in \(text)")
         }
+        // All are told in the same: 11 k beside 6,500 is read as less.
+        for words in ["23 k duplicates", "3 k forged", "4 k in review", "1 k blocked"] {
+            #expect(text.contains(words), "\(words) in \(text)")
+        }
+    }
+
+    @Test("the twin's address and its key can be copied from the narrowest picture")
+    func twinsKey() throws {
+        var screen = try Self.screen()
+        let key = TwinSettings().apiKeys[0]
+        screen.about = [DemoTwin.about(port: 65_535, key: key)]
+        let lines = screen.lines(columns: 80, rows: 24).map(\.plain)
+        #expect(lines.contains { $0.hasSuffix(key) && $0.contains("http://127.0.0.1:65535 ") })
     }
 
     @Test("a ledger that does not balance is never shown as one that does")

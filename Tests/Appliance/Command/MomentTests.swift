@@ -1,3 +1,4 @@
+import AppendLog
 import Testing
 
 @testable import Appliance
@@ -49,5 +50,15 @@ struct MomentTests {
         }
         // 400 years of the Gregorian calendar have 146,097 days.
         #expect(expected == 146_097 * 86_400)
+    }
+
+    @Test("a record's time is its stamp to the millisecond")
+    func stamps() {
+        #expect(Timestamp(milliseconds: 1_795_655_838_635).rfc3339 == "2026-11-26T01:17:18.635Z")
+        #expect(Timestamp(milliseconds: -1).rfc3339 == "1969-12-31T23:59:59.999Z")
+        for part in 0..<1000 {
+            let text = Timestamp(milliseconds: 1_795_655_838_000 + Int64(part)).rfc3339
+            #expect(text.dropFirst(20).dropLast() == String("00\(part)".suffix(3)), "\(text)")
+        }
     }
 }

@@ -38,9 +38,19 @@ struct RefusalReportTests {
         }
         #expect(report.isWorthALine)
         #expect(report.refused == ["signature_no_match": 3, "signature_too_old": 1])
-        #expect(report.message.hasPrefix("7 deliveries were not booked; webhook.secret"))
+        #expect(report.message.hasPrefix(
+                "7 deliveries were not booked, most often for signature_no_match; webhook.secret"))
         #expect(report.metadata["booked"] == "2")
         #expect(report.metadata["dead_letters"] != nil && report.metadata["ignored"] == nil)
+    }
+
+    @Test("a reason that says all by itself is still told where to look", arguments: [
+        (["bad_amount": 3, "missing_charge": 3], "most often for bad_amount; `tillbox dead-letter"),
+        (["bad_amount": 1], "1 deliveries were not booked; `tillbox dead-letter list`"),
+    ])
+    func withoutHint(deadLetters: [String: Int], expected: String) {
+        let report = Self.report(deadLetters: deadLetters) { _ in }
+        #expect(report.message.contains(expected), "\(report.message)")
     }
 
     @Test("events that all move nothing are worth a line, until one moves something")

@@ -194,7 +194,77 @@ struct SettingsTests {
         #expect(sentence.contains(path) && sentence.contains(expected), "\(sentence)")
     }
 
+    @Test("an empty secret file is told as one")
+    func emptySecretFile() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("secret")
+        for text in ["", "\n", "  \r\n"] {
+            try Self.write(text, to: path, mode: 0o600)
+            #expect(
+                Self.refusal(nil, ["TILLBOX_WEBHOOK_SECRET_FILE": path])
+                    == "the secret file \(path) is empty; write the secret into it")
+        }
+    }
+
+    @Test("a pipe is read to its end, and one that nobody writes into is refused")
+    func pipes() async throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("pipe")
+        try #require(mkfifo(path, 0o600) == 0)
+        let silent = Self.refusal(nil, ["TILLBOX_WEBHOOK_SECRET_FILE": path])
+        #expect(silent.contains("a pipe that nobody writes into"), "\(silent)")
+        // The writer comes when the reader waits already, and writes in two parts.
+        let writer = try Child(
+            "/bin/sh", ["-c", "exec >\(path); printf whsec_; sleep 0.2; printf piped"])
+        let settings = try Self.load(nil, ["TILLBOX_WEBHOOK_SECRET_FILE": path])
+        #expect(settings.endpoints.map(\.secrets) == [["whsec_piped"]])
+        #expect(await writer.wait() == 0)
+    }
+
     // MARK: The file
+
+    @Test("a group that stands alone is told its near one, and an empty one sets nothing")
+    func groups() throws {
+        #expect(Self.refusal("webhok:\n").contains("did you mean webhook?"))
+        #expect(Self.refusal("webhok: 8080\n").contains("did you mean webhook?"))
+        #expect(Self.refusal("webhok:\n  port: 1\n").contains("did you mean webhook.port?"))
+        let settings = try Self.load(
+            "webhook:\n#  port: 1\nlogging:\n", ["TILLBOX_WEBHOOK_SECRET": "whsec_a"])
+        #expect(settings.webhook.port == 8080)
+    }
+
+    @Test("Stripe's address has no path, and is told so at the start", arguments: [
+        "http://127.0.0.1:12111/v1", "https://api.stripe.com/v1/", "https://api.stripe.com?a=1",
+        "https://key@api.stripe.com", "api.stripe.com", "ftp://api.stripe.com",
+    ])
+    func stripeBase(value: String) throws {
+        let sentence = Self.refusal(
+            nil, ["TILLBOX_WEBHOOK_SECRET": "whsec_a", "TILLBOX_STRIPE_API_BASE": value])
+        #expect(sentence.contains("stripe.api_base"), "\(sentence)")
+        #expect(sentence.contains("without a path"), "\(sentence)")
+        let settings = try Self.load(nil, [
+            "TILLBOX_WEBHOOK_SECRET": "whsec_a",
+            "TILLBOX_STRIPE_API_BASE": "http://127.0.0.1:12111/",
+        ])
+        #expect(settings.stripeBase == "http://127.0.0.1:12111")
+    }
+
+    @Test("webhooks and console do not share a port", arguments: [
+        ("127.0.0.1", "127.0.0.1", true), ("0.0.0.0", "127.0.0.1", true),
+        ("127.0.0.1", "127.0.0.2", false),
+    ])
+    func samePort(webhook: String, admin: String, isRefused: Bool) throws {
+        let environment = [
+            "TILLBOX_WEBHOOK_SECRET": "whsec_a", "TILLBOX_WEBHOOK_HOST": webhook,
+            "TILLBOX_ADMIN_HOST": admin, "TILLBOX_WEBHOOK_PORT": "9090",
+        ]
+        let sentence = Self.refusal(nil, environment)
+        #expect(sentence.contains("another port than webhook.port") == isRefused, "\(sentence)")
+        // Who only asks the console need not know where the webhooks go.
+        #expect(throws: Never.self) {
+            try Self.load(nil, environment, needsSecrets: false)
+        }
+    }
 
     @Test("a file that holds a secret is checked as a secret file is", arguments: [
         ("webhook: {secret: whsec_a}", true), ("stripe:\n  api_key: sk_test_a\n", true),

@@ -175,6 +175,8 @@ struct ReconciliationRunTests {
         try await fixture.running {
             let early = try await fixture.reconcile()
             #expect(try fixture.found(early) == ["late txn_x"])
+            let late = early.late.map { "\($0.count) \($0.amount) \($0.currency.code)" }
+            #expect(late == ["1 500 usd"])
             #expect(early.isClean)
             fixture.clock.set(ReconcileFixture.now + 2 * day - 10)
             #expect(try await fixture.found(fixture.reconcile()) == ["late txn_x"])

@@ -41,6 +41,11 @@ struct WaitingRefundTests {
         try await fixture.running {
             try await fixture.deliver()
             #expect(try fixture.ledger.waiting().map(\.key.rawValue) == ["refund:re_w"])
+            let dry = try await fixture.dryRun().found.map(\.found)
+            #expect(dry.map(\.kind) == [.feeUnbooked])
+            #expect(dry.map(\.movement) == ["refund:re_w"])
+            #expect(try fixture.ledger.waiting().count == 1)
+            #expect(try fixture.processor() == ["usd": 1_000])
             _ = try await fixture.reconcile()
             try await fixture.drained()
             #expect(try fixture.ledger.waiting() == [])

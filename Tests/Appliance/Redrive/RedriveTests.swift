@@ -198,6 +198,9 @@ struct RedriveTests {
             let dry = try await redriver.redrive(RedriveRequest(isDryRun: true))
             #expect(dry.lines.map(\.result) == [.wouldSend, .stillRefused])
             #expect(dry.lines.first?.detail == "tells of charge:ch_1")
+            // All that the dead letter itself would say: what was expected, and of what.
+            let expected = "bad_id: charge.id: expected an id of letters, digits, _ and -; found "
+            #expect(dry.lines.last?.detail.hasPrefix(expected) == true, "\(dry.lines)")
             #expect(opened.topics[.deadLetter].highWatermark == end)
             let real = try await redriver.redrive(RedriveRequest())
             #expect(real.lines.map(\.result) == [.sent, .stillRefused])

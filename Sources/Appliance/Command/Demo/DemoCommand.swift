@@ -36,7 +36,9 @@ struct DemoCommand: AsyncParsableCommand {
     var faults: FaultOptions<DemoFaults>
 
     func validate() throws {
-        guard rate > 0, rate <= 100_000 else { throw ValidationError("--rate must be above 0") }
+        guard rate > 0, rate <= 100_000 else {
+            throw ValidationError("--rate is above 0 and at most 100000 webhooks a second.")
+        }
         guard count ?? 1 > 0 else { throw ValidationError("--count must be above 0") }
         guard (0...65_535).contains(twinPort) else {
             throw ValidationError("--twin-port is a port from 1 to 65535")
@@ -73,7 +75,8 @@ struct DemoCommand: AsyncParsableCommand {
     private func run(in folder: String, _ terminal: Terminal?, _ notes: DemoNotes) async throws {
         // The daemon is told where the twin will be before it is there. The usual ports are taken
         // where they are free, so that what is pasted finds the daemon without being told.
-        let twinPort = twinPort == 0 ? try await LocalPort.usual(12_111) : twinPort
+        let twinPort = try await twinPort == 0
+            ? LocalPort.usual(12_111) : LocalPort.named(twinPort, by: "--twin-port")
         var settings = Settings()
         settings.dataPath = folder
         settings.webhook.port = try await LocalPort.usual(settings.webhook.port)
@@ -101,7 +104,9 @@ struct DemoCommand: AsyncParsableCommand {
             hint: Self.hint(settings, folder), notes: notes, logger: daemon.logger)
         try await daemon.run(
             extra: [
-                .init(service: feed), .init(service: view),
+                .init(service: feed),
+                // It ends when its reader has gone.
+                .init(service: view, successTerminationBehavior: .gracefullyShutdownGroup),
                 .init(service: twin, successTerminationBehavior: .gracefullyShutdownGroup),
             ]
         ) { role, port in ports.continuation.yield((role, port)) }

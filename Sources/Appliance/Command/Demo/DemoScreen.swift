@@ -47,19 +47,37 @@ struct DemoScreen: Sendable {
         /// The style is for a count above zero.
         case count(Int, String, StyledText.Style = .plain)
 
-        /// A count that has no room is told in thousands, or in millions.
-        func text(within width: Int) -> StyledText {
+        /// Its width where nothing is cut off.
+        func width(in unit: CountUnit) -> Int {
+            switch self {
+            case .text(let text): text.width
+            case .count(let count, let word, _): unit.words(count).count + 1 + word.count
+            }
+        }
+
+        func text(in unit: CountUnit, within width: Int) -> StyledText {
             switch self {
             case .text(let text): return text.cut(to: width)
             case .count(let count, let word, let style):
-                let forms = [
-                    DemoNumber.grouped(count), DemoNumber.grouped(count / 1_000) + " k",
-                    DemoNumber.grouped(count / 1_000_000) + " M",
-                ]
-                let shown = forms.first { $0.count + 1 + word.count <= width }
-                var text = StyledText(shown ?? forms[2], count > 0 ? style : .muted)
+                var text = StyledText(unit.words(count), count > 0 ? style : .muted)
                 text.append(" " + word, .muted)
                 return text.cut(to: width)
+            }
+        }
+    }
+
+    /// What the counts of a picture are told in: the same for all of them, since 11 k beside 6,500
+    /// is read as less.
+    private enum CountUnit: CaseIterable {
+        case ones, thousands, millions
+
+        func words(_ count: Int) -> String {
+            switch self {
+            case .millions where count >= 1_000_000:
+                DemoNumber.grouped(count / 1_000_000) + " M"
+            case .thousands, .millions:
+                count >= 1_000 ? DemoNumber.grouped(count / 1_000) + " k" : "\(count)"
+            case .ones: DemoNumber.grouped(count)
             }
         }
     }
@@ -107,13 +125,20 @@ extension DemoScreen {
             let isLast = stage.name == stages.last?.name
             names.append(StyledText(stage.name, .strong).fit(isLast ? width : width - 4))
         }
+        let unit = CountUnit.allCases.first { unit in
+            zip(stages, widths).allSatisfy { stage, width in
+                stage.facts.allSatisfy { $0.width(in: unit) < width }
+            }
+        } ?? .millions
         let depth = stages.map(\.facts.count).max() ?? 0
         let facts = (0..<depth).map { row in
             var line = StyledText("  ")
             var place = 2
             for (stage, width) in zip(stages, widths) {
                 line.pad(to: place)
-                if row < stage.facts.count { line.append(stage.facts[row].text(within: width - 1)) }
+                if row < stage.facts.count {
+                    line.append(stage.facts[row].text(in: unit, within: width - 1))
+                }
                 place += width
             }
             return line

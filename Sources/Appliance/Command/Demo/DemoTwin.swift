@@ -56,13 +56,19 @@ struct DemoTwin: Service {
         return try LiveTwin(settings, delivery: delivery, playing: demo.world, logger: logger)
     }
 
+    /// Where the twin is, as `stripe.api_base` and a client want it; it fits into 80 columns.
+    static func about(port: Int, key: String) -> String {
+        "twin http://127.0.0.1:\(port) with the key \(key)"
+    }
+
     private func api(_ live: LiveTwin) -> HTTPService {
         let key = TwinSettings().apiKeys[0]
         return HTTPService(
             role: "twin", address: Settings.Address(host: "127.0.0.1", port: twinPort),
+            options: (host: nil, port: "--twin-port"),
             responder: live.router().buildResponder(), server: .http1(), logger: logger
         ) { [notes, hint] port in
-            notes.add(about: "twin http://127.0.0.1:\(port)/v1 with the key \(key)")
+            notes.add(about: Self.about(port: port, key: key))
             notes.add(hint: hint)
         }
     }
@@ -77,6 +83,18 @@ enum LocalPort {
         }
         throw CommandFailure.cannotRun(
             "no port of 127.0.0.1 is free; stop something that listens there")
+    }
+
+    /// `port`, which an option names, where nobody listens on it at this moment.
+    static func named(_ port: Int, by option: String) async throws -> Int {
+        do {
+            _ = try await bound(port)
+        } catch {
+            throw CommandFailure.cannotRun(
+                "127.0.0.1:\(port) cannot be listened on: \(NetworkReason.of(error)); name a free "
+                    + "port with \(option)")
+        }
+        return port
     }
 
     private static func bound(_ port: Int) async throws -> Int? {

@@ -49,8 +49,9 @@ final class DemoNotes: Sendable {
     }
 }
 
-/// The demo's live view: on a terminal a picture redrawn twice a second on the alternate screen, so
-/// that what stood there before comes back; elsewhere a line a second.
+/// The demo's live view, which ends when its reader has gone: on a terminal a picture redrawn twice
+/// a second on the alternate screen, so that what stood there before comes back; elsewhere a line a
+/// second.
 struct DemoView: Service {
     let counters: Counters
     let feed: DemoFeed
@@ -111,6 +112,7 @@ struct DemoView: Service {
     private func isGoingOn(after interval: Duration) async -> Bool {
         try? await cancelWhenGracefulShutdown { try await Task.sleep(for: interval) }
         return !Task.isShuttingDownGracefully && !Task.isCancelled
+            && !Output.standard.noticesGoneReader()
     }
 
     /// Debits minus credits over all accounts; nil when the ledger cannot be read.

@@ -143,6 +143,22 @@ extension StatementStore {
         ) { BreakCount(kind: try Self.kind($0.text(0)), count: $0.integer(1)) }
     }
 
+    /// What a run saw that is late, by currency.
+    func late(of run: Int64) throws(LedgerError) -> [LateSum] {
+        try rows(
+            """
+            SELECT coalesce(b.stripe_currency, b.ledger_currency), count(*),
+                sum(abs(coalesce(b.stripe_amount, b.ledger_amount)))
+            FROM run_breaks r JOIN breaks b ON b.id = r.break
+            WHERE r.run = ? AND b.kind = 'late' GROUP BY 1 ORDER BY 1
+            """, { $0.bind(1, run) }
+        ) {
+            LateSum(
+                currency: try Self.currency($0.text(0)), count: $0.integer(1),
+                amount: $0.integer(2))
+        }
+    }
+
     /// What a run's breaks make of the difference between ledger and Stripe, by account and
     /// currency.
     func explained(by run: Int64) throws(LedgerError) -> [StripeAccount: [Currency: Int64]] {
@@ -298,6 +314,6 @@ extension StatementStore {
         return RunReport(
             run: run, currencies: try summaries(of: run.id), payouts: payouts.count,
             unexplainedPayouts: payouts.open, breaks: try counts(of: run.id),
-            accounts: accounts.count, unreadAccounts: accounts.unread)
+            late: try late(of: run.id), accounts: accounts.count, unreadAccounts: accounts.unread)
     }
 }

@@ -1,0 +1,64 @@
+import Foundation
+
+/// Words of a command that can be pasted into a shell.
+enum ShellWord {
+    /// This program, so that it is found from any folder.
+    static var thisProgram: String {
+        let name = CommandLine.arguments.first ?? "tillbox"
+        guard name.contains("/"), !name.hasPrefix("/") else { return name }
+        return URL(filePath: name).standardizedFileURL.path
+    }
+
+    /// As it is where a shell reads it so, else in single quotes.
+    static func quoted(_ word: String) -> String {
+        let isPlain = word.unicodeScalars.allSatisfy {
+            CharacterSet.alphanumerics.contains($0) || "/._-+:=@%,".unicodeScalars.contains($0)
+        }
+        return isPlain && !word.isEmpty ? word : "'" + word.replacing("'", with: "'\\''") + "'"
+    }
+}
+
+/// Commands that a sentence names, so that they work as they are pasted.
+enum PastedCommand {
+    /// The verbs that take `--data` and `--config` as the command before them did.
+    private static let folderVerbs: Set<String> = [
+        "run", "log", "ledger", "review", "dead-letter", "reconcile", "replay",
+    ]
+
+    /// The sentence with each command in it whole: `` `tillbox ledger verify` `` gets the path of
+    /// this program, which need not be on anybody's PATH, and the folder and the configuration file
+    /// that the command was given.
+    ///
+    /// - Parameter arguments: those after the program's name.
+    static func completed(
+        _ sentence: String, program: String = ShellWord.thisProgram,
+        arguments: [String] = Array(CommandLine.arguments.dropFirst())
+    ) -> String {
+        let given = given(in: arguments)
+        return sentence.replacing(/`tillbox ([^`]+)`/) { match in
+            let words = String(match.output.1)
+            var command = ShellWord.quoted(program) + " " + words
+            let verb = words.split(separator: " ").first.map(String.init) ?? ""
+            if folderVerbs.contains(verb), !words.contains("--data") { command += given }
+            return "`\(command)`"
+        }
+    }
+
+    /// ` --data X --config Y`, as far as a command that reads a data folder was given them.
+    private static func given(in arguments: [String]) -> String {
+        guard let verb = arguments.first, folderVerbs.contains(verb) else { return "" }
+        var given = ""
+        for name in ["--data", "--config"] {
+            var value: String?
+            for (place, word) in arguments.enumerated() {
+                if word.hasPrefix(name + "=") {
+                    value = String(word.dropFirst(name.count + 1))
+                } else if word == name, arguments.indices.contains(place + 1) {
+                    value = arguments[place + 1]
+                }
+            }
+            if let value { given += " \(name) " + ShellWord.quoted(value) }
+        }
+        return given
+    }
+}
