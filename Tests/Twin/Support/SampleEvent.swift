@@ -1,4 +1,4 @@
-package import Twin
+@testable package import Twin
 
 extension TwinEvent {
     /// A webhook of no object: what a delivery's tests need of one.
