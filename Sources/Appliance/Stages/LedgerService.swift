@@ -143,11 +143,7 @@ struct LedgerDesk<Books: LedgerBooks> {
     ) throws(LedgerError) -> (old: [PlacedRecord], new: [PlacedRecord]) {
         var mayBeOld = false
         for end in run.next where !caughtUp.contains(end.lane) {
-            if read[end.lane] == nil {
-                let position = try ledger.position(
-                    topic: end.topic.rawValue, partition: end.partition)
-                read[end.lane] = Offset(position ?? 0)
-            }
+            _ = try position(of: end.lane)
             mayBeOld = true
             if !isRead(end) { caughtUp.insert(end.lane) }
         }
@@ -155,6 +151,15 @@ struct LedgerDesk<Books: LedgerBooks> {
         return (
             run.records.filter { isRead($0.place) }, run.records.filter { !isRead($0.place) }
         )
+    }
+
+    /// What the ledger reads next of a partition, of which this run may have nothing.
+    private mutating func position(of lane: SourceLane) throws(LedgerError) -> Offset {
+        if let known = read[lane] { return known }
+        let stored = try ledger.position(topic: lane.topic.rawValue, partition: lane.partition)
+        let position = Offset(stored ?? 0)
+        read[lane] = position
+        return position
     }
 
     private func isRead(_ place: SourcePlace) -> Bool {
@@ -172,7 +177,7 @@ struct LedgerDesk<Books: LedgerBooks> {
                 nextOffset: $0.offset.rawValue)
         }
         // Decisions that were considered before have their place already.
-        let next = scoredNext(positions)
+        let next = try scoredNext(positions)
         let places = positions.isEmpty ? [:] : batch.places { _ in next }
         let ledger = ledger
         let outcome: PostOutcome
@@ -189,9 +194,13 @@ struct LedgerDesk<Books: LedgerBooks> {
     }
 
     /// `payment.scored` comes first in a run, so that every decision stands behind it.
-    private func scoredNext(_ positions: [SourcePlace]) -> Offset {
-        positions.first { $0.topic == .paymentScored }?.offset
-            ?? read[SourceLane(topic: .paymentScored, partition: 0), default: .zero]
+    private mutating func scoredNext(
+        _ positions: [SourcePlace]
+    ) throws(LedgerError) -> Offset {
+        if let place = positions.first(where: { $0.topic == .paymentScored }) {
+            return place.offset
+        }
+        return try position(of: SourceLane(topic: .paymentScored, partition: 0))
     }
 
     // MARK: Publishing

@@ -56,6 +56,10 @@ struct LedgerContent: Hashable {
         var root = movement[...]
         let inner = ["held:", "released:", "capture_grown:", "review_approved:", "review_declined:"]
         for prefix in inner where root.hasPrefix(prefix) { root = root.dropFirst(prefix.count) }
+        // Which of two refunds of one size was the release makes no difference to any balance.
+        for kind in ["refund_released", "refund_restored"] where root.hasPrefix(kind) {
+            return "refund_released"
+        }
         return String(root.prefix { $0 != "#" })
     }
 

@@ -87,7 +87,12 @@ struct PlaneScenario: Sendable {
     /// Some of the cases of money that have no conflict in them and share nothing with each other.
     private static func cases(_ random: inout SeededRandom) -> [[UInt8]] {
         var (bodies, taken): ([[UInt8]], Set<String>) = ([], [])
-        for example in MoneyCase.all.shuffled(using: &random) where example.letters.isEmpty {
+        // What the gate refuses has no way into the embedded plane here.
+        let examples = MoneyCase.all.filter { example in
+            let text = example.events.map { String(decoding: $0, as: UTF8.self) }.joined()
+            return example.letters.isEmpty && !text.contains("tillbox")
+        }
+        for example in examples.shuffled(using: &random) {
             let names = Set(example.events.flatMap(Self.names))
             guard bodies.count < 24, taken.isDisjoint(with: names) else { continue }
             taken.formUnion(names)
