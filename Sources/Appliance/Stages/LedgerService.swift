@@ -172,7 +172,7 @@ struct LedgerDesk<Books: LedgerBooks> {
                 nextOffset: $0.offset.rawValue)
         }
         // Decisions that were considered before have their place already.
-        let next = scoredNext(positions)
+        let next = try scoredNext(positions)
         let places = positions.isEmpty ? [:] : batch.places { _ in next }
         let ledger = ledger
         let outcome: PostOutcome
@@ -189,9 +189,18 @@ struct LedgerDesk<Books: LedgerBooks> {
     }
 
     /// `payment.scored` comes first in a run, so that every decision stands behind it.
-    private func scoredNext(_ positions: [SourcePlace]) -> Offset {
-        positions.first { $0.topic == .paymentScored }?.offset
-            ?? read[SourceLane(topic: .paymentScored, partition: 0), default: .zero]
+    private mutating func scoredNext(_ positions: [SourcePlace]) throws(LedgerError) -> Offset {
+        if let reached = positions.first(where: { $0.topic == .paymentScored }) {
+            return reached.offset
+        }
+        let lane = SourceLane(topic: .paymentScored, partition: 0)
+        if let known = read[lane] { return known }
+        // Nothing of it has come since the start.
+        let stored = try ledger.position(
+            topic: lane.topic.rawValue, partition: lane.partition)
+        let next = Offset(stored ?? 0)
+        read[lane] = next
+        return next
     }
 
     // MARK: Publishing

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// Someone who knows SQLite has changed the ledger's file and left its rules as they were, or has
 /// changed the rules and left every row: `verify` names what it was, and so does a start of the
@@ -71,7 +72,7 @@ struct TamperingTests {
         try ledger.close()
         let answer = try folder.sqlite3(tampering.sql)
         #expect(answer.errors.isEmpty, "\(answer.errors)")
-        let reader = try SQLiteLedger.open(path: folder.file, readOnly: true) { 0 }
+        let reader = try SQLiteLedgerReader.open(path: folder.file)
         for fault in [try reader.verify().fault, try reader.quickFault()] {
             #expect(fault?.check == tampering.check, "\(String(describing: fault))")
             #expect(fault?.row == tampering.row)

@@ -1,4 +1,5 @@
 @testable import Appliance
+@testable import Vocabulary
 
 /// What moves between the balance, banks and other accounts, and what only the statement tells.
 extension MovementRows {

@@ -1,4 +1,5 @@
 @testable import Appliance
+@testable import Vocabulary
 
 /// What customers pay, get back and dispute.
 extension MovementRows {
