@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// Someone who knows SQLite has changed the ledger's file and left its rules as they were, or has
 /// changed the rules and left every row: `verify` names what it was, and so does a start of the

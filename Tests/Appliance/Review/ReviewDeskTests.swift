@@ -16,8 +16,8 @@ struct ReviewDeskTests {
             var isHalted = false
             /// Considered before the next decision, as if somebody else had written it.
             var intruder: LedgerInput?
-            var waiting: [CheckedContinuation<Void, Never>] = []
-            var isHeld = false
+            /// Done while the next decision is on its way.
+            var meanwhile: (@Sendable () async -> Void)?
         }
         private let state = Mutex(State())
         let ledger: SQLiteLedger
@@ -26,24 +26,15 @@ struct ReviewDeskTests {
 
         var end: Offset { Offset(state.withLock { Int64($0.records.count) }) }
         var count: Int { state.withLock { $0.records.count } }
-        var waitingCount: Int { state.withLock { $0.waiting.count } }
 
         func change(_ body: (inout State) -> Void) { state.withLock { body(&$0) } }
 
-        func release() {
-            state.withLock {
-                $0.isHeld = false
-                for waiting in $0.waiting { waiting.resume() }
-                $0.waiting = []
-            }
-        }
-
         func append(_ decision: Record) async throws -> Offset {
-            if state.withLock({ $0.isHeld }) {
-                await withCheckedContinuation { waiting in
-                    state.withLock { $0.waiting.append(waiting) }
-                }
+            let meanwhile = state.withLock { state in
+                defer { state.meanwhile = nil }
+                return state.meanwhile
             }
+            await meanwhile?()
             let (place, isHalted, intruder) = state.withLock { state in
                 state.records.append(decision)
                 defer { state.intruder = nil }
@@ -97,14 +88,17 @@ struct ReviewDeskTests {
     @Test("of two decisions at once the first wins, and the other is told by whom")
     func twoAtOnce() async throws {
         let (desk, decisions) = try desk(Given.payment("ch_1", .block))
-        decisions.change { $0.isHeld = true }
-        let first = Task { try await desk.decide("ch_1", try request(.approve)) }
-        try await eventually("the first is on its way") { decisions.waitingCount == 1 }
-        await #expect(
-            throws: ReviewRefusal.beingDecided(MovementKey("charge:ch_1"), by: "ada")
-        ) { try await desk.decide("charge:ch_1", try request(.decline, by: "bob")) }
-        decisions.release()
-        #expect(try await first.value.isBooked)
+        decisions.change { state in
+            state.meanwhile = {
+                await #expect(
+                    throws: ReviewRefusal.beingDecided(MovementKey("charge:ch_1"), by: "ada")
+                ) {
+                    try await desk.decide(
+                        "charge:ch_1", try ReviewRequest(.decline, by: "bob", note: "odd"))
+                }
+            }
+        }
+        #expect(try await desk.decide("ch_1", try request(.approve)).isBooked)
         let refusal = await #expect(throws: ReviewRefusal.self) {
             try await desk.decide("ch_1", try request(.decline, by: "bob"))
         }

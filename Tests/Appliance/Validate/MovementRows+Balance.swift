@@ -1,6 +1,7 @@
 import TwinSupport
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// What moves between the balance, banks and other accounts, and what only the statement tells.
 extension MovementRows {

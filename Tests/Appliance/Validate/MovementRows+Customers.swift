@@ -1,6 +1,7 @@
 import TwinSupport
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// What customers pay, get back and dispute.
 extension MovementRows {
