@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// The twin beside a real daemon: its world is played, its webhooks are lost, doubled, overtaken
 /// and badly signed on their way, and the daemon dies in between.

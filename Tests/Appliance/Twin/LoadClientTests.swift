@@ -6,6 +6,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("Load client", .timeLimit(.minutes(5)))
 struct LoadClientTests {

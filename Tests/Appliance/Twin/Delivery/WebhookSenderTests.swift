@@ -10,6 +10,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 private let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 

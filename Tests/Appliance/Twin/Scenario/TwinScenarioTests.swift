@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("A world on a twin", .timeLimit(.minutes(5)))
 struct TwinScenarioTests {
