@@ -10,6 +10,7 @@ enum DaemonError: Error, CustomStringConvertible {
     case dataFolderExposed(path: String, reason: String)
     case portInUse(role: String, address: Settings.Address)
     case cannotListen(role: String, address: Settings.Address, reason: String)
+    case impossibleTime(seconds: Int64)
     case stopped(LogError)
 
     var description: String {
@@ -24,6 +25,9 @@ enum DaemonError: Error, CustomStringConvertible {
             "\(address) is in use by another program; stop that, or set \(role).port to a free port"
         case .cannotListen(let role, let address, let reason):
             "cannot listen on \(address): \(reason); check \(role).host and \(role).port"
+        case .impossibleTime(let seconds):
+            "this machine's clock is \(seconds) seconds from 1970, which is no time between 1970 and "
+                + "9999; set it, then start again"
         case .stopped(let error): "stopped to protect the data: \(error)"
         }
     }
@@ -58,6 +62,10 @@ final class Daemon: Sendable {
         self.settings = settings
         self.clock = clock
         self.logger = logger
+        // What is stamped lies for good: nothing is opened by a clock that cannot be right.
+        if let seconds = SystemLogClock.secondsOutOfRange() {
+            throw DaemonError.impossibleTime(seconds: seconds)
+        }
         for warning in ProcessGuard.prepare() { logger.warning("\(warning)") }
         let descriptors = ProcessGuard.raiseDescriptorLimit()
         connectionCounts = ProcessGuard.connections(of: descriptors)
@@ -92,9 +100,10 @@ final class Daemon: Sendable {
             endpoints.contains { $0.livemode.accepts(mode) }
         }
         reconciler = Reconciler(
-            settings: settings.reconcile, client: client, ledger: ledger,
-            ledgerPath: folder.ledger, admission: plane.admission, accepts: accepts, clock: clock,
-            stripeClock: stripeClock, counters: counters, logger: logger)
+            settings: settings.reconcile, client: client, store: StatementStore(of: ledger),
+            openLedger: { try SQLiteLedgerReader.open(path: folder.ledger) },
+            admission: plane.admission, accepts: accepts, clock: clock, stripeClock: stripeClock,
+            counters: counters, logger: logger)
         let (waitSeconds, admission) = (settings.reconcile.chargeWaitSeconds, plane.admission)
         let (ledger, validated) = (ledger, plane.followed(.paymentValidated))
         let (counters, limits) = (counters, settings.reconcile.sweep)
@@ -174,6 +183,8 @@ final class Daemon: Sendable {
     ) -> any Service {
         let gate = plane.gate()
         readiness.watch { gate.clockSuspicion.warning }
+        readiness.watch { [reconciler] in reconciler.dateWarning }
+        reconciler.confirmClock { gate.clockSuspicion.isConfirmed }
         return PortService(
             role: "webhook", address: settings.webhook,
             responder: WebhookRoutes(gate: gate, counters: counters),

@@ -87,14 +87,14 @@ extension ReconciliationRun {
         of run: RunRecord, _ account: StripeAccount
     ) async throws -> [Currency: Int64] {
         var difference: [Currency: Int64] = [:]
-        var cursor: String?
-        var hasMore = true
-        while hasMore {
+        var place = StripePlace(in: Self.statement)
+        while place.hasMore {
             try Task.checkCancellation()
             let query = [("created[gte]", "\(run.to.seconds)")]
             let page = try await client.reading(account).page(
-                Self.statement, query, after: cursor
+                place.path, query, after: place.cursor
             ) { (json) throws(RecordCodecError) in try BalanceTransaction(json: json) }
+            try place.move(behind: page.items.last?.id, hasMore: page.hasMore)
             let booked = try await blocking { [ledger, store] () throws(LedgerError) in
                 let found = try ledger.movements(
                     page.items.flatMap(SettlementMatcher.settledKeys))
@@ -114,8 +114,6 @@ extension ReconciliationRun {
                 difference[statement.currency, default: 0] &-= statement.net.rawValue
             }
             for (currency, amount) in booked { difference[currency, default: 0] &+= amount }
-            cursor = page.items.last?.id
-            hasMore = page.hasMore && cursor != nil
         }
         return difference
     }

@@ -53,7 +53,7 @@ extension Reconciler {
     }
 
     private func connectedAccounts() throws(LedgerError) -> [StripeAccount] {
-        let lookup = try SQLiteLedgerReader.open(path: ledgerPath)
+        let lookup = try openLedger()
         let accounts = try lookup.connectedAccounts()
         try lookup.close()
         return accounts

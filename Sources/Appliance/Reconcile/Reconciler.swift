@@ -11,7 +11,7 @@ final class Reconciler: Service {
     /// nil without an API key: then what is stored can be read, and nothing else.
     let client: StripeClient?
     let store: StatementStore
-    let ledgerPath: String
+    let openLedger: @Sendable () throws -> any LedgerReading
     let records: OwnRecords
     let accepts: @Sendable (_ livemode: Bool) -> Bool
     /// Stamps what is appended.
@@ -38,6 +38,8 @@ final class Reconciler: Service {
         var wake: AsyncStream<Void>.Continuation?
         /// When the lack of a sweep was complained of last, in milliseconds.
         var complainedAt: Int64?
+        /// Whether the date of Stripe's answers has been warned of.
+        var isDateWarned = false
         /// How many runs and sweeps from the future have been warned of.
         var jumpsWarned: Int64 = 0
     }
@@ -59,13 +61,14 @@ final class Reconciler: Service {
     private static let lookSecondsMax: Int64 = 60
 
     /// - Parameters:
-    ///   - ledger: opened for writing.
-    ///   - ledgerPath: of its file, which is opened again for reading.
+    ///   - store: its own rows, beside the ledger's.
+    ///   - openLedger: opens the ledger for reading.
     ///   - accepts: whether events of this mode are taken.
     ///   - sleep: waits until something may be due; returns at once when its task is cancelled.
     init(
-        settings: ReconcilerSettings, client: StripeClient?, ledger: SQLiteLedger,
-        ledgerPath: String, admission: any AdmissionStore,
+        settings: ReconcilerSettings, client: StripeClient?, store: StatementStore,
+        openLedger: @escaping @Sendable () throws -> any LedgerReading,
+        admission: any AdmissionStore,
         accepts: @escaping @Sendable (_ livemode: Bool) -> Bool, clock: any LogClock,
         stripeClock: StripeClock? = nil,
         sleep: @escaping @Sendable (_ seconds: Int64) async -> Void = {
@@ -75,8 +78,8 @@ final class Reconciler: Service {
     ) {
         self.settings = settings
         self.client = client
-        store = StatementStore(of: ledger)
-        self.ledgerPath = ledgerPath
+        self.store = store
+        self.openLedger = openLedger
         records = OwnRecords(admission: admission, clock: clock)
         self.accepts = accepts
         self.clock = clock
@@ -154,6 +157,25 @@ final class Reconciler: Service {
         case .run(let name): await perform(name, client)
         case .sweep(let sweep): await perform(sweep, client)
         }
+        warnOfDate()
+    }
+
+    /// What the date of Stripe's answers leads to, where it is far from this machine's.
+    var dateWarning: String? { stripeClock?.warning }
+
+    /// Has deliveries confirm this machine's clock against that date.
+    func confirmClock(by witness: @escaping @Sendable () -> Bool) {
+        stripeClock?.confirm(by: witness)
+    }
+
+    /// Says once that Stripe's answers bear a strange date.
+    private func warnOfDate() {
+        let warning = dateWarning
+        let isNew = state.withLock { state in
+            defer { state.isDateWarned = warning != nil }
+            return warning != nil && !state.isDateWarned
+        }
+        if isNew, let warning { logger.warning("\(warning)") }
     }
 
     /// Does what is due; a sweep first, since what it finds is missing in the ledger otherwise.
@@ -161,6 +183,7 @@ final class Reconciler: Service {
     /// - Returns: seconds to wait until something is; nil when something was done.
     private func doDue(_ client: StripeClient) async throws -> Int64? {
         await learnTime()
+        warnOfDate()
         let now = now
         let latest = ClockJumps.latest(at: now)
         try warnOfJumps(latest)

@@ -162,21 +162,21 @@ extension ReconciliationRun {
         _ account: StripeAccount, _ run: RunRecord, from start: String?,
         _ progress: (Double) -> Void
     ) async throws -> Bool {
-        var cursor = start
+        var place = StripePlace(in: Self.statement, after: start)
         var done: StatementStore.PageMark?
         let oldest = try await oldest(of: run)
-        var hasMore = true
-        while hasMore {
+        while place.hasMore {
             try Task.checkCancellation()
-            guard let page = try await page(account, run, after: cursor) else { return false }
+            guard let page = try await page(account, run, after: place.cursor) else {
+                return false
+            }
+            try place.move(behind: page.items.last?.id, hasMore: page.hasMore)
             try await take(page, account, run, done: done)
             if let last = page.items.last {
-                cursor = last.id
                 done = StatementStore.PageMark(
                     account: account, cursor: last.id, transactions: Int64(page.items.count))
                 progress(Self.share(last.created, oldest, run.to))
             }
-            hasMore = page.hasMore && !page.items.isEmpty
         }
         if let done {
             try await blocking { [store] () throws(LedgerError) in
@@ -269,7 +269,7 @@ extension StripeError {
     /// Whether it is this account that cannot be read, and not Stripe.
     var isOfAccount: Bool {
         switch self {
-        case .forbidden, .notFound, .unauthorised: true
+        case .forbidden, .notFound, .unauthorised, .endless: true
         case .refused(let status, _): status == 400
         case .rateLimited, .unavailable, .unreachable, .malformed, .cancelled: false
         }

@@ -111,15 +111,13 @@ extension ReconciliationRun {
 
     private func refunds(of charge: String, _ account: StripeAccount) async throws -> [String] {
         var refunds: [String] = []
-        var cursor: String?
-        var hasMore = true
-        while hasMore {
+        var place = StripePlace(in: "/v1/refunds")
+        while place.hasMore {
             let page = try await client.reading(account).page(
-                "/v1/refunds", [("charge", charge)], after: cursor
+                place.path, [("charge", charge)], after: place.cursor
             ) { (json) throws(RecordCodecError) in try json.requiredString("id") }
+            try place.move(behind: page.items.last, hasMore: page.hasMore)
             refunds += page.items
-            cursor = page.items.last
-            hasMore = page.hasMore && cursor != nil
         }
         return refunds
     }
