@@ -138,6 +138,19 @@ struct ChargeNotes: Sendable {
     /// - Parameter event: what caused it, for the postings that take a refund back or restore one.
     /// - Returns: those postings.
     mutating func settle(_ event: PaymentEvent) -> [Posting] {
+        let takenBack = judge()
+        return takeBack(takenBack, among: refunds.filter { !$0.failed }, event)
+    }
+
+    /// The same rows as they must be once all of it is settled.
+    func settled() -> Self {
+        var settled = self
+        settled.release?.refund = settled.judge()
+        return settled
+    }
+
+    /// - Returns: the booked refund that is the release; nil where there is none.
+    private mutating func judge() -> String? {
         let made = refunds.filter { !$0.failed }
         let booked = Set(made.map(\.objectID))
         let released = releasedRow(booked)
@@ -153,7 +166,7 @@ struct ChargeNotes: Sendable {
             rows[index].state =
                 isExplained ? .booked : rows[index].said == .told ? .waits : .released
         }
-        return takeBack(takenBack, among: made, event)
+        return takenBack
     }
 
     private func state(
