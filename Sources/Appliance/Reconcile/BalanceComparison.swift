@@ -14,7 +14,10 @@ extension ReconciliationRun {
                 guard let parts = json[key]?.array else { throw .field(key.description) }
                 for part in parts {
                     let currency = try part.requiredCurrency("currency")
-                    amounts[currency, default: 0] &+= try part.requiredInt64("amount")
+                    let (sum, overflow) = amounts[currency, default: 0].addingReportingOverflow(
+                        try part.requiredInt64("amount"))
+                    guard !overflow else { throw .field("amount") }
+                    amounts[currency] = sum
                 }
             }
             return Balance(livemode: try json.requiredBool("livemode"), amounts: amounts)
@@ -111,10 +114,21 @@ extension ReconciliationRun {
                 return booked
             }
             for statement in page.items {
-                difference[statement.currency, default: 0] &-= statement.net.rawValue
+                try difference[statement.currency, default: 0].add(-statement.net.rawValue)
             }
-            for (currency, amount) in booked { difference[currency, default: 0] &+= amount }
+            for (currency, amount) in booked { try difference[currency, default: 0].add(amount) }
         }
         return difference
+    }
+}
+
+extension Int64 {
+    /// A sum of what Stripe lists; one that does not fit is no sum of money.
+    mutating func add(_ amount: Int64) throws(StripeError) {
+        let (sum, overflow) = addingReportingOverflow(amount)
+        guard !overflow else {
+            throw .malformed(path: ReconciliationRun.statement, field: "a sum beyond Int64")
+        }
+        self = sum
     }
 }
