@@ -41,7 +41,7 @@ test: setup ## run every test, a short fuzz run and a crash simulation
 	@$(SWIFT_BUILD) --build-tests
 	@echo "==> running the tests, one group after the other: two cores do not carry all at once"
 	@swift test $(SWIFT_FLAGS) --skip-build --filter 'AppendLogTests|SimulationTests|BridgesTests'
-	@swift test $(SWIFT_FLAGS) --skip-build --filter 'ApplianceTests'
+	@swift test $(SWIFT_FLAGS) --skip-build --filter 'TwinTests|ApplianceTests'
 	@swift test $(SWIFT_FLAGS) --skip-build --no-parallel --filter 'EndToEndTests'
 	@echo "==> fuzzing each target for $(FUZZ_SECONDS) s"
 	@Tests/Fuzz/run.sh $(FUZZ_SECONDS)

@@ -77,15 +77,31 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Sources/Appliance/Vocabulary", swiftSettings: strict),
+        .target(
+            name: "Twin",
+            dependencies: [
+                "AppendLog", "Bridges", "Vocabulary",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Sources/Appliance/Twin", swiftSettings: strict),
         .executableTarget(
             name: "Appliance",
             dependencies: [
-                "AppendLog", "Bridges", "Vocabulary", "CXGBoost", "CProcess",
+                "AppendLog", "Bridges", "Vocabulary", "Twin", "CXGBoost", "CProcess",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "DequeModule", package: "swift-collections"),
-                .product(name: "HeapModule", package: "swift-collections"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -100,7 +116,7 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
-            path: "Sources/Appliance", exclude: ["CLibraries", "Vocabulary"],
+            path: "Sources/Appliance", exclude: ["CLibraries", "Twin", "Vocabulary"],
             // Links into model/: the model is compiled into the binary.
             resources: [
                 .embedInCode("Score/Resources/fraud.ubj"),
@@ -120,10 +136,37 @@ let package = Package(
         .testTarget(
             name: "BridgesTests", dependencies: ["Bridges"],
             path: "Tests/Bridges", swiftSettings: strict),
+        .target(
+            name: "TwinSupport",
+            dependencies: [
+                "AppendLog", "Twin", "Vocabulary",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Tests/Twin/Support", swiftSettings: strict),
+        .testTarget(
+            name: "TwinTests",
+            dependencies: [
+                "AppendLog", "Twin", "Vocabulary", "TestSupport", "TwinSupport",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Tests/Twin", exclude: ["Support"], swiftSettings: strict),
         .testTarget(
             name: "ApplianceTests",
             dependencies: [
-                "Appliance", "AppendLog", "Vocabulary", "TestSupport",
+                "Appliance", "AppendLog", "Twin", "Vocabulary", "TestSupport", "TwinSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -138,7 +181,7 @@ let package = Package(
             path: "Tests/Appliance", exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["Appliance", "AppendLog", "Vocabulary", "TestSupport"],
+            dependencies: ["Appliance", "AppendLog", "Twin", "Vocabulary", "TestSupport"],
             path: "Tests/EndToEnd", exclude: ["oracle.py"], swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx17

@@ -17,7 +17,7 @@ private let allowed: [String: Set<String>] = [
     "Embedded": ["Gate", "Validate", "Features", "Score", "Ledger", "Stages", "Redrive", "Review"],
     "Review": ["Ledger", "Stages"],
     "Console": ["Gate", "Ledger", "Reconcile", "Redrive", "Review"],
-    "Twin": ["Gate"],
+    "Twin": [],
 ]
 
 /// Who may import what the product keeps at its rim.
@@ -39,8 +39,8 @@ private let logHandles: Set<String> = [
 /// together.
 private let logPlaces = [
     "Embedded/", "Replay/", "Start/", "Command/Planes.swift", "Command/Daemon.swift",
-    "Command/HeldFolder.swift", "Command/Log", "Command/FolderView.swift", "Command/DeadLetterCommand.swift",
-    "Command/ReviewCommand.swift", "Command/Bench", "Bench/",
+    "Command/HeldFolder.swift", "Command/Log", "Command/FolderView.swift",
+    "Command/DeadLetterCommand.swift", "Command/ReviewCommand.swift", "Command/Bench", "Bench/",
 ]
 
 /// Where SQLite may be named: folders of that name, and who opens a ledger of the embedded plane.

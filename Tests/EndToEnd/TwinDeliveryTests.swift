@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Twin
 @testable import Vocabulary
 
 /// The twin beside a real daemon: its world is played, its webhooks are lost, doubled, overtaken

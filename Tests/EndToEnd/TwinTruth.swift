@@ -1,6 +1,7 @@
 import Foundation
 
 @testable import Appliance
+@testable import Twin
 
 /// What the twin says over its API, read as a merchant's script would, and what a ledger must hold
 /// that has heard of part of it.

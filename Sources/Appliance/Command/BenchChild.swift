@@ -1,6 +1,7 @@
 import Bridges
 import Foundation
 import Synchronization
+import Twin
 import Vocabulary
 
 /// Why the server that is to be measured does not answer.

@@ -1,4 +1,5 @@
 import Foundation
+import Twin
 import Vocabulary
 
 /// `tillbox bench validate`: our validator against Foundation's JSONDecoder on the same bytes.

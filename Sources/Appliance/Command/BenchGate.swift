@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import Twin
 
 /// `tillbox bench gate`: signed webhooks until they are on disk, against the same HTTP server
 /// answering nothing, both as child processes and driven by the same client.

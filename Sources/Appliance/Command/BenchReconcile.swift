@@ -1,5 +1,6 @@
 import Foundation
 import NIOHTTP1
+import Twin
 import Vocabulary
 
 /// `tillbox bench reconcile`: a whole run over a statement, from a twin in one process into a

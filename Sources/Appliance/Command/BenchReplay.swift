@@ -1,5 +1,6 @@
 import AppendLog
 import Foundation
+import Twin
 import Vocabulary
 
 /// `tillbox bench replay`: the whole pipeline again from the log, against reading the same log and

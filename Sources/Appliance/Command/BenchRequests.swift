@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import Twin
 
 /// A closed loop of one HTTP request, the same bytes each time, over keep-alive connections on one
 /// thread: as little of a client as can be, because it shares the cores with the server that is

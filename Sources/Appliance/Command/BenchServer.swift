@@ -6,6 +6,7 @@ import HummingbirdCore
 import Logging
 import NIOHTTP1
 import ServiceLifecycle
+import Twin
 import Vocabulary
 
 /// The server that a benchmark measures, in a process of its own, so that its processor time and

@@ -1,4 +1,5 @@
 import Foundation
+import Twin
 import Vocabulary
 
 /// `tillbox bench twin`: Stripe's stand-in as a server against its HTTP server alone, and the world

@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import Twin
 import Vocabulary
 
 /// `tillbox bench whole`: the daemon in a child process, from signed webhook to committed entries.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Twin
 
 /// Shares of events that do not arrive as they should, where a command says nothing else.
 protocol UsualFaults: Sendable {

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import Twin
 import Vocabulary
 
 /// Whether a ledger holds what the delivered events tell: each movement that moves money, and what

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import NIOCore
+import Twin
 
 /// `tillbox simulate`: signed Stripe traffic against a webhook endpoint.
 struct Simulate: AsyncParsableCommand {

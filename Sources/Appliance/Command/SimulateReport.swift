@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import Twin
 import Vocabulary
 
 /// What a simulation sent and how it was answered: a table for people, JSON for programs.

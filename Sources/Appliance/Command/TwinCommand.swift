@@ -4,6 +4,7 @@ import Hummingbird
 import HummingbirdCore
 import Logging
 import ServiceLifecycle
+import Twin
 import UnixSignals
 
 /// `tillbox twin`: the stand-in for Stripe's API as a server of its own.

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import Twin
 
 /// What the twin prints of its calls and deliveries, a line each:
 ///

@@ -8,7 +8,13 @@ extension ReconciliationRun {
         let run = try await record(id)
         guard run.state == .comparing else { return }
         progress(0.99)
+        try await standingStill().compare(run)
+    }
+
+    private func compare(_ run: RunRecord) async throws {
+        let id = run.id
         try await blocking { [store] () throws(LedgerError) in try store.forgetFindings(of: id) }
+        try await judgeAgain(id)
         try await findMissingAtStripe(run)
         try await lookAgainAtMissing(run)
         try await noteOpen(run)
@@ -98,7 +104,7 @@ extension ReconciliationRun {
     }
 
     private static func unsettled(
-        _ chunk: [LedgerMovement], _ ledger: any LedgerReading, _ store: StatementStore
+        _ chunk: [LedgerMovement], _ ledger: LedgerMoment, _ store: StatementStore
     ) throws(LedgerError) -> [LedgerMovement] {
         guard let first = chunk.first, let last = chunk.last else { return [] }
         let settled = try store.settled(first.transaction...last.transaction)

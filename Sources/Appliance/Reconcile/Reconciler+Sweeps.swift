@@ -52,7 +52,7 @@ extension Reconciler {
         note(swept)
     }
 
-    private func connectedAccounts() throws(LedgerError) -> [StripeAccount] {
+    private func connectedAccounts() throws -> [StripeAccount] {
         let lookup = try openLedger()
         let accounts = try lookup.connectedAccounts()
         try lookup.close()

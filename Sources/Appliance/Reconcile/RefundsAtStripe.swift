@@ -82,7 +82,7 @@ extension ReconciliationRun {
 
     /// Whether the ledger has taken a refund back since it booked it.
     private static func isTakenBack(
-        _ refund: Settlement, _ ledger: any LedgerReading
+        _ refund: Settlement, _ ledger: LedgerMoment
     ) throws(LedgerError) -> Bool {
         let key = "refund:\(refund.statement.source)"
         guard refund.finding == .otherAmount else { return false }

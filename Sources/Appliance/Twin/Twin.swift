@@ -7,7 +7,7 @@ import Vocabulary
 /// Every call, over HTTP or in process, is one `APIRequest` that is handled at once under one
 /// lock; what it changes becomes events, told in order before the call returns. Calls that change
 /// something are written to a journal, if there is one, and read again from it at the next start.
-final class Twin: Sendable {
+package final class Twin: Sendable {
     private struct Guarded {
         var state: TwinState
         var journal: TwinJournal?
@@ -25,7 +25,7 @@ final class Twin: Sendable {
     ///   - clock: seconds since 1970; steps back are ignored.
     ///   - onEvent: told each new event, in order and under the twin's lock: it must be quick and
     ///     must not call the twin. Nil spares the writing of bodies until they are asked for.
-    init(
+    package init(
         settings: TwinSettings, clock: @escaping @Sendable () -> Int64 = Twin.systemClock,
         onEvent: (@Sendable (TwinEvent) -> Void)? = nil
     ) {
@@ -44,7 +44,7 @@ final class Twin: Sendable {
     /// - Parameter deliveries: what is known of them, for events that are still to be delivered;
     ///   they are told before this returns, each to one endpoint. Nil where nobody delivers.
     /// - Throws: where the folder cannot be used, or holds the journal of another seed.
-    init(
+    package init(
         settings: TwinSettings, folder: String, deliveries: DeliveryJournal? = nil,
         clock: @escaping @Sendable () -> Int64 = Twin.systemClock,
         onEvent: (@Sendable (TwinEvent) -> Void)? = nil
@@ -118,10 +118,10 @@ final class Twin: Sendable {
     }
 
     /// The machine's clock in seconds since 1970.
-    static let systemClock: @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }
+    package static let systemClock: @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }
 
     /// Answers one call.
-    func handle(_ request: APIRequest) -> APIAnswer {
+    package func handle(_ request: APIRequest) -> APIAnswer {
         guarded.withLock { guarded in
             let hasPassed = pass(&guarded)
             let called = guarded.now
@@ -140,7 +140,7 @@ final class Twin: Sendable {
 
     /// Lets what is due by now happen: payouts, settlements, deadlines. Every call does so first;
     /// this is for times when nobody calls.
-    func tick() {
+    package func tick() {
         guarded.withLock { guarded in
             guard pass(&guarded) else { return }
             guarded.journal?.write(.init(now: guarded.now))
@@ -166,7 +166,7 @@ final class Twin: Sendable {
     var now: Int64 { guarded.withLock { max($0.now, clock() + $0.state.ahead) } }
 
     /// Why the journal can no longer be written, nil while it can.
-    var journalFailure: TwinError? { guarded.withLock { $0.journal?.failure } }
+    package var journalFailure: TwinError? { guarded.withLock { $0.journal?.failure } }
 
     /// Available and pending by currency, in minor units.
     func balance(account: String? = nil) -> [Currency: (available: Int64, pending: Int64)] {

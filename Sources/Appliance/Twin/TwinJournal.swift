@@ -2,13 +2,13 @@ import Foundation
 import Vocabulary
 
 /// Why a twin cannot keep its state. The description says what to do.
-enum TwinError: Error, Hashable, CustomStringConvertible {
+package enum TwinError: Error, Hashable, CustomStringConvertible {
     case folderUnusable(path: String, reason: String)
     case otherSeed(path: String, found: UInt64, wanted: UInt64)
     case notAJournal(path: String, line: Int)
     case cannotWrite(path: String)
 
-    var description: String {
+    package var description: String {
         switch self {
         case .folderUnusable(let path, let reason):
             "cannot use the folder \(path): \(reason); choose another with --data"
@@ -35,7 +35,7 @@ enum TwinError: Error, Hashable, CustomStringConvertible {
 /// apply. A line is written before its call is answered, but not synced: it survives the process,
 /// not the power. A last line without its end is cut off at the next start. Version 1 kept no
 /// options.
-final class TwinJournal {
+package final class TwinJournal {
     struct Entry {
         /// The twin's time of the call.
         var now: Int64
@@ -54,7 +54,7 @@ final class TwinJournal {
     let start: Int64
     /// Whether its options stand in it.
     let keepsOptions: Bool
-    private(set) var failure: TwinError?
+    package private(set) var failure: TwinError?
     private let path: String
     private let settings: TwinSettings
     private let file: FileHandle
@@ -90,7 +90,7 @@ final class TwinJournal {
 
     /// The settings of the twin that is kept in `folder`: what `settings` says, with the seed and
     /// the options that hold there; nil where none is kept.
-    static func settings(
+    package static func settings(
         in folder: String, otherwise settings: TwinSettings
     ) throws(TwinError) -> TwinSettings? {
         let path = "\(folder)/\(fileName)"

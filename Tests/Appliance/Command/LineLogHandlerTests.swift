@@ -3,6 +3,7 @@ import Logging
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("Log lines")
 struct LineLogHandlerTests {

@@ -1,8 +1,10 @@
 import Foundation
 import TestSupport
 import Testing
+import TwinSupport
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// `tillbox simulate` as a process.
 @Suite("Simulate as a process", .timeLimit(.minutes(5)))

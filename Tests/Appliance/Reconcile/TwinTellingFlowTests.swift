@@ -1,8 +1,10 @@
 import AppendLog
 import TestSupport
 import Testing
+import TwinSupport
 
 @testable import Appliance
+@testable import Twin
 @testable import Vocabulary
 
 private let day = ReconcileFixture.day

@@ -1,8 +1,10 @@
 import AppendLog
 import Foundation
 import Synchronization
+import TwinSupport
 
 @testable import Appliance
+@testable import Twin
 @testable import Vocabulary
 
 /// The pipeline behind a gate beside the real twin: one clock for both, the twin's answers as they

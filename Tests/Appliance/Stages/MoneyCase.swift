@@ -1,6 +1,7 @@
 import AppendLog
 import Foundation
 import Testing
+import TwinSupport
 
 @testable import Appliance
 @testable import Vocabulary

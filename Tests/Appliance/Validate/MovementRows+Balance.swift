@@ -1,3 +1,5 @@
+import TwinSupport
+
 @testable import Appliance
 
 /// What moves between the balance, banks and other accounts, and what only the statement tells.

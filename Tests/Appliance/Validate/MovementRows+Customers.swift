@@ -1,3 +1,5 @@
+import TwinSupport
+
 @testable import Appliance
 
 /// What customers pay, get back and dispute.

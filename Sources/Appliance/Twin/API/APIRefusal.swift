@@ -1,7 +1,7 @@
 /// Why the API does not do what it was asked to: Stripe's error object
 /// (docs.stripe.com/api/errors).
-struct APIRefusal: Error, Hashable, Sendable {
-    enum Kind: String, Sendable {
+package struct APIRefusal: Error, Hashable, Sendable {
+    package enum Kind: String, Sendable {
         case api = "api_error"
         case card = "card_error"
         case idempotency = "idempotency_error"
@@ -10,11 +10,11 @@ struct APIRefusal: Error, Hashable, Sendable {
 
     /// HTTP's status code.
     var status = 400
-    var kind = Kind.invalidRequest
-    var code: String?
+    package var kind = Kind.invalidRequest
+    package var code: String?
     var message: String
     /// The parameter at fault: `card[number]`.
-    var parameter: String?
+    package var parameter: String?
     var declineCode: String?
     var adviceCode: String?
     /// The charge that failed, for card errors.

@@ -1,6 +1,6 @@
 /// A call of the API, taken from HTTP or made in process.
-struct APIRequest: Sendable {
-    enum Method: String, Sendable {
+package struct APIRequest: Sendable {
+    package enum Method: String, Sendable {
         case get = "GET"
         case post = "POST"
         case delete = "DELETE"
@@ -15,9 +15,9 @@ struct APIRequest: Sendable {
         var isChanging: Bool { self == .post || self == .delete }
     }
 
-    var method: Method
+    package var method: Method
     /// Without the query: `/v1/charges`.
-    var path: String
+    package var path: String
     /// The query's and the body's fields in order, decoded.
     var fields: [FormField] = []
     /// The key of `Authorization`, nil where there is none. In-process calls need none.
@@ -25,7 +25,7 @@ struct APIRequest: Sendable {
     /// From `Idempotency-Key`.
     var idempotencyKey: String?
     /// From `Stripe-Account`.
-    var account: String?
+    package var account: String?
     /// From `Stripe-Version`.
     var version: String?
     /// The body is no form: Stripe's API takes nothing else.
@@ -34,10 +34,27 @@ struct APIRequest: Sendable {
     var isTooLarge = false
     /// An in-process caller is trusted, and asks for no text.
     var isInProcess = false
+
+    package init(
+        method: Method, path: String, fields: [FormField] = [], apiKey: String? = nil,
+        idempotencyKey: String? = nil, account: String? = nil, version: String? = nil,
+        hasOtherBody: Bool = false, isTooLarge: Bool = false, isInProcess: Bool = false
+    ) {
+        self.method = method
+        self.path = path
+        self.fields = fields
+        self.apiKey = apiKey
+        self.idempotencyKey = idempotencyKey
+        self.account = account
+        self.version = version
+        self.hasOtherBody = hasOtherBody
+        self.isTooLarge = isTooLarge
+        self.isInProcess = isInProcess
+    }
 }
 
 /// One `name=value` of a form.
-struct FormField: Hashable, Sendable {
+package struct FormField: Hashable, Sendable {
     var name: String
     var value: String
 
@@ -48,20 +65,20 @@ struct FormField: Hashable, Sendable {
 }
 
 /// What the API answers.
-struct APIAnswer: Sendable {
+package struct APIAnswer: Sendable {
     /// HTTP's status code.
-    var status: Int
+    package var status: Int
     /// JSON; empty for an in-process call.
-    var body: [UInt8] = []
+    package var body: [UInt8] = []
     /// `Request-Id`.
-    var requestID = ""
+    package var requestID = ""
     /// The error in the body, nil where there is none.
-    var refusal: APIRefusal?
+    package var refusal: APIRefusal?
     /// Whether the call was carried out, or refused for what it asks; not where it was turned away
     /// for its key, or failed on demand.
     var isPerformed = false
     /// Sent as `Idempotent-Replayed: true`.
-    var isReplayed = false
+    package var isReplayed = false
     /// The id of the object that the call made or changed.
     var objectID: String?
     /// Seconds for `Retry-After`.

@@ -1,7 +1,7 @@
 /// `application/x-www-form-urlencoded`, as Stripe's libraries write it.
-enum FormCoding {
+package enum FormCoding {
     /// The fields of a query or a body, in order. What is no valid escape stands for itself.
-    static func decode(_ text: some StringProtocol) -> [FormField] {
+    package static func decode(_ text: some StringProtocol) -> [FormField] {
         guard !text.isEmpty else { return [] }
         return text.split(separator: "&").map { pair in
             let halves = pair.split(

@@ -5,12 +5,12 @@ import NIOCore
 import Vocabulary
 
 /// The twin's HTTP face: `/twin/…` to control it, and as Stripe's API all else, known or not.
-struct TwinRoutes: Sendable {
+package struct TwinRoutes: Sendable {
     /// Longer bodies are refused.
-    static let bodyByteCountMax = 1 << 20
+    package static let bodyByteCountMax = 1 << 20
 
     /// Told of each call and its answer, and how long it took.
-    typealias Listener = @Sendable (APIRequest, APIAnswer, Duration) -> Void
+    package typealias Listener = @Sendable (APIRequest, APIAnswer, Duration) -> Void
 
     let twin: Twin
     private let onAnswer: Listener?
@@ -78,7 +78,9 @@ struct TwinRoutes: Sendable {
     }
 
     /// What clients send that mistake the API for another; a form may also come without its type.
-    private static let otherTypes = ["application/json", "multipart/", "text/xml", "application/xml"]
+    private static let otherTypes = [
+        "application/json", "multipart/", "text/xml", "application/xml",
+    ]
 
     private static func response(
         _ answer: APIAnswer, to call: APIRequest, at second: Int64

@@ -91,7 +91,9 @@ struct TwinState: Sendable {
             self.books[place].untold.removeAll(keepingCapacity: true)
         }
         for resend in resends {
-            guard var event = books[resend.place].told(resend.number, in: versions) else { continue }
+            guard var event = books[resend.place].told(resend.number, in: versions) else {
+                continue
+            }
             event.onlyTo = resend.endpoint
             tell(event)
         }
@@ -184,7 +186,8 @@ struct TwinState: Sendable {
     }
 
     private static let tooLarge = APIRefusal(
-        status: 413, message: "Request entity too large. (The twin reads a body of "
+        status: 413,
+        message: "Request entity too large. (The twin reads a body of "
             + "\(TwinRoutes.bodyByteCountMax) bytes.)")
 
     private static let notAForm = APIRefusal(

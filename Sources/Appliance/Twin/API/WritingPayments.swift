@@ -14,7 +14,9 @@ extension TwinBooks {
             writer.endObject()
             return
         }
-        if let address = customer.address { writer.address(address) } else {
+        if let address = customer.address {
+            writer.address(address)
+        } else {
             writer.nulls("address")
         }
         writer.member("balance", 0)
@@ -46,7 +48,8 @@ extension TwinBooks {
         writer.endObject()
     }
 
-    /// What Stripe shows of a customer only where it is asked for. None of it is ever anything here.
+    /// What Stripe shows of a customer only where it is asked for. None of it is ever anything
+    /// here.
     private func writeIncluded(
         in customer: TwinCustomer, of ref: Ref<TwinCustomer>, _ expansion: Expansion,
         into writer: inout JSONWriter

@@ -1,5 +1,5 @@
 /// What can go wrong on the way from the twin to an endpoint, on demand.
-enum DeliveryFault: String, CaseIterable, Sendable {
+package enum DeliveryFault: String, CaseIterable, Sendable {
     /// The event is delivered twice, at once or a little later.
     case duplicate
     /// Later events overtake it.
@@ -20,11 +20,11 @@ enum DeliveryFault: String, CaseIterable, Sendable {
 
 /// How often each fault strikes. By share it depends on the seed, the endpoint and the event's id
 /// alone, so that it is the same in every run, however the deliveries race.
-struct DeliveryFaults: Hashable, Sendable {
+package struct DeliveryFaults: Hashable, Sendable {
     /// How often one fault strikes.
-    struct Dose: Hashable, Sendable {
+    package struct Dose: Hashable, Sendable {
         /// The share of all events, 0 ... 1.
-        var share = 0.0
+        package var share = 0.0
         /// Strikes each of so many events to come, at every endpoint.
         var next = 0
     }
@@ -33,12 +33,14 @@ struct DeliveryFaults: Hashable, Sendable {
     /// How long `delay` holds an event back, and at most a later duplicate; at least 1.
     var delayMilliseconds: Int64 = Self.delayMillisecondsDefault
 
-    static let delayMillisecondsDefault: Int64 = 2_000
+    package init() {}
+
+    package static let delayMillisecondsDefault: Int64 = 2_000
     /// The longest that may be asked for: an hour.
     static let delayMillisecondsMax: Int64 = 3_600_000
 
     /// Nothing for a fault that has not been set.
-    subscript(fault: DeliveryFault) -> Dose {
+    package subscript(fault: DeliveryFault) -> Dose {
         get { doses[fault] ?? Dose() }
         set {
             precondition((0...1).contains(newValue.share), "share \(newValue.share)")

@@ -14,7 +14,7 @@ import Vocabulary
 /// those after the first `told`, every delivery is to be made that no line calls settled. Each
 /// start writes the file anew. Lines are not synced: like the twin's journal they survive the
 /// process, not the power, and a line that is lost means one delivery more.
-final class DeliveryJournal: Sendable {
+package final class DeliveryJournal: Sendable {
     private struct Delivery: Hashable {
         var event: String
         var endpoint: String
@@ -114,7 +114,8 @@ final class DeliveryJournal: Sendable {
         }
     }
 
-    private static func line(_ state: StaticString, _ event: String, _ endpoint: String) -> [UInt8] {
+    private static func line(_ state: StaticString, _ event: String, _ endpoint: String) -> [UInt8]
+    {
         var writer = JSONWriter(capacity: 128)
         writer.beginObject()
         writer.member(state, event)

@@ -1,7 +1,7 @@
 import HeapModule
 
 /// The bounds of what one endpoint may keep waiting.
-struct DeliveryLimits: Hashable, Sendable {
+package struct DeliveryLimits: Hashable, Sendable {
     /// Deliveries that wait for an attempt or an answer. Past it, events are not delivered and are
     /// counted as `overflowed`; the API lists them like any that was lost.
     var pendingMax = 50_000
@@ -12,16 +12,18 @@ struct DeliveryLimits: Hashable, Sendable {
     /// An event that later ones may overtake lets at most this many pass, and waits no longer.
     var reorderWindow = 16
     var reorderMillisecondsMax: Int64 = 2_000
+
+    package init() {}
 }
 
 /// One delivery of one event on its way to one endpoint.
-struct Shipment: Sendable {
-    let event: TwinEvent
+package struct Shipment: Sendable {
+    package let event: TwinEvent
     /// How the first attempt is signed wrongly, if it is.
     let firstForgery: Forgery?
     let isRotating: Bool
     /// Attempts begun, and when the first was, by the monotonic clock in milliseconds.
-    fileprivate(set) var attempts = 0
+    package fileprivate(set) var attempts = 0
     fileprivate(set) var firstAttemptAt: Int64 = 0
     /// When the next attempt is due, and the order in which it was put there.
     fileprivate var due: Int64
@@ -31,14 +33,14 @@ struct Shipment: Sendable {
 }
 
 extension Shipment: Comparable {
-    static func == (left: Self, right: Self) -> Bool { left.sequence == right.sequence }
-    static func < (left: Self, right: Self) -> Bool {
+    package static func == (left: Self, right: Self) -> Bool { left.sequence == right.sequence }
+    package static func < (left: Self, right: Self) -> Bool {
         left.due != right.due ? left.due < right.due : left.sequence < right.sequence
     }
 }
 
 /// What came of an attempt.
-enum DeliveryOutcome: Hashable, Sendable {
+package enum DeliveryOutcome: Hashable, Sendable {
     /// The endpoint's HTTP status; 2xx is what counts as delivered.
     case answered(status: Int)
     /// No answer, and why: `timeout`, `refused` and so on.

@@ -1,18 +1,30 @@
 /// When a delivery that failed is tried again: after a wait that grows by a factor, with jitter,
 /// until the attempts or the time are used up.
-struct RetrySchedule: Hashable, Sendable {
+package struct RetrySchedule: Hashable, Sendable {
     /// The wait after the first failure, in milliseconds; at least 1.
-    var firstMilliseconds: Int64
+    package var firstMilliseconds: Int64
     /// What each wait is multiplied by for the next, at least 1.
-    var factor: Double
+    package var factor: Double
     /// No wait is longer.
-    var longestMilliseconds: Int64
+    package var longestMilliseconds: Int64
     /// Attempts in all, at least 1.
-    var attemptsMax: Int
+    package var attemptsMax: Int
     /// Nothing is tried later than this after the first attempt.
-    var windowMilliseconds: Int64
+    package var windowMilliseconds: Int64
     /// A wait is drawn between itself less and itself plus this share of it; 0 ..< 1.
     var jitterShare = 0.2
+
+    package init(
+        firstMilliseconds: Int64, factor: Double, longestMilliseconds: Int64, attemptsMax: Int,
+        windowMilliseconds: Int64, jitterShare: Double = 0.2
+    ) {
+        self.firstMilliseconds = firstMilliseconds
+        self.factor = factor
+        self.longestMilliseconds = longestMilliseconds
+        self.attemptsMax = attemptsMax
+        self.windowMilliseconds = windowMilliseconds
+        self.jitterShare = jitterShare
+    }
 
     /// In live mode Stripe tries for up to three days with an exponential back-off
     /// (docs.stripe.com/webhooks#automatic-retries). It does not publish the waits; these come
@@ -27,15 +39,15 @@ struct RetrySchedule: Hashable, Sendable {
         attemptsMax: 3, windowMilliseconds: 6 * 3_600_000)
 
     /// For work at a desk: fast enough to watch, and patient enough for a receiver that restarts.
-    static let quick = RetrySchedule(
+    package static let quick = RetrySchedule(
         firstMilliseconds: 200, factor: 2, longestMilliseconds: 10_000, attemptsMax: 20,
         windowMilliseconds: 3 * 86_400_000)
 
     /// What the schedules are called on the command line.
-    enum Name: String, CaseIterable, Sendable {
+    package enum Name: String, CaseIterable, Sendable {
         case quick, test, live
 
-        var schedule: RetrySchedule {
+        package var schedule: RetrySchedule {
             switch self {
             case .quick: .quick
             case .test: .test

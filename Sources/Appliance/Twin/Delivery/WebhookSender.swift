@@ -1,7 +1,7 @@
-import AppendLog
+package import AppendLog
 import AsyncHTTPClient
 import DequeModule
-import Logging
+package import Logging
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -10,22 +10,24 @@ import Synchronization
 import Vocabulary
 
 /// How a sender delivers.
-struct DeliverySettings: Hashable, Sendable {
+package struct DeliverySettings: Hashable, Sendable {
     /// Decides which events the faults strike, and the jitter.
-    var seed: UInt64 = 1
-    var schedule = RetrySchedule.quick
+    package var seed: UInt64 = 1
+    package var schedule = RetrySchedule.quick
     var limits = DeliveryLimits()
-    var faults = DeliveryFaults()
+    package var faults = DeliveryFaults()
     /// How long an endpoint may take to answer, in milliseconds.
-    var answerMillisecondsMax: Int64 = 10_000
+    package var answerMillisecondsMax: Int64 = 10_000
+
+    package init() {}
 }
 
 /// Delivers the twin's events to webhook endpoints, signed, as Stripe does.
 ///
 /// It does the I/O for one ``DeliveryQueue`` for each endpoint, which decides everything. Without a
-/// journal what is pending lives in memory only: after a restart nothing is tried again, and whoever
-/// misses an event finds it in the API.
-final class WebhookSender: Service {
+/// journal what is pending lives in memory only: after a restart nothing is tried again, and
+/// whoever misses an event finds it in the API.
+package final class WebhookSender: Service {
     private struct State {
         var taken = 0
         /// Events that no queue has seen yet.
@@ -38,7 +40,7 @@ final class WebhookSender: Service {
     }
 
     /// Told of each attempt and what came of it.
-    typealias Listener = @Sendable (TwinEndpoint, Shipment, DeliveryOutcome) -> Void
+    package typealias Listener = @Sendable (TwinEndpoint, Shipment, DeliveryOutcome) -> Void
 
     private let settings: DeliverySettings
     private let journal: DeliveryJournal?
@@ -57,7 +59,7 @@ final class WebhookSender: Service {
     /// - Parameters:
     ///   - journal: keeps what is settled.
     ///   - clock: its wall clock stamps signatures, its monotonic clock times the attempts.
-    init(
+    package init(
         settings: DeliverySettings, journal: DeliveryJournal? = nil,
         clock: any LogClock = SystemLogClock(), logger: Logger, onAttempt: Listener? = nil
     ) {
@@ -74,7 +76,7 @@ final class WebhookSender: Service {
     ///
     /// - Parameter endpoints: asked again and again, but never from ``offer(_:)``, so that it may
     ///   take the lock under which events are offered.
-    func follow(_ endpoints: @escaping @Sendable () -> [TwinEndpoint]) {
+    package func follow(_ endpoints: @escaping @Sendable () -> [TwinEndpoint]) {
         state.withLock { $0.endpoints = endpoints }
         wake.yield()
     }
@@ -160,7 +162,7 @@ final class WebhookSender: Service {
     // MARK: Out
 
     /// Delivers until the group shuts down; what is in flight then is cut off.
-    func run() async throws {
+    package func run() async throws {
         var configuration = HTTPClient.Configuration()
         configuration.redirectConfiguration = .disallow
         configuration.timeout.connect = .milliseconds(settings.answerMillisecondsMax)
