@@ -105,6 +105,8 @@ extension LogError: CustomStringConvertible {
         case .diskFull(let path):
             "no space left for \(path): free some, and the log goes on by itself"
         case .cancelled: "the task was cancelled"
+        case .locked(let path, 0):
+            "\(path) is in use by another process: stop it, or choose another folder"
         case .locked(let path, let pid):
             "\(path) is in use by process \(pid): stop it, or choose another folder"
         case .closed: "the log is closed"

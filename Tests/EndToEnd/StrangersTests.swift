@@ -88,6 +88,43 @@ struct StrangersTests {
         }
     }
 
+    @Test("clients that send ahead and never read an answer stay within a port's memory")
+    func neverRead() async throws {
+        let world = try await RunningDaemon()
+        try await world.expectHealthy()
+        let before = try world.peakMemory()
+        // They send until none has been taken anything from for two seconds, or very much was.
+        let script = """
+            import select, socket, sys
+            ports = [int(port) for port in sys.argv[1:]]
+            some = b"GET /healthz HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n" * 500
+            held = [socket.create_connection(("127.0.0.1", port)) for port in ports
+                    for _ in range(48)]
+            for one in held: one.setblocking(False)
+            sent = 0
+            while sent < 300 << 20:
+                ready = select.select([], held, [], 2)[1]
+                if not ready: break
+                for one in ready:
+                    try: sent += one.send(some)
+                    except OSError: held.remove(one)
+            print(sent, flush=True)
+            sys.stdin.read()
+            """
+        let clients = try Child(
+            "/usr/bin/python3", ["-c", script, "\(world.webhook)", "\(world.admin)"], isFed: true)
+        try await eventually("they have sent what is taken: \(clients.standardError)") {
+            try await world.expectHealthy()
+            return !clients.standardOutput.isEmpty
+        }
+        let grown = try world.peakMemory() - before
+        // The budgets of both ports, and something for what the allocator keeps.
+        #expect(grown < 160 << 20, "\(grown >> 20) MiB")
+        #expect(try await world.deliver(200) == 0)
+        #expect(clients.isRunning)
+        try await world.stop()
+    }
+
     @Test("more idle connections than descriptors push out one another, and nothing else")
     func idleConnections() async throws {
         let world = try await RunningDaemon(before: "ulimit -n 1024;")

@@ -89,6 +89,8 @@ final class Daemon: Sendable {
             logAt: folder.log, gateSnapshot: folder.gateSnapshot, settings: settings, clock: clock,
             counters: counters, logger: logger)
         ledger = try plane.openLedger(at: folder.ledger)
+        // At the first start there was none before.
+        try held.lock.hold(folder.ledger)
         LedgerSuspicion(of: folder.ledger).clear()
         let endpoints = settings.endpoints
         let stripeClock = StripeClock(clock)

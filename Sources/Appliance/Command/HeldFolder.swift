@@ -18,6 +18,7 @@ struct HeldFolder: Sendable {
     init(_ folder: DataFolder, logger: Logger) throws {
         self.folder = folder
         lock = try FolderLock(folder.path)
+        try lock.hold(folder.ledger)
         switch StartComparison.verdict(of: try folder.survey.state(isHeld: true)) {
         case .refuse(let refusal): throw refusal
         case .proceed(let plan):

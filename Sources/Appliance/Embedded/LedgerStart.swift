@@ -63,6 +63,6 @@ struct LedgerAheadOfLog: Error, CustomStringConvertible {
 
     var description: String {
         "the ledger has booked \(topic.rawValue) up to offset \(ledger.rawValue), but the log ends "
-            + "at \(log.rawValue): restore ledger.sqlite and log/ from the same backup"
+            + "at \(log.rawValue). \(FolderRemedy.sentence)"
     }
 }

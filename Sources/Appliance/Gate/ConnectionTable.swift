@@ -8,6 +8,8 @@ final class PortConnection: Sendable {
     enum Phase: UInt8, CaseIterable {
         /// It has not sent a whole header yet.
         case fresh
+        /// It does not read the answers that it got.
+        case unread
         /// It waits between two requests.
         case quiet
         /// A request has begun and has not arrived whole.
@@ -33,7 +35,7 @@ final class PortConnection: Sendable {
 /// given up: who opens thousands and sends nothing only pushes out his own.
 ///
 ///     accepted ─▶ room? ─▶ served
-///                  └─ no ─▶ the oldest fresh one, else quiet, else receiving: closed in its place
+///                  └─ no ─▶ the oldest fresh one, else unread, quiet, receiving: closed in its place
 ///                            └─ all are being answered: the new one is closed at once
 final class ConnectionTable: Sendable {
     let countMax: Int
@@ -79,10 +81,13 @@ final class ConnectionTable: Sendable {
         return entry
     }
 
-    /// Closes the one that has been receiving for longest, for the memory that it holds.
-    func giveUpReceiving(sparing connection: PortConnection) {
+    /// Closes one for the memory that it holds: the oldest that does not read its answers, else the
+    /// one that has been receiving for longest.
+    func giveUpMemory(sparing connection: PortConnection) {
         let oldest = state.withLock { state in
-            state.connections.first { $0.phase == .receiving && $0 !== connection }
+            [PortConnection.Phase.unread, .receiving].lazy.compactMap { phase in
+                state.connections.first { $0.phase == phase && $0 !== connection }
+            }.first
         }
         oldest?.phase = .closed
         oldest?.channel.close(promise: nil)
@@ -125,7 +130,7 @@ final class ConnectionTable: Sendable {
     private static func expendable(
         _ connections: Deque<PortConnection>, sparing newest: PortConnection
     ) -> PortConnection? {
-        for phase in [PortConnection.Phase.fresh, .quiet, .receiving] {
+        for phase in [PortConnection.Phase.fresh, .unread, .quiet, .receiving] {
             let oldest = connections.first { $0.phase == phase && $0 !== newest }
             if let oldest { return oldest }
         }

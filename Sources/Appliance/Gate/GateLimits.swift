@@ -13,13 +13,21 @@ enum GateLimits {
     static let idleSecondsMax: Int64 = 75
     /// Bytes of a body, refused for its size, that are still read so that the refusal is seen.
     static let discardedByteCountMax = 4 << 20
-    /// Bytes of further requests that a connection may send ahead of an answer.
-    static let aheadByteCountMax = 1 << 20
+    /// Bytes of further requests that wait for an answer's end, from which on a connection is not
+    /// read any more.
+    static let aheadByteCountMax = 16 << 10
+    /// Bytes that are parsed at once; those of a body that is under way come on top.
+    static let takenByteCountMax = 2 << 10
+    /// Bytes of an answer up to which it counts for nothing: so many may wait for a client that
+    /// does not read.
+    static let answerByteCountFree = 4 << 10
+    /// Bytes of answers that are not read, from which on a connection gets no further ones.
+    static let unreadByteCountMax = 16 << 10
     /// Bytes of requests in flight on one port, heads and bodies alike, unless configured
     /// otherwise.
     static let memoryByteCount = 64 << 20
-    /// Bytes that a request sent ahead counts for beside its body.
-    static let aheadPartByteCount = 256
+    /// Bytes that a parsed part of a request sent ahead counts for beside its own.
+    static let aheadPartByteCount = 512
     /// Bytes of a body on the admin port.
     static let adminBodyByteCountMax = 64 << 10
     /// Bytes read at once when the index catches up with the log.

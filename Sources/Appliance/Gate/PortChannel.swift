@@ -33,11 +33,14 @@ struct PortChannel: Sendable {
             limitConfiguration: limits)
         let memory = ConnectionMemory(budget)
         let deadlines = RequestDeadlines { [responder] in responder.count(.requestsTimedOut) }
+        let meter = MemoryMeter(memory, deadlines)
         let pipeline = channel.pipeline.syncOperations
-        try pipeline.addHandler(MemoryMeter(memory, deadlines))
+        try pipeline.addHandler(meter)
         try pipeline.addHandler(ByteToMessageHandler(decoder))
         try pipeline.addHandler(deadlines)
         try pipeline.addHandler(
-            PortHandler(responder, connection: connection, among: connections, memory: memory))
+            PortHandler(
+                responder, connection: connection, among: connections, memory: memory, meter: meter)
+        )
     }
 }

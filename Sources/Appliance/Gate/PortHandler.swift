@@ -10,8 +10,9 @@ import Vocabulary
 ///                        │ too large, no memory           ▲
 ///                        └────────▶ refused ──────────────┘ closed at its end
 ///
-/// A client that does not read its answers gets no further ones: what it sends then waits too.
-final class PortHandler: ChannelDuplexHandler {
+/// A client that does not read its answers gets no further ones: what it sends then waits too, as
+/// bytes, before the decoder (``MemoryMeter``), and soon nothing more of it is read.
+final class PortHandler: ChannelDuplexHandler, RequestTaker {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = Never
     typealias OutboundOut = ByteBuffer
@@ -20,10 +21,13 @@ final class PortHandler: ChannelDuplexHandler {
     private let connection: PortConnection
     private let connections: ConnectionTable
     private let memory: ConnectionMemory
+    private let meter: MemoryMeter
     private var state = State.idle
     /// What has arrived of the body; outside the state, so that it grows in place.
     private var body: [UInt8] = []
-    /// Parts of requests sent ahead.
+    /// Announced and not taken yet.
+    private(set) var bodyByteCountDue = 0
+    /// Parts of requests sent ahead, as far as they were decoded with what came before them.
     private var ahead = CircularBuffer<HTTPServerRequestPart>()
     private var aheadByteCount = 0
     private var isReadWithheld = false
@@ -31,6 +35,8 @@ final class PortHandler: ChannelDuplexHandler {
     private var isGoingOn = false
     /// No further request is taken: the client has sent its last byte, or the server shuts down.
     private var isEnding = false
+    /// There was no memory: what was sent is thrown away.
+    private var isGivenUp = false
 
     private enum State {
         case idle
@@ -43,23 +49,29 @@ final class PortHandler: ChannelDuplexHandler {
     /// - Parameters:
     ///   - connection: the one that this handles, as the others of its port see it.
     ///   - memory: what it holds of the port's budget.
+    ///   - meter: holds what was sent and is not taken yet.
     init(
         _ responder: any PortResponder, connection: PortConnection,
-        among connections: ConnectionTable, memory: ConnectionMemory
+        among connections: ConnectionTable, memory: ConnectionMemory, meter: MemoryMeter
     ) {
         self.responder = responder
         self.connection = connection
         self.connections = connections
         self.memory = memory
+        self.meter = meter
+        meter.taker = self
     }
 
     private var isAnswering: Bool { if case .answering = state { true } else { false } }
 
+    var isTaking: Bool { !isAnswering && ahead.isEmpty && connection.channel.isWritable }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isGivenUp else { return }
         let part = unwrapInboundIn(data)
-        guard isAnswering || !ahead.isEmpty || !context.channel.isWritable else {
-            return receive(part, context)
-        }
+        guard !isTaking else { return receive(part, context) }
+        // A request under way has been counted as its bytes; parsed it takes more.
+        guard memory.take(GateLimits.aheadPartByteCount) else { return meter.refuse() }
         ahead.append(part)
         if case .body(let bytes) = part { aheadByteCount += bytes.readableBytes }
     }
@@ -67,13 +79,15 @@ final class PortHandler: ChannelDuplexHandler {
     func read(context: ChannelHandlerContext) {
         // Who sends far ahead, or does not read, waits, so that memory stays bounded.
         isReadWithheld =
-            aheadByteCount + ahead.count > GateLimits.aheadByteCountMax
-            || !context.channel.isWritable
+            meter.waitingByteCount > GateLimits.aheadByteCountMax || !context.channel.isWritable
         if !isReadWithheld { context.read() }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable { goOn(context) }
+        if context.channel.isWritable {
+            if connection.phase == .unread { connection.phase = .quiet }
+            goOn(context)
+        }
         context.fireChannelWritabilityChanged()
     }
 
@@ -120,14 +134,15 @@ final class PortHandler: ChannelDuplexHandler {
                 return refuseBody(context)
             }
             body.append(contentsOf: bytes.readableBytesView)
+            bodyByteCountDue = max(0, bodyByteCountDue - bytes.readableBytes)
         case (.end, .receiving(var request, let isKeepAlive)):
             state = .answering
             request.body = body
-            body = []
+            (body, bodyByteCountDue) = ([], 0)
             respond(to: request, isKeepAlive: isKeepAlive, context)
         case (.body(let bytes), .refused(let discarded)):
             let discarded = discarded + bytes.readableBytes
-            memory.keep(0)
+            keepMemory()
             state = .refused(discardedByteCount: discarded)
             if discarded > GateLimits.discardedByteCountMax { context.close(promise: nil) }
         case (.end, .refused):
@@ -144,6 +159,7 @@ final class PortHandler: ChannelDuplexHandler {
         if let announced = facts.contentLength {
             guard announced <= responder.bodyByteCountMax else { return refuseBody(context) }
             body.reserveCapacity(announced)
+            bodyByteCountDue = announced
         }
         connection.phase = .receiving
         let request = PortRequest(
@@ -169,8 +185,8 @@ final class PortHandler: ChannelDuplexHandler {
     ) {
         responder.count(name)
         state = .refused(discardedByteCount: 0)
-        body = []
-        memory.keep(0)
+        (body, bodyByteCountDue) = ([], 0)
+        keepMemory()
         write(response, isKeepAlive: false, context)
     }
 
@@ -178,13 +194,13 @@ final class PortHandler: ChannelDuplexHandler {
     /// the client reads the answer and not a reset.
     private func refuseForMemory(_ context: ChannelHandlerContext) {
         responder.count(.memoryRefused)
-        connections.giveUpReceiving(sparing: connection)
-        isEnding = true
+        connections.giveUpMemory(sparing: connection)
+        (isEnding, isGivenUp) = (true, true)
         ahead.removeAll()
         aheadByteCount = 0
         guard !isAnswering else { return }
         state = .refused(discardedByteCount: 0)
-        body = []
+        (body, bodyByteCountDue) = ([], 0)
         write(.memoryUsedUp, isKeepAlive: false, context)
         context.close(mode: .output, promise: nil)
     }
@@ -210,13 +226,31 @@ final class PortHandler: ChannelDuplexHandler {
         _ context: ChannelHandlerContext
     ) {
         guard context.channel.isActive else { return }
+        var response = response
+        var sent: EventLoopPromise<Void>?
+        if response.byteCount > GateLimits.answerByteCountFree {
+            let promise = context.eventLoop.makePromise(of: Void.self)
+            sent = promise
+            if !memory.take(answer: response.byteCount, until: promise.futureResult) {
+                responder.count(.memoryRefused)
+                connections.giveUpMemory(sparing: connection)
+                response = .memoryUsedUp
+            }
+        }
         let isLast = response.isLast || !isKeepAlive || isEnding
-        write(response, withBody: method != .HEAD, isKeepAlive: !isLast, context)
+        write(
+            response, withBody: method != .HEAD, isKeepAlive: !isLast, promise: sent, context)
         state = .idle
-        memory.keep(aheadByteCount + ahead.count * GateLimits.aheadPartByteCount)
+        keepMemory()
         if isLast { return context.close(promise: nil) }
-        connection.phase = .quiet
+        connection.phase = context.channel.isWritable ? .quiet : .unread
         goOn(context)
+    }
+
+    /// Gives back what was taken for what is answered or thrown away.
+    private func keepMemory() {
+        memory.keep(
+            meter.waitingByteCount + aheadByteCount + ahead.count * GateLimits.aheadPartByteCount)
     }
 
     /// Takes up what was sent ahead. An answer that comes at once leads here again from inside the
@@ -229,15 +263,16 @@ final class PortHandler: ChannelDuplexHandler {
             if case .body(let bytes) = part { aheadByteCount -= bytes.readableBytes }
             receive(part, context)
         }
-        if isReadWithheld, !isAnswering { read(context: context) }
+        meter.giveOn()
+        if isReadWithheld { read(context: context) }
     }
 
     private func write(
         _ response: PortResponse, withBody: Bool = true, isKeepAlive: Bool,
-        _ context: ChannelHandlerContext
+        promise: EventLoopPromise<Void>? = nil, _ context: ChannelHandlerContext
     ) {
         var bytes = context.channel.allocator.buffer(capacity: 320)
         response.write(into: &bytes, withBody: withBody, isKeepAlive: isKeepAlive)
-        context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(bytes), promise: promise)
     }
 }

@@ -95,6 +95,9 @@ struct PortResponse: Sendable {
             isLast: true)
     }
 
+    /// Bytes that it takes until it is sent, to within the date.
+    var byteCount: Int { head.count + body.count }
+
     /// The whole answer as it goes over the wire; an answer to HEAD has no body.
     func write(into buffer: inout ByteBuffer, withBody: Bool, isKeepAlive: Bool) {
         buffer.writeBytes(head)

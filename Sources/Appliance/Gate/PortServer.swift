@@ -72,6 +72,12 @@ struct PortServer: Service {
                 }
             }
             .childChannelOption(.allowRemoteHalfClosure, value: true)
+            // One buffer a turn: what was read is looked at before more is.
+            .childChannelOption(.maxMessagesPerRead, value: 1)
+            .childChannelOption(
+                .writeBufferWaterMark,
+                value: ChannelOptions.Types.WriteBufferWaterMark(
+                    low: GateLimits.unreadByteCountMax / 2, high: GateLimits.unreadByteCountMax))
             .childChannelInitializer { child in
                 child.eventLoop.makeCompletedFuture { try channel.open(child) }
             }

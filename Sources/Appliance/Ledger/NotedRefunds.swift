@@ -141,7 +141,15 @@ struct ChargeNotes: Sendable {
     /// - Returns: those postings.
     mutating func settle(_ event: PaymentEvent) -> [Posting] {
         let failures = failures(event)
-        return failures + settleReleases(event)
+        let takenBack = judge()
+        return failures + takeBack(takenBack, among: refunds.filter { !$0.failed }, event)
+    }
+
+    /// The same rows as they must be once all of it is settled.
+    func settled() -> Self {
+        var settled = self
+        settled.release?.refund = settled.judge()
+        return settled
     }
 
     /// A booked refund of which somebody tells that it failed, and not by which transaction: Stripe
@@ -163,7 +171,8 @@ struct ChargeNotes: Sendable {
         return postings
     }
 
-    private mutating func settleReleases(_ event: PaymentEvent) -> [Posting] {
+    /// - Returns: the booked refund that is the release; nil where there is none.
+    private mutating func judge() -> String? {
         let made = refunds.filter { !$0.failed }
         let booked = Set(made.map(\.objectID))
         let released = releasedRow(booked)
@@ -179,7 +188,7 @@ struct ChargeNotes: Sendable {
             rows[index].state =
                 isExplained ? .booked : rows[index].said == .told ? .waits : .released
         }
-        return takeBack(takenBack, among: made, event)
+        return takenBack
     }
 
     private func state(

@@ -14,7 +14,10 @@ extension ReconciliationRun {
                 guard let parts = json[key]?.array else { throw .field(key.description) }
                 for part in parts {
                     let currency = try part.requiredCurrency("currency")
-                    amounts[currency, default: 0] &+= try part.requiredInt64("amount")
+                    let (sum, overflow) = amounts[currency, default: 0].addingReportingOverflow(
+                        try part.requiredInt64("amount"))
+                    guard !overflow else { throw .field("amount") }
+                    amounts[currency] = sum
                 }
             }
             return Balance(livemode: try json.requiredBool("livemode"), amounts: amounts)
@@ -128,8 +131,8 @@ extension ReconciliationRun {
                 }
                 return booked
             }
-            for (movement, amount) in booked { tail.add(movement, amount) }
-            for statement in page.items { tail.add(statement) }
+            for (movement, amount) in booked { try tail.add(movement, amount) }
+            for statement in page.items { try tail.add(statement) }
         }
         return tail
     }
@@ -140,5 +143,16 @@ extension ReconciliationRun {
         try await client.reading(account).page(
             place.path, [("created[gte]", "\(run.to.seconds)")], after: place.cursor
         ) { (json) throws(RecordCodecError) in try BalanceTransaction(json: json) }
+    }
+}
+
+extension Int64 {
+    /// A sum of what Stripe lists; one that does not fit is no sum of money.
+    mutating func add(_ amount: Int64) throws(StripeError) {
+        let (sum, overflow) = addingReportingOverflow(amount)
+        guard !overflow else {
+            throw .malformed(path: ReconciliationRun.statement, field: "a sum beyond Int64")
+        }
+        self = sum
     }
 }

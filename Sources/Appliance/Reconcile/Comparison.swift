@@ -276,7 +276,7 @@ extension ReconciliationRun {
             try place.move(behind: page.items.last?.id, hasMore: page.hasMore)
             for statement in page.items where statement.source != payout.payout {
                 summary.transactions += 1
-                summary.total &+= statement.net.rawValue
+                try summary.total.add(statement.net.rawValue)
             }
         }
         let explained = summary

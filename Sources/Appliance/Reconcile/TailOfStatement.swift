@@ -16,16 +16,21 @@ struct TailOfStatement: Sendable {
     private var newest: String?
     private var isSure = false
     private var seen: Set<Int64> = []
+    /// All that was moved in either direction: while it fits, so does every sum of some of it.
+    private var turnover: [Currency: Int64] = [:]
 
     /// - Parameter newest: the newest line before Stripe was asked for its balance; nil where the
     ///   period's end was the newest of all.
     init(newest: String?) { self.newest = newest }
 
     /// Lines come as Stripe lists them, the newest first.
-    mutating func add(_ line: BalanceTransaction) {
+    ///
+    /// - Throws: `.malformed` where a sum of them is none of money.
+    mutating func add(_ line: BalanceTransaction) throws(StripeError) {
+        try move(line.net.rawValue, line.currency)
         if line.id == newest { isSure = true }
         if isSure {
-            difference[line.currency, default: 0] &-= line.net.rawValue
+            difference[line.currency, default: 0] -= line.net.rawValue
         } else {
             unsure.append((line.currency, line.net.rawValue))
         }
@@ -33,9 +38,14 @@ struct TailOfStatement: Sendable {
 
     /// - Parameter amount: what the ledger holds of it, without what the period has settled. Lines
     ///   of several pages may name it; it counts once.
-    mutating func add(_ movement: LedgerMovement, _ amount: Int64) {
+    mutating func add(_ movement: LedgerMovement, _ amount: Int64) throws(StripeError) {
         guard seen.insert(movement.transaction).inserted else { return }
-        difference[movement.currency, default: 0] &+= amount
+        try move(amount, movement.currency)
+        difference[movement.currency, default: 0] += amount
+    }
+
+    private mutating func move(_ amount: Int64, _ currency: Currency) throws(StripeError) {
+        try turnover[currency, default: 0].add(Int64(clamping: amount.magnitude))
     }
 
     /// What the lines up to where the balance ends add to the difference.
@@ -46,7 +56,7 @@ struct TailOfStatement: Sendable {
         var parts = difference
         if isWhole(parts) { return parts }
         for line in unsure.reversed() {
-            parts[line.currency, default: 0] &-= line.net
+            parts[line.currency, default: 0] -= line.net
             if isWhole(parts) { return parts }
         }
         return parts

@@ -272,7 +272,7 @@ struct LedgerDiffers: Error, CustomStringConvertible {
     var id: Int64
 
     var description: String {
-        "transaction \(id) of the ledger is not the one in ledger.posted: restore ledger.sqlite "
-            + "and log/ from the same backup"
+        "transaction \(id) of the ledger is not the one in ledger.posted: they tell of different "
+            + "histories. \(FolderRemedy.sentence)"
     }
 }

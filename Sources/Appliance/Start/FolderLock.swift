@@ -7,8 +7,8 @@ import Synchronization
 final class FolderLock: Sendable {
     private let path: String
     private let root: FileIdentity?
-    /// nil once it is released.
-    private let held: Mutex<Int32?>
+    /// Descriptors by path; empty once all are released.
+    private let held: Mutex<[String: Int32]>
 
     /// - Throws: `LogError.locked` naming the process that has the folder; `LogError.disk`.
     init(_ path: String) throws(LogError) {
@@ -26,7 +26,27 @@ final class FolderLock: Sendable {
                 path: path, by: Int32((holder ?? "").prefix { $0.isNumber }) ?? 0)
         }
         root = FileIdentity(ofOpen: descriptor)
-        held = Mutex(descriptor)
+        held = Mutex([path: descriptor])
+    }
+
+    /// Holds a file of the folder too, if it is there: mounted from elsewhere, it may be another
+    /// daemon's. Idempotent.
+    ///
+    /// Whoever closes a descriptor of a file lets go of all locks that SQLite has on it: this one
+    /// is closed by `release()`, behind the ledger.
+    func hold(_ file: String) throws(LogError) {
+        let isFree = held.withLock { held in
+            guard held[file] == nil else { return true }
+            let descriptor = open(file, O_RDONLY | O_CLOEXEC)
+            guard descriptor >= 0 else { return true }
+            guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
+                close(descriptor)
+                return false
+            }
+            held[file] = descriptor
+            return true
+        }
+        guard isFree else { throw .locked(path: file, by: 0) }
     }
 
     deinit { release() }
@@ -34,8 +54,8 @@ final class FolderLock: Sendable {
     /// Lets others in. Idempotent.
     func release() {
         held.withLock { held in
-            if let descriptor = held { close(descriptor) }
-            held = nil
+            for descriptor in held.values { close(descriptor) }
+            held = [:]
         }
     }
 

@@ -28,6 +28,7 @@ struct FolderSurvey {
     /// - Parameter isHeld: whether the caller has locked the folder, so that nothing moves in it.
     /// - Throws: `StartRefusal` where a part cannot be read at all.
     func state(isHeld: Bool = false) throws -> FolderState {
+        if let refusal = FolderLinks(log: log, ledger: ledger).refusal() { throw refusal }
         var attempts = 1
         while true {
             do {

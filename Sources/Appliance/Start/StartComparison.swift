@@ -19,12 +19,9 @@ struct StartPlan: Sendable {
 /// Why the parts of a folder cannot be used together, and what to do.
 struct StartRefusal: Error, Hashable, Sendable, CustomStringConvertible {
     var reason: String
+    var remedy = FolderRemedy.sentence
 
-    var description: String {
-        "\(reason); nothing was changed. Restore the whole folder from one backup; without one, "
-            + "move everything but log/identity and log/webhook.received-0 away and start, which "
-            + "books every webhook again, without people's decisions"
-    }
+    var description: String { "\(reason); nothing was changed. \(remedy)" }
 }
 
 /// Compares every part of a data folder with every other (docs/RELIABILITY.md), before anything is
@@ -166,12 +163,35 @@ struct StartComparison: Sendable {
 
     // MARK: The ledger
 
+    /// Everything that a ledger has booked it has read from its log: it knows which one that is and
+    /// how far it has come, and notes its own end.
+    private func compareBinding(_ point: LedgerPoint) throws(StartRefusal) {
+        guard point.head > 0, let identity = state.identity else { return }
+        let missing: String
+        if point.positions[TopicID.paymentScored.rawValue] == nil {
+            missing = "its position in \(TopicID.paymentScored.rawValue)"
+        } else if point.next != nil, point.logs.isEmpty {
+            missing = "the name of the log that it was booked from (here \(identity))"
+        } else if point.next == nil, !point.logs.isEmpty {
+            missing = "the note of its last transaction"
+        } else if !point.places.isEmpty,
+            point.positions[TopicID.paymentReview.rawValue] == nil
+        {
+            missing = "its position in \(TopicID.paymentReview.rawValue)"
+        } else {
+            return
+        }
+        throw StartRefusal(
+            reason: "ledger.sqlite has \(point.head) transactions and not \(missing)")
+    }
+
     private mutating func compareLedger() throws(StartRefusal) {
         let ledger: FolderState.FoundLedger
         switch state.ledger {
         case .malformed(let what): throw StartRefusal(reason: "ledger.sqlite is damaged: \(what)")
         case .found(let found): ledger = found
         }
+        try compareBinding(ledger.point)
         try comparePositions(ledger.point)
         if let event = ledger.lostReview {
             throw StartRefusal(

@@ -62,6 +62,9 @@ extension BalanceTransaction {
         where value.rawValue == .min {
             throw .field(key)
         }
+        // Stripe defines it so; what is booked of a line is its net, or its amount and its fee.
+        let (difference, overflow) = amount.rawValue.subtractingReportingOverflow(fee.rawValue)
+        guard !overflow, net.rawValue == difference else { throw .field("net") }
     }
 
     /// An id, or the object it stands for where the list was asked to expand it.

@@ -8,6 +8,9 @@ package struct Informedness: Hashable, Comparable, Sendable {
     /// Whether the event is about a charge. It settles a tie, because the charge is what moved.
     package let isFromCharge: Bool
 
+    /// The highest ``rank``.
+    package static let rankMax: UInt8 = 11
+
     /// One number that orders as `<` does: 0…11.
     package var rank: UInt8 { knownFields << 1 | (isFromCharge ? 1 : 0) }
 

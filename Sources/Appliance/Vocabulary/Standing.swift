@@ -20,6 +20,11 @@ package struct Standing: Hashable, Comparable, Sendable {
     /// The strictness of `approve`: the money is the merchant's.
     package static let mild: Int64 = 1
 
+    /// No scoring can weigh more.
+    package static let highest = Standing(
+        rawValue: base + (scoredRank + Int64(Informedness.rankMax)) * strictnessCount
+            + strictnessCount - 1)
+
     private init(rawValue: Int64) { self.rawValue = rawValue }
 
     package init(_ scored: ScoredPayment) {

@@ -38,6 +38,22 @@ struct ConnectionTableTests {
         #expect(table.openCount == 4)
     }
 
+    @Test("for memory the one that reads no answers is given up first, then the one that arrives")
+    func givesUpMemory() throws {
+        let table = ConnectionTable(countMax: 8)
+        let all = try (0..<4).map { _ in try Self.open() }
+        for (_, connection) in all { #expect(table.enter(connection) == .entered) }
+        let phases: [PortConnection.Phase] = [.receiving, .answering, .unread, .receiving]
+        for (one, phase) in zip(all, phases) { one.1.phase = phase }
+        for victim in [2, 0] {
+            table.giveUpMemory(sparing: all[3].1)
+            all[victim].0.embeddedEventLoop.run()
+            #expect(!all[victim].0.isActive, "\(victim)")
+        }
+        table.giveUpMemory(sparing: all[3].1)
+        #expect(all[1].0.isActive && all[3].0.isActive)
+    }
+
     @Test("thousands that come and go leave nothing behind, and the shutdown hears of the last one")
     func comesAndGoes() throws {
         let table = ConnectionTable(countMax: 8)

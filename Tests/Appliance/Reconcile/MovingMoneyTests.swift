@@ -145,20 +145,20 @@ struct TailOfStatementTests {
 
     /// Stripe wrote `a`, was asked for its newest line, wrote `b` and `c`, told its balance, and
     /// wrote `d`. The ledger holds `a` and `d`.
-    private static func tail(newest: String?) -> TailOfStatement {
+    private static func tail(newest: String?) throws -> TailOfStatement {
         var tail = TailOfStatement(newest: newest)
         for movement in [(1, 100), (2, 4_000), (2, 4_000)] as [(Int64, Int64)] {
-            tail.add(
+            try tail.add(
                 LedgerMovement(
                     transaction: movement.0, key: "charge:\(movement.0)",
                     effectiveAt: Instant(seconds: 1), currency: Given.usd,
                     amount: MinorUnits(movement.1)),
                 movement.1)
         }
-        tail.add(line("d", 4_000))
-        tail.add(line("c", 700))
-        tail.add(line("b", 20))
-        tail.add(line("a", 100))
+        try tail.add(line("d", 4_000))
+        try tail.add(line("c", 700))
+        try tail.add(line("b", 20))
+        try tail.add(line("a", 100))
         return tail
     }
 
@@ -170,16 +170,24 @@ struct TailOfStatementTests {
             // Nothing that is sure may be left out, nor taken twice.
             (0, 4_820), (720, 4_100), (20, 4_800), (5_820, -1_000),
         ] as [(balance: Int64, left: Int64)])
-    func ends(example: (balance: Int64, left: Int64)) {
+    func ends(example: (balance: Int64, left: Int64)) throws {
         let difference = 4_100 - example.balance
-        let parts = Self.tail(newest: "a").parts { $0[Given.usd] == difference }
+        let parts = try Self.tail(newest: "a").parts { $0[Given.usd] == difference }
         #expect(difference - (parts[Given.usd] ?? 0) == example.left)
     }
 
     @Test("without a line before, every line may be the last; with all of them before, none may")
-    func edges() {
-        #expect(Self.tail(newest: nil).parts { $0[Given.usd] == 4_100 }[Given.usd] == 4_100)
-        let sure = Self.tail(newest: "d").parts { $0[Given.usd] == 4_100 }
+    func edges() throws {
+        #expect(try Self.tail(newest: nil).parts { $0[Given.usd] == 4_100 }[Given.usd] == 4_100)
+        let sure = try Self.tail(newest: "d").parts { $0[Given.usd] == 4_100 }
         #expect(sure[Given.usd] == -720)
+    }
+
+    @Test("lines whose sum is none of money are refused, and nothing wraps")
+    func beyond() throws {
+        var tail = TailOfStatement(newest: nil)
+        try tail.add(Self.line("b", .max))
+        #expect(throws: StripeError.self) { try tail.add(Self.line("a", -1)) }
+        #expect(tail.parts { _ in false }[Given.usd] == -Int64.max)
     }
 }

@@ -82,6 +82,22 @@ struct StartComparisonTests {
 
     static let refused = [
         Refused(
+            what: "a ledger without its position in what it books",
+            state: ledger { $0.point.positions["payment.scored"] = nil },
+            says: "not its position in payment.scored"),
+        Refused(
+            what: "a ledger that does not know its log",
+            state: ledger { $0.point.logs = [] }, says: "not the name of the log"),
+        Refused(
+            what: "a ledger without the note of its end",
+            state: ledger { $0.point.next = nil }, says: "not the note of its last transaction"),
+        Refused(
+            what: "a ledger with people's decisions and no position in them",
+            state: ledger {
+                $0.point.places = [0: 4]
+                $0.point.positions["payment.review"] = nil
+            }, says: "not its position in payment.review"),
+        Refused(
             what: "an input that ends before what was derived from it",
             state: with { $0.topics[.webhookReceived]?.end = Offset(9); $0.cursors = [] },
             says: "which ends at 9"),

@@ -3,6 +3,8 @@
 enum LedgerSchema {
     /// The version that this program writes and knows.
     static let version: Int64 = 5
+    /// From here on it keeps captures, and what was told of refunds.
+    static let captureVersion: Int64 = 3
     /// From here on the ledger keeps reviews, and positions are nothing else.
     static let reviewVersion: Int64 = 5
 

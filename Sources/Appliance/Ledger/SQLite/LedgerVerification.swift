@@ -12,8 +12,9 @@ struct LedgerVerification: Hashable, Sendable {
     /// The first thing that is not as it must be.
     struct Fault: Error, Hashable, Sendable, CustomStringConvertible {
         /// What is checked, a stable word: `file`, `foreign_key`, `schema`, `order`, `row`, `seq`,
-        /// `sum`, `hash`, `movement`, `account`, `balance`, `gate`, `tail`, `payment_state`,
-        /// `waiting_decision`, `refund`, `capture`, `waiting`, `review`.
+        /// `sum`, `hash`, `movement`, `account`, `balance`, `gate`, `tail`, `standing`,
+        /// `payment_state`, `waiting_decision`, `decision`, `refund`, `capture`, `waiting`,
+        /// `release`, `review`.
         var check: String
         /// Where: `transactions 17`, `accounts 3 (fees:stripe usd)`.
         var row: String
@@ -52,7 +53,9 @@ extension SQLiteReading {
     }
 
     /// What a start can afford to look at, however long the ledger is: the rules, the small tables
-    /// and the last transactions; a file of up to 64 MiB as a whole. Nothing is written.
+    /// and the last transactions. Of a file of up to 64 MiB all pages, and everything that is kept
+    /// beside the chain: balances, payments' states, captures, refunds, notes, decisions, reviews.
+    /// Nothing is written.
     /// - Parameter wholeFile: has a larger file checked as a whole too.
     func quickFault(wholeFile: Bool = false) throws(LedgerError) -> LedgerVerification.Fault? {
         try verification { run in
@@ -98,10 +101,13 @@ struct VerificationRun {
 
     /// A ledger of an earlier schema can be verified too, as far as it goes.
     let hasReviews: Bool
+    private let hasCaptures: Bool
 
     init(database: Database) throws {
         self.database = database
-        hasReviews = try SQLiteFile.storedVersion(database) >= LedgerSchema.reviewVersion
+        let version = try SQLiteFile.storedVersion(database)
+        hasReviews = version >= LedgerSchema.reviewVersion
+        hasCaptures = version >= LedgerSchema.captureVersion
     }
 
     /// - Parameter last: how many transactions, counted from the last one; nil for all.
@@ -232,11 +238,18 @@ struct VerificationRun {
             """
         ) { ("transactions \($0.integer(0))", $0.text(1)) }
         if let twice { throw fault("movement", twice.0, "a new movement", twice.1) }
-        try checkCharges()
-        try checkReviews()
+        try checkKept()
         try checkTail()
         try checkSchema()
         try checkFile("integrity_check(1)")
+    }
+
+    /// What is kept beside the chain, against the chain.
+    private func checkKept() throws {
+        guard hasCaptures else { return }
+        try checkCharges()
+        try checkStates()
+        try checkReviews()
     }
 
     private func checkFile(_ check: String) throws {
@@ -277,6 +290,9 @@ struct VerificationRun {
         for check in checks { try checkFile(check) }
         let gate = try first("SELECT state FROM gate") { $0.integer(0) }
         try demand("gate", "gate 1", "0", gate.map(String.init) ?? "none")
+        guard isSmall else { return }
+        try checkBalances()
+        try checkKept()
     }
 
     /// The rules themselves: as the migrations make them up to the file's own version, no others.
@@ -287,9 +303,9 @@ struct VerificationRun {
         let fresh = try DatabaseQueue()
         let version = try first("SELECT max(version) FROM schema_version") { $0.integer(0) } ?? 0
         let migrations = LedgerSchema.migrations.prefix(Int(clamping: version))
-        let expected = try fresh.writeWithoutTransaction { database in
+        let (expected, contents) = try fresh.writeWithoutTransaction { database in
             for migration in migrations { try database.execute(sql: migration.sql) }
-            return try Self.schema(database)
+            return (try Self.schema(database), try Self.contents(database))
         }
         let stored = Dictionary(
             try Self.schema(database), uniquingKeysWith: { first, _ in first })
@@ -302,6 +318,31 @@ struct VerificationRun {
         if let extra = stored.keys.filter({ !known.contains($0) && isLookedAt($0) }).min() {
             throw fault("schema", extra, "nothing that migrations/sqlite does not make", "it")
         }
+        // Only now the tables are sure to be there.
+        for (due, found) in zip(contents, try Self.contents(database)) {
+            guard due.rows != found.rows else { continue }
+            let missing = due.rows.filter { !found.rows.contains($0) }
+            let strange = found.rows.filter { !due.rows.contains($0) }
+            throw fault(
+                "schema", due.table, missing.first ?? "\(due.rows.count) rows",
+                strange.first ?? (missing.isEmpty ? "\(found.rows.count) rows" : "none"))
+        }
+    }
+
+    /// The rows that the migrations themselves have made, and nobody changes.
+    private static func contents(_ database: Database) throws -> [(table: String, rows: [String])] {
+        func rows(_ sql: String) throws -> [String] {
+            let statement = try LedgerStatement(database, sql)
+            defer { statement.reset() }
+            var rows: [String] = []
+            while try statement.step() { rows.append(statement.text(0)) }
+            return rows
+        }
+        return [
+            ("schema_version", try rows("SELECT version FROM schema_version ORDER BY 1")),
+            ("zero", try rows("SELECT value FROM zero ORDER BY 1")),
+            ("kinds", try rows("SELECT code || ' ' || name FROM kinds ORDER BY code")),
+        ]
     }
 
     /// With the indexes that SQLite makes by itself for UNIQUE, which have no SQL of their own.

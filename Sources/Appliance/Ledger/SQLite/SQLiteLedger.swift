@@ -82,19 +82,40 @@ final class SQLiteLedger: Ledger, SQLiteReading, @unchecked Sendable {
 final class SQLiteLedgerReader: SQLiteReading {
     let queue: DatabaseQueue
 
-    private init(queue: DatabaseQueue) { self.queue = queue }
+    /// What was opened in place of a file that cannot be read where it is.
+    private let copy: LedgerCopy?
 
+    private init(queue: DatabaseQueue, copy: LedgerCopy? = nil) {
+        self.queue = queue
+        self.copy = copy
+    }
+
+    /// In a folder that nobody can write to, such as a backup's, SQLite cannot make the shared memory
+    /// that it reads a write-ahead log by: what is left in one is read from a copy.
+    ///
     /// - Parameters:
     ///   - path: of the file, or a URI for SQLite.
     ///   - busyTimeoutSeconds: how long a call waits for a lock that another process holds.
     static func open(
         path: String, busyTimeoutSeconds: Double = 5
     ) throws(LedgerError) -> SQLiteLedgerReader {
+        do throws(LedgerError) {
+            return SQLiteLedgerReader(queue: try opened(path, busyTimeoutSeconds))
+        } catch {
+            guard case .cannotOpen = error, LedgerCopy.isNeeded(for: path) else { throw error }
+        }
+        let copy = try LedgerCopy(of: path)
+        return SQLiteLedgerReader(queue: try opened(copy.ledger, busyTimeoutSeconds), copy: copy)
+    }
+
+    private static func opened(
+        _ path: String, _ busyTimeoutSeconds: Double
+    ) throws(LedgerError) -> DatabaseQueue {
         do {
             let queue = try SQLiteFile.open(
                 path, readOnly: true, busyTimeoutSeconds: busyTimeoutSeconds)
             try queue.writeWithoutTransaction { try SQLiteFile.checkVersion($0) }
-            return SQLiteLedgerReader(queue: queue)
+            return queue
         } catch {
             throw LedgerError(error, path: path)
         }
@@ -102,6 +123,7 @@ final class SQLiteLedgerReader: SQLiteReading {
 
     func close() throws(LedgerError) {
         do { try queue.close() } catch { throw LedgerError(error, path: queue.path) }
+        copy?.remove()
     }
 }
 
@@ -140,6 +162,7 @@ enum SQLiteFile {
 
     static func migrate(_ database: Database) throws {
         var version = try storedVersion(database)
+        if version < 1 { try checkEmpty(database) }
         while version < LedgerSchema.version {
             try database.inTransaction(.immediate) {
                 // Another process may have migrated while this one waited for the lock.
@@ -155,9 +178,22 @@ enum SQLiteFile {
 
     static func checkVersion(_ database: Database) throws {
         let version = try storedVersion(database)
-        if version == 0 { throw LedgerError.noSchema }
+        if version < 1 {
+            try checkEmpty(database)
+            throw LedgerError.noSchema
+        }
         if version > LedgerSchema.version {
             throw LedgerError.newerSchema(found: version, known: LedgerSchema.version)
+        }
+    }
+
+    /// A ledger is made in a file that holds nothing; the first migration is one transaction.
+    private static func checkEmpty(_ database: Database) throws {
+        let table = try String.fetchOne(
+            database, sql: "SELECT name FROM sqlite_schema ORDER BY name LIMIT 1")
+        if let table {
+            throw LedgerError.corrupt(
+                code: 0, detail: "it has \(table), and no schema version that says what it is")
         }
     }
 

@@ -1,0 +1,194 @@
+import Testing
+
+@testable import Appliance
+@testable import Vocabulary
+
+/// Someone has changed or removed a row of what the ledger keeps beside its chain, and put every
+/// rule back: `verify` names the row, and so does a start, which would book by it.
+@Suite("Ledger: rows beside the chain that were tampered with")
+struct StateTamperingTests {
+    struct Tampering: CustomTestStringConvertible, Sendable {
+        var sql: String
+        var check: String
+        /// Its beginning.
+        var row: String
+        var testDescription: String { sql }
+
+        init(_ sql: String, _ check: String, _ row: String) {
+            (self.sql, self.check, self.row) = (sql, check, row)
+        }
+    }
+
+    private static func refund(_ id: String, of charge: String, amount: Int64) -> LedgerInput {
+        Given.scored(Given.event(.refund, id, amount: amount, related: charge))
+    }
+
+    private static func told(
+        _ kind: PaymentKind, _ key: String, of charge: String, amount: Int64
+    ) -> LedgerInput {
+        Given.scored(
+            Given.event(kind, charge, amount: amount, related: charge, movement: key, id: "evt_\(key)")
+        )
+    }
+
+    /// A ledger in which every table beside the chain has rows.
+    static func fill(_ ledger: SQLiteLedger) throws {
+        let scored: [LedgerInput] = [
+            Given.payment("ch_mild"),
+            Given.payment("ch_grown"), Given.payment("ch_grown", amount: 1400),
+            Given.payment("ch_back"),
+            Given.scored(
+                Given.event(
+                    .paymentReversed, "ch_back", related: "ch_back",
+                    movement: "charge_reversed:ch_back")),
+            Given.payment("ch_held", .manualReview),
+            Given.payment("ch_freed", .manualReview, known: false, id: "evt_intent"),
+            Given.payment("ch_freed", .approve),
+            Given.payment("ch_declined"), refund("re_declined", of: "ch_declined", amount: 300),
+            Given.payment("ch_noted"), told(.refundNoted, "refund:re_noted", of: "ch_noted", amount: 50),
+            refund("re_noted", of: "ch_noted", amount: 50),
+            Given.payment("ch_waits"), told(.refundNoted, "refund:re_waits", of: "ch_waits", amount: 60),
+            Given.payment("ch_release"), refund("re_release", of: "ch_release", amount: 70),
+            told(.releaseTold, "release:ch_release", of: "ch_release", amount: 70),
+        ]
+        let reviews = [
+            Given.review("ch_mild", .approved), Given.review("ch_declined", .declined),
+            Given.review("ch_to_come", .approved),
+        ]
+        let places = (0..<reviews.count).map {
+            (scored.count + $0, DecisionPlace(decision: Int64($0), scoredNext: Int64(scored.count)))
+        }
+        _ = try ledger.post(
+            scored + reviews,
+            positions: [
+                ConsumerPosition(topic: "payment.scored", nextOffset: Int64(scored.count)),
+                ConsumerPosition(topic: "payment.review", nextOffset: Int64(reviews.count)),
+            ], places: Dictionary(uniqueKeysWithValues: places))
+    }
+
+    private static func id(_ charge: String) -> String {
+        "(SELECT id FROM transactions WHERE movement = 'charge:\(charge)')"
+    }
+
+    static let tamperings = [
+        Tampering("DELETE FROM captures", "capture", "captures "),
+        Tampering("UPDATE captures SET total = total + 1 WHERE reversed = 0", "capture", "captures "),
+        Tampering(
+            "UPDATE captures SET reversed = reversed + 5 WHERE reversed <> 0", "capture", "captures "),
+        Tampering("UPDATE captures SET reversed = 0", "capture", "captures "),
+        Tampering(
+            "INSERT INTO captures VALUES (\(id("ch_mild")), 1500, 0)", "capture", "captures 1"),
+        Tampering(
+            "UPDATE transactions SET standing = 9223372036854775807 WHERE kind = 1", "standing",
+            "transactions 1"),
+        Tampering(
+            "UPDATE transactions SET standing = standing + 1 WHERE movement = 'charge:ch_mild'",
+            "standing", "transactions 1"),
+        Tampering(
+            "UPDATE transactions SET standing = 0 WHERE movement = 'charge:ch_held'", "standing",
+            "transactions "),
+        Tampering("DELETE FROM payment_states", "payment_state", "payment_states "),
+        Tampering(
+            "DELETE FROM payment_states WHERE transaction_id = \(id("ch_freed"))", "payment_state",
+            "payment_states "),
+        Tampering(
+            "UPDATE payment_states SET moves = moves + 1 WHERE transaction_id = \(id("ch_freed"))",
+            "payment_state", "payment_states "),
+        Tampering(
+            "UPDATE payment_states SET moves = 2 WHERE transaction_id = \(id("ch_mild"))",
+            "payment_state", "payment_states "),
+        Tampering(
+            "UPDATE payment_states SET decision = 1, place = 0 WHERE decision = 2", "payment_state",
+            "payment_states "),
+        Tampering(
+            "UPDATE payment_states SET decision = 0 WHERE decision = 1", "decision",
+            "decisions of charge:ch_mild"),
+        Tampering(
+            "UPDATE payment_states SET decision = 1, decided_at = 500 "
+                + "WHERE transaction_id = \(id("ch_freed"))", "decision", "decisions of charge:ch_freed"),
+        Tampering(
+            "UPDATE payment_states SET decided_at = 9 WHERE decision = 1", "decision",
+            "decisions of charge:ch_mild"),
+        Tampering(
+            "DELETE FROM decisions WHERE movement = 'charge:ch_mild'", "decision",
+            "decisions of charge:ch_mild"),
+        Tampering("DELETE FROM decisions", "decision", "decisions of charge:ch_"),
+        Tampering(
+            "UPDATE decisions SET state = 'approved'", "decision", "decisions of charge:ch_declined"),
+        Tampering("DELETE FROM waiting_decisions", "decision", "decisions of charge:ch_to_come"),
+        Tampering("DELETE FROM refunds", "refund", "refunds "),
+        Tampering(
+            "UPDATE refunds SET charge = 'charge:ch_mild' WHERE charge = 'charge:ch_declined'",
+            "refund", "refunds "),
+        Tampering(
+            "UPDATE refunds SET charge = 'charge:ch_declined' WHERE charge = 'charge:ch_noted'",
+            "refund", "refunds "),
+        Tampering(
+            "DELETE FROM refunds WHERE charge = 'charge:ch_noted'", "refund", "refunds "),
+        Tampering("UPDATE waiting SET state = 1", "waiting", "waiting refund:re_waits"),
+        Tampering(
+            "UPDATE waiting SET state = 2 WHERE state = 0", "waiting", "waiting refund:re_waits"),
+        Tampering("DELETE FROM releases", "release", "releases ch_release"),
+        Tampering("UPDATE releases SET refund = ''", "release", "releases ch_release"),
+        Tampering("UPDATE releases SET moves = moves + 1", "release", "releases ch_release"),
+        Tampering("DELETE FROM open_reviews", "review", "transactions "),
+        Tampering(
+            "UPDATE accounts SET balance = balance + CASE id WHEN 1 THEN 1 ELSE -1 END "
+                + "WHERE id IN (1, 2)", "balance", "accounts 1 (processor:stripe usd)"),
+        Tampering("UPDATE kinds SET name = 'gift' WHERE code = 1", "schema", "kinds"),
+        Tampering("DELETE FROM kinds WHERE code = 2", "schema", "kinds"),
+        Tampering("INSERT INTO schema_version VALUES (1)", "schema", "schema_version"),
+        Tampering("DELETE FROM zero", "schema", "zero"),
+    ]
+
+    @Test("are named, by verify and by a start", arguments: tamperings)
+    func named(tampering: Tampering) throws {
+        let folder = try LedgerFolder()
+        let ledger = try folder.open()
+        try Self.fill(ledger)
+        #expect(try ledger.verify().fault == nil)
+        #expect(try ledger.quickFault() == nil)
+        try ledger.close()
+        try folder.tamper(tampering.sql)
+        guard case .malformed(let said) = try SQLiteLedgerReader.look(at: folder.file, isHeld: true) else {
+            Issue.record("a start takes it for sound")
+            return
+        }
+        #expect(said.hasPrefix(tampering.row), "\(said)")
+        let reader = try SQLiteLedgerReader.open(path: folder.file)
+        for fault in [try reader.verify().fault, try reader.quickFault()] {
+            #expect(fault?.check == tampering.check, "\(String(describing: fault))")
+            #expect(fault?.row.hasPrefix(tampering.row) == true, "\(String(describing: fault))")
+        }
+        try reader.close()
+    }
+
+    @Test("a ledger that says it has no schema is neither taken for none nor made anew")
+    func noVersion() throws {
+        let folder = try LedgerFolder()
+        let ledger = try folder.open()
+        try Self.fill(ledger)
+        try ledger.close()
+        try folder.tamper("UPDATE schema_version SET version = 0")
+        guard case .malformed(let said) = try SQLiteLedgerReader.look(at: folder.file, isHeld: true) else {
+            Issue.record("a start takes it for something else")
+            return
+        }
+        #expect(said.contains("no schema version"), "\(said)")
+        #expect(throws: LedgerError.self) { try folder.open() }
+    }
+}
+
+extension LedgerFolder {
+    /// Runs `sql` as if there were no trigger, and puts each back as it was.
+    func tamper(_ sql: String) throws {
+        let triggers = "FROM sqlite_schema WHERE type = 'trigger'"
+        let names = try sqlite3("SELECT name \(triggers)").output.split(separator: "\n")
+        let rules = try sqlite3("SELECT sql || ';' \(triggers)").output
+        let answer = try sqlite3(
+            "PRAGMA foreign_keys = OFF;\nBEGIN;\n"
+                + names.map { "DROP TRIGGER \($0);" }.joined(separator: "\n")
+                + "\n\(sql);\n\(rules)\nCOMMIT")
+        #expect(answer.errors.isEmpty, "\(answer.errors)")
+    }
+}
