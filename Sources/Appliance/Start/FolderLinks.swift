@@ -4,8 +4,8 @@ import Foundation
 ///
 /// A link shares what is written with whoever else has the file: a copy of the folder has the same
 /// link, and two daemons, each with a folder of its own, would write to one topic or one ledger.
-/// What SQLite keeps beside the ledger lies beside the link's target besides. A part that is mounted
-/// at its place is one's own: what is mounted twice is held by whoever writes to it first.
+/// What SQLite keeps beside the ledger lies beside the link's target besides. A part that is
+/// mounted at its place is one's own: what is mounted twice is held by whoever writes to it first.
 struct FolderLinks {
     let log: String
     let ledger: String
@@ -43,7 +43,8 @@ struct FolderLinks {
                     + "place (mount --bind)")
         case S_IFREG where status.st_nlink > 1:
             return StartRefusal(
-                reason: "\(path) has another name elsewhere (a hard link), and what is written here "
+                reason:
+                    "\(path) has another name elsewhere (a hard link), and what is written here "
                     + "would change that too",
                 remedy: "Make it a file of its own: cp -p FILE FILE.own && mv FILE.own FILE")
         default: return nil
