@@ -1,4 +1,5 @@
 import Foundation
+import SystemPackage
 
 /// Parts of a data folder that lie elsewhere.
 ///
@@ -31,17 +32,15 @@ struct FolderLinks {
     }
 
     private static func refusal(_ path: String) -> StartRefusal? {
-        var status = stat()
-        // SAFETY: lstat fills the struct it is handed and keeps no pointer to it.
-        guard lstat(path, &status) == 0 else { return nil }
-        switch status.st_mode & S_IFMT {
-        case S_IFLNK:
+        guard let status = try? FilePath(path).stat(followTargetSymlink: false) else { return nil }
+        switch status.type {
+        case .symbolicLink:
             return StartRefusal(
                 reason: "\(path) is a symbolic link, and what is written there would be written "
                     + "somewhere else",
                 remedy: "Move what it leads to here; to keep it on another disk, mount that at its "
                     + "place (mount --bind)")
-        case S_IFREG where status.st_nlink > 1:
+        case .regular where status.linkCount > 1:
             return StartRefusal(
                 reason:
                     "\(path) has another name elsewhere (a hard link), and what is written here "
