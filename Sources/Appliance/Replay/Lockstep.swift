@@ -5,7 +5,7 @@ import Vocabulary
 ///
 ///     original   ─ 3 ─ 3 ─ input ─ 5 ─ 7 ─▶        sources; an input was put there from outside
 ///     replay     ─ 3 ─ 3 ──────── 5 ─ 6 ─ 9 ─▶     5: equal, or other bytes; 6: only replayed
-///                                                   7: still to come; 9: not come to yet
+///                                                   7: still to come; 9: the original is not there
 struct Lockstep {
     private let topic: ReadOnlyTopic
     private let kind: ReplayDifference.Kind

@@ -47,7 +47,9 @@ struct StripeClockTests {
 
     @Test(
         "a Date that signatures contradict is not believed, and told; a world's own time is",
-        arguments: [400 * 86_400, -400 * 86_400, 301] as [Int64])
+        arguments: [
+            400 * 86_400, -400 * 86_400, 301,
+        ] as [Int64])
     func contradicted(wrongBySeconds wrong: Int64) {
         let clock = StripeClock(Machine(milliseconds: (Self.moment + wrong) * 1000))
         let isConfirmed = Mutex(false)
