@@ -84,10 +84,12 @@ final class ConnectionTable: Sendable {
     /// Closes one for the memory that it holds: the oldest that does not read its answers, else the
     /// one that has been receiving for longest.
     func giveUpMemory(sparing connection: PortConnection) {
-        let oldest = state.withLock { state in
-            [PortConnection.Phase.unread, .receiving].lazy.compactMap { phase in
-                state.connections.first { $0.phase == phase && $0 !== connection }
-            }.first
+        let oldest = state.withLock { state -> PortConnection? in
+            for phase in [PortConnection.Phase.unread, .receiving] {
+                let first = state.connections.first { $0.phase == phase && $0 !== connection }
+                if let first { return first }
+            }
+            return nil
         }
         oldest?.phase = .closed
         oldest?.channel.close(promise: nil)

@@ -148,7 +148,8 @@ struct ChargeNotes: Sendable {
     /// The same rows as they must be once all of it is settled.
     func settled() -> Self {
         var settled = self
-        settled.release?.refund = settled.judge()
+        let takenBack = settled.judge()
+        settled.release?.refund = takenBack
         return settled
     }
 

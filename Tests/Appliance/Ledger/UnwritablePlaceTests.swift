@@ -65,10 +65,10 @@ private final class UnwritablePlace {
             guard chmod(path, 0o500) == 0 else { throw CannotMake(code: errno) }
             return
         }
-        guard mount(path, path, nil, UInt(MS_BIND.rawValue), nil) == 0 else {
+        guard mount(path, path, nil, UInt(MS_BIND), nil) == 0 else {
             throw CannotMake(code: errno)
         }
-        let flags = MS_BIND.rawValue | MS_REMOUNT.rawValue | MS_RDONLY.rawValue
+        let flags = MS_BIND | MS_REMOUNT | MS_RDONLY
         guard mount(nil, path, nil, UInt(flags), nil) == 0 else {
             let code = errno
             umount2(path, Int32(MNT_DETACH))
