@@ -21,6 +21,7 @@ public final class Log: Sendable {
     /// Drawn when the folder was made, and kept with whatever is taken from the log.
     public let identity: LogIdentity
     private let lock: any DiskLock
+    private let topicLocks = TopicLocks()
     private let topics: Topics
     private let store: CursorStore
     private let poisoning: Poisoning
@@ -87,10 +88,12 @@ public final class Log: Sendable {
         }
         let identity = try Self.identity(of: path, folders, disk, configuration)
         self.identity = identity
-        let poisoning = poisoning
+        let (poisoning, topicLocks) = (poisoning, topicLocks)
         func open(_ name: TopicName, _ configuration: LogConfiguration) throws(LogError) -> Topic {
-            try Topic(
-                name: name, folder: path + "/" + SegmentName.folder(name), identity: identity,
+            let folder = path + "/" + SegmentName.folder(name)
+            try topicLocks.take(folder, on: disk)
+            return try Topic(
+                name: name, folder: folder, identity: identity,
                 disk: disk, clock: clock, scheduler: scheduler, configuration: configuration,
                 onPoison: { poisoning.poison($0) })
         }
@@ -151,6 +154,7 @@ public final class Log: Sendable {
             } catch {
                 throw error.isDiskFull ? .diskFull(path: folder) : .disk(error)
             }
+            try topicLocks.take(folder, on: disk)
             return try Topic(
                 name: name, folder: folder, identity: identity, disk: disk, clock: clock,
                 scheduler: scheduler, configuration: configuration,
@@ -213,6 +217,7 @@ public final class Log: Sendable {
             self.store.mark { _ in
                 topics[.cursors]?.close {
                     self.poisoning.finishClosing()
+                    self.topicLocks.release()
                     self.lock.release()
                     completion()
                 }
@@ -263,6 +268,27 @@ private final class Topics: Sendable {
             }
         }
         return try result.get()
+    }
+}
+
+/// The topics' own folders, held for as long as the log is: one may be a link that another log has
+/// too. They go with the log even where it was not closed.
+private final class TopicLocks: Sendable {
+    private let locks = Mutex<[any DiskLock]>([])
+
+    deinit { release() }
+
+    func take(_ folder: String, on disk: any Disk) throws(LogError) {
+        let lock = try disk.locked(folder)
+        locks.withLock { $0.append(lock) }
+    }
+
+    func release() {
+        let held = locks.withLock { locks in
+            defer { locks = [] }
+            return locks
+        }
+        for lock in held { lock.release() }
     }
 }
 

@@ -134,8 +134,8 @@ extension Corruption: CustomStringConvertible {
             "the checkpoint beside \(file) names byte \(position) and offset \(offset), where no "
                 + "batch ends"
         case .begins(let first):
-            "\(file) is missing: the topic begins at offset \(first), and nobody has removed what lies "
-                + "between offset \(offset) and that"
+            "\(file) is missing: the topic begins at offset \(first), and nobody has removed what "
+                + "lies between offset \(offset) and that"
         default:
             "\(file) is damaged at byte \(position), where offset \(offset) should be (\(kind))"
         }

@@ -62,7 +62,8 @@ struct BeginningTests {
         }
     }
 
-    @Test("a first segment that is gone is refused, before retention and after it, closed or killed")
+    @Test(
+        "a first segment that is gone is refused, before retention and after it, closed or killed")
     func gone() throws {
         for (retains, isClosed) in [(false, true), (false, false), (true, true), (true, false)] {
             let disk = SimulatedDisk(seed: 3)
@@ -79,7 +80,8 @@ struct BeginningTests {
         }
     }
 
-    @Test("power cut at any moment of retention: what is left opens, at most what was to go is gone")
+    @Test(
+        "power cut at any moment of retention: what is left opens, at most what was to go is gone")
     func powerCuts() throws {
         let whole = SimulatedDisk(seed: 3)
         let (_, counted, _) = try grown(whole)

@@ -154,8 +154,8 @@ struct SegmentRun: Sendable {
 
     /// What retention looks at, oldest first.
     ///
-    /// - Parameter cutoff: segments behind the first that is not older are not asked for their time,
-    ///   which costs reading their indexes; nil asks none.
+    /// - Parameter cutoff: segments behind the first that is not older are not asked for their
+    ///   time, which costs reading their indexes; nil asks none.
     func ages(olderThan cutoff: Timestamp?) throws(LogError) -> [SegmentAge] {
         var ages: [SegmentAge] = []
         var isAsked = cutoff != nil

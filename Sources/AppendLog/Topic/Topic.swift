@@ -19,8 +19,6 @@ public final class Topic: Sendable {
     let clock: any LogClock
     let queue: any LogQueue
     private let onPoison: @Sendable (DiskError) -> Void
-    /// Of the topic's own folder, which may be a link that another log has too.
-    private let lock: any DiskLock
     let writer: Mutex<TopicWriter>
     let shared: Mutex<Shared>
 
@@ -50,7 +48,6 @@ public final class Topic: Sendable {
         self.configuration = configuration
         self.clock = clock
         self.onPoison = onPoison
-        lock = try disk.locked(folder)
         let recovered = try TopicRecovery(
             disk: disk, folder: folder, topic: name, identity: identity,
             configuration: configuration, isReadOnly: false
@@ -337,7 +334,6 @@ public final class Topic: Sendable {
             }
             if case .fatal(let error) = failure { self.onPoison(error) }
             self.stop(.closed)
-            self.lock.release()
             completion()
         }
     }

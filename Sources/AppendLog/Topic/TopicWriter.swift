@@ -254,7 +254,8 @@ struct TopicWriter {
     }
 
     /// Notes durably that the topic begins behind `doomed`, its oldest segments: only then may they
-    /// go, because a recovery looks for every segment from where the checkpoint says that it begins.
+    /// go, because a recovery looks for every segment from where the checkpoint says that it
+    /// begins.
     ///
     /// - Returns: false while there is no room for the note.
     mutating func mayDelete(
@@ -264,7 +265,8 @@ struct TopicWriter {
         let kept = begins
         begins = start
         if try checkpoint(producers) { return true }
-        // On a full disk their indexes make room: they can be built again, should the segments stay.
+        // On a full disk their indexes make room: they can be built again, should the segments
+        // stay.
         do throws(DiskError) {
             for segment in doomed { try removeIndexes(of: segment) }
         } catch {

@@ -69,14 +69,15 @@ struct ReconcileConnection {
             request.body = .bytes(ByteBuffer(bytes: body ?? Array("{}".utf8)))
         }
         do {
-            let response = try await Self.client.execute(request, timeout: .seconds(Self.answerSeconds))
+            let response = try await Self.client.execute(
+                request, timeout: .seconds(Self.answerSeconds))
             let bytes = try await response.body.collect(upTo: Self.bodyByteCountMax)
             return (Int(response.status.code), [UInt8](bytes.readableBytesView))
         } catch let error as HTTPClientError where error == .deadlineExceeded {
             throw CommandFailure.cannotRun(
                 "what listens at \(address) takes connections and gave no answer within "
-                    + "\(Self.answerSeconds) s: it is another program, or a daemon that hangs; look "
-                    + "which process has the port (ss -ltnp)")
+                    + "\(Self.answerSeconds) s: it is another program, or a daemon that hangs; "
+                    + "look which process has the port (ss -ltnp)")
         } catch {
             throw CommandFailure.cannotRun(
                 "no daemon answers at \(address); start it with `tillbox run --data "

@@ -35,7 +35,7 @@ final class PortConnection: Sendable {
 /// given up: who opens thousands and sends nothing only pushes out his own.
 ///
 ///     accepted ─▶ room? ─▶ served
-///                  └─ no ─▶ the oldest fresh one, else unread, quiet, receiving: closed in its place
+///                  └─ no ─▶ the oldest fresh one, else unread, quiet, receiving: closed for it
 ///                            └─ all are being answered: the new one is closed at once
 final class ConnectionTable: Sendable {
     let countMax: Int

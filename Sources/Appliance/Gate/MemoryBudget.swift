@@ -68,8 +68,8 @@ protocol RequestTaker: AnyObject {
     var bodyByteCountDue: Int { get }
 }
 
-/// Counts what arrives, and gives the decoder no more of it than is taken: what a client sends ahead
-/// waits here as the bytes it is. Parsed, a request of twenty bytes takes several hundred.
+/// Counts what arrives, and gives the decoder no more of it than is taken: what a client sends
+/// ahead waits here as the bytes it is. Parsed, a request of twenty bytes takes several hundred.
 ///
 ///     bytes ──budget──▶ waiting ──a little at a time, while the handler takes it──▶ decoder
 ///                └─ used up ──▶ thrown away, and the handler is told
@@ -120,7 +120,9 @@ final class MemoryMeter: ChannelInboundHandler, RemovableChannelHandler {
         defer { isGivingOn = false }
         while taker?.isTaking ?? true, var first = waiting.popFirst() {
             let count = max(GateLimits.takenByteCountMax, taker?.bodyByteCountDue ?? 0)
-            guard let part = first.readSlice(length: min(count, first.readableBytes)) else { return }
+            guard let part = first.readSlice(length: min(count, first.readableBytes)) else {
+                return
+            }
             if first.readableBytes > 0 { waiting.prepend(first) }
             waitingByteCount -= part.readableBytes
             deadlines.didReceiveBytes(context)

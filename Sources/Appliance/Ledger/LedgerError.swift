@@ -12,7 +12,8 @@ enum LedgerError: Error, Hashable, Sendable {
     case corrupt(code: Int32, detail: String)
     /// The file cannot be opened or written: a missing folder, or permissions.
     case cannotOpen(code: Int32, path: String)
-    /// The file lies where nobody can write, and there was no room for the copy that it is read from.
+    /// The file lies where nobody can write, and there was no room for the copy that it is read
+    /// from.
     case notCopied(path: String, to: String)
     /// The file was made by a newer Tillbox. Start that one, or restore an older backup.
     case newerSchema(found: Int64, known: Int64)
@@ -30,7 +31,8 @@ enum LedgerError: Error, Hashable, Sendable {
     var isRetryable: Bool {
         switch self {
         case .diskFull, .busy, .outOfMemory: true
-        case .io, .corrupt, .cannotOpen, .notCopied, .newerSchema, .olderSchema, .noSchema, .invariant,
+        case .io, .corrupt, .cannotOpen, .notCopied, .newerSchema, .olderSchema, .noSchema,
+            .invariant,
             .positionWentBack:
             false
         }
@@ -54,8 +56,8 @@ extension LedgerError: CustomStringConvertible {
             "cannot open \(path) (SQLite code \(code)); check that the folder exists and is "
                 + "writable"
         case .notCopied(let path, let copy):
-            "\(path) lies where nothing can be written, and it could not be copied to \(copy) to be "
-                + "read; free some space there, name another place in TMPDIR, or copy the whole "
+            "\(path) lies where nothing can be written, and it could not be copied to \(copy) to "
+                + "be read; free some space there, name another place in TMPDIR, or copy the whole "
                 + "folder to where it can be written"
         case .newerSchema(let found, let known):
             "ledger.sqlite has schema \(found) and this program knows \(known); start a newer "

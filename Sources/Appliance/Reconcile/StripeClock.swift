@@ -75,9 +75,11 @@ final class StripeClock: LogClock {
         let direction = told.ahead > 0 ? "ahead of" : "behind"
         let answers = "the answers of Stripe's API are dated \(seconds) s \(direction) this machine"
         return isContradicted(told)
-            ? answers + ", and the signatures of its deliveries are not: their date is not believed; "
+            ? answers
+                + ", and the signatures of its deliveries are not: their date is not believed; "
                 + "look for a proxy between here and stripe.api_base that keeps answers"
-            : answers + ", and are believed: missed events and statements are asked for by that time; "
+            : answers
+                + ", and are believed: missed events and statements are asked for by that time; "
                 + "compare this machine's clock with a time server"
     }
 }

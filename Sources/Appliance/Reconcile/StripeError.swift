@@ -43,8 +43,9 @@ extension StripeError: CustomStringConvertible {
         case .malformed(let path, let field):
             "Stripe's answer to \(path) is not what it documents: \(field)"
         case .endless(let path, let pages):
-            "Stripe's list \(path) does not end: page \(pages) leads back to what was listed before; "
-                + "it is read again later (check stripe.api_base for a proxy that keeps answers)"
+            "Stripe's list \(path) does not end: page \(pages) leads back to what was listed "
+                + "before; it is read again later (check stripe.api_base for a proxy that keeps "
+                + "answers)"
         case .cancelled: "stopped before Stripe had answered"
         }
     }

@@ -5,7 +5,7 @@ import Vocabulary
 ///
 ///     original   ─ 3 ─ 3 ─ input ─ 5 ─ 7 ─▶        sources; an input was put there from outside
 ///     replay     ─ 3 ─ 3 ──────── 5 ─ 6 ─ 9 ─▶     5: equal, or other bytes; 6: only replayed
-///                                                   7: still to come; 9: the original is not there yet
+///                                                   7: still to come; 9: the original is not there
 struct Lockstep {
     private let topic: ReadOnlyTopic
     private let kind: ReplayDifference.Kind
@@ -30,8 +30,8 @@ struct Lockstep {
     /// - Parameters:
     ///   - source: the offset in the original; nil for an output of what only the replay has.
     ///   - inject: given the original's inputs that stand before it, which the replay takes over.
-    /// - Returns: the original's offset of the same output; one beyond its end if it has not come to
-    ///   the source yet, so that what is derived of that is not due either; nil if it lacks it.
+    /// - Returns: the original's offset of the same output; one beyond its end if it has not come
+    ///   to the source yet, so that what is derived of that is not due either; nil if it lacks it.
     mutating func meet(
         _ record: Record, source: Offset?, inject: (StoredRecord) throws -> Void
     ) throws -> Offset? {

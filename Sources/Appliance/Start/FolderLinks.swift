@@ -1,11 +1,12 @@
 import Foundation
+import SystemPackage
 
 /// Parts of a data folder that lie elsewhere.
 ///
 /// A link shares what is written with whoever else has the file: a copy of the folder has the same
 /// link, and two daemons, each with a folder of its own, would write to one topic or one ledger.
-/// What SQLite keeps beside the ledger lies beside the link's target besides. A part that is mounted
-/// at its place is one's own: what is mounted twice is held by whoever writes to it first.
+/// What SQLite keeps beside the ledger lies beside the link's target besides. A part that is
+/// mounted at its place is one's own: what is mounted twice is held by whoever writes to it first.
 struct FolderLinks {
     let log: String
     let ledger: String
@@ -31,19 +32,18 @@ struct FolderLinks {
     }
 
     private static func refusal(_ path: String) -> StartRefusal? {
-        var status = stat()
-        // SAFETY: lstat fills the struct it is handed and keeps no pointer to it.
-        guard lstat(path, &status) == 0 else { return nil }
-        switch status.st_mode & S_IFMT {
-        case S_IFLNK:
+        guard let status = try? FilePath(path).stat(followTargetSymlink: false) else { return nil }
+        switch status.type {
+        case .symbolicLink:
             return StartRefusal(
                 reason: "\(path) is a symbolic link, and what is written there would be written "
                     + "somewhere else",
                 remedy: "Move what it leads to here; to keep it on another disk, mount that at its "
                     + "place (mount --bind)")
-        case S_IFREG where status.st_nlink > 1:
+        case .regular where status.linkCount > 1:
             return StartRefusal(
-                reason: "\(path) has another name elsewhere (a hard link), and what is written here "
+                reason:
+                    "\(path) has another name elsewhere (a hard link), and what is written here "
                     + "would change that too",
                 remedy: "Make it a file of its own: cp -p FILE FILE.own && mv FILE.own FILE")
         default: return nil

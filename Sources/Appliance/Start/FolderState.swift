@@ -78,8 +78,8 @@ struct FolderState: Sendable {
         var hashOfPublished: String?
         /// What `ledger.posted` says of the last transaction of a ledger that is behind.
         var publishedHashOfHead: String?
-        /// The first transaction that `ledger.posted` has, the ledger lacks, and what it has not read
-        /// yet does not tell of; nil where it can book them all again.
+        /// The first transaction that `ledger.posted` has, the ledger lacks, and what it has not
+        /// read yet does not tell of; nil where it can book them all again.
         var firstLost: Int64?
         /// An event of a review that `payment.review` has and the ledger lacks, and that no webhook
         /// tells of; nil where it can come to all of them again.

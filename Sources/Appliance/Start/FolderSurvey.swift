@@ -206,7 +206,9 @@ struct FolderReading {
 
     /// The transaction in `ledger.posted` with the given number; nil asks for the last one.
     private func published(atOrBefore id: Int64?) throws -> FolderState.Published? {
-        guard let topic = try topic(.ledgerPosted, taken), topic.start < topic.end else { return nil }
+        guard let topic = try topic(.ledgerPosted, taken), topic.start < topic.end else {
+            return nil
+        }
         let last = topic.end.advanced(by: -1)
         // Numbers and offsets both have no gaps, so that one tells the other.
         guard let end = try transaction(at: last, in: topic) else { return nil }

@@ -36,12 +36,14 @@ struct TwinLinesTests {
     func hostilePath() throws {
         let (request, answer) = try Self.answer("/v1/\u{1B}[31m\n\u{9B}2J", "")
         let line = TwinLines.line(request, answer, at: Self.time)
-        #expect(line.unicodeScalars.allSatisfy { $0.value >= 32 && !(127...159).contains($0.value) })
+        #expect(
+            line.unicodeScalars.allSatisfy { $0.value >= 32 && !(127...159).contains($0.value) })
     }
 
     @Test("a delivery says where to, what and how it was answered")
     func deliveries() throws {
-        let endpoint = TwinEndpoint(id: "we_1", url: "http://127.0.0.1:1/hook", secrets: ["whsec_x"])
+        let endpoint = TwinEndpoint(
+            id: "we_1", url: "http://127.0.0.1:1/hook", secrets: ["whsec_x"])
         var queue = DeliveryQueue(endpoint: endpoint, seed: 1, schedule: .quick, limits: .init())
         let event = TwinEvent.sample(1)
         queue.offer(event, at: 0)

@@ -109,7 +109,8 @@ struct ClockSuspicionTests {
         #expect(suspicion.warning == nil)
     }
 
-    @Test("is confirmed by a signature of its own time for a day, unless another one says otherwise")
+    @Test(
+        "is confirmed by a signature of its own time for a day, unless another one says otherwise")
     func confirmed() {
         let clock = SetClock()
         let suspicion = ClockSuspicion(clock: clock)

@@ -27,7 +27,8 @@ struct StateTamperingTests {
         _ kind: PaymentKind, _ key: String, of charge: String, amount: Int64
     ) -> LedgerInput {
         Given.scored(
-            Given.event(kind, charge, amount: amount, related: charge, movement: key, id: "evt_\(key)")
+            Given.event(
+                kind, charge, amount: amount, related: charge, movement: key, id: "evt_\(key)")
         )
     }
 
@@ -45,9 +46,11 @@ struct StateTamperingTests {
             Given.payment("ch_freed", .manualReview, known: false, id: "evt_intent"),
             Given.payment("ch_freed", .approve),
             Given.payment("ch_declined"), refund("re_declined", of: "ch_declined", amount: 300),
-            Given.payment("ch_noted"), told(.refundNoted, "refund:re_noted", of: "ch_noted", amount: 50),
+            Given.payment("ch_noted"),
+            told(.refundNoted, "refund:re_noted", of: "ch_noted", amount: 50),
             refund("re_noted", of: "ch_noted", amount: 50),
-            Given.payment("ch_waits"), told(.refundNoted, "refund:re_waits", of: "ch_waits", amount: 60),
+            Given.payment("ch_waits"),
+            told(.refundNoted, "refund:re_waits", of: "ch_waits", amount: 60),
             Given.payment("ch_release"), refund("re_release", of: "ch_release", amount: 70),
             told(.releaseTold, "release:ch_release", of: "ch_release", amount: 70),
         ]
@@ -72,9 +75,11 @@ struct StateTamperingTests {
 
     static let tamperings = [
         Tampering("DELETE FROM captures", "capture", "captures "),
-        Tampering("UPDATE captures SET total = total + 1 WHERE reversed = 0", "capture", "captures "),
         Tampering(
-            "UPDATE captures SET reversed = reversed + 5 WHERE reversed <> 0", "capture", "captures "),
+            "UPDATE captures SET total = total + 1 WHERE reversed = 0", "capture", "captures "),
+        Tampering(
+            "UPDATE captures SET reversed = reversed + 5 WHERE reversed <> 0", "capture",
+            "captures "),
         Tampering("UPDATE captures SET reversed = 0", "capture", "captures "),
         Tampering(
             "INSERT INTO captures VALUES (\(id("ch_mild")), 1500, 0)", "capture", "captures 1"),
@@ -105,7 +110,8 @@ struct StateTamperingTests {
             "decisions of charge:ch_mild"),
         Tampering(
             "UPDATE payment_states SET decision = 1, decided_at = 500 "
-                + "WHERE transaction_id = \(id("ch_freed"))", "decision", "decisions of charge:ch_freed"),
+                + "WHERE transaction_id = \(id("ch_freed"))", "decision",
+            "decisions of charge:ch_freed"),
         Tampering(
             "UPDATE payment_states SET decided_at = 9 WHERE decision = 1", "decision",
             "decisions of charge:ch_mild"),
@@ -114,7 +120,8 @@ struct StateTamperingTests {
             "decisions of charge:ch_mild"),
         Tampering("DELETE FROM decisions", "decision", "decisions of charge:ch_"),
         Tampering(
-            "UPDATE decisions SET state = 'approved'", "decision", "decisions of charge:ch_declined"),
+            "UPDATE decisions SET state = 'approved'", "decision", "decisions of charge:ch_declined"
+        ),
         Tampering("DELETE FROM waiting_decisions", "decision", "decisions of charge:ch_to_come"),
         Tampering("DELETE FROM refunds", "refund", "refunds "),
         Tampering(
@@ -150,7 +157,8 @@ struct StateTamperingTests {
         #expect(try ledger.quickFault() == nil)
         try ledger.close()
         try folder.tamper(tampering.sql)
-        guard case .malformed(let said) = try SQLiteLedgerReader.look(at: folder.file, isHeld: true) else {
+        guard case .malformed(let said) = try SQLiteLedgerReader.look(at: folder.file, isHeld: true)
+        else {
             Issue.record("a start takes it for sound")
             return
         }
@@ -170,7 +178,8 @@ struct StateTamperingTests {
         try Self.fill(ledger)
         try ledger.close()
         try folder.tamper("UPDATE schema_version SET version = 0")
-        guard case .malformed(let said) = try SQLiteLedgerReader.look(at: folder.file, isHeld: true) else {
+        guard case .malformed(let said) = try SQLiteLedgerReader.look(at: folder.file, isHeld: true)
+        else {
             Issue.record("a start takes it for something else")
             return
         }

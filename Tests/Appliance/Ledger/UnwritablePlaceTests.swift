@@ -43,8 +43,8 @@ struct UnwritablePlaceTests {
     }
 }
 
-/// A folder that nobody can write to while this lives: by its rights, or for root, whom these do not
-/// stop, by a mount.
+/// A folder that nobody can write to while this lives: by its rights, or for root, whom these do
+/// not stop, by a mount.
 private final class UnwritablePlace {
     static let canMake: Bool = {
         let path = NSTemporaryDirectory() + "unwritable-\(UUID().uuidString)"

@@ -9,7 +9,8 @@ import Testing
 private let start = ReconcileFixture.start
 private let day = ReconcileFixture.day
 
-/// A list of Stripe's that leads back to itself: of a proxy that keeps answers, or of a fault there.
+/// A list of Stripe's that leads back to itself: of a proxy that keeps answers, or of a fault
+/// there.
 @Suite("Lists without an end")
 struct EndlessListTests {
     /// Reads ids that come in turn, `tail` of them before they repeat.
@@ -27,7 +28,8 @@ struct EndlessListTests {
         return nil
     }
 
-    @Test("a circle of any length, behind pages of any number, is noticed within four times of both")
+    @Test(
+        "a circle of any length, behind pages of any number, is noticed within four times of both")
     func circles() {
         for circle in [1, 2, 3, 7, 50, 64, 65] {
             for tail in [0, 1, 5, 63, 64, 100] {
@@ -73,7 +75,8 @@ struct EndlessListTests {
         }
     }
 
-    @Test("a run over such a list fails with a sentence, whichever list it is; the next one is clean",
+    @Test(
+        "a run over such a list fails with a sentence, whichever list it is; the next one is clean",
         arguments: ["/v1/balance_transactions", "/v1/payouts"])
     func runs(path: String) async throws {
         let fixture = try ReconcileFixture()

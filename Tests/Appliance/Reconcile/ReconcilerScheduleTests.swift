@@ -165,7 +165,7 @@ struct ReconcilerScheduleTests {
             _ = try await night.look(at: ReconcileFixture.now + 60)
             #expect(night.heard.count("ahead of this machine") == 1)
             night.reconciler.confirmClock { true }
-            #expect(night.reconciler.dateWarning?.contains("not believed") == true)
+            #expect(night.reconciler.dateWarning?.contains("is not believed") == true)
         }
     }
 

@@ -129,32 +129,23 @@ struct StartMatrixTests {
     @Test("what a start makes up for is not forgotten by whoever opens the folder before it")
     func openedBefore() async throws {
         let folders = try await Folders()
-        for losses in [
-            [(Part.topic(.paymentFeatures), PartState.older)],
-            [
-                (.topic(.paymentScored), .older), (.ledgerAndWAL, .missing),
-                (.topic(.ledgerPosted), .missing),
-            ],
-        ] {
-            let path = folders.path("cell")
-            try FileManager.default.copyItem(atPath: folders.path("closed"), toPath: path)
-            for (part, state) in losses {
-                try state.apply(
-                    to: part, of: path, older: folders.path("older"),
-                    newer: folders.path("newer"), foreign: folders.path("foreign"))
-            }
-            let state = try DataFolder(existingAt: path).survey.state()
-            guard case .proceed(let plan) = StartComparison.verdict(of: state) else {
-                Issue.record("\(losses): \(StartComparison.verdict(of: state))")
-                continue
-            }
-            #expect(!plan.rewinds.isEmpty, "\(losses)")
-            // Its end notes how far each topic has come.
-            _ = try await StartFixture(path).redrive(isDryRun: true)
-            let outcome = await judge(path, folders.acknowledged, folders.root)
-            #expect(outcome == .caughtUp, "\(losses)")
-            try FileManager.default.removeItem(atPath: path)
+        let path = folders.path("cell")
+        try FileManager.default.copyItem(atPath: folders.path("closed"), toPath: path)
+        // Of the topics whose end can be derived again the only one that nobody reads: where a
+        // cursor stands behind the end of another, the folder is refused.
+        try PartState.older.apply(
+            to: .topic(.paymentFeatures), of: path, older: folders.path("older"),
+            newer: folders.path("newer"), foreign: folders.path("foreign"))
+        let state = try DataFolder(existingAt: path).survey.state()
+        guard case .proceed(let plan) = StartComparison.verdict(of: state) else {
+            Issue.record("\(StartComparison.verdict(of: state))")
+            return
         }
+        #expect(!plan.rewinds.isEmpty)
+        // Its end notes how far each topic has come.
+        _ = try await StartFixture(path).redrive(isDryRun: true)
+        let outcome = await judge(path, folders.acknowledged, folders.root)
+        #expect(outcome == .caughtUp)
     }
 
     @Test("transactions that nothing tells of any more are refused, whatever else is as old")
@@ -178,7 +169,7 @@ struct StartMatrixTests {
                 Issue.record("\(losses): \(outcome)")
                 continue
             }
-            #expect(sentence.contains("of transaction 65 nothing tells"), "\(sentence)")
+            #expect(sentence.contains("of transaction 49 nothing tells"), "\(sentence)")
             try FileManager.default.removeItem(atPath: path)
         }
     }

@@ -116,7 +116,8 @@ struct TwinBankMoneyTests {
         #expect(caller.get(path).json["payment_method"] == .null)
         #expect(caller.post("\(path)/confirm", "payment_method=pm_card_visa").status == 200)
         let later = caller.post("/v1/payment_intents", form).json
-        #expect(caller.post("/v1/payment_intents/\(later.id)", "capture_method=manual").status == 400)
+        #expect(
+            caller.post("/v1/payment_intents/\(later.id)", "capture_method=manual").status == 400)
         #expect(caller.told.types.filter { $0.hasPrefix("charge.") } == ["charge.succeeded"])
     }
 

@@ -3,9 +3,9 @@ internal import Foundation
 /// A private copy of a ledger that lies where nobody can write, with its write-ahead log; removed
 /// with its owner.
 ///
-/// It is whole, because what nobody can write to stands still. Of a folder that is mounted read-only
-/// while a daemon writes to it elsewhere, SQLite reads by the daemon's own shared memory, and no copy
-/// is made.
+/// It is whole, because what nobody can write to stands still. Of a folder that is mounted
+/// read-only while a daemon writes to it elsewhere, SQLite reads by the daemon's own shared memory,
+/// and no copy is made.
 final class LedgerCopy: Sendable {
     private let folder: String
     var ledger: String { folder + "/ledger.sqlite" }

@@ -53,10 +53,13 @@ extension SQLiteLedgerReader {
             }
         }
         do throws(LedgerError) {
-            let due = isAlone ? try ledger.pagesByteCount() : 0
+            let (page, due) = try ledger.byteCounts()
+            let count = byteCount(path)
+            // Pages may be in the write-ahead log alone; but the file ends with a whole one.
+            let isCut = count % page != 0 || isAlone && count < due
             let fault =
-                byteCount(path) < due
-                ? "\(byteCount(path)) of \(due) bytes" : try ledger.quickFault(
+                isCut
+                ? "\(count) of \(due) bytes" : try ledger.quickFault(
                     wholeFile: LedgerSuspicion(of: path).exists)?.description
             guard let fault else { return .found(ledger) }
             try ledger.close()
@@ -71,11 +74,12 @@ extension SQLiteLedgerReader {
         }
     }
 
-    private func pagesByteCount() throws(LedgerError) -> Int64 {
+    /// Of a page, and of all pages.
+    private func byteCounts() throws(LedgerError) -> (page: Int64, pages: Int64) {
         try reading { database in
-            try Int64.fetchOne(
-                database,
-                sql: "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size") ?? 0
+            let page = try Int64.fetchOne(database, sql: "PRAGMA page_size") ?? 0
+            let count = try Int64.fetchOne(database, sql: "PRAGMA page_count") ?? 0
+            return (max(1, page), page * count)
         }
     }
 

@@ -2,7 +2,8 @@ import Vocabulary
 
 /// Checks of what is kept of charges and reviews, against what the booked transactions say again.
 extension VerificationRun {
-    /// What the writer keeps of charges, row by row, as far as the booked transactions say it again.
+    /// What the writer keeps of charges, row by row, as far as the booked transactions say it
+    /// again.
     func checkCharges() throws {
         if let row = try first(Self.wrongStates, { ($0.integer(0), $0.text(1), $0.text(2)) }) {
             throw fault("payment_state", "payment_states \(row.0)", row.1, row.2)
@@ -26,7 +27,8 @@ extension VerificationRun {
         if let refund { throw fault("refund", refund, "a refund's transaction", "another") }
         let capture = try first(
             """
-            SELECT c.transaction_id FROM captures c LEFT JOIN transactions t ON t.id = c.transaction_id
+            SELECT c.transaction_id FROM captures c
+            LEFT JOIN transactions t ON t.id = c.transaction_id
             WHERE t.kind IS NOT \(PostingKind.payment.rawValue) ORDER BY 1 LIMIT 1
             """
         ) { $0.integer(0) }

@@ -3,8 +3,9 @@ import Vocabulary
 /// Checks that begin with the booked transactions: a row that they make necessary and that is gone
 /// counts as a wrong one.
 extension VerificationRun {
-    /// What the writer keeps of charges beside the chain, recomputed from the transactions, people's
-    /// decisions and what was told. What none of these say again stands in docs/formats/ledger.md.
+    /// What the writer keeps of charges beside the chain, recomputed from the transactions,
+    /// people's decisions and what was told. What none of these say again stands in
+    /// docs/formats/ledger.md.
     func checkStates() throws {
         try checkStandings()
         try checkMoves()
@@ -71,7 +72,8 @@ extension VerificationRun {
     /// from the second one on. An id may hold the same sign, so the whole key comes first.
     private static func payment(_ key: String) -> String {
         let bare = "rtrim(\(key), '0123456789')"
-        let payment = "SELECT p.id FROM transactions p WHERE p.kind = \(PostingKind.payment.rawValue)"
+        let payment =
+            "SELECT p.id FROM transactions p WHERE p.kind = \(PostingKind.payment.rawValue)"
         return """
             coalesce((\(payment) AND p.movement = \(key)),
                 (\(payment) AND p.movement = substr(\(bare), 1, length(\(bare)) - 1)))
@@ -127,7 +129,8 @@ extension VerificationRun {
             SELECT s.transaction_id, s.moves FROM payment_states s
             JOIN transactions t ON t.id = s.transaction_id
             WHERE s.moves <> 0
-                AND s.transaction_id NOT IN (SELECT transaction_id FROM captures WHERE reversed <> 0)
+                AND s.transaction_id NOT IN
+                    (SELECT transaction_id FROM captures WHERE reversed <> 0)
                 AND NOT EXISTS (SELECT 1 FROM transactions m
                     WHERE m.movement IN ('held:' || t.movement, 'released:' || t.movement))
             ORDER BY 1 LIMIT 1
@@ -183,7 +186,8 @@ extension VerificationRun {
     /// there is such a one the payments are compared in sum, and each may have more than its own.
     private func checkCaptures() throws {
         let (grown, taken) = (PostingKind.captureGrown, PostingKind.paymentReversed)
-        let amount = "(SELECT sum(amount) FROM entries e WHERE e.transaction_id = m.id AND amount > 0)"
+        let amount =
+            "(SELECT sum(amount) FROM entries e WHERE e.transaction_id = m.id AND amount > 0)"
         let reversed = "'charge:' || substr(m.movement, 17)"
         let changes = """
             WITH changes AS (
@@ -191,7 +195,8 @@ extension VerificationRun {
                     \(amount) AS grown, 0 AS taken
                 FROM transactions m WHERE m.kind = \(grown.rawValue)
                 UNION ALL SELECT (SELECT p.id FROM transactions p
-                        WHERE p.movement = \(reversed) AND p.kind = \(PostingKind.payment.rawValue)),
+                        WHERE p.movement = \(reversed)
+                            AND p.kind = \(PostingKind.payment.rawValue)),
                     0, \(amount)
                 FROM transactions m WHERE m.kind = \(taken.rawValue)
             )
@@ -251,7 +256,8 @@ extension VerificationRun {
         SELECT t.id, r.charge FROM waiting w
         JOIN transactions t ON t.movement = w.key
         LEFT JOIN refunds r ON r.transaction_id = t.id
-        WHERE w.kind = '\(WaitingMovement.Kind.refund.rawValue)' AND w.charge LIKE 'ch\\_%' ESCAPE '\\'
+        WHERE w.kind = '\(WaitingMovement.Kind.refund.rawValue)'
+            AND w.charge LIKE 'ch\\_%' ESCAPE '\\'
             AND r.charge IS NULL
         ORDER BY t.id LIMIT 1
         """

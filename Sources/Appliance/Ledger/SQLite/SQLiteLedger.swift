@@ -90,8 +90,8 @@ final class SQLiteLedgerReader: SQLiteReading {
         self.copy = copy
     }
 
-    /// In a folder that nobody can write to, such as a backup's, SQLite cannot make the shared memory
-    /// that it reads a write-ahead log by: what is left in one is read from a copy.
+    /// In a folder that nobody can write to, such as a backup's, SQLite cannot make the shared
+    /// memory that it reads a write-ahead log by: what is left in one is read from a copy.
     ///
     /// - Parameters:
     ///   - path: of the file, or a URI for SQLite.
