@@ -324,7 +324,7 @@ struct VerificationRun {
             let missing = due.rows.filter { !found.rows.contains($0) }
             let strange = found.rows.filter { !due.rows.contains($0) }
             throw fault(
-                "schema", due.table, missing.first ?? "\(due.rows.count) rows",
+                "schema", due.table, missing.first ?? "no other row",
                 strange.first ?? (missing.isEmpty ? "\(found.rows.count) rows" : "none"))
         }
     }
@@ -346,12 +346,13 @@ struct VerificationRun {
     }
 
     /// With the indexes that SQLite makes by itself for UNIQUE, which have no SQL of their own.
+    /// Tables come first: what is missing elsewhere may follow from what is wrong with one.
     private static func schema(_ database: Database) throws -> [(String, String)] {
         let statement = try LedgerStatement(
             database,
             "SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_schema "
                 + "WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' OR name LIKE 'sqlite\\_autoindex%' "
-                + "ESCAPE '\\' ORDER BY name")
+                + "ESCAPE '\\' ORDER BY type <> 'table', name")
         defer { statement.reset() }
         var rows: [(String, String)] = []
         while try statement.step() { rows.append((statement.text(0), statement.text(1))) }
