@@ -1,7 +1,6 @@
 import Logging
 import ServiceLifecycle
 import Synchronization
-import TestSupport
 import Testing
 
 @testable import Appliance
@@ -24,12 +23,12 @@ struct DaemonPartTests {
 
     @Test("stop so that nobody waits for one that is gone: gate, feeds, steps, watches, admin")
     func stopping() async throws {
-        let started = Mutex<Set<DaemonPart>>([])
+        let (started, start) = AsyncStream.makeStream(of: DaemonPart.self)
         let stopped = Mutex<[DaemonPart]>([])
         var services: [DaemonPart: any Service] = [:]
         for part in DaemonPart.allCases {
             services[part] = Noting(part: part) { part in
-                _ = started.withLock { $0.insert(part) }
+                start.yield(part)
             } stopped: { part in
                 stopped.withLock { $0.append(part) }
             }
@@ -37,8 +36,10 @@ struct DaemonPartTests {
         let group = ServiceGroup(
             services: DaemonPart.inOrder(services), logger: PipelineFixture.quiet)
         async let running: Void = group.run()
-        try await eventually("all parts run") {
-            started.withLock { $0.count } == DaemonPart.allCases.count
+        var seen: Set<DaemonPart> = []
+        for await part in started {
+            seen.insert(part)
+            if seen.count == DaemonPart.allCases.count { break }
         }
         await group.triggerGracefulShutdown()
         try await running

@@ -181,7 +181,10 @@ struct ReviewTests {
         }
         let ledger = try folder.open()
         #expect(try open(ledger).map(\.rawValue) == ["charge:c1", "charge:c2"])
-        #expect(try ledger.point() == before)
+        var after = try ledger.point()
+        #expect(after.lastReview == 2)
+        after.lastReview = before.lastReview
+        #expect(after == before)
         #expect(before.places == [3: 6] && before.logs == ["abc"] && before.next == 7)
         #expect(before.positions == ["payment.scored": 8, "payment.review": 5])
         // Scoring has told of them already.

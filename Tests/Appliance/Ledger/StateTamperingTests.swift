@@ -84,11 +84,11 @@ struct StateTamperingTests {
         Tampering(
             "INSERT INTO captures VALUES (\(id("ch_mild")), 1500, 0)", "capture", "captures 1"),
         Tampering(
-            "UPDATE transactions SET standing = 9223372036854775807 WHERE kind = 1", "standing",
-            "transactions 1"),
+            "UPDATE transactions SET standing = 9223372036854775807 WHERE kind = 1",
+            "payment_state", "payment_states 1"),
         Tampering(
             "UPDATE transactions SET standing = standing + 1 WHERE movement = 'charge:ch_mild'",
-            "standing", "transactions 1"),
+            "payment_state", "payment_states 1"),
         Tampering(
             "UPDATE transactions SET standing = 0 WHERE movement = 'charge:ch_held'", "standing",
             "transactions "),

@@ -367,7 +367,10 @@ struct StoreTests {
                     + "INSERT INTO open_reviews VALUES (4, 2)", "review", "transactions 4"
             ),
             ("DELETE FROM open_reviews", "review", "transactions 9"),
-            ("INSERT INTO payment_states VALUES (9, 999, 1, 1, 5, 0)", "review", "transactions 9"),
+            (
+                "INSERT INTO payment_states VALUES (9, 999, 1, 1, 5, 0)", "payment_state",
+                "payment_states 9"
+            ),
             ("DELETE FROM reviews", "foreign_key", "open_reviews 9"),
             (
                 "INSERT INTO reviews VALUES (2, 9, 'opened', 'e', 1, 1, NULL, '[]', NULL)",

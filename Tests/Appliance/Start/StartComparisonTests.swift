@@ -188,7 +188,7 @@ struct StartComparisonTests {
             state: older { $0.hasDecisionsToCome = true }, says: "people decided in between"),
         Refused(
             what: "a ledger cut off with its positions kept, of a release that noted no end",
-            state: older { $0.point.next = nil; $0.firstLost = 5 },
+            state: older { $0.point.next = nil; $0.point.logs = []; $0.firstLost = 5 },
             says: "its end is cut off"),
     ]
 

@@ -25,7 +25,7 @@ extension MovementRows {
             "fee fee:\(txn) 70 usd"),
         MovementCase(
             "a dispute's, which its event books", "tillbox.balance_transaction",
-            line.with(["type": "adjustment", "source": "dp_1", "fee": 15]),
+            line.with(["type": "adjustment", "source": "dp_1", "fee": 15, "net": 85]),
             "ignored nothing_charged"),
         MovementCase(
             "a refund that the statement does not show", "tillbox.released", told,

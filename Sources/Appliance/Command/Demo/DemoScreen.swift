@@ -112,13 +112,16 @@ struct DemoScreen: Sendable {
 // MARK: - The flow
 
 extension DemoScreen {
-    /// Shares of the width, made for the longest words under each stage.
-    private static let flowShares = [14, 15, 16, 14, 19]
+    /// Shares of the width, made for the longest words under each stage and, but for the last one,
+    /// a space behind them: at 80 columns it is these columns.
+    private static let flowShares = [13, 16, 16, 15, 18]
 
     private func flow(_ columns: Int) -> [StyledText] {
         let stages = [stripe, gate, validate, score, ledger]
         let whole = Self.flowShares.reduce(0, +)
         let widths = Self.flowShares.map { $0 * (columns - 2) / whole }
+        // What a stage's facts may take.
+        let rooms = widths.enumerated().map { $0 == widths.count - 1 ? $1 : $1 - 1 }
         var names = StyledText("  ")
         for (stage, width) in zip(stages, widths) {
             if names.width > 2 { names.append(" ─▶ ", .flow) }
@@ -126,20 +129,20 @@ extension DemoScreen {
             names.append(StyledText(stage.name, .strong).fit(isLast ? width : width - 4))
         }
         let unit = CountUnit.allCases.first { unit in
-            zip(stages, widths).allSatisfy { stage, width in
-                stage.facts.allSatisfy { $0.width(in: unit) < width }
+            zip(stages, rooms).allSatisfy { stage, room in
+                stage.facts.allSatisfy { $0.width(in: unit) <= room }
             }
         } ?? .millions
         let depth = stages.map(\.facts.count).max() ?? 0
         let facts = (0..<depth).map { row in
             var line = StyledText("  ")
             var place = 2
-            for (stage, width) in zip(stages, widths) {
+            for (index, stage) in stages.enumerated() {
                 line.pad(to: place)
                 if row < stage.facts.count {
-                    line.append(stage.facts[row].text(in: unit, within: width - 1))
+                    line.append(stage.facts[row].text(in: unit, within: rooms[index]))
                 }
-                place += width
+                place += widths[index]
             }
             return line
         }
