@@ -58,7 +58,7 @@ struct ReviewTests {
         var open: [String] = []
         try await eventually("payments are held") {
             open = try await list(data)
-            return try daemon.counter("ledger_booked") > 30 && open.count > 24
+            return try daemon.counter("booked") > 30 && open.count > 24
         }
 
         // Of two at once one wins, and the other hears who.

@@ -84,7 +84,8 @@ struct StrangersTests {
             ("reconciliations", #"{"from":\#(number),"dry_run":true}"#),
         ] {
             let status = try world.ask("POST", "/api/v1/\(path)", json: body)
-            #expect([200, 202, 400, 409].contains(status), "\(path) \(body): \(status ?? 0)")
+            // 503: a run that is understood begins with asking Stripe, which nobody is here.
+            #expect([200, 202, 400, 409, 503].contains(status), "\(path) \(body): \(status ?? 0)")
         }
     }
 

@@ -102,7 +102,7 @@ struct TourTests {
         let look = try await ground.run([block])
         #expect(look.code == 0, "\(look.errors)")
         for promised in [
-            "webhook.received", "ledger.posted", #""state":"opened""#, "bad_amount",
+            "webhook.received", "ledger.posted", "country_mismatch_flag", "bad_amount",
             "processor:stripe", "refused by the database itself", "append-only", "ready",
         ] {
             #expect((look.output + look.errors).contains(promised), "\(promised): \(look.output)")
@@ -152,9 +152,9 @@ struct TourTests {
     private static func booked(in output: String) throws -> [Int] {
         try output.components(separatedBy: "\nrun ").dropLast().map { part in
             let lines = part.split(separator: "\n").map { $0.split(separator: " ") }
-            // usd 12 12 100.00 % 100.00 % 4000.00 12 …: the ninth is what was booked.
-            return try lines.filter { $0.count == 12 && $0[0].count == 3 }
-                .reduce(0) { sum, row in sum + (try #require(Int(row[8]))) }
+            // own usd 12 12 100.00 % 100.00 % 4000.00 12 …: the tenth is what was booked.
+            return try lines.filter { $0.count == 13 && $0[1].count == 3 }
+                .reduce(0) { sum, row in sum + (try #require(Int(row[9]))) }
         }
     }
 
