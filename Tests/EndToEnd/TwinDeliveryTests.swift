@@ -118,7 +118,8 @@ struct TwinDeliveryTests {
         let demo = try Child(
             Tillbox.executable, ["demo", "--rate", "100", "--twin-port", "\(port)"])
         try await eventually("the twin is up: \(demo.standardError)") {
-            !demo.isRunning || demo.standardOutput.contains("twin http://127.0.0.1:\(port) with the key")
+            !demo.isRunning
+                || demo.standardOutput.contains("twin http://127.0.0.1:\(port) with the key")
         }
         let answer = try await Child.run(
             "/usr/bin/env",
