@@ -36,18 +36,28 @@ struct ReviewComparison {
     mutating func finish(_ source: ReplaySource, isWhole: Bool) throws {
         var original: Set<Change> = []
         let document = JSONDocument()
+        // A daemon may go on in the folder: what its ledger has changed since is not due.
+        let end = source.point.lastReview
+        func isDue(_ record: Record) -> Bool {
+            guard record.text("stage") == LedgerStep.name,
+                let id = record.text(SourcedRecord.headerName).flatMap({ Int64($0) })
+            else { return true }
+            return id <= end
+        }
         try source[.paymentReview].scan(from: .zero) { stored in
             let review = try? ReviewRecord(stored.record.value ?? [], using: document)
-            guard let review, ReplaySource.isOwn(stored, review) else { return true }
+            guard let review, ReplaySource.isOwn(stored, review), isDue(stored.record)
+            else { return true }
             original.insert(Change(review))
             return true
         }
         var last: Int64 = 0
-        while case let page = try source.ledger.reviewChanges(
-            after: last, limit: ReplayLimits.transactionCount), let end = page.last
-        {
-            for change in page { original.insert(Change(change.record)) }
-            last = end.id
+        while last < end {
+            let page = try source.ledger.reviewChanges(
+                after: last, limit: ReplayLimits.transactionCount)
+            for change in page where change.id <= end { original.insert(Change(change.record)) }
+            guard let newest = page.last else { break }
+            last = newest.id
         }
         comparedCount = original.intersection(mine).count
         for change in mine.subtracting(original).sorted() { note(change, isReplayed: true) }
