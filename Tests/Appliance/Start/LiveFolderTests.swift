@@ -1,7 +1,5 @@
 import AppendLog
 import Foundation
-import ServiceLifecycle
-import Synchronization
 import TestSupport
 import Testing
 
@@ -13,39 +11,16 @@ import Testing
 struct LiveFolderTests {
     /// Runs the stages of a folder under constant traffic, letters among it, until `body` is done.
     private func underTraffic(
-        _ body: @escaping @Sendable (StartFixture, TemporaryFolder) async throws -> Void
+        _ body: (StartFixture, TemporaryFolder) async throws -> Void
     ) async throws {
         let root = try TemporaryFolder()
         let live = StartFixture(root.file("live"))
-        let daemon = try live.start()
-        let group = try live.services(daemon)
-        async let running: Void = group.run()
-        let isDone = Mutex(false)
-        let admitted = Mutex(0)
-        async let traffic: Void = {
-            var number = 0
-            while !isDone.withLock({ $0 }) {
-                try await live.admit(number..<number + 2, daemon)
-                try await daemon.log.cursors.mark()
-                number += 2
-                admitted.withLock { $0 = number }
-            }
-        }()
-        try await eventually("the ledger books") {
-            try daemon.ledger.point().head > 20 && admitted.withLock { $0 } > 20
+        try await live.underTraffic(step: 2) { _, daemon in
+            try await daemon.log.cursors.mark()
+        } _: { daemon in
+            try await eventually("the ledger books") { try daemon.ledger.point().head > 20 }
+            try await body(live, root)
         }
-        let outcome: Result<Void, any Error>
-        do {
-            outcome = .success(try await body(live, root))
-        } catch {
-            outcome = .failure(error)
-        }
-        isDone.withLock { $0 = true }
-        try await traffic
-        await group.triggerGracefulShutdown()
-        try await running
-        try await live.stop(daemon)
-        try outcome.get()
     }
 
     @Test("the comparison of its parts finds nothing, at every look")

@@ -2,6 +2,7 @@ import AppendLog
 import Foundation
 import Logging
 import ServiceLifecycle
+import Synchronization
 import TestSupport
 
 @testable import Appliance
@@ -68,6 +69,54 @@ final class StartFixture: Sendable {
                 services: DaemonPart.inOrder(try pipeline.services()).map {
                     ServiceGroupConfiguration.ServiceConfiguration(service: $0)
                 }, logger: PipelineFixture.quiet))
+    }
+
+    /// Runs the stages beside a constant traffic, a fixed number of events ahead of the ledger at
+    /// most, until `body` is done or has thrown; then stops both in good order.
+    ///
+    /// - Parameters:
+    ///   - step: how many events are admitted before `acknowledged` hears of them.
+    ///   - body: is asked to wait for what it needs; nothing need be booked when it begins.
+    func underTraffic(
+        step: Int = 1, acknowledged: @escaping @Sendable (Range<Int>, Daemon) async throws -> Void,
+        _ body: (Daemon) async throws -> Void
+    ) async throws {
+        let daemon = try start()
+        let group = try services(daemon)
+        let isDone = Mutex(false)
+        let outcome = try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            tasks.addTask {
+                var number = 0
+                while !isDone.withLock({ $0 }) {
+                    let numbers = number..<number + step
+                    try await self.admit(numbers, daemon)
+                    try await acknowledged(numbers, daemon)
+                    number += step
+                    while !isDone.withLock({ $0 }), try daemon.ledger.point().head + 50 < number {
+                        try await Task.sleep(for: .milliseconds(2))
+                    }
+                }
+                // The stages take what was admitted before they stop.
+                await group.triggerGracefulShutdown()
+            }
+            let outcome: Result<Void, any Error>
+            do {
+                outcome = .success(try await body(daemon))
+            } catch {
+                outcome = .failure(error)
+            }
+            isDone.withLock { $0 = true }
+            do {
+                try await tasks.waitForAll()
+            } catch {
+                await group.triggerGracefulShutdown()
+                throw error
+            }
+            return outcome
+        }
+        try await stop(daemon)
+        try outcome.get()
     }
 
     /// What `dead-letter redrive` would do while no daemon runs.

@@ -211,35 +211,22 @@ struct StartMatrixTests {
         let root = try TemporaryFolder()
         // One segment each: a copy that misses a new one is refused, whatever else it holds.
         let live = StartFixture(root.file("live"), segmentByteCount: 1 << 20)
-        let daemon = try live.start()
-        let group = try live.services(daemon)
-        async let running: Void = group.run()
         let acknowledged = Mutex<Set<String>>([])
-        let isDone = Mutex(false)
-        async let traffic: Void = {
-            var number = 0
-            while !isDone.withLock({ $0 }) {
-                try await live.admit(number..<number + 1, daemon)
-                acknowledged.withLock { _ = $0.insert("evt_\(number)") }
-                number += 1
+        let known = Mutex<[Set<String>]>([])
+        try await live.underTraffic { numbers, _ in
+            acknowledged.withLock { $0.formUnion(numbers.map { "evt_\($0)" }) }
+        } _: { _ in
+            var random = SplitMix(state: 7)
+            for number in 0..<8 {
+                let due = (number + 1) * 12
+                try await eventually("\(due) events are acknowledged") {
+                    acknowledged.withLock { $0.count } >= due
+                }
+                known.withLock { known in known.append(acknowledged.withLock { $0 }) }
+                try copyFiles(of: live.path, to: root.file("copy-\(number)"), number, &random)
             }
-        }()
-        var known: [Set<String>] = []
-        var random = SplitMix(state: 7)
-        for number in 0..<8 {
-            let due = (number + 1) * 12
-            try await eventually("\(due) events are acknowledged") {
-                acknowledged.withLock { $0.count } >= due
-            }
-            known.append(acknowledged.withLock { $0 })
-            try copyFiles(of: live.path, to: root.file("copy-\(number)"), number, &random)
         }
-        isDone.withLock { $0 = true }
-        try await traffic
-        await group.triggerGracefulShutdown()
-        try await running
-        try await live.stop(daemon)
-        for (number, events) in known.enumerated() {
+        for (number, events) in known.withLock({ $0 }).enumerated() {
             let outcome = await judge(root.file("copy-\(number)"), events, root)
             if case .failed(let complaints) = outcome {
                 Issue.record("copy \(number): \(complaints)")
