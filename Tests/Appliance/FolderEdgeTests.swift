@@ -39,8 +39,8 @@ private let logHandles: Set<String> = [
 /// together.
 private let logPlaces = [
     "Embedded/", "Replay/", "Start/", "Command/Planes.swift", "Command/Daemon.swift",
-    "Command/Log", "Command/FolderView.swift", "Command/DeadLetterCommand.swift",
-    "Command/ReviewCommand.swift", "Command/Bench", "Bench/",
+    "Command/HeldFolder.swift", "Command/Log", "Command/FolderView.swift",
+    "Command/DeadLetterCommand.swift", "Command/ReviewCommand.swift", "Command/Bench", "Bench/",
 ]
 
 /// Where SQLite may be named: folders of that name, and who opens a ledger of the embedded plane.
@@ -50,8 +50,6 @@ private let sqlitePlaces = [
     "Command/Bench", "Bench/", "Ledger/LedgerBenchmark.swift",
     // Its sentences name whose codes they are.
     "Ledger/LedgerError.swift",
-    // Reconciliation's own rows lie in the ledger's file, and it opens them by its type.
-    "Reconcile/Reconciler.swift",
 ]
 
 @Suite("Folder edges")

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// The simulated world against the whole daemon: what it says must be booked is booked.
 @Suite("Simulated traffic proves the ledger", .serialized)

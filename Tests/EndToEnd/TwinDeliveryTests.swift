@@ -6,6 +6,7 @@ import Testing
 
 @testable import Appliance
 @testable import Twin
+@testable import Vocabulary
 
 /// The twin beside a real daemon: its world is played, its webhooks are lost, doubled, overtaken
 /// and badly signed on their way, and the daemon dies in between.

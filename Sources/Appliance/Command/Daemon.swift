@@ -92,9 +92,10 @@ final class Daemon: Sendable {
             endpoints.contains { $0.livemode.accepts(mode) }
         }
         reconciler = Reconciler(
-            settings: settings.reconcile, client: client, ledger: ledger,
-            ledgerPath: folder.ledger, admission: plane.admission, accepts: accepts, clock: clock,
-            stripeClock: stripeClock, counters: counters, logger: logger)
+            settings: settings.reconcile, client: client, store: StatementStore(of: ledger),
+            openLedger: { try SQLiteLedgerReader.open(path: folder.ledger) },
+            admission: plane.admission, accepts: accepts, clock: clock, stripeClock: stripeClock,
+            counters: counters, logger: logger)
         let (waitSeconds, admission) = (settings.reconcile.chargeWaitSeconds, plane.admission)
         let (ledger, validated) = (ledger, plane.followed(.paymentValidated))
         let (counters, limits) = (counters, settings.reconcile.sweep)

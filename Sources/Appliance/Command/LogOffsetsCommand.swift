@@ -1,4 +1,5 @@
 import AppendLog
+import Vocabulary
 import ArgumentParser
 import Vocabulary
 

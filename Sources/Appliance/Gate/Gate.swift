@@ -1,6 +1,5 @@
 import AppendLog
 import Logging
-import Twin
 import Vocabulary
 
 /// What the gate says to a delivery. Its HTTP form is ``PortResponse``.

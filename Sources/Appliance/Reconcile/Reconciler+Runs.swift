@@ -77,7 +77,7 @@ extension Reconciler {
         of name: RunName, _ store: StatementStore, _ id: Int64, _ client: StripeClient
     ) async -> Result<Void, any Error> {
         do {
-            let lookup = try SQLiteLedgerReader.open(path: ledgerPath)
+            let lookup = try openLedger()
             let run = ReconciliationRun(
                 client: client, store: store, sweeps: self.store, ledger: lookup,
                 records: name.isDry ? nil : records, limits: settings.limits, clock: stripe,

@@ -52,8 +52,8 @@ extension Reconciler {
         note(swept)
     }
 
-    private func connectedAccounts() throws(LedgerError) -> [StripeAccount] {
-        let lookup = try SQLiteLedgerReader.open(path: ledgerPath)
+    private func connectedAccounts() throws -> [StripeAccount] {
+        let lookup = try openLedger()
         let accounts = try lookup.connectedAccounts()
         try lookup.close()
         return accounts

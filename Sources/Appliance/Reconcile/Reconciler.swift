@@ -11,7 +11,7 @@ final class Reconciler: Service {
     /// nil without an API key: then what is stored can be read, and nothing else.
     let client: StripeClient?
     let store: StatementStore
-    let ledgerPath: String
+    let openLedger: @Sendable () throws -> any LedgerReading
     let records: OwnRecords
     let accepts: @Sendable (_ livemode: Bool) -> Bool
     /// Stamps what is appended.
@@ -59,13 +59,14 @@ final class Reconciler: Service {
     private static let lookSecondsMax: Int64 = 60
 
     /// - Parameters:
-    ///   - ledger: opened for writing.
-    ///   - ledgerPath: of its file, which is opened again for reading.
+    ///   - store: its own rows, beside the ledger's.
+    ///   - openLedger: opens the ledger for reading.
     ///   - accepts: whether events of this mode are taken.
     ///   - sleep: waits until something may be due; returns at once when its task is cancelled.
     init(
-        settings: ReconcilerSettings, client: StripeClient?, ledger: SQLiteLedger,
-        ledgerPath: String, admission: any AdmissionStore,
+        settings: ReconcilerSettings, client: StripeClient?, store: StatementStore,
+        openLedger: @escaping @Sendable () throws -> any LedgerReading,
+        admission: any AdmissionStore,
         accepts: @escaping @Sendable (_ livemode: Bool) -> Bool, clock: any LogClock,
         stripeClock: StripeClock? = nil,
         sleep: @escaping @Sendable (_ seconds: Int64) async -> Void = {
@@ -75,8 +76,8 @@ final class Reconciler: Service {
     ) {
         self.settings = settings
         self.client = client
-        store = StatementStore(of: ledger)
-        self.ledgerPath = ledgerPath
+        self.store = store
+        self.openLedger = openLedger
         records = OwnRecords(admission: admission, clock: clock)
         self.accepts = accepts
         self.clock = clock

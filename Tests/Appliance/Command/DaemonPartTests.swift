@@ -23,7 +23,8 @@ struct DaemonPartTests {
 
     @Test("stop so that nobody waits for one that is gone: gate, feeds, steps, watches, admin")
     func stopping() async throws {
-        let (started, stopped) = (Mutex<Set<DaemonPart>>([]), Mutex<[DaemonPart]>([]))
+        let started = Mutex<Set<DaemonPart>>([])
+        let stopped = Mutex<[DaemonPart]>([])
         var services: [DaemonPart: any Service] = [:]
         for part in DaemonPart.allCases {
             services[part] = Noting(part: part) { part in

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("A feature snapshot")
 struct FeatureSnapshotTests {

@@ -4,6 +4,7 @@ import Synchronization
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// The 503 row of contracts §1: the log cannot take a delivery, and nothing of it is kept.
 @Suite("Webhooks that cannot be stored")

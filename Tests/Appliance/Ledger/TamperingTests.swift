@@ -71,7 +71,7 @@ struct TamperingTests {
         try ledger.close()
         let answer = try folder.sqlite3(tampering.sql)
         #expect(answer.errors.isEmpty, "\(answer.errors)")
-        let reader = try SQLiteLedger.open(path: folder.file, readOnly: true) { 0 }
+        let reader = try SQLiteLedgerReader.open(path: folder.file)
         for fault in [try reader.verify().fault, try reader.quickFault()] {
             #expect(fault?.check == tampering.check, "\(String(describing: fault))")
             #expect(fault?.row == tampering.row)

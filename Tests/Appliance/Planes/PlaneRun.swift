@@ -1,4 +1,5 @@
 import AppendLog
+import Synchronization
 
 @testable import Appliance
 @testable import Vocabulary

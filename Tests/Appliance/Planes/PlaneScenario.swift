@@ -8,7 +8,7 @@ import GRDB
 /// Events, people's decisions, and what the embedded plane makes of them: the measure of the other.
 struct PlaneScenario: Sendable {
     let bodies: [[UInt8]]
-    let decisions: [Record]
+    let decisions: [AppendLog.Record]
     let steps: PipelineSteps
     let verdicts: Verdicts
     /// What the embedded engine computed, by the event that it computed it for.
@@ -17,7 +17,7 @@ struct PlaneScenario: Sendable {
 
     struct Vector: Sendable {
         var record: FeaturesRecord
-        var stored: Record
+        var stored: AppendLog.Record
     }
 
     /// Payments of more than this are looked at by a person.
@@ -109,7 +109,7 @@ struct PlaneScenario: Sendable {
             }
     }
 
-    private static func decisions(_ random: inout SeededRandom) -> [Record] {
+    private static func decisions(_ random: inout SeededRandom) -> [AppendLog.Record] {
         (1...14).filter { _ in Int.random(in: 0..<3, using: &random) == 0 }.map { number in
             PipelineFixture.decision(
                 number, Bool.random(using: &random) ? .approved : .declined,

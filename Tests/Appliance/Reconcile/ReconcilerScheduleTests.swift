@@ -57,9 +57,9 @@ struct ReconcilerScheduleTests {
             settings.limits.balanceSecondsMax = 0
             let (heard, slept) = (heard, slept)
             reconciler = Reconciler(
-                settings: settings, client: fixture.client, ledger: fixture.ledger,
-                ledgerPath: fixture.data.ledger, admission: fixture.admission, accepts: { !$0 },
-                clock: fixture.clock,
+                settings: settings, client: fixture.client, store: fixture.store,
+                openLedger: { try SQLiteLedgerReader.open(path: fixture.data.ledger) },
+                admission: fixture.admission, accepts: { !$0 }, clock: fixture.clock,
                 sleep: { try? await slept.sleep(milliseconds: $0 * 1000) },
                 counters: fixture.counters,
                 logger: Logger(label: "test") { _ in HeardHandler(heard: heard) })

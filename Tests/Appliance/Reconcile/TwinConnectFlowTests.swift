@@ -4,6 +4,7 @@ import Testing
 import TwinSupport
 
 @testable import Appliance
+@testable import Vocabulary
 
 private let day = ReconcileFixture.day
 private let start = ReconcileFixture.start

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 private let day = ReconcileFixture.day
 private let start = ReconcileFixture.start

@@ -3,6 +3,7 @@ import Testing
 import TwinSupport
 
 @testable import Appliance
+@testable import Vocabulary
 
 private let day = ReconcileFixture.day
 private let hour: Int64 = 3_600

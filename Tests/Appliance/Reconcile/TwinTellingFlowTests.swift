@@ -4,6 +4,7 @@ import Testing
 
 @testable import Appliance
 @testable import Twin
+@testable import Vocabulary
 
 private let day = ReconcileFixture.day
 private let start = ReconcileFixture.start

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// Vectors made by the real engine from sequences of events, judged by the embedded model.
 @Suite("Ordinary people")

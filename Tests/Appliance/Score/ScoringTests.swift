@@ -178,6 +178,6 @@ struct ScoringTests {
         // The stream must reach every verdict, or it proves less than it says.
         let verdicts = Set(expected.compactMap(\.payment?.verdict))
         #expect(verdicts == [.notScored, .approve, .manualReview, .block])
-        #expect(expected.contains(where: \.isRescore))
+        #expect(expected.contains { $0.isRescore })
     }
 }

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// One odd number proves nothing; several together do.
 @Suite("Single features")

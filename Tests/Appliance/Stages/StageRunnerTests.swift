@@ -73,6 +73,38 @@ struct StageRunnerTests {
         #expect(topics[.paymentValidated].highWatermark == Offset(1))
     }
 
+    /// A flow whose input another instance has taken, or that has none.
+    private struct TakenFlow: Flow {
+        let isTaken: Bool
+        let isShared = true
+        let leads = false
+
+        func next(bytesMax: Int) async throws -> Run? {
+            if isTaken { throw FlowFenced() }
+            return nil
+        }
+        func finish(
+            _ outputs: [StageOutput], consumed: [SourcePlace], checkpoint: () -> StageState?
+        ) async throws -> [TopicID: Int] { [:] }
+        func close(checkpoint: () -> StageState?) async throws {}
+        func lastRow(in topic: TopicID) async throws -> Int64? { nil }
+        func row(_ number: Int64, in topic: TopicID) async throws -> Record? { nil }
+    }
+
+    @Test("a stage whose input another instance has taken over begins anew from what is stored")
+    func takenOver() async throws {
+        let rounds = Mutex(0)
+        let runner = StageRunner(logger: PipelineFixture.quiet) {
+            let round = rounds.withLock { rounds in
+                rounds += 1
+                return rounds
+            }
+            return (Copying(), TakenFlow(isTaken: round < 3))
+        }
+        try await runner.run()
+        #expect(rounds.withLock { $0 } == 3)
+    }
+
     private static func runner(
         _ log: Log, _ topics: Topics, _ checkpoint: LogCheckpoint = .cursor
     ) -> StageRunner<Copying, LogFlow> {

@@ -11,6 +11,7 @@ import Testing
 import TwinSupport
 
 @testable import Twin
+@testable import Vocabulary
 
 @Suite("Webhook sender", .timeLimit(.minutes(5)))
 struct WebhookSenderTests {

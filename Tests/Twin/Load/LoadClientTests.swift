@@ -7,6 +7,7 @@ import Testing
 import TwinSupport
 
 @testable import Twin
+@testable import Vocabulary
 
 @Suite("Load client", .timeLimit(.minutes(5)))
 struct LoadClientTests {

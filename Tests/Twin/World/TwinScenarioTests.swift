@@ -5,6 +5,7 @@ import Testing
 import TwinSupport
 
 @testable import Twin
+@testable import Vocabulary
 
 @Suite("A world on a twin", .timeLimit(.minutes(5)))
 struct TwinScenarioTests {
