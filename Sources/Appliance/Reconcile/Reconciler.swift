@@ -1,4 +1,5 @@
 import AppendLog
+import Appliance
 import Logging
 import ServiceLifecycle
 import Synchronization
@@ -6,11 +7,11 @@ import Vocabulary
 
 /// Reconciliation as a service: takes up what a crash left, does what is asked for and what is due,
 /// one at a time. Here is when; `Reconciler+Runs.swift` and `Reconciler+Sweeps.swift` have what.
-final class Reconciler: Service {
+package final class Reconciler: Service {
     let settings: ReconcilerSettings
     /// nil without an API key: then what is stored can be read, and nothing else.
     let client: StripeClient?
-    let store: StatementStore
+    package let store: StatementStore
     let openLedger: @Sendable () throws -> any LedgerReading
     let records: OwnRecords
     let accepts: @Sendable (_ livemode: Bool) -> Bool
@@ -63,7 +64,7 @@ final class Reconciler: Service {
     ///   - openLedger: opens the ledger for reading.
     ///   - accepts: whether events of this mode are taken.
     ///   - sleep: waits until something may be due; returns at once when its task is cancelled.
-    init(
+    package init(
         settings: ReconcilerSettings, client: StripeClient?, store: StatementStore,
         openLedger: @escaping @Sendable () throws -> any LedgerReading,
         admission: any AdmissionStore,
@@ -91,7 +92,7 @@ final class Reconciler: Service {
     var now: Instant { Instant(seconds: stripe.now().milliseconds / 1000) }
 
     /// Asks Stripe for the time, if it has never answered; without an answer the machine's counts.
-    func learnTime() async {
+    package func learnTime() async {
         guard let client, let stripeClock, !stripeClock.isSet else { return }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { _ = try? await client.transport.get("/v1/balance", of: .own) }
@@ -102,7 +103,7 @@ final class Reconciler: Service {
     }
 
     /// Runs until graceful shutdown; a run that is under way then goes on at the next start.
-    func run() async throws {
+    package func run() async throws {
         guard let client else { return try await gracefulShutdown() }
         do {
             try await cancelWhenGracefulShutdown { try await self.work(client) }
@@ -211,9 +212,11 @@ final class Reconciler: Service {
         }
         let missed = settings.schedule.nightsMissed(since: finished.to, now: now)
         guard missed > 0 else { return }
-        logger.warning("nights without reconciliation are made up for now", metadata: [
-            "nights": "\(missed)", "since": "\(finished.to.seconds)",
-        ])
+        logger.warning(
+            "nights without reconciliation are made up for now",
+            metadata: [
+                "nights": "\(missed)", "since": "\(finished.to.seconds)",
+            ])
     }
 
     /// Where the next run begins: before the end of the last one by what was late then, and a day.

@@ -7,14 +7,21 @@ import Vocabulary
 /// Of what may grow meanwhile, the derived is read before its source: the snapshots, the ledger,
 /// the cursors, then the topics in the order of their names, `webhook.received` last. So a daemon
 /// that is running does not make its own folder look wrong.
-struct FolderSurvey {
-    let log: String
-    let ledger: String
-    let gate: String
-    let features: String
+package struct FolderSurvey {
+    package let log: String
+    package let ledger: String
+    package let gate: String
+    package let features: String
+
+    package init(log: String, ledger: String, gate: String, features: String) {
+        self.log = log
+        self.ledger = ledger
+        self.gate = gate
+        self.features = features
+    }
 
     /// Who derives what from what.
-    static let derivations: [(producer: String, input: TopicID, outputs: [TopicID])] = [
+    package static let derivations: [(producer: String, input: TopicID, outputs: [TopicID])] = [
         (ValidateStage.name, ValidateStage.input, ValidateStage.outputs),
         (EmbeddedScoreStage.name, EmbeddedScoreStage.input, EmbeddedScoreStage.outputs),
         (RedriveStage.name, RedriveStage.input, RedriveStage.outputs),
@@ -23,7 +30,7 @@ struct FolderSurvey {
     ]
 
     /// - Throws: `StartRefusal` where a part cannot be read at all.
-    func state() throws -> FolderState {
+    package func state() throws -> FolderState {
         var state = FolderState()
         let (gateOrigin, featureOrigin) = (
             AdmissionSnapshot.origin(at: gate), FeatureSnapshotFile.origin(at: features)

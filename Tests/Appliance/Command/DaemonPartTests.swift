@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Daemon
 
 @Suite("The parts of a daemon")
 struct DaemonPartTests {

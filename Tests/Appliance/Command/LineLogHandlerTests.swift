@@ -3,13 +3,15 @@ import Logging
 import Testing
 
 @testable import Appliance
+@testable import Command
+@testable import Terminal
 
 @Suite("Log lines")
 struct LineLogHandlerTests {
     private static let time = Date(timeIntervalSince1970: 1_740_830_400.25)
 
     private static func line(
-        _ format: Settings.LogFormat, _ message: String, _ metadata: Logger.Metadata = [:]
+        _ format: LogFormat, _ message: String, _ metadata: Logger.Metadata = [:]
     ) -> String {
         let handler = LineLogHandler(label: "tillbox", level: .info, format: format)
         let event = LogEvent(

@@ -3,6 +3,9 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Command
+@testable import Daemon
+@testable import Terminal
 
 @Suite("The log's sink")
 struct LogSinkTests {

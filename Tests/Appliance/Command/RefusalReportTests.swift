@@ -2,6 +2,7 @@ import Logging
 import Testing
 
 @testable import Appliance
+@testable import Daemon
 @testable import Vocabulary
 
 @Suite("Summary of refusals")

@@ -1,6 +1,8 @@
 import Testing
 
 @testable import Appliance
+@testable import Command
+@testable import Terminal
 
 @Suite("Tables and records")
 struct TableTests {

@@ -5,6 +5,7 @@ import NIOHTTP1
 import Testing
 
 @testable import Appliance
+@testable import Console
 
 @Suite("Who may speak to the admin port")
 struct AdminGuardTests {

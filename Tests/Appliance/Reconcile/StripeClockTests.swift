@@ -2,6 +2,7 @@ import AppendLog
 import Testing
 
 @testable import Appliance
+@testable import Reconcile
 @testable import Vocabulary
 
 @Suite("Stripe's clock")
