@@ -1,3 +1,4 @@
+import AppendLog
 import Appliance
 import Vocabulary
 
@@ -19,7 +20,7 @@ struct FeatureBenchmark: Sendable {
     let customers: Int
     private(set) var engine: FeatureEngine
     private var sequence: UInt64 = 0
-    private var random = SplitMix(state: 1)
+    private var random = SeededGenerator(seed: 1)
 
     init(customers: Int, limits: FeatureLimits = .standard) {
         self.customers = customers
@@ -97,18 +98,5 @@ struct FeatureBenchmark: Sendable {
     private static func padded(_ number: UInt64, length: Int) -> String {
         let digits = String(number)
         return String(repeating: "0", count: max(0, length - digits.count)) + digits
-    }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): small, seeded, good enough to draw customers.
-private struct SplitMix: Sendable {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-        return word ^ (word >> 31)
     }
 }

@@ -18,10 +18,7 @@ package struct AdmissionIndex: Sendable {
     /// FNV-1a with a final mix. Not keyed: ids come signed from Stripe, and a collision costs one
     /// read.
     static func digest(of eventID: some Collection<UInt8>) -> UInt64 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in eventID {
-            hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3
-        }
+        var hash = FNV1a.digest(of: eventID)
         hash = (hash ^ (hash >> 32)) &* 0x9E37_79B9_7F4A_7C15
         return hash ^ (hash >> 29)
     }

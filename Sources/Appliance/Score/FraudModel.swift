@@ -59,9 +59,7 @@ package final class FraudModel: RiskModel, @unchecked Sendable {
     /// - Throws: `damagedModel`, `damagedSchema`, `featuresDiffer`, `thresholdsOutOfOrder`.
     init(model: [UInt8], schema json: [UInt8]) throws(ModelError) {
         schema = try ModelSchema(json: json)
-        let hash = SHA256.digest(model[...]).reduce(into: "") { text, byte in
-            text += (byte < 16 ? "0" : "") + String(byte, radix: 16)
-        }
+        let hash = String(hex: SHA256.digest(model[...]))
         guard hash == schema.modelHash else {
             throw .damagedModel(
                 detail: "its SHA-256 is \(hash), but schema.json says \(schema.modelHash)")

@@ -163,7 +163,7 @@ struct VerificationRun {
             movement: MovementKey(row.text(1)), eventID: EventID(row.text(2)), kind: kind,
             effectiveAt: Instant(seconds: row.integer(4)), entries: posted)
         let hash = canonical.hash(after: result.head, id: TransactionID(id), posting)
-        try demand("hash", name, hex(hash), hex(row.blob(5)))
+        try demand("hash", name, String(hex: hash), String(hex: row.blob(5)))
         result.transactions = id
         result.entries += Int64(lines.count)
         result.head = hash
@@ -359,10 +359,5 @@ extension VerificationRun {
         _ check: String, _ row: String, _ expected: String, _ found: String
     ) throws {
         if expected != found { throw fault(check, row, expected, found) }
-    }
-
-    private func hex(_ bytes: [UInt8]) -> String {
-        let digits = Array("0123456789abcdef")
-        return String(bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
     }
 }
