@@ -1,6 +1,9 @@
 import AppendLog
+import Appliance
 import ArgumentParser
+import Daemon
 import Foundation
+import Terminal
 import Vocabulary
 
 /// `tillbox replay --into FRESH`: the pipeline again from `webhook.received`, compared with what is

@@ -1,7 +1,10 @@
 import AppendLog
+import Appliance
 import ArgumentParser
+import Daemon
 import Foundation
 import Logging
+import Terminal
 
 /// Options that every command which opens the data folder shares.
 struct DataOptions: ParsableArguments {

@@ -6,14 +6,14 @@ import AppendLog
 /// A digest alone never decides: two ids may share one, so a hit names the offsets to compare with
 /// the records themselves. The table is split into shards so that growing one stalls the gate
 /// for a hundredth of what growing the whole would.
-struct AdmissionIndex: Sendable {
+package struct AdmissionIndex: Sendable {
     /// Number of shards; a power of two.
-    static let shardCount = 256
+    package static let shardCount = 256
 
-    private(set) var shards = [Shard](repeating: Shard(), count: Self.shardCount)
+    package private(set) var shards = [Shard](repeating: Shard(), count: Self.shardCount)
 
     /// Number of (digest, offset) pairs held.
-    var count: Int { shards.reduce(0) { $0 + $1.count } }
+    package var count: Int { shards.reduce(0) { $0 + $1.count } }
 
     /// FNV-1a with a final mix. Not keyed: ids come signed from Stripe, and a collision costs one
     /// read.
@@ -38,22 +38,24 @@ struct AdmissionIndex: Sendable {
     }
 
     /// Forgets every record below `start`, which retention has deleted.
-    mutating func forget(below start: Offset) {
+    package mutating func forget(below start: Offset) {
         for index in shards.indices { shards[index].forget(below: start) }
     }
 
     private static func shard(of digest: UInt64) -> Int { Int(digest >> 56) }
 
     /// One open-addressing table with linear probing, at most three quarters full.
-    struct Shard: Sendable {
-        struct Slot: Sendable {
+    package struct Shard: Sendable {
+        package struct Slot: Sendable {
             var digest: UInt64
             /// The offset plus one, so that zero marks an empty slot.
             var offsetPlusOne: Int64
         }
 
         private(set) var slots: [Slot] = []
-        private(set) var count = 0
+        package private(set) var count = 0
+
+        package init() {}
 
         func candidates(for digest: UInt64) -> [Offset] {
             guard !slots.isEmpty else { return [] }

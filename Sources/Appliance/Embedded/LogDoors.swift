@@ -27,13 +27,13 @@ extension Topic: RecordReading {
 }
 
 extension TopicReader {
-    init(_ topic: some RecordReading<LogError>) {
+    package init(_ topic: some RecordReading<LogError>) {
         self.init(topic) { StoreFailure($0) }
     }
 }
 
 extension FollowedTopic {
-    init(_ topic: Topic) {
+    package init(_ topic: Topic) {
         self.init(TopicReader(topic)) { offset in
             do throws(LogError) {
                 return .success(try await topic.waitForRecords(from: offset))
@@ -45,8 +45,12 @@ extension FollowedTopic {
 }
 
 /// `dead.letter` of the embedded log.
-struct LogLetters: LetterStore {
-    let topic: Topic
+package struct LogLetters: LetterStore {
+    package let topic: Topic
+
+    package init(topic: Topic) {
+        self.topic = topic
+    }
 
     func keep(
         _ letters: [Record],
@@ -57,8 +61,12 @@ struct LogLetters: LetterStore {
 }
 
 /// The end of `payment.review` in the embedded log.
-struct LogDecisions: DecisionLog {
-    let topic: Topic
+package struct LogDecisions: DecisionLog {
+    package let topic: Topic
+
+    package init(topic: Topic) {
+        self.topic = topic
+    }
 
     var end: Offset { topic.highWatermark }
 
@@ -73,7 +81,7 @@ struct LogDecisions: DecisionLog {
 
 extension LogView {
     /// The daemon's own.
-    init(log: Log, topics: Topics, ledger: any LedgerReading) {
+    package init(log: Log, topics: Topics, ledger: any LedgerReading) {
         self.init(
             topic: { TopicReader(topics[$0]) },
             position: { stage, topic in
@@ -86,7 +94,7 @@ extension LogView {
     /// A folder's, whether or not a daemon runs in it.
     ///
     /// - Parameter ledger: nil where there is none yet.
-    init(log: ReadOnlyLog, ledger: (any LedgerReading)?) {
+    package init(log: ReadOnlyLog, ledger: (any LedgerReading)?) {
         self.init(
             topic: { id in
                 (try? TopicName(id.rawValue)).flatMap { log.topic($0) }.map { TopicReader($0) }

@@ -11,7 +11,7 @@ import Vocabulary
 ///     read ─▶ (the step) ─▶ append (all topics, synced) ─▶ position ─▶ cursor, now and then
 ///                  ▲                                                      │
 ///                  └───────────── a crash resumes at the cursor ──────────┘
-struct LogFlow: Flow {
+package struct LogFlow: Flow {
     private let log: Log
     private let topics: Topics
     private let step: FlowStep
@@ -34,7 +34,7 @@ struct LogFlow: Flow {
     /// - Parameters:
     ///   - start: where to begin; an input that it does not name begins at the step's cursor.
     ///   - rewind: where to begin if the cursor is beyond it, by input.
-    init(
+    package init(
         log: Log, topics: Topics, step: FlowStep, checkpoint: LogCheckpoint = .cursor,
         start: [TopicID: Offset] = [:], rewind: [TopicID: Offset] = [:], logger: Logger
     ) throws(LogError) {
@@ -302,16 +302,18 @@ extension LogFlow {
             return true
         } catch {
             guard error.isRetryable else { throw error }
-            logger.warning("position not stored; the next start repeats some work", metadata: [
-                "stage": "\(step.name)", "error": "\(error)",
-            ])
+            logger.warning(
+                "position not stored; the next start repeats some work",
+                metadata: [
+                    "stage": "\(step.name)", "error": "\(error)",
+                ])
             return false
         }
     }
 }
 
 /// Stores what a restart resumes from.
-enum LogCheckpoint: Sendable {
+package enum LogCheckpoint: Sendable {
     /// Nothing but the position, as the step's cursor, at most once a second.
     case cursor
     /// The step's state too, through this function; the cursor follows it.
@@ -322,9 +324,9 @@ enum LogCheckpoint: Sendable {
 }
 
 /// What the log knows a step by. These names stand in stored folders and never change.
-struct FlowStep: Hashable, Sendable {
+package struct FlowStep: Hashable, Sendable {
     /// The consumer group's too.
-    let name: String
+    package let name: String
     /// The first is the one that a snapshot's position counts in.
     let inputs: [TopicID]
     /// Records of one input that a run holds at most.
@@ -332,7 +334,9 @@ struct FlowStep: Hashable, Sendable {
     /// Whether its producers are called by their input too.
     private let namesInputs: Bool
 
-    init(name: String, inputs: [TopicID], recordCountMax: Int = .max, namesInputs: Bool = false) {
+    package init(
+        name: String, inputs: [TopicID], recordCountMax: Int = .max, namesInputs: Bool = false
+    ) {
         precondition(!inputs.isEmpty, "\(name) reads nothing")
         self.name = name
         self.inputs = inputs
@@ -340,7 +344,7 @@ struct FlowStep: Hashable, Sendable {
         self.namesInputs = namesInputs
     }
 
-    init(_ stage: (some Stage).Type) { self.init(name: stage.name, inputs: stage.inputs) }
+    package init(_ stage: (some Stage).Type) { self.init(name: stage.name, inputs: stage.inputs) }
 
     /// The ledger's.
     static func ledger(_ inputs: [TopicID] = LedgerStep.inputs) -> Self {
@@ -351,7 +355,7 @@ struct FlowStep: Hashable, Sendable {
 
     /// The group whose cursor tells how far a step with a large state has read; what it resumes
     /// from is its snapshot's position, saved rarely, which retention follows.
-    var progressGroup: String { name + "-progress" }
+    package var progressGroup: String { name + "-progress" }
 
     /// Who appends: the log keeps the last source of each producer of a topic, so that sources of
     /// different kinds need producers of their own.

@@ -5,15 +5,15 @@ import NIOHTTP1
 import Vocabulary
 
 /// One answer of Stripe's API, whatever its status.
-struct StripeAnswer: Sendable {
-    var status: Int
+package struct StripeAnswer: Sendable {
+    package var status: Int
     /// The header `Retry-After`, as it stands.
     var retryAfter: String?
-    var body: [UInt8]
+    package var body: [UInt8]
 }
 
 /// The one door to Stripe's API. It asks once; ``StripeClient`` asks again.
-protocol StripeTransport: Sendable {
+package protocol StripeTransport: Sendable {
     /// - Parameters:
     ///   - path: below the base address, with its query: `/v1/balance`.
     ///   - account: whose objects are meant.
@@ -22,13 +22,19 @@ protocol StripeTransport: Sendable {
 }
 
 /// Stripe's API over HTTP, or anything that speaks as it does.
-struct HTTPStripeTransport: StripeTransport {
+package struct HTTPStripeTransport: StripeTransport {
     /// Where the API is, without a slash at its end: `https://api.stripe.com`.
-    var base: String
+    package var base: String
     /// A secret or restricted key.
-    var key: String
+    package var key: String
     /// Learns Stripe's time from its answers.
-    var clock: StripeClock?
+    package var clock: StripeClock?
+
+    package init(base: String, key: String, clock: StripeClock? = nil) {
+        self.base = base
+        self.key = key
+        self.clock = clock
+    }
 
     /// Longest answer read, in bytes; a page of a hundred events may hold many objects.
     private static let bodyByteCountMax = 32 << 20
@@ -37,7 +43,7 @@ struct HTTPStripeTransport: StripeTransport {
     /// server stamps `Date`.
     private static let worldDate = "World-Date"
 
-    func get(_ path: String, of account: StripeAccount) async throws -> StripeAnswer {
+    package func get(_ path: String, of account: StripeAccount) async throws -> StripeAnswer {
         var request = HTTPClientRequest(url: base + path)
         request.headers.add(name: "Authorization", value: "Bearer \(key)")
         request.headers.add(name: "User-Agent", value: "tillbox")

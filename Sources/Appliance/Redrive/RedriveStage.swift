@@ -9,10 +9,12 @@ import Vocabulary
 /// An order's offset is the source of its record, and orders come in the order of their offsets,
 /// whichever letters they are for. So the log itself refuses a second record of one order, however
 /// often this stage repeats itself after a crash.
-struct RedriveStage: Stage {
-    static let name = "redrive"
-    static let input = TopicID.deadLetter
-    static let outputs = [
+package struct RedriveStage: Stage {
+    package init() {}
+
+    package static let name = "redrive"
+    package static let input = TopicID.deadLetter
+    package static let outputs = [
         TopicID.webhookReceived, .paymentValidated, .paymentScored, .paymentReview,
     ]
 

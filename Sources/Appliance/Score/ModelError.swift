@@ -1,5 +1,5 @@
 /// Why the fraud model cannot be used, with the numbers and what to do about it.
-enum ModelError: Error, Hashable, Sendable {
+package enum ModelError: Error, Hashable, Sendable {
     /// The file cannot be read.
     case unreadable(path: String)
     /// libxgboost does not accept the bytes as a model.

@@ -6,13 +6,13 @@ import Vocabulary
 ///
 /// Where they are not, `payment.features` tells of vectors that come late: the payment that waited
 /// for one is scored again.
-struct ScoreStage<Source: FeatureSource>: Stage {
-    static var name: String { "score" }
-    static var input: TopicID { .paymentValidated }
-    static var inputs: [TopicID] {
+package struct ScoreStage<Source: FeatureSource>: Stage {
+    package static var name: String { "score" }
+    package static var input: TopicID { .paymentValidated }
+    package static var inputs: [TopicID] {
         Source.computesVectors ? [.paymentValidated] : [.paymentValidated, .paymentFeatures]
     }
-    static var outputs: [TopicID] {
+    package static var outputs: [TopicID] {
         Source.computesVectors
             ? [.paymentFeatures, .paymentScored, .deadLetter] : [.paymentScored, .deadLetter]
     }
@@ -37,7 +37,7 @@ struct ScoreStage<Source: FeatureSource>: Stage {
     }
 
     /// - Parameter schemaVersion: the model schema's version, as `payment.features` names it.
-    init(scoring: Scoring<Source>, schemaVersion: String, counters: Counters) {
+    package init(scoring: Scoring<Source>, schemaVersion: String, counters: Counters) {
         self.scoring = scoring
         self.schemaVersion = schemaVersion
         self.counters = counters
@@ -133,7 +133,7 @@ struct ScoreStage<Source: FeatureSource>: Stage {
 }
 
 /// The stage of the embedded plane.
-typealias EmbeddedScoreStage = ScoreStage<EmbeddedFeatures>
+package typealias EmbeddedScoreStage = ScoreStage<EmbeddedFeatures>
 
 extension ScoreStage where Source == EmbeddedFeatures {
     /// Prepares and processes at once, for who drives the stage without a flow.

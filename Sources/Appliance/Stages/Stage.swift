@@ -5,7 +5,7 @@ import Vocabulary
 ///
 /// `process` does no I/O and reads no clock. The same inputs from the same state give the same
 /// outputs, which is what lets a runner repeat it after a crash and the log refuse the repetition.
-protocol Stage: SendableMetatype {
+package protocol Stage: SendableMetatype {
     /// Names the stage as a producer and as a consumer group; never changes.
     static var name: String { get }
     /// The topic that the stage follows.

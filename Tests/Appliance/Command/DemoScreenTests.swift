@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Command
 @testable import Vocabulary
 
 @Suite("The demo's picture")

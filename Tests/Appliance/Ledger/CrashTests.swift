@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Appliance
+@testable import Bench
 @testable import Vocabulary
 
 @Suite("A killed writer")

@@ -3,6 +3,7 @@ import Foundation
 import GRDB
 
 @testable import Appliance
+@testable import Daemon
 @testable import Vocabulary
 
 /// Events, people's decisions, and what the embedded plane makes of them: the measure of the other.

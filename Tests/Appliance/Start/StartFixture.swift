@@ -5,6 +5,8 @@ import ServiceLifecycle
 import TestSupport
 
 @testable import Appliance
+@testable import Command
+@testable import Daemon
 @testable import Vocabulary
 
 /// A data folder with small segments, whose stages run without ports.

@@ -6,6 +6,9 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Command
+@testable import Daemon
+@testable import Terminal
 @testable import Vocabulary
 
 /// docs/RELIABILITY.md, "Every start compares every part with every other": each part in each

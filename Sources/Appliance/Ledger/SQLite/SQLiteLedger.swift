@@ -5,10 +5,10 @@ internal import GRDB
 ///
 /// Blocking: call it from a queue of its own, off the cooperative pool. A process opens it once for
 /// writing; who only reads opens the file again with `SQLiteLedgerReader`.
-final class SQLiteLedger: Ledger, SQLiteReading, @unchecked Sendable {
+package final class SQLiteLedger: Ledger, SQLiteReading, @unchecked Sendable {
     // `@unchecked Sendable`: `booking` and its caches are touched only inside `queue`, which GRDB
     // runs serially; `queue` is immutable.
-    let queue: DatabaseQueue
+    package let queue: DatabaseQueue
     /// nil once closed.
     private var booking: Booking<SQLiteRows>?
 
@@ -22,7 +22,7 @@ final class SQLiteLedger: Ledger, SQLiteReading, @unchecked Sendable {
     ///   - path: of the file; its folder must exist.
     ///   - busyTimeoutSeconds: how long a call waits for a lock that another process holds.
     ///   - clockMilliseconds: the wall clock, milliseconds since 1970, for `posted_at` alone.
-    static func open(
+    package static func open(
         path: String, busyTimeoutSeconds: Double = 5,
         clockMilliseconds: @escaping @Sendable () -> Int64
     ) throws(LedgerError) -> SQLiteLedger {
@@ -47,7 +47,7 @@ final class SQLiteLedger: Ledger, SQLiteReading, @unchecked Sendable {
         try booking { try $0.post(inputs, positions, places) }
     }
 
-    func adopt(log: String) throws(LedgerError) {
+    package func adopt(log: String) throws(LedgerError) {
         let point = try point()
         guard !point.logs.contains(log) || point.next == nil else { return }
         try booking { try $0.adopt(log: log) }
@@ -67,7 +67,7 @@ final class SQLiteLedger: Ledger, SQLiteReading, @unchecked Sendable {
     }
 
     /// Finalises every statement and closes the file; the last to close it empties the WAL.
-    func close() throws(LedgerError) {
+    package func close() throws(LedgerError) {
         do {
             queue.writeWithoutTransaction { _ in booking = nil }
             try queue.close()
@@ -79,15 +79,15 @@ final class SQLiteLedger: Ledger, SQLiteReading, @unchecked Sendable {
 
 /// The ledger's file, opened for reading: sees the last commit, and neither holds the writer up nor
 /// makes or changes anything.
-final class SQLiteLedgerReader: SQLiteReading {
-    let queue: DatabaseQueue
+package final class SQLiteLedgerReader: SQLiteReading {
+    package let queue: DatabaseQueue
 
     private init(queue: DatabaseQueue) { self.queue = queue }
 
     /// - Parameters:
     ///   - path: of the file, or a URI for SQLite.
     ///   - busyTimeoutSeconds: how long a call waits for a lock that another process holds.
-    static func open(
+    package static func open(
         path: String, busyTimeoutSeconds: Double = 5
     ) throws(LedgerError) -> SQLiteLedgerReader {
         do {
@@ -100,7 +100,7 @@ final class SQLiteLedgerReader: SQLiteReading {
         }
     }
 
-    func close() throws(LedgerError) {
+    package func close() throws(LedgerError) {
         do { try queue.close() } catch { throw LedgerError(error, path: queue.path) }
     }
 }
@@ -170,7 +170,7 @@ enum SQLiteFile {
 
 extension LedgerError {
     /// What GRDB or a statement threw, in the ledger's own words.
-    init(_ error: any Error, path: String) {
+    package init(_ error: any Error, path: String) {
         switch error {
         case let error as LedgerError: self = error
         case let error as SQLiteFailure: self = error.ledgerError

@@ -197,7 +197,7 @@ extension SQLiteReading {
 
 /// Movements that the ledger makes of one that it holds, and that change the processor's account
 /// (docs/formats/ledger.md). The statement knows only what they come to together.
-enum FollowingMovement {
+package enum FollowingMovement {
     static let prefixes = ["capture_grown:", "refund_released:", "refund_restored:"]
 
     /// What the keys of those that may follow a movement begin with.
@@ -209,7 +209,7 @@ enum FollowingMovement {
     }
 
     /// The key of the movement that this one follows; nil for a movement of its own.
-    static func followed(by key: String) -> String? {
+    package static func followed(by key: String) -> String? {
         let whole = key.prefix { $0 != "#" }
         if whole.hasPrefix("capture_grown:") {
             return String(whole.dropFirst("capture_grown:".count))

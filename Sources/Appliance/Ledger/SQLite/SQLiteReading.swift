@@ -2,7 +2,7 @@ internal import GRDB
 import Vocabulary
 
 /// Either of the two that have the ledger's file open.
-protocol SQLiteReading: LedgerReading {
+package protocol SQLiteReading: LedgerReading {
     var queue: DatabaseQueue { get }
 }
 
@@ -32,7 +32,7 @@ extension SQLiteReading {
     }
 
     /// Where the ledger stands now.
-    func point() throws(LedgerError) -> LedgerPoint {
+    package func point() throws(LedgerError) -> LedgerPoint {
         try reading { database in
             var point = LedgerPoint(
                 positions: [:], places: [:], head: 0, hash: CanonicalBytes.genesis)
@@ -104,13 +104,13 @@ extension SQLiteReading {
         }
     }
 
-    func transaction(_ id: TransactionID) throws(LedgerError) -> PostedTransaction? {
+    package func transaction(_ id: TransactionID) throws(LedgerError) -> PostedTransaction? {
         try reading { database in
             try Self.transactions(database, "id = ?") { $0.bind(1, id.rawValue) }.first
         }
     }
 
-    func transactions(of movement: MovementKey) throws(LedgerError) -> [PostedTransaction] {
+    package func transactions(of movement: MovementKey) throws(LedgerError) -> [PostedTransaction] {
         let key = movement.rawValue
         var keys = [key]
         for kind in PostingKind.allCases where kind.isInternal {
@@ -146,14 +146,14 @@ extension SQLiteReading {
         }
     }
 
-    func balances() throws(LedgerError) -> [AccountBalance] {
+    package func balances() throws(LedgerError) -> [AccountBalance] {
         try reading { database in
             try Self.balances(
                 database, "SELECT name, currency, balance FROM accounts ORDER BY name, currency")
         }
     }
 
-    func balances(asOf: Instant) throws(LedgerError) -> [AccountBalance] {
+    package func balances(asOf: Instant) throws(LedgerError) -> [AccountBalance] {
         try reading { database in
             try Self.balances(
                 database,

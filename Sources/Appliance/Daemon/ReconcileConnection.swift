@@ -1,0 +1,83 @@
+import AsyncHTTPClient
+import Console
+import Foundation
+import NIOCore
+import NIOHTTP1
+import Terminal
+import Vocabulary
+
+/// The admin API of the daemon that holds the data folder.
+package struct ReconcileConnection {
+    package let address: Settings.Address
+    package let dataPath: String
+
+    package init(address: Settings.Address, dataPath: String) {
+        self.address = address
+        self.dataPath = dataPath
+    }
+
+    /// Longest answer read, in bytes.
+    private static let bodyByteCountMax = 32 << 20
+
+    /// It does not try again to connect: where nobody answers, that is to be said at once.
+    private static let client: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+
+    /// Sends a request and hands its answer's JSON to `read`.
+    ///
+    /// - Throws: a `CommandFailure` that says what to do when there is no daemon, or with the
+    ///   daemon's own words when it refuses.
+    package func send<Value>(
+        _ method: HTTPMethod, _ path: String, body: [UInt8]? = nil,
+        refusal: (_ code: String?, _ detail: String) -> CommandFailure = { .cannotRun($1) },
+        _ read: (JSONValue) throws -> Value
+    ) async throws -> Value {
+        let (status, bytes) = try await exchange(method, path, body)
+        let document = JSONDocument(bytesMax: max(bytes.count, 1))
+        return try withExtendedLifetime(document) {
+            guard let root = try? document.parse(bytes) else { throw strange(path) }
+            guard (200..<300).contains(status) else {
+                let detail = root["detail"]?.string ?? "status \(status)"
+                throw refusal(root["code"]?.string, detail)
+            }
+            return try read(root)
+        }
+    }
+
+    /// The answer as it came.
+    package func text(_ path: String) async throws -> String {
+        let (status, bytes) = try await exchange(.GET, path, nil)
+        guard status == 200 else { throw strange(path) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    package func strange(_ path: String) -> CommandFailure {
+        .cannotRun("what answers at \(address) is no Tillbox of this version (\(path))")
+    }
+
+    private func exchange(
+        _ method: HTTPMethod, _ path: String, _ body: [UInt8]?
+    ) async throws -> (status: Int, body: [UInt8]) {
+        var request = HTTPClientRequest(url: "http://\(address)\(path)")
+        request.method = method
+        request.headers.add(
+            name: DataFolderCheck.headerName,
+            value: DataFolderCheck.word(for: DataFolder.canonical(dataPath)))
+        if method == .POST {
+            request.headers.add(name: "Content-Type", value: "application/json")
+            request.body = .bytes(ByteBuffer(bytes: body ?? Array("{}".utf8)))
+        }
+        do {
+            let response = try await Self.client.execute(request, timeout: .seconds(30))
+            let bytes = try await response.body.collect(upTo: Self.bodyByteCountMax)
+            return (Int(response.status.code), [UInt8](bytes.readableBytesView))
+        } catch {
+            throw CommandFailure.cannotRun(
+                "no daemon answers at \(address); start it with: tillbox run --data \(dataPath) "
+                    + "(or name its address with admin.host and admin.port)")
+        }
+    }
+}

@@ -1,0 +1,26 @@
+/// How a command ends when it does not end well.
+package struct CommandFailure: Error {
+    package static let foundSomething: Int32 = 1
+    package static let wrongUsage: Int32 = 2
+    package static let cannotRun: Int32 = 3
+
+    package var exitCode: Int32
+    /// One sentence that says what to do; nil when the command has printed it.
+    package var message: String?
+
+    /// The command could not do its work.
+    package static func cannotRun(_ message: String) -> Self {
+        CommandFailure(exitCode: cannotRun, message: message)
+    }
+
+    /// The command did its work and found something wrong.
+    package static func foundSomething(_ message: String?) -> Self {
+        CommandFailure(exitCode: foundSomething, message: message)
+    }
+}
+
+/// Writes one line to standard error.
+package func writeError(_ line: String) {
+    LogSink.standardError.write(Array((line + "\n").utf8))
+    LogSink.standardError.drain()
+}
