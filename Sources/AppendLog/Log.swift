@@ -5,7 +5,8 @@ internal import Synchronization
 /// ```
 /// <path>/lock                                       who has it
 /// <path>/identity                                   which log it is
-/// <path>/<topic>-0/00000000000000000000.log         batches, as Kafka stores them
+/// <path>/<topic>-0/lock                             the same of the topic, which may be a link
+///                  00000000000000000000.log         batches, as Kafka stores them
 ///                  00000000000000000000.index       offset → position
 ///                  00000000000000000000.timeindex   timestamp → offset
 ///                  checkpoint                       what recovery need not read
@@ -24,9 +25,6 @@ public final class Log: Sendable {
     private let store: CursorStore
     private let poisoning: Poisoning
 
-    /// The name of the lock file.
-    static let lockName = "lock"
-
     /// Opens the folder, making it if it is not there, and recovers what a crash left.
     ///
     /// Blocks while it reads the tails; call it off the cooperative pool or at start.
@@ -38,20 +36,12 @@ public final class Log: Sendable {
         configuration: LogConfiguration = LogConfiguration()
     ) throws(LogError) -> Log {
         try configuration.validate()
-        let lock: any DiskLock
         do {
             try disk.createDirectory(path)
-            lock = try disk.lock(path, file: lockName)
-        } catch let error as DiskError {
-            throw .disk(error)
-        } catch let error as LockError {
-            switch error {
-            case .heldBy(let process): throw .locked(path: path, by: process)
-            case .disk(let error): throw .disk(error)
-            }
         } catch {
-            throw .closed
+            throw .disk(error)
         }
+        let lock = try disk.locked(path)
         do {
             return try Log(
                 path: path, disk: disk, clock: clock, scheduler: scheduler,

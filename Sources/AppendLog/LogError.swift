@@ -63,6 +63,8 @@ public struct Corruption: Error, Hashable, Sendable {
         case stamp(found: Int32, expected: Int32)
         /// The checkpoint does not lead to the end of a batch, so it belongs to another history.
         case checkpoint
+        /// The folder's first segment begins later than retention has left it.
+        case begins(at: Offset)
     }
 
     public var file: String
@@ -129,6 +131,9 @@ extension Corruption: CustomStringConvertible {
         case .checkpoint:
             "the checkpoint beside \(file) names byte \(position) and offset \(offset), where no "
                 + "batch ends"
+        case .begins(let first):
+            "\(file) is missing: the topic begins at offset \(first), and nobody has removed what lies "
+                + "between offset \(offset) and that"
         default:
             "\(file) is damaged at byte \(position), where offset \(offset) should be (\(kind))"
         }

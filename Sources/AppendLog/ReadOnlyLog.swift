@@ -20,17 +20,33 @@ public struct ReadOnlyLog: Sendable {
         var topics: [ReadOnlyTopic] = []
         var noted: Noted = ([:], [:])
         for name in folders {
-            let topic = try ReadOnlyTopic(
-                name: name, folder: path + "/" + SegmentName.folder(name), disk: disk,
-                identity: identity, checksSegments: checksSegments)
-            if name == .cursors {
-                noted = try Self.noted(in: topic)
-            } else {
-                topics.append(topic)
+            let (topic, found) = try Self.again { [identity] () throws(LogError) in
+                let topic = try ReadOnlyTopic(
+                    name: name, folder: path + "/" + SegmentName.folder(name), disk: disk,
+                    identity: identity, checksSegments: checksSegments)
+                return (topic, name == .cursors ? try Self.noted(in: topic) : nil)
             }
+            if let found { noted = found } else { topics.append(topic) }
         }
         self.topics = topics
         (cursors, marks) = noted
+    }
+
+    /// A writer may add batches between two reads of one scan, which then sees a later batch behind
+    /// bytes that it read too early; and retention may take a segment away before it is read. Real
+    /// damage is still there when it looks again.
+    private static func again<Value>(
+        _ look: () throws(LogError) -> Value
+    ) throws(LogError) -> Value {
+        var attempts = 1
+        while true {
+            do throws(LogError) {
+                return try look()
+            } catch {
+                guard error.mayPass, attempts < Limits.readOnlyScansMax else { throw error }
+                attempts += 1
+            }
+        }
     }
 
     public func topic(_ name: TopicName) -> ReadOnlyTopic? { topics.first { $0.name == name } }
@@ -62,9 +78,13 @@ public struct ReadOnlyTopic: Sendable {
     /// Where the topic's files are.
     public let folder: String
     let run: SegmentRun
+    let disk: any Disk
     /// What its batches must bear; nil where nobody knows.
     let stamp: Int32?
     private let producers: [Int64: ProducerState]
+    /// Where it must begin at the latest.
+    public let begins: KnownBeginning
+    private let opened = SharedOpenSegments()
 
     init(
         name: TopicName, folder: String, disk: any Disk, identity: LogIdentity?,
@@ -72,29 +92,13 @@ public struct ReadOnlyTopic: Sendable {
     ) throws(LogError) {
         self.name = name
         self.folder = folder
+        self.disk = disk
         stamp = identity?.stamp(of: name)
-        let found = try Self.scan(
-            TopicRecovery(
-                disk: disk, folder: folder, topic: name, identity: identity,
-                configuration: LogConfiguration(), isReadOnly: true,
-                checksSegments: checksSegments))
-        (run, producers) = (found.run, found.producers)
-    }
-
-    /// A writer may add batches between two reads of one scan, which then sees a later batch behind
-    /// bytes that it read too early. Real damage is still there when it looks again.
-    private static func scan(
-        _ recovery: TopicRecovery
-    ) throws(LogError) -> TopicRecovery.Result {
-        var attempts = 1
-        while true {
-            do throws(LogError) {
-                return try recovery.recover()
-            } catch {
-                guard case .corrupt = error, attempts < Limits.readOnlyScansMax else { throw error }
-                attempts += 1
-            }
-        }
+        let found = try TopicRecovery(
+            disk: disk, folder: folder, topic: name, identity: identity,
+            configuration: LogConfiguration(), isReadOnly: true, checksSegments: checksSegments
+        ).recover()
+        (run, producers, begins) = (found.run, found.producers, found.begins)
     }
 
     /// The first offset that is still kept.
@@ -128,12 +132,24 @@ public struct ReadOnlyTopic: Sendable {
     public func read(
         from offset: Offset, byteCountMax: Int = 1 << 20
     ) throws(LogError) -> [StoredRecord] {
-        try run.read(from: offset, byteCountMax: byteCountMax, place: nil).batches.records(
-            from: offset)
+        let reading = try run.read(from: offset, byteCountMax: byteCountMax, place: nil)
+        if let segment = run.segment(before: reading.next) { opened.use(segment) }
+        return try reading.batches.records(from: offset)
     }
 
     /// The first offset whose record is stamped `timestamp` or later; nil if there is none.
     public func offset(at timestamp: Timestamp) throws(LogError) -> Offset? {
         try run.offset(at: timestamp)
+    }
+}
+
+extension LogError {
+    /// Whether it may come of reading what somebody is writing meanwhile.
+    fileprivate var mayPass: Bool {
+        switch self {
+        case .corrupt: true
+        case .disk(let error): error.isMissing
+        default: false
+        }
     }
 }

@@ -182,6 +182,61 @@ struct TopicTests {
         await again.close()
     }
 
+    @Test("a topic's folder that two logs share through a link is one log's at a time")
+    func shared() async throws {
+        let first = try Log.open(at: folder.path + "/first")
+        _ = try await first.topic(name).append([makeRecord("a")])
+        let second = try Log.open(at: folder.path + "/second")
+        await second.close()
+        try FileManager.default.createSymbolicLink(
+            atPath: folder.path + "/second/webhook.received-0",
+            withDestinationPath: folder.path + "/first/webhook.received-0")
+        let place = folder.path + "/second/webhook.received-0"
+        #expect(throws: LogError.locked(path: place, by: getpid())) {
+            try Log.open(at: folder.path + "/second")
+        }
+        // While it runs, too.
+        let third = try Log.open(at: folder.path + "/third")
+        try FileManager.default.createSymbolicLink(
+            atPath: folder.path + "/third/webhook.received-0",
+            withDestinationPath: folder.path + "/first/webhook.received-0")
+        #expect(throws: LogError.locked(
+            path: folder.path + "/third/webhook.received-0", by: getpid())
+        ) {
+            try third.topic(name)
+        }
+        await third.close()
+        await first.close()
+    }
+
+    @Test("more segments than a process may have files are verified and listed")
+    func manySegments() async throws {
+        let log = try Log.open(at: folder.log, configuration: .small)
+        let topic = try log.topic(name)
+        for index in 0..<300 {
+            _ = try await topic.append([
+                makeRecord("\(index) " + String(repeating: "x", count: 3_500))
+            ])
+        }
+        let before = openFileCount()
+        #expect(topic.segments.count > 250)
+        let outside = try #require(try Log.openReadOnly(at: folder.log).topic(name))
+        #expect(try outside.verify().corruption == nil)
+        #expect(outside.segments.count == topic.segments.count)
+        var next = outside.start
+        while next < outside.end {
+            let records = try outside.read(from: next, byteCountMax: 1)
+            next = try #require(records.last).offset.advanced(by: 1)
+        }
+        // Other suites have files of their own meanwhile; a leak would be hundreds.
+        #expect(openFileCount() - before < 200)
+        await log.close()
+    }
+
+    private func openFileCount() -> Int {
+        (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd"))?.count ?? 0
+    }
+
     @Test("a segment and its records age")
     func ages() async throws {
         let clock = ManualLogClock(milliseconds: 1_000_000)

@@ -87,6 +87,19 @@ struct ReviewTests {
             "approve", "ch_nobody", data, admin: daemon.admin, by: "cy")
         #expect(unknown.code == 1 && unknown.errors.contains("ch_nobody"), "\(unknown.errors)")
         #expect(try daemon.read("/api/v1/reviews?limit=2").contains("\"next\":"))
+        let request = #"{"decision":"approve","by":"ada","note":"n"}"#
+        for (method, path, json, status) in [
+            ("GET", "?limit=0", nil, 400), ("GET", "?after=-1", nil, 400),
+            ("GET", "?after=9223372036854775807", nil, 200), ("GET", "/ch_nobody", nil, 404),
+            ("GET", "/\(open[1])", nil, 200), ("POST", "/ch_nobody/decision", request, 404),
+            ("POST", "/\(open[1])/decision", request, 409),
+            ("POST", "/\(open[1])/decision", "{}", 400),
+            ("POST", "/\(open[1])/decision", nil, 415),
+        ] as [(String, String, String?, Int)] {
+            #expect(
+                try daemon.ask(method, "/api/v1/reviews\(path)", json: json) == status,
+                "\(method) \(path)")
+        }
 
         // Killed while decisions are on their way; whatever became of each, it is decided once.
         let few = open[2..<14]

@@ -194,7 +194,8 @@ public final class CursorStore: Sendable {
         // `enqueue` completes nothing on this thread, which would then take the lock again.
         let (refusal, isEmpty) = state.withLock { state -> (LogError?, Bool) in
             let grown = ends.filter { topic, end in
-                let known = state.marks[topic] ?? TopicMark(end: .zero, checksum: nil)
+                let known =
+                    state.marks[topic] ?? TopicMark(end: .zero, checksum: nil, start: .zero)
                 return known != end && (end.end >= known.end || takesMarksBack)
             }
             if changes.isEmpty, grown.isEmpty { return (nil, true) }

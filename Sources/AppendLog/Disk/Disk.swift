@@ -49,6 +49,20 @@ public protocol DiskLock: AnyObject, Sendable {
     func release()
 }
 
+extension Disk {
+    /// Takes a folder of the log for this process.
+    func locked(_ folder: String) throws(LogError) -> any DiskLock {
+        do {
+            return try lock(folder, file: "lock")
+        } catch {
+            switch error {
+            case .heldBy(let process): throw .locked(path: folder, by: process)
+            case .disk(let error): throw .disk(error)
+            }
+        }
+    }
+}
+
 public enum OpenMode: Hashable, Sendable {
     case read
     /// Fails if the file is not there.

@@ -52,7 +52,7 @@ public struct PosixDisk: Disk {
             _ = try retrying(.open, path) { access(path, F_OK) }
             return true
         } catch {
-            guard error.code == ENOENT else { throw error }
+            guard error.isMissing else { throw error }
             return false
         }
     }
@@ -274,4 +274,7 @@ extension DiskError: CustomStringConvertible {
 
     /// Whether it says that space, or the right to it, has run out.
     var isDiskFull: Bool { code == ENOSPC || code == EDQUOT || code == EFBIG }
+
+    /// Whether it says that there is nothing of that name.
+    var isMissing: Bool { code == ENOENT }
 }

@@ -41,7 +41,9 @@ public final class SimulatedDisk: Disk {
         var durableFolders: Set<String> = []
         /// Changes of names that no directory sync has covered, in their order.
         var changes: [(folder: String, change: Change)] = []
-        var locks: Set<String> = []
+        /// Who has which, by number: the dead of an earlier life let go of nothing.
+        var locks: [String: Int] = [:]
+        var nextLock = 0
         var faults = Faults()
         var generator: SeededGenerator
         var operationCount = 0
@@ -84,7 +86,7 @@ public final class SimulatedDisk: Disk {
     public func kill() { world.withLock { Self.restart(&$0) } }
 
     private static func restart(_ world: inout World) {
-        world.locks = []
+        world.locks = [:]
         world.generation += 1
         world.isPowerOff = false
         world.faults.powerCutAt = nil
@@ -287,21 +289,32 @@ public final class SimulatedDisk: Disk {
 
     public func lock(_ folder: String, file: String) throws(LockError) -> any DiskLock {
         let path = folder + "/" + file
-        let isFree = world.withLock { $0.locks.insert(path).inserted }
-        guard isFree else { throw .heldBy(1) }
-        return Lock(disk: self, path: path)
+        let number = world.withLock { world -> Int? in
+            guard world.locks[path] == nil else { return nil }
+            world.nextLock += 1
+            world.locks[path] = world.nextLock
+            return world.nextLock
+        }
+        guard let number else { throw .heldBy(1) }
+        return Lock(disk: self, path: path, number: number)
     }
 
     private final class Lock: DiskLock {
         let disk: SimulatedDisk
         let path: String
+        let number: Int
 
-        init(disk: SimulatedDisk, path: String) {
+        init(disk: SimulatedDisk, path: String, number: Int) {
             self.disk = disk
             self.path = path
+            self.number = number
         }
 
-        func release() { disk.world.withLock { _ = $0.locks.remove(path) } }
+        deinit { release() }
+
+        func release() {
+            disk.world.withLock { if $0.locks[path] == number { $0.locks[path] = nil } }
+        }
     }
 
     // MARK: Files

@@ -3,15 +3,17 @@
 /// Recovery reads only what lies beyond it, and truncates nothing before it. The file is text:
 ///
 /// ```
-/// tillbox-checkpoint 2
+/// tillbox-checkpoint 3
 /// log <identity> topic <name> last <8 hex digits: the checksum of the batch before it, or −>
+/// begins <the first offset that retention has kept>
 /// segment <base offset> position <bytes> offset <next offset> places <n> moments <n>
 /// producer <id> epoch <n> sequence <next> source <last offset, or −1>      (one line a producer)
 /// crc <8 hex digits: CRC-32C of the lines above>
 /// ```
 ///
 /// It takes its place by a rename, so it is old or new but never half. Without it the whole log is
-/// read instead, which finds the same. Version 1, of earlier releases, has no second line.
+/// read instead, which finds the same. Of earlier releases, version 2 has no third line, version 1
+/// no second one either.
 struct Checkpoint: Hashable, Sendable {
     var segment: Offset
     var position: Int64
@@ -25,12 +27,16 @@ struct Checkpoint: Hashable, Sendable {
     var topic: TopicName?
     /// The checksum of the segment's last batch before `position`; nil if there is none.
     var lastChecksum: UInt32?
+    /// No segment before it need be there, and each from there on must; nil before version 3.
+    var begins: Offset?
 
     func encoded() -> [UInt8] {
         var text = "tillbox-checkpoint 1\n"
         if let log, let topic {
             let last = lastChecksum.map { IdentityFile.hex($0) } ?? "-"
-            text = "tillbox-checkpoint 2\nlog \(log) topic \(topic) last \(last)\n"
+            let owner = "log \(log) topic \(topic) last \(last)\n"
+            text = "tillbox-checkpoint 2\n" + owner
+            if let begins { text = "tillbox-checkpoint 3\n" + owner + "begins \(begins)\n" }
         }
         text += """
             segment \(segment) position \(position) offset \(offset) places \(placeCount) \
@@ -60,9 +66,15 @@ struct Checkpoint: Hashable, Sendable {
             crc == CRC32C.checksum(Array(text.utf8)[...])
         else { return nil }
         var owner: Owner?
-        if lines[0] == "tillbox-checkpoint 2" {
+        if lines[0] == "tillbox-checkpoint 2" || lines[0] == "tillbox-checkpoint 3" {
             owner = Owner(lines.remove(at: 1))
             guard owner != nil, lines.count >= 2 else { return nil }
+            if lines[0].hasSuffix("3") {
+                guard let begins = Self.numbers(lines.remove(at: 1), ["begins"]),
+                    lines.count >= 2, begins[0] >= 0
+                else { return nil }
+                self.begins = Offset(begins[0])
+            }
         } else if lines[0] != "tillbox-checkpoint 1" {
             return nil
         }

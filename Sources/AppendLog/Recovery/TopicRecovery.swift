@@ -29,6 +29,8 @@ struct TopicRecovery {
         var producers: [Int64: ProducerState]
         /// The checksum of the last batch; nil if the topic holds none.
         var lastChecksum: UInt32?
+        /// Where the topic must begin at the latest.
+        var begins = KnownBeginning.unknown
         var report: RecoveryReport
         /// The size of the last segment's file: what lies beyond the batches is zeros.
         var allocatedByteCount: Int64
@@ -61,7 +63,11 @@ struct TopicRecovery {
             return empty(segments)
         }
         let stamp = identity?.stamp(of: topic)
-        var scan = try TailScan(start: startingPoint(segments), stamp: stamp)
+        let checkpoint = try startingPoint(segments)
+        let first = segments[0].baseOffset
+        var scan = TailScan(
+            start: checkpoint ?? Checkpoint(segment: first, position: 0, offset: first),
+            begins: KnownBeginning(checkpoint), stamp: stamp)
         if checksSegments {
             scan.lastChecksum = try checkSealed(segments, before: scan.start.segment, stamp)
         }
@@ -81,7 +87,7 @@ struct TopicRecovery {
             segments: segments, end: scan.offset, lastByteCount: scan.position)
         return Result(
             run: run, producers: scan.producers, lastChecksum: scan.lastChecksum,
-            report: scan.report,
+            begins: scan.begins, report: scan.report,
             allocatedByteCount: scan.fileByteCount)
     }
 
@@ -144,11 +150,17 @@ struct TopicRecovery {
         return checkpoint
     }
 
-    /// The checkpoint, or the log's beginning where there is none.
-    private func startingPoint(_ segments: [Segment]) throws -> Checkpoint {
+    /// The checkpoint; nil where there is none, and the topic is read from its beginning.
+    private func startingPoint(_ segments: [Segment]) throws -> Checkpoint? {
         let first = segments[0].baseOffset
         guard let checkpoint = try ownCheckpoint() else {
-            return Checkpoint(segment: first, position: 0, offset: first)
+            return nil
+        }
+        if let begins = checkpoint.begins, first > begins {
+            throw LogError.corrupt(
+                Corruption(
+                    file: segment(begins).logPath, position: 0, offset: begins,
+                    kind: .begins(at: first)))
         }
         guard segments.contains(where: { $0.baseOffset == checkpoint.segment }) else {
             throw missing(checkpoint)
@@ -296,6 +308,7 @@ struct TopicRecovery {
 /// What a scan of the tail has found so far.
 private struct TailScan {
     let start: Checkpoint
+    let begins: KnownBeginning
     var position: Int64
     var offset: Offset
     var producers: [Int64: ProducerState]
@@ -304,8 +317,9 @@ private struct TailScan {
     var report = RecoveryReport()
     var fileByteCount: Int64 = 0
 
-    init(start: Checkpoint, stamp: Int32?) {
+    init(start: Checkpoint, begins: KnownBeginning, stamp: Int32?) {
         self.start = start
+        self.begins = begins
         // Whoever wrote a checkpoint that names its log has stamped every batch behind it.
         stamps = StampCheck(expected: stamp, hasSeenOwn: start.log != nil)
         position = start.position

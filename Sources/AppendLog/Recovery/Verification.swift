@@ -24,7 +24,8 @@ extension ReadOnlyTopic {
     public func verify(
         progress: (VerificationProgress) -> Void = { _ in }
     ) throws(LogError) -> VerificationReport {
-        var verification = Verification(topic: name, run: run, stamp: stamp)
+        var verification = Verification(
+            topic: name, run: run, stamp: stamp, folder: folder, disk: disk)
         do {
             try verification.verify(progress)
         } catch {
@@ -39,12 +40,18 @@ private struct Verification {
     let topic: TopicName
     let run: SegmentRun
     var report = VerificationReport()
+    private let folder: String
+    private let disk: any Disk
     private var lastSources: [Int64: Offset] = [:]
     private var stamps: StampCheck
 
-    init(topic: TopicName, run: SegmentRun, stamp: Int32?) {
+    init(
+        topic: TopicName, run: SegmentRun, stamp: Int32?, folder: String, disk: any Disk
+    ) {
         self.topic = topic
         self.run = run
+        self.folder = folder
+        self.disk = disk
         stamps = StampCheck(expected: stamp)
     }
 
@@ -53,18 +60,40 @@ private struct Verification {
         let topic = topic
         let total = summaries.reduce(0) { $0 + $1.byteCount }
         for (segment, summary) in zip(run.segments, summaries) {
-            try verify(segment, summary) { bytesDone in
-                progress(
-                    VerificationProgress(topic: topic, bytesDone: bytesDone, bytesTotal: total))
+            defer { segment.release() }
+            do throws(LogError) {
+                try verify(segment, summary) { bytesDone in
+                    progress(
+                        VerificationProgress(topic: topic, bytesDone: bytesDone, bytesTotal: total))
+                }
+            } catch {
+                // A daemon's retention goes on meanwhile, and takes from the front.
+                guard case .disk(let failure) = error, failure.isMissing,
+                    try isRetired(segment)
+                else { throw error }
             }
+        }
+    }
+
+    /// Whether the segment is gone as retention takes one: with all that were before it.
+    private func isRetired(_ segment: Segment) throws(LogError) -> Bool {
+        do {
+            return try disk.list(folder).compactMap(SegmentName.baseOffset(ofLog:))
+                .allSatisfy { $0 > segment.baseOffset }
+        } catch {
+            throw .disk(error)
         }
     }
 
     private mutating func verify(
         _ segment: Segment, _ summary: SegmentSummary, _ progress: (Int64) -> Void
     ) throws(LogError) {
-        var walk = try segment.walk(
-            from: 0, expecting: segment.baseOffset, limit: summary.byteCount)
+        // Of a sealed segment all of it; the last one ends where it did when the log was opened.
+        var limit = summary.byteCount
+        if segment !== run.segments.last {
+            do { limit = try segment.byteCount() } catch { throw .disk(error) }
+        }
+        var walk = try segment.walk(from: 0, expecting: segment.baseOffset, limit: limit)
         var positions: [Int64: RecordBatchHeader] = [:]
         while walk.expected < summary.end {
             guard case .batch(let header, let bytes, let position) = try walk.step(in: segment)

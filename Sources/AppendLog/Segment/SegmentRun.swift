@@ -37,6 +37,12 @@ struct SegmentRun: Sendable {
         segments.partitioningIndex { $0.baseOffset > offset } - 1
     }
 
+    /// The segment that was read when a reading ended at `next`; nil in front of all.
+    func segment(before next: Offset) -> Segment? {
+        let after = segments.partitioningIndex { $0.baseOffset >= next }
+        return after > 0 ? segments[after - 1] : nil
+    }
+
     /// Batches from the one with `offset` on; `place` says where it begins, if that is known.
     func read(
         from offset: Offset, byteCountMax: Int, place: Place?
@@ -131,7 +137,9 @@ struct SegmentRun: Sendable {
 
     func summaries() -> [SegmentSummary] {
         segments.indices.map { index in
-            SegmentSummary(
+            // A log may have more segments than a process files.
+            defer { segments[index].release() }
+            return SegmentSummary(
                 file: segments[index].logPath, baseOffset: segments[index].baseOffset,
                 end: end(of: index), byteCount: (try? byteCount(of: index)) ?? 0)
         }
@@ -145,13 +153,19 @@ struct SegmentRun: Sendable {
     }
 
     /// What retention looks at, oldest first.
-    func ages() throws(LogError) -> [SegmentAge] {
+    ///
+    /// - Parameter cutoff: segments behind the first that is not older are not asked for their time,
+    ///   which costs reading their indexes; nil asks none.
+    func ages(olderThan cutoff: Timestamp?) throws(LogError) -> [SegmentAge] {
         var ages: [SegmentAge] = []
+        var isAsked = cutoff != nil
         for index in segments.indices {
+            defer { segments[index].release() }
+            let latest = isAsked ? try maxTimestamp(of: index) : nil
+            if let cutoff, let latest, latest >= cutoff { isAsked = false }
             ages.append(
                 SegmentAge(
-                    end: end(of: index), byteCount: try byteCount(of: index),
-                    latest: try maxTimestamp(of: index)))
+                    end: end(of: index), byteCount: try byteCount(of: index), latest: latest))
         }
         return ages
     }

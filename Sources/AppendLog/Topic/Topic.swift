@@ -19,6 +19,8 @@ public final class Topic: Sendable {
     let clock: any LogClock
     let queue: any LogQueue
     private let onPoison: @Sendable (DiskError) -> Void
+    /// Of the topic's own folder, which may be a link that another log has too.
+    private let lock: any DiskLock
     let writer: Mutex<TopicWriter>
     let shared: Mutex<Shared>
 
@@ -33,7 +35,7 @@ public final class Topic: Sendable {
         var tail: TailCache
         var places = PlaceCache()
         var waiters = TailWaiters()
-        var opened: [Segment] = []
+        var opened = OpenSegments()
         /// The checksum of the batch before `run.end`; nil if there is none.
         var lastChecksum: UInt32?
     }
@@ -48,6 +50,7 @@ public final class Topic: Sendable {
         self.configuration = configuration
         self.clock = clock
         self.onPoison = onPoison
+        lock = try disk.locked(folder)
         let recovered = try TopicRecovery(
             disk: disk, folder: folder, topic: name, identity: identity,
             configuration: configuration, isReadOnly: false
@@ -334,6 +337,7 @@ public final class Topic: Sendable {
             }
             if case .fatal(let error) = failure { self.onPoison(error) }
             self.stop(.closed)
+            self.lock.release()
             completion()
         }
     }

@@ -16,7 +16,9 @@ extension Topic {
 
     /// Where the topic ends, and a sign of how it came there.
     public var mark: TopicMark {
-        shared.withLock { TopicMark(end: $0.run.end, checksum: $0.lastChecksum) }
+        shared.withLock {
+            TopicMark(end: $0.run.end, checksum: $0.lastChecksum, start: $0.run.start)
+        }
     }
 
     /// The checksum of the batch that holds the record before `offset`: who keeps it beside
@@ -66,14 +68,10 @@ extension Topic {
     }
 
     private func remember(_ reading: SegmentRun.Reading, in run: SegmentRun) {
-        let segment = run.segments.last { $0.baseOffset <= reading.next }
+        let segment = run.segment(before: reading.next)
         let closing = shared.withLock { shared -> Segment? in
             if let place = reading.place { shared.places[reading.next] = place }
-            guard let segment else { return nil }
-            shared.opened.removeAll { $0 === segment }
-            shared.opened.append(segment)
-            guard shared.opened.count > Limits.openSegmentsMax else { return nil }
-            return shared.opened.removeFirst()
+            return segment.flatMap { shared.opened.use($0) }
         }
         closing?.release()
     }

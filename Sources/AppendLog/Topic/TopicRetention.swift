@@ -30,8 +30,12 @@ extension Topic {
                     throw error.logError
                 }
             }
-            let run = self.shared.withLock { $0.run }
-            return retention.expiredCount(of: try run.ages(), now: self.clock.now())
+            guard retention.ageMaxMilliseconds != nil || retention.byteCountMax != nil else {
+                return 0
+            }
+            let (run, now) = (self.shared.withLock { $0.run }, self.clock.now())
+            return retention.expiredCount(
+                of: try run.ages(olderThan: retention.cutoff(now: now)), now: now)
         }
     }
 
@@ -51,9 +55,12 @@ extension Topic {
             if let stopped { return .failure(stopped) }
             do {
                 let doomed = try count(&writer, run)
-                guard doomed > 0, try writer.mayDelete(shared.withLock { $0.producers }) else {
-                    return .success(0)
-                }
+                // A segment may have been sealed for its age since.
+                let (segments, producers) = shared.withLock { ($0.run.segments, $0.producers) }
+                guard doomed > 0,
+                    try writer.mayDelete(
+                        segments[..<doomed], keepingFrom: segments[doomed].baseOffset, producers)
+                else { return .success(0) }
                 for _ in 0..<doomed {
                     let segment = shared.withLock { shared in
                         shared.places.removeAll()

@@ -28,9 +28,8 @@ struct TopicWriter {
     /// When the segment got its first batch, or was opened.
     private var since: Int64
     private var checkpointed: Int64
-    /// The segment that the stored checkpoint names; nil while a full disk keeps it from being
-    /// known.
-    private var checkpointSegment: Offset?
+    /// The first offset that is kept, as every checkpoint notes it.
+    private var begins: Offset
     /// The checksum of the last batch; nil if there is none.
     private(set) var lastChecksum: UInt32?
     /// What every batch bears.
@@ -75,6 +74,7 @@ struct TopicWriter {
         last.beginGrowing()
         file = try disk.open(last.logPath, .readWrite)
         position = recovered.run.lastByteCount
+        begins = recovered.run.start
         offset = recovered.run.end
         allocated = recovered.allocatedByteCount
         zeroed = position
@@ -230,29 +230,55 @@ struct TopicWriter {
     }
 
     /// Notes that everything up to here is durable, with the producers' states at this point.
-    mutating func checkpoint(_ producers: [Int64: ProducerState]) throws(Failure) {
+    ///
+    /// - Returns: whether there was room for it.
+    @discardableResult
+    mutating func checkpoint(_ producers: [Int64: ProducerState]) throws(Failure) -> Bool {
         try writeIndexes(synced: false)
         var checkpoint = Checkpoint(segment: segment.baseOffset, position: position, offset: offset)
         (checkpoint.placeCount, checkpoint.momentCount) = segment.indexCounts
         checkpoint.producers = producers
         (checkpoint.log, checkpoint.topic) = (identity, name)
         checkpoint.lastChecksum = position > 0 ? lastChecksum : nil
+        checkpoint.begins = begins
+        checkpointed = position
         do {
             try disk.write(checkpoint, in: folder)
-            checkpointSegment = segment.baseOffset
+            return true
         } catch {
             if error.operation == .sync || error.operation == .syncDirectory { throw .fatal(error) }
             // The old one still holds; the next recovery reads a little more.
             guard error.isDiskFull else { throw .fatal(error) }
+            return false
         }
-        checkpointed = position
     }
 
-    /// Whether segments before the last may go: a recovery looks for the one that the stored
-    /// checkpoint names, and a full disk may have kept that from moving on with the topic.
-    mutating func mayDelete(_ producers: [Int64: ProducerState]) throws(Failure) -> Bool {
-        if checkpointSegment != segment.baseOffset { try checkpoint(producers) }
-        return checkpointSegment == segment.baseOffset
+    /// Notes durably that the topic begins behind `doomed`, its oldest segments: only then may they
+    /// go, because a recovery looks for every segment from where the checkpoint says that it begins.
+    ///
+    /// - Returns: false while there is no room for the note.
+    mutating func mayDelete(
+        _ doomed: ArraySlice<Segment>, keepingFrom start: Offset,
+        _ producers: [Int64: ProducerState]
+    ) throws(Failure) -> Bool {
+        let kept = begins
+        begins = start
+        if try checkpoint(producers) { return true }
+        // On a full disk their indexes make room: they can be built again, should the segments stay.
+        do throws(DiskError) {
+            for segment in doomed { try removeIndexes(of: segment) }
+        } catch {
+            throw .fatal(error)
+        }
+        if try checkpoint(producers) { return true }
+        begins = kept
+        return false
+    }
+
+    private func removeIndexes(of segment: Segment) throws(DiskError) {
+        for path in [segment.indexPath, segment.timeIndexPath] where try disk.exists(path) {
+            try disk.remove(path)
+        }
     }
 
     /// Trims the last segment and leaves a checkpoint at its end: the next recovery reads nothing.
@@ -276,9 +302,7 @@ struct TopicWriter {
             try disk.rename(segment.logPath, to: doomed)
             try disk.syncDirectory(folder)
             try disk.remove(doomed)
-            for path in [segment.indexPath, segment.timeIndexPath] where try disk.exists(path) {
-                try disk.remove(path)
-            }
+            try removeIndexes(of: segment)
         } catch {
             throw .fatal(error)
         }

@@ -40,9 +40,20 @@ enum ReconcileText {
                     + (reading["failure"]?.string ?? ""))
         }
         parts.append(sweep(run["missed_events_until"]?.int64))
-        let isClean = run["clean"]?.bool ?? false
-        parts.append("run \(run["id"]?.string ?? ""): \(isClean ? "clean" : "not clean")")
+        parts.append("run \(run["id"]?.string ?? ""): \(verdict(run))")
         return parts.joined(separator: "\n\n")
+    }
+
+    /// What is late is no break, but neither is it settled; a ledger that holds nothing of the
+    /// statement has to be said so.
+    private static func verdict(_ run: JSONValue) -> String {
+        guard run["clean"]?.bool == true else { return "not clean" }
+        let late = run["breaks"]?["late"]?.int64 ?? 0
+        guard late > 0 else { return "clean" }
+        let matched = run["currencies"]?.array?.reduce(0) { $0 + ($1["matched"]?.int64 ?? 0) } ?? 0
+        guard matched == 0 else { return "clean but for \(late) on their way" }
+        return "clean but for \(late) on their way, which is all of it; if no webhook was "
+            + "booked, the daemon's log says why"
     }
 
     private static func sweep(_ until: Int64?) -> String {

@@ -58,7 +58,7 @@ package struct ReconciliationRoutes: Sendable {
         let name: RunName
         do {
             let asked = try PeriodRequest.decode(body)
-            await reconciler.learnTime()
+            try await checkStripeAnswers()
             name = try reconciler.request(from: asked.from, to: asked.to, dryRun: asked.isDry)
         } catch let refusal as PeriodRequest.Refusal {
             throw Problem(.badRequest, refusal.rawValue)
@@ -73,6 +73,14 @@ package struct ReconciliationRoutes: Sendable {
         }
         response.headers[.location] = "/api/v1/reconciliations/\(name)"
         return response
+    }
+
+    /// Says at once, and not after many attempts, that there is nobody to ask. Where Stripe
+    /// answers, its time is known then.
+    private func checkStripeAnswers() async throws {
+        guard await reconciler.learnTime(isAsked: true) else {
+            throw Problem(.serviceUnavailable, ReconcileRefusal.stripeSilent.message)
+        }
     }
 
     private func list(_ request: Request) throws -> Response {
@@ -132,7 +140,7 @@ package struct ReconciliationRoutes: Sendable {
 
     private func beginSweep(_ request: Request) async throws -> Response {
         try request.checkIsJSON()
-        await reconciler.learnTime()
+        try await checkStripeAnswers()
         let sweep: SweepRecord
         do {
             sweep = try reconciler.requestSweep()

@@ -14,6 +14,7 @@ package enum DaemonError: Error, CustomStringConvertible {
     case dataFolderExposed(path: String, reason: String)
     case portInUse(role: String, address: Settings.Address)
     case cannotListen(role: String, address: Settings.Address, reason: String)
+    case impossibleTime(seconds: Int64)
     case stopped(LogError)
 
     package var description: String {
@@ -28,6 +29,9 @@ package enum DaemonError: Error, CustomStringConvertible {
             "\(address) is in use by another program; stop that, or set \(role).port to a free port"
         case .cannotListen(let role, let address, let reason):
             "cannot listen on \(address): \(reason); check \(role).host and \(role).port"
+        case .impossibleTime(let seconds):
+            "this machine's clock is \(seconds) seconds from 1970, which is no time between 1970 and "
+                + "9999; set it, then start again"
         case .stopped(let error): "stopped to protect the data: \(error)"
         }
     }
@@ -63,6 +67,10 @@ package final class Daemon: Sendable {
         self.settings = settings
         self.clock = clock
         self.logger = logger
+        // What is stamped lies for good: nothing is opened by a clock that cannot be right.
+        if let seconds = SystemLogClock.secondsOutOfRange() {
+            throw DaemonError.impossibleTime(seconds: seconds)
+        }
         for warning in ProcessGuard.prepare() { logger.warning("\(warning)") }
         let descriptors = ProcessGuard.raiseDescriptorLimit()
         connectionCounts = ProcessGuard.connections(of: descriptors)
@@ -188,6 +196,8 @@ package final class Daemon: Sendable {
     ) -> any Service {
         let gate = plane.gate()
         readiness.watch { gate.clockSuspicion.warning }
+        readiness.watch { [reconciler] in reconciler.dateWarning }
+        reconciler.confirmClock { gate.clockSuspicion.isConfirmed }
         return PortService(
             role: "webhook", address: settings.webhook,
             responder: WebhookRoutes(gate: gate, counters: counters),

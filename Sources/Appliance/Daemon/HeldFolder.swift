@@ -19,7 +19,7 @@ struct HeldFolder: Sendable {
     init(_ folder: DataFolder, logger: Logger) throws {
         self.folder = folder
         lock = try FolderLock(folder.path)
-        switch StartComparison.verdict(of: try folder.survey.state()) {
+        switch StartComparison.verdict(of: try folder.survey.state(isHeld: true)) {
         case .refuse(let refusal): throw refusal
         case .proceed(let plan):
             for note in plan.notes { logger.warning("\(note)") }

@@ -9,6 +9,10 @@ package final class ClockSuspicion: Sendable {
     private let sign = Mutex<Sign?>(nil)
     /// Spares the lock for every good delivery.
     private let isSuspected = Atomic<Bool>(false)
+    /// When a signature last bore this machine's own time, in monotonic milliseconds.
+    private let confirmedAt = Atomic<Int64>(ClockSuspicion.never)
+
+    private static let never = Int64.min
 
     private struct Sign {
         /// How far the clock would be ahead; negative where it would be behind.
@@ -27,12 +31,24 @@ package final class ClockSuspicion: Sendable {
         case .missing, .malformed, .noMatch: return
         }
         let now = clock.monotonicMilliseconds()
+        confirmedAt.store(Self.never, ordering: .relaxed)
         sign.withLock { $0 = Sign(aheadSeconds: ahead, seenAtMilliseconds: now) }
         isSuspected.store(true, ordering: .relaxed)
     }
 
+    /// Whether a signature of the last day says that this machine's clock is Stripe's.
+    var isConfirmed: Bool {
+        let at = confirmedAt.load(ordering: .relaxed)
+        return at != Self.never
+            && clock.monotonicMilliseconds() - at <= GateLimits.clockConfirmedSeconds * 1000
+    }
+
     /// Notes a signature of the right time.
-    func noteGood() {
+    func noteGood(signedAt: Instant, arrived: Instant) {
+        // Tolerance may be set so wide that it says nothing of the clock.
+        if abs(arrived.seconds - signedAt.seconds) <= SignatureVerifier.toleranceSecondsDefault {
+            confirmedAt.store(clock.monotonicMilliseconds(), ordering: .relaxed)
+        }
         guard isSuspected.load(ordering: .relaxed) else { return }
         sign.withLock { $0 = nil }
         isSuspected.store(false, ordering: .relaxed)

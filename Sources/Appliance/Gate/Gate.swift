@@ -78,14 +78,15 @@ package final class Gate: Sendable {
         guard let endpoint = endpoints[name] else { return completion(.unknownEndpoint(name)) }
         let now = clock.now()
         do throws(SignatureRefusal) {
-            _ = try endpoint.verifier.verify(
-                header: signature, body: body[...],
-                now: Instant(seconds: now.milliseconds / 1000), toleranceSeconds: toleranceSeconds)
+            let arrived = Instant(seconds: now.milliseconds / 1000)
+            let signedAt = try endpoint.verifier.verify(
+                header: signature, body: body[...], now: arrived,
+                toleranceSeconds: toleranceSeconds)
+            clockSuspicion.noteGood(signedAt: signedAt, arrived: arrived)
         } catch {
             note(error, of: endpoint, byteCount: body.count)
             return completion(.refused(code: error.code, message: error.message))
         }
-        clockSuspicion.noteGood()
         let delivery = Delivery(
             endpoint: endpoint, signature: signature ?? "", body: body, arrived: now)
         store(delivery) { result in

@@ -32,4 +32,6 @@ package enum GateLimits {
     package static let snapshotIntervalCount = 250_000
     /// Seconds for which a clock that seems wrong is reported after the last sign of it.
     static let clockSuspicionSeconds: Int64 = 600
+    /// Seconds for which a signature's time confirms this machine's clock.
+    static let clockConfirmedSeconds: Int64 = 86_400
 }

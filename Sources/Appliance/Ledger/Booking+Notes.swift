@@ -52,9 +52,15 @@ extension Booking {
             rows: try rows.notes(of: charge), release: try rows.release(of: charge), refunds: [])
         guard !before.rows.isEmpty || before.release != nil else { return 0 }
         var after = before
-        after.refunds = try rows.refunds(of: MovementKey("charge:\(charge)"))
+        let movement = MovementKey("charge:\(charge)")
+        after.refunds = try rows.refunds(of: movement)
+        after.payment = try rows.payment(movement)
         let postings = after.settle(event)
         try book(postings, .none, index)
+        for transaction in posted.suffix(postings.count)
+        where transaction.posting.kind == .refundFailed {
+            try rows.add(refund: transaction.id, of: movement)
+        }
         for (row, old) in zip(after.rows, before.rows) where row != old {
             try keep(row, isNew: false)
         }

@@ -67,15 +67,21 @@ package protocol LedgerReading: LedgerProgress {
 
     /// What the ledger holds under these keys, by key, with what it made of it since: the growth of
     /// a captured amount, a refund that turned out to be a release.
-    func movements(_ keys: [String]) throws(LedgerError) -> [String: LedgerMovement]
+    ///
+    /// - Parameter last: what was booked after this transaction is not seen. What is only ever
+    ///   added to can be asked for any moment that it has passed.
+    func movements(
+        _ keys: [String], through last: Int64
+    ) throws(LedgerError) -> [String: LedgerMovement]
 
     /// Movements of the processor that took effect in a period, in the order of the ledger.
     ///
     /// - Parameters:
     ///   - after: the ledger's transaction to go on after.
     ///   - limit: how many at most; fewer mean that there are no more.
+    ///   - last: the last transaction that is seen.
     func movements(
-        after: Int64, from: Instant, to: Instant, limit: Int
+        after: Int64, from: Instant, to: Instant, limit: Int, through last: Int64
     ) throws(LedgerError) -> [LedgerMovement]
 
     /// The last transaction that was booked before `moment`, by the clock at its booking; 0 if
@@ -88,8 +94,10 @@ package protocol LedgerReading: LedgerProgress {
     /// The balances of the processor, by Stripe account and currency.
     func processorBalances() throws(LedgerError) -> [StripeAccount: [Currency: Int64]]
 
-    /// The processor's balance of one Stripe account, by currency.
-    func processorBalance(of account: StripeAccount) throws(LedgerError) -> [Currency: Int64]
+    /// The processor's balance of one Stripe account, by currency, as of a transaction.
+    func processorBalance(
+        of account: StripeAccount, through last: Int64
+    ) throws(LedgerError) -> [Currency: Int64]
 
     // MARK: Proof
 
@@ -108,6 +116,20 @@ extension LedgerReading {
             return try transaction(TransactionID(id)).map { [$0] } ?? []
         }
         return try transactions(of: MovementKey(words))
+    }
+
+    func movements(_ keys: [String]) throws(LedgerError) -> [String: LedgerMovement] {
+        try movements(keys, through: .max)
+    }
+
+    func movements(
+        after: Int64, from: Instant, to: Instant, limit: Int
+    ) throws(LedgerError) -> [LedgerMovement] {
+        try movements(after: after, from: from, to: to, limit: limit, through: .max)
+    }
+
+    func processorBalance(of account: StripeAccount) throws(LedgerError) -> [Currency: Int64] {
+        try processorBalance(of: account, through: .max)
     }
 
     /// The connected accounts that the ledger knows, in order.

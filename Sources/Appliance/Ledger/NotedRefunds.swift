@@ -133,11 +133,37 @@ struct ChargeNotes: Sendable {
     var release: ChargeRelease?
     /// Booked refunds, and booked failures of refunds.
     var refunds: [BookedRefund]
+    /// The charge's payment, where it is booked.
+    var payment: BookedPayment?
 
     /// Brings every row's state and the release up to date.
     /// - Parameter event: what caused it, for the postings that take a refund back or restore one.
     /// - Returns: those postings.
     mutating func settle(_ event: PaymentEvent) -> [Posting] {
+        let failures = failures(event)
+        return failures + settleReleases(event)
+    }
+
+    /// A booked refund of which somebody tells that it failed, and not by which transaction: Stripe
+    /// gives back what it took. The event that names the transaction says the same.
+    private mutating func failures(_ event: PaymentEvent) -> [Posting] {
+        let failed = Set(refunds.filter(\.failed).map(\.objectID))
+        let told = rows.filter { $0.kind == .refund && $0.said == .failed }
+        var postings: [Posting] = []
+        for refund in refunds where !refund.failed && !failed.contains(refund.objectID) {
+            let row = told.first { BookedRefund.objectID(of: $0.key) == refund.objectID }
+            guard let row else { continue }
+            var failure = refund
+            failure.failed = true
+            failure.eventID = event.eventID
+            failure.effectiveAt = max(refund.effectiveAt, row.since, event.created)
+            refunds.append(failure)
+            postings += PostingRules.failure(failure, payment)
+        }
+        return postings
+    }
+
+    private mutating func settleReleases(_ event: PaymentEvent) -> [Posting] {
         let made = refunds.filter { !$0.failed }
         let booked = Set(made.map(\.objectID))
         let released = releasedRow(booked)

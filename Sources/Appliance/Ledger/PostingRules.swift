@@ -147,6 +147,20 @@ enum PostingRules {
         return [base, settlement(of: refund, declinedAt: declineEffective(state.payment, decision))]
     }
 
+    /// The failure of a booked refund that no event books by itself.
+    static func failure(_ refund: BookedRefund, _ payment: BookedPayment?) -> [Posting] {
+        let base = Posting(
+            movement: MovementKey("\(PostingKind.refundFailed.name):\(refund.objectID)"),
+            eventID: refund.eventID, kind: .refundFailed, effectiveAt: refund.effectiveAt,
+            entries: pair(
+                debit: refund.processor, credit: .funds(of: refund.merchant, in: .payable),
+                refund.currency, refund.amount))
+        guard let decision = payment?.decision, decision.decision == .declined else {
+            return [base]
+        }
+        return [base, settlement(of: refund, declinedAt: declineEffective(payment, decision))]
+    }
+
     /// The decision that a record carries; nil for what is no decision of a person.
     static func decision(of record: ReviewRecord) -> DatedDecision? {
         guard record.by != scoringActor else { return nil }

@@ -23,8 +23,13 @@ extension ReconciliationRun {
     }
 
     /// Compares `processor:stripe` of each account with Stripe's balance in every currency, and
-    /// says how much of a difference the breaks account for. Money goes on moving meanwhile: what
-    /// Stripe has booked since the period's end is looked at too, and the comparison repeated
+    /// says how much of a difference the breaks account for.
+    ///
+    /// Money goes on moving meanwhile, at any rate. The run sees the ledger as it stood when the
+    /// comparison began; every line since the period's end is looked at, and what the ledger has
+    /// not booked by then accounts for itself. Of the few lines that Stripe wrote while it was
+    /// asked for its balance, that balance holds the oldest, and nobody says how many:
+    /// ``TailOfStatement`` finds it out. A statement that is behind its balance is asked again,
     /// within bounds.
     func compareBalances(_ run: RunRecord, _ accounts: [StripeAccount]) async throws {
         let (sums, explained) = try await blocking { [store] () throws(LedgerError) in
@@ -64,18 +69,25 @@ extension ReconciliationRun {
         _ account: StripeAccount, _ run: RunRecord, _ sums: [CurrencySummary],
         _ explained: [Currency: Int64]
     ) async throws -> Bool {
+        let newest = try await page(of: run, account, after: nil).items.first?.id
         let stripe = try await balance(of: account).amounts
-        let since = try await tail(of: run, account)
+        let since = try await tail(of: run, account, after: newest)
         return try await blocking { [store, ledger] () throws(LedgerError) in
             let held = try ledger.processorBalance(of: account)
             let known = Dictionary(sums.map { ($0.currency, $0) }, uniquingKeysWith: { $1 })
             let currencies = Set(known.keys).union(stripe.keys).union(held.keys)
+            let parts = since.parts { part in
+                currencies.allSatisfy { currency in
+                    (held[currency] ?? 0) &- (stripe[currency] ?? 0)
+                        == (explained[currency] ?? 0) &+ (part[currency] ?? 0)
+                }
+            }
             let summaries = currencies.map { currency in
                 var summary = known[currency] ?? CurrencySummary(currency: currency)
                 summary.account = account
                 summary.ledger = held[currency] ?? 0
                 summary.stripe = stripe[currency] ?? 0
-                summary.explained = (explained[currency] ?? 0) &+ (since[currency] ?? 0)
+                summary.explained = (explained[currency] ?? 0) &+ (parts[currency] ?? 0)
                 return summary
             }
             try store.record(summaries, run: run.id)
@@ -83,41 +95,50 @@ extension ReconciliationRun {
         }
     }
 
-    /// What Stripe has booked since the period's end and the ledger not yet, by currency.
+    /// What Stripe has written since the period's end, and what the ledger holds of it.
+    ///
+    /// - Parameter newest: the newest line before Stripe was asked for its balance, if any.
     private func tail(
-        of run: RunRecord, _ account: StripeAccount
-    ) async throws -> [Currency: Int64] {
-        var difference: [Currency: Int64] = [:]
-        var cursor: String?
-        var hasMore = true
-        while hasMore {
+        of run: RunRecord, _ account: StripeAccount, after newest: String?
+    ) async throws -> TailOfStatement {
+        var tail = TailOfStatement(newest: newest)
+        var place = StripePlace(in: Self.statement)
+        while place.hasMore {
             try Task.checkCancellation()
-            let query = [("created[gte]", "\(run.to.seconds)")]
-            let page = try await client.reading(account).page(
-                Self.statement, query, after: cursor
-            ) { (json) throws(RecordCodecError) in try BalanceTransaction(json: json) }
+            let page = try await page(of: run, account, place)
+            try place.move(behind: page.items.last?.id, hasMore: page.hasMore)
             let booked = try await blocking { [ledger, store] () throws(LedgerError) in
                 let found = try ledger.movements(
                     page.items.flatMap(SettlementMatcher.settledKeys))
-                var booked: [(Currency, Int64)] = []
+                var booked: [(movement: LedgerMovement, amount: Int64)] = []
                 for movement in found.values where movement.account == account {
                     // Of a payment that was captured in parts the period may have settled some, or
                     // its break speaks for all of it.
                     let settled = try store.settledAmount(
                         of: movement.transaction, before: run.to)
-                    guard !settled.isBreak else { continue }
-                    booked.append(
-                        (movement.currency, movement.amount.rawValue &- settled.sum.rawValue))
+                    if settled.isBreak { continue }
+                    if try store.saw(movement.key, run: run.id) { continue }
+                    let lines = try store.lines(of: movement.transaction, before: run.to)
+                    let isConverted = lines.contains { $0.currency != movement.currency }
+                    let left =
+                        try isConverted
+                        ? ConvertedLines.left(of: movement, lines: lines.map(\.id), ledger)
+                        : movement.amount &+ -settled.sum
+                    booked.append((movement, left.rawValue))
                 }
                 return booked
             }
-            for statement in page.items {
-                difference[statement.currency, default: 0] &-= statement.net.rawValue
-            }
-            for (currency, amount) in booked { difference[currency, default: 0] &+= amount }
-            cursor = page.items.last?.id
-            hasMore = page.hasMore && cursor != nil
+            for (movement, amount) in booked { tail.add(movement, amount) }
+            for statement in page.items { tail.add(statement) }
         }
-        return difference
+        return tail
+    }
+
+    private func page(
+        of run: RunRecord, _ account: StripeAccount, _ place: StripePlace
+    ) async throws -> StripePage<BalanceTransaction> {
+        try await client.reading(account).page(
+            place.path, [("created[gte]", "\(run.to.seconds)")], after: place.cursor
+        ) { (json) throws(RecordCodecError) in try BalanceTransaction(json: json) }
     }
 }

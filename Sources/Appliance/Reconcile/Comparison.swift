@@ -9,7 +9,13 @@ extension ReconciliationRun {
         let run = try await record(id)
         guard run.state == .comparing else { return }
         progress(0.99)
+        try await standingStill().compare(run)
+    }
+
+    private func compare(_ run: RunRecord) async throws {
+        let id = run.id
         try await blocking { [store] () throws(LedgerError) in try store.forgetFindings(of: id) }
+        try await judgeAgain(id)
         try await findMissingAtStripe(run)
         try await lookAgainAtMissing(run)
         try await noteOpen(run)
@@ -99,7 +105,7 @@ extension ReconciliationRun {
     }
 
     private static func unsettled(
-        _ chunk: [LedgerMovement], _ ledger: any LedgerReading, _ store: StatementStore
+        _ chunk: [LedgerMovement], _ ledger: LedgerMoment, _ store: StatementStore
     ) throws(LedgerError) -> [LedgerMovement] {
         guard let first = chunk.first, let last = chunk.last else { return [] }
         let settled = try store.settled(first.transaction...last.transaction)
@@ -227,20 +233,18 @@ extension ReconciliationRun {
     }
 
     private func explainPayouts(_ run: RunRecord, of account: StripeAccount) async throws {
-        var cursor: String?
-        var hasMore = true
-        while hasMore {
+        var place = StripePlace(in: "/v1/payouts")
+        while place.hasMore {
             try Task.checkCancellation()
             let page = try await client.reading(account).page(
-                "/v1/payouts", Self.period(run), after: cursor
+                place.path, Self.period(run), after: place.cursor
             ) { (json) throws(RecordCodecError) in try Self.payout(json) }
+            try place.move(behind: page.items.last?.summary.payout, hasMore: page.hasMore)
             for payout in page.items where payout.isAutomatic && payout.isMade {
                 var summary = payout.summary
                 summary.account = account
                 try await explain(summary, run)
             }
-            cursor = page.items.last?.summary.payout
-            hasMore = page.hasMore && cursor != nil
         }
     }
 
@@ -265,18 +269,16 @@ extension ReconciliationRun {
         guard !isKnown else { return }
         var summary = payout
         (summary.transactions, summary.total) = (0, 0)
-        var cursor: String?
-        var hasMore = true
-        while hasMore {
+        var place = StripePlace(in: Self.statement)
+        while place.hasMore {
             let page = try await client.reading(payout.account).page(
-                Self.statement, [("payout", payout.payout)], after: cursor
+                place.path, [("payout", payout.payout)], after: place.cursor
             ) { (json) throws(RecordCodecError) in try BalanceTransaction(json: json) }
+            try place.move(behind: page.items.last?.id, hasMore: page.hasMore)
             for statement in page.items where statement.source != payout.payout {
                 summary.transactions += 1
                 summary.total &+= statement.net.rawValue
             }
-            cursor = page.items.last?.id
-            hasMore = page.hasMore && cursor != nil
         }
         let explained = summary
         try await blocking { [store] () throws(LedgerError) in

@@ -124,17 +124,16 @@ package struct EventSweep: Sendable {
         _ account: StripeAccount, from: Instant, to: Instant, types: [String] = [],
         into sweep: inout SweepRecord, each: (_ object: String) -> Void = { _ in }
     ) async throws {
-        var cursor: String?
-        var hasMore = true
-        let period =
-            [
-                ("created[gte]", "\(from.seconds)"), ("created[lt]", "\(to.seconds)"),
-            ] + types.map { ("types[]", $0) }
-        while hasMore {
+        var place = StripePlace(in: "/v1/events")
+        let period = [
+            ("created[gte]", "\(from.seconds)"), ("created[lt]", "\(to.seconds)"),
+        ] + types.map { ("types[]", $0) }
+        while place.hasMore {
             try Task.checkCancellation()
-            let page = try await client.reading(account).page("/v1/events", period, after: cursor) {
-                (json) throws(RecordCodecError) in try Listed(json: json)
-            }
+            let page = try await client.reading(account).page(
+                place.path, period, after: place.cursor
+            ) { (json) throws(RecordCodecError) in try Listed(json: json) }
+            try place.move(behind: page.items.last?.identity.id.rawValue, hasMore: page.hasMore)
             let missed = try await admit(page, of: account)
             for event in page.items { event.object.map(each) }
             sweep.events += Int64(page.items.count)
@@ -142,8 +141,6 @@ package struct EventSweep: Sendable {
             for created in missed {
                 sweep.oldestMissed = min(created, sweep.oldestMissed ?? created)
             }
-            cursor = page.items.last?.identity.id.rawValue
-            hasMore = page.hasMore && cursor != nil
         }
     }
 

@@ -9,28 +9,65 @@ extension ReconciliationRun {
     func book(_ settlements: [Settlement], for id: Int64) async throws {
         guard let records else { return }
         let (run, due) = (try await record(id), dueBefore)
+        var parts = TakenParts()
         for settlement in settlements {
             try Task.checkCancellation()
             guard let (read, body) = try await line(of: settlement) else { continue }
-            let (claimed, drafts) = try await blocking { [ledger] () throws(LedgerError) in
-                let booked = try ledger.movements(SettlementMatcher.keys(of: read))
+            let before = parts
+            let (claimed, drafts, taken) = try await blocking {
+                [ledger, store] () throws(LedgerError) in
+                var booked = try ledger.movements(SettlementMatcher.keys(of: read))
                 let matcher = SettlementMatcher(
                     booked: booked, account: settlement.account, dueBefore: due)
                 var claimed = matcher.match(read, earlier: settlement)
-                if claimed.isForUsToBook {
+                var taken = before
+                try taken.take(
+                    for: &claimed, rate: ConvertedLines.rate(in: body[...]), &booked, store, ledger)
+                // What got no part is asked for again: its fee alone does not claim it.
+                if claimed.isForUsToBook, claimed.finding != .duplicate {
                     claimed.bookedBy = id
                     claimed.isBookedWhole = claimed.finding == .unbooked
                 }
                 let drafts = OwnRecords.drafts(
                     of: claimed, source: body[...], livemode: run.livemode ?? false,
                     booked: booked, hasSource: true)
-                return (claimed, drafts)
+                return (claimed, drafts, taken)
             }
+            parts = taken
             // Appended before it is claimed: nobody takes up again what a crash left claimed.
             try await records.append(drafts)
             try await blocking { [store] () throws(LedgerError) in
                 try store.store([claimed], run: id, done: nil)
             }
+        }
+    }
+
+    /// The parts of movements that this booking has given to lines, and the ledger not booked yet.
+    private struct TakenParts: Sendable {
+        private var parts: [Int64: [String: MinorUnits]] = [:]
+
+        /// Gives a line that is one of several its part, as if the ledger held no more; or none,
+        /// where nothing is left, or others of an earlier booking are still under way.
+        mutating func take(
+            for line: inout Settlement, rate: Double?, _ booked: inout [String: LedgerMovement],
+            _ store: StatementStore, _ ledger: LedgerMoment
+        ) throws(LedgerError) {
+            guard line.finding == .unconverted, let transaction = line.transaction,
+                case .movement(let key, _, _) = line.statement.meaning, var movement = booked[key]
+            else { return }
+            let lines = try store.lines(of: transaction)
+            guard lines.contains(where: { $0.id != line.statement.id }) else { return }
+            let others = lines.filter { $0.id != line.statement.id && $0.isUnderWay }
+            guard others.isEmpty || parts[transaction] != nil else {
+                return line.finding = .duplicate
+            }
+            let left = try ConvertedLines.left(
+                of: movement, lines: lines.map(\.id), parts: parts[transaction] ?? [:], ledger)
+            let part = ConvertedLines.part(of: line.statement, rate: rate, left, of: movement)
+            guard part != .zero else { return line.finding = .duplicate }
+            parts[transaction, default: [:]][line.statement.id] = part
+            movement.amount = part
+            booked[key] = movement
         }
     }
 

@@ -10,6 +10,8 @@ enum LineGroup {
         var amount: MinorUnits
         /// What is wrong with it, taken alone.
         var finding: SettlementFinding
+        /// Whether its movement is in another currency.
+        var isForeign = false
     }
 
     /// What is wrong with each line, taken together. Their sum counts. Where that of the oldest is
@@ -19,11 +21,11 @@ enum LineGroup {
     ///   - lines: oldest first.
     ///   - held: what the ledger holds of the movement.
     static func findings(of lines: [Line], held: MinorUnits) -> [SettlementFinding] {
-        // In another currency a sum says nothing: the oldest settles it.
-        guard lines.allSatisfy({ $0.finding != .otherCurrency && $0.finding != .unconverted })
-        else {
+        // In another currency a sum says nothing: the oldest settles it, unless each is converted.
+        guard lines.allSatisfy({ $0.finding != .otherCurrency }) else {
             return lines.indices.map { $0 == 0 ? lines[0].finding : .duplicate }
         }
+        guard !lines.contains(where: \.isForeign) else { return lines.map(\.finding) }
         var sums: [MinorUnits] = []
         for line in lines { sums.append((sums.last ?? .zero) &+ line.amount) }
         guard sums.last != held else { return lines.map { _ in .none } }

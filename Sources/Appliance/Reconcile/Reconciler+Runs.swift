@@ -81,7 +81,8 @@ extension Reconciler {
         do {
             let lookup = try openLedger()
             let run = ReconciliationRun(
-                client: client, store: store, sweeps: self.store, ledger: lookup,
+                client: client, store: store, sweeps: self.store,
+                ledger: LedgerMoment(lookup),
                 records: name.isDry ? nil : records, limits: settings.limits, clock: stripe,
                 logger: logger
             ) { share in self.state.withLock { $0.progress = share } }

@@ -39,6 +39,8 @@ package final class Reconciler: Service {
         var wake: AsyncStream<Void>.Continuation?
         /// When the lack of a sweep was complained of last, in milliseconds.
         var complainedAt: Int64?
+        /// Whether the date of Stripe's answers has been warned of.
+        var isDateWarned = false
         /// How many runs and sweeps from the future have been warned of.
         var jumpsWarned: Int64 = 0
     }
@@ -48,8 +50,9 @@ package final class Reconciler: Service {
         var store: StatementStore
     }
 
-    /// How long Stripe is waited for when only its time is asked.
+    /// How long Stripe is waited for when only its time is asked, and when somebody waits for it.
     private static let timePatience: Duration = .seconds(2)
+    private static let askedPatience: Duration = .seconds(10)
     /// Runs and sweeps that may wait.
     static let jobCountMax = 8
     /// Dry runs that can still be read.
@@ -91,14 +94,24 @@ package final class Reconciler: Service {
     var stripe: any LogClock { stripeClock ?? clock }
     var now: Instant { Instant(seconds: stripe.now().milliseconds / 1000) }
 
-    /// Asks Stripe for the time, if it has never answered; without an answer the machine's counts.
-    package func learnTime() async {
-        guard let client, let stripeClock, !stripeClock.isSet else { return }
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { _ = try? await client.transport.get("/v1/balance", of: .own) }
-            group.addTask { try? await Task.sleep(for: Self.timePatience) }
-            await group.next()
+    /// Asks Stripe for the time; without an answer the machine's counts, or the last one.
+    ///
+    /// - Parameter isAsked: whether somebody asks for what is up to this moment. Else the last
+    ///   answer will do: it is enough that Stripe has answered once.
+    /// - Returns: false where Stripe does not answer: nothing can be read of it now.
+    @discardableResult
+    package func learnTime(isAsked: Bool = false) async -> Bool {
+        guard let client, let stripeClock, isAsked || !stripeClock.isSet else { return true }
+        let patience = isAsked ? Self.askedPatience : Self.timePatience
+        return await withTaskGroup(of: Bool.self) { group in
+            group.addTask { (try? await client.transport.get("/v1/balance", of: .own)) != nil }
+            group.addTask {
+                try? await Task.sleep(for: patience)
+                return false
+            }
+            let hasAnswered = await group.next() ?? false
             group.cancelAll()
+            return hasAnswered
         }
     }
 
@@ -156,17 +169,43 @@ package final class Reconciler: Service {
         case .run(let name): await perform(name, client)
         case .sweep(let sweep): await perform(sweep, client)
         }
+        warnOfDate()
+    }
+
+    /// What the date of Stripe's answers leads to, where it is far from this machine's.
+    var dateWarning: String? { stripeClock?.warning }
+
+    /// Has deliveries confirm this machine's clock against that date.
+    func confirmClock(by witness: @escaping @Sendable () -> Bool) {
+        stripeClock?.confirm(by: witness)
+    }
+
+    /// Says once that Stripe's answers bear a strange date.
+    private func warnOfDate() {
+        let warning = dateWarning
+        let isNew = state.withLock { state in
+            defer { state.isDateWarned = warning != nil }
+            return warning != nil && !state.isDateWarned
+        }
+        if isNew, let warning { logger.warning("\(warning)") }
     }
 
     /// Does what is due; a sweep first, since what it finds is missing in the ledger otherwise.
     ///
     /// - Returns: seconds to wait until something is; nil when something was done.
     private func doDue(_ client: StripeClient) async throws -> Int64? {
-        await learnTime()
+        let hasAnswered = await learnTime()
+        warnOfDate()
         let now = now
         let latest = ClockJumps.latest(at: now)
         try warnOfJumps(latest)
         complainWithoutSweep(now)
+        // Nothing is begun before Stripe has answered once: it would fail, and its times would be
+        // the machine's, which need not be Stripe's.
+        guard hasAnswered else {
+            logger.warning("Stripe does not answer: sweep and reconciliation wait for it")
+            return Self.lookSecondsMax
+        }
         let swept = (
             finished: try store.lastFinishedSweep(notAfter: latest),
             begun: try store.lastBegunSweep(notAfter: latest)

@@ -10,6 +10,8 @@ package struct ReconciliationLimits: Sendable {
     package var graceSeconds: Int64 = 48 * 3600
     /// How long a run waits for the ledger to book what it appended, without any of it coming.
     var settleSecondsMax: Int64 = 30
+    /// The same while the ledger books what stood before it.
+    var settleWholeSecondsMax: Int64 = 600
     /// How long it waits for ledger and Stripe to stand still at the same moment.
     var balanceSecondsMax: Int64 = 10
     /// Movements that are looked up at Stripe one by one, at most; more are taken as missing.
@@ -36,7 +38,7 @@ struct ReconciliationRun: Sendable {
     let store: StatementStore
     /// Where sweeps are noted, where that is not the store of the run: a dry one's.
     var sweeps: StatementStore?
-    let ledger: any LedgerReading
+    var ledger: LedgerMoment
     /// nil in a dry run, which books nothing.
     let records: OwnRecords?
     let limits: ReconciliationLimits
@@ -59,6 +61,16 @@ struct ReconciliationRun: Sendable {
     }
 
     var now: Instant { Instant(seconds: clock.now().milliseconds / 1000) }
+
+    /// The same run over the ledger as it stands at this moment: what is booked from now on is not
+    /// seen, so that all that follows speaks of one state, however fast money moves meanwhile.
+    func standingStill() async throws -> Self {
+        var still = self
+        still.ledger = try await blocking { [ledger] () throws(LedgerError) in
+            try ledger.standingStill()
+        }
+        return still
+    }
 
     /// SQLite blocks; it does so here and not on the cooperative pool.
     func blocking<Value: Sendable>(
@@ -168,21 +180,21 @@ extension ReconciliationRun {
         _ account: StripeAccount, _ run: RunRecord, from start: String?,
         _ progress: (Double) -> Void
     ) async throws -> Bool {
-        var cursor = start
+        var place = StripePlace(in: Self.statement, after: start)
         var done: StatementStore.PageMark?
         let oldest = try await oldest(of: run)
-        var hasMore = true
-        while hasMore {
+        while place.hasMore {
             try Task.checkCancellation()
-            guard let page = try await page(account, run, after: cursor) else { return false }
+            guard let page = try await page(account, run, after: place.cursor) else {
+                return false
+            }
+            try place.move(behind: page.items.last?.id, hasMore: page.hasMore)
             try await take(page, account, run, done: done)
             if let last = page.items.last {
-                cursor = last.id
                 done = StatementStore.PageMark(
                     account: account, cursor: last.id, transactions: Int64(page.items.count))
                 progress(Self.share(last.created, oldest, run.to))
             }
-            hasMore = page.hasMore && !page.items.isEmpty
         }
         if let done {
             try await blocking { [store] () throws(LedgerError) in
@@ -218,20 +230,44 @@ extension ReconciliationRun {
         let (settlements, booked) = try await blocking { [ledger, store] () throws(LedgerError) in
             let booked = try ledger.movements(page.items.flatMap(SettlementMatcher.keys))
             let matcher = SettlementMatcher(booked: booked, account: account, dueBefore: due)
-            let settlements = page.items.map { statement in
+            var settlements: [Settlement] = []
+            for statement in page.items {
                 var settlement = matcher.match(statement)
-                if !isDry { settlement.claim(for: run.id) }
-                return settlement
+                // Of several conversions each needs to know what the others have taken.
+                let isOne = try Self.isOneOfSeveral(settlement, among: page.items, store)
+                if !isDry, !isOne { settlement.claim(for: run.id) }
+                settlements.append(settlement)
             }
             try store.store(settlements, run: run.id, done: done)
             return (settlements, booked)
         }
         guard let records, settlements.contains(where: \.isForUsToBook) else { return }
         let drafts = zip(settlements, page.sources()).flatMap { settlement, source in
-            OwnRecords.drafts(
+            guard settlement.finding != .unconverted || settlement.bookedBy != nil else {
+                return [] as [OwnRecords.Draft]
+            }
+            let booked = Self.converting(settlement, source, booked)
+            return OwnRecords.drafts(
                 of: settlement, source: source, livemode: run.livemode ?? false, booked: booked)
         }
         try await records.append(drafts)
+    }
+
+    /// What the ledger holds, with the part of a movement that a lone line converts: more may have
+    /// been captured since than the period shows.
+    private static func converting(
+        _ settlement: Settlement, _ source: ArraySlice<UInt8>, _ booked: [String: LedgerMovement]
+    ) -> [String: LedgerMovement] {
+        guard settlement.finding == .unconverted,
+            case .movement(let key, _, _) = settlement.statement.meaning, let movement = booked[key]
+        else { return booked }
+        let part = ConvertedLines.part(
+            of: settlement.statement, rate: ConvertedLines.rate(in: source), movement.amount,
+            of: movement)
+        guard part != .zero else { return booked }
+        var booked = booked
+        booked[key]?.amount = part
+        return booked
     }
 
     /// What progress is measured against where the period has no beginning.
@@ -275,7 +311,7 @@ extension StripeError {
     /// Whether it is this account that cannot be read, and not Stripe.
     var isOfAccount: Bool {
         switch self {
-        case .forbidden, .notFound, .unauthorised: true
+        case .forbidden, .notFound, .unauthorised, .endless: true
         case .refused(let status, _): status == 400
         case .rateLimited, .unavailable, .unreachable, .malformed, .cancelled: false
         }

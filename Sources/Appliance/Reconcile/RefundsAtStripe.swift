@@ -83,7 +83,7 @@ extension ReconciliationRun {
 
     /// Whether the ledger has taken a refund back since it booked it.
     private static func isTakenBack(
-        _ refund: Settlement, _ ledger: any LedgerReading
+        _ refund: Settlement, _ ledger: LedgerMoment
     ) throws(LedgerError) -> Bool {
         let key = "refund:\(refund.statement.source)"
         guard refund.finding == .otherAmount else { return false }
@@ -112,15 +112,13 @@ extension ReconciliationRun {
 
     private func refunds(of charge: String, _ account: StripeAccount) async throws -> [String] {
         var refunds: [String] = []
-        var cursor: String?
-        var hasMore = true
-        while hasMore {
+        var place = StripePlace(in: "/v1/refunds")
+        while place.hasMore {
             let page = try await client.reading(account).page(
-                "/v1/refunds", [("charge", charge)], after: cursor
+                place.path, [("charge", charge)], after: place.cursor
             ) { (json) throws(RecordCodecError) in try json.requiredString("id") }
+            try place.move(behind: page.items.last, hasMore: page.hasMore)
             refunds += page.items
-            cursor = page.items.last
-            hasMore = page.hasMore && cursor != nil
         }
         return refunds
     }

@@ -6,6 +6,7 @@ package enum ReconcileRefusal: Error, Hashable, Sendable {
     /// As many as may wait are waiting.
     case busy
     case unknownRun
+    case stripeSilent
 
     package var message: String {
         switch self {
@@ -14,6 +15,9 @@ package enum ReconcileRefusal: Error, Hashable, Sendable {
                 + "start the daemon again"
         case .badPeriod: "the period must begin before it ends, and not end in the future"
         case .busy: "too many runs wait already; ask again when one has ended"
+        case .stripeSilent:
+            "Stripe does not answer, so that nothing can be compared; check stripe.api_base and "
+                + "the network, and ask again"
         case .unknownRun: "there is no such run; `tillbox reconcile list` names all of them"
         }
     }

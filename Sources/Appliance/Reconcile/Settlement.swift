@@ -38,8 +38,9 @@ struct Settlement: Hashable, Sendable {
     var bookedBy: Int64?
     /// Whether that run booked all of it.
     var isBookedWhole = false
-    /// What the ledger holds of the movement; not stored.
+    /// What the ledger holds of the movement, and in which currency; not stored.
     var held: MinorUnits?
+    var heldCurrency: Currency?
 
     /// The payment whose failure this is; nil for every other row.
     var failedPayment: String? {
@@ -151,7 +152,7 @@ struct SettlementMatcher {
             return
         }
         settlement.transaction = movement.transaction
-        settlement.held = movement.amount
+        (settlement.held, settlement.heldCurrency) = (movement.amount, movement.currency)
         let statement = settlement.statement
         if movement.currency != statement.currency {
             guard statement.isConverted else { return settlement.finding = .otherCurrency }

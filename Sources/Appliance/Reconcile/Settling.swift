@@ -52,23 +52,32 @@ extension ReconciliationRun {
     /// Waits until the ledger holds what was appended for one row: a look at all rows costs too
     /// much to be repeated meanwhile.
     ///
-    /// - Parameter count: how many are waited for; the pipeline has a second for a hundred.
+    /// - Parameter count: how many are waited for; the pipeline has a second for a hundred, from
+    ///   when it has booked anything last.
     /// - Returns: false when it did not come in time.
     private func isBooked(_ settlement: Settlement, oneOf count: Int) async throws -> Bool {
         let seconds = max(limits.settleSecondsMax, Int64(count / 100))
-        let end = ContinuousClock.now + .seconds(seconds)
+        let begin = ContinuousClock.now
+        var end = begin + .seconds(seconds)
         let key = settlement.awaitedKey
         var milliseconds: Int64 = 10
+        let last = begin + .seconds(limits.settleWholeSecondsMax)
+        var reached: Int64 = 0
         while ContinuousClock.now < end {
-            let found = try await blocking { [ledger] () throws(LedgerError) in
-                try ledger.movements([key])
+            let (found, head) = try await blocking { [ledger] () throws(LedgerError) in
+                (try ledger.movements([key]), try ledger.head())
             }
             if !found.isEmpty { return true }
+            // Traffic stands before what was appended: it comes, as long as anything is booked.
+            if head > reached { (reached, end) = (head, min(last, .now + .seconds(seconds))) }
             try await Task.sleep(for: .milliseconds(milliseconds))
             milliseconds = min(milliseconds * 2, 500)
         }
         return false
     }
+
+    /// Judges every open row by the ledger as this run sees it now.
+    func judgeAgain(_ id: Int64) async throws { _ = try await judgeOpen(id) }
 
     private func judgeOpen(_ id: Int64) async throws -> Awaited {
         var place = StatementStore.OpenPlace()
@@ -100,7 +109,7 @@ extension ReconciliationRun {
 
     private static func judgeChunk(
         _ place: StatementStore.OpenPlace, _ due: Instant, _ store: StatementStore,
-        _ ledger: any LedgerReading
+        _ ledger: LedgerMoment
     ) throws(LedgerError) -> [Settlement] {
         let open = try store.open(after: place, limit: ReconciliationLimits.chunkCount)
         let booked = try ledger.movements(
@@ -111,6 +120,7 @@ extension ReconciliationRun {
         for settlement in open {
             matcher.account = settlement.account
             var again = matcher.match(settlement.statement, earlier: settlement)
+            if try isConvertedWithout(again, booked, store, ledger) { again.finding = .duplicate }
             // It was seen to be undone before, and is open for its fee alone.
             let isUndone = settlement.finding == .none && settlement.transaction == nil
             if again.finding == .missing, isUndone {

@@ -16,6 +16,8 @@ enum StripeError: Error, Hashable, Sendable {
     case unreachable(reason: String, attempts: Int)
     /// The answer is not what Stripe documents.
     case malformed(path: String, field: String)
+    /// A list leads back to where it was, or says that there is more and shows nothing.
+    case endless(path: String, pages: Int)
     case cancelled
 }
 
@@ -40,6 +42,9 @@ extension StripeError: CustomStringConvertible {
                 + "and stripe.api_base"
         case .malformed(let path, let field):
             "Stripe's answer to \(path) is not what it documents: \(field)"
+        case .endless(let path, let pages):
+            "Stripe's list \(path) does not end: page \(pages) leads back to what was listed before; "
+                + "it is read again later (check stripe.api_base for a proxy that keeps answers)"
         case .cancelled: "stopped before Stripe had answered"
         }
     }

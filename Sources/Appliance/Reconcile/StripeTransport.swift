@@ -51,7 +51,11 @@ package struct HTTPStripeTransport: StripeTransport {
         let response = try await HTTPClient.shared.execute(
             request, timeout: .seconds(Self.timeoutSeconds))
         let headers = response.headers
-        clock?.note(date: headers.first(name: Self.worldDate) ?? headers.first(name: "Date"))
+        if let date = headers.first(name: Self.worldDate) {
+            clock?.note(date: date, ofWorld: true)
+        } else {
+            clock?.note(date: headers.first(name: "Date"))
+        }
         let body = try await response.body.collect(upTo: Self.bodyByteCountMax)
         return StripeAnswer(
             status: Int(response.status.code),

@@ -27,9 +27,12 @@ struct LetterComparison {
 
     /// Counts the original's letters against them.
     ///
-    /// - Parameter through: by topic, the offset from which on failed records were not replayed.
+    /// - Parameters:
+    ///   - through: by topic, the offset from which on failed records were not replayed.
+    ///   - due: by topic, the offset up to which the original must have all of its letters; it may
+    ///     have those behind it.
     mutating func finish(
-        _ topic: ReadOnlyTopic, through: [String: Offset]
+        _ topic: ReadOnlyTopic, through: [String: Offset], due: [String: Offset]
     ) throws(LogError) {
         var (surplus, comparedCount) = (surplus, 0)
         try topic.scan(from: .zero) { stored in
@@ -43,6 +46,7 @@ struct LetterComparison {
         }
         self.comparedCount = comparedCount
         for (key, count) in surplus.sorted(by: { $0.key < $1.key }) where count != 0 {
+            if count > 0, key.offset >= due[key.topic]?.rawValue ?? 0 { continue }
             let refused = "refused (\(key.reason))"
             differences.add(
                 ReplayDifference(

@@ -4,8 +4,8 @@ import Vocabulary
 /// Walks a derived topic of the original beside what the replay derives, source by source.
 ///
 ///     original   ─ 3 ─ 3 ─ input ─ 5 ─ 7 ─▶        sources; an input was put there from outside
-///     replay     ─ 3 ─ 3 ──────── 5 ─ 6 ─▶         5: equal, or other bytes
-///                                                   6: only replayed; 7: still to come
+///     replay     ─ 3 ─ 3 ──────── 5 ─ 6 ─ 9 ─▶     5: equal, or other bytes; 6: only replayed
+///                                                   7: still to come; 9: the original is not there yet
 struct Lockstep {
     private let topic: ReadOnlyTopic
     private let kind: ReplayDifference.Kind
@@ -16,6 +16,8 @@ struct Lockstep {
     private(set) var next = Offset.zero
     private(set) var comparedCount = 0
     private(set) var differences = ReplayDifferences()
+    /// Outputs that the original has not come to.
+    private var beyondCount: Int64 = 0
 
     init(_ topic: ReadOnlyTopic, _ kind: ReplayDifference.Kind, processed: Offset) {
         self.topic = topic
@@ -28,7 +30,8 @@ struct Lockstep {
     /// - Parameters:
     ///   - source: the offset in the original; nil for an output of what only the replay has.
     ///   - inject: given the original's inputs that stand before it, which the replay takes over.
-    /// - Returns: the original's offset of the same output; nil if it has none.
+    /// - Returns: the original's offset of the same output; one beyond its end if it has not come to
+    ///   the source yet, so that what is derived of that is not due either; nil if it lacks it.
     mutating func meet(
         _ record: Record, source: Offset?, inject: (StoredRecord) throws -> Void
     ) throws -> Offset? {
@@ -53,7 +56,11 @@ struct Lockstep {
             note(theirs, nil)
         }
         // Where the original has not come to this source yet, it need not have the output.
-        if source < processed || next < topic.end { note(nil, record) }
+        guard source < processed || next < topic.end else {
+            defer { beyondCount += 1 }
+            return topic.end.advanced(by: beyondCount)
+        }
+        note(nil, record)
         return nil
     }
 

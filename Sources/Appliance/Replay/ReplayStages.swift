@@ -225,6 +225,12 @@ struct ReplayStages {
             through: [
                 TopicID.webhookReceived.rawValue: end,
                 TopicID.paymentValidated.rawValue: validated.next,
+            ],
+            due: [
+                TopicID.webhookReceived.rawValue: try source.stageNext(
+                    ValidateStage.name, .webhookReceived),
+                TopicID.paymentValidated.rawValue: try source.stageNext(
+                    EmbeddedScoreStage.name, .paymentValidated),
             ])
     }
 }

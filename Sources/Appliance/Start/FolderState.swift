@@ -23,12 +23,16 @@ package struct FolderState: Sendable {
     struct TopicState: Sendable {
         var start: Offset
         var end: Offset
+        /// What its own folder says of where it must begin.
+        var begins = KnownBeginning.notNoted
     }
 
     struct Mark: Sendable {
         var end: Offset
         /// Whether the topic has the same batch there as it had then.
         var holds: Bool
+        /// Where it began then; nil in marks of earlier releases.
+        var start: Offset?
     }
 
     struct Cursor: Sendable {
@@ -72,9 +76,9 @@ package struct FolderState: Sendable {
         var hashOfPublished: String?
         /// What `ledger.posted` says of the last transaction of a ledger that is behind.
         var publishedHashOfHead: String?
-        /// Whether the transaction after the ledger's last one follows from what it has not read
-        /// yet.
-        var nextStillComes = true
+        /// The first transaction that `ledger.posted` has, the ledger lacks, and what it has not read
+        /// yet does not tell of; nil where it can book them all again.
+        var firstLost: Int64?
         /// Whether a person has decided in between: only the ledger knows at which place.
         var hasDecisionsToCome = false
     }

@@ -4,9 +4,9 @@ import Vocabulary
 
 /// Reads what a start compares, without writing a byte.
 ///
-/// Of what may grow meanwhile, the derived is read before its source: the snapshots, the ledger,
-/// the cursors, then the topics in the order of their names, `webhook.received` last. So a daemon
-/// that is running does not make its own folder look wrong.
+/// Where a daemon may be running, the folder is looked at three times: where its topics begin, what
+/// was taken from them, and where they end. All three only grow. So what was taken lies between the
+/// other two however much comes in meanwhile, and a difference is one that the folder has.
 package struct FolderSurvey {
     package let log: String
     package let ledger: String
@@ -29,30 +29,48 @@ package struct FolderSurvey {
         ("\(LedgerStep.name):\(TopicID.paymentReview.rawValue)", .paymentReview, [.deadLetter]),
     ]
 
+    /// How often a folder that somebody may be writing is read before what is wrong is believed.
+    private static let attemptCountMax = 4
+
+    /// - Parameter isHeld: whether the caller has locked the folder, so that nothing moves in it.
     /// - Throws: `StartRefusal` where a part cannot be read at all.
-    package func state() throws -> FolderState {
+    package func state(isHeld: Bool = false) throws -> FolderState {
+        var attempts = 1
+        while true {
+            do {
+                return try look(isHeld: isHeld)
+            } catch let refusal as StartRefusal {
+                // Retention takes segments away from who only looks; damage is there again.
+                guard !isHeld, attempts < Self.attemptCountMax else { throw refusal }
+                attempts += 1
+            }
+        }
+    }
+
+    private func look(isHeld: Bool) throws -> FolderState {
         var state = FolderState()
-        let (gateOrigin, featureOrigin) = (
-            AdmissionSnapshot.origin(at: gate), FeatureSnapshotFile.origin(at: features)
-        )
-        let found = try SQLiteLedgerReader.look(at: ledger)
-        if FileManager.default.fileExists(atPath: log) {
-            let opened: ReadOnlyLog
-            do {
-                opened = try Log.openReadOnly(at: log, checksSegments: true)
-            } catch {
-                throw StartRefusal(reason: error.bareDescription)
-            }
-            do {
-                try FolderReading(log: opened).fill(&state)
-                state.gate = try Self.snapshot(gateOrigin, .webhookReceived, opened)
-                state.features = try Self.snapshot(featureOrigin, .paymentValidated, opened)
-                state.ledger = try ledgerState(found, state, opened)
-            } catch let error as LogError {
-                throw StartRefusal(reason: error.bareDescription)
-            }
-        } else {
-            state.ledger = try ledgerState(found, state, nil)
+        guard FileManager.default.fileExists(atPath: log) else {
+            let found = try SurveyedLedger(at: ledger, isHeld: isHeld)
+            defer { found.close() }
+            state.ledger = try found.state(published: nil, nil)
+            return state
+        }
+        do {
+            let begins = try Log.openReadOnly(at: log, checksSegments: isHeld)
+            let (gateOrigin, featureOrigin) = (
+                AdmissionSnapshot.origin(at: gate), FeatureSnapshotFile.origin(at: features)
+            )
+            let found = try SurveyedLedger(at: ledger, isHeld: isHeld)
+            defer { found.close() }
+            let taken = isHeld ? begins : try Log.openReadOnly(at: log)
+            let ends = isHeld ? begins : try Log.openReadOnly(at: log, checksSegments: true)
+            let reading = FolderReading(begins: begins, taken: taken, ends: ends)
+            try reading.fill(&state)
+            state.gate = try Self.snapshot(gateOrigin, .webhookReceived, ends)
+            state.features = try Self.snapshot(featureOrigin, .paymentValidated, ends)
+            state.ledger = try found.state(published: state.published, reading)
+        } catch let error as LogError {
+            throw StartRefusal(reason: error.bareDescription)
         }
         return state
     }
@@ -65,55 +83,76 @@ package struct FolderSurvey {
             origin,
             checksumInLog: try log.topic(try TopicName(id.rawValue))?.checksum(before: origin.next))
     }
+}
 
-    private func ledgerState(
-        _ found: LedgerLook, _ state: FolderState, _ log: ReadOnlyLog?
+/// The ledger's part of the survey.
+private struct SurveyedLedger {
+    private let look: LedgerLook
+    private let point: LedgerPoint?
+
+    /// Notes how far the ledger has come now, before the ends of what it reads are looked at.
+    init(at path: String, isHeld: Bool) throws {
+        look = try SQLiteLedgerReader.look(at: path, isHeld: isHeld)
+        if case .found(let ledger) = look { point = try ledger.point() } else { point = nil }
+    }
+
+    func close() {
+        if case .found(let ledger) = look { try? ledger.close() }
+    }
+
+    /// - Parameter published: the last transaction of `ledger.posted`, read after the point.
+    func state(
+        published: FolderState.Published?, _ reading: FolderReading?
     ) throws -> FolderState.LedgerState {
-        switch found {
-        case .missing:
-            var entry = FolderState.FoundLedger()
-            if state.published != nil, let log { try FolderReading(log: log).fill(&entry) }
-            return .found(entry)
+        var entry = FolderState.FoundLedger()
+        switch look {
         case .malformed(let what): return .malformed(what)
+        case .missing: break
         case .found(let ledger):
-            defer { try? ledger.close() }
-            var entry = FolderState.FoundLedger(point: try ledger.point())
-            guard let published = state.published, let log else { return .found(entry) }
-            let reading = FolderReading(log: log)
-            if let booked = try ledger.transaction(TransactionID(published.id)) {
-                // It may have grown since its point was read.
-                entry.hashOfPublished = String(hex: booked.hash)
-                entry.point.head = max(entry.point.head, published.id)
-                entry.point.next = entry.point.next.map { max($0, published.id + 1) }
-            } else {
-                try reading.fill(&entry)
-            }
+            if let point { entry.point = point }
+            guard let published, let booked = try ledger.transaction(TransactionID(published.id))
+            else { break }
+            // It may have grown since its point was read.
+            entry.hashOfPublished = String(hex: booked.hash)
+            entry.point.head = max(entry.point.head, published.id)
+            entry.point.next = entry.point.next.map { max($0, published.id + 1) }
             return .found(entry)
         }
+        if published != nil { try reading?.fill(&entry) }
+        return .found(entry)
     }
 }
 
 /// The log's part of the survey.
 struct FolderReading {
-    let log: ReadOnlyLog
+    /// The three looks, in this order; one and the same of a folder that is held.
+    let begins, taken, ends: ReadOnlyLog
 
-    func topic(_ id: TopicID) throws -> ReadOnlyTopic? { log.topic(try TopicName(id.rawValue)) }
+    private func topic(_ id: TopicID, _ log: ReadOnlyLog) throws -> ReadOnlyTopic? {
+        log.topic(try TopicName(id.rawValue))
+    }
+
+    /// As it ends.
+    private func topic(_ id: TopicID) throws -> ReadOnlyTopic? { try topic(id, ends) }
 
     func fill(_ state: inout FolderState) throws {
-        state.identity = log.identity
+        state.identity = ends.identity
         for id in TopicID.allCases {
             guard let topic = try topic(id) else { continue }
-            state.topics[id] = FolderState.TopicState(start: topic.start, end: topic.end)
+            let first = try self.topic(id, begins) ?? topic
+            state.topics[id] = FolderState.TopicState(
+                start: first.start, end: topic.end, begins: first.begins)
             try checkSchema(of: topic, id)
         }
-        for (name, mark) in log.marks {
+        for (name, mark) in taken.marks {
             guard let id = TopicID(rawValue: name.rawValue) else { continue }
             let known = try topic(id)?.checksum(before: mark.end)
             state.marks[id] = FolderState.Mark(
                 end: mark.end,
-                holds: known == nil || mark.checksum == nil || known == mark.checksum)
+                holds: known == nil || mark.checksum == nil || known == mark.checksum,
+                start: mark.start)
         }
-        for (group, cursors) in log.cursors {
+        for (group, cursors) in taken.cursors {
             for (name, next) in cursors {
                 guard let id = TopicID(rawValue: name.rawValue) else { continue }
                 state.cursors.append(
@@ -149,7 +188,7 @@ struct FolderReading {
     ) throws -> FolderState.Derivation {
         var derived = FolderState.Derivation(producer: producer, input: input, output: output)
         let name = try ProducerName(producer)
-        guard let topic = try topic(output) else { return derived }
+        guard let topic = try topic(output, taken) else { return derived }
         derived.lastSource = topic.lastSource(of: name)
         guard let source = derived.lastSource,
             let batch = try topic.lastBatch(before: topic.end),
@@ -165,8 +204,8 @@ struct FolderReading {
     }
 
     /// The transaction in `ledger.posted` with the given number; nil asks for the last one.
-    func published(atOrBefore id: Int64?) throws -> FolderState.Published? {
-        guard let topic = try topic(.ledgerPosted), topic.start < topic.end else { return nil }
+    private func published(atOrBefore id: Int64?) throws -> FolderState.Published? {
+        guard let topic = try topic(.ledgerPosted, taken), topic.start < topic.end else { return nil }
         let last = topic.end.advanced(by: -1)
         // Numbers and offsets both have no gaps, so that one tells the other.
         guard let end = try transaction(at: last, in: topic) else { return nil }
@@ -199,12 +238,12 @@ struct FolderReading {
         }
         ledger.hasDecisionsToCome = try hasDecisions(
             from: Offset(point.positions[TopicID.paymentReview.rawValue] ?? 0))
-        ledger.nextStillComes = try comes(
+        ledger.firstLost = try firstLost(
             after: point.head, from: Offset(point.positions[TopicID.paymentScored.rawValue] ?? 0))
     }
 
     /// Whether a person's decision stands in `payment.review` from `offset` on.
-    func hasDecisions(from offset: Offset) throws -> Bool {
+    private func hasDecisions(from offset: Offset) throws -> Bool {
         guard let topic = try topic(.paymentReview) else { return false }
         let document = JSONDocument()
         var found = false
@@ -216,22 +255,58 @@ struct FolderReading {
         return found
     }
 
-    /// Whether the event that the transaction after `head` books is among the scored from `offset`
-    /// on.
-    private func comes(after head: Int64, from offset: Offset) throws -> Bool {
-        guard let posted = try topic(.ledgerPosted), let scored = try topic(.paymentScored),
-            let end = try published(atOrBefore: nil)
-        else { return true }
+    /// The first transaction behind `head` that the scored from `offset` on do not tell of, in the
+    /// order in which they stand; nil if they tell of all.
+    private func firstLost(after head: Int64, from offset: Offset) throws -> Int64? {
+        guard let posted = try topic(.ledgerPosted, taken), let end = try published(atOrBefore: nil)
+        else { return nil }
         let place = posted.end.advanced(by: head - end.id)
-        guard place >= posted.start, place < posted.end, offset >= scored.start,
-            let next = try self.posted(at: place, in: posted)
-        else { return true }
-        var found = false
+        var walk = PostedWalk(posted, from: max(place, posted.start))
+        var due = try walk.next()
+        guard let scored = try topic(.paymentScored) else { return due?.id }
+        var failure: (any Error)?
         try scored.scan(from: min(offset, scored.end)) { stored in
-            found = stored.record.text("event-id") == next.eventID.rawValue
-            return !found
+            do {
+                // One event may book several transactions.
+                while let told = due, stored.record.text("event-id") == told.eventID.rawValue {
+                    due = try walk.next()
+                }
+            } catch {
+                failure = error
+            }
+            return due != nil && failure == nil
         }
-        return found
+        if let failure { throw failure }
+        return due?.id
+    }
+}
+
+/// Goes through `ledger.posted`, past what the ledger itself makes of what it knows: such a
+/// transaction may bear the name of an earlier event.
+private struct PostedWalk {
+    let topic: ReadOnlyTopic
+    /// Where the next read begins.
+    private var place: Offset
+    private var buffer: ArraySlice<StoredRecord> = []
+    private let document = JSONDocument()
+
+    init(_ topic: ReadOnlyTopic, from place: Offset) {
+        self.topic = topic
+        self.place = place
+    }
+
+    mutating func next() throws -> LedgerPosted? {
+        while place < topic.end || !buffer.isEmpty {
+            if buffer.isEmpty { buffer = try topic.read(from: place)[...] }
+            guard let stored = buffer.popFirst() else { return nil }
+            place = stored.offset.advanced(by: 1)
+            guard let posted = try? LedgerPosted(stored.record.value ?? [], using: document) else {
+                throw StartRefusal(
+                    reason: "offset \(stored.offset) of ledger.posted is no transaction")
+            }
+            if PaymentKind(rawValue: posted.kind) != nil { return posted }
+        }
+        return nil
     }
 }
 

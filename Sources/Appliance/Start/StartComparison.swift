@@ -46,6 +46,7 @@ package struct StartComparison: Sendable {
         var comparison = StartComparison(state)
         do throws(StartRefusal) {
             try comparison.compareIdentities()
+            try comparison.compareBeginnings()
             try comparison.compareSources()
             try comparison.compareCursors()
             try comparison.compareMarks()
@@ -71,6 +72,25 @@ package struct StartComparison: Sendable {
     }
 
     // MARK: Is what was taken still there?
+
+    /// Retention notes where a topic begins before it removes anything; what is gone beyond that
+    /// somebody else has taken.
+    private func compareBeginnings() throws(StartRefusal) {
+        for id in TopicID.allCases {
+            guard let topic = state.topics[id], topic.start > .zero else { continue }
+            let mark = state.marks[id]
+            let known: Offset?
+            switch topic.begins {
+            case .noted(let begins): known = max(begins, mark?.start ?? begins)
+            case .notNoted: known = mark?.start
+            case .unknown: known = mark == nil ? .zero : mark?.start
+            }
+            guard let known, topic.start > known else { continue }
+            throw StartRefusal(
+                reason: "\(id.rawValue) begins at offset \(topic.start), and nothing says that "
+                    + "retention has removed more than what lay before \(known)")
+        }
+    }
 
     private func compareSources() throws(StartRefusal) {
         for derived in state.derived {
@@ -203,15 +223,15 @@ package struct StartComparison: Sendable {
                     "transaction \(head) of ledger.sqlite is not the one that ledger.posted has: "
                     + "they tell of different histories")
         }
-        guard ledger.nextStillComes else {
-            throw StartRefusal(
-                reason: behind
-                    + ", and its positions lie beyond what is missing: its end is cut off")
-        }
         guard !ledger.hasDecisionsToCome else {
             throw StartRefusal(
                 reason: behind + ", and people decided in between, at places that only the newer "
                     + "ledger knows")
+        }
+        if let lost = ledger.firstLost {
+            throw StartRefusal(
+                reason: behind + ", and of transaction \(lost) nothing tells that the ledger has "
+                    + "still to book: its end is cut off, or ledger.posted is newer than the rest")
         }
         plan.notes.append(behind + "; it books the rest again")
     }

@@ -64,6 +64,12 @@ extension StripeEvent {
         case "refund":
             let refund = try StripeObject(source, is: "refund")
             return .some(try told(as: .refundUpdated).refundMovements(of: refund, charge: nil))
+        case "dispute":
+            let dispute = try StripeObject(source, is: "dispute")
+            return .some([try told(as: .disputeUpdated).funds(object.json, of: dispute)])
+        case "charge":
+            let charge = try StripeObject(source, is: "charge")
+            return .some([try told(as: .disputeUpdated).funds(object.json, of: charge)])
         default: throw object.refusal(.unknownStatus, "source")
         }
     }
@@ -155,7 +161,10 @@ extension BalanceTransaction {
     /// What a record of version 0.1 books of a line that webhooks tell of since: the log keeps such
     /// records, and a replay books them again.
     fileprivate var formerlyCharged: (taken: MinorUnits, against: CounterAccount)? {
-        guard case .told(_, _, let fee) = meaning, fee == .zero, net != .zero else { return nil }
-        return BalanceTransactionType(rawValue: type)?.counterAccount.map { (-net, $0) }
+        let type = BalanceTransactionType(rawValue: type)
+        // Of an adjustment that a dispute's event tells of nothing was ever booked so.
+        guard type != .adjustment, case .told(_, _, let fee) = meaning, fee == .zero, net != .zero
+        else { return nil }
+        return type?.counterAccount.map { (-net, $0) }
     }
 }

@@ -47,8 +47,11 @@ extension StripeEvent {
     }
 
     /// The transaction's sign decides which way the money went; where only a fee moved, the fee's.
-    /// An id alone is refused, for it does not say how much moved.
-    private func funds(
+    /// An id alone is refused, for it does not say how much moved: the statement does, and
+    /// reconciliation books it from there.
+    ///
+    /// - Parameter dispute: or the charge, which statements name from before disputes had ids.
+    func funds(
         _ json: JSONValue, of dispute: StripeObject
     ) throws(ValidationRefusal) -> PaymentEvent {
         guard json.kind == .object else {
@@ -72,6 +75,10 @@ extension StripeEvent {
         _ movement: inout PaymentEvent, _ dispute: StripeObject
     ) throws(ValidationRefusal) {
         movement.outcome = dispute.json.text("status")
+        if dispute["object"]?.isString("charge") == true {
+            (movement.related, movement.outcome) = (try dispute.id(), nil)
+            return movement.describePayer(dispute)
+        }
         movement.related = try dispute.reference("charge", else: "payment_intent")
         if let charge = try dispute.expanded("charge", as: "charge") {
             movement.describePayer(charge)

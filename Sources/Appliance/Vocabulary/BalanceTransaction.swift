@@ -108,8 +108,9 @@ extension BalanceTransaction {
         case .payout: return movement("payout")
         case .payoutCancel, .payoutFailure: return movement("payout_failed")
         case .adjustment where isDispute:
-            // The event of a dispute names its balance transactions, fees and all.
-            return .movement(key: "dispute:\(id)", processor: net, fee: .zero)
+            // The event of a dispute names its balance transactions, fees and all; of some versions
+            // by their ids alone, and then only the line says how much moved.
+            return .told(key: "dispute:\(id)", processor: net, fee: .zero)
         case .adjustment where source.hasPrefix("re_") || source.hasPrefix("pyr_"):
             return movement("refund_failed")
         case .transfer where source.isEmpty, .topup where source.isEmpty,

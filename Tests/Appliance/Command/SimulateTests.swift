@@ -4,6 +4,7 @@ import Testing
 import TwinSupport
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// `tillbox simulate` as a process.
 @Suite("Simulate as a process", .timeLimit(.minutes(5)))

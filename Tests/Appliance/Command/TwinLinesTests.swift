@@ -5,6 +5,7 @@ import TwinSupport
 @testable import Appliance
 @testable import Command
 @testable import Twin
+@testable import Vocabulary
 
 @Suite("Lines of the twin's calls and deliveries")
 struct TwinLinesTests {

@@ -6,6 +6,7 @@ import Testing
 
 @testable import Appliance
 @testable import Console
+@testable import Vocabulary
 
 @Suite("Who may speak to the admin port")
 struct AdminGuardTests {

@@ -6,6 +6,7 @@ import Testing
 
 @testable import Appliance
 @testable import Daemon
+@testable import Vocabulary
 
 @Suite("The parts of a daemon")
 struct DaemonPartTests {

@@ -2,6 +2,7 @@ import AppendLog
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 @Suite("The recency table")
 struct RecencyTableTests {

@@ -88,7 +88,27 @@ struct ClockSuspicionTests {
         #expect(suspicion.warning?.contains("4000 s fast") == true)
         suspicion.note(.tooNew(seconds: 301))
         #expect(suspicion.warning?.contains("301 s slow") == true)
-        suspicion.noteGood()
+        let now = Instant(seconds: 7)
+        suspicion.noteGood(signedAt: now, arrived: now)
         #expect(suspicion.warning == nil)
+    }
+
+    @Test("is confirmed by a signature of its own time for a day, unless another one says otherwise")
+    func confirmed() {
+        let clock = SetClock()
+        let suspicion = ClockSuspicion(clock: clock)
+        let now = Instant(seconds: 1_800_000_000)
+        #expect(!suspicion.isConfirmed)
+        // A tolerance may be set wider than what says anything of the clock.
+        suspicion.noteGood(signedAt: Instant(seconds: now.seconds - 301), arrived: now)
+        #expect(!suspicion.isConfirmed)
+        suspicion.noteGood(signedAt: Instant(seconds: now.seconds + 300), arrived: now)
+        #expect(suspicion.isConfirmed)
+        clock.advance(milliseconds: 86_400_001)
+        #expect(!suspicion.isConfirmed)
+        suspicion.noteGood(signedAt: now, arrived: now)
+        #expect(suspicion.isConfirmed)
+        suspicion.note(.tooNew(seconds: 4000))
+        #expect(!suspicion.isConfirmed)
     }
 }

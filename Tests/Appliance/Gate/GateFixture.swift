@@ -102,6 +102,7 @@ final class SetClock: LogClock {
 
     func now() -> Timestamp { Timestamp(milliseconds: milliseconds.load(ordering: .relaxed)) }
     func monotonicMilliseconds() -> Int64 { milliseconds.load(ordering: .relaxed) }
+    func advance(milliseconds count: Int64) { milliseconds.add(count, ordering: .relaxed) }
 }
 
 /// A plain HTTP client for one server.

@@ -4,6 +4,7 @@ import Testing
 
 @testable import Appliance
 @testable import Bench
+@testable import Vocabulary
 
 @Suite("A killed writer")
 struct CrashTests {

@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// That the middle is the same code in both planes: whatever happens to the instances over the
 /// memory plane, its ledger has the same content as the embedded one's.

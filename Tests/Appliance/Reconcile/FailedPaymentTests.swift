@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 private let start = ReconcileFixture.start
 private let day = ReconcileFixture.day

@@ -38,11 +38,11 @@ struct MeaningTests {
             (line("refund_failure", amount: 100, source: "re_1"), "refund_failed:re_1 100 fee 0"),
             (line("payment_refund", amount: 100, source: "re_1"), "refund_failed:re_1 100 fee 0"),
             (line("adjustment", amount: 100, source: "re_1"), "refund_failed:re_1 100 fee 0"),
-            (line("adjustment", fee: 15, source: "dp_1"), "dispute:txn_1 -115 fee 0"),
-            (line("adjustment", fee: 15, source: "ch_1"), "dispute:txn_1 -115 fee 0"),
+            (line("adjustment", fee: 15, source: "dp_1"), "told dispute:txn_1 -115"),
+            (line("adjustment", fee: 15, source: "ch_1"), "told dispute:txn_1 -115"),
             (
                 line("adjustment", source: "odd", category: "dispute_reversal"),
-                "dispute:txn_1 -100 fee 0"
+                "told dispute:txn_1 -100"
             ),
             (line("payout", source: "po_1"), "payout:po_1 -100 fee 0"),
             (line("payout_cancel", amount: 100, source: "po_1"), "payout_failed:po_1 100 fee 0"),

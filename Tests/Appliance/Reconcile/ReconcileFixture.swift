@@ -198,7 +198,7 @@ final class ReconcileFixture: Sendable {
         limits.balanceSecondsMax = 0
         limits.settleSecondsMax = 20
         return ReconciliationRun(
-            client: client, store: store, ledger: lookup,
+            client: client, store: store, ledger: LedgerMoment(lookup),
             records: isDry ? nil : OwnRecords(admission: admission, clock: clock), limits: limits,
             clock: clock, logger: logger, progress: { _ in })
     }

@@ -24,6 +24,10 @@ struct ReconcilerScheduleTests {
         func has(_ text: String) -> Bool {
             lines.withLock { $0.contains { $0.contains(text) } }
         }
+
+        func count(_ text: String) -> Int {
+            lines.withLock { $0.count { $0.contains(text) } }
+        }
     }
 
     private struct HeardHandler: LogHandler {
@@ -49,7 +53,11 @@ struct ReconcilerScheduleTests {
         let slept: HandSleep
         let reconciler: Reconciler
 
-        init(_ fixture: ReconcileFixture, sweepSeconds: Int64? = nil) {
+        /// - Parameter stripeClock: Stripe's time, where it is not the machine's.
+        init(
+            _ fixture: ReconcileFixture, sweepSeconds: Int64? = nil,
+            stripeClock: StripeClock? = nil
+        ) {
             self.fixture = fixture
             slept = HandSleep(fixture.clock)
             var settings = ReconcilerSettings()
@@ -61,6 +69,7 @@ struct ReconcilerScheduleTests {
                 settings: settings, client: fixture.client, store: fixture.store,
                 openLedger: { try SQLiteLedgerReader.open(path: fixture.data.ledger) },
                 admission: fixture.admission, accepts: { !$0 }, clock: fixture.clock,
+                stripeClock: stripeClock,
                 sleep: { try? await slept.sleep(milliseconds: $0 * 1000) },
                 counters: fixture.counters,
                 logger: Logger(label: "test") { _ in HeardHandler(heard: heard) })
@@ -142,6 +151,22 @@ struct ReconcilerScheduleTests {
             ])
             #expect(try await night.look(at: tonight - 1) == 1)
             #expect(try night.runs.count == 3)
+        }
+    }
+
+    @Test("answers with a strange date are told of once")
+    func strangeDate() async throws {
+        let fixture = try ReconcileFixture()
+        let date = StripeClock(fixture.clock)
+        let night = Night(fixture, stripeClock: date)
+        date.note(date: "Wed, 25 Nov 2026 22:31:00 GMT")
+        try await night.running {
+            try await night.settled()
+            #expect(night.heard.count("ahead of this machine") == 1)
+            _ = try await night.look(at: ReconcileFixture.now + 60)
+            #expect(night.heard.count("ahead of this machine") == 1)
+            night.reconciler.confirmClock { true }
+            #expect(night.reconciler.dateWarning?.contains("not believed") == true)
         }
     }
 

@@ -172,3 +172,130 @@ struct SeveralLinesTests {
         }
     }
 }
+
+/// Captures in parts that Stripe converts, each by itself.
+@Suite("Several converted lines for one movement")
+struct SeveralConvertedLinesTests {
+    /// A charge in euros, captured in parts, each with a line in dollars and an event.
+    ///
+    /// - Parameter parts: what is captured in cents, and what comes of it.
+    private static func capture(
+        _ stripe: FakeStripe, _ parts: [(euro: Int64, dollar: Int64, rate: Double)]
+    ) {
+        var total: Int64 = 0
+        for (index, part) in parts.enumerated() {
+            let at = start + Int64(index) * day
+            total += part.euro
+            let captured = total
+            stripe.change { state in
+                state.lines.append(
+                    FakeStripe.Line(
+                        id: "txn_c\(index)", type: "charge", source: "ch_m", amount: part.dollar,
+                        fee: 10, created: at, exchangeRate: part.rate))
+                state.events.append(
+                    FakeStripe.Event(
+                        id: "evt_c\(index)", type: "charge.captured", created: at,
+                        object: """
+                            {"id": "ch_m", "object": "charge", "amount": 1000,
+                             "amount_captured": \(captured), "captured": true, "currency": "eur",
+                             "customer": "cus_1", "status": "succeeded",
+                             "balance_transaction": "txn_c\(index)"}
+                            """))
+            }
+        }
+    }
+
+    private static let parts: [(euro: Int64, dollar: Int64, rate: Double)] = [
+        (300, 333, 1.11), (300, 333, 1.11), (401, 449, 1.12),
+    ]
+
+    @Test(
+        "their sum counts, told at once or one after the other, and each is converted once",
+        arguments: [true, false])
+    func sum(isAtOnce: Bool) async throws {
+        let fixture = try ReconcileFixture()
+        try await fixture.running {
+            if isAtOnce {
+                Self.capture(fixture.stripe, Self.parts)
+                try await fixture.deliver()
+            } else {
+                for count in 1...3 {
+                    fixture.stripe.change { ($0.lines, $0.events) = ([], []) }
+                    Self.capture(fixture.stripe, Array(Self.parts.prefix(count)))
+                    try await fixture.deliver()
+                    let report = try await fixture.reconcile()
+                    #expect(try fixture.found(report) == [])
+                    #expect(report.isClean, "\(report)")
+                }
+            }
+            for _ in 0..<2 {
+                let report = try await fixture.reconcile()
+                #expect(try fixture.found(report) == [])
+                #expect(report.isClean, "\(report)")
+                #expect(report.currencies.reduce(0) { $0 + $1.matched } == 3)
+                #expect(try fixture.processor() == ["usd": 1_115 - 30])
+                let standing = try fixture.ledger.standing()
+                #expect(standing["exchange:stripe eur"] == 1_001)
+                #expect(standing["exchange:stripe usd"] == -1_115)
+            }
+        }
+    }
+
+    @Test("what is listed twice is a duplicate, also where nothing was converted before")
+    func duplicate() async throws {
+        let fixture = try ReconcileFixture()
+        Self.capture(fixture.stripe, [(1_000, 1_110, 1.11)])
+        fixture.stripe.change { state in
+            var copy = state.lines[0]
+            (copy.id, copy.created, copy.fee) = ("txn_copy", start + day, 0)
+            state.lines.append(copy)
+        }
+        try await fixture.running {
+            try await fixture.deliver()
+            for _ in 0..<2 {
+                let report = try await fixture.reconcile()
+                #expect(try fixture.found(report) == ["duplicate_at_stripe txn_copy"])
+                #expect(report.currencies.allSatisfy { $0.unexplained == 0 }, "\(report)")
+                #expect(try fixture.processor() == ["usd": 1_100])
+            }
+        }
+    }
+
+    @Test("a part of which the period's end leaves the rest out explains itself")
+    func tail() async throws {
+        let fixture = try ReconcileFixture()
+        Self.capture(fixture.stripe, Self.parts)
+        try await fixture.running {
+            try await fixture.deliver()
+            for to in [start + 1, start + day + 1, ReconcileFixture.now, start + day + 1] {
+                let report = try await fixture.reconcile(to: to)
+                #expect(report.currencies.allSatisfy { $0.unexplained == 0 }, "\(report)")
+            }
+        }
+    }
+
+    @Test(
+        "a line's part of the movement is told by its rate, and the last takes the rest",
+        arguments: [
+            (line: 333, rate: 1.11, left: 1_001, exponents: (2, 2), part: 300),
+            (line: 449, rate: 1.12, left: 401, exponents: (2, 2), part: 401),
+            (line: 449, rate: 1.12, left: 400, exponents: (2, 2), part: 400),
+            (line: 449, rate: nil, left: 999, exponents: (2, 2), part: 999),
+            (line: 333, rate: 1.11, left: 0, exponents: (2, 2), part: 0),
+            (line: -333, rate: 1.11, left: -1_001, exponents: (2, 2), part: -300),
+            (line: 333, rate: 1.11, left: -300, exponents: (2, 2), part: 0),
+            // 1,000 of 5,000 yen at 0.0065 dollars, and dollars into yen; both readings of a rate.
+            (line: 650, rate: 0.0065, left: 5_000, exponents: (0, 2), part: 1_000),
+            (line: 650, rate: 0.65, left: 5_000, exponents: (0, 2), part: 1_000),
+            (line: 1_500, rate: 150, left: 5_000, exponents: (2, 0), part: 1_000),
+            (line: 1_500, rate: 1.5, left: 5_000, exponents: (2, 0), part: 1_000),
+        ] as [(line: Int64, rate: Double?, left: Int64, exponents: (Int, Int), part: Int64)])
+    func part(
+        example: (line: Int64, rate: Double?, left: Int64, exponents: (Int, Int), part: Int64)
+    ) {
+        let part = ConvertedLines.part(
+            of: MinorUnits(example.line), rate: example.rate, left: MinorUnits(example.left),
+            exponents: example.exponents)
+        #expect(part.rawValue == example.part)
+    }
+}

@@ -1,4 +1,5 @@
 import AppendLog
+import Synchronization
 import Testing
 
 @testable import Appliance
@@ -43,6 +44,26 @@ struct StripeClockTests {
         let clock = StripeClock(Machine(milliseconds: 5))
         clock.note(date: date)
         #expect(!clock.isSet && clock.now().milliseconds == 5)
+    }
+
+    @Test("a Date that signatures contradict is not believed, and told; a world's own time is", arguments: [
+        400 * 86_400, -400 * 86_400, 301,
+    ] as [Int64])
+    func contradicted(wrongBySeconds wrong: Int64) {
+        let clock = StripeClock(Machine(milliseconds: (Self.moment + wrong) * 1000))
+        let isConfirmed = Mutex(false)
+        clock.confirm { isConfirmed.withLock { $0 } }
+        clock.note(date: "Wed, 25 Nov 2026 22:31:00 GMT")
+        #expect(clock.now().milliseconds == Self.moment * 1000)
+        let isFar = abs(wrong) > 3600
+        #expect((clock.warning?.contains("are believed") == true) == isFar)
+        // A delivery's signature comes later than the answer.
+        isConfirmed.withLock { $0 = true }
+        #expect(clock.now().milliseconds == (Self.moment + wrong) * 1000)
+        #expect((clock.warning?.contains("not believed") == true) == isFar)
+        clock.note(date: "Wed, 25 Nov 2026 22:31:00 GMT", ofWorld: true)
+        #expect(clock.now().milliseconds == Self.moment * 1000)
+        #expect(clock.warning == nil)
     }
 
     @Test(

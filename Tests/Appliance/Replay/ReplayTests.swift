@@ -214,6 +214,30 @@ struct ReplayTests {
         #expect(report.differences.counts[.chain] == nil)
     }
 
+    @Test("what the daemon has not come to yet is no difference, at no stage, nor are its letters")
+    func behind() async throws {
+        let fixture = try await booked(6)
+        try await fixture.opened { opened in
+            for number in 7...12 {
+                let charge = PipelineFixture.charge(number)
+                // Every other one is refused by validation.
+                let body =
+                    number % 2 == 0
+                    ? charge : charge.replacingOccurrences(of: "\"id\":\"ch_\(number)\",", with: "")
+                _ = try await opened.append(
+                    PipelineFixture.received(body, event: "evt_\(number)"), to: .webhookReceived)
+            }
+        }
+        let report = try await fixture.replay()
+        #expect(report.isEqual, "\(report.differences.listed)")
+        #expect(report.events == 12 && report.scored == 6 && report.transactions == 6)
+        #expect(report.scoredBeyond == 3)
+        try await fixture.process()
+        let whole = try await fixture.replay()
+        #expect(whole.isEqual && whole.scoredBeyond == 0, "\(whole.differences.listed)")
+        #expect(whole.deadLetters == 3)
+    }
+
     @Test("at most a hundred differences are listed, and all are counted")
     func bounded() async throws {
         let fixture = try await booked(150)

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// What `model/CARD.md` promises, read from its tables; `TrainingTests` shows that they are
 /// measured.

@@ -1,4 +1,5 @@
 @testable import Appliance
+@testable import Vocabulary
 
 /// A story of one customer, and the purchases in it that matter.
 struct Occasion: Sendable, CustomStringConvertible {

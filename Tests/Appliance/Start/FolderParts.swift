@@ -5,17 +5,22 @@ import Foundation
 
 /// A part of a data folder that may be lost, stale, damaged or another's.
 enum Part: Hashable, CustomStringConvertible {
-    case topic(TopicID), middleSegment(TopicID), lastSegment(TopicID), checkpoint(TopicID)
+    case topic(TopicID), firstSegment(TopicID), middleSegment(TopicID), lastSegment(TopicID)
+    case checkpoint(TopicID)
     case cursors, ledger, ledgerAndWAL, wal, gate, features, identity, lock
 
     static let all: [Part] =
         TopicID.allCases.flatMap {
-            [.topic($0), .middleSegment($0), .lastSegment($0), .checkpoint($0)]
+            [
+                .topic($0), .firstSegment($0), .middleSegment($0), .lastSegment($0),
+                .checkpoint($0),
+            ]
         } + [.cursors, .ledger, .ledgerAndWAL, .wal, .gate, .features, .identity, .lock]
 
     var description: String {
         switch self {
         case .topic(let id): id.rawValue
+        case .firstSegment(let id): "first segment of \(id.rawValue)"
         case .middleSegment(let id): "middle segment of \(id.rawValue)"
         case .lastSegment(let id): "last segment of \(id.rawValue)"
         case .checkpoint(let id): "checkpoint of \(id.rawValue)"
@@ -34,6 +39,10 @@ enum Part: Hashable, CustomStringConvertible {
     func paths(in folder: String) -> [String] {
         switch self {
         case .topic(let id): return ["log/\(id.rawValue)-0"]
+        case .firstSegment(let id):
+            return Self.stems("log/\(id.rawValue)-0", in: folder).first.map {
+                Self.files($0, in: folder)
+            } ?? []
         case .middleSegment(let id):
             let stems = Self.stems("log/\(id.rawValue)-0", in: folder)
             return stems.isEmpty ? [] : Self.files(stems[stems.count / 2], in: folder)
@@ -61,6 +70,7 @@ enum Part: Hashable, CustomStringConvertible {
         }
         switch self {
         case .topic(let id): return .topic(next(id))
+        case .firstSegment(let id): return .middleSegment(id)
         case .middleSegment(let id): return .lastSegment(id)
         case .lastSegment(let id): return .lastSegment(next(id))
         case .checkpoint(let id): return .checkpoint(next(id))

@@ -86,6 +86,29 @@ struct StartComparisonTests {
             state: with { $0.topics[.webhookReceived]?.end = Offset(9); $0.cursors = [] },
             says: "which ends at 9"),
         Refused(
+            what: "a topic whose beginning is gone",
+            state: with {
+                $0.topics[.paymentFeatures]?.start = Offset(3)
+                $0.topics[.paymentFeatures]?.begins = .noted(.zero)
+            }, says: "payment.features begins at offset 3"),
+        Refused(
+            what: "a beginning that is gone with the checkpoint, known by the mark",
+            state: with {
+                $0.topics[.paymentFeatures]?.start = Offset(3)
+                $0.topics[.paymentFeatures]?.begins = .unknown
+                $0.marks[.paymentFeatures]?.start = Offset(2)
+            }, says: "what lay before 2"),
+        Refused(
+            what: "a beginning that nothing says anything of",
+            state: with {
+                $0.topics[.paymentFeatures]?.start = Offset(3)
+                $0.topics[.paymentFeatures]?.begins = .unknown
+                $0.marks[.paymentFeatures] = nil
+            }, says: "what lay before 0"),
+        Refused(
+            what: "a ledger.posted that is newer than the rest", state: older { $0.firstLost = 7 },
+            says: "of transaction 7 nothing tells"),
+        Refused(
             what: "a source of another event", state: with { $0.derived[0].isOfSource = false },
             says: "different events at offset 9"),
         Refused(
@@ -146,7 +169,7 @@ struct StartComparisonTests {
             state: older { $0.hasDecisionsToCome = true }, says: "people decided in between"),
         Refused(
             what: "a ledger cut off with its positions kept, of a release that noted no end",
-            state: older { $0.point.next = nil; $0.nextStillComes = false },
+            state: older { $0.point.next = nil; $0.firstLost = 5 },
             says: "its end is cut off"),
     ]
 
@@ -164,6 +187,21 @@ struct StartComparisonTests {
         let plan = try plan(Self.sound())
         #expect(plan.rewinds.isEmpty)
         #expect(plan.notes.isEmpty)
+    }
+
+    @Test("a beginning that retention has noted starts, and so does one of an earlier release")
+    func retained() throws {
+        for (begins, mark) in [
+            (KnownBeginning.noted(Offset(3)), Offset?.none), (.noted(Offset(3)), .zero),
+            (.noted(.zero), Offset(3)), (.notNoted, nil), (.unknown, Offset(3)),
+        ] {
+            let state = Self.with {
+                $0.topics[.paymentFeatures]?.start = Offset(3)
+                $0.topics[.paymentFeatures]?.begins = begins
+                $0.marks[.paymentFeatures]?.start = mark
+            }
+            #expect(try plan(state).notes.isEmpty, "\(begins) \(String(describing: mark))")
+        }
     }
 
     @Test("an older ledger, lost features and a lost ledger.posted are caught up with")

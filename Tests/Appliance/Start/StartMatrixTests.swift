@@ -92,7 +92,8 @@ struct StartMatrixTests {
             (.topic(.paymentValidated), .missing), (.topic(.paymentValidated), .older),
             (.topic(.paymentValidated), .flipped), (.topic(.paymentValidated), .cut):
             return true
-        case (.topic, .foreign), (.topic, .swapped), (.middleSegment, .missing),
+        case (.firstSegment, .missing), (.firstSegment, .foreign), (.firstSegment, .flipped),
+            (.topic, .foreign), (.topic, .swapped), (.middleSegment, .missing),
             (.middleSegment, .foreign), (.middleSegment, .swapped), (.middleSegment, .flipped):
             return true
         default: return nil
@@ -155,6 +156,32 @@ struct StartMatrixTests {
             _ = try await StartFixture(path).redrive(isDryRun: true)
             let outcome = await judge(path, folders.acknowledged, folders.root)
             #expect(outcome == .caughtUp, "\(losses)")
+            try FileManager.default.removeItem(atPath: path)
+        }
+    }
+
+    @Test("transactions that nothing tells of any more are refused, whatever else is as old")
+    func postedNewer() async throws {
+        let folders = try await Folders()
+        let posted = (Part.topic(.ledgerPosted), PartState.newer)
+        for losses in [
+            // The ledger can book some of what ledger.posted has, not all of it.
+            [(Part.ledgerAndWAL, PartState.older), posted], [(.ledgerAndWAL, .missing), posted],
+            [posted],
+        ] {
+            let path = folders.path("cell")
+            try FileManager.default.copyItem(atPath: folders.path("closed"), toPath: path)
+            for (part, state) in losses {
+                try state.apply(
+                    to: part, of: path, older: folders.path("older"),
+                    newer: folders.path("newer"), foreign: folders.path("foreign"))
+            }
+            let outcome = await judge(path, folders.acknowledged, folders.root)
+            guard case .refused(let sentence) = outcome else {
+                Issue.record("\(losses): \(outcome)")
+                continue
+            }
+            #expect(sentence.contains("of transaction 65 nothing tells"), "\(sentence)")
             try FileManager.default.removeItem(atPath: path)
         }
     }

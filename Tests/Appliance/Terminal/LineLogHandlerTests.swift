@@ -5,6 +5,7 @@ import Testing
 @testable import Appliance
 @testable import Command
 @testable import Terminal
+@testable import Vocabulary
 
 @Suite("Log lines")
 struct LineLogHandlerTests {

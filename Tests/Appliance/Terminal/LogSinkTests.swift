@@ -6,6 +6,7 @@ import Testing
 @testable import Command
 @testable import Daemon
 @testable import Terminal
+@testable import Vocabulary
 
 @Suite("The log's sink")
 struct LogSinkTests {

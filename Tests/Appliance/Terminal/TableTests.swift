@@ -3,6 +3,7 @@ import Testing
 @testable import Appliance
 @testable import Command
 @testable import Terminal
+@testable import Vocabulary
 
 @Suite("Tables and records")
 struct TableTests {

@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Appliance
+@testable import Vocabulary
 
 /// `docs/EVENTS.md` tells a merchant what to subscribe to; an event that is missing there is money
 /// that nobody tells of.

@@ -2,6 +2,7 @@ import Testing
 import TwinSupport
 
 @testable import Twin
+@testable import Vocabulary
 
 /// Money that comes from bank accounts or goes back to them: debits, top-ups, payouts below zero.
 @Suite("Bank money in the twin")
@@ -93,6 +94,30 @@ struct TwinBankMoneyTests {
         #expect(caller.post("/twin/charges/\(charge)/succeed").json["status"] == "succeeded")
         let card = caller.pay(1_000).json["latest_charge"]?.text ?? ""
         #expect(caller.post("/twin/charges/\(card)/fail").status == 400)
+    }
+
+    @Test("a bank holds no money for a later capture: that is refused wherever it is asked for")
+    func noManualCapture() throws {
+        let caller = try Self.caller()
+        let bank = "payment_method=pm_usBankAccount&payment_method_types[]=us_bank_account"
+        let form = "amount=5000&currency=usd&\(bank)"
+        for confirm in ["", "&confirm=true"] {
+            let refused = caller.post(
+                "/v1/payment_intents", form + "&capture_method=manual" + confirm)
+            #expect(refused.status == 400)
+            #expect(refused.json["error"]?["param"] == "capture_method")
+        }
+        #expect(caller.get("/v1/payment_intents").json["data"].list.isEmpty)
+        let held = caller.post(
+            "/v1/payment_intents", "amount=5000&currency=usd&capture_method=manual").json
+        let path = "/v1/payment_intents/\(held.id)"
+        #expect(caller.post(path, bank).status == 400)
+        #expect(caller.post("\(path)/confirm", bank).status == 400)
+        #expect(caller.get(path).json["payment_method"] == .null)
+        #expect(caller.post("\(path)/confirm", "payment_method=pm_card_visa").status == 200)
+        let later = caller.post("/v1/payment_intents", form).json
+        #expect(caller.post("/v1/payment_intents/\(later.id)", "capture_method=manual").status == 400)
+        #expect(caller.told.types.filter { $0.hasPrefix("charge.") } == ["charge.succeeded"])
     }
 
     @Test("bank accounts are payment methods by their test numbers, and no others")

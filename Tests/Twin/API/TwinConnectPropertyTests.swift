@@ -2,6 +2,7 @@ import Testing
 import TwinSupport
 
 @testable import Twin
+@testable import Vocabulary
 
 /// Random histories of a platform with two sellers.
 @Suite("Any history of a platform and its sellers")

@@ -3,6 +3,7 @@ import Testing
 import TwinSupport
 
 @testable import Twin
+@testable import Vocabulary
 
 @Suite("Connect in the twin")
 struct TwinConnectTests {

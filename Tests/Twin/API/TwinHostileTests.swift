@@ -3,6 +3,7 @@ import Testing
 import TwinSupport
 
 @testable import Twin
+@testable import Vocabulary
 
 @Suite("Hostile calls of the twin", .timeLimit(.minutes(5)))
 struct TwinHostileTests {

@@ -4,6 +4,7 @@ import Testing
 import TwinSupport
 
 @testable import Twin
+@testable import Vocabulary
 
 @Suite("The twin and the libraries of others", .timeLimit(.minutes(5)))
 struct TwinLibraryTests {

@@ -2,6 +2,7 @@ import Testing
 import TwinSupport
 
 @testable import Twin
+@testable import Vocabulary
 
 @Suite("The twin's lists")
 struct TwinListTests {

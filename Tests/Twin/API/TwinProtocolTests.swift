@@ -3,6 +3,7 @@ import TestSupport
 import TwinSupport
 
 @testable import Twin
+@testable import Vocabulary
 
 @Suite("The twin's protocol")
 struct TwinProtocolTests {

@@ -3,6 +3,7 @@ import Testing
 import TwinSupport
 
 @testable import Twin
+@testable import Vocabulary
 
 @Suite("What the twin refuses, as Stripe does")
 struct TwinRefusalTests {

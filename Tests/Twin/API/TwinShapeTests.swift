@@ -3,6 +3,7 @@ import Testing
 import TwinSupport
 
 @testable import Twin
+@testable import Vocabulary
 
 @Suite("Shapes of the twin's objects")
 struct TwinShapeTests {

@@ -3,6 +3,7 @@ import Testing
 import TwinSupport
 
 @testable import Twin
+@testable import Vocabulary
 
 /// Copies every list in the two ways that connectors do, while the lists grow.
 @Suite("Copying the twin's lists")

@@ -2,6 +2,7 @@ import Testing
 import TwinSupport
 
 @testable import Twin
+@testable import Vocabulary
 
 /// What is left of an authorisation, and lists in charges and intents, as versions of the API tell.
 @Suite("Tellings of the twin by API version")

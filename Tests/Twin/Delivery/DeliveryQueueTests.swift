@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Twin
+@testable import Vocabulary
 
 @Suite("Delivery queue")
 struct DeliveryQueueTests {

@@ -9,6 +9,7 @@ import Testing
 import TwinSupport
 
 @testable import Twin
+@testable import Vocabulary
 
 @Suite("Delivery routes")
 struct DeliveryRoutesTests {

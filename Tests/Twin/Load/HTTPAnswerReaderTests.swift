@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Twin
+@testable import Vocabulary
 
 @Suite("HTTP answer reader")
 struct HTTPAnswerReaderTests {

@@ -90,7 +90,6 @@ struct DemoCommand: AsyncParsableCommand {
         let daemon = try Daemon(settings: settings, logger: Logger(label: "tillbox"))
         notes.add(
             about: "\(Self.whole(rate)) events a second · seed \(seed) · data \(folder)")
-        notes.add(hint: Self.hint(settings, folder))
         let feed = DemoFeed(
             scored: daemon.plane.reader(.paymentScored),
             posted: daemon.plane.followed(.ledgerPosted),
@@ -101,8 +100,8 @@ struct DemoCommand: AsyncParsableCommand {
             terminal: terminal)
         let ports = AsyncStream<(role: String, port: Int)>.makeStream()
         let twin = DemoTwin(
-            demo: self, twinPort: twinPort, ports: ports.stream, secret: secret, notes: notes,
-            logger: daemon.logger)
+            demo: self, twinPort: twinPort, ports: ports.stream, secret: secret,
+            hint: Self.hint(settings, folder), notes: notes, logger: daemon.logger)
         try await daemon.run(
             extra: [
                 .init(service: feed), .init(service: view),

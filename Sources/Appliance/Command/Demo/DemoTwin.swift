@@ -9,21 +9,19 @@ import ServiceLifecycle
 import Terminal
 import Twin
 
-/// The demo's twin, from when the daemon's webhook port is open: its API, its deliveries, its
-/// world.
+/// The demo's twin, from when the daemon's ports are open: its API, its deliveries, its world.
 struct DemoTwin: Service {
     let demo: DemoCommand
     let twinPort: Int
     let ports: AsyncStream<(role: String, port: Int)>
     let secret: String
+    /// What a person pastes: shown once both the daemon and the twin can answer it.
+    let hint: String
     let notes: DemoNotes
     let logger: Logger
 
     func run() async throws {
-        let webhookPort = await cancelWhenGracefulShutdown {
-            await ports.first { $0.role == "webhook" }?.port
-        }
-        guard let webhookPort else { return }
+        guard let webhookPort = await webhookPort() else { return }
         let live = try live(webhookPort: webhookPort)
         guard let traffic = try live.traffic(rate: demo.rate, count: demo.count) else { return }
         let group = ServiceGroup(
@@ -33,6 +31,18 @@ struct DemoTwin: Service {
                     .init(service: traffic, successTerminationBehavior: .gracefullyShutdownGroup),
                 ], logger: logger))
         try await group.run()
+    }
+
+    /// The daemon's webhook port, once its console's is open too; nil when the demo ends first.
+    private func webhookPort() async -> Int? {
+        await cancelWhenGracefulShutdown {
+            var open: [String: Int] = [:]
+            for await (role, port) in ports {
+                open[role] = port
+                if open["admin"] != nil, let webhook = open["webhook"] { return webhook }
+            }
+            return nil
+        }
     }
 
     private func live(webhookPort: Int) throws(TwinError) -> LiveTwin {
@@ -53,8 +63,9 @@ struct DemoTwin: Service {
         return HTTPService(
             role: "twin", address: Settings.Address(host: "127.0.0.1", port: twinPort),
             responder: live.router().buildResponder(), server: .http1(), logger: logger
-        ) { [notes] port in
+        ) { [notes, hint] port in
             notes.add(about: "twin http://127.0.0.1:\(port)/v1 with the key \(key)")
+            notes.add(hint: hint)
         }
     }
 }

@@ -13,6 +13,8 @@ final class DemoNotes: Sendable {
     struct Content: Sendable {
         var about: [String] = []
         var hints: [String] = []
+        /// Both, in the order in which they became known.
+        var texts: [String] = []
         /// The latest, and how many there were.
         var warning: String?
         var warnings: [String] = []
@@ -23,12 +25,23 @@ final class DemoNotes: Sendable {
 
     private let shown: Mutex<Content>
 
-    init(about: [String]) { shown = Mutex(Content(about: about)) }
+    init(about: [String]) { shown = Mutex(Content(about: about, texts: about)) }
 
     var content: Content { shown.withLock { $0 } }
 
-    func add(hint: String) { shown.withLock { $0.hints.append(hint) } }
-    func add(about: String) { shown.withLock { $0.about.append(about) } }
+    func add(hint: String) {
+        shown.withLock { content in
+            content.hints.append(hint)
+            content.texts.append(hint)
+        }
+    }
+
+    func add(about: String) {
+        shown.withLock { content in
+            content.about.append(about)
+            content.texts.append(about)
+        }
+    }
 
     func warn(_ line: String) {
         shown.withLock { content in
@@ -92,8 +105,7 @@ struct DemoView: Service {
 
     /// - Returns: how many texts have been said.
     private func sayWhatIsNew(after shown: Int) -> Int {
-        let content = notes.content
-        let texts = content.hints + content.about
+        let texts = notes.content.texts
         for text in texts.dropFirst(shown) { Terminal.write(text + "\n") }
         return texts.count
     }

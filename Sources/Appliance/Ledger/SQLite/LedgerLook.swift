@@ -33,10 +33,14 @@ extension SQLiteLedgerReader {
     /// Opens the ledger for reading and looks whether it can be written to. Nothing is changed, not
     /// even the files that SQLite keeps beside it, unless a write-ahead log has to be read.
     ///
+    /// - Parameter isHeld: whether nobody else can be writing to it.
     /// - Throws: `.newerSchema`, `.cannotOpen`, `.busy` and the like; damage is returned.
-    static func look(at path: String) throws(LedgerError) -> LedgerLook {
+    static func look(at path: String, isHeld: Bool) throws(LedgerError) -> LedgerLook {
         guard byteCount(path) > 0 else { return .missing }
-        let isAlone = byteCount(path + "-wal") == 0
+        // Whoever has the ledger open has its shared memory beside it, also before it writes.
+        let isAlone =
+            byteCount(path + "-wal") == 0
+            && (isHeld || !FileManager.default.fileExists(atPath: path + "-shm"))
         let ledger: SQLiteLedgerReader
         do throws(LedgerError) {
             ledger = try open(path: isAlone ? immutable(path) : path)

@@ -21,7 +21,9 @@ private enum ProcessorSQL {
 
 /// What reconciliation asks the ledger: movements of the processor's accounts.
 extension SQLiteReading {
-    func movements(_ keys: [String]) throws(LedgerError) -> [String: LedgerMovement] {
+    func movements(
+        _ keys: [String], through last: Int64
+    ) throws(LedgerError) -> [String: LedgerMovement] {
         try reading { database in
             let statement = try LedgerStatement(
                 database, ProcessorSQL.columns + " WHERE t.movement = ?", keptBytes: 256)
@@ -31,13 +33,14 @@ extension SQLiteReading {
                 SELECT coalesce(sum(e.amount), 0) FROM transactions t
                 CROSS JOIN entries e ON e.transaction_id = t.id
                 CROSS JOIN accounts a ON a.id = e.account AND \(ProcessorSQL.isProcessor)
-                WHERE t.movement >= ? AND t.movement < ?
+                WHERE t.movement >= ? AND t.movement < ? AND t.id <= ?
                 """, keptBytes: 256)
+            followers.bind(3, last)
             let isFollowed = try Self.hasFollowers(database)
             var found: [String: LedgerMovement] = [:]
             for key in keys {
                 statement.bind(1, key)
-                if try statement.step() {
+                if try statement.step(), statement.integer(0) <= last {
                     var movement = try Self.movement(statement)
                     if isFollowed {
                         movement.amount =
@@ -80,20 +83,22 @@ extension SQLiteReading {
     }
 
     func movements(
-        after: Int64, from: Instant, to: Instant, limit: Int
+        after: Int64, from: Instant, to: Instant, limit: Int, through last: Int64
     ) throws(LedgerError) -> [LedgerMovement] {
         try reading { database in
             let statement = try LedgerStatement(
                 database,
                 ProcessorSQL.columns + """
                      WHERE t.id > ? AND t.effective_at >= ? AND t.effective_at < ?
+                        AND t.id <= ?
                     ORDER BY t.id LIMIT ?
                     """)
             defer { statement.reset() }
             statement.bind(1, after)
             statement.bind(2, from.seconds)
             statement.bind(3, to.seconds)
-            statement.bind(4, Int64(limit))
+            statement.bind(4, last)
+            statement.bind(5, Int64(limit))
             var movements: [LedgerMovement] = []
             while try statement.step() { movements.append(try Self.movement(statement)) }
             return movements
@@ -147,12 +152,21 @@ extension SQLiteReading {
         }
     }
 
-    func processorBalance(of account: StripeAccount) throws(LedgerError) -> [Currency: Int64] {
+    func processorBalance(
+        of account: StripeAccount, through last: Int64
+    ) throws(LedgerError) -> [Currency: Int64] {
         try reading { database in
             let statement = try LedgerStatement(
-                database, "SELECT currency, balance FROM accounts WHERE name = ?")
+                database,
+                """
+                SELECT a.currency, a.balance - coalesce((
+                    SELECT sum(e.amount) FROM entries e WHERE e.transaction_id > ?2
+                        AND e.account = a.id AND e.currency = a.currency), 0)
+                FROM accounts a WHERE a.name = ?1
+                """)
             defer { statement.reset() }
             statement.bind(1, AccountName.processor(of: account.id).rawValue)
+            statement.bind(2, last)
             var balances: [Currency: Int64] = [:]
             while try statement.step() {
                 balances[try Self.currency(statement.text(0))] = statement.integer(1)

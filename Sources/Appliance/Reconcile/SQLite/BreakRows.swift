@@ -120,6 +120,20 @@ extension StatementStore {
             }, Self.settlement)
     }
 
+    /// Whether a run saw that Stripe lacks this movement, or has not written its line yet.
+    func saw(_ movement: String, run: Int64) throws(LedgerError) -> Bool {
+        try !rows(
+            """
+            SELECT 1 FROM breaks b JOIN run_breaks r ON r.run = ? AND r.break = b.id
+            WHERE b.kind IN ('late', 'missing_at_stripe') AND b.subject = ?
+            """,
+            {
+                $0.bind(1, run)
+                $0.bind(2, movement)
+            }, { _ in true }
+        ).isEmpty
+    }
+
     /// How many breaks of each kind a run saw; kinds without any are left out.
     func counts(of run: Int64) throws(LedgerError) -> [BreakCount] {
         try rows(

@@ -92,7 +92,7 @@ extension StatementStore {
             others = try LedgerStatement(
                 database,
                 """
-                SELECT created, id, amount, finding FROM settlements
+                SELECT created, id, amount, finding, currency FROM settlements
                 WHERE transaction_id = ?1 AND id <> ?2
                 """)
             judge = try LedgerStatement(
@@ -104,13 +104,14 @@ extension StatementStore {
             guard let transaction = settlement.transaction, let held = settlement.held else {
                 return
             }
-            var lines = try lines(of: transaction, without: settlement.statement.id)
-            guard !lines.isEmpty else { return }
             let own = settlement.statement
+            let currency = settlement.heldCurrency ?? own.currency
+            var lines = try lines(of: transaction, without: own.id, in: currency)
+            guard !lines.isEmpty else { return }
             lines.append(
                 LineGroup.Line(
                     created: own.created.seconds, id: own.id, amount: own.amount,
-                    finding: settlement.finding))
+                    finding: settlement.finding, isForeign: own.currency != currency))
             lines.sort { ($0.created, $0.id) < ($1.created, $1.id) }
             let findings = LineGroup.findings(of: lines, held: held)
             for (line, finding) in zip(lines, findings) {
@@ -126,7 +127,7 @@ extension StatementStore {
         }
 
         private func lines(
-            of transaction: Int64, without id: String
+            of transaction: Int64, without id: String, in currency: Currency
         ) throws -> [LineGroup.Line] {
             others.bind(1, transaction)
             others.bind(2, id)
@@ -137,7 +138,8 @@ extension StatementStore {
                     LineGroup.Line(
                         created: others.integer(0), id: others.text(1),
                         amount: MinorUnits(others.integer(2)),
-                        finding: SettlementFinding(rawValue: others.integer(3)) ?? .none))
+                        finding: SettlementFinding(rawValue: others.integer(3)) ?? .none,
+                        isForeign: others.text(4) != currency.code))
             }
             return lines
         }

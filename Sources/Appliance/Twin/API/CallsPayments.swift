@@ -60,6 +60,7 @@ extension TwinBooks {
         try parameters.finish()
         if confirms, order == nil { throw Self.noMethod }
         if let order { intent.method = try method(order, for: intent.customer) }
+        try checkCapture(of: intent)
         intent.status = intent.method == nil ? .requiresPaymentMethod : .requiresConfirmation
         let ref = intents.append(intent)
         if let customer = intent.customer { customers[customer].intents.append(ref) }
@@ -93,6 +94,7 @@ extension TwinBooks {
             intent.method = try method(order, for: intent.customer)
             intent.status = .requiresConfirmation
         }
+        try checkCapture(of: intent)
         intents[ref] = intent
     }
 
@@ -164,6 +166,18 @@ extension TwinBooks {
         intent.allowsOvercapture =
             try isAsked("request_overcapture").map { $0 && !isShared } ?? intent.allowsOvercapture
         card.tree.markRead()
+    }
+
+    /// A bank is asked for money once: it holds none for a capture that comes later
+    /// (docs.stripe.com/payments/place-a-hold-on-a-payment-method).
+    private func checkCapture(of intent: TwinPaymentIntent) throws(APIRefusal) {
+        guard intent.captureMethod == .manual, let method = intent.method,
+            methods[method].bank != nil
+        else { return }
+        throw APIRefusal(
+            message: "The payment method type us_bank_account does not support manual capture. "
+                + "Use a `capture_method` of `automatic` or `automatic_async`, or pay by card.",
+            parameter: "capture_method")
     }
 
     /// What is copied into the charge.
@@ -299,6 +313,7 @@ extension TwinBooks {
         if let order { intent.method = try method(order, for: intent.customer) }
         guard let method = intent.method else { throw Self.noMethod }
         try check(method, for: intent.customer)
+        try checkCapture(of: intent)
         intents[ref] = intent
         try confirm(ref, with: method, onAction: rule)
     }
