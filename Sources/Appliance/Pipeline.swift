@@ -1,9 +1,9 @@
 import AppendLog
-import Appliance
+package import Appliance
 import Foundation
 import Logging
 import ServiceLifecycle
-import Vocabulary
+package import Vocabulary
 
 /// The way of a payment, in order. Read this first.
 ///

@@ -1,11 +1,11 @@
-import Appliance
+package import Appliance
 import HTTPTypes
-import Hummingbird
+package import Hummingbird
 import HummingbirdCore
-import Logging
+package import Logging
 import NIOCore
 import NIOHTTP1
-import Vocabulary
+package import Vocabulary
 
 /// The admin port: a request that may come from where it says goes to the routes.
 ///

@@ -1,6 +1,6 @@
 import AppendLog
-import Appliance
-import Hummingbird
+package import Appliance
+package import Hummingbird
 import Vocabulary
 
 /// `GET /api/v1/dead-letters` and `POST /api/v1/dead-letters/redrive` on the admin port.

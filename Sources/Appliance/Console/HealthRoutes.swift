@@ -1,8 +1,8 @@
 import HTTPTypes
-import Hummingbird
-import Reconcile
+package import Hummingbird
+package import Reconcile
 import Synchronization
-import Vocabulary
+package import Vocabulary
 
 /// Whether the daemon is ready for traffic, and if not, why.
 package final class Readiness: Sendable {

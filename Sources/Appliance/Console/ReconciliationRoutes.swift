@@ -1,6 +1,6 @@
 import HTTPTypes
-import Hummingbird
-import Reconcile
+package import Hummingbird
+package import Reconcile
 import Vocabulary
 
 /// `/api/v1/reconciliations` and `/api/v1/sweeps` on the admin port.

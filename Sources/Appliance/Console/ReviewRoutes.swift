@@ -1,7 +1,7 @@
-import Appliance
+package import Appliance
 import Foundation
 import HTTPTypes
-import Hummingbird
+package import Hummingbird
 import Vocabulary
 
 /// `/api/v1/reviews` on the admin port.

@@ -1,12 +1,12 @@
-import AppendLog
-import Appliance
+package import AppendLog
+package import Appliance
 import Console
 import Foundation
-import Logging
+package import Logging
 import Reconcile
 import ServiceLifecycle
 import Terminal
-import Vocabulary
+package import Vocabulary
 
 /// Why the daemon cannot start or go on. Each case's description says what to do.
 package enum DaemonError: Error, CustomStringConvertible {

@@ -1,6 +1,6 @@
-import Appliance
+package import Appliance
 import Foundation
-import Logging
+package import Logging
 
 /// The paths below the data folder (contracts §9).
 package struct DataFolder: Sendable {

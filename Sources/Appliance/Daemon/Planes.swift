@@ -1,9 +1,9 @@
-import AppendLog
-import Appliance
+package import AppendLog
+package import Appliance
 import Foundation
-import Logging
+package import Logging
 import ServiceLifecycle
-import Vocabulary
+package import Vocabulary
 
 // A plane is the set of doors to the outside world: where records, claims and rows are kept. What
 // runs on it is put together here and nowhere else, and nothing behind these doors asks which plane

@@ -1,10 +1,10 @@
-import Appliance
+package import Appliance
 import Foundation
-import Hummingbird
-import HummingbirdCore
-import Logging
+package import Hummingbird
+package import HummingbirdCore
+package import Logging
 import NIOCore
-import ServiceLifecycle
+package import ServiceLifecycle
 
 /// One of the daemon's own ports as a service, whose bind errors say which port and what to do.
 package struct PortService: Service {

@@ -2,9 +2,9 @@ import AsyncHTTPClient
 import Console
 import Foundation
 import NIOCore
-import NIOHTTP1
-import Terminal
-import Vocabulary
+package import NIOHTTP1
+package import Terminal
+package import Vocabulary
 
 /// The admin API of the daemon that holds the data folder.
 package struct ReconcileConnection {

@@ -1,8 +1,8 @@
 import Appliance
-import Logging
+package import Logging
 import Reconcile
-import Terminal
-import Vocabulary
+package import Terminal
+package import Vocabulary
 
 /// What the daemon is told: the merged view of the configuration file and the environment.
 ///

@@ -1,4 +1,4 @@
-import Logging
+package import Logging
 import Vocabulary
 
 /// What the daemon says of itself before it opens anything, so that the head of a log tells what

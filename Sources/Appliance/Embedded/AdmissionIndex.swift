@@ -1,4 +1,4 @@
-import AppendLog
+package import AppendLog
 
 /// Which event ids the log holds, and where: a hash table from a 64-bit digest of the id to the
 /// offset of its `webhook.received` record, 16 bytes a slot.

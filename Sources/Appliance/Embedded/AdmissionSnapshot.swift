@@ -1,6 +1,6 @@
-import AppendLog
+package import AppendLog
 import Foundation
-import Logging
+package import Logging
 import Vocabulary
 
 /// The gate's index on disk. It only saves reading the log: deleting it, or finding it damaged,

@@ -1,5 +1,5 @@
-import AppendLog
-import Logging
+package import AppendLog
+package import Logging
 import Vocabulary
 
 /// How the ledger step begins over the embedded log, beside which a ledger may have been put back

@@ -1,7 +1,7 @@
-import AppendLog
+package import AppendLog
 import Dispatch
 import Synchronization
-import Vocabulary
+package import Vocabulary
 
 /// The admission of the embedded plane: the log's own index of what it holds, and the claims of
 /// this process, which is the only one.
@@ -59,7 +59,7 @@ package final class LogAdmission: AdmissionStore {
     /// that is on disk, on the caller's or on the log's thread: be quick there.
     ///
     /// It fails with what the append failed with; the id is then free again.
-    func admit(
+    package func admit(
         _ identity: EventIdentity, record: Record,
         completion: @escaping @Sendable (Result<AdmissionOutcome, StoreFailure>) -> Void
     ) {

@@ -1,5 +1,5 @@
-import AppendLog
-import Vocabulary
+package import AppendLog
+package import Vocabulary
 
 // How the embedded log looks to those who need not know that it is one.
 
@@ -18,12 +18,12 @@ extension StoreFailure {
 extension LogError: PassingFailure {}
 
 extension ReadOnlyTopic: RecordReading {
-    typealias Failure = LogError
+    package typealias Failure = LogError
 }
 
 extension Topic: RecordReading {
-    typealias Failure = LogError
-    var end: Offset { highWatermark }
+    package typealias Failure = LogError
+    package var end: Offset { highWatermark }
 }
 
 extension TopicReader {
@@ -52,7 +52,7 @@ package struct LogLetters: LetterStore {
         self.topic = topic
     }
 
-    func keep(
+    package func keep(
         _ letters: [Record],
         completion: @escaping @Sendable (Result<Void, StoreFailure>) -> Void
     ) {
@@ -68,9 +68,9 @@ package struct LogDecisions: DecisionLog {
         self.topic = topic
     }
 
-    var end: Offset { topic.highWatermark }
+    package var end: Offset { topic.highWatermark }
 
-    func append(_ decision: Record) async throws(StoreFailure) -> Offset {
+    package func append(_ decision: Record) async throws(StoreFailure) -> Offset {
         do throws(LogError) {
             return try await topic.append([decision]).lowerBound
         } catch {

@@ -1,7 +1,7 @@
-import AppendLog
-import Logging
+package import AppendLog
+package import Logging
 import ServiceLifecycle
-import Vocabulary
+package import Vocabulary
 
 /// The flow of the embedded plane: topics of this process's own log.
 ///
@@ -60,7 +60,7 @@ package struct LogFlow: Flow {
 
     // MARK: Reading
 
-    mutating func next(bytesMax: Int) async throws -> Run? {
+    package mutating func next(bytesMax: Int) async throws -> Run? {
         try await begin()
         while true {
             guard hasRecords else {
@@ -154,7 +154,7 @@ package struct LogFlow: Flow {
 
     // MARK: Writing
 
-    mutating func finish(
+    package mutating func finish(
         _ outputs: [StageOutput], consumed: [SourcePlace], checkpoint state: () -> StageState?
     ) async throws -> [TopicID: Int] {
         try await begin()
@@ -202,23 +202,23 @@ package struct LogFlow: Flow {
     // MARK: Rows
 
     /// The folder is one process's.
-    var isShared: Bool { false }
-    var leads: Bool { true }
+    package var isShared: Bool { false }
+    package var leads: Bool { true }
 
-    func lastRow(in topic: TopicID) async throws -> Int64? {
+    package func lastRow(in topic: TopicID) async throws -> Int64? {
         topics[topic].lastSource(of: try ProducerName(step.name))?.rawValue
     }
 
     /// Of `ledger.posted` alone, where rows and offsets both have no gaps, so that one tells the
     /// other.
-    func row(_ number: Int64, in id: TopicID) async throws -> Record? {
+    package func row(_ number: Int64, in id: TopicID) async throws -> Record? {
         guard id == .ledgerPosted, let last = try await lastRow(in: id) else { return nil }
         let topic = topics[id]
         let end = topic.highWatermark.advanced(by: -1)
         return try topic.record(at: end.advanced(by: number - last))
     }
 
-    mutating func close(checkpoint state: () -> StageState?) async throws {
+    package mutating func close(checkpoint state: () -> StageState?) async throws {
         if done != saved.done { _ = try await save(state) }
     }
 }

@@ -1,5 +1,5 @@
-import AppendLog
-import Vocabulary
+package import AppendLog
+package import Vocabulary
 
 /// The daemon's topics, opened.
 package struct Topics: Sendable {

@@ -1,4 +1,4 @@
-import Vocabulary
+package import Vocabulary
 
 /// The embedded feature source: contracts §4 computed on the same record, event by event.
 ///

@@ -1,4 +1,4 @@
-import Vocabulary
+package import Vocabulary
 
 /// What a feature source had for a payment.
 package enum FeatureReading: Hashable, Sendable {
@@ -67,22 +67,22 @@ package struct AwaitedPayment: Hashable, Sendable {
 /// The features of the embedded plane: computed on the same record, so that none is ever missing
 /// for a payment that says whose it is, nor late. Never suspends.
 package struct EmbeddedFeatures: FeatureSource {
-    static let computesVectors = true
+    package static let computesVectors = true
 
     var engine: FeatureEngine
 
     init(_ engine: FeatureEngine) { self.engine = engine }
 
-    mutating func readings(for events: [PaymentEvent]) -> [FeatureAnswer] {
+    package mutating func readings(for events: [PaymentEvent]) -> [FeatureAnswer] {
         var answers: [FeatureAnswer] = []
         answers.reserveCapacity(events.count)
         for event in events { answers.append(answer(event)) }
         return answers
     }
 
-    func awaited(by record: FeaturesRecord) -> AwaitedPayment? { nil }
+    package func awaited(by record: FeaturesRecord) -> AwaitedPayment? { nil }
 
-    func state() -> (@Sendable () -> [UInt8])? {
+    package func state() -> (@Sendable () -> [UInt8])? {
         let frozen = engine.frozen()
         return { frozen.encoded() }
     }

@@ -1,5 +1,5 @@
-import AppendLog
-import Vocabulary
+package import AppendLog
+package import Vocabulary
 
 /// What makes two deliveries the same event: Stripe repeats all three, byte for byte.
 package struct EventIdentity: Hashable, Sendable {

@@ -1,5 +1,5 @@
-import AppendLog
-import Vocabulary
+package import AppendLog
+package import Vocabulary
 
 /// Where an event came from that was not delivered: the `endpoint` header of its record. No
 /// webhook endpoint can be called so, since these names are refused in the configuration.

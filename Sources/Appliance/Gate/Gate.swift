@@ -1,6 +1,6 @@
-import AppendLog
-import Logging
-import Vocabulary
+package import AppendLog
+package import Logging
+package import Vocabulary
 
 /// What the gate says to a delivery. Its HTTP form is ``PortResponse``.
 enum GateAnswer: Hashable, Sendable {

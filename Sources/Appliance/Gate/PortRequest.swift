@@ -1,6 +1,6 @@
-import NIOCore
-import NIOHTTP1
-import Vocabulary
+package import NIOCore
+package import NIOHTTP1
+package import Vocabulary
 
 /// A request of a port, arrived whole.
 package struct PortRequest: Sendable {

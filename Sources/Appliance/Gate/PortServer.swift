@@ -11,7 +11,7 @@ package struct PortLimits: Sendable {
     package var memoryByteCountMax = GateLimits.memoryByteCount
 
     package init(
-        connectionCountMax: Int = 4096, memoryByteCountMax: GateLimits = GateLimits.memoryByteCount
+        connectionCountMax: Int = 4096, memoryByteCountMax: Int = GateLimits.memoryByteCount
     ) {
         self.connectionCountMax = connectionCountMax
         self.memoryByteCountMax = memoryByteCountMax

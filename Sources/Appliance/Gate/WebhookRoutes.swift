@@ -1,5 +1,5 @@
 import NIOHTTP1
-import Vocabulary
+package import Vocabulary
 
 /// The webhook port: deliveries go to the gate.
 package struct WebhookRoutes: PortResponder {
@@ -11,11 +11,11 @@ package struct WebhookRoutes: PortResponder {
         self.counters = counters
     }
 
-    var bodyByteCountMax: Int { gate.bodyByteCountMax }
+    package var bodyByteCountMax: Int { gate.bodyByteCountMax }
 
-    func count(_ refusal: Counters.Name) { counters.add(refusal) }
+    package func count(_ refusal: Counters.Name) { counters.add(refusal) }
 
-    func respond(
+    package func respond(
         to request: PortRequest, completion: @escaping @Sendable (PortResponse) -> Void
     ) {
         switch WebhookRoute(request) {

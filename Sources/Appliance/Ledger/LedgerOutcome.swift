@@ -1,4 +1,4 @@
-import Vocabulary
+package import Vocabulary
 
 /// One record for the ledger to consider.
 package enum LedgerInput: Hashable, Sendable {

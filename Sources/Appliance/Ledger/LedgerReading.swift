@@ -1,4 +1,4 @@
-import Vocabulary
+package import Vocabulary
 
 /// How far a ledger has come, and what its topics may still lack of it.
 package protocol LedgerProgress: Sendable {

@@ -1,4 +1,4 @@
-import Vocabulary
+package import Vocabulary
 
 /// A refund, or the sum of a charge's refunds, that was told and is not booked.
 package struct WaitingMovement: Hashable, Sendable {

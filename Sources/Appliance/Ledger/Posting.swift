@@ -1,4 +1,4 @@
-import Vocabulary
+package import Vocabulary
 
 /// One account of the ledger, by its full name: `processor:stripe`, `merchant:{m}:payable`.
 ///

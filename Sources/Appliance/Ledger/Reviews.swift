@@ -1,4 +1,4 @@
-import Vocabulary
+package import Vocabulary
 
 /// A review opened, or closed by the daemon itself; people close the others.
 ///

@@ -1,7 +1,7 @@
-import AppendLog
-import Logging
+package import AppendLog
+package import Logging
 import ServiceLifecycle
-import Vocabulary
+package import Vocabulary
 
 /// Fetches the event of a charge that does not arrive though its intent has, as where the endpoint
 /// gets no `charge.*`: the payment would wait in review for want of a card until the next sweep.

@@ -1,7 +1,7 @@
-import AppendLog
-import Appliance
-import Logging
-import Vocabulary
+package import AppendLog
+package import Appliance
+package import Logging
+package import Vocabulary
 
 /// Bounds of a sweep.
 package struct SweepLimits: Sendable {

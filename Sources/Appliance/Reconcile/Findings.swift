@@ -1,4 +1,4 @@
-import Appliance
+package import Appliance
 import Vocabulary
 
 /// Some of what a run found, and where the rest begins.

@@ -1,4 +1,4 @@
-import Vocabulary
+package import Vocabulary
 
 /// The period that a run is asked to look at, as the body of a request names it.
 package struct PeriodRequest: Hashable, Sendable {

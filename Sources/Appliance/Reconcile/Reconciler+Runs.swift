@@ -1,8 +1,8 @@
 import AppendLog
-import Appliance
+package import Appliance
 import Logging
 import Synchronization
-import Vocabulary
+package import Vocabulary
 
 extension Reconciler {
     /// Asks for a run.

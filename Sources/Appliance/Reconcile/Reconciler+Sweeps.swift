@@ -1,5 +1,5 @@
 import AppendLog
-import Appliance
+package import Appliance
 import Logging
 import Synchronization
 import Vocabulary

@@ -1,9 +1,9 @@
-import AppendLog
-import Appliance
-import Logging
+package import AppendLog
+package import Appliance
+package import Logging
 import ServiceLifecycle
 import Synchronization
-import Vocabulary
+package import Vocabulary
 
 /// Reconciliation as a service: takes up what a crash left, does what is asked for and what is due,
 /// one at a time. Here is when; `Reconciler+Runs.swift` and `Reconciler+Sweeps.swift` have what.

@@ -1,4 +1,4 @@
-import Vocabulary
+package import Vocabulary
 
 /// The forms in which runs, findings and sweeps leave: JSON with stable keys, the same in the API
 /// and on the command line. Times are Unix seconds, amounts minor units.

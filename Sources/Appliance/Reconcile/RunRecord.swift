@@ -1,4 +1,4 @@
-import Vocabulary
+package import Vocabulary
 
 /// One run as it is stored: a row of `reconciliations`.
 package struct RunRecord: Hashable, Sendable {

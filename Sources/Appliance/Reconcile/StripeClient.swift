@@ -1,4 +1,4 @@
-import Vocabulary
+package import Vocabulary
 
 /// How patiently Stripe is asked. Waits grow from attempt to attempt and are drawn at random below
 /// that ("full jitter"), so that many clients that failed together do not return together.

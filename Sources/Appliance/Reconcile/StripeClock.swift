@@ -1,4 +1,4 @@
-import AppendLog
+package import AppendLog
 import Synchronization
 import Vocabulary
 

@@ -2,7 +2,7 @@ import AsyncHTTPClient
 import Foundation
 import NIOCore
 import NIOHTTP1
-import Vocabulary
+package import Vocabulary
 
 /// One answer of Stripe's API, whatever its status.
 package struct StripeAnswer: Sendable {

@@ -1,5 +1,5 @@
-import AppendLog
-import Vocabulary
+package import AppendLog
+package import Vocabulary
 
 /// Where a dead letter stands.
 package enum RedriveState: String, Sendable {

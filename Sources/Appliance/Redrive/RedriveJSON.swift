@@ -1,5 +1,5 @@
 import AppendLog
-import Vocabulary
+package import Vocabulary
 
 // What the admin API and the command line exchange; the keys are stable (docs/CONTRACTS.md §10).
 

@@ -1,5 +1,5 @@
-import AppendLog
-import Vocabulary
+package import AppendLog
+package import Vocabulary
 
 /// Which dead letters to redrive.
 package struct RedriveRequest: Hashable, Sendable {

@@ -1,5 +1,5 @@
 import AppendLog
-import Vocabulary
+package import Vocabulary
 
 /// `dead.letter` → the topic that a failed record came from: every order becomes one record there.
 ///
@@ -18,7 +18,7 @@ package struct RedriveStage: Stage {
         TopicID.webhookReceived, .paymentValidated, .paymentScored, .paymentReview,
     ]
 
-    mutating func process(_ records: [PlacedRecord]) -> [StageOutput] {
+    package mutating func process(_ records: [PlacedRecord]) -> [StageOutput] {
         records.compactMap { placed in
             let stored = StoredRecord(offset: placed.place.offset, record: placed.record)
             guard let order = RedriveOrder(stored), let target = TopicID(rawValue: order.target),

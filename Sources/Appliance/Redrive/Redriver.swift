@@ -1,5 +1,5 @@
-import AppendLog
-import Vocabulary
+package import AppendLog
+package import Vocabulary
 
 /// What became of one letter.
 package struct RedriveLine: Hashable, Sendable {

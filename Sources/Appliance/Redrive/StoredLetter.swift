@@ -1,4 +1,4 @@
-import AppendLog
+package import AppendLog
 import Vocabulary
 
 /// A dead letter as it lies in `dead.letter`.

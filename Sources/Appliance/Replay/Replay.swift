@@ -1,4 +1,4 @@
-import AppendLog
+package import AppendLog
 import Foundation
 
 /// `tillbox replay`: the whole pipeline again, and whether it comes to the same.

@@ -1,5 +1,5 @@
-import AppendLog
-import Vocabulary
+package import AppendLog
+package import Vocabulary
 
 /// A decision in a folder whose daemon does not run: the record is written, and the ledger books it
 /// when the daemon starts next.

@@ -1,5 +1,5 @@
-import AppendLog
-import Vocabulary
+package import AppendLog
+package import Vocabulary
 
 /// Where people's decisions are written: the end of `payment.review`.
 package protocol DecisionLog: Sendable {

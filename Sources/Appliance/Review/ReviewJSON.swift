@@ -1,4 +1,4 @@
-import Vocabulary
+package import Vocabulary
 
 /// Reviews as the admin API and the command line write them; the keys are stable.
 extension Review {

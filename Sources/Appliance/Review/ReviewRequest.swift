@@ -1,4 +1,4 @@
-import Vocabulary
+package import Vocabulary
 
 /// What a person wants done with a payment under review.
 package struct ReviewRequest: Hashable, Sendable {

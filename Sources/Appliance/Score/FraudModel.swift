@@ -2,7 +2,7 @@ internal import Bridges
 internal import CXGBoost
 internal import Foundation
 internal import Synchronization
-import Vocabulary
+package import Vocabulary
 
 /// What scoring asks of a model, so that tests can put a simpler one in its place.
 package protocol RiskModel: Sendable {
@@ -33,7 +33,7 @@ package final class FraudModel: RiskModel, @unchecked Sendable {
     private var arrays: [[CChar]?]
 
     package let schema: ModelSchema
-    var version: String { schema.version }
+    package var version: String { schema.version }
 
     /// The most rows one C call takes. Longer batches are cut.
     static let rowsMax = 1_024

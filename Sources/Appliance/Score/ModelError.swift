@@ -23,7 +23,7 @@ package enum ModelError: Error, Hashable, Sendable {
 
 extension ModelError: CustomStringConvertible {
     /// One sentence that says what is wrong and what to do.
-    var description: String {
+    package var description: String {
         switch self {
         case .unreadable(let path):
             "the model file \(path) cannot be read: check that it exists and that this user may "

@@ -1,4 +1,4 @@
-import Vocabulary
+package import Vocabulary
 
 /// From a score to a verdict (contracts §5). Pure.
 ///

@@ -1,5 +1,5 @@
-import AppendLog
-import Vocabulary
+package import AppendLog
+package import Vocabulary
 
 /// Records that are taken in together.
 package struct Run: Sendable {

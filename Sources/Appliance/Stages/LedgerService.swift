@@ -1,8 +1,8 @@
-import AppendLog
-import Logging
+package import AppendLog
+package import Logging
 import ServiceLifecycle
 import Synchronization
-import Vocabulary
+package import Vocabulary
 
 /// Books `payment.scored` and `payment.review` into the ledger, what was booked into
 /// `ledger.posted`, and what became of reviews into `payment.review`.

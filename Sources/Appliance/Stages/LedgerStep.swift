@@ -1,5 +1,5 @@
 import AppendLog
-import Vocabulary
+package import Vocabulary
 
 /// The ledger's step between its topics, without log or database: from records to what is to be
 /// booked, and from what was booked to the records that follow.

@@ -1,5 +1,5 @@
 import AppendLog
-import Vocabulary
+package import Vocabulary
 
 /// `payment.validated` → `payment.scored`, and `payment.features` where the vectors are computed
 /// here.
@@ -43,7 +43,7 @@ package struct ScoreStage<Source: FeatureSource>: Stage {
         self.counters = counters
     }
 
-    mutating func prepare(_ records: [PlacedRecord]) async throws {
+    package mutating func prepare(_ records: [PlacedRecord]) async throws {
         var run = decode(records)
         run.answers = try await scoring.source.readings(for: run.events)
         for (record, source) in run.late {
@@ -55,7 +55,7 @@ package struct ScoreStage<Source: FeatureSource>: Stage {
         prepared = run
     }
 
-    mutating func process(_ records: [PlacedRecord]) -> [StageOutput] {
+    package mutating func process(_ records: [PlacedRecord]) -> [StageOutput] {
         let run = prepared
         prepared = Prepared()
         precondition(
@@ -70,7 +70,7 @@ package struct ScoreStage<Source: FeatureSource>: Stage {
         return outputs
     }
 
-    func snapshot() -> StageState? { scoring.source.state().map { StageState(encode: $0) } }
+    package func snapshot() -> StageState? { scoring.source.state().map { StageState(encode: $0) } }
 
     private func decode(_ records: [PlacedRecord]) -> Prepared {
         var run = Prepared(recordCount: records.count)

@@ -1,5 +1,5 @@
 import AppendLog
-import Vocabulary
+package import Vocabulary
 
 /// One step of the pipeline: records of some topics in, records of others out.
 ///
@@ -30,9 +30,9 @@ package protocol Stage: SendableMetatype {
 }
 
 extension Stage {
-    static var inputs: [TopicID] { [input] }
-    mutating func prepare(_ records: [PlacedRecord]) async throws {}
-    func snapshot() -> StageState? { nil }
+    package static var inputs: [TopicID] { [input] }
+    package mutating func prepare(_ records: [PlacedRecord]) async throws {}
+    package func snapshot() -> StageState? { nil }
 }
 
 /// The `schema` headers of derived records, made once.

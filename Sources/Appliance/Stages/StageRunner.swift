@@ -1,5 +1,5 @@
 import AppendLog
-import Logging
+package import Logging
 import ServiceLifecycle
 import Vocabulary
 

@@ -1,5 +1,5 @@
 import AppendLog
-import Vocabulary
+package import Vocabulary
 
 /// `webhook.received` → `payment.validated`, or a dead letter that says why not.
 package struct ValidateStage: Stage {
@@ -15,7 +15,7 @@ package struct ValidateStage: Stage {
         self.counters = counters
     }
 
-    mutating func process(_ records: [PlacedRecord]) -> [StageOutput] {
+    package mutating func process(_ records: [PlacedRecord]) -> [StageOutput] {
         var outputs: [StageOutput] = []
         outputs.reserveCapacity(records.count)
         var shapes: [(shape: EventShape, fate: ShapeCounters.Fate)] = []

@@ -1,6 +1,6 @@
 import AppendLog
 import Foundation
-import Vocabulary
+package import Vocabulary
 
 /// Reads what a start compares, without writing a byte.
 ///

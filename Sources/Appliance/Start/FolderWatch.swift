@@ -1,5 +1,5 @@
-import AppendLog
-import Logging
+package import AppendLog
+package import Logging
 import ServiceLifecycle
 
 /// Looks after the folder while the daemon runs: notes how far each topic has come, for the next

@@ -1,4 +1,4 @@
-import AppendLog
+package import AppendLog
 import Vocabulary
 
 /// What a start may do with the folder it found.

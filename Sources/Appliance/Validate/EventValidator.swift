@@ -1,4 +1,4 @@
-import Vocabulary
+package import Vocabulary
 
 /// Turns one Stripe event into the movements it tells of (contracts §3).
 ///

@@ -1,4 +1,4 @@
-import Vocabulary
+package import Vocabulary
 
 /// What one webhook comes to.
 package enum ValidationOutcome: Hashable, Sendable {

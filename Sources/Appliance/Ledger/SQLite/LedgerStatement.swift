@@ -1,4 +1,4 @@
-internal import GRDB
+package import GRDB
 internal import GRDBSQLite
 
 /// SQLite's own result code of a call that failed. `SQLiteLedger` turns it into a `LedgerError`.

@@ -1,4 +1,4 @@
-internal import GRDB
+package import GRDB
 
 /// The ledger in one SQLite file: WAL, every commit synced, every rule of docs/formats/ledger.md
 /// kept by the file itself.
@@ -41,7 +41,7 @@ package final class SQLiteLedger: Ledger, SQLiteReading, @unchecked Sendable {
         }
     }
 
-    func post(
+    package func post(
         _ inputs: [LedgerInput], positions: [ConsumerPosition], places: [Int: DecisionPlace]
     ) throws(LedgerError) -> PostOutcome {
         try booking { try $0.post(inputs, positions, places) }

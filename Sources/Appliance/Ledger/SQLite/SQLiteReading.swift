@@ -1,5 +1,5 @@
-internal import GRDB
-import Vocabulary
+package import GRDB
+package import Vocabulary
 
 /// Either of the two that have the ledger's file open.
 package protocol SQLiteReading: LedgerReading {
@@ -18,7 +18,7 @@ extension SQLiteReading {
         }
     }
 
-    func position(topic: String, partition: Int32) throws(LedgerError) -> Int64? {
+    package func position(topic: String, partition: Int32) throws(LedgerError) -> Int64? {
         guard partition == 0 else { return nil }
         return try reading { database in
             let statement = try LedgerStatement(
@@ -93,7 +93,7 @@ extension SQLiteReading {
         while try statement.step() { read(statement) }
     }
 
-    func posted(
+    package func posted(
         after id: TransactionID, limit: Int
     ) throws(LedgerError) -> [PostedTransaction] {
         try reading { database in
@@ -237,7 +237,7 @@ extension SQLiteReading {
 }
 
 extension SQLiteReading {
-    func waiting() throws(LedgerError) -> [WaitingMovement] {
+    package func waiting() throws(LedgerError) -> [WaitingMovement] {
         try reading { database in
             let statement = try LedgerStatement(
                 database,
@@ -252,7 +252,7 @@ extension SQLiteReading {
         }
     }
 
-    func waitingCount() throws(LedgerError) -> Int {
+    package func waitingCount() throws(LedgerError) -> Int {
         try reading { database in
             let statement = try LedgerStatement(
                 database, "SELECT count(*) FROM waiting WHERE \(NoteRows.isOpen)")

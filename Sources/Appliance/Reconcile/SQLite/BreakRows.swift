@@ -1,4 +1,4 @@
-import Appliance
+package import Appliance
 internal import GRDB
 import Vocabulary
 

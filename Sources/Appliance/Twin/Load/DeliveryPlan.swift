@@ -1,3 +1,4 @@
+import AppendLog
 import Vocabulary
 
 /// One POST to be made, and what a correct gate answers.
