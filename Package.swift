@@ -137,7 +137,8 @@ let package = Package(
             ],
             path: "Tests/Appliance", exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["Appliance", "AppendLog", "Vocabulary", "TestSupport"],
+            name: "EndToEndTests",
+            dependencies: ["Appliance", "AppendLog", "Vocabulary", "TestSupport"],
             path: "Tests/EndToEnd", exclude: ["oracle.py"], swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx17

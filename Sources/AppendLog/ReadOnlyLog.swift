@@ -76,7 +76,8 @@ public struct ReadOnlyTopic: Sendable {
         let found = try Self.scan(
             TopicRecovery(
                 disk: disk, folder: folder, topic: name, identity: identity,
-                configuration: LogConfiguration(), isReadOnly: true, checksSegments: checksSegments))
+                configuration: LogConfiguration(), isReadOnly: true,
+                checksSegments: checksSegments))
         (run, producers) = (found.run, found.producers)
     }
 
@@ -116,7 +117,8 @@ public struct ReadOnlyTopic: Sendable {
     /// The batch that holds the record before `offset`; nil where there is none.
     public func lastBatch(before offset: Offset) throws(LogError) -> StoredBatch? {
         guard offset > start, offset <= end else { return nil }
-        return try run.read(from: offset.advanced(by: -1), byteCountMax: 1, place: nil).batches.first
+        let last = offset.advanced(by: -1)
+        return try run.read(from: last, byteCountMax: 1, place: nil).batches.first
     }
 
     /// Records from `offset` on, of whole batches up to about `byteCountMax` but at least one;

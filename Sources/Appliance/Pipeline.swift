@@ -13,13 +13,13 @@ import Vocabulary
 ///                      payment.validated ──▶ dead.letter, with a reason ──▶ RedriveStage: back
 ///                            │
 ///                    Features + Score            ScoreStage, Scoring: FeatureEngine, FraudModel,
-///                    Verdicts
+///                            │                   Verdicts
 ///                            ▼
 ///             payment.features · payment.scored ◀── payment.review: people's decisions ──┐
 ///                            │                                                           │
-///                         Ledger                 LedgerDesk, Booking, SQLiteRows: entries +
-///                         reviews
-///                            ▼                   + position, one commit                  │
+///                         Ledger                 LedgerDesk, Booking, SQLiteRows: entries,
+///                            │                   reviews, position, one commit           │
+///                            ▼                                                           │
 ///             ledger.posted · payment.review ────────────────────────────────────────────┘
 ///
 /// Every arrow is a durable topic, so that each step can die at any moment and go on where it was.

@@ -7,14 +7,18 @@ import Testing
 struct RollingTests {
     private static let path = "/log"
 
-    private static func topic(_ disk: SimulatedDisk, _ scheduler: SteppedScheduler) throws -> (Log, Topic) {
+    private static func topic(
+        _ disk: SimulatedDisk, _ scheduler: SteppedScheduler
+    ) throws -> (Log, Topic) {
         let log = try Log.open(
             at: path, disk: disk, scheduler: scheduler, configuration: .small)
         return (log, try log.topic(TopicName("t")))
     }
 
     /// Appends and says whether that was acknowledged.
-    private static func append(_ text: String, _ topic: Topic, _ scheduler: SteppedScheduler) -> Bool {
+    private static func append(
+        _ text: String, _ topic: Topic, _ scheduler: SteppedScheduler
+    ) -> Bool {
         let isStored = Mutex(false)
         topic.append([makeRecord(text)]) { result in
             if case .success = result { isStored.withLock { $0 = true } }
@@ -25,7 +29,7 @@ struct RollingTests {
 
     /// The checkpoint that follows syncs the folder too, but does not come about on a full disk.
     @Test(
-        "outlives a power cut once something in it is acknowledged, whatever found no room meanwhile",
+        "outlives a power cut once something in it is acknowledged, whatever found no room",
         arguments: UInt64(1)...6)
     func outlivesPowerCut(seed: UInt64) throws {
         let filler = String(repeating: "x", count: 3 << 10)

@@ -2,7 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Each mistake an operator can make: one sentence that says what to do, exit code 3, nothing harmed.
+/// Each mistake an operator can make: one sentence that says what to do, exit code 3, nothing
+/// harmed.
 @Suite("Bad use", .serialized)
 struct BadUseTests {
     /// Runs the daemon in `data` and expects it to refuse.
@@ -72,7 +73,9 @@ struct BadUseTests {
         #expect(await first.wait() == 0)
     }
 
-    @Test("a data folder that cannot be written says which", arguments: ["/proc/tillbox", "file/data"])
+    @Test(
+        "a data folder that cannot be written says which",
+        arguments: ["/proc/tillbox", "file/data"])
     func folderNotWritable(path: String) async throws {
         let folder = try TemporaryFolder()
         try "in the way".write(toFile: folder.file("file"), atomically: true, encoding: .utf8)
@@ -112,7 +115,8 @@ struct BadUseTests {
         bytes = isCutOff ? bytes.prefix(bytes.count / 2) : Data("not a model".utf8)
         try bytes.write(to: URL(filePath: folder.file("fraud.ubj")))
         let message = try await refusal(
-            data: folder.file("data"), environment: ["TILLBOX_MODEL_PATH": folder.file("fraud.ubj")])
+            data: folder.file("data"),
+            environment: ["TILLBOX_MODEL_PATH": folder.file("fraud.ubj")])
         #expect(message.contains("model"))
         #expect(!FileManager.default.fileExists(atPath: folder.file("data")))
     }
@@ -124,9 +128,7 @@ struct BadUseTests {
         let port = try freePort()
         let daemon = try Tillbox.start(data: data, webhookPort: port, adminPort: try freePort())
         try await daemon.untilListening()
-        let traffic = try await Tillbox.run(
-            "simulate", "--to", "http://127.0.0.1:\(port)/webhooks/stripe", "--secret", "whsec_test",
-            "--templates", "--rate", "0", "--count", "300", "--seed", "5")
+        let traffic = try await Tillbox.simulate(to: port, count: 300, seed: 5)
         #expect(traffic.code == 0, "\(traffic.errors)")
         daemon.kill(SIGKILL)
         await daemon.wait()

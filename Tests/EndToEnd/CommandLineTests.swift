@@ -34,7 +34,8 @@ struct CommandLineTests {
         ["run", "--profile", "cloud"], ["demo", "--rate", "-1"], ["twin", "--port", "70000"],
         ["bench", "nonsense"], ["log", "cat", "x", "--count", "-1"],
         ["log", "cat", "x", "--from", "1", "--since", "0"], ["log", "topics", "--jsn"],
-        ["ledger", "balances", "--as-of", "2025-02-29"], ["reconcile", "run", "--from", "2025-02-30"],
+        ["ledger", "balances", "--as-of", "2025-02-29"],
+        ["reconcile", "run", "--from", "2025-02-30"],
         ["reconcile", "list", "--limit", "0"], ["dead-letter", "list", "--after", "-1"],
         ["dead-letter", "redrive", "--offset", "-1"], ["replay", "--into", "x", "--to", "-1"],
     ])
@@ -105,9 +106,13 @@ struct CommandLineTests {
         let binary = Tillbox.executable
         var commands = Self.readers.filter { $0[0] != "dead-letter" && $0[0] != "reconcile" }
             .map { $0.joined(separator: " ") + " --data \(data.path)" }
-        commands += ["dead-letter list --data \(data.path)", "dead-letter redrive --data \(data.path)"]
+        commands += [
+            "dead-letter list --data \(data.path)", "dead-letter redrive --data \(data.path)",
+        ]
         commands += ["reconcile list --data \(data.path)", "--help", "--version", "log cat --help"]
-        commands += commands.filter { $0.hasPrefix("l") && !$0.contains("help") }.map { $0 + " --json" }
+        commands += commands.filter { $0.hasPrefix("l") && !$0.contains("help") }.map {
+            $0 + " --json"
+        }
         commands.append("replay --data \(data.path) --into \(data.file("again"))")
         for command in commands {
             let full = try await Self.shell("\(binary) \(command) > /dev/full")
@@ -126,7 +131,9 @@ struct CommandLineTests {
     @Test("a reader that has seen enough ends the command quietly")
     func closedPipe() async throws {
         let data = try await FilledFolder()
-        for command in ["log cat webhook.received", "ledger balances", "log cat ledger.posted --follow"] {
+        for command in [
+            "log cat webhook.received", "ledger balances", "log cat ledger.posted --follow",
+        ] {
             let answer = try await Self.shell(
                 "\(Tillbox.executable) \(command) --data \(data.path) | head -1; "
                     + "echo ${PIPESTATUS[0]}")
@@ -190,7 +197,9 @@ struct CommandLineTests {
         #expect(try await cat("--key", "evt_none").isEmpty)
         let stamp = try #require(all[100]["timestamp"] as? Int)
         let later = try await cat("--since", "\(stamp / 1000)")
-        #expect(later.count >= 100 && later.allSatisfy { ($0["timestamp"] as? Int ?? 0) >= stamp / 1000 * 1000 })
+        #expect(
+            later.count >= 100
+                && later.allSatisfy { ($0["timestamp"] as? Int ?? 0) >= stamp / 1000 * 1000 })
         #expect(try await cat("--since", "2100-01-01").isEmpty)
         let outside = try await Tillbox.run(
             "log", "cat", "webhook.received", "--data", data.path, "--from", "201")
@@ -206,9 +215,7 @@ struct CommandLineTests {
         let daemon = try Tillbox.start(
             data: folder.file("data"), webhookPort: port, adminPort: try freePort())
         try await daemon.untilListening()
-        let traffic = try await Tillbox.run(
-            "simulate", "--to", "http://127.0.0.1:\(port)/webhooks/stripe", "--secret",
-            "whsec_test", "--templates", "--rate", "0", "--count", "150", "--seed", "9")
+        let traffic = try await Tillbox.simulate(to: port, count: 150, seed: 9)
         #expect(traffic.code == 0, "\(traffic.errors)")
         var seen = ""
         try await eventually("no consumer lags") {

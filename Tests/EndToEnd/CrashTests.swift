@@ -2,7 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The daemon is killed at random moments under load; then a reader that shares no code with it judges.
+/// The daemon is killed at random moments under load; then a reader that shares no code with it
+/// judges.
 @Suite("Crashes", .serialized)
 struct CrashTests {
     /// What `oracle.py` prints.
@@ -13,7 +14,7 @@ struct CrashTests {
 
     static let killCount = 50
 
-    @Test("50 SIGKILLs under load, with duplicates and reordering, lose nothing and book nothing twice")
+    @Test("50 SIGKILLs under load, duplicates and reordering lose nothing and book nothing twice")
     func killed() async throws {
         let seed = UInt64.random(in: 1...1_000_000)
         print("crash test: seed \(seed)")
@@ -43,7 +44,8 @@ struct CrashTests {
         let daemon = try Tillbox.start(data: data, webhookPort: webhook, adminPort: admin)
         try await daemon.untilListening()
         let code = await traffic.wait()
-        #expect(code == 0, "simulate: \(traffic.standardOutput) \(traffic.standardError.suffix(800))")
+        #expect(
+            code == 0, "simulate: \(traffic.standardOutput) \(traffic.standardError.suffix(800))")
         daemon.kill(SIGTERM)
         #expect(await daemon.wait() == 0, "\(daemon.standardError.suffix(800))")
         try await drain(data, webhook, admin)

@@ -67,9 +67,8 @@ struct DaemonWordsTests {
             data: folder.file("data"), webhookPort: port, adminPort: try freePort(),
             environment: ["TILLBOX_LOGGING_SUMMARY_SECONDS": "1"])
         try await daemon.untilListening()
-        _ = try await Tillbox.run(
-            "simulate", "--to", "http://127.0.0.1:\(port)/webhooks/stripe", "--secret",
-            "whsec_other", "--templates", "--rate", "0", "--count", "30", "--attempts", "1")
+        _ = try await Tillbox.simulate(
+            to: port, secret: "whsec_other", count: 30, "--attempts", "1")
         var told = 0
         try await eventually("all refusals are told") {
             told = Self.lines(of: daemon).reduce(0) { sum, line in
@@ -93,9 +92,7 @@ struct DaemonWordsTests {
                 "TILLBOX_LOGGING_SUMMARY_SECONDS": "1", "TILLBOX_WEBHOOK_LIVEMODE": "live",
             ])
         try await daemon.untilListening()
-        let sent = try await Tillbox.run(
-            "simulate", "--to", "http://127.0.0.1:\(port)/webhooks/stripe", "--secret",
-            "whsec_test", "--templates", "--rate", "0", "--count", "30")
+        let sent = try await Tillbox.simulate(to: port, count: 30)
         #expect(sent.code == 0, "\(sent.errors)")
         try await eventually("all mismatches are told") {
             Self.lines(of: daemon).reduce(0) { sum, line in

@@ -16,10 +16,8 @@ final class FilledFolder {
         let daemon = try Tillbox.start(
             data: folder.file("data"), webhookPort: port, adminPort: try freePort())
         try await daemon.untilListening()
-        let traffic = try await Tillbox.run(
-            "simulate", "--to", "http://127.0.0.1:\(port)/webhooks/stripe", "--secret",
-            "whsec_test", "--templates", "--rate", "0", "--count", "\(count)", "--seed", "5",
-            "--prove", folder.file("data"))
+        let traffic = try await Tillbox.simulate(
+            to: port, count: count, seed: 5, "--prove", folder.file("data"))
         #expect(traffic.code == 0, "\(traffic.errors)")
         daemon.kill(SIGTERM)
         #expect(await daemon.wait() == 0, "\(daemon.standardError.suffix(800))")

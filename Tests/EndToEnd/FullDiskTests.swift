@@ -1,6 +1,10 @@
+import AppendLog
 import Foundation
 import TestSupport
 import Testing
+
+@testable import Appliance
+@testable import Vocabulary
 
 /// The data folder on a small file system of its own, which really is full.
 @Suite("A full disk", .serialized, .enabled(if: TemporaryFileSystem.canMount))
@@ -19,9 +23,7 @@ struct FullDiskTests {
         try disk.fill(ballast)
         let traffic = try Child(
             Tillbox.executable,
-            [
-                "simulate", "--to", "http://127.0.0.1:\(webhook)/webhooks/stripe", "--secret",
-                "whsec_test", "--templates", "--rate", "0", "--count", "12000", "--seed", "5",
+            Tillbox.simulation(to: webhook, count: 12_000, seed: 5) + [
                 "--acknowledged", acknowledged, "--until-acknowledged", "--json",
             ])
         let status = "http://127.0.0.1:\(admin)/api/v1/status"
@@ -98,9 +100,7 @@ struct FullDiskTests {
                 world.daemon.standardError.contains("waiting for room")
             }
         } else {
-            try await eventually("all is booked, room or not") {
-                try world.counter("scored") > 3000 && world.isStill()
-            }
+            try await world.drained("all is booked, room or not")
         }
         try await world.expectHealthy()
         if part.path == "features" || part.path == "gate" {
@@ -109,9 +109,8 @@ struct FullDiskTests {
             return
         }
         try FileManager.default.removeItem(atPath: place + "/ballast")
-        try await eventually("it has caught up by itself") {
-            try world.counter("booked") > 1000 && world.isStill()
-        }
+        try await world.drained("it has caught up by itself")
+        #expect(try world.counter("booked") > 1000)
         try await world.stop()
         let judgement = try await CrashTests.judge(world.data, acknowledged: acknowledged)
         #expect(judgement.violations == [])
@@ -137,10 +136,64 @@ struct FullDiskTests {
         try FileManager.default.removeItem(atPath: place + "/ballast")
         let again = try await RunningDaemon(
             in: folder, environment: ["TILLBOX_LOG_SEGMENT_BYTES_MAX": "1048576"])
-        try await eventually("the next start makes up for it") { try again.isStill() }
+        try await again.drained("the next start makes up for it")
         try await again.stop()
         let judgement = try await CrashTests.judge(again.data, acknowledged: acknowledged)
         #expect(judgement.violations == [])
+    }
+
+    @Test("what is derived again is not forgotten by a daemon that dies before it has room for it")
+    func diesWhileItMakesUp() async throws {
+        let folder = try TemporaryFolder()
+        let place = folder.file("data/log/payment.features-0")
+        try FileManager.default.createDirectory(
+            atPath: place, withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700])
+        let disk = try TemporaryFileSystem(megabytes: 24, at: place)
+        let small = ["TILLBOX_LOG_SEGMENT_BYTES_MAX": "1048576"]
+        for (seed, isKept) in [(5, true), (6, false)] {
+            let world = try await RunningDaemon(in: folder, environment: small)
+            #expect(try await world.deliver(6000, seed: seed) == 0)
+            try await world.drained("all is booked")
+            try await world.stop()
+            if isKept {
+                try FileManager.default.copyItem(atPath: place, toPath: folder.file("older"))
+            }
+        }
+        // A topic as it was some time ago, and no room to derive the rest of it again.
+        for name in try FileManager.default.contentsOfDirectory(atPath: place) {
+            try FileManager.default.removeItem(atPath: "\(place)/\(name)")
+        }
+        for name in try FileManager.default.contentsOfDirectory(atPath: folder.file("older")) {
+            try FileManager.default.copyItem(
+                atPath: folder.file("older/\(name)"), toPath: "\(place)/\(name)")
+        }
+        try disk.fill(place + "/ballast")
+        let (lost, all) = try Self.features(folder)
+        #expect(lost < all)
+        let victim = try await RunningDaemon(in: folder, environment: small)
+        try await eventually("it waits, and has noted where each topic ends") {
+            try victim.daemon.standardError.contains("waiting for room")
+                && Self.features(folder).marked < all
+        }
+        victim.daemon.kill(SIGKILL)
+        await victim.daemon.wait()
+        try FileManager.default.removeItem(atPath: place + "/ballast")
+        let again = try await RunningDaemon(in: folder, environment: small)
+        try await again.drained("the next start goes on")
+        try await again.stop()
+        #expect(try Self.features(folder).end > all)
+        let judgement = try await CrashTests.judge(again.data, acknowledged: "/dev/null")
+        #expect(judgement.violations == [])
+    }
+
+    /// Where `payment.features` ends, and where the log has noted that it ended.
+    private static func features(_ folder: TemporaryFolder) throws -> (end: Int64, marked: Int64) {
+        let log = try Log.openReadOnly(at: folder.file("data/log"))
+        let name = try TopicName(TopicID.paymentFeatures.rawValue)
+        return (
+            log.topic(name)?.end.rawValue ?? 0, log.marks[name]?.end.rawValue ?? 0
+        )
     }
 
     private static func counter(_ name: String, at url: String) async throws -> Int {
@@ -183,12 +236,3 @@ final class TemporaryFileSystem {
 }
 
 struct CannotMount: Error { var code: Int32 }
-
-extension RunningDaemon {
-    /// Whether nothing is booked any more from one look to the next, half a second later.
-    fileprivate func isStill() throws -> Bool {
-        let before = try (counter("scored"), counter("booked"))
-        usleep(500_000)
-        return try (counter("scored"), counter("booked")) == before
-    }
-}

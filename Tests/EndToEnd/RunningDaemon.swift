@@ -2,6 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
+@testable import Appliance
+@testable import Vocabulary
+
 /// A daemon that a shell started, with its folder and ports.
 final class RunningDaemon {
     let folder: TemporaryFolder
@@ -61,10 +64,40 @@ final class RunningDaemon {
         let told = acknowledged.map { ["--acknowledged", $0, "--until-acknowledged"] } ?? []
         return try await Child.run(
             Tillbox.executable,
-            [
-                "simulate", "--to", "http://127.0.0.1:\(webhook)/webhooks/stripe", "--secret",
-                "whsec_test", "--templates", "--rate", "0", "--count", "\(count)", "--seed", "\(seed)",
-            ] + told).code
+            Tillbox.simulation(to: webhook, count: count, seed: seed) + told
+        ).code
+    }
+
+    /// Delivers one event, signed at that time.
+    ///
+    /// - Returns: the status of the answer.
+    func deliver(body: String, signedAt seconds: Int64) throws -> Int? {
+        let signature = StripeSignature.header(
+            signing: Array(body.utf8)[...], at: Instant(seconds: seconds), secrets: ["whsec_test"])
+        let socket = try RawConnection(port: webhook)
+        socket.send(
+            "POST /webhooks/stripe HTTP/1.1\r\nHost: x\r\nStripe-Signature: \(signature)\r\n"
+                + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
+        return socket.readStatus()
+    }
+
+    /// Waits until all that was delivered so far has gone the whole way.
+    ///
+    /// Every topic keeps its order, so that one payment more is booked when everything before it
+    /// has been: nothing else tells that nothing more will come.
+    func drained(_ what: String) async throws {
+        let now = Int64(Date().timeIntervalSince1970)
+        let id = "\(now)x\(UInt32.random(in: 0...UInt32.max))"
+        let body = """
+            {"id":"evt_\(id)","object":"event","type":"charge.succeeded","created":\(now),\
+            "livemode":false,"data":{"object":{"id":"ch_\(id)","object":"charge","amount":2000,\
+            "amount_captured":2000,"currency":"usd","captured":true,"created":\(now),\
+            "status":"succeeded","paid":true,"customer":"cus_last"}}}
+            """
+        #expect(try deliver(body: body, signedAt: now) == 200)
+        try await eventually("\(what): \(daemon.standardError.suffix(400))") {
+            try await Tillbox.run("ledger", "show", "charge:ch_\(id)", "--data", data).code == 0
+        }
     }
 
     /// The status of the answer to one request on the admin port.

@@ -66,6 +66,16 @@ struct StartTests {
             #expect(answer.code == 1, "\(command): \(answer.output) \(answer.errors)")
             #expect(answer.errors.contains("webhook.received"), "\(command): \(answer.errors)")
         }
+        // Who writes while no daemon runs compares as its start does.
+        for command in [
+            ["dead-letter", "redrive", "--dry-run"], ["dead-letter", "redrive"],
+            ["review", "approve", "ch_1", "--note", "known"],
+        ] {
+            let answer = try await Child.run(Tillbox.executable, command + ["--data", data])
+            #expect(answer.code == 3, "\(command): \(answer.output) \(answer.errors)")
+            #expect(sentences.contains(answer.errors.trimmingCharacters(in: .newlines)))
+        }
+        #expect(!FileManager.default.fileExists(atPath: "\(data)/log/webhook.received-0"))
     }
 
     @Test("both verify commands find nothing in a sound folder, while the daemon runs and after it")
@@ -134,7 +144,8 @@ struct StartTests {
         return Set(text.split(separator: "\n"))
     }
 
-    @Test("a second daemon cannot start, whatever became of the lock file", arguments: [true, false])
+    @Test(
+        "a second daemon cannot start, whatever became of the lock file", arguments: [true, false])
     func second(isReplaced: Bool) async throws {
         let folder = try TemporaryFolder()
         let started = try await started(folder, count: 0)

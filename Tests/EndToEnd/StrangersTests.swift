@@ -27,70 +27,83 @@ struct StrangersTests {
         try await world.expectHealthy()
     }
 
+    /// Numbers at every end, and what is none.
+    private static let numbers = [
+        "-1", "0", "1", "2147483648", "4611686018427387903", "4611686018427387904",
+        "9223372036854775806", "9223372036854775807", "-9223372036854775808",
+        "9223372036854775808", "18446744073709551615", "1e400", "1.5", "0x10", "%2B1", "", "x",
+    ]
+
     @Test("every number from outside is checked before it is reckoned with")
     func numbers() async throws {
         let world = try await RunningDaemon(environment: [
-            "TILLBOX_STRIPE_API_KEY": "sk_test_numbers", "TILLBOX_STRIPE_API_BASE": "http://127.0.0.1:9",
+            "TILLBOX_STRIPE_API_KEY": "sk_test_numbers",
+            "TILLBOX_STRIPE_API_BASE": "http://127.0.0.1:9",
             "TILLBOX_RECONCILE_AT": "off", "TILLBOX_SWEEP_EVERY_MINUTES": "0",
         ])
-        let numbers = [
-            "-1", "0", "1", "2147483648", "4611686018427387903", "4611686018427387904",
-            "9223372036854775806", "9223372036854775807", "-9223372036854775808",
-            "9223372036854775808", "18446744073709551615", "1e400", "1.5", "0x10", "%2B1", "", "x",
-        ]
-        let lists = ["dead-letters", "reconciliations", "reconciliations/1", "sweeps", "nothing"]
-        for number in numbers {
-            for list in lists {
-                for name in ["after", "limit"] {
-                    let status = try world.ask("GET", "/api/v1/\(list)?\(name)=\(number)")
-                    #expect([200, 400, 404].contains(status), "\(list) \(name)=\(number): \(status ?? 0)")
-                }
-            }
-            for path in ["sweeps/\(number)", "reconciliations/\(number)", "reconciliations/dry-\(number)"] {
-                let status = try world.ask("GET", "/api/v1/\(path)")
-                #expect([200, 400, 404].contains(status), "\(path): \(status ?? 0)")
-            }
-            for (path, body) in [
-                ("dead-letters/redrive", #"{"after":\#(number),"dry_run":true}"#),
-                ("dead-letters/redrive", #"{"offsets":[\#(number)],"dry_run":true}"#),
-                ("reconciliations", #"{"from":\#(number)}"#),
-                ("reconciliations", #"{"from":0,"to":\#(number)}"#),
-                ("reconciliations", #"{"from":\#(number),"dry_run":true}"#),
-            ] {
-                let status = try world.ask("POST", "/api/v1/\(path)", json: body)
-                #expect([200, 202, 400, 409].contains(status), "\(path) \(body): \(status ?? 0)")
-            }
+        for number in Self.numbers {
+            try expectRead(number, world)
+            try expectPosted(number, world)
         }
         #expect(try world.ask("GET", "/api/v1/dead-letters?after=-1") == 400)
         #expect(try world.ask("GET", "/api/v1/dead-letters?after=9223372036854775807") == 400)
         try await world.expectHealthy()
-        for number in numbers where !number.isEmpty {
+        for number in Self.numbers where !number.isEmpty {
             for arguments in [
-                ["dead-letter", "list", "--after=\(number)"], ["log", "cat", "dead.letter", "--from=\(number)"],
-                ["log", "cat", "dead.letter", "--count=\(number)"], ["ledger", "show", "\(number)"],
+                ["dead-letter", "list", "--after=\(number)"],
+                ["log", "cat", "dead.letter", "--from=\(number)"],
+                ["log", "cat", "dead.letter", "--count=\(number)"],
+                ["ledger", "show", "\(number)"],
                 ["ledger", "balances", "--as-of=\(number)"],
             ] {
                 let answer = try await Child.run(
                     Tillbox.executable, arguments + ["--data", world.data])
-                #expect((0...3).contains(answer.code), "\(arguments): \(answer.code) \(answer.errors)")
+                #expect(
+                    (0...3).contains(answer.code), "\(arguments): \(answer.code) \(answer.errors)")
             }
+        }
+    }
+
+    private func expectRead(_ number: String, _ world: RunningDaemon) throws {
+        let lists = ["dead-letters", "reconciliations", "reconciliations/1", "sweeps", "nothing"]
+        let paths = lists.flatMap { ["\($0)?after=\(number)", "\($0)?limit=\(number)"] } + [
+            "sweeps/\(number)", "reconciliations/\(number)", "reconciliations/dry-\(number)",
+        ]
+        for path in paths {
+            let status = try world.ask("GET", "/api/v1/\(path)")
+            #expect([200, 400, 404].contains(status), "\(path): \(status ?? 0)")
+        }
+    }
+
+    private func expectPosted(_ number: String, _ world: RunningDaemon) throws {
+        for (path, body) in [
+            ("dead-letters/redrive", #"{"after":\#(number),"dry_run":true}"#),
+            ("dead-letters/redrive", #"{"offsets":[\#(number)],"dry_run":true}"#),
+            ("reconciliations", #"{"from":\#(number)}"#),
+            ("reconciliations", #"{"from":0,"to":\#(number)}"#),
+            ("reconciliations", #"{"from":\#(number),"dry_run":true}"#),
+        ] {
+            let status = try world.ask("POST", "/api/v1/\(path)", json: body)
+            #expect([200, 202, 400, 409].contains(status), "\(path) \(body): \(status ?? 0)")
         }
     }
 
     @Test("more idle connections than descriptors push out one another, and nothing else")
     func idleConnections() async throws {
         let world = try await RunningDaemon(before: "ulimit -n 1024;")
-        // In a process of its own: this one's library cannot start another beyond 1,024 descriptors.
+        // In a process of its own: this one's library cannot start another beyond 1,024
+        // descriptors.
         let script = """
-            import resource, socket, sys, time
+            import resource, socket, sys
             resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
             held = [socket.create_connection(("127.0.0.1", int(port)))
                     for port in sys.argv[1:] for _ in range(1200)]
             print(len(held), flush=True)
-            time.sleep(600)
+            sys.stdin.read()
             """
         let holder = try Child(
-            "/usr/bin/python3", ["-c", script, "\(world.webhook)", "\(world.admin)"])
+            "/usr/bin/python3", ["-c", script, "\(world.webhook)", "\(world.admin)"],
+            isFed: true)
         try await eventually("all of them have been opened: \(holder.standardError)") {
             holder.standardOutput.contains("2400")
         }
@@ -110,7 +123,8 @@ struct StrangersTests {
         let world = try await RunningDaemon()
         #expect(try await world.deliver(200) == 0)
         let before = try world.peakMemory()
-        let head = "POST /webhooks/stripe HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1048576\r\n\r\n"
+        let head =
+            "POST /webhooks/stripe HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1048576\r\n\r\n"
         let part = Array(head.utf8) + [UInt8](repeating: 0x20, count: 1_000_000)
         var held: [RawConnection] = []
         for _ in 0..<600 {
@@ -119,7 +133,8 @@ struct StrangersTests {
             held.append(socket)
         }
         let grown = try world.peakMemory() - before
-        #expect(grown < 160 << 20, "the peak grew by \(grown >> 20) MiB for 600 MB of stalled bodies")
+        #expect(
+            grown < 160 << 20, "the peak grew by \(grown >> 20) MiB for 600 MB of stalled bodies")
         try await eventually("most of them are refused") {
             try world.counter("memory_refused") > 100
         }
@@ -138,7 +153,8 @@ struct StrangersTests {
             #expect(try world.ask("GET", "/healthz", host: host) == status, "\(host)")
         }
         for (fields, status) in [
-            ("", 200), ("Origin: http://localhost\r\n", 200), ("Sec-Fetch-Site: same-origin\r\n", 200),
+            ("", 200), ("Origin: http://localhost\r\n", 200),
+            ("Sec-Fetch-Site: same-origin\r\n", 200),
             ("Origin: http://evil.example\r\n", 403), ("Origin: null\r\n", 403),
             ("Sec-Fetch-Site: cross-site\r\n", 403), ("Sec-Fetch-Site: same-site\r\n", 403),
         ] {
@@ -169,9 +185,8 @@ struct StrangersTests {
     @Test("one look at the log and at readiness says why nothing is booked")
     func reasons() async throws {
         let world = try await RunningDaemon()
-        let forged = try await Tillbox.run(
-            "simulate", "--to", "http://127.0.0.1:\(world.webhook)/webhooks/stripe", "--secret",
-            "whsec_other", "--templates", "--rate", "0", "--count", "40", "--seed", "3")
+        let forged = try await Tillbox.simulate(
+            to: world.webhook, secret: "whsec_other", count: 40, seed: 3)
         #expect(forged.code != 0 || forged.output.contains("400"))
         try await eventually("the log says why") {
             let text = world.daemon.standardError
@@ -199,13 +214,8 @@ struct StrangersTests {
 extension RunningDaemon {
     /// Delivers one event of live mode, which a test endpoint does not take, signed at that time.
     fileprivate func deliver(signedAt seconds: Int64) throws -> Int? {
-        let body = #"{"id":"evt_\#(seconds)","object":"event","type":"x","created":1,"livemode":true}"#
-        let signature = StripeSignature.header(
-            signing: Array(body.utf8)[...], at: Instant(seconds: seconds), secrets: ["whsec_test"])
-        let socket = try RawConnection(port: webhook)
-        socket.send(
-            "POST /webhooks/stripe HTTP/1.1\r\nHost: x\r\nStripe-Signature: \(signature)\r\n"
-                + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
-        return socket.readStatus()
+        let body =
+            #"{"id":"evt_\#(seconds)","object":"event","type":"x","created":1,"livemode":true}"#
+        return try deliver(body: body, signedAt: seconds)
     }
 }

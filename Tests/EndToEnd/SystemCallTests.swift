@@ -9,7 +9,9 @@ struct SystemCallTests {
     func syncs() async throws {
         let site = try Site()
         let trace = site.folder.file("trace")
-        let daemon = try site.start(["--seccomp-bpf", "-y", "-e", "trace=fdatasync,fsync", "-o", trace])
+        let daemon = try site.start([
+            "--seccomp-bpf", "-y", "-e", "trace=fdatasync,fsync", "-o", trace,
+        ])
         try await daemon.untilListening()
         func synced(_ path: String) -> Int {
             let text = (try? String(contentsOfFile: trace, encoding: .utf8)) ?? ""
@@ -21,7 +23,8 @@ struct SystemCallTests {
         for seed in 1...commits {
             let committed = synced("/ledger.sqlite-wal>")
             #expect(try await site.send(count: 5, seed: seed).wait() == 0)
-            // Asked before the next five come: a later commit's sync must not stand in for this one's.
+            // Asked before the next five come: a later commit's sync must not stand in for this
+            // one's.
             try? await eventually("commit \(seed) is synced", within: 5) {
                 synced("/ledger.sqlite-wal>") > committed
             }
@@ -36,7 +39,7 @@ struct SystemCallTests {
     }
 
     @Test(
-        "one failed sync stops the daemon with its reason, and the next start has all it acknowledged",
+        "one failed sync stops the daemon with its reason, and a start has all it acknowledged",
         arguments: [("fdatasync", "EIO", 9), ("fdatasync", "ENOSPC", 14)])
     func failedSyncs(call: String, code: String, number: Int) async throws {
         let site = try Site()
@@ -163,7 +166,9 @@ private enum Strace {
     static let canTrace: Bool = {
         let process = Process()
         process.executableURL = URL(filePath: path)
-        process.arguments = ["-f", "--seccomp-bpf", "-e", "trace=fsync", "-o", "/dev/null", "/bin/true"]
+        process.arguments = [
+            "-f", "--seccomp-bpf", "-e", "trace=fsync", "-o", "/dev/null", "/bin/true",
+        ]
         process.standardError = FileHandle.nullDevice
         guard (try? process.run()) != nil else { return false }
         process.waitUntilExit()

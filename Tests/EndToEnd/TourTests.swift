@@ -9,8 +9,8 @@ struct TourTests {
     private static func blocks() throws -> [String] {
         let readme = try String(
             contentsOf: Repository.root.appending(path: "README.md"), encoding: .utf8)
-        let tour = try #require(readme.components(separatedBy: "## A five-minute tour").dropFirst().first)
-            .components(separatedBy: "\n## ")[0]
+        let chapter = readme.components(separatedBy: "## A five-minute tour").dropFirst().first
+        let tour = try #require(chapter).components(separatedBy: "\n## ")[0]
         return tour.components(separatedBy: "```sh\n").dropFirst().map {
             $0.components(separatedBy: "```")[0]
         }
@@ -60,27 +60,43 @@ struct TourTests {
         let blocks = try Self.blocks()
         try #require(blocks.count == 7, "the tour has other blocks now: look at each below")
         let ground = try Ground()
-        var daemon = try ground.start(blocks[0])
+        let daemon = try ground.start(blocks[0])
         try await daemon.untilListening()
         let twin = try ground.start(blocks[1])
         try await eventually("the world ends: \(twin.standardError)", within: 120) {
             twin.standardOutput.contains("The world has ended") || !twin.isRunning
         }
         #expect(twin.isRunning, "\(twin.standardError)")
+        try await deliverByHand(ground, blocks[2])
+        try await lookAround(ground, blocks[3])
 
-        let byHand = try await ground.run([blocks[2]])
+        let proof = try await ground.run(["tillbox=\(Self.program)", blocks[4]])
+        #expect(proof.code == 0, "\(proof.output) \(proof.errors)")
+        #expect(!proof.output.contains(" 0 of them had never arrived"))
+        #expect(!proof.output.contains("not clean"))
+        try await pay(ground, blocks[5])
+
+        try await killAndReplay(ground, daemon, start: blocks[0], replay: blocks[6])
+        twin.kill(SIGTERM)
+        await twin.wait()
+    }
+
+    private func deliverByHand(_ ground: Ground, _ block: String) async throws {
+        let byHand = try await ground.run([block])
         let answers = byHand.output.split(separator: "\n").map(String.init)
         #expect(byHand.code == 0, "\(byHand.errors)")
         try #require(answers.count == 3, "\(byHand.output)")
         #expect(answers[0] == #"{"received":true}"#)
         #expect(answers[1] == #"{"received":true,"duplicate":true}"#)
         #expect(answers[2].contains("signature_no_match"))
+    }
 
+    private func lookAround(_ ground: Ground, _ block: String) async throws {
         try await eventually("the pipeline has drained") {
             try await ground.run(["\(Self.program) dead-letter list --data ./tour"]).output
                 .contains("bad_amount")
         }
-        let look = try await ground.run([blocks[3]])
+        let look = try await ground.run([block])
         #expect(look.code == 0, "\(look.errors)")
         for promised in [
             "webhook.received", "ledger.posted", #""state":"opened""#, "bad_amount",
@@ -88,27 +104,30 @@ struct TourTests {
         ] {
             #expect((look.output + look.errors).contains(promised), "\(promised): \(look.output)")
         }
+    }
 
-        let proof = try await ground.run(["tillbox=\(Self.program)", blocks[4]])
-        #expect(proof.code == 0, "\(proof.output) \(proof.errors)")
-        #expect(!proof.output.contains(" 0 of them had never arrived"))
-        #expect(!proof.output.contains("not clean"))
-
-        let paid = try await ground.run(["tillbox=\(Self.program)", blocks[5]])
+    private func pay(_ ground: Ground, _ block: String) async throws {
+        let paid = try await ground.run(["tillbox=\(Self.program)", block])
         #expect(paid.code == 0, "\(paid.errors)")
-        #expect(paid.output.contains(#""status":"succeeded""#) || paid.output.contains(#""status": "succeeded""#))
+        #expect(
+            paid.output.contains(#""status":"succeeded""#)
+                || paid.output.contains(#""status": "succeeded""#))
         let intent = try #require(
             paid.output.firstMatch(of: #/"id": ?"(pi_[A-Za-z0-9]+)"/#)?.output.1)
         try await eventually("the payment is booked") {
             try await ground.run(["\(Self.program) log cat webhook.received --data ./tour"]).output
                 .contains(intent)
         }
+    }
 
-        // The README says in words: kill it, start it again, ask again.
+    /// The README says in words: kill it, start it again, ask again.
+    private func killAndReplay(
+        _ ground: Ground, _ first: Child, start: String, replay: String
+    ) async throws {
         let before = try await ground.run(["\(Self.program) ledger balances --data ./tour"]).output
-        daemon.kill(SIGKILL)
-        await daemon.wait()
-        daemon = try ground.start(blocks[0])
+        first.kill(SIGKILL)
+        await first.wait()
+        let daemon = try ground.start(start)
         try await daemon.untilListening()
         let after = try await ground.run(["\(Self.program) ledger balances --data ./tour"]).output
         #expect(before == after)
@@ -116,10 +135,8 @@ struct TourTests {
         #expect(again.code == 0, "\(again.output) \(again.errors)")
         daemon.kill(SIGTERM)
         #expect(await daemon.wait() == 0)
-        let replayed = try await ground.run(["tillbox=\(Self.program)", blocks[6]])
+        let replayed = try await ground.run(["tillbox=\(Self.program)", replay])
         #expect(replayed.code == 0, "\(replayed.output) \(replayed.errors)")
-        twin.kill(SIGTERM)
-        await twin.wait()
     }
 
     private static let program = ".build/release/tillbox"

@@ -2,8 +2,8 @@ import AppendLog
 import Foundation
 import Testing
 
-/// Files that are whole, but not where they belong: of another topic, another log, under another name,
-/// or with a gap between them.
+/// Files that are whole, but not where they belong: of another topic, another log, under another
+/// name, or with a gap between them.
 @Suite("Files where they do not belong")
 struct BelongingTests {
     static let path = "/log"
@@ -50,12 +50,13 @@ struct BelongingTests {
     }
 
     private func segments(_ topic: String, _ disk: SimulatedDisk) -> [String] {
-        disk.contents.keys.filter { $0.hasPrefix("/log/\(topic)-0/") && $0.hasSuffix(".log") }.sorted()
+        disk.contents.keys.filter { $0.hasPrefix("/log/\(topic)-0/") && $0.hasSuffix(".log") }
+            .sorted()
     }
 
-    private func copy(_ source: String, _ from: SimulatedDisk, to target: String, _ disk: SimulatedDisk)
-        throws
-    {
+    private func copy(
+        _ source: String, _ from: SimulatedDisk, to target: String, _ disk: SimulatedDisk
+    ) throws {
         let bytes = try #require(from.contents[source])
         let file = try disk.open(target, .create)
         _ = try file.write(bytes, 0..<bytes.count, at: 0)

@@ -96,7 +96,7 @@ struct DamageTests {
     }
 
     @Test(
-        "a bit flipped after a clean shutdown is never cut off: the start, reading or verify names it"
+        "a bit flipped after a clean shutdown is never cut off: start, reading or verify names it"
     )
     func bitRotAfterClose() throws {
         let end = try Self.build(isClosed: true).positions[Self.batchCount]

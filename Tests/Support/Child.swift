@@ -2,25 +2,32 @@ import Foundation
 
 /// A child process with its output kept in files, killed when this object goes.
 ///
-/// Files and not pipes: a sibling started at the same moment may inherit the end of a pipe, and then
-/// its reader never sees the end.
+/// Files and not pipes: a sibling started at the same moment may inherit the end of a pipe, and
+/// then its reader never sees the end.
 public final class Child: @unchecked Sendable {
     // `@unchecked Sendable`: Process is used from one test at a time.
     private let process = Process()
     private let folder: TemporaryFolder
+    /// Kept open for as long as this object is there.
+    private let input: Pipe?
 
     /// Starts `executable`.
     ///
-    /// - Parameter environment: all of the child's variables; nothing of this process's but PATH.
+    /// - Parameters:
+    ///   - environment: all of the child's variables; nothing of this process's but PATH.
+    ///   - isFed: whether its standard input stays open, so that reading it waits for the end of
+    ///     this object; else there is nothing to read.
     public init(
-        _ executable: String, _ arguments: [String] = [], environment: [String: String] = [:]
+        _ executable: String, _ arguments: [String] = [], environment: [String: String] = [:],
+        isFed: Bool = false
     ) throws {
         folder = try TemporaryFolder()
         process.executableURL = URL(filePath: executable)
         process.arguments = arguments
         let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
         process.environment = ["PATH": path, "LANG": "C.UTF-8"].merging(environment) { $1 }
-        process.standardInput = FileHandle.nullDevice
+        input = isFed ? Pipe() : nil
+        process.standardInput = input ?? FileHandle.nullDevice
         process.standardOutput = try Self.create(folder.file("output"))
         process.standardError = try Self.create(folder.file("errors"))
         try process.run()

@@ -14,6 +14,27 @@ public enum Tillbox {
         try await Child.run(executable, arguments, environment: environment)
     }
 
+    /// Sends signed traffic to the daemon at `port`, from templates, as fast as it answers.
+    ///
+    /// - Parameter more: further options of `simulate`.
+    public static func simulate(
+        to port: Int, secret: String = "whsec_test", count: Int, seed: Int = 1,
+        _ more: String...
+    ) async throws -> (code: Int32, output: String, errors: String) {
+        let words = simulation(to: port, secret: secret, count: count, seed: seed) + more
+        return try await Child.run(executable, words)
+    }
+
+    /// The words of that command, for a child that runs beside the test.
+    public static func simulation(
+        to port: Int, secret: String = "whsec_test", count: Int, seed: Int = 1
+    ) -> [String] {
+        [
+            "simulate", "--to", "http://127.0.0.1:\(port)/webhooks/stripe", "--secret", secret,
+            "--templates", "--rate", "0", "--count", "\(count)", "--seed", "\(seed)",
+        ]
+    }
+
     /// Starts the daemon on free loopback ports.
     public static func start(
         data: String, webhookPort: Int, adminPort: Int, secret: String = "whsec_test",

@@ -95,6 +95,31 @@ public final class CursorStore: Sendable {
         write([(Key(topic: topic, group: group), offset)], completion)
     }
 
+    /// Sets cursors to places behind what was lost, and notes that the topics end where they do.
+    ///
+    /// A mark only goes forward otherwise, so that the loss is known until somebody makes up for
+    /// it. Both are one write: after a crash the loss is still marked, or every cursor stands where
+    /// what is missing is derived again.
+    ///
+    /// - Throws: as `commit(_:group:topic:)` does.
+    public func setBack(_ cursors: [GroupCursor]) async throws(LogError) {
+        for cursor in cursors {
+            let end = highWatermark(cursor.topic) ?? .zero
+            guard cursor.next >= .zero, cursor.next <= end else {
+                throw .offsetOutOfRange(
+                    requested: cursor.next, start: .zero, highWatermark: end)
+            }
+        }
+        let changes = cursors.map {
+            (key: Key(topic: $0.topic, group: $0.group), offset: Optional($0.next))
+        }
+        // SAFETY: `write` calls its completion exactly once.
+        let result: Result<Void, LogError> = await withUnsafeContinuation { continuation in
+            write(changes, takesMarksBack: true) { continuation.resume(returning: $0) }
+        }
+        try result.get()
+    }
+
     /// Forgets the group; retention no longer waits for it. Nothing happens if there is none.
     public func remove(group: GroupName) async throws(LogError) {
         // SAFETY: `remove(group:completion:)` calls its completion exactly once.
@@ -113,8 +138,8 @@ public final class CursorStore: Sendable {
         write(keys.map { ($0, nil) }, completion)
     }
 
-    /// Notes where every topic ends now, for a start that compares. Durable when it returns; nothing
-    /// is written if no topic has grown.
+    /// Notes where every topic ends now, for a start that compares. Durable when it returns;
+    /// nothing is written if no topic has grown.
     ///
     /// - Throws: what an append throws.
     public func mark() async throws(LogError) {
@@ -158,8 +183,9 @@ public final class CursorStore: Sendable {
 
     // MARK: The topic behind it
 
+    /// - Parameter takesMarksBack: whether a topic that ends before its mark gets a new one.
     private func write(
-        _ changes: [(key: Key, offset: Offset?)],
+        _ changes: [(key: Key, offset: Offset?)], takesMarksBack: Bool = false,
         _ completion: @escaping @Sendable (Result<Void, LogError>) -> Void
     ) {
         // Asked before the lock is taken: the topics have locks of their own.
@@ -167,7 +193,10 @@ public final class CursorStore: Sendable {
         // Held for both, so that changes are appended in the order in which they are noted.
         // `enqueue` completes nothing on this thread, which would then take the lock again.
         let (refusal, isEmpty) = state.withLock { state -> (LogError?, Bool) in
-            let grown = ends.filter { state.marks[$0.key] != $0.value && $0.value.end > .zero }
+            let grown = ends.filter { topic, end in
+                let known = state.marks[topic] ?? TopicMark(end: .zero, checksum: nil)
+                return known != end && (end.end >= known.end || takesMarksBack)
+            }
             if changes.isEmpty, grown.isEmpty { return (nil, true) }
             let records = records(Changes(cursors: changes, marks: grown))
             state.ticket += 1
@@ -271,6 +300,19 @@ public final class CursorStore: Sendable {
             let offset = Int64(String(decoding: value, as: UTF8.self)).flatMap(Offset.init(named:))
         else { return nil }
         return (key, offset)
+    }
+}
+
+/// The offset of the record that a group reads next in a topic.
+public struct GroupCursor: Hashable, Sendable {
+    public var group: GroupName
+    public var topic: TopicName
+    public var next: Offset
+
+    public init(group: GroupName, topic: TopicName, next: Offset) {
+        self.group = group
+        self.topic = topic
+        self.next = next
     }
 }
 

@@ -1,7 +1,7 @@
 /// How far a topic had come once, and the checksum of the batch that it ended with.
 ///
-/// The log notes marks beside the cursors. A topic that ends before its mark has lost something; one
-/// whose batch there has another checksum has another history.
+/// The log notes marks beside the cursors. A topic that ends before its mark has lost something;
+/// one whose batch there has another checksum has another history.
 public struct TopicMark: Hashable, Sendable {
     /// The offset after the last record.
     public var end: Offset

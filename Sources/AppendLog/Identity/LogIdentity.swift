@@ -1,8 +1,8 @@
 /// Which log this is: 128 random bits, drawn once, when its folder is made.
 ///
 /// A copy of the folder is the same log; a folder that was made anew is another one, whatever its
-/// topics are called. Whoever keeps something that was taken from a log (a ledger, a snapshot) keeps
-/// the log's identity with it, and so notices when it is put beside another.
+/// topics are called. Whoever keeps something that was taken from a log (a ledger, a snapshot)
+/// keeps the log's identity with it, and so notices when it is put beside another.
 public struct LogIdentity: Hashable, Sendable, CustomStringConvertible {
     public let high: UInt64
     public let low: UInt64

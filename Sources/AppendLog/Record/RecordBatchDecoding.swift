@@ -184,8 +184,8 @@ private struct RecordReader {
 }
 
 extension UnsafeRawBufferPointer {
-    /// Whether the bytes are text that needs no check. Nearly every name is ASCII, and making a short
-    /// one this way takes about a quarter of the time of `String(validating:as:)`.
+    /// Whether the bytes are text that needs no check. Nearly every name is ASCII, and making a
+    /// short one this way takes about a quarter of the time of `String(validating:as:)`.
     fileprivate var isASCII: Bool {
         var all: UInt8 = 0
         for byte in self { all |= byte }

@@ -83,9 +83,9 @@ extension RecordBatch {
             lastOffsetDelta: Int32(records.count - 1), baseTimestamp: records[0].timestamp,
             maxTimestamp: records.lazy.map(\.timestamp).max() ?? records[0].timestamp,
             producer: producer, recordCount: records.count)
-        // SAFETY: the writer gets exactly the bytes that are being added, and checks at its end that
-        // it has written each of them, so that none is left uninitialized; no pointer leaves the
-        // closure.
+        // SAFETY: the writer gets exactly the bytes that are being added, and checks at its end
+        // that it has written each of them, so that none is left uninitialized; no pointer leaves
+        // the closure.
         buffer.append(addingCapacity: byteCount) { (added: inout OutputSpan<UInt8>) in
             added.withUnsafeMutableBufferPointer { bytes, initializedCount in
                 let batch = UnsafeMutableRawBufferPointer(

@@ -97,7 +97,8 @@ struct TopicRecovery {
     ) throws(LogError) -> UInt32? {
         var stamps = StampCheck(expected: stamp)
         var last: UInt32?
-        for (segment, next) in zip(segments, segments.dropFirst()) where segment.baseOffset < first {
+        for (segment, next) in zip(segments, segments.dropFirst())
+        where segment.baseOffset < first {
             last = try SegmentEnds(segment: segment).check(end: next.baseOffset, &stamps)
             segment.release()
         }

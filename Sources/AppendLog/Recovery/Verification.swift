@@ -103,7 +103,8 @@ private struct Verification {
         if let kind = stamps.refusal(of: header) {
             throw .corrupt(
                 Corruption(
-                    file: segment.logPath, position: position, offset: header.baseOffset, kind: kind))
+                    file: segment.logPath, position: position, offset: header.baseOffset,
+                    kind: kind))
         }
         guard let id = header.producer?.producerID, !header.attributes.isControl else { return }
         let known = lastSources[id]

@@ -6,8 +6,9 @@
 ///                0     4  relative offset of a batch's first record, from the segment's base
 ///                4     4  position of the batch in bytes
 ///                                    |                 0     8  the latest timestamp so far, ms
-///                                    |                 8     4  relative offset of the batch's last
-///                                    |                          record, none up to which is later
+///                                    |                 8     4  relative offset of the last record
+///                                    |                          of the batch, none up to which is
+///                                    |                          later
 /// ```
 /// All big-endian, as Kafka writes them. Within a file, both columns of `.index` and the first of
 /// `.timeindex` increase strictly.

@@ -19,8 +19,8 @@ extension Topic {
         shared.withLock { TopicMark(end: $0.run.end, checksum: $0.lastChecksum) }
     }
 
-    /// The checksum of the batch that holds the record before `offset`: who keeps it beside `offset`
-    /// can see later whether the log before it is still the one it has read.
+    /// The checksum of the batch that holds the record before `offset`: who keeps it beside
+    /// `offset` can see later whether the log before it is still the one it has read.
     ///
     /// - Returns: nil where there is no such record, or not any more.
     public func checksum(before offset: Offset) throws(LogError) -> UInt32? {

@@ -28,7 +28,8 @@ struct TopicWriter {
     /// When the segment got its first batch, or was opened.
     private var since: Int64
     private var checkpointed: Int64
-    /// The segment that the stored checkpoint names; nil while a full disk keeps it from being known.
+    /// The segment that the stored checkpoint names; nil while a full disk keeps it from being
+    /// known.
     private var checkpointSegment: Offset?
     /// The checksum of the last batch; nil if there is none.
     private(set) var lastChecksum: UInt32?
@@ -128,7 +129,8 @@ struct TopicWriter {
             try file.writeAll(bytes, at: position)
         } catch {
             guard error.isDiskFull else { throw Failure(error) }
-            // Half a batch must not lie under the next one: recovery knows a torn write by its zeros.
+            // Half a batch must not lie under the next one: recovery knows a torn write by its
+            // zeros.
             do { try file.truncate(position) } catch { throw .fatal(error) }
             (allocated, zeroed) = (position, position)
             throw Failure(error)

@@ -64,7 +64,8 @@ struct BenchWhole {
         }
         return [
             BenchRow(
-                "whole", "webhooks until all are in the ledger, \(stream.rawValue)", unit: "webhooks/s",
+                "whole", "webhooks until all are in the ledger, \(stream.rawValue)",
+                unit: "webhooks/s",
                 runs.map { Double($0.webhooks) / $0.seconds }, against: Self.peer,
                 empty.map(\.perSecond)),
             row("payments until all are in the ledger", "payments/s", .higher) {

@@ -3,8 +3,8 @@ import Yams
 /// The YAML file as keys and the text of their values.
 ///
 /// Values stay the text that is written: YAML's own reading of scalars would make 750 of `12:30`, a
-/// number of `0640` and a truth value of `off`. Nothing of the file but its keys is ever repeated in
-/// an error, because any line may hold a secret.
+/// number of `0640` and a truth value of `off`. Nothing of the file but its keys is ever repeated
+/// in an error, because any line may hold a secret.
 struct ConfigurationFile {
     /// By dotted key; the items of a list stand on a line each.
     private(set) var values: [String: String] = [:]

@@ -15,7 +15,8 @@ enum DaemonError: Error, CustomStringConvertible {
     var description: String {
         switch self {
         case .dataFolderUnusable(let path, let reason):
-            "cannot use the data folder \(path): \(reason); choose another with --data or make it writable"
+            "cannot use the data folder \(path): \(reason); "
+                + "choose another with --data or make it writable"
         case .dataFolderExposed(let path, let reason):
             "other users may read \(path), and that cannot be changed here (\(reason)); "
                 + "run: chmod -R go= on the data folder as its owner"
@@ -38,9 +39,7 @@ final class Daemon: Sendable {
     let logger: Logger
     private let steps: PipelineSteps
     private let clock: any LogClock
-    private let folder: DataFolder
-    let lock: FolderLock
-    let plan: StartPlan
+    let held: HeldFolder
     private let reserve: ReserveFile
     private let reconciler: Reconciler
     /// nil without an API key, or where it is switched off.
@@ -68,9 +67,9 @@ final class Daemon: Sendable {
         ])
         // The model first: a daemon that cannot score must not touch the data.
         steps = try PipelineSteps(settings, counters: counters)
-        folder = try DataFolder(at: settings.dataPath, logger: logger)
-        lock = try FolderLock(folder.path)
-        plan = try Self.compare(folder, logger)
+        held = try HeldFolder(
+            DataFolder(at: settings.dataPath, logger: logger), logger: logger)
+        let folder = held.folder
         reserve = ReserveFile(path: folder.reserve)
         if !reserve.take() {
             logger.warning("no room for the reserve file: the disk is nearly full", metadata: [
@@ -93,9 +92,10 @@ final class Daemon: Sendable {
             endpoints.contains { $0.livemode.accepts(mode) }
         }
         reconciler = Reconciler(
-            settings: settings.reconcile, client: client, ledger: ledger,
-            ledgerPath: folder.ledger, admission: plane.admission, accepts: accepts, clock: clock,
-            stripeClock: stripeClock, counters: counters, logger: logger)
+            settings: settings.reconcile, client: client, store: StatementStore(of: ledger),
+            openLedger: { try SQLiteLedgerReader.open(path: folder.ledger) },
+            admission: plane.admission, accepts: accepts, clock: clock, stripeClock: stripeClock,
+            counters: counters, logger: logger)
         let (waitSeconds, admission) = (settings.reconcile.chargeWaitSeconds, plane.admission)
         let (ledger, validated) = (ledger, plane.followed(.paymentValidated))
         let (counters, limits) = (counters, settings.reconcile.sweep)
@@ -104,21 +104,13 @@ final class Daemon: Sendable {
                 validated: validated,
                 sweep: EventSweep(
                     client: client, store: StatementStore(of: ledger), admission: admission,
-                    accepts: accepts, limits: limits, clock: clock, counters: counters,
-                    logger: logger),
+                    accepts: accepts, limits: limits, clock: clock, stripeClock: stripeClock,
+                    counters: counters, logger: logger),
                 waitSeconds: waitSeconds, clock: clock, counters: counters, logger: logger)
         }
     }
 
-    /// Compares every part of the folder with every other, before any of them is written to.
-    private static func compare(_ folder: DataFolder, _ logger: Logger) throws -> StartPlan {
-        switch StartComparison.verdict(of: try folder.survey.state()) {
-        case .refuse(let refusal): throw refusal
-        case .proceed(let plan):
-            for note in plan.notes { logger.warning("\(note)") }
-            return plan
-        }
-    }
+    private var folder: DataFolder { held.folder }
 
     /// Runs until a signal asks it to stop, then drains and closes.
     ///
@@ -130,6 +122,7 @@ final class Daemon: Sendable {
         stopsWith signals: [Int32] = StopSignals.all,
         onListening: @escaping @Sendable (_ role: String, _ port: Int) -> Void = { _, _ in }
     ) async throws {
+        try await held.makeUp(in: log)
         let services = DaemonPart.inOrder(try services(onListening))
         // The group tells of every service that a failure stops; the failure itself is told once.
         var quiet = logger
@@ -149,7 +142,7 @@ final class Daemon: Sendable {
             outcome = .failure(error)
         }
         await log.close()
-        defer { lock.release() }
+        defer { held.lock.release() }
         if case .failure(let error as LedgerError) = outcome, case .corrupt = error {
             LedgerSuspicion(of: folder.ledger).note(error)
         }
@@ -163,7 +156,7 @@ final class Daemon: Sendable {
         _ onListening: @escaping @Sendable (String, Int) -> Void
     ) throws -> [DaemonPart: any Service] {
         let pipeline = Pipeline(
-            plane: plane, ledger: ledger, steps: steps, folder: folder, rewinds: plan.rewinds)
+            plane: plane, ledger: ledger, steps: steps, folder: folder, rewinds: held.plan.rewinds)
         var services: [DaemonPart: any Service] = try pipeline.services()
         services[.admin] = adminServer(onListening)
         services[.poisonWatch] = PoisonWatch(log: log)
@@ -241,7 +234,7 @@ final class Daemon: Sendable {
         let names =
             ["log", "log/lock", "log/identity", "ledger.sqlite", "ledger.sqlite-wal"]
             + log.topicNames.map { "log/\($0)-0" } + ["log/__cursors-0"]
-        return FolderWatch(log: log, parts: lock.parts(names), logger: logger)
+        return FolderWatch(log: log, parts: held.lock.parts(names), logger: logger)
     }
 }
 

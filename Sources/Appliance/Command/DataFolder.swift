@@ -5,8 +5,8 @@ import Logging
 struct DataFolder: Sendable {
     let path: String
 
-    /// Makes the folder where it is missing, checks that it can be written, and takes from everybody
-    /// else the right to read it: it holds payments, and what Stripe sent of people.
+    /// Makes the folder where it is missing, checks that it can be written, and takes from
+    /// everybody else the right to read it: it holds payments, and what Stripe sent of people.
     init(at path: String, logger: Logger? = nil) throws(DaemonError) {
         self.path = path
         do {
@@ -46,7 +46,8 @@ struct DataFolder: Sendable {
     private func tighten(_ logger: Logger? = nil) throws(DaemonError) {
         var tightened = 0
         // The folder first: behind it the rest is out of reach already.
-        let inside = FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []
+        let inside =
+            FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []
         for file in [path] + inside.map({ "\(path)/\($0)" }) {
             var status = stat()
             // A link is what it points to, which is not ours to change; a file may have gone.
@@ -60,8 +61,10 @@ struct DataFolder: Sendable {
             tightened += 1
         }
         guard tightened > 0 else { return }
-        logger?.warning("the data folder was open to other users; now it is its owner's alone", metadata: [
-            "path": "\(path)", "files": "\(tightened)",
-        ])
+        logger?.warning(
+            "the data folder was open to other users; now it is its owner's alone",
+            metadata: [
+                "path": "\(path)", "files": "\(tightened)",
+            ])
     }
 }

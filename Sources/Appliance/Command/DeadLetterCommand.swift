@@ -18,7 +18,8 @@ struct DeadLetterCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "List dead letters, oldest first, and what became of them.")
         @OptionGroup var options: LogCommand.Options
-        @Option(help: "Only letters of this reason, for example missing_charge.") var reason: String?
+        @Option(help: "Only letters of this reason, for example missing_charge.")
+        var reason: String?
         @Option(help: "How many letters to list at most.") var limit = 100
         @Option(help: "Only letters behind this offset.") var after: Int64?
 
@@ -58,7 +59,8 @@ struct DeadLetterCommand: AsyncParsableCommand {
                 let again = line.again.map { " as \($0.rawValue)" } ?? ""
                 let source = line.source.map { "/\($0.rawValue)" } ?? ""
                 return [
-                    "offset": .number(line.offset.rawValue), "at": .text(Instant(seconds: line.at.milliseconds / 1000).rfc3339),
+                    "offset": .number(line.offset.rawValue),
+                    "at": .text(Instant(seconds: line.at.milliseconds / 1000).rfc3339),
                     "stage": .text(line.stage), "reason": .text(line.reason),
                     "record": .text(line.topic + source),
                     "event": line.eventID.map { .text($0) } ?? .none,
@@ -91,7 +93,8 @@ struct DeadLetterCommand: AsyncParsableCommand {
                     let letter = StoredLetter(StoredRecord(offset: place, record: record))
                 else {
                     throw CommandFailure.foundSomething(
-                        "there is no dead letter at offset \(offset); see `tillbox dead-letter list`")
+                        "there is no dead letter at offset \(offset); "
+                            + "see `tillbox dead-letter list`")
                 }
                 try Output.standard.write(Array(letter.value))
             } catch let error as LogError {
@@ -152,32 +155,28 @@ struct RedriveDoor {
 
     /// Sends the request and those that follow it until no letter is left.
     func send(_ request: RedriveRequest) async throws -> [RedriveLine] {
-        let folder = settings.dataPath
-        let place = try FolderView(path: folder).logPath()
+        _ = try FolderView(path: settings.dataPath).logPath()
         do {
-            let plane = try EmbeddedPlane(offline: settings, logAt: place)
-            let outcome: Result<[RedriveLine], any Error>
-            do { outcome = .success(try await alone(plane.redriver(), request)) } catch {
-                outcome = .failure(error)
+            return try await EmbeddedPlane.offline(settings) { plane in
+                let redriver = plane.redriver()
+                return try await all(request) { try await redriver.redrive($0) }
             }
-            await plane.log.close()
-            return try outcome.get()
         } catch LogError.locked(_, let process) {
             return try await daemon(process, request)
+        } catch let refusal as StartRefusal {
+            throw CommandFailure.cannotRun(refusal.description)
         } catch let error as LogError {
+            throw CommandFailure.cannotRun(error.description)
+        } catch let error as LedgerError {
             throw CommandFailure.cannotRun(error.description)
         } catch let error as StoreFailure {
             throw CommandFailure.cannotRun("\(error)")
         }
     }
 
-    private func alone(
-        _ redriver: Redriver, _ request: RedriveRequest
+    private func daemon(
+        _ process: Int32?, _ request: RedriveRequest
     ) async throws -> [RedriveLine] {
-        try await all(request) { try await redriver.redrive($0) }
-    }
-
-    private func daemon(_ process: Int32?, _ request: RedriveRequest) async throws -> [RedriveLine] {
         let folder = DataFolder.canonical(settings.dataPath)
         let url = "http://\(settings.admin)/api/v1/dead-letters/redrive"
         return try await all(request) { request in
@@ -187,7 +186,8 @@ struct RedriveDoor {
             post.body = .bytes(ByteBuffer(bytes: request.encoded(dataPath: folder)))
             let (status, body) = try await answer(to: post, of: process)
             guard status == 200 else {
-                throw CommandFailure.cannotRun("the daemon answered \(status): \(Self.detail(body))")
+                throw CommandFailure.cannotRun(
+                    "the daemon answered \(status): \(Self.detail(body))")
             }
             do {
                 return try RedriveAnswer.decode(body)

@@ -91,7 +91,8 @@ struct LedgerCommand: AsyncParsableCommand {
         ) -> [String: Table.Cell] {
             let posting = transaction.posting
             return [
-                "id": .number(transaction.id.rawValue), "movement": .text(posting.movement.rawValue),
+                "id": .number(transaction.id.rawValue),
+                "movement": .text(posting.movement.rawValue),
                 "kind": .text(posting.kind.name), "event": .text(posting.eventID.rawValue),
                 "effective_at": .text(posting.effectiveAt.rfc3339),
                 "account": .text(entry.account.rawValue), "currency": .text(entry.currency.code),

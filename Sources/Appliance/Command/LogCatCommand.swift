@@ -9,15 +9,16 @@ extension LogCommand {
         static let configuration = CommandConfiguration(
             abstract: "Print records of a topic, one JSON object a line.",
             discussion: """
-                Each line has offset, timestamp (ms), time, key, headers and value. A value that is \
-                JSON stands there as JSON, other text as a string, other bytes in base64 as \
+                Each line has offset, timestamp (ms), time, key, headers and value. A value that \
+                is JSON stands there as JSON, other text as a string, other bytes in base64 as \
                 value_base64.
                 """)
         @OptionGroup var data: DataOptions
         @Argument(help: "The topic, for example payment.scored.") var topic: String
         @Option(
             parsing: .unconditional,
-            help: "The first offset; a negative one counts from the end. Default: the topic's first.")
+            help:
+                "The first offset; a negative one counts from the end. Default: the topic's first.")
         var from: Int64?
         @Option(
             help: "Only records stamped then or later: RFC 3339, a UTC date, or Unix seconds.",
@@ -25,7 +26,8 @@ extension LogCommand {
         var since: Moment?
         @Option(help: "Only records with this key.") var key: String?
         @Option(help: "How many records to print at most.") var count: Int?
-        @Flag(help: "Go on with records as they are appended, until interrupted.") var follow = false
+        @Flag(help: "Go on with records as they are appended, until interrupted.")
+        var follow = false
         @Flag(help: "One JSON object a line, which is what is printed anyway.") var json = false
 
         func validate() throws {
@@ -109,7 +111,8 @@ extension LogCommand {
     }
 }
 
-/// One record as a line of JSON: JSON as JSON, text as text, other bytes in base64 under `…_base64`.
+/// One record as a line of JSON: JSON as JSON, text as text, other bytes in base64 under
+/// `…_base64`.
 enum RecordLine {
     static func bytes(_ stored: StoredRecord) -> [UInt8] {
         let record = stored.record

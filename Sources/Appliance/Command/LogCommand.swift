@@ -36,15 +36,16 @@ struct LogCommand: AsyncParsableCommand {
                     "segments": .number(Int64(topic.segments.count)), "bytes": .number(bytes),
                 ] as [String: Table.Cell]
             }
-            try Table(columns: ["topic", "start", "end", "records", "segments", "bytes"], rows: rows)
-                .print(asJSON: options.json, named: "topics")
+            let columns = ["topic", "start", "end", "records", "segments", "bytes"]
+            try Table(columns: columns, rows: rows).print(asJSON: options.json, named: "topics")
         }
     }
 
     /// `log verify`
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Check every batch (checksums, dense offsets, indexes, each source once), and "
+            abstract:
+                "Check every batch (checksums, dense offsets, indexes, each source once), and "
                 + "the topics against each other, the ledger and the snapshots.")
         @OptionGroup var options: Options
 

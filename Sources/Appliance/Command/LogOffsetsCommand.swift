@@ -1,6 +1,7 @@
 import AppendLog
 import Vocabulary
 import ArgumentParser
+import Vocabulary
 
 extension LogCommand {
     /// `log offsets`
@@ -8,8 +9,8 @@ extension LogCommand {
         static let configuration = CommandConfiguration(
             abstract: "List how far each consumer has read, and how far it lags behind.",
             discussion: """
-                offset is what the consumer reads next, end the topic's end. The ledger's are those of \
-                ledger.sqlite, an idle stage's are a second old at most.
+                offset is what the consumer reads next, end the topic's end. The ledger's are \
+                those of ledger.sqlite, an idle stage's are a second old at most.
                 """)
         @OptionGroup var options: Options
 
@@ -56,7 +57,8 @@ struct ConsumerPlaces {
             try add(RedriveStage.self, to: &next)
             for id in LedgerStep.inputs {
                 guard let position = try ledger?.position(topic: id.rawValue) else { continue }
-                next[LedgerStep.name, default: [:]][try TopicName(id.rawValue)] = Offset(position)
+                let topic = try TopicName(id.rawValue)
+                next[LedgerStep.name, default: [:]][topic] = Offset(position)
             }
         } catch {
             throw .cannotRun("\(error)")

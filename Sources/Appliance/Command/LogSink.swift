@@ -103,7 +103,9 @@ final class LogSink: Sendable {
         var rest = bytes[...]
         while !rest.isEmpty {
             // SAFETY: the slice's bytes live through the call, which writes at most its length.
-            let count = rest.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
+            let count = rest.withUnsafeBytes {
+                Foundation.write(descriptor, $0.baseAddress, $0.count)
+            }
             if count > 0 {
                 rest = rest.dropFirst(count)
             } else if errno == EAGAIN {

@@ -14,8 +14,8 @@ struct Moment: Hashable {
     /// What is no moment, in words that follow the parser's own.
     struct Refusal: Error, CustomStringConvertible {
         var description: String {
-            "give a day that the calendar has (2025-03-01), RFC 3339 (2025-03-01T12:00:00Z) or Unix "
-                + "seconds"
+            "give a day that the calendar has (2025-03-01), RFC 3339 (2025-03-01T12:00:00Z) "
+                + "or Unix seconds"
         }
     }
 
@@ -27,18 +27,19 @@ struct Moment: Hashable {
 
     init?(_ argument: String) {
         if let seconds = Int64(argument) {
-            // Beyond these no date can be shown; Stripe's times lie well within.
-            guard (0...253_402_300_799).contains(seconds) else { return nil }
-            start = Instant(seconds: seconds)
-            end = start
+            guard let moment = Instant(named: seconds) else { return nil }
+            start = moment
+            end = moment
         } else if argument.utf8.count == 10 {
             guard let day = Self.seconds(ofDay: argument) else { return nil }
             start = Instant(seconds: day)
             end = Instant(seconds: day + 86_399)
         } else {
-            guard let seconds = Self.seconds(ofMoment: argument) else { return nil }
-            start = Instant(seconds: seconds)
-            end = start
+            guard let seconds = Self.seconds(ofMoment: argument),
+                let moment = Instant(named: seconds)
+            else { return nil }
+            start = moment
+            end = moment
         }
     }
 
@@ -78,8 +79,7 @@ struct Moment: Hashable {
         guard let sign = rest.first, sign == "+" || sign == "-",
             let offset = clock(rest.dropFirst(), hasSeconds: false)
         else { return nil }
-        let utc = sign == "+" ? moment - offset : moment + offset
-        return utc >= 0 ? utc : nil
+        return sign == "+" ? moment - offset : moment + offset
     }
 
     /// Seconds of `12:34:56` or `12:34`.
@@ -93,7 +93,8 @@ struct Moment: Hashable {
     }
 
     private static func digits(_ text: some StringProtocol) -> Int? {
-        text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ? Int(text) : nil
+        text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+            ? Int(text) : nil
     }
 }
 

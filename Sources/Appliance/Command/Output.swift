@@ -37,7 +37,9 @@ final class Output: Sendable {
         var rest = bytes[...]
         while !rest.isEmpty, !isClosed {
             // SAFETY: the bytes live through the call, which reads no more than their count.
-            let written = rest.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
+            let written = rest.withUnsafeBytes {
+                Foundation.write(descriptor, $0.baseAddress, $0.count)
+            }
             if written >= 0 {
                 rest = rest.dropFirst(written)
             } else {
@@ -67,8 +69,8 @@ final class Output: Sendable {
 enum StandardStreams {
     /// Readies them before anything is opened.
     ///
-    /// A descriptor that the caller closed would be the number of the next file opened, a segment or
-    /// the ledger perhaps, and what is printed would land in it. So its place is taken, by what
+    /// A descriptor that the caller closed would be the number of the next file opened, a segment
+    /// or the ledger perhaps, and what is printed would land in it. So its place is taken, by what
     /// cannot be written: lost output then is an error as ever. A reader that goes is an error of
     /// the write, not a signal that ends the process.
     static func prepare() {
@@ -80,8 +82,8 @@ enum StandardStreams {
     }
 }
 
-/// Standard error for progress and last words. What becomes of them is nobody's concern: there is no
-/// further place to say that they were lost.
+/// Standard error for progress and last words. What becomes of them is nobody's concern: there is
+/// no further place to say that they were lost.
 enum ErrorOutput {
     static func write(_ text: String) {
         var rest = Array(text.utf8)[...]

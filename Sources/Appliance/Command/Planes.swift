@@ -49,15 +49,6 @@ struct EmbeddedPlane: Sendable {
         self.logger = logger
     }
 
-    /// For a command that writes to a folder whose daemon does not run.
-    init(offline settings: Settings, logAt path: String) throws {
-        var quiet = Logger(label: "tillbox")
-        quiet.logLevel = .error
-        try self.init(
-            logAt: path, gateSnapshot: DataFolder(existingAt: settings.dataPath).gateSnapshot,
-            settings: settings, counters: Counters(), logger: quiet)
-    }
-
     private static func configuration(_ settings: Settings) -> LogConfiguration {
         var configuration = LogConfiguration()
         configuration.segmentBytesMax = settings.segmentByteCountMax

@@ -19,7 +19,8 @@ enum ProcessGuard {
         if setrlimit(__rlimit_resource_t(UInt32(RLIMIT_CORE.rawValue)), &none) != 0
             || tillbox_forbid_dumps() != 0
         {
-            warnings.append("core dumps cannot be turned off; a crash may leave secrets on the disk")
+            warnings.append(
+                "core dumps cannot be turned off; a crash may leave secrets on the disk")
         }
         return warnings
     }

@@ -5,8 +5,8 @@ import Vocabulary
 
 /// One line a minute that says why deliveries were not booked, when some were not.
 ///
-/// Each refusal has its own line too, but those are rationed and far apart; this one adds them up by
-/// reason and says what the most frequent reason usually means.
+/// Each refusal has its own line too, but those are rationed and far apart; this one adds them up
+/// by reason and says what the most frequent reason usually means.
 struct RefusalSummary: Service {
     let counters: Counters
     /// `dead.letter`, whose records name their reason.
@@ -49,7 +49,8 @@ struct RefusalSummary: Service {
             guard report.isWorthALine else { continue }
             let seconds = Int(((.now - began) / .seconds(1)).rounded())
             logger.warning(
-                "\(report.message)", metadata: report.metadata.merging(["seconds": "\(seconds)"]) { $1 })
+                "\(report.message)",
+                metadata: report.metadata.merging(["seconds": "\(seconds)"]) { $1 })
         }
     }
 
@@ -132,7 +133,8 @@ struct RefusalReport {
 
     var message: String {
         guard !refused.isEmpty || !deadLetters.isEmpty else {
-            return "nothing is booked: no event so far is of a type that moves money; subscribe the "
+            return
+                "nothing is booked: no event so far is of a type that moves money; subscribe the "
                 + "endpoint to the events that docs/EVENTS.md lists"
         }
         let count = refused.values.reduce(0, +) + deadLetters.values.reduce(0, +)
@@ -150,11 +152,12 @@ struct RefusalReport {
     private static let hints = [
         "signature_no_match":
             "webhook.secret is not this endpoint's signing secret, or a proxy changes the body",
-        "signature_missing": "whoever sends is not Stripe, or a proxy drops the Stripe-Signature header",
-        "signature_malformed": "whoever sends is not Stripe, or a proxy changes the Stripe-Signature "
-            + "header",
-        "signature_too_old": "this machine's clock is ahead, or a proxy keeps deliveries back: compare "
-            + "the clock",
+        "signature_missing":
+            "whoever sends is not Stripe, or a proxy drops the Stripe-Signature header",
+        "signature_malformed":
+            "whoever sends is not Stripe, or a proxy changes the Stripe-Signature header",
+        "signature_too_old":
+            "this machine's clock is ahead, or a proxy keeps deliveries back: compare the clock",
         "signature_too_new": "this machine's clock is behind: compare the clock",
         "livemode_mismatch": "the endpoint takes the other mode: see webhook.livemode, then "
             + "tillbox dead-letter redrive",

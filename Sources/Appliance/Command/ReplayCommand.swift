@@ -3,7 +3,8 @@ import ArgumentParser
 import Foundation
 import Vocabulary
 
-/// `tillbox replay --into FRESH`: the pipeline again from `webhook.received`, compared with what is there.
+/// `tillbox replay --into FRESH`: the pipeline again from `webhook.received`, compared with what is
+/// there.
 struct ReplayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "replay",
@@ -43,7 +44,8 @@ struct ReplayCommand: AsyncParsableCommand {
             json ? report.json(seconds: seconds) : report.text(seconds: seconds))
         if !report.isEqual {
             throw CommandFailure.foundSomething(
-                "the replay differs from \(settings.dataPath) in \(report.differences.count) places")
+                "the replay differs from \(settings.dataPath) in "
+                    + "\(report.differences.count) places")
         }
     }
 

@@ -198,19 +198,15 @@ struct ReviewDoor {
 
     func decide(_ id: String, _ request: ReviewRequest) async throws -> ReviewAnswer {
         let view = FolderView(path: settings.dataPath)
-        let (place, ledger) = (try view.logPath(), try view.ledger())
+        _ = try view.logPath()
+        let ledger = try view.ledger()
         do {
-            let plane = try EmbeddedPlane(offline: settings, logAt: place)
-            let outcome: Result<ReviewAnswer, any Error>
-            do {
-                outcome = .success(
-                    try await OfflineDecision(
-                        decisions: plane.decisions, topic: plane.reader(.paymentReview),
-                        ledger: ledger, clock: plane.clock
-                    ).decide(id, request))
-            } catch { outcome = .failure(error) }
-            await plane.log.close()
-            return try outcome.get()
+            return try await EmbeddedPlane.offline(settings) { plane in
+                try await OfflineDecision(
+                    decisions: plane.decisions, topic: plane.reader(.paymentReview),
+                    ledger: ledger, clock: plane.clock
+                ).decide(id, request)
+            }
         } catch LogError.locked {
             return try await ReconcileConnection(
                 address: settings.admin, dataPath: settings.dataPath
@@ -220,6 +216,8 @@ struct ReviewDoor {
                     ReviewRefusal.isAnswer(code) ? .foundSomething(detail) : .cannotRun(detail)
                 }
             ) { try ReviewAnswer(json: $0) }
+        } catch let refusal as StartRefusal {
+            throw CommandFailure.cannotRun(refusal.description)
         } catch let error as LogError {
             throw CommandFailure.cannotRun(error.description)
         } catch let error as LedgerError {

@@ -50,7 +50,8 @@ enum SecretFile {
             throw .unreadable(reason: "\(error)")
         }
         guard isReadable(status.type) else { throw .unreadable(reason: "it is no file") }
-        guard bytes.count <= byteCountMax, let text = String(validating: bytes, as: UTF8.self) else {
+        guard bytes.count <= byteCountMax, let text = String(validating: bytes, as: UTF8.self)
+        else {
             throw .unreadable(reason: "it is no text of at most \(byteCountMax) bytes")
         }
         let mode = UInt32(status.permissions.rawValue)

@@ -24,7 +24,8 @@ enum SecretText {
                 "is an API key (\(prefix)…); give the endpoint's signing secret (whsec_…) instead, "
                     + "from the endpoint's page in Stripe's dashboard"
             case .publishableKey:
-                "is a publishable key (pk_…), which can read nothing; give a restricted or secret key"
+                "is a publishable key (pk_…), which can read nothing; "
+                    + "give a restricted or secret key"
             case .signingSecret:
                 "is a webhook's signing secret (whsec_…); give an API key (rk_… or sk_…) instead"
             case .otherForm(let expected): "does not begin with \(expected); copy it once more"

@@ -19,7 +19,8 @@ enum SettingsError: Error, Hashable, CustomStringConvertible {
     private var sentence: String {
         switch self {
         case .fileUnreadable(let path, let reason):
-            "cannot read the configuration file \(path): \(reason); check the path and its permissions"
+            "cannot read the configuration file \(path): \(reason); "
+                + "check the path and its permissions"
         case .fileExposed(let path, let mode):
             "the configuration file \(path) holds a secret and is open to other users (mode "
                 + "\(mode)); run: chmod 600 \(path)"
@@ -29,7 +30,8 @@ enum SettingsError: Error, Hashable, CustomStringConvertible {
         case .unknownKey(let key, let path, let line, let nearest):
             "unknown configuration key \(key) in \(path)" + (line.map { ", line \($0)" } ?? "")
                 + "; "
-                + (nearest.map { "did you mean \($0)?" } ?? "see docs/CONFIGURATION.md for all keys")
+                + (nearest.map { "did you mean \($0)?" }
+                    ?? "see docs/CONFIGURATION.md for all keys")
         case .badValue(let key, let value, let expected):
             "configuration key \(key) is \"\(value)\", but must be \(expected)"
         case .endpointUnlisted(let name, let key):
@@ -37,8 +39,8 @@ enum SettingsError: Error, Hashable, CustomStringConvertible {
                 + "\(name) there, or remove the setting"
         case .secretMissing(let endpoint):
             "no webhook secret\(endpoint.isEmpty ? "" : " for endpoint \(endpoint)"); set "
-                + "\(Self.variable(endpoint)) (or \(Self.variable(endpoint))_FILE) to the endpoint's "
-                + "signing secret from Stripe's dashboard (whsec_…)"
+                + "\(Self.variable(endpoint)) (or \(Self.variable(endpoint))_FILE) to the "
+                + "endpoint's signing secret from Stripe's dashboard (whsec_…)"
         case .secretRefused(let place, let refusal): "\(place) \(refusal.sentence)"
         case .secretTwice(let key):
             "both \(key) and \(key)_file are set; keep one of them"

@@ -62,7 +62,9 @@ struct SettingsLoader {
         settings.stripeKey = needsSecrets ? try stripeKey() : nil
         settings.reconcile = try reconcile()
         settings.logLevel = try choice(.logLevel, default: settings.logLevel)
-        settings.logFormat = try text(.logFormat).map { _ in try choice(.logFormat, default: .json) }
+        settings.logFormat = try text(.logFormat).map { _ in
+            try choice(.logFormat, default: .json)
+        }
         let summary = try integer(.logSummarySeconds, 0...86_400) ?? 60
         settings.summarySeconds = summary == 0 ? nil : summary
         settings.livemode = try choice(

@@ -1,8 +1,8 @@
 import Logging
 import Vocabulary
 
-/// What the daemon says of itself before it opens anything, so that the head of a log tells what ran
-/// where, with which keys and for which mode. It holds no secret.
+/// What the daemon says of itself before it opens anything, so that the head of a log tells what
+/// ran where, with which keys and for which mode. It holds no secret.
 struct StartReport {
     let settings: Settings
 
@@ -24,8 +24,8 @@ struct StartReport {
         if settings.stripeKey == nil {
             logger.info(
                 """
-                no Stripe key: nothing is reconciled, and events that never arrive are not fetched; \
-                see stripe.api_key_file
+                no Stripe key: nothing is reconciled, and events that never arrive are not \
+                fetched; see stripe.api_key_file
                 """)
         }
     }
@@ -56,8 +56,8 @@ struct StartReport {
         }
         if isLive, settings.stripeBase != Settings().stripeBase {
             warnings.append(
-                "the live Stripe key goes to \(settings.stripeBase), which is not Stripe's address; "
-                    + "check stripe.api_base")
+                "the live Stripe key goes to \(settings.stripeBase), which is not Stripe's "
+                    + "address; check stripe.api_base")
         }
         return warnings
     }

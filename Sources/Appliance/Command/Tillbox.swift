@@ -19,7 +19,8 @@ struct Tillbox: AsyncParsableCommand {
 
     static let version = "0.1.0"
 
-    /// Parses, runs, and turns whatever went wrong into one sentence and the exit code of contracts §9.
+    /// Parses, runs, and turns whatever went wrong into one sentence and the exit code of contracts
+    /// §9.
     static func main() async {
         StandardStreams.prepare()
         // New files are this user's alone, whichever command makes them.

@@ -23,8 +23,8 @@ struct TwinCommand: AsyncParsableCommand {
 
     @Option(
         help: """
-            A folder that keeps the state, and the options below with it: those that are given at a \
-            later start hold from then on. Default: memory only.
+            A folder that keeps the state, and the options below with it: those that are given at \
+            a later start hold from then on. Default: memory only.
             """)
     var data: String?
 
@@ -49,7 +49,9 @@ struct TwinCommand: AsyncParsableCommand {
 
     @Flag(
         inversion: .prefixedNo,
-        help: "Print a line for each call and each delivery, with its answer. Default: on a terminal.")
+        help: """
+            Print a line for each call and each delivery, with its answer. Default: on a terminal.
+            """)
     var lines: Bool?
 
     @Option(help: "How long webhooks are tried again: quick, test or live (docs/TRAFFIC.md).")
@@ -69,7 +71,7 @@ struct TwinCommand: AsyncParsableCommand {
     var fraud = 0.02
 
     @OptionGroup(title: "What deliveries suffer")
-    var faults: FaultOptions
+    var faults: FaultOptions<NoFaults>
 
     func validate() throws {
         guard (0...65_535).contains(port) else {
@@ -182,52 +184,6 @@ struct TwinCommand: AsyncParsableCommand {
 extension TwinSettings.PayoutSchedule: ExpressibleByArgument {}
 extension RetrySchedule.Name: ExpressibleByArgument {}
 
-/// Shares of events that do not arrive as they should; the demo has them too.
-struct FaultOptions: ParsableArguments {
-    @Option(help: "Share of events that are delivered twice.")
-    var duplicates = 0.0
-
-    @Option(help: "Share of events that later ones overtake.")
-    var reorder = 0.0
-
-    @Option(help: "Share of events that are never delivered, though the API lists them.")
-    var loss = 0.0
-
-    @Option(
-        name: .customLong("bad-signatures"),
-        help: "Share of events whose first delivery is signed wrongly or long ago.")
-    var badSignatures = 0.0
-
-    func validate() throws {
-        let shares = [
-            ("duplicates", duplicates), ("reorder", reorder), ("loss", loss),
-            ("bad-signatures", badSignatures),
-        ]
-        for (name, share) in shares where !(0..<0.5).contains(share) {
-            throw ValidationError("--\(name) is a share from 0 to below 0.5.")
-        }
-    }
-
-    var faults: DeliveryFaults {
-        DeliveryFaults(
-            duplicates: duplicates, reorder: reorder, loss: loss, badSignatures: badSignatures)
-    }
-}
-
-extension DeliveryFaults {
-    /// Shares of all events.
-    ///
-    /// - Parameter badSignatures: one half is signed with a wrong secret, the other long ago.
-    init(duplicates: Double, reorder: Double, loss: Double, badSignatures: Double) {
-        self.init()
-        self[.duplicate].share = duplicates
-        self[.reorder].share = reorder
-        self[.loss].share = loss
-        self[.wrongSignature].share = badSignatures / 2
-        self[.staleTimestamp].share = badSignatures / 2
-    }
-}
-
 /// A world that says when it has been played and all of it is delivered; the twin then goes on.
 private struct PlayedOut: Service {
     let world: TwinTraffic
@@ -236,7 +192,8 @@ private struct PlayedOut: Service {
     func run() async throws {
         try await world.run()
         guard let count = world.count, !Task.isShuttingDownGracefully else { return }
-        writer.write("The world has ended: \(count) events are told and delivered. The API goes on.")
+        writer.write(
+            "The world has ended: \(count) events are told and delivered. The API goes on.")
         try await gracefulShutdown()
     }
 }

@@ -13,7 +13,7 @@ extension Request {
     /// `limit`: how many rows the page holds at most.
     func limit(upTo most: Int, else usual: Int = 100) throws(Problem) -> Int {
         guard let text = parameter("limit") else { return usual }
-        guard let limit = Int(text), (1...most).contains(limit) else {
+        guard let limit = QueryNumber.limit(text, upTo: most) else {
             throw Problem(.badRequest, "limit must be a whole number from 1 to \(most)")
         }
         return limit

@@ -35,9 +35,7 @@ struct DeadLetterRoutes: Sendable {
     }
 
     private func page(_ request: Request) throws -> Response {
-        let after = try request.after { text in
-            Int64(text).flatMap { Offset(named: $0) }
-        }
+        let after = try request.after(QueryNumber.offset)
         let page = try list.page(
             after: after, limit: try request.limit(upTo: RedriveLimits.pageCountMax),
             reason: request.parameter("reason"))

@@ -44,74 +44,57 @@ struct ReconciliationRoutes: Sendable {
         on(.get, "/api/v1/sweeps/:id") { _, id in try showSweep(id) }
     }
 
-    /// The number of a run or a sweep, as `next` names it.
-    private static func number(_ text: String) -> Int64? {
-        Int64(text).flatMap { $0 > 0 ? $0 : nil }
-    }
-
     // MARK: Runs
 
     private func begin(_ request: Request) async throws -> Response {
         try request.checkIsJSON()
-        let asked = try Self.period(await request.bytes(upTo: Self.bodyByteCountMax))
+        let body = try await request.bytes(upTo: Self.bodyByteCountMax)
         let name: RunName
         do {
+            let asked = try PeriodRequest.decode(body)
             await reconciler.learnTime()
             name = try reconciler.request(from: asked.from, to: asked.to, dryRun: asked.isDry)
+        } catch let refusal as PeriodRequest.Refusal {
+            throw Problem(.badRequest, refusal.rawValue)
         } catch let refusal as ReconcileRefusal {
             throw Problem(refusal == .badPeriod ? .badRequest : .conflict, refusal.message)
         }
         guard let report = try reconciler.report(name) else {
             throw Problem(.notFound, ReconcileRefusal.unknownRun.message)
         }
-        var response = Response.json(.accepted) { report.encode(into: &$0, name: name, progress: 0) }
+        var response = Response.json(.accepted) {
+            report.encode(into: &$0, name: name, progress: 0)
+        }
         response.headers[.location] = "/api/v1/reconciliations/\(name)"
         return response
     }
 
-    /// What `POST` asks for: an empty body is an empty object.
-    private static func period(
-        _ body: [UInt8]
-    ) throws -> (from: Instant?, to: Instant?, isDry: Bool) {
-        guard !body.isEmpty else { return (nil, nil, false) }
-        let document = JSONDocument()
-        return try withExtendedLifetime(document) {
-            guard let root = try? document.parse(body), let members = root.object else {
-                throw Problem(.badRequest, "the body must be a JSON object")
-            }
-            for (key, _) in members {
-                guard let name = key.string, ["from", "to", "dry_run"].contains(name) else {
-                    throw Problem(.badRequest, "the body may hold from, to and dry_run only")
-                }
-            }
-            do {
-                return (
-                    try root.optionalInstant("from"), try root.optionalInstant("to"),
-                    root["dry_run"] == nil ? false : try root.requiredBool("dry_run")
-                )
-            } catch {
-                throw Problem(
-                    .badRequest, "from and to are Unix seconds from 0, dry_run is true or false")
-            }
-        }
-    }
-
     private func list(_ request: Request) throws -> Response {
         let limit = try request.limit(upTo: Self.limitMax)
-        let reports = try reconciler.reports(before: try request.after(Self.number), limit: limit)
-        return Response.json(.ok) { writer in
-            writer.beginObject()
-            writer.key("reconciliations")
-            writer.beginArray()
+        let before = try request.after(QueryNumber.row)
+        let reports = try reconciler.reports(before: before, limit: limit)
+        let last = reports.count == limit ? reports.last?.run.id : nil
+        return Self.page("reconciliations", next: last) { writer in
             for report in reports {
                 let name = RunName(number: report.run.id, isDry: false)
                 report.encode(
                     into: &writer, name: name, progress: reconciler.progress(of: name))
             }
+        }
+    }
+
+    /// A page of stored rows.
+    ///
+    /// - Parameter last: the number of its last row; nil where nothing follows.
+    private static func page(
+        _ name: StaticString, next last: Int64?, _ rows: (inout JSONWriter) -> Void
+    ) -> Response {
+        Response.jsonObject(.ok) { writer in
+            writer.key(name)
+            writer.beginArray()
+            rows(&writer)
             writer.endArray()
-            let last = reports.count == limit ? reports.last?.run.id : nil
             writer.member("next", last.map { String($0) })
-            writer.endObject()
         }
     }
 
@@ -157,21 +140,16 @@ struct ReconciliationRoutes: Sendable {
 
     private func listSweeps(_ request: Request) throws -> Response {
         let limit = try request.limit(upTo: Self.limitMax)
-        let sweeps = try reconciler.sweeps(before: try request.after(Self.number), limit: limit)
-        return Response.json(.ok) { writer in
-            writer.beginObject()
-            writer.key("sweeps")
-            writer.beginArray()
+        let before = try request.after(QueryNumber.row)
+        let sweeps = try reconciler.sweeps(before: before, limit: limit)
+        let last = sweeps.count == limit ? sweeps.last?.id : nil
+        return Self.page("sweeps", next: last) { writer in
             for sweep in sweeps { sweep.encode(into: &writer) }
-            writer.endArray()
-            let last = sweeps.count == limit ? sweeps.last?.id : nil
-            writer.member("next", last.map { String($0) })
-            writer.endObject()
         }
     }
 
     private func showSweep(_ id: String) throws -> Response {
-        guard let number = Int64(id), let sweep = try reconciler.sweep(number) else {
+        guard let number = QueryNumber.row(id), let sweep = try reconciler.sweep(number) else {
             throw Problem(.notFound, "there is no sweep \(id.prefix(40))")
         }
         return Response.json(.ok) { sweep.encode(into: &$0) }

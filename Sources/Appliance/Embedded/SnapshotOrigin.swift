@@ -7,7 +7,7 @@ package import AppendLog
 /// | --- | --- |
 /// | 16 | the log's identity, big-endian |
 /// | 8 | the offset before which every record is in the snapshot, big-endian |
-/// | 8 | the checksum of the batch that holds the record before that offset, big-endian; −1 for none |
+/// | 8 | the checksum of the batch that holds the record before it, big-endian; −1 for none |
 package struct SnapshotOrigin: Hashable, Sendable {
     package static let byteCount = 32
 

@@ -136,9 +136,6 @@ struct AttemptBlockPool: Sendable {
     private var blocks = Chunked<Block>()
     private var free: [UInt32] = []
 
-    /// How many blocks are lent out.
-    var lentCount: Int { blocks.count - free.count }
-
     subscript(block: UInt32) -> Block {
         _read { yield blocks[Int(block)] }
         _modify { yield &blocks[Int(block)] }

@@ -25,9 +25,6 @@ enum Feature: Int, CaseIterable, Sendable {
 
     /// The names in the model's order.
     static let names = allCases.map(\.name)
-
-    /// The `schema` of a `payment.features` record.
-    static let schemaName = "features/1"
 }
 
 /// Every bound of the feature engine that is part of a feature's meaning.

@@ -7,7 +7,7 @@ import Vocabulary
 //   4      `TBFS`
 //   2      version, 3
 //   2      0
-//   8      0; releases before version 3 put the place in the log here, which the file around it says
+//   8      0; before version 3 the place in the log, which the file around it says
 //   4 × 3  numbers of customers, merchants, movements
 //   …      the customers, the merchants, the movements, each from least to most recently used
 //   4      CRC-32C of everything before
@@ -214,7 +214,8 @@ extension MerchantDays {
 // A movement: name; rank (1); flags (1): 1 counted for the identity, 2 counted for the merchant,
 // 4 device known, 8 countries known; the largest amount told (8); the digest of currency, account
 // and merchant (8); and, if counted for the identity, the vector's instant (8) and its eight values
-// (4 each). Version 2 has another flag, 16, and a byte behind the flags, both of which are left out.
+// (4 each). Version 2 has another flag, 16, and a byte behind the flags, both of which are left
+// out.
 extension MovementState {
     func encode(into writer: inout ByteWriter) {
         writer.append(rank)

@@ -16,9 +16,6 @@ struct ScannedEvent: Hashable, Sendable {
     let apiVersion: String?
     /// The Connect account the event comes from.
     let account: String?
-
-    /// A thin event names its object but does not hold it.
-    var isThin: Bool { object == "v2.core.event" }
 }
 
 /// Finds an event's identity in a raw body with one parse, from any number of threads at once.

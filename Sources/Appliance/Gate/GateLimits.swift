@@ -4,7 +4,8 @@ enum GateLimits {
     static let headerByteCountMax = 16 * 1024
     /// Header fields of a request.
     static let headerCountMax = 100
-    /// Seconds from the opening of a connection, or the first byte of a further request, to the end of its header.
+    /// Seconds from the opening of a connection, or the first byte of a further request, to the end
+    /// of its header.
     static let headerSecondsMax: Int64 = 5
     /// Seconds from the end of the header to the end of the body.
     static let bodySecondsMax: Int64 = 10
@@ -14,7 +15,8 @@ enum GateLimits {
     static let discardedByteCountMax = 4 << 20
     /// Bytes of further requests that a connection may send ahead of an answer.
     static let aheadByteCountMax = 1 << 20
-    /// Bytes of requests in flight on one port, heads and bodies alike, unless configured otherwise.
+    /// Bytes of requests in flight on one port, heads and bodies alike, unless configured
+    /// otherwise.
     static let memoryByteCount = 64 << 20
     /// Bytes that a request sent ahead counts for beside its body.
     static let aheadPartByteCount = 256

@@ -29,7 +29,8 @@ struct WebhookRoutes: PortResponder {
 
 /// What the webhook port is asked for.
 enum WebhookRoute: Equatable {
-    /// `POST /webhooks/stripe` and `POST /webhooks/stripe/{endpoint}`; empty for the unnamed endpoint.
+    /// `POST /webhooks/stripe` and `POST /webhooks/stripe/{endpoint}`; empty for the unnamed
+    /// endpoint.
     case delivery(endpoint: String)
     /// `GET /healthz`.
     case health

@@ -21,7 +21,8 @@ struct WaitingMovement: Hashable, Sendable {
     /// `refund:re_…` or `refunds_told:ch_…`.
     var key: MovementKey
     var kind: Kind
-    /// `ch_…`, or the payment intent where the refund names no charge; empty where it names neither.
+    /// `ch_…`, or the payment intent where the refund names no charge; empty where it names
+    /// neither.
     var charge: String
     /// Of Connect; nil is the platform.
     var account: String?

@@ -21,9 +21,10 @@ extension ReconciliationRun {
         }
     }
 
-    /// Compares `processor:stripe` of each account with Stripe's balance in every currency, and says
-    /// how much of a difference the breaks account for. Money goes on moving meanwhile: what Stripe
-    /// has booked since the period's end is looked at too, and the comparison repeated within bounds.
+    /// Compares `processor:stripe` of each account with Stripe's balance in every currency, and
+    /// says how much of a difference the breaks account for. Money goes on moving meanwhile: what
+    /// Stripe has booked since the period's end is looked at too, and the comparison repeated
+    /// within bounds.
     func compareBalances(_ run: RunRecord, _ accounts: [StripeAccount]) async throws {
         let (sums, explained) = try await blocking { [store] () throws(LedgerError) in
             (

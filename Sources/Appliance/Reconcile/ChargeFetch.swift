@@ -7,8 +7,8 @@ import Vocabulary
 /// gets no `charge.*`: the payment would wait in review for want of a card until the next sweep.
 ///
 /// What it finds is Stripe's own event and enters through the sweep's door, so that a delivery that
-/// still comes is a repetition and a replay books the same. It keeps nothing: a start reads again as
-/// much of the log as may still wait.
+/// still comes is a repetition and a replay books the same. It keeps nothing: a start reads again
+/// as much of the log as may still wait.
 struct ChargeFetch: Service {
     /// `payment.validated`.
     let validated: FollowedTopic

@@ -26,7 +26,10 @@ struct EventSweep: Sendable {
     /// Whether events of this mode are taken, as the webhook endpoints are told.
     let accepts: @Sendable (_ livemode: Bool) -> Bool
     let limits: SweepLimits
+    /// Stamps what is admitted.
     let clock: any LogClock
+    /// Says how old an event is: Stripe forgets it by its own time.
+    let stripeClock: any LogClock
     let counters: Counters
     let logger: Logger
 
@@ -154,18 +157,18 @@ struct EventSweep: Sendable {
     }
 
     private func isMissed(_ event: Listed, _ body: [UInt8]) async throws -> Bool {
-        let now = clock.now()
         let outcome = try await admission.admit(
-            fetched: body, event.identity, from: .backfill, arrived: now)
+            fetched: body, event.identity, from: .backfill, arrived: clock.now())
         switch outcome {
         case .duplicate: return false
         case .conflict:
             counters.add(.conflicts)
-            logger.error("another event under a known id", metadata: ["event": "\(event.identity.id)"])
+            logger.error(
+                "another event under a known id", metadata: ["event": "\(event.identity.id)"])
             return false
         case .admitted:
             counters.add(.eventsBackfilled)
-            let age = now.milliseconds / 1000 - event.created.seconds
+            let age = stripeClock.now().milliseconds / 1000 - event.created.seconds
             if age > limits.alertAgeSeconds { alarm(event, age) }
             return true
         }

@@ -22,7 +22,9 @@ enum JSONSlices {
         init(bytes: [UInt8]) { self.bytes = bytes }
 
         mutating func skipSpace() {
-            while place < bytes.count, [0x20, 0x0A, 0x0D, 0x09].contains(bytes[place]) { place += 1 }
+            while place < bytes.count, [0x20, 0x0A, 0x0D, 0x09].contains(bytes[place]) {
+                place += 1
+            }
         }
 
         mutating func take(_ sign: Unicode.Scalar) -> Bool {

@@ -20,7 +20,8 @@ enum LineGroup {
     ///   - held: what the ledger holds of the movement.
     static func findings(of lines: [Line], held: MinorUnits) -> [SettlementFinding] {
         // In another currency a sum says nothing: the oldest settles it.
-        guard lines.allSatisfy({ $0.finding != .otherCurrency && $0.finding != .unconverted }) else {
+        guard lines.allSatisfy({ $0.finding != .otherCurrency && $0.finding != .unconverted })
+        else {
             return lines.indices.map { $0 == 0 ? lines[0].finding : .duplicate }
         }
         var sums: [MinorUnits] = []

@@ -5,30 +5,30 @@ import Synchronization
 import Vocabulary
 
 /// Reconciliation as a service: takes up what a crash left, does what is asked for and what is due,
-/// one at a time.
+/// one at a time. Here is when; `Reconciler+Runs.swift` and `Reconciler+Sweeps.swift` have what.
 final class Reconciler: Service {
-    private let settings: ReconcilerSettings
+    let settings: ReconcilerSettings
     /// nil without an API key: then what is stored can be read, and nothing else.
-    private let client: StripeClient?
-    private let store: StatementStore
-    private let ledgerPath: String
-    private let records: OwnRecords
-    private let accepts: @Sendable (_ livemode: Bool) -> Bool
+    let client: StripeClient?
+    let store: StatementStore
+    let openLedger: @Sendable () throws -> any LedgerReading
+    let records: OwnRecords
+    let accepts: @Sendable (_ livemode: Bool) -> Bool
     /// Stamps what is appended.
-    private let clock: any LogClock
+    let clock: any LogClock
     /// Says what is due and what is late, when it is another.
     private let stripeClock: StripeClock?
     private let sleep: @Sendable (_ seconds: Int64) async -> Void
-    private let counters: Counters
-    private let logger: Logger
-    private let state = Mutex(State())
+    let counters: Counters
+    let logger: Logger
+    let state = Mutex(State())
 
-    private enum Job: Sendable {
+    enum Job: Sendable {
         case run(RunName)
         case sweep(SweepRecord)
     }
 
-    private struct State {
+    struct State {
         var jobs: [Job] = []
         var current: RunName?
         var progress = 0.0
@@ -42,7 +42,7 @@ final class Reconciler: Service {
         var jumpsWarned: Int64 = 0
     }
 
-    private struct DryRun: Sendable {
+    struct DryRun: Sendable {
         var number: Int64
         var store: StatementStore
     }
@@ -50,22 +50,23 @@ final class Reconciler: Service {
     /// How long Stripe is waited for when only its time is asked.
     private static let timePatience: Duration = .seconds(2)
     /// Runs and sweeps that may wait.
-    private static let jobCountMax = 8
+    static let jobCountMax = 8
     /// Dry runs that can still be read.
-    private static let dryRunCountMax = 4
+    static let dryRunCountMax = 4
     /// The number of the only run in a dry run's store.
-    private static let dryRunID: Int64 = 1
+    static let dryRunID: Int64 = 1
     /// Longest sleep between two looks at the schedule, so that a clock that is set forward counts.
     private static let lookSecondsMax: Int64 = 60
 
     /// - Parameters:
-    ///   - ledger: opened for writing.
-    ///   - ledgerPath: of its file, which is opened again for reading.
+    ///   - store: its own rows, beside the ledger's.
+    ///   - openLedger: opens the ledger for reading.
     ///   - accepts: whether events of this mode are taken.
     ///   - sleep: waits until something may be due; returns at once when its task is cancelled.
     init(
-        settings: ReconcilerSettings, client: StripeClient?, ledger: SQLiteLedger,
-        ledgerPath: String, admission: any AdmissionStore,
+        settings: ReconcilerSettings, client: StripeClient?, store: StatementStore,
+        openLedger: @escaping @Sendable () throws -> any LedgerReading,
+        admission: any AdmissionStore,
         accepts: @escaping @Sendable (_ livemode: Bool) -> Bool, clock: any LogClock,
         stripeClock: StripeClock? = nil,
         sleep: @escaping @Sendable (_ seconds: Int64) async -> Void = {
@@ -75,8 +76,8 @@ final class Reconciler: Service {
     ) {
         self.settings = settings
         self.client = client
-        store = StatementStore(of: ledger)
-        self.ledgerPath = ledgerPath
+        self.store = store
+        self.openLedger = openLedger
         records = OwnRecords(admission: admission, clock: clock)
         self.accepts = accepts
         self.clock = clock
@@ -86,8 +87,8 @@ final class Reconciler: Service {
         self.logger = logger
     }
 
-    private var stripe: any LogClock { stripeClock ?? clock }
-    private var now: Instant { Instant(seconds: stripe.now().milliseconds / 1000) }
+    var stripe: any LogClock { stripeClock ?? clock }
+    var now: Instant { Instant(seconds: stripe.now().milliseconds / 1000) }
 
     /// Asks Stripe for the time, if it has never answered; without an answer the machine's counts.
     func learnTime() async {
@@ -198,7 +199,7 @@ final class Reconciler: Service {
         guard isNew else { return }
         counters.add(.clockJumps)
         logger.warning(
-            "the clock was ahead once: runs and sweeps that were done in the future are passed over",
+            "the clock was ahead once: runs and sweeps done in the future are passed over",
             metadata: ["count": "\(count)"])
     }
 
@@ -216,7 +217,7 @@ final class Reconciler: Service {
     }
 
     /// Where the next run begins: before the end of the last one by what was late then, and a day.
-    private func nextFrom(_ finished: RunRecord?) -> Instant {
+    func nextFrom(_ finished: RunRecord?) -> Instant {
         guard let finished else { return Instant(seconds: 0) }
         return Instant(
             seconds: max(0, finished.to.seconds - settings.limits.graceSeconds - 86_400))
@@ -238,248 +239,5 @@ final class Reconciler: Service {
             await group.next()
             group.cancelAll()
         }
-    }
-}
-
-// MARK: - Runs
-
-extension Reconciler {
-    /// Asks for a run.
-    ///
-    /// - Parameters:
-    ///   - from: by default, where the last run allows to begin.
-    ///   - to: by default, now.
-    func request(
-        from: Instant?, to: Instant?, dryRun: Bool
-    ) throws -> RunName {
-        guard client != nil else { throw ReconcileRefusal.noAPIKey }
-        let now = now
-        // What the machine's clock has reached and Stripe's has not ends where Stripe is.
-        let machine = Instant(seconds: clock.now().milliseconds / 1000)
-        let to = to.map { $0 <= machine ? min($0, now) : $0 } ?? now
-        let from = try from
-            ?? nextFrom(store.lastRuns(notAfter: ClockJumps.latest(at: now)).finished)
-        guard from < to, to <= now else { throw ReconcileRefusal.badPeriod }
-        guard state.withLock({ $0.jobs.count < Self.jobCountMax }) else {
-            throw ReconcileRefusal.busy
-        }
-        let name: RunName
-        if dryRun {
-            let scratch = try StatementStore()
-            _ = try scratch.create(.request, from: from, to: to, at: now)
-            name = state.withLock { state in
-                state.dryRunCount += 1
-                state.dryRuns.append(DryRun(number: state.dryRunCount, store: scratch))
-                if state.dryRuns.count > Self.dryRunCountMax { state.dryRuns.removeFirst() }
-                return RunName(number: state.dryRunCount, isDry: true)
-            }
-        } else {
-            let id = try store.create(.request, from: from, to: to, at: now)
-            name = RunName(number: id, isDry: false)
-        }
-        enqueue(.run(name))
-        return name
-    }
-
-    private func enqueue(_ job: Job) {
-        let wake = state.withLock { state in
-            state.jobs.append(job)
-            return state.wake
-        }
-        wake?.yield()
-    }
-
-    /// The store of a run and its number there.
-    private func place(of name: RunName) -> (store: StatementStore, id: Int64)? {
-        guard name.isDry else { return (store, name.number) }
-        let dry = state.withLock { $0.dryRuns.first { $0.number == name.number } }
-        return dry.map { ($0.store, Self.dryRunID) }
-    }
-
-    private func perform(_ name: RunName, _ client: StripeClient) async {
-        guard let (store, id) = place(of: name) else { return }
-        state.withLock { ($0.current, $0.progress) = (name, 0) }
-        defer { state.withLock { $0.current = nil } }
-        let outcome = await outcome(of: name, store, id, client)
-        // What was only interrupted goes on at the next start.
-        guard !Task.isCancelled else { return }
-        do {
-            if case .failure(let error) = outcome {
-                try store.end(id, at: now, failure: "\(error)")
-            }
-            if let report = try report(name) { log(report, name) }
-        } catch {
-            logger.error("a reconciliation could not be noted", metadata: ["error": "\(error)"])
-        }
-    }
-
-    private func outcome(
-        of name: RunName, _ store: StatementStore, _ id: Int64, _ client: StripeClient
-    ) async -> Result<Void, any Error> {
-        do {
-            let lookup = try SQLiteLedgerReader.open(path: ledgerPath)
-            let run = ReconciliationRun(
-                client: client, store: store, sweeps: self.store, ledger: lookup,
-                records: name.isDry ? nil : records, limits: settings.limits, clock: stripe,
-                logger: logger
-            ) { share in self.state.withLock { $0.progress = share } }
-            try await run.perform(id)
-            try lookup.close()
-            return .success(())
-        } catch {
-            return .failure(error)
-        }
-    }
-
-    private func log(_ report: RunReport, _ name: RunName) {
-        let breaks = report.breaks.filter { $0.kind != .late }.reduce(0) { $0 + $1.count }
-        if !name.isDry { counters.add(.reconciliationBreaks, Int(breaks)) }
-        var metadata: Logger.Metadata = [
-            "run": "\(name)", "transactions": "\(report.run.transactions)", "breaks": "\(breaks)",
-            "booked": "\(report.currencies.reduce(0) { $0 + $1.booked })",
-            "accounts": "\(report.accounts)",
-            "missed_events_until": "\(report.run.sweptTo.map { "\($0.seconds)" } ?? "never")",
-        ]
-        for sum in report.currencies where sum.transactions > 0 {
-            let place = sum.account.id.map { "_\($0)" } ?? ""
-            metadata["explained_\(sum.currency.code)\(place)"] = "\(sum.explainedInWords)"
-        }
-        if let failure = report.run.failure {
-            metadata["error"] = "\(failure)"
-            logger.error("reconciliation failed", metadata: metadata)
-        } else if report.isClean {
-            logger.info("reconciliation is clean", metadata: metadata)
-        } else {
-            logger.error("reconciliation found breaks", metadata: metadata)
-        }
-    }
-
-    /// A run and what it found so far; nil if there is none of this name.
-    func report(_ name: RunName) throws(LedgerError) -> RunReport? {
-        guard let (store, id) = place(of: name), let run = try store.run(id) else { return nil }
-        var report = try store.report(run)
-        report.isDryRun = name.isDry
-        return report
-    }
-
-    /// The newest runs, without dry ones.
-    func reports(before: Int64?, limit: Int) throws(LedgerError) -> [RunReport] {
-        var reports: [RunReport] = []
-        for run in try store.runs(before: before, limit: limit) {
-            reports.append(try store.report(run))
-        }
-        return reports
-    }
-
-    /// A page of what a run found and booked.
-    func findings(
-        of name: RunName, after: FindingPlace, limit: Int
-    ) throws(LedgerError) -> FindingPage? {
-        guard let (store, id) = place(of: name), let run = try store.run(id) else { return nil }
-        return try store.findings(of: run, after: after, limit: limit)
-    }
-
-    /// From 0 to 1 while the run is under way; nil otherwise.
-    func progress(of name: RunName) -> Double? {
-        state.withLock { $0.current == name ? $0.progress : nil }
-    }
-}
-
-// MARK: - Sweeps
-
-extension Reconciler {
-    /// Asks for a sweep now.
-    func requestSweep() throws -> SweepRecord {
-        guard client != nil else { throw ReconcileRefusal.noAPIKey }
-        guard state.withLock({ $0.jobs.count < Self.jobCountMax }) else {
-            throw ReconcileRefusal.busy
-        }
-        let sweep = try beginSweep()
-        enqueue(.sweep(sweep))
-        return sweep
-    }
-
-    func sweep(_ id: Int64) throws(LedgerError) -> SweepRecord? { try store.sweep(id) }
-
-    func sweeps(before: Int64?, limit: Int) throws(LedgerError) -> [SweepRecord] {
-        try store.sweeps(before: before, limit: limit)
-    }
-
-    /// Notes a sweep from the end of the last one, as far back as Stripe remembers.
-    private func beginSweep() throws(LedgerError) -> SweepRecord {
-        let now = now
-        let to = Instant(seconds: now.seconds - settings.sweep.delaySeconds + 1)
-        let oldest = now.seconds - SweepLimits.historySeconds
-        let last = try store.lastFinishedSweep(notAfter: ClockJumps.latest(at: now)).map {
-            $0.to.seconds - settings.sweep.overlapSeconds
-        }
-        let from = Instant(seconds: max(oldest, last ?? oldest))
-        let id = try store.beginSweep(from: from, to: to, at: now)
-        return SweepRecord(id: id, state: .reading, from: from, to: to, startedAt: now)
-    }
-
-    private func perform(_ sweep: SweepRecord, _ client: StripeClient) async {
-        let work = EventSweep(
-            client: client, store: store, admission: records.admission, accepts: accepts,
-            limits: settings.sweep, clock: clock, counters: counters, logger: logger)
-        var swept = sweep
-        do {
-            swept = try await work.perform(sweep, connected: try connectedAccounts())
-            swept.state = .finished
-        } catch {
-            swept.state = .failed
-            swept.failure = "\(error)"
-        }
-        guard !Task.isCancelled else { return }
-        swept.finishedAt = now
-        note(swept)
-    }
-
-    private func connectedAccounts() throws(LedgerError) -> [StripeAccount] {
-        let lookup = try SQLiteLedgerReader.open(path: ledgerPath)
-        let accounts = try lookup.connectedAccounts()
-        try lookup.close()
-        return accounts
-    }
-
-    private func note(_ sweep: SweepRecord) {
-        do {
-            try store.update(sweep)
-        } catch {
-            logger.error("a sweep could not be noted", metadata: ["error": "\(error)"])
-        }
-        var metadata: Logger.Metadata = [
-            "sweep": "\(sweep.id)", "events": "\(sweep.events)", "missed": "\(sweep.missed)",
-            "until": "\(sweep.to.seconds)",
-        ]
-        if let failure = sweep.failure {
-            metadata["error"] = "\(failure)"
-            logger.error("the sweep for missed events failed", metadata: metadata)
-        } else if sweep.missed > 0 {
-            logger.warning("events that never arrived were fetched", metadata: metadata)
-        } else {
-            logger.info("no event was missed", metadata: metadata)
-        }
-    }
-
-    /// Alarms once an hour while the last good sweep is so old that events near their end.
-    private func complainWithoutSweep(_ now: Instant) {
-        guard settings.schedule.sweepSeconds != nil,
-            let last = try? store.lastFinishedSweep(notAfter: ClockJumps.latest(at: now))?.to,
-            now.seconds - last.seconds > settings.sweep.alertAgeSeconds
-        else { return }
-        let monotonic = clock.monotonicMilliseconds()
-        let isDue = state.withLock { state in
-            guard state.complainedAt.map({ monotonic - $0 >= 3_600_000 }) ?? true else {
-                return false
-            }
-            state.complainedAt = monotonic
-            return true
-        }
-        guard isDue else { return }
-        counters.add(.eventsNearExpiry)
-        logger.error(
-            "no sweep for missed events went well for too long; Stripe keeps events for 30 days",
-            metadata: ["days": "\((now.seconds - last.seconds) / 86_400)"])
     }
 }

@@ -23,7 +23,8 @@ enum BreakKind: String, CaseIterable, Sendable {
             "look \(subject) up in Stripe's dashboard; if Stripe has no such money, find out who "
                 + "sent the event, and reverse the movement"
         case .amountMismatch:
-            "compare \(subject) in Stripe's dashboard with `tillbox ledger show`; book the difference"
+            "compare \(subject) in Stripe's dashboard with `tillbox ledger show`; "
+                + "book the difference"
         case .currencyMismatch:
             "compare the currency of \(subject) at Stripe with `tillbox ledger show`; reverse and "
                 + "book it anew"
@@ -31,8 +32,8 @@ enum BreakKind: String, CaseIterable, Sendable {
             "ask Stripe's support about \(subject): older balance transactions have settled the "
                 + "same object in full"
         case .feeUnbooked:
-            "run `tillbox reconcile run` again; if it stays, look for \(subject) in `tillbox log cat "
-                + "dead.letter`"
+            "run `tillbox reconcile run` again; if it stays, look for \(subject) in "
+                + "`tillbox log cat dead.letter`"
         case .late: "nothing yet: the other side has time until the grace period ends"
         case .unknownType:
             "book \(subject) by what Stripe's documentation says of its type, or update tillbox"

@@ -22,7 +22,7 @@ struct ReconciliationLimits: Sendable {
 /// One run, from the first page to the last comparison. It keeps its state in the store alone, so
 /// that the next process goes on where this one died:
 ///
-///     read a page ─▶ match ─▶ store ─▶ append what is unbooked ─▶ next page stores that this is done
+///     read a page ─▶ match ─▶ store ─▶ append what is unbooked ─▶ next page stores that it is done
 ///          ▲                                                             │
 ///          └──────────────── a crash reads the last page again ──────────┘
 ///
@@ -124,8 +124,8 @@ extension ReconciliationRun {
         }
     }
 
-    /// - Returns: why a connected account cannot be read: its owner has taken the access back, or it
-    ///   is gone. That must not keep the others from being read.
+    /// - Returns: why a connected account cannot be read: its owner has taken the access back, or
+    ///   it is gone. That must not keep the others from being read.
     private func failure(
         _ account: StripeAccount, _ body: () async throws -> Void
     ) async throws -> String? {

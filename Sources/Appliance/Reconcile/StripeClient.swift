@@ -203,7 +203,8 @@ extension StripeClient {
     private static func refusal(in body: [UInt8]) -> (code: String?, message: String) {
         let document = JSONDocument(bytesMax: max(body.count, 1))
         return withExtendedLifetime(document) {
-            guard let error = (try? document.parse(body))?["error"] else { return (nil, "no reason") }
+            guard let error = (try? document.parse(body))?["error"]
+            else { return (nil, "no reason") }
             let message = error["message"]?.string ?? error["type"]?.string ?? "no reason"
             return (error["code"]?.string, String(message.prefix(200)))
         }

@@ -1,18 +1,6 @@
 import AppendLog
 import Vocabulary
 
-/// Which dead letters to redrive.
-struct RedriveRequest: Hashable, Sendable {
-    /// Only letters of this reason; nil takes any.
-    var reason: String?
-    /// These letters; nil takes all that have not been redriven.
-    var offsets: [Offset]?
-    /// Says what would happen, and does nothing.
-    var isDryRun = false
-    /// Only letters behind this offset.
-    var after: Offset?
-}
-
 /// What became of one letter.
 struct RedriveLine: Hashable, Sendable {
     /// A stable word.

@@ -42,7 +42,7 @@ struct StoredLetter: Sendable {
 /// | key, value | the failed record's |
 /// | headers | the failed record's own, where that is still kept; then those below |
 /// | `redriven-from` | `dead.letter/<offset>` |
-/// | `redrive-to` | the topic it goes back to; `webhook` says that the gate's admission has it already |
+/// | `redrive-to` | the topic it goes back to; `webhook`: the gate's admission has it already |
 /// | `stage` | `redrive` |
 /// | `redrive-outcome` | of `webhook` only: `admitted` or `duplicate` |
 ///

@@ -42,8 +42,8 @@ struct ChainComparison {
 
     /// Ends the walk.
     ///
-    /// - Parameter isWhole: whether the replay went as far as the original, so that what the original
-    ///   has beyond is a difference too.
+    /// - Parameter isWhole: whether the replay went as far as the original, so that what the
+    ///   original has beyond is a difference too.
     mutating func finish(isWhole: Bool) throws(LedgerError) {
         while isWhole, let theirs = try nextOriginal() {
             originalHead = theirs.hash
@@ -105,7 +105,8 @@ extension Posting {
     /// Equal but for the order of entries within a currency, which only the hash knows.
     fileprivate func isSame(as other: Posting) -> Bool {
         movement == other.movement && eventID == other.eventID && kind == other.kind
-            && effectiveAt == other.effectiveAt && Self.sorted(entries) == Self.sorted(other.entries)
+            && effectiveAt == other.effectiveAt
+            && Self.sorted(entries) == Self.sorted(other.entries)
     }
 
     private static func sorted(_ entries: [Entry]) -> [Entry] {

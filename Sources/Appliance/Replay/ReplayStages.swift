@@ -33,7 +33,8 @@ struct ReplayStages {
 
     /// - Parameter to: the last offset of `webhook.received` to replay; nil replays all.
     init(
-        _ source: ReplaySource, through to: Offset?, validate: ValidateStage, score: EmbeddedScoreStage
+        _ source: ReplaySource, through to: Offset?, validate: ValidateStage,
+        score: EmbeddedScoreStage
     ) throws {
         self.source = source
         let whole = source[.webhookReceived].end

@@ -65,7 +65,9 @@ actor ReplayTarget {
                 producer = own
                 run.append(record)
             case .input(let record):
-                if let producer, !run.isEmpty { _ = try await topic.append(run, producer: producer) }
+                if let producer, !run.isEmpty {
+                    _ = try await topic.append(run, producer: producer)
+                }
                 run = []
                 _ = try await topic.append([record])
             }
@@ -170,7 +172,8 @@ actor ReplayTarget {
         report.originalHead = chain.originalHead
         report.differences.merge(chain.differences)
         for (stage, id) in [
-            (ValidateStage.name, TopicID.webhookReceived), (EmbeddedScoreStage.name, .paymentValidated),
+            (ValidateStage.name, TopicID.webhookReceived),
+            (EmbeddedScoreStage.name, .paymentValidated),
         ] {
             try await log.cursors.commit(
                 topics[id].highWatermark, group: GroupName(stage), topic: topics[id].name)

@@ -159,7 +159,8 @@ final class FraudModel: RiskModel, @unchecked Sendable {
     }
 
     /// Runs `body` with a function that does nothing but the C call on one row that already lies
-    /// in the buffer, for a benchmark to compare `predict` with. It says whether the call went well.
+    /// in the buffer, for a benchmark to compare `predict` with. It says whether the call went
+    /// well.
     func withBareCall<Result: Sendable>(
         on vector: FeatureVector, _ body: (() -> Bool) -> Result
     ) -> Result {

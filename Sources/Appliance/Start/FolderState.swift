@@ -1,8 +1,8 @@
 import AppendLog
 import Vocabulary
 
-/// What a data folder holds, part by part, as far as the parts tell of each other. A value: reading it
-/// changes nothing, and the comparison needs nothing else.
+/// What a data folder holds, part by part, as far as the parts tell of each other. A value: reading
+/// it changes nothing, and the comparison needs nothing else.
 struct FolderState: Sendable {
     /// nil for a folder of a release that knew no identity, and for an empty one.
     var identity: LogIdentity?
@@ -44,7 +44,8 @@ struct FolderState: Sendable {
         var output: TopicID
         /// nil if there is none.
         var lastSource: Offset?
-        /// Whether the source is of the same event; true where either of the two is not there to ask.
+        /// Whether the source is of the same event; true where either of the two is not there to
+        /// ask.
         var isOfSource = true
     }
 
@@ -71,7 +72,8 @@ struct FolderState: Sendable {
         var hashOfPublished: String?
         /// What `ledger.posted` says of the last transaction of a ledger that is behind.
         var publishedHashOfHead: String?
-        /// Whether the transaction after the ledger's last one follows from what it has not read yet.
+        /// Whether the transaction after the ledger's last one follows from what it has not read
+        /// yet.
         var nextStillComes = true
         /// Whether a person has decided in between: only the ledger knows at which place.
         var hasDecisionsToCome = false

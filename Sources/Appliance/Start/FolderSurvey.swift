@@ -4,9 +4,9 @@ import Vocabulary
 
 /// Reads what a start compares, without writing a byte.
 ///
-/// Of what may grow meanwhile, the derived is read before its source: the snapshots, the ledger, the
-/// cursors, then the topics in the order of their names, `webhook.received` last. So a daemon that
-/// is running does not make its own folder look wrong.
+/// Of what may grow meanwhile, the derived is read before its source: the snapshots, the ledger,
+/// the cursors, then the topics in the order of their names, `webhook.received` last. So a daemon
+/// that is running does not make its own folder look wrong.
 struct FolderSurvey {
     let log: String
     let ledger: String
@@ -103,7 +103,8 @@ struct FolderReading {
             guard let id = TopicID(rawValue: name.rawValue) else { continue }
             let known = try topic(id)?.checksum(before: mark.end)
             state.marks[id] = FolderState.Mark(
-                end: mark.end, holds: known == nil || mark.checksum == nil || known == mark.checksum)
+                end: mark.end,
+                holds: known == nil || mark.checksum == nil || known == mark.checksum)
         }
         for (group, cursors) in log.cursors {
             for (name, next) in cursors {
@@ -121,8 +122,9 @@ struct FolderReading {
         state.published = try published(atOrBefore: nil)
     }
 
-    /// The first and the last record say of which topic they are, in folders without an identity too:
-    /// `payment.scored/1`, `dead.letter/1`, and `dead.letter.order/1` of the orders beside the letters.
+    /// The first and the last record say of which topic they are, in folders without an identity
+    /// too: `payment.scored/1`, `dead.letter/1`, and `dead.letter.order/1` of the orders beside the
+    /// letters.
     private func checkSchema(of topic: ReadOnlyTopic, _ id: TopicID) throws {
         guard topic.start < topic.end else { return }
         for offset in [topic.start, topic.end.advanced(by: -1)] {
@@ -207,7 +209,8 @@ struct FolderReading {
         return found
     }
 
-    /// Whether the event that the transaction after `head` books is among the scored from `offset` on.
+    /// Whether the event that the transaction after `head` books is among the scored from `offset`
+    /// on.
     private func comes(after head: Int64, from offset: Offset) throws -> Bool {
         guard let posted = try topic(.ledgerPosted), let scored = try topic(.paymentScored),
             let end = try published(atOrBefore: nil)

@@ -5,9 +5,10 @@ import ServiceLifecycle
 /// Looks after the folder while the daemon runs: notes how far each topic has come, for the next
 /// start to compare, and stops the daemon when the folder is no longer the one it has opened.
 ///
-/// Two looks are a half second apart. Of a *deleted* folder nothing is acknowledged even in between:
-/// the log refuses to call a file durable that has no name any more. In a folder that was *moved*
-/// what is acknowledged until the next look is on disk all the same, in the place it was moved to.
+/// Two looks are a half second apart. Of a *deleted* folder nothing is acknowledged even in
+/// between: the log refuses to call a file durable that has no name any more. In a folder that was
+/// *moved* what is acknowledged until the next look is on disk all the same, in the place it was
+/// moved to.
 struct FolderWatch: Service {
     let log: Log
     let parts: FolderParts

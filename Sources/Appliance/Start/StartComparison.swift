@@ -63,9 +63,10 @@ struct StartComparison: Sendable {
         guard case .found(let ledger) = state.ledger else { return }
         guard ledger.point.logs.allSatisfy({ $0 == state.identity?.description }) else {
             throw StartRefusal(
-                reason: "ledger.sqlite was booked from log \(ledger.point.logs.joined(separator: ", "))"
-                    + " and log/ is \(state.identity?.description ?? "another"): they do not belong "
-                    + "together")
+                reason:
+                    "ledger.sqlite was booked from log \(ledger.point.logs.joined(separator: ", "))"
+                    + " and log/ is \(state.identity?.description ?? "another"): they do not "
+                    + "belong together")
         }
     }
 
@@ -82,7 +83,8 @@ struct StartComparison: Sendable {
             }
             guard derived.isOfSource else {
                 throw StartRefusal(
-                    reason: "\(output) and \(input) tell of different events at offset \(source) of "
+                    reason:
+                        "\(output) and \(input) tell of different events at offset \(source) of "
                         + "\(input): one of them is of another folder or another time")
             }
         }
@@ -132,7 +134,8 @@ struct StartComparison: Sendable {
                 let from = derived.lastSource.map { $0.advanced(by: 1) } ?? .zero
                 guard from >= state.start(derived.input) else {
                     throw StartRefusal(
-                        reason: lost + ", and \(derived.input.rawValue), of which it was made, begins "
+                        reason: lost
+                            + ", and \(derived.input.rawValue), of which it was made, begins "
                             + "at \(state.start(derived.input))")
                 }
                 plan.rewinds[derived.producer] = min(plan.rewinds[derived.producer] ?? from, from)
@@ -172,14 +175,16 @@ struct StartComparison: Sendable {
             let next = Offset(point.positions[id.rawValue] ?? 0)
             guard next <= state.end(id) else {
                 throw StartRefusal(
-                    reason: "the ledger has booked \(id.rawValue) up to offset \(next), and it ends at "
+                    reason:
+                        "the ledger has booked \(id.rawValue) up to offset \(next), and it ends at "
                         + "\(state.end(id))")
             }
             guard next >= state.start(id) else {
                 throw StartRefusal(
-                    reason: "the ledger would book \(id.rawValue) from offset \(next), and it begins "
-                        + "at \(state.start(id)): what lies between was removed, by retention or by "
-                        + "hand, after this ledger was stored")
+                    reason:
+                        "the ledger would book \(id.rawValue) from offset \(next), and it begins "
+                        + "at \(state.start(id)): what lies between was removed, by retention or "
+                        + "by hand, after this ledger was stored")
             }
         }
     }
@@ -194,12 +199,14 @@ struct StartComparison: Sendable {
             known != String(hex: ledger.point.hash)
         {
             throw StartRefusal(
-                reason: "transaction \(head) of ledger.sqlite is not the one that ledger.posted has: "
+                reason:
+                    "transaction \(head) of ledger.sqlite is not the one that ledger.posted has: "
                     + "they tell of different histories")
         }
         guard ledger.nextStillComes else {
             throw StartRefusal(
-                reason: behind + ", and its positions lie beyond what is missing: its end is cut off")
+                reason: behind
+                    + ", and its positions lie beyond what is missing: its end is cut off")
         }
         guard !ledger.hasDecisionsToCome else {
             throw StartRefusal(

@@ -100,8 +100,8 @@ struct StripeEvent {
         merchant = account.map(MerchantID.init) ?? defaultMerchant
     }
 
-    /// The Stripe account that the event belongs to: `account`, or where that is missing a `context`
-    /// that is an account. Nil is the platform itself.
+    /// The Stripe account that the event belongs to: `account`, or where that is missing a
+    /// `context` that is an account. Nil is the platform itself.
     private static func account(of root: JSONValue) throws(ValidationRefusal) -> String? {
         if let value = root.given("account") {
             guard let account = value.string, account.isStripeID else {

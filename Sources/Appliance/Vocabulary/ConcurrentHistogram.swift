@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Durations counted in logarithmic buckets of at most 1/32 relative width, in fixed memory (10 KiB),
-/// by any number of threads at once.
+/// Durations counted in logarithmic buckets of at most 1/32 relative width, in fixed memory (10
+/// KiB), by any number of threads at once.
 ///
 /// The layout is that of an HDR histogram: 32 linear steps between each two powers of two.
 package final class ConcurrentHistogram: Sendable {
@@ -15,7 +15,8 @@ package final class ConcurrentHistogram: Sendable {
 
     package init() { buckets = (0..<Self.bucketCount).map { _ in Cell() } }
 
-    /// Counts one duration; below one microsecond as one, from 2^40 µs (12 days) on as just below that.
+    /// Counts one duration; below one microsecond as one, from 2^40 µs (12 days) on as just below
+    /// that.
     package func record(_ duration: Duration) {
         let (seconds, attoseconds) = duration.components
         record(microseconds: seconds * 1_000_000 + attoseconds / 1_000_000_000_000)
@@ -30,8 +31,8 @@ package final class ConcurrentHistogram: Sendable {
     /// Durations counted.
     package var count: Int { buckets.reduce(0) { $0 + $1.count.load(ordering: .relaxed) } }
 
-    /// The upper edge, in microseconds, of the bucket that holds each asked quantile (0…1), all from
-    /// one reading; zero where nothing was counted.
+    /// The upper edge, in microseconds, of the bucket that holds each asked quantile (0…1), all
+    /// from one reading; zero where nothing was counted.
     package func quantiles(_ quantiles: [Double]) -> [Int64] {
         let counts = buckets.map { $0.count.load(ordering: .relaxed) }
         let total = counts.reduce(0, +)

@@ -42,8 +42,8 @@ package struct DeadLetter: Hashable, Sendable {
         return Record(key: key, value: value, headers: headers, timestamp: timestamp)
     }
 
-    /// The record to append for one that was stored. One that had been redriven hands on the name of
-    /// the dead letter that it came from.
+    /// The record to append for one that was stored. One that had been redriven hands on the name
+    /// of the dead letter that it came from.
     ///
     /// - Parameter eventID: nil takes it from the failed record's own header.
     package func record(of failed: Record, eventID: String? = nil) -> Record {

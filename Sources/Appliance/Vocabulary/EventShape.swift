@@ -13,8 +13,8 @@ package struct EventShape: Hashable, Sendable {
 
 /// How many events came in which API version and of which type, and how many of them were refused.
 ///
-/// Senders choose both texts, so the labels are bounded: a text that is none of Stripe's making, and
-/// every further one above the bound, counts as `other`.
+/// Senders choose both texts, so the labels are bounded: a text that is none of Stripe's making,
+/// and every further one above the bound, counts as `other`.
 package final class ShapeCounters: Sendable {
     package struct Tally: Hashable, Sendable {
         package var events = 0
@@ -81,7 +81,8 @@ package final class ShapeCounters: Sendable {
             && bytes.dropFirst(11).allSatisfy { (0x61...0x7A).contains($0) }
     }
 
-    /// `charge.dispute.funds_withdrawn`, `v2.core.account.updated`, `account.updated[requirements]`.
+    /// `charge.dispute.funds_withdrawn`, `v2.core.account.updated`,
+    /// `account.updated[requirements]`.
     private static func isType(_ text: String) -> Bool {
         (1...80).contains(text.utf8.count)
             && text.utf8.allSatisfy {

@@ -39,8 +39,9 @@ extension PaymentEvent {
             || letters == (UInt8(ascii: "p"), UInt8(ascii: "y"), UInt8(ascii: "_"))
     }
 
-    /// FNV-1a over the currency, the Stripe account and the merchant: what all tellings of a movement
-    /// agree on. Two that differ do so here too, but for one in 2^64, which the ledger would see.
+    /// FNV-1a over the currency, the Stripe account and the merchant: what all tellings of a
+    /// movement agree on. Two that differ do so here too, but for one in 2^64, which the ledger
+    /// would see.
     package var partiesDigest: UInt64 {
         var digest: UInt64 = 0xCBF2_9CE4_8422_2325
         func add(_ text: String) {

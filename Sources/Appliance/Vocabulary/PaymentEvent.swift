@@ -71,7 +71,8 @@ package struct PaymentEvent: Hashable, Sendable {
     package var country: String?
     /// `metadata.device_id`, else a digest of address and user agent (contracts §4).
     package var device: String?
-    /// The network's or the object's own word for how it ended: `authorized`, `card_declined`, `lost`.
+    /// The network's or the object's own word for how it ended: `authorized`, `card_declined`,
+    /// `lost`.
     package var outcome: String?
     /// `txn_…`
     package var balanceTransaction: String?

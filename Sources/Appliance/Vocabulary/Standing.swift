@@ -5,8 +5,8 @@
 /// The one definition of it: whoever computes features compares by `Informedness` alone, the ledger
 /// by all of it.
 package struct Standing: Hashable, Comparable, Sendable {
-    /// What is stored: a base, then from the highest digit on whether there is a score, how much the
-    /// event says (`Informedness.rank`), and how strict the verdict is (1…3). 0 is no standing.
+    /// What is stored: a base, then from the highest digit on whether there is a score, how much
+    /// the event says (`Informedness.rank`), and how strict the verdict is (1…3). 0 is no standing.
     package let rawValue: Int64
 
     /// Of what is not scored at all.

@@ -81,7 +81,8 @@ package struct ReviewRecord: Hashable, Sendable {
     package var score: Double?
     /// Who decided: a user's name, or `scoring` when the daemon opened or closed it itself.
     package var by: String
-    /// When, in the log's own time: the `created` of the event that opened it, or a decision's clock.
+    /// When, in the log's own time: the `created` of the event that opened it, or a decision's
+    /// clock.
     package var at: Instant
     package var note: String?
 

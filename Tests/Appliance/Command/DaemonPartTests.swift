@@ -22,7 +22,7 @@ struct DaemonPartTests {
         }
     }
 
-    @Test("stop so that nobody waits for one that is gone: gate, feeds, steps in order, watches, admin")
+    @Test("stop so that nobody waits for one that is gone: gate, feeds, steps, watches, admin")
     func stopping() async throws {
         let started = Mutex<Set<DaemonPart>>([])
         let stopped = Mutex<[DaemonPart]>([])

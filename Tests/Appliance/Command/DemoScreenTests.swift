@@ -37,7 +37,10 @@ struct DemoScreenTests {
                 movement: MovementKey("charge:ch_\(number)"), amount: MinorUnits(98_765_432),
                 currency: try currency("usd"), verdict: number % 9 == 0 ? .manualReview : .approve,
                 reasons: number % 9 == 0
-                    ? [.feature(name: "amount_zscore", value: 10, contribution: 2), .rule("amount_limit")]
+                    ? [
+                        .feature(name: "amount_zscore", value: 10, contribution: 2),
+                        .rule("amount_limit"),
+                    ]
                     : [],
                 latencyMilliseconds: 12_345, debit: "processor:stripe",
                 credit: "merchant:default:payable")
@@ -89,7 +92,8 @@ struct DemoScreenTests {
         #expect(off.contains("out of balance") && !off.contains("sums to zero"))
         var unknown = try Self.screen()
         unknown.sums = nil
-        #expect(!unknown.lines(columns: 80, rows: 24).map(\.plain).joined().contains("sums to zero"))
+        #expect(
+            !unknown.lines(columns: 80, rows: 24).map(\.plain).joined().contains("sums to zero"))
     }
 
     @Test("a hint stays one line to paste, and the picture makes room for it")

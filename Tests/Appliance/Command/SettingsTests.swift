@@ -101,15 +101,20 @@ struct SettingsTests {
 
     @Test("settings of an endpoint that is not listed stop the start", arguments: [
         ("webhook: {secret: whsec_a, endpoint: {eu: {secret: whsec_b}}}", [:]),
-        ("webhook: {secret: whsec_a, endpoints: [us], endpoint: {us: {secret: whsec_c}, eu: {livemode: live}}}", [:]),
+        (
+            "webhook: {secret: whsec_a, endpoints: [us], "
+                + "endpoint: {us: {secret: whsec_c}, eu: {livemode: live}}}", [:]
+        ),
         (nil, ["TILLBOX_WEBHOOK_ENDPOINT_EU_SECRET": "whsec_b"]),
         (nil, ["TILLBOX_WEBHOOK_ENDPOINT_EU_SECRET_FILE": "/run/secret"]),
         (nil, ["TILLBOX_WEBHOOK_ENDPOINT_EU_LIVEMODE": "live"]),
     ] as [(String?, [String: String])])
     func unlisted(yaml: String?, environment: [String: String]) {
-        let all = environment.merging(yaml == nil ? ["TILLBOX_WEBHOOK_SECRET": "whsec_a"] : [:]) { $1 }
+        let secret = yaml == nil ? ["TILLBOX_WEBHOOK_SECRET": "whsec_a"] : [:]
+        let all = environment.merging(secret) { $1 }
         let sentence = Self.refusal(yaml, all)
-        #expect(sentence.contains("an endpoint eu that webhook.endpoints does not list"), "\(sentence)")
+        #expect(
+            sentence.contains("an endpoint eu that webhook.endpoints does not list"), "\(sentence)")
     }
 
     @Test("variables that an orchestrator sets by itself are left alone")
@@ -140,9 +145,12 @@ struct SettingsTests {
         try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
     }
 
-    @Test("a secret behind a symbolic link is judged by the file at its end", arguments: [
-        (0o600, true), (0o400, true), (0o644, false), (0o604, false), (0o660, false), (0o620, false),
-    ])
+    @Test(
+        "a secret behind a symbolic link is judged by the file at its end",
+        arguments: [
+            (0o600, true), (0o400, true), (0o644, false), (0o604, false), (0o660, false),
+            (0o620, false),
+        ])
     func symbolicLink(mode: Int, isPrivate: Bool) throws {
         // As Kubernetes mounts it: name → ..data/name, ..data → the folder of the day.
         let folder = try TemporaryFolder()
@@ -162,7 +170,8 @@ struct SettingsTests {
         }
     }
 
-    @Test("a file that root's group or one of ours may read is private only where it is root's", arguments: [
+    @Test("a file that root's group or one of ours may read is private only where it is root's",
+        arguments: [
         (mode: 0o400, owner: 1000, group: 1000, isPrivate: true),
         (mode: 0o440, owner: 0, group: 0, isPrivate: true),
         (mode: 0o440, owner: 0, group: 2000, isPrivate: true),
@@ -266,7 +275,9 @@ struct SettingsTests {
         // `webhook.host`, `webhook.port` | …: the first column holds the keys.
         let keys = Set(
             page.split(separator: "\n").filter { $0.hasPrefix("| `") }.flatMap { line in
-                line.split(separator: "|")[0].matches(of: /`([a-z_.]+)`/).map { String($0.output.1) }
+                line.split(separator: "|")[0].matches(of: /`([a-z_.]+)`/).map {
+                    String($0.output.1)
+                }
             })
         let missing = SettingsKey.allCases.map(\.rawValue).filter { !keys.contains($0) }
         #expect(missing.isEmpty, "\(missing)")

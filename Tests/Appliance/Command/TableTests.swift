@@ -8,8 +8,14 @@ struct TableTests {
     private static let table = Table(
         columns: ["account", "balance", "sound", "lag"],
         rows: [
-            ["account": .text("processor:stripe"), "balance": .amount("1234.50"), "sound": .flag(true)],
-            ["account": .text("a"), "balance": .amount("-7"), "sound": .flag(false), "lag": .number(3)],
+            [
+                "account": .text("processor:stripe"), "balance": .amount("1234.50"),
+                "sound": .flag(true),
+            ],
+            [
+                "account": .text("a"), "balance": .amount("-7"), "sound": .flag(false),
+                "lag": .number(3),
+            ],
         ])
 
     @Test("words stand left, numbers and money right")

@@ -10,7 +10,8 @@ import Testing
 @Suite("Who may speak to the admin port")
 struct AdminGuardTests {
     private static func status(
-        _ fields: [(String, String)], method: HTTPMethod = .GET, listensOn listens: String = "127.0.0.1",
+        _ fields: [(String, String)], method: HTTPMethod = .GET,
+        listensOn listens: String = "127.0.0.1",
         further: [String] = []
     ) -> Int? {
         let request = PortRequest(
@@ -33,7 +34,8 @@ struct AdminGuardTests {
     ] as [(String, Int?)])
     func hosts(host: String, status: Int?) {
         #expect(
-            Self.status([("Host", host)], listensOn: "box.lan", further: ["proxy.example"]) == status)
+            Self.status([("Host", host)], listensOn: "box.lan", further: ["proxy.example"])
+                == status)
     }
 
     @Test("a page of another site changes nothing", arguments: [

@@ -13,7 +13,8 @@ struct AdmissionTests {
     func index() {
         var index = AdmissionIndex()
         for offset in 0..<10_000 {
-            index.insert(AdmissionIndex.digest(of: "evt_\(offset % 5_000)".utf8), at: Offset(Int64(offset)))
+            index.insert(
+                AdmissionIndex.digest(of: "evt_\(offset % 5_000)".utf8), at: Offset(Int64(offset)))
         }
         #expect(index.count == 10_000)
         for offset in [0, 1, 4_999] {
@@ -88,7 +89,8 @@ struct AdmissionTests {
         }
         let received = older.topics[.webhookReceived]
         let restored = try AdmissionSnapshot.restore(
-            from: file, topic: received, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            from: file, topic: received,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         #expect(restored.count == 5)
         for (number, outcome) in [
             (3, AdmissionOutcome.duplicate), (17, .admitted(Self.received(5))), (17, .duplicate),

@@ -42,7 +42,8 @@ final class GateFixture: Sendable {
                     name: "", secrets: [Self.secret, Self.rotated], livemode: livemode),
                 WebhookEndpoint(name: "eu", secrets: ["whsec_eu"], livemode: .any),
             ], toleranceSeconds: 300, bodyByteCountMax: 1 << 20, admission: admission,
-            deadLetters: LogLetters(topic: topics[.deadLetter]), clock: clock, counters: counters, logger: logger)
+            deadLetters: LogLetters(topic: topics[.deadLetter]), clock: clock, counters: counters,
+            logger: logger)
     }
 
     /// Runs the gate behind its real HTTP server while `body` talks to it.
@@ -65,7 +66,8 @@ final class GateFixture: Sendable {
         }
     }
 
-    /// The `Stripe-Signature` of a body, by our own signer, at the fixture's time unless told otherwise.
+    /// The `Stripe-Signature` of a body, by our own signer, at the fixture's time unless told
+    /// otherwise.
     func signature(_ body: String, secret: String = secret, age: Int64 = 0) -> String {
         StripeSignature.header(
             signing: ArraySlice(body.utf8),

@@ -76,7 +76,8 @@ struct WebhookContractTests {
         }
         #expect(try fixture.records(.webhookReceived).count == 1)
         #expect(try fixture.deadLetter("reason") == "conflicting_event")
-        #expect(try fixture.records(.deadLetter)[0].record.value.map { Array($0) } == Array(other.utf8))
+        #expect(
+            try fixture.records(.deadLetter)[0].record.value.map { Array($0) } == Array(other.utf8))
         #expect(fixture.counters[.conflicts] == 1)
     }
 
@@ -96,7 +97,8 @@ struct WebhookContractTests {
         #expect(try fixture.records(.webhookReceived).isEmpty)
         #expect(try fixture.deadLetter("reason") == reason)
         #expect(try fixture.deadLetter("stage") == "gate")
-        #expect(try fixture.records(.deadLetter)[0].record.value.map { Array($0) } == Array(body.utf8))
+        #expect(
+            try fixture.records(.deadLetter)[0].record.value.map { Array($0) } == Array(body.utf8))
     }
 
     @Test("a body that is not UTF-8 is kept as a dead letter, byte for byte")
@@ -133,7 +135,9 @@ struct WebhookContractTests {
         ])
     func reserved(type: String, id: String) async throws {
         let fixture = try GateFixture(livemode: .any)
-        let body = #"{"id":"\#(id)","object":"event","type":"\#(type)","created":1700000000,"livemode":false}"#
+        let body =
+            #"{"id":"\#(id)","object":"event","type":"\#(type)","#
+            + #""created":1700000000,"livemode":false}"#
         let answer = await fixture.gate.receive(
             endpoint: "", signature: fixture.signature(body), body: Array(body.utf8))
         #expect(answer == .received(isDuplicate: false))
@@ -145,7 +149,10 @@ struct WebhookContractTests {
     static let refusals: [(String, @Sendable (GateFixture, String) -> String?, String)] = [
         ("missing", { _, _ in nil }, "signature_missing"),
         ("garbage", { _, _ in "garbage" }, "signature_malformed"),
-        ("no timestamp", { _, _ in "v1=" + String(repeating: "0", count: 64) }, "signature_malformed"),
+        (
+            "no timestamp", { _, _ in "v1=" + String(repeating: "0", count: 64) },
+            "signature_malformed"
+        ),
         ("no v1", { _, _ in "t=1700000000" }, "signature_malformed"),
         ("only v0", { fixture, body in
             fixture.signature(body).replacing("v1=", with: "v0=")

@@ -187,7 +187,9 @@ struct PostingTests {
             #expect(try ledger.verify().fault == nil)
             _ = try ledger.post([Given.review("ch", .approved)])
             #expect(try ledger.standing()["merchant:acct_1:payable usd"] == -1000)
-            _ = try ledger.post([Given.payment("ch", .block, amount: 1200), Given.review("ch", .declined)])
+            _ = try ledger.post([
+                Given.payment("ch", .block, amount: 1200), Given.review("ch", .declined),
+            ])
             #expect(
                 try ledger.standing() == [
                     "processor:stripe usd": 1200, "merchant:acct_1:refund_due usd": -1200,

@@ -143,13 +143,14 @@ struct ReviewTests {
         #expect(review.state == .declined && review.decision?.by == "cy")
     }
 
-    @Test("an older ledger's held payments are under review, and what stood among its positions moves")
+    @Test("an older ledger's held payments are under review; what stood among its positions moves")
     func migration() throws {
         let folder = try LedgerFolder()
         for migration in LedgerSchema.migrations.prefix(4) {
             #expect(try folder.sqlite3(migration.sql).errors.isEmpty)
         }
-        // Held as booked (standing 2), held later, released later, declined, taken back, and payable.
+        // Held as booked (standing 2), held later, released later, declined, taken back, and
+        // payable.
         let rows = (1...6).map { id in
             let isPayable = id == 2 || id == 6
             return """
@@ -195,9 +196,9 @@ struct ReviewTests {
 
 @Suite("Standing")
 struct StandingTests {
-    private func standing(_ verdict: Verdict, score: Double?, _ change: (inout PaymentEvent) -> Void)
-        -> Standing
-    {
+    private func standing(
+        _ verdict: Verdict, score: Double?, _ change: (inout PaymentEvent) -> Void
+    ) -> Standing {
         var event = Given.event(.payment, "pi_1", known: false)
         change(&event)
         return Standing(

@@ -137,7 +137,8 @@ struct StoreTests {
                 open + "INSERT INTO refunds VALUES ('charge:a', 1)" + close),
             ("a capture made up", "INSERT INTO captures VALUES (1, 9, 0)"),
             ("a told refund made up",
-                "INSERT INTO waiting VALUES ('refund:x', 'refund', '', '', 'm', 'usd', 1, 'e', 1, 0, 0)"),
+                "INSERT INTO waiting VALUES "
+                    + "('refund:x', 'refund', '', '', 'm', 'usd', 1, 'e', 1, 0, 0)"),
             ("a release made up", "INSERT INTO releases VALUES ('ch', 'usd', 1, '', 0)"),
             ("a review made up",
                 "INSERT INTO reviews VALUES (1, 1, 'opened', 'e', 1, 1, NULL, '[]', NULL)"),
@@ -225,7 +226,8 @@ struct StoreTests {
             [ConsumerPosition(topic: "payment.scored", nextOffset: next)]
         }
         _ = try ledger.post([Given.payment("a")], positions: position(1))
-        let broken = "CREATE TRIGGER broken BEFORE \(failing) BEGIN SELECT RAISE(ABORT, 'broken'); END"
+        let broken =
+            "CREATE TRIGGER broken BEFORE \(failing) BEGIN SELECT RAISE(ABORT, 'broken'); END"
         #expect(try folder.sqlite3(broken).errors.isEmpty)
         #expect(throws: LedgerError.self) {
             try ledger.post([Given.payment("b")], positions: position(2))

@@ -47,7 +47,8 @@ struct ChargeFetchTests {
             ("a", 0, nil), ("b", 300, nil), ("c", 700, nil), ("d", 10, "acct_1"),
         ] as [(String, Int64, String?)] {
             awaited.take(
-                try Self.event("ch_\(charge)", from: "pi_\(charge)", at: now + at, account: account),
+                try Self.event(
+                    "ch_\(charge)", from: "pi_\(charge)", at: now + at, account: account),
                 dueAt: 0)
         }
         let windows = awaited.due(at: 0)
@@ -82,49 +83,54 @@ struct ChargeFetchTests {
         #expect(awaited.waits.count == AwaitedCharges.countMax)
     }
 
-    @Test("the charge is fetched by its own event, and a review that was open for want of it closes")
+    /// An intent, its charge, and what else happened then.
+    private static let events = [
+        FakeStripe.Event(
+            id: "evt_pi", type: "payment_intent.succeeded", created: now,
+            object: """
+                {"id": "pi_1", "object": "payment_intent", "amount": 4200,
+                 "amount_received": 4200, "currency": "usd", "status": "succeeded",
+                 "latest_charge": "ch_1"}
+                """),
+        FakeStripe.Event(
+            id: "evt_ch", type: "charge.succeeded", created: now,
+            object: """
+                {"id": "ch_1", "object": "charge", "amount": 4200, "amount_captured": 4200,
+                 "captured": true, "currency": "usd", "status": "succeeded",
+                 "payment_intent": "pi_1", "balance_transaction": "txn_1",
+                 "billing_details": {"address": {"country": "US"}},
+                 "payment_method_details": {"type": "card",
+                    "card": {"fingerprint": "fp_1", "country": "US"}}}
+                """),
+        FakeStripe.Event(
+            id: "evt_other", type: "customer.created", created: now,
+            object: #"{"id": "cus_1", "object": "customer"}"#),
+    ]
+
+    @Test(
+        "the charge is fetched by its own event, and a review that was open for want of it closes")
     func fetches() async throws {
         let fixture = try ReconcileFixture()
-        fixture.stripe.change { state in
-            state.events = [
-                FakeStripe.Event(
-                    id: "evt_pi", type: "payment_intent.succeeded", created: now,
-                    object: """
-                        {"id": "pi_1", "object": "payment_intent", "amount": 4200,
-                         "amount_received": 4200, "currency": "usd", "status": "succeeded",
-                         "latest_charge": "ch_1"}
-                        """),
-                FakeStripe.Event(
-                    id: "evt_ch", type: "charge.succeeded", created: now,
-                    object: """
-                        {"id": "ch_1", "object": "charge", "amount": 4200, "amount_captured": 4200,
-                         "captured": true, "currency": "usd", "status": "succeeded",
-                         "payment_intent": "pi_1", "balance_transaction": "txn_1",
-                         "billing_details": {"address": {"country": "US"}},
-                         "payment_method_details": {"type": "card",
-                            "card": {"fingerprint": "fp_1", "country": "US"}}}
-                        """),
-                FakeStripe.Event(
-                    id: "evt_other", type: "customer.created", created: now,
-                    object: #"{"id": "cus_1", "object": "customer"}"#),
-            ]
-        }
+        fixture.stripe.change { $0.events = Self.events }
         let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let slept = HandSleep(fixture.clock)
         let fetch = ChargeFetch(
             validated: FollowedTopic(fixture.topics[.paymentValidated]),
             sweep: EventSweep(
                 client: fixture.client, store: fixture.store, admission: fixture.admission,
                 accepts: { !$0 }, limits: SweepLimits(), clock: fixture.clock,
-                counters: fixture.counters, logger: silent),
+                stripeClock: fixture.clock, counters: fixture.counters, logger: silent),
             waitSeconds: 30, clock: fixture.clock, counters: fixture.counters, logger: silent,
-            sleep: { _ in try await Task.sleep(for: .milliseconds(5)) })
+            sleep: { try await slept.sleep(milliseconds: $0) })
         try await fixture.running {
             try await fixture.deliver(lost: ["evt_ch", "evt_other"])
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await fetch.run() }
                 defer { group.cancelAll() }
-                fixture.clock.set(now + 29)
-                try await eventually("it has the intent") { !fixture.topics[.paymentScored].isEmpty }
+                try await eventually("it waits for the charge to come by itself") {
+                    slept.count > 0
+                }
+                #expect(slept.last == 30_000)
                 #expect(fixture.stripe.asked.isEmpty)
                 fixture.clock.set(now + 31)
                 try await eventually("the charge is in the log") {
@@ -137,7 +143,8 @@ struct ChargeFetchTests {
             let stored = try fixture.topics[.webhookReceived].read(
                 from: Offset(0), byteCountMax: 1 << 20)
             #expect(stored.map { $0.record.text("endpoint") } == ["backfill", "backfill"])
-            #expect(stored.last.map { String(decoding: $0.record.key ?? [], as: UTF8.self) } == "evt_ch")
+            let key = stored.last.map { String(decoding: $0.record.key ?? [], as: UTF8.self) }
+            #expect(key == "evt_ch")
             // Nothing else is fetched by the way, and the charge that still comes is a repetition.
             #expect(fixture.counters[.eventsBackfilled] == 1)
             try await fixture.deliver(lost: ["evt_other"])
@@ -145,8 +152,4 @@ struct ChargeFetchTests {
             #expect(try fixture.processor() == ["usd": 4_200])
         }
     }
-}
-
-extension Topic {
-    fileprivate var isEmpty: Bool { highWatermark == start }
 }

@@ -68,7 +68,8 @@ struct ConnectedAccountTests {
         FakeStripe.Event(id: id, type: type, created: start, object: object, account: account)
     }
 
-    @Test("a destination charge comes to zero on both sides, each account against its own statement")
+    @Test(
+        "a destination charge comes to zero on both sides, each account against its own statement")
     func destinationCharge() async throws {
         let fixture = try ReconcileFixture()
         Self.sell(fixture.stripe)

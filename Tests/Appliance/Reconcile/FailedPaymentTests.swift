@@ -32,7 +32,7 @@ struct FailedPaymentTests {
         }
     }
 
-    @Test("a payment that failed after the ledger held it is taken back by the run, once, with its fees")
+    @Test("a payment that failed after the ledger held it is taken back once, with its fees")
     func failedAfterAll() async throws {
         let fixture = try ReconcileFixture()
         fixture.stripe.charge("1", 5_000, fee: 40, at: start)
@@ -74,7 +74,7 @@ struct FailedPaymentTests {
         }
     }
 
-    @Test("a payment whose event comes after its failure was read is taken back by the next run, whatever its period")
+    @Test("a payment whose event comes after its failure was read is taken back by the next run")
     func failedBeforeItCame() async throws {
         let fixture = try ReconcileFixture()
         let event = fixture.stripe.charge("1", 5_000, fee: 175, at: start)
@@ -99,7 +99,7 @@ struct FailedPaymentTests {
         }
     }
 
-    @Test("an announced payment that the ledger hears of after all is taken back by a run that reads it again")
+    @Test("an announced payment that comes after all is taken back by a run that reads it again")
     func announcedAfterAll() async throws {
         let fixture = try ReconcileFixture()
         let event = fixture.stripe.charge("1", 5_000, at: start)

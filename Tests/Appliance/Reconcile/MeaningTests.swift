@@ -57,11 +57,17 @@ struct MeaningTests {
             (line("topup_reversal", source: "tu_1"), "told topup_reversed:tu_1 -100"),
             (line("transfer", source: ""), "own transfers"),
             (line("transfer", source: "tr_1"), "told transfer:tr_1 -100"),
-            (line("transfer_refund", amount: 100, source: "trr_1"), "told transfer_reversed:trr_1 100"),
+            (
+                line("transfer_refund", amount: 100, source: "trr_1"),
+                "told transfer_reversed:trr_1 100"
+            ),
             (line("transfer_failure", amount: 100, source: "tr_1"), "payout_failed:tr_1 100 fee 0"),
             (line("application_fee", source: ""), "own application_fees"),
             (line("application_fee", amount: 90, source: "fee_1"), "told application_fee:fee_1 90"),
-            (line("application_fee_refund", source: "fr_1"), "told application_fee_refunded:fr_1 -100"),
+            (
+                line("application_fee_refund", source: "fr_1"),
+                "told application_fee_refunded:fr_1 -100"
+            ),
             (line("payout", amount: 100, source: "po_2"), "payout:po_2 100 fee 0"),
             (line("payout_failure", source: "po_2"), "payout_failed:po_2 -100 fee 0"),
             (line("payment_failure_refund", source: "pyr_1"), "failed ? fee 0"),
@@ -75,8 +81,14 @@ struct MeaningTests {
     @Test(
         "a failed payment is taken back from what the event alone says, or refused",
         arguments: [
-            (500, "usd", "payment_reversal", "payment_reversed charge_reversed:txn_1 500 usd of py_1"),
-            (900, "usd", "payment_failure_refund", "payment_reversed charge_reversed:py_1 500 usd of py_1"),
+            (
+                500, "usd", "payment_reversal",
+                "payment_reversed charge_reversed:txn_1 500 usd of py_1"
+            ),
+            (
+                900, "usd", "payment_failure_refund",
+                "payment_reversed charge_reversed:py_1 500 usd of py_1"
+            ),
             (499, "usd", "payment_reversal", "refused bad_amount booked.amount"),
             (500, "eur", "payment_reversal", "refused bad_currency booked.currency"),
         ])

@@ -21,6 +21,27 @@ final class HandClock: LogClock {
     func monotonicMilliseconds() -> Int64 { seconds.load(ordering: .relaxed) * 1000 }
 }
 
+/// Sleeps by a clock that the test moves, and tells how often and how long.
+final class HandSleep: Sendable {
+    private let clock: HandClock
+    private let lengths = Mutex<[Int64]>([])
+
+    init(_ clock: HandClock) { self.clock = clock }
+
+    var count: Int { lengths.withLock { $0.count } }
+    /// The last one's length in milliseconds.
+    var last: Int64? { lengths.withLock { $0.last } }
+
+    /// Ends early when its task is cancelled, as a real sleep does.
+    func sleep(milliseconds: Int64) async throws {
+        let end = clock.monotonicMilliseconds() + milliseconds
+        lengths.withLock { $0.append(milliseconds) }
+        try await eventually("the clock has been moved on", within: 3600) {
+            self.clock.monotonicMilliseconds() >= end
+        }
+    }
+}
+
 /// The pipeline behind a gate in a fresh folder, beside a Stripe of the test's own.
 final class ReconcileFixture: Sendable {
     static let day: Int64 = 86_400
@@ -180,13 +201,18 @@ final class ReconcileFixture: Sendable {
             clock: clock, logger: logger, progress: { _ in })
     }
 
-    func sweep(from: Int64 = 0) async throws -> SweepRecord {
-        let now = Instant(seconds: clock.now().milliseconds / 1000)
+    /// - Parameter stripeClock: Stripe's time; the machine's by default.
+    func sweep(
+        from: Int64 = 0, stripeClock: HandClock? = nil
+    ) async throws -> SweepRecord {
+        let stripeClock = stripeClock ?? clock
+        let now = Instant(seconds: stripeClock.now().milliseconds / 1000)
         let from = Instant(seconds: from)
         let id = try store.beginSweep(from: from, to: now, at: now)
         let sweep = EventSweep(
-            client: client, store: store, admission: admission, accepts: { !$0 }, limits: SweepLimits(),
-            clock: clock, counters: counters, logger: logger)
+            client: client, store: store, admission: admission, accepts: { !$0 },
+            limits: SweepLimits(), clock: clock, stripeClock: stripeClock, counters: counters,
+            logger: logger)
         let lookup = try SQLiteLedgerReader.open(path: data.ledger)
         var swept = try await sweep.perform(
             SweepRecord(id: id, state: .reading, from: from, to: now, startedAt: now),

@@ -41,40 +41,26 @@ struct ReconcilerScheduleTests {
         }
     }
 
-    /// Seconds of each sleep, in order.
-    private final class Sleeps: Sendable {
-        private let seconds = Mutex<[Int64]>([])
-        func add(_ length: Int64) { seconds.withLock { $0.append(length) } }
-        var count: Int { seconds.withLock { $0.count } }
-        var last: Int64? { seconds.withLock { $0.last } }
-    }
-
     /// The service, and how often and how long it has slept.
     private final class Night: Sendable {
         let fixture: ReconcileFixture
         let heard = Heard()
-        let slept = Sleeps()
+        let slept: HandSleep
         let reconciler: Reconciler
 
         init(_ fixture: ReconcileFixture, sweepSeconds: Int64? = nil) {
             self.fixture = fixture
+            slept = HandSleep(fixture.clock)
             var settings = ReconcilerSettings()
             settings.schedule = ReconcileSchedule(
                 nightlyMinute: nightly, sweepSeconds: sweepSeconds)
             settings.limits.balanceSecondsMax = 0
-            let (clock, heard, slept) = (fixture.clock, heard, slept)
+            let (heard, slept) = (heard, slept)
             reconciler = Reconciler(
-                settings: settings, client: fixture.client, ledger: fixture.ledger,
-                ledgerPath: fixture.data.ledger, admission: fixture.admission, accepts: { !$0 },
-                clock: clock,
-                sleep: { seconds in
-                    let end = clock.monotonicMilliseconds() + seconds * 1000
-                    slept.add(seconds)
-                    // Ends early when its task is cancelled, as a real sleep does.
-                    try? await eventually("the clock has been moved on", within: 3600) {
-                        clock.monotonicMilliseconds() >= end
-                    }
-                },
+                settings: settings, client: fixture.client, store: fixture.store,
+                openLedger: { try SQLiteLedgerReader.open(path: fixture.data.ledger) },
+                admission: fixture.admission, accepts: { !$0 }, clock: fixture.clock,
+                sleep: { try? await slept.sleep(milliseconds: $0 * 1000) },
                 counters: fixture.counters,
                 logger: Logger(label: "test") { _ in HeardHandler(heard: heard) })
         }
@@ -95,14 +81,14 @@ struct ReconcilerScheduleTests {
 
         /// Moves the clock, and waits until the service has looked at it and sleeps again.
         ///
-        /// - Returns: how long it wants to sleep.
+        /// - Returns: how many seconds it wants to sleep.
         func look(at time: Int64) async throws -> Int64 {
             let before = slept.count
             fixture.clock.set(time)
             try await eventually("it has looked at \(time)") {
                 self.slept.count > before
             }
-            return slept.last ?? 0
+            return (slept.last ?? 0) / 1000
         }
 
         /// Waits until it sleeps for the first time.
@@ -240,7 +226,7 @@ struct ReconcilerScheduleTests {
         }
     }
 
-    @Test("a run that the end of the process interrupted goes on at the next start, and no other begins")
+    @Test("a run that the end of the process interrupted goes on at the next start, alone")
     func interrupted() async throws {
         let fixture = try ReconcileFixture()
         for index in 0..<150 {
@@ -343,7 +329,8 @@ struct ReconcilerScheduleTests {
         }
     }
 
-    @Test("a clock that was set back 40 days goes on from there, and from the truth once it is right")
+    @Test(
+        "a clock that was set back 40 days goes on from there, and from the truth once it is right")
     func clockWasBehind() async throws {
         let now = ReconcileFixture.now
         let fixture = try ReconcileFixture(clock: HandClock(now))

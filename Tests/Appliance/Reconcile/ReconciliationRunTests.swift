@@ -39,7 +39,8 @@ struct ReconciliationRunTests {
         stripe.own("tra1", "transfer", -40, at: start + day)
     }
 
-    @Test("a run books every fee; processor:stripe is Stripe's balance to the cent; it is idempotent")
+    @Test(
+        "a run books every fee; processor:stripe is Stripe's balance to the cent; it is idempotent")
     func booksFees() async throws {
         let fixture = try ReconcileFixture()
         Self.fill(fixture.stripe)
@@ -86,6 +87,41 @@ struct ReconciliationRunTests {
         }
     }
 
+    /// Loses, changes, repeats and invents lines of the statement.
+    private static func breakLines(_ stripe: FakeStripe) {
+        stripe.change { state in
+            state.lines.removeAll { ["txn_gone", "txn_early"].contains($0.id) }
+            var copy = state.lines.first { $0.id == "txn_twice" }
+            copy?.id = "txn_twice2"
+            copy?.created += 60
+            if let copy { state.lines.append(copy) }
+        }
+        change(stripe, more: 950, euro: "eur")
+    }
+
+    /// Mends each of them on its side.
+    private static func mendLines(_ stripe: FakeStripe) {
+        stripe.change { state in
+            state.lines.removeAll { ["txn_twice2", "txn_odd", "txn_new"].contains($0.id) }
+            for (id, amount) in [("gone", 800), ("early", 1_300)] {
+                state.lines.append(
+                    FakeStripe.Line(
+                        id: "txn_\(id)", type: "charge", source: "ch_\(id)",
+                        amount: Int64(amount), created: start + day))
+            }
+        }
+        change(stripe, more: 900, euro: "usd")
+    }
+
+    private static func change(_ stripe: FakeStripe, more amount: Int64, euro currency: String) {
+        stripe.change { state in
+            for index in state.lines.indices {
+                if state.lines[index].id == "txn_more" { state.lines[index].amount = amount }
+                if state.lines[index].id == "txn_euro" { state.lines[index].currency = currency }
+            }
+        }
+    }
+
     @Test("each planted break is found, typed and aged, nothing else is, and mending resolves it")
     func breaks() async throws {
         let fixture = try ReconcileFixture()
@@ -102,17 +138,7 @@ struct ReconciliationRunTests {
         stripe.own("new", "brand_new_type", 44, at: start + day)
         try await fixture.running {
             try await fixture.deliver(lost: ["evt_ch_lost", "evt_ch_young"])
-            stripe.change { state in
-                state.lines.removeAll { ["txn_gone", "txn_early"].contains($0.id) }
-                for index in state.lines.indices {
-                    if state.lines[index].id == "txn_more" { state.lines[index].amount = 950 }
-                    if state.lines[index].id == "txn_euro" { state.lines[index].currency = "eur" }
-                }
-                var copy = state.lines.first { $0.id == "txn_twice" }
-                copy?.id = "txn_twice2"
-                copy?.created += 60
-                if let copy { state.lines.append(copy) }
-            }
+            Self.breakLines(stripe)
             let report = try await fixture.reconcile()
             let expected = [
                 "amount_mismatch txn_more", "currency_mismatch txn_euro",
@@ -130,20 +156,7 @@ struct ReconciliationRunTests {
             #expect(lost?.found.ledger == nil)
             #expect(lost?.ageSeconds(at: Instant(seconds: ReconcileFixture.now)) == 9 * day)
 
-            // Everything is mended, each on its side.
-            stripe.change { state in
-                state.lines.removeAll { ["txn_twice2", "txn_odd", "txn_new"].contains($0.id) }
-                for index in state.lines.indices {
-                    if state.lines[index].id == "txn_more" { state.lines[index].amount = 900 }
-                    if state.lines[index].id == "txn_euro" { state.lines[index].currency = "usd" }
-                }
-                for (id, amount) in [("gone", 800), ("early", 1_300)] {
-                    state.lines.append(
-                        FakeStripe.Line(
-                            id: "txn_\(id)", type: "charge", source: "ch_\(id)",
-                            amount: Int64(amount), created: start + day))
-                }
-            }
+            Self.mendLines(stripe)
             try await fixture.deliver()
             let mended = try await fixture.reconcile()
             #expect(try fixture.found(mended) == [])
@@ -338,5 +351,21 @@ struct ReconciliationRunTests {
         #expect(sweep.missed == 2)
         #expect(sweep.oldestMissed == Instant(seconds: ReconcileFixture.now - 21 * day))
         #expect(fixture.counters[.eventsNearExpiry] == 1)
+    }
+
+    @Test(
+        "how near its end a missed event is, Stripe's clock says and not the machine's",
+        arguments: [-40, -15, -2, 2, 15, 40])
+    func alarmsByStripesClock(daysAhead: Int64) async throws {
+        let machine = HandClock(ReconcileFixture.now + daysAhead * day)
+        let fixture = try ReconcileFixture(clock: machine)
+        fixture.stripe.charge("x", 5_000, at: ReconcileFixture.now - 21 * day)
+        fixture.stripe.charge("y", 5_000, at: ReconcileFixture.now - 19 * day)
+        let sweep = try await fixture.sweep(stripeClock: HandClock(ReconcileFixture.now))
+        #expect(sweep.missed == 2)
+        #expect(fixture.counters[.eventsNearExpiry] == 1)
+        // What is admitted is stamped by the machine, as every delivery is.
+        let stored = try fixture.topics[.webhookReceived].read(from: Offset(0), byteCountMax: 1)
+        #expect(stored.first?.record.timestamp == machine.now())
     }
 }

@@ -44,7 +44,9 @@ struct StripeClockTests {
         #expect(!clock.isSet && clock.now().milliseconds == 5)
     }
 
-    @Test("an HTTP date is read as it is written", arguments: [0, 951_782_400, 1_795_645_860, 4_102_444_799])
+    @Test(
+        "an HTTP date is read as it is written",
+        arguments: [0, 951_782_400, 1_795_645_860, 4_102_444_799])
     func roundTrip(second: Int) {
         #expect(HTTPDate.second(of: HTTPDate.text(of: second)) == second)
     }

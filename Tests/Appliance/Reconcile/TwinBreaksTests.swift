@@ -61,60 +61,66 @@ struct TwinBreaksTests {
         try world.twin.closeDispute(dispute, .won, reinstated: 40_000)
     }
 
-    @Test("each break that is planted at the twin is found, typed and aged, nothing else is, and mending resolves it")
-    func plantedBreaks() async throws {
-        let world = try TwinWorld(start: start, payouts: .manual)
-        let fixture = world.fixture
-        try live(world)
-        world.go(to: start + hour)
-        let lost = try world.charge(10_000)
-        let gone = try world.charge(11_000)
-        let more = try world.charge(12_000)
-        let euro = try world.charge(13_000)
-        let dear = try world.charge(14_000)
-        let twice = try world.twin.refund(try world.charge(15_000), amount: 5_000)
-        world.go(to: start + 5 * day)
-        try await fixture.running {
-            #expect(try await world.deliver(losing: [lost]) == 2)
-            // Every fee is booked before anything is broken; only the lost webhook is missed.
-            let before = try await fixture.reconcile()
-            #expect(try fixture.found(before) == ["missing_in_ledger \(try world.line(of: lost))"])
+    /// Charges that each become a break of one kind, and a refund that the statement repeats.
+    private struct Victims {
+        let lost, gone, more, euro, dear, twice: String
 
-            let lines = try [gone, more, euro, dear, twice].map(world.line)
-            let path = "balance_transactions"
+        init(_ world: TwinWorld) throws {
+            lost = try world.charge(10_000)
+            gone = try world.charge(11_000)
+            more = try world.charge(12_000)
+            euro = try world.charge(13_000)
+            dear = try world.charge(14_000)
+            twice = try world.twin.refund(try world.charge(15_000), amount: 5_000)
+        }
+    }
+
+    /// What was planted: the lines of the victims, and further lines.
+    private struct Planted {
+        static let path = "balance_transactions"
+        /// Of those that are gone, more, in euro, dear and twice.
+        let lines: [String]
+        let copy, untold, advance, unheard, bill: String
+
+        init(_ world: TwinWorld, _ victims: Victims) throws {
+            lines = try [
+                victims.gone, victims.more, victims.euro, victims.dear, victims.twice,
+            ].map(world.line)
+            let path = Self.path
             try world.control("\(path)/\(lines[0])/hide")
             try world.control("\(path)/\(lines[1])/change", "amount=12500")
             try world.control("\(path)/\(lines[2])/change", "currency=eur")
             try world.control("\(path)/\(lines[3])/change", "fee=500")
-            let copy = try world.control("\(path)/\(lines[4])/duplicate")
-            let untold = try world.control(path, "amount=777&currency=usd")
-            let advance = try world.control(path, "amount=-60&currency=usd&type=advance")
-            let unheard = try world.control(path, "amount=44&currency=jpy&type=unheard_of")
-            let bill = try world.control(path, "amount=-725&currency=usd&type=stripe_fee")
-            world.go(to: start + 9 * day)
-            let young = try world.charge(16_000)
-            let early = try world.charge(17_000)
-            try world.control("\(path)/\(try world.line(of: early))/hide")
-            world.go(to: start + 9 * day + 2 * hour)
-            #expect(try await world.deliver(losing: [young]) == 2)
+            copy = try world.control("\(path)/\(lines[4])/duplicate")
+            untold = try world.control(path, "amount=777&currency=usd")
+            advance = try world.control(path, "amount=-60&currency=usd&type=advance")
+            unheard = try world.control(path, "amount=44&currency=jpy&type=unheard_of")
+            bill = try world.control(path, "amount=-725&currency=usd&type=stripe_fee")
+        }
 
-            let (dry, foreseen) = try await fixture.dryRun()
-            let billed = foreseen.filter { $0.found.subject == bill }
-            #expect(billed.map(\.found.kind) == [.feeUnbooked] && billed.first?.resolvedRun == nil)
-            #expect(dry.currencies.allSatisfy { $0.unexplained == 0 }, "\(dry.currencies)")
+        func mend(_ world: TwinWorld) throws {
+            let path = Self.path
+            try world.control("\(path)/\(lines[0])/restore")
+            try world.control("\(path)/\(lines[1])/change", "amount=12000")
+            try world.control("\(path)/\(lines[2])/change", "currency=usd")
+            try world.control("\(path)/\(lines[3])/change", "fee=436")
+            for line in [copy, untold, advance, unheard] {
+                try world.control("\(path)/\(line)/hide")
+            }
+        }
 
-            let report = try await fixture.reconcile()
-            #expect(!report.isClean)
+        /// Four days after it was planted, and nine after the victims paid.
+        func expected(_ world: TwinWorld, _ victims: Victims) throws -> Set<Expected> {
             let aged = 9 * day + hour
             let planted = 4 * day + 2 * hour
-            #expect(try open(world, report) == [
+            return [
                 Expected(
-                    .missingInLedger, try world.line(of: lost), age: aged, stripe: "10000 usd",
-                    ledger: nil),
+                    .missingInLedger, try world.line(of: victims.lost), age: aged,
+                    stripe: "10000 usd", ledger: nil),
                 Expected(
                     .missingInLedger, untold, age: planted, stripe: "777 usd", ledger: nil),
                 Expected(
-                    .missingAtStripe, "charge:\(gone)", age: aged, stripe: nil,
+                    .missingAtStripe, "charge:\(victims.gone)", age: aged, stripe: nil,
                     ledger: "11000 usd"),
                 Expected(
                     .missingAtStripe, "fee:\(lines[0])", age: aged, stripe: nil,
@@ -134,31 +140,49 @@ struct TwinBreaksTests {
                     .duplicateAtStripe, copy, age: planted, stripe: "-5000 usd", ledger: nil),
                 Expected(.unknownType, advance, age: planted, stripe: "-60 usd", ledger: nil),
                 Expected(.unknownType, unheard, age: planted, stripe: "44 jpy", ledger: nil),
+            ]
+        }
+    }
+
+    @Test("each planted break is found, typed and aged, nothing else is, and mending resolves it")
+    func plantedBreaks() async throws {
+        let world = try TwinWorld(start: start, payouts: .manual)
+        let fixture = world.fixture
+        try live(world)
+        world.go(to: start + hour)
+        let victims = try Victims(world)
+        world.go(to: start + 5 * day)
+        try await fixture.running {
+            #expect(try await world.deliver(losing: [victims.lost]) == 2)
+            // Every fee is booked before anything is broken; only the lost webhook is missed.
+            let before = try await fixture.reconcile()
+            let missed = try world.line(of: victims.lost)
+            #expect(try fixture.found(before) == ["missing_in_ledger \(missed)"])
+
+            let planted = try Planted(world, victims)
+            world.go(to: start + 9 * day)
+            let young = try world.charge(16_000)
+            let early = try world.charge(17_000)
+            try world.control("\(Planted.path)/\(try world.line(of: early))/hide")
+            world.go(to: start + 9 * day + 2 * hour)
+            #expect(try await world.deliver(losing: [young]) == 2)
+            try await self.expectForeseen(planted, world)
+
+            let report = try await fixture.reconcile()
+            #expect(!report.isClean)
+            let late: Set<Expected> = [
                 Expected(
                     .late, try world.line(of: young), age: 2 * hour, stripe: "16000 usd",
                     ledger: nil),
                 Expected(
                     .late, "charge:\(early)", age: 2 * hour, stripe: nil, ledger: "17000 usd"),
-            ])
-            // The bill was unbooked, and the run that saw it booked it.
-            let findings = try fixture.store.findings(
-                of: report.run, after: .start, limit: 1000
-            ).findings
-            let booked = try #require(findings.first { $0.found.balanceTransaction == bill })
-            #expect(booked.found.kind == .feeUnbooked && booked.resolvedRun == report.run.id)
-            // The breaks account for the whole difference, in every currency.
-            #expect(report.currencies.allSatisfy { $0.unexplained == 0 }, "\(report.currencies)")
+            ]
+            let expected = try planted.expected(world, victims).union(late)
+            #expect(try open(world, report) == expected)
+            try self.expectBooked(planted, report, world, early: early)
 
-            try world.control("\(path)/\(lines[0])/restore")
-            try world.control("\(path)/\(lines[1])/change", "amount=12000")
-            try world.control("\(path)/\(lines[2])/change", "currency=usd")
-            try world.control("\(path)/\(lines[3])/change", "fee=436")
-            for planted in [copy, untold, advance, unheard] {
-                try world.control("\(path)/\(planted)/hide")
-            }
-            let earlyLine = try #require(findings.first { $0.found.subject == "charge:\(early)" })
-            #expect(earlyLine.found.balanceTransaction == nil)
-            try world.control("\(path)/\(try hidden(world, early))/restore")
+            try planted.mend(world)
+            try world.control("\(Planted.path)/\(try hidden(world, early))/restore")
             // The lost webhooks are made up for by the events that Stripe remembers.
             #expect(try await fixture.sweep().missed == 4)
             try await world.flush()
@@ -167,9 +191,33 @@ struct TwinBreaksTests {
             #expect(mended.isClean, "\(mended)")
             #expect(try fixture.processor() == world.balance())
             let resolved = try fixture.store.breaks(of: report.run.id, after: 0, limit: 100)
-            #expect(resolved.count == 13)
+            #expect(resolved.count == expected.count)
             #expect(resolved.allSatisfy { $0.resolvedRun == mended.run.id })
         }
+    }
+
+    /// A dry run sees the bill, and books nothing of it.
+    private func expectForeseen(_ planted: Planted, _ world: TwinWorld) async throws {
+        let (dry, foreseen) = try await world.fixture.dryRun()
+        let billed = foreseen.filter { $0.found.subject == planted.bill }
+        #expect(billed.map(\.found.kind) == [.feeUnbooked] && billed.first?.resolvedRun == nil)
+        #expect(dry.currencies.allSatisfy { $0.unexplained == 0 }, "\(dry.currencies)")
+    }
+
+    /// The bill was unbooked, and the run that saw it booked it.
+    private func expectBooked(
+        _ planted: Planted, _ report: RunReport, _ world: TwinWorld, early: String
+    ) throws {
+        let findings = try world.fixture.store.findings(
+            of: report.run, after: .start, limit: 1000
+        ).findings
+        let booked = try #require(
+            findings.first { $0.found.balanceTransaction == planted.bill })
+        #expect(booked.found.kind == .feeUnbooked && booked.resolvedRun == report.run.id)
+        // The breaks account for the whole difference, in every currency.
+        #expect(report.currencies.allSatisfy { $0.unexplained == 0 }, "\(report.currencies)")
+        let earlyLine = try #require(findings.first { $0.found.subject == "charge:\(early)" })
+        #expect(earlyLine.found.balanceTransaction == nil)
     }
 
     /// The hidden balance transaction of a charge, which no list shows.

@@ -173,7 +173,8 @@ struct TwinConnectFlowTests {
             try await world.deliver()
         }
         for account in [nil, seller] {
-            #expect(try processor(world, account) == toldBalance(world, account), "\(account ?? "")")
+            #expect(
+                try processor(world, account) == toldBalance(world, account), "\(account ?? "")")
         }
         #expect(fixture.topics[.deadLetter].highWatermark.rawValue == 0)
     }

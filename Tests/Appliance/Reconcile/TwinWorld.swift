@@ -146,22 +146,21 @@ final class TwinWorld: Sendable {
     /// Calls the API, or one of the twin's controls.
     @discardableResult
     func post(_ path: String, _ form: String = "", account: String? = nil) throws -> TestJSON {
-        let answer = twin.handle(
-            APIRequest(
-                method: .post, path: path, fields: FormCoding.decode(form),
-                apiKey: "sk_test_tillbox", account: account))
-        guard answer.status == 200 else {
-            throw TwinSays(answer: String(decoding: answer.body, as: UTF8.self))
-        }
-        return TwinCaller.parse(answer.body)
+        try call(.post, path, form, account)
     }
 
     func get(
         _ path: String, _ query: String = "", account: String? = nil
     ) throws -> TestJSON {
+        try call(.get, path, query, account)
+    }
+
+    private func call(
+        _ method: APIRequest.Method, _ path: String, _ form: String, _ account: String?
+    ) throws -> TestJSON {
         let answer = twin.handle(
             APIRequest(
-                method: .get, path: path, fields: FormCoding.decode(query),
+                method: method, path: path, fields: FormCoding.decode(form),
                 apiKey: "sk_test_tillbox", account: account))
         guard answer.status == 200 else {
             throw TwinSays(answer: String(decoding: answer.body, as: UTF8.self))

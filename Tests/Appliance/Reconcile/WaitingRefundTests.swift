@@ -51,7 +51,8 @@ struct WaitingRefundTests {
         }
     }
 
-    @Test("where the statement has passed its time and shows no line, the waiting ends as a release")
+    @Test(
+        "where the statement has passed its time and shows no line, the waiting ends as a release")
     func released() async throws {
         let fixture = try ReconcileFixture()
         Self.tell(fixture.stripe, hasLine: false)

@@ -156,7 +156,8 @@ struct RedriveTests {
             try await fixture.process(opened)
             let list = LetterList(
                 view: LogView(log: opened.log, topics: opened.topics, ledger: opened.ledger))
-            // The letters behind these two are of the records that were put in place of the failed ones.
+            // The letters behind these two are of the records that were put in place of the failed
+            // ones.
             let states = try list.page(after: nil, limit: 2).lines.map(\.state)
             #expect(states == [.passed, .notRedriven])
         }

@@ -165,8 +165,8 @@ struct ReplayTests {
         let fixture = try await booked(10)
         try tamper(
             fixture,
-            "DELETE FROM entries WHERE transaction_id = \(id); DELETE FROM transactions WHERE id = \(id)"
-        )
+            "DELETE FROM entries WHERE transaction_id = \(id); "
+                + "DELETE FROM transactions WHERE id = \(id)")
         let report = try await fixture.replay()
         #expect(report.differences.counts[.movement] == 1)
         let missing = report.differences.listed.first { $0.kind == .movement }

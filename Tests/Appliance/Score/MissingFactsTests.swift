@@ -45,7 +45,8 @@ struct MissingFactsTests {
 
     private static let noFacts = [VerdictReason.rule(Verdicts.Rule.featuresMissing.rawValue)]
 
-    @Test("a guest's intent without its charge waits in review, unscored, until the charge is there")
+    @Test(
+        "a guest's intent without its charge waits in review, unscored, until the charge is there")
     mutating func guestIntent() throws {
         let waiting = try judge(Self.intent(customer: nil))
         #expect(waiting.payment?.verdict == .manualReview)

@@ -3,7 +3,8 @@ import Testing
 @testable import Appliance
 @testable import Vocabulary
 
-/// What `model/CARD.md` promises, read from its tables; `TrainingTests` shows that they are measured.
+/// What `model/CARD.md` promises, read from its tables; `TrainingTests` shows that they are
+/// measured.
 @Suite("The model card")
 struct ModelCardTests {
     struct Row {

@@ -92,7 +92,8 @@ struct ScoringTests {
         }
     }
 
-    @Test("sends a payment of nobody to review, and approves it when a better informed event is mild")
+    @Test(
+        "sends a payment of nobody to review, and approves it when a better informed event is mild")
     func nobody() {
         var scoring = scoring()
         var nobody = intent

@@ -96,7 +96,9 @@ struct MoneyPipeline {
         var validated: [PlacedRecord] = []
         for output in validate.process([received]) {
             if output.topic == .deadLetter { bury(output.record) }
-            if output.topic == .paymentValidated { validated.append(place(output.topic, output.record)) }
+            if output.topic == .paymentValidated {
+                validated.append(place(output.topic, output.record))
+            }
         }
         var inputs: [LedgerInput] = []
         for output in score.take(validated) where output.topic == .paymentScored {

@@ -9,7 +9,9 @@ struct MoneyCasesTests {
     @Test("the cases are found, the given ones and those of each kind beside them")
     func found() { #expect(MoneyCase.all.count >= 75) }
 
-    @Test("each case ends with the right balances in every order, and doubled", arguments: MoneyCase.all)
+    @Test(
+        "each case ends with the right balances in every order, and doubled",
+        arguments: MoneyCase.all)
     func ends(example: MoneyCase) throws {
         var endings: Set<MoneyEnding> = []
         for (number, order) in example.orders.enumerated() {
@@ -36,7 +38,9 @@ struct MoneyCasesTests {
         if example.letters != ["movement_conflicts"] { #expect(endings.count == 1) }
     }
 
-    @Test("a dead letter of a conflict carries both tellings, whichever came first", arguments: [[0, 1], [1, 0]])
+    @Test(
+        "a dead letter of a conflict carries both tellings, whichever came first",
+        arguments: [[0, 1], [1, 0]])
     func conflictDetail(order: [Int]) throws {
         let example = try #require(MoneyCase.all.first { $0.name == "conflict_of_currencies" })
         var pipeline = try MoneyPipeline()
@@ -66,11 +70,12 @@ struct MoneyCasesTests {
         }
     }
 
-    @Test("a forged event of our own type is a dead letter; the same bytes from reconciliation are booked")
+    @Test("a forged event of our own type is a dead letter; from reconciliation it is booked")
     func reserved() throws {
         let example = try #require(MoneyCase.all.first { $0.name == "external_tillbox_event" })
         for (endpoint, reasons) in [
-            ("", ["reserved_type"]), ("backfill", ["reserved_type"]), ("redrive", ["reserved_type"]),
+            ("", ["reserved_type"]), ("backfill", ["reserved_type"]),
+            ("redrive", ["reserved_type"]),
             ("reconcile", []),
         ] {
             var pipeline = try MoneyPipeline()
@@ -97,8 +102,9 @@ struct MoneyCasesTests {
     func boundedLabels() {
         let counters = ShapeCounters()
         for number in 0..<1000 {
+            let version = "20\(number % 90 + 10)-01-0\(number % 9)"
             counters.add([
-                (EventShape(apiVersion: "20\(number % 90 + 10)-01-0\(number % 9)", type: "a.b\(number)"), .ignored),
+                (EventShape(apiVersion: version, type: "a.b\(number)"), .ignored),
                 (EventShape(apiVersion: "'; DROP", type: "<script>"), .refused),
                 (EventShape(), .understood),
             ])
@@ -113,7 +119,8 @@ struct MoneyCasesTests {
 @Suite("What waits in the ledger")
 struct WaitingTests {
     private func refund(
-        _ id: String, _ kind: PaymentKind = .refundNoted, amount: Int64 = 250, said: NotedRefund = .told,
+        _ id: String, _ kind: PaymentKind = .refundNoted, amount: Int64 = 250,
+        said: NotedRefund = .told,
         at: Int64 = 100, event: String? = nil
     ) -> LedgerInput {
         let key = kind == .refundNoted ? "refund:\(id)" : "refunds_told:\(id)"
@@ -128,7 +135,8 @@ struct WaitingTests {
     func listed() throws {
         let ledger = try SQLiteLedger.inMemory()
         let outcome = try ledger.post([
-            refund("re_2", at: 300), refund("re_1", at: 200), refund("re_2", at: 250, event: "evt_early"),
+            refund("re_2", at: 300), refund("re_1", at: 200),
+            refund("re_2", at: 250, event: "evt_early"),
         ])
         #expect(outcome.inputs == [.nothingToBook, .nothingToBook, .nothingToBook])
         #expect(outcome.waiting == 2)
@@ -142,11 +150,12 @@ struct WaitingTests {
         #expect(try ledger.verify().fault == nil)
     }
 
-    @Test("ends when the refund is booked, when it failed, and when reconciliation says that it was released")
+    @Test("ends when the refund is booked, when it failed, and when it is said to be released")
     func ends() throws {
         let ledger = try SQLiteLedger.inMemory()
         _ = try ledger.post([
-            refund("re_1"), refund("re_2"), refund("re_3"), refund("ch_1", .refundsTold, amount: 1000),
+            refund("re_1"), refund("re_2"), refund("re_3"),
+            refund("ch_1", .refundsTold, amount: 1000),
         ])
         #expect(try ledger.waitingCount() == 4)
         let booked = Given.scored(Given.event(.refund, "re_1", amount: 250, related: "ch_1"))
@@ -177,7 +186,10 @@ struct WaitingTests {
         var pipeline = try MoneyPipeline()
         try pipeline.take(StripeExample.event("refund.created", refund, id: "evt_a").bytes)
         try pipeline.take(StripeExample.event("charge.refunded", charge, id: "evt_b").bytes)
-        #expect(try pipeline.ledger.waiting().map(\.key.rawValue) == ["refund:re_1", "refunds_told:ch_2"])
+        #expect(
+            try pipeline.ledger.waiting().map(\.key.rawValue) == [
+                "refund:re_1", "refunds_told:ch_2",
+            ])
         for object in [refund, charge] {
             guard case .string(let id) = object["id"] else { continue }
             let event = StripeExample.event(

@@ -75,7 +75,8 @@ enum Part: Hashable, CustomStringConvertible {
 
     /// The segments that hold batches, without their suffix.
     private static func stems(_ topic: String, in folder: String) -> [String] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(topic)")) ?? []
+        let names =
+            (try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(topic)")) ?? []
         return names.filter { $0.hasSuffix(".log") }.sorted().map { "\(topic)/\($0.dropLast(4))" }
             .filter { stem in
                 let bytes = FileManager.default.contents(atPath: "\(folder)/\(stem).log") ?? Data()
@@ -108,7 +109,8 @@ enum PartState: String, CaseIterable {
         case .newer: try Self.take(part, from: newer, to: folder)
         case .foreign: try Self.take(part, from: foreign, to: folder)
         case .cut: try Self.change(part, paths, folder) { $0.removeLast(min($0.count, 40)) }
-        case .flipped: try Self.change(part, paths, folder) { $0[$0.count - min($0.count, 12)] ^= 4 }
+        case .flipped:
+            try Self.change(part, paths, folder) { $0[$0.count - min($0.count, 12)] ^= 4 }
         case .swapped:
             guard let mine = paths.first, let other = part.partner.paths(in: folder).first,
                 mine != other,

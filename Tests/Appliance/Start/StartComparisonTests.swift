@@ -103,7 +103,8 @@ struct StartComparisonTests {
             state: with { $0.marks[.webhookReceived]?.end = Offset(12) },
             says: "nothing else holds what is missing"),
         Refused(
-            what: "dead letters that are gone", state: with { $0.marks[.deadLetter]?.end = Offset(3) },
+            what: "dead letters that are gone",
+            state: with { $0.marks[.deadLetter]?.end = Offset(3) },
             says: "dead.letter ends at offset 2 and had come to 3"),
         Refused(
             what: "a topic with another history",
@@ -184,7 +185,8 @@ struct StartComparisonTests {
         #expect(try plan(posted).notes.first?.contains("publishes it again") == true)
     }
 
-    @Test("a snapshot of another log, from ahead, or of another history is left aside with a warning")
+    @Test(
+        "a snapshot of another log, from ahead, or of another history is left aside with a warning")
     func snapshots() throws {
         func origin(_ log: LogIdentity, _ next: Int64, _ checksum: UInt32) -> SnapshotOrigin? {
             var bytes = [log.high, log.low, UInt64(next), UInt64(checksum)].flatMap { number in

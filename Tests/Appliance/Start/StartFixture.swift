@@ -25,7 +25,8 @@ final class StartFixture: Sendable {
     /// Events `numbers`, admitted once each, and a dead letter for every third.
     func admit(_ numbers: Range<Int>, _ daemon: Daemon) async throws {
         for number in numbers {
-            try await admit("evt_\(number)", PipelineFixture.charge(number, customer: number % 5), daemon)
+            try await admit(
+                "evt_\(number)", PipelineFixture.charge(number, customer: number % 5), daemon)
             guard number % 3 == 0 else { continue }
             // A charge without an id is refused by validation.
             let broken = PipelineFixture.charge(1_000_000 + number)
@@ -50,6 +51,7 @@ final class StartFixture: Sendable {
 
     /// The stages, until each has taken what the one before it gave.
     func process(_ daemon: Daemon) async throws {
+        try await daemon.held.makeUp(in: daemon.log)
         let group = try services(daemon)
         async let running: Void = group.run()
         await group.triggerGracefulShutdown()
@@ -60,12 +62,17 @@ final class StartFixture: Sendable {
         let pipeline = Pipeline(
             plane: daemon.plane, ledger: daemon.ledger,
             steps: try PipelineSteps(settings, counters: Counters()),
-            folder: try DataFolder(at: path), rewinds: daemon.plan.rewinds)
+            folder: try DataFolder(at: path), rewinds: daemon.held.plan.rewinds)
         return ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: DaemonPart.inOrder(try pipeline.services()).map {
                     ServiceGroupConfiguration.ServiceConfiguration(service: $0)
                 }, logger: PipelineFixture.quiet))
+    }
+
+    /// What `dead-letter redrive` would do while no daemon runs.
+    func redrive(isDryRun: Bool) async throws -> [RedriveLine] {
+        try await RedriveDoor(settings: settings).send(RedriveRequest(isDryRun: isDryRun))
     }
 
     func snapshotGate(_ daemon: Daemon) async throws {
@@ -75,7 +82,7 @@ final class StartFixture: Sendable {
     func stop(_ daemon: Daemon) async throws {
         try daemon.ledger.close()
         await daemon.log.close()
-        daemon.lock.release()
+        daemon.held.lock.release()
     }
 
     /// Every file but the locks and SQLite's shared memory, which is no data.
@@ -105,7 +112,9 @@ final class StartFixture: Sendable {
             }
             if let corruption = try topic.verify().corruption { complaints.append("\(corruption)") }
         }
-        if Set(received).count != received.count { complaints.append("an event was admitted twice") }
+        if Set(received).count != received.count {
+            complaints.append("an event was admitted twice")
+        }
         let gone = acknowledged.subtracting(received)
         if !gone.isEmpty { complaints.append("\(gone.count) acknowledged events are gone") }
         let ledger = try SQLiteLedgerReader.open(
@@ -114,7 +123,9 @@ final class StartFixture: Sendable {
         for event in received {
             guard let number = Int(event.dropFirst(4)), number < 1_000_000 else { continue }
             let booked = try ledger.transactions(of: MovementKey("charge:ch_\(number)"))
-            if booked.count != 1 { complaints.append("charge \(number): booked \(booked.count) times") }
+            if booked.count != 1 {
+                complaints.append("charge \(number): booked \(booked.count) times")
+            }
         }
         try ledger.close()
         complaints += try await replayed(into: scratch)

@@ -8,9 +8,9 @@ import Testing
 @testable import Appliance
 @testable import Vocabulary
 
-/// docs/RELIABILITY.md, "Every start compares every part with every other": each part in each state,
-/// and copies of a running folder. Either the start catches up exactly, and a replay agrees, or it
-/// refuses, three times with the same sentence over the same files.
+/// docs/RELIABILITY.md, "Every start compares every part with every other": each part in each
+/// state, and copies of a running folder. Either the start catches up exactly, and a replay agrees,
+/// or it refuses, three times with the same sentence over the same files.
 @Suite("Starts", .serialized)
 struct StartMatrixTests {
     enum Outcome: Equatable {
@@ -22,8 +22,8 @@ struct StartMatrixTests {
         var isRefusal: Bool { if case .refused = self { true } else { false } }
     }
 
-    /// The folders that the cells are made of: an earlier state, two ends of the same state, a later
-    /// one, and another folder that has seen the same events.
+    /// The folders that the cells are made of: an earlier state, two ends of the same state, a
+    /// later one, and another folder that has seen the same events.
     struct Folders {
         let root: TemporaryFolder
         var acknowledged: Set<String> = []
@@ -80,7 +80,8 @@ struct StartMatrixTests {
         case (.cursors, .missing), (.cursors, .older), (.cursors, .empty): return false
         case (.identity, .missing), (.identity, .empty), (.identity, .cut): return false
         case (.identity, .foreign): return true
-        case (.ledgerAndWAL, .missing), (.ledgerAndWAL, .older), (.ledgerAndWAL, .empty): return false
+        case (.ledgerAndWAL, .missing), (.ledgerAndWAL, .older), (.ledgerAndWAL, .empty):
+            return false
         case (.topic(.ledgerPosted), .missing), (.topic(.ledgerPosted), .older): return false
         case (.topic(.paymentFeatures), .missing), (.topic(.paymentFeatures), .older): return false
         case (.topic(.webhookReceived), .missing), (.topic(.webhookReceived), .older),
@@ -96,7 +97,7 @@ struct StartMatrixTests {
     }
 
     @Test(
-        "each part, missing, empty, older, newer, cut, damaged or another's, is caught up or refused",
+        "each part, missing, empty, older, newer, cut or another's, is caught up or refused",
         arguments: ["closed", "killed"])
     func matrix(base: String) async throws {
         let folders = try await Folders()
@@ -122,6 +123,69 @@ struct StartMatrixTests {
         print("starts, \(base): \(counts.caughtUp) caught up, \(counts.refused) refused")
         #expect(counts.caughtUp > 50)
         #expect(counts.refused > 50)
+    }
+
+    @Test("what a start makes up for is not forgotten by whoever opens the folder before it")
+    func openedBefore() async throws {
+        let folders = try await Folders()
+        for losses in [
+            [(Part.topic(.paymentFeatures), PartState.older)],
+            [
+                (.topic(.paymentScored), .older), (.ledgerAndWAL, .missing),
+                (.topic(.ledgerPosted), .missing),
+            ],
+        ] {
+            let path = folders.path("cell")
+            try FileManager.default.copyItem(atPath: folders.path("closed"), toPath: path)
+            for (part, state) in losses {
+                try state.apply(
+                    to: part, of: path, older: folders.path("older"),
+                    newer: folders.path("newer"), foreign: folders.path("foreign"))
+            }
+            let state = try DataFolder(existingAt: path).survey.state()
+            guard case .proceed(let plan) = StartComparison.verdict(of: state) else {
+                Issue.record("\(losses): \(StartComparison.verdict(of: state))")
+                continue
+            }
+            #expect(!plan.rewinds.isEmpty, "\(losses)")
+            // Its end notes how far each topic has come.
+            _ = try await StartFixture(path).redrive(isDryRun: true)
+            let outcome = await judge(path, folders.acknowledged, folders.root)
+            #expect(outcome == .caughtUp, "\(losses)")
+            try FileManager.default.removeItem(atPath: path)
+        }
+    }
+
+    @Test("the mark of what is lost goes back with the stage's cursor, and not before")
+    func setBack() async throws {
+        let root = try TemporaryFolder()
+        let path = root.file("log")
+        let (received, validated) = (
+            try TopicName(TopicID.webhookReceived.rawValue),
+            try TopicName(TopicID.paymentValidated.rawValue)
+        )
+        let stage = try GroupName(ValidateStage.name)
+        let log = try Log.open(at: path)
+        for name in [received, validated] {
+            let records = (0..<9).map { PipelineFixture.received("{}", event: "evt_\($0)") }
+            _ = try await log.topic(name).append(records)
+        }
+        try await log.cursors.commit(Offset(9), group: stage, topic: received)
+        await log.close()
+        try FileManager.default.removeItem(atPath: "\(path)/\(validated)-0")
+        // Whoever opens and closes the folder before somebody makes up for the loss, and after.
+        for (isMadeUpFor, mark, cursor) in [(false, 9, 9), (true, 0, 4), (false, 0, 4)] {
+            let log = try Log.open(at: path)
+            _ = try log.topic(validated)
+            if isMadeUpFor {
+                let plan = StartPlan(rewinds: [ValidateStage.name: Offset(4)])
+                try await plan.makeUp(in: log, featureSnapshot: root.file("none"))
+            }
+            await log.close()
+            let seen = try Log.openReadOnly(at: path)
+            #expect(seen.marks[validated]?.end == Offset(Int64(mark)))
+            #expect(seen.cursors[stage]?[received] == Offset(Int64(cursor)))
+        }
     }
 
     @Test("a file-by-file copy of a running folder, in any order of files, is caught up or refused")
@@ -171,7 +235,9 @@ struct StartMatrixTests {
     ) throws {
         let files = FileManager.default
         var names: [String] = []
-        for case let name as String in files.enumerator(atPath: source) ?? .init() { names.append(name) }
+        for case let name as String in files.enumerator(atPath: source) ?? .init() {
+            names.append(name)
+        }
         names.sort()
         for name in names {
             var isFolder: ObjCBool = false
@@ -204,7 +270,7 @@ struct StartMatrixTests {
             do {
                 daemon = try fixture.start()
             } catch {
-                return refusal("\(error)", fixture, before)
+                return await refusal("\(error)", fixture, before)
             }
             var complaints = await firstRun(fixture, daemon, acknowledged)
             if complaints.isEmpty {
@@ -212,7 +278,8 @@ struct StartMatrixTests {
                 try await fixture.process(again)
                 try await fixture.stop(again)
                 let scratch = root.file("replayed")
-                complaints = try await fixture.complaints(acknowledged: acknowledged, scratch: scratch)
+                complaints = try await fixture.complaints(
+                    acknowledged: acknowledged, scratch: scratch)
                 try FileManager.default.removeItem(atPath: scratch)
             }
             return complaints.isEmpty ? .caughtUp : .failed(complaints)
@@ -221,10 +288,11 @@ struct StartMatrixTests {
         }
     }
 
-    /// A refusal is one only if it comes again, word for word, and leaves everything as it was.
+    /// A refusal is one only if it comes again, word for word, from whoever else would write, and
+    /// leaves everything as it was.
     private func refusal(
         _ sentence: String, _ fixture: StartFixture, _ before: [String: Data]
-    ) -> Outcome {
+    ) async -> Outcome {
         for _ in 0..<2 {
             do {
                 _ = try fixture.start()
@@ -233,6 +301,15 @@ struct StartMatrixTests {
                 guard "\(error)" == sentence else {
                     return .failed(["refused for another reason: \(sentence) / \(error)"])
                 }
+            }
+        }
+        do {
+            _ = try await fixture.redrive(isDryRun: false)
+            return .failed(["refused by a start, not by a redrive: \(sentence)"])
+        } catch {
+            let words = (error as? CommandFailure)?.message ?? "\(error)"
+            guard words == sentence else {
+                return .failed(["a redrive refused for another reason: \(sentence) / \(words)"])
             }
         }
         let after = (try? fixture.contents()) ?? [:]
@@ -250,7 +327,8 @@ struct StartMatrixTests {
         var complaints: [String] = []
         do {
             for event in acknowledged.sorted() {
-                let identity = EventIdentity(id: EventID(event), type: "charge.succeeded", created: "")
+                let identity = EventIdentity(
+                    id: EventID(event), type: "charge.succeeded", created: "")
                 let outcome = try await daemon.admission.admit(
                     identity, record: PipelineFixture.received("{}", event: event))
                 if case .admitted = outcome { complaints.append("\(event) was admitted again") }

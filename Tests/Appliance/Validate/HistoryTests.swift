@@ -114,7 +114,11 @@ private struct HistoryGenerator {
                 "currency": .string(currency), "status": "pending",
                 "balance_transaction": .string("txn_\(id)"),
             ])
-            if chance(0.2) { emit("refund.created", refund.with(["status": "requires_action", "balance_transaction": nil])) }
+            if chance(0.2) {
+                emit(
+                    "refund.created",
+                    refund.with(["status": "requires_action", "balance_transaction": nil]))
+            }
             emit("refund.created", refund)
             expect(.refund, "refund:\(id)", amount, currency)
             var last = refund.with(["status": "succeeded"])
@@ -227,7 +231,8 @@ struct HistoryTests {
             if case .refused(let refusal) = outcome { Issue.record("\(refusal): \(event)") }
             for movement in outcome.movements {
                 let facts =
-                    "\(movement.kind.rawValue) \(movement.amount.rawValue) \(movement.currency.code)"
+                    "\(movement.kind.rawValue) \(movement.amount.rawValue) "
+                    + movement.currency.code
                 let earlier = known.updateValue(facts, forKey: movement.movement.rawValue)
                 try #require(earlier == nil || earlier == facts, "\(movement.movement)")
             }

@@ -94,7 +94,8 @@ private enum RefusalRows {
         Row(
             .badID, "payment_intent.latest_charge",
             StripeExample.event(
-                "payment_intent.succeeded", StripeExample.paymentIntent.with(["latest_charge": "ch:1"]))
+                "payment_intent.succeeded",
+                StripeExample.paymentIntent.with(["latest_charge": "ch:1"]))
         ),
         Row(
             .badAmount, "payment_intent.amount_received",
@@ -105,7 +106,8 @@ private enum RefusalRows {
         Row(
             .missingObject, "no charge",
             StripeExample.event(
-                "payment_intent.succeeded", StripeExample.paymentIntent.with(["latest_charge": 5]))),
+                "payment_intent.succeeded",
+                StripeExample.paymentIntent.with(["latest_charge": 5]))),
         Row(
             .badList, "charge.refunds",
             StripeExample.event(

@@ -23,7 +23,8 @@ struct RationedLogTests {
 
         func log() -> RationedLog {
             RationedLog(
-                logger: Logger(label: "test") { [kept] _ in kept }, now: { self.now.withLock { $0 } },
+                logger: Logger(label: "test") { [kept] _ in kept },
+                now: { self.now.withLock { $0 } },
                 afterASecond: { call in self.later.withLock { $0.append(call) } })
         }
         var leftOut: [String] {

@@ -25,10 +25,8 @@ struct StripeSignatureTests {
     @Test("a signature is what openssl computes")
     func knownAnswer() {
         // printf '%s' '1700000000.{"id":"evt_1"}' | openssl dgst -sha256 -hmac whsec_test_secret
-        #expect(
-            header(at: 1_700_000_000)
-                == "t=1700000000,v1=248a374f50f943a28b0f6ab50faf9a7e7e29b710fa26df9fb1618b9bf8ea9c9a"
-        )
+        let hex = "248a374f50f943a28b0f6ab50faf9a7e7e29b710fa26df9fb1618b9bf8ea9c9a"
+        #expect(header(at: 1_700_000_000) == "t=1700000000,v1=\(hex)")
     }
 
     @Test("a right signature gives its time")

@@ -22,22 +22,8 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: "Seed of the simulated world.")
     var seed: UInt64 = 1
 
-    @Option(help: "Share of events that are delivered twice.")
-    var duplicates = 0.03
-
-    @Option(help: "Share of events that later ones overtake.")
-    var reorder = 0.05
-
-    @Option(help: "Share of events that are never delivered, though the API lists them.")
-    var loss = 0.0
-
     @Option(help: "Share of payment attempts that are fraud.")
     var fraud = 0.02
-
-    @Option(
-        name: .customLong("bad-signatures"),
-        help: "Share of events whose first delivery is signed wrongly or long ago.")
-    var badSignatures = 0.01
 
     @Option(name: .customLong("twin-port"), help: "Port of the twin's API. Default: any free one.")
     var twinPort = 0
@@ -45,15 +31,17 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: "A new folder for the data, kept afterwards. Default: a temporary one, removed.")
     var data: String?
 
+    @OptionGroup(title: "What deliveries suffer")
+    var faults: FaultOptions<DemoFaults>
+
     func validate() throws {
         guard rate > 0, rate <= 100_000 else { throw ValidationError("--rate must be above 0") }
         guard count ?? 1 > 0 else { throw ValidationError("--count must be above 0") }
         guard (0...65_535).contains(twinPort) else {
             throw ValidationError("--twin-port is a port from 1 to 65535")
         }
-        let shares = [duplicates, reorder, loss, fraud, badSignatures]
-        guard shares.allSatisfy({ (0..<0.5).contains($0) }) else {
-            throw ValidationError("shares must be from 0 to below 0.5")
+        guard (0..<0.5).contains(fraud) else {
+            throw ValidationError("--fraud is a share from 0 to below 0.5.")
         }
     }
 
@@ -104,7 +92,8 @@ struct DemoCommand: AsyncParsableCommand {
             posted: daemon.plane.followed(.ledgerPosted),
             clock: SystemLogClock())
         let view = DemoView(
-            counters: daemon.counters, feed: feed, notes: notes, ledgerPath: "\(folder)/ledger.sqlite",
+            counters: daemon.counters, feed: feed, notes: notes,
+            ledgerPath: "\(folder)/ledger.sqlite",
             terminal: terminal)
         let ports = AsyncStream<(role: String, port: Int)>.makeStream()
         let twin = DemoTwin(
@@ -124,12 +113,6 @@ struct DemoCommand: AsyncParsableCommand {
         let port = isUsual ? "" : "TILLBOX_ADMIN_PORT=\(settings.admin.port) "
         return port + ShellWord.quoted(ShellWord.thisProgram) + " reconcile run --data "
             + ShellWord.quoted(folder)
-    }
-
-    /// What the deliveries suffer.
-    var faults: DeliveryFaults {
-        DeliveryFaults(
-            duplicates: duplicates, reorder: reorder, loss: loss, badSignatures: badSignatures)
     }
 
     /// A world whose day passes in a minute at any rate, so that payouts can be watched. It begins
@@ -154,7 +137,8 @@ struct DemoCommand: AsyncParsableCommand {
         let found = try ledger.verify { _ in }
         let rows = try ledger.balances().map { balance in
             [
-                "account": .text(balance.account.rawValue), "currency": .text(balance.currency.code),
+                "account": .text(balance.account.rawValue),
+                "currency": .text(balance.currency.code),
                 "balance": .amount(balance.display),
             ] as [String: Table.Cell]
         }
@@ -163,7 +147,8 @@ struct DemoCommand: AsyncParsableCommand {
         try output.line(Table(columns: ["account", "currency", "balance"], rows: rows).text())
         if let fault = found.fault {
             throw CommandFailure.foundSomething(
-                "\(fault.check) is wrong at \(fault.row): expected \(fault.expected), found \(fault.found)")
+                "\(fault.check) is wrong at \(fault.row): "
+                    + "expected \(fault.expected), found \(fault.found)")
         }
         try output.line(
             "\nThe ledger is sound: \(found.transactions) transactions, \(found.entries) entries,")

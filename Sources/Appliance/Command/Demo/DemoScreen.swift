@@ -151,7 +151,8 @@ extension DemoScreen {
             "score", rate: now.judgedRate(since: before),
             [
                 .count(now.judged, "judged"), .count(now[.approved], "approved"),
-                .count(now[.flagged], "in review", .warning), .count(now[.blocked], "blocked", .bad),
+                .count(now[.flagged], "in review", .warning),
+                .count(now[.blocked], "blocked", .bad),
             ])
     }
 
@@ -225,7 +226,8 @@ extension DemoScreen {
 
     private func reasons(of payment: DemoPayment) -> StyledText {
         guard !payment.reasons.isEmpty else {
-            return StyledText("\(Self.short(payment.debit)) → \(Self.short(payment.credit))", .muted)
+            return StyledText(
+                "\(Self.short(payment.debit)) → \(Self.short(payment.credit))", .muted)
         }
         return StyledText(payment.reasons.prefix(2).map(\.words).joined(separator: ", "))
     }

@@ -41,7 +41,7 @@ struct DemoTwin: Service {
         ]
         var delivery = DeliverySettings()
         delivery.seed = demo.seed
-        delivery.faults = demo.faults
+        delivery.faults = demo.faults.faults
         return try LiveTwin(settings, delivery: delivery, playing: demo.world, logger: logger)
     }
 

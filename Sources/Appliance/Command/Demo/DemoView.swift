@@ -122,8 +122,9 @@ struct DemoView: Service {
         let volume = now.volume.sorted { $0.key.code < $1.key.code }
             .map { "\(DemoNumber.money($0.value, $0.key)) \($0.key.code)" }
             .joined(separator: ", ")
+        let rate = DemoNumber.perSecond(now.rate(.admitted, since: before))
         return [
-            "admitted \(now[.admitted]) (\(DemoNumber.perSecond(now.rate(.admitted, since: before))))",
+            "admitted \(now[.admitted]) (\(rate))",
             "duplicates \(now[.duplicates])", "forged \(now[.signatureRefused])",
             "dead letters \(now[.deadLetters])", "judged \(now.judged)",
             "in review \(now[.flagged])", "blocked \(now[.blocked])",
@@ -168,7 +169,8 @@ struct Terminal: Sendable {
         let lines = screen.lines(columns: size.columns, rows: size.rows)
             .map { hasColour ? $0.escaped : $0.plain }
         // No line end after the last one: it would scroll a screen that is full.
-        Self.write("\u{1B}[H" + lines.map { $0 + "\u{1B}[K" }.joined(separator: "\r\n") + "\u{1B}[J")
+        Self.write(
+            "\u{1B}[H" + lines.map { $0 + "\u{1B}[K" }.joined(separator: "\r\n") + "\u{1B}[J")
     }
 
     static func write(_ text: String) {

@@ -56,7 +56,8 @@ extension StatementStore {
         try execute("DELETE FROM run_breaks WHERE run = ?") { $0.bind(1, run) }
     }
 
-    /// Resolves what earlier runs saw and this one did not, but for accounts that it could not read.
+    /// Resolves what earlier runs saw and this one did not, but for accounts that it could not
+    /// read.
     func resolve(run: Int64) throws(LedgerError) {
         try execute(
             """
@@ -195,7 +196,9 @@ extension StatementStore {
                     summary.net, summary.booked, summary.bookedAmount, summary.ledger,
                     summary.stripe, summary.explained,
                 ]
-                for (index, number) in numbers.enumerated() { insert.bind(Int32(index + 4), number) }
+                for (index, number) in numbers.enumerated() {
+                    insert.bind(Int32(index + 4), number)
+                }
                 try insert.run()
             }
         }

@@ -175,7 +175,8 @@ extension StatementStore {
     /// Open rows of one source.
     func open(source: String) throws(LedgerError) -> [Settlement] {
         try rows(
-            "SELECT \(Self.settlementColumns) FROM settlements WHERE open = 1 AND source = ? LIMIT 100",
+            "SELECT \(Self.settlementColumns) FROM settlements "
+                + "WHERE open = 1 AND source = ? LIMIT 100",
             { $0.bind(1, orNull: source) }, Self.settlement)
     }
 

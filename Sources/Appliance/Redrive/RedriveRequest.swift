@@ -1,0 +1,80 @@
+import AppendLog
+import Vocabulary
+
+/// Which dead letters to redrive.
+struct RedriveRequest: Hashable, Sendable {
+    /// Only letters of this reason; nil takes any.
+    var reason: String?
+    /// These letters; nil takes all that have not been redriven.
+    var offsets: [Offset]?
+    /// Says what would happen, and does nothing.
+    var isDryRun = false
+    /// Only letters behind this offset.
+    var after: Offset?
+}
+
+extension RedriveRequest {
+    /// - Parameter dataPath: the folder that is meant; the daemon refuses if it is not its own.
+    func encoded(dataPath: String) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.member("data", dataPath)
+        writer.member("reason", reason)
+        if let offsets {
+            writer.key("offsets")
+            writer.beginArray()
+            for offset in offsets { writer.int(offset.rawValue) }
+            writer.endArray()
+        }
+        writer.member("dry_run", isDryRun)
+        writer.member("after", after?.rawValue)
+        writer.endObject()
+        return writer.bytes
+    }
+
+    /// - Returns: the request, and the data folder that it means, if it names one.
+    static func decode(
+        _ body: [UInt8]
+    ) throws(RecordCodecError) -> (request: RedriveRequest, dataPath: String?) {
+        let document = JSONDocument()
+        let root: JSONValue
+        do {
+            root = try document.parse(body)
+        } catch {
+            throw .notJSON(error)
+        }
+        guard let members = root.object else { throw .notAnObject }
+        // A misspelt key would otherwise widen the request to every dead letter.
+        let known: Set = ["data", "reason", "offsets", "dry_run", "after"]
+        for (key, _) in members {
+            guard let name = key.string, known.contains(name) else {
+                throw .field(key.string ?? "?")
+            }
+        }
+        var request = RedriveRequest(reason: try root.optionalString("reason"))
+        if let after = try root.optionalInt64("after") {
+            request.after = try offset(after, "after")
+        }
+        if let isDryRun = root["dry_run"], !isDryRun.isNull {
+            guard let value = isDryRun.bool else { throw .field("dry_run") }
+            request.isDryRun = value
+        }
+        if let offsets = root["offsets"], !offsets.isNull {
+            guard let elements = offsets.array else { throw .field("offsets") }
+            var wanted: [Offset] = []
+            for element in elements {
+                guard let offset = element.int64 else { throw .field("offsets") }
+                wanted.append(try self.offset(offset, "offsets"))
+            }
+            request.offsets = wanted
+        }
+        return (request, try root.optionalString("data"))
+    }
+
+    private static func offset(
+        _ number: Int64, _ field: String
+    ) throws(RecordCodecError) -> Offset {
+        guard let offset = Offset(named: number) else { throw .field(field) }
+        return offset
+    }
+}
