@@ -1,7 +1,9 @@
 import TestSupport
 import Testing
+import TwinSupport
 
 @testable import Appliance
+@testable import Twin
 @testable import Vocabulary
 
 private let start = ReconcileFixture.start

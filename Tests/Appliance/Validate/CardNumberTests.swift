@@ -1,4 +1,5 @@
 import Testing
+import TwinSupport
 
 @testable import Appliance
 @testable import Vocabulary
