@@ -69,7 +69,8 @@ extension ReconciliationRun {
         _ account: StripeAccount, _ run: RunRecord, _ sums: [CurrencySummary],
         _ explained: [Currency: Int64]
     ) async throws -> Bool {
-        let newest = try await page(of: run, account, after: nil).items.first?.id
+        let start = StripePlace(in: Self.statement)
+        let newest = try await page(of: run, account, start).items.first?.id
         let stripe = try await balance(of: account).amounts
         let since = try await tail(of: run, account, after: newest)
         return try await blocking { [store, ledger] () throws(LedgerError) in
@@ -77,9 +78,9 @@ extension ReconciliationRun {
             let known = Dictionary(sums.map { ($0.currency, $0) }, uniquingKeysWith: { $1 })
             let currencies = Set(known.keys).union(stripe.keys).union(held.keys)
             let parts = since.parts { part in
-                currencies.allSatisfy { currency in
-                    (held[currency] ?? 0) &- (stripe[currency] ?? 0)
-                        == (explained[currency] ?? 0) &+ (part[currency] ?? 0)
+                currencies.allSatisfy { (currency: Currency) -> Bool in
+                    let difference: Int64 = (held[currency] ?? 0) &- (stripe[currency] ?? 0)
+                    return difference == (explained[currency] ?? 0) &+ (part[currency] ?? 0)
                 }
             }
             let summaries = currencies.map { currency in

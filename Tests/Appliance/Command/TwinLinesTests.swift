@@ -44,7 +44,7 @@ struct TwinLinesTests {
     func deliveries() throws {
         let endpoint = TwinEndpoint(id: "we_1", url: "http://127.0.0.1:1/hook", secrets: ["whsec_x"])
         var queue = DeliveryQueue(endpoint: endpoint, seed: 1, schedule: .quick, limits: .init())
-        let event = DeliveryQueueTests.event(1)
+        let event = TwinEvent.sample(1)
         queue.offer(event, at: 0)
         let due = queue.takeDue(at: 0)
         let shipment = try #require(due)
@@ -65,7 +65,7 @@ struct TwinLinesTests {
         var limits = DeliveryLimits()
         limits.pendingMax = 2
         var queue = DeliveryQueue(endpoint: endpoint, seed: 1, schedule: schedule, limits: limits)
-        let events = (1...4).map { DeliveryQueueTests.event($0) }
+        let events = (1...4).map { TwinEvent.sample($0) }
         for event in events.prefix(3) { queue.offer(event, at: 0) }
         #expect(queue.takeSettled() == [events[2].id])
         for status in [200, 500] {

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import TwinSupport
 
 @testable import Appliance
 @testable import Vocabulary

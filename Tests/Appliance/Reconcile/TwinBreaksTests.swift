@@ -1,8 +1,10 @@
 import TestSupport
 import Testing
+import TwinSupport
 
 @testable import Appliance
 @testable import Reconcile
+@testable import Twin
 @testable import Vocabulary
 
 private let start = ReconcileFixture.start

@@ -4,6 +4,7 @@ import Testing
 import TwinSupport
 
 @testable import Appliance
+@testable import Twin
 @testable import Vocabulary
 
 private let day = ReconcileFixture.day

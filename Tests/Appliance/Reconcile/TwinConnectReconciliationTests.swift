@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Twin
 @testable import Vocabulary
 
 private let day = ReconcileFixture.day

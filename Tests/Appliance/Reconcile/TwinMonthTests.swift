@@ -4,6 +4,7 @@ import TwinSupport
 
 @testable import Appliance
 @testable import Reconcile
+@testable import Twin
 @testable import Vocabulary
 
 private let day = ReconcileFixture.day

@@ -1,6 +1,7 @@
 import AppendLog
 import TestSupport
 import Testing
+import TwinSupport
 
 @testable import Appliance
 @testable import Twin

@@ -71,8 +71,7 @@ struct LiveFolderTests {
                     let corruption = try topic.verify().corruption
                     #expect(corruption == nil, "look \(look), \(topic.name)")
                 }
-                let ledger = try SQLiteLedger.open(
-                    path: "\(live.path)/ledger.sqlite", readOnly: true, clockMilliseconds: { 0 })
+                let ledger = try SQLiteLedgerReader.open(path: "\(live.path)/ledger.sqlite")
                 let fault = try ledger.verify().fault
                 #expect(fault == nil, "look \(look)")
                 try ledger.close()

@@ -6,6 +6,7 @@ import TwinSupport
 
 @testable import Appliance
 @testable import Twin
+@testable import Vocabulary
 
 @Suite("Webhook sender and gate", .timeLimit(.minutes(5)))
 struct SenderAndGateTests {

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import TwinSupport
 
 @testable import Twin
 @testable import Vocabulary
@@ -8,12 +9,6 @@ import Testing
 struct DeliveryQueueTests {
     static let endpoint = TwinEndpoint(
         id: "we_1", url: "http://127.0.0.1/", secrets: ["whsec_a"], enabledEvents: ["*"])
-
-    static func event(_ number: Int, type: String = "charge.succeeded") -> TwinEvent {
-        let id = "evt_" + String(repeating: "0", count: 20 - "\(number)".count) + "\(number)"
-        let body = Array(#"{"id":"\#(id)","object":"event","type":"\#(type)"}"#.utf8)
-        return TwinEvent(id: id, type: type, created: 0, account: nil, body: body)
-    }
 
     static func queue(
         seed: UInt64 = 1, endpoint: TwinEndpoint = endpoint,
@@ -38,7 +33,7 @@ struct DeliveryQueueTests {
         var now: Int64 = 0
         for number in 1...count {
             now += 1
-            queue.offer(event(number), at: now)
+            queue.offer(TwinEvent.sample(number), at: now)
             while let shipment = queue.takeDue(at: now) {
                 attempts.append(shipment)
                 queue.finish(shipment, answer(shipment), at: now)
@@ -57,7 +52,7 @@ struct DeliveryQueueTests {
     func plain() {
         var queue = Self.queue()
         let ids = Self.run(&queue, count: 500).map(\.event.id)
-        #expect(ids == (1...500).map { Self.event($0).id })
+        #expect(ids == (1...500).map { TwinEvent.sample($0).id })
         #expect(queue.tally[.delivered] == 500)
         #expect(queue.tally[.attempts] == 500)
         #expect(queue.pending == 0)
@@ -68,14 +63,14 @@ struct DeliveryQueueTests {
         var chosen = Self.endpoint
         chosen.enabledEvents = ["refund.created", "payout.paid"]
         var queue = Self.queue(endpoint: chosen)
-        queue.offer(Self.event(1), at: 0)
-        queue.offer(Self.event(2, type: "payout.paid"), at: 0)
+        queue.offer(TwinEvent.sample(1), at: 0)
+        queue.offer(TwinEvent.sample(2, type: "payout.paid"), at: 0)
         chosen.isEnabled = false
         queue.update(chosen)
-        queue.offer(Self.event(3, type: "payout.paid"), at: 0)
+        queue.offer(TwinEvent.sample(3, type: "payout.paid"), at: 0)
         #expect(queue.tally[.offered] == 1)
         let taken = [queue.takeDue(at: 0), queue.takeDue(at: 0)]
-        #expect(taken.map(\.?.event.id) == [Self.event(2).id, nil])
+        #expect(taken.map(\.?.event.id) == [TwinEvent.sample(2).id, nil])
     }
 
     @Test("anything but 2xx is tried again after the schedule's waits, then given up")
@@ -88,7 +83,7 @@ struct DeliveryQueueTests {
             .unanswered(reason: "timeout"),
         ] {
             var queue = Self.queue(schedule: schedule)
-            queue.offer(Self.event(1), at: 1_000)
+            queue.offer(TwinEvent.sample(1), at: 1_000)
             var times: [Int64] = []
             while let due = queue.nextDue, let shipment = queue.takeDue(at: due) {
                 times.append(due)
@@ -143,7 +138,7 @@ struct DeliveryQueueTests {
     func counts() {
         var queue = Self.queue { $0[.loss].next = 3 }
         let ids = Self.run(&queue, count: 10).map(\.event.id)
-        #expect(ids == (4...10).map { Self.event($0).id })
+        #expect(ids == (4...10).map { TwinEvent.sample($0).id })
         #expect(queue.faults[.loss].next == 0)
     }
 
@@ -155,7 +150,7 @@ struct DeliveryQueueTests {
         #expect(place.count == 1_000)
         var overtaken = 0
         for number in 1...1_000 {
-            let shift = (place[Self.event(number).id] ?? .max) - (number - 1)
+            let shift = (place[TwinEvent.sample(number).id] ?? .max) - (number - 1)
             #expect(shift <= DeliveryLimits().reorderWindow)
             if shift > 0 { overtaken += 1 }
         }
@@ -165,13 +160,13 @@ struct DeliveryQueueTests {
     @Test("a held event goes out when its time has come, though nothing overtakes it")
     func lastOneHeld() {
         var queue = Self.queue { $0[.reorder].next = 1 }
-        queue.offer(Self.event(1), at: 0)
+        queue.offer(TwinEvent.sample(1), at: 0)
         let early = queue.takeDue(at: 0)
         #expect(early == nil)
         let due = queue.nextDue
         #expect(due == DeliveryLimits().reorderMillisecondsMax)
         let shipment = queue.takeDue(at: due ?? 0)
-        #expect(shipment?.event.id == Self.event(1).id)
+        #expect(shipment?.event.id == TwinEvent.sample(1).id)
     }
 
     @Test("a wrong signature spoils the first attempt alone")
@@ -206,19 +201,19 @@ struct DeliveryQueueTests {
         var limits = DeliveryLimits()
         limits.pendingMax = 3
         var queue = Self.queue(limits: limits)
-        for number in 1...5 { queue.offer(Self.event(number), at: 0) }
+        for number in 1...5 { queue.offer(TwinEvent.sample(number), at: 0) }
         #expect(queue.pending == 3)
         #expect(queue.tally[.overflowed] == 2)
         if let shipment = queue.takeDue(at: 0) {
             queue.finish(shipment, .answered(status: 200), at: 0)
         }
-        queue.offer(Self.event(6), at: 0)
+        queue.offer(TwinEvent.sample(6), at: 0)
         #expect(queue.pending == 3)
 
         limits = DeliveryLimits()
-        limits.pendingByteCountMax = 2 * Self.event(1).body.count
+        limits.pendingByteCountMax = 2 * TwinEvent.sample(1).body.count
         queue = Self.queue(limits: limits)
-        for number in 1...5 { queue.offer(Self.event(number), at: 0) }
+        for number in 1...5 { queue.offer(TwinEvent.sample(number), at: 0) }
         #expect(queue.pending == 2)
         #expect(queue.tally[.overflowed] == 3)
     }
@@ -228,13 +223,13 @@ struct DeliveryQueueTests {
         var limits = DeliveryLimits()
         limits.inFlightMax = 2
         var queue = Self.queue(limits: limits)
-        for number in 1...5 { queue.offer(Self.event(number), at: 0) }
+        for number in 1...5 { queue.offer(TwinEvent.sample(number), at: 0) }
         let taken = (1...3).map { _ in queue.takeDue(at: 0) }
         #expect(taken.map { $0 != nil } == [true, true, false])
         #expect(queue.nextDue == nil)
         let first = try #require(taken[0])
         queue.finish(first, .answered(status: 200), at: 0)
         let next = queue.takeDue(at: 0)
-        #expect(next?.event.id == Self.event(3).id)
+        #expect(next?.event.id == TwinEvent.sample(3).id)
     }
 }

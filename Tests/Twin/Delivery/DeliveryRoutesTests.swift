@@ -80,7 +80,7 @@ struct DeliveryRoutesTests {
             #expect((error?["message"] as? String)?.hasPrefix("There is no fault lost") == true)
             #expect(sender.faults[.reorder].share == 0.5)
 
-            for number in 1...3 { sender.offer(DeliveryQueueTests.event(number)) }
+            for number in 1...3 { sender.offer(TwinEvent.sample(number)) }
             try await eventually("all is delivered") { sender.backlog == 0 }
             let state = try await Self.ask("GET", "delivery", port: api)
             let standing = try #require((state.json["endpoints"] as? [[String: Any]])?.first)

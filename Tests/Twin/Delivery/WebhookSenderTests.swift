@@ -16,7 +16,7 @@ import TwinSupport
 @Suite("Webhook sender", .timeLimit(.minutes(5)))
 struct WebhookSenderTests {
     private static func events(_ count: Int) -> [TwinEvent] {
-        (1...count).map { DeliveryQueueTests.event($0) }
+        (1...count).map { TwinEvent.sample($0) }
     }
 
     @Test("delivers every event once to every endpoint")
@@ -93,24 +93,24 @@ struct WebhookSenderTests {
         let gate = ScriptedGate()
         let port = try await gate.listen()
         try await sending(to: []) { sender, list in
-            sender.offer(DeliveryQueueTests.event(1))
+            sender.offer(TwinEvent.sample(1))
             try await eventually("nobody wants it") { sender.backlog == 0 }
             list.withLockedValue { $0 = [endpoint(port: port)] }
-            sender.offer(DeliveryQueueTests.event(2))
+            sender.offer(TwinEvent.sample(2))
             try await eventually("the new one has it") { gate.state.requests == 1 }
             list.withLockedValue { $0 = [endpoint(port: port, secrets: ["whsec_x", "whsec_y"])] }
-            sender.offer(DeliveryQueueTests.event(3))
+            sender.offer(TwinEvent.sample(3))
             try await eventually("it comes signed twice") { gate.state.requests == 2 }
             #expect(sender.standings()[0].tally[.offered] == 2)
             list.withLockedValue { $0 = [] }
-            sender.offer(DeliveryQueueTests.event(4))
+            sender.offer(TwinEvent.sample(4))
             try await eventually("nobody wants it") { sender.standings().isEmpty }
         }
         let signatures = gate.state.signatures.mapValues {
             $0[0].components(separatedBy: "v1=").count - 1
         }
         #expect(
-            signatures == [DeliveryQueueTests.event(2).id: 1, DeliveryQueueTests.event(3).id: 2])
+            signatures == [TwinEvent.sample(2).id: 1, TwinEvent.sample(3).id: 2])
         try await gate.stop()
     }
 
@@ -136,7 +136,7 @@ struct WebhookSenderTests {
             sender.offer(events[5])
             try await eventually("the sixth comes to both") { gate.state.requests == 6 }
         }
-        let expected = [1, 4, 5, 6].map { DeliveryQueueTests.event($0).id }
+        let expected = [1, 4, 5, 6].map { TwinEvent.sample($0).id }
         #expect(gate.state.known == Set(expected))
         try await gate.stop()
     }
@@ -147,7 +147,7 @@ struct WebhookSenderTests {
         let port = try await gate.listen()
         // Ten minutes for an answer, and five for this test.
         try await sending(to: [endpoint(port: port)]) { sender, _ in
-            sender.offer(DeliveryQueueTests.event(1))
+            sender.offer(TwinEvent.sample(1))
             try await eventually("it is in flight") { gate.state.requests == 1 }
         }
         try await gate.stop()
