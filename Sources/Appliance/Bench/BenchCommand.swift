@@ -15,6 +15,8 @@ package struct BenchCommand: AsyncParsableCommand {
             A goal that is missed is shown and is no failure.
             """)
 
+    package init() {}
+
     /// What can be measured.
     enum Part: String, CaseIterable, ExpressibleByArgument {
         case log, gate, validate, features, score, ledger, whole, twin, reconcile, replay, all

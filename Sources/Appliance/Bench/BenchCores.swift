@@ -1,6 +1,7 @@
 import Appliance
 import Daemon
 import Foundation
+import Terminal
 import Twin
 import Vocabulary
 

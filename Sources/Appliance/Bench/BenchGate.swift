@@ -1,6 +1,7 @@
 import Daemon
 import Foundation
 import NIOCore
+import Terminal
 import Twin
 
 /// `tillbox bench gate`: signed webhooks until they are on disk, against the same HTTP server

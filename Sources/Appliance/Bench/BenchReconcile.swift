@@ -3,6 +3,7 @@ import Daemon
 import Foundation
 import NIOHTTP1
 import Reconcile
+import Terminal
 import Twin
 import Vocabulary
 

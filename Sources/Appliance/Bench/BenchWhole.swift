@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import Terminal
 import Twin
 import Vocabulary
 

@@ -63,20 +63,6 @@ struct ReplayCommand: AsyncParsableCommand {
     }
 }
 
-extension Replay {
-    /// The pipeline that `settings` describe, from their data folder into a fresh one.
-    init(of settings: Settings, into folder: String, through to: Offset? = nil) throws {
-        let steps = try PipelineSteps(settings, counters: Counters())
-        let fresh = try DataFolder(at: folder)
-        let features = FeatureEngine(limits: steps.featureLimits)
-        try self.init(
-            original: settings.dataPath,
-            fresh: (log: fresh.log, ledger: fresh.ledger, features: fresh.featureSnapshot),
-            through: to, clock: SystemLogClock(),
-            stages: (steps.validate(), steps.score(features, try steps.verdicts())))
-    }
-}
-
 extension ReplayReport {
     fileprivate func text(seconds: Double) -> String {
         var lines = [

@@ -78,14 +78,3 @@ struct RunCommand: AsyncParsableCommand {
         }
     }
 }
-
-/// Turns a failure to start or to go on into exit code 3 with its sentence.
-func orCannotRun(_ body: () async throws -> Void) async throws {
-    do {
-        try await body()
-    } catch let error as CommandFailure {
-        throw error
-    } catch {
-        throw CommandFailure.cannotRun("\(error)")
-    }
-}

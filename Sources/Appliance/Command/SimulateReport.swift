@@ -141,16 +141,16 @@ struct SimulateReport: Hashable, Sendable, Codable {
     }
 
     private static func rows(of proof: LedgerProof) -> [(String, String)] {
-        var rows = [("movements in the ledger", grouped(proof.movements - proof.missing))]
+        var rows = [("movements in the ledger", Figures.grouped(proof.movements - proof.missing))]
         rows += proof.processor.sorted { $0.key < $1.key }.map { code, change in
             let shown = Currency(code)?.display(MinorUnits(change)) ?? String(change)
             return ("  processor:stripe \(code)", shown)
         }
         if proof.missing > 0 {
-            rows.append(("not as expected: missing in the ledger", grouped(proof.missing)))
+            rows.append(("not as expected: missing in the ledger", Figures.grouped(proof.missing)))
         }
         if proof.different > 0 {
-            rows.append(("not as expected: booked differently", grouped(proof.different)))
+            rows.append(("not as expected: booked differently", Figures.grouped(proof.different)))
         }
         return rows + proof.examples.map { ("  \($0)", "") }
     }

@@ -4,7 +4,7 @@ import Console
 import Foundation
 package import Logging
 import Reconcile
-import ServiceLifecycle
+package import ServiceLifecycle
 import Terminal
 package import Vocabulary
 

@@ -4,7 +4,7 @@ package import Hummingbird
 package import HummingbirdCore
 package import Logging
 import NIOCore
-package import ServiceLifecycle
+import ServiceLifecycle
 
 /// One of the daemon's own ports as a service, whose bind errors say which port and what to do.
 package struct PortService: Service {

@@ -2,6 +2,7 @@ import Configuration
 import Foundation
 import Logging
 import Reconcile
+import Terminal
 import Vocabulary
 
 /// Reads ``Settings`` from a YAML file and the environment; the environment wins.

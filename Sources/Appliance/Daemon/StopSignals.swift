@@ -1,7 +1,7 @@
 @preconcurrency import Dispatch
 import Foundation
 import Logging
-package import ServiceLifecycle
+import ServiceLifecycle
 import Synchronization
 
 /// SIGTERM, SIGINT and SIGHUP as one wish to stop, from here to the end of the process.

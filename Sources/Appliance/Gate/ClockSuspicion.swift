@@ -37,7 +37,7 @@ package final class ClockSuspicion: Sendable {
     }
 
     /// Whether a signature of the last day says that this machine's clock is Stripe's.
-    var isConfirmed: Bool {
+    package var isConfirmed: Bool {
         let at = confirmedAt.load(ordering: .relaxed)
         return at != Self.never
             && clock.monotonicMilliseconds() - at <= GateLimits.clockConfirmedSeconds * 1000

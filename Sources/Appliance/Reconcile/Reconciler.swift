@@ -173,10 +173,10 @@ package final class Reconciler: Service {
     }
 
     /// What the date of Stripe's answers leads to, where it is far from this machine's.
-    var dateWarning: String? { stripeClock?.warning }
+    package var dateWarning: String? { stripeClock?.warning }
 
     /// Has deliveries confirm this machine's clock against that date.
-    func confirmClock(by witness: @escaping @Sendable () -> Bool) {
+    package func confirmClock(by witness: @escaping @Sendable () -> Bool) {
         stripeClock?.confirm(by: witness)
     }
 

@@ -8,6 +8,11 @@ package struct CommandFailure: Error {
     /// One sentence that says what to do; nil when the command has printed it.
     package var message: String?
 
+    package init(exitCode: Int32, message: String?) {
+        self.exitCode = exitCode
+        self.message = message
+    }
+
     /// The command could not do its work.
     package static func cannotRun(_ message: String) -> Self {
         CommandFailure(exitCode: cannotRun, message: message)
@@ -23,4 +28,15 @@ package struct CommandFailure: Error {
 package func writeError(_ line: String) {
     LogSink.standardError.write(Array((line + "\n").utf8))
     LogSink.standardError.drain()
+}
+
+/// Turns a failure to start or to go on into exit code 3 with its sentence.
+package func orCannotRun(_ body: () async throws -> Void) async throws {
+    do {
+        try await body()
+    } catch let error as CommandFailure {
+        throw error
+    } catch {
+        throw CommandFailure.cannotRun("\(error)")
+    }
 }
