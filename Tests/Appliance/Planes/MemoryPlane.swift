@@ -3,6 +3,7 @@ import Logging
 import Synchronization
 
 @testable import Appliance
+@testable import Daemon
 @testable import Vocabulary
 
 /// Stripe's side: delivers every event until it is acknowledged, some of them again.

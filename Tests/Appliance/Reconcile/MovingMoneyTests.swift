@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Daemon
 @testable import Reconcile
 @testable import Vocabulary
 
