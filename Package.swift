@@ -19,11 +19,29 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ] + testable
 
+/// What most rooms need to run and to say what they do.
+let running: [Target.Dependency] = [
+    .product(name: "Logging", package: "swift-log"),
+    .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+]
+
+/// What the rooms at the network need.
+let network: [Target.Dependency] = [
+    .product(name: "AsyncHTTPClient", package: "async-http-client"),
+    .product(name: "HTTPTypes", package: "swift-http-types"),
+    .product(name: "Hummingbird", package: "hummingbird"),
+    .product(name: "HummingbirdCore", package: "hummingbird"),
+    .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOHTTP1", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+]
+
 let package = Package(
     name: "tillbox",
     platforms: [.macOS(.v15)],
     products: [
-        .executable(name: "tillbox", targets: ["Appliance"]),
+        .executable(name: "tillbox", targets: ["Command"]),
         .library(name: "AppendLog", targets: ["AppendLog"]),
     ],
     dependencies: [
@@ -68,61 +86,87 @@ let package = Package(
             linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "CProcess", path: "Sources/Appliance/CLibraries/CProcess"),
 
-        // Rooms of the daemon: folders that build by themselves, so that the compiler holds their
-        // walls and a change builds one of them.
+        // The daemon's rooms: folders that build by themselves, so that the compiler holds their
+        // walls and a change builds one of them. `Appliance` is the middle, in which a payment
+        // passes from the gate to the ledger; it stays in one piece.
         .target(
-            name: "Vocabulary",
-            dependencies: [
-                "AppendLog", "Bridges", "CSimdjson",
-                .product(name: "Logging", package: "swift-log"),
-            ],
+            name: "Vocabulary", dependencies: ["AppendLog", "Bridges", "CSimdjson"] + running,
             path: "Sources/Appliance/Vocabulary", swiftSettings: strict),
         .target(
-            name: "Twin",
-            dependencies: [
-                "AppendLog", "Bridges", "Vocabulary",
-                .product(name: "AsyncHTTPClient", package: "async-http-client"),
-                .product(name: "DequeModule", package: "swift-collections"),
-                .product(name: "HeapModule", package: "swift-collections"),
-                .product(name: "HTTPTypes", package: "swift-http-types"),
-                .product(name: "Hummingbird", package: "hummingbird"),
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-            ],
-            path: "Sources/Appliance/Twin", swiftSettings: strict),
-        .executableTarget(
+            name: "Terminal", dependencies: ["Vocabulary"] + running,
+            path: "Sources/Appliance/Terminal", swiftSettings: strict),
+        .target(
             name: "Appliance",
             dependencies: [
-                "AppendLog", "Bridges", "Vocabulary", "Twin", "CXGBoost", "CProcess",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "AsyncHTTPClient", package: "async-http-client"),
-                .product(name: "Configuration", package: "swift-configuration"),
+                "AppendLog", "Bridges", "CXGBoost", "Vocabulary",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "GRDB", package: "GRDB.swift"),
-                .product(name: "Hummingbird", package: "hummingbird"),
-                .product(name: "HummingbirdCore", package: "hummingbird"),
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "SystemPackage", package: "swift-system"),
-                .product(name: "Yams", package: "Yams"),
-                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ] + running + network,
+            path: "Sources/Appliance",
+            exclude: [
+                "Bench", "CLibraries", "Command", "Console", "Daemon", "Pipeline.swift",
+                "Reconcile", "Terminal", "Twin", "Vocabulary",
             ],
-            path: "Sources/Appliance", exclude: ["CLibraries", "Twin", "Vocabulary"],
             // Links into model/: the model is compiled into the binary.
             resources: [
                 .embedInCode("Score/Resources/fraud.ubj"),
                 .embedInCode("Score/Resources/schema.json"),
             ],
             swiftSettings: strict),
+        .target(
+            name: "Reconcile",
+            dependencies: [
+                "AppendLog", "Appliance", "Vocabulary",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ] + running + network,
+            path: "Sources/Appliance/Reconcile", swiftSettings: strict),
+        .target(
+            name: "Console",
+            dependencies: ["AppendLog", "Appliance", "Reconcile", "Vocabulary"] + running + network,
+            path: "Sources/Appliance/Console", swiftSettings: strict),
+        .target(
+            name: "Daemon",
+            dependencies: [
+                "AppendLog", "Appliance", "CProcess", "Console", "Reconcile", "Terminal",
+                "Vocabulary",
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "SystemPackage", package: "swift-system"),
+                .product(name: "Yams", package: "Yams"),
+            ] + running + network,
+            path: "Sources/Appliance",
+            exclude: [
+                "Bench", "CLibraries", "Command", "Console", "Embedded", "Features", "Gate",
+                "Ledger", "Reconcile", "Redrive", "Replay", "Review", "Score", "Stages", "Start",
+                "Terminal", "Twin", "Validate", "Vocabulary",
+            ],
+            sources: ["Daemon", "Pipeline.swift"], swiftSettings: strict),
+        .target(
+            name: "Twin",
+            dependencies: [
+                "AppendLog", "Bridges", "Vocabulary",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
+            ] + running + network,
+            path: "Sources/Appliance/Twin", swiftSettings: strict),
+        .target(
+            name: "Bench",
+            dependencies: [
+                "AppendLog", "Appliance", "Bridges", "Daemon", "Reconcile", "Terminal", "Twin",
+                "Vocabulary",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ] + running + network,
+            path: "Sources/Appliance/Bench", swiftSettings: strict),
+        .executableTarget(
+            name: "Command",
+            dependencies: [
+                "AppendLog", "Appliance", "Bench", "Bridges", "Console", "Daemon", "Reconcile",
+                "Terminal", "Twin", "Vocabulary",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ] + running + network,
+            path: "Sources/Appliance/Command", swiftSettings: strict),
 
         // Tests mirror the sources; Support starts and stops real processes for them.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
@@ -138,50 +182,30 @@ let package = Package(
             path: "Tests/Bridges", swiftSettings: strict),
         .target(
             name: "TwinSupport",
-            dependencies: [
-                "AppendLog", "Twin", "Vocabulary",
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-            ],
+            dependencies: ["AppendLog", "Twin", "Vocabulary"] + running + network,
             path: "Tests/Twin/Support", swiftSettings: strict),
         .testTarget(
             name: "TwinTests",
             dependencies: [
                 "AppendLog", "Twin", "Vocabulary", "TestSupport", "TwinSupport",
-                .product(name: "HTTPTypes", package: "swift-http-types"),
-                .product(name: "Hummingbird", package: "hummingbird"),
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
-                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-            ],
+            ] + running + network,
             path: "Tests/Twin", exclude: ["Support"], swiftSettings: strict),
         .testTarget(
             name: "ApplianceTests",
             dependencies: [
-                "Appliance", "AppendLog", "Twin", "Vocabulary", "TestSupport", "TwinSupport",
+                "AppendLog", "Appliance", "Bench", "Command", "Console", "Daemon", "Reconcile",
+                "Terminal", "Twin", "Vocabulary", "TestSupport", "TwinSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
-                .product(name: "HTTPTypes", package: "swift-http-types"),
-                .product(name: "Hummingbird", package: "hummingbird"),
-                .product(name: "HummingbirdCore", package: "hummingbird"),
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-            ],
+            ] + running + network,
             path: "Tests/Appliance", exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["Appliance", "AppendLog", "Twin", "Vocabulary", "TestSupport"],
+            dependencies: [
+                "AppendLog", "Appliance", "Command", "Console", "Daemon", "Reconcile", "Terminal",
+                "Twin", "Vocabulary", "TestSupport",
+            ] + running,
             path: "Tests/EndToEnd", exclude: ["oracle.py"], swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx17

@@ -1,8 +1,9 @@
 import AppendLog
+package import Appliance
 import Foundation
 import Logging
 import ServiceLifecycle
-import Vocabulary
+package import Vocabulary
 
 /// The way of a payment, in order. Read this first.
 ///
@@ -65,9 +66,11 @@ struct Pipeline {
         return StageRunner(logger: plane.logger) {
             let (features, next) = Self.restoredFeatures(
                 from: path, limits: limits, log: input, notBeyond: rewind)
-            plane.logger.info("features restored", metadata: [
-                "position": "\(next.rawValue)", "of": "\(input.highWatermark.rawValue)",
-            ])
+            plane.logger.info(
+                "features restored",
+                metadata: [
+                    "position": "\(next.rawValue)", "of": "\(input.highWatermark.rawValue)",
+                ])
             let flow = try LogFlow(
                 log: plane.log, topics: plane.topics, step: FlowStep(EmbeddedScoreStage.self),
                 checkpoint: checkpoint, start: [EmbeddedScoreStage.input: next],
@@ -102,7 +105,7 @@ struct Pipeline {
 }
 
 /// The pure steps as the settings want them: the same in every plane, and in a replay.
-struct PipelineSteps: Sendable {
+package struct PipelineSteps: Sendable {
     let settings: Settings
     let model: FraudModel
     let counters: Counters
@@ -114,32 +117,32 @@ struct PipelineSteps: Sendable {
     }
 
     /// Loads the model that the settings name.
-    init(_ settings: Settings, counters: Counters) throws {
+    package init(_ settings: Settings, counters: Counters) throws {
         let place: ModelLocation = settings.modelPath.map { .file(path: $0) } ?? .embedded
         self.init(settings, model: try place.load(), counters: counters)
     }
 
-    func validate() -> ValidateStage {
+    package func validate() -> ValidateStage {
         ValidateStage(
             validator: EventValidator(defaultMerchant: settings.defaultMerchant),
             counters: counters)
     }
 
-    func score(_ features: FeatureEngine, _ verdicts: Verdicts) -> EmbeddedScoreStage {
+    package func score(_ features: FeatureEngine, _ verdicts: Verdicts) -> EmbeddedScoreStage {
         ScoreStage(
             scoring: Scoring(features: features, verdicts: verdicts, model: model),
             schemaVersion: model.schema.version, counters: counters)
     }
 
     /// The model's thresholds, tightened by the settings.
-    func verdicts() throws -> Verdicts {
+    package func verdicts() throws -> Verdicts {
         Verdicts(
             thresholds: try model.schema.thresholds.tightened(
                 review: settings.reviewFrom, block: settings.blockFrom),
             amountLimits: settings.amountLimits)
     }
 
-    var featureLimits: FeatureLimits {
+    package var featureLimits: FeatureLimits {
         FeatureLimits(customersMax: settings.customersMax, movementsMax: settings.movementsMax)
     }
 }

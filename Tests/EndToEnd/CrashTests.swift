@@ -1,3 +1,4 @@
+import AppendLog
 import Foundation
 import TestSupport
 import Testing
@@ -18,7 +19,7 @@ struct CrashTests {
     func killed() async throws {
         let seed = UInt64.random(in: 1...1_000_000)
         print("crash test: seed \(seed)")
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         let folder = try TemporaryFolder()
         let data = folder.file("data")
         let acknowledged = folder.file("acknowledged")
@@ -106,7 +107,7 @@ struct CrashTests {
     /// recovery, when it listens, or when so many events are acknowledged as this kill's place
     /// among all of them says: the traffic never ends before the kills do.
     private static func untilMoment(
-        _ kill: Int, of daemon: Child, _ acknowledged: String, _ random: inout SplitMix
+        _ kill: Int, of daemon: Child, _ acknowledged: String, _ random: inout SeededGenerator
     ) async throws {
         func size() -> UInt64 {
             let attributes = try? FileManager.default.attributesOfItem(atPath: acknowledged)
@@ -154,16 +155,4 @@ struct CrashTests {
 struct OracleFailed: Error, CustomStringConvertible {
     var errors: String
     var description: String { "the oracle failed: \(errors)" }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): small, seeded, good enough to choose moments.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
 }

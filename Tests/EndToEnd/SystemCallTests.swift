@@ -1,3 +1,4 @@
+import AppendLog
 import Foundation
 import TestSupport
 import Testing
@@ -65,7 +66,7 @@ struct SystemCallTests {
     @Test("SIGKILL in the middle of a system call loses nothing, whichever call it is")
     func kills() async throws {
         let seed = UInt64.random(in: 1...1_000_000)
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         let site = try Site()
         let traffic = try site.send(count: 1_000, seed: Int(seed), rate: 250, connections: 8)
         // strace counts the calls of each thread for itself. Without a path they are mostly those

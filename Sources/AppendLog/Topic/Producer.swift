@@ -14,9 +14,7 @@ public struct ProducerName: Hashable, Sendable, CustomStringConvertible {
     ///
     /// A pure function of the name, so that a log alone tells what each producer has written.
     public var id: Int64 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in rawValue.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
-        return Int64(bitPattern: hash & 0x7FFF_FFFF_FFFF_FFFF)
+        Int64(bitPattern: FNV1a.digest(of: rawValue.utf8) & 0x7FFF_FFFF_FFFF_FFFF)
     }
 
     public var description: String { rawValue }

@@ -1,10 +1,13 @@
 import AppendLog
+import Appliance
 import ArgumentParser
 import AsyncHTTPClient
+import Daemon
 import Foundation
 import Logging
 import NIOCore
 import NIOHTTP1
+import Terminal
 import Vocabulary
 
 /// `tillbox dead-letter …`: failed records, and their way back.

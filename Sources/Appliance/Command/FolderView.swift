@@ -1,5 +1,7 @@
 import AppendLog
+import Appliance
 import Foundation
+import Terminal
 import Vocabulary
 
 /// A data folder as a command that only looks finds it, also while the daemon runs. What is not

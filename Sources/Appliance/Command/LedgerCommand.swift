@@ -1,5 +1,7 @@
+import Appliance
 import ArgumentParser
 import Foundation
+import Terminal
 import Vocabulary
 
 /// `tillbox ledger …`: looks into the ledger, also while the daemon runs. Nothing here writes.

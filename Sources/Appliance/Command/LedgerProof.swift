@@ -1,5 +1,7 @@
+import Appliance
 import Foundation
 import Synchronization
+import Terminal
 import Twin
 import Vocabulary
 

@@ -1,5 +1,7 @@
+import Appliance
 import ArgumentParser
 import Foundation
+import Terminal
 import Vocabulary
 
 extension LedgerCommand {

@@ -1,6 +1,8 @@
 import AppendLog
 import ArgumentParser
+import Daemon
 import Foundation
+import Terminal
 import Vocabulary
 
 extension LogCommand {

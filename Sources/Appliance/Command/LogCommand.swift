@@ -1,6 +1,7 @@
 import AppendLog
 import ArgumentParser
 import Foundation
+import Terminal
 
 /// `tillbox log …`: looks into the log, also while the daemon runs. Nothing here writes.
 struct LogCommand: AsyncParsableCommand {

@@ -1,4 +1,6 @@
 import AppendLog
+import Appliance
+import Terminal
 import Vocabulary
 import ArgumentParser
 import Vocabulary

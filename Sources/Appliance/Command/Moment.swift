@@ -97,8 +97,3 @@ struct Moment: Hashable {
             ? Int(text) : nil
     }
 }
-
-extension Instant {
-    /// `2025-03-01T12:00:00Z`
-    var rfc3339: String { Date(timeIntervalSince1970: Double(seconds)).formatted(.iso8601) }
-}

@@ -1,6 +1,10 @@
+import Appliance
 import ArgumentParser
+import Daemon
 import Foundation
 import NIOHTTP1
+import Reconcile
+import Terminal
 import Vocabulary
 
 /// `tillbox reconcile …`: Stripe's statement against the ledger, and Stripe's events against the

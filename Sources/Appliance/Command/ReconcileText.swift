@@ -1,3 +1,4 @@
+import Terminal
 import Vocabulary
 
 /// A run as a person reads it.

@@ -1,6 +1,9 @@
 import AppendLog
+import Appliance
 import ArgumentParser
+import Daemon
 import Foundation
+import Terminal
 import Vocabulary
 
 /// `tillbox replay --into FRESH`: the pipeline again from `webhook.received`, compared with what is
@@ -57,20 +60,6 @@ struct ReplayCommand: AsyncParsableCommand {
             throw CommandFailure.cannotRun("\(into) is not empty; name a fresh folder with --into")
         }
         return try Replay(of: settings, into: into, through: to.map { Offset($0) })
-    }
-}
-
-extension Replay {
-    /// The pipeline that `settings` describe, from their data folder into a fresh one.
-    init(of settings: Settings, into folder: String, through to: Offset? = nil) throws {
-        let steps = try PipelineSteps(settings, counters: Counters())
-        let fresh = try DataFolder(at: folder)
-        let features = FeatureEngine(limits: steps.featureLimits)
-        try self.init(
-            original: settings.dataPath,
-            fresh: (log: fresh.log, ledger: fresh.ledger, features: fresh.featureSnapshot),
-            through: to, clock: SystemLogClock(),
-            stages: (steps.validate(), steps.score(features, try steps.verdicts())))
     }
 }
 

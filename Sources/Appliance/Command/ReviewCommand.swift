@@ -1,7 +1,10 @@
 import AppendLog
+import Appliance
 import ArgumentParser
+import Daemon
 import Foundation
 import NIOHTTP1
+import Terminal
 import Vocabulary
 
 /// `tillbox review …`: payments whose money is held until a person decides.

@@ -1,7 +1,10 @@
 import AppendLog
+import Appliance
 import ArgumentParser
+import Daemon
 import Foundation
 import Logging
+import Terminal
 
 /// Options that every command which opens the data folder shares.
 struct DataOptions: ParsableArguments {
@@ -73,16 +76,5 @@ struct RunCommand: AsyncParsableCommand {
             try await daemon.run()
             logger.info("stopped")
         }
-    }
-}
-
-/// Turns a failure to start or to go on into exit code 3 with its sentence.
-func orCannotRun(_ body: () async throws -> Void) async throws {
-    do {
-        try await body()
-    } catch let error as CommandFailure {
-        throw error
-    } catch {
-        throw CommandFailure.cannotRun("\(error)")
     }
 }

@@ -1,6 +1,8 @@
 import ArgumentParser
+import Daemon
 import Foundation
 import NIOCore
+import Terminal
 import Twin
 
 /// `tillbox simulate`: signed Stripe traffic against a webhook endpoint.
@@ -184,9 +186,9 @@ private struct ProgressLine: Sendable {
             ? "waiting for the endpoint"
             : "p99 \(SimulateReport.decimal(Double(progress.latencyAt99) / 1e6)) ms"
         write(
-            "\r\u{1B}[K\(SimulateReport.grouped(progress.answered)) of "
-                + "\(SimulateReport.grouped(total)) · "
-                + "\(SimulateReport.grouped(Int(perSecond)))/s · \(words)")
+            "\r\u{1B}[K\(Figures.grouped(progress.answered)) of "
+                + "\(Figures.grouped(total)) · "
+                + "\(Figures.grouped(Int(perSecond)))/s · \(words)")
     }
 
     func clear() { write("\r\u{1B}[K") }

@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import Terminal
 import Twin
 import Vocabulary
 
@@ -99,25 +100,25 @@ struct SimulateReport: Hashable, Sendable, Codable {
     /// Several lines, without a line end after the last.
     func table() -> String {
         var rows: [(String, String)] = [
-            ("deliveries", Self.grouped(sent.deliveries)),
-            ("  events", Self.grouped(sent.events)),
-            ("  copies", Self.grouped(sent.copies)),
-            ("  forgeries", Self.grouped(sent.forgeries)),
-            ("  fraudulent payments", Self.grouped(sent.fraudulentPayments)),
-            ("requests", Self.grouped(sent.attempts)),
-            ("  retries", Self.grouped(sent.retries)),
-            ("accepted", Self.grouped(answers.accepted)),
-            ("duplicates", Self.grouped(answers.duplicates)),
-            ("refused", Self.grouped(answers.refused.values.reduce(0, +))),
+            ("deliveries", Figures.grouped(sent.deliveries)),
+            ("  events", Figures.grouped(sent.events)),
+            ("  copies", Figures.grouped(sent.copies)),
+            ("  forgeries", Figures.grouped(sent.forgeries)),
+            ("  fraudulent payments", Figures.grouped(sent.fraudulentPayments)),
+            ("requests", Figures.grouped(sent.attempts)),
+            ("  retries", Figures.grouped(sent.retries)),
+            ("accepted", Figures.grouped(answers.accepted)),
+            ("duplicates", Figures.grouped(answers.duplicates)),
+            ("refused", Figures.grouped(answers.refused.values.reduce(0, +))),
         ]
         rows += answers.refused.sorted { $0.key < $1.key }.map {
-            ("  \($0.key)", Self.grouped($0.value))
+            ("  \($0.key)", Figures.grouped($0.value))
         }
-        if answers.abandoned > 0 { rows.append(("abandoned", Self.grouped(answers.abandoned))) }
+        if answers.abandoned > 0 { rows.append(("abandoned", Figures.grouped(answers.abandoned))) }
         if answers.connectionsLost > 0 {
-            rows.append(("connections lost", Self.grouped(answers.connectionsLost)))
+            rows.append(("connections lost", Figures.grouped(answers.connectionsLost)))
         }
-        if answers.timeouts > 0 { rows.append(("timeouts", Self.grouped(answers.timeouts))) }
+        if answers.timeouts > 0 { rows.append(("timeouts", Figures.grouped(answers.timeouts))) }
         rows += [
             ("seconds", Self.decimal(seconds)),
             ("answers a second", Self.decimal(answers.perSecond)),
@@ -128,7 +129,7 @@ struct SimulateReport: Hashable, Sendable, Codable {
             ("latency max", Self.decimal(latencyMs.max) + " ms"),
         ]
         rows += differences.sorted { $0.key < $1.key }.map {
-            ("not as expected: \($0.key)", Self.grouped($0.value))
+            ("not as expected: \($0.key)", Figures.grouped($0.value))
         }
         if let ledger { rows += Self.rows(of: ledger) }
         let width = rows.map(\.0.count).max() ?? 0
@@ -140,29 +141,18 @@ struct SimulateReport: Hashable, Sendable, Codable {
     }
 
     private static func rows(of proof: LedgerProof) -> [(String, String)] {
-        var rows = [("movements in the ledger", grouped(proof.movements - proof.missing))]
+        var rows = [("movements in the ledger", Figures.grouped(proof.movements - proof.missing))]
         rows += proof.processor.sorted { $0.key < $1.key }.map { code, change in
             let shown = Currency(code)?.display(MinorUnits(change)) ?? String(change)
             return ("  processor:stripe \(code)", shown)
         }
         if proof.missing > 0 {
-            rows.append(("not as expected: missing in the ledger", grouped(proof.missing)))
+            rows.append(("not as expected: missing in the ledger", Figures.grouped(proof.missing)))
         }
         if proof.different > 0 {
-            rows.append(("not as expected: booked differently", grouped(proof.different)))
+            rows.append(("not as expected: booked differently", Figures.grouped(proof.different)))
         }
         return rows + proof.examples.map { ("  \($0)", "") }
-    }
-
-    /// With commas between thousands.
-    static func grouped(_ number: Int) -> String {
-        var out = ""
-        for (index, digit) in String(number).enumerated() {
-            let left = String(number).count - index
-            if index > 0, left % 3 == 0 { out.append(",") }
-            out.append(digit)
-        }
-        return out
     }
 
     static func decimal(_ number: Double) -> String {

@@ -1,5 +1,8 @@
 import ArgumentParser
+import Bench
 import Foundation
+import Terminal
+import Vocabulary
 
 /// The command line (contracts §9).
 @main
@@ -10,14 +13,12 @@ struct Tillbox: AsyncParsableCommand {
         discussion: """
             Exit codes: 0 done, 1 a check found something, 2 wrong usage, 3 cannot run.
             """,
-        version: Self.version,
+        version: Release.version,
         subcommands: [
             RunCommand.self, DemoCommand.self, Simulate.self, LogCommand.self, LedgerCommand.self,
             TwinCommand.self, ReconcileCommand.self, DeadLetterCommand.self, ReplayCommand.self,
             ReviewCommand.self, BenchCommand.self,
         ])
-
-    static let version = "0.1.0"
 
     /// Parses, runs, and turns whatever went wrong into one sentence and the exit code of contracts
     /// §9.
@@ -69,33 +70,4 @@ struct Tillbox: AsyncParsableCommand {
             return CommandFailure.cannotRun
         }
     }
-}
-
-/// How a command ends when it does not end well.
-struct CommandFailure: Error {
-    static let foundSomething: Int32 = 1
-    static let wrongUsage: Int32 = 2
-    /// Also where what was asked for is not there: a check that finds something is another thing.
-    static let cannotRun: Int32 = 3
-
-    var exitCode: Int32
-    /// One sentence that says what to do; nil when the command has printed it. Commands in it stand
-    /// in backticks, see ``PastedCommand``.
-    var message: String?
-
-    /// The command could not do its work.
-    static func cannotRun(_ message: String) -> Self {
-        CommandFailure(exitCode: cannotRun, message: message)
-    }
-
-    /// The command did its work and found something wrong.
-    static func foundSomething(_ message: String?) -> Self {
-        CommandFailure(exitCode: foundSomething, message: message)
-    }
-}
-
-/// Writes one line to standard error.
-func writeError(_ line: String) {
-    LogSink.standardError.write(Array((line + "\n").utf8))
-    LogSink.standardError.drain()
 }

@@ -1,9 +1,11 @@
 import ArgumentParser
+import Daemon
 import Foundation
 import Hummingbird
 import HummingbirdCore
 import Logging
 import ServiceLifecycle
+import Terminal
 import Twin
 import UnixSignals
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Daemon
 
 /// Wrong usage in one sentence that ends with where to look it up.
 struct UsageSentence {

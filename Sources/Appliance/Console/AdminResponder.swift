@@ -1,24 +1,25 @@
+package import Appliance
 import HTTPTypes
-import Hummingbird
+package import Hummingbird
 import HummingbirdCore
-import Logging
+package import Logging
 import NIOCore
 import NIOHTTP1
-import Vocabulary
+package import Vocabulary
 
 /// The admin port: a request that may come from where it says goes to the routes.
 ///
 /// Before any route it is decided whether the request is for this daemon at all (its Host), and
 /// whether a page of another site may have caused it: see ``AdminGuard``.
-struct AdminResponder: PortResponder {
+package struct AdminResponder: PortResponder {
     private let routes: any HTTPResponder<BasicRequestContext>
     private let guards: AdminGuard
     private let counters: Counters
     private let logger: Logger
 
-    let bodyByteCountMax = GateLimits.adminBodyByteCountMax
+    package let bodyByteCountMax = GateLimits.adminBodyByteCountMax
 
-    init(
+    package init(
         router: Router<BasicRequestContext>, guards: AdminGuard, counters: Counters, logger: Logger
     ) {
         routes = router.buildResponder()
@@ -30,9 +31,9 @@ struct AdminResponder: PortResponder {
         self.logger = quiet
     }
 
-    func count(_ refusal: Counters.Name) { counters.add(refusal) }
+    package func count(_ refusal: Counters.Name) { counters.add(refusal) }
 
-    func respond(
+    package func respond(
         to request: PortRequest, completion: @escaping @Sendable (PortResponse) -> Void
     ) {
         if let problem = guards.problem(with: request) {
@@ -70,7 +71,7 @@ struct AdminResponder: PortResponder {
 /// A page that a person at this machine has open can send requests here. It cannot choose their
 /// Host (a name of its own that it points at 127.0.0.1 is not served) nor hide where it comes from
 /// (Origin, Sec-Fetch-Site), so that it can neither read an answer nor change anything.
-struct AdminGuard: Sendable {
+package struct AdminGuard: Sendable {
     /// Names that always mean this machine.
     private static let loopback: Set<String> = ["localhost", "127.0.0.1", "::1"]
 
@@ -79,7 +80,7 @@ struct AdminGuard: Sendable {
     /// - Parameters:
     ///   - listens: the host that the port listens on.
     ///   - further: other names under which it is reached, such as a proxy's.
-    init(listensOn listens: String, further: [String] = []) {
+    package init(listensOn listens: String, further: [String] = []) {
         hosts = Self.loopback.union(([listens] + further).map { Self.name($0) })
     }
 

@@ -4,13 +4,13 @@ import Hummingbird
 
 /// A command that means one data folder says which in each request, and the daemon of another one
 /// refuses: two daemons may have had the same port one after the other.
-enum DataFolderCheck {
-    static let headerName = "tillbox-data-folder"
+package enum DataFolderCheck {
+    package static let headerName = "tillbox-data-folder"
 
     /// A folder in a form that a header can hold.
     ///
     /// - Parameter path: its one absolute path, however it was spelt.
-    static func word(for path: String) -> String {
+    package static func word(for path: String) -> String {
         path.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed) ?? path
     }
 

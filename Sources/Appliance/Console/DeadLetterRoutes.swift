@@ -1,11 +1,12 @@
 import AppendLog
-import Hummingbird
+package import Appliance
+package import Hummingbird
 import Vocabulary
 
 /// `GET /api/v1/dead-letters` and `POST /api/v1/dead-letters/redrive` on the admin port.
 ///
 /// A redrive must say `Content-Type: application/json`.
-struct DeadLetterRoutes: Sendable {
+package struct DeadLetterRoutes: Sendable {
     let list: LetterList
     let redriver: Redriver
     /// The data folder, so that a command can make sure that it speaks to the right daemon.
@@ -13,13 +14,13 @@ struct DeadLetterRoutes: Sendable {
     /// Both read letters from the disk.
     private let thread = OwnThread("tillbox.console.letters")
 
-    init(list: LetterList, redriver: Redriver, dataPath: String) {
+    package init(list: LetterList, redriver: Redriver, dataPath: String) {
         self.list = list
         self.redriver = redriver
         self.dataPath = dataPath
     }
 
-    func add(to router: Router<BasicRequestContext>) {
+    package func add(to router: Router<BasicRequestContext>) {
         router.get("/api/v1/dead-letters") { request, _ in
             await withTaskExecutorPreference(thread) {
                 await Response.answering { try page(request) }

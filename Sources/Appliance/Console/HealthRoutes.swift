@@ -1,25 +1,26 @@
 import HTTPTypes
-import Hummingbird
+package import Hummingbird
+package import Reconcile
 import Synchronization
-import Vocabulary
+package import Vocabulary
 
 /// Whether the daemon is ready for traffic, and if not, why.
-final class Readiness: Sendable {
+package final class Readiness: Sendable {
     private let reasons: Mutex<[String]>
     /// Each says in one sentence what is wrong, or nil.
     private let watches = Mutex<[@Sendable () -> String?]>([])
 
     /// Starts out not ready.
-    init() { reasons = Mutex(["starting"]) }
+    package init() { reasons = Mutex(["starting"]) }
 
     /// An empty list is ready.
-    func set(_ reasons: [String]) { self.reasons.withLock { $0 = reasons } }
+    package func set(_ reasons: [String]) { self.reasons.withLock { $0 = reasons } }
 
     /// Why the daemon is not ready; empty when it is.
     var current: [String] { reasons.withLock { $0 } }
 
     /// Adds what an operator should look at although the daemon is ready; asked at each look.
-    func watch(_ warning: @escaping @Sendable () -> String?) {
+    package func watch(_ warning: @escaping @Sendable () -> String?) {
         watches.withLock { $0.append(warning) }
     }
 
@@ -28,15 +29,25 @@ final class Readiness: Sendable {
 
 /// `GET /healthz` (alive) and `GET /readyz` (ready, else 503 with the reasons) on the admin port.
 /// `warnings` of the latter are no reason to send traffic elsewhere, but to look.
-struct HealthRoutes: Sendable {
-    let readiness: Readiness
-    let counters: Counters
+package struct HealthRoutes: Sendable {
+    package let readiness: Readiness
+    package let counters: Counters
     /// Where the last reconciliation is known; nil where there is none.
-    var reconciler: Reconciler?
+    package var reconciler: Reconciler?
     /// Log lines that found no reader.
-    var logLinesLost: @Sendable () -> Int = { 0 }
+    package var logLinesLost: @Sendable () -> Int = { 0 }
 
-    func router() -> Router<BasicRequestContext> {
+    package init(
+        readiness: Readiness, counters: Counters, reconciler: Reconciler? = nil,
+        logLinesLost: @escaping @Sendable () -> Int = { 0 }
+    ) {
+        self.readiness = readiness
+        self.counters = counters
+        self.reconciler = reconciler
+        self.logLinesLost = logLinesLost
+    }
+
+    package func router() -> Router<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self)
         router.get("/healthz") { _, _ in Response.jsonObject(.ok) { $0.member("status", "alive") } }
         router.get("/readyz") { _, _ in

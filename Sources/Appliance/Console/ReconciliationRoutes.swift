@@ -1,5 +1,6 @@
 import HTTPTypes
-import Hummingbird
+package import Hummingbird
+package import Reconcile
 import Vocabulary
 
 /// `/api/v1/reconciliations` and `/api/v1/sweeps` on the admin port.
@@ -16,15 +17,20 @@ import Vocabulary
 ///
 /// Lists hold `next`, the `after` of the next page, null at the end. A refusal is a problem
 /// document (RFC 9457).
-struct ReconciliationRoutes: Sendable {
-    let reconciler: Reconciler
+package struct ReconciliationRoutes: Sendable {
+    package let reconciler: Reconciler
     /// The data folder, so that a command can make sure that it speaks to the right daemon.
-    let dataPath: String
+    package let dataPath: String
+
+    package init(reconciler: Reconciler, dataPath: String) {
+        self.reconciler = reconciler
+        self.dataPath = dataPath
+    }
 
     private static let limitMax = 1000
     private static let bodyByteCountMax = 4096
 
-    func add(to router: Router<BasicRequestContext>) {
+    package func add(to router: Router<BasicRequestContext>) {
         func on(
             _ method: HTTPRequest.Method, _ path: RouterPath,
             _ answer: @escaping @Sendable (Request, _ id: String) async throws -> Response

@@ -1,6 +1,7 @@
+package import Appliance
 import Foundation
 import HTTPTypes
-import Hummingbird
+package import Hummingbird
 import Vocabulary
 
 /// `/api/v1/reviews` on the admin port.
@@ -14,7 +15,7 @@ import Vocabulary
 /// `id` is the payment: `charge:ch_…` or `ch_…`. A review that is not open, or that somebody else
 /// is deciding, is a 409 that says who was first. A request that names another data folder in
 /// `tillbox-data-folder` is refused with 409 too.
-struct ReviewRoutes: Sendable {
+package struct ReviewRoutes: Sendable {
     let desk: ReviewDesk
     let ledger: any LedgerReading
     /// The data folder, so that a command can make sure that it speaks to the right daemon.
@@ -24,13 +25,13 @@ struct ReviewRoutes: Sendable {
     private static let bodyByteCountMax = 16_384
     private let queue = BlockingQueue("tillbox.console.reviews")
 
-    init(desk: ReviewDesk, ledger: any LedgerReading, dataPath: String) {
+    package init(desk: ReviewDesk, ledger: any LedgerReading, dataPath: String) {
         self.desk = desk
         self.ledger = ledger
         self.dataPath = dataPath
     }
 
-    func add(to router: Router<BasicRequestContext>) {
+    package func add(to router: Router<BasicRequestContext>) {
         router.get("/api/v1/reviews") { request, _ in
             await Response.answering { try await list(request) }
         }

@@ -1,4 +1,4 @@
-import AppendLog
+package import AppendLog
 
 /// Which event ids the log holds, and where: a hash table from a 64-bit digest of the id to the
 /// offset of its `webhook.received` record, 16 bytes a slot.
@@ -6,22 +6,19 @@ import AppendLog
 /// A digest alone never decides: two ids may share one, so a hit names the offsets to compare with
 /// the records themselves. The table is split into shards so that growing one stalls the gate
 /// for a hundredth of what growing the whole would.
-struct AdmissionIndex: Sendable {
+package struct AdmissionIndex: Sendable {
     /// Number of shards; a power of two.
-    static let shardCount = 256
+    package static let shardCount = 256
 
-    private(set) var shards = [Shard](repeating: Shard(), count: Self.shardCount)
+    package private(set) var shards = [Shard](repeating: Shard(), count: Self.shardCount)
 
     /// Number of (digest, offset) pairs held.
-    var count: Int { shards.reduce(0) { $0 + $1.count } }
+    package var count: Int { shards.reduce(0) { $0 + $1.count } }
 
     /// FNV-1a with a final mix. Not keyed: ids come signed from Stripe, and a collision costs one
     /// read.
     static func digest(of eventID: some Collection<UInt8>) -> UInt64 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in eventID {
-            hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3
-        }
+        var hash = FNV1a.digest(of: eventID)
         hash = (hash ^ (hash >> 32)) &* 0x9E37_79B9_7F4A_7C15
         return hash ^ (hash >> 29)
     }
@@ -38,22 +35,24 @@ struct AdmissionIndex: Sendable {
     }
 
     /// Forgets every record below `start`, which retention has deleted.
-    mutating func forget(below start: Offset) {
+    package mutating func forget(below start: Offset) {
         for index in shards.indices { shards[index].forget(below: start) }
     }
 
     private static func shard(of digest: UInt64) -> Int { Int(digest >> 56) }
 
     /// One open-addressing table with linear probing, at most three quarters full.
-    struct Shard: Sendable {
-        struct Slot: Sendable {
+    package struct Shard: Sendable {
+        package struct Slot: Sendable {
             var digest: UInt64
             /// The offset plus one, so that zero marks an empty slot.
             var offsetPlusOne: Int64
         }
 
         private(set) var slots: [Slot] = []
-        private(set) var count = 0
+        package private(set) var count = 0
+
+        package init() {}
 
         func candidates(for digest: UInt64) -> [Offset] {
             guard !slots.isEmpty else { return [] }

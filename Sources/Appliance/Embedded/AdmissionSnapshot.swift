@@ -1,6 +1,6 @@
-import AppendLog
+package import AppendLog
 import Foundation
-import Logging
+package import Logging
 import Vocabulary
 
 /// The gate's index on disk. It only saves reading the log: deleting it, or finding it damaged,
@@ -13,13 +13,15 @@ import Vocabulary
 /// | 8 | number of pairs, little-endian |
 /// | 16 each | digest and offset of a record, little-endian |
 /// | 4 | CRC-32C of everything before, little-endian |
-enum AdmissionSnapshot {
+package enum AdmissionSnapshot {
     private static let magic = Array("TBGATE02".utf8)
     private static let headByteCount = 48
     private static let pairByteCount = 16
 
     /// The admission as the snapshot and the log's tail tell it.
-    static func restore(from path: String, topic: Topic, logger: Logger) throws -> LogAdmission {
+    package static func restore(from path: String, topic: Topic, logger: Logger) throws
+        -> LogAdmission
+    {
         let restored = read(path, of: topic)
         let scanner = EventScanner()
         let admission = LogAdmission(
@@ -30,20 +32,24 @@ enum AdmissionSnapshot {
         try admission.catchUp { reached in
             guard .now - reported > .seconds(1) else { return }
             reported = .now
-            logger.info("reading event ids from the log", metadata: [
-                "at": "\(reached.rawValue)", "of": "\(topic.highWatermark.rawValue)",
-            ])
+            logger.info(
+                "reading event ids from the log",
+                metadata: [
+                    "at": "\(reached.rawValue)", "of": "\(topic.highWatermark.rawValue)",
+                ])
         }
-        logger.info("gate index ready", metadata: [
-            "events": "\(admission.count)",
-            "from_snapshot": "\(from.rawValue)",
-            "from_log": "\(topic.highWatermark.rawValue - from.rawValue)",
-        ])
+        logger.info(
+            "gate index ready",
+            metadata: [
+                "events": "\(admission.count)",
+                "from_snapshot": "\(from.rawValue)",
+                "from_log": "\(topic.highWatermark.rawValue - from.rawValue)",
+            ])
         return admission
     }
 
     /// Writes beside the old snapshot and renames, so that a crash leaves one of the two.
-    static func write(_ admission: LogAdmission, to path: String) async throws {
+    package static func write(_ admission: LogAdmission, to path: String) async throws {
         var pairs: [UInt8] = []
         let through = await admission.snapshot { shard in
             for slot in shard.slots where slot.offsetPlusOne != 0 {

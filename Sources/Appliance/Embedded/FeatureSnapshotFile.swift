@@ -1,4 +1,4 @@
-import AppendLog
+package import AppendLog
 import Foundation
 import Vocabulary
 
@@ -9,7 +9,7 @@ import Vocabulary
 /// | 8 | magic `TBFEAT01` |
 /// | 32 | `SnapshotOrigin` |
 /// | … | the engine's snapshot, with a checksum of its own |
-enum FeatureSnapshotFile {
+package enum FeatureSnapshotFile {
     private static let magic = Array("TBFEAT01".utf8)
     private static let headByteCount = 40
 
@@ -18,7 +18,7 @@ enum FeatureSnapshotFile {
     /// - Parameters:
     ///   - state: what `FeatureEngine.snapshot()` gave.
     ///   - next: the offset of `topic` before which everything is in it.
-    static func write(
+    package static func write(
         _ state: [UInt8], of topic: Topic, before next: Offset, to path: String
     ) throws {
         let head = magic + (try SnapshotOrigin(of: topic, before: next)).bytes
@@ -26,7 +26,7 @@ enum FeatureSnapshotFile {
     }
 
     /// Of which log the file says to be; nil if there is none of this format.
-    static func origin(at path: String) -> SnapshotOrigin? {
+    package static func origin(at path: String) -> SnapshotOrigin? {
         guard let file = FileHandle(forReadingAtPath: path),
             let head = try? file.read(upToCount: headByteCount), head.starts(with: magic)
         else { return nil }
@@ -35,7 +35,7 @@ enum FeatureSnapshotFile {
 
     /// The engine as it was saved, and where the topic goes on behind it; nil if there is no such
     /// file, it is damaged, or it is the state of another log or of another history of this one.
-    static func read(
+    package static func read(
         _ path: String, of topic: Topic, limits: FeatureLimits
     ) -> (engine: FeatureEngine, next: Offset)? {
         guard let origin = origin(at: path), origin.fits(topic),

@@ -1,18 +1,24 @@
-import AppendLog
-import Logging
+package import AppendLog
+package import Logging
 import Vocabulary
 
 /// How the ledger step begins over the embedded log, beside which a ledger may have been put back
 /// from an older or a newer backup.
-struct LedgerStart: Sendable {
-    let log: Log
-    let topics: Topics
-    let logger: Logger
+package struct LedgerStart: Sendable {
+    package let log: Log
+    package let topics: Topics
+    package let logger: Logger
+
+    package init(log: Log, topics: Topics, logger: Logger) {
+        self.log = log
+        self.topics = topics
+        self.logger = logger
+    }
 
     /// The flow of the ledger step, where the ledger and the log agree.
     ///
     /// - Throws: `LedgerAheadOfLog`, `LedgerDiffers`.
-    func flow(for desk: inout LedgerDesk<some LedgerBooks>) async throws -> LogFlow {
+    package func flow(for desk: inout LedgerDesk<some LedgerBooks>) async throws -> LogFlow {
         try await catchUp(&desk, from: try positions(of: desk.ledger))
         desk.forget()
         return try LogFlow(

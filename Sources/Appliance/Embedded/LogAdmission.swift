@@ -1,7 +1,7 @@
-import AppendLog
+package import AppendLog
 import Dispatch
 import Synchronization
-import Vocabulary
+package import Vocabulary
 
 /// The admission of the embedded plane: the log's own index of what it holds, and the claims of
 /// this process, which is the only one.
@@ -13,7 +13,7 @@ import Vocabulary
 ///     200                          200 duplicate
 ///
 /// When A's append fails, B fails with it, and Stripe's next retry claims anew.
-final class LogAdmission: AdmissionStore {
+package final class LogAdmission: AdmissionStore {
     private let topic: Topic
     private let state: Mutex<State>
     /// Where stored records are read.
@@ -59,7 +59,7 @@ final class LogAdmission: AdmissionStore {
     /// that is on disk, on the caller's or on the log's thread: be quick there.
     ///
     /// It fails with what the append failed with; the id is then free again.
-    func admit(
+    package func admit(
         _ identity: EventIdentity, record: Record,
         completion: @escaping @Sendable (Result<AdmissionOutcome, StoreFailure>) -> Void
     ) {
@@ -98,7 +98,7 @@ final class LogAdmission: AdmissionStore {
     }
 
     /// How many records the index knows.
-    var count: Int { state.withLock { $0.index.count } }
+    package var count: Int { state.withLock { $0.index.count } }
 
     /// Adds what the log holds beyond the snapshot; call before the first `admit`.
     ///
@@ -127,7 +127,7 @@ final class LogAdmission: AdmissionStore {
     }
 
     /// Forgets what retention deleted.
-    func forget(below start: Offset) { state.withLock { $0.index.forget(below: start) } }
+    package func forget(below start: Offset) { state.withLock { $0.index.forget(below: start) } }
 
     /// Hands out the index shard by shard, so that a snapshot holds the lock for microseconds a
     /// time.

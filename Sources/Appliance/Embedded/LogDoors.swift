@@ -1,5 +1,5 @@
-import AppendLog
-import Vocabulary
+package import AppendLog
+package import Vocabulary
 
 // How the embedded log looks to those who need not know that it is one.
 
@@ -18,22 +18,22 @@ extension StoreFailure {
 extension LogError: PassingFailure {}
 
 extension ReadOnlyTopic: RecordReading {
-    typealias Failure = LogError
+    package typealias Failure = LogError
 }
 
 extension Topic: RecordReading {
-    typealias Failure = LogError
-    var end: Offset { highWatermark }
+    package typealias Failure = LogError
+    package var end: Offset { highWatermark }
 }
 
 extension TopicReader {
-    init(_ topic: some RecordReading<LogError>) {
+    package init(_ topic: some RecordReading<LogError>) {
         self.init(topic) { StoreFailure($0) }
     }
 }
 
 extension FollowedTopic {
-    init(_ topic: Topic) {
+    package init(_ topic: Topic) {
         self.init(TopicReader(topic)) { offset in
             do throws(LogError) {
                 return .success(try await topic.waitForRecords(from: offset))
@@ -45,10 +45,14 @@ extension FollowedTopic {
 }
 
 /// `dead.letter` of the embedded log.
-struct LogLetters: LetterStore {
-    let topic: Topic
+package struct LogLetters: LetterStore {
+    package let topic: Topic
 
-    func keep(
+    package init(topic: Topic) {
+        self.topic = topic
+    }
+
+    package func keep(
         _ letters: [Record],
         completion: @escaping @Sendable (Result<Void, StoreFailure>) -> Void
     ) {
@@ -57,12 +61,16 @@ struct LogLetters: LetterStore {
 }
 
 /// The end of `payment.review` in the embedded log.
-struct LogDecisions: DecisionLog {
-    let topic: Topic
+package struct LogDecisions: DecisionLog {
+    package let topic: Topic
 
-    var end: Offset { topic.highWatermark }
+    package init(topic: Topic) {
+        self.topic = topic
+    }
 
-    func append(_ decision: Record) async throws(StoreFailure) -> Offset {
+    package var end: Offset { topic.highWatermark }
+
+    package func append(_ decision: Record) async throws(StoreFailure) -> Offset {
         do throws(LogError) {
             return try await topic.append([decision]).lowerBound
         } catch {
@@ -73,7 +81,7 @@ struct LogDecisions: DecisionLog {
 
 extension LogView {
     /// The daemon's own.
-    init(log: Log, topics: Topics, ledger: any LedgerReading) {
+    package init(log: Log, topics: Topics, ledger: any LedgerReading) {
         self.init(
             topic: { TopicReader(topics[$0]) },
             position: { stage, topic in
@@ -86,7 +94,7 @@ extension LogView {
     /// A folder's, whether or not a daemon runs in it.
     ///
     /// - Parameter ledger: nil where there is none yet.
-    init(log: ReadOnlyLog, ledger: (any LedgerReading)?) {
+    package init(log: ReadOnlyLog, ledger: (any LedgerReading)?) {
         self.init(
             topic: { id in
                 (try? TopicName(id.rawValue)).flatMap { log.topic($0) }.map { TopicReader($0) }

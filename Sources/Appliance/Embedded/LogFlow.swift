@@ -1,7 +1,7 @@
-import AppendLog
-import Logging
+package import AppendLog
+package import Logging
 import ServiceLifecycle
-import Vocabulary
+package import Vocabulary
 
 /// The flow of the embedded plane: topics of this process's own log.
 ///
@@ -11,7 +11,7 @@ import Vocabulary
 ///     read ─▶ (the step) ─▶ append (all topics, synced) ─▶ position ─▶ cursor, now and then
 ///                  ▲                                                      │
 ///                  └───────────── a crash resumes at the cursor ──────────┘
-struct LogFlow: Flow {
+package struct LogFlow: Flow {
     private let log: Log
     private let topics: Topics
     private let step: FlowStep
@@ -34,7 +34,7 @@ struct LogFlow: Flow {
     /// - Parameters:
     ///   - start: where to begin; an input that it does not name begins at the step's cursor.
     ///   - rewind: where to begin if the cursor is beyond it, by input.
-    init(
+    package init(
         log: Log, topics: Topics, step: FlowStep, checkpoint: LogCheckpoint = .cursor,
         start: [TopicID: Offset] = [:], rewind: [TopicID: Offset] = [:], logger: Logger
     ) throws(LogError) {
@@ -60,7 +60,7 @@ struct LogFlow: Flow {
 
     // MARK: Reading
 
-    mutating func next(bytesMax: Int) async throws -> Run? {
+    package mutating func next(bytesMax: Int) async throws -> Run? {
         try await begin()
         while true {
             guard hasRecords else {
@@ -154,7 +154,7 @@ struct LogFlow: Flow {
 
     // MARK: Writing
 
-    mutating func finish(
+    package mutating func finish(
         _ outputs: [StageOutput], consumed: [SourcePlace], checkpoint state: () -> StageState?
     ) async throws -> [TopicID: Int] {
         try await begin()
@@ -202,23 +202,23 @@ struct LogFlow: Flow {
     // MARK: Rows
 
     /// The folder is one process's.
-    var isShared: Bool { false }
-    var leads: Bool { true }
+    package var isShared: Bool { false }
+    package var leads: Bool { true }
 
-    func lastRow(in topic: TopicID) async throws -> Int64? {
+    package func lastRow(in topic: TopicID) async throws -> Int64? {
         topics[topic].lastSource(of: try ProducerName(step.name))?.rawValue
     }
 
     /// Of `ledger.posted` alone, where rows and offsets both have no gaps, so that one tells the
     /// other.
-    func row(_ number: Int64, in id: TopicID) async throws -> Record? {
+    package func row(_ number: Int64, in id: TopicID) async throws -> Record? {
         guard id == .ledgerPosted, let last = try await lastRow(in: id) else { return nil }
         let topic = topics[id]
         let end = topic.highWatermark.advanced(by: -1)
         return try topic.record(at: end.advanced(by: number - last))
     }
 
-    mutating func close(checkpoint state: () -> StageState?) async throws {
+    package mutating func close(checkpoint state: () -> StageState?) async throws {
         if done != saved.done { _ = try await save(state) }
     }
 }
@@ -302,16 +302,18 @@ extension LogFlow {
             return true
         } catch {
             guard error.isRetryable else { throw error }
-            logger.warning("position not stored; the next start repeats some work", metadata: [
-                "stage": "\(step.name)", "error": "\(error)",
-            ])
+            logger.warning(
+                "position not stored; the next start repeats some work",
+                metadata: [
+                    "stage": "\(step.name)", "error": "\(error)",
+                ])
             return false
         }
     }
 }
 
 /// Stores what a restart resumes from.
-enum LogCheckpoint: Sendable {
+package enum LogCheckpoint: Sendable {
     /// Nothing but the position, as the step's cursor, at most once a second.
     case cursor
     /// The step's state too, through this function; the cursor follows it.
@@ -322,9 +324,9 @@ enum LogCheckpoint: Sendable {
 }
 
 /// What the log knows a step by. These names stand in stored folders and never change.
-struct FlowStep: Hashable, Sendable {
+package struct FlowStep: Hashable, Sendable {
     /// The consumer group's too.
-    let name: String
+    package let name: String
     /// The first is the one that a snapshot's position counts in.
     let inputs: [TopicID]
     /// Records of one input that a run holds at most.
@@ -332,7 +334,9 @@ struct FlowStep: Hashable, Sendable {
     /// Whether its producers are called by their input too.
     private let namesInputs: Bool
 
-    init(name: String, inputs: [TopicID], recordCountMax: Int = .max, namesInputs: Bool = false) {
+    package init(
+        name: String, inputs: [TopicID], recordCountMax: Int = .max, namesInputs: Bool = false
+    ) {
         precondition(!inputs.isEmpty, "\(name) reads nothing")
         self.name = name
         self.inputs = inputs
@@ -340,7 +344,7 @@ struct FlowStep: Hashable, Sendable {
         self.namesInputs = namesInputs
     }
 
-    init(_ stage: (some Stage).Type) { self.init(name: stage.name, inputs: stage.inputs) }
+    package init(_ stage: (some Stage).Type) { self.init(name: stage.name, inputs: stage.inputs) }
 
     /// The ledger's.
     static func ledger(_ inputs: [TopicID] = LedgerStep.inputs) -> Self {
@@ -351,7 +355,7 @@ struct FlowStep: Hashable, Sendable {
 
     /// The group whose cursor tells how far a step with a large state has read; what it resumes
     /// from is its snapshot's position, saved rarely, which retention follows.
-    var progressGroup: String { name + "-progress" }
+    package var progressGroup: String { name + "-progress" }
 
     /// Who appends: the log keeps the last source of each producer of a topic, so that sources of
     /// different kinds need producers of their own.

@@ -1,12 +1,12 @@
-import AppendLog
-import Vocabulary
+package import AppendLog
+package import Vocabulary
 
 /// The daemon's topics, opened.
-struct Topics: Sendable {
+package struct Topics: Sendable {
     private let byID: [TopicID: Topic]
 
     /// Opens every topic of `log`, creating those that are absent.
-    init(of log: Log) throws(LogError) {
+    package init(of log: Log) throws(LogError) {
         var byID: [TopicID: Topic] = [:]
         for id in TopicID.allCases {
             byID[id] = try log.topic(try TopicName(id.rawValue))
@@ -14,7 +14,7 @@ struct Topics: Sendable {
         self.byID = byID
     }
 
-    subscript(id: TopicID) -> Topic {
+    package subscript(id: TopicID) -> Topic {
         guard let topic = byID[id] else { preconditionFailure("\(id) was not opened") }
         return topic
     }

@@ -1,4 +1,4 @@
-import Vocabulary
+package import Vocabulary
 
 /// The embedded feature source: contracts §4 computed on the same record, event by event.
 ///
@@ -6,9 +6,9 @@ import Vocabulary
 /// bit for bit, from the start or from a snapshot. Its memory is bounded by `FeatureLimits`.
 /// Copies share memory until one of them changes, so a snapshot can be encoded from a copy on
 /// another thread while the pipeline goes on.
-struct FeatureEngine: Sendable {
+package struct FeatureEngine: Sendable {
     /// What an event meant to the engine.
-    enum Observation: Hashable, Sendable {
+    package enum Observation: Hashable, Sendable {
         /// Score the payment with these features. `isRescore` if an event of the same movement had
         /// been observed for scoring before, and this one knows more.
         case score(FeatureVector, isRescore: Bool)
@@ -20,7 +20,7 @@ struct FeatureEngine: Sendable {
         case missing(MissingReason)
     }
 
-    enum MissingReason: Hashable, Sendable {
+    package enum MissingReason: Hashable, Sendable {
         /// Neither customer nor card is known.
         case noIdentity
     }
@@ -32,7 +32,7 @@ struct FeatureEngine: Sendable {
     var merchants: RecencyTable<MerchantDays>
     var movements: RecencyTable<MovementState>
 
-    init(limits: FeatureLimits = .standard) {
+    package init(limits: FeatureLimits = .standard) {
         self.limits = limits
         customers = RecencyTable(capacity: limits.customersMax)
         merchants = RecencyTable(capacity: limits.merchantsMax)
@@ -44,7 +44,7 @@ struct FeatureEngine: Sendable {
     var movementCount: Int { movements.count }
 
     /// Takes in the next event of the log.
-    mutating func observe(_ event: PaymentEvent) -> Observation {
+    package mutating func observe(_ event: PaymentEvent) -> Observation {
         switch event.kind {
         case .payment:
             return observePayment(event)

@@ -68,14 +68,22 @@ enum FeatureBounds {
 
 /// How much state a `FeatureEngine` may keep. Least recently used goes first; what comes back
 /// after that starts anew.
-struct FeatureLimits: Hashable, Sendable {
+package struct FeatureLimits: Hashable, Sendable {
     /// Customers, about 280 bytes each.
-    var customersMax = 1_000_000
+    package var customersMax = 1_000_000
     /// Merchants, about 480 bytes each.
     var merchantsMax = 65_536
     /// Movements, about 150 bytes each. A second event of a movement that is no longer remembered
     /// is scored and counted as if it were the first.
-    var movementsMax = 262_144
+    package var movementsMax = 262_144
 
-    static let standard = FeatureLimits()
+    package init(
+        customersMax: Int = 1_000_000, merchantsMax: Int = 65_536, movementsMax: Int = 262_144
+    ) {
+        self.customersMax = customersMax
+        self.merchantsMax = merchantsMax
+        self.movementsMax = movementsMax
+    }
+
+    package static let standard = FeatureLimits()
 }

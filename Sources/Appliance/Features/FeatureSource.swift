@@ -1,7 +1,7 @@
-import Vocabulary
+package import Vocabulary
 
 /// What a feature source had for a payment.
-enum FeatureReading: Hashable, Sendable {
+package enum FeatureReading: Hashable, Sendable {
     case fresh(FeatureVector)
     /// Computed too long before the payment to be trusted.
     case stale(FeatureVector)
@@ -16,7 +16,7 @@ enum FeatureReading: Hashable, Sendable {
 }
 
 /// What a feature source says to an event.
-enum FeatureAnswer: Hashable, Sendable {
+package enum FeatureAnswer: Hashable, Sendable {
     /// The movement was answered for by an event that knew as much: nothing to score.
     case repeated
     /// Nothing to judge: the kind bears no risk, or the event contradicts an earlier one, which the
@@ -38,7 +38,7 @@ enum FeatureAnswer: Hashable, Sendable {
 ///
 /// The event waits before the second look: a vector that comes between the two is then found by the
 /// one or by the other.
-protocol FeatureSource: Sendable {
+package protocol FeatureSource: Sendable {
     /// Whether this computes the vectors. Who computes them publishes them in `payment.features`;
     /// who does not is told there of those that come late.
     static var computesVectors: Bool { get }
@@ -59,30 +59,30 @@ protocol FeatureSource: Sendable {
 }
 
 /// A payment that was judged without its vector, and the vector.
-struct AwaitedPayment: Hashable, Sendable {
+package struct AwaitedPayment: Hashable, Sendable {
     var event: PaymentEvent
     var reading: FeatureReading
 }
 
 /// The features of the embedded plane: computed on the same record, so that none is ever missing
 /// for a payment that says whose it is, nor late. Never suspends.
-struct EmbeddedFeatures: FeatureSource {
-    static let computesVectors = true
+package struct EmbeddedFeatures: FeatureSource {
+    package static let computesVectors = true
 
     var engine: FeatureEngine
 
     init(_ engine: FeatureEngine) { self.engine = engine }
 
-    mutating func readings(for events: [PaymentEvent]) -> [FeatureAnswer] {
+    package mutating func readings(for events: [PaymentEvent]) -> [FeatureAnswer] {
         var answers: [FeatureAnswer] = []
         answers.reserveCapacity(events.count)
         for event in events { answers.append(answer(event)) }
         return answers
     }
 
-    func awaited(by record: FeaturesRecord) -> AwaitedPayment? { nil }
+    package func awaited(by record: FeaturesRecord) -> AwaitedPayment? { nil }
 
-    func state() -> (@Sendable () -> [UInt8])? {
+    package func state() -> (@Sendable () -> [UInt8])? {
         let frozen = engine.frozen()
         return { frozen.encoded() }
     }

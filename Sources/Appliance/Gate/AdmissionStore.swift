@@ -1,16 +1,22 @@
-import AppendLog
-import Vocabulary
+package import AppendLog
+package import Vocabulary
 
 /// What makes two deliveries the same event: Stripe repeats all three, byte for byte.
-struct EventIdentity: Hashable, Sendable {
-    var id: EventID
-    var type: String
+package struct EventIdentity: Hashable, Sendable {
+    package var id: EventID
+    package var type: String
     /// The text of `created` as it stands in the body; a thin event's is a string.
-    var created: String
+    package var created: String
+
+    package init(id: EventID, type: String, created: String) {
+        self.id = id
+        self.type = type
+        self.created = created
+    }
 }
 
 /// How an admission ended, once its record (or the first one's) is durable.
-enum AdmissionOutcome: Hashable, Sendable {
+package enum AdmissionOutcome: Hashable, Sendable {
     case admitted(SourcePlace)
     /// Stored before, under this identity.
     case duplicate
@@ -27,7 +33,7 @@ enum AdmissionOutcome: Hashable, Sendable {
 ///
 /// Nobody is told "duplicate" before the first record is durable. Who meets a pending claim waits
 /// for what becomes of it, and fails with it, or with `StoreFailure.pending`.
-protocol AdmissionStore: Sendable {
+package protocol AdmissionStore: Sendable {
     /// Stores `record` in `webhook.received` unless an event of this id is stored; `completion` is
     /// called once, when that is durable, on any thread: be quick there.
     func admit(
@@ -50,7 +56,7 @@ extension AdmissionStore {
 
 /// Keeps records of `dead.letter` that no step derived: deliveries that are no events, and orders
 /// to send letters back.
-protocol LetterStore: Sendable {
+package protocol LetterStore: Sendable {
     /// Appends the records; `completion` is called once, when they are durable, on any thread: be
     /// quick there.
     func keep(

@@ -4,7 +4,7 @@ import Vocabulary
 
 /// Whether the clock of this machine may be wrong: signatures that match a secret and fail by their
 /// time alone say so, until one of the right time comes or a while has passed.
-final class ClockSuspicion: Sendable {
+package final class ClockSuspicion: Sendable {
     private let clock: any LogClock
     private let sign = Mutex<Sign?>(nil)
     /// Spares the lock for every good delivery.
@@ -37,7 +37,7 @@ final class ClockSuspicion: Sendable {
     }
 
     /// Whether a signature of the last day says that this machine's clock is Stripe's.
-    var isConfirmed: Bool {
+    package var isConfirmed: Bool {
         let at = confirmedAt.load(ordering: .relaxed)
         return at != Self.never
             && clock.monotonicMilliseconds() - at <= GateLimits.clockConfirmedSeconds * 1000
@@ -55,7 +55,7 @@ final class ClockSuspicion: Sendable {
     }
 
     /// One sentence while the clock is suspected.
-    var warning: String? {
+    package var warning: String? {
         let sign = sign.withLock { $0 }
         guard let sign,
             clock.monotonicMilliseconds() - sign.seenAtMilliseconds

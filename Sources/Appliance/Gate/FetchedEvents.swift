@@ -1,9 +1,9 @@
-import AppendLog
-import Vocabulary
+package import AppendLog
+package import Vocabulary
 
 /// Where an event came from that was not delivered: the `endpoint` header of its record. No
 /// webhook endpoint can be called so, since these names are refused in the configuration.
-enum FetchedOrigin: String, Sendable {
+package enum FetchedOrigin: String, Sendable {
     /// Stripe's list of events had it, and no delivery ever came.
     case backfill
     /// Reconciliation made it of Stripe's statement.
@@ -19,7 +19,7 @@ extension AdmissionStore {
     ///   - body: the event as JSON; the record's value, byte for byte.
     ///   - arrived: the wall clock now.
     /// - Throws: what the store failed with; the same call is harmless then.
-    func admit(
+    package func admit(
         fetched body: [UInt8], _ identity: EventIdentity, from origin: FetchedOrigin,
         arrived: Timestamp
     ) async throws(StoreFailure) -> AdmissionOutcome {

@@ -1,6 +1,6 @@
 import AppendLog
-import Logging
-import Vocabulary
+package import Logging
+package import Vocabulary
 
 /// What the gate says to a delivery. Its HTTP form is ``PortResponse``.
 enum GateAnswer: Hashable, Sendable {
@@ -15,8 +15,8 @@ enum GateAnswer: Hashable, Sendable {
 
 /// Receives deliveries: verifies the signature over the raw bytes, admits each event once, and
 /// answers only when what it must keep is on disk (contracts §1).
-final class Gate: Sendable {
-    let bodyByteCountMax: Int
+package final class Gate: Sendable {
+    package let bodyByteCountMax: Int
     private let endpoints: [String: Endpoint]
     private let toleranceSeconds: Int64
     private let admission: any AdmissionStore
@@ -27,7 +27,7 @@ final class Gate: Sendable {
     private let logger: Logger
     private let refusals: RationedLog
     /// What the times of the signatures say about this machine's clock.
-    let clockSuspicion: ClockSuspicion
+    package let clockSuspicion: ClockSuspicion
 
     private struct Endpoint: Sendable {
         var name: String
@@ -39,16 +39,19 @@ final class Gate: Sendable {
     ///   - endpoints: where Stripe delivers to; the unnamed one is `/webhooks/stripe`.
     ///   - deadLetters: where deliveries go that are no events.
     ///   - clock: gives the arrival time and the "now" of the signature's tolerance.
-    init(
+    package init(
         endpoints: [WebhookEndpoint], toleranceSeconds: Int64, bodyByteCountMax: Int,
         admission: any AdmissionStore, deadLetters: any LetterStore, clock: any LogClock,
         counters: Counters, logger: Logger
     ) {
         self.endpoints = Dictionary(
             endpoints.map {
-                ($0.name, Endpoint(
-                    name: $0.name, verifier: SignatureVerifier(secrets: $0.secrets),
-                    livemode: $0.livemode))
+                (
+                    $0.name,
+                    Endpoint(
+                        name: $0.name, verifier: SignatureVerifier(secrets: $0.secrets),
+                        livemode: $0.livemode)
+                )
             }, uniquingKeysWith: { first, _ in first })
         self.toleranceSeconds = toleranceSeconds
         self.bodyByteCountMax = bodyByteCountMax

@@ -1,5 +1,5 @@
 /// Every bound of the two ports in one place.
-enum GateLimits {
+package enum GateLimits {
     /// Bytes of all header fields of a request.
     static let headerByteCountMax = 16 * 1024
     /// Header fields of a request.
@@ -25,11 +25,11 @@ enum GateLimits {
     static let unreadByteCountMax = 16 << 10
     /// Bytes of requests in flight on one port, heads and bodies alike, unless configured
     /// otherwise.
-    static let memoryByteCount = 64 << 20
+    package static let memoryByteCount = 64 << 20
     /// Bytes that a parsed part of a request sent ahead counts for beside its own.
     static let aheadPartByteCount = 512
     /// Bytes of a body on the admin port.
-    static let adminBodyByteCountMax = 64 << 10
+    package static let adminBodyByteCountMax = 64 << 10
     /// Bytes read at once when the index catches up with the log.
     static let catchUpByteCount = 1 << 20
     /// Seconds that requests which have begun have left when the port closes.
@@ -37,7 +37,7 @@ enum GateLimits {
     /// Seconds that a client told 503 should wait.
     static let retryAfterSeconds = 5
     /// Admissions between two snapshots of the index.
-    static let snapshotIntervalCount = 250_000
+    package static let snapshotIntervalCount = 250_000
     /// Seconds for which a clock that seems wrong is reported after the last sign of it.
     static let clockSuspicionSeconds: Int64 = 600
     /// Seconds for which a signature's time confirms this machine's clock.

@@ -1,23 +1,23 @@
-import NIOCore
-import NIOHTTP1
-import Vocabulary
+package import NIOCore
+package import NIOHTTP1
+package import Vocabulary
 
 /// A request of a port, arrived whole.
-struct PortRequest: Sendable {
-    var method: HTTPMethod
+package struct PortRequest: Sendable {
+    package var method: HTTPMethod
     /// Path and query as they were sent; a proxy's whole address in absolute form.
     var uri: String
-    var headers: HTTPHeaders
+    package var headers: HTTPHeaders
     /// What it came on.
-    var channel: any Channel
+    package var channel: any Channel
     /// The value of `Stripe-Signature`.
     var signature: String?
-    var body: [UInt8] = []
+    package var body: [UInt8] = []
     /// When its head was there.
     var arrived = ContinuousClock.now
 
     /// Path and query, also where the whole address was sent (RFC 9112 §3.2.2).
-    var target: Substring {
+    package var target: Substring {
         guard !uri.hasPrefix("/"), let scheme = uri.firstRange(of: "://") else { return uri[...] }
         let rest = uri[scheme.upperBound...]
         return rest.firstIndex(of: "/").map { rest[$0...] } ?? "/"
@@ -25,7 +25,7 @@ struct PortRequest: Sendable {
 }
 
 /// What answers a port's requests.
-protocol PortResponder: Sendable {
+package protocol PortResponder: Sendable {
     /// Bodies beyond it are refused before they have arrived whole.
     var bodyByteCountMax: Int { get }
 
@@ -80,8 +80,9 @@ struct HeadFacts {
         let wanted = UnsafeBufferPointer(
             start: lowercased.utf8Start, count: lowercased.utf8CodeUnitCount)
         return zip(text.utf8, wanted).allSatisfy { byte, letter in
-            byte == letter || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
-                && byte | 0x20 == letter
+            byte == letter
+                || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+                    && byte | 0x20 == letter
         }
     }
 }

@@ -1,11 +1,11 @@
 import Foundation
 import NIOCore
-import NIOHTTP1
+package import NIOHTTP1
 import Synchronization
 import Vocabulary
 
 /// An answer of a port: its status and, unless it is empty, a JSON body.
-struct PortResponse: Sendable {
+package struct PortResponse: Sendable {
     /// Everything before the date: status line and header fields.
     private let head: [UInt8]
     private let body: [UInt8]
@@ -13,7 +13,7 @@ struct PortResponse: Sendable {
     let isLast: Bool
 
     /// - Parameter fields: further header fields.
-    init(
+    package init(
         _ status: HTTPResponseStatus, json: [UInt8], type: String = "application/json",
         fields: [(name: String, value: String)] = [], isLast: Bool = false
     ) {

@@ -4,23 +4,41 @@ import ServiceLifecycle
 import Vocabulary
 
 /// What one port may hold.
-struct PortLimits: Sendable {
+package struct PortLimits: Sendable {
     /// Connections served at once.
-    var connectionCountMax = 4096
+    package var connectionCountMax = 4096
     /// Bytes of requests in flight, heads and bodies alike.
-    var memoryByteCountMax = GateLimits.memoryByteCount
+    package var memoryByteCountMax = GateLimits.memoryByteCount
+
+    package init(
+        connectionCountMax: Int = 4096, memoryByteCountMax: Int = GateLimits.memoryByteCount
+    ) {
+        self.connectionCountMax = connectionCountMax
+        self.memoryByteCountMax = memoryByteCountMax
+    }
 }
 
 /// A port: it listens, and serves each connection by callbacks on its event loop.
 ///
 /// At the shutdown it stops listening, answers what has begun, and ends when every connection has.
-struct PortServer: Service {
-    let host: String
+package struct PortServer: Service {
+    package let host: String
     /// 0 lets the system choose.
-    let port: Int
-    let responder: any PortResponder
-    var limits = PortLimits()
+    package let port: Int
+    package let responder: any PortResponder
+    package var limits = PortLimits()
     let onListening: @Sendable (_ port: Int) -> Void
+
+    package init(
+        host: String, port: Int, responder: any PortResponder, limits: PortLimits = PortLimits(),
+        onListening: @escaping @Sendable (_ port: Int) -> Void
+    ) {
+        self.host = host
+        self.port = port
+        self.responder = responder
+        self.limits = limits
+        self.onListening = onListening
+    }
 
     /// Connections that the kernel keeps until they are accepted.
     private static let backlogCount: Int32 = 512
@@ -28,7 +46,7 @@ struct PortServer: Service {
     private static let backoffMilliseconds: Int64 = 100
 
     /// - Throws: `IOError` or `SocketAddressError` when it cannot listen.
-    func run() async throws {
+    package func run() async throws {
         let connections = ConnectionTable(countMax: limits.connectionCountMax)
         let channel = PortChannel(
             responder: responder, connections: connections,

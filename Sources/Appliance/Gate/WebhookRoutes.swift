@@ -1,16 +1,21 @@
 import NIOHTTP1
-import Vocabulary
+package import Vocabulary
 
 /// The webhook port: deliveries go to the gate.
-struct WebhookRoutes: PortResponder {
-    let gate: Gate
-    let counters: Counters
+package struct WebhookRoutes: PortResponder {
+    package let gate: Gate
+    package let counters: Counters
 
-    var bodyByteCountMax: Int { gate.bodyByteCountMax }
+    package init(gate: Gate, counters: Counters) {
+        self.gate = gate
+        self.counters = counters
+    }
 
-    func count(_ refusal: Counters.Name) { counters.add(refusal) }
+    package var bodyByteCountMax: Int { gate.bodyByteCountMax }
 
-    func respond(
+    package func count(_ refusal: Counters.Name) { counters.add(refusal) }
+
+    package func respond(
         to request: PortRequest, completion: @escaping @Sendable (PortResponse) -> Void
     ) {
         switch WebhookRoute(request) {
@@ -49,10 +54,12 @@ enum WebhookRoute: Equatable {
         // What follows a question mark says nothing about where a delivery goes.
         let path = request.target.prefix { $0 != "?" }
         if path == "/healthz" {
-            self = request.method == .GET || request.method == .HEAD
+            self =
+                request.method == .GET || request.method == .HEAD
                 ? .health : .methodNotAllowed(allowed: "GET")
         } else if let endpoint = Self.endpoint(in: path) {
-            self = request.method == .POST
+            self =
+                request.method == .POST
                 ? .delivery(endpoint: endpoint) : .methodNotAllowed(allowed: "POST")
         } else {
             self = .unknown

@@ -1,5 +1,5 @@
 /// What can go wrong between the ledger and its file. Numbers are SQLite's extended result codes.
-enum LedgerError: Error, Hashable, Sendable {
+package enum LedgerError: Error, Hashable, Sendable {
     /// The disk is full. Nothing of the batch was stored; retry it when there is space.
     case diskFull
     /// Another process kept the file locked for longer than the busy time-out. Retry.
@@ -28,7 +28,7 @@ enum LedgerError: Error, Hashable, Sendable {
     case positionWentBack(topic: String, stored: Int64, given: Int64)
 
     /// Whether the same call may succeed later without anybody's help but space or time.
-    var isRetryable: Bool {
+    package var isRetryable: Bool {
         switch self {
         case .diskFull, .busy, .outOfMemory: true
         case .io, .corrupt, .cannotOpen, .notCopied, .newerSchema, .olderSchema, .noSchema,
@@ -41,7 +41,7 @@ enum LedgerError: Error, Hashable, Sendable {
 
 extension LedgerError: CustomStringConvertible {
     /// One sentence for the operator: what happened, and what to do.
-    var description: String {
+    package var description: String {
         switch self {
         case .diskFull:
             "the disk of ledger.sqlite is full; free some space and it resumes by itself"

@@ -1,7 +1,7 @@
-import Vocabulary
+package import Vocabulary
 
 /// One record for the ledger to consider.
-enum LedgerInput: Hashable, Sendable {
+package enum LedgerInput: Hashable, Sendable {
     case scored(ScoredPayment)
     case review(ReviewRecord)
 }
@@ -19,11 +19,11 @@ enum InputOutcome: Hashable, Sendable {
 }
 
 /// What one batch did.
-struct PostOutcome: Hashable, Sendable {
+package struct PostOutcome: Hashable, Sendable {
     /// One for each input, in their order.
     var inputs: [InputOutcome]
     /// What was booked, in the order of the ledger; the ids are consecutive.
-    var posted: [PostedTransaction]
+    package var posted: [PostedTransaction]
     /// Reviews that were opened, or closed by the daemon itself; the ids are consecutive.
     var reviews: [ReviewChange] = []
     /// By the place of a refused input: what it told, what stands in the ledger, what was expected.
@@ -33,22 +33,28 @@ struct PostOutcome: Hashable, Sendable {
 }
 
 /// The place that a consumer has reached in a topic.
-struct ConsumerPosition: Hashable, Sendable {
-    var topic: String
+package struct ConsumerPosition: Hashable, Sendable {
+    package var topic: String
     var partition: Int32 = 0
     /// The offset to read next.
-    var nextOffset: Int64
+    package var nextOffset: Int64
+
+    package init(topic: String, partition: Int32 = 0, nextOffset: Int64) {
+        self.topic = topic
+        self.partition = partition
+        self.nextOffset = nextOffset
+    }
 }
 
 /// Where a ledger stands, on one snapshot: how far it has read, and where its chain ends.
-struct LedgerPoint: Hashable, Sendable {
+package struct LedgerPoint: Hashable, Sendable {
     /// The offset to read next, by topic, in partition 0.
     var positions: [String: Int64]
     /// Where people's decisions were considered: by their offset in `payment.review`, the offset in
     /// `payment.scored` that was still to be read.
     var places: [Int64: Int64]
     /// The last transaction's number; 0 in an empty ledger.
-    var head: Int64
+    package var head: Int64
     /// The last transaction's hash.
     var hash: [UInt8]
     /// The identities of the logs that it was booked from; one, unless somebody has mixed them.
@@ -61,12 +67,12 @@ struct LedgerPoint: Hashable, Sendable {
 }
 
 /// What an account holds in one currency.
-struct AccountBalance: Hashable, Sendable {
-    var account: AccountName
-    var currency: Currency
+package struct AccountBalance: Hashable, Sendable {
+    package var account: AccountName
+    package var currency: Currency
     /// Debits minus credits.
-    var balance: MinorUnits
+    package var balance: MinorUnits
 
     /// The balance in major units with Stripe's number of decimals.
-    var display: String { currency.display(balance) }
+    package var display: String { currency.display(balance) }
 }

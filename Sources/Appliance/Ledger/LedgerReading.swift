@@ -1,7 +1,7 @@
-import Vocabulary
+package import Vocabulary
 
 /// How far a ledger has come, and what its topics may still lack of it.
-protocol LedgerProgress: Sendable {
+package protocol LedgerProgress: Sendable {
     /// The offset to read next of a partition; nil when nothing was read of it yet.
     func position(topic: String, partition: Int32) throws(LedgerError) -> Int64?
 
@@ -17,7 +17,7 @@ protocol LedgerProgress: Sendable {
 }
 
 extension LedgerProgress {
-    func position(topic: String) throws(LedgerError) -> Int64? {
+    package func position(topic: String) throws(LedgerError) -> Int64? {
         try position(topic: topic, partition: 0)
     }
 }
@@ -26,7 +26,7 @@ extension LedgerProgress {
 ///
 /// Whoever only reads takes this, so that there is no `post` to call by mistake and no clock to
 /// invent. Blocking: call it off the cooperative pool.
-protocol LedgerReading: LedgerProgress {
+package protocol LedgerReading: LedgerProgress {
     /// Where the ledger stands now.
     func point() throws(LedgerError) -> LedgerPoint
 
@@ -133,7 +133,7 @@ extension LedgerReading {
     }
 
     /// The connected accounts that the ledger knows, in order.
-    func connectedAccounts() throws(LedgerError) -> [StripeAccount] {
+    package func connectedAccounts() throws(LedgerError) -> [StripeAccount] {
         try processorBalances().keys.filter { $0 != .own }.sorted()
     }
 
@@ -141,7 +141,7 @@ extension LedgerReading {
 }
 
 /// What the ledger step needs of a ledger: it books, and publishes what was booked.
-protocol LedgerBooks: LedgerProgress {
+package protocol LedgerBooks: LedgerProgress {
     /// One transaction of the store: everything of the batch with its positions, or nothing.
     ///
     /// A refused input stores nothing and does not touch the others.
@@ -155,13 +155,13 @@ protocol LedgerBooks: LedgerProgress {
 }
 
 /// A ledger that can be booked into. A process has one.
-protocol Ledger: LedgerReading, LedgerBooks {
+package protocol Ledger: LedgerReading, LedgerBooks {
     /// Notes which log this ledger is booked from, and how far it has come, unless it is noted.
     func adopt(log: String) throws(LedgerError)
 }
 
 extension LedgerBooks {
-    func post(
+    package func post(
         _ inputs: [LedgerInput], positions: [ConsumerPosition] = []
     ) throws(LedgerError) -> PostOutcome {
         try post(inputs, positions: positions, places: [:])
@@ -169,14 +169,14 @@ extension LedgerBooks {
 }
 
 /// One movement of a processor's account, as the ledger holds it.
-struct LedgerMovement: Hashable, Sendable {
+package struct LedgerMovement: Hashable, Sendable {
     /// The ledger's transaction.
-    var transaction: Int64
-    var key: String
-    var effectiveAt: Instant
-    var currency: Currency
+    package var transaction: Int64
+    package var key: String
+    package var effectiveAt: Instant
+    package var currency: Currency
     /// The change of `processor:stripe`, or of a connected account's.
-    var amount: MinorUnits
+    package var amount: MinorUnits
     /// Whose balance it changed.
-    var account = StripeAccount.own
+    package var account = StripeAccount.own
 }

@@ -1,9 +1,9 @@
-import Vocabulary
+package import Vocabulary
 
 /// A refund, or the sum of a charge's refunds, that was told and is not booked.
-struct WaitingMovement: Hashable, Sendable {
+package struct WaitingMovement: Hashable, Sendable {
     /// What it is known by.
-    enum Kind: String, Sendable {
+    package enum Kind: String, Sendable {
         /// One refund, by its id.
         case refund
         /// What a charge tells as refunded in all.
@@ -19,25 +19,25 @@ struct WaitingMovement: Hashable, Sendable {
     }
 
     /// `refund:re_…` or `refunds_told:ch_…`.
-    var key: MovementKey
-    var kind: Kind
+    package var key: MovementKey
+    package var kind: Kind
     /// `ch_…`, or the payment intent where the refund names no charge; empty where it names
     /// neither.
-    var charge: String
+    package var charge: String
     /// Of Connect; nil is the platform.
-    var account: String?
+    package var account: String?
     var merchant: MerchantID
-    var currency: Currency
-    var amount: MinorUnits
+    package var currency: Currency
+    package var amount: MinorUnits
     /// The first event that told it, by its time and then its id.
-    var eventID: EventID
-    var since: Instant
+    package var eventID: EventID
+    package var since: Instant
     /// The strongest that any event has said of it.
     var said: NotedRefund
     var state: State
 
     /// Why it is not booked, for people.
-    var reason: String {
+    package var reason: String {
         switch kind {
         case .refund: "no balance transaction was told"
         case .refundsOfCharge: "the charge tells a sum and not which refunds"
@@ -45,7 +45,7 @@ struct WaitingMovement: Hashable, Sendable {
     }
 
     /// What would end the waiting, for people.
-    var waitsFor: String {
+    package var waitsFor: String {
         switch kind {
         case .refund:
             "refund.updated with a balance transaction, the charge's release, or the statement"
@@ -183,8 +183,9 @@ struct ChargeNotes: Sendable {
         }
         let isOpen = release != nil && released == nil && takenBack == nil
         for index in rows.indices where rows[index].kind == .refundsOfCharge {
-            let isExplained = explained(
-                made, booked, in: rows[index].currency, byRelease: isOpen)
+            let isExplained =
+                explained(
+                    made, booked, in: rows[index].currency, byRelease: isOpen)
                 >= rows[index].amount.rawValue
             rows[index].state =
                 isExplained ? .booked : rows[index].said == .told ? .waits : .released

@@ -1,12 +1,12 @@
-import Vocabulary
+package import Vocabulary
 
 /// One account of the ledger, by its full name: `processor:stripe`, `merchant:{m}:payable`.
 ///
 /// An account holds each currency apart; a balance belongs to a name and a currency.
-struct AccountName: Hashable, Sendable, CustomStringConvertible {
-    let rawValue: String
+package struct AccountName: Hashable, Sendable, CustomStringConvertible {
+    package let rawValue: String
     init(_ rawValue: String) { self.rawValue = rawValue }
-    var description: String { rawValue }
+    package var description: String { rawValue }
 
     /// The platform's own; see ``processor(of:)``.
     static let processor = AccountName("processor:stripe")
@@ -16,7 +16,7 @@ struct AccountName: Hashable, Sendable, CustomStringConvertible {
     /// What Stripe holds for one Stripe account.
     ///
     /// - Parameter account: of Connect; nil is the platform's own.
-    static func processor(of account: String?) -> Self {
+    package static func processor(of account: String?) -> Self {
         account.map { AccountName("processor:stripe:\($0)") } ?? processor
     }
 
@@ -85,10 +85,10 @@ enum FundsPlace: Int, Sendable {
 }
 
 /// One line of a posting: a debit when positive, a credit when negative; never zero.
-struct Entry: Hashable, Sendable {
-    var account: AccountName
-    var currency: Currency
-    var amount: MinorUnits
+package struct Entry: Hashable, Sendable {
+    package var account: AccountName
+    package var currency: Currency
+    package var amount: MinorUnits
 
     init(_ account: AccountName, _ currency: Currency, _ amount: MinorUnits) {
         self.account = account
@@ -102,7 +102,7 @@ struct Entry: Hashable, Sendable {
 /// The first group are Stripe's own movements, under the movement key of their event. From
 /// `captureGrown` on the ledger makes them out of what it knows; their keys begin with the kind's
 /// own name. The codes are stored: never reuse one.
-enum PostingKind: Int, CaseIterable, Sendable {
+package enum PostingKind: Int, CaseIterable, Sendable {
     case payment = 1
     case refund = 2
     case refundFailed = 3
@@ -136,7 +136,7 @@ enum PostingKind: Int, CaseIterable, Sendable {
     case refundRestored = 27
 
     /// The word that `ledger.posted` and the `kinds` table carry.
-    var name: String {
+    package var name: String {
         switch self {
         case .payment: "payment"
         case .refund: "refund"
@@ -175,27 +175,27 @@ enum PostingKind: Int, CaseIterable, Sendable {
 
 /// A transaction that the rules want booked: its entries sum to zero in each currency, stand
 /// grouped by currency, and none is zero.
-struct Posting: Hashable, Sendable {
-    var movement: MovementKey
+package struct Posting: Hashable, Sendable {
+    package var movement: MovementKey
     /// The event that caused it; of a person's decision, the payment's own event.
-    var eventID: EventID
-    var kind: PostingKind
-    var effectiveAt: Instant
-    var entries: [Entry]
+    package var eventID: EventID
+    package var kind: PostingKind
+    package var effectiveAt: Instant
+    package var entries: [Entry]
 }
 
 /// The place of a transaction in the ledger: 1, 2, 3 … without a gap.
-struct TransactionID: Hashable, Comparable, Sendable, CustomStringConvertible {
-    let rawValue: Int64
-    init(_ rawValue: Int64) { self.rawValue = rawValue }
-    var description: String { String(rawValue) }
-    static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+package struct TransactionID: Hashable, Comparable, Sendable, CustomStringConvertible {
+    package let rawValue: Int64
+    package init(_ rawValue: Int64) { self.rawValue = rawValue }
+    package var description: String { String(rawValue) }
+    package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 }
 
 /// A transaction as it stands in the ledger; the value of a `ledger.posted` record.
-struct PostedTransaction: Hashable, Sendable {
-    var id: TransactionID
-    var posting: Posting
+package struct PostedTransaction: Hashable, Sendable {
+    package var id: TransactionID
+    package var posting: Posting
     /// Milliseconds since 1970 by the clock that was handed in. Not part of the hash.
     var postedAtMilliseconds: Int64
     /// SHA-256, 32 bytes (docs/formats/ledger.md).

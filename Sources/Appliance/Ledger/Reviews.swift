@@ -1,4 +1,4 @@
-import Vocabulary
+package import Vocabulary
 
 /// A review opened, or closed by the daemon itself; people close the others.
 ///
@@ -8,7 +8,7 @@ import Vocabulary
 /// | held | payable, by a better informed scoring | `approved` |
 /// | held | taken back whole | `expired` |
 /// | held | a person has decided | none: the decision is one |
-struct ReviewChange: Hashable, Sendable {
+package struct ReviewChange: Hashable, Sendable {
     /// 1, 2, 3 … without a gap: the source of its record.
     var id: Int64
     /// The event that caused it.
@@ -56,7 +56,7 @@ extension ReviewChange {
 ///
 /// Two topics have no order between them, and a decision gives another chain before a payment than
 /// after it; so the place is kept, in the transaction that considered the decision.
-struct PlacedDecision: Hashable, Sendable {
+package struct PlacedDecision: Hashable, Sendable {
     var place: DecisionPlace
     var record: ReviewRecord
     /// Whether it changed anything: where another one stands, or it was refused, it did not.
@@ -65,7 +65,7 @@ struct PlacedDecision: Hashable, Sendable {
 
 /// Where a person's decision stands between the records of `payment.scored`: the review record at
 /// `decision` came after the scored record before `scoredNext` and before that one.
-struct DecisionPlace: Hashable, Sendable {
+package struct DecisionPlace: Hashable, Sendable {
     /// Offset in `payment.review`.
     var decision: Int64
     /// The partition of both topics.
@@ -75,34 +75,34 @@ struct DecisionPlace: Hashable, Sendable {
 }
 
 /// A review as people look at it: of a payment that is, or once was, held.
-struct Review: Hashable, Sendable {
+package struct Review: Hashable, Sendable {
     /// Where it stands.
-    enum State: String, Sendable {
+    package enum State: String, Sendable {
         case open, approved, declined, expired
         /// A better informed scoring closed it.
         case released
     }
 
     /// The ledger's number of the payment's transaction.
-    var payment: TransactionID
-    var movement: MovementKey
-    var merchant: MerchantID
-    var currency: Currency
+    package var payment: TransactionID
+    package var movement: MovementKey
+    package var merchant: MerchantID
+    package var currency: Currency
     /// What is left of the payment.
-    var amount: MinorUnits
-    var state: State
+    package var amount: MinorUnits
+    package var state: State
     /// When the payment took effect.
-    var effectiveAt: Instant
+    package var effectiveAt: Instant
     /// The event whose scoring opened it last; nil where nothing of it was kept.
-    var eventID: EventID?
-    var score: Double?
-    var reasons: [VerdictReason]
+    package var eventID: EventID?
+    package var score: Double?
+    package var reasons: [VerdictReason]
     /// The person's decision that stands.
-    var decision: Decision?
+    package var decision: Decision?
 
-    struct Decision: Hashable, Sendable {
-        var by: String
-        var at: Instant
-        var note: String?
+    package struct Decision: Hashable, Sendable {
+        package var by: String
+        package var at: Instant
+        package var note: String?
     }
 }

@@ -1,7 +1,7 @@
-import AppendLog
-import Logging
+package import AppendLog
+package import Logging
 import ServiceLifecycle
-import Vocabulary
+package import Vocabulary
 
 /// Fetches the event of a charge that does not arrive though its intent has, as where the endpoint
 /// gets no `charge.*`: the payment would wait in review for want of a card until the next sweep.
@@ -9,17 +9,31 @@ import Vocabulary
 /// What it finds is Stripe's own event and enters through the sweep's door, so that a delivery that
 /// still comes is a repetition and a replay books the same. It keeps nothing: a start reads again
 /// as much of the log as may still wait.
-struct ChargeFetch: Service {
+package struct ChargeFetch: Service {
     /// `payment.validated`.
-    let validated: FollowedTopic
-    let sweep: EventSweep
+    package let validated: FollowedTopic
+    package let sweep: EventSweep
     /// Seconds that a charge has to arrive by itself.
-    let waitSeconds: Int64
-    let clock: any LogClock
-    let counters: Counters
-    let logger: Logger
-    var sleep: @Sendable (_ milliseconds: Int64) async throws -> Void = {
-        try await Task.sleep(for: .milliseconds($0))
+    package let waitSeconds: Int64
+    package let clock: any LogClock
+    package let counters: Counters
+    package let logger: Logger
+    var sleep: @Sendable (_ milliseconds: Int64) async throws -> Void
+
+    package init(
+        validated: FollowedTopic, sweep: EventSweep, waitSeconds: Int64, clock: any LogClock,
+        counters: Counters, logger: Logger,
+        sleep: @escaping @Sendable (_ milliseconds: Int64) async throws -> Void = {
+            try await Task.sleep(for: .milliseconds($0))
+        }
+    ) {
+        self.validated = validated
+        self.sweep = sweep
+        self.waitSeconds = waitSeconds
+        self.clock = clock
+        self.counters = counters
+        self.logger = logger
+        self.sleep = sleep
     }
 
     /// The least time between two looks, and so between two lists of events.
@@ -30,7 +44,7 @@ struct ChargeFetch: Service {
     private static let readByteCount = 1 << 20
     private static let types = ["charge.succeeded", "charge.captured"]
 
-    func run() async throws {
+    package func run() async throws {
         do {
             // It reads the log from the disk.
             try await withTaskExecutorPreference(OwnThread("tillbox.chargefetch")) {
@@ -110,15 +124,19 @@ struct ChargeFetch: Service {
             ) { listed.insert(MovementKey("charge:\($0)")) }
             counters.add(.chargesFetched, Int(record.missed))
             if record.missed > 0 {
-                logger.info("charges that had not arrived were fetched", metadata: [
-                    "count": "\(record.missed)", "account": "\(window.account)",
-                ])
+                logger.info(
+                    "charges that had not arrived were fetched",
+                    metadata: [
+                        "count": "\(record.missed)", "account": "\(window.account)",
+                    ])
             }
         } catch {
             // The next attempt comes later, and after the last one the sweep.
-            logger.warning("charges that have not arrived could not be fetched", metadata: [
-                "count": "\(window.movements.count)", "error": "\(error)",
-            ])
+            logger.warning(
+                "charges that have not arrived could not be fetched",
+                metadata: [
+                    "count": "\(window.movements.count)", "error": "\(error)",
+                ])
         }
         return listed
     }

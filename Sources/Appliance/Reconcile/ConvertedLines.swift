@@ -1,3 +1,4 @@
+import Appliance
 import Vocabulary
 
 /// Lines in another currency than the movement that they settle together: the captures of a

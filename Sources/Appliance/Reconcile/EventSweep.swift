@@ -1,15 +1,19 @@
-import AppendLog
-import Logging
-import Vocabulary
+package import AppendLog
+package import Appliance
+package import Logging
+package import Vocabulary
 
 /// Bounds of a sweep.
-struct SweepLimits: Sendable {
+package struct SweepLimits: Sendable {
     /// What is younger may still be delivered; it is left to the next sweep.
-    var delaySeconds: Int64 = 300
+    package var delaySeconds: Int64 = 300
     /// How far before the end of the last sweep the next one begins.
     var overlapSeconds: Int64 = 3600
     /// Age at which a missed event is an alarm: Stripe keeps events for 30 days.
-    var alertAgeSeconds: Int64 = 20 * 86_400
+    package var alertAgeSeconds: Int64 = 20 * 86_400
+
+    package init() {}
+
     /// How far back Stripe lists events.
     static let historySeconds: Int64 = 30 * 86_400
 }
@@ -18,20 +22,36 @@ struct SweepLimits: Sendable {
 ///
 /// It keeps no place of its own: a sweep that died is done again, and the gate's index knows what
 /// it admitted.
-struct EventSweep: Sendable {
-    let client: StripeClient
+package struct EventSweep: Sendable {
+    package let client: StripeClient
     /// Notes how far each connected account is swept.
-    let store: StatementStore
-    let admission: any AdmissionStore
+    package let store: StatementStore
+    package let admission: any AdmissionStore
     /// Whether events of this mode are taken, as the webhook endpoints are told.
-    let accepts: @Sendable (_ livemode: Bool) -> Bool
-    let limits: SweepLimits
+    package let accepts: @Sendable (_ livemode: Bool) -> Bool
+    package let limits: SweepLimits
     /// Stamps what is admitted.
-    let clock: any LogClock
+    package let clock: any LogClock
     /// Says how old an event is: Stripe forgets it by its own time.
-    let stripeClock: any LogClock
-    let counters: Counters
-    let logger: Logger
+    package let stripeClock: any LogClock
+    package let counters: Counters
+    package let logger: Logger
+
+    package init(
+        client: StripeClient, store: StatementStore, admission: any AdmissionStore,
+        accepts: @escaping @Sendable (_ livemode: Bool) -> Bool, limits: SweepLimits,
+        clock: any LogClock, stripeClock: any LogClock, counters: Counters, logger: Logger
+    ) {
+        self.client = client
+        self.store = store
+        self.admission = admission
+        self.accepts = accepts
+        self.limits = limits
+        self.clock = clock
+        self.stripeClock = stripeClock
+        self.counters = counters
+        self.logger = logger
+    }
 
     /// An event as the list has it.
     private struct Listed: Sendable {
@@ -74,9 +94,11 @@ struct EventSweep: Sendable {
                 // Its owner has taken the access back, or it is gone: the others go on.
                 swept.unsweptAccounts += 1
                 try store.sweptTo(nil, account, failure: "\(error)")
-                logger.warning("missed events of an account cannot be looked for", metadata: [
-                    "account": "\(account)", "error": "\(error)",
-                ])
+                logger.warning(
+                    "missed events of an account cannot be looked for",
+                    metadata: [
+                        "account": "\(account)", "error": "\(error)",
+                    ])
             }
         }
         return swept
@@ -174,9 +196,11 @@ struct EventSweep: Sendable {
 
     private func alarm(_ event: Listed, _ age: Int64) {
         counters.add(.eventsNearExpiry)
-        logger.error("a missed event was found late; Stripe keeps events for 30 days", metadata: [
-            "event": "\(event.identity.id)", "type": "\(event.identity.type)",
-            "age_days": "\(age / 86_400)",
-        ])
+        logger.error(
+            "a missed event was found late; Stripe keeps events for 30 days",
+            metadata: [
+                "event": "\(event.identity.id)", "type": "\(event.identity.type)",
+                "age_days": "\(age / 86_400)",
+            ])
     }
 }

@@ -1,12 +1,12 @@
 /// Where a page of findings begins: behind a break, or, once these are through, behind a row of
 /// the statement.
-enum FindingPlace: Hashable, Sendable {
+package enum FindingPlace: Hashable, Sendable {
     case start
     case `break`(Int64)
     case row(created: Int64, id: String)
 
     /// - Returns: nil unless `text` is what ``token`` gave.
-    init?(_ text: String) {
+    package init?(_ text: String) {
         let parts = text.split(separator: ":", maxSplits: 2).map(String.init)
         switch (parts.first, parts.count) {
         case ("break", 2):
@@ -19,7 +19,7 @@ enum FindingPlace: Hashable, Sendable {
         }
     }
 
-    var token: String {
+    package var token: String {
         switch self {
         case .start: "break:0"
         case .break(let id): "break:\(id)"

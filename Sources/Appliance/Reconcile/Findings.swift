@@ -1,16 +1,17 @@
+package import Appliance
 import Vocabulary
 
 /// Some of what a run found, and where the rest begins.
-struct FindingPage: Hashable, Sendable {
-    var findings: [StoredBreak]
+package struct FindingPage: Hashable, Sendable {
+    package var findings: [StoredBreak]
     /// nil when that is all.
-    var next: FindingPlace?
+    package var next: FindingPlace?
 }
 
 extension StatementStore {
     /// What a run found, then what it booked itself: that is `fee_unbooked` and resolved by the
     /// run, and stands in the statement's rows alone.
-    func findings(
+    package func findings(
         of run: RunRecord, after place: FindingPlace, limit: Int
     ) throws(LedgerError) -> FindingPage {
         switch place {

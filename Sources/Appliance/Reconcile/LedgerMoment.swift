@@ -1,3 +1,4 @@
+import Appliance
 import Vocabulary
 
 /// The ledger as it stands, or stood when one transaction was its last: what a run compares with

@@ -1,4 +1,5 @@
 import AppendLog
+import Appliance
 import Vocabulary
 
 /// Appends what reconciliation has to book to `webhook.received`, as an event of our own making

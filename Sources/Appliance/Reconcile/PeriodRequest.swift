@@ -1,22 +1,22 @@
-import Vocabulary
+package import Vocabulary
 
 /// The period that a run is asked to look at, as the body of a request names it.
-struct PeriodRequest: Hashable, Sendable {
+package struct PeriodRequest: Hashable, Sendable {
     /// nil for where the last run allows to begin.
-    var from: Instant?
+    package var from: Instant?
     /// nil for now.
-    var to: Instant?
-    var isDry = false
+    package var to: Instant?
+    package var isDry = false
 
     /// What is wrong with a body.
-    enum Refusal: String, Error {
+    package enum Refusal: String, Error {
         case notAnObject = "the body must be a JSON object"
         case unknownKey = "the body may hold from, to and dry_run only"
         case badMember = "from and to are Unix seconds from 0, dry_run is true or false"
     }
 
     /// An empty body is an empty object.
-    static func decode(_ body: [UInt8]) throws(Refusal) -> PeriodRequest {
+    package static func decode(_ body: [UInt8]) throws(Refusal) -> PeriodRequest {
         guard !body.isEmpty else { return PeriodRequest() }
         let document = JSONDocument()
         return try withExtendedLifetime(document) { () throws(Refusal) in

@@ -1,18 +1,24 @@
 import Vocabulary
 
 /// When runs and sweeps are due. Pure: it is told the time and what was done.
-struct ReconcileSchedule: Hashable, Sendable {
+package struct ReconcileSchedule: Hashable, Sendable {
     /// Minutes after midnight, UTC, of the nightly run; nil for none.
-    var nightlyMinute: Int?
+    package var nightlyMinute: Int?
     /// Seconds between two sweeps; nil for none.
-    var sweepSeconds: Int64?
+    package var sweepSeconds: Int64?
     /// Seconds after which a failed run or sweep is tried again.
     var retrySeconds: Int64 = 600
+
+    package init(nightlyMinute: Int? = nil, sweepSeconds: Int64? = nil, retrySeconds: Int64 = 600) {
+        self.nightlyMinute = nightlyMinute
+        self.sweepSeconds = sweepSeconds
+        self.retrySeconds = retrySeconds
+    }
 
     /// Reads `02:30`.
     ///
     /// - Returns: nil unless `text` is an hour and a minute of a day.
-    static func minute(of text: String) -> Int? {
+    package static func minute(of text: String) -> Int? {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 2, parts.allSatisfy({ (1...2).contains($0.count) }),
             let hour = Int(parts[0]), let minute = Int(parts[1]), (0..<24).contains(hour),

@@ -1,7 +1,8 @@
 import AppendLog
+package import Appliance
 import Logging
 import Synchronization
-import Vocabulary
+package import Vocabulary
 
 extension Reconciler {
     /// Asks for a run.
@@ -9,7 +10,7 @@ extension Reconciler {
     /// - Parameters:
     ///   - from: by default, where the last run allows to begin.
     ///   - to: by default, now.
-    func request(
+    package func request(
         from: Instant?, to: Instant?, dryRun: Bool
     ) throws -> RunName {
         guard client != nil else { throw ReconcileRefusal.noAPIKey }
@@ -17,7 +18,8 @@ extension Reconciler {
         // What the machine's clock has reached and Stripe's has not ends where Stripe is.
         let machine = Instant(seconds: clock.now().milliseconds / 1000)
         let to = to.map { $0 <= machine ? min($0, now) : $0 } ?? now
-        let from = try from
+        let from =
+            try from
             ?? nextFrom(store.lastRuns(notAfter: ClockJumps.latest(at: now)).finished)
         guard from < to, to <= now else { throw ReconcileRefusal.badPeriod }
         guard state.withLock({ $0.jobs.count < Self.jobCountMax }) else {
@@ -119,7 +121,7 @@ extension Reconciler {
     }
 
     /// A run and what it found so far; nil if there is none of this name.
-    func report(_ name: RunName) throws(LedgerError) -> RunReport? {
+    package func report(_ name: RunName) throws(LedgerError) -> RunReport? {
         guard let (store, id) = place(of: name), let run = try store.run(id) else { return nil }
         var report = try store.report(run)
         report.isDryRun = name.isDry
@@ -127,7 +129,7 @@ extension Reconciler {
     }
 
     /// The newest runs, without dry ones.
-    func reports(before: Int64?, limit: Int) throws(LedgerError) -> [RunReport] {
+    package func reports(before: Int64?, limit: Int) throws(LedgerError) -> [RunReport] {
         var reports: [RunReport] = []
         for run in try store.runs(before: before, limit: limit) {
             reports.append(try store.report(run))
@@ -136,7 +138,7 @@ extension Reconciler {
     }
 
     /// A page of what a run found and booked.
-    func findings(
+    package func findings(
         of name: RunName, after: FindingPlace, limit: Int
     ) throws(LedgerError) -> FindingPage? {
         guard let (store, id) = place(of: name), let run = try store.run(id) else { return nil }
@@ -144,7 +146,7 @@ extension Reconciler {
     }
 
     /// From 0 to 1 while the run is under way; nil otherwise.
-    func progress(of name: RunName) -> Double? {
+    package func progress(of name: RunName) -> Double? {
         state.withLock { $0.current == name ? $0.progress : nil }
     }
 }

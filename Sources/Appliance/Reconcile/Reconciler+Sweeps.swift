@@ -1,11 +1,12 @@
 import AppendLog
+package import Appliance
 import Logging
 import Synchronization
 import Vocabulary
 
 extension Reconciler {
     /// Asks for a sweep now.
-    func requestSweep() throws -> SweepRecord {
+    package func requestSweep() throws -> SweepRecord {
         guard client != nil else { throw ReconcileRefusal.noAPIKey }
         guard state.withLock({ $0.jobs.count < Self.jobCountMax }) else {
             throw ReconcileRefusal.busy
@@ -15,9 +16,9 @@ extension Reconciler {
         return sweep
     }
 
-    func sweep(_ id: Int64) throws(LedgerError) -> SweepRecord? { try store.sweep(id) }
+    package func sweep(_ id: Int64) throws(LedgerError) -> SweepRecord? { try store.sweep(id) }
 
-    func sweeps(before: Int64?, limit: Int) throws(LedgerError) -> [SweepRecord] {
+    package func sweeps(before: Int64?, limit: Int) throws(LedgerError) -> [SweepRecord] {
         try store.sweeps(before: before, limit: limit)
     }
 

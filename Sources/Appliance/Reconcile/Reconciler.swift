@@ -1,16 +1,17 @@
-import AppendLog
-import Logging
+package import AppendLog
+package import Appliance
+package import Logging
 import ServiceLifecycle
 import Synchronization
-import Vocabulary
+package import Vocabulary
 
 /// Reconciliation as a service: takes up what a crash left, does what is asked for and what is due,
 /// one at a time. Here is when; `Reconciler+Runs.swift` and `Reconciler+Sweeps.swift` have what.
-final class Reconciler: Service {
+package final class Reconciler: Service {
     let settings: ReconcilerSettings
     /// nil without an API key: then what is stored can be read, and nothing else.
     let client: StripeClient?
-    let store: StatementStore
+    package let store: StatementStore
     let openLedger: @Sendable () throws -> any LedgerReading
     let records: OwnRecords
     let accepts: @Sendable (_ livemode: Bool) -> Bool
@@ -66,7 +67,7 @@ final class Reconciler: Service {
     ///   - openLedger: opens the ledger for reading.
     ///   - accepts: whether events of this mode are taken.
     ///   - sleep: waits until something may be due; returns at once when its task is cancelled.
-    init(
+    package init(
         settings: ReconcilerSettings, client: StripeClient?, store: StatementStore,
         openLedger: @escaping @Sendable () throws -> any LedgerReading,
         admission: any AdmissionStore,
@@ -99,7 +100,7 @@ final class Reconciler: Service {
     ///   answer will do: it is enough that Stripe has answered once.
     /// - Returns: false where Stripe does not answer: nothing can be read of it now.
     @discardableResult
-    func learnTime(isAsked: Bool = false) async -> Bool {
+    package func learnTime(isAsked: Bool = false) async -> Bool {
         guard let client, let stripeClock, isAsked || !stripeClock.isSet else { return true }
         let patience = isAsked ? Self.askedPatience : Self.timePatience
         return await withTaskGroup(of: Bool.self) { group in
@@ -115,7 +116,7 @@ final class Reconciler: Service {
     }
 
     /// Runs until graceful shutdown; a run that is under way then goes on at the next start.
-    func run() async throws {
+    package func run() async throws {
         guard let client else { return try await gracefulShutdown() }
         do {
             try await cancelWhenGracefulShutdown { try await self.work(client) }
@@ -172,10 +173,10 @@ final class Reconciler: Service {
     }
 
     /// What the date of Stripe's answers leads to, where it is far from this machine's.
-    var dateWarning: String? { stripeClock?.warning }
+    package var dateWarning: String? { stripeClock?.warning }
 
     /// Has deliveries confirm this machine's clock against that date.
-    func confirmClock(by witness: @escaping @Sendable () -> Bool) {
+    package func confirmClock(by witness: @escaping @Sendable () -> Bool) {
         stripeClock?.confirm(by: witness)
     }
 
@@ -250,9 +251,11 @@ final class Reconciler: Service {
         }
         let missed = settings.schedule.nightsMissed(since: finished.to, now: now)
         guard missed > 0 else { return }
-        logger.warning("nights without reconciliation are made up for now", metadata: [
-            "nights": "\(missed)", "since": "\(finished.to.seconds)",
-        ])
+        logger.warning(
+            "nights without reconciliation are made up for now",
+            metadata: [
+                "nights": "\(missed)", "since": "\(finished.to.seconds)",
+            ])
     }
 
     /// Where the next run begins: before the end of the last one by what was late then, and a day.

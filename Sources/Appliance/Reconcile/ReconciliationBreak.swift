@@ -1,7 +1,8 @@
+import Appliance
 import Vocabulary
 
 /// What kind of disagreement a break is (contracts §7).
-enum BreakKind: String, CaseIterable, Sendable {
+package enum BreakKind: String, CaseIterable, Sendable {
     case missingInLedger = "missing_in_ledger"
     case missingAtStripe = "missing_at_stripe"
     case amountMismatch = "amount_mismatch"
@@ -71,7 +72,7 @@ extension ReconciliationBreak {
 }
 
 /// A break as it is stored, with its history.
-struct StoredBreak: Hashable, Sendable {
+package struct StoredBreak: Hashable, Sendable {
     /// Its place in lists; nil for what the run itself has booked.
     var id: Int64
     var found: ReconciliationBreak

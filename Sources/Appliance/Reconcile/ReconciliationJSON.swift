@@ -1,9 +1,9 @@
-import Vocabulary
+package import Vocabulary
 
 /// The forms in which runs, findings and sweeps leave: JSON with stable keys, the same in the API
 /// and on the command line. Times are Unix seconds, amounts minor units.
 extension RunReport {
-    func encode(into writer: inout JSONWriter, name: RunName, progress: Double?) {
+    package func encode(into writer: inout JSONWriter, name: RunName, progress: Double?) {
         writer.beginObject()
         writer.member("id", name.description)
         writer.member("state", run.state.rawValue)
@@ -61,7 +61,7 @@ extension RunReport {
 
 extension RunReport {
     /// What a status says of it.
-    func encodeShort(into writer: inout JSONWriter) {
+    package func encodeShort(into writer: inout JSONWriter) {
         writer.beginObject()
         writer.member("id", RunName(number: run.id, isDry: false).description)
         writer.member("state", run.state.rawValue)
@@ -128,7 +128,7 @@ extension PayoutSummary {
 }
 
 extension StoredBreak {
-    func encode(into writer: inout JSONWriter, now: Instant) {
+    package func encode(into writer: inout JSONWriter, now: Instant) {
         writer.beginObject()
         writer.member("kind", found.kind.rawValue)
         writer.member("status", resolvedRun == nil ? "open" : "resolved")
@@ -150,13 +150,13 @@ extension StoredBreak {
     }
 
     /// The first line of a CSV export (RFC 4180).
-    static let csvHeader = [
+    package static let csvHeader = [
         "run", "kind", "status", "subject", "movement", "balance_transaction", "type",
         "stripe_minor_units", "stripe_currency", "ledger_minor_units", "ledger_currency",
         "occurred_at", "age_seconds", "first_run", "resolved_run", "suggestion", "account",
     ].joined(separator: ",")
 
-    func csvLine(run: RunName, now: Instant) -> String {
+    package func csvLine(run: RunName, now: Instant) -> String {
         let number = { (value: Int64?) in value.map { String($0) } ?? "" }
         let fields = [
             run.description, found.kind.rawValue, resolvedRun == nil ? "open" : "resolved",
@@ -180,7 +180,7 @@ extension StoredBreak {
 }
 
 extension SweepRecord {
-    func encode(into writer: inout JSONWriter) {
+    package func encode(into writer: inout JSONWriter) {
         writer.beginObject()
         writer.member("id", id)
         writer.member("state", state.rawValue)

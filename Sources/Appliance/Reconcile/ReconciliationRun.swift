@@ -1,12 +1,13 @@
 import AppendLog
+import Appliance
 import Dispatch
 import Logging
 import Vocabulary
 
 /// Bounds and patience of a run.
-struct ReconciliationLimits: Sendable {
+package struct ReconciliationLimits: Sendable {
     /// What is younger may still be on its way: it is late, not missing.
-    var graceSeconds: Int64 = 48 * 3600
+    package var graceSeconds: Int64 = 48 * 3600
     /// How long a run waits for the ledger to book what it appended, without any of it coming.
     var settleSecondsMax: Int64 = 30
     /// The same while the ledger books what stood before it.
@@ -15,6 +16,9 @@ struct ReconciliationLimits: Sendable {
     var balanceSecondsMax: Int64 = 10
     /// Movements that are looked up at Stripe one by one, at most; more are taken as missing.
     var confirmCountMax = 1000
+
+    package init() {}
+
     /// Rows that are looked at together.
     static let chunkCount = 500
     /// How often a run begins the statement anew because the place it had read to has gone.
@@ -145,9 +149,11 @@ extension ReconciliationRun {
             try await body()
             return nil
         } catch let error as StripeError where account != .own && error.isOfAccount {
-            logger.warning("a connected account cannot be read", metadata: [
-                "account": "\(account)", "error": "\(error)",
-            ])
+            logger.warning(
+                "a connected account cannot be read",
+                metadata: [
+                    "account": "\(account)", "error": "\(error)",
+                ])
             return "\(error)"
         }
     }

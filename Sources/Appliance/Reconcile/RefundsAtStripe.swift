@@ -1,4 +1,5 @@
 import AppendLog
+import Appliance
 import Logging
 import Vocabulary
 

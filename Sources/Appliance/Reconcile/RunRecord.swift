@@ -1,7 +1,7 @@
-import Vocabulary
+package import Vocabulary
 
 /// One run as it is stored: a row of `reconciliations`.
-struct RunRecord: Hashable, Sendable {
+package struct RunRecord: Hashable, Sendable {
     enum Cause: String, Sendable {
         case schedule, request
     }
@@ -10,7 +10,7 @@ struct RunRecord: Hashable, Sendable {
     ///
     ///     queued ─▶ reading ─▶ settling ─▶ comparing ─▶ finished
     ///                  └───────────┴───────────┴──────▶ failed
-    enum State: String, Sendable {
+    package enum State: String, Sendable {
         case queued
         /// Pages through the statement, matches it, appends what is unbooked.
         case reading
@@ -20,24 +20,24 @@ struct RunRecord: Hashable, Sendable {
         case comparing
         case finished, failed
 
-        var isOver: Bool { self == .finished || self == .failed }
+        package var isOver: Bool { self == .finished || self == .failed }
     }
 
-    var id: Int64
+    package var id: Int64
     var cause: Cause
-    var state: State
+    package var state: State
     /// Half-open, by the `created` of balance transactions.
-    var from: Instant
-    var to: Instant
+    package var from: Instant
+    package var to: Instant
     var startedAt: Instant
-    var finishedAt: Instant?
+    package var finishedAt: Instant?
     /// Whether the account is live; nil until Stripe has said so.
     var livemode: Bool?
     var pages: Int64
-    var transactions: Int64
+    package var transactions: Int64
     var failure: String?
     /// Until when missed events had been looked for when it ended; nil for never.
-    var sweptTo: Instant?
+    package var sweptTo: Instant?
 }
 
 /// How far a run has read the statement of one Stripe account; a row of `run_accounts`.
@@ -51,7 +51,7 @@ struct AccountReading: Hashable, Sendable {
 }
 
 /// What a run found in one account and currency; a row of `run_balances`. Amounts in minor units.
-struct CurrencySummary: Hashable, Sendable {
+package struct CurrencySummary: Hashable, Sendable {
     var account = StripeAccount.own
     var currency: Currency
     /// Balance transactions read.
@@ -65,7 +65,7 @@ struct CurrencySummary: Hashable, Sendable {
     var fees: Int64 = 0
     var net: Int64 = 0
     /// Fees and Stripe's own movements that the run booked, and what they took.
-    var booked: Int64 = 0
+    package var booked: Int64 = 0
     var bookedAmount: Int64 = 0
     /// `processor:stripe` and Stripe's balance, both at the end of the run.
     var ledger: Int64 = 0
@@ -106,9 +106,9 @@ struct PayoutSummary: Hashable, Sendable {
 }
 
 /// How many breaks of a kind a run saw.
-struct BreakCount: Hashable, Sendable {
-    var kind: BreakKind
-    var count: Int64
+package struct BreakCount: Hashable, Sendable {
+    package var kind: BreakKind
+    package var count: Int64
 }
 
 /// What a run saw on one side only and too young to be a break, in one currency.
@@ -120,31 +120,31 @@ struct LateSum: Hashable, Sendable {
 }
 
 /// A run with its findings in short.
-struct RunReport: Hashable, Sendable {
-    var run: RunRecord
+package struct RunReport: Hashable, Sendable {
+    package var run: RunRecord
     var isDryRun = false
-    var currencies: [CurrencySummary] = []
+    package var currencies: [CurrencySummary] = []
     /// Automatic payouts looked at.
     var payouts: Int64 = 0
     /// Those that their balance transactions do not explain, at most a hundred.
     var unexplainedPayouts: [PayoutSummary] = []
-    var breaks: [BreakCount] = []
+    package var breaks: [BreakCount] = []
     /// What is late, by currency.
-    var late: [LateSum] = []
+    package var late: [LateSum] = []
     /// Stripe accounts that the run covers.
     var accounts: Int64 = 1
     /// Those that cannot be read, at most a hundred.
     var unreadAccounts: [AccountReading] = []
 
     /// How much of the lines of all statements the ledger agrees with; nil where there is none.
-    var share: Double? {
+    package var share: Double? {
         CurrencySummary.share(
             currencies.reduce(0) { $0 + $1.matched },
             of: currencies.reduce(0) { $0 + $1.transactions })
     }
 
     /// Whether nothing is wrong. What is late, and what the run has booked itself, is not wrong.
-    var isClean: Bool {
+    package var isClean: Bool {
         run.state == .finished && unexplainedPayouts.isEmpty && unreadAccounts.isEmpty
             && breaks.allSatisfy { $0.kind == .late || $0.count == 0 }
             && currencies.allSatisfy { $0.unexplained == 0 }
@@ -152,12 +152,12 @@ struct RunReport: Hashable, Sendable {
 }
 
 /// One sweep over Stripe's events; a row of `sweeps`.
-struct SweepRecord: Hashable, Sendable {
+package struct SweepRecord: Hashable, Sendable {
     enum State: String, Sendable {
         case reading, finished, failed
     }
 
-    var id: Int64
+    package var id: Int64
     var state: State
     var from: Instant
     var to: Instant

@@ -1,5 +1,5 @@
 /// Why a run or a sweep cannot be asked for.
-enum ReconcileRefusal: Error, Hashable, Sendable {
+package enum ReconcileRefusal: Error, Hashable, Sendable {
     case noAPIKey
     /// The period ends before it begins, or in the future.
     case badPeriod
@@ -8,7 +8,7 @@ enum ReconcileRefusal: Error, Hashable, Sendable {
     case unknownRun
     case stripeSilent
 
-    var message: String {
+    package var message: String {
         switch self {
         case .noAPIKey:
             "there is no key for Stripe's API; set stripe.api_key or stripe.api_key_file and "
@@ -24,10 +24,12 @@ enum ReconcileRefusal: Error, Hashable, Sendable {
 }
 
 /// What the reconciler is told by the configuration.
-struct ReconcilerSettings: Sendable {
-    var schedule = ReconcileSchedule()
-    var limits = ReconciliationLimits()
-    var sweep = SweepLimits()
+package struct ReconcilerSettings: Sendable {
+    package var schedule = ReconcileSchedule()
+    package var limits = ReconciliationLimits()
+    package var sweep = SweepLimits()
     /// Seconds after which the charge of an intent is asked for; 0 for never.
-    var chargeWaitSeconds: Int64 = 30
+    package var chargeWaitSeconds: Int64 = 30
+
+    package init() {}
 }

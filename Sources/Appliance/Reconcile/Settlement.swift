@@ -1,3 +1,4 @@
+import Appliance
 import Vocabulary
 
 /// What is wrong with a balance transaction. The codes are stored: never reuse one.

@@ -1,3 +1,4 @@
+import Appliance
 import Logging
 import Vocabulary
 

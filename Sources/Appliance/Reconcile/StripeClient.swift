@@ -1,13 +1,23 @@
-import Vocabulary
+package import Vocabulary
 
 /// How patiently Stripe is asked. Waits grow from attempt to attempt and are drawn at random below
 /// that ("full jitter"), so that many clients that failed together do not return together.
-struct StripePatience: Sendable {
+package struct StripePatience: Sendable {
     var attemptsMax = 7
     var firstWaitMilliseconds: Int64 = 500
     var waitMillisecondsMax: Int64 = 30_000
     /// Longest `Retry-After` that is waited out.
     var retryAfterSecondsMax: Int64 = 300
+
+    package init(
+        attemptsMax: Int = 7, firstWaitMilliseconds: Int64 = 500,
+        waitMillisecondsMax: Int64 = 30_000, retryAfterSecondsMax: Int64 = 300
+    ) {
+        self.attemptsMax = attemptsMax
+        self.firstWaitMilliseconds = firstWaitMilliseconds
+        self.waitMillisecondsMax = waitMillisecondsMax
+        self.retryAfterSecondsMax = retryAfterSecondsMax
+    }
 
     /// - Parameters:
     ///   - attempt: from 1, the one that failed.
@@ -24,14 +34,29 @@ struct StripePatience: Sendable {
 /// Reads Stripe's API: patient with 429, 5xx and lost connections, never with anything else.
 ///
 /// Sleep and randomness are handed in.
-struct StripeClient: Sendable {
-    var transport: any StripeTransport
+package struct StripeClient: Sendable {
+    package var transport: any StripeTransport
     /// Whose objects are read.
     var account = StripeAccount.own
     var patience = StripePatience()
     var sleep: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
     /// Evenly from 0..<1.
     var random: @Sendable () -> Double = { Double.random(in: 0..<1) }
+
+    package init(
+        transport: any StripeTransport, account: StripeAccount = StripeAccount.own,
+        patience: StripePatience = StripePatience(),
+        sleep: @escaping @Sendable (Duration) async throws -> Void = {
+            try await Task.sleep(for: $0)
+        },
+        random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) }
+    ) {
+        self.transport = transport
+        self.account = account
+        self.patience = patience
+        self.sleep = sleep
+        self.random = random
+    }
 
     /// Objects asked for in a page, Stripe's limit.
     static let pageCount = 100

@@ -1,4 +1,4 @@
-import AppendLog
+package import AppendLog
 import Synchronization
 import Vocabulary
 
@@ -7,7 +7,7 @@ import Vocabulary
 /// What is late, due or over is judged by the clock that stamped it. A machine whose own clock is
 /// wrong then still asks for the right days; a twin whose world lives in another month is asked for
 /// that one.
-final class StripeClock: LogClock {
+package final class StripeClock: LogClock {
     /// A `Date` counts whole seconds and took some time to come: a smaller difference is none.
     static let toleranceMilliseconds: Int64 = 30_000
 
@@ -30,16 +30,16 @@ final class StripeClock: LogClock {
     /// Whether deliveries have confirmed the machine's clock.
     private let isConfirmed = Mutex<@Sendable () -> Bool>({ false })
 
-    init(_ machine: any LogClock) { self.machine = machine }
+    package init(_ machine: any LogClock) { self.machine = machine }
 
     /// Whether Stripe has answered yet.
     var isSet: Bool { told.withLock { $0 != nil } }
 
-    func now() -> Timestamp {
+    package func now() -> Timestamp {
         Timestamp(milliseconds: machine.now().milliseconds + believed)
     }
 
-    func monotonicMilliseconds() -> Int64 { machine.monotonicMilliseconds() }
+    package func monotonicMilliseconds() -> Int64 { machine.monotonicMilliseconds() }
 
     /// Has another witness: once signatures have said that the machine is right, an answer's `Date`
     /// that says otherwise is what somebody on the way has kept or made.

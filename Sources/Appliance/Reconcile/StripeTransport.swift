@@ -2,18 +2,18 @@ import AsyncHTTPClient
 import Foundation
 import NIOCore
 import NIOHTTP1
-import Vocabulary
+package import Vocabulary
 
 /// One answer of Stripe's API, whatever its status.
-struct StripeAnswer: Sendable {
-    var status: Int
+package struct StripeAnswer: Sendable {
+    package var status: Int
     /// The header `Retry-After`, as it stands.
     var retryAfter: String?
-    var body: [UInt8]
+    package var body: [UInt8]
 }
 
 /// The one door to Stripe's API. It asks once; ``StripeClient`` asks again.
-protocol StripeTransport: Sendable {
+package protocol StripeTransport: Sendable {
     /// - Parameters:
     ///   - path: below the base address, with its query: `/v1/balance`.
     ///   - account: whose objects are meant.
@@ -22,15 +22,15 @@ protocol StripeTransport: Sendable {
 }
 
 /// Stripe's API over HTTP, or anything that speaks as it does.
-struct HTTPStripeTransport: StripeTransport {
+package struct HTTPStripeTransport: StripeTransport {
     /// Where the API is, without a slash at its end: `https://api.stripe.com`.
-    var base: String
+    package var base: String
     /// A secret or restricted key.
-    var key: String
+    package var key: String
     /// Learns Stripe's time from its answers.
-    var clock: StripeClock?
+    package var clock: StripeClock?
     /// Learns whether Stripe answers.
-    var reach: StripeReach?
+    package var reach: StripeReach?
 
     /// It does not try again to connect: ``StripeClient`` asks again, and says so meanwhile.
     private static let client: HTTPClient = {
@@ -39,6 +39,15 @@ struct HTTPStripeTransport: StripeTransport {
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }()
 
+    package init(
+        base: String, key: String, clock: StripeClock? = nil, reach: StripeReach? = nil
+    ) {
+        self.base = base
+        self.key = key
+        self.clock = clock
+        self.reach = reach
+    }
+
     /// Longest answer read, in bytes; a page of a hundred events may hold many objects.
     private static let bodyByteCountMax = 32 << 20
     private static let timeoutSeconds: Int64 = 60
@@ -46,7 +55,7 @@ struct HTTPStripeTransport: StripeTransport {
     /// server stamps `Date`.
     private static let worldDate = "World-Date"
 
-    func get(_ path: String, of account: StripeAccount) async throws -> StripeAnswer {
+    package func get(_ path: String, of account: StripeAccount) async throws -> StripeAnswer {
         do {
             let answer = try await ask(path, account)
             // What stands before Stripe may answer in its place.

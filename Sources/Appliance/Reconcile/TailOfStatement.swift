@@ -1,3 +1,4 @@
+import Appliance
 import Vocabulary
 
 /// The lines that Stripe wrote since a period's end, beside what the ledger holds of them: what

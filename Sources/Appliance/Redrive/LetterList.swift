@@ -1,8 +1,8 @@
-import AppendLog
-import Vocabulary
+package import AppendLog
+package import Vocabulary
 
 /// Where a dead letter stands.
-enum RedriveState: String, Sendable {
+package enum RedriveState: String, Sendable {
     case notRedriven = "no"
     /// On its way; the stage has not come to it yet.
     case waiting
@@ -15,34 +15,38 @@ enum RedriveState: String, Sendable {
 }
 
 /// A dead letter without its bytes, and what was made of it since.
-struct LetterLine: Sendable {
-    let offset: Offset
-    let at: Timestamp
-    let stage, reason, detail, topic: String
-    let source: Offset?
-    let eventID: String?
+package struct LetterLine: Sendable {
+    package let offset: Offset
+    package let at: Timestamp
+    package let stage, reason, detail, topic: String
+    package let source: Offset?
+    package let eventID: String?
     /// The dead letter that this one had been redriven from.
     let origin: Offset?
-    var state: RedriveState
+    package var state: RedriveState
     /// The dead letter that it became.
-    var again: Offset?
+    package var again: Offset?
 }
 
 /// The log's topics and how far their readers are, whoever has the log open.
-struct LogView: Sendable {
+package struct LogView: Sendable {
     let topic: @Sendable (TopicID) -> TopicReader?
     /// The offset that a stage reads next; nil where that is not known.
     let position: @Sendable (_ stage: String, TopicID) -> Offset?
 }
 
 /// Lists dead letters with what became of them, from the log and the ledger's position alone.
-struct LetterList: Sendable {
-    let view: LogView
+package struct LetterList: Sendable {
+    package let view: LogView
+
+    package init(view: LogView) {
+        self.view = view
+    }
 
     /// Letters behind `after`, oldest first, at most `limit`.
     ///
     /// - Returns: `next` is where to go on, nil at the end.
-    func page(
+    package func page(
         after: Offset?, limit: Int, reason: String? = nil
     ) throws(StoreFailure) -> (lines: [LetterLine], next: Offset?) {
         guard let letters = view.topic(.deadLetter) else { return ([], nil) }

@@ -1,10 +1,10 @@
 import AppendLog
-import Vocabulary
+package import Vocabulary
 
 // What the admin API and the command line exchange; the keys are stable (docs/CONTRACTS.md §10).
 
 extension LetterLine {
-    func encode(into writer: inout JSONWriter) {
+    package func encode(into writer: inout JSONWriter) {
         writer.beginObject()
         writer.member("offset", offset.rawValue)
         writer.member("at", at.milliseconds)
@@ -22,7 +22,7 @@ extension LetterLine {
 }
 
 extension RedriveAnswer {
-    func encode(into writer: inout JSONWriter) {
+    package func encode(into writer: inout JSONWriter) {
         writer.key("letters")
         writer.beginArray()
         for line in lines {
@@ -37,7 +37,7 @@ extension RedriveAnswer {
         writer.member("next", next?.rawValue)
     }
 
-    static func decode(_ body: [UInt8]) throws(RecordCodecError) -> RedriveAnswer {
+    package static func decode(_ body: [UInt8]) throws(RecordCodecError) -> RedriveAnswer {
         let document = JSONDocument()
         let root: JSONValue
         do {

@@ -1,5 +1,5 @@
 /// Bounds of what is read and sent at once.
-enum RedriveLimits {
+package enum RedriveLimits {
     /// Bytes of `dead.letter`'s target that are searched for one redriven record.
     static let searchByteCount = 16 << 20
     /// Bytes of dead letters from which on a request takes no more; their orders fit one append.
@@ -7,7 +7,7 @@ enum RedriveLimits {
     /// Dead letters that one request takes at most; the answer says where to go on.
     static let requestCountMax = 1000
     /// Dead letters that one page lists at most.
-    static let pageCountMax = 1000
+    package static let pageCountMax = 1000
     /// Body of a request, in bytes.
-    static let bodyByteCountMax = 64 << 10
+    package static let bodyByteCountMax = 64 << 10
 }

@@ -1,21 +1,31 @@
-import AppendLog
-import Vocabulary
+package import AppendLog
+package import Vocabulary
 
 /// Which dead letters to redrive.
-struct RedriveRequest: Hashable, Sendable {
+package struct RedriveRequest: Hashable, Sendable {
     /// Only letters of this reason; nil takes any.
-    var reason: String?
+    package var reason: String?
     /// These letters; nil takes all that have not been redriven.
-    var offsets: [Offset]?
+    package var offsets: [Offset]?
     /// Says what would happen, and does nothing.
-    var isDryRun = false
+    package var isDryRun = false
     /// Only letters behind this offset.
-    var after: Offset?
+    package var after: Offset?
+
+    package init(
+        reason: String? = nil, offsets: [Offset]? = nil, isDryRun: Bool = false,
+        after: Offset? = nil
+    ) {
+        self.reason = reason
+        self.offsets = offsets
+        self.isDryRun = isDryRun
+        self.after = after
+    }
 }
 
 extension RedriveRequest {
     /// - Parameter dataPath: the folder that is meant; the daemon refuses if it is not its own.
-    func encoded(dataPath: String) -> [UInt8] {
+    package func encoded(dataPath: String) -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
         writer.member("data", dataPath)
@@ -33,7 +43,7 @@ extension RedriveRequest {
     }
 
     /// - Returns: the request, and the data folder that it means, if it names one.
-    static func decode(
+    package static func decode(
         _ body: [UInt8]
     ) throws(RecordCodecError) -> (request: RedriveRequest, dataPath: String?) {
         let document = JSONDocument()

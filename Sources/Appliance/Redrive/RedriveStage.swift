@@ -1,5 +1,5 @@
 import AppendLog
-import Vocabulary
+package import Vocabulary
 
 /// `dead.letter` → the topic that a failed record came from: every order becomes one record there.
 ///
@@ -9,14 +9,16 @@ import Vocabulary
 /// An order's offset is the source of its record, and orders come in the order of their offsets,
 /// whichever letters they are for. So the log itself refuses a second record of one order, however
 /// often this stage repeats itself after a crash.
-struct RedriveStage: Stage {
-    static let name = "redrive"
-    static let input = TopicID.deadLetter
-    static let outputs = [
+package struct RedriveStage: Stage {
+    package init() {}
+
+    package static let name = "redrive"
+    package static let input = TopicID.deadLetter
+    package static let outputs = [
         TopicID.webhookReceived, .paymentValidated, .paymentScored, .paymentReview,
     ]
 
-    mutating func process(_ records: [PlacedRecord]) -> [StageOutput] {
+    package mutating func process(_ records: [PlacedRecord]) -> [StageOutput] {
         records.compactMap { placed in
             let stored = StoredRecord(offset: placed.place.offset, record: placed.record)
             guard let order = RedriveOrder(stored), let target = TopicID(rawValue: order.target),

@@ -1,10 +1,10 @@
-import AppendLog
-import Vocabulary
+package import AppendLog
+package import Vocabulary
 
 /// What became of one letter.
-struct RedriveLine: Hashable, Sendable {
+package struct RedriveLine: Hashable, Sendable {
     /// A stable word.
-    enum Result: String, Sendable {
+    package enum Result: String, Sendable {
         /// On its way back to the topic it came from.
         case sent
         /// A delivery that is now an event in `webhook.received`.
@@ -28,19 +28,19 @@ struct RedriveLine: Hashable, Sendable {
         }
     }
 
-    var letter: Offset
+    package var letter: Offset
     /// Why it became a dead letter.
-    var reason: String
-    var result: Result
+    package var reason: String
+    package var result: Result
     /// For a person.
-    var detail: String
+    package var detail: String
 }
 
-struct RedriveAnswer: Hashable, Sendable {
+package struct RedriveAnswer: Hashable, Sendable {
     /// In the order of their offsets.
-    var lines: [RedriveLine]
+    package var lines: [RedriveLine]
     /// Ask again behind this offset; nil when that was all.
-    var next: Offset?
+    package var next: Offset?
 }
 
 /// Sends dead letters back through the pipeline, each once.
@@ -55,7 +55,7 @@ struct RedriveAnswer: Hashable, Sendable {
 ///
 /// A delivery that the gate refused has no order before it goes: the admission's claim on its event
 /// id is what keeps it from being stored twice, and the mark is written afterwards.
-actor Redriver {
+package actor Redriver {
     private let topic: @Sendable (TopicID) -> TopicReader
     private let letters: any LetterStore
     private let admission: any AdmissionStore
@@ -69,7 +69,7 @@ actor Redriver {
     /// - Parameters:
     ///   - topic: of any name, for reading.
     ///   - letters: where orders are written.
-    init(
+    package init(
         topic: @escaping @Sendable (TopicID) -> TopicReader, letters: any LetterStore,
         admission: any AdmissionStore, defaultMerchant: MerchantID,
         livemodes: [WebhookEndpoint.Livemode], clock: any LogClock, counters: Counters
@@ -105,7 +105,7 @@ actor Redriver {
     ///
     /// - Throws: what an append or a read throws; letters of this request may then have gone, and
     ///   asking again is harmless.
-    func redrive(_ request: RedriveRequest) async throws(StoreFailure) -> RedriveAnswer {
+    package func redrive(_ request: RedriveRequest) async throws(StoreFailure) -> RedriveAnswer {
         try index.catchUp(with: topic(.deadLetter))
         var plan = try plan(request)
         guard !request.isDryRun else { return RedriveAnswer(lines: plan.lines, next: plan.next) }

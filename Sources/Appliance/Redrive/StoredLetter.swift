@@ -1,12 +1,12 @@
-import AppendLog
+package import AppendLog
 import Vocabulary
 
 /// A dead letter as it lies in `dead.letter`.
-struct StoredLetter: Sendable {
+package struct StoredLetter: Sendable {
     let offset: Offset
-    let record: Record
+    package let record: Record
     let stage: String
-    let reason: String
+    package let reason: String
     let detail: String
     /// The topic of the record that failed; `webhook` for a delivery that never became one.
     let topic: String
@@ -16,10 +16,10 @@ struct StoredLetter: Sendable {
     let origin: Offset?
 
     var eventID: String? { record.text("event-id") }
-    var value: ArraySlice<UInt8> { record.value ?? [] }
+    package var value: ArraySlice<UInt8> { record.value ?? [] }
 
     /// - Returns: nil for a redrive order, which lies in the same topic.
-    init?(_ stored: StoredRecord) {
+    package init?(_ stored: StoredRecord) {
         guard stored.record.header(RedriveHeader.to) == nil else { return nil }
         offset = stored.offset
         record = stored.record

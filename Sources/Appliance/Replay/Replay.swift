@@ -1,10 +1,10 @@
-import AppendLog
+package import AppendLog
 import Foundation
 
 /// `tillbox replay`: the whole pipeline again, and whether it comes to the same.
 ///
 /// The stages work at a batch while the one before is stored and booked.
-struct Replay {
+package struct Replay {
     let source: ReplaySource
     let target: ReplayTarget
     let featurePath: String
@@ -15,7 +15,7 @@ struct Replay {
     ///   - fresh: a folder that exists and is empty.
     ///   - stages: the pipeline's own, new.
     /// - Throws: `ReplayError`, `LogError`, `LedgerError`.
-    init(
+    package init(
         original: String, fresh: (log: String, ledger: String, features: String),
         through to: Offset?, clock: any LogClock,
         stages: (validate: ValidateStage, score: EmbeddedScoreStage)
@@ -33,7 +33,7 @@ struct Replay {
     }
 
     /// - Parameter progress: webhooks done, and of how many.
-    mutating func run(progress: (Int64, Int64) -> Void) async throws -> ReplayReport {
+    package mutating func run(progress: (Int64, Int64) -> Void) async throws -> ReplayReport {
         let target = target
         var stages = stages
         try await withThrowingTaskGroup(of: Void.self) { group in

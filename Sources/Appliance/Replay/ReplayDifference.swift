@@ -1,7 +1,7 @@
 /// Something that the original has otherwise than its replay.
-struct ReplayDifference: Hashable, Sendable {
+package struct ReplayDifference: Hashable, Sendable {
     /// What is compared, a stable word.
-    enum Kind: String, CaseIterable, Sendable {
+    package enum Kind: String, CaseIterable, Sendable {
         /// Records of `payment.validated`.
         case validated
         /// Records of `payment.scored`.
@@ -16,28 +16,30 @@ struct ReplayDifference: Hashable, Sendable {
         case deadLetter = "dead_letter"
     }
 
-    var kind: Kind
+    package var kind: Kind
     /// Where: `payment.scored/17`, `transactions 4`.
-    var place: String
+    package var place: String
     /// A movement or an event.
-    var what: String
-    var original: String
-    var replayed: String
+    package var what: String
+    package var original: String
+    package var replayed: String
 
     /// What stands where one side has nothing.
     static let nothing = "nothing"
 }
 
 /// All differences counted, the first ones kept.
-struct ReplayDifferences: Hashable, Sendable {
+package struct ReplayDifferences: Hashable, Sendable {
     /// How many differences are kept to be listed.
     static let listedMax = 100
 
-    private(set) var counts: [ReplayDifference.Kind: Int] = [:]
-    private(set) var listed: [ReplayDifference] = []
+    package private(set) var counts: [ReplayDifference.Kind: Int] = [:]
+    package private(set) var listed: [ReplayDifference] = []
 
-    var isEmpty: Bool { counts.isEmpty }
-    var count: Int { counts.values.reduce(0, +) }
+    package init() {}
+
+    package var isEmpty: Bool { counts.isEmpty }
+    package var count: Int { counts.values.reduce(0, +) }
 
     mutating func add(_ difference: ReplayDifference) {
         counts[difference.kind, default: 0] += 1
@@ -52,32 +54,32 @@ struct ReplayDifferences: Hashable, Sendable {
 }
 
 /// What a replay has found.
-struct ReplayReport: Hashable, Sendable {
+package struct ReplayReport: Hashable, Sendable {
     /// Webhooks that were replayed, and what was compared with the original of each kind.
-    var events = 0
-    var validated = 0
-    var scored = 0
-    var reviews = 0
-    var transactions = 0
-    var deadLetters = 0
+    package var events = 0
+    package var validated = 0
+    package var scored = 0
+    package var reviews = 0
+    package var transactions = 0
+    package var deadLetters = 0
     /// Scored records that the original's ledger has not come to: they are not compared.
-    var scoredBeyond = 0
+    package var scoredBeyond = 0
     /// The last hash of the replayed chain, and of the original's at the same transaction.
-    var head: [UInt8] = []
-    var originalHead: [UInt8] = []
-    var differences = ReplayDifferences()
+    package var head: [UInt8] = []
+    package var originalHead: [UInt8] = []
+    package var differences = ReplayDifferences()
 
-    var isEqual: Bool { differences.isEmpty }
+    package var isEqual: Bool { differences.isEmpty }
 }
 
 /// Why a replay cannot be made. Each case's description says what to do.
-enum ReplayError: Error, Hashable, Sendable, CustomStringConvertible {
+package enum ReplayError: Error, Hashable, Sendable, CustomStringConvertible {
     case noTopic(String)
     case beginningRemoved(topic: String, start: Int64)
     case beyondEnd(to: Int64, end: Int64)
     case placeUnknown(review: Int64)
 
-    var description: String {
+    package var description: String {
         switch self {
         case .noTopic(let name):
             "there is no topic \(name) here; name a data folder that a daemon has run in"

@@ -1,17 +1,27 @@
-import AppendLog
-import Vocabulary
+package import AppendLog
+package import Vocabulary
 
 /// A decision in a folder whose daemon does not run: the record is written, and the ledger books it
 /// when the daemon starts next.
-struct OfflineDecision {
-    let decisions: any DecisionLog
+package struct OfflineDecision {
+    package let decisions: any DecisionLog
     /// `payment.review`.
-    let topic: TopicReader
-    let ledger: any LedgerReading
-    let clock: any LogClock
+    package let topic: TopicReader
+    package let ledger: any LedgerReading
+    package let clock: any LogClock
+
+    package init(
+        decisions: any DecisionLog, topic: TopicReader, ledger: any LedgerReading,
+        clock: any LogClock
+    ) {
+        self.decisions = decisions
+        self.topic = topic
+        self.ledger = ledger
+        self.clock = clock
+    }
 
     /// - Throws: `ReviewRefusal`, `LedgerError`, `StoreFailure`.
-    func decide(_ id: String, _ request: ReviewRequest) async throws -> ReviewAnswer {
+    package func decide(_ id: String, _ request: ReviewRequest) async throws -> ReviewAnswer {
         let movement = ReviewName.movement(id)
         guard let review = try ledger.review(of: movement) else {
             throw ReviewRefusal.unknown(id)

@@ -1,8 +1,8 @@
-import AppendLog
-import Vocabulary
+package import AppendLog
+package import Vocabulary
 
 /// Where people's decisions are written: the end of `payment.review`.
-protocol DecisionLog: Sendable {
+package protocol DecisionLog: Sendable {
     /// The offset that the next record gets.
     var end: Offset { get }
     /// - Returns: the record's offset, once it is on disk.
@@ -10,11 +10,11 @@ protocol DecisionLog: Sendable {
 }
 
 /// What became of a decision.
-struct ReviewAnswer: Hashable, Sendable {
+package struct ReviewAnswer: Hashable, Sendable {
     /// As the ledger has it; before the ledger has booked the decision, as it was before.
-    var review: Review
+    package var review: Review
     /// Whether the ledger has booked it yet; it will.
-    var isBooked: Bool
+    package var isBooked: Bool
 }
 
 /// Takes people's decisions, one for each review. A decision is a record; the ledger moves the
@@ -29,7 +29,7 @@ struct ReviewAnswer: Hashable, Sendable {
 ///     wait until the ledger has read it
 ///     (a crash here: the record stands, and the ledger books it after the start)
 ///                                            not open: decided by A
-actor ReviewDesk {
+package actor ReviewDesk {
     private let decisions: any DecisionLog
     private let ledger: any LedgerReading
     private let clock: any LogClock
@@ -39,7 +39,7 @@ actor ReviewDesk {
     private var claims: [MovementKey: String] = [:]
 
     /// - Parameter waitMilliseconds: how long a decision waits for the ledger to book it.
-    init(
+    package init(
         decisions: any DecisionLog, ledger: any LedgerReading, clock: any LogClock,
         waitMilliseconds: Int = 10_000
     ) {
@@ -52,7 +52,7 @@ actor ReviewDesk {
     /// - Parameter id: see `ReviewName`.
     /// - Throws: `ReviewRefusal`, `LedgerError`, and what an append throws; then the decision may
     ///   still have been written, and asking again says so.
-    func decide(_ id: String, _ request: ReviewRequest) async throws -> ReviewAnswer {
+    package func decide(_ id: String, _ request: ReviewRequest) async throws -> ReviewAnswer {
         let movement = ReviewName.movement(id)
         if let by = claims[movement] { throw ReviewRefusal.beingDecided(movement, by: by) }
         claims[movement] = request.by
@@ -101,8 +101,8 @@ extension ReviewRequest {
 }
 
 /// What people call a review: its payment, `charge:ch_…` or `ch_…`.
-enum ReviewName {
-    static func movement(_ id: String) -> MovementKey {
+package enum ReviewName {
+    package static func movement(_ id: String) -> MovementKey {
         MovementKey(id.hasPrefix("charge:") ? id : "charge:\(id)")
     }
 }

@@ -1,8 +1,8 @@
-import Vocabulary
+package import Vocabulary
 
 /// Reviews as the admin API and the command line write them; the keys are stable.
 extension Review {
-    func encode(into writer: inout JSONWriter) {
+    package func encode(into writer: inout JSONWriter) {
         writer.beginObject()
         encodeMembers(into: &writer)
         writer.endObject()
@@ -48,7 +48,7 @@ extension Review {
 
 extension ReviewAnswer {
     /// `{"booked":…,"review":{…}}`
-    func encode(into writer: inout JSONWriter) {
+    package func encode(into writer: inout JSONWriter) {
         writer.beginObject()
         writer.member("booked", isBooked)
         writer.key("review")
@@ -56,7 +56,7 @@ extension ReviewAnswer {
         writer.endObject()
     }
 
-    init(json: JSONValue) throws(RecordCodecError) {
+    package init(json: JSONValue) throws(RecordCodecError) {
         guard let review = json["review"] else { throw .field("review") }
         self.init(review: try Review(json: review), isBooked: try json.requiredBool("booked"))
     }
@@ -64,7 +64,7 @@ extension ReviewAnswer {
 
 extension ReviewRequest {
     /// `{"decision":"approve","by":…,"note":…}`
-    func encoded() -> [UInt8] {
+    package func encoded() -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
         writer.member("decision", decision.rawValue)
@@ -75,7 +75,7 @@ extension ReviewRequest {
     }
 
     /// - Throws: `ReviewRefusal.badRequest`.
-    static func decode(_ body: [UInt8]) throws(ReviewRefusal) -> ReviewRequest {
+    package static func decode(_ body: [UInt8]) throws(ReviewRefusal) -> ReviewRequest {
         let document = JSONDocument()
         let fields: (Decision, String, String)
         do {

@@ -1,12 +1,12 @@
-import Vocabulary
+package import Vocabulary
 
 /// What a person wants done with a payment under review.
-struct ReviewRequest: Hashable, Sendable {
-    enum Decision: String, CaseIterable, Sendable {
+package struct ReviewRequest: Hashable, Sendable {
+    package enum Decision: String, CaseIterable, Sendable {
         case approve, decline
 
         /// As `payment.review` says it.
-        var state: ReviewState { self == .approve ? .approved : .declined }
+        package var state: ReviewState { self == .approve ? .approved : .declined }
     }
 
     var decision: Decision
@@ -20,7 +20,7 @@ struct ReviewRequest: Hashable, Sendable {
     static let noteBytesMax = 2_000
 
     /// - Throws: a sentence's worth of what is missing or too much.
-    init(_ decision: Decision, by: String, note: String) throws(ReviewRefusal) {
+    package init(_ decision: Decision, by: String, note: String) throws(ReviewRefusal) {
         (self.decision, self.by, self.note) = (decision, by, note)
         guard (1...Self.nameBytesMax).contains(by.utf8.count), by != PostingRules.scoringActor
         else {
@@ -36,7 +36,7 @@ struct ReviewRequest: Hashable, Sendable {
 }
 
 /// Why a review is not decided as asked.
-enum ReviewRefusal: Error, Hashable, Sendable {
+package enum ReviewRefusal: Error, Hashable, Sendable {
     case badRequest(String)
     /// The ledger has no such payment, or it was never under review.
     case unknown(String)
@@ -48,7 +48,7 @@ enum ReviewRefusal: Error, Hashable, Sendable {
     case ledgerBehind
 
     /// A stable word for programs.
-    var code: String {
+    package var code: String {
         switch self {
         case .badRequest: "review_request_bad"
         case .unknown: "review_unknown"
@@ -59,12 +59,12 @@ enum ReviewRefusal: Error, Hashable, Sendable {
     }
 
     /// Whether a program that hears this code has its answer: the review is not open.
-    static func isAnswer(_ code: String?) -> Bool {
+    package static func isAnswer(_ code: String?) -> Bool {
         ["review_unknown", "review_closed", "review_being_decided"].contains(code)
     }
 
     /// For the person who asked.
-    var message: String {
+    package var message: String {
         switch self {
         case .badRequest(let what): what
         case .unknown(let id): "no payment \(id) is, or ever was, under review"

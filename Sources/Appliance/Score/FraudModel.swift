@@ -2,10 +2,10 @@ internal import Bridges
 internal import CXGBoost
 internal import Foundation
 internal import Synchronization
-import Vocabulary
+package import Vocabulary
 
 /// What scoring asks of a model, so that tests can put a simpler one in its place.
-protocol RiskModel: Sendable {
+package protocol RiskModel: Sendable {
     /// The version that scored payments carry.
     var version: String { get }
 
@@ -21,7 +21,7 @@ protocol RiskModel: Sendable {
 ///
 /// Feature rows go into one buffer, which libxgboost reads in place; its address and the request's
 /// JSON stay the same for the model's whole life, so a prediction allocates only its result.
-final class FraudModel: RiskModel, @unchecked Sendable {
+package final class FraudModel: RiskModel, @unchecked Sendable {
     // `@unchecked Sendable`: a booster may be used by one thread at a time, and its results lie in
     // memory that the next call reuses. Both the handles and the buffer are touched only under
     // `lock`, and results are copied out before it is given up.
@@ -32,8 +32,8 @@ final class FraudModel: RiskModel, @unchecked Sendable {
     /// The array interface of the first `n` rows, by `n`; nil until it is needed.
     private var arrays: [[CChar]?]
 
-    let schema: ModelSchema
-    var version: String { schema.version }
+    package let schema: ModelSchema
+    package var version: String { schema.version }
 
     /// The most rows one C call takes. Longer batches are cut.
     static let rowsMax = 1_024
@@ -59,9 +59,7 @@ final class FraudModel: RiskModel, @unchecked Sendable {
     /// - Throws: `damagedModel`, `damagedSchema`, `featuresDiffer`, `thresholdsOutOfOrder`.
     init(model: [UInt8], schema json: [UInt8]) throws(ModelError) {
         schema = try ModelSchema(json: json)
-        let hash = SHA256.digest(model[...]).reduce(into: "") { text, byte in
-            text += (byte < 16 ? "0" : "") + String(byte, radix: 16)
-        }
+        let hash = String(hex: SHA256.digest(model[...]))
         guard hash == schema.modelHash else {
             throw .damagedModel(
                 detail: "its SHA-256 is \(hash), but schema.json says \(schema.modelHash)")
@@ -95,7 +93,7 @@ final class FraudModel: RiskModel, @unchecked Sendable {
 
     // MARK: Predicting
 
-    func predict(_ vectors: [FeatureVector]) throws(ModelError) -> [Float] {
+    package func predict(_ vectors: [FeatureVector]) throws(ModelError) -> [Float] {
         var scores: [Float] = []
         scores.reserveCapacity(vectors.count)
         var start = 0
@@ -161,7 +159,7 @@ final class FraudModel: RiskModel, @unchecked Sendable {
     /// Runs `body` with a function that does nothing but the C call on one row that already lies
     /// in the buffer, for a benchmark to compare `predict` with. It says whether the call went
     /// well.
-    func withBareCall<Result: Sendable>(
+    package func withBareCall<Result: Sendable>(
         on vector: FeatureVector, _ body: (() -> Bool) -> Result
     ) -> Result {
         lock.withLock { _ in
@@ -185,7 +183,7 @@ final class FraudModel: RiskModel, @unchecked Sendable {
 
     // MARK: Explaining
 
-    func contributions(_ vectors: [FeatureVector]) throws(ModelError) -> [[Float]] {
+    package func contributions(_ vectors: [FeatureVector]) throws(ModelError) -> [[Float]] {
         var all: [[Float]] = []
         var start = 0
         while start < vectors.count {

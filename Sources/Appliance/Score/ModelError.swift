@@ -1,5 +1,5 @@
 /// Why the fraud model cannot be used, with the numbers and what to do about it.
-enum ModelError: Error, Hashable, Sendable {
+package enum ModelError: Error, Hashable, Sendable {
     /// The file cannot be read.
     case unreadable(path: String)
     /// libxgboost does not accept the bytes as a model.
@@ -23,7 +23,7 @@ enum ModelError: Error, Hashable, Sendable {
 
 extension ModelError: CustomStringConvertible {
     /// One sentence that says what is wrong and what to do.
-    var description: String {
+    package var description: String {
         switch self {
         case .unreadable(let path):
             "the model file \(path) cannot be read: check that it exists and that this user may "

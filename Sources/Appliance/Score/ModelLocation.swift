@@ -4,7 +4,7 @@ internal import Foundation
 ///
 /// SwiftPM compiles `model/fraud.ubj` and `model/schema.json` into the binary (through the links in
 /// `Resources`), so that a box needs no file beside it. The key `model.path` names another one.
-enum ModelLocation: Hashable, Sendable {
+package enum ModelLocation: Hashable, Sendable {
     /// The model this binary was built with.
     case embedded
     /// A `.ubj` file; its `schema.json` lies in the same folder.
@@ -13,7 +13,7 @@ enum ModelLocation: Hashable, Sendable {
     static let schemaFileName = "schema.json"
 
     /// - Throws: any `ModelError` but `predictionFailed`; the daemon then refuses to start.
-    func load() throws(ModelError) -> FraudModel {
+    package func load() throws(ModelError) -> FraudModel {
         switch self {
         case .embedded:
             return try FraudModel(

@@ -1,25 +1,25 @@
 internal import Foundation
 
 /// What `model/schema.json` says of the model beside it.
-struct ModelSchema: Hashable, Sendable, Decodable {
+package struct ModelSchema: Hashable, Sendable, Decodable {
     /// The model's version, as scored payments carry it.
-    var version: String
+    package var version: String
     /// The feature names in the order of the model's columns.
     var features: [String]
-    var thresholds: Thresholds
+    package var thresholds: Thresholds
     /// SHA-256 of the training matrix, in hex.
     var trainingDataHash: String
     /// SHA-256 of the model file, in hex. libxgboost itself would not notice a changed leaf.
     var modelHash: String
 
-    struct Thresholds: Hashable, Sendable, Decodable {
+    package struct Thresholds: Hashable, Sendable, Decodable {
         /// From this score on a person looks at the payment.
         var review: Double
         /// From this score on the payment is blocked.
         var block: Double
 
         /// The thresholds with `tighter` in place of those it names. A threshold may only go down.
-        func tightened(
+        package func tightened(
             review tighterReview: Double? = nil, block tighterBlock: Double? = nil
         ) throws(ModelError) -> Thresholds {
             if let tighterReview, !(tighterReview <= review) {

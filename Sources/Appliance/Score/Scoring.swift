@@ -16,7 +16,7 @@ struct ScoreOutcome: Hashable, Sendable {
 /// A movement is scored when first seen, and again by a better informed event or by one that tells
 /// of more money. Nothing is remembered of a verdict: which of several stands, and whether a review
 /// is open, the ledger alone says (`Standing`).
-struct Scoring<Source: FeatureSource>: Sendable {
+package struct Scoring<Source: FeatureSource>: Sendable {
     var source: Source
     let verdicts: Verdicts
     /// nil where no model could be loaded: everything goes to review, `model_unavailable`.
@@ -130,7 +130,7 @@ struct Scoring<Source: FeatureSource>: Sendable {
 typealias EmbeddedScoring = Scoring<EmbeddedFeatures>
 
 extension Scoring where Source == EmbeddedFeatures {
-    init(
+    package init(
         features: FeatureEngine = FeatureEngine(), verdicts: Verdicts, model: (any RiskModel)?
     ) {
         self.init(source: EmbeddedFeatures(features), verdicts: verdicts, model: model)

@@ -1,9 +1,9 @@
-import Vocabulary
+package import Vocabulary
 
 /// From a score to a verdict (contracts §5). Pure.
 ///
 /// Never a false clean: without fresh features or without a score nothing is approved.
-struct Verdicts: Hashable, Sendable {
+package struct Verdicts: Hashable, Sendable {
     /// `approve` below `review`, `block` from `block`, `manual_review` between.
     let thresholds: ModelSchema.Thresholds
     /// From more than this amount on a person looks at the payment, by currency.
@@ -20,7 +20,7 @@ struct Verdicts: Hashable, Sendable {
     /// How many contributions stand among the reasons.
     static let contributionsMax = 3
 
-    init(
+    package init(
         thresholds: ModelSchema.Thresholds, amountLimits: [Currency: MinorUnits] = [:]
     ) {
         self.thresholds = thresholds
@@ -75,11 +75,12 @@ struct Verdicts: Hashable, Sendable {
                 return a == b ? left.feature.rawValue < right.feature.rawValue : a > b
             }
             .prefix(contributionsMax)
-        return ruleReasons + largest.map { entry in
-            .feature(
-                name: entry.feature.name,
-                value: Double(vector.values[entry.feature.rawValue]),
-                contribution: Double(entry.contribution))
-        }
+        return ruleReasons
+            + largest.map { entry in
+                .feature(
+                    name: entry.feature.name,
+                    value: Double(vector.values[entry.feature.rawValue]),
+                    contribution: Double(entry.contribution))
+            }
     }
 }

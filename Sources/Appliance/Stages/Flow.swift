@@ -1,8 +1,8 @@
-import AppendLog
-import Vocabulary
+package import AppendLog
+package import Vocabulary
 
 /// Records that are taken in together.
-struct Run: Sendable {
+package struct Run: Sendable {
     /// Those of one partition stand in the order of their offsets, and no other order is promised.
     var records: [PlacedRecord]
     /// Where reading goes on: the place behind the last record of each partition that is among
@@ -19,15 +19,15 @@ enum OutputSource: Hashable, Comparable, Sendable {
 }
 
 /// One record that a step derived, and what from.
-struct StageOutput: Sendable {
+package struct StageOutput: Sendable {
     var topic: TopicID
     var source: OutputSource
     var record: Record
 }
 
 /// A step's state at one moment, to be encoded later and elsewhere.
-struct StageState: Sendable {
-    let encode: @Sendable () -> [UInt8]
+package struct StageState: Sendable {
+    package let encode: @Sendable () -> [UInt8]
 }
 
 /// Where a step reads, where it writes and how far it is, in one: some planes can only change the
@@ -39,7 +39,7 @@ struct StageState: Sendable {
 ///
 /// Whatever a run led to stands once, however often it is taken in: the embedded log refuses
 /// outputs whose source it has, a Kafka transaction holds outputs and offsets together.
-protocol Flow {
+package protocol Flow {
     /// The records that come next, about `bytesMax` bytes a partition; waits for some.
     ///
     /// - Returns: nil once the daemon stops and what had arrived is taken in.

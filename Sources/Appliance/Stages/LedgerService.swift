@@ -1,8 +1,8 @@
-import AppendLog
-import Logging
+package import AppendLog
+package import Logging
 import ServiceLifecycle
 import Synchronization
-import Vocabulary
+package import Vocabulary
 
 /// Books `payment.scored` and `payment.review` into the ledger, what was booked into
 /// `ledger.posted`, and what became of reviews into `payment.review`.
@@ -18,7 +18,7 @@ import Vocabulary
 ///          last one that was published are published first.
 ///
 /// Blocks its own thread, as the database does.
-final class LedgerService<Source: Flow, Books: LedgerBooks>: Service {
+package final class LedgerService<Source: Flow, Books: LedgerBooks>: Service {
     private let makeDesk: @Sendable () -> LedgerDesk<Books>
     private let logger: Logger
     private let thread = OwnThread("tillbox.ledger")
@@ -26,7 +26,7 @@ final class LedgerService<Source: Flow, Books: LedgerBooks>: Service {
 
     /// - Parameter begin: a flow that goes on from what is stored; called at the start, and again
     ///   after another instance has taken over some of the input.
-    init(
+    package init(
         desk makeDesk: @escaping @Sendable () -> LedgerDesk<Books>, logger: Logger,
         begin: @escaping @Sendable (inout LedgerDesk<Books>) async throws -> Source
     ) {
@@ -36,7 +36,7 @@ final class LedgerService<Source: Flow, Books: LedgerBooks>: Service {
     }
 
     /// Runs until graceful shutdown, then drains what has arrived, for at most a second.
-    func run() async throws {
+    package func run() async throws {
         do {
             try await withTaskExecutorPreference(thread) {
                 try await StageLoop.run(LedgerStep.name, logger) {
@@ -56,7 +56,7 @@ final class LedgerService<Source: Flow, Books: LedgerBooks>: Service {
 
 /// Takes runs into the ledger, and what follows from them out of it. One for each instance of the
 /// step.
-struct LedgerDesk<Books: LedgerBooks> {
+package struct LedgerDesk<Books: LedgerBooks> {
     let ledger: Books
     let clock: any LogClock
     let counters: Counters
@@ -67,7 +67,7 @@ struct LedgerDesk<Books: LedgerBooks> {
     /// Partitions of which everything from now on is new to the ledger.
     private var caughtUp: Set<SourceLane> = []
 
-    init(ledger: Books, clock: any LogClock, counters: Counters, logger: Logger) {
+    package init(ledger: Books, clock: any LogClock, counters: Counters, logger: Logger) {
         self.ledger = ledger
         self.clock = clock
         self.counters = counters

@@ -1,5 +1,5 @@
 import AppendLog
-import Vocabulary
+package import Vocabulary
 
 /// The ledger's step between its topics, without log or database: from records to what is to be
 /// booked, and from what was booked to the records that follow.
@@ -9,10 +9,10 @@ import Vocabulary
 ///                                                                           payment.review
 ///
 /// The daemon and a replay go through it, so that both decide alike.
-struct LedgerStep {
+package struct LedgerStep {
     /// Names the step as a producer and as a consumer group; never changes.
-    static let name = "ledger"
-    static let inputs = [TopicID.paymentScored, .paymentReview]
+    package static let name = "ledger"
+    package static let inputs = [TopicID.paymentScored, .paymentReview]
 
     /// A record that could be read, and what it says.
     struct Input: Sendable {

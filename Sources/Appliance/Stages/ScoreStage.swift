@@ -1,18 +1,18 @@
 import AppendLog
-import Vocabulary
+package import Vocabulary
 
 /// `payment.validated` → `payment.scored`, and `payment.features` where the vectors are computed
 /// here.
 ///
 /// Where they are not, `payment.features` tells of vectors that come late: the payment that waited
 /// for one is scored again.
-struct ScoreStage<Source: FeatureSource>: Stage {
-    static var name: String { "score" }
-    static var input: TopicID { .paymentValidated }
-    static var inputs: [TopicID] {
+package struct ScoreStage<Source: FeatureSource>: Stage {
+    package static var name: String { "score" }
+    package static var input: TopicID { .paymentValidated }
+    package static var inputs: [TopicID] {
         Source.computesVectors ? [.paymentValidated] : [.paymentValidated, .paymentFeatures]
     }
-    static var outputs: [TopicID] {
+    package static var outputs: [TopicID] {
         Source.computesVectors
             ? [.paymentFeatures, .paymentScored, .deadLetter] : [.paymentScored, .deadLetter]
     }
@@ -37,13 +37,13 @@ struct ScoreStage<Source: FeatureSource>: Stage {
     }
 
     /// - Parameter schemaVersion: the model schema's version, as `payment.features` names it.
-    init(scoring: Scoring<Source>, schemaVersion: String, counters: Counters) {
+    package init(scoring: Scoring<Source>, schemaVersion: String, counters: Counters) {
         self.scoring = scoring
         self.schemaVersion = schemaVersion
         self.counters = counters
     }
 
-    mutating func prepare(_ records: [PlacedRecord]) async throws {
+    package mutating func prepare(_ records: [PlacedRecord]) async throws {
         var run = decode(records)
         run.answers = try await scoring.source.readings(for: run.events)
         for (record, source) in run.late {
@@ -55,7 +55,7 @@ struct ScoreStage<Source: FeatureSource>: Stage {
         prepared = run
     }
 
-    mutating func process(_ records: [PlacedRecord]) -> [StageOutput] {
+    package mutating func process(_ records: [PlacedRecord]) -> [StageOutput] {
         let run = prepared
         prepared = Prepared()
         precondition(
@@ -70,7 +70,7 @@ struct ScoreStage<Source: FeatureSource>: Stage {
         return outputs
     }
 
-    func snapshot() -> StageState? { scoring.source.state().map { StageState(encode: $0) } }
+    package func snapshot() -> StageState? { scoring.source.state().map { StageState(encode: $0) } }
 
     private func decode(_ records: [PlacedRecord]) -> Prepared {
         var run = Prepared(recordCount: records.count)
@@ -133,7 +133,7 @@ struct ScoreStage<Source: FeatureSource>: Stage {
 }
 
 /// The stage of the embedded plane.
-typealias EmbeddedScoreStage = ScoreStage<EmbeddedFeatures>
+package typealias EmbeddedScoreStage = ScoreStage<EmbeddedFeatures>
 
 extension ScoreStage where Source == EmbeddedFeatures {
     /// Prepares and processes at once, for who drives the stage without a flow.

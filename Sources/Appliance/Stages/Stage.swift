@@ -1,11 +1,11 @@
 import AppendLog
-import Vocabulary
+package import Vocabulary
 
 /// One step of the pipeline: records of some topics in, records of others out.
 ///
 /// `process` does no I/O and reads no clock. The same inputs from the same state give the same
 /// outputs, which is what lets a runner repeat it after a crash and the log refuse the repetition.
-protocol Stage: SendableMetatype {
+package protocol Stage: SendableMetatype {
     /// Names the stage as a producer and as a consumer group; never changes.
     static var name: String { get }
     /// The topic that the stage follows.
@@ -30,9 +30,9 @@ protocol Stage: SendableMetatype {
 }
 
 extension Stage {
-    static var inputs: [TopicID] { [input] }
-    mutating func prepare(_ records: [PlacedRecord]) async throws {}
-    func snapshot() -> StageState? { nil }
+    package static var inputs: [TopicID] { [input] }
+    package mutating func prepare(_ records: [PlacedRecord]) async throws {}
+    package func snapshot() -> StageState? { nil }
 }
 
 /// The `schema` headers of derived records, made once.

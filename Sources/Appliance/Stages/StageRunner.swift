@@ -1,5 +1,5 @@
 import AppendLog
-import Logging
+package import Logging
 import ServiceLifecycle
 import Vocabulary
 
@@ -7,14 +7,14 @@ import Vocabulary
 ///
 /// It has a thread of its own, since what it does may block: reading from the disk, the model, a
 /// snapshot.
-final class StageRunner<Step: Stage, Source: Flow>: Service {
+package final class StageRunner<Step: Stage, Source: Flow>: Service {
     private let logger: Logger
     private let thread = OwnThread("tillbox.\(Step.name)")
     private let begin: @Sendable () async throws -> (stage: Step, flow: Source)
 
     /// - Parameter begin: the stage as it was last stored, and a flow that goes on from there.
     ///   Called at the start, and again after another instance has taken over some of the input.
-    init(
+    package init(
         logger: Logger,
         begin: @escaping @Sendable () async throws -> (stage: Step, flow: Source)
     ) {
@@ -24,7 +24,7 @@ final class StageRunner<Step: Stage, Source: Flow>: Service {
 
     /// Runs until graceful shutdown, then drains what has arrived, for at most
     /// ``StageLimits/drainSecondsMax``.
-    func run() async throws {
+    package func run() async throws {
         do {
             try await withTaskExecutorPreference(thread) {
                 try await StageLoop.run(Step.name, logger) {
@@ -124,7 +124,7 @@ struct Gathering {
 }
 
 /// Bounds of the stages.
-enum StageLimits {
+package enum StageLimits {
     /// Milliseconds from the start of a batch to the start of the next one, under load.
     static let gatherMilliseconds = 10
     /// Records a second from which on they are let gather.
@@ -144,7 +144,7 @@ enum StageLimits {
     /// Seconds from one attempt at a snapshot to the next.
     static let snapshotRetrySeconds = 5
     /// Records between two snapshots of the feature state.
-    static let snapshotIntervalCount = 200_000
+    package static let snapshotIntervalCount = 200_000
     /// Inputs that one ledger transaction takes at most.
     static let ledgerBatchCount = 2048
 }

@@ -1,21 +1,21 @@
 import AppendLog
-import Vocabulary
+package import Vocabulary
 
 /// `webhook.received` → `payment.validated`, or a dead letter that says why not.
-struct ValidateStage: Stage {
-    static let name = "validate"
-    static let input = TopicID.webhookReceived
-    static let outputs = [TopicID.paymentValidated, .deadLetter]
+package struct ValidateStage: Stage {
+    package static let name = "validate"
+    package static let input = TopicID.webhookReceived
+    package static let outputs = [TopicID.paymentValidated, .deadLetter]
 
     private let validator: EventValidator
     private let counters: Counters
 
-    init(validator: EventValidator, counters: Counters) {
+    package init(validator: EventValidator, counters: Counters) {
         self.validator = validator
         self.counters = counters
     }
 
-    mutating func process(_ records: [PlacedRecord]) -> [StageOutput] {
+    package mutating func process(_ records: [PlacedRecord]) -> [StageOutput] {
         var outputs: [StageOutput] = []
         outputs.reserveCapacity(records.count)
         var shapes: [(shape: EventShape, fate: ShapeCounters.Fate)] = []
@@ -43,10 +43,11 @@ struct ValidateStage: Stage {
         case .movements(let events, cardNumbersMasked: _):
             counters.add(.validated, events.count)
             for event in events {
-                outputs.append(.derived(
-                    topic: .paymentValidated, from: placed, eventID: event.eventID,
-                    schema: SchemaHeader.paymentValidated, key: event.orderingKey,
-                    value: event.encoded()))
+                outputs.append(
+                    .derived(
+                        topic: .paymentValidated, from: placed, eventID: event.eventID,
+                        schema: SchemaHeader.paymentValidated, key: event.orderingKey,
+                        value: event.encoded()))
             }
         case .ignored(let type, _):
             counters.add(.ignored)

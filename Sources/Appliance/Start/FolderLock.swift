@@ -1,17 +1,17 @@
-import AppendLog
+package import AppendLog
 import Foundation
 import Synchronization
 
 /// The data folder, held by this process for as long as it runs: the folder itself is locked, not a
 /// file in it, so that nobody gets in by removing or replacing a file.
-final class FolderLock: Sendable {
+package final class FolderLock: Sendable {
     private let path: String
     private let root: FileIdentity?
     /// Descriptors by path; empty once all are released.
     private let held: Mutex<[String: Int32]>
 
     /// - Throws: `LogError.locked` naming the process that has the folder; `LogError.disk`.
-    init(_ path: String) throws(LogError) {
+    package init(_ path: String) throws(LogError) {
         self.path = path
         let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else {
@@ -52,7 +52,7 @@ final class FolderLock: Sendable {
     deinit { release() }
 
     /// Lets others in. Idempotent.
-    func release() {
+    package func release() {
         held.withLock { held in
             for descriptor in held.values { close(descriptor) }
             held = [:]
@@ -60,7 +60,7 @@ final class FolderLock: Sendable {
     }
 
     /// What the folder is made of now, for a later look.
-    func parts(_ names: [String]) -> FolderParts {
+    package func parts(_ names: [String]) -> FolderParts {
         var parts = FolderParts(root: root, path: path)
         for name in names { parts.known[name] = FileIdentity(at: "\(path)/\(name)") }
         return parts
@@ -68,7 +68,7 @@ final class FolderLock: Sendable {
 }
 
 /// The folder and the files in it that must not be exchanged under a daemon.
-struct FolderParts: Sendable {
+package struct FolderParts: Sendable {
     let root: FileIdentity?
     let path: String
     fileprivate(set) var known: [String: FileIdentity] = [:]

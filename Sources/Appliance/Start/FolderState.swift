@@ -3,7 +3,7 @@ import Vocabulary
 
 /// What a data folder holds, part by part, as far as the parts tell of each other. A value: reading
 /// it changes nothing, and the comparison needs nothing else.
-struct FolderState: Sendable {
+package struct FolderState: Sendable {
     /// nil for a folder of a release that knew no identity, and for an empty one.
     var identity: LogIdentity?
     /// Topics that are there; the others hold nothing.

@@ -1,20 +1,27 @@
 import AppendLog
 import Foundation
-import Vocabulary
+package import Vocabulary
 
 /// Reads what a start compares, without writing a byte.
 ///
 /// Where a daemon may be running, the folder is looked at three times: where its topics begin, what
 /// was taken from them, and where they end. All three only grow. So what was taken lies between the
 /// other two however much comes in meanwhile, and a difference is one that the folder has.
-struct FolderSurvey {
-    let log: String
-    let ledger: String
-    let gate: String
-    let features: String
+package struct FolderSurvey {
+    package let log: String
+    package let ledger: String
+    package let gate: String
+    package let features: String
+
+    package init(log: String, ledger: String, gate: String, features: String) {
+        self.log = log
+        self.ledger = ledger
+        self.gate = gate
+        self.features = features
+    }
 
     /// Who derives what from what.
-    static let derivations: [(producer: String, input: TopicID, outputs: [TopicID])] = [
+    package static let derivations: [(producer: String, input: TopicID, outputs: [TopicID])] = [
         (ValidateStage.name, ValidateStage.input, ValidateStage.outputs),
         (EmbeddedScoreStage.name, EmbeddedScoreStage.input, EmbeddedScoreStage.outputs),
         (RedriveStage.name, RedriveStage.input, RedriveStage.outputs),
@@ -27,7 +34,7 @@ struct FolderSurvey {
 
     /// - Parameter isHeld: whether the caller has locked the folder, so that nothing moves in it.
     /// - Throws: `StartRefusal` where a part cannot be read at all.
-    func state(isHeld: Bool = false) throws -> FolderState {
+    package func state(isHeld: Bool = false) throws -> FolderState {
         if let refusal = FolderLinks(log: log, ledger: ledger).refusal() { throw refusal }
         var attempts = 1
         while true {

@@ -1,5 +1,5 @@
-import AppendLog
-import Logging
+package import AppendLog
+package import Logging
 import ServiceLifecycle
 
 /// Looks after the folder while the daemon runs: notes how far each topic has come, for the next
@@ -9,14 +9,20 @@ import ServiceLifecycle
 /// between: the log refuses to call a file durable that has no name any more. In a folder that was
 /// *moved* what is acknowledged until the next look is on disk all the same, in the place it was
 /// moved to.
-struct FolderWatch: Service {
-    let log: Log
-    let parts: FolderParts
-    let logger: Logger
+package struct FolderWatch: Service {
+    package let log: Log
+    package let parts: FolderParts
+    package let logger: Logger
+
+    package init(log: Log, parts: FolderParts, logger: Logger) {
+        self.log = log
+        self.parts = parts
+        self.logger = logger
+    }
 
     private static let interval = Duration.milliseconds(500)
 
-    func run() async throws {
+    package func run() async throws {
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
             if let lost = parts.lost() { throw lost }
             do {

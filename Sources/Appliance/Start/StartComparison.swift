@@ -1,27 +1,27 @@
-import AppendLog
+package import AppendLog
 import Vocabulary
 
 /// What a start may do with the folder it found.
-enum StartVerdict: Sendable {
+package enum StartVerdict: Sendable {
     case proceed(StartPlan)
     /// Nothing was changed, and nothing will be: the next start says the same.
     case refuse(StartRefusal)
 }
 
 /// What the start makes up for.
-struct StartPlan: Sendable {
+package struct StartPlan: Sendable {
     /// Where a stage starts at most, because outputs behind that were lost.
-    var rewinds: [String: Offset] = [:]
+    package var rewinds: [String: Offset] = [:]
     /// What an operator should know; each a sentence.
-    var notes: [String] = []
+    package var notes: [String] = []
 }
 
 /// Why the parts of a folder cannot be used together, and what to do.
-struct StartRefusal: Error, Hashable, Sendable, CustomStringConvertible {
+package struct StartRefusal: Error, Hashable, Sendable, CustomStringConvertible {
     var reason: String
     var remedy = FolderRemedy.sentence
 
-    var description: String { "\(reason); nothing was changed. \(remedy)" }
+    package var description: String { "\(reason); nothing was changed. \(remedy)" }
 }
 
 /// Compares every part of a data folder with every other (docs/RELIABILITY.md), before anything is
@@ -33,13 +33,13 @@ struct StartRefusal: Error, Hashable, Sendable, CustomStringConvertible {
 ///
 /// An arrow is followed against its direction: whatever was taken from a part must still be there.
 /// What was lost at the end of a part and nobody has read is derived again, where it can be.
-struct StartComparison: Sendable {
+package struct StartComparison: Sendable {
     let state: FolderState
     private var plan = StartPlan()
 
     init(_ state: FolderState) { self.state = state }
 
-    static func verdict(of state: FolderState) -> StartVerdict {
+    package static func verdict(of state: FolderState) -> StartVerdict {
         var comparison = StartComparison(state)
         do throws(StartRefusal) {
             try comparison.compareIdentities()

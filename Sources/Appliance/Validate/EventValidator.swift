@@ -1,11 +1,11 @@
-import Vocabulary
+package import Vocabulary
 
 /// Turns one Stripe event into the movements it tells of (contracts §3).
 ///
 /// Every answer is computed from the event alone, never from what came before, so any order and
 /// any repetition of the same events gives the same movements. One validator for each thread: it
 /// reuses its parser's buffers.
-struct EventValidator {
+package struct EventValidator {
     /// How much of an unknown event type is passed on, in characters: it becomes a counter's label.
     static let typeLengthMax = 100
 
@@ -13,7 +13,7 @@ struct EventValidator {
     private let defaultMerchant: MerchantID
 
     /// - Parameter defaultMerchant: whose money it is where the event names no Connect account.
-    init(defaultMerchant: MerchantID) {
+    package init(defaultMerchant: MerchantID) {
         document = JSONDocument()
         self.defaultMerchant = defaultMerchant
     }
@@ -36,7 +36,7 @@ struct EventValidator {
     }
 
     /// - Parameter body: the raw body, the value of a `webhook.received` record.
-    func validate(_ body: some Collection<UInt8>) -> ValidationOutcome {
+    package func validate(_ body: some Collection<UInt8>) -> ValidationOutcome {
         read(body, isOwn: true).outcome
     }
 

@@ -1,7 +1,7 @@
-import Vocabulary
+package import Vocabulary
 
 /// What one webhook comes to.
-enum ValidationOutcome: Hashable, Sendable {
+package enum ValidationOutcome: Hashable, Sendable {
     /// The movements the event tells of, at least one, in the order in which they happened.
     ///
     /// `cardNumbersMasked` counts the free-text fields in which a card number was masked.
@@ -13,7 +13,7 @@ enum ValidationOutcome: Hashable, Sendable {
 }
 
 /// Why a well-formed event yields no movement.
-enum IgnoredReason: String, Sendable {
+package enum IgnoredReason: String, Sendable {
     /// Contracts §3 names no movement for this type.
     case typeNotHandled = "type_not_handled"
     /// The charge is only authorised. Its capture will come as an event of its own.
@@ -34,7 +34,7 @@ enum IgnoredReason: String, Sendable {
 }
 
 /// Why an event is a dead letter: a stable code for machines, a detail for people.
-struct ValidationRefusal: Error, Hashable, Sendable {
+package struct ValidationRefusal: Error, Hashable, Sendable {
     /// The dead letter's `reason`.
     enum Code: String, CaseIterable, Sendable {
         case notJSON = "not_json"

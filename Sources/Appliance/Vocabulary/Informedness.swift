@@ -1,3 +1,5 @@
+import AppendLog
+
 /// How much an event says about who paid with what, so that two events of one movement compare.
 ///
 /// `payment_intent.succeeded` has no card; the `charge.succeeded` of the same movement has. The
@@ -46,15 +48,15 @@ extension PaymentEvent {
     /// movement agree on. Two that differ do so here too, but for one in 2^64, which the ledger
     /// would see.
     package var partiesDigest: UInt64 {
-        var digest: UInt64 = 0xCBF2_9CE4_8422_2325
+        var hash = FNV1a()
         func add(_ text: String) {
-            for byte in text.utf8 { digest = (digest ^ UInt64(byte)) &* 0x100_0000_01B3 }
-            digest = (digest ^ 0xFF) &* 0x100_0000_01B3
+            hash.add(text.utf8)
+            hash.add(0xFF)
         }
         add(currency.code)
         add(account ?? "")
         add(merchant.rawValue)
-        return digest
+        return hash.digest
     }
 
     /// Whose habits the features describe: the customer, else the card; nil when neither is known.

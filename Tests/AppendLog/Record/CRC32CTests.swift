@@ -48,7 +48,7 @@ struct CRC32CTests {
     @Test("the implementations agree with the definition at every length and alignment",
         arguments: available)
     func agreement(implementation: CRC32C.Implementation) {
-        var random = SplitMix64(seed: 3720)
+        var random = SeededGenerator(seed: 3720)
         let bytes = (0..<14_000).map { _ in random.byte() }
         // Every length around each switch from one kind of run to the next (768 and 6144 bytes).
         let lengths =
@@ -65,7 +65,7 @@ struct CRC32CTests {
 
     @Test("a checksum continued over pieces is that of the whole", arguments: available)
     func continuing(implementation: CRC32C.Implementation) {
-        var random = SplitMix64(seed: 99)
+        var random = SeededGenerator(seed: 99)
         let bytes = (0..<9_000).map { _ in random.byte() }
         bytes.withUnsafeBytes { all in
             let whole = implementation.checksum(all)

@@ -6,7 +6,7 @@ import Testing
 @Suite("Record batches and kafka-python")
 struct KafkaInteropTests {
     private static func batches(seed: UInt64) -> [[Record]] {
-        var random = SplitMix64(seed: seed)
+        var random = SeededGenerator(seed: seed)
         return [RecordSamples.small]
             + [1, 2, 63, 64, 65, 150].map {
                 RecordSamples.records(&random, count: $0, plain: true)

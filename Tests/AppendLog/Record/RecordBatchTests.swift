@@ -6,7 +6,7 @@ import Testing
 struct RecordBatchTests {
     @Test("a batch reads back as it was written", arguments: [1, 2, 3, 64, 65, 300])
     func roundTrip(count: Int) throws {
-        var random = SplitMix64(seed: UInt64(count))
+        var random = SeededGenerator(seed: UInt64(count))
         let records = RecordSamples.records(&random, count: count)
         let base = Offset(Int64(random.next() >> 2))
         let producer = ProducerStamp(producerID: 7, epoch: 2, baseSequence: .max)
@@ -68,7 +68,7 @@ struct RecordBatchTests {
 
     @Test("a collection that is not contiguous encodes to the same bytes")
     func notContiguous() {
-        var random = SplitMix64(seed: 4)
+        var random = SeededGenerator(seed: 4)
         let records = RecordSamples.records(&random, count: 5)
         var direct: [UInt8] = []
         var lazily: [UInt8] = []
@@ -79,7 +79,7 @@ struct RecordBatchTests {
 
     @Test("the estimate of a record is never below its bytes and at most 17 above")
     func estimate() {
-        var random = SplitMix64(seed: 5)
+        var random = SeededGenerator(seed: 5)
         for _ in 0..<200 {
             let record = RecordSamples.record(&random)
             let alone = RecordBatch.encodedByteCount([record]) - RecordBatch.headerByteCount

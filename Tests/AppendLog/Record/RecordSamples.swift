@@ -1,19 +1,7 @@
 import AppendLog
 
 /// A small generator whose histories repeat for a seed (Steele, Lea and Flood, 2014).
-struct SplitMix64: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
+extension SeededGenerator {
     mutating func byte() -> UInt8 { UInt8(truncatingIfNeeded: next()) }
 
     mutating func bytes(_ count: Int) -> ArraySlice<UInt8> {
@@ -26,8 +14,8 @@ enum RecordSamples {
     /// Lengths at which a varint grows by a byte, and others.
     static let lengths = [0, 1, 2, 63, 64, 65, 200, 8_191, 8_192, 10_000]
 
-    static func record(_ random: inout SplitMix64, plain: Bool = false) -> Record {
-        func field(_ random: inout SplitMix64) -> ArraySlice<UInt8>? {
+    static func record(_ random: inout SeededGenerator, plain: Bool = false) -> Record {
+        func field(_ random: inout SeededGenerator) -> ArraySlice<UInt8>? {
             if random.next() % 5 == 0 { return nil }
             return random.bytes(lengths[Int(random.next() % UInt64(lengths.count))])
         }
@@ -48,7 +36,7 @@ enum RecordSamples {
     }
 
     static func records(
-        _ random: inout SplitMix64, count: Int, plain: Bool = false
+        _ random: inout SeededGenerator, count: Int, plain: Bool = false
     ) -> [Record] {
         (0..<count).map { _ in record(&random, plain: plain) }
     }

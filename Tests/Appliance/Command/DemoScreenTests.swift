@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Command
 @testable import Twin
 @testable import Vocabulary
 

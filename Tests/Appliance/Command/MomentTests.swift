@@ -2,6 +2,7 @@ import AppendLog
 import Testing
 
 @testable import Appliance
+@testable import Command
 @testable import Vocabulary
 
 @Suite("Moments on the command line")

@@ -4,6 +4,7 @@ import NIOCore
 import Testing
 
 @testable import Appliance
+@testable import Command
 @testable import Twin
 @testable import Vocabulary
 

@@ -3,6 +3,7 @@ import Testing
 import TwinSupport
 
 @testable import Appliance
+@testable import Command
 @testable import Twin
 @testable import Vocabulary
 

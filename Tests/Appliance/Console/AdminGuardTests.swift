@@ -5,6 +5,7 @@ import NIOHTTP1
 import Testing
 
 @testable import Appliance
+@testable import Console
 @testable import Vocabulary
 
 @Suite("Who may speak to the admin port")

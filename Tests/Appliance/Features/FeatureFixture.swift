@@ -1,3 +1,4 @@
+import AppendLog
 import Foundation
 
 @testable import Appliance
@@ -36,28 +37,13 @@ enum FeatureFixture {
     }
 }
 
-/// SplitMix64, so that a failing property test is repeated by its seed.
-struct StreamGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-        return word ^ (word >> 31)
-    }
-}
-
 /// Streams of events over few names, so that everything that can meet meets.
 struct RandomStream {
-    var generator: StreamGenerator
+    var generator: SeededGenerator
     private var made = 0
     private var time = FeatureFixture.midnight
 
-    init(seed: UInt64) { generator = StreamGenerator(seed: seed) }
+    init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
 
     mutating func next() -> PaymentEvent {
         made += 1

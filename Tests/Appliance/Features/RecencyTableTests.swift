@@ -1,3 +1,4 @@
+import AppendLog
 import Testing
 
 @testable import Appliance
@@ -7,7 +8,7 @@ import Testing
 struct RecencyTableTests {
     @Test("does what a list of names in order of use would do", arguments: UInt64(1)...8)
     func model(seed: UInt64) {
-        var generator = StreamGenerator(seed: seed)
+        var generator = SeededGenerator(seed: seed)
         let capacity = Int.random(in: 1...300, using: &generator)
         var table = RecencyTable<Int>(capacity: capacity)
         var order: [(name: String, value: Int)] = []

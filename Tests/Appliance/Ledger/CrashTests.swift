@@ -1,7 +1,9 @@
+import AppendLog
 import Foundation
 import Testing
 
 @testable import Appliance
+@testable import Bench
 @testable import Vocabulary
 
 @Suite("A killed writer")
@@ -39,7 +41,7 @@ struct CrashTests {
                 let committed = DispatchSemaphore(value: 0)
                 Thread.detachNewThread {
                     for _ in 0..<7 { committed.wait() }
-                    var random = LedgerRandom(state: UInt64(round) ?? 0)
+                    var random = SeededGenerator(seed: UInt64(round) ?? 0)
                     for _ in 0..<Int.random(in: 0..<2_000, using: &random) { sched_yield() }
                     kill(getpid(), SIGKILL)
                 }

@@ -1,3 +1,4 @@
+import AppendLog
 import Testing
 
 @testable import Appliance
@@ -40,7 +41,7 @@ struct OrderTests {
 
     @Test("seeded shuffles of many charges end in the same balances", arguments: 1...20)
     func seeded(seed: UInt64) throws {
-        var random = LedgerRandom(state: seed)
+        var random = SeededGenerator(seed: seed)
         var inputs: [LedgerInput] = []
         for index in 0..<40 {
             let charge = "ch\(index)"
@@ -100,17 +101,5 @@ struct OrderTests {
             let first = rest.remove(at: index)
             return permutations(rest).map { [first] + $0 }
         }
-    }
-}
-
-/// Sebastiano Vigna's SplitMix64, so that a seed gives the same history everywhere.
-struct LedgerRandom: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

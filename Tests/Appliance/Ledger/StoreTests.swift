@@ -1,3 +1,4 @@
+import AppendLog
 import Foundation
 import Testing
 
@@ -406,7 +407,7 @@ struct StoreTests {
         _ = try ledger.post((1...500).map { Given.payment("c\($0)") })
         try ledger.close()
         let whole = try Data(contentsOf: URL(fileURLWithPath: folder.file))
-        var random = LedgerRandom(state: 7)
+        var random = SeededGenerator(seed: 7)
         for _ in 0..<60 {
             var damaged = whole
             let page = Int.random(in: 1..<whole.count / 4096, using: &random) * 4096

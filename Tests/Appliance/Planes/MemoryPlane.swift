@@ -3,6 +3,7 @@ import Logging
 import Synchronization
 
 @testable import Appliance
+@testable import Daemon
 @testable import Vocabulary
 
 /// Stripe's side: delivers every event until it is acknowledged, some of them again.
@@ -16,13 +17,13 @@ final class MemoryStripe: Sendable {
         var due: [Delivery]
         var inFlight: [Int: Delivery] = [:]
         var acknowledged: Set<Int> = []
-        var random: SeededRandom
+        var random: SeededGenerator
     }
 
     private let state: Mutex<State>
 
     init(_ bodies: [[UInt8]], seed: UInt64) {
-        var random = SeededRandom(seed: seed)
+        var random = SeededGenerator(seed: seed)
         var due = bodies.enumerated().map { Delivery(event: $0.offset, body: $0.element) }
         due += due.filter { _ in Int.random(in: 0..<5, using: &random) == 0 }
         due.shuffle(using: &random)
@@ -51,20 +52,6 @@ final class MemoryStripe: Sendable {
                 state.due.append(delivery)
             }
         }
-    }
-}
-
-/// SplitMix64.
-struct SeededRandom: RandomNumberGenerator, Sendable {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }
 

@@ -27,14 +27,14 @@ struct PlaneRun {
 
     private let plane: MemoryPlane
     private let scenario: PlaneScenario
-    private var random: SeededRandom
+    private var random: SeededGenerator
     /// One in so many steps ends in a death.
     private let deathEvery: Int
 
     init(_ scenario: PlaneScenario, seed: UInt64, partitionCount: Int32 = 2) {
         plane = MemoryPlane(scenario, partitionCount: partitionCount, seed: seed)
         self.scenario = scenario
-        random = SeededRandom(seed: seed &* 7919)
+        random = SeededGenerator(seed: seed &* 7919)
         deathEvery = Int.random(in: 15...60, using: &random)
     }
 

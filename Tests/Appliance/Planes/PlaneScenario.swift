@@ -3,6 +3,7 @@ import Foundation
 import GRDB
 
 @testable import Appliance
+@testable import Daemon
 @testable import Vocabulary
 
 /// Events, people's decisions, and what the embedded plane makes of them: the measure of the other.
@@ -24,7 +25,7 @@ struct PlaneScenario: Sendable {
     private static let limit: Int64 = 5_000
 
     init(seed: UInt64) async throws {
-        var random = SeededRandom(seed: seed)
+        var random = SeededGenerator(seed: seed)
         bodies = Self.events(&random)
         decisions = Self.decisions(&random)
         let fixture = try PipelineFixture {
@@ -54,7 +55,7 @@ struct PlaneScenario: Sendable {
 
     // MARK: Events
 
-    private static func events(_ random: inout SeededRandom) -> [[UInt8]] {
+    private static func events(_ random: inout SeededGenerator) -> [[UInt8]] {
         var bodies: [[UInt8]] = []
         for number in 1...14 {
             let amount = Int.random(in: 1...9, using: &random) * 1_000
@@ -85,7 +86,7 @@ struct PlaneScenario: Sendable {
     }
 
     /// Some of the cases of money that have no conflict in them and share nothing with each other.
-    private static func cases(_ random: inout SeededRandom) -> [[UInt8]] {
+    private static func cases(_ random: inout SeededGenerator) -> [[UInt8]] {
         var (bodies, taken): ([[UInt8]], Set<String>) = ([], [])
         // What the gate refuses has no way into the embedded plane here.
         let examples = MoneyCase.all.filter { example in
@@ -114,7 +115,7 @@ struct PlaneScenario: Sendable {
             }
     }
 
-    private static func decisions(_ random: inout SeededRandom) -> [AppendLog.Record] {
+    private static func decisions(_ random: inout SeededGenerator) -> [AppendLog.Record] {
         (1...14).filter { _ in Int.random(in: 0..<3, using: &random) == 0 }.map { number in
             PipelineFixture.decision(
                 number, Bool.random(using: &random) ? .approved : .declined,

@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Reconcile
 @testable import Vocabulary
 
 private let start = ReconcileFixture.start

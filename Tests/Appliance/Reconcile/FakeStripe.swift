@@ -2,6 +2,7 @@ import Foundation
 import Synchronization
 
 @testable import Appliance
+@testable import Reconcile
 @testable import Vocabulary
 
 /// A Stripe that answers what a test has put in: a statement, payouts, events, a balance; with

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Reconcile
 @testable import Vocabulary
 
 @Suite("What balance transactions mean")

@@ -6,6 +6,8 @@ import Synchronization
 import TestSupport
 
 @testable import Appliance
+@testable import Daemon
+@testable import Reconcile
 @testable import Vocabulary
 
 /// A clock that stands where the test puts it.

@@ -5,6 +5,8 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Daemon
+@testable import Reconcile
 @testable import Vocabulary
 
 private let day = ReconcileFixture.day

@@ -4,6 +4,8 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Daemon
+@testable import Reconcile
 @testable import Vocabulary
 
 /// A Stripe that does not answer yet: the twin is started after the daemon, or the network is down.

@@ -2,6 +2,7 @@ import Synchronization
 import Testing
 
 @testable import Appliance
+@testable import Reconcile
 @testable import Vocabulary
 
 @Suite("The client of Stripe's API")

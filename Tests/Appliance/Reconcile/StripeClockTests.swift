@@ -3,6 +3,7 @@ import Synchronization
 import Testing
 
 @testable import Appliance
+@testable import Reconcile
 @testable import Vocabulary
 
 @Suite("Stripe's clock")

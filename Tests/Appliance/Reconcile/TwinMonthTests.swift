@@ -3,6 +3,8 @@ import Testing
 import TwinSupport
 
 @testable import Appliance
+@testable import Daemon
+@testable import Reconcile
 @testable import Twin
 @testable import Vocabulary
 

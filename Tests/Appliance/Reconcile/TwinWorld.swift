@@ -4,6 +4,7 @@ import Synchronization
 import TwinSupport
 
 @testable import Appliance
+@testable import Reconcile
 @testable import Twin
 @testable import Vocabulary
 

@@ -6,6 +6,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Daemon
 @testable import Vocabulary
 
 /// A data folder whose stages run without the daemon's ports, from one stop to the next.

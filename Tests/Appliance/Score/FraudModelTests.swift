@@ -3,6 +3,7 @@ import Foundation
 import Testing
 
 @testable import Appliance
+@testable import Bench
 @testable import Vocabulary
 
 @Suite("The fraud model")

@@ -49,7 +49,7 @@ struct MoneyCase: Sendable, CustomTestStringConvertible {
     var orders: [[Int]] {
         let places = Array(events.indices)
         guard events.count > 5 else { return Self.permutations(places) }
-        var random = LedgerRandom(state: 7)
+        var random = SeededGenerator(seed: 7)
         return [places] + (0..<60).map { _ in places.shuffled(using: &random) }
     }
 

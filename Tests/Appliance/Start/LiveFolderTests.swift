@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Daemon
 
 /// What the commands that verify say beside a daemon that goes on booking: the same as of a folder
 /// that stands still.

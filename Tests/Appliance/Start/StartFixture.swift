@@ -6,6 +6,8 @@ import Synchronization
 import TestSupport
 
 @testable import Appliance
+@testable import Command
+@testable import Daemon
 @testable import Vocabulary
 
 /// A data folder with small segments, whose stages run without ports.

@@ -6,6 +6,9 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Command
+@testable import Daemon
+@testable import Terminal
 @testable import Vocabulary
 
 /// docs/RELIABILITY.md, "Every start compares every part with every other": each part in each
@@ -216,7 +219,7 @@ struct StartMatrixTests {
         try await live.underTraffic { numbers, _ in
             acknowledged.withLock { $0.formUnion(numbers.map { "evt_\($0)" }) }
         } _: { _ in
-            var random = SplitMix(state: 7)
+            var random = SeededGenerator(seed: 7)
             for number in 0..<8 {
                 let due = (number + 1) * 12
                 try await eventually("\(due) events are acknowledged") {
@@ -236,7 +239,7 @@ struct StartMatrixTests {
     }
 
     private func copyFiles(
-        of source: String, to target: String, _ number: Int, _ random: inout SplitMix
+        of source: String, to target: String, _ number: Int, _ random: inout SeededGenerator
     ) throws {
         let files = FileManager.default
         var names: [String] = []
@@ -344,17 +347,5 @@ struct StartMatrixTests {
         }
         do { try await fixture.stop(daemon) } catch { complaints.append("\(error)") }
         return complaints
-    }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014).
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

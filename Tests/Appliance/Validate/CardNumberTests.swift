@@ -1,3 +1,4 @@
+import AppendLog
 import Testing
 import TwinSupport
 

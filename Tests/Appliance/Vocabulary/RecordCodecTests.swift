@@ -1,3 +1,4 @@
+import AppendLog
 import Testing
 
 @testable import Appliance

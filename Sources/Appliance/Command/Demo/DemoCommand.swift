@@ -1,9 +1,12 @@
 import AppendLog
+import Appliance
 import ArgumentParser
 import Bridges
+import Daemon
 import Foundation
 import Logging
 import ServiceLifecycle
+import Terminal
 import Twin
 import Vocabulary
 

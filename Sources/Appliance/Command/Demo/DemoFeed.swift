@@ -1,4 +1,5 @@
 import AppendLog
+import Appliance
 import ServiceLifecycle
 import Synchronization
 import Vocabulary

@@ -1,4 +1,5 @@
 import Foundation
+import Terminal
 
 /// The demo's data: a folder of its own that goes with it, or one that the user names and keeps.
 struct DemoFolder {

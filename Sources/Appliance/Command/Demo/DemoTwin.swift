@@ -1,3 +1,4 @@
+import Daemon
 import Foundation
 import Hummingbird
 import HummingbirdCore
@@ -5,6 +6,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import ServiceLifecycle
+import Terminal
 import Twin
 
 /// The demo's twin, from when the daemon's ports are open: its API, its deliveries, its world.

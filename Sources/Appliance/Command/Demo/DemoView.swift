@@ -1,8 +1,10 @@
 import AppendLog
+import Appliance
 import Dispatch
 import Foundation
 import ServiceLifecycle
 import Synchronization
+import Terminal
 import Vocabulary
 
 /// What the demo says beside its figures: where things are, what to paste, what went wrong. Parts

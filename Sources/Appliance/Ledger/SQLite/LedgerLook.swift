@@ -13,20 +13,20 @@ enum LedgerLook {
 
 /// A note beside a ledger that was found damaged while the daemon ran: the next starts have SQLite
 /// check the whole file, however large it is, so that they come to the same verdict.
-struct LedgerSuspicion: Sendable {
+package struct LedgerSuspicion: Sendable {
     private let path: String
 
     /// - Parameter ledger: the path of `ledger.sqlite`.
-    init(of ledger: String) { path = ledger + ".suspected" }
+    package init(of ledger: String) { path = ledger + ".suspected" }
 
     var exists: Bool { FileManager.default.fileExists(atPath: path) }
 
     /// Best effort: the disk may be what is broken.
-    func note(_ error: LedgerError) {
+    package func note(_ error: LedgerError) {
         try? Data("\(error)\n".utf8).write(to: URL(filePath: path), options: .atomic)
     }
 
-    func clear() { try? FileManager.default.removeItem(atPath: path) }
+    package func clear() { try? FileManager.default.removeItem(atPath: path) }
 }
 
 extension SQLiteLedgerReader {

@@ -1,6 +1,6 @@
 /// The numbered SQL of `migrations/sqlite`, carried by the binary so that it needs no path. A test
 /// holds each to its file, byte for byte.
-enum LedgerSchema {
+package enum LedgerSchema {
     /// The version that this program writes and knows.
     static let version: Int64 = 5
     /// From here on it keeps captures, and what was told of refunds.

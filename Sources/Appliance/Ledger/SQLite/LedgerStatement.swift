@@ -1,12 +1,17 @@
-internal import GRDB
+package import GRDB
 internal import GRDBSQLite
 
 /// SQLite's own result code of a call that failed. `SQLiteLedger` turns it into a `LedgerError`.
-struct SQLiteFailure: Error {
-    let code: Int32
-    let message: String
+package struct SQLiteFailure: Error {
+    package let code: Int32
+    package let message: String
 
-    var ledgerError: LedgerError {
+    package init(code: Int32, message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    package var ledgerError: LedgerError {
         switch code & 0xFF {
         case SQLITE_FULL: .diskFull
         case SQLITE_BUSY, SQLITE_LOCKED: .busy
@@ -25,7 +30,7 @@ struct SQLiteFailure: Error {
 ///
 /// Use it only inside the queue of the database that made it. Bind every parameter anew before
 /// each run. A statement is reset before its user returns, so that no read transaction stays open.
-final class LedgerStatement {
+package final class LedgerStatement {
     private let statement: Statement
     private let handle: OpaquePointer
     /// Texts and blobs of this run. SQLite reads them where they are: a copy of its own would cost
@@ -34,7 +39,7 @@ final class LedgerStatement {
     private var keptCount = 0
 
     /// - Parameter keptBytes: room for what one run binds; what does not fit is copied by SQLite.
-    init(_ database: Database, _ sql: String, keptBytes: Int = 0) throws {
+    package init(_ database: Database, _ sql: String, keptBytes: Int = 0) throws {
         statement = try database.makeStatement(sql: sql)
         handle = statement.sqliteStatement
         kept = .allocate(byteCount: keptBytes, alignment: 1)
@@ -44,12 +49,12 @@ final class LedgerStatement {
     // binding, so `kept` outlives every use.
     deinit { kept.deallocate() }
 
-    func bind(_ index: Int32, _ number: Int64) {
+    package func bind(_ index: Int32, _ number: Int64) {
         // SAFETY: `statement` keeps the handle alive.
         sqlite3_bind_int64(handle, index, number)
     }
 
-    func bind(_ index: Int32, _ text: String) {
+    package func bind(_ index: Int32, _ text: String) {
         var text = text
         text.withUTF8 { bytes in
             // SAFETY: `keep` says how long SQLite may read where. An empty text has no address and
@@ -72,7 +77,7 @@ final class LedgerStatement {
     }
 
     /// Binds NULL for nil, and an empty text as such.
-    func bind(_ index: Int32, orNull text: String?) {
+    package func bind(_ index: Int32, orNull text: String?) {
         guard let text else {
             sqlite3_bind_null(handle, index)
             return
@@ -82,7 +87,7 @@ final class LedgerStatement {
     }
 
     /// Binds NULL for nil.
-    func bind(_ index: Int32, orNull number: Int64?) {
+    package func bind(_ index: Int32, orNull number: Int64?) {
         // SAFETY: `statement` keeps the handle alive.
         if let number {
             sqlite3_bind_int64(handle, index, number)
@@ -117,7 +122,7 @@ final class LedgerStatement {
     }
 
     /// - Returns: whether a row is ready.
-    func step() throws -> Bool {
+    package func step() throws -> Bool {
         // SAFETY: `statement` keeps the handle alive.
         let code = sqlite3_step(handle)
         if code == SQLITE_ROW { return true }
@@ -133,7 +138,7 @@ final class LedgerStatement {
     /// Steps to the end and resets.
     /// - Returns: the number of rows that an INSERT or UPDATE changed.
     @discardableResult
-    func run() throws -> Int {
+    package func run() throws -> Int {
         while try step() {}
         let changes = sqlite3_changes(sqlite3_db_handle(handle))
         reset()
@@ -150,24 +155,26 @@ final class LedgerStatement {
         }
     }
 
-    func reset() {
+    package func reset() {
         sqlite3_reset(handle)
         keptCount = 0
     }
 
     // SAFETY: of the readers below: the column's memory is SQLite's until the next step, and
     // is copied here.
-    func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
+    package func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
 
     func double(_ column: Int32) -> Double { sqlite3_column_double(handle, column) }
 
-    func isNull(_ column: Int32) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
+    package func isNull(_ column: Int32) -> Bool {
+        sqlite3_column_type(handle, column) == SQLITE_NULL
+    }
 
-    func integerOrNull(_ column: Int32) -> Int64? { isNull(column) ? nil : integer(column) }
+    package func integerOrNull(_ column: Int32) -> Int64? { isNull(column) ? nil : integer(column) }
 
-    func textOrNull(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
+    package func textOrNull(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
 
-    func text(_ column: Int32) -> String {
+    package func text(_ column: Int32) -> String {
         sqlite3_column_text(handle, column).map { String(cString: $0) } ?? ""
     }
 

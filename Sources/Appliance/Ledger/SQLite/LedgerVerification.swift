@@ -2,35 +2,35 @@ internal import GRDB
 import Vocabulary
 
 /// What `verify` found.
-struct LedgerVerification: Hashable, Sendable {
-    struct Progress: Hashable, Sendable {
+package struct LedgerVerification: Hashable, Sendable {
+    package struct Progress: Hashable, Sendable {
         /// Transactions checked so far, and in all.
-        var checked: Int64
-        var total: Int64
+        package var checked: Int64
+        package var total: Int64
     }
 
     /// The first thing that is not as it must be.
-    struct Fault: Error, Hashable, Sendable, CustomStringConvertible {
+    package struct Fault: Error, Hashable, Sendable, CustomStringConvertible {
         /// What is checked, a stable word: `file`, `foreign_key`, `schema`, `order`, `row`, `seq`,
         /// `sum`, `hash`, `movement`, `account`, `balance`, `gate`, `tail`, `standing`,
         /// `payment_state`, `waiting_decision`, `decision`, `refund`, `capture`, `waiting`,
         /// `release`, `review`.
-        var check: String
+        package var check: String
         /// Where: `transactions 17`, `accounts 3 (fees:stripe usd)`.
-        var row: String
-        var expected: String
-        var found: String
+        package var row: String
+        package var expected: String
+        package var found: String
 
-        var description: String { "\(row): \(check): expected \(expected), found \(found)" }
+        package var description: String { "\(row): \(check): expected \(expected), found \(found)" }
     }
 
-    var transactions: Int64
-    var entries: Int64
+    package var transactions: Int64
+    package var entries: Int64
     /// The hash of the last good transaction: write it down elsewhere, and a rewritten ledger
     /// cannot pass for this one.
-    var head: [UInt8]
+    package var head: [UInt8]
     /// nil when everything is as it must be.
-    var fault: Fault?
+    package var fault: Fault?
 
     /// Transactions whose links a start recomputes.
     static let quickCount: Int64 = 1_000
@@ -42,7 +42,7 @@ extension SQLiteReading {
     /// Recomputes everything that follows from something else, on one snapshot of the file, and
     /// stops at the first fault. Memory grows with the number of accounts only. The writer goes on
     /// meanwhile; its WAL cannot shrink until this is done.
-    func verify(
+    package func verify(
         progress: (LedgerVerification.Progress) -> Void
     ) throws(LedgerError) -> LedgerVerification {
         try verification { run in
@@ -169,7 +169,7 @@ struct VerificationRun {
             movement: MovementKey(row.text(1)), eventID: EventID(row.text(2)), kind: kind,
             effectiveAt: Instant(seconds: row.integer(4)), entries: posted)
         let hash = canonical.hash(after: result.head, id: TransactionID(id), posting)
-        try demand("hash", name, hex(hash), hex(row.blob(5)))
+        try demand("hash", name, String(hex: hash), String(hex: row.blob(5)))
         result.transactions = id
         result.entries += Int64(lines.count)
         result.head = hash
@@ -401,10 +401,5 @@ extension VerificationRun {
         _ check: String, _ row: String, _ expected: String, _ found: String
     ) throws {
         if expected != found { throw fault(check, row, expected, found) }
-    }
-
-    private func hex(_ bytes: [UInt8]) -> String {
-        let digits = Array("0123456789abcdef")
-        return String(bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
     }
 }

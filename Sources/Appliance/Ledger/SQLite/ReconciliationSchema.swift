@@ -1,6 +1,6 @@
 extension LedgerSchema {
     /// `0002_reconciliation.sql`: what reconciliation keeps beside the books.
-    static let migration2 = #"""
+    package static let migration2 = #"""
         -- Reconciliation, schema 2. docs/RECONCILIATION.md says what a run does with these. Nothing here is
         -- part of the books: dropping all of it loses no money, and a run reads it again.
 
@@ -131,7 +131,7 @@ extension LedgerSchema {
         """#
 
     /// `0004_reconciliation_accounts.sql`: the same for each Stripe account.
-    static let migration4 = #"""
+    package static let migration4 = #"""
         -- Reconciliation by Stripe account, schema 4. docs/RECONCILIATION.md says what a run does with these.
         -- Nothing here is part of the books.
 

@@ -1,14 +1,14 @@
-internal import GRDB
+package import GRDB
 
 /// The ledger in one SQLite file: WAL, every commit synced, every rule of docs/formats/ledger.md
 /// kept by the file itself.
 ///
 /// Blocking: call it from a queue of its own, off the cooperative pool. A process opens it once for
 /// writing; who only reads opens the file again with `SQLiteLedgerReader`.
-final class SQLiteLedger: Ledger, SQLiteReading, @unchecked Sendable {
+package final class SQLiteLedger: Ledger, SQLiteReading, @unchecked Sendable {
     // `@unchecked Sendable`: `booking` and its caches are touched only inside `queue`, which GRDB
     // runs serially; `queue` is immutable.
-    let queue: DatabaseQueue
+    package let queue: DatabaseQueue
     /// nil once closed.
     private var booking: Booking<SQLiteRows>?
 
@@ -22,7 +22,7 @@ final class SQLiteLedger: Ledger, SQLiteReading, @unchecked Sendable {
     ///   - path: of the file; its folder must exist.
     ///   - busyTimeoutSeconds: how long a call waits for a lock that another process holds.
     ///   - clockMilliseconds: the wall clock, milliseconds since 1970, for `posted_at` alone.
-    static func open(
+    package static func open(
         path: String, busyTimeoutSeconds: Double = 5,
         clockMilliseconds: @escaping @Sendable () -> Int64
     ) throws(LedgerError) -> SQLiteLedger {
@@ -41,13 +41,13 @@ final class SQLiteLedger: Ledger, SQLiteReading, @unchecked Sendable {
         }
     }
 
-    func post(
+    package func post(
         _ inputs: [LedgerInput], positions: [ConsumerPosition], places: [Int: DecisionPlace]
     ) throws(LedgerError) -> PostOutcome {
         try booking { try $0.post(inputs, positions, places) }
     }
 
-    func adopt(log: String) throws(LedgerError) {
+    package func adopt(log: String) throws(LedgerError) {
         let point = try point()
         guard !point.logs.contains(log) || point.next == nil else { return }
         try booking { try $0.adopt(log: log) }
@@ -67,7 +67,7 @@ final class SQLiteLedger: Ledger, SQLiteReading, @unchecked Sendable {
     }
 
     /// Finalises every statement and closes the file; the last to close it empties the WAL.
-    func close() throws(LedgerError) {
+    package func close() throws(LedgerError) {
         do {
             queue.writeWithoutTransaction { _ in booking = nil }
             try queue.close()
@@ -79,8 +79,8 @@ final class SQLiteLedger: Ledger, SQLiteReading, @unchecked Sendable {
 
 /// The ledger's file, opened for reading: sees the last commit, and neither holds the writer up nor
 /// makes or changes anything.
-final class SQLiteLedgerReader: SQLiteReading {
-    let queue: DatabaseQueue
+package final class SQLiteLedgerReader: SQLiteReading {
+    package let queue: DatabaseQueue
 
     /// What was opened in place of a file that cannot be read where it is.
     private let copy: LedgerCopy?
@@ -96,7 +96,7 @@ final class SQLiteLedgerReader: SQLiteReading {
     /// - Parameters:
     ///   - path: of the file, or a URI for SQLite.
     ///   - busyTimeoutSeconds: how long a call waits for a lock that another process holds.
-    static func open(
+    package static func open(
         path: String, busyTimeoutSeconds: Double = 5
     ) throws(LedgerError) -> SQLiteLedgerReader {
         do throws(LedgerError) {
@@ -121,7 +121,7 @@ final class SQLiteLedgerReader: SQLiteReading {
         }
     }
 
-    func close() throws(LedgerError) {
+    package func close() throws(LedgerError) {
         do { try queue.close() } catch { throw LedgerError(error, path: queue.path) }
         copy?.remove()
     }
@@ -206,7 +206,7 @@ enum SQLiteFile {
 
 extension LedgerError {
     /// What GRDB or a statement threw, in the ledger's own words.
-    init(_ error: any Error, path: String) {
+    package init(_ error: any Error, path: String) {
         switch error {
         case let error as LedgerError: self = error
         case let error as SQLiteFailure: self = error.ledgerError

@@ -1,5 +1,5 @@
 internal import GRDB
-import Vocabulary
+package import Vocabulary
 
 /// The words of queries for the processor's accounts.
 private enum ProcessorSQL {
@@ -21,7 +21,7 @@ private enum ProcessorSQL {
 
 /// What reconciliation asks the ledger: movements of the processor's accounts.
 extension SQLiteReading {
-    func movements(
+    package func movements(
         _ keys: [String], through last: Int64
     ) throws(LedgerError) -> [String: LedgerMovement] {
         try reading { database in
@@ -82,7 +82,7 @@ extension SQLiteReading {
         return sum
     }
 
-    func movements(
+    package func movements(
         after: Int64, from: Instant, to: Instant, limit: Int, through last: Int64
     ) throws(LedgerError) -> [LedgerMovement] {
         try reading { database in
@@ -105,7 +105,7 @@ extension SQLiteReading {
         }
     }
 
-    func lastTransaction(before moment: Instant) throws(LedgerError) -> Int64 {
+    package func lastTransaction(before moment: Instant) throws(LedgerError) -> Int64 {
         try reading { database in
             let statement = try LedgerStatement(
                 database, "SELECT posted_at FROM transactions WHERE id = ?")
@@ -124,7 +124,7 @@ extension SQLiteReading {
         }
     }
 
-    func head() throws(LedgerError) -> Int64 { try reading { try Self.head($0) } }
+    package func head() throws(LedgerError) -> Int64 { try reading { try Self.head($0) } }
 
     private static func head(_ database: Database) throws -> Int64 {
         let statement = try LedgerStatement(
@@ -133,7 +133,7 @@ extension SQLiteReading {
         return try statement.step() ? statement.integer(0) : 0
     }
 
-    func processorBalances() throws(LedgerError) -> [StripeAccount: [Currency: Int64]] {
+    package func processorBalances() throws(LedgerError) -> [StripeAccount: [Currency: Int64]] {
         try reading { database in
             let statement = try LedgerStatement(
                 database,
@@ -152,7 +152,7 @@ extension SQLiteReading {
         }
     }
 
-    func processorBalance(
+    package func processorBalance(
         of account: StripeAccount, through last: Int64
     ) throws(LedgerError) -> [Currency: Int64] {
         try reading { database in
@@ -197,7 +197,7 @@ extension SQLiteReading {
 
 /// Movements that the ledger makes of one that it holds, and that change the processor's account
 /// (docs/formats/ledger.md). The statement knows only what they come to together.
-enum FollowingMovement {
+package enum FollowingMovement {
     static let prefixes = ["capture_grown:", "refund_released:", "refund_restored:"]
 
     /// What the keys of those that may follow a movement begin with.
@@ -209,7 +209,7 @@ enum FollowingMovement {
     }
 
     /// The key of the movement that this one follows; nil for a movement of its own.
-    static func followed(by key: String) -> String? {
+    package static func followed(by key: String) -> String? {
         let whole = key.prefix { $0 != "#" }
         if whole.hasPrefix("capture_grown:") {
             return String(whole.dropFirst("capture_grown:".count))

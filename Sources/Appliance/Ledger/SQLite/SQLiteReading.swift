@@ -1,8 +1,8 @@
-internal import GRDB
-import Vocabulary
+package import GRDB
+package import Vocabulary
 
 /// Either of the two that have the ledger's file open.
-protocol SQLiteReading: LedgerReading {
+package protocol SQLiteReading: LedgerReading {
     var queue: DatabaseQueue { get }
 }
 
@@ -18,7 +18,7 @@ extension SQLiteReading {
         }
     }
 
-    func position(topic: String, partition: Int32) throws(LedgerError) -> Int64? {
+    package func position(topic: String, partition: Int32) throws(LedgerError) -> Int64? {
         guard partition == 0 else { return nil }
         return try reading { database in
             let statement = try LedgerStatement(
@@ -32,7 +32,7 @@ extension SQLiteReading {
     }
 
     /// Where the ledger stands now.
-    func point() throws(LedgerError) -> LedgerPoint {
+    package func point() throws(LedgerError) -> LedgerPoint {
         try reading { database in
             var point = LedgerPoint(
                 positions: [:], places: [:], head: 0, hash: CanonicalBytes.genesis)
@@ -96,7 +96,7 @@ extension SQLiteReading {
         while try statement.step() { read(statement) }
     }
 
-    func posted(
+    package func posted(
         after id: TransactionID, limit: Int
     ) throws(LedgerError) -> [PostedTransaction] {
         try reading { database in
@@ -107,13 +107,13 @@ extension SQLiteReading {
         }
     }
 
-    func transaction(_ id: TransactionID) throws(LedgerError) -> PostedTransaction? {
+    package func transaction(_ id: TransactionID) throws(LedgerError) -> PostedTransaction? {
         try reading { database in
             try Self.transactions(database, "id = ?") { $0.bind(1, id.rawValue) }.first
         }
     }
 
-    func transactions(of movement: MovementKey) throws(LedgerError) -> [PostedTransaction] {
+    package func transactions(of movement: MovementKey) throws(LedgerError) -> [PostedTransaction] {
         let key = movement.rawValue
         var keys = [key]
         for kind in PostingKind.allCases where kind.isInternal {
@@ -149,14 +149,14 @@ extension SQLiteReading {
         }
     }
 
-    func balances() throws(LedgerError) -> [AccountBalance] {
+    package func balances() throws(LedgerError) -> [AccountBalance] {
         try reading { database in
             try Self.balances(
                 database, "SELECT name, currency, balance FROM accounts ORDER BY name, currency")
         }
     }
 
-    func balances(asOf: Instant) throws(LedgerError) -> [AccountBalance] {
+    package func balances(asOf: Instant) throws(LedgerError) -> [AccountBalance] {
         try reading { database in
             try Self.balances(
                 database,
@@ -240,7 +240,7 @@ extension SQLiteReading {
 }
 
 extension SQLiteReading {
-    func waiting() throws(LedgerError) -> [WaitingMovement] {
+    package func waiting() throws(LedgerError) -> [WaitingMovement] {
         try reading { database in
             let statement = try LedgerStatement(
                 database,
@@ -255,7 +255,7 @@ extension SQLiteReading {
         }
     }
 
-    func waitingCount() throws(LedgerError) -> Int {
+    package func waitingCount() throws(LedgerError) -> Int {
         try reading { database in
             let statement = try LedgerStatement(
                 database, "SELECT count(*) FROM waiting WHERE \(NoteRows.isOpen)")

@@ -1,9 +1,9 @@
 internal import GRDB
-import Vocabulary
+package import Vocabulary
 
 /// Reviews and decisions, as they are asked for.
 extension SQLiteReading {
-    func reviewChanges(after id: Int64, limit: Int) throws(LedgerError) -> [ReviewChange] {
+    package func reviewChanges(after id: Int64, limit: Int) throws(LedgerError) -> [ReviewChange] {
         try reading { database in
             // An original of an earlier schema is replayed as it is.
             guard try SQLiteFile.storedVersion(database) >= LedgerSchema.reviewVersion
@@ -25,7 +25,7 @@ extension SQLiteReading {
         }
     }
 
-    func openReviews(
+    package func openReviews(
         after payment: TransactionID, limit: Int
     ) throws(LedgerError) -> [Review] {
         try reading { database in
@@ -43,7 +43,7 @@ extension SQLiteReading {
         }
     }
 
-    func review(of payment: MovementKey) throws(LedgerError) -> Review? {
+    package func review(of payment: MovementKey) throws(LedgerError) -> Review? {
         try reading { database in
             try ReviewSQL.check(database)
             return try ReviewSQL.reviews(
@@ -52,7 +52,7 @@ extension SQLiteReading {
         }
     }
 
-    func decision(at offset: Int64, partition: Int32) throws(LedgerError) -> PlacedDecision? {
+    package func decision(at offset: Int64, partition: Int32) throws(LedgerError) -> PlacedDecision? {
         try reading { database in
             try ReviewSQL.check(database)
             let rows = try LedgerStatement(

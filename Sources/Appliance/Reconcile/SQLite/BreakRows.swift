@@ -1,3 +1,4 @@
+package import Appliance
 internal import GRDB
 import Vocabulary
 
@@ -308,7 +309,7 @@ extension StatementStore {
     }
 
     /// A run with its findings in short.
-    func report(_ run: RunRecord) throws(LedgerError) -> RunReport {
+    package func report(_ run: RunRecord) throws(LedgerError) -> RunReport {
         let payouts = try payouts(of: run.id)
         let accounts = try accounts(of: run.id)
         return RunReport(

@@ -1,3 +1,4 @@
+import Appliance
 internal import GRDB
 import Vocabulary
 

@@ -1,3 +1,4 @@
+import Appliance
 import Vocabulary
 
 extension StatementStore {

@@ -1,3 +1,4 @@
+package import Appliance
 internal import GRDB
 import Vocabulary
 
@@ -7,11 +8,11 @@ import Vocabulary
 /// It writes through the ledger's own connection, so that the two wait for each other instead of
 /// refusing each other. A transaction here is a page of the statement at most, a millisecond or
 /// two, because postings wait meanwhile. A dry run has a file of its own that nobody keeps.
-final class StatementStore: Sendable {
+package final class StatementStore: Sendable {
     private let queue: DatabaseQueue
 
     /// - Parameter ledger: opened for writing; or for reading, where nothing is stored.
-    init(of ledger: some SQLiteReading) { queue = ledger.queue }
+    package init(of ledger: some SQLiteReading) { queue = ledger.queue }
 
     /// A store that is gone when it is closed, on disk as soon as memory does not hold it.
     init() throws(LedgerError) {
@@ -101,7 +102,7 @@ extension StatementStore {
         }
     }
 
-    func run(_ id: Int64) throws(LedgerError) -> RunRecord? {
+    package func run(_ id: Int64) throws(LedgerError) -> RunRecord? {
         try rows(
             "SELECT \(Self.runColumns) FROM reconciliations WHERE id = ?", { $0.bind(1, id) },
             Self.run
@@ -118,7 +119,7 @@ extension StatementStore {
     }
 
     /// The newest runs, from before `before` on.
-    func runs(before: Int64?, limit: Int) throws(LedgerError) -> [RunRecord] {
+    package func runs(before: Int64?, limit: Int) throws(LedgerError) -> [RunRecord] {
         try rows(
             """
             SELECT \(Self.runColumns) FROM reconciliations WHERE id < ? ORDER BY id DESC LIMIT ?

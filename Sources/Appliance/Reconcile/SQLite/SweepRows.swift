@@ -1,3 +1,4 @@
+package import Appliance
 internal import GRDB
 import Vocabulary
 
@@ -88,7 +89,7 @@ extension StatementStore {
         }
     }
 
-    func sweep(_ id: Int64) throws(LedgerError) -> SweepRecord? {
+    package func sweep(_ id: Int64) throws(LedgerError) -> SweepRecord? {
         try sweeps("id = ?") { $0.bind(1, id) }.first
     }
 

@@ -1,3 +1,5 @@
+import AppendLog
+
 extension StripeIDs {
     /// The serial that `id` was made of; nil where this seed never made that id.
     ///
@@ -13,7 +15,7 @@ extension StripeIDs {
             guard !overflows, !exceeds else { return nil }
             number = sum
         }
-        let serial = ObjectSerial(TwinRandom.unscramble(number) ^ key)
+        let serial = ObjectSerial(SeededGenerator.unscramble(number) ^ key)
         return string(prefix, serial) == id ? serial : nil
     }
 
@@ -27,7 +29,7 @@ extension StripeIDs {
     }
 }
 
-extension TwinRandom {
+extension SeededGenerator {
     /// Undoes `scramble`: its shifts and multiplications from the last to the first, with the
     /// multipliers' inverses modulo 2⁶⁴.
     static func unscramble(_ value: UInt64) -> UInt64 {

@@ -1,3 +1,5 @@
+import AppendLog
+
 /// A number that names one object of a scenario; `StripeIDs` turns it into Stripe's spelling.
 struct ObjectSerial: Hashable, Sendable {
     let rawValue: UInt64
@@ -54,9 +56,9 @@ struct StripeIDs: Sendable {
     private let token: [UInt8]
 
     init(seed: UInt64) {
-        var state = seed
-        key = TwinRandom.splitMix(&state)
-        var rest = TwinRandom.splitMix(&state)
+        var mixer = SeededGenerator(seed: seed)
+        key = mixer.next()
+        var rest = mixer.next()
         var token: [UInt8] = [UInt8(ascii: "1")]
         for _ in 0..<Self.digitCount + 1 {
             token.append(Self.alphabet[Int(rest % 62)])
@@ -95,11 +97,11 @@ struct StripeIDs: Sendable {
 
     /// A number that belongs to this serial and looks like chance, for fields such as an address.
     func noise(_ serial: ObjectSerial, salt: UInt64) -> UInt64 {
-        TwinRandom.scramble((serial.rawValue &+ salt &* 0x9E37_79B9_7F4A_7C15) ^ key)
+        SeededGenerator.scramble((serial.rawValue &+ salt &* 0x9E37_79B9_7F4A_7C15) ^ key)
     }
 
     private func writeDigits(_ number: UInt64, into out: inout JSONBytes) {
-        var rest = TwinRandom.scramble(number ^ key)
+        var rest = SeededGenerator.scramble(number ^ key)
         for _ in 0..<Self.digitCount {
             let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 62)
             out.bytes.append(Self.alphabet[Int(truncatingIfNeeded: digit)])

@@ -113,6 +113,21 @@ package struct TwinEvent: Sendable {
     /// The account's own version does not tell of it: only what is in `bodies` is told.
     var isOfOldVersions = false
 
+    package init(
+        id: String, type: String, created: Int64, account: String? = nil, body: [UInt8],
+        bodies: [StripeVersion: [UInt8]] = [:], onlyTo: String? = nil,
+        isOfOldVersions: Bool = false
+    ) {
+        self.id = id
+        self.type = type
+        self.created = created
+        self.account = account
+        self.body = body
+        self.bodies = bodies
+        self.onlyTo = onlyTo
+        self.isOfOldVersions = isOfOldVersions
+    }
+
     /// The telling of a version, nil for the account's own.
     func body(in version: StripeVersion?) -> [UInt8]? {
         guard let version, version != .twin else { return isOfOldVersions ? nil : body }

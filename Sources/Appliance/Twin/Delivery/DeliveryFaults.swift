@@ -1,3 +1,5 @@
+import AppendLog
+
 /// What can go wrong on the way from the twin to an endpoint, on demand.
 package enum DeliveryFault: String, CaseIterable, Sendable {
     /// The event is delivered twice, at once or a little later.
@@ -77,8 +79,8 @@ struct DeliveryChance: Sendable {
 
     /// FNV-1a over the text, then SplitMix64's finaliser, which spreads short texts over all bits.
     private static func mix(_ text: String, _ start: UInt64) -> UInt64 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325 ^ start
-        for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        return TwinRandom.scramble(hash)
+        var hash = FNV1a(key: start)
+        hash.add(text.utf8)
+        return SeededGenerator.scramble(hash.digest)
     }
 }

@@ -1,3 +1,4 @@
+import AppendLog
 import Vocabulary
 
 /// One POST to be made, and what a correct gate answers.
@@ -88,8 +89,8 @@ package struct DeliveryPlan: Sendable {
             settings.duplicates + settings.badSignatures < 1, "no room for first deliveries")
         self.settings = settings
         self.stream = stream
-        var state = settings.world.seed ^ 0xDE11
-        random = TwinRandom(seed: TwinRandom.splitMix(&state))
+        var mixer = SeededGenerator(seed: settings.world.seed ^ 0xDE11)
+        random = TwinRandom(seed: mixer.next())
     }
 
     /// Makes all deliveries now, so that whoever measures a server does not measure their making.

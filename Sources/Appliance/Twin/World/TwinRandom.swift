@@ -1,3 +1,4 @@
+import AppendLog
 import Foundation
 
 /// The twin's only source of chance: xoshiro256** (Blackman and Vigna, prng.di.unimi.it), its
@@ -9,11 +10,11 @@ struct TwinRandom: RandomNumberGenerator, Sendable {
     private var d: UInt64
 
     init(seed: UInt64) {
-        var mixer = seed
-        a = Self.splitMix(&mixer)
-        b = Self.splitMix(&mixer)
-        c = Self.splitMix(&mixer)
-        d = Self.splitMix(&mixer)
+        var mixer = SeededGenerator(seed: seed)
+        a = mixer.next()
+        b = mixer.next()
+        c = mixer.next()
+        d = mixer.next()
     }
 
     mutating func next() -> UInt64 {
@@ -27,20 +28,6 @@ struct TwinRandom: RandomNumberGenerator, Sendable {
         c ^= shifted
         d = (d << 45) | (d >> 19)
         return result
-    }
-
-    /// One step of SplitMix64; also a good way to make one seed out of another.
-    static func splitMix(_ state: inout UInt64) -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        return scramble(state)
-    }
-
-    /// SplitMix64's finaliser: a bijection of 64 bits, so distinct inputs stay distinct.
-    static func scramble(_ value: UInt64) -> UInt64 {
-        var mixed = value
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }
 

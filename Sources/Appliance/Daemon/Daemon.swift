@@ -1,0 +1,293 @@
+package import AppendLog
+package import Appliance
+import Console
+import Foundation
+package import Logging
+import Reconcile
+package import ServiceLifecycle
+import Terminal
+package import Vocabulary
+
+/// Why the daemon cannot start or go on. Each case's description says what to do.
+package enum DaemonError: Error, CustomStringConvertible {
+    case dataFolderUnusable(path: String, reason: String)
+    case dataFolderExposed(path: String, reason: String)
+    /// - Parameter setBy: the setting or option that changes it.
+    case portInUse(address: Settings.Address, setBy: String)
+    case cannotListen(address: Settings.Address, reason: String, setBy: String)
+    case impossibleTime(seconds: Int64)
+    case stopped(LogError)
+
+    package var description: String {
+        switch self {
+        case .dataFolderUnusable(let path, let reason):
+            "cannot use the data folder \(path): \(reason); "
+                + "choose another with --data or make it writable"
+        case .dataFolderExposed(let path, let reason):
+            "other users may read \(path), and that cannot be changed here (\(reason)); "
+                + "run: chmod -R go= on the data folder as its owner"
+        case .portInUse(let address, let name):
+            "\(address) is in use by another program; stop that, or set \(name) to a free port"
+        case .cannotListen(let address, let reason, let names):
+            "cannot listen on \(address): \(reason); check \(names)"
+        case .impossibleTime(let seconds):
+            "this machine's clock is \(seconds) seconds from 1970, which is no time between 1970 "
+                + "and 9999; set it, then start again"
+        case .stopped(let error): "stopped to protect the data: \(error)"
+        }
+    }
+}
+
+/// Opens the embedded plane that the settings name, and runs every part on it until a signal.
+package final class Daemon: Sendable {
+    let settings: Settings
+    package let plane: EmbeddedPlane
+    package let ledger: SQLiteLedger
+    package let counters = Counters()
+    let readiness = Readiness()
+    package let logger: Logger
+    private let steps: PipelineSteps
+    private let clock: any LogClock
+    let held: HeldFolder
+    private let reserve: ReserveFile
+    private let reconciler: Reconciler
+    /// nil without an API key, or where it is switched off.
+    private let chargeFetch: ChargeFetch?
+    /// Connections that each port may serve.
+    private let connectionCounts: (webhook: Int, admin: Int)
+
+    var log: Log { plane.log }
+    package var topics: Topics { plane.topics }
+    var admission: LogAdmission { plane.admission }
+
+    /// Opens the data folder and everything in it. Blocks while it compares and recovers.
+    ///
+    /// - Throws: `StartRefusal` when the parts of the folder do not fit; nothing is changed then.
+    package init(settings: Settings, clock: any LogClock = SystemLogClock(), logger: Logger) throws
+    {
+        self.settings = settings
+        self.clock = clock
+        self.logger = logger
+        // What is stamped lies for good: nothing is opened by a clock that cannot be right.
+        if let seconds = SystemLogClock.secondsOutOfRange() {
+            throw DaemonError.impossibleTime(seconds: seconds)
+        }
+        for warning in ProcessGuard.prepare() { logger.warning("\(warning)") }
+        let descriptors = ProcessGuard.raiseDescriptorLimit()
+        connectionCounts = ProcessGuard.connections(of: descriptors)
+        logger.info(
+            "limits",
+            metadata: [
+                "descriptors": "\(descriptors)",
+                "webhook_connections": "\(connectionCounts.webhook)",
+                "admin_connections": "\(connectionCounts.admin)",
+            ])
+        // The model first: a daemon that cannot score must not touch the data.
+        steps = try PipelineSteps(settings, counters: counters)
+        held = try HeldFolder(
+            DataFolder(at: settings.dataPath, logger: logger), logger: logger)
+        let folder = held.folder
+        reserve = ReserveFile(path: folder.reserve)
+        if !reserve.take() {
+            logger.warning(
+                "no room for the reserve file: the disk is nearly full",
+                metadata: [
+                    "path": "\(folder.reserve)", "bytes": "\(ReserveFile.byteCount)",
+                ])
+        }
+        plane = try EmbeddedPlane(
+            logAt: folder.log, gateSnapshot: folder.gateSnapshot, settings: settings, clock: clock,
+            counters: counters, logger: logger)
+        ledger = try plane.openLedger(at: folder.ledger)
+        // At the first start there was none before.
+        try held.lock.hold(folder.ledger)
+        LedgerSuspicion(of: folder.ledger).clear()
+        let endpoints = settings.endpoints
+        let stripeClock = StripeClock(clock)
+        let reach = StripeReach(base: settings.stripeBase, clock: clock, logger: logger)
+        let client = settings.stripeKey.map {
+            StripeClient(
+                transport: HTTPStripeTransport(
+                    base: settings.stripeBase, key: $0, clock: stripeClock, reach: reach))
+        }
+        let accepts: @Sendable (Bool) -> Bool = { mode in
+            endpoints.contains { $0.livemode.accepts(mode) }
+        }
+        reconciler = Reconciler(
+            settings: settings.reconcile, client: client, store: StatementStore(of: ledger),
+            openLedger: { try SQLiteLedgerReader.open(path: folder.ledger) },
+            admission: plane.admission, accepts: accepts, clock: clock, stripeClock: stripeClock,
+            counters: counters, logger: logger)
+        let (waitSeconds, admission) = (settings.reconcile.chargeWaitSeconds, plane.admission)
+        let (ledger, validated) = (ledger, plane.followed(.paymentValidated))
+        let (counters, limits) = (counters, settings.reconcile.sweep)
+        chargeFetch =
+            waitSeconds == 0
+            ? nil
+            : client.map { client in
+                ChargeFetch(
+                    validated: validated,
+                    sweep: EventSweep(
+                        client: client, store: StatementStore(of: ledger), admission: admission,
+                        accepts: accepts, limits: limits, clock: clock, stripeClock: stripeClock,
+                        counters: counters, logger: logger),
+                    waitSeconds: waitSeconds, clock: clock, counters: counters, logger: logger)
+            }
+        readiness.watch { reach.warning }
+    }
+
+    private var folder: DataFolder { held.folder }
+
+    /// Runs until a signal asks it to stop, then drains and closes.
+    ///
+    /// - Parameters:
+    ///   - extra: services that stop first, such as the demo's traffic.
+    ///   - onListening: told the ports once they are open.
+    package func run(
+        extra: [ServiceGroupConfiguration.ServiceConfiguration] = [],
+        stopsWith signals: [Int32] = StopSignals.all,
+        onListening: @escaping @Sendable (_ role: String, _ port: Int) -> Void = { _, _ in }
+    ) async throws {
+        try await held.makeUp(in: log)
+        let parts = folderParts()
+        let services = DaemonPart.inOrder(try services(onListening, parts))
+        // The group tells of every service that a failure stops; the failure itself is told once.
+        var quiet = logger
+        quiet.logLevel = .critical
+        var configuration = ServiceGroupConfiguration(
+            services: services.map { .init(service: $0) } + extra + [
+                .init(
+                    service: StopSignals.kept(signals, logger: logger),
+                    successTerminationBehavior: .gracefullyShutdownGroup)
+            ], logger: quiet)
+        configuration.maximumGracefulShutdownDuration = .seconds(4)
+        let outcome: Result<Void, any Error>
+        do {
+            try await ServiceGroup(configuration: configuration).run()
+            outcome = .success(())
+        } catch {
+            outcome = .failure(error)
+        }
+        await log.close()
+        defer { held.lock.release() }
+        if case .failure(let error as LedgerError) = outcome, case .corrupt = error {
+            LedgerSuspicion(of: folder.ledger).note(error)
+        }
+        // A folder that was moved or deleted stops log and ledger too, by what they then miss: that
+        // is the cause, and not the disk.
+        if log.poison != nil || !outcome.isSuccess, let lost = parts.lost() { throw lost }
+        if let poison = log.poison { throw DaemonError.stopped(poison) }
+        try outcome.get()
+        try ledger.close()
+    }
+
+    /// What the role `all` runs.
+    private func services(
+        _ onListening: @escaping @Sendable (String, Int) -> Void, _ parts: FolderParts
+    ) throws -> [DaemonPart: any Service] {
+        let pipeline = Pipeline(
+            plane: plane, ledger: ledger, steps: steps, folder: folder, rewinds: held.plan.rewinds)
+        var services: [DaemonPart: any Service] = try pipeline.services()
+        services[.admin] = adminServer(onListening)
+        services[.poisonWatch] = PoisonWatch(log: log)
+        services[.folderWatch] = FolderWatch(log: log, parts: parts, logger: logger)
+        services[.upkeep] = Upkeep(plane, snapshotPath: folder.gateSnapshot)
+        services[.chargeFetch] = chargeFetch
+        services[.reconciler] = reconciler
+        services[.webhook] = webhookServer(onListening)
+        services[.reserveRelease] = ReserveRelease(file: reserve, logger: logger)
+        services[.refusalSummary] = refusalSummary()
+        return services
+    }
+
+    private func webhookServer(
+        _ onListening: @escaping @Sendable (String, Int) -> Void
+    ) -> any Service {
+        let gate = plane.gate()
+        readiness.watch { gate.clockSuspicion.warning }
+        readiness.watch { [reconciler] in reconciler.dateWarning }
+        reconciler.confirmClock { gate.clockSuspicion.isConfirmed }
+        return PortService(
+            role: "webhook", address: settings.webhook,
+            responder: WebhookRoutes(gate: gate, counters: counters),
+            limits: PortLimits(
+                connectionCountMax: connectionCounts.webhook,
+                memoryByteCountMax: settings.webhookMemoryByteCountMax),
+            logger: logger
+        ) { [readiness] port in
+            readiness.set([])
+            onListening("webhook", port)
+        }
+    }
+
+    private func adminServer(
+        _ onListening: @escaping @Sendable (String, Int) -> Void
+    ) -> any Service {
+        let router = HealthRoutes(
+            readiness: readiness, counters: counters, reconciler: reconciler,
+            logLinesLost: { LogSink.standardError.lostCount }
+        ).router()
+        DeadLetterRoutes(
+            list: LetterList(view: LogView(log: log, topics: topics, ledger: ledger)),
+            redriver: plane.redriver(), dataPath: DataFolder.canonical(folder.path)
+        ).add(to: router)
+        ReconciliationRoutes(
+            reconciler: reconciler, dataPath: DataFolder.canonical(folder.path)
+        ).add(to: router)
+        let desk = ReviewDesk(
+            decisions: plane.decisions, ledger: ledger,
+            clock: clock)
+        ReviewRoutes(
+            desk: desk, ledger: ledger, dataPath: DataFolder.canonical(folder.path)
+        ).add(to: router)
+        return PortService(
+            role: "admin", address: settings.admin,
+            responder: AdminResponder(
+                router: router,
+                guards: AdminGuard(
+                    listensOn: settings.admin.host, further: settings.adminHosts),
+                counters: counters, logger: logger),
+            limits: PortLimits(
+                connectionCountMax: connectionCounts.admin,
+                memoryByteCountMax: settings.adminMemoryByteCountMax),
+            logger: logger
+        ) { onListening("admin", $0) }
+    }
+
+    private func refusalSummary() -> (any Service)? {
+        settings.summarySeconds.map {
+            RefusalSummary(
+                counters: counters, deadLetters: plane.reader(.deadLetter), intervalSeconds: $0,
+                logger: logger)
+        }
+    }
+
+    /// What must not be exchanged under the daemon.
+    private func folderParts() -> FolderParts {
+        let names =
+            ["log", "log/lock", "log/identity", "ledger.sqlite", "ledger.sqlite-wal"]
+            + log.topicNames.map { "log/\($0)-0" } + ["log/__cursors-0"]
+        return held.lock.parts(names)
+    }
+}
+
+extension Result {
+    fileprivate var isSuccess: Bool {
+        if case .success = self { true } else { false }
+    }
+}
+
+/// Gives the reserve up when the daemon stops, before any other service does: what they write last
+/// then finds room.
+struct ReserveRelease: Service {
+    let file: ReserveFile
+    let logger: Logger
+
+    func run() async throws {
+        // Thrown when another service failed; the shutdown that follows needs room just as much.
+        try? await gracefulShutdown()
+        if file.releaseIfNeeded() {
+            logger.warning("the disk is full: the reserve file is given up for the shutdown")
+        }
+    }
+}

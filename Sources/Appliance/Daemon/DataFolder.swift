@@ -1,0 +1,80 @@
+package import Appliance
+import Foundation
+package import Logging
+import SystemPackage
+
+/// The paths below the data folder (contracts §9).
+package struct DataFolder: Sendable {
+    package let path: String
+
+    /// Makes the folder where it is missing, checks that it can be written, and takes from
+    /// everybody else the right to read it: it holds payments, and what Stripe sent of people.
+    package init(at path: String, logger: Logger? = nil) throws(DaemonError) {
+        self.path = path
+        do {
+            for folder in [path, "\(path)/features", "\(path)/gate"] {
+                try FileManager.default.createDirectory(
+                    atPath: folder, withIntermediateDirectories: true,
+                    attributes: [.posixPermissions: 0o700])
+            }
+        } catch {
+            throw .dataFolderUnusable(path: path, reason: Self.reason(error))
+        }
+        guard access(path, W_OK | X_OK) == 0 else {
+            throw .dataFolderUnusable(path: path, reason: "it is not writable")
+        }
+        try tighten(logger)
+    }
+
+    /// In the system's own few words; Foundation's are two sentences with their full stops.
+    private static func reason(_ error: any Error) -> String {
+        let below = (error as? CocoaError)?.underlying ?? error
+        guard let code = (below as? POSIXError)?.code.rawValue else {
+            return error.localizedDescription
+        }
+        return code == EEXIST ? "it is no folder" : String(cString: strerror(code))
+    }
+
+    /// A folder that is only looked at.
+    package init(existingAt path: String) { self.path = path }
+
+    /// Reads what a start compares.
+    package var survey: FolderSurvey {
+        FolderSurvey(log: log, ledger: ledger, gate: gateSnapshot, features: featureSnapshot)
+    }
+
+    /// The one absolute path of a folder, however it is spelt.
+    package static func canonical(_ path: String) -> String {
+        URL(filePath: path).standardizedFileURL.resolvingSymlinksInPath().path
+    }
+
+    package var log: String { "\(path)/log" }
+    package var ledger: String { "\(path)/ledger.sqlite" }
+    var reserve: String { "\(path)/reserve" }
+    var gateSnapshot: String { "\(path)/gate/index.snapshot" }
+    package var featureSnapshot: String { "\(path)/features/state.snapshot" }
+
+    private func tighten(_ logger: Logger? = nil) throws(DaemonError) {
+        var tightened = 0
+        // The folder first: behind it the rest is out of reach already.
+        let inside =
+            FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []
+        for file in [path] + inside.map({ "\(path)/\($0)" }) {
+            // A link is what it points to, which is not ours to change; a file may have gone.
+            guard let status = try? FilePath(file).stat(followTargetSymlink: false),
+                status.type != .symbolicLink, status.permissions.rawValue & 0o077 != 0
+            else { continue }
+            guard chmod(file, mode_t(status.permissions.rawValue) & 0o700) == 0 else {
+                let code = errno
+                throw .dataFolderExposed(path: file, reason: String(cString: strerror(code)))
+            }
+            tightened += 1
+        }
+        guard tightened > 0 else { return }
+        logger?.warning(
+            "the data folder was open to other users; now it is its owner's alone",
+            metadata: [
+                "path": "\(path)", "files": "\(tightened)",
+            ])
+    }
+}

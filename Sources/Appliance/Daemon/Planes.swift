@@ -1,0 +1,230 @@
+package import AppendLog
+package import Appliance
+import Foundation
+package import Logging
+import ServiceLifecycle
+package import Vocabulary
+
+// A plane is the set of doors to the outside world: where records, claims and rows are kept. What
+// runs on it is put together here and nowhere else, and nothing behind these doors asks which plane
+// it is in.
+
+/// The plane of the profiles `dev` and `edge`: the log in a folder, opened by this process alone.
+///
+/// The daemon, the offline door of `dead-letter redrive` and the benchmark's gate all open it here.
+package struct EmbeddedPlane: Sendable {
+    package let log: Log
+    package let topics: Topics
+    let admission: LogAdmission
+    let settings: Settings
+    package let clock: any LogClock
+    let counters: Counters
+    let logger: Logger
+
+    /// From one sync of a topic to its next: more of them a second cost the disk, and so the gate,
+    /// more than they gain.
+    static let syncIntervalMicroseconds = 2_000
+
+    /// Opens the log and the gate's index. Blocks while it recovers.
+    ///
+    /// - Throws: `LogError`; `.locked` where another process has the folder.
+    package init(
+        logAt path: String, gateSnapshot: String, settings: Settings,
+        clock: any LogClock = SystemLogClock(), counters: Counters, logger: Logger
+    ) throws {
+        let log = try Log.open(
+            at: path, clock: clock, configuration: Self.configuration(settings))
+        do {
+            let topics = try Topics(of: log)
+            admission = try AdmissionSnapshot.restore(
+                from: gateSnapshot, topic: topics[.webhookReceived], logger: logger)
+            self.topics = topics
+        } catch {
+            log.close {}
+            throw error
+        }
+        self.log = log
+        self.settings = settings
+        self.clock = clock
+        self.counters = counters
+        self.logger = logger
+    }
+
+    private static func configuration(_ settings: Settings) -> LogConfiguration {
+        var configuration = LogConfiguration()
+        configuration.segmentBytesMax = settings.segmentByteCountMax
+        configuration.syncIntervalMicroseconds = syncIntervalMicroseconds
+        configuration.retentionAgeMilliseconds = settings.retentionDays.map {
+            Int64($0) * 86_400_000
+        }
+        return configuration
+    }
+
+    /// The ledger beside the log, noted as booked from it.
+    func openLedger(at path: String) throws(LedgerError) -> SQLiteLedger {
+        let clock = clock
+        let ledger = try SQLiteLedger.open(
+            path: path, clockMilliseconds: { clock.now().milliseconds })
+        try ledger.adopt(log: log.identity.description)
+        return ledger
+    }
+
+    // MARK: Doors
+
+    package var decisions: LogDecisions { LogDecisions(topic: topics[.paymentReview]) }
+
+    var letters: LogLetters { LogLetters(topic: topics[.deadLetter]) }
+
+    package func reader(_ id: TopicID) -> TopicReader { TopicReader(topics[id]) }
+
+    package func followed(_ id: TopicID) -> FollowedTopic { FollowedTopic(topics[id]) }
+
+    package func gate() -> Gate {
+        Gate(
+            endpoints: settings.endpoints, toleranceSeconds: settings.toleranceSeconds,
+            bodyByteCountMax: settings.bodyByteCountMax, admission: admission,
+            deadLetters: letters, clock: clock, counters: counters, logger: logger)
+    }
+
+    package func redriver() -> Redriver {
+        let topics = topics
+        return Redriver(
+            topic: { TopicReader(topics[$0]) }, letters: letters, admission: admission,
+            defaultMerchant: settings.defaultMerchant, livemodes: settings.livemodes,
+            clock: clock, counters: counters)
+    }
+
+    /// A flow of the log for a stage without a state.
+    ///
+    /// - Parameter rewind: where to begin if the stage's cursor is beyond it.
+    func flow(
+        _ stage: (some Stage).Type, rewind: Offset? = nil
+    ) -> @Sendable () throws -> LogFlow {
+        let (log, topics, logger, step) = (log, topics, logger, FlowStep(stage))
+        let rewind = rewind.map { [stage.input: $0] } ?? [:]
+        return {
+            try LogFlow(log: log, topics: topics, step: step, rewind: rewind, logger: logger)
+        }
+    }
+}
+
+/// The services of a daemon. Their order is the order in which they start; a group stops them one
+/// after the other from the last to the first, each when the one before it has ended:
+///
+///     start  admin · watches · ledger · score · validate · redrive · what fetches · webhook · …
+///     stop   … · webhook · what fetches · redrive · validate · score · ledger · watches · admin
+enum DaemonPart: CaseIterable, Sendable {
+    /// Up before anything else and down after it, so that readiness says why the rest is not there.
+    case admin
+    /// Watch what the others stand on, for as long as any of them runs.
+    case poisonWatch, folderWatch, upkeep
+    /// The steps behind the gate from the last to the first: each stops after the one that feeds it
+    /// and takes in what that has left.
+    case ledger, score, validate, redrive
+    /// These bring events in, and stop before the steps that take them.
+    case chargeFetch, reconciler
+    /// Opens when everything behind it runs; from then on the daemon is ready.
+    case webhook
+    /// Stops first: what the others write while they stop then finds room.
+    case reserveRelease
+    case refusalSummary
+
+    /// The services in the order of their start.
+    static func inOrder(_ services: [DaemonPart: any Service]) -> [any Service] {
+        allCases.compactMap { services[$0] }
+    }
+}
+
+/// Which of the parts one process runs. A plane whose log only one process can open has one role.
+enum Role: String, CaseIterable, Sendable {
+    case all, webhook, score, ledger
+
+    /// The steps of the pipeline that the role runs; of all but `all` there may be several
+    /// instances.
+    var steps: Set<DaemonPart> {
+        switch self {
+        case .all: [.webhook, .redrive, .validate, .score, .ledger]
+        case .webhook: [.webhook]
+        case .score: [.validate, .score]
+        case .ledger: [.redrive, .ledger]
+        }
+    }
+}
+
+/// Ends the daemon when the log has poisoned itself: going on would acknowledge what may be lost.
+struct PoisonWatch: Service {
+    let log: Log
+
+    func run() async throws {
+        let poison = await cancelWhenGracefulShutdown { await self.log.waitForPoison() }
+        if let poison { throw DaemonError.stopped(poison) }
+    }
+}
+
+/// What is done now and then: retention, and a snapshot of the gate's index.
+struct Upkeep: Service {
+    let log: Log
+    let admission: LogAdmission
+    /// `webhook.received`, which the admission indexes.
+    let received: Topic
+    let snapshotPath: String
+    let logger: Logger
+
+    /// Seconds between two looks.
+    private static let intervalSeconds = 60
+    private let thread = OwnThread("tillbox.upkeep")
+
+    init(_ plane: EmbeddedPlane, snapshotPath: String) {
+        log = plane.log
+        admission = plane.admission
+        received = plane.topics[.webhookReceived]
+        self.snapshotPath = snapshotPath
+        logger = plane.logger
+    }
+
+    func run() async throws {
+        await withTaskExecutorPreference(thread) { await look() }
+    }
+
+    private func look() async {
+        var snapshotCount = admission.count
+        while !Task.isShuttingDownGracefully, !Task.isCancelled {
+            try? await cancelWhenGracefulShutdown {
+                try await Task.sleep(for: .seconds(Self.intervalSeconds))
+            }
+            let grown = admission.count - snapshotCount
+            let isStopping = Task.isShuttingDownGracefully || Task.isCancelled
+            if grown >= GateLimits.snapshotIntervalCount || (isStopping && grown > 0) {
+                await snapshot()
+                snapshotCount = admission.count
+            }
+            if !isStopping { await retain() }
+        }
+    }
+
+    /// The snapshot only saves time at the next start, so that failing to write one is no reason to
+    /// stop.
+    private func snapshot() async {
+        do {
+            try await AdmissionSnapshot.write(admission, to: snapshotPath)
+        } catch {
+            logger.warning("gate snapshot not written", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func retain() async {
+        do {
+            let removed = try await log.applyRetention()
+            for (topic, count) in removed where count > 0 {
+                logger.info(
+                    "segments removed by retention",
+                    metadata: [
+                        "topic": "\(topic)", "count": "\(count)",
+                    ])
+            }
+            if removed[received.name, default: 0] > 0 { admission.forget(below: received.start) }
+        } catch {
+            logger.warning("retention failed", metadata: ["error": "\(error)"])
+        }
+    }
+}

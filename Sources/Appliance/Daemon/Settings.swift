@@ -1,0 +1,158 @@
+import Appliance
+package import Logging
+import Reconcile
+package import Terminal
+package import Vocabulary
+
+/// What the daemon is told: the merged view of the configuration file and the environment.
+///
+/// ``SettingsKey`` lists every key; ``SettingsLoader`` fills this in.
+package struct Settings: Sendable {
+    /// Which implementations the composition root picks.
+    package enum Profile: String, CaseIterable, Sendable {
+        case dev, edge
+    }
+
+    var profile: Profile = .dev
+    package var dataPath = "./tillbox-data"
+    package var webhook = Address(host: "127.0.0.1", port: 8080)
+    package var admin = Address(host: "127.0.0.1", port: 9090)
+    package var endpoints: [WebhookEndpoint] = []
+    /// What an endpoint accepts that says nothing else.
+    var livemode = WebhookEndpoint.Livemode.test
+    /// Seconds that a signature's timestamp may differ from the clock, both ways.
+    var toleranceSeconds: Int64 = 300
+    var bodyByteCountMax = 1 << 20
+    /// Bytes of requests in flight on each port.
+    var webhookMemoryByteCountMax = GateLimits.memoryByteCount
+    var adminMemoryByteCountMax = GateLimits.memoryByteCount
+    /// Names beside the loopback's and `admin.host` under which the admin port is asked.
+    var adminHosts: [String] = []
+    var defaultMerchant = MerchantID("default")
+    /// A model file outside the binary; nil for the built-in one.
+    var modelPath: String?
+    /// Stricter thresholds than the model's own; nil keeps those.
+    var reviewFrom: Double?
+    var blockFrom: Double?
+    /// Payments above this many minor units go to review, by currency.
+    var amountLimits: [Currency: MinorUnits] = [:]
+    var customersMax = 1_000_000
+    var movementsMax = 262_144
+    var segmentByteCountMax = 256 << 20
+    /// Days that `webhook.received` and the derived topics are kept; nil for ever.
+    var retentionDays: Int?
+    /// Where Stripe's API is, and the key for it; without a key nothing is reconciled.
+    package var stripeBase = "https://api.stripe.com"
+    package var stripeKey: String?
+    var reconcile = ReconcilerSettings()
+    package var logLevel = Logger.Level.info
+    /// Nil is text on a terminal and JSON elsewhere.
+    package var logFormat: LogFormat?
+    /// Seconds between two lines of what was not booked; nil for none.
+    package var summarySeconds: Int? = 60
+
+    package init() {}
+
+    /// What any of the endpoints accepts.
+    var livemodes: [WebhookEndpoint.Livemode] {
+        endpoints.isEmpty ? [livemode] : endpoints.map(\.livemode)
+    }
+
+    /// A host and a TCP port; port 0 lets the system choose.
+    package struct Address: Hashable, Sendable, CustomStringConvertible {
+        package var host: String
+        package var port: Int
+
+        package init(host: String, port: Int) {
+            self.host = host
+            self.port = port
+        }
+
+        package var description: String { "\(host):\(port)" }
+    }
+}
+
+/// Every configuration key. The file spells `webhook: {port: 8080}`, the environment
+/// `TILLBOX_WEBHOOK_PORT`; the environment wins.
+enum SettingsKey: String, CaseIterable {
+    case profile
+    case data
+    case webhookHost = "webhook.host"
+    case webhookPort = "webhook.port"
+    case webhookSecret = "webhook.secret"
+    case webhookSecretFile = "webhook.secret_file"
+    case webhookLivemode = "webhook.livemode"
+    case webhookEndpoints = "webhook.endpoints"
+    case webhookTolerance = "webhook.tolerance_seconds"
+    case webhookBodyBytesMax = "webhook.body_bytes_max"
+    case webhookMemoryBytesMax = "webhook.memory_bytes_max"
+    case adminHost = "admin.host"
+    case adminPort = "admin.port"
+    case adminHosts = "admin.hosts"
+    case adminMemoryBytesMax = "admin.memory_bytes_max"
+    case merchantDefault = "merchant.default"
+    case modelPath = "model.path"
+    case reviewFrom = "verdict.review_from"
+    case blockFrom = "verdict.block_from"
+    case amountLimits = "verdict.amount_limits"
+    case customersMax = "features.customers_max"
+    case movementsMax = "features.movements_max"
+    case segmentBytesMax = "log.segment_bytes_max"
+    case retentionDays = "log.retention_days"
+    case stripeBase = "stripe.api_base"
+    case stripeKey = "stripe.api_key"
+    case stripeKeyFile = "stripe.api_key_file"
+    case reconcileAt = "reconcile.at"
+    case reconcileGraceHours = "reconcile.grace_hours"
+    case reconcileChargeWaitSeconds = "reconcile.charge_wait_seconds"
+    case sweepMinutes = "sweep.every_minutes"
+    case sweepDelaySeconds = "sweep.delay_seconds"
+    case sweepAlertDays = "sweep.alert_days"
+    case logLevel = "logging.level"
+    case logFormat = "logging.format"
+    case logSummarySeconds = "logging.summary_seconds"
+
+    /// The environment variable of a key: `webhook.port` is `TILLBOX_WEBHOOK_PORT`.
+    static func environmentVariable(_ key: String) -> String {
+        "TILLBOX_" + key.uppercased().replacing(".", with: "_").replacing("-", with: "_")
+    }
+}
+
+extension SettingsKey {
+    /// Keys of one named endpoint, below `webhook.endpoint.<name>.`.
+    static let endpointKeys = ["secret", "secret_file", "livemode"]
+
+    /// The last parts of the keys whose values are secrets themselves.
+    static let secretNames: Set<String> = ["secret", "api_key"]
+
+    /// The name of the endpoint that a key belongs to; nil for every other key.
+    static func endpoint(of key: String) -> String? {
+        let parts = key.split(separator: ".").map(String.init)
+        let isOne =
+            parts.count == 4 && parts[0] == "webhook" && parts[1] == "endpoint"
+            && endpointKeys.contains(parts[3])
+        return isOne ? parts[2] : nil
+    }
+
+    static func isKnown(_ key: String) -> Bool {
+        SettingsKey(rawValue: key) != nil || endpoint(of: key) != nil
+    }
+
+    /// Whether a YAML list may stand for the value; secrets are rotated in pairs.
+    static func takesList(_ key: String) -> Bool {
+        [webhookEndpoints, amountLimits, webhookSecret, adminHosts].map(\.rawValue).contains(key)
+            || (endpoint(of: key) != nil && key.hasSuffix(".secret"))
+    }
+
+    /// The known key that was probably meant, or of a group alone the group.
+    static func nearest(to key: String) -> String? {
+        let keys = allCases.map(\.rawValue)
+        let groups = Set(keys.compactMap { $0.split(separator: ".").first.map(String.init) })
+        return NearestWord.to(key, among: keys + (key.contains(".") ? [] : groups.sorted()))
+    }
+
+    /// Whether other keys stand below it.
+    static func isGroup(_ key: String) -> Bool {
+        allCases.contains { $0.rawValue.hasPrefix(key + ".") }
+    }
+}

@@ -1,0 +1,61 @@
+/// A configuration that cannot be used. Each case's description is one sentence that says what to
+/// do, and repeats no secret.
+package enum SettingsError: Error, Hashable, CustomStringConvertible {
+    case fileUnreadable(path: String, reason: String)
+    case fileExposed(path: String, mode: String)
+    case fileMalformed(path: String, line: Int?, problem: String)
+    case unknownKey(key: String, path: String, line: Int?, nearest: String?)
+    case badValue(key: String, value: String, expected: String)
+    case endpointUnlisted(name: String, key: String)
+    case secretMissing(endpoint: String)
+    case secretRefused(place: String, SecretText.Refusal)
+    case secretFileEmpty(path: String)
+    case secretTwice(key: String)
+    case secretFileUnreadable(path: String, reason: String)
+    case secretFileExposed(path: String, mode: String)
+
+    /// Whatever of the outside stands in the sentence, no secret does.
+    package var description: String { SecretText.masked(sentence) }
+
+    private var sentence: String {
+        switch self {
+        case .fileUnreadable(let path, let reason):
+            "cannot read the configuration file \(path): \(reason); "
+                + "check the path and its permissions"
+        case .fileExposed(let path, let mode):
+            "the configuration file \(path) holds a secret and is open to other users (mode "
+                + "\(mode)); run: chmod 600 \(path)"
+        case .fileMalformed(let path, let line, let problem):
+            "the configuration file \(path) is not valid YAML"
+                + (line.map { " in line \($0)" } ?? "") + ": \(problem)"
+        case .unknownKey(let key, let path, let line, let nearest):
+            "unknown configuration key \(key) in \(path)" + (line.map { ", line \($0)" } ?? "")
+                + "; "
+                + (nearest.map { "did you mean \($0)?" }
+                    ?? "see docs/CONFIGURATION.md for all keys")
+        case .badValue(let key, let value, let expected):
+            "configuration key \(key) is \"\(value)\", but must be \(expected)"
+        case .endpointUnlisted(let name, let key):
+            "\(key) belongs to an endpoint \(name) that webhook.endpoints does not list; add "
+                + "\(name) there, or remove the setting"
+        case .secretMissing(let endpoint):
+            "no webhook secret\(endpoint.isEmpty ? "" : " for endpoint \(endpoint)"); set "
+                + "\(Self.variable(endpoint)) (or \(Self.variable(endpoint))_FILE) to the "
+                + "endpoint's signing secret from Stripe's dashboard (whsec_…)"
+        case .secretRefused(let place, let refusal): "\(place) \(refusal.sentence)"
+        case .secretFileEmpty(let path):
+            "the secret file \(path) is empty; write the secret into it"
+        case .secretTwice(let key):
+            "both \(key) and \(key)_file are set; keep one of them"
+        case .secretFileUnreadable(let path, let reason):
+            "cannot read the secret file \(path): \(reason)"
+        case .secretFileExposed(let path, let mode):
+            "the secret file \(path) is open to other users (mode \(mode)); run: chmod 600 \(path)"
+        }
+    }
+
+    private static func variable(_ endpoint: String) -> String {
+        SettingsKey.environmentVariable(
+            endpoint.isEmpty ? "webhook.secret" : "webhook.endpoint.\(endpoint).secret")
+    }
+}

@@ -1,0 +1,42 @@
+/// How a command ends when it does not end well.
+package struct CommandFailure: Error {
+    package static let foundSomething: Int32 = 1
+    package static let wrongUsage: Int32 = 2
+    package static let cannotRun: Int32 = 3
+
+    package var exitCode: Int32
+    /// One sentence that says what to do; nil when the command has printed it.
+    package var message: String?
+
+    package init(exitCode: Int32, message: String?) {
+        self.exitCode = exitCode
+        self.message = message
+    }
+
+    /// The command could not do its work.
+    package static func cannotRun(_ message: String) -> Self {
+        CommandFailure(exitCode: cannotRun, message: message)
+    }
+
+    /// The command did its work and found something wrong.
+    package static func foundSomething(_ message: String?) -> Self {
+        CommandFailure(exitCode: foundSomething, message: message)
+    }
+}
+
+/// Writes one line to standard error.
+package func writeError(_ line: String) {
+    LogSink.standardError.write(Array((line + "\n").utf8))
+    LogSink.standardError.drain()
+}
+
+/// Turns a failure to start or to go on into exit code 3 with its sentence.
+package func orCannotRun(_ body: () async throws -> Void) async throws {
+    do {
+        try await body()
+    } catch let error as CommandFailure {
+        throw error
+    } catch {
+        throw CommandFailure.cannotRun("\(error)")
+    }
+}
