@@ -1,3 +1,4 @@
+import Reconcile
 import Terminal
 import Vocabulary
 

@@ -3,6 +3,7 @@ import Foundation
 package import Hummingbird
 package import HummingbirdCore
 package import Logging
+import Reconcile
 import NIOCore
 import ServiceLifecycle
 

@@ -35,7 +35,7 @@ package struct Settings: Sendable {
     var reviewFrom: Double?
     var blockFrom: Double?
     /// Payments above this many minor units go to review, by currency.
-    var amountLimits: [Currency: MinorUnits] = [:]
+    package var amountLimits: [Currency: MinorUnits] = [:]
     var customersMax = 1_000_000
     var movementsMax = 262_144
     var segmentByteCountMax = 256 << 20

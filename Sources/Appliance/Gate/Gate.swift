@@ -1,4 +1,4 @@
-import AppendLog
+package import AppendLog
 package import Logging
 package import Vocabulary
 

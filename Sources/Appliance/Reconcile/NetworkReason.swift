@@ -4,8 +4,8 @@ import NIOCore
 import NIOPosix
 
 /// What went wrong with a connection, in the few words that fit into a sentence for a person.
-enum NetworkReason {
-    static func of(_ error: any Error) -> String {
+package enum NetworkReason {
+    package static func of(_ error: any Error) -> String {
         switch error {
         case let error as IOError: String(cString: strerror(error.errnoCode))
         case let error as SocketAddressError.UnknownHost: "no address is known of \(error.host)"

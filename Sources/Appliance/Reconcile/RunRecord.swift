@@ -52,7 +52,7 @@ struct AccountReading: Hashable, Sendable {
 
 /// What a run found in one account and currency; a row of `run_balances`. Amounts in minor units.
 package struct CurrencySummary: Hashable, Sendable {
-    var account = StripeAccount.own
+    package var account = StripeAccount.own
     var currency: Currency
     /// Balance transactions read.
     var transactions: Int64 = 0
@@ -74,11 +74,11 @@ package struct CurrencySummary: Hashable, Sendable {
     var explained: Int64 = 0
 
     /// What nobody can account for; zero in a sound ledger.
-    var unexplained: Int64 { ledger &- stripe &- explained }
+    package var unexplained: Int64 { ledger &- stripe &- explained }
 
     /// How much of the statement the ledger agrees with, of its lines and of its money, from 0 to
     /// 1; nil where there is none.
-    var share: Double? { Self.share(matched, of: transactions) }
+    package var share: Double? { Self.share(matched, of: transactions) }
     var shareOfTurnover: Double? { Self.share(matchedTurnover, of: turnover) }
 
     /// The share for a log line: `12 of 14, 8400 of 9100`.
@@ -112,11 +112,11 @@ package struct BreakCount: Hashable, Sendable {
 }
 
 /// What a run saw on one side only and too young to be a break, in one currency.
-struct LateSum: Hashable, Sendable {
-    var currency: Currency
-    var count: Int64
+package struct LateSum: Hashable, Sendable {
+    package var currency: Currency
+    package var count: Int64
     /// Moved in either direction, in minor units.
-    var amount: Int64
+    package var amount: Int64
 }
 
 /// A run with its findings in short.

@@ -1,11 +1,11 @@
-import AppendLog
-import Logging
+package import AppendLog
+package import Logging
 import Synchronization
 import Vocabulary
 
 /// Whether Stripe answers. A client asks again for as long as half a minute before it gives up; who
 /// waits for it learns here, at the first attempt that failed, what it waits for.
-final class StripeReach: Sendable {
+package final class StripeReach: Sendable {
     private struct Silence {
         var since: Timestamp
         var reason: String
@@ -20,14 +20,14 @@ final class StripeReach: Sendable {
     /// - Parameters:
     ///   - base: where Stripe is asked, for the sentences.
     ///   - clock: the machine's; Stripe's own time is what cannot be asked for then.
-    init(base: String, clock: any LogClock, logger: Logger) {
+    package init(base: String, clock: any LogClock, logger: Logger) {
         self.base = base
         self.clock = clock
         self.logger = logger
     }
 
     /// What an operator should look at; nil while Stripe answers.
-    var warning: String? {
+    package var warning: String? {
         silence.withLock { silence in
             silence.map {
                 let since = Instant(seconds: $0.since.milliseconds / 1000).rfc3339

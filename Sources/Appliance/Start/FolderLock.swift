@@ -34,7 +34,7 @@ package final class FolderLock: Sendable {
     ///
     /// Whoever closes a descriptor of a file lets go of all locks that SQLite has on it: this one
     /// is closed by `release()`, behind the ledger.
-    func hold(_ file: String) throws(LogError) {
+    package func hold(_ file: String) throws(LogError) {
         let isFree = held.withLock { held in
             guard held[file] == nil else { return true }
             let descriptor = open(file, O_RDONLY | O_CLOEXEC)
@@ -74,7 +74,7 @@ package struct FolderParts: Sendable {
     fileprivate(set) var known: [String: FileIdentity] = [:]
 
     /// What is no longer where it was; nil while all is well.
-    func lost() -> FolderLost? {
+    package func lost() -> FolderLost? {
         guard FileIdentity(at: path) == root else { return FolderLost(path: path) }
         for (name, identity) in known.sorted(by: { $0.key < $1.key })
         where FileIdentity(at: "\(path)/\(name)") != identity {
@@ -85,10 +85,10 @@ package struct FolderParts: Sendable {
 }
 
 /// A part of the data folder was deleted, moved or replaced under the daemon.
-struct FolderLost: Error, Hashable, Sendable, CustomStringConvertible {
+package struct FolderLost: Error, Hashable, Sendable, CustomStringConvertible {
     var path: String
 
-    var description: String {
+    package var description: String {
         "stopped to protect the data: \(path) was deleted, moved or replaced while the daemon ran; "
             + "put it back as it was, then start again"
     }

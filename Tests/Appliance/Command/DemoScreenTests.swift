@@ -2,6 +2,7 @@ import Testing
 
 @testable import Appliance
 @testable import Command
+@testable import Terminal
 @testable import Twin
 @testable import Vocabulary
 

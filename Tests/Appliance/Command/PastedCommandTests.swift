@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Command
 
 @Suite("Commands that a sentence names")
 struct PastedCommandTests {

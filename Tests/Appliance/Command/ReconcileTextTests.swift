@@ -2,6 +2,8 @@ import ArgumentParser
 import Testing
 
 @testable import Appliance
+@testable import Command
+@testable import Reconcile
 @testable import Vocabulary
 
 /// What a person reads of a run, from the document of the API.

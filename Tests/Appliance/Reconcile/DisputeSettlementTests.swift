@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Reconcile
 
 private let start = ReconcileFixture.start
 private let day = ReconcileFixture.day

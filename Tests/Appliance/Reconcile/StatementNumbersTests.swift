@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Appliance
+@testable import Reconcile
 @testable import Vocabulary
 
 /// Numbers of Stripe's answers that contradict each other, or themselves, are no numbers.

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Reconcile
 @testable import Twin
 @testable import Vocabulary
 

@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Daemon
 @testable import Vocabulary
 
 @Suite("The review desk")

@@ -85,21 +85,12 @@ final class StartFixture: Sendable {
     ) async throws {
         let daemon = try start()
         let group = try services(daemon)
-        let isDone = Mutex(false)
+        let traffic = Traffic()
         let outcome = try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             tasks.addTask {
-                var number = 0
-                while !isDone.withLock({ $0 }) {
-                    let numbers = number..<number + step
-                    try await self.admit(numbers, daemon)
-                    try await acknowledged(numbers, daemon)
-                    number += step
-                    while !isDone.withLock({ $0 }), try daemon.ledger.point().head + 50 < number {
-                        try await Task.sleep(for: .milliseconds(2))
-                    }
-                }
                 // The stages take what was admitted before they stop.
+                try await traffic.run(of: self, daemon, step: step, acknowledged)
                 await group.triggerGracefulShutdown()
             }
             let outcome: Result<Void, any Error>
@@ -108,7 +99,7 @@ final class StartFixture: Sendable {
             } catch {
                 outcome = .failure(error)
             }
-            isDone.withLock { $0 = true }
+            traffic.end()
             do {
                 try await tasks.waitForAll()
             } catch {
@@ -119,6 +110,29 @@ final class StartFixture: Sendable {
         }
         try await stop(daemon)
         try outcome.get()
+    }
+
+    /// Events that are admitted one after the other until somebody has seen enough.
+    private final class Traffic: Sendable {
+        private let isOver = Mutex(false)
+
+        func end() { isOver.withLock { $0 = true } }
+
+        func run(
+            of fixture: StartFixture, _ daemon: Daemon, step: Int,
+            _ acknowledged: @Sendable (Range<Int>, Daemon) async throws -> Void
+        ) async throws {
+            var number = 0
+            while !isOver.withLock({ $0 }) {
+                let numbers = number..<number + step
+                try await fixture.admit(numbers, daemon)
+                try await acknowledged(numbers, daemon)
+                number += step
+                while !isOver.withLock({ $0 }), try daemon.ledger.point().head + 50 < number {
+                    try await Task.sleep(for: .milliseconds(2))
+                }
+            }
+        }
     }
 
     /// What `dead-letter redrive` would do while no daemon runs.

@@ -1,22 +1,5 @@
 import Foundation
-
-/// Words of a command that can be pasted into a shell.
-enum ShellWord {
-    /// This program, so that it is found from any folder.
-    static var thisProgram: String {
-        let name = CommandLine.arguments.first ?? "tillbox"
-        guard name.contains("/"), !name.hasPrefix("/") else { return name }
-        return URL(filePath: name).standardizedFileURL.path
-    }
-
-    /// As it is where a shell reads it so, else in single quotes.
-    static func quoted(_ word: String) -> String {
-        let isPlain = word.unicodeScalars.allSatisfy {
-            CharacterSet.alphanumerics.contains($0) || "/._-+:=@%,".unicodeScalars.contains($0)
-        }
-        return isPlain && !word.isEmpty ? word : "'" + word.replacing("'", with: "'\\''") + "'"
-    }
-}
+import Terminal
 
 /// Commands that a sentence names, so that they work as they are pasted.
 enum PastedCommand {
