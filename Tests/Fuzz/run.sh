@@ -28,8 +28,9 @@ fi
 seed=${FUZZ_SEED:-$((RANDOM * 32768 + RANDOM + 1))}
 
 sanitize=fuzzer-no-link,address
+# The targets stand in for the rooms, whose imports are then without a use: no warnings.
 swift_flags=(
-    -swift-version 6 -package-name tillbox -parse-as-library -wmo -O -g -use-ld=lld
+    -swift-version 6 -package-name tillbox -parse-as-library -wmo -O -g -use-ld=lld -suppress-warnings
     -enable-upcoming-feature ExistentialAny
     -enable-upcoming-feature InternalImportsByDefault
     -enable-upcoming-feature MemberImportVisibility
