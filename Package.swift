@@ -170,12 +170,15 @@ let package = Package(
 
         // Tests mirror the sources; Support starts and stops real processes for them.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
+        .target(
+            name: "LogSupport", dependencies: ["AppendLog"],
+            path: "Tests/AppendLog/Support", swiftSettings: strict),
         .testTarget(
-            name: "AppendLogTests", dependencies: ["AppendLog", "TestSupport"],
-            path: "Tests/AppendLog", exclude: ["Record/kafka_records.py"],
+            name: "AppendLogTests", dependencies: ["AppendLog", "LogSupport", "TestSupport"],
+            path: "Tests/AppendLog", exclude: ["Record/kafka_records.py", "Support"],
             swiftSettings: strict),
         .testTarget(
-            name: "SimulationTests", dependencies: ["AppendLog", "TestSupport"],
+            name: "SimulationTests", dependencies: ["AppendLog", "LogSupport", "TestSupport"],
             path: "Tests/Simulation", swiftSettings: strict),
         .testTarget(
             name: "BridgesTests", dependencies: ["Bridges"],
@@ -195,7 +198,7 @@ let package = Package(
             name: "ApplianceTests",
             dependencies: [
                 "AppendLog", "Appliance", "Bench", "Command", "Console", "Daemon", "Reconcile",
-                "Terminal", "Twin", "Vocabulary", "TestSupport", "TwinSupport",
+                "Terminal", "Twin", "Vocabulary", "LogSupport", "TestSupport", "TwinSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ] + running + network,
