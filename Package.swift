@@ -108,8 +108,13 @@ let package = Package(
                 "Bench", "CLibraries", "Command", "Console", "Daemon", "Pipeline.swift",
                 "Reconcile", "Terminal", "Twin", "Vocabulary",
             ],
-            // Links into model/: the model is compiled into the binary.
+            // Links into model/ and migrations/: both are compiled into the binary.
             resources: [
+                .embedInCode("Ledger/SQLite/Resources/0001_ledger.sql"),
+                .embedInCode("Ledger/SQLite/Resources/0002_reconciliation.sql"),
+                .embedInCode("Ledger/SQLite/Resources/0003_waiting.sql"),
+                .embedInCode("Ledger/SQLite/Resources/0004_reconciliation_accounts.sql"),
+                .embedInCode("Ledger/SQLite/Resources/0005_reviews.sql"),
                 .embedInCode("Score/Resources/fraud.ubj"),
                 .embedInCode("Score/Resources/schema.json"),
             ],
