@@ -108,8 +108,13 @@ let package = Package(
                 "Bench", "CLibraries", "Command", "Console", "Daemon", "Pipeline.swift",
                 "Reconcile", "Terminal", "Twin", "Vocabulary",
             ],
-            // Links into model/: the model is compiled into the binary.
+            // Links into model/ and migrations/: both are compiled into the binary.
             resources: [
+                .embedInCode("Ledger/SQLite/Resources/0001_ledger.sql"),
+                .embedInCode("Ledger/SQLite/Resources/0002_reconciliation.sql"),
+                .embedInCode("Ledger/SQLite/Resources/0003_waiting.sql"),
+                .embedInCode("Ledger/SQLite/Resources/0004_reconciliation_accounts.sql"),
+                .embedInCode("Ledger/SQLite/Resources/0005_reviews.sql"),
                 .embedInCode("Score/Resources/fraud.ubj"),
                 .embedInCode("Score/Resources/schema.json"),
             ],
@@ -173,12 +178,15 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["CAllocations"],
             path: "Tests/Support", exclude: ["CLibraries"], swiftSettings: strict),
+        .target(
+            name: "LogSupport", dependencies: ["AppendLog"],
+            path: "Tests/AppendLog/Support", swiftSettings: strict),
         .testTarget(
-            name: "AppendLogTests", dependencies: ["AppendLog", "TestSupport"],
-            path: "Tests/AppendLog", exclude: ["Record/kafka_records.py"],
+            name: "AppendLogTests", dependencies: ["AppendLog", "LogSupport", "TestSupport"],
+            path: "Tests/AppendLog", exclude: ["Record/kafka_records.py", "Support"],
             swiftSettings: strict),
         .testTarget(
-            name: "SimulationTests", dependencies: ["AppendLog", "TestSupport"],
+            name: "SimulationTests", dependencies: ["AppendLog", "LogSupport", "TestSupport"],
             path: "Tests/Simulation", swiftSettings: strict),
         .testTarget(
             name: "BridgesTests", dependencies: ["Bridges"],
@@ -198,7 +206,7 @@ let package = Package(
             name: "ApplianceTests",
             dependencies: [
                 "AppendLog", "Appliance", "Bench", "Command", "Console", "Daemon", "Reconcile",
-                "Terminal", "Twin", "Vocabulary", "TestSupport", "TwinSupport",
+                "Terminal", "Twin", "Vocabulary", "LogSupport", "TestSupport", "TwinSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ] + running + network,
