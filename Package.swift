@@ -179,7 +179,10 @@ let package = Package(
             path: "Sources/Appliance/Command", swiftSettings: strict),
 
         // Tests mirror the sources; Support starts and stops real processes for them.
-        .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
+        .target(name: "CAllocations", path: "Tests/Support/CLibraries/CAllocations"),
+        .target(
+            name: "TestSupport", dependencies: ["CAllocations"],
+            path: "Tests/Support", exclude: ["CLibraries"], swiftSettings: strict),
         .target(
             name: "LogSupport", dependencies: ["AppendLog"],
             path: "Tests/AppendLog/Support", swiftSettings: strict),

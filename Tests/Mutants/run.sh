@@ -94,7 +94,10 @@ let package = Package(
         .target(
             name: "AppendLog", dependencies: ["CChecksum"],
             path: "Sources/AppendLog", exclude: ["CLibraries"], swiftSettings: strict),
-        .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
+        .target(name: "CAllocations", path: "Tests/Support/CLibraries/CAllocations"),
+        .target(
+            name: "TestSupport", dependencies: ["CAllocations"],
+            path: "Tests/Support", exclude: ["CLibraries"], swiftSettings: strict),
         .testTarget(
             name: "AppendLogTests", dependencies: ["AppendLog", "TestSupport"],
             path: "Tests/AppendLog", exclude: ["Record/kafka_records.py"],

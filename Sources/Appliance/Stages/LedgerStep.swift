@@ -90,9 +90,16 @@ package struct LedgerStep {
 
     /// Records for `ledger.posted`; the transactions' numbers are their sources.
     static func posted(_ transactions: [PostedTransaction]) -> [StageOutput] {
-        transactions.map {
-            StageOutput(topic: .ledgerPosted, source: .row($0.id.rawValue), record: record(of: $0))
+        var outputs = OutputBuffer(count: transactions.count)
+        for transaction in transactions {
+            outputs.derive(
+                topic: .ledgerPosted, row: transaction.id.rawValue,
+                eventID: transaction.posting.eventID, schema: SchemaHeader.ledgerPosted,
+                key: transaction.posting.movement.rawValue,
+                timestamp: Timestamp(milliseconds: transaction.postedAtMilliseconds),
+                LedgerPosted(transaction))
         }
+        return outputs.outputs()
     }
 
     /// Records for `payment.review`; the changes' numbers are their sources.
@@ -129,19 +136,6 @@ package struct LedgerStep {
                 RecordHeader(SourcedRecord.headerName, "-1"),
             ],
             timestamp: timestamp)
-    }
-
-    private static func record(of transaction: PostedTransaction) -> Record {
-        let posting = transaction.posting
-        return Record(
-            key: ArraySlice(posting.movement.rawValue.utf8),
-            value: LedgerPosted(transaction).encoded()[...],
-            headers: [
-                RecordHeader("event-id", posting.eventID.rawValue),
-                SchemaHeader.ledgerPosted,
-                RecordHeader(SourcedRecord.headerName, String(transaction.id.rawValue)),
-            ],
-            timestamp: Timestamp(milliseconds: transaction.postedAtMilliseconds))
     }
 }
 

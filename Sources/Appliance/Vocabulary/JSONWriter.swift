@@ -17,6 +17,12 @@ package struct JSONWriter {
         needsComma = false
     }
 
+    /// Begins another document behind what was written.
+    package mutating func beginDocument() { needsComma = false }
+
+    /// Writes text as it is, which is no JSON: what stands between documents.
+    package mutating func plain(_ text: String) { bytes.append(contentsOf: text.utf8) }
+
     // MARK: Containers
 
     package mutating func beginObject() { begin(UInt8(ascii: "{")) }
@@ -72,12 +78,16 @@ package struct JSONWriter {
     /// The shortest text that reads back as the same double. JSON has no word for infinities and
     /// not-a-number; they become null.
     package mutating func double(_ value: Double) {
-        decimal(value.description, finite: value.isFinite)
+        if let integer = Self.integer(value) { int(integer) } else {
+            decimal(value.description, finite: value.isFinite)
+        }
     }
 
     /// The shortest text that reads back as the same float.
     package mutating func float(_ value: Float) {
-        decimal(value.description, finite: value.isFinite)
+        if let integer = Self.integer(value) { int(integer) } else {
+            decimal(value.description, finite: value.isFinite)
+        }
     }
 
     package mutating func string(_ value: String) {
@@ -166,9 +176,15 @@ package struct JSONWriter {
         guard finite else { return null() }
         separate()
         bytes.append(contentsOf: text.utf8)
-        // `14.0` is written as the integer it is; `-0.0` is not, or its sign would be lost.
-        if text.hasSuffix(".0"), text != "-0.0" { bytes.removeLast(2) }
+        // `1000000000.0` is written as the integer it is; `-0.0` is not, or its sign would be lost.
+        if text.utf8.suffix(2).elementsEqual(".0".utf8), text != "-0.0" { bytes.removeLast(2) }
         needsComma = true
+    }
+
+    /// The value where it is an integer of few digits, as most features are.
+    private static func integer(_ value: some BinaryFloatingPoint) -> Int64? {
+        guard abs(value) < 1_000_000, value == value.rounded(.towardZero) else { return nil }
+        return value == 0 && value.sign == .minus ? nil : Int64(value)
     }
 
     private mutating func digits(_ magnitude: UInt64) {

@@ -35,27 +35,33 @@ extension PaymentEvent: JSONRecord {
     /// - Throws: `RecordCodecError.field` naming the first field that is missing or wrong; a
     ///   negative amount is wrong.
     package init(json: JSONValue) throws(RecordCodecError) {
-        eventID = EventID(try json.requiredString("event_id"))
-        kind = try json.requiredWord("kind")
-        objectID = try json.requiredString("object_id")
-        movement = MovementKey(try json.requiredString("movement"))
-        amount = MinorUnits(try json.requiredInt64("amount"))
+        var fields = JSONFields(of: json)
+        try self.init(&fields)
+    }
+
+    /// Takes the members that `encodeMembers` writes, in its order.
+    package init(_ fields: inout JSONFields) throws(RecordCodecError) {
+        eventID = EventID(try fields.take("event_id").string())
+        kind = try fields.take("kind").word()
+        objectID = try fields.take("object_id").string()
+        movement = MovementKey(try fields.take("movement").string())
+        amount = MinorUnits(try fields.take("amount").int64())
         guard amount >= .zero else { throw .field("amount") }
-        currency = try json.requiredCurrency("currency")
-        created = Instant(seconds: try json.requiredInt64("created"))
-        livemode = try json.requiredBool("livemode")
-        account = try json.optionalString("account")
-        merchant = MerchantID(try json.requiredString("merchant"))
-        customer = try json.optionalString("customer")
-        card = try json.optionalString("card")
-        cardCountry = try json.optionalString("card_country")
-        country = try json.optionalString("country")
-        device = try json.optionalString("device")
-        outcome = try json.optionalString("outcome")
-        balanceTransaction = try json.optionalString("balance_transaction")
-        related = try json.optionalString("related")
-        fee = MinorUnits(try json.requiredInt64("fee"))
-        counterparty = try json.optionalString("counterparty")
+        currency = try fields.take("currency").currency()
+        created = Instant(seconds: try fields.take("created").int64())
+        livemode = try fields.take("livemode").bool()
+        account = try fields.take("account").optionalString()
+        merchant = MerchantID(try fields.take("merchant").string())
+        customer = try fields.take("customer").optionalString()
+        card = try fields.take("card").optionalString()
+        cardCountry = try fields.take("card_country").optionalString()
+        country = try fields.take("country").optionalString()
+        device = try fields.take("device").optionalString()
+        outcome = try fields.take("outcome").optionalString()
+        balanceTransaction = try fields.take("balance_transaction").optionalString()
+        related = try fields.take("related").optionalString()
+        fee = MinorUnits(try fields.take("fee").int64())
+        counterparty = try fields.take("counterparty").optionalString()
     }
 }
 
