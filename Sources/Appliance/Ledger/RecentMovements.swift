@@ -18,13 +18,16 @@ struct RecentMovements {
     static let slotCount = 16_384
 
     private var slots: [Booked?] = []
+    /// The whole hash of what is in each slot: most look-ups are of new movements, and need not
+    /// touch what is in their slot.
+    private var hashes: [Int] = []
 
-    private static func slot(of movement: MovementKey) -> Int {
-        movement.hashValue & (slotCount - 1)
-    }
+    private static func slot(of hash: Int) -> Int { hash & (slotCount - 1) }
 
     subscript(movement: MovementKey) -> Booked? {
-        guard !slots.isEmpty, let booked = slots[Self.slot(of: movement)],
+        guard !slots.isEmpty else { return nil }
+        let hash = movement.hashValue
+        guard hashes[Self.slot(of: hash)] == hash, let booked = slots[Self.slot(of: hash)],
             booked.posting.movement == movement
         else { return nil }
         return booked
@@ -36,16 +39,21 @@ struct RecentMovements {
     mutating func add(
         _ posting: Posting, _ standing: Standing, _ merchant: MerchantID, amount: MinorUnits? = nil
     ) {
-        if slots.isEmpty { slots = Array(repeating: nil, count: Self.slotCount) }
-        slots[Self.slot(of: posting.movement)] = Booked(
+        if slots.isEmpty {
+            slots = Array(repeating: nil, count: Self.slotCount)
+            hashes = Array(repeating: 0, count: Self.slotCount)
+        }
+        let hash = posting.movement.hashValue
+        hashes[Self.slot(of: hash)] = hash
+        slots[Self.slot(of: hash)] = Booked(
             posting: posting, standing: standing, merchant: merchant,
             amount: amount ?? posting.entries.first?.amount ?? .zero)
     }
 
     mutating func remove(_ movement: MovementKey) {
         guard self[movement] != nil else { return }
-        slots[Self.slot(of: movement)] = nil
+        slots[Self.slot(of: movement.hashValue)] = nil
     }
 
-    mutating func forget() { slots = [] }
+    mutating func forget() { (slots, hashes) = ([], []) }
 }
