@@ -169,7 +169,7 @@ enum SQLiteFile {
                 // Another process may have migrated while this one waited for the lock.
                 version = try storedVersion(database)
                 if version < LedgerSchema.version {
-                    try database.execute(sql: LedgerSchema.migrations[Int(version)].sql)
+                    try database.execute(sql: LedgerSchema.migrations[Int(version)])
                     version += 1
                 }
                 return .commit

@@ -20,8 +20,9 @@ package final class StatementStore: Sendable {
             queue = try DatabaseQueue(path: "")
             try queue.write { database in
                 try database.execute(sql: "CREATE TABLE schema_version (version INTEGER)")
-                try database.execute(sql: LedgerSchema.migration2)
-                try database.execute(sql: LedgerSchema.migration4)
+                for migration in LedgerSchema.statements {
+                    try database.execute(sql: migration)
+                }
             }
         } catch {
             throw LedgerError(error, path: "a temporary file")
