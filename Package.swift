@@ -56,6 +56,7 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
         .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", exact: "0.2.0"),
         .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
         .package(
@@ -90,7 +91,11 @@ let package = Package(
         // walls and a change builds one of them. `Appliance` is the middle, in which a payment
         // passes from the gate to the ledger; it stays in one piece.
         .target(
-            name: "Vocabulary", dependencies: ["AppendLog", "Bridges", "CSimdjson"] + running,
+            name: "Vocabulary",
+            dependencies: [
+                "AppendLog", "Bridges", "CSimdjson",
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ] + running,
             path: "Sources/Appliance/Vocabulary", swiftSettings: strict),
         .target(
             name: "Terminal", dependencies: ["Vocabulary"] + running,
