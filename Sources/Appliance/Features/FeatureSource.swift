@@ -103,8 +103,8 @@ package struct EmbeddedFeatures: FeatureSource {
         case .alreadyScored:
             guard telling == .larger else { return .repeated }
             // More is captured than was known: judged again, by what was known of it.
-            let known = engine.vector(at: known)
-            return .judge(known.map { .fresh($0) } ?? .missing, isRescore: true)
+            let vector = engine.vector(at: known)
+            return .judge(vector.map { .fresh($0) } ?? .missing, isRescore: true)
         }
     }
 }

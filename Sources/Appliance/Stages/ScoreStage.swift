@@ -66,8 +66,8 @@ package struct ScoreStage<Source: FeatureSource>: Stage {
         var outputs = OutputBuffer(count: run.events.count * 2)
         for letter in run.letters { outputs.append(letter) }
         let outcomes = scoring.judge(run.events, by: run.answers)
-        for (place, outcome) in outcomes.enumerated() {
-            emit(outcome, of: run.events[place], from: run.sources[place], into: &outputs)
+        for place in outcomes.indices {
+            emit(outcomes[place], of: run.events[place], from: run.sources[place], into: &outputs)
         }
         return outputs.outputs()
     }

@@ -44,12 +44,14 @@ package final class ShapeCounters: Sendable {
         var byType: [String: Tally] = [:]
 
         mutating func add(_ count: Int, _ shape: EventShape, _ fate: Fate) {
-            let version = shape.apiVersion.map {
-                ShapeCounters.isVersion($0) ? $0 : ShapeCounters.other
+            // What is counted already was looked at before, but for the word for no version.
+            let version = shape.apiVersion.map { text in
+                let isKnown = byVersion[text] != nil && text != ShapeCounters.none
+                return isKnown || ShapeCounters.isVersion(text) ? text : ShapeCounters.other
             }
             Self.add(count, fate, version ?? ShapeCounters.none, in: &byVersion)
             let type = shape.type.map {
-                ShapeCounters.isType($0) ? $0 : ShapeCounters.other
+                byType[$0] != nil || ShapeCounters.isType($0) ? $0 : ShapeCounters.other
             }
             Self.add(count, fate, type ?? ShapeCounters.none, in: &byType)
         }

@@ -94,7 +94,7 @@ package struct JSONWriter {
         var value = value
         // SAFETY: the bytes are copied within the call.
         value.withUTF8 { text in
-            if text.contains(where: Self.mustEscape) { appendEscaped(text) } else { append(text) }
+            if Self.isPlain(text) { append(text) } else { appendEscaped(text) }
         }
         needsComma = true
     }
@@ -109,14 +109,23 @@ package struct JSONWriter {
     // MARK: Members
 
     package mutating func member(_ name: StaticString, _ value: String) {
+        var value = value
+        // SAFETY: the bytes are copied within the call.
+        let isWritten = value.withUTF8 { text in
+            guard Self.isPlain(text) else { return false }
+            append(text, for: name)
+            return true
+        }
+        guard !isWritten else { return }
         key(name)
         string(value)
     }
 
     /// Writes null for nil.
     package mutating func member(_ name: StaticString, _ value: String?) {
+        if let value { return member(name, value) }
         key(name)
-        if let value { string(value) } else { null() }
+        null()
     }
 
     package mutating func member(_ name: StaticString, _ value: Int64) {
@@ -211,6 +220,30 @@ package struct JSONWriter {
     /// What JSON does not allow as such: quotation mark, backslash and the control characters.
     private static func mustEscape(_ byte: UInt8) -> Bool {
         byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+    }
+
+    /// Whether there is nothing to escape. Looks at every byte, so that the compiler takes many at
+    /// once.
+    private static func isPlain(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        var found = false
+        for byte in text where mustEscape(byte) { found = true }
+        return !found
+    }
+
+    /// A key and a string of ordinary bytes, for which room is made once.
+    private mutating func append(_ text: UnsafeBufferPointer<UInt8>, for name: StaticString) {
+        let isFurther = needsComma
+        bytes.append(addingCapacity: name.utf8CodeUnitCount + text.count + 6) { span in
+            if isFurther { span.append(UInt8(ascii: ",")) }
+            span.append(UInt8(ascii: "\""))
+            Self.copy(name, into: &span)
+            span.append(UInt8(ascii: "\""))
+            span.append(UInt8(ascii: ":"))
+            span.append(UInt8(ascii: "\""))
+            Self.copy(text, into: &span)
+            span.append(UInt8(ascii: "\""))
+        }
+        needsComma = true
     }
 
     /// A string of ordinary bytes.

@@ -41,27 +41,34 @@ extension PaymentEvent: JSONRecord {
 
     /// Takes the members that `encodeMembers` writes, in its order.
     package init(_ fields: inout JSONFields) throws(RecordCodecError) {
-        eventID = EventID(try fields.take("event_id").string())
-        kind = try fields.take("kind").word()
-        objectID = try fields.take("object_id").string()
-        movement = MovementKey(try fields.take("movement").string())
-        amount = MinorUnits(try fields.take("amount").int64())
+        let eventID = EventID(try fields.take("event_id").string())
+        let kind: PaymentKind = try fields.take("kind").word()
+        let objectID = try fields.take("object_id").string()
+        let movement = MovementKey(try fields.take("movement").string())
+        let amount = MinorUnits(try fields.take("amount").int64())
         guard amount >= .zero else { throw .field("amount") }
-        currency = try fields.take("currency").currency()
-        created = Instant(seconds: try fields.take("created").int64())
-        livemode = try fields.take("livemode").bool()
-        account = try fields.take("account").optionalString()
-        merchant = MerchantID(try fields.take("merchant").string())
-        customer = try fields.take("customer").optionalString()
-        card = try fields.take("card").optionalString()
-        cardCountry = try fields.take("card_country").optionalString()
-        country = try fields.take("country").optionalString()
-        device = try fields.take("device").optionalString()
-        outcome = try fields.take("outcome").optionalString()
-        balanceTransaction = try fields.take("balance_transaction").optionalString()
-        related = try fields.take("related").optionalString()
-        fee = MinorUnits(try fields.take("fee").int64())
-        counterparty = try fields.take("counterparty").optionalString()
+        let currency = try fields.take("currency").currency()
+        let created = Instant(seconds: try fields.take("created").int64())
+        let livemode = try fields.take("livemode").bool()
+        let account = try fields.take("account").optionalString()
+        let merchant = MerchantID(try fields.take("merchant").string())
+        let customer = try fields.take("customer").optionalString()
+        let card = try fields.take("card").optionalString()
+        let cardCountry = try fields.take("card_country").optionalString()
+        let country = try fields.take("country").optionalString()
+        let device = try fields.take("device").optionalString()
+        let outcome = try fields.take("outcome").optionalString()
+        let balanceTransaction = try fields.take("balance_transaction").optionalString()
+        let related = try fields.take("related").optionalString()
+        let fee = MinorUnits(try fields.take("fee").int64())
+        let counterparty = try fields.take("counterparty").optionalString()
+        self.init(
+            eventID: eventID, kind: kind, objectID: objectID, movement: movement, amount: amount,
+            currency: currency, created: created, livemode: livemode, account: account,
+            merchant: merchant, customer: customer, card: card, cardCountry: cardCountry,
+            country: country, device: device, outcome: outcome,
+            balanceTransaction: balanceTransaction, related: related, fee: fee,
+            counterparty: counterparty)
     }
 }
 

@@ -14,13 +14,16 @@ struct WorkPerEventTests {
     /// Payments in a run; the first runs are not counted, since they fill tables and buffers.
     private static let runCount = 256
 
-    /// Simulated `charge.succeeded`, as the gate stores them.
+    /// Simulated `charge.succeeded` of payments, as the gate stores them.
     private static func webhooks() -> [PlacedRecord] {
+        let validator = EventValidator(defaultMerchant: MerchantID("shop"))
         var scenario = TrafficScenario(TrafficWorld.Settings(seed: 5))
         var records: [PlacedRecord] = []
         while records.count < runCount * 3 {
             let event = scenario.next()
-            guard event.type == .chargeSucceeded else { continue }
+            guard event.type == .chargeSucceeded,
+                case .movements = validator.validate(event.body)
+            else { continue }
             let record = Record.received(
                 event.body[...], id: event.id, endpoint: "default",
                 receivedAt: Timestamp(milliseconds: 0))
