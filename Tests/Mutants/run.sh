@@ -98,12 +98,15 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["CAllocations"],
             path: "Tests/Support", exclude: ["CLibraries"], swiftSettings: strict),
+        .target(
+            name: "LogSupport", dependencies: ["AppendLog"],
+            path: "Tests/AppendLog/Support", swiftSettings: strict),
         .testTarget(
-            name: "AppendLogTests", dependencies: ["AppendLog", "TestSupport"],
-            path: "Tests/AppendLog", exclude: ["Record/kafka_records.py"],
+            name: "AppendLogTests", dependencies: ["AppendLog", "LogSupport", "TestSupport"],
+            path: "Tests/AppendLog", exclude: ["Record/kafka_records.py", "Support"],
             swiftSettings: strict),
         .testTarget(
-            name: "SimulationTests", dependencies: ["AppendLog", "TestSupport"],
+            name: "SimulationTests", dependencies: ["AppendLog", "LogSupport", "TestSupport"],
             path: "Tests/Simulation", swiftSettings: strict),
     ]
 )

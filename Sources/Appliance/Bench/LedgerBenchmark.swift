@@ -7,8 +7,8 @@ import Vocabulary
 /// writing the same rows, in the same batches, synced alike, with no check but the movement index.
 ///
 /// Both are measured from the first movement until the file is closed, so that what stands in the
-/// write-ahead log is copied back too; making the file is no booking. The ledger moves two balances,
-/// notes how far it has come and opens its gate besides: four pages of its own in a transaction.
+/// write-ahead log is copied back too; making the file is no booking. The ledger moves balances,
+/// notes how far it has come and opens its gate besides: pages that the peer does not write.
 struct LedgerBenchmark {
     /// Movements in each round, and in each database transaction.
     var movements = 100_000

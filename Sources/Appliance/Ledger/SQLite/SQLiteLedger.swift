@@ -133,9 +133,9 @@ enum SQLiteFile {
     /// index of some ten million movements.
     private static let cacheKiB = 16_384
 
-    /// Pages in the write-ahead log from which on they are copied into the database: 8 MiB. A longer
-    /// log is copied less often, since most pages are written again and again; but while it grows,
-    /// each sync writes the file's length too, and takes half as long again.
+    /// Pages in the write-ahead log from which on they are copied into the database: 8 MiB. A
+    /// longer log is copied less often, since most pages are written again and again; but while it
+    /// grows, each sync writes the file's length too, and takes half as long again.
     private static let checkpointPages = 2_048
 
     static func open(

@@ -32,7 +32,7 @@ package final class StatementStore: Sendable {
     /// Runs `body` in one transaction.
     func write<Value>(_ body: (Database) throws -> Value) throws(LedgerError) -> Value {
         do {
-            return try queue.write(body)
+            return try queue.inTransaction(.write, body)
         } catch {
             throw LedgerError(error, path: queue.path)
         }
@@ -41,7 +41,7 @@ package final class StatementStore: Sendable {
     /// Runs `body` on one snapshot.
     func read<Value>(_ body: (Database) throws -> Value) throws(LedgerError) -> Value {
         do {
-            return try queue.read(body)
+            return try queue.inTransaction(.snapshot, body)
         } catch {
             throw LedgerError(error, path: queue.path)
         }
@@ -52,7 +52,7 @@ package final class StatementStore: Sendable {
         _ sql: String, _ bind: (LedgerStatement) -> Void = { _ in }
     ) throws(LedgerError) {
         try write { database in
-            let statement = try LedgerStatement(database, sql)
+            let statement = try LedgerStatement(again: database, sql)
             bind(statement)
             try statement.run()
         }
@@ -64,7 +64,7 @@ package final class StatementStore: Sendable {
         _ row: (LedgerStatement) throws -> Row
     ) throws(LedgerError) -> [Row] {
         try read { database in
-            let statement = try LedgerStatement(database, sql)
+            let statement = try LedgerStatement(again: database, sql)
             defer { statement.reset() }
             bind(statement)
             var rows: [Row] = []
