@@ -1,0 +1,168 @@
+import AppendLog
+import Foundation
+import Synchronization
+import Testing
+
+/// What appending and reading cost in calls, bytes and allocations: numbers that do not depend on
+/// how fast a machine is, a little above what was measured.
+@Suite("Costs")
+struct CostTests {
+    /// Appends so many batches to a fresh log, after some to warm it up.
+    private func appends(
+        _ count: Int, of batch: Int
+    ) async throws -> (disk: CountingDisk, topic: Topic, log: Log) {
+        let disk = CountingDisk()
+        let log = try Log.open(at: "/log", disk: disk)
+        let topic = try log.topic(TopicName("events"))
+        let records = Self.records(batch)
+        _ = try await topic.append(records)
+        disk.reset()
+        for _ in 0..<count { _ = try await topic.append(records) }
+        return (disk, topic, log)
+    }
+
+    private static func records(_ count: Int, valueByteCount: Int = 1_000) -> [Record] {
+        (0..<count).map { number in
+            Record(
+                key: ArraySlice("evt_\(number)".utf8),
+                value: ArraySlice(repeating: 7, count: valueByteCount),
+                headers: [
+                    RecordHeader("schema", "cost/1"), RecordHeader("event-id", "evt_\(number)"),
+                    RecordHeader("source-offset", "\(number)"),
+                ],
+                timestamp: Timestamp(milliseconds: 1_767_571_200_000))
+        }
+    }
+
+    @Test("an append is one write and one sync; small ones write zeros ahead once in a hundred")
+    func small() async throws {
+        let (disk, _, log) = try await appends(200, of: 1)
+        let counts = disk.counts
+        #expect(counts.syncs == 200)
+        #expect(counts.writes <= 203)
+        #expect(counts.others == 0)
+        // As much again in zeros, which the next appends overwrite.
+        #expect(counts.bytesWritten <= 200 * 1_200 + 3 * (128 << 10))
+        await log.close()
+    }
+
+    @Test("a large append is one write and one sync, and 5 % of framing")
+    func large() async throws {
+        let (disk, _, log) = try await appends(20, of: 256)
+        let counts = disk.counts
+        #expect(counts.syncs == 20)
+        #expect(counts.writes == 20)
+        #expect(counts.others == 0)
+        #expect(counts.bytesWritten <= 20 * 256 * 1_080)
+        await log.close()
+    }
+
+    @Test("reading takes five calls a mebibyte, and no byte twice", arguments: [1, 16, 256])
+    func reading(batch: Int) async throws {
+        let (disk, topic, log) = try await appends(4_096 / batch, of: batch)
+        let end = topic.highWatermark
+        await log.close()
+        let again = try Log.open(at: "/log", disk: disk)
+        let opened = try again.topic(TopicName("events"))
+        disk.reset()
+        var next = opened.start
+        while next < end {
+            next = try #require(opened.read(from: next).last).offset.advanced(by: 1)
+        }
+        let byteCount = Int(opened.byteCount)
+        #expect(disk.counts.bytesRead <= byteCount + byteCount / 50)
+        #expect(disk.counts.reads <= 6 * (byteCount >> 20) + 6)
+        await again.close()
+    }
+
+    @Test("a decoded record takes its place in an array and no memory besides")
+    func decoding() async {
+        // In a process of its own, where nobody else takes memory.
+        await #expect(processExitsWith: .success) {
+            var bytes: [UInt8] = []
+            let records = CostTests.records(40_000, valueByteCount: 10)
+            RecordBatch.encode(records, baseOffset: .zero, into: &bytes)
+            let before = try CostTests.residentByteCount()
+            let decoded = try RecordBatch.records(in: bytes[...])
+            let taken = try CostTests.residentByteCount() - before
+            precondition(decoded.count == 40_000 && decoded.last?.record == records.last)
+            // Three headers of their own would take some 200 more.
+            precondition(taken <= 40_000 * 120, "\(taken / 40_000) bytes a record")
+            precondition(taken >= 40_000 * 40, "\(taken / 40_000) bytes a record are too few")
+        }
+    }
+
+    private static func residentByteCount() throws -> Int {
+        let text = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
+        return (text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) * 4_096
+    }
+}
+
+/// A simulated disk that counts what is asked of the files with batches.
+private final class CountingDisk: Disk {
+    struct Counts: Sendable {
+        var writes = 0
+        var syncs = 0
+        var reads = 0
+        /// Whatever else changes a file.
+        var others = 0
+        var bytesWritten = 0
+        var bytesRead = 0
+    }
+
+    private let disk = SimulatedDisk(seed: 1)
+    private let state = Mutex(Counts())
+
+    var counts: Counts { state.withLock { $0 } }
+    func reset() { state.withLock { $0 = Counts() } }
+    func count(_ body: (inout Counts) -> Void) { state.withLock { body(&$0) } }
+
+    func open(_ path: String, _ mode: OpenMode) throws(DiskError) -> any DiskFile {
+        let file = try disk.open(path, mode)
+        return path.hasSuffix(".log") ? CountingFile(file: file, disk: self) : file
+    }
+    func createDirectory(_ path: String) throws(DiskError) { try disk.createDirectory(path) }
+    func list(_ path: String) throws(DiskError) -> [String] { try disk.list(path) }
+    func exists(_ path: String) throws(DiskError) -> Bool { try disk.exists(path) }
+    func rename(_ path: String, to destination: String) throws(DiskError) {
+        try disk.rename(path, to: destination)
+    }
+    func remove(_ path: String) throws(DiskError) { try disk.remove(path) }
+    func syncDirectory(_ path: String) throws(DiskError) { try disk.syncDirectory(path) }
+    func freeBytes(_ path: String) throws(DiskError) -> Int64 { try disk.freeBytes(path) }
+    func lock(_ folder: String, file: String) throws(LockError) -> any DiskLock {
+        try disk.lock(folder, file: file)
+    }
+}
+
+private final class CountingFile: DiskFile {
+    private let file: any DiskFile
+    private let disk: CountingDisk
+
+    init(file: any DiskFile, disk: CountingDisk) { (self.file, self.disk) = (file, disk) }
+
+    func size() throws(DiskError) -> Int64 { try file.size() }
+    func read(at position: Int64, count: Int) throws(DiskError) -> [UInt8] {
+        let bytes = try file.read(at: position, count: count)
+        disk.count { ($0.reads, $0.bytesRead) = ($0.reads + 1, $0.bytesRead + bytes.count) }
+        return bytes
+    }
+    func write(_ bytes: [UInt8], _ range: Range<Int>, at position: Int64) throws(DiskError) -> Int {
+        let done = try file.write(bytes, range, at: position)
+        disk.count { ($0.writes, $0.bytesWritten) = ($0.writes + 1, $0.bytesWritten + done) }
+        return done
+    }
+    func preallocate(_ byteCount: Int64) throws(DiskError) {
+        disk.count { $0.others += 1 }
+        try file.preallocate(byteCount)
+    }
+    func truncate(_ byteCount: Int64) throws(DiskError) {
+        disk.count { $0.others += 1 }
+        try file.truncate(byteCount)
+    }
+    func sync() throws(DiskError) {
+        disk.count { $0.syncs += 1 }
+        try file.sync()
+    }
+    func dropCache() throws(DiskError) { try file.dropCache() }
+}
