@@ -64,6 +64,11 @@ mutants: setup ## plant known defects and see a test fail for each: make mutants
 bench: build ## measure every part against its limit
 	@$(TILLBOX) bench all --into .build/benchmarks
 
+.PHONY: bench-against
+bench-against: build ## measure beside another revision: make bench-against REV=v0.1.0 PART=whole
+	@[ -n "$(REV)" ] || { echo "which revision? make bench-against REV=v0.1.0" >&2; exit 2; }
+	@.ci/bench-against "$(REV)" $(or $(PART),all)
+
 .PHONY: model
 model: setup ## train model/fraud.ubj again, byte for byte
 	@.venv/bin/python3 model/train.py

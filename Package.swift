@@ -56,6 +56,7 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
         .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", exact: "0.2.0"),
         .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
         .package(
@@ -90,7 +91,11 @@ let package = Package(
         // walls and a change builds one of them. `Appliance` is the middle, in which a payment
         // passes from the gate to the ledger; it stays in one piece.
         .target(
-            name: "Vocabulary", dependencies: ["AppendLog", "Bridges", "CSimdjson"] + running,
+            name: "Vocabulary",
+            dependencies: [
+                "AppendLog", "Bridges", "CSimdjson",
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ] + running,
             path: "Sources/Appliance/Vocabulary", swiftSettings: strict),
         .target(
             name: "Terminal", dependencies: ["Vocabulary"] + running,
@@ -108,8 +113,13 @@ let package = Package(
                 "Bench", "CLibraries", "Command", "Console", "Daemon", "Pipeline.swift",
                 "Reconcile", "Terminal", "Twin", "Vocabulary",
             ],
-            // Links into model/: the model is compiled into the binary.
+            // Links into model/ and migrations/: both are compiled into the binary.
             resources: [
+                .embedInCode("Ledger/SQLite/Resources/0001_ledger.sql"),
+                .embedInCode("Ledger/SQLite/Resources/0002_reconciliation.sql"),
+                .embedInCode("Ledger/SQLite/Resources/0003_waiting.sql"),
+                .embedInCode("Ledger/SQLite/Resources/0004_reconciliation_accounts.sql"),
+                .embedInCode("Ledger/SQLite/Resources/0005_reviews.sql"),
                 .embedInCode("Score/Resources/fraud.ubj"),
                 .embedInCode("Score/Resources/schema.json"),
             ],
@@ -169,13 +179,19 @@ let package = Package(
             path: "Sources/Appliance/Command", swiftSettings: strict),
 
         // Tests mirror the sources; Support starts and stops real processes for them.
-        .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
+        .target(name: "CAllocations", path: "Tests/Support/CLibraries/CAllocations"),
+        .target(
+            name: "TestSupport", dependencies: ["CAllocations"],
+            path: "Tests/Support", exclude: ["CLibraries"], swiftSettings: strict),
+        .target(
+            name: "LogSupport", dependencies: ["AppendLog"],
+            path: "Tests/AppendLog/Support", swiftSettings: strict),
         .testTarget(
-            name: "AppendLogTests", dependencies: ["AppendLog", "TestSupport"],
-            path: "Tests/AppendLog", exclude: ["Record/kafka_records.py"],
+            name: "AppendLogTests", dependencies: ["AppendLog", "LogSupport", "TestSupport"],
+            path: "Tests/AppendLog", exclude: ["Record/kafka_records.py", "Support"],
             swiftSettings: strict),
         .testTarget(
-            name: "SimulationTests", dependencies: ["AppendLog", "TestSupport"],
+            name: "SimulationTests", dependencies: ["AppendLog", "LogSupport", "TestSupport"],
             path: "Tests/Simulation", swiftSettings: strict),
         .testTarget(
             name: "BridgesTests", dependencies: ["Bridges"],
@@ -195,7 +211,7 @@ let package = Package(
             name: "ApplianceTests",
             dependencies: [
                 "AppendLog", "Appliance", "Bench", "Command", "Console", "Daemon", "Reconcile",
-                "Terminal", "Twin", "Vocabulary", "TestSupport", "TwinSupport",
+                "Terminal", "Twin", "Vocabulary", "LogSupport", "TestSupport", "TwinSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ] + running + network,

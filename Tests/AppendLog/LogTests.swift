@@ -1,5 +1,6 @@
 import AppendLog
 import Foundation
+import LogSupport
 import Testing
 
 @Suite("Logs: opening, stopping, looking at")

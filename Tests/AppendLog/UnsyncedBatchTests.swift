@@ -1,61 +1,23 @@
 import AppendLog
 import Glibc
+import LogSupport
 import Synchronization
 import Testing
 
-/// A simulated disk that lets a test look around in the middle of a sync.
-private struct WatchedDisk: Disk {
-    let disk: SimulatedDisk
-    let watcher: Watcher
+/// Lets a test look around in the middle of a sync.
+private final class Watcher: Sendable {
+    private let body = Mutex<(@Sendable () -> Void)?>(nil)
 
-    final class Watcher: Sendable {
-        private let body = Mutex<(@Sendable () -> Void)?>(nil)
+    func watch(_ body: @escaping @Sendable () -> Void) { self.body.withLock { $0 = body } }
 
-        func watch(_ body: @escaping @Sendable () -> Void) { self.body.withLock { $0 = body } }
-        /// Called without the lock, because the body asks the log.
-        func syncs(_ path: String) { if path.hasSuffix(".log") { body.withLock { $0 }?() } }
+    /// A simulated disk that it watches.
+    var disk: SyncingDisk {
+        SyncingDisk(SimulatedDisk(seed: 1)) { path, file throws(DiskError) in
+            // Called without the lock, because the body asks the log.
+            if path.hasSuffix(".log") { self.body.withLock { $0 }?() }
+            try file.sync()
+        }
     }
-
-    func open(_ path: String, _ mode: OpenMode) throws(DiskError) -> any DiskFile {
-        WatchedFile(file: try disk.open(path, mode), path: path, watcher: watcher)
-    }
-    func createDirectory(_ path: String) throws(DiskError) { try disk.createDirectory(path) }
-    func list(_ path: String) throws(DiskError) -> [String] { try disk.list(path) }
-    func exists(_ path: String) throws(DiskError) -> Bool { try disk.exists(path) }
-    func rename(_ path: String, to destination: String) throws(DiskError) {
-        try disk.rename(path, to: destination)
-    }
-    func remove(_ path: String) throws(DiskError) { try disk.remove(path) }
-    func syncDirectory(_ path: String) throws(DiskError) { try disk.syncDirectory(path) }
-    func freeBytes(_ path: String) throws(DiskError) -> Int64 { try disk.freeBytes(path) }
-    func lock(_ folder: String, file: String) throws(LockError) -> any DiskLock {
-        try disk.lock(folder, file: file)
-    }
-}
-
-private final class WatchedFile: DiskFile {
-    let file: any DiskFile
-    let path: String
-    let watcher: WatchedDisk.Watcher
-
-    init(file: any DiskFile, path: String, watcher: WatchedDisk.Watcher) {
-        (self.file, self.path, self.watcher) = (file, path, watcher)
-    }
-
-    func size() throws(DiskError) -> Int64 { try file.size() }
-    func read(at position: Int64, count: Int) throws(DiskError) -> [UInt8] {
-        try file.read(at: position, count: count)
-    }
-    func write(_ bytes: [UInt8], _ range: Range<Int>, at position: Int64) throws(DiskError) -> Int {
-        try file.write(bytes, range, at: position)
-    }
-    func preallocate(_ byteCount: Int64) throws(DiskError) { try file.preallocate(byteCount) }
-    func truncate(_ byteCount: Int64) throws(DiskError) { try file.truncate(byteCount) }
-    func sync() throws(DiskError) {
-        watcher.syncs(path)
-        try file.sync()
-    }
-    func dropCache() throws(DiskError) { try file.dropCache() }
 }
 
 @Suite("A batch before its sync")
@@ -69,10 +31,10 @@ struct UnsyncedBatchTests {
 
     @Test("is not visible, and nobody is told that it is stored")
     func unseen() throws {
-        let watcher = WatchedDisk.Watcher()
+        let watcher = Watcher()
         let scheduler = SteppedScheduler()
         let log = try Log.open(
-            at: "/log", disk: WatchedDisk(disk: SimulatedDisk(seed: 1), watcher: watcher),
+            at: "/log", disk: watcher.disk,
             scheduler: scheduler)
         let topic = try log.topic(TopicName("t"))
         topic.append([makeRecord("first")]) { _ in }

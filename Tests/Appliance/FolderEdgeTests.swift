@@ -96,7 +96,7 @@ struct FolderEdgeTests {
         let mine = Self.words(in: own)
             .subtracting(nameable.flatMap { Self.declarations(in: $0.text) })
         let forbidden = Set(allowed.keys).subtracting(allowed[folder] ?? [])
-            .subtracting([folder, "Vocabulary"]).union(["Command"])
+            .subtracting([folder, "Vocabulary"])
         for other in forbidden.sorted() {
             let named = Self.declared(in: other).intersection(mine)
             #expect(named.isEmpty, "\(folder) names \(named.sorted()) of \(other)")

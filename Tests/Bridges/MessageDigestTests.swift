@@ -17,6 +17,15 @@ struct MessageDigestTests {
                 == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
     }
 
+    @Test("one context gives the same digests, one after the other")
+    func context() {
+        let context = SHA256Context()
+        for length in [3, 0, 55, 56, 64, 200, 3, 1000] {
+            let message = (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+            #expect(context.digest(message) == SHA256.digest(message[...]))
+        }
+    }
+
     /// RFC 4231, test cases 1, 2, 3, 6: key, message, code.
     static let vectors: [(key: [UInt8], message: [UInt8], code: String)] = [
         (Array(repeating: 0x0B, count: 20), Array("Hi There".utf8),

@@ -94,13 +94,19 @@ let package = Package(
         .target(
             name: "AppendLog", dependencies: ["CChecksum"],
             path: "Sources/AppendLog", exclude: ["CLibraries"], swiftSettings: strict),
-        .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
+        .target(name: "CAllocations", path: "Tests/Support/CLibraries/CAllocations"),
+        .target(
+            name: "TestSupport", dependencies: ["CAllocations"],
+            path: "Tests/Support", exclude: ["CLibraries"], swiftSettings: strict),
+        .target(
+            name: "LogSupport", dependencies: ["AppendLog"],
+            path: "Tests/AppendLog/Support", swiftSettings: strict),
         .testTarget(
-            name: "AppendLogTests", dependencies: ["AppendLog", "TestSupport"],
-            path: "Tests/AppendLog", exclude: ["Record/kafka_records.py"],
+            name: "AppendLogTests", dependencies: ["AppendLog", "LogSupport", "TestSupport"],
+            path: "Tests/AppendLog", exclude: ["Record/kafka_records.py", "Support"],
             swiftSettings: strict),
         .testTarget(
-            name: "SimulationTests", dependencies: ["AppendLog", "TestSupport"],
+            name: "SimulationTests", dependencies: ["AppendLog", "LogSupport", "TestSupport"],
             path: "Tests/Simulation", swiftSettings: strict),
     ]
 )

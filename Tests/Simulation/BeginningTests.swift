@@ -1,4 +1,5 @@
 import AppendLog
+import LogSupport
 import Testing
 
 /// Where a topic begins: at 0, or where retention has noted that it will. A first segment that went

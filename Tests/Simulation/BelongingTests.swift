@@ -1,5 +1,6 @@
 import AppendLog
 import Foundation
+import LogSupport
 import Testing
 
 /// Files that are whole, but not where they belong: of another topic, another log, under another

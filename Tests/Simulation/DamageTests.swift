@@ -1,5 +1,6 @@
 import AppendLog
 import Foundation
+import LogSupport
 import Testing
 
 /// Bit rot and batches in the wrong place, on a small log.

@@ -1,5 +1,6 @@
 import AppendLog
 import Foundation
+import LogSupport
 import Synchronization
 
 /// One history: a run of appends, reads, commits and so on, that is a function of its seed, with
@@ -80,13 +81,21 @@ final class Simulation {
         return configuration
     }
 
+    /// What a log must never do: call sync again when it failed. The second call succeeds, over
+    /// pages that are lost.
+    private static func retrying(_ disk: SimulatedDisk) -> SyncingDisk {
+        SyncingDisk(disk) { _, file throws(DiskError) in
+            do { try file.sync() } catch { try file.sync() }
+        }
+    }
+
     // MARK: The log's life
 
     func open() throws {
         scheduler = SteppedScheduler()
         do {
             log = try Log.open(
-                at: Self.path, disk: options.retriesSync ? RetryingDisk(disk) : disk, clock: clock,
+                at: Self.path, disk: options.retriesSync ? Self.retrying(disk) : disk, clock: clock,
                 scheduler: scheduler,
                 configuration: Self.configuration(retention: options.retention))
             for topic in Self.topics { openTopics[topic] = try log?.topic(topic) }

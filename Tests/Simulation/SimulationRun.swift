@@ -1,4 +1,5 @@
 import AppendLog
+import LogSupport
 
 extension Simulation {
     /// A whole history: until a fault or the end, then recovery, twice, and some more of the same.

@@ -1,5 +1,6 @@
 import AppendLog
 import Foundation
+import LogSupport
 import Testing
 
 @Suite("Simulated disks")

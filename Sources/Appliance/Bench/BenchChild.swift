@@ -14,6 +14,9 @@ enum BenchError: Error, CustomStringConvertible {
     case unexpectedAnswer(BenchServer.Kind, status: Int, String)
     case reconciliationDiffers(String)
     case replayDiffers(Int)
+    /// What a run is to be compared with is no program that measures itself.
+    case notTillbox(String)
+    case otherStopped(String, String, status: Int32)
 
     var description: String {
         switch self {
@@ -31,6 +34,10 @@ enum BenchError: Error, CustomStringConvertible {
             "the reconciliation did not come out as expected, so its speed means nothing: \(what)"
         case .replayDiffers(let count):
             "the replay differs in \(count) places, so its speed means nothing"
+        case .notTillbox(let program):
+            "\(program) is no tillbox whose bench knows --json, so there is nothing to compare with"
+        case .otherStopped(let program, let part, let status):
+            "\(program) bench \(part) ended with \(status); its reason stands above"
         }
     }
 }
@@ -123,7 +130,7 @@ final class BenchChild {
     }
 
     /// This program's own file, also where it was found through PATH.
-    private static var executable: String {
+    static var executable: String {
         let own = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         return own ?? CommandLine.arguments[0]
     }

@@ -41,6 +41,13 @@ package struct BenchCommand: AsyncParsableCommand {
             """)
     var rows: Int?
 
+    @Option(
+        help: """
+            Another tillbox, such as the release before: each round runs both, and the ratio is \
+            to it.
+            """)
+    var against: String?
+
     @Option(help: "Where scratch files go; its disk is measured. Default: a temporary folder.")
     var folder: String?
 
@@ -84,8 +91,12 @@ package struct BenchCommand: AsyncParsableCommand {
                 parent: bench.folder)
             defer { context.removeAll() }
             var report = BenchReport(machine: BenchMachine(scratch: context.root), context)
-            for part in bench.parts {
-                report.rows += try await bench.measure(part, in: context)
+            if let other = bench.against {
+                try bench.compare(with: other, in: context, &report)
+            } else {
+                for part in bench.parts {
+                    report.rows += try await bench.measure(part, in: context)
+                }
             }
             context.progress.clear()
             try bench.write(report)
@@ -94,6 +105,16 @@ package struct BenchCommand: AsyncParsableCommand {
 
     private var parts: [Part] {
         part == .all ? Part.allCases.filter { $0 != .all } : [part]
+    }
+
+    private func compare(
+        with other: String, in context: BenchContext, _ report: inout BenchReport
+    ) throws {
+        let comparison = BenchAgainst(
+            context: context, other: URL(filePath: other).path,
+            rowCount: rows)
+        report.against = "\(comparison.other), tillbox \(try comparison.version())"
+        for part in parts { report.rows += try comparison.run(part.rawValue) }
     }
 
     private func measure(_ part: Part, in context: BenchContext) async throws -> [BenchRow] {

@@ -5,6 +5,7 @@ import Foundation
 import NIOCore
 import Terminal
 import Twin
+import Vocabulary
 
 /// `tillbox bench gate`: signed webhooks until they are on disk, against the same HTTP server
 /// answering nothing, both as child processes and driven by the same client.

@@ -117,6 +117,8 @@ struct BenchReport: Hashable, Sendable, Codable {
     var rounds: Int
     /// Whether the sizes were small: such numbers show that it works, nothing else.
     var quick: Bool
+    /// The other program, where every ratio is to one.
+    var against: String?
     var rows: [BenchRow] = []
 
     init(machine: BenchMachine, _ context: BenchContext) {
@@ -177,6 +179,7 @@ struct BenchReport: Hashable, Sendable, Codable {
         head.append(
             "Medians of \(rounds) alternating rounds; the ratio is the median of the rounds' "
                 + "ratios, the spread their smallest and largest.")
+        if let against { head.append("Every ratio is to the other program: \(against).") }
         if quick { head.append("QUICK: small sizes, not fit to be quoted.") }
         return head
     }

@@ -14,17 +14,18 @@ struct FeatureBenchmark: Sendable {
         var eventsPerSecond: Double { Double(events) / seconds }
     }
 
-    /// Payments in one block.
+    /// Payments in one block, and of them in one run, as the stage gets them under load.
     static let blockEvents = 20_000
+    static let runEvents = 200
 
     let customers: Int
-    private(set) var engine: FeatureEngine
+    private(set) var source: EmbeddedFeatures
     private var sequence: UInt64 = 0
     private var random = SeededGenerator(seed: 1)
 
     init(customers: Int, limits: FeatureLimits = .standard) {
         self.customers = customers
-        engine = FeatureEngine(limits: limits)
+        source = EmbeddedFeatures(FeatureEngine(limits: limits))
     }
 
     /// Every customer's first payment, so that the memory is as large as it gets.
@@ -48,9 +49,9 @@ struct FeatureBenchmark: Sendable {
         let clock = ContinuousClock()
         var spent = Duration.zero
         for block in 0..<blocks {
-            let events = self.block(block, customer: customer)
+            let runs = self.block(block, customer: customer)
             let start = clock.now
-            observe(events)
+            observe(runs)
             spent += clock.now - start
         }
         let (seconds, attoseconds) = spent.components
@@ -59,19 +60,21 @@ struct FeatureBenchmark: Sendable {
             seconds: Double(seconds) + Double(attoseconds) / 1e18)
     }
 
-    /// The events of one block, made beforehand.
+    /// The runs of one block, made beforehand.
     mutating func block(
         _ block: Int, customer: (_ number: UInt64, _ draw: UInt64) -> UInt64
-    ) -> [PaymentEvent] {
+    ) -> [[PaymentEvent]] {
         let first = UInt64(block * Self.blockEvents)
-        return (0..<UInt64(Self.blockEvents)).map { place in
-            event(of: customer((first + place) % UInt64(customers), random.next()))
+        return stride(from: 0, to: UInt64(Self.blockEvents), by: Self.runEvents).map { start in
+            (start..<start + UInt64(Self.runEvents)).map { place in
+                event(of: customer((first + place) % UInt64(customers), random.next()))
+            }
         }
     }
 
-    /// The part that is measured.
-    mutating func observe(_ events: [PaymentEvent]) {
-        for place in events.indices { _ = engine.observe(events[place]) }
+    /// The part that is measured: all that the stage asks of the source.
+    mutating func observe(_ runs: [[PaymentEvent]]) {
+        for run in runs { _ = source.readings(for: run) }
     }
 
     private mutating func event(of customer: UInt64) -> PaymentEvent {

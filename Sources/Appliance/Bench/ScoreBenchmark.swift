@@ -28,9 +28,6 @@ struct ScoreBenchmark: Sendable {
         var rows256: Latencies
         /// Three contributions of one held payment.
         var explanation: Latencies
-
-        var rowsPerSecondBatched: Double { 256e9 / Double(rows256.p50) }
-        var ratioP50: Double { Double(oneRow.p50) / Double(bareCall.p50) }
     }
 
     let model: FraudModel

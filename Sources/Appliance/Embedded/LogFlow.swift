@@ -172,12 +172,13 @@ package struct LogFlow: Flow {
     ///
     /// - Returns: by topic, how many records the log had already.
     private func append(_ outputs: [StageOutput]) async throws -> [TopicID: Int] {
-        guard !outputs.isEmpty else { return [:] }
-        let batches = Dictionary(grouping: outputs) { step.producer(of: $0) }
+        let batches = step.batches(outputs)
+        if batches.count == 1 {
+            return [batches[0].producer.topic: try await append(batches[0])]
+        }
         return try await withThrowingTaskGroup(of: (TopicID, Int).self) { group in
-            for (producer, outputs) in batches {
-                let records = outputs.map(\.sourced)
-                group.addTask { (producer.topic, try await append(records, by: producer)) }
+            for batch in batches {
+                group.addTask { (batch.producer.topic, try await append(batch)) }
             }
             var repeated: [TopicID: Int] = [:]
             for try await (id, count) in group { repeated[id, default: 0] += count }
@@ -186,10 +187,9 @@ package struct LogFlow: Flow {
     }
 
     /// A full disk is waited out: what was read stays in the input, so nothing is lost meanwhile.
-    private func append(
-        _ records: [SourcedRecord], by producer: FlowStep.Producer
-    ) async throws -> Int {
-        let (id, name) = (producer.topic, step.name(of: producer))
+    private func append(_ batch: FlowStep.Batch) async throws -> Int {
+        let (id, records) = (batch.producer.topic, batch.records)
+        let name = step.name(of: batch.producer)
         let outcome = try await patience.waitingOut(id.rawValue) {
             try await topics[id].append(records, producer: ProducerName(name))
         }
@@ -371,6 +371,24 @@ package struct FlowStep: Hashable, Sendable {
             return Producer(topic: output.topic, input: nil)
         }
         return Producer(topic: output.topic, input: place.topic)
+    }
+
+    /// What one producer appends at once.
+    struct Batch: Sendable {
+        var producer: Producer
+        var records: [SourcedRecord] = []
+    }
+
+    /// The outputs by their producers, of which there are few.
+    func batches(_ outputs: [StageOutput]) -> [Batch] {
+        var batches: [Batch] = []
+        for output in outputs {
+            let producer = producer(of: output)
+            let place = batches.firstIndex { $0.producer == producer } ?? batches.count
+            if place == batches.count { batches.append(Batch(producer: producer)) }
+            batches[place].records.append(output.sourced)
+        }
+        return batches
     }
 
     func name(of producer: Producer) -> String {

@@ -22,6 +22,11 @@ struct CustomerState: Sendable {
         var isDeviceSwitch: Bool
     }
 
+    /// Reads a word of each of the state's cache lines.
+    var readAhead: UInt64 {
+        device.word(5) ^ amounts.readAhead ^ UInt64(attempts.count) ^ UInt64(lastTime)
+    }
+
     /// Takes in a successful payment.
     mutating func add(
         _ event: PaymentEvent, at time: UInt32, pool: inout AttemptBlockPool
@@ -84,6 +89,8 @@ struct AmountSpread: Sendable {
 /// The amounts of up to four currencies, the one paid in last first.
 struct CurrencyAmounts: Sendable {
     fileprivate var places = InlineArray<4, AmountSpread>(repeating: AmountSpread())
+
+    fileprivate var readAhead: UInt64 { UInt64(places[1].count) }
 
     static func code(of currency: Currency) -> UInt32 {
         var code: UInt32 = 0

@@ -31,6 +31,8 @@ package struct FeatureEngine: Sendable {
     var blocks = AttemptBlockPool()
     var merchants: RecencyTable<MerchantDays>
     var movements: RecencyTable<MovementState>
+    /// What reading ahead found; kept, or the reading would be left out for having no effect.
+    private var touched: UInt64 = 0
 
     package init(limits: FeatureLimits = .standard) {
         self.limits = limits
@@ -45,14 +47,22 @@ package struct FeatureEngine: Sendable {
 
     /// Takes in the next event of the log.
     package mutating func observe(_ event: PaymentEvent) -> Observation {
+        let names = names(of: event)
+        return observe(event, names, at: movements.find(names.movement))
+    }
+
+    /// - Parameter known: the slot of the event's movement; nil where it is not remembered.
+    mutating func observe(
+        _ event: PaymentEvent, _ names: EventNames, at known: Int?
+    ) -> Observation {
         switch event.kind {
         case .payment:
-            return observePayment(event)
+            return observePayment(event, names, at: known)
         case .paymentFailed:
-            observeFailure(event)
+            observeFailure(event, names, at: known)
             return .counted
         case .disputeOpened:
-            observeDispute(event)
+            observeDispute(event, names, at: known)
             return .counted
         default:
             return .counted
@@ -61,82 +71,90 @@ package struct FeatureEngine: Sendable {
 
     // MARK: Payments
 
-    private mutating func observePayment(_ event: PaymentEvent) -> Observation {
+    private mutating func observePayment(
+        _ event: PaymentEvent, _ names: EventNames, at known: Int?
+    ) -> Observation {
         let rank = event.informedness.rank
-        let (slot, isNew) = admitMovement(event.movement, rank: rank)
-        if isNew {
-            movements[slot].parties = event.partiesDigest
-            movements[slot].amount = event.amount.rawValue
+        if let known, rank <= movements[known].rank {
+            movements.use(slot: known)
+            return .alreadyScored
         }
-        if !isNew, rank <= movements[slot].rank { return .alreadyScored }
+        let slot = admitMovement(names, at: known, rank: rank)
+        // Taken out and put back once: each access by slot looks for its piece again.
+        var movement = movements[slot]
+        if known == nil {
+            movement.parties = event.partiesDigest
+            movement.amount = event.amount.rawValue
+        }
         let time = Self.time(of: event)
-        let risk = merchantRisk(event, at: time, movement: slot)
-        movements[slot].rank = rank
+        let risk = merchantRisk(names, at: time, &movement)
+        movement.rank = rank
+        defer { movements[slot] = movement }
 
-        guard let identity = event.identity else {
+        guard event.identity != nil else {
             // A better informed event that still names nobody changes nothing.
-            return isNew ? .missing(.noIdentity) : .alreadyScored
+            return known == nil ? .missing(.noIdentity) : .alreadyScored
         }
-        let customer = admitCustomer(identity)
-        if movements[slot].isCountedForIdentity {
-            refine(movement: slot, with: event, customer: customer)
+        let customer = admitCustomer(names)
+        if movement.isCountedForIdentity {
+            refine(&movement, with: event, customer: customer)
         } else {
-            compute(movement: slot, for: event, at: time, customer: customer, risk: risk)
+            let history = customers[customer].add(event, at: time, pool: &blocks)
+            movement.fill(event, history: history, risk: risk)
         }
-        guard let vector = movements[slot].vector else { return .missing(.noIdentity) }
-        return .score(vector, isRescore: !isNew)
+        guard let vector = movement.vector else { return .missing(.noIdentity) }
+        return .score(vector, isRescore: known != nil)
     }
 
     /// The merchant's risk on the event's day. The payment itself counts, once a movement.
     private mutating func merchantRisk(
-        _ event: PaymentEvent, at time: UInt32, movement: Int
+        _ names: EventNames, at time: UInt32, _ movement: inout MovementState
     ) -> Double {
-        let day = MerchantDays.dayNumber(of: time)
-        let merchant = admitMerchant(event.merchant)
-        let isCounted = movements[movement].isCountedForMerchant
-        if !isCounted { movements[movement].isCountedForMerchant = true }
-        return merchants[merchant].risk(on: day, countingPayment: !isCounted)
-    }
-
-    private mutating func compute(
-        movement: Int, for event: PaymentEvent, at time: UInt32, customer: Int, risk: Double
-    ) {
-        let history = customers[customer].add(event, at: time, pool: &blocks)
-        movements[movement].fill(event, history: history, risk: risk)
+        let merchant = admitMerchant(names)
+        let isCounted = movement.isCountedForMerchant
+        movement.isCountedForMerchant = true
+        return merchants[merchant].risk(
+            on: MerchantDays.dayNumber(of: time), countingPayment: !isCounted)
     }
 
     /// Adds to a computed vector what a better informed event newly knows. What was drawn from the
     /// customer's history stays as it was when the movement was counted.
-    private mutating func refine(movement: Int, with event: PaymentEvent, customer: Int) {
-        if !movements[movement].knowsDevice, event.device.isKnown {
+    private mutating func refine(
+        _ movement: inout MovementState, with event: PaymentEvent, customer: Int
+    ) {
+        if !movement.knowsDevice, event.device.isKnown {
             let isSwitch = customers[customer].switches(to: NameKey(event.device ?? ""))
-            movements[movement][.deviceSwitch] = isSwitch ? 1 : 0
-            movements[movement].knowsDevice = true
+            movement[.deviceSwitch] = isSwitch ? 1 : 0
+            movement.knowsDevice = true
         }
-        if !movements[movement].knowsCountries, event.knowsCountries {
-            movements[movement][.countryMismatch] = event.countryMismatch
-            movements[movement].knowsCountries = true
+        if !movement.knowsCountries, event.knowsCountries {
+            movement[.countryMismatch] = event.countryMismatch
+            movement.knowsCountries = true
         }
     }
 
     // MARK: Failures and disputes
 
-    private mutating func observeFailure(_ event: PaymentEvent) {
-        let (slot, _) = admitMovement(event.movement, rank: 0)
-        guard !movements[slot].isCountedForIdentity, let identity = event.identity else { return }
+    private mutating func observeFailure(
+        _ event: PaymentEvent, _ names: EventNames, at known: Int?
+    ) {
+        let slot = admitMovement(names, at: known, rank: 0)
+        guard !movements[slot].isCountedForIdentity, event.identity != nil else { return }
         movements[slot].isCountedForIdentity = true
         let time = Self.time(of: event)
-        let customer = admitCustomer(identity)
+        let customer = admitCustomer(names)
         _ = customers[customer].attempts.add(time, isFailed: true, pool: &blocks)
         _ = customers[customer].logSecondsSinceLast(at: time)
         _ = customers[customer].switches(to: NameKey(event.device ?? ""))
     }
 
-    private mutating func observeDispute(_ event: PaymentEvent) {
-        let (slot, _) = admitMovement(event.movement, rank: 0)
+    private mutating func observeDispute(
+        _ event: PaymentEvent, _ names: EventNames, at known: Int?
+    ) {
+        let slot = admitMovement(names, at: known, rank: 0)
         guard !movements[slot].isCountedForMerchant else { return }
         movements[slot].isCountedForMerchant = true
-        let merchant = admitMerchant(event.merchant)
+        let merchant = admitMerchant(names)
         merchants[merchant].countDispute(on: MerchantDays.dayNumber(of: Self.time(of: event)))
     }
 
@@ -152,40 +170,108 @@ package struct FeatureEngine: Sendable {
     }
 
     /// Compares a payment, and remembers the larger amount. Ask before `observe`.
-    mutating func telling(of event: PaymentEvent) -> Telling {
-        guard let slot = movements.find(NameKey(event.movement.rawValue)) else { return .first }
-        guard movements[slot].parties == event.partiesDigest else { return .conflicting }
-        return movements[slot].grow(to: event.amount.rawValue) ? .larger : .repeated
+    ///
+    /// - Parameter known: as `observe` is told.
+    mutating func telling(of event: PaymentEvent, at known: Int?) -> Telling {
+        guard let known else { return .first }
+        guard movements[known].parties == event.partiesDigest else { return .conflicting }
+        return movements[known].grow(to: event.amount.rawValue) ? .larger : .repeated
     }
 
     /// The vector that a movement was scored with; nil where there was none.
-    func vector(of movement: MovementKey) -> FeatureVector? {
-        movements.find(NameKey(movement.rawValue)).flatMap { movements[$0].vector }
-    }
+    func vector(at known: Int?) -> FeatureVector? { known.flatMap { movements[$0].vector } }
 
     // MARK: Small things
 
-    private mutating func admitCustomer(_ identity: String) -> Int {
-        let key = NameKey(identity)
-        if let slot = customers.use(key) { return slot }
-        return customers.insert(key, CustomerState()) { $0.attempts.release(to: &blocks) }
+    private mutating func admitCustomer(_ names: EventNames) -> Int {
+        customers.use(names.customer)
+            ?? customers.insert(names.customer, CustomerState()) {
+                $0.attempts.release(to: &blocks)
+            }
     }
 
-    private mutating func admitMerchant(_ merchant: MerchantID) -> Int {
-        let key = NameKey(merchant.rawValue)
-        return merchants.use(key) ?? merchants.insert(key, MerchantDays())
+    private mutating func admitMerchant(_ names: EventNames) -> Int {
+        merchants.use(names.merchant) ?? merchants.insert(names.merchant, MerchantDays())
     }
 
     private mutating func admitMovement(
-        _ movement: MovementKey, rank: UInt8
-    ) -> (slot: Int, isNew: Bool) {
-        let key = NameKey(movement.rawValue)
-        if let slot = movements.use(key) { return (slot, false) }
-        return (movements.insert(key, MovementState(rank: rank)), true)
+        _ names: EventNames, at known: Int?, rank: UInt8
+    ) -> Int {
+        if let known {
+            movements.use(slot: known)
+            return known
+        }
+        return movements.insert(names.movement, MovementState(rank: rank))
     }
 
     /// The event's `created`, brought into the bounds that the state can hold.
     private static func time(of event: PaymentEvent) -> UInt32 {
         UInt32(min(max(event.created.seconds, 0), FeatureBounds.secondsMax))
+    }
+}
+
+// MARK: - Reading ahead
+
+/// An event's names in the engine's tables, hashed once.
+struct EventNames: Sendable {
+    var movement: RecencyTable<MovementState>.Address
+    /// Of the empty name where neither customer nor card is known.
+    var customer: RecencyTable<CustomerState>.Address
+    var merchant: RecencyTable<MerchantDays>.Address
+}
+
+extension FeatureEngine {
+    /// How many events are looked at ahead of the first of them.
+    private static let aheadCount = 32
+
+    func names(of event: PaymentEvent) -> EventNames {
+        EventNames(
+            movement: movements.address(of: NameKey(event.movement.rawValue)),
+            customer: customers.address(of: event.identity.map(NameKey.init) ?? .none),
+            merchant: merchants.address(of: NameKey(event.merchant.rawValue)))
+    }
+
+    /// Calls `body` for each event in turn, with what it is filed under.
+    ///
+    /// What a customer's state takes longest for is the way from memory, where it lies in a dozen
+    /// places that nobody has read for long. So those of the next events are read together before
+    /// the first of them is needed: the processor then waits for all of them at once.
+    mutating func forEach(
+        _ events: [PaymentEvent],
+        _ body: (inout FeatureEngine, PaymentEvent, EventNames) -> Void
+    ) {
+        var names: ContiguousArray<EventNames> = []
+        names.reserveCapacity(Self.aheadCount)
+        var slots: ContiguousArray<Int> = []
+        slots.reserveCapacity(Self.aheadCount)
+        for start in stride(from: 0, to: events.count, by: Self.aheadCount) {
+            let group = start..<min(start + Self.aheadCount, events.count)
+            names.removeAll(keepingCapacity: true)
+            for place in group { names.append(self.names(of: events[place])) }
+            readAhead(names, &slots)
+            for place in group { body(&self, events[place], names[place - start]) }
+        }
+    }
+
+    private mutating func readAhead(
+        _ names: ContiguousArray<EventNames>, _ slots: inout ContiguousArray<Int>
+    ) {
+        slots.removeAll(keepingCapacity: true)
+        var found: UInt64 = 0
+        for place in names.indices {
+            found ^= UInt64(movements.likelySlot(of: names[place].movement) ?? 0)
+            if let slot = customers.likelySlot(of: names[place].customer) { slots.append(slot) }
+        }
+        // Each loop reads what the one before it has found, and waits for nothing else.
+        for slot in slots {
+            found ^= customers[slot].readAhead
+            let (older, newer) = customers.neighbours(of: slot)
+            found ^= UInt64(older ^ newer)
+        }
+        for slot in slots {
+            let (older, newer) = customers.neighbours(of: slot)
+            found ^= UInt64(customers.link(of: older) ^ customers.link(of: newer))
+        }
+        touched ^= found
     }
 }

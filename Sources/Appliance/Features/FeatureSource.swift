@@ -71,12 +71,14 @@ package struct EmbeddedFeatures: FeatureSource {
 
     var engine: FeatureEngine
 
-    init(_ engine: FeatureEngine) { self.engine = engine }
+    package init(_ engine: FeatureEngine) { self.engine = engine }
 
     package mutating func readings(for events: [PaymentEvent]) -> [FeatureAnswer] {
         var answers: [FeatureAnswer] = []
         answers.reserveCapacity(events.count)
-        for event in events { answers.append(answer(event)) }
+        engine.forEach(events) { engine, event, names in
+            answers.append(Self.answer(event, names, by: &engine))
+        }
         return answers
     }
 
@@ -87,19 +89,22 @@ package struct EmbeddedFeatures: FeatureSource {
         return { frozen.encoded() }
     }
 
-    private mutating func answer(_ event: PaymentEvent) -> FeatureAnswer {
-        let telling = event.kind == .payment ? engine.telling(of: event) : .first
+    private static func answer(
+        _ event: PaymentEvent, _ names: EventNames, by engine: inout FeatureEngine
+    ) -> FeatureAnswer {
+        let known = engine.movements.find(names.movement)
+        let telling = event.kind == .payment ? engine.telling(of: event, at: known) : .first
         // Not for scoring to decide: the ledger refuses the second of two that do not agree.
         if telling == .conflicting { return .unscored }
-        switch engine.observe(event) {
+        switch engine.observe(event, names, at: known) {
         case .counted: return .unscored
         case .missing: return .judge(.missing, isRescore: false)
         case .score(let vector, let isRescore): return .judge(.fresh(vector), isRescore: isRescore)
         case .alreadyScored:
             guard telling == .larger else { return .repeated }
             // More is captured than was known: judged again, by what was known of it.
-            let known = engine.vector(of: event.movement)
-            return .judge(known.map { .fresh($0) } ?? .missing, isRescore: true)
+            let vector = engine.vector(at: known)
+            return .judge(vector.map { .fresh($0) } ?? .missing, isRescore: true)
         }
     }
 }

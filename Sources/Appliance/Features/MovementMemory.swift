@@ -23,10 +23,7 @@ struct MovementState: Sendable {
     /// The vector that was computed; nil where there was no identity.
     var vector: FeatureVector? {
         guard isCountedForIdentity else { return nil }
-        var numbers: [Float] = []
-        numbers.reserveCapacity(FeatureVector.count)
-        for place in 0..<FeatureVector.count { numbers.append(values[place]) }
-        return FeatureVector(values: numbers, asOf: Instant(seconds: asOf))
+        return FeatureVector(values, asOf: Instant(seconds: asOf))
     }
 
     /// Keeps the vector of a payment that has now been counted for its customer.

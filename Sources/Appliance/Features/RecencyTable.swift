@@ -17,6 +17,7 @@ struct RecencyTable<Value> {
     private(set) var slots = Chunked<Slot>()
     private var links = Chunked<Link>()
     private var index = SlotIndex()
+    private let hash = NameHash()
     private var oldest = Self.nowhere
     private var newest = Self.nowhere
 
@@ -35,23 +36,48 @@ struct RecencyTable<Value> {
         _modify { yield &slots[slot].value }
     }
 
-    /// The slot of `key`, without counting this as a use.
-    func find(_ key: NameKey) -> Int? {
-        index.slot(for: key) { slots[$0].key == key }
+    /// A key and its hash in this table, for who asks for it more than once.
+    struct Address: Sendable {
+        fileprivate(set) var key: NameKey
+        fileprivate var hash: UInt32
+
+        /// Of the empty name.
+        static var none: Self { Self(key: .none, hash: 0) }
     }
 
-    /// The slot of `key`, now the most recently used one; nil if it is not there.
-    mutating func use(_ key: NameKey) -> Int? {
+    func address(of key: NameKey) -> Address { Address(key: key, hash: hash(key)) }
+
+    /// The slot of `key`, without counting this as a use.
+    func find(_ key: NameKey) -> Int? { find(address(of: key)) }
+
+    func find(_ address: Address) -> Int? {
+        index.slot(for: address.hash) { slots[$0].key == address.key }
+    }
+
+    mutating func use(_ key: NameKey) -> Int? { use(address(of: key)) }
+
+    /// The slot of the key, now the most recently used one; nil if it is not there.
+    mutating func use(_ key: Address) -> Int? {
         guard let slot = find(key) else { return nil }
-        moveToNewest(slot)
+        use(slot: slot)
         return slot
+    }
+
+    /// Counts a use of what was found.
+    mutating func use(slot: Int) { moveToNewest(slot) }
+
+    mutating func insert(
+        _ key: NameKey, _ value: Value, onEviction: (Value) -> Void = { _ in }
+    ) -> Int {
+        insert(address(of: key), value, onEviction: onEviction)
     }
 
     /// Puts in a key that is not there, as the most recently used one. When the table is full it
     /// takes the place of the least recently used one, whose value `onEviction` is given.
     mutating func insert(
-        _ key: NameKey, _ value: Value, onEviction: (Value) -> Void = { _ in }
+        _ address: Address, _ value: Value, onEviction: (Value) -> Void = { _ in }
     ) -> Int {
+        let key = address.key
         let slot: Int
         if count < capacity {
             slot = count
@@ -61,12 +87,27 @@ struct RecencyTable<Value> {
         } else {
             slot = Int(oldest)
             onEviction(slots[slot].value)
-            index.remove(slots[slot].key, slot: slot)
+            index.remove(hash(slots[slot].key), slot: slot)
             slots[slot] = Slot(key: key, value: value)
             moveToNewest(slot)
         }
-        index.insert(key, slot: slot)
+        index.insert(address.hash, slot: slot)
         return slot
+    }
+
+    // MARK: Reading ahead
+
+    /// The slot that the key most likely has; its index entry is then in the cache.
+    func likelySlot(of address: Address) -> Int? { index.likelySlot(for: address.hash) }
+
+    /// The neighbours of a slot in the order of use; its link is then in the cache.
+    func neighbours(of slot: Int) -> (older: UInt32, newer: UInt32) {
+        (links[slot].older, links[slot].newer)
+    }
+
+    /// Reads the link of a neighbour.
+    func link(of neighbour: UInt32) -> UInt32 {
+        neighbour == Self.nowhere ? 0 : links[Int(neighbour)].older
     }
 
     private mutating func moveToNewest(_ slot: Int) {

@@ -2,7 +2,7 @@
 ///
 /// An entry is 8 bytes: 32 bits of the key's hash above the slot plus one; 0 is empty. The keys
 /// themselves stay in the slots, which the caller compares only where the hash bits agree.
-/// Swift's `Hasher` is seeded anew in every process, so nobody can choose names that collide.
+/// Every table has a `NameHash` of its own, so nobody can choose names that collide.
 struct SlotIndex {
     private var entries: [UInt64]
     private var mask: Int
@@ -13,13 +13,9 @@ struct SlotIndex {
         mask = 15
     }
 
-    private static func hashBits(_ key: NameKey) -> UInt64 {
-        UInt64(UInt32(truncatingIfNeeded: key.hashValue))
-    }
-
-    /// The slot that `isMatch` accepts among those filed under the key's hash.
-    func slot(for key: NameKey, isMatch: (Int) -> Bool) -> Int? {
-        let bits = Self.hashBits(key)
+    /// The slot that `isMatch` accepts among those filed under the hash.
+    func slot(for hash: UInt32, isMatch: (Int) -> Bool) -> Int? {
+        let bits = UInt64(hash)
         var position = Int(bits) & mask
         while true {
             let entry = entries[position]
@@ -32,10 +28,17 @@ struct SlotIndex {
         }
     }
 
-    /// Files a slot under a key that is not in the table yet.
-    mutating func insert(_ key: NameKey, slot: Int) {
+    /// The slot that a key with this hash most likely has; nil where its place is empty or
+    /// another's. Reads one entry.
+    func likelySlot(for hash: UInt32) -> Int? {
+        let entry = entries[Int(hash) & mask]
+        return entry >> 32 == UInt64(hash) && entry != 0 ? Int(entry & 0xFFFF_FFFF) - 1 : nil
+    }
+
+    /// Files a slot under the hash of a key that is not in the table yet.
+    mutating func insert(_ hash: UInt32, slot: Int) {
         if (count + 1) * 4 > entries.count * 3 { grow() }
-        place(Self.hashBits(key) << 32 | UInt64(slot + 1))
+        place(UInt64(hash) << 32 | UInt64(slot + 1))
         count += 1
     }
 
@@ -53,8 +56,8 @@ struct SlotIndex {
     }
 
     /// Takes a slot out and moves later entries of its run back, so that no gap cuts the run.
-    mutating func remove(_ key: NameKey, slot: Int) {
-        let wanted = Self.hashBits(key) << 32 | UInt64(slot + 1)
+    mutating func remove(_ hash: UInt32, slot: Int) {
+        let wanted = UInt64(hash) << 32 | UInt64(slot + 1)
         var gap = Int(wanted >> 32) & mask
         while entries[gap] != wanted {
             precondition(entries[gap] != 0, "slot \(slot) is not in the index")

@@ -6,6 +6,9 @@ struct AccountBook {
     private struct Name: Hashable {
         var account: AccountName
         var currency: Currency
+
+        // An account has few currencies.
+        func hash(into hasher: inout Hasher) { hasher.combine(account) }
     }
     /// Above this many accounts the book starts anew, between batches.
     static let accountsMax = 65_536
@@ -13,8 +16,11 @@ struct AccountBook {
     private var indexes: [Name: Int] = [:]
     /// An account that is not in the store yet has the number 0.
     private var accounts: [StoredAccount] = []
+    /// The account of the last posting's first entry: one of two entries is the processor's.
+    private var last: (name: Name, index: Int)?
 
     mutating func forget() {
+        last = nil
         indexes.removeAll(keepingCapacity: true)
         accounts.removeAll(keepingCapacity: true)
     }
@@ -30,7 +36,7 @@ struct AccountBook {
         var indexes: [Int] = []
         indexes.reserveCapacity(entries.count)
         for entry in entries {
-            let index = try index(of: entry, in: rows)
+            let index = try index(of: entry, isFirst: indexes.isEmpty, in: rows)
             let (sum, overflow) = accounts[index].balance.addingReportingOverflow(
                 entry.amount.rawValue)
             if overflow {
@@ -58,10 +64,19 @@ struct AccountBook {
         return accounts[index].id
     }
 
-    private mutating func index(of entry: Entry, in rows: some LedgerRows) throws -> Int {
+    private mutating func index(
+        of entry: Entry, isFirst: Bool, in rows: some LedgerRows
+    ) throws -> Int {
         let name = Name(account: entry.account, currency: entry.currency)
+        if isFirst, let last, last.name == name { return last.index }
+        let index = try index(of: name, in: rows)
+        if isFirst { last = (name, index) }
+        return index
+    }
+
+    private mutating func index(of name: Name, in rows: some LedgerRows) throws -> Int {
         if let index = indexes[name] { return index }
-        let stored = try rows.account(entry.account, entry.currency)
+        let stored = try rows.account(name.account, name.currency)
         accounts.append(stored ?? StoredAccount(id: 0, balance: 0))
         indexes[name] = accounts.count - 1
         return accounts.count - 1

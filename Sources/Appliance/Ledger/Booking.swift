@@ -108,7 +108,6 @@ final class Booking<Rows: LedgerRows> {
 
     private func begin(_ inputs: [LedgerInput], _ places: [Int: DecisionPlace]) throws {
         accounts.trim()
-        recent.trim()
         (self.inputs, self.places) = (inputs, places)
         // What is pending counts as booked until the store says otherwise.
         outcomes = Array(repeating: .booked(count: 1), count: inputs.count)

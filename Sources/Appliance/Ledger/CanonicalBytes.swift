@@ -18,6 +18,7 @@ import Vocabulary
 /// they are replayed.
 struct CanonicalBytes {
     private(set) var bytes: [UInt8] = []
+    private let digest = SHA256Context()
 
     /// What stands before the first transaction's hash.
     static let genesis = [UInt8](repeating: 0, count: SHA256.byteCount)
@@ -27,7 +28,7 @@ struct CanonicalBytes {
         bytes.removeAll(keepingCapacity: true)
         bytes.append(contentsOf: previous)
         append(id: id, posting)
-        return SHA256.digest(bytes[...])
+        return digest.digest(bytes)
     }
 
     /// - Precondition: every text is at most 65,535 bytes long, which the rules see to.

@@ -64,8 +64,13 @@ package struct AccountName: Hashable, Sendable, CustomStringConvertible {
     }
 
     static func funds(of merchant: MerchantID, in place: FundsPlace) -> Self {
-        // Joined and not interpolated: every payment makes one.
-        AccountName("merchant:" + merchant.rawValue + place.accountSuffix)
+        // Every payment makes one: in room that is made once.
+        var name = ""
+        name.reserveCapacity(32 + merchant.rawValue.utf8.count)
+        name += "merchant:"
+        name += merchant.rawValue
+        name += place.accountSuffix
+        return AccountName(name)
     }
 }
 

@@ -115,8 +115,8 @@ extension PostingRules {
         guard isUsable(event.eventID.rawValue) else { throw .eventIDUnusable }
         // A derived key is longer by at most `review_approved:` and an ordinal.
         guard isUsable(event.movement.rawValue) else { throw .movementUnusable }
-        let merchant = event.merchant.rawValue.utf8
-        guard (1...merchantBytesMax).contains(merchant.count), merchant.allSatisfy(isPlain) else {
+        let merchant = event.merchant.rawValue
+        guard (1...merchantBytesMax).contains(merchant.utf8.count), all(merchant, isPlain) else {
             throw .merchantUnusable
         }
     }
@@ -124,7 +124,14 @@ extension PostingRules {
     /// Printable ASCII without the space, so that a key is one word everywhere.
     static func isUsable(_ key: String) -> Bool {
         (1...keyBytesMax).contains(key.utf8.count)
-            && key.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+            && all(key) { (0x21...0x7E).contains($0) }
+    }
+
+    /// Over the bytes where they lie: the view's own iterator decodes each of them.
+    @inline(__always)
+    private static func all(_ text: String, _ holds: (UInt8) -> Bool) -> Bool {
+        text.utf8.withContiguousStorageIfAvailable { $0.allSatisfy(holds) }
+            ?? text.utf8.allSatisfy(holds)
     }
 
     private static func isPlain(_ byte: UInt8) -> Bool {

@@ -175,6 +175,8 @@ extension ReconciliationRun {
         }
     }
 
+    /// Takes one page while the next is on its way.
+    ///
     /// - Returns: false when the place to go on from is no longer in the statement.
     private func hasReadAll(
         _ account: StripeAccount, _ run: RunRecord, from start: String?,
@@ -183,19 +185,21 @@ extension ReconciliationRun {
         var place = StripePlace(in: Self.statement, after: start)
         var done: StatementStore.PageMark?
         let oldest = try await oldest(of: run)
-        while place.hasMore {
+        var read = try await next(account, run, place)
+        while case .page(let page) = read {
             try Task.checkCancellation()
-            guard let page = try await page(account, run, after: place.cursor) else {
-                return false
-            }
             try place.move(behind: page.items.last?.id, hasMore: page.hasMore)
+            let ahead = place
+            async let following = next(account, run, ahead)
             try await take(page, account, run, done: done)
+            read = try await following
             if let last = page.items.last {
                 done = StatementStore.PageMark(
                     account: account, cursor: last.id, transactions: Int64(page.items.count))
                 progress(Self.share(last.created, oldest, run.to))
             }
         }
+        if case .lost = read { return false }
         if let done {
             try await blocking { [store] () throws(LedgerError) in
                 try store.mark(done, of: run.id)
@@ -204,16 +208,25 @@ extension ReconciliationRun {
         return true
     }
 
-    /// - Returns: nil when the place to go on from is no longer in the statement.
-    private func page(
-        _ account: StripeAccount, _ run: RunRecord, after cursor: String?
-    ) async throws -> StripePage<BalanceTransaction>? {
+    /// What comes next of a statement.
+    private enum Reading: Sendable {
+        case page(StripePage<BalanceTransaction>)
+        case end
+        /// The place to go on from is no longer in it.
+        case lost
+    }
+
+    private func next(
+        _ account: StripeAccount, _ run: RunRecord, _ place: StripePlace
+    ) async throws -> Reading {
+        guard place.hasMore else { return .end }
         do throws(StripeError) {
-            return try await client.reading(account).page(
-                Self.statement, Self.period(run), after: cursor
-            ) { (json) throws(RecordCodecError) in try BalanceTransaction(json: json) }
+            return .page(
+                try await client.reading(account).page(
+                    Self.statement, Self.period(run), after: place.cursor
+                ) { (json) throws(RecordCodecError) in try BalanceTransaction(json: json) })
         } catch {
-            if cursor != nil, case .notFound = error { return nil }
+            if place.cursor != nil, case .notFound = error { return .lost }
             throw error
         }
     }

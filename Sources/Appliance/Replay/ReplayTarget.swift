@@ -92,7 +92,7 @@ actor ReplayTarget {
                 topic: TopicID.paymentScored.rawValue, nextOffset: $0.scoredNext.rawValue)
         }
         let outcome = try await post(
-            batch.ledgerInputs, positions.map { [$0] } ?? [], batch.places { scoredNext[$0] })
+            batch.inputs, positions.map { [$0] } ?? [], batch.places { scoredNext[$0] })
         try await store(outcome, of: batch)
     }
 
@@ -117,9 +117,9 @@ actor ReplayTarget {
             LedgerStep.letters(of: outcome, batch) + LedgerStep.posted(outcome.posted)
             + LedgerStep.reviews(outcome.reviews)
         let flow = FlowStep.ledger()
-        for (producer, outputs) in Dictionary(grouping: outputs, by: { flow.producer(of: $0) }) {
-            _ = try await topics[producer.topic].append(
-                outputs.map(\.sourced), producer: ProducerName(flow.name(of: producer)))
+        for batch in flow.batches(outputs) {
+            _ = try await topics[batch.producer.topic].append(
+                batch.records, producer: ProducerName(flow.name(of: batch.producer)))
         }
         reviews.replayed(outcome.reviews)
         for transaction in outcome.posted { try chain.meet(transaction) }

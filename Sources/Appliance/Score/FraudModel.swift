@@ -135,10 +135,8 @@ package final class FraudModel: RiskModel, @unchecked Sendable {
     private func fillRows(_ vectors: ArraySlice<FeatureVector>) {
         var place = 0
         for vector in vectors {
-            precondition(
-                vector.values.count == FeatureVector.count, "\(vector.values.count) features")
-            for value in vector.values {
-                rows[place] = value
+            for feature in 0..<FeatureVector.count {
+                rows[place] = vector[feature]
                 place += 1
             }
         }

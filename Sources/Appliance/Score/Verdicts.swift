@@ -79,7 +79,7 @@ package struct Verdicts: Hashable, Sendable {
             + largest.map { entry in
                 .feature(
                     name: entry.feature.name,
-                    value: Double(vector.values[entry.feature.rawValue]),
+                    value: Double(vector[entry.feature.rawValue]),
                     contribution: Double(entry.contribution))
             }
     }

@@ -183,7 +183,7 @@ package struct LedgerDesk<Books: LedgerBooks> {
         let outcome: PostOutcome
         do {
             outcome = try await patience.waitingOut("ledger.sqlite") {
-                try ledger.post(batch.ledgerInputs, positions: stored, places: places)
+                try ledger.post(batch.inputs, positions: stored, places: places)
             }
         } catch LedgerError.positionWentBack where flow.isShared {
             // Whoever has taken over was quicker, and has committed.
@@ -250,12 +250,12 @@ package struct LedgerDesk<Books: LedgerBooks> {
         if let waiting = outcome.waiting { counters.waiting.store(waiting, ordering: .relaxed) }
         let now = clock.now().milliseconds
         var volume: [Currency: Int64] = [:]
-        for (input, result) in zip(batch.inputs, outcome.inputs) {
-            switch result {
+        for place in batch.sources.indices {
+            switch outcome.inputs[place] {
             case .booked:
                 counters.endToEnd.record(
-                    microseconds: (now - input.placed.record.timestamp.milliseconds) * 1000)
-                if case .scored(let payment) = input.input, payment.event.kind == .payment {
+                    microseconds: (now - batch.sources[place].record.timestamp.milliseconds) * 1000)
+                if case .scored(let payment) = batch.inputs[place], payment.event.kind == .payment {
                     volume[payment.event.currency, default: 0] &+= payment.event.amount.rawValue
                 }
             case .alreadyBooked: counters.add(.alreadyBooked)

@@ -14,19 +14,14 @@ package struct LedgerStep {
     package static let name = "ledger"
     package static let inputs = [TopicID.paymentScored, .paymentReview]
 
-    /// A record that could be read, and what it says.
-    struct Input: Sendable {
-        var placed: PlacedRecord
-        var input: LedgerInput
-    }
-
     /// Records on their way into one transaction of the ledger.
     struct Batch: Sendable {
-        var inputs: [Input] = []
+        /// What those that could be read say.
+        fileprivate(set) var inputs: [LedgerInput] = []
+        /// Where each input stands.
+        fileprivate(set) var sources: [PlacedRecord] = []
         /// Dead letters already.
         fileprivate(set) var undecodable: [StageOutput] = []
-
-        var ledgerInputs: [LedgerInput] { inputs.map(\.input) }
 
         /// Where people's decisions stand, by their place among the inputs. Two topics have no
         /// order between them, so the ledger's own is kept: a replay needs it for the same chain.
@@ -34,13 +29,13 @@ package struct LedgerStep {
         /// - Parameter scoredNext: the offset in `payment.scored` that is read next, given a place.
         func places(_ scoredNext: (Int) -> Offset) -> [Int: DecisionPlace] {
             var places: [Int: DecisionPlace] = [:]
-            for (place, input) in inputs.enumerated() {
-                guard case .review(let record) = input.input,
+            for place in inputs.indices {
+                guard case .review(let record) = inputs[place],
                     record.by != PostingRules.scoringActor
                 else { continue }
                 places[place] = DecisionPlace(
-                    decision: input.placed.place.offset.rawValue,
-                    partition: input.placed.place.partition,
+                    decision: sources[place].place.offset.rawValue,
+                    partition: sources[place].place.partition,
                     scoredNext: scoredNext(place).rawValue)
             }
             return places
@@ -53,6 +48,7 @@ package struct LedgerStep {
     func decode(_ records: [PlacedRecord]) -> Batch {
         var batch = Batch()
         batch.inputs.reserveCapacity(records.count)
+        batch.sources.reserveCapacity(records.count)
         for placed in records { add(placed, to: &batch) }
         return batch
     }
@@ -65,7 +61,8 @@ package struct LedgerStep {
                 placed.place.topic == .paymentScored
                 ? .scored(try ScoredPayment(value, using: document))
                 : .review(try ReviewRecord(value, using: document))
-            batch.inputs.append(Input(placed: placed, input: input))
+            batch.inputs.append(input)
+            batch.sources.append(placed)
         } catch {
             batch.undecodable.append(.undecodable(placed, stage: Self.name, error))
         }
@@ -77,22 +74,29 @@ package struct LedgerStep {
     /// of their sources.
     static func letters(of outcome: PostOutcome, _ batch: Batch) -> [StageOutput] {
         var letters = batch.undecodable
-        for (place, input) in batch.inputs.enumerated() {
+        for place in batch.sources.indices {
             guard case .refused(let refusal) = outcome.inputs[place] else { continue }
             // What it told, what is booked, and what was expected.
             let detail = outcome.details[place] ?? "expected \(refusal.expectation)"
             letters.append(
                 .letter(
-                    of: input.placed, stage: name, reason: refusal.code, detail: detail))
+                    of: batch.sources[place], stage: name, reason: refusal.code, detail: detail))
         }
         return letters.sorted { $0.source < $1.source }
     }
 
     /// Records for `ledger.posted`; the transactions' numbers are their sources.
     static func posted(_ transactions: [PostedTransaction]) -> [StageOutput] {
-        transactions.map {
-            StageOutput(topic: .ledgerPosted, source: .row($0.id.rawValue), record: record(of: $0))
+        var outputs = OutputBuffer(count: transactions.count)
+        for transaction in transactions {
+            outputs.derive(
+                topic: .ledgerPosted, row: transaction.id.rawValue,
+                eventID: transaction.posting.eventID, schema: SchemaHeader.ledgerPosted,
+                key: transaction.posting.movement.rawValue,
+                timestamp: Timestamp(milliseconds: transaction.postedAtMilliseconds),
+                LedgerPosted(transaction))
         }
+        return outputs.outputs()
     }
 
     /// Records for `payment.review`; the changes' numbers are their sources.
@@ -129,19 +133,6 @@ package struct LedgerStep {
                 RecordHeader(SourcedRecord.headerName, "-1"),
             ],
             timestamp: timestamp)
-    }
-
-    private static func record(of transaction: PostedTransaction) -> Record {
-        let posting = transaction.posting
-        return Record(
-            key: ArraySlice(posting.movement.rawValue.utf8),
-            value: LedgerPosted(transaction).encoded()[...],
-            headers: [
-                RecordHeader("event-id", posting.eventID.rawValue),
-                SchemaHeader.ledgerPosted,
-                RecordHeader(SourcedRecord.headerName, String(transaction.id.rawValue)),
-            ],
-            timestamp: Timestamp(milliseconds: transaction.postedAtMilliseconds))
     }
 }
 

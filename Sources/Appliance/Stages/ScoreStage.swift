@@ -62,12 +62,14 @@ package struct ScoreStage<Source: FeatureSource>: Stage {
             run.recordCount == records.count,
             "\(run.recordCount) records were prepared, not \(records.count)")
         counters.add(.deadLetters, run.letters.count)
-        var outputs = run.letters
+        // Two for each payment, as a rule.
+        var outputs = OutputBuffer(count: run.events.count * 2)
+        for letter in run.letters { outputs.append(letter) }
         let outcomes = scoring.judge(run.events, by: run.answers)
-        for (place, outcome) in outcomes.enumerated() {
-            emit(outcome, of: run.events[place], from: run.sources[place], into: &outputs)
+        for place in outcomes.indices {
+            emit(outcomes[place], of: run.events[place], from: run.sources[place], into: &outputs)
         }
-        return outputs
+        return outputs.outputs()
     }
 
     package func snapshot() -> StageState? { scoring.source.state().map { StageState(encode: $0) } }
@@ -94,30 +96,23 @@ package struct ScoreStage<Source: FeatureSource>: Stage {
 
     private func emit(
         _ outcome: ScoreOutcome, of event: PaymentEvent, from placed: PlacedRecord,
-        into outputs: inout [StageOutput]
+        into outputs: inout OutputBuffer
     ) {
         if outcome.payment == nil { counters.add(.repeated) }
         if Source.computesVectors, let vector = outcome.features {
             let record = FeaturesRecord(
                 eventID: event.eventID, objectID: event.objectID, schemaVersion: schemaVersion,
                 vector: vector)
-            let schema = SchemaHeader.paymentFeatures
-            outputs.append(derived(.paymentFeatures, schema, from: placed, event, record))
+            outputs.derive(
+                topic: .paymentFeatures, from: placed, eventID: event.eventID,
+                schema: SchemaHeader.paymentFeatures, key: event.orderingKey, record)
         }
         if let payment = outcome.payment {
             count(payment, isRescore: outcome.isRescore)
-            outputs.append(
-                derived(.paymentScored, SchemaHeader.paymentScored, from: placed, event, payment))
+            outputs.derive(
+                topic: .paymentScored, from: placed, eventID: event.eventID,
+                schema: SchemaHeader.paymentScored, key: event.orderingKey, payment)
         }
-    }
-
-    private func derived(
-        _ topic: TopicID, _ schema: RecordHeader, from placed: PlacedRecord, _ event: PaymentEvent,
-        _ value: some JSONRecord
-    ) -> StageOutput {
-        .derived(
-            topic: topic, from: placed, eventID: event.eventID,
-            schema: schema, key: event.orderingKey, value: value.encoded())
     }
 
     private func count(_ payment: ScoredPayment, isRescore: Bool) {

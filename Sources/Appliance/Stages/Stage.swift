@@ -49,25 +49,6 @@ enum SchemaHeader {
 }
 
 extension StageOutput {
-    /// A derived record: it keeps its source's key order, arrival time and the headers of contracts
-    /// §2.
-    static func derived(
-        topic: TopicID, from source: PlacedRecord, eventID: EventID, schema: RecordHeader,
-        key: String, value: [UInt8]
-    ) -> StageOutput {
-        StageOutput(
-            topic: topic, source: .record(source.place),
-            record: Record(
-                key: ArraySlice(key.utf8), value: value[...],
-                headers: [
-                    RecordHeader("event-id", eventID.rawValue),
-                    schema,
-                    RecordHeader(
-                        SourcedRecord.headerName, String(source.place.offset.rawValue)),
-                ],
-                timestamp: source.record.timestamp))
-    }
-
     /// The dead letter of a record that the stage refuses.
     static func letter(
         of failed: PlacedRecord, stage: String, reason: String, detail: String,

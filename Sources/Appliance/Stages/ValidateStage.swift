@@ -16,13 +16,12 @@ package struct ValidateStage: Stage {
     }
 
     package mutating func process(_ records: [PlacedRecord]) -> [StageOutput] {
-        var outputs: [StageOutput] = []
-        outputs.reserveCapacity(records.count)
+        var outputs = OutputBuffer(count: records.count)
         var shapes: [(shape: EventShape, fate: ShapeCounters.Fate)] = []
         shapes.reserveCapacity(records.count)
         for placed in records { process(placed, into: &outputs, &shapes) }
         counters.shapes.add(shapes)
-        return outputs
+        return outputs.outputs()
     }
 
     /// Whether the daemon itself may have appended the record. Whatever came through HTTP bears the
@@ -33,7 +32,7 @@ package struct ValidateStage: Stage {
     }
 
     private func process(
-        _ placed: PlacedRecord, into outputs: inout [StageOutput],
+        _ placed: PlacedRecord, into outputs: inout OutputBuffer,
         _ shapes: inout [(shape: EventShape, fate: ShapeCounters.Fate)]
     ) {
         let reading = validator.read(
@@ -43,11 +42,9 @@ package struct ValidateStage: Stage {
         case .movements(let events, cardNumbersMasked: _):
             counters.add(.validated, events.count)
             for event in events {
-                outputs.append(
-                    .derived(
-                        topic: .paymentValidated, from: placed, eventID: event.eventID,
-                        schema: SchemaHeader.paymentValidated, key: event.orderingKey,
-                        value: event.encoded()))
+                outputs.derive(
+                    topic: .paymentValidated, from: placed, eventID: event.eventID,
+                    schema: SchemaHeader.paymentValidated, key: event.orderingKey, event)
             }
         case .ignored(let type, _):
             counters.add(.ignored)

@@ -10,6 +10,7 @@ package struct EventValidator {
     static let typeLengthMax = 100
 
     private let document: JSONDocument
+    private let shapes = LastShape()
     private let defaultMerchant: MerchantID
 
     /// - Parameter defaultMerchant: whose money it is where the event names no Connect account.
@@ -48,10 +49,9 @@ package struct EventValidator {
         } catch {
             return Reading(outcome: .refused(ValidationRefusal(EventBodyRefusal(error))))
         }
-        let shape = EventShape(
-            apiVersion: root["api_version"]?.string, type: root["type"]?.string)
+        let shape = shapes.shape(of: root)
         do {
-            return Reading(outcome: try outcome(of: root, isOwn: isOwn), shape: shape)
+            return Reading(outcome: try outcome(of: root, shape, isOwn: isOwn), shape: shape)
         } catch {
             return Reading(
                 outcome: .refused(error), shape: shape, subject: RefusedSubject.text(of: root))
@@ -59,7 +59,7 @@ package struct EventValidator {
     }
 
     private func outcome(
-        of root: JSONValue, isOwn: Bool
+        of root: JSONValue, _ shape: EventShape, isOwn: Bool
     ) throws(ValidationRefusal) -> ValidationOutcome {
         let id: EventID
         do {
@@ -70,7 +70,7 @@ package struct EventValidator {
         if root["object"]?.isString("v2.core.event") == true {
             throw ValidationRefusal(.thinEventUnsupported, "object")
         }
-        guard let type = root["type"]?.string else { throw ValidationRefusal(.noEventType, "type") }
+        guard let type = shape.type else { throw ValidationRefusal(.noEventType, "type") }
         if !isOwn, ReconciledRecord.isReserved(type: type) || ReconciledRecord.isReserved(id: id) {
             throw ValidationRefusal(.reservedType, "type")
         }
@@ -79,7 +79,8 @@ package struct EventValidator {
             return .ignored(type: label, .typeNotHandled)
         }
         let event = try StripeEvent(
-            root, id: id, type: handledType, defaultMerchant: defaultMerchant)
+            root, id: id, type: handledType, apiVersion: shape.apiVersion,
+            defaultMerchant: defaultMerchant)
         switch try event.movements() {
         case .none(let reason):
             return .ignored(type: type, reason)
@@ -88,5 +89,18 @@ package struct EventValidator {
             for index in movements.indices { masked += movements[index].maskCardNumbers() }
             return .movements(movements, cardNumbersMasked: masked)
         }
+    }
+}
+
+/// The texts of the last event's shape. Nearly every event has the same ones as the one before it,
+/// and both are just too long to be strings without an allocation.
+private final class LastShape {
+    private var last = EventShape()
+
+    func shape(of root: JSONValue) -> EventShape {
+        last = EventShape(
+            apiVersion: root["api_version"]?.string(like: last.apiVersion),
+            type: root["type"]?.string(like: last.type))
+        return last
     }
 }

@@ -10,8 +10,9 @@ extension StripeEvent {
             }
             guard captured else { return .none(.notCaptured) }
         }
-        let payment = try payment(charge, amount: try capturedAmount(of: charge))
-        return .some([payment] + (try releaseAtCapture(of: charge)))
+        var movements = [try payment(charge, amount: try capturedAmount(of: charge))]
+        movements += try releaseAtCapture(of: charge)
+        return .some(movements)
     }
 
     /// A payment of the kind that the charge is: a customer's, or the receiving side of a transfer.

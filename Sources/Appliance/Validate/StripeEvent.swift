@@ -77,7 +77,8 @@ struct StripeEvent {
     }
 
     init(
-        _ root: JSONValue, id: EventID, type: HandledType, defaultMerchant: MerchantID
+        _ root: JSONValue, id: EventID, type: HandledType, apiVersion: String?,
+        defaultMerchant: MerchantID
     ) throws(ValidationRefusal) {
         guard let created = root["created"]?.int64.flatMap(Instant.init(named:)) else {
             throw ValidationRefusal(.badCreated, "created")
@@ -93,7 +94,7 @@ struct StripeEvent {
         self.created = created
         self.livemode = livemode
         self.object = object
-        apiVersion = root["api_version"]?.string
+        self.apiVersion = apiVersion
         booked = root["data"]?.present("booked")
         payment = root["data"]?.text("payment")
         account = try Self.account(of: root)

@@ -20,6 +20,12 @@ package final class ShapeCounters: Sendable {
         package var events = 0
         package var ignored = 0
         package var refused = 0
+
+        fileprivate mutating func add(_ count: Int, _ fate: Fate) {
+            events += count
+            if fate == .ignored { ignored += count }
+            if fate == .refused { refused += count }
+        }
     }
 
     /// What became of an event.
@@ -36,6 +42,26 @@ package final class ShapeCounters: Sendable {
     private struct State {
         var byVersion: [String: Tally] = [:]
         var byType: [String: Tally] = [:]
+
+        mutating func add(_ count: Int, _ shape: EventShape, _ fate: Fate) {
+            // What is counted already was looked at before, but for the word for no version.
+            let version = shape.apiVersion.map { text in
+                let isKnown = byVersion[text] != nil && text != ShapeCounters.none
+                return isKnown || ShapeCounters.isVersion(text) ? text : ShapeCounters.other
+            }
+            Self.add(count, fate, version ?? ShapeCounters.none, in: &byVersion)
+            let type = shape.type.map {
+                byType[$0] != nil || ShapeCounters.isType($0) ? $0 : ShapeCounters.other
+            }
+            Self.add(count, fate, type ?? ShapeCounters.none, in: &byType)
+        }
+
+        private static func add(
+            _ count: Int, _ fate: Fate, _ label: String, in tallies: inout [String: Tally]
+        ) {
+            let isKnown = tallies[label] != nil || tallies.count < ShapeCounters.labelsMax
+            tallies[isKnown ? label : ShapeCounters.other, default: Tally()].add(count, fate)
+        }
     }
     private let state = Mutex(State())
 
@@ -48,22 +74,15 @@ package final class ShapeCounters: Sendable {
     package func add(_ events: [(shape: EventShape, fate: Fate)]) {
         guard !events.isEmpty else { return }
         state.withLock { state in
-            for (shape, fate) in events {
-                let version = shape.apiVersion.map { Self.isVersion($0) ? $0 : Self.other }
-                Self.count(fate, version ?? Self.none, in: &state.byVersion)
-                let type = shape.type.map { Self.isType($0) ? $0 : Self.other }
-                Self.count(fate, type ?? Self.none, in: &state.byType)
+            var place = 0
+            while place < events.count {
+                let (shape, fate) = events[place]
+                let start = place
+                // Most of a batch are alike, and counting one needs a look at both labels.
+                repeat { place += 1 } while place < events.count && events[place] == (shape, fate)
+                state.add(place - start, shape, fate)
             }
         }
-    }
-
-    private static func count(_ fate: Fate, _ label: String, in tallies: inout [String: Tally]) {
-        let isKnown = tallies[label] != nil || tallies.count < labelsMax
-        var tally = tallies[isKnown ? label : other] ?? Tally()
-        tally.events += 1
-        if fate == .ignored { tally.ignored += 1 }
-        if fate == .refused { tally.refused += 1 }
-        tallies[isKnown ? label : other] = tally
     }
 
     /// `2024-06-20`, `2026-10-28.endive`.

@@ -26,7 +26,7 @@ extension FeaturesRecord: JSONRecord {
         writer.member("schema", schemaVersion)
         writer.key("values")
         writer.beginArray()
-        for value in vector.values { writer.float(value) }
+        for place in 0..<FeatureVector.count { writer.float(vector[place]) }
         writer.endArray()
         writer.endObject()
     }

@@ -1,5 +1,6 @@
 extension String {
     /// The bytes as lower-case hex digits.
+    @inlinable
     package init(hex bytes: some Collection<UInt8>) {
         self.init(unsafeUninitializedCapacity: bytes.count * 2) { buffer in
             // SAFETY: two digits are written for each byte, which is the capacity asked for.
@@ -13,7 +14,8 @@ extension String {
         }
     }
 
-    private static func hexDigit(_ value: UInt8) -> UInt8 {
+    @usableFromInline
+    static func hexDigit(_ value: UInt8) -> UInt8 {
         value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
     }
 }

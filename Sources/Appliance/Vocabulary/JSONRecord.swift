@@ -42,20 +42,20 @@ extension JSONRecord {
 
 /// Required and optional fields of a record, each refused by name.
 extension JSONValue {
+    private func field(_ key: StaticString) -> JSONField {
+        JSONField(key: key, value: self[key])
+    }
+
     package func requiredString(_ key: StaticString) throws(RecordCodecError) -> String {
-        guard let value = self[key]?.string else { throw .field(key.description) }
-        return value
+        try field(key).string()
     }
 
     package func optionalString(_ key: StaticString) throws(RecordCodecError) -> String? {
-        guard let value = self[key], !value.isNull else { return nil }
-        guard let string = value.string else { throw .field(key.description) }
-        return string
+        try field(key).optionalString()
     }
 
     package func requiredInt64(_ key: StaticString) throws(RecordCodecError) -> Int64 {
-        guard let value = self[key]?.int64 else { throw .field(key.description) }
-        return value
+        try field(key).int64()
     }
 
     /// A moment that somebody outside names, in Unix seconds.
@@ -71,41 +71,29 @@ extension JSONValue {
     }
 
     package func optionalInt64(_ key: StaticString) throws(RecordCodecError) -> Int64? {
-        guard let value = self[key], !value.isNull else { return nil }
-        guard let integer = value.int64 else { throw .field(key.description) }
-        return integer
+        try field(key).optionalInt64()
     }
 
     package func requiredBool(_ key: StaticString) throws(RecordCodecError) -> Bool {
-        guard let value = self[key]?.bool else { throw .field(key.description) }
-        return value
+        try field(key).bool()
     }
 
     package func requiredDouble(_ key: StaticString) throws(RecordCodecError) -> Double {
-        guard let value = self[key]?.double else { throw .field(key.description) }
-        return value
+        try field(key).double()
     }
 
     package func optionalDouble(_ key: StaticString) throws(RecordCodecError) -> Double? {
-        guard let value = self[key], !value.isNull else { return nil }
-        guard let double = value.double else { throw .field(key.description) }
-        return double
+        try field(key).optionalDouble()
     }
 
     /// A string that is one of an enum's words.
     package func requiredWord<Word: RawRepresentable<String>>(
         _ key: StaticString, as type: Word.Type = Word.self
     ) throws(RecordCodecError) -> Word {
-        guard let word = Word(rawValue: try requiredString(key)) else {
-            throw .field(key.description)
-        }
-        return word
+        try field(key).word()
     }
 
     package func requiredCurrency(_ key: StaticString) throws(RecordCodecError) -> Currency {
-        guard let currency = Currency(try requiredString(key)) else {
-            throw .field(key.description)
-        }
-        return currency
+        try field(key).currency()
     }
 }

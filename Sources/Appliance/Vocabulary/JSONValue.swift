@@ -74,6 +74,14 @@ package struct JSONValue {
         return String(decoding: text, as: UTF8.self)
     }
 
+    /// The string; `known` itself where it is the same text, which spares the copy.
+    package func string(like known: String?) -> String? {
+        guard let text, var known else { return string }
+        // SAFETY: the bytes are only compared with during the call.
+        let isSame = known.withUTF8 { $0.elementsEqual(text) }
+        return isSame ? known : string
+    }
+
     /// Whether this is the string `other`; copies nothing.
     package func isString(_ other: StaticString) -> Bool {
         let tapeWord = word

@@ -17,6 +17,12 @@ package struct JSONWriter {
         needsComma = false
     }
 
+    /// Begins another document behind what was written.
+    package mutating func beginDocument() { needsComma = false }
+
+    /// Writes text as it is, which is no JSON: what stands between documents.
+    package mutating func plain(_ text: String) { bytes.append(contentsOf: text.utf8) }
+
     // MARK: Containers
 
     package mutating func beginObject() { begin(UInt8(ascii: "{")) }
@@ -72,19 +78,23 @@ package struct JSONWriter {
     /// The shortest text that reads back as the same double. JSON has no word for infinities and
     /// not-a-number; they become null.
     package mutating func double(_ value: Double) {
-        decimal(value.description, finite: value.isFinite)
+        if let integer = Self.integer(value) { int(integer) } else {
+            decimal(value.description, finite: value.isFinite)
+        }
     }
 
     /// The shortest text that reads back as the same float.
     package mutating func float(_ value: Float) {
-        decimal(value.description, finite: value.isFinite)
+        if let integer = Self.integer(value) { int(integer) } else {
+            decimal(value.description, finite: value.isFinite)
+        }
     }
 
     package mutating func string(_ value: String) {
         var value = value
         // SAFETY: the bytes are copied within the call.
         value.withUTF8 { text in
-            if text.contains(where: Self.mustEscape) { appendEscaped(text) } else { append(text) }
+            if Self.isPlain(text) { append(text) } else { appendEscaped(text) }
         }
         needsComma = true
     }
@@ -99,14 +109,23 @@ package struct JSONWriter {
     // MARK: Members
 
     package mutating func member(_ name: StaticString, _ value: String) {
+        var value = value
+        // SAFETY: the bytes are copied within the call.
+        let isWritten = value.withUTF8 { text in
+            guard Self.isPlain(text) else { return false }
+            append(text, for: name)
+            return true
+        }
+        guard !isWritten else { return }
         key(name)
         string(value)
     }
 
     /// Writes null for nil.
     package mutating func member(_ name: StaticString, _ value: String?) {
+        if let value { return member(name, value) }
         key(name)
-        if let value { string(value) } else { null() }
+        null()
     }
 
     package mutating func member(_ name: StaticString, _ value: Int64) {
@@ -166,9 +185,15 @@ package struct JSONWriter {
         guard finite else { return null() }
         separate()
         bytes.append(contentsOf: text.utf8)
-        // `14.0` is written as the integer it is; `-0.0` is not, or its sign would be lost.
-        if text.hasSuffix(".0"), text != "-0.0" { bytes.removeLast(2) }
+        // `1000000000.0` is written as the integer it is; `-0.0` is not, or its sign would be lost.
+        if text.utf8.suffix(2).elementsEqual(".0".utf8), text != "-0.0" { bytes.removeLast(2) }
         needsComma = true
+    }
+
+    /// The value where it is an integer of few digits, as most features are.
+    private static func integer(_ value: some BinaryFloatingPoint) -> Int64? {
+        guard abs(value) < 1_000_000, value == value.rounded(.towardZero) else { return nil }
+        return value == 0 && value.sign == .minus ? nil : Int64(value)
     }
 
     private mutating func digits(_ magnitude: UInt64) {
@@ -195,6 +220,30 @@ package struct JSONWriter {
     /// What JSON does not allow as such: quotation mark, backslash and the control characters.
     private static func mustEscape(_ byte: UInt8) -> Bool {
         byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+    }
+
+    /// Whether there is nothing to escape. Looks at every byte, so that the compiler takes many at
+    /// once.
+    private static func isPlain(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        var found = false
+        for byte in text where mustEscape(byte) { found = true }
+        return !found
+    }
+
+    /// A key and a string of ordinary bytes, for which room is made once.
+    private mutating func append(_ text: UnsafeBufferPointer<UInt8>, for name: StaticString) {
+        let isFurther = needsComma
+        bytes.append(addingCapacity: name.utf8CodeUnitCount + text.count + 6) { span in
+            if isFurther { span.append(UInt8(ascii: ",")) }
+            span.append(UInt8(ascii: "\""))
+            Self.copy(name, into: &span)
+            span.append(UInt8(ascii: "\""))
+            span.append(UInt8(ascii: ":"))
+            span.append(UInt8(ascii: "\""))
+            Self.copy(text, into: &span)
+            span.append(UInt8(ascii: "\""))
+        }
+        needsComma = true
     }
 
     /// A string of ordinary bytes.

@@ -35,27 +35,40 @@ extension PaymentEvent: JSONRecord {
     /// - Throws: `RecordCodecError.field` naming the first field that is missing or wrong; a
     ///   negative amount is wrong.
     package init(json: JSONValue) throws(RecordCodecError) {
-        eventID = EventID(try json.requiredString("event_id"))
-        kind = try json.requiredWord("kind")
-        objectID = try json.requiredString("object_id")
-        movement = MovementKey(try json.requiredString("movement"))
-        amount = MinorUnits(try json.requiredInt64("amount"))
+        var fields = JSONFields(of: json)
+        try self.init(&fields)
+    }
+
+    /// Takes the members that `encodeMembers` writes, in its order.
+    package init(_ fields: inout JSONFields) throws(RecordCodecError) {
+        let eventID = EventID(try fields.take("event_id").string())
+        let kind: PaymentKind = try fields.take("kind").word()
+        let objectID = try fields.take("object_id").string()
+        let movement = MovementKey(try fields.take("movement").string())
+        let amount = MinorUnits(try fields.take("amount").int64())
         guard amount >= .zero else { throw .field("amount") }
-        currency = try json.requiredCurrency("currency")
-        created = Instant(seconds: try json.requiredInt64("created"))
-        livemode = try json.requiredBool("livemode")
-        account = try json.optionalString("account")
-        merchant = MerchantID(try json.requiredString("merchant"))
-        customer = try json.optionalString("customer")
-        card = try json.optionalString("card")
-        cardCountry = try json.optionalString("card_country")
-        country = try json.optionalString("country")
-        device = try json.optionalString("device")
-        outcome = try json.optionalString("outcome")
-        balanceTransaction = try json.optionalString("balance_transaction")
-        related = try json.optionalString("related")
-        fee = MinorUnits(try json.requiredInt64("fee"))
-        counterparty = try json.optionalString("counterparty")
+        let currency = try fields.take("currency").currency()
+        let created = Instant(seconds: try fields.take("created").int64())
+        let livemode = try fields.take("livemode").bool()
+        let account = try fields.take("account").optionalString()
+        let merchant = MerchantID(try fields.take("merchant").string())
+        let customer = try fields.take("customer").optionalString()
+        let card = try fields.take("card").optionalString()
+        let cardCountry = try fields.take("card_country").optionalString()
+        let country = try fields.take("country").optionalString()
+        let device = try fields.take("device").optionalString()
+        let outcome = try fields.take("outcome").optionalString()
+        let balanceTransaction = try fields.take("balance_transaction").optionalString()
+        let related = try fields.take("related").optionalString()
+        let fee = MinorUnits(try fields.take("fee").int64())
+        let counterparty = try fields.take("counterparty").optionalString()
+        self.init(
+            eventID: eventID, kind: kind, objectID: objectID, movement: movement, amount: amount,
+            currency: currency, created: created, livemode: livemode, account: account,
+            merchant: merchant, customer: customer, card: card, cardCountry: cardCountry,
+            country: country, device: device, outcome: outcome,
+            balanceTransaction: balanceTransaction, related: related, fee: fee,
+            counterparty: counterparty)
     }
 }
 

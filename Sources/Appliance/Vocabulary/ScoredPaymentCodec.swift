@@ -15,12 +15,14 @@ extension ScoredPayment: JSONRecord {
 
     /// - Throws: `RecordCodecError.field` naming the first field that is missing or wrong.
     package init(json: JSONValue) throws(RecordCodecError) {
-        event = try PaymentEvent(json: json)
-        verdict = try json.requiredWord("verdict")
-        score = try json.optionalDouble("score")
-        reasons = try [VerdictReason](json: json, key: "reasons")
-        model = try json.optionalString("model")
-        featuresAsOf = try json.optionalInt64("features_as_of").map(Instant.init(seconds:))
+        var fields = JSONFields(of: json)
+        event = try PaymentEvent(&fields)
+        verdict = try fields.take("verdict").word()
+        score = try fields.take("score").optionalDouble()
+        reasons = try [VerdictReason](fields.take("reasons"))
+        model = try fields.take("model").optionalString()
+        featuresAsOf = try fields.take("features_as_of").optionalInt64()
+            .map(Instant.init(seconds:))
     }
 }
 
@@ -44,7 +46,11 @@ extension [VerdictReason] {
     }
 
     package init(json: JSONValue, key: StaticString) throws(RecordCodecError) {
-        guard let elements = json[key]?.array else { throw .field(key.description) }
+        try self.init(JSONField(key: key, value: json[key]))
+    }
+
+    init(_ field: JSONField) throws(RecordCodecError) {
+        guard let elements = field.value?.array else { throw .field(field.key.description) }
         self = []
         for element in elements {
             if let name = try element.optionalString("rule") {

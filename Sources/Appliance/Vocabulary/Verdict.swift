@@ -29,18 +29,50 @@ package enum VerdictReason: Hashable, Sendable {
 }
 
 /// The eight numbers the model sees (contracts §4), and when they were true.
+///
+/// They lie in the value itself: there is one for each payment in each step, and none of them costs
+/// an allocation.
 package struct FeatureVector: Hashable, Sendable {
-    /// Exactly `FeatureVector.count` numbers, in the order of contracts §4.
-    package var values: [Float]
+    @usableFromInline var numbers: InlineArray<8, Float>
     /// The `created` of the event they were computed on.
     package var asOf: Instant
 
-    package init(values: [Float], asOf: Instant) {
-        self.values = values
+    @inlinable package static var count: Int { 8 }
+
+    @inlinable
+    package init(_ numbers: InlineArray<8, Float>, asOf: Instant) {
+        self.numbers = numbers
         self.asOf = asOf
     }
 
-    package static let count = 8
+    /// - Parameter values: exactly `FeatureVector.count` numbers, in the order of contracts §4.
+    package init(values: [Float], asOf: Instant) {
+        precondition(values.count == Self.count, "\(values.count) features")
+        self.init(InlineArray { values[$0] }, asOf: asOf)
+    }
+
+    /// One number, by its place in the order of contracts §4.
+    @inlinable
+    package subscript(place: Int) -> Float {
+        get { numbers[place] }
+        set { numbers[place] = newValue }
+    }
+
+    /// The numbers as an array of their own.
+    package var values: [Float] {
+        get { (0..<Self.count).map { numbers[$0] } }
+        set { self = FeatureVector(values: newValue, asOf: asOf) }
+    }
+
+    package static func == (left: Self, right: Self) -> Bool {
+        left.asOf == right.asOf
+            && (0..<count).allSatisfy { left.numbers[$0] == right.numbers[$0] }
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(asOf)
+        for place in 0..<Self.count { hasher.combine(numbers[place]) }
+    }
 }
 
 /// The value of a `payment.scored` record.

@@ -7,7 +7,7 @@ public enum SHA256 {
 
     // SAFETY: written once, before its first use, and afterwards only read, which libcrypto allows
     // from several threads at once. Looking it up anew takes longer than a short digest.
-    private nonisolated(unsafe) static let algorithm = EVP_MD_fetch(nil, "SHA256", nil)
+    fileprivate nonisolated(unsafe) static let algorithm = EVP_MD_fetch(nil, "SHA256", nil)
 
     /// The digest of the concatenation of `parts`, 32 bytes.
     public static func digest(_ parts: ArraySlice<UInt8>...) -> [UInt8] {
@@ -23,6 +23,35 @@ public enum SHA256 {
             // SAFETY: SHA-256 writes exactly 32 bytes.
             EVP_DigestFinal_ex(context, buffer.baseAddress, nil)
             count = byteCount
+        }
+    }
+}
+
+/// SHA-256 of one short message after another: making and freeing libcrypto's context takes longer
+/// than the digest of a few hundred bytes.
+public final class SHA256Context {
+    private let context: OpaquePointer
+
+    public init() {
+        guard let context = EVP_MD_CTX_new(),
+            EVP_DigestInit_ex(context, SHA256.algorithm, nil) == 1
+        else { preconditionFailure("libcrypto has no SHA-256") }
+        self.context = context
+    }
+
+    deinit { EVP_MD_CTX_free(context) }
+
+    /// The digest of `bytes`, 32 bytes.
+    public func digest(_ bytes: [UInt8]) -> [UInt8] {
+        // Without an algorithm it begins anew with the one that it has.
+        let begun = EVP_DigestInit_ex(context, nil, nil)
+        precondition(begun == 1, "libcrypto does not begin a SHA-256 again")
+        // SAFETY: the buffer outlives the call and is only read.
+        bytes.withUnsafeBytes { _ = EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
+        return [UInt8](unsafeUninitializedCapacity: SHA256.byteCount) { buffer, count in
+            // SAFETY: SHA-256 writes exactly 32 bytes.
+            EVP_DigestFinal_ex(context, buffer.baseAddress, nil)
+            count = SHA256.byteCount
         }
     }
 }

@@ -1,5 +1,6 @@
 import AppendLog
 import Glibc
+import LogSupport
 import Synchronization
 import Testing
 

@@ -147,7 +147,7 @@ struct ReviewTests {
     func migration() throws {
         let folder = try LedgerFolder()
         for migration in LedgerSchema.migrations.prefix(4) {
-            #expect(try folder.sqlite3(migration.sql).errors.isEmpty)
+            #expect(try folder.sqlite3(migration).errors.isEmpty)
         }
         // Held as booked (standing 2), held later, released later, declined, taken back, and
         // payable.

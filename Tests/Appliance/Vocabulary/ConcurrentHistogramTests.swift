@@ -14,6 +14,6 @@ struct ConcurrentHistogramTests {
         #expect(histogram.count == 1)
         let edge = histogram.quantiles([0.5])[0]
         let counted = max(1, min(microseconds, (1 << 40) - 1))
-        #expect(edge >= counted && Double(edge) <= Double(counted) * 33 / 32 + 1)
+        #expect(edge >= counted && Double(edge) <= Double(counted) * 129 / 128 + 1)
     }
 }

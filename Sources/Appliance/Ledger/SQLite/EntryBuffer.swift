@@ -5,21 +5,25 @@ import Vocabulary
 ///
 /// Whoever reads entries inside the batch flushes first.
 final class EntryBuffer {
+    /// Most transactions have two entries.
+    private static let linesMax = 2 * BookingLimits.pendingMax
+
     private var lines: [PendingEntry] = []
     private let insert: WideInsert
 
     init(_ database: Database) throws {
         // OR ROLLBACK: a violation ends the batch anyway.
         insert = try WideInsert(
-            database, "INSERT OR ROLLBACK INTO entries", columns: 5, bytesPerRow: 3)
-        lines.reserveCapacity(WideInsert.rowsMax)
+            database, "INSERT OR ROLLBACK INTO entries", columns: 5, rowsMax: Self.linesMax,
+            bytesPerRow: 3)
+        lines.reserveCapacity(Self.linesMax)
     }
 
     func forget() { lines.removeAll(keepingCapacity: true) }
 
     func append(_ line: PendingEntry) throws {
         lines.append(line)
-        if lines.count == WideInsert.rowsMax { try flush() }
+        if lines.count == Self.linesMax { try flush() }
     }
 
     func flush() throws {

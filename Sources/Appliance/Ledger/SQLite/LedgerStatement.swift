@@ -45,8 +45,16 @@ package final class LedgerStatement {
         kept = .allocate(byteCount: keptBytes, alignment: 1)
     }
 
-    // SAFETY: nobody steps the statement after its owner is gone, and finalising it reads no
-    // binding, so `kept` outlives every use.
+    /// One that the connection prepares once, for a query that comes again and again. Two of the
+    /// same text must not be in use at once.
+    package init(again database: Database, _ sql: String, keptBytes: Int = 0) throws {
+        statement = try database.cachedStatement(sql: sql)
+        handle = statement.sqliteStatement
+        kept = .allocate(byteCount: keptBytes, alignment: 1)
+    }
+
+    // SAFETY: nobody steps the statement with these bindings after its owner is gone, and neither
+    // finalising it nor binding anew reads a binding, so `kept` outlives every use.
     deinit { kept.deallocate() }
 
     package func bind(_ index: Int32, _ number: Int64) {

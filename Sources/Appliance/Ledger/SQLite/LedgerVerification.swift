@@ -304,7 +304,7 @@ struct VerificationRun {
         let version = try first("SELECT max(version) FROM schema_version") { $0.integer(0) } ?? 0
         let migrations = LedgerSchema.migrations.prefix(Int(clamping: version))
         let (expected, contents) = try fresh.writeWithoutTransaction { database in
-            for migration in migrations { try database.execute(sql: migration.sql) }
+            for migration in migrations { try database.execute(sql: migration) }
             return (try Self.schema(database), try Self.contents(database))
         }
         let stored = Dictionary(

@@ -133,9 +133,10 @@ enum SQLiteFile {
     /// index of some ten million movements.
     private static let cacheKiB = 16_384
 
-    /// Pages in the write-ahead log from which on they are copied into the database. Most of them
-    /// are written again and again, so that a longer log is copied less often: 32 MiB.
-    private static let checkpointPages = 8_192
+    /// Pages in the write-ahead log from which on they are copied into the database: 8 MiB. A
+    /// longer log is copied less often, since most pages are written again and again; but while it
+    /// grows, each sync writes the file's length too, and takes half as long again.
+    private static let checkpointPages = 2_048
 
     static func open(
         _ path: String, readOnly: Bool, busyTimeoutSeconds: Double
@@ -168,7 +169,7 @@ enum SQLiteFile {
                 // Another process may have migrated while this one waited for the lock.
                 version = try storedVersion(database)
                 if version < LedgerSchema.version {
-                    try database.execute(sql: LedgerSchema.migrations[Int(version)].sql)
+                    try database.execute(sql: LedgerSchema.migrations[Int(version)])
                     version += 1
                 }
                 return .commit

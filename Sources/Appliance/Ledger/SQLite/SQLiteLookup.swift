@@ -26,9 +26,9 @@ extension SQLiteReading {
     ) throws(LedgerError) -> [String: LedgerMovement] {
         try reading { database in
             let statement = try LedgerStatement(
-                database, ProcessorSQL.columns + " WHERE t.movement = ?", keptBytes: 256)
+                again: database, ProcessorSQL.columns + " WHERE t.movement = ?", keptBytes: 256)
             let followers = try LedgerStatement(
-                database,
+                again: database,
                 """
                 SELECT coalesce(sum(e.amount), 0) FROM transactions t
                 CROSS JOIN entries e ON e.transaction_id = t.id
@@ -57,7 +57,8 @@ extension SQLiteReading {
     /// Whether the ledger has made any such movement: most have not, and looking for each costs.
     private static func hasFollowers(_ database: Database) throws -> Bool {
         let statement = try LedgerStatement(
-            database, "SELECT 1 FROM transactions WHERE movement >= ? AND movement < ? LIMIT 1")
+            again: database,
+            "SELECT 1 FROM transactions WHERE movement >= ? AND movement < ? LIMIT 1")
         for prefix in FollowingMovement.prefixes {
             statement.bind(1, prefix)
             // The sign after the colon.
@@ -128,7 +129,7 @@ extension SQLiteReading {
 
     private static func head(_ database: Database) throws -> Int64 {
         let statement = try LedgerStatement(
-            database, "SELECT coalesce(max(id), 0) FROM transactions")
+            again: database, "SELECT coalesce(max(id), 0) FROM transactions")
         defer { statement.reset() }
         return try statement.step() ? statement.integer(0) : 0
     }

@@ -12,7 +12,7 @@ extension SQLiteReading {
         _ body: (Database) throws -> Value
     ) throws(LedgerError) -> Value {
         do {
-            return try queue.read(body)
+            return try queue.inTransaction(.snapshot, body)
         } catch {
             throw LedgerError(error, path: queue.path)
         }

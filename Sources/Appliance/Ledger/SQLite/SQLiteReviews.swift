@@ -52,7 +52,9 @@ extension SQLiteReading {
         }
     }
 
-    package func decision(at offset: Int64, partition: Int32) throws(LedgerError) -> PlacedDecision? {
+    package func decision(
+        at offset: Int64, partition: Int32
+    ) throws(LedgerError) -> PlacedDecision? {
         try reading { database in
             try ReviewSQL.check(database)
             let rows = try LedgerStatement(

@@ -13,7 +13,7 @@ struct TransactionInsert {
         // OR FAIL keeps the rows before the one that fails.
         insert = try WideInsert(
             database, "INSERT OR FAIL INTO transactions", columns: 8,
-            bytesPerRow: Self.bytesPerRow)
+            rowsMax: BookingLimits.pendingMax, bytesPerRow: Self.bytesPerRow)
     }
 
     /// - Returns: how many rows, from the first on, are stored; the movement of the next, if there

@@ -34,7 +34,7 @@ extension StatementStore {
     ) throws(LedgerError) {
         try write { database in
             let upsert = try LedgerStatement(
-                database,
+                again: database,
                 """
                 INSERT INTO settlements (\(Self.settlementColumns), run)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
@@ -67,13 +67,13 @@ extension StatementStore {
 
     private static func mark(_ done: PageMark, of run: Int64, in database: Database) throws {
         let place = try LedgerStatement(
-            database, "UPDATE run_accounts SET cursor = ?3 WHERE run = ?1 AND account = ?2")
+            again: database, "UPDATE run_accounts SET cursor = ?3 WHERE run = ?1 AND account = ?2")
         place.bind(1, run)
         place.bind(2, done.account.rawValue)
         place.bind(3, done.cursor)
         try place.run()
         let count = try LedgerStatement(
-            database,
+            again: database,
             """
             UPDATE reconciliations SET pages = pages + 1, transactions = transactions + ?2
             WHERE id = ?1
@@ -90,13 +90,13 @@ extension StatementStore {
 
         init(_ database: Database) throws {
             others = try LedgerStatement(
-                database,
+                again: database,
                 """
                 SELECT created, id, amount, finding, currency FROM settlements
                 WHERE transaction_id = ?1 AND id <> ?2
                 """)
             judge = try LedgerStatement(
-                database,
+                again: database,
                 "UPDATE settlements SET finding = ?3 WHERE created = ?1 AND id = ?2")
         }
 
@@ -187,7 +187,7 @@ extension StatementStore {
     func judge(_ settlements: [Settlement]) throws(LedgerError) {
         try write { database in
             let update = try LedgerStatement(
-                database,
+                again: database,
                 """
                 UPDATE settlements SET transaction_id = ?3, finding = ?4, fee_state = ?5,
                     payment = coalesce(?6, payment)

@@ -20,8 +20,9 @@ package final class StatementStore: Sendable {
             queue = try DatabaseQueue(path: "")
             try queue.write { database in
                 try database.execute(sql: "CREATE TABLE schema_version (version INTEGER)")
-                try database.execute(sql: LedgerSchema.migration2)
-                try database.execute(sql: LedgerSchema.migration4)
+                for migration in LedgerSchema.statements {
+                    try database.execute(sql: migration)
+                }
             }
         } catch {
             throw LedgerError(error, path: "a temporary file")
@@ -31,7 +32,7 @@ package final class StatementStore: Sendable {
     /// Runs `body` in one transaction.
     func write<Value>(_ body: (Database) throws -> Value) throws(LedgerError) -> Value {
         do {
-            return try queue.write(body)
+            return try queue.inTransaction(.write, body)
         } catch {
             throw LedgerError(error, path: queue.path)
         }
@@ -40,7 +41,7 @@ package final class StatementStore: Sendable {
     /// Runs `body` on one snapshot.
     func read<Value>(_ body: (Database) throws -> Value) throws(LedgerError) -> Value {
         do {
-            return try queue.read(body)
+            return try queue.inTransaction(.snapshot, body)
         } catch {
             throw LedgerError(error, path: queue.path)
         }
@@ -51,7 +52,7 @@ package final class StatementStore: Sendable {
         _ sql: String, _ bind: (LedgerStatement) -> Void = { _ in }
     ) throws(LedgerError) {
         try write { database in
-            let statement = try LedgerStatement(database, sql)
+            let statement = try LedgerStatement(again: database, sql)
             bind(statement)
             try statement.run()
         }
@@ -63,7 +64,7 @@ package final class StatementStore: Sendable {
         _ row: (LedgerStatement) throws -> Row
     ) throws(LedgerError) -> [Row] {
         try read { database in
-            let statement = try LedgerStatement(database, sql)
+            let statement = try LedgerStatement(again: database, sql)
             defer { statement.reset() }
             bind(statement)
             var rows: [Row] = []

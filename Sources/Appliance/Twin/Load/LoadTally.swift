@@ -1,3 +1,5 @@
+package import Vocabulary
+
 /// What a gate said to a delivery, as far as the client cares.
 struct LoadAnswer: Hashable, Sendable {
     let status: Int

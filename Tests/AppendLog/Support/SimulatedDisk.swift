@@ -1,3 +1,4 @@
+public import AppendLog
 internal import Foundation
 internal import Synchronization
 

@@ -1,3 +1,4 @@
+public import AppendLog
 internal import Synchronization
 
 /// A scheduler whose work runs only when a test says so, on the test's own thread: what happens is

@@ -1,3 +1,5 @@
+import AppendLog
+
 /// A file of the simulated disk: what programs see, and what would be left after a power cut.
 ///
 /// Pages are 4 KiB, the unit that the page cache writes back; a page that is being written when the

@@ -1,0 +1,1 @@
+../../../../../migrations/sqlite/0001_ledger.sql

@@ -1,0 +1,1 @@
+../../../../../migrations/sqlite/0004_reconciliation_accounts.sql

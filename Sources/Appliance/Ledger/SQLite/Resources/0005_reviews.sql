@@ -1,0 +1,1 @@
+../../../../../migrations/sqlite/0005_reviews.sql

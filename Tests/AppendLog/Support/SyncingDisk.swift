@@ -1,0 +1,58 @@
+public import AppendLog
+
+/// A disk that does what another does, but for the syncs of its files, which a test does itself.
+public struct SyncingDisk: Disk {
+    /// Syncs a file, or does what a test wants to see in its place.
+    public typealias Sync =
+        @Sendable (_ path: String, _ file: any DiskFile) throws(DiskError) -> Void
+
+    private let disk: any Disk
+    private let sync: Sync
+
+    public init(_ disk: any Disk, sync: @escaping Sync) {
+        self.disk = disk
+        self.sync = sync
+    }
+
+    public func open(_ path: String, _ mode: OpenMode) throws(DiskError) -> any DiskFile {
+        SyncingFile(file: try disk.open(path, mode), path: path, sync: sync)
+    }
+    public func createDirectory(_ path: String) throws(DiskError) {
+        try disk.createDirectory(path)
+    }
+    public func list(_ path: String) throws(DiskError) -> [String] { try disk.list(path) }
+    public func exists(_ path: String) throws(DiskError) -> Bool { try disk.exists(path) }
+    public func rename(_ path: String, to destination: String) throws(DiskError) {
+        try disk.rename(path, to: destination)
+    }
+    public func remove(_ path: String) throws(DiskError) { try disk.remove(path) }
+    public func syncDirectory(_ path: String) throws(DiskError) { try disk.syncDirectory(path) }
+    public func freeBytes(_ path: String) throws(DiskError) -> Int64 { try disk.freeBytes(path) }
+    public func lock(_ folder: String, file: String) throws(LockError) -> any DiskLock {
+        try disk.lock(folder, file: file)
+    }
+}
+
+private final class SyncingFile: DiskFile {
+    private let file: any DiskFile
+    private let path: String
+    private let syncing: SyncingDisk.Sync
+
+    init(file: any DiskFile, path: String, sync: @escaping SyncingDisk.Sync) {
+        self.file = file
+        self.path = path
+        syncing = sync
+    }
+
+    func size() throws(DiskError) -> Int64 { try file.size() }
+    func read(at position: Int64, count: Int) throws(DiskError) -> [UInt8] {
+        try file.read(at: position, count: count)
+    }
+    func write(_ bytes: [UInt8], _ range: Range<Int>, at position: Int64) throws(DiskError) -> Int {
+        try file.write(bytes, range, at: position)
+    }
+    func preallocate(_ byteCount: Int64) throws(DiskError) { try file.preallocate(byteCount) }
+    func truncate(_ byteCount: Int64) throws(DiskError) { try file.truncate(byteCount) }
+    func sync() throws(DiskError) { try syncing(path, file) }
+    func dropCache() throws(DiskError) { try file.dropCache() }
+}

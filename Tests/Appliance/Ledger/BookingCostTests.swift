@@ -1,0 +1,87 @@
+import Foundation
+import GRDB
+import GRDBSQLite
+import Testing
+
+@testable import Appliance
+@testable import Vocabulary
+
+/// What a movement costs in counts, which are the same on every machine: an index more, a look-up
+/// that comes back, or a statement a row shows here, however fast the disk is.
+///
+/// The bounds stand a tenth above what was counted with SQLite 3.40.
+@Suite("What a booking costs")
+struct BookingCostTests {
+    struct Bound: Sendable {
+        var batch: Int
+        /// Statements that are run, a batch.
+        var statements: Double
+        /// Instructions of SQLite's machine, a movement.
+        var steps: Double
+        /// Bytes of the write-ahead log, a movement.
+        var logBytes: Double
+    }
+
+    @Test(
+        "is bounded, a movement and a batch",
+        arguments: [
+            Bound(batch: 1, statements: 11, steps: 980, logBytes: 35_000),
+            Bound(batch: 64, statements: 11, steps: 375, logBytes: 1_000),
+            Bound(batch: 100, statements: 16, steps: 375, logBytes: 800),
+        ])
+    func counts(bound: Bound) throws {
+        let folder = try LedgerFolder()
+        let ledger = try folder.open()
+        var next = 0
+        func post(_ batches: Int) throws {
+            for _ in 0..<batches {
+                let inputs = (next..<next + bound.batch).map {
+                    Given.payment("ch_3\(1_000_000 + $0)LkdIwHu7", merchant: "acct_\($0 % 50)")
+                }
+                next += bound.batch
+                let position = ConsumerPosition(
+                    topic: "payment.scored", nextOffset: Int64(next))
+                let outcome = try ledger.post(inputs, positions: [position])
+                #expect(outcome.posted.count == bound.batch)
+            }
+        }
+        // The accounts are made, and met.
+        try post(max(1, 200 / bound.batch))
+        let before = (count: Self.count(ledger), bytes: try folder.logByteCount(), next: next)
+        let batches = max(10, 100 / bound.batch)
+        try post(batches)
+        let after = (count: Self.count(ledger), bytes: try folder.logByteCount(), next: next)
+        let movements = Double(after.next - before.next)
+        let statements = Double(after.count.runs - before.count.runs) / Double(batches)
+        let steps = Double(after.count.steps - before.count.steps) / movements
+        let bytes = Double(after.bytes - before.bytes) / movements
+        let text = "\(bound.batch): \(statements) statements, \(steps) steps, \(bytes) bytes"
+        #expect(statements <= bound.statements, "\(text)")
+        #expect(steps <= bound.steps, "\(text)")
+        #expect(bytes <= bound.logBytes, "\(text)")
+        // The counting itself works.
+        #expect(statements > 5 && steps > 100 && bytes > 100, "\(text)")
+        try ledger.close()
+    }
+
+    /// All that the ledger's statements have done so far.
+    private static func count(_ ledger: SQLiteLedger) -> (runs: Int, steps: Int) {
+        ledger.queue.writeWithoutTransaction { database in
+            var (runs, steps) = (0, 0)
+            var statement = sqlite3_next_stmt(database.sqliteConnection, nil)
+            while let one = statement {
+                runs += Int(sqlite3_stmt_status(one, SQLITE_STMTSTATUS_RUN, 0))
+                steps += Int(sqlite3_stmt_status(one, SQLITE_STMTSTATUS_VM_STEP, 0))
+                statement = sqlite3_next_stmt(database.sqliteConnection, one)
+            }
+            return (runs, steps)
+        }
+    }
+}
+
+extension LedgerFolder {
+    fileprivate func logByteCount() throws -> Int {
+        let attributes = try FileManager.default.attributesOfItem(atPath: file + "-wal")
+        return (attributes[.size] as? Int) ?? 0
+    }
+}

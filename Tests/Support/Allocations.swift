@@ -1,0 +1,44 @@
+internal import CAllocations
+
+/// How often some code asked for memory, and how many bytes: a measure of work that does not depend
+/// on the machine's speed, so that a test may hold a threshold against it.
+///
+/// Every allocation of the test program is counted, by thread and in all (`CAllocations`).
+public struct Allocations: Hashable, Sendable {
+    public var count: Int
+    public var bytes: Int
+
+    /// Whether thresholds hold: code that is not optimized asks for memory where other code does
+    /// not. For `.enabled(if:)`.
+    public static var isOptimizedBuild: Bool {
+        #if DEBUG
+            false
+        #else
+            true
+        #endif
+    }
+
+    /// What `body` asks for on the thread that runs it: exact, whatever other tests do meanwhile.
+    ///
+    /// Run `body` once beforehand where what it makes for ever (tables, type metadata) is not meant.
+    public static func ofThread(during body: () throws -> Void) rethrows -> Allocations {
+        let before = tillbox_allocations_of_thread()
+        try body()
+        return Allocations(since: before, tillbox_allocations_of_thread())
+    }
+
+    /// What all threads ask for until `body` returns; for an exit test, whose process does nothing
+    /// else.
+    public static func ofProcess(
+        during body: () async throws -> Void
+    ) async rethrows -> Allocations {
+        let before = tillbox_allocations_of_process()
+        try await body()
+        return Allocations(since: before, tillbox_allocations_of_process())
+    }
+
+    private init(since before: tillbox_allocations, _ after: tillbox_allocations) {
+        count = Int(after.count - before.count)
+        bytes = Int(after.bytes - before.bytes)
+    }
+}
