@@ -1,6 +1,7 @@
 import AppendLog
-import Foundation
+import LogSupport
 import Synchronization
+import TestSupport
 import Testing
 
 /// What appending and reading cost in calls, bytes and allocations: numbers that do not depend on
@@ -21,11 +22,11 @@ struct CostTests {
         return (disk, topic, log)
     }
 
-    private static func records(_ count: Int, valueByteCount: Int = 1_000) -> [Record] {
+    private static func records(_ count: Int) -> [Record] {
         (0..<count).map { number in
             Record(
                 key: ArraySlice("evt_\(number)".utf8),
-                value: ArraySlice(repeating: 7, count: valueByteCount),
+                value: ArraySlice(repeating: 7, count: 1_000),
                 headers: [
                     RecordHeader("schema", "cost/1"), RecordHeader("event-id", "evt_\(number)"),
                     RecordHeader("source-offset", "\(number)"),
@@ -75,26 +76,32 @@ struct CostTests {
         await again.close()
     }
 
-    @Test("a decoded record takes its place in an array and no memory besides")
-    func decoding() async {
-        // In a process of its own, where nobody else takes memory.
-        await #expect(processExitsWith: .success) {
-            var bytes: [UInt8] = []
-            let records = CostTests.records(40_000, valueByteCount: 10)
-            RecordBatch.encode(records, baseOffset: .zero, into: &bytes)
-            let before = try CostTests.residentByteCount()
-            let decoded = try RecordBatch.records(in: bytes[...])
-            let taken = try CostTests.residentByteCount() - before
-            precondition(decoded.count == 40_000 && decoded.last?.record == records.last)
-            // Three headers of their own would take some 200 more.
-            precondition(taken <= 40_000 * 120, "\(taken / 40_000) bytes a record")
-            precondition(taken >= 40_000 * 40, "\(taken / 40_000) bytes a record are too few")
-        }
+    @Test(
+        "records are decoded into one array, with no memory for each",
+        .enabled(if: Allocations.isOptimizedBuild))
+    func decoding() throws {
+        var bytes: [UInt8] = []
+        let records = Self.records(1_000)
+        RecordBatch.encode(records, baseOffset: .zero, into: &bytes)
+        var decoded: [StoredRecord] = []
+        let spent = try Allocations.ofThread { decoded = try RecordBatch.records(in: bytes[...]) }
+        #expect(decoded.map(\.record) == records)
+        #expect(spent.count <= 2)
+        #expect(spent.bytes <= 1_000 * 112)
     }
 
-    private static func residentByteCount() throws -> Int {
-        let text = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
-        return (text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) * 4_096
+    @Test(
+        "a batch is encoded into one buffer of its size",
+        .enabled(if: Allocations.isOptimizedBuild))
+    func encoding() {
+        let records = Self.records(1_000)
+        var bytes: [UInt8] = []
+        let spent = Allocations.ofThread {
+            RecordBatch.encode(records, baseOffset: .zero, into: &bytes)
+        }
+        #expect(bytes.count > 1_000_000)
+        #expect(spent.count <= 2)
+        #expect(spent.bytes <= bytes.count + bytes.count / 10)
     }
 }
 
