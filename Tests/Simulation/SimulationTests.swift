@@ -112,6 +112,9 @@ struct SimulationTests {
             }
         }
         for seed in UInt64(1)...20 { try Simulation.diskFullHistory(seed: seed, visits: visits) }
+        // Retention has something to delete only in a long one.
+        options.stepCount = 200
+        for seed in UInt64(1)...12 { try Simulation.history(seed: seed, options: options) }
         for state in SimulationState.allCases {
             #expect(visits.visited.contains(state), "never came to \(state)")
             #expect(visits.reopened.contains(state), "never opened the log after \(state)")
