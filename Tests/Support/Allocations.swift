@@ -18,7 +18,7 @@ public struct Allocations: Hashable, Sendable {
         #endif
     }
 
-    /// What `body` asks for on the thread that runs it: exact, whatever other tests do meanwhile.
+    /// What `body` asks for on the thread that runs it: exact, whatever else goes on meanwhile.
     ///
     /// Run `body` once beforehand where what it makes for ever (tables, type metadata) is not meant.
     public static func ofThread(during body: () throws -> Void) rethrows -> Allocations {
