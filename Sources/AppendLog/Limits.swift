@@ -35,11 +35,6 @@ public enum Limits {
     static let readOnlyScansMax = 8
     /// The longest that an append may be kept waiting for others to share its sync.
     static let syncIntervalMicrosecondsMax = 1_000_000
-    /// Appends that wait while a group is written, from which on a second flusher is worth waking.
-    static let secondFlusherAppends = 8
-    /// How long a flusher looks out for the next append of a lone writer: about what it takes to
-    /// wake a thread.
-    static let lingerMicroseconds = 25
     /// A small group is padded to this with zeros, so that the next ones overwrite initialised
     /// blocks: such a sync touches no extent and takes two thirds of the time.
     static let zeroAheadBytes = 128 << 10

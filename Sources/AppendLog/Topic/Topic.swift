@@ -2,17 +2,12 @@ internal import Synchronization
 
 /// One topic: an append-only run of records, numbered from 0.
 ///
-/// Appends queue up; a flusher, which runs only while there is work, makes a batch of what is
+/// Appends queue up; one flusher, which runs only while there is work, makes a batch of what is
 /// queued, writes and syncs it, and then tells all of its writers. While it syncs, the next group
-/// gathers. Where many writers wait, a second flusher writes the next group while the first tells:
+/// gathers.
 ///
-///     first    │ encode, write, sync │ tell │ wait │ encode, write, sync │ tell │
-///     second                         │ encode, write, sync │ tell │ wait │ encode, …
-///
-/// Locks: `turn` is held by the flusher that makes and writes a group, and handed to `telling`,
-/// held by the one that tells, so that groups are written and told in their order. `writer` is held
-/// by whoever changes files, for as long as that takes; `shared` for moments. They are taken in
-/// that order, and who holds `shared` takes no other lock and calls nobody.
+/// Locks: `writer` is held by whoever changes files, for as long as that takes; `shared` for
+/// moments. Who holds `shared` takes no other lock and calls nobody.
 public final class Topic: Sendable {
     public let name: TopicName
     /// The identity of the log that it is a topic of.
@@ -23,10 +18,6 @@ public final class Topic: Sendable {
     let configuration: LogConfiguration
     let clock: any LogClock
     let queue: any LogQueue
-    /// Where the second flusher runs.
-    private let secondQueue: any LogQueue
-    private let turn = Turn()
-    private let telling = Turn()
     private let onPoison: @Sendable (DiskError) -> Void
     let writer: Mutex<TopicWriter>
     let shared: Mutex<Shared>
@@ -36,7 +27,7 @@ public final class Topic: Sendable {
         var producers: [Int64: ProducerState]
         var queue = AppendQueue()
         var queuedBytes = 0
-        var flusherCount = 0
+        var isFlushing = false
         var pace: SyncPace
         /// `.poisoned` or `.closed`, once the topic takes no more appends.
         var stopped: LogError?
@@ -83,7 +74,6 @@ public final class Topic: Sendable {
                 tail: TailCache(byteCountMax: configuration.tailCacheBytesMax),
                 lastChecksum: recovered.lastChecksum))
         queue = scheduler.makeQueue("tillbox.log.\(name)")
-        secondQueue = scheduler.makeQueue("tillbox.log.\(name).second")
     }
 
     // MARK: Appending
@@ -161,33 +151,27 @@ public final class Topic: Sendable {
         if let refusal = enqueue(append) { append.completion(.failure(refusal)) }
     }
 
-    /// Queues the append and wakes a flusher; never completes it on the caller's thread.
+    /// Queues the append and wakes the flusher; never completes it on the caller's thread.
     ///
     /// - Returns: why it was not queued; its completion will then not be called.
     func enqueue(_ append: PendingAppend) -> LogError? {
-        let (refusal, wakes) = shared.withLock { shared -> (LogError?, (any LogQueue)?) in
-            if let stopped = shared.stopped { return (stopped, nil) }
+        let (refusal, mustSchedule) = shared.withLock { shared -> (LogError?, Bool) in
+            if let stopped = shared.stopped { return (stopped, false) }
             let queued = shared.queuedBytes + append.byteCount
             // An empty queue takes any append, however large.
             guard queued <= configuration.queuedBytesMax || shared.queuedBytes == 0 else {
                 let bytesMax = configuration.queuedBytesMax
-                return (.queueFull(queuedBytes: shared.queuedBytes, queuedBytesMax: bytesMax), nil)
+                return (
+                    .queueFull(queuedBytes: shared.queuedBytes, queuedBytesMax: bytesMax), false
+                )
             }
             shared.queuedBytes = queued
             shared.queue.append(append)
-            let needed = flushersNeeded(by: shared.queue.count)
-            guard shared.flusherCount < needed else { return (nil, nil) }
-            shared.flusherCount += 1
-            return (nil, shared.flusherCount == 1 ? queue : secondQueue)
+            defer { shared.isFlushing = true }
+            return (nil, !shared.isFlushing)
         }
-        wakes?.schedule { self.flush() }
+        if mustSchedule { queue.schedule { self.flush() } }
         return refusal
-    }
-
-    /// A second one only for many writers, and not where groups are far apart anyway.
-    private func flushersNeeded(by queuedCount: Int) -> Int {
-        let mayBeTwo = configuration.syncIntervalMicroseconds == 0
-        return mayBeTwo && queuedCount >= Limits.secondFlusherAppends ? 2 : 1
     }
 
     // MARK: Flushing
@@ -196,18 +180,10 @@ public final class Topic: Sendable {
     private func flush() {
         while true {
             keepInterval()
-            turn.take()
-            guard let group = nextGroup() else { return turn.give() }
-            guard !group.shares.isEmpty else {
-                turn.give()
-                continue
-            }
-            let result = commit(group)
-            telling.take()
-            turn.give()
-            tell(group, result)
-            telling.give()
-            lingerAfter(group)
+            guard let group = nextGroup() else { return }
+            guard !group.shares.isEmpty else { continue }
+            tell(group, commit(group))
+            checkpointIfDue()
         }
     }
 
@@ -221,17 +197,10 @@ public final class Topic: Sendable {
         if rest > .zero { queue.pause(rest) }
     }
 
-    /// A writer that waits for each of its appends sends the next one in a moment: to wake up for
-    /// it would take longer than to wait.
-    private func lingerAfter(_ group: Group) {
-        guard configuration.syncIntervalMicroseconds == 0, group.shares.count == 1 else { return }
-        queue.linger { self.shared.withLock { !$0.queue.isEmpty || $0.stopped != nil } }
-    }
-
     private func nextGroup() -> Group? {
         shared.withLock { shared in
             guard shared.stopped == nil, !shared.queue.isEmpty else {
-                shared.flusherCount -= 1
+                shared.isFlushing = false
                 return nil
             }
             let group = Group(
@@ -246,7 +215,6 @@ public final class Topic: Sendable {
         let result = writer.withLock { writer in write(group, with: &writer) }
         shared.withLock { $0.queuedBytes -= group.byteCount }
         if case .failure(.fatal(let error)) = result { poison(error) }
-        checkpointIfDue()
         return result
     }
 
@@ -355,15 +323,8 @@ public final class Topic: Sendable {
 
     /// Refuses new appends, writes those that are queued, and marks the shutdown as clean.
     func close(_ completion: @escaping @Sendable () -> Void) {
-        shared.withLock { $0.flusherCount += 1 }
         queue.schedule {
             self.flush()
-            self.turn.take()
-            self.telling.take()
-            defer {
-                self.telling.give()
-                self.turn.give()
-            }
             let failure = self.writer.withLock { writer -> TopicWriter.Failure? in
                 let (producers, isStopped) = self.shared.withLock { shared in
                     let isStopped = shared.stopped != nil
