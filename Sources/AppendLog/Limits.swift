@@ -27,12 +27,19 @@ public enum Limits {
     static let readBytesMin = 16 << 10
     /// A checkpoint file; far more producers than one topic ever has.
     static let checkpointBytesMax = 16 << 20
+    /// What one call reads of more than that.
+    static let readStepBytes = 256 << 10
     /// What recovery and verification read at a time.
     static let scanChunkBytes = 1 << 20
     /// How often a log that somebody may be writing is scanned before damage is believed.
     static let readOnlyScansMax = 8
     /// The longest that an append may be kept waiting for others to share its sync.
     static let syncIntervalMicrosecondsMax = 1_000_000
+    /// Appends that wait while a group is written, from which on a second flusher is worth waking.
+    static let secondFlusherAppends = 8
+    /// How long a flusher looks out for the next append of a lone writer: about what it takes to
+    /// wake a thread.
+    static let lingerMicroseconds = 25
     /// A small group is padded to this with zeros, so that the next ones overwrite initialised
     /// blocks: such a sync touches no extent and takes two thirds of the time.
     static let zeroAheadBytes = 128 << 10

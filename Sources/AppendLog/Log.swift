@@ -133,6 +133,8 @@ public final class Log: Sendable {
         cursors.preallocationBytes = min(
             configuration.preallocationBytes, Limits.cursorSegmentBytes / 4)
         cursors.tailCacheBytesMax = 0
+        // Nobody waits for a cursor.
+        cursors.gatheringAppends = 0
         cursors.retentionAgeMilliseconds = nil
         cursors.retentionBytes = nil
         return cursors

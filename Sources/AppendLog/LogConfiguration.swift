@@ -18,6 +18,9 @@ public struct LogConfiguration: Hashable, Sendable {
     /// share it. An append that comes after a quiet time does not wait. At most
     /// `Limits.syncIntervalMicrosecondsMax`.
     public var syncIntervalMicroseconds = 0
+    /// Plain appends within one such interval from which on they are gathered; fewer are synced at
+    /// once. What producers append is always gathered.
+    public var gatheringAppends = 0
     /// Appends that wait for their sync, per topic; what exceeds it is refused with `.queueFull`.
     public var queuedBytesMax = 32 << 20
     /// The last synced batches that a topic keeps in memory for those who follow its tail.
@@ -50,6 +53,7 @@ public struct LogConfiguration: Hashable, Sendable {
                 "syncIntervalMicroseconds",
                 (0...Limits.syncIntervalMicrosecondsMax).contains(syncIntervalMicroseconds)
             ),
+            ("gatheringAppends", gatheringAppends >= 0),
             ("queuedBytesMax", queuedBytesMax > 0),
             ("tailCacheBytesMax", tailCacheBytesMax >= 0),
             ("checkpointBytes", checkpointBytes > 0),

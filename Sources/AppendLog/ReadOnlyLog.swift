@@ -122,7 +122,7 @@ public struct ReadOnlyTopic: Sendable {
     public func lastBatch(before offset: Offset) throws(LogError) -> StoredBatch? {
         guard offset > start, offset <= end else { return nil }
         let last = offset.advanced(by: -1)
-        return try run.read(from: last, byteCountMax: 1, place: nil).batches.first
+        return try run.read(from: last, byteCountMax: 1, place: nil).batches.verified().first
     }
 
     /// Records from `offset` on, of whole batches up to about `byteCountMax` but at least one;
@@ -134,7 +134,7 @@ public struct ReadOnlyTopic: Sendable {
     ) throws(LogError) -> [StoredRecord] {
         let reading = try run.read(from: offset, byteCountMax: byteCountMax, place: nil)
         if let segment = run.segment(before: reading.next) { opened.use(segment) }
-        return try reading.batches.records(from: offset)
+        return try reading.batches.verifiedRecords(from: offset)
     }
 
     /// The first offset whose record is stamped `timestamp` or later; nil if there is none.

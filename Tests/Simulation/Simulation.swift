@@ -20,6 +20,8 @@ final class Simulation {
         /// Whether syncs are retried after a failure, as a log must never do.
         var retriesSync = false
         var faults = SimulatedDisk.Faults()
+        /// Where the history notes what it came to; nil if nobody asks.
+        var visits: Visits?
     }
 
     static let path = "/log"
@@ -35,6 +37,8 @@ final class Simulation {
     var log: Log?
     /// As long as the log is open.
     var openTopics: [TopicName: Topic] = [:]
+    /// What it came to since the log was opened; see `Visits`.
+    var sinceOpening: Set<SimulationState> = []
     /// Whether the history may close the log and open it again.
     var isReopening = true
 
@@ -95,6 +99,7 @@ final class Simulation {
                 scheduler: scheduler,
                 configuration: Self.configuration(retention: options.retention))
             for topic in Self.topics { openTopics[topic] = try log?.topic(topic) }
+            noteOpening()
         } catch {
             log = nil
             throw error
@@ -274,7 +279,9 @@ final class Simulation {
             let known = models[name]?.deletableBefore ?? .zero
             models[name]?.deletableBefore = max(known, limit)
             let before = topic.start
+            let isAppending = models[name]?.appends.contains { $0.outcome == nil } ?? false
             _ = topic.applyRetentionNow(needed: needed)
+            if isAppending, topic.start > before { visit(.retentionDuringAppend) }
             if let needed, topic.start > before, topic.start > needed {
                 throw SimulationFailure(
                     what: "retention went past a group at \(needed) to \(topic.start)")
@@ -306,6 +313,7 @@ final class Simulation {
     }
 
     private func check(_ error: LogError) throws {
+        noteFailure(error)
         switch error {
         case .poisoned, .closed: return
         case .diskFull where mayRunOut: return
@@ -315,6 +323,7 @@ final class Simulation {
 
     private func didAppend(_ name: TopicName, _ index: Int, _ outcome: AppendOutcome) throws {
         guard var model = models[name] else { return }
+        noteAppend(outcome, to: name)
         let append = model.appends[index]
         guard
             Int(outcome.appended.lowerBound.distance(to: outcome.appended.upperBound))

@@ -38,7 +38,9 @@ extension Simulation {
                 try open()
                 // It opened before the cut came.
                 if !disk.isPowerOff { break }
+                visit(.cutWhileRecovering)
             } catch let error as LogError {
+                visit(.cutWhileRecovering)
                 guard disk.isPowerOff else {
                     throw SimulationFailure(what: "recovery failed: \(error)")
                 }
@@ -80,8 +82,8 @@ extension Simulation {
     }
 
     /// A disk that fills up, and is emptied: the log goes on by itself.
-    static func diskFullHistory(seed: UInt64) throws {
-        let simulation = Simulation(seed: seed)
+    static func diskFullHistory(seed: UInt64, visits: Visits? = nil) throws {
+        let simulation = Simulation(seed: seed, options: Options(visits: visits))
         try simulation.open()
         try simulation.run(steps: 15)
         let used = simulation.disk.contents.values.reduce(0) { $0 + $1.count }

@@ -74,17 +74,51 @@ struct SimulationTests {
         Self.progress(seed, "a full disk")
     }
 
-    @Test("a history is a function of its seed")
-    func isDeterministic() throws {
-        func contents() throws -> [String: [UInt8]] {
-            let simulation = Simulation(seed: 5)
+    @Test(
+        "a history is a function of its seed, operation by operation, faults and recovery included",
+        arguments: UInt64(1)...8)
+    func isDeterministic(seed: UInt64) throws {
+        func history() throws -> ([DiskError.Operation], [String: [UInt8]]) {
+            var options = Simulation.Options()
+            options.powerCutAt = 60
+            let simulation = Simulation(seed: seed, options: options)
             try simulation.open()
-            try simulation.run(steps: 60)
-            return simulation.disk.contents
+            try simulation.run(steps: 40)
+            try simulation.recover()
+            try simulation.run(steps: 20)
+            return (simulation.disk.operations, simulation.disk.contents)
         }
-        let first = try contents()
-        #expect(try contents() == first)
-        #expect(first.count > 5)
+        let (operations, contents) = try history()
+        let (again, contentsAgain) = try history()
+        #expect(operations == again)
+        #expect(contents == contentsAgain)
+        #expect(operations.count > 60)
+        #expect(contents.count > 5)
+    }
+
+    @Test("the histories come to every state that they claim to cover, and open the log after each")
+    func visitsEveryState() throws {
+        let visits = Visits()
+        var options = Simulation.Options(visits: visits)
+        for seed in UInt64(1)...6 {
+            let operationCount = try Simulation.history(seed: seed, options: options)
+            for operation in stride(from: 10, through: operationCount, by: 9) {
+                options.powerCutAt = operation
+                try Simulation.history(seed: seed, options: options)
+                options.powerCutAt = nil
+                options.failures = [operation: EIO]
+                try Simulation.history(seed: seed, options: options)
+                options.failures = [:]
+            }
+        }
+        for seed in UInt64(1)...20 { try Simulation.diskFullHistory(seed: seed, visits: visits) }
+        // Retention has something to delete only in a long one.
+        options.stepCount = 200
+        for seed in UInt64(1)...12 { try Simulation.history(seed: seed, options: options) }
+        for state in SimulationState.allCases {
+            #expect(visits.visited.contains(state), "never came to \(state)")
+            #expect(visits.reopened.contains(state), "never opened the log after \(state)")
+        }
     }
 
     // MARK: Does it bite?

@@ -30,6 +30,8 @@ public protocol DiskFile: AnyObject, Sendable {
     func size() throws(DiskError) -> Int64
     /// Up to `count` bytes from `position`; fewer only at the end of the file.
     func read(at position: Int64, count: Int) throws(DiskError) -> [UInt8]
+    /// The same behind what `bytes` holds already.
+    func read(at position: Int64, count: Int, into bytes: inout [UInt8]) throws(DiskError)
     /// Writes some of `bytes[range]`, and says how many.
     func write(_ bytes: [UInt8], _ range: Range<Int>, at position: Int64) throws(DiskError) -> Int
     /// Makes sure that the file has space for, and at least the size of, `byteCount` bytes; new
@@ -47,6 +49,14 @@ public protocol DiskFile: AnyObject, Sendable {
 
 public protocol DiskLock: AnyObject, Sendable {
     func release()
+}
+
+extension DiskFile {
+    public func read(
+        at position: Int64, count: Int, into bytes: inout [UInt8]
+    ) throws(DiskError) {
+        bytes += try read(at: position, count: count)
+    }
 }
 
 extension Disk {

@@ -164,24 +164,31 @@ private final class PosixFile: DiskFile {
     }
 
     func read(at position: Int64, count: Int) throws(DiskError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        try read(at: position, count: count, into: &bytes)
+        return bytes
+    }
+
+    func read(at position: Int64, count: Int, into bytes: inout [UInt8]) throws(DiskError) {
         var failed: DiskError?
         // SAFETY: pread writes at most the capacity that is left, and `done` counts what it wrote.
-        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, done in
-            while done < count, let base = buffer.baseAddress {
-                let got = pread(
-                    descriptor, base + done, count - done, off_t(position) + off_t(done))
-                if got > 0 {
-                    done += got
-                } else if got == 0 {
-                    return
-                } else if errno != EINTR {
-                    failed = failure(.read)
-                    return
+        bytes.append(addingCapacity: count) { (added: inout OutputSpan<UInt8>) in
+            added.withUnsafeMutableBufferPointer { buffer, done in
+                while done < count, let base = buffer.baseAddress {
+                    let got = pread(
+                        descriptor, base + done, count - done, off_t(position) + off_t(done))
+                    if got > 0 {
+                        done += got
+                    } else if got == 0 {
+                        return
+                    } else if errno != EINTR {
+                        failed = failure(.read)
+                        return
+                    }
                 }
             }
         }
         if let failed { throw failed }
-        return bytes
     }
 
     func write(_ bytes: [UInt8], _ range: Range<Int>, at position: Int64) throws(DiskError) -> Int {

@@ -11,6 +11,13 @@ public protocol LogQueue: Sendable {
     func schedule(_ work: @escaping @Sendable () -> Void)
     /// Lets time pass within the work that runs now; a simulation need not.
     func pause(_ duration: Duration)
+    /// Looks out for a moment, within the work that runs now, whether `isOver` comes true; a
+    /// simulation, in which nothing can happen meanwhile, need not.
+    func linger(until isOver: () -> Bool)
+}
+
+extension LogQueue {
+    public func linger(until isOver: () -> Bool) {}
 }
 
 /// Runs flushers on Dispatch's threads, which may block.
@@ -28,5 +35,11 @@ private struct DispatchLogQueue: LogQueue {
     func pause(_ duration: Duration) {
         // Cut short by a signal it is a little less.
         usleep(UInt32(max(0, duration / .microseconds(1))))
+    }
+
+    func linger(until isOver: () -> Bool) {
+        let end = ContinuousClock.now + .microseconds(Limits.lingerMicroseconds)
+        // Whoever else wants the processor gets it.
+        while !isOver(), ContinuousClock.now < end { sched_yield() }
     }
 }

@@ -11,7 +11,16 @@ extension RecordBatch {
     public static func records(
         in bytes: ArraySlice<UInt8>, from start: Offset = .zero
     ) throws(RecordBatchError) -> [StoredRecord] {
-        // SAFETY: the pointer does not leave the closure; the slices come from `bytes` itself.
+        var records: [StoredRecord] = []
+        try decode(bytes, from: start, into: &records)
+        return records
+    }
+
+    /// The same, behind what `records` holds already.
+    static func decode(
+        _ bytes: ArraySlice<UInt8>, from start: Offset, into records: inout [StoredRecord]
+    ) throws(RecordBatchError) {
+        // SAFETY: the pointer does not leave the closure; the records share `bytes` itself.
         try bytes.withRawBytes { (raw) throws(RecordBatchError) in
             let header = try header(in: raw)
             guard header.byteCount <= raw.count else {
@@ -23,7 +32,7 @@ extension RecordBatch {
             var reader = RecordReader(
                 raw: UnsafeRawBufferPointer(rebasing: raw[..<header.byteCount]), bytes: bytes,
                 header: header)
-            return try reader.records(from: start)
+            try reader.read(from: start, into: &records)
         }
     }
 }
@@ -49,10 +58,13 @@ private struct RecordReader {
         end = raw.count
     }
 
-    mutating func records(from start: Offset) throws(RecordBatchError) -> [StoredRecord] {
-        var records: [StoredRecord] = []
+    mutating func read(
+        from start: Offset, into records: inout [StoredRecord]
+    ) throws(RecordBatchError) {
         // Bounded by the bytes themselves, see `RecordBatch.check`.
-        if start <= header.baseOffset { records.reserveCapacity(header.recordCount) }
+        if start <= header.baseOffset, records.isEmpty {
+            records.reserveCapacity(header.recordCount)
+        }
         var offsetDelta: Int64 = -1
         for _ in 0..<header.recordCount {
             let lengthPosition = position
@@ -67,16 +79,13 @@ private struct RecordReader {
             if offset < start {
                 position = end
             } else {
-                let record = Record(
-                    key: try field(.keyLength), value: try field(.valueLength),
-                    headers: try headers(), timestamp: timestamp)
-                records.append(StoredRecord(offset: offset, record: consume record))
+                let record = Record(try fields(), timestamp: timestamp)
+                records.append(StoredRecord(offset: offset, record: record))
             }
             guard position == end else { throw .malformed(.recordLength, at: lengthPosition) }
             end = raw.count
         }
         guard position == end else { throw .malformed(.trailingBytes, at: position) }
-        return records
     }
 
     @inline(__always)
@@ -97,43 +106,61 @@ private struct RecordReader {
         return delta
     }
 
-    private mutating func headers() throws(RecordBatchError) -> [RecordHeader] {
+    /// Key, value and headers, from the key's length to the record's end.
+    @inline(__always)
+    private mutating func fields() throws(RecordBatchError) -> PlacedFields {
         let start = position
-        let count = try varint(.headerCount)
-        if count == 0 { return [] }
-        // A header takes two bytes at least, so a count beyond that is a lie.
-        guard count > 0, count <= (end - position) / 2 else {
-            throw .malformed(.headerCount, at: start)
-        }
-        var headers: [RecordHeader] = []
-        headers.reserveCapacity(Int(count))
+        let key = try field(.keyLength)
+        let value = try field(.valueLength)
+        let count = try headerCount()
+        let headersPosition = position
         for _ in 0..<count {
-            headers.append(RecordHeader(try headerName(), try field(.headerValueLength)))
+            try passHeaderName()
+            _ = try field(.headerValueLength)
         }
-        return headers
+        return PlacedFields(
+            bytes: bytes, key: key, value: value,
+            headersPosition: UInt32(truncatingIfNeeded: headersPosition),
+            headerCount: UInt32(truncatingIfNeeded: count),
+            contentPosition: UInt32(truncatingIfNeeded: start),
+            contentByteCount: UInt32(truncatingIfNeeded: position - start))
     }
 
-    private mutating func headerName() throws(RecordBatchError) -> String {
+    @inline(__always)
+    private mutating func headerCount() throws(RecordBatchError) -> Int64 {
+        let start = position
+        let count = try varint(.headerCount)
+        // A header takes two bytes at least, so a count beyond that is a lie.
+        guard count >= 0, count <= (end - position) / 2 else {
+            throw .malformed(.headerCount, at: start)
+        }
+        return count
+    }
+
+    @inline(__always)
+    private mutating func passHeaderName() throws(RecordBatchError) {
         let start = position
         guard let range = try fieldRange(.headerNameLength) else {
             throw .malformed(.headerNameLength, at: start)
         }
+        // SAFETY: the range is inside the batch.
         let utf8 = UnsafeRawBufferPointer(rebasing: raw[range])
-        // SAFETY: the range is inside the batch; the string copies the bytes.
-        if utf8.isASCII { return String(decoding: utf8, as: UTF8.self) }
-        guard let name = String(validating: utf8, as: UTF8.self) else {
+        if utf8.isASCII { return }
+        guard String(validating: utf8, as: UTF8.self) != nil else {
             throw .malformed(.headerName, at: range.lowerBound)
         }
-        return name
     }
 
     @inline(__always)
     private mutating func field(
         _ field: RecordBatchField
-    ) throws(RecordBatchError) -> ArraySlice<UInt8>? {
-        guard let range = try fieldRange(field) else { return nil }
-        let base = bytes.startIndex
-        return bytes[base + range.lowerBound..<base + range.upperBound]
+    ) throws(RecordBatchError) -> PlacedFields.Field {
+        guard let range = try fieldRange(field) else {
+            return PlacedFields.Field(position: 0, count: -1)
+        }
+        return PlacedFields.Field(
+            position: UInt32(truncatingIfNeeded: range.lowerBound),
+            count: Int32(truncatingIfNeeded: range.count))
     }
 
     /// Where the bytes behind a length lie; nil for the length −1.
@@ -152,13 +179,17 @@ private struct RecordReader {
 
     @inline(__always)
     private mutating func varint(_ field: RecordBatchField) throws(RecordBatchError) -> Int64 {
-        // Most numbers of a record are below 64 and take one byte.
-        if position < end {
+        // Most numbers of a record take one byte, and the lengths of most values two.
+        if end - position >= 2 {
             // SAFETY: `position` is not negative and `end` is inside the batch.
-            let byte = raw[position]
-            if byte < 0x80 {
+            let (low, high) = (raw[position], raw[position + 1])
+            if low < 0x80 {
                 position += 1
-                return Varint.unzigzag(UInt64(byte))
+                return Varint.unzigzag(UInt64(low))
+            }
+            if high < 0x80 {
+                position += 2
+                return Varint.unzigzag(UInt64(low & 0x7F) | UInt64(high) << 7)
             }
         }
         return try longVarint(field)
@@ -184,11 +215,20 @@ private struct RecordReader {
 }
 
 extension UnsafeRawBufferPointer {
-    /// Whether the bytes are text that needs no check. Nearly every name is ASCII, and making a
-    /// short one this way takes about a quarter of the time of `String(validating:as:)`.
+    /// Whether the bytes are text that needs no check. Nearly every name is ASCII, and short.
+    @inline(__always)
     fileprivate var isASCII: Bool {
-        var all: UInt8 = 0
-        for byte in self { all |= byte }
-        return all < 0x80
+        var all: UInt64 = 0
+        var index = 0
+        while index + 8 <= count {
+            // SAFETY: the eight bytes are there; loads of plain integers may be unaligned.
+            all |= loadUnaligned(fromByteOffset: index, as: UInt64.self)
+            index += 8
+        }
+        while index < count {
+            all |= UInt64(self[index])
+            index += 1
+        }
+        return all & 0x8080_8080_8080_8080 == 0
     }
 }

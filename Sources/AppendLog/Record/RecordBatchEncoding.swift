@@ -17,12 +17,31 @@ extension RecordBatch {
         let header = records.withContiguousStorageIfAvailable {
             encode(
                 contiguous: $0, baseOffset: baseOffset, producer: producer,
-                partitionLeaderEpoch: partitionLeaderEpoch, into: &buffer)
+                partitionLeaderEpoch: partitionLeaderEpoch,
+                byteCountMax: encodedByteCount($0), into: &buffer)
         }
         if let header { return header }
         return encode(
             Array(records), baseOffset: baseOffset, producer: producer,
             partitionLeaderEpoch: partitionLeaderEpoch, into: &buffer)
+    }
+
+    /// The same for who knows a bound of the batch's bytes already, which saves walking over the
+    /// records for it.
+    ///
+    /// - Precondition: `byteCountMax` is at least `headerByteCount` and the sum of the records'
+    ///   `encodedByteCountMax(of:)`.
+    static func encode(
+        _ records: [Record], baseOffset: Offset, producer: ProducerStamp?,
+        partitionLeaderEpoch: Int32, byteCountMax: Int, into buffer: inout [UInt8]
+    ) -> RecordBatchHeader {
+        // SAFETY: the pointer does not leave the closure.
+        records.withUnsafeBufferPointer {
+            encode(
+                contiguous: $0, baseOffset: baseOffset, producer: producer,
+                partitionLeaderEpoch: partitionLeaderEpoch, byteCountMax: byteCountMax,
+                into: &buffer)
+        }
     }
 
     /// The exact length in bytes of the batch that `encode` would make of `records`.
@@ -65,7 +84,8 @@ extension RecordBatch {
 
     private static func encode(
         contiguous records: UnsafeBufferPointer<Record>, baseOffset: Offset,
-        producer: ProducerStamp?, partitionLeaderEpoch: Int32, into buffer: inout [UInt8]
+        producer: ProducerStamp?, partitionLeaderEpoch: Int32, byteCountMax: Int,
+        into buffer: inout [UInt8]
     ) -> RecordBatchHeader {
         precondition(!records.isEmpty, "a batch without records")
         precondition(
@@ -74,37 +94,35 @@ extension RecordBatch {
         precondition(
             (producer?.producerID ?? 0) >= 0,
             "producer id \(producer?.producerID ?? 0)")
-        let byteCount = encodedByteCount(records)
-        precondition(byteCount <= byteCountMax, "a batch of \(byteCount) bytes")
+        precondition(byteCountMax <= Self.byteCountMax, "a batch of \(byteCountMax) bytes")
         var header = RecordBatchHeader(
-            baseOffset: baseOffset, byteCount: byteCount,
+            baseOffset: baseOffset, byteCount: 0,
             partitionLeaderEpoch: partitionLeaderEpoch, magic: magic, crc: 0,
             attributes: RecordBatchAttributes(rawValue: 0),
             lastOffsetDelta: Int32(records.count - 1), baseTimestamp: records[0].timestamp,
-            maxTimestamp: records.lazy.map(\.timestamp).max() ?? records[0].timestamp,
-            producer: producer, recordCount: records.count)
-        // SAFETY: the writer gets exactly the bytes that are being added, and checks at its end
-        // that it has written each of them, so that none is left uninitialized; no pointer leaves
-        // the closure.
-        buffer.append(addingCapacity: byteCount) { (added: inout OutputSpan<UInt8>) in
+            maxTimestamp: records[0].timestamp, producer: producer, recordCount: records.count)
+        // SAFETY: the writer gets the bytes that are being added, checks before each record that it
+        // fits, and says how many it has written; no pointer leaves the closure.
+        buffer.append(addingCapacity: byteCountMax) { (added: inout OutputSpan<UInt8>) in
             added.withUnsafeMutableBufferPointer { bytes, initializedCount in
-                let batch = UnsafeMutableRawBufferPointer(
-                    UnsafeMutableBufferPointer(rebasing: bytes[..<byteCount]))
-                write(header, and: records, into: batch)
+                let room = UnsafeMutableRawBufferPointer(
+                    UnsafeMutableBufferPointer(rebasing: bytes[..<byteCountMax]))
+                header.byteCount = write(records, behindHeadIn: room, &header)
+                let batch = UnsafeMutableRawBufferPointer(rebasing: room[..<header.byteCount])
+                writeHead(header, into: batch)
                 header.crc = CRC32C.checksum(
                     UnsafeRawBufferPointer(rebasing: batch[Position.attributes...]))
                 batch.storeBytes(
                     of: header.crc.bigEndian, toByteOffset: Position.crc, as: UInt32.self)
-                initializedCount = byteCount
+                initializedCount = header.byteCount
             }
         }
         return header
     }
 
     /// Everything but the checksum, which stands as 0.
-    private static func write(
-        _ header: RecordBatchHeader, and records: UnsafeBufferPointer<Record>,
-        into batch: UnsafeMutableRawBufferPointer
+    private static func writeHead(
+        _ header: RecordBatchHeader, into batch: UnsafeMutableRawBufferPointer
     ) {
         var writer = RecordWriter(batch)
         writer.bigEndian(header.baseOffset.rawValue)
@@ -120,13 +138,29 @@ extension RecordBatch {
         writer.bigEndian(header.producer?.epoch ?? -1)
         writer.bigEndian(header.producer?.baseSequence ?? -1)
         writer.bigEndian(Int32(header.recordCount))
-        for (delta, record) in records.enumerated() {
-            let fields = fieldsByteCount(
-                of: record, offsetDelta: delta, baseTimestamp: header.baseTimestamp)
-            writer.varint(fields.alone)
-            writer.record(record, offsetDelta: delta, baseTimestamp: header.baseTimestamp)
+    }
+
+    /// Writes the records where they belong, and notes the latest timestamp.
+    ///
+    /// - Returns: the batch's length.
+    private static func write(
+        _ records: UnsafeBufferPointer<Record>, behindHeadIn room: UnsafeMutableRawBufferPointer,
+        _ header: inout RecordBatchHeader
+    ) -> Int {
+        var writer = RecordWriter(room)
+        writer.skip(headerByteCount)
+        for delta in records.indices {
+            let timestamp = records[delta].timestamp
+            if timestamp > header.maxTimestamp { header.maxTimestamp = timestamp }
+            let byteCount = fieldsByteCount(
+                of: records[delta], offsetDelta: delta, baseTimestamp: header.baseTimestamp)
+            writer.makeSure(of: byteCount.withLength)
+            writer.varint(byteCount.alone)
+            writer.record(
+                records[delta], byteCount: byteCount.alone, offsetDelta: delta,
+                baseTimestamp: header.baseTimestamp)
         }
-        writer.finish()
+        return room.count - writer.left
     }
 
     /// The length of a record's fields, without and with the length that stands before them.
@@ -143,14 +177,18 @@ extension RecordBatch {
     /// Key, value and headers with their lengths.
     @inline(__always)
     private static func contentByteCount(of record: Record) -> Int {
-        var sum =
-            byteCount(ofField: record.key?.count) + byteCount(ofField: record.value?.count)
-            + Varint.byteCount(record.headers.count)
-        for header in record.headers {
-            sum += byteCount(ofField: header.name.utf8.count)
-            sum += byteCount(ofField: header.value?.count)
+        switch record.content {
+        case .placed(let fields): return fields.byteCount
+        case .parts(let parts):
+            var sum =
+                byteCount(ofField: parts.key?.count) + byteCount(ofField: parts.value?.count)
+                + Varint.byteCount(parts.headers.count)
+            for header in parts.headers {
+                sum += byteCount(ofField: header.name.utf8.count)
+                sum += byteCount(ofField: header.value?.count)
+            }
+            return sum
         }
-        return sum
     }
 
     @inline(__always)
@@ -178,10 +216,20 @@ private struct RecordWriter {
         end = start + bytes.count
     }
 
+    /// Bytes that were not written yet.
+    var left: Int { end - next }
+
+    mutating func skip(_ count: Int) {
+        makeSure(of: count)
+        next += count
+    }
+
     /// Sizes are computed by the same rules as the fields are written, from values that nobody can
-    /// change in between; this is where a mistake in those rules would show.
-    func finish() {
-        precondition(next == end, "the batch's size is off by \(next - end) bytes")
+    /// change in between; this, and the check at a record's end, is where a mistake in those rules
+    /// would show.
+    @inline(__always)
+    func makeSure(of count: Int) {
+        precondition(count <= left, "\(count) bytes where \(left) were counted")
     }
 
     @inline(__always)
@@ -205,17 +253,27 @@ private struct RecordWriter {
     }
 
     @inline(__always)
-    mutating func record(_ record: Record, offsetDelta: Int, baseTimestamp: Timestamp) {
+    mutating func record(
+        _ record: Record, byteCount: Int, offsetDelta: Int, baseTimestamp: Timestamp
+    ) {
+        let due = next + byteCount
         bigEndian(UInt8(0))
         varint(record.timestamp.delta(from: baseTimestamp))
         varint(offsetDelta)
-        field(record.key)
-        field(record.value)
-        varint(record.headers.count)
-        for header in record.headers {
-            text(header.name)
-            field(header.value)
+        switch record.content {
+        case .placed(let fields):
+            // As it lies in the batch that it was read from.
+            fields.content.withUnsafeBytes { copy($0) }
+        case .parts(let parts):
+            field(parts.key)
+            field(parts.value)
+            varint(parts.headers.count)
+            for header in parts.headers {
+                text(header.name)
+                field(header.value)
+            }
         }
+        precondition(next == due, "a record's size is off by \(next - due) bytes")
     }
 
     @inline(__always)

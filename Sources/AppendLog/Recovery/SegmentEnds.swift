@@ -82,7 +82,7 @@ struct SegmentEnds {
         var last: RecordBatchHeader?
         while true {
             switch try walk.step(in: segment) {
-            case .batch(let header, _, _): last = header
+            case .batch(let header, _): last = header
             case .end, .unwritten:
                 guard let last, walk.expected == end else {
                     throw .corrupt(segment.corruption(at: walk, .missing))

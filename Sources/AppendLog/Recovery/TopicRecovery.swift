@@ -194,7 +194,7 @@ struct TopicRecovery {
             file, from: scan.position, expecting: scan.offset, limit: scan.fileByteCount)
         while true {
             switch try walk.next() {
-            case .batch(let header, let bytes, let position):
+            case .batch(let header, let position):
                 if let refusal = scan.stamps.refusal(of: header) {
                     throw LogError.corrupt(
                         Corruption(
@@ -202,7 +202,7 @@ struct TopicRecovery {
                             kind: refusal))
                 }
                 do {
-                    try scan.add(header, bytes)
+                    try scan.add(header, walk.bytes)
                 } catch let error as RecordBatchError {
                     throw segment.failure(error, at: position, offset: header.baseOffset)
                 }

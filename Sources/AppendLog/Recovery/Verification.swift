@@ -96,12 +96,11 @@ private struct Verification {
         var walk = try segment.walk(from: 0, expecting: segment.baseOffset, limit: limit)
         var positions: [Int64: RecordBatchHeader] = [:]
         while walk.expected < summary.end {
-            guard case .batch(let header, let bytes, let position) = try walk.step(in: segment)
-            else {
+            guard case .batch(let header, let position) = try walk.step(in: segment) else {
                 throw .corrupt(try badPlace(&walk, in: segment))
             }
             do {
-                try check(header, try RecordBatch.records(in: bytes), segment, position)
+                try check(header, try RecordBatch.records(in: walk.bytes), segment, position)
             } catch let error as RecordBatchError {
                 throw segment.failure(error, at: position, offset: header.baseOffset)
             } catch {

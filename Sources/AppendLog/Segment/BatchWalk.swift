@@ -4,7 +4,7 @@
 struct BatchWalk {
     enum Step {
         /// A batch at `position`, whole and (if asked for) with a valid checksum.
-        case batch(RecordBatchHeader, bytes: ArraySlice<UInt8>, position: Int64)
+        case batch(RecordBatchHeader, position: Int64)
         /// The limit was reached exactly.
         case end
         /// Nothing but zeros where a batch would begin: preallocated space, or a lost write.
@@ -19,9 +19,13 @@ struct BatchWalk {
     /// Where the next batch begins, and the offset due there.
     private(set) var position: Int64
     private(set) var expected: Offset
+    /// Where in the chunk the batch lies that was passed last.
+    private var last = 0..<0
 
     private var chunk: [UInt8] = []
     private var chunkPosition: Int64 = 0
+    /// What the chunk may grow to.
+    private var room = 0
     /// Whether the checksum of each batch is computed.
     var verifies: Bool
 
@@ -37,23 +41,25 @@ struct BatchWalk {
         self.verifies = verifies
     }
 
-    /// Whether the batch at `position` can be had without reading from the file.
-    var hasNextInMemory: Bool {
-        guard let bytes = inMemory(RecordBatch.headerByteCount),
-            let header = try? RecordBatch.header(in: bytes)
+    /// Whether the next batch can be had without giving up what is in memory. One that cannot be
+    /// read is not: whoever wants it will be told why.
+    mutating func fitsNext() -> Bool {
+        guard limit - position >= Int64(RecordBatch.headerByteCount),
+            let head = try? placeInChunk(of: RecordBatch.headerByteCount),
+            let header = try? chunk.withRawBytes(head, RecordBatch.header(in:))
         else { return false }
-        return inMemory(header.byteCount) != nil
+        return head.lowerBound + header.byteCount <= room
     }
 
     /// Moves past the next batch. After any other step, further calls give the same step again.
     mutating func next() throws(DiskError) -> Step {
         let left = limit - position
         if left == 0 { return .end }
-        let head = try bytes(Int(min(Int64(RecordBatch.headerByteCount), left)))
-        if head.allSatisfy({ $0 == 0 }) { return .unwritten }
+        let head = try place(of: Int(min(Int64(RecordBatch.headerByteCount), left)))
+        if chunk.withRawBytes(head, RecordBatch.isUnwritten) { return .unwritten }
         let header: RecordBatchHeader
         do {
-            header = try RecordBatch.header(in: head)
+            header = try chunk.withRawBytes(head, RecordBatch.header(in:))
         } catch {
             return .bad(.batch(error))
         }
@@ -64,32 +70,80 @@ struct BatchWalk {
         guard Int64(header.byteCount) <= left else {
             return .bad(.batch(.truncated(needed: header.byteCount, available: Int(left))))
         }
-        let batch = try bytes(header.byteCount)
+        let batch = try place(of: header.byteCount)
         if verifies {
             do {
-                try RecordBatch.verify(batch)
+                _ = try chunk.withRawBytes(batch, RecordBatch.verify)
             } catch {
                 return .bad(.batch(error))
             }
         }
+        last = batch
         let start = position
         position += Int64(header.byteCount)
         expected = header.nextOffset
-        return .batch(header, bytes: batch, position: start)
+        return .batch(header, position: start)
     }
 
-    private func inMemory(_ count: Int) -> ArraySlice<UInt8>? {
+    /// The bytes of the batch that was passed last.
+    ///
+    /// Let go of them before the next step: while somebody shares the chunk, it is copied when it
+    /// grows.
+    var bytes: ArraySlice<UInt8> { chunk[last] }
+
+    /// The bytes of a batch that was passed since the chunk was begun.
+    func bytes(of header: RecordBatchHeader, at position: Int64) -> ArraySlice<UInt8> {
         let start = Int(position - chunkPosition)
-        guard start >= 0, start + count <= chunk.count else { return nil }
-        return chunk[start..<start + count]
+        return chunk[start..<start + header.byteCount]
     }
 
-    /// The `count` bytes at the current position; fewer if the file ends, which makes a batch bad.
-    private mutating func bytes(_ count: Int) throws(DiskError) -> ArraySlice<UInt8> {
-        if let bytes = inMemory(count) { return bytes }
-        let wanted = min(Int64(max(count, chunkByteCount)), limit - position)
-        chunk = try file.read(at: position, count: Int(wanted))
-        chunkPosition = position
-        return chunk.prefix(count)
+    /// Checks the batch that was passed last, where `verifies` has not.
+    func verifyLast() throws(RecordBatchError) {
+        _ = try chunk.withRawBytes(last, RecordBatch.verify)
+    }
+
+    /// The same without giving up what is in memory; nil where it would have to be.
+    private mutating func placeInChunk(of count: Int) throws(DiskError) -> Range<Int>? {
+        guard Int(position - chunkPosition) + count <= room else { return nil }
+        return try place(of: count)
+    }
+
+    /// Where in the chunk the `count` bytes at the current position lie; fewer if the file ends,
+    /// which makes a batch bad.
+    ///
+    /// A chunk is read a step at a time, so that the checksums find it in the processor's cache.
+    private mutating func place(of count: Int) throws(DiskError) -> Range<Int> {
+        var start = Int(position - chunkPosition)
+        if start < 0 || start > chunk.count || start + count > room {
+            chunkPosition = position & ~63
+            start = Int(position - chunkPosition)
+            let wanted = max(start + count, chunkByteCount + chunkByteCount / 4)
+            room = Int(min(Int64(wanted), limit - chunkPosition))
+            chunk.removeAll(keepingCapacity: true)
+            chunk.reserveCapacity(room)
+        }
+        let missing = start + count - chunk.count
+        if missing > 0 {
+            // What reaches beyond the chunk's due size is read as far as it goes, and no further.
+            let step = max(min(Limits.readStepBytes, chunkByteCount - chunk.count), missing)
+            try file.read(
+                at: chunkPosition + Int64(chunk.count), count: min(step, room - chunk.count),
+                into: &chunk)
+        }
+        return start..<min(start + count, chunk.count)
+    }
+}
+
+extension [UInt8] {
+    /// `body` on some of the bytes.
+    @inline(__always)
+    fileprivate func withRawBytes<Result, Failure: Error>(
+        _ range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        precondition(range.upperBound <= count, "bytes \(range) of \(count)")
+        // SAFETY: the range was checked, and the pointer is good for as long as `body` runs.
+        return try withUnsafeBufferPointer { (buffer) throws(Failure) in
+            try body(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[range]))
+        }
     }
 }

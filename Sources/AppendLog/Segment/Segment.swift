@@ -130,7 +130,7 @@ final class Segment: Sendable {
         var walk = try walk(from: 0, expecting: baseOffset, limit: limit, verifies: false)
         while true {
             switch try walk.step(in: self) {
-            case .batch(let header, _, let position):
+            case .batch(let header, let position):
                 index.add(header, at: position, base: baseOffset, intervalBytes: indexIntervalBytes)
             case .end, .unwritten:
                 guard walk.expected == end else {

@@ -17,7 +17,7 @@ struct SegmentRun: Sendable {
     }
 
     struct Reading: Sendable {
-        var batches: [StoredBatch]
+        var batches: UnverifiedBatches
         var next: Offset
         /// Where `next` begins, unless that is in another segment; nil if nothing was read.
         var place: Place?
@@ -50,7 +50,9 @@ struct SegmentRun: Sendable {
         guard offset >= start, offset <= end else {
             throw .offsetOutOfRange(requested: offset, start: start, highWatermark: end)
         }
-        guard offset < end else { return Reading(batches: [], next: offset, place: nil) }
+        guard offset < end else {
+            return Reading(batches: UnverifiedBatches(), next: offset, place: nil)
+        }
         let index = index(of: offset)
         let segment = segments[index]
         let limit = try byteCount(of: index)
@@ -69,29 +71,28 @@ struct SegmentRun: Sendable {
     private func batches(
         from offset: Offset, byteCountMax: Int, in segment: Segment, along walk: inout BatchWalk
     ) throws(LogError) -> Reading {
-        var batches: [StoredBatch] = []
+        var found: [(header: RecordBatchHeader, position: Int64)] = []
         var byteCount = 0
-        while batches.isEmpty || (byteCount < byteCountMax && walk.hasNextInMemory) {
+        while found.isEmpty || (byteCount < byteCountMax && walk.fitsNext()) {
             switch try walk.step(in: segment) {
-            case .batch(let header, let bytes, let position):
+            case .batch(let header, let position):
                 guard header.nextOffset > offset else { continue }
-                do {
-                    try RecordBatch.verify(bytes)
-                } catch {
-                    throw segment.failure(error, at: position, offset: header.baseOffset)
-                }
                 byteCount += header.byteCount
-                batches.append(
-                    StoredBatch(
-                        header: header, bytes: bytes, file: segment.logPath, position: position))
+                found.append((header, position))
             case .end, .unwritten:
                 throw .corrupt(segment.corruption(at: walk, .missing))
             case .bad(let kind):
                 throw .corrupt(segment.corruption(at: walk, kind))
             }
         }
+        let batches = found.map {
+            StoredBatch(
+                header: $0.header, bytes: walk.bytes(of: $0.header, at: $0.position),
+                file: segment.logPath, position: $0.position)
+        }
         let place = Place(segment: segment.baseOffset, position: walk.position)
-        return Reading(batches: batches, next: walk.expected, place: place)
+        return Reading(
+            batches: UnverifiedBatches(batches), next: walk.expected, place: place)
     }
 
     /// The first offset whose record is stamped `timestamp` or later.
@@ -118,11 +119,11 @@ struct SegmentRun: Sendable {
             from: position, expecting: expected, limit: limit, verifies: false)
         while true {
             switch try walk.step(in: segment) {
-            case .batch(let header, let bytes, let position):
+            case .batch(let header, let position):
                 guard header.maxTimestamp >= timestamp else { continue }
                 do {
-                    try RecordBatch.verify(bytes)
-                    let records = try RecordBatch.records(in: bytes, from: from)
+                    try walk.verifyLast()
+                    let records = try RecordBatch.records(in: walk.bytes, from: from)
                     if let found = records.first(where: { $0.record.timestamp >= timestamp }) {
                         return found.offset
                     }

@@ -20,16 +20,32 @@ public struct StoredBatch: Hashable, Sendable {
     ///
     /// - Throws: `.unsupportedCompression`, `.corrupt`.
     public func records(from offset: Offset = .zero) throws(LogError) -> [StoredRecord] {
-        if header.attributes.isControl { return [] }
+        var records: [StoredRecord] = []
+        try decode(from: offset, into: &records)
+        return records
+    }
+
+    fileprivate func verify() throws(LogError) {
+        do { try RecordBatch.verify(bytes) } catch { throw corrupt(error) }
+    }
+
+    private func corrupt(_ error: RecordBatchError) -> LogError {
+        .corrupt(
+            Corruption(
+                file: file, position: position, offset: header.baseOffset, kind: .batch(error)))
+    }
+
+    fileprivate func decode(
+        from offset: Offset, into records: inout [StoredRecord]
+    ) throws(LogError) {
+        if header.attributes.isControl { return }
         do {
-            return try RecordBatch.records(in: bytes, from: offset)
+            try RecordBatch.decode(bytes, from: offset, into: &records)
         } catch {
             if case .unsupportedCompression(let codec) = error {
                 throw .unsupportedCompression(codec, file: file, offset: header.baseOffset)
             }
-            throw .corrupt(
-                Corruption(
-                    file: file, position: position, offset: header.baseOffset, kind: .batch(error)))
+            throw corrupt(error)
         }
     }
 }
@@ -37,11 +53,36 @@ public struct StoredBatch: Hashable, Sendable {
 extension [StoredBatch] {
     /// The records of all of them from `offset` on.
     func records(from offset: Offset) throws(LogError) -> [StoredRecord] {
-        guard let first else { return [] }
-        var records = try first.records(from: offset)
-        guard count > 1 else { return records }
-        records.reserveCapacity(reduce(0) { $0 + $1.header.recordCount })
-        for batch in dropFirst() { records += try batch.records() }
+        var records: [StoredRecord] = []
+        // One batch is left to make room for what is asked of it, which may be its last record.
+        if count > 1 { records.reserveCapacity(reduce(0) { $0 + $1.header.recordCount }) }
+        for batch in self { try batch.decode(from: offset, into: &records) }
+        return records
+    }
+}
+
+/// Batches as a read found them, whose checksums nobody has computed yet.
+struct UnverifiedBatches: Sendable {
+    private let batches: [StoredBatch]
+
+    init(_ batches: [StoredBatch] = []) { self.batches = batches }
+
+    func verified() throws(LogError) -> [StoredBatch] {
+        for batch in batches { try batch.verify() }
+        return batches
+    }
+
+    /// Their records from `offset` on. Each batch is decoded right after its checksum was computed,
+    /// while the processor's cache still holds it.
+    func verifiedRecords(from offset: Offset) throws(LogError) -> [StoredRecord] {
+        var records: [StoredRecord] = []
+        if batches.count > 1 {
+            records.reserveCapacity(batches.reduce(0) { $0 + $1.header.recordCount })
+        }
+        for batch in batches {
+            try batch.verify()
+            try batch.decode(from: offset, into: &records)
+        }
         return records
     }
 }

@@ -113,6 +113,7 @@ struct AppendQueue: Sendable {
 
     var first: PendingAppend? { head < appends.count ? appends[head] : nil }
     var isEmpty: Bool { head == appends.count }
+    var count: Int { appends.count - head }
 
     mutating func append(_ append: PendingAppend) { appends.append(append) }
 

@@ -2,12 +2,17 @@ internal import Synchronization
 
 /// One topic: an append-only run of records, numbered from 0.
 ///
-/// Appends queue up; one flusher, which runs only while there is work, makes a batch of what is
+/// Appends queue up; a flusher, which runs only while there is work, makes a batch of what is
 /// queued, writes and syncs it, and then tells all of its writers. While it syncs, the next group
-/// gathers.
+/// gathers. Where many writers wait, a second flusher writes the next group while the first tells:
 ///
-/// Locks: `writer` is held by whoever changes files, for as long as that takes; `shared` for
-/// moments. Who holds `shared` takes no other lock and calls nobody.
+///     first    │ encode, write, sync │ tell │ wait │ encode, write, sync │ tell │
+///     second                         │ encode, write, sync │ tell │ wait │ encode, …
+///
+/// Locks: `turn` is held by the flusher that makes and writes a group, and handed to `telling`,
+/// held by the one that tells, so that groups are written and told in their order. `writer` is held
+/// by whoever changes files, for as long as that takes; `shared` for moments. They are taken in
+/// that order, and who holds `shared` takes no other lock and calls nobody.
 public final class Topic: Sendable {
     public let name: TopicName
     /// The identity of the log that it is a topic of.
@@ -18,6 +23,10 @@ public final class Topic: Sendable {
     let configuration: LogConfiguration
     let clock: any LogClock
     let queue: any LogQueue
+    /// Where the second flusher runs.
+    private let secondQueue: any LogQueue
+    private let turn = Turn()
+    private let telling = Turn()
     private let onPoison: @Sendable (DiskError) -> Void
     let writer: Mutex<TopicWriter>
     let shared: Mutex<Shared>
@@ -27,7 +36,8 @@ public final class Topic: Sendable {
         var producers: [Int64: ProducerState]
         var queue = AppendQueue()
         var queuedBytes = 0
-        var isFlushing = false
+        var flusherCount = 0
+        var pace: SyncPace
         /// `.poisoned` or `.closed`, once the topic takes no more appends.
         var stopped: LogError?
         var tail: TailCache
@@ -69,9 +79,11 @@ public final class Topic: Sendable {
         shared = Mutex(
             Shared(
                 run: recovered.run, producers: recovered.producers,
+                pace: SyncPace(configuration),
                 tail: TailCache(byteCountMax: configuration.tailCacheBytesMax),
                 lastChecksum: recovered.lastChecksum))
         queue = scheduler.makeQueue("tillbox.log.\(name)")
+        secondQueue = scheduler.makeQueue("tillbox.log.\(name).second")
     }
 
     // MARK: Appending
@@ -149,75 +161,103 @@ public final class Topic: Sendable {
         if let refusal = enqueue(append) { append.completion(.failure(refusal)) }
     }
 
-    /// Queues the append and wakes the flusher; never completes it on the caller's thread.
+    /// Queues the append and wakes a flusher; never completes it on the caller's thread.
     ///
     /// - Returns: why it was not queued; its completion will then not be called.
     func enqueue(_ append: PendingAppend) -> LogError? {
-        let (refusal, mustSchedule) = shared.withLock { shared -> (LogError?, Bool) in
-            if let stopped = shared.stopped { return (stopped, false) }
+        let (refusal, wakes) = shared.withLock { shared -> (LogError?, (any LogQueue)?) in
+            if let stopped = shared.stopped { return (stopped, nil) }
             let queued = shared.queuedBytes + append.byteCount
             // An empty queue takes any append, however large.
             guard queued <= configuration.queuedBytesMax || shared.queuedBytes == 0 else {
                 let bytesMax = configuration.queuedBytesMax
-                return (
-                    .queueFull(queuedBytes: shared.queuedBytes, queuedBytesMax: bytesMax), false
-                )
+                return (.queueFull(queuedBytes: shared.queuedBytes, queuedBytesMax: bytesMax), nil)
             }
             shared.queuedBytes = queued
             shared.queue.append(append)
-            defer { shared.isFlushing = true }
-            return (nil, !shared.isFlushing)
+            let needed = flushersNeeded(by: shared.queue.count)
+            guard shared.flusherCount < needed else { return (nil, nil) }
+            shared.flusherCount += 1
+            return (nil, shared.flusherCount == 1 ? queue : secondQueue)
         }
-        if mustSchedule { queue.schedule { self.flush() } }
+        wakes?.schedule { self.flush() }
         return refusal
+    }
+
+    /// A second one only for many writers, and not where groups are far apart anyway.
+    private func flushersNeeded(by queuedCount: Int) -> Int {
+        let mayBeTwo = configuration.syncIntervalMicroseconds == 0
+        return mayBeTwo && queuedCount >= Limits.secondFlusherAppends ? 2 : 1
     }
 
     // MARK: Flushing
 
     /// Writes group after group until nothing is queued.
     private func flush() {
-        var syncedAt: ContinuousClock.Instant?
         while true {
-            keepInterval(since: syncedAt)
-            guard let group = nextGroup() else { return }
-            guard !group.shares.isEmpty else { continue }
-            syncedAt = .now
-            commit(group)
+            keepInterval()
+            turn.take()
+            guard let group = nextGroup() else { return turn.give() }
+            guard !group.shares.isEmpty else {
+                turn.give()
+                continue
+            }
+            let result = commit(group)
+            telling.take()
+            turn.give()
+            tell(group, result)
+            telling.give()
+            lingerAfter(group)
         }
     }
 
-    /// Waits until the next sync is due. It runs behind the last group too, so that the flusher is
-    /// not woken again for an append that comes at once.
-    private func keepInterval(since syncedAt: ContinuousClock.Instant?) {
-        guard configuration.syncIntervalMicroseconds > 0, let syncedAt else { return }
-        let rest = syncedAt + .microseconds(configuration.syncIntervalMicroseconds) - .now
+    /// Waits until the next sync is due.
+    private func keepInterval() {
+        guard configuration.syncIntervalMicroseconds > 0 else { return }
+        let rest = shared.withLock { shared in
+            let isDerived = shared.queue.first.map { $0.producer != nil } ?? false
+            return shared.pace.rest(isDerived: isDerived, now: .now)
+        }
         if rest > .zero { queue.pause(rest) }
+    }
+
+    /// A writer that waits for each of its appends sends the next one in a moment: to wake up for
+    /// it would take longer than to wait.
+    private func lingerAfter(_ group: Group) {
+        guard configuration.syncIntervalMicroseconds == 0, group.shares.count == 1 else { return }
+        queue.linger { self.shared.withLock { !$0.queue.isEmpty || $0.stopped != nil } }
     }
 
     private func nextGroup() -> Group? {
         shared.withLock { shared in
             guard shared.stopped == nil, !shared.queue.isEmpty else {
-                shared.isFlushing = false
+                shared.flusherCount -= 1
                 return nil
             }
-            return Group(
+            let group = Group(
                 from: &shared.queue, bytesMax: configuration.batchBytesMax,
                 recordsMax: configuration.batchRecordsMax, states: shared.producers)
+            shared.pace.didTake(group.shares.count)
+            return group
         }
     }
 
-    private func commit(_ group: Group) {
+    private func commit(_ group: Group) -> Result<Published, TopicWriter.Failure> {
         let result = writer.withLock { writer in write(group, with: &writer) }
         shared.withLock { $0.queuedBytes -= group.byteCount }
+        if case .failure(.fatal(let error)) = result { poison(error) }
+        checkpointIfDue()
+        return result
+    }
+
+    private func tell(_ group: Group, _ result: Result<Published, TopicWriter.Failure>) {
         switch result {
         case .success(let published):
             published.waiters.resume(.success(()))
             group.complete(from: published.base)
         case .failure(let failure):
-            if case .fatal(let error) = failure { poison(error) }
             group.fail(failure.logError)
         }
-        checkpointIfDue()
     }
 
     private struct Published: Sendable {
@@ -235,10 +275,9 @@ public final class Topic: Sendable {
         let states = shared.withLock { $0.producers }
         let state = group.producer.map { states[$0] ?? ProducerState(id: $0) }
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(RecordBatch.headerByteCount + group.byteCount)
         let header = RecordBatch.encode(
             group.records, baseOffset: writer.offset, producer: state?.next,
-            partitionLeaderEpoch: writer.stamp, into: &bytes)
+            partitionLeaderEpoch: writer.stamp, byteCountMax: group.byteCount, into: &bytes)
         do {
             if writer.mustRoll(before: bytes.count) { try roll(&writer, states) }
             let position = try writer.append(bytes, header)
@@ -316,8 +355,15 @@ public final class Topic: Sendable {
 
     /// Refuses new appends, writes those that are queued, and marks the shutdown as clean.
     func close(_ completion: @escaping @Sendable () -> Void) {
+        shared.withLock { $0.flusherCount += 1 }
         queue.schedule {
             self.flush()
+            self.turn.take()
+            self.telling.take()
+            defer {
+                self.telling.give()
+                self.turn.give()
+            }
             let failure = self.writer.withLock { writer -> TopicWriter.Failure? in
                 let (producers, isStopped) = self.shared.withLock { shared in
                     let isStopped = shared.stopped != nil

@@ -40,25 +40,42 @@ extension Topic {
     public func read(
         from offset: Offset, byteCountMax: Int = 1 << 20
     ) throws(LogError) -> [StoredRecord] {
-        try readBatches(from: offset, byteCountMax: byteCountMax).records(from: offset)
+        let cached = cached(from: offset, byteCountMax: byteCountMax)
+        if !cached.isEmpty { return try cached.records(from: offset) }
+        return try stored(from: offset, byteCountMax: byteCountMax) {
+            (batches) throws(LogError) in try batches.verifiedRecords(from: offset)
+        }
     }
 
     /// The same without decoding: synced batches from the one that holds `offset` on.
     public func readBatches(
         from offset: Offset, byteCountMax: Int = 1 << 20
     ) throws(LogError) -> [StoredBatch] {
-        let (run, place, cached) = shared.withLock { shared in
-            (
-                shared.run, shared.places[offset],
-                shared.tail.batches(
-                    from: offset, notBelow: shared.run.start, byteCountMax: byteCountMax)
-            )
-        }
+        let cached = cached(from: offset, byteCountMax: byteCountMax)
         if !cached.isEmpty { return cached }
+        return try stored(from: offset, byteCountMax: byteCountMax) {
+            (batches) throws(LogError) in try batches.verified()
+        }
+    }
+
+    /// What memory has of it; nothing if the first batch is not there.
+    private func cached(from offset: Offset, byteCountMax: Int) -> [StoredBatch] {
+        shared.withLock {
+            $0.tail.batches(from: offset, notBelow: $0.run.start, byteCountMax: byteCountMax)
+        }
+    }
+
+    /// What the disk has of it, as `body` takes it.
+    private func stored<Value>(
+        from offset: Offset, byteCountMax: Int,
+        _ body: (UnverifiedBatches) throws(LogError) -> Value
+    ) throws(LogError) -> Value {
+        let (run, place) = shared.withLock { ($0.run, $0.places[offset]) }
         do {
             let reading = try run.read(from: offset, byteCountMax: byteCountMax, place: place)
+            let value = try body(reading.batches)
             remember(reading, in: run)
-            return reading.batches
+            return value
         } catch {
             // Retention may have deleted the file since.
             let (start, end) = shared.withLock { ($0.run.start, $0.run.end) }

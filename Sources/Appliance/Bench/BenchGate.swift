@@ -1,3 +1,5 @@
+import AppendLog
+import Appliance
 import Daemon
 import Foundation
 import NIOCore
@@ -13,7 +15,20 @@ struct BenchGate {
     private static let peer = "the same server, empty 200"
 
     func run() async throws -> [BenchRow] {
-        try await saturation() + paced(rate: 200) + paced(rate: 1_000)
+        try await saturation() + paced(rate: 200) + paced(rate: 1_000) + [indexMemory()]
+    }
+
+    /// What the gate remembers of each event, after those of a million payments.
+    private func indexMemory() -> BenchRow {
+        let count = context.size(2_100_000, quick: 210_000)
+        var index = AdmissionIndex()
+        for number in 0..<count {
+            index.insert(
+                AdmissionIndex.digest(of: "evt_bench\(number)".utf8), at: Offset(Int64(number)))
+        }
+        return BenchRow(
+            "gate", "index of \(Figures.grouped(count)) events", unit: "bytes/event",
+            better: .lower, [Double(index.byteCount) / Double(count)], goal: .atMost(16))
     }
 
     /// One run of traffic against a fresh server.

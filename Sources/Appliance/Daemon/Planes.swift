@@ -24,6 +24,9 @@ package struct EmbeddedPlane: Sendable {
     /// From one sync of a topic to its next: more of them a second cost the disk, and so the gate,
     /// more than they gain.
     static let syncIntervalMicroseconds = 2_000
+    /// Deliveries within that time from which on they share a sync: 4,000 a second. A slower one is
+    /// synced at once, since somebody waits for its answer.
+    static let gatheringAppends = 8
 
     /// Opens the log and the gate's index. Blocks while it recovers.
     ///
@@ -54,6 +57,7 @@ package struct EmbeddedPlane: Sendable {
         var configuration = LogConfiguration()
         configuration.segmentBytesMax = settings.segmentByteCountMax
         configuration.syncIntervalMicroseconds = syncIntervalMicroseconds
+        configuration.gatheringAppends = gatheringAppends
         configuration.retentionAgeMilliseconds = settings.retentionDays.map {
             Int64($0) * 86_400_000
         }

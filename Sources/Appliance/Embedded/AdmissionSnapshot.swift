@@ -8,15 +8,20 @@ import Vocabulary
 ///
 /// | bytes | field |
 /// | --- | --- |
-/// | 8 | magic `TBGATE02` |
+/// | 8 | magic `TBGATE03` |
 /// | 32 | `SnapshotOrigin`: of which log, and below which offset every record is in the snapshot |
-/// | 8 | number of pairs, little-endian |
-/// | 16 each | digest and offset of a record, little-endian |
+/// | 16 each | the first 36 bits of an id's digest and its record's offset, little-endian |
 /// | 4 | CRC-32C of everything before, little-endian |
+///
+/// It is written and read a piece at a time: the gate's memory is for its index, not for two copies
+/// of it.
 package enum AdmissionSnapshot {
-    private static let magic = Array("TBGATE02".utf8)
-    private static let headByteCount = 48
+    private static let magic = Array("TBGATE03".utf8)
+    private static let headByteCount = magic.count + SnapshotOrigin.byteCount
     private static let pairByteCount = 16
+    private static let checksumByteCount = 4
+    /// What is written or read at a time: so many pairs.
+    private static let pieceByteCount = 4_096 * pairByteCount
 
     /// The admission as the snapshot and the log's tail tell it.
     package static func restore(from path: String, topic: Topic, logger: Logger) throws
@@ -42,6 +47,7 @@ package enum AdmissionSnapshot {
             "gate index ready",
             metadata: [
                 "events": "\(admission.count)",
+                "bytes": "\(admission.indexByteCount)",
                 "from_snapshot": "\(from.rawValue)",
                 "from_log": "\(topic.highWatermark.rawValue - from.rawValue)",
             ])
@@ -50,19 +56,49 @@ package enum AdmissionSnapshot {
 
     /// Writes beside the old snapshot and renames, so that a crash leaves one of the two.
     package static func write(_ admission: LogAdmission, to path: String) async throws {
-        var pairs: [UInt8] = []
-        let through = await admission.snapshot { shard in
-            for slot in shard.slots where slot.offsetPlusOne != 0 {
-                append(slot.digest, to: &pairs)
-                append(UInt64(bitPattern: slot.offsetPlusOne - 1), to: &pairs)
+        let disk = PosixDisk()
+        let draft = path + ".new"
+        var writer = SummedWriter(file: try disk.open(draft, .create))
+        var piece: [UInt8] = []
+        try await admission.snapshot(
+            begin: { through in
+                try writer.write(magic + (try admission.origin(before: through)).bytes)
+            },
+            eachShard: { pairs in
+                for (digest, offset) in pairs {
+                    append(digest, to: &piece)
+                    append(UInt64(bitPattern: offset.rawValue), to: &piece)
+                }
+                guard piece.count >= pieceByteCount else { return }
+                try writer.write(piece)
+                piece.removeAll(keepingCapacity: true)
+            })
+        try writer.write(piece)
+        try writer.writeChecksum()
+        try disk.rename(draft, to: path)
+    }
+
+    /// Writes one piece behind the other and sums them up.
+    private struct SummedWriter {
+        let file: any DiskFile
+        private var position: Int64 = 0
+        private var checksum: UInt32 = 0
+
+        init(file: any DiskFile) { self.file = file }
+
+        mutating func write(_ bytes: [UInt8]) throws(DiskError) {
+            checksum = CRC32C.checksum(bytes[...], continuing: checksum)
+            var done = 0
+            while done < bytes.count {
+                let count = try file.write(bytes, done..<bytes.count, at: position)
+                done += count
+                position += Int64(count)
             }
         }
-        var bytes = magic + (try admission.origin(before: through)).bytes
-        append(UInt64(pairs.count / pairByteCount), to: &bytes)
-        bytes += pairs
-        let checksum = CRC32C.checksum(bytes[...])
-        withUnsafeBytes(of: checksum.littleEndian) { bytes.append(contentsOf: $0) }
-        try Data(bytes).write(to: URL(filePath: path), options: .atomic)
+
+        mutating func writeChecksum() throws(DiskError) {
+            try write(withUnsafeBytes(of: checksum.littleEndian) { Array($0) })
+        }
     }
 
     /// Of which log the snapshot says to be; nil if there is none of this format.
@@ -78,27 +114,43 @@ package enum AdmissionSnapshot {
     private static func read(
         _ path: String, of topic: Topic
     ) -> (index: AdmissionIndex, indexed: Offset) {
-        let highWatermark = topic.highWatermark
-        let nothing = (AdmissionIndex(), Offset.zero)
-        guard let data = FileManager.default.contents(atPath: path) else { return nothing }
-        let bytes = [UInt8](data)
-        guard bytes.count >= headByteCount + 4, bytes.starts(with: magic) else { return nothing }
-        let body = bytes.count - 4
-        let stored = (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[body + $1]) << (8 * UInt32($1)) }
-        let count = number(bytes, at: headByteCount - 8)
-        guard stored == CRC32C.checksum(bytes[..<body]),
-            count == UInt64((body - headByteCount) / pairByteCount),
-            let origin = SnapshotOrigin(bytes[magic.count...].prefix(SnapshotOrigin.byteCount)),
+        let nothing = (AdmissionIndex(from: topic.start), Offset.zero)
+        guard let file = try? PosixDisk().open(path, .read), let byteCount = try? file.size(),
+            let head = try? file.read(at: 0, count: headByteCount), head.count == headByteCount,
+            head.starts(with: magic), let origin = SnapshotOrigin(head[magic.count...]),
             origin.fits(topic)
         else { return nothing }
-        var index = AdmissionIndex()
-        for position in stride(from: headByteCount, to: body, by: pairByteCount) {
-            let offset = Offset(Int64(bitPattern: number(bytes, at: position + 8)))
-            // What the log lost to a power cut after it was indexed was never acknowledged.
-            guard offset < highWatermark else { continue }
-            index.insert(number(bytes, at: position), at: offset)
-        }
+        let end = byteCount - Int64(checksumByteCount)
+        guard (end - Int64(headByteCount)) % Int64(pairByteCount) == 0,
+            let (index, checksum) = try? pairs(in: file, from: head, end: end, of: topic),
+            let stored = try? file.read(at: end, count: checksumByteCount),
+            stored == withUnsafeBytes(of: checksum.littleEndian, { Array($0) })
+        else { return nothing }
         return (index, origin.next)
+    }
+
+    /// The pairs between the head and `end`, and the checksum of all before `end`.
+    private static func pairs(
+        in file: any DiskFile, from head: [UInt8], end: Int64, of topic: Topic
+    ) throws(DiskError) -> (AdmissionIndex, UInt32) {
+        let highWatermark = topic.highWatermark
+        var index = AdmissionIndex(from: topic.start)
+        var checksum = CRC32C.checksum(head[...])
+        var position = Int64(head.count)
+        while position < end {
+            let count = Int(min(Int64(pieceByteCount), end - position))
+            let bytes = try file.read(at: position, count: count)
+            guard bytes.count == count else { break }
+            checksum = CRC32C.checksum(bytes[...], continuing: checksum)
+            position += Int64(count)
+            for start in stride(from: 0, to: count, by: pairByteCount) {
+                let offset = Offset(Int64(bitPattern: number(bytes, at: start + 8)))
+                // What the log lost to a power cut after it was indexed was never acknowledged.
+                guard offset < highWatermark else { continue }
+                index.insert(number(bytes, at: start), at: offset)
+            }
+        }
+        return (index, checksum)
     }
 
     private static func append(_ number: UInt64, to bytes: inout [UInt8]) {

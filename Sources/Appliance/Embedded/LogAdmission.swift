@@ -129,20 +129,34 @@ package final class LogAdmission: AdmissionStore {
     /// Forgets what retention deleted.
     package func forget(below start: Offset) { state.withLock { $0.index.forget(below: start) } }
 
-    /// Hands out the index shard by shard, so that a snapshot holds the lock for microseconds a
+    /// Bytes of memory that the index takes.
+    package var indexByteCount: Int { state.withLock { $0.index.byteCount } }
+
+    /// Hands out the index a shard at a time, so that a snapshot holds the lock for microseconds a
     /// time.
     ///
-    /// - Returns: the offset below which every record is in what was handed out. Some at or above
-    ///   it may be too; reading them again from the log is harmless.
-    func snapshot(each body: (AdmissionIndex.Shard) throws -> Void) async rethrows -> Offset {
+    /// - Parameters:
+    ///   - begin: told first the offset below which every record is in what is handed out. Some at
+    ///     or above it may be too; reading them again from the log is harmless.
+    ///   - eachShard: told the digests, as far as the index knows them, and where their records
+    ///     are.
+    func snapshot(
+        begin: (Offset) throws -> Void,
+        eachShard: ([(digest: UInt64, offset: Offset)]) throws -> Void
+    ) async throws {
         // A record below the watermark is in the index, or its admission is pending right now and
         // settles in a moment.
         let through = topic.highWatermark
         for id in state.withLock({ Array($0.pending.keys) }) { await settled(id) }
+        try begin(through)
         for shard in 0..<AdmissionIndex.shardCount {
-            try body(state.withLock { $0.index.shards[shard] })
+            try eachShard(
+                state.withLock { state in
+                    var pairs: [(digest: UInt64, offset: Offset)] = []
+                    state.index.forEachPair(ofShard: shard) { pairs.append(($0, $1)) }
+                    return pairs
+                })
         }
-        return through
     }
 
     private func claim(

@@ -29,6 +29,24 @@ struct AdmissionTests {
         #expect(index.candidates(for: AdmissionIndex.digest(of: "evt_x".utf8)).isEmpty)
     }
 
+    @Test(
+        "from a hundred thousand on an event takes 16 bytes at most, wherever the log begins",
+        arguments: [0, Int64.max - 400_000])
+    func memory(start: Int64) {
+        var index = AdmissionIndex(from: Offset(start))
+        for number in Int64(0)..<300_000 {
+            index.insert(
+                AdmissionIndex.digest(of: "evt_\(number)".utf8), at: Offset(start + number))
+            // Each growth, and not only the end.
+            guard number >= 100_000, number % 20_000 == 0 else { continue }
+            #expect(index.byteCount <= 16 * Int(number))
+        }
+        for number in stride(from: Int64(0), to: 300_000, by: 17) {
+            let found = index.candidates(for: AdmissionIndex.digest(of: "evt_\(number)".utf8))
+            #expect(found.contains(Offset(start + number)))
+        }
+    }
+
     /// What stands on disk between two runs of a gate.
     enum Snapshot: CaseIterable {
         case fresh, stale, missing, damaged, cutOff
