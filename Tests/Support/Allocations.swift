@@ -20,7 +20,7 @@ public struct Allocations: Hashable, Sendable {
 
     /// What `body` asks for on the thread that runs it: exact, whatever else goes on meanwhile.
     ///
-    /// Run `body` once beforehand where what it makes for ever (tables, type metadata) is not meant.
+    /// Run `body` once beforehand where what it makes for ever (tables, metadata) is not meant.
     public static func ofThread(during body: () throws -> Void) rethrows -> Allocations {
         let before = tillbox_allocations_of_thread()
         try body()
