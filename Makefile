@@ -65,8 +65,8 @@ bench: build ## measure every part against its limit
 	@$(TILLBOX) bench all --into .build/benchmarks
 
 .PHONY: bench-against
-bench-against: build ## measure beside another revision: make bench-against REV=v0.1.0 PART=whole
-	@[ -n "$(REV)" ] || { echo "which revision? make bench-against REV=v0.1.0" >&2; exit 2; }
+bench-against: build ## measure beside another revision: make bench-against REV=7087377 PART=whole
+	@[ -n "$(REV)" ] || { echo "which revision? make bench-against REV=7087377" >&2; exit 2; }
 	@.ci/bench-against "$(REV)" $(or $(PART),all)
 
 .PHONY: model
