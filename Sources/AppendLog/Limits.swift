@@ -27,10 +27,10 @@ public enum Limits {
     static let readBytesMin = 16 << 10
     /// A checkpoint file; far more producers than one topic ever has.
     static let checkpointBytesMax = 16 << 20
-    /// What one call reads of more than that.
-    static let readStepBytes = 256 << 10
     /// What recovery and verification read at a time.
     static let scanChunkBytes = 1 << 20
+    /// What one call reads of a chunk.
+    static let readStepBytes = 256 << 10
     /// How often a log that somebody may be writing is scanned before damage is believed.
     static let readOnlyScansMax = 8
     /// The longest that an append may be kept waiting for others to share its sync.

@@ -58,7 +58,14 @@ struct CostTests {
         await log.close()
     }
 
-    @Test("reading takes five calls a mebibyte, and no byte twice", arguments: [1, 16, 256])
+    @Test("what is allocated is counted")
+    func counter() {
+        var kept: [UInt8] = []
+        let asked = Allocations.ofThread { kept = [UInt8](repeating: 1, count: 4_096) }
+        #expect(asked.count >= 1 && asked.bytes >= 4_096, "\(asked) for \(kept.count)")
+    }
+
+    @Test("reading takes six calls a mebibyte at most, and no byte twice", arguments: [1, 16, 256])
     func reading(batch: Int) async throws {
         let (disk, topic, log) = try await appends(4_096 / batch, of: batch)
         let end = topic.highWatermark

@@ -3,7 +3,7 @@ internal import CAllocations
 /// How often some code asked for memory, and how many bytes: a measure of work that does not depend
 /// on the machine's speed, so that a test may hold a threshold against it.
 ///
-/// Every allocation of the test program is counted, by thread and in all (`CAllocations`).
+/// Every allocation of the test program is counted, by thread (`CAllocations`).
 public struct Allocations: Hashable, Sendable {
     public var count: Int
     public var bytes: Int
@@ -25,16 +25,6 @@ public struct Allocations: Hashable, Sendable {
         let before = tillbox_allocations_of_thread()
         try body()
         return Allocations(since: before, tillbox_allocations_of_thread())
-    }
-
-    /// What all threads ask for until `body` returns; for an exit test, whose process does nothing
-    /// else.
-    public static func ofProcess(
-        during body: () async throws -> Void
-    ) async rethrows -> Allocations {
-        let before = tillbox_allocations_of_process()
-        try await body()
-        return Allocations(since: before, tillbox_allocations_of_process())
     }
 
     private init(since before: tillbox_allocations, _ after: tillbox_allocations) {

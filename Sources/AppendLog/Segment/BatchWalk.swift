@@ -54,7 +54,7 @@ struct BatchWalk {
     /// Moves past the next batch. After any other step, further calls give the same step again.
     mutating func next() throws(DiskError) -> Step {
         let left = limit - position
-        if left == 0 { return .end }
+        if left <= 0 { return .end }
         let head = try place(of: Int(min(Int64(RecordBatch.headerByteCount), left)))
         if chunk.withRawBytes(head, RecordBatch.isUnwritten) { return .unwritten }
         let header: RecordBatchHeader
@@ -71,6 +71,9 @@ struct BatchWalk {
             return .bad(.batch(.truncated(needed: header.byteCount, available: Int(left))))
         }
         let batch = try place(of: header.byteCount)
+        guard batch.count == header.byteCount else {
+            return .bad(.batch(.truncated(needed: header.byteCount, available: batch.count)))
+        }
         if verifies {
             do {
                 _ = try chunk.withRawBytes(batch, RecordBatch.verify)
@@ -130,7 +133,7 @@ struct BatchWalk {
                 at: chunkPosition + Int64(chunk.count), count: min(step, room - chunk.count),
                 into: &chunk)
         }
-        return start..<min(start + count, chunk.count)
+        return start..<max(start, min(start + count, chunk.count))
     }
 }
 

@@ -50,12 +50,19 @@ public struct StoredBatch: Hashable, Sendable {
     }
 }
 
+extension StoredBatch {
+    /// No batch has more, whatever a header says that nobody has verified.
+    fileprivate var recordCountMax: Int {
+        min(header.recordCount, header.byteCount / RecordBatch.recordByteCountMin)
+    }
+}
+
 extension [StoredBatch] {
     /// The records of all of them from `offset` on.
     func records(from offset: Offset) throws(LogError) -> [StoredRecord] {
         var records: [StoredRecord] = []
         // One batch is left to make room for what is asked of it, which may be its last record.
-        if count > 1 { records.reserveCapacity(reduce(0) { $0 + $1.header.recordCount }) }
+        if count > 1 { records.reserveCapacity(reduce(0) { $0 + $1.recordCountMax }) }
         for batch in self { try batch.decode(from: offset, into: &records) }
         return records
     }
@@ -77,7 +84,7 @@ struct UnverifiedBatches: Sendable {
     func verifiedRecords(from offset: Offset) throws(LogError) -> [StoredRecord] {
         var records: [StoredRecord] = []
         if batches.count > 1 {
-            records.reserveCapacity(batches.reduce(0) { $0 + $1.header.recordCount })
+            records.reserveCapacity(batches.reduce(0) { $0 + $1.recordCountMax })
         }
         for batch in batches {
             try batch.verify()

@@ -9,7 +9,7 @@ struct SyncPace: Sendable {
     private let gatheringAppends: Double
     /// When the last group was taken; nil before the first.
     private var taken: ContinuousClock.Instant?
-    /// About how many appends came within the last interval.
+    /// About how many plain appends came within the last interval.
     private var level = 0.0
 
     init(_ configuration: LogConfiguration) {
@@ -17,7 +17,7 @@ struct SyncPace: Sendable {
         gatheringAppends = Double(configuration.gatheringAppends)
     }
 
-    /// Takes note of a group of so many appends that is written now.
+    /// Takes note of a group of so many plain appends that is written now.
     mutating func didTake(_ count: Int, now: ContinuousClock.Instant = .now) {
         guard interval > .zero else { return }
         let passed = taken.map { ($0.duration(to: now)) / interval } ?? 1

@@ -206,7 +206,7 @@ public final class Topic: Sendable {
             let group = Group(
                 from: &shared.queue, bytesMax: configuration.batchBytesMax,
                 recordsMax: configuration.batchRecordsMax, states: shared.producers)
-            shared.pace.didTake(group.shares.count)
+            shared.pace.didTake(group.producer == nil ? group.shares.count : 0)
             return group
         }
     }

@@ -9,7 +9,7 @@ package import AppendLog
 /// ```
 ///
 /// A digest alone never decides, and still less 36 bits of it: a hit names the offsets to compare
-/// with the records themselves. With ten million events one new id in fifty thousand costs such a
+/// with the records themselves. With ten million events one new id in seven thousand costs such a
 /// look at the disk. The table is split into shards so that growing one stalls the gate for
 /// microseconds, and so that the room to grow into is never more than a few kilobytes.
 package struct AdmissionIndex: Sendable {
@@ -52,9 +52,9 @@ package struct AdmissionIndex: Sendable {
         shards[Self.shard(of: digest)].insert(Self.tag(of: digest), at: offset)
     }
 
-    /// Forgets every record below `start`, which retention has deleted.
-    package mutating func forget(below start: Offset) {
-        for index in shards.indices { shards[index].forget(below: start) }
+    /// Forgets every record of one shard below `start`, which retention has deleted.
+    package mutating func forget(below start: Offset, inShard shard: Int) {
+        shards[shard].forget(below: start)
     }
 
     /// What is known of the digests in a shard, the bits that are not kept being 0, and where their
@@ -138,7 +138,15 @@ package struct AdmissionIndex: Sendable {
 
         /// The tag's share of all tags is its place's share of all places, for any number of them.
         private func position(of tag: UInt64) -> Int {
-            Int(tag &* UInt64(slots.count) >> UInt64(AdmissionIndex.tagBits))
+            Int((tag &* UInt64(slots.count)) >> UInt64(AdmissionIndex.tagBits))
+        }
+
+        /// Slots that a search for the tag reads, the empty one at its end included.
+        func probeCount(for tag: UInt64) -> Int {
+            guard !slots.isEmpty else { return 0 }
+            var (index, probes) = (position(of: tag), 1)
+            while slots[index] != 0 { (index, probes) = (next(index), probes + 1) }
+            return probes
         }
 
         private func next(_ index: Int) -> Int { index + 1 == slots.count ? 0 : index + 1 }

@@ -54,10 +54,22 @@ package enum AdmissionSnapshot {
         return admission
     }
 
-    /// Writes beside the old snapshot and renames, so that a crash leaves one of the two.
+    /// Writes beside the old snapshot and renames, so that a kill leaves one of the two; what a
+    /// power cut leaves is told by its checksum. Where there is no room the draft goes again.
     package static func write(_ admission: LogAdmission, to path: String) async throws {
-        let disk = PosixDisk()
-        let draft = path + ".new"
+        let (disk, draft) = (PosixDisk(), path + ".new")
+        do {
+            try await write(admission, into: draft, on: disk)
+            try disk.rename(draft, to: path)
+        } catch {
+            try? disk.remove(draft)
+            throw error
+        }
+    }
+
+    private static func write(
+        _ admission: LogAdmission, into draft: String, on disk: PosixDisk
+    ) async throws {
         var writer = SummedWriter(file: try disk.open(draft, .create))
         var piece: [UInt8] = []
         try await admission.snapshot(
@@ -75,7 +87,6 @@ package enum AdmissionSnapshot {
             })
         try writer.write(piece)
         try writer.writeChecksum()
-        try disk.rename(draft, to: path)
     }
 
     /// Writes one piece behind the other and sums them up.

@@ -126,8 +126,12 @@ package final class LogAdmission: AdmissionStore {
         try SnapshotOrigin(of: topic, before: next)
     }
 
-    /// Forgets what retention deleted.
-    package func forget(below start: Offset) { state.withLock { $0.index.forget(below: start) } }
+    /// Forgets what retention deleted, a shard at a time: deliveries wait for one of them at most.
+    package func forget(below start: Offset) {
+        for shard in 0..<AdmissionIndex.shardCount {
+            state.withLock { $0.index.forget(below: start, inShard: shard) }
+        }
+    }
 
     /// Bytes of memory that the index takes.
     package var indexByteCount: Int { state.withLock { $0.index.byteCount } }

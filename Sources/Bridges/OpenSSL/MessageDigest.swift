@@ -47,10 +47,13 @@ public final class SHA256Context {
         let begun = EVP_DigestInit_ex(context, nil, nil)
         precondition(begun == 1, "libcrypto does not begin a SHA-256 again")
         // SAFETY: the buffer outlives the call and is only read.
-        bytes.withUnsafeBytes { _ = EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
+        let updated = bytes.withUnsafeBytes {
+            EVP_DigestUpdate(context, $0.baseAddress, $0.count)
+        }
         return [UInt8](unsafeUninitializedCapacity: SHA256.byteCount) { buffer, count in
             // SAFETY: SHA-256 writes exactly 32 bytes.
-            EVP_DigestFinal_ex(context, buffer.baseAddress, nil)
+            let ended = EVP_DigestFinal_ex(context, buffer.baseAddress, nil)
+            precondition(updated == 1 && ended == 1, "libcrypto does not end a SHA-256")
             count = SHA256.byteCount
         }
     }

@@ -1,6 +1,6 @@
 import AppendLog
 
-/// A small generator whose histories repeat for a seed (Steele, Lea and Flood, 2014).
+/// Bytes for samples.
 extension SeededGenerator {
     mutating func byte() -> UInt8 { UInt8(truncatingIfNeeded: next()) }
 

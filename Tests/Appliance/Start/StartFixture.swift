@@ -86,14 +86,14 @@ final class StartFixture: Sendable {
         let daemon = try start()
         let group = try services(daemon)
         let traffic = Traffic()
-        let outcome = try await withThrowingTaskGroup(of: Void.self) { tasks in
+        let outcome = await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             tasks.addTask {
                 // The stages take what was admitted before they stop.
                 try await traffic.run(of: self, daemon, step: step, acknowledged)
                 await group.triggerGracefulShutdown()
             }
-            let outcome: Result<Void, any Error>
+            var outcome: Result<Void, any Error>
             do {
                 outcome = .success(try await body(daemon))
             } catch {
@@ -104,7 +104,7 @@ final class StartFixture: Sendable {
                 try await tasks.waitForAll()
             } catch {
                 await group.triggerGracefulShutdown()
-                throw error
+                if case .success = outcome { outcome = .failure(error) }
             }
             return outcome
         }

@@ -53,9 +53,14 @@ package final class LedgerStatement {
         kept = .allocate(byteCount: keptBytes, alignment: 1)
     }
 
-    // SAFETY: nobody steps the statement with these bindings after its owner is gone, and neither
-    // finalising it nor binding anew reads a binding, so `kept` outlives every use.
-    deinit { kept.deallocate() }
+    // SAFETY: `statement` keeps the handle alive. A statement that the connection keeps is given
+    // back with nothing bound and no row under way, also where its user threw in the middle; so
+    // `kept` outlives every use.
+    deinit {
+        sqlite3_reset(handle)
+        sqlite3_clear_bindings(handle)
+        kept.deallocate()
+    }
 
     package func bind(_ index: Int32, _ number: Int64) {
         // SAFETY: `statement` keeps the handle alive.

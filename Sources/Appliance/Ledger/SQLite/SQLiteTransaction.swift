@@ -11,7 +11,8 @@ extension DatabaseQueue {
     /// Runs `body` in one transaction; whatever it throws, nothing of it is stored.
     ///
     /// GRDB's own `read` sets and takes back a pragma, after which SQLite compiles every statement
-    /// of the connection anew: on the writer's connection also the wide ones that book.
+    /// of the connection anew: on the writer's connection also the wide ones that book. Nothing
+    /// keeps the body of a snapshot from writing, then; its changes would be stored.
     package func inTransaction<Value>(
         _ transaction: SQLiteTransaction, _ body: (Database) throws -> Value
     ) throws -> Value {

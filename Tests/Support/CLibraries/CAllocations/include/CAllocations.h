@@ -13,6 +13,3 @@ struct tillbox_allocations {
 
 /// What the calling thread has asked for so far.
 struct tillbox_allocations tillbox_allocations_of_thread(void);
-
-/// What all threads have asked for so far.
-struct tillbox_allocations tillbox_allocations_of_process(void);
