@@ -128,8 +128,9 @@ final class StartFixture: Sendable {
                 try await fixture.admit(numbers, daemon)
                 try await acknowledged(numbers, daemon)
                 number += step
-                while !isOver.withLock({ $0 }), try daemon.ledger.point().head + 50 < number {
-                    try await Task.sleep(for: .milliseconds(2))
+                let due = number - 50
+                try await eventually("the ledger is near") {
+                    try isOver.withLock { $0 } || daemon.ledger.point().head >= due
                 }
             }
         }
