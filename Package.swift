@@ -111,7 +111,7 @@ let package = Package(
             path: "Sources/Appliance",
             exclude: [
                 "Bench", "CLibraries", "Command", "Console", "Daemon", "Pipeline.swift",
-                "Reconcile", "Terminal", "Twin", "Vocabulary",
+                "Reconcile", "Terminal", "Traffic", "Twin", "Vocabulary",
             ],
             // Links into model/ and migrations/: both are compiled into the binary.
             resources: [
@@ -149,13 +149,23 @@ let package = Package(
             exclude: [
                 "Bench", "CLibraries", "Command", "Console", "Embedded", "Features", "Gate",
                 "Ledger", "Reconcile", "Redrive", "Replay", "Review", "Score", "Stages", "Start",
-                "Terminal", "Twin", "Validate", "Vocabulary",
+                "Terminal", "Traffic", "Twin", "Validate", "Vocabulary",
             ],
             sources: ["Daemon", "Pipeline.swift"], swiftSettings: strict),
         .target(
-            name: "Twin",
+            name: "Traffic",
             dependencies: [
                 "AppendLog", "Bridges", "Vocabulary",
+                .product(name: "HeapModule", package: "swift-collections"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Sources/Appliance/Traffic", swiftSettings: strict),
+        .target(
+            name: "Twin",
+            dependencies: [
+                "AppendLog", "Bridges", "Traffic", "Vocabulary",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HeapModule", package: "swift-collections"),
             ] + running + network,
@@ -163,8 +173,8 @@ let package = Package(
         .target(
             name: "Bench",
             dependencies: [
-                "AppendLog", "Appliance", "Bridges", "Daemon", "Reconcile", "Terminal", "Twin",
-                "Vocabulary",
+                "AppendLog", "Appliance", "Bridges", "Daemon", "Reconcile", "Terminal", "Traffic",
+                "Twin", "Vocabulary",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "GRDB", package: "GRDB.swift"),
             ] + running + network,
@@ -173,7 +183,7 @@ let package = Package(
             name: "Command",
             dependencies: [
                 "AppendLog", "Appliance", "Bench", "Bridges", "Console", "Daemon", "Reconcile",
-                "Terminal", "Twin", "Vocabulary",
+                "Terminal", "Traffic", "Twin", "Vocabulary",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ] + running + network,
@@ -199,12 +209,12 @@ let package = Package(
             path: "Tests/Bridges", swiftSettings: strict),
         .target(
             name: "TwinSupport",
-            dependencies: ["AppendLog", "Twin", "Vocabulary"] + running + network,
+            dependencies: ["AppendLog", "Traffic", "Twin", "Vocabulary"] + running + network,
             path: "Tests/Twin/Support", swiftSettings: strict),
         .testTarget(
             name: "TwinTests",
             dependencies: [
-                "AppendLog", "Twin", "Vocabulary", "TestSupport", "TwinSupport",
+                "AppendLog", "Traffic", "Twin", "Vocabulary", "TestSupport", "TwinSupport",
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ] + running + network,
             path: "Tests/Twin", exclude: ["Support"], swiftSettings: strict),
@@ -212,7 +222,8 @@ let package = Package(
             name: "ApplianceTests",
             dependencies: [
                 "AppendLog", "Appliance", "Bench", "Command", "Console", "Daemon", "Reconcile",
-                "Terminal", "Twin", "Vocabulary", "LogSupport", "TestSupport", "TwinSupport",
+                "Terminal", "Traffic", "Twin", "Vocabulary", "LogSupport", "TestSupport",
+                "TwinSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ] + running + network,
@@ -221,7 +232,7 @@ let package = Package(
             name: "EndToEndTests",
             dependencies: [
                 "AppendLog", "Appliance", "Command", "Console", "Daemon", "Reconcile", "Terminal",
-                "Twin", "Vocabulary", "TestSupport",
+                "Traffic", "Twin", "Vocabulary", "TestSupport",
             ] + running,
             path: "Tests/EndToEnd", exclude: ["oracle.py"], swiftSettings: strict),
     ],

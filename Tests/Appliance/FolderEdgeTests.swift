@@ -22,9 +22,9 @@ private let allowed: [String: Set<String>] = [
     "Embedded": ["Gate", "Validate", "Features", "Score", "Ledger", "Stages", "Redrive", "Review"],
     "Review": ["Ledger", "Stages"],
     "Console": ["Gate", "Ledger", "Reconcile", "Redrive", "Review"],
-    "Terminal": [], "Twin": [],
+    "Terminal": [], "Traffic": [], "Twin": ["Traffic"],
     "Daemon": middle.union(["Console", "Reconcile", "Terminal"]),
-    "Bench": middle.union(["Daemon", "Reconcile", "Terminal", "Twin"]),
+    "Bench": middle.union(["Daemon", "Reconcile", "Terminal", "Traffic", "Twin"]),
 ]
 
 /// Who may import what the product keeps at its rim.

@@ -6,6 +6,7 @@ import Testing
 
 @testable import Appliance
 @testable import Daemon
+@testable import Traffic
 @testable import Twin
 @testable import Vocabulary
 

@@ -2,7 +2,7 @@ import Bridges
 import Daemon
 import Foundation
 import Synchronization
-import Twin
+import Traffic
 import Vocabulary
 
 /// Why the server that is to be measured does not answer.

@@ -2,7 +2,7 @@ import Appliance
 import Daemon
 import Foundation
 import Terminal
-import Twin
+import Traffic
 import Vocabulary
 
 /// `tillbox bench validate`: our validator against Foundation's JSONDecoder on the same bytes.

@@ -4,7 +4,7 @@ import Daemon
 import Foundation
 import NIOCore
 import Terminal
-import Twin
+import Traffic
 import Vocabulary
 
 /// `tillbox bench gate`: signed webhooks until they are on disk, against the same HTTP server

@@ -2,7 +2,7 @@ import AppendLog
 import Appliance
 import Daemon
 import Foundation
-import Twin
+import Traffic
 import Vocabulary
 
 /// `tillbox bench replay`: the whole pipeline again from the log, against reading the same log and

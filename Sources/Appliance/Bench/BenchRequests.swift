@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import Traffic
 import Twin
 
 /// A closed loop of one HTTP request, the same bytes each time, over keep-alive connections on one

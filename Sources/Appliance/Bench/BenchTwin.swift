@@ -1,5 +1,6 @@
 import Daemon
 import Foundation
+import Traffic
 import Twin
 import Vocabulary
 

@@ -1,7 +1,7 @@
 import Foundation
 import NIOCore
 import Terminal
-import Twin
+import Traffic
 import Vocabulary
 
 /// `tillbox bench whole`: the daemon in a child process, from signed webhook to committed entries.

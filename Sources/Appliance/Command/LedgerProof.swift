@@ -2,7 +2,7 @@ import Appliance
 import Foundation
 import Synchronization
 import Terminal
-import Twin
+import Traffic
 import Vocabulary
 
 /// Whether a ledger holds what the delivered events tell: each movement that moves money, and what

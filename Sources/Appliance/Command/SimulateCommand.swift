@@ -3,6 +3,7 @@ import Daemon
 import Foundation
 import NIOCore
 import Terminal
+import Traffic
 import Twin
 
 /// `tillbox simulate`: signed Stripe traffic against a webhook endpoint.

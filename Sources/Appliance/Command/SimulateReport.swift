@@ -1,7 +1,7 @@
 import Foundation
 import NIOCore
 import Terminal
-import Twin
+import Traffic
 import Vocabulary
 
 /// What a simulation sent and how it was answered: a table for people, JSON for programs.

@@ -6,6 +6,7 @@ import HummingbirdCore
 import Logging
 import ServiceLifecycle
 import Terminal
+import Traffic
 import Twin
 import UnixSignals
 

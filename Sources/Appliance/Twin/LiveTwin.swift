@@ -1,5 +1,6 @@
 package import Hummingbird
 package import Logging
+package import Traffic
 import Vocabulary
 
 /// A twin whose events are delivered, and on which a world may be played.

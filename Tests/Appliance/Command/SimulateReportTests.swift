@@ -5,7 +5,7 @@ import Testing
 
 @testable import Appliance
 @testable import Command
-@testable import Twin
+@testable import Traffic
 @testable import Vocabulary
 
 @Suite("Simulate")

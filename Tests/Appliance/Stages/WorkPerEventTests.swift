@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
-@testable import Twin
+@testable import Traffic
 @testable import Vocabulary
 
 /// What one webhook costs each step, counted and not timed. The thresholds lie a little above what

@@ -2,6 +2,7 @@ import Testing
 import TwinSupport
 
 @testable import Appliance
+@testable import Traffic
 @testable import Twin
 @testable import Vocabulary
 

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Twin
+@testable import Traffic
 @testable import Vocabulary
 
 @Suite("Latency histogram")

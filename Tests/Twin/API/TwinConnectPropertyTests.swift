@@ -1,6 +1,7 @@
 import Testing
 import TwinSupport
 
+@testable import Traffic
 @testable import Twin
 @testable import Vocabulary
 

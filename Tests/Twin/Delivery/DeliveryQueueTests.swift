@@ -2,6 +2,7 @@ import Foundation
 import Testing
 import TwinSupport
 
+@testable import Traffic
 @testable import Twin
 @testable import Vocabulary
 

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import Twin
+@testable import Traffic
 @testable import Vocabulary
 
 @Suite("Webhook signer")

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import TwinSupport
 
-@testable import Twin
+@testable import Traffic
 @testable import Vocabulary
 
 @Suite("Load client", .timeLimit(.minutes(5)))

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Twin
+@testable import Traffic
 @testable import Vocabulary
 
 @Suite("Traffic scenario")

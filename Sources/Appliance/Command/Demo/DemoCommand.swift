@@ -7,6 +7,7 @@ import Foundation
 import Logging
 import ServiceLifecycle
 import Terminal
+import Traffic
 import Twin
 import Vocabulary
 

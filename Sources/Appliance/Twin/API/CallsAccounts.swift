@@ -1,3 +1,4 @@
+import Traffic
 import Vocabulary
 
 /// `/v1/account` and `/v1/accounts`: the platform's own account and those connected to it.

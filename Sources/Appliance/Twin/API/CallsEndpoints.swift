@@ -1,3 +1,4 @@
+import Traffic
 import Vocabulary
 
 /// `/v1/webhook_endpoints`.

@@ -1,3 +1,5 @@
+import Traffic
+
 /// `/v1/disputes`, `/v1/balance_transactions`, `/v1/payouts` and `/v1/events`.
 extension TwinBooks {
     // MARK: Disputes

@@ -1,3 +1,5 @@
+import Traffic
+
 /// Any object that an answer can be, or a list can hold.
 enum ObjectReference: Sendable {
     case customer(Ref<TwinCustomer>)

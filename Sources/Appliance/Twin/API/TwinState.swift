@@ -1,4 +1,5 @@
 import Bridges
+import Traffic
 import Vocabulary
 
 /// All accounts of a twin, and what stands around them: keys, idempotency, faults, the clock.

@@ -1,3 +1,4 @@
+import Traffic
 import Vocabulary
 
 /// An account as Stripe's API writes it. Nothing in it changes here but its id.

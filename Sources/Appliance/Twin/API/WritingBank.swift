@@ -1,3 +1,4 @@
+import Traffic
 import Vocabulary
 
 /// The bank account that payouts go to, as Stripe's API writes it. Each account has one.

@@ -1,3 +1,4 @@
+import Traffic
 import Vocabulary
 
 /// Charges as Stripe's API writes them.

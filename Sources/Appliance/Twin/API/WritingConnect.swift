@@ -1,3 +1,4 @@
+import Traffic
 import Vocabulary
 
 /// Transfers, application fees and top-ups as Stripe's API writes them.

@@ -1,3 +1,4 @@
+import Traffic
 import Vocabulary
 
 /// Events, the balance and the account as Stripe's API writes them.

@@ -1,3 +1,4 @@
+import Traffic
 import Vocabulary
 
 /// Refunds, disputes, balance transactions and payouts as Stripe's API writes them.

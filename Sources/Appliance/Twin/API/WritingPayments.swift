@@ -1,3 +1,4 @@
+import Traffic
 import Vocabulary
 
 /// Customers, payment methods, payment intents and charges as Stripe's API writes them.

@@ -1,3 +1,4 @@
+import Traffic
 import Vocabulary
 
 /// Transfers and application fees: money that goes from one account's books to another's. Each side

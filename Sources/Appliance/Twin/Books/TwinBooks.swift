@@ -1,3 +1,4 @@
+import Traffic
 import Vocabulary
 
 /// Everything that one Stripe account holds, and the rules by which it changes.

@@ -1,3 +1,4 @@
+import Traffic
 import Vocabulary
 
 /// What Connect adds to a payment, as the platform orders it.

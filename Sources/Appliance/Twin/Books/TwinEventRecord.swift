@@ -1,4 +1,5 @@
 import DequeModule
+import Traffic
 import Vocabulary
 
 /// The event types the twin tells, by Stripe's names.

@@ -1,3 +1,4 @@
+import Traffic
 import Vocabulary
 
 struct TwinRefund: TwinObject {

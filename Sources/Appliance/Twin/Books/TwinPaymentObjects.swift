@@ -1,3 +1,4 @@
+import Traffic
 import Vocabulary
 
 /// A value that many objects share and that never changes: an object that has another value gets

@@ -1,3 +1,5 @@
+import Traffic
+
 /// An object's place in its table.
 struct Ref<Object>: Hashable, Sendable {
     private let place: Int32

@@ -1,3 +1,5 @@
+import Traffic
+
 /// A webhook endpoint as the API keeps it.
 struct TwinWebhookEndpoint: TwinObject {
     static let prefix = StripeIDs.Prefix.webhookEndpoint

@@ -1,4 +1,5 @@
 import HeapModule
+import Traffic
 
 /// The bounds of what one endpoint may keep waiting.
 package struct DeliveryLimits: Hashable, Sendable {

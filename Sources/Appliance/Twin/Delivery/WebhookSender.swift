@@ -7,6 +7,7 @@ import NIOHTTP1
 import NIOPosix
 import ServiceLifecycle
 import Synchronization
+import Traffic
 import Vocabulary
 
 /// How a sender delivers.

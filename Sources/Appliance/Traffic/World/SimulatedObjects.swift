@@ -1,5 +1,5 @@
 /// The fraud patterns that the scenario knows, each as documented for the model's training data.
-enum FraudPattern: String, CaseIterable, Sendable {
+package enum FraudPattern: String, CaseIterable, Sendable {
     /// 8–40 attempts of 100–500 minor units within 1–3 minutes; about 70 % fail.
     case cardTesting = "card_testing"
     /// A customer's card in other hands: new device, foreign country, 5–20 times the usual amount,
@@ -11,113 +11,119 @@ enum FraudPattern: String, CaseIterable, Sendable {
 }
 
 /// Who pays: a customer, or a guest known by the card alone, and the card.
-struct SimulatedPayer: Hashable, Sendable {
+package struct SimulatedPayer: Hashable, Sendable {
     /// nil for a guest.
-    var customer: ObjectSerial?
-    var card: ObjectSerial
+    package var customer: ObjectSerial?
+    package var card: ObjectSerial
     /// Index into `TwinCatalogue.people`.
-    var person: Int
+    package var person: Int
     /// Index into `TwinCatalogue.brands`.
-    var brand: Int
+    package var brand: Int
     /// Index into `TwinCatalogue.places`.
-    var cardCountry: Int
+    package var cardCountry: Int
     /// The address stands under `shipping` and not under `billing_details`.
-    var shipsOnly: Bool
+    package var shipsOnly: Bool
 }
 
 /// What the customer holds in hand; told to Stripe as `metadata`.
-struct SimulatedDevice: Hashable, Sendable {
-    var serial: ObjectSerial
+package struct SimulatedDevice: Hashable, Sendable {
+    package var serial: ObjectSerial
     /// The shop knows a device id; else it passes on address and user agent.
-    var hasIdentifier: Bool
+    package var hasIdentifier: Bool
+
+    /// Its network address; never reused by another device of the world's first sixteen million.
+    package var address: String {
+        let serial = serial.rawValue
+        return "10.\(serial >> 16 & 255).\(serial >> 8 & 255).\(serial & 255)"
+    }
 }
 
 /// One attempt to pay: a Charge and the PaymentIntent around it.
-struct SimulatedCharge: Hashable, Sendable {
-    enum Outcome: Hashable, Sendable {
+package struct SimulatedCharge: Hashable, Sendable {
+    package enum Outcome: Hashable, Sendable {
         case succeeded
         /// Index into `TwinCatalogue.declines`.
         case failed(decline: Int)
     }
 
-    var charge: ObjectSerial
+    package var charge: ObjectSerial
     var paymentIntent: ObjectSerial
     var balanceTransaction: ObjectSerial
-    var payer: SimulatedPayer
-    var device: SimulatedDevice
+    package var payer: SimulatedPayer
+    package var device: SimulatedDevice
     /// Index into `TwinCatalogue.places`.
-    var country: Int
+    package var country: Int
     /// Index into the world's merchants.
-    var merchant: Int
+    package var merchant: Int
     /// Index into `TwinCatalogue.currencies`.
-    var currency: Int
+    package var currency: Int
     /// Minor units, as are all amounts here.
-    var amount: Int64
+    package var amount: Int64
     /// What Stripe keeps of it.
     var fee: Int64
     /// Seconds since 1970.
     var created: Int64
-    var outcome: Outcome
-    var fraud: FraudPattern?
+    package var outcome: Outcome
+    package var fraud: FraudPattern?
 
-    var amountCaptured: Int64
+    package var amountCaptured: Int64
     var amountRefunded: Int64 = 0
     var isDisputed = false
-    var manualCapture: Bool
+    package var manualCapture: Bool
     /// At most two, oldest first.
     var firstRefund: SimulatedRefund?
     var secondRefund: SimulatedRefund?
 
-    var hasSucceeded: Bool { outcome == .succeeded }
+    package var hasSucceeded: Bool { outcome == .succeeded }
     var isCaptured: Bool { amountCaptured > 0 }
     /// What may still be refunded or disputed.
     var remaining: Int64 { isDisputed ? 0 : amountCaptured - amountRefunded }
 }
 
 /// Money on its way back to a card.
-struct SimulatedRefund: Hashable, Sendable {
-    enum Status: Hashable, Sendable { case pending, succeeded, failed }
+package struct SimulatedRefund: Hashable, Sendable {
+    package enum Status: Hashable, Sendable { case pending, succeeded, failed }
 
-    var refund: ObjectSerial
+    package var refund: ObjectSerial
     var balanceTransaction: ObjectSerial
-    var amount: Int64
+    package var amount: Int64
     var created: Int64
-    var status: Status
+    package var status: Status
     /// The card network's reference has become known.
     var hasReference = false
 }
 
 /// A chargeback, or an inquiry, which moves no money.
-struct SimulatedDispute: Hashable, Sendable {
-    enum Status: Hashable, Sendable { case needsResponse, won, lost }
+package struct SimulatedDispute: Hashable, Sendable {
+    package enum Status: Hashable, Sendable { case needsResponse, won, lost }
 
-    var dispute: ObjectSerial
-    var charge: SimulatedCharge
-    var amount: Int64
+    package var dispute: ObjectSerial
+    package var charge: SimulatedCharge
+    package var amount: Int64
     /// The dispute fee; zero for an inquiry.
     var fee: Int64
     var created: Int64
-    var isInquiry: Bool
+    package var isInquiry: Bool
     /// Index into `TwinCatalogue.disputeReasons`.
-    var reason: Int
-    var status: Status = .needsResponse
+    package var reason: Int
+    package var status: Status = .needsResponse
     var withdrawal: ObjectSerial
     var withdrawnAt: Int64
     /// Set once the money came back.
     var reinstatement: ObjectSerial?
     var reinstatedAt: Int64 = 0
     /// Stripe gives the fee back with the money.
-    var returnsFee: Bool
+    package var returnsFee: Bool
 }
 
 /// Money on its way from Stripe's balance to the merchant's bank.
-struct SimulatedPayout: Hashable, Sendable {
+package struct SimulatedPayout: Hashable, Sendable {
     enum Status: Hashable, Sendable { case pending, paid, failed }
 
     var payout: ObjectSerial
     var balanceTransaction: ObjectSerial
     var failureTransaction: ObjectSerial
-    var merchant: Int
+    package var merchant: Int
     var currency: Int
     var amount: Int64
     var created: Int64
@@ -126,8 +132,8 @@ struct SimulatedPayout: Hashable, Sendable {
 }
 
 /// Something that happened in the world, of the kind that Stripe sends an event about.
-struct Occurrence: Sendable {
-    enum Subject: Sendable {
+package struct Occurrence: Sendable {
+    package enum Subject: Sendable {
         case charge(SimulatedCharge)
         case paymentIntent(SimulatedCharge)
         case refund(SimulatedRefund, of: SimulatedCharge)
@@ -135,12 +141,12 @@ struct Occurrence: Sendable {
         case payout(SimulatedPayout)
     }
 
-    var type: StripeEventType
-    var subject: Subject
+    package var type: StripeEventType
+    package var subject: Subject
     /// Index into the world's merchants: whose Connect account the event comes from.
     var merchant: Int
     /// The world's clock, seconds since 1970.
-    var at: Int64
+    package var at: Int64
 }
 
 /// The event types the twin sends, by Stripe's names.

@@ -1,3 +1,4 @@
+import Traffic
 import Vocabulary
 
 /// The truth about what a twin tells: which movements a ledger must book that hears of it.

@@ -1,23 +1,23 @@
 /// The words and numbers that the simulated world draws from.
-enum TwinCatalogue {
-    struct CurrencyHabit: Sendable {
-        let code: StaticString
+package enum TwinCatalogue {
+    package struct CurrencyHabit: Sendable {
+        package let code: StaticString
         /// How many of a hundred customers pay in it.
-        let weight: Int
+        package let weight: Int
         /// A usual amount in minor units.
-        let median: Double
+        package let median: Double
         /// Amounts are multiples of this: Stripe wants tens of a three-decimal currency.
-        let step: Int64
+        package let step: Int64
         /// Stripe's fixed part of a charge's fee, in minor units.
-        let fixedFee: Int64
-        let disputeFee: Int64
+        package let fixedFee: Int64
+        package let disputeFee: Int64
         /// A payout below this is not worth making.
-        let payoutMin: Int64
+        package let payoutMin: Int64
         /// Indices of `places` where its customers live.
-        let homes: [Int]
+        package let homes: [Int]
     }
 
-    static let currencies: [CurrencyHabit] = [
+    package static let currencies: [CurrencyHabit] = [
         .init(
             code: "usd", weight: 48, median: 3_600, step: 1, fixedFee: 30, disputeFee: 1_500,
             payoutMin: 1_000, homes: [0]),
@@ -38,15 +38,15 @@ enum TwinCatalogue {
             payoutMin: 1_000, homes: [8]),
     ]
 
-    struct Place: Sendable {
-        let country: StaticString
-        let city: StaticString
-        let street: StaticString
-        let postalCode: StaticString
+    package struct Place: Sendable {
+        package let country: StaticString
+        package let city: StaticString
+        package let street: StaticString
+        package let postalCode: StaticString
     }
 
     /// The first nine are homes; the rest are where stolen cards turn up.
-    static let places: [Place] = [
+    package static let places: [Place] = [
         .init(country: "US", city: "Portland", street: "510 Townsend St", postalCode: "97205"),
         .init(country: "DE", city: "Köln", street: "Ehrenstraße 12", postalCode: "50672"),
         .init(country: "FR", city: "Lyon", street: "4 rue Mercière", postalCode: "69002"),
@@ -61,14 +61,14 @@ enum TwinCatalogue {
         .init(country: "RO", city: "Cluj", street: "Strada Horea 3", postalCode: "400114"),
         .init(country: "NG", city: "Lagos", street: "8 Marina Rd", postalCode: "101241"),
     ]
-    static let homeCount = 9
+    package static let homeCount = 9
 
-    struct Person: Sendable {
-        let name: StaticString
-        let mailbox: StaticString
+    package struct Person: Sendable {
+        package let name: StaticString
+        package let mailbox: StaticString
     }
 
-    static let people: [Person] = [
+    package static let people: [Person] = [
         .init(name: "Jenny Rosen", mailbox: "jenny.rosen"),
         .init(name: "José Álvarez", mailbox: "jose.alvarez"),
         .init(name: "Zoë Müller", mailbox: "zoe.mueller"),
@@ -81,27 +81,27 @@ enum TwinCatalogue {
         .init(name: "Mary-Ann Washington", mailbox: "maryann"),
     ]
 
-    static let brands: [StaticString] = ["visa", "mastercard", "amex"]
-    static let funding: [StaticString] = ["credit", "debit", "debit", "prepaid"]
+    package static let brands: [StaticString] = ["visa", "mastercard", "amex"]
+    package static let funding: [StaticString] = ["credit", "debit", "debit", "prepaid"]
 
-    static let userAgents: [StaticString] = [
+    package static let userAgents: [StaticString] = [
         "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15",
         "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140.0.0.0",
         "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 Chrome/140.0.0.0 Mobile",
         "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0",
     ]
 
-    struct Decline: Sendable {
-        let failureCode: StaticString
-        let declineCode: StaticString
-        let message: StaticString
-        let advice: StaticString
+    package struct Decline: Sendable {
+        package let failureCode: StaticString
+        package let declineCode: StaticString
+        package let message: StaticString
+        package let advice: StaticString
         /// The security code was the trouble.
-        var isSecurityCode = false
+        package var isSecurityCode = false
     }
 
     /// Stripe's decline codes (docs.stripe.com/declines/codes).
-    static let declines: [Decline] = [
+    package static let declines: [Decline] = [
         .init(
             failureCode: "card_declined", declineCode: "insufficient_funds",
             message: "Your card has insufficient funds.", advice: "try_again_later"),
@@ -120,32 +120,32 @@ enum TwinCatalogue {
             message: "Your card has expired.", advice: "do_not_try_again"),
     ]
 
-    struct DisputeReason: Sendable {
-        let reason: StaticString
-        let networkCode: StaticString
+    package struct DisputeReason: Sendable {
+        package let reason: StaticString
+        package let networkCode: StaticString
     }
 
     /// The first is what a defrauded cardholder says.
-    static let disputeReasons: [DisputeReason] = [
+    package static let disputeReasons: [DisputeReason] = [
         .init(reason: "fraudulent", networkCode: "10.4"),
         .init(reason: "product_not_received", networkCode: "13.1"),
         .init(reason: "product_unacceptable", networkCode: "13.3"),
         .init(reason: "duplicate", networkCode: "12.6"),
     ]
 
-    struct Shop: Sendable {
-        let descriptor: StaticString
+    package struct Shop: Sendable {
+        package let descriptor: StaticString
         /// The share of its payments that end in a dispute, apart from fraud.
-        let disputeRate: Double
+        package let disputeRate: Double
         /// The API version its events are written in.
-        let apiVersion: StaticString
+        package let apiVersion: StaticString
         /// Of the platform itself, which has no Connect account.
-        var isPlatform = false
+        package var isPlatform = false
         /// Its events are in a version before 2022-11-15, when a charge still listed its refunds.
-        var listsRefunds = false
+        package var listsRefunds = false
     }
 
-    static let shops: [Shop] = [
+    package static let shops: [Shop] = [
         .init(
             descriptor: "TILLBOX STORE", disputeRate: 0.002, apiVersion: currentVersion,
             isPlatform: true),
@@ -158,5 +158,5 @@ enum TwinCatalogue {
         // The risky one.
         .init(descriptor: "GLOW SUPPLEMENTS", disputeRate: 0.075, apiVersion: currentVersion),
     ]
-    static let currentVersion: StaticString = "2025-09-30.clover"
+    package static let currentVersion: StaticString = "2025-09-30.clover"
 }

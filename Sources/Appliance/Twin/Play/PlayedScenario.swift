@@ -1,49 +1,7 @@
 import DequeModule
 import Synchronization
-package import Vocabulary
-
-/// One event to be delivered, whoever told it.
-package struct StreamedEvent: Sendable {
-    /// The truth about it.
-    enum Truth: Sendable {
-        /// What the world made, spelt out when asked for.
-        case made(ScenarioEvent)
-        /// What stands in a twin's books.
-        case booked([ExpectedMovement])
-    }
-
-    package let id: EventID
-    /// Stripe's name of the type.
-    let type: String
-    /// The raw JSON.
-    let body: [UInt8]
-    /// It tells of a payment, or of one that failed, that a fraudster attempted.
-    let isFraudulentAttempt: Bool
-    let truth: Truth
-
-    /// What a ledger must book when it has seen this event.
-    package var movements: [ExpectedMovement] {
-        switch truth {
-        case .made(let event): event.movements
-        case .booked(let movements): movements
-        }
-    }
-}
-
-/// An endless stream of events, the same for the same settings.
-package protocol EventStream: Sendable {
-    mutating func nextEvent() -> StreamedEvent
-}
-
-extension TrafficScenario: EventStream {
-    package mutating func nextEvent() -> StreamedEvent {
-        let event = next()
-        let isAttempt = event.type == .chargeSucceeded || event.type == .chargeFailed
-        return StreamedEvent(
-            id: event.id, type: event.type.rawValue, body: event.body,
-            isFraudulentAttempt: isAttempt && event.fraud != nil, truth: .made(event))
-    }
-}
+package import Traffic
+import Vocabulary
 
 /// The events of a world that is played on a twin of its own, as the twin tells them.
 package struct PlayedScenario: EventStream {

@@ -1,8 +1,8 @@
 import Bridges
-import Vocabulary
+package import Vocabulary
 
 /// The ways in which a delivery can fail to be Stripe's.
-enum Forgery: String, CaseIterable, Sendable {
+package enum Forgery: String, CaseIterable, Sendable {
     case wrongSecret = "wrong_secret"
     case stale
     case fromTheFuture = "from_the_future"
@@ -13,7 +13,7 @@ enum Forgery: String, CaseIterable, Sendable {
 }
 
 /// Signs deliveries to one endpoint, well or in one of the ways of ``Forgery``.
-struct WebhookSigner: Sendable {
+package struct WebhookSigner: Sendable {
     /// How far from now a stale signature, or one from the future, says that it was made. More
     /// than any sensible tolerance.
     static let staleSeconds: Int64 = 3_600
@@ -22,7 +22,7 @@ struct WebhookSigner: Sendable {
     private let unknownKey: HMACSHA256
 
     /// - Parameter secrets: the endpoint's active secrets, each the whole `whsec_…`; at least one.
-    init(secrets: [String]) {
+    package init(secrets: [String]) {
         precondition(!secrets.isEmpty, "an endpoint has no secret")
         keys = secrets.map { HMACSHA256(key: Array($0.utf8)) }
         unknownKey = HMACSHA256(key: Array("\(secrets[0])?".utf8))
@@ -35,7 +35,7 @@ struct WebhookSigner: Sendable {
     ///   - isRotating: a secret that the endpoint does not know signs before its own, as happens
     ///     while a secret is being rolled and the receiver still has the old one.
     /// - Returns: nil where the header is to be left out.
-    func header(
+    package func header(
         for body: [UInt8], at now: Instant, forgery: Forgery? = nil, isRotating: Bool = false
     ) -> String? {
         let keys = isRotating ? [unknownKey] + keys : keys

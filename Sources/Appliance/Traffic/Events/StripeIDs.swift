@@ -1,17 +1,11 @@
 import AppendLog
 
-/// A number that names one object of a scenario; `StripeIDs` turns it into Stripe's spelling.
-struct ObjectSerial: Hashable, Sendable {
-    let rawValue: UInt64
-    init(_ rawValue: UInt64) { self.rawValue = rawValue }
-}
-
 /// Ids in Stripe's shape (`ch_1` and 23 letters and digits), one for each serial.
 ///
 /// Serials are scrambled by a bijection, so two of them never share an id; the seed's own token
 /// keeps two scenarios apart that deliver to one daemon.
-struct StripeIDs: Sendable {
-    enum Prefix: Sendable {
+package struct StripeIDs: Sendable {
+    package enum Prefix: Sendable {
         case event, charge, paymentIntent, paymentMethod, customer, refund, dispute, payout
         case balanceTransaction, account, bankAccount, request, device, webhookEndpoint
         case transfer, transferReversal, applicationFee, feeRefund, topUp, payment, paymentRefund
@@ -55,7 +49,7 @@ struct StripeIDs: Sendable {
     let key: UInt64
     private let token: [UInt8]
 
-    init(seed: UInt64) {
+    package init(seed: UInt64) {
         var mixer = SeededGenerator(seed: seed)
         key = mixer.next()
         var rest = mixer.next()
@@ -83,12 +77,12 @@ struct StripeIDs: Sendable {
     }
 
     /// Appends a card's fingerprint: 16 letters and digits.
-    func writeFingerprint(_ serial: ObjectSerial, into out: inout JSONBytes) {
+    package func writeFingerprint(_ serial: ObjectSerial, into out: inout JSONBytes) {
         out.bytes.append(contentsOf: token.suffix(16 - Self.digitCount))
         writeDigits(serial.rawValue ^ 0xF1A6, into: &out)
     }
 
-    func string(_ prefix: Prefix, _ serial: ObjectSerial) -> String {
+    package func string(_ prefix: Prefix, _ serial: ObjectSerial) -> String {
         var out = JSONBytes()
         out.bytes.reserveCapacity(Self.lengthMax)
         write(prefix, serial, into: &out)
@@ -96,7 +90,7 @@ struct StripeIDs: Sendable {
     }
 
     /// A number that belongs to this serial and looks like chance, for fields such as an address.
-    func noise(_ serial: ObjectSerial, salt: UInt64) -> UInt64 {
+    package func noise(_ serial: ObjectSerial, salt: UInt64) -> UInt64 {
         SeededGenerator.scramble((serial.rawValue &+ salt &* 0x9E37_79B9_7F4A_7C15) ^ key)
     }
 

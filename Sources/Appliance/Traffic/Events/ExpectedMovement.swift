@@ -5,14 +5,27 @@ package struct ExpectedMovement: Hashable, Sendable {
     /// By the rules of contracts §3.
     package var key: MovementKey
     package var kind: PaymentKind
-    var amount: MinorUnits
+    package var amount: MinorUnits
     package var currency: Currency
     /// What Stripe charged for a dispute's transaction; negative when given back, else zero.
-    var fee: MinorUnits
+    package var fee: MinorUnits
     /// The Connect account, nil for the platform's own.
     package var account: String?
     /// Set on payments and failed payments that a fraudster made in a written scenario.
     var fraud: FraudPattern?
+
+    package init(
+        key: MovementKey, kind: PaymentKind, amount: MinorUnits, currency: Currency,
+        fee: MinorUnits, account: String? = nil, fraud: FraudPattern? = nil
+    ) {
+        self.key = key
+        self.kind = kind
+        self.amount = amount
+        self.currency = currency
+        self.fee = fee
+        self.account = account
+        self.fraud = fraud
+    }
 
     /// What it changes `processor:stripe` by (contracts §6); nil where it moves no money.
     package var processorChange: MinorUnits? {

@@ -1,3 +1,4 @@
+import Traffic
 import Vocabulary
 
 /// Plays a world on a twin: what its customers, fraudsters and banks do become calls of the

@@ -55,10 +55,10 @@ package struct TrafficWorld: Sendable {
         mutating func changeDevice() { swap(&device, &otherDevice) }
     }
 
-    struct Merchant: Sendable {
+    package struct Merchant: Sendable {
         /// nil for the platform itself.
-        let account: ObjectSerial?
-        let shop: TwinCatalogue.Shop
+        package let account: ObjectSerial?
+        package let shop: TwinCatalogue.Shop
         /// What Stripe holds for it, by currency, in minor units.
         var balances: [Int64]
     }
@@ -74,7 +74,7 @@ package struct TrafficWorld: Sendable {
         var fails: Bool
     }
 
-    private(set) var merchants: [Merchant]
+    package private(set) var merchants: [Merchant]
     let settings: Settings
 
     var customers: [Customer] = []
@@ -82,7 +82,7 @@ package struct TrafficWorld: Sendable {
     var agenda = TrafficAgenda()
     var attacks: [UInt64: Attack] = [:]
     /// Charges of which something may still become.
-    var openCharges: [ObjectSerial: SimulatedCharge] = [:]
+    package var openCharges: [ObjectSerial: SimulatedCharge] = [:]
     /// How many tasks are still on the agenda for an open charge; at none it is forgotten.
     private var openTasks: [ObjectSerial: Int] = [:]
     private var disputes: [ObjectSerial: SimulatedDispute] = [:]
@@ -91,7 +91,7 @@ package struct TrafficWorld: Sendable {
     /// How many fraudulent attempts are owed to reach the share that was asked for.
     var fraudOwed: Double = 0
 
-    init(_ settings: Settings) {
+    package init(_ settings: Settings) {
         precondition(settings.customers > 0, "a world of \(settings.customers) customers")
         precondition(
             (0...Settings.fraudShareMax).contains(settings.fraudShare),
@@ -115,7 +115,7 @@ package struct TrafficWorld: Sendable {
 
     /// Lets time pass to the next task and appends what came of it: at most three occurrences,
     /// possibly none.
-    mutating func advance(into occurrences: inout [Occurrence]) {
+    package mutating func advance(into occurrences: inout [Occurrence]) {
         guard let (task, at) = agenda.popFirst() else {
             preconditionFailure("a world without a habit")
         }

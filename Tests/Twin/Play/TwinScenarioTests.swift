@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 import TwinSupport
 
+@testable import Traffic
 @testable import Twin
 @testable import Vocabulary
 

@@ -4,7 +4,7 @@ extension StripeIDs {
     /// The serial that `id` was made of; nil where this seed never made that id.
     ///
     /// `write` scrambles serials by a bijection, so no table of ids is needed to find an object.
-    func serial(of id: String, _ prefix: Prefix) -> ObjectSerial? {
+    package func serial(of id: String, _ prefix: Prefix) -> ObjectSerial? {
         let digits = id.utf8.suffix(Self.digitCount)
         guard digits.count == Self.digitCount else { return nil }
         var number: UInt64 = 0

@@ -1,6 +1,8 @@
 /// A JSON text under construction: bytes appended in place, nothing boxed.
-struct JSONBytes: Sendable {
-    var bytes: [UInt8] = []
+package struct JSONBytes: Sendable {
+    package var bytes: [UInt8] = []
+
+    package init() {}
 
     mutating func append(raw text: StaticString) {
         // SAFETY: a static string's bytes live as long as the process and are only read.

@@ -1,3 +1,4 @@
+import Traffic
 import Vocabulary
 
 /// The world's people as the twin knows them: customers and cards in each shop's account, made
@@ -95,13 +96,5 @@ struct TwinPeople: Sendable {
             order, FormField("ip", device.address),
             FormField("user_agent", agents[Int(drawn)].description),
         ]
-    }
-}
-
-extension SimulatedDevice {
-    /// Its network address; never reused by another device of the world's first sixteen million.
-    var address: String {
-        let serial = serial.rawValue
-        return "10.\(serial >> 16 & 255).\(serial >> 8 & 255).\(serial & 255)"
     }
 }
