@@ -11,7 +11,6 @@ enum StripeExample {
     static let dispute = object("dispute")
     static let payout = object("payout")
     static let balanceTransaction = object("balance_transaction")
-    static let card = object("card")
 
     /// The example charge after its capture, as `charge.succeeded` shows it.
     static let capturedCharge = charge.with([
