@@ -11,6 +11,7 @@ enum StripeExample {
     static let dispute = object("dispute")
     static let payout = object("payout")
     static let balanceTransaction = object("balance_transaction")
+    static let card = object("card")
 
     /// The example charge after its capture, as `charge.succeeded` shows it.
     static let capturedCharge = charge.with([
