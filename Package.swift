@@ -19,6 +19,19 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ] + testable
 
+/// The daemon's rooms but the last ones, `Bench` and `Command`; they are named together by who puts
+/// them together, and by tests.
+let rooms: [Target.Dependency] = [
+    "Appliance", "Console", "Daemon", "Reconcile", "Terminal", "Traffic", "Twin", "Vocabulary",
+]
+
+let argumentParser: Target.Dependency = .product(
+    name: "ArgumentParser", package: "swift-argument-parser")
+let deques: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let embeddedChannels: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let sqlite: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+
 /// What most rooms need to run and to say what they do.
 let running: [Target.Dependency] = [
     .product(name: "Logging", package: "swift-log"),
@@ -103,10 +116,7 @@ let package = Package(
         .target(
             name: "Appliance",
             dependencies: [
-                "AppendLog", "Bridges", "CXGBoost", "Vocabulary",
-                .product(name: "DequeModule", package: "swift-collections"),
-                .product(name: "GRDB", package: "GRDB.swift"),
-                .product(name: "SystemPackage", package: "swift-system"),
+                "AppendLog", "Bridges", "CXGBoost", "Vocabulary", deques, sqlite, system,
             ] + running + network,
             path: "Sources/Appliance",
             exclude: [
@@ -127,10 +137,7 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Reconcile",
-            dependencies: [
-                "AppendLog", "Appliance", "Vocabulary",
-                .product(name: "GRDB", package: "GRDB.swift"),
-            ] + running + network,
+            dependencies: ["AppendLog", "Appliance", "Vocabulary", sqlite] + running + network,
             path: "Sources/Appliance/Reconcile", swiftSettings: strict),
         .target(
             name: "Console",
@@ -140,9 +147,8 @@ let package = Package(
             name: "Daemon",
             dependencies: [
                 "AppendLog", "Appliance", "CProcess", "Console", "Reconcile", "Terminal",
-                "Vocabulary",
+                "Vocabulary", system,
                 .product(name: "Configuration", package: "swift-configuration"),
-                .product(name: "SystemPackage", package: "swift-system"),
                 .product(name: "Yams", package: "Yams"),
             ] + running + network,
             path: "Sources/Appliance",
@@ -165,8 +171,7 @@ let package = Package(
         .target(
             name: "Twin",
             dependencies: [
-                "AppendLog", "Bridges", "Traffic", "Vocabulary",
-                .product(name: "DequeModule", package: "swift-collections"),
+                "AppendLog", "Bridges", "Traffic", "Vocabulary", deques,
                 .product(name: "HeapModule", package: "swift-collections"),
             ] + running + network,
             path: "Sources/Appliance/Twin", swiftSettings: strict),
@@ -174,19 +179,15 @@ let package = Package(
             name: "Bench",
             dependencies: [
                 "AppendLog", "Appliance", "Bridges", "Daemon", "Reconcile", "Terminal", "Traffic",
-                "Twin", "Vocabulary",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "GRDB", package: "GRDB.swift"),
+                "Twin", "Vocabulary", argumentParser, sqlite,
             ] + running + network,
             path: "Sources/Appliance/Bench", swiftSettings: strict),
         .executableTarget(
             name: "Command",
             dependencies: [
-                "AppendLog", "Appliance", "Bench", "Bridges", "Console", "Daemon", "Reconcile",
-                "Terminal", "Traffic", "Twin", "Vocabulary",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "AppendLog", "Bench", "Bridges", argumentParser,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
-            ] + running + network,
+            ] + rooms + running + network,
             path: "Sources/Appliance/Command", swiftSettings: strict),
 
         // Tests mirror the sources; Support starts and stops real processes for them.
@@ -215,25 +216,19 @@ let package = Package(
             name: "TwinTests",
             dependencies: [
                 "AppendLog", "Traffic", "Twin", "Vocabulary", "TestSupport", "TwinSupport",
-                .product(name: "NIOEmbedded", package: "swift-nio"),
+                embeddedChannels,
             ] + running + network,
             path: "Tests/Twin", exclude: ["Support"], swiftSettings: strict),
         .testTarget(
             name: "ApplianceTests",
             dependencies: [
-                "AppendLog", "Appliance", "Bench", "Command", "Console", "Daemon", "Reconcile",
-                "Terminal", "Traffic", "Twin", "Vocabulary", "LogSupport", "TestSupport",
-                "TwinSupport",
-                .product(name: "GRDB", package: "GRDB.swift"),
-                .product(name: "NIOEmbedded", package: "swift-nio"),
-            ] + running + network,
+                "AppendLog", "Bench", "Command", "LogSupport", "TestSupport", "TwinSupport",
+                embeddedChannels, sqlite,
+            ] + rooms + running + network,
             path: "Tests/Appliance", exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: [
-                "AppendLog", "Appliance", "Command", "Console", "Daemon", "Reconcile", "Terminal",
-                "Traffic", "Twin", "Vocabulary", "TestSupport",
-            ] + running,
+            dependencies: ["AppendLog", "Command", "TestSupport"] + rooms + running,
             path: "Tests/EndToEnd", exclude: ["oracle.py"], swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx17

@@ -8,7 +8,8 @@ package final class Counters: Sendable {
     package enum Name: Int, CaseIterable, Sendable {
         case admitted, duplicates, conflicts
         case signatureRefused, bodyTooLarge, unavailable, requestsTimedOut
-        case requestsMalformed, memoryRefused, connectionsRefused, connectionsEvicted
+        case requestsMalformed, memoryRefused
+        case connectionsRefused, connectionsEvicted, connectionsIdled
         case adminRequestsRefused
         case validated, ignored, deadLetters, redriven
         case scored, rescored, repeated, notScored, approved, flagged, blocked, reviewsOpened

@@ -74,7 +74,7 @@ final class SQLiteRows: LedgerRows {
     }
 
     func seal() throws {
-        try entries.flush()
+        try entries.insertAll()
         if isGateOpen { try statements.closeGate.run() }
         isGateOpen = false
     }
@@ -149,14 +149,14 @@ final class SQLiteRows: LedgerRows {
     func isBooked(_ movement: MovementKey) throws -> Bool { try charges.isBooked(movement) }
 
     func posting(of movement: MovementKey) throws -> Posting? {
-        try entries.flush()
+        try entries.insertAll()
         return try charges.posting(of: movement)
     }
 
     // MARK: Charges
 
     func payment(_ movement: MovementKey) throws -> BookedPayment? {
-        try entries.flush()
+        try entries.insertAll()
         return try charges.payment(movement)
     }
 
@@ -177,7 +177,7 @@ final class SQLiteRows: LedgerRows {
     }
 
     func refunds(of charge: MovementKey) throws -> [BookedRefund] {
-        try entries.flush()
+        try entries.insertAll()
         return try charges.refunds(of: charge)
     }
 
