@@ -103,8 +103,8 @@ extension LogError: CustomStringConvertible {
         case .queueFull(let queued, let bytesMax):
             "\(queued) of \(bytesMax) bytes already wait for the disk: try again later"
         case .diskFull(let path):
-            "no space left for \(path): free some; a daemon that runs goes on by itself, and what has "
-                + "ended is to be started again"
+            "no space left for \(path): free some; a daemon that runs goes on by itself, and "
+                + "what has ended is to be started again"
         case .cancelled: "the task was cancelled"
         case .locked(let path, 0):
             "\(path) is in use by another process: stop it, or choose another folder"

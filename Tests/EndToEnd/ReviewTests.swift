@@ -132,7 +132,10 @@ struct ReviewTests {
         let racing = try (0..<4).map { number in
             try Child(
                 Tillbox.executable,
-                ["review", "approve", open[15], "--data", data, "--note", "n", "--by", "r\(number)"],
+                [
+                    "review", "approve", open[15], "--data", data, "--note", "n",
+                    "--by", "r\(number)",
+                ],
                 environment: ["TILLBOX_ADMIN_PORT": "1"])
         }
         var ends: [Int32] = []

@@ -159,7 +159,8 @@ struct ReviewCommand: AsyncParsableCommand {
     /// A payment's key has 1 to 255 bytes.
     fileprivate static func check(_ id: String) throws {
         guard (1...255).contains(id.utf8.count) else {
-            throw ValidationError("the payment must be named by 1 to 255 bytes: charge:ch_… or ch_…")
+            throw ValidationError(
+                "the payment must be named by 1 to 255 bytes: charge:ch_… or ch_…")
         }
     }
 

@@ -97,10 +97,11 @@ package enum ReviewRefusal: Error, Hashable, Sendable {
                 + "under review"
         case .closed(let review): "\(review.movement) is not open: \(review.closedBecause)"
         case .beingTaken(let movement, let by):
-            "\(ShownText.escaped(by)) is deciding \(movement), and nothing is written yet; ask again "
-                + "in a moment"
+            "\(ShownText.escaped(by)) is deciding \(movement), and nothing is written yet; ask "
+                + "again in a moment"
         case .beingDecided(let movement, let by):
-            "\(movement) is not open: \(ShownText.escaped(by)) has just decided it, which the ledger books next"
+            "\(movement) is not open: \(ShownText.escaped(by)) has just decided it, "
+                + "which the ledger books next"
         case .ledgerBehind:
             "the ledger is still booking what came before; ask again in a moment"
         }

@@ -47,13 +47,13 @@ package final class Standstills: Sendable {
         }
         if let full, seconds(since: full) < Self.fullSeconds {
             sentences.append(
-                "\(seconds(since: full)) s ago a delivery was answered with 503, as there is no space "
-                    + "left; free some")
+                "\(seconds(since: full)) s ago a delivery was answered with 503, as there is no "
+                    + "space left; free some")
         }
         if let broken {
             sentences.append(
-                "\(seconds(since: broken.at)) s ago a delivery could not be stored, or what is stored "
-                    + "not be read: \(broken.reason); run `tillbox log verify`")
+                "\(seconds(since: broken.at)) s ago a delivery could not be stored, or what is "
+                    + "stored not be read: \(broken.reason); run `tillbox log verify`")
         }
         return sentences
     }
