@@ -4,6 +4,10 @@ import Foundation
 /// the openssl tool into a folder that goes with this object.
 public final class TestCertificate: Sendable {
     private let folder: TemporaryFolder
+    /// What the certificate is for.
+    public let names: String
+
+    public static let loopback = "IP:127.0.0.1,DNS:localhost"
 
     /// The CA's certificate, for who is to trust.
     public var caFile: String { folder.file("ca.crt") }
@@ -13,7 +17,8 @@ public final class TestCertificate: Sendable {
     public var keyFile: String { folder.file("server.key") }
 
     /// - Parameter names: what the certificate is for, as openssl writes it.
-    public init(names: String = "IP:127.0.0.1,DNS:localhost") async throws {
+    public init(names: String = TestCertificate.loopback) async throws {
+        self.names = names
         folder = try TemporaryFolder()
         let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         try await openssl(
