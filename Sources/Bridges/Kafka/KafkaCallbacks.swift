@@ -97,8 +97,8 @@ final class KafkaCallbacks: Sendable {
     /// Called on librdkafka's background thread alone.
     static let didHappen: @convention(c) (
         OpaquePointer?, OpaquePointer?, UnsafeMutableRawPointer?
-    ) -> Void = { client, event, opaque in
-        guard let client, let event else { return }
+    ) -> Void = { _, event, opaque in
+        guard let event else { return }
         defer { rd_kafka_event_destroy(event) }
         guard let callbacks = of(opaque) else { return }
         callbacks.state.withLock { $0.ownThread = currentThread }
@@ -107,9 +107,16 @@ final class KafkaCallbacks: Sendable {
         case RD_KAFKA_EVENT_ERROR:
             let text = rd_kafka_event_error_string(event).map { String(cString: $0) }
             callbacks.didFail(KafkaAnswer(rd_kafka_event_error(event), text: text))
-        case RD_KAFKA_EVENT_OAUTHBEARER_TOKEN_REFRESH: callbacks.renewToken(client)
         default: break
         }
+    }
+
+    /// Called on librdkafka's background thread too, before a token ends.
+    static let renewsToken: @convention(c) (
+        OpaquePointer?, UnsafePointer<CChar>?, UnsafeMutableRawPointer?
+    ) -> Void = { client, _, opaque in
+        guard let client else { return }
+        of(opaque)?.renewToken(client)
     }
 
     /// Whether this is the thread on which completions are called.
@@ -149,9 +156,9 @@ final class KafkaCallbacks: Sendable {
                 client, fresh.threeParts(account: account).reveal(), fresh.expiresAt * 1000,
                 account, nil, 0, &text, text.count)
             guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
-            rd_kafka_oauthbearer_set_token_failure(client, KafkaSettings.text(text))
+            _ = rd_kafka_oauthbearer_set_token_failure(client, KafkaSettings.text(text))
         } catch {
-            rd_kafka_oauthbearer_set_token_failure(client, "no access token: \(error)")
+            _ = rd_kafka_oauthbearer_set_token_failure(client, "\(error)")
         }
     }
 }

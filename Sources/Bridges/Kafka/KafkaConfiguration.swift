@@ -60,6 +60,14 @@ public enum KafkaSecurity: Sendable {
     case saslGoogle(
         account: String, caFile: String? = nil,
         token: @Sendable () throws -> GoogleAccessToken)
+
+    /// Certificates to trust; nil is the system's own, or no TLS.
+    var caFile: String? {
+        switch self {
+        case .plaintext: nil
+        case .tls(let caFile), .saslPlain(_, _, let caFile), .saslGoogle(_, let caFile, _): caFile
+        }
+    }
 }
 
 /// Codecs that every broker has; Google's Managed Kafka has no zstd.

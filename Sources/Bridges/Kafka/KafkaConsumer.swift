@@ -212,12 +212,15 @@ extension KafkaConsumer {
 
     /// Throws what a whole call or the first of its partitions met.
     func check(
-        _ answer: KafkaAnswer?, _ list: KafkaPartitionList, _ call: String
+        _ answer: KafkaAnswer?, _ list: KafkaPartitionList, _ call: String,
+        _ partition: KafkaPartition? = nil
     ) throws(KafkaError) {
         if let failed = list.failed, let failure = failed.failure {
             throw handle.error(
                 failure, call, topic: failed.partition.topic, partition: failed.partition.number)
         }
-        if let answer { throw handle.error(answer, call) }
+        guard let answer else { return }
+        throw handle.error(
+            answer, call, topic: partition?.topic, partition: partition?.number)
     }
 }

@@ -24,7 +24,8 @@ final class KafkaHandle: @unchecked Sendable {
         callbacks = Unmanaged.passRetained(KafkaCallbacks(configuration))
         settings.setCallbacks(callbacks.toOpaque(), kind, configuration.security)
         do throws(KafkaError) {
-            pointer = try settings.start(isConsumer: kind.isConsumer)
+            pointer = try settings.start(
+                isConsumer: kind.isConsumer, caFile: configuration.security.caFile)
         } catch {
             callbacks.release()
             throw error
@@ -162,16 +163,18 @@ final class KafkaSettings {
         }
         if case .saslGoogle = security {
             rd_kafka_conf_enable_sasl_queue(pointer, 1)
-            events |= RD_KAFKA_EVENT_OAUTHBEARER_TOKEN_REFRESH
+            rd_kafka_conf_set_oauthbearer_token_refresh_cb(pointer, KafkaCallbacks.renewsToken)
         }
         rd_kafka_conf_set_events(pointer, events)
     }
 
-    func start(isConsumer: Bool) throws(KafkaError) -> OpaquePointer {
+    func start(isConsumer: Bool, caFile: String?) throws(KafkaError) -> OpaquePointer {
         var text = [CChar](repeating: 0, count: 512)
         let type = isConsumer ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER
         guard let client = rd_kafka_new(type, pointer, &text, text.count) else {
-            throw .configuration(property: "client", detail: Self.text(text))
+            // The only file that is read here; librdkafka does not name it.
+            let property = caFile.map { "ssl.ca.location=\($0)" } ?? "of this client"
+            throw .configuration(property: property, detail: Self.text(text))
         }
         pointer = nil
         if isConsumer { rd_kafka_poll_set_consumer(client) }

@@ -60,20 +60,30 @@ extension KafkaConsumer {
     public func ends(
         of partition: KafkaPartition, within patience: Duration
     ) throws(KafkaError) -> (first: Offset, stableEnd: Offset) {
-        var low: Int64 = 0
-        var high: Int64 = 0
-        let answer = handle.code { client in
-            rd_kafka_query_watermark_offsets(
-                client, partition.topic, partition.number, &low, &high,
-                patience.wholeMilliseconds)
-        }
-        if let answer {
-            throw handle.error(
-                answer, "ask for a partition's ends", topic: partition.topic,
-                partition: partition.number)
-        }
+        let deadline = KafkaDeadline(patience)
+        let first = try offset(of: partition, at: RD_KAFKA_OFFSET_BEGINNING, until: deadline)
+        let end = try offset(of: partition, at: RD_KAFKA_OFFSET_END, until: deadline)
         handle.context.didSucceed()
-        return (Offset(low), Offset(high))
+        // Retention may have moved the beginning between the two answers.
+        return (min(first, end), end)
+    }
+
+    /// The protocol's ListOffsets takes the same marks for a time. librdkafka's own call for both
+    /// ends (`rd_kafka_query_watermark_offsets`) waits for ever for a broker that hangs.
+    private func offset(
+        of partition: KafkaPartition, at mark: Int32, until deadline: KafkaDeadline
+    ) throws(KafkaError) -> Offset {
+        let list = KafkaPartitionList([partition: Int64(mark)])
+        let answer = handle.code { client in
+            list.lend { list in
+                rd_kafka_offsets_for_times(client, list, deadline.rest.wholeMilliseconds)
+            }
+        }
+        try check(answer, list, "ask for a partition's ends", partition)
+        guard let offset = list.offsets[partition] else {
+            throw .timedOut(call: "ask for a partition's ends", trouble: nil)
+        }
+        return offset
     }
 
     /// How far this consumer is behind what it could read. Markers of transactions count, so that

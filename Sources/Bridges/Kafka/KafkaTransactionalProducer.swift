@@ -72,7 +72,8 @@ public final class KafkaTransactionalProducer: @unchecked Sendable {
     }
 
     /// One whole transaction: begins, writes, adds the offsets and commits, and repeats what may be
-    /// repeated until `patience` is over. Blocking.
+    /// repeated until `patience` is over. Blocking; with a broker that hangs up to `socketTimeout`
+    /// longer, see `sendOffsets`.
     ///
     /// - Parameters:
     ///   - offsets: the next to read, of what the records were made from.
@@ -137,6 +138,9 @@ public final class KafkaTransactionalProducer: @unchecked Sendable {
     }
 
     /// Adds the offsets of what was read: the next to read. Blocking.
+    ///
+    /// librdkafka bounds this wait by its requests' time: with a broker that hangs it may last for
+    /// some of `socketTimeout` beyond `patience`.
     public func sendOffsets(
         _ offsets: [KafkaPartition: Offset], group: KafkaGroup, within patience: Duration
     ) throws(KafkaError) {

@@ -3,7 +3,7 @@ import Bridges
 import TestSupport
 import Testing
 
-@Suite("Kafka: transactions at the broker", .ownThread)
+@Suite("Kafka: transactions at the broker", .ownThread, .timeLimit(.minutes(2)))
 struct KafkaExactlyOnceTests {
     private func producer(
         _ id: String, on server: KafkaServer

@@ -4,7 +4,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("Kafka: brokers that stop, hang and forget", .ownThread)
+@Suite("Kafka: brokers that stop, hang and forget", .ownThread, .timeLimit(.minutes(2)))
 struct KafkaFaultTests {
     private func configuration(_ server: KafkaServer) -> KafkaConfiguration {
         var configuration = Fixture.configuration(server)
@@ -96,7 +96,7 @@ struct KafkaFaultTests {
         let topic = try Fixture.topic("restart", on: server)
         _ = try await replicate(200, to: topic, configuration(server)) { next in
             guard next == 50 || next == 120 else { return }
-            await server.stop()
+            try await server.stop()
             try await server.start()
         }
         try expectEach(200, in: topic, on: server)
@@ -112,7 +112,7 @@ struct KafkaFaultTests {
             try producer.produce(Fixture.record("\(number)"), to: topic) { _ in }
         }
         #expect(producer.flush(within: Fixture.patience))
-        await server.kill()
+        try await server.kill()
         try await server.start()
         let admin = try KafkaAdmin(configuration(server))
         let found = try admin.describe([topic], within: Fixture.patience)
@@ -163,7 +163,7 @@ struct KafkaFaultTests {
                 }
             }
             guard round == 0 else { continue }
-            await server.stop()
+            try await server.stop()
             try await server.start()
         }
         #expect(seen == (0..<2).flatMap { round in (0..<50).map { "\(round).\($0)" } })
@@ -230,7 +230,7 @@ struct KafkaFaultTests {
 }
 
 @Suite(
-    "Kafka: lost answers and TLS, behind a proxy", .ownThread,
+    "Kafka: lost answers and TLS, behind a proxy", .ownThread, .timeLimit(.minutes(2)),
     .enabled(if: KafkaNetwork.isPossible, Comment(rawValue: KafkaNetwork.whyNot)))
 struct KafkaProxyTests {
     @Test("a lost answer to Produce, TxnOffsetCommit or EndTxn: each record is there once", arguments: [

@@ -3,7 +3,7 @@ import Bridges
 import TestSupport
 import Testing
 
-@Suite("Kafka: consumers, alone and in groups", .ownThread)
+@Suite("Kafka: consumers, alone and in groups", .ownThread, .timeLimit(.minutes(2)))
 struct KafkaGroupTests {
     private func fill(
         _ topic: String, partitions: Int32, perPartition: Int, on server: KafkaServer

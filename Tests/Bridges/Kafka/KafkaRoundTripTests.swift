@@ -4,7 +4,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("Kafka: records there and back", .ownThread)
+@Suite("Kafka: records there and back", .ownThread, .timeLimit(.minutes(2)))
 struct KafkaRoundTripTests {
     private func written(
         _ records: [Record], to topic: String, on server: KafkaServer, partition: Int32? = nil,

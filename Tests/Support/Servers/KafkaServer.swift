@@ -58,10 +58,10 @@ public final class KafkaServer: @unchecked Sendable {
     public var errors: String { process?.errors ?? "" }
 
     /// Ends it in order: everything is saved.
-    public func stop() async { await process?.end(SIGTERM) }
+    public func stop() async throws { try await process?.end(SIGTERM) }
 
     /// Ends it at once: what was not saved yet is lost.
-    public func kill() async { await process?.end(SIGKILL) }
+    public func kill() async throws { try await process?.end(SIGKILL) }
 
     /// Holds it: connections stay, and nothing is answered.
     public func freeze() { process?.kill(SIGSTOP) }

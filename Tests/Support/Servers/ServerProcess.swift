@@ -27,10 +27,10 @@ public final class ServerProcess: Sendable {
     public func kill(_ signal: Int32) { child.kill(signal) }
 
     /// Sends a signal and waits for the end.
-    public func end(_ signal: Int32) async {
+    public func end(_ signal: Int32) async throws {
         child.kill(signal)
         // A stopped one takes no other signal before it goes on.
         if signal != SIGKILL { child.kill(SIGCONT) }
-        await child.wait()
+        try await eventually("the server ends", within: 20) { !child.isRunning }
     }
 }
