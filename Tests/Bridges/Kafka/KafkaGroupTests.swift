@@ -177,6 +177,38 @@ struct KafkaGroupTests {
         #expect(Set(found) == Set(expected))
     }
 
+    @Test("a member that does not ask for too long has lost its partitions, and is told so")
+    func lost() async throws {
+        let server = try await KafkaServer.shared()
+        let topic = try Fixture.topic("silent", partitions: 2, on: server)
+        let group = Fixture.name("g")
+        var configuration = Fixture.configuration(server)
+        configuration.sessionTimeout = .seconds(2)
+        configuration.pollInterval = .seconds(2)
+        let silent = try KafkaConsumer(configuration, group: group)
+        try silent.subscribe(to: [topic])
+        let all = try Self.assigned(silent)
+        let other = try KafkaConsumer(Fixture.configuration(server), group: group)
+        try other.subscribe(to: [topic])
+        // Nobody waits for the silent one: the other one has everything after its time.
+        #expect(try Self.assigned(other) == all)
+        let deadline = ContinuousClock.now + .seconds(20)
+        while true {
+            guard .now < deadline else { throw Unexpected(what: "nothing was lost") }
+            do {
+                if case .lost(let partitions) = try silent.next(
+                    bytesMax: 1, within: .milliseconds(100))
+                {
+                    #expect(partitions == all)
+                    break
+                }
+            } catch {
+                #expect(error.remedy == .abortAndRewind, "\(error)")
+            }
+        }
+        try silent.unassign()
+    }
+
     private static func assigned(_ consumer: KafkaConsumer) throws -> [KafkaPartition] {
         let events = try consumer.events { if case .assigned = $0 { true } else { false } }
         guard case .assigned(let partitions)? = events.last else { return [] }

@@ -163,7 +163,7 @@ struct KafkaRoundTripTests {
         }
     }
 
-    @Test("a record beyond the client's bound is refused at once, one beyond the topic's by it")
+    @Test("a record beyond the client's bound is refused at once, and the producer lives")
     func tooLarge() async throws {
         let server = try await KafkaServer.shared()
         let topic = try Fixture.topic("small", on: server)
@@ -176,11 +176,26 @@ struct KafkaRoundTripTests {
             try producer.produce(large, to: topic) { _ in }
         }
         #expect(expected.isPermanent)
-        // The producer lives.
         let deliveries = Deliveries()
         try producer.produce(Fixture.record("small"), to: topic) { deliveries.add($0) }
         #expect(producer.flush(within: Fixture.patience))
         #expect(deliveries.written.count == 1)
+    }
+
+    @Test("a record beyond the topic's bound is certainly not written, and holds up no other")
+    func tooLargeForTopic() async throws {
+        let server = try await KafkaServer.shared()
+        let topic = try Fixture.topic("bound", on: server, messageBytesMax: 10_000)
+        let large = Record(
+            key: nil, value: ArraySlice((0..<50_000).map { UInt8(truncatingIfNeeded: $0 &* $0) }),
+            timestamp: Timestamp(milliseconds: 1))
+        let deliveries = try written([large], to: topic, on: server) { $0.compression = .none }
+        guard case .notWritten(.messageTooLarge(topic, nil))? = deliveries.all.first else {
+            Issue.record("\(deliveries.all)")
+            return
+        }
+        let next = try written([Fixture.record("small")], to: topic, on: server)
+        #expect(next.written.map(\.offset.rawValue) == [0])
     }
 
     @Test("a full queue says so, keeps its bound, and takes records again when there is room")
