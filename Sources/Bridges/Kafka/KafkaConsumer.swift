@@ -81,7 +81,8 @@ public final class KafkaConsumer: @unchecked Sendable {
     /// does not ask is taken for dead.
     ///
     /// - Parameter bytesMax: how much a batch holds at most, but at least one record.
-    /// - Throws: `.offsetOutOfRange`, `.topicMissing`, `.notAuthorized`, `.assignmentLost`, `.fatal`.
+    /// - Throws: `.offsetOutOfRange`, `.topicMissing`, `.notAuthorized`, `.assignmentLost`,
+    ///   `.fatal`; others pass (`isRetryable`), after which this is called again.
     public func next(bytesMax: Int, within patience: Duration) throws(KafkaError) -> KafkaEvent {
         if let event = groupChange() { return event }
         if fetched.isEmpty(without: paused) {

@@ -10,8 +10,9 @@ final class KafkaHandle: @unchecked Sendable {
     // has its own locks.
     private let pointer: OpaquePointer
     private let callbacks: Unmanaged<KafkaCallbacks>
+    private let isConsumer: Bool
     let bootstrap: String
-    /// What `librdkafka` calls back into.
+    /// What librdkafka calls back into.
     var context: KafkaCallbacks { callbacks.takeUnretainedValue() }
 
     /// - Throws: `.configuration` with what librdkafka says about a value.
@@ -19,6 +20,7 @@ final class KafkaHandle: @unchecked Sendable {
         _ configuration: KafkaConfiguration, _ kind: KafkaProperties.Kind
     ) throws(KafkaError) {
         bootstrap = configuration.bootstrap
+        isConsumer = kind.isConsumer
         let settings = KafkaSettings()
         try settings.set(KafkaProperties(configuration, kind))
         callbacks = Unmanaged.passRetained(KafkaCallbacks(configuration))
@@ -38,7 +40,7 @@ final class KafkaHandle: @unchecked Sendable {
     /// Not on one of those threads, which would wait for itself: when the last owner was a
     /// completion that librdkafka called, another thread does it.
     deinit {
-        let ending = Ending(pointer: pointer, callbacks: callbacks)
+        let ending = Ending(pointer: pointer, callbacks: callbacks, isConsumer: isConsumer)
         if context.isOnOwnThread {
             DispatchQueue.global().async { ending.run() }
         } else {
@@ -51,13 +53,22 @@ final class KafkaHandle: @unchecked Sendable {
         // `@unchecked Sendable`: made by `deinit`, when nobody else has the handle any more.
         let pointer: OpaquePointer
         let callbacks: Unmanaged<KafkaCallbacks>
+        let isConsumer: Bool
 
         func run() {
+            // Each record that still waits is told its fate, and its completion is freed.
+            if !isConsumer, rd_kafka_outq_len(pointer) > 0 { KafkaHandle.purge(pointer) }
             // SAFETY: the handle is this object's own; nobody else can reach it any more. A
             // consumer has been closed, or leaves its group by falling silent.
             rd_kafka_destroy_flags(pointer, Int32(RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE))
             callbacks.release()
         }
+    }
+
+    /// Gives up what a producer has not been told about, and waits until all of it has been told.
+    static func purge(_ client: OpaquePointer) {
+        _ = rd_kafka_purge(client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
+        _ = rd_kafka_flush(client, 1000)
     }
 
     /// Lends the handle to `body`, which does not keep it.

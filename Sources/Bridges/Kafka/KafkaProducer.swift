@@ -3,7 +3,8 @@ public import AppendLog
 /// Writes records and tells each one's fate: idempotent, so that a repeated request does not write
 /// twice, and acknowledged by all replicas in sync.
 ///
-/// librdkafka sends from threads of its own; nothing here waits but `flush` and `close`.
+/// librdkafka sends from threads of its own; nothing here waits but `flush` and `close`. A producer
+/// that goes gives up what is waiting and tells it so, which takes a moment: `close` it first.
 public final class KafkaProducer: Sendable {
     private let sending: KafkaSending
 
@@ -12,11 +13,6 @@ public final class KafkaProducer: Sendable {
     /// - Throws: `.configuration`.
     public init(_ configuration: KafkaConfiguration) throws(KafkaError) {
         sending = try KafkaSending(configuration, .producer)
-    }
-
-    /// What is waiting is given up and told so, which takes a moment: `close` first.
-    deinit {
-        if sending.queuedCount > 0 { sending.purge() }
     }
 
     /// Queues a record; its bytes are copied. Does not block.

@@ -108,7 +108,7 @@ struct KafkaProperties {
         set("session.timeout.ms", configuration.sessionTimeout)
         set("heartbeat.interval.ms", configuration.sessionTimeout / 5)
         set("max.poll.interval.ms", max(configuration.pollInterval, configuration.sessionTimeout))
-        // Bounded twice: librdkafka counts records, and bytes of each partition's queue.
+        // One bound for all partitions together, and one for each answer of a broker's.
         set("queued.max.messages.kbytes", configuration.consumerQueueBytesMax / 1024)
         let fetch = max(configuration.messageBytesMax, configuration.consumerQueueBytesMax / 2)
         set("fetch.max.bytes", fetch)

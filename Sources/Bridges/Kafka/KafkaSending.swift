@@ -86,12 +86,7 @@ final class KafkaSending: Sendable {
     }
 
     /// Gives up what is waiting, so that each completion is called. Blocking for a moment.
-    func purge() {
-        handle.lend { client in
-            _ = rd_kafka_purge(client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
-            _ = rd_kafka_flush(client, 1000)
-        }
-    }
+    func purge() { handle.lend(KafkaHandle.purge) }
 
     private func topicHandle(_ name: String) -> TopicHandle? {
         topics.withLock { topics in

@@ -233,9 +233,8 @@ struct KafkaFaultTests {
     "Kafka: lost answers and TLS, behind a proxy", .ownThread, .timeLimit(.minutes(2)),
     .enabled(if: KafkaNetwork.isPossible, Comment(rawValue: KafkaNetwork.whyNot)))
 struct KafkaProxyTests {
-    @Test("a lost answer to Produce, TxnOffsetCommit or EndTxn: each record is there once", arguments: [
-        KafkaKey.produce, KafkaKey.txnOffsetCommit, KafkaKey.endTxn,
-    ])
+    @Test("a lost answer to Produce, TxnOffsetCommit or EndTxn: each record is there once",
+        arguments: [KafkaKey.produce, KafkaKey.txnOffsetCommit, KafkaKey.endTxn])
     func lostAnswer(key: Int) async throws {
         let network = try await KafkaNetwork()
         let server = try await KafkaServer(in: network)

@@ -48,7 +48,8 @@ enum Fixture {
 
     /// Makes a topic of its own.
     static func topic(
-        _ word: String, partitions: Int32 = 1, on server: KafkaServer, messageBytesMax: Int = 2 << 20
+        _ word: String, partitions: Int32 = 1, on server: KafkaServer,
+        messageBytesMax: Int = 2 << 20
     ) throws -> String {
         let name = name(word)
         let admin = try KafkaAdmin(configuration(server))

@@ -149,7 +149,7 @@ struct KafkaGroupTests {
         #expect(first.close(within: .seconds(5)))
     }
 
-    @Test("a rebalance in the middle of a transaction: it is ended first, and each record counts once")
+    @Test("a rebalance in the middle of a transaction ends it first, and each record counts once")
     func rebalanceInTransaction() async throws {
         let server = try await KafkaServer.shared()
         let input = try Fixture.topic("in", partitions: 2, on: server)
@@ -255,7 +255,7 @@ struct KafkaGroupTests {
     }
 }
 
-/// A member that copies what it reads, by one transaction for each input partition, as a stage does.
+/// A member that copies what it reads, with a producer for each input partition, as a stage does.
 final class Worker {
     private let configuration: KafkaConfiguration
     private let consumer: KafkaConsumer

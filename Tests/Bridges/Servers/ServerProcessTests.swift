@@ -15,7 +15,8 @@ struct ServerProcessTests {
             [script, "\(parent.processID)", folder.path, "/bin/sleep", "600"])
         try await eventually("the server has taken its place") {
             let words = FileManager.default.contents(atPath: "/proc/\(server.processID)/cmdline")
-            return words.map { String(decoding: $0, as: UTF8.self).hasPrefix("/bin/sleep") } ?? false
+            return words.map { String(decoding: $0, as: UTF8.self) }?.hasPrefix("/bin/sleep")
+                == true
         }
         #expect(server.isRunning)
         parent.kill(SIGKILL)
