@@ -24,8 +24,8 @@ public enum KafkaEvent: Sendable {
 ///
 /// It writes no offsets by itself: `enable.auto.commit` and `enable.auto.offset.store` are off, and
 /// an offset that is not there is an error (`auto.offset.reset=error`). A group's change waits
-/// until it is answered: `next` tells of it again and again, and gives no records meanwhile. To be used from one thread at a time; all
-/// methods that take a patience block.
+/// until it is answered: `next` tells of it again and again, and gives no records meanwhile. To be
+/// used from one thread at a time; all methods that take a patience block.
 public final class KafkaConsumer: @unchecked Sendable {
     // `@unchecked Sendable`: it may be handed to another thread, but only one uses it at a time.
     let handle: KafkaHandle
