@@ -29,8 +29,9 @@ extension KafkaError {
         _ answer: KafkaAnswer, _ context: KafkaErrorContext
     ) -> KafkaError? {
         switch rd_kafka_resp_err_t(rawValue: answer.code) {
-        case RD_KAFKA_RESP_ERR__SSL:
-            // A connection that is reset in the middle of the handshake has the same code.
+        case RD_KAFKA_RESP_ERR__SSL, RD_KAFKA_RESP_ERR__TRANSPORT:
+            // Either code stands for either: a connection that is reset in the middle of the
+            // handshake, and a certificate that is refused. The words tell them apart.
             answer.text.contains("certificate") ? .certificate(detail: answer.text) : nil
         case RD_KAFKA_RESP_ERR__AUTHENTICATION, RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED,
             RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM:

@@ -183,8 +183,7 @@ struct KafkaGroupTests {
         let topic = try Fixture.topic("silent", partitions: 2, on: server)
         let group = Fixture.name("g")
         var configuration = Fixture.configuration(server)
-        configuration.sessionTimeout = .seconds(2)
-        configuration.pollInterval = .seconds(2)
+        configuration.pollInterval = configuration.sessionTimeout
         let silent = try KafkaConsumer(configuration, group: group)
         try silent.subscribe(to: [topic])
         let all = try Self.assigned(silent)
