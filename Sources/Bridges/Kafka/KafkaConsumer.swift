@@ -175,7 +175,9 @@ extension KafkaConsumer {
         guard let change = unanswered else { return nil }
         if change.isAssignment { return .assigned(change.partitions.sorted()) }
         let partitions = change.partitions.sorted()
-        return change.isLost ? .lost(partitions) : .revoked(partitions)
+        // What was only asked back may be lost by now: the group does not wait for ever.
+        let isLost = change.isLost || handle.lend { rd_kafka_assignment_lost($0) } != 0
+        return isLost ? .lost(partitions) : .revoked(partitions)
     }
 
     private func didAnswer() {

@@ -1,3 +1,5 @@
+import CRDKafka
+
 /// What comes next in a transaction, given what librdkafka answered. Pure.
 ///
 /// ```
@@ -7,13 +9,17 @@
 ///                    │               │ requires abort, or refused
 ///                    └────abort──── broken ──retriable: aborting ──abort again──▶ idle
 ///
-///  a fatal answer, from anywhere: over
+///  a fatal answer, from anywhere: over; also after a commit or an abort that was answered late
 /// ```
 ///
 /// Three kinds of answer, asked for in this order (librdkafka, "Transactional producer API"):
 /// fatal ends the producer; one that requires an abort ends the transaction; a retriable one wants
 /// **the same call again**. While a commit has not returned, its outcome is not known, and neither
 /// an abort nor a new transaction is possible: both answer `_CONFLICT`.
+///
+/// A commit or an abort that timed out and succeeds later was the producer's last. librdkafka 2.0.2
+/// may give such a call's answer twice, and the second one to the next call: a `begin` has been seen
+/// to succeed with it before there was a transaction. The successor begins with a clean slate.
 struct KafkaTransaction {
     enum Call: String, Sendable {
         case start, begin, produce, offsets = "send offsets", commit, abort
@@ -43,6 +49,14 @@ struct KafkaTransaction {
     }
 
     private(set) var phase = Phase.fresh
+    /// A commit or an abort has timed out.
+    private var isLate = false
+
+    /// Why a producer is over whose last transaction has ended well, but late.
+    static let late = KafkaAnswer(
+        code: RD_KAFKA_RESP_ERR__TIMED_OUT.rawValue, name: "LATE",
+        text: "the last transaction was answered late, so its producer is not used again",
+        isFatal: true)
 
     /// Whether librdkafka can take this call now.
     func allows(_ call: Call) -> Bool {
@@ -77,7 +91,8 @@ struct KafkaTransaction {
 
     private mutating func succeeded(_ call: Call) -> Step {
         switch call {
-        case .start, .commit, .abort: phase = .idle
+        case .start: phase = .idle
+        case .commit, .abort: phase = isLate ? .over(Self.late) : .idle
         case .begin: phase = .open
         case .produce, .offsets: break
         }
@@ -85,6 +100,11 @@ struct KafkaTransaction {
     }
 
     private mutating func again(_ call: Call, _ answer: KafkaAnswer) -> Step {
+        if call == .commit || call == .abort,
+            answer.code == RD_KAFKA_RESP_ERR__TIMED_OUT.rawValue
+        {
+            isLate = true
+        }
         switch (call, phase) {
         case (.commit, _): phase = .committing
         case (.abort, .broken(let cause)): phase = .aborting(cause)

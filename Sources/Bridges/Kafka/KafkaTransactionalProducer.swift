@@ -22,8 +22,9 @@ public enum KafkaTransactionOutcome: Sendable {
     case refused(KafkaError)
     /// The time was over before an answer came, so that nobody knows yet: call `resume`.
     case unfinished(KafkaError)
-    /// The producer is over. Make a new one with the same id, which ends what is open, and read
-    /// the committed offsets: they tell whether the last transaction is there.
+    /// The producer is over, by an error or because its last transaction was answered late. Make a
+    /// new one with the same id, which ends what is open, and read the committed offsets: they tell
+    /// whether the last transaction is there.
     case recreate(KafkaError)
     /// A newer producer has the same id: leave the partition to it.
     case fenced(KafkaError)
@@ -228,9 +229,7 @@ extension KafkaTransactionalProducer {
         _ body: (OpaquePointer, Int32) -> OpaquePointer?
     ) -> KafkaTransaction.Step {
         while true {
-            // A call gets one second at a time, so that librdkafka's own long waits do not outlast
-            // the deadline; calling again resumes it.
-            let patience = min(max(deadline.rest, .milliseconds(1)), .seconds(1))
+            let patience = max(deadline.rest, .milliseconds(1))
             let begun = ContinuousClock.now
             let answer = sending.handle.answer { body($0, patience.wholeMilliseconds) }
             let step = transaction.did(call, answer)

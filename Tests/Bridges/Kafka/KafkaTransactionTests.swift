@@ -49,6 +49,20 @@ struct KafkaTransactionTests {
         #expect(transaction.phase == .idle)
     }
 
+    @Test("a commit or an abort that timed out and succeeds late was the producer's last",
+        arguments: [Call.commit, .abort])
+    func late(call: Call) {
+        let timedOut = Self.answer(-185, retriable: true)
+        var transaction = after(.start, .begin, .produce)
+        #expect(transaction.did(call, timedOut) == .callAgain(timedOut))
+        #expect(transaction.allows(call))
+        #expect(transaction.did(call, nil) == .proceed)
+        #expect(transaction.phase == .over(KafkaTransaction.late))
+        #expect(!transaction.allows(.begin))
+        let error = KafkaError(KafkaTransaction.late, KafkaErrorContext(call: "begin"))
+        #expect(error.remedy == .recreate)
+    }
+
     @Test("an abort without an answer allows nothing but the same abort")
     func unknownAbort() {
         var transaction = after(.start, .begin)
