@@ -74,8 +74,11 @@ let package = Package(
         .systemLibrary(
             name: "COpenSSL", path: "Sources/Bridges/CLibraries/COpenSSL",
             pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(
+            name: "CHiredis", path: "Sources/Bridges/CLibraries/CHiredis",
+            providers: [.apt(["libhiredis-dev"])]),
         .target(
-            name: "Bridges", dependencies: ["AppendLog", "COpenSSL"],
+            name: "Bridges", dependencies: ["AppendLog", "CHiredis", "COpenSSL"],
             path: "Sources/Bridges", exclude: ["CLibraries"], swiftSettings: strict),
 
         // The daemon.
@@ -194,7 +197,7 @@ let package = Package(
             name: "SimulationTests", dependencies: ["AppendLog", "LogSupport", "TestSupport"],
             path: "Tests/Simulation", swiftSettings: strict),
         .testTarget(
-            name: "BridgesTests", dependencies: ["Bridges"],
+            name: "BridgesTests", dependencies: ["Bridges", "TestSupport"],
             path: "Tests/Bridges", swiftSettings: strict),
         .target(
             name: "TwinSupport",
