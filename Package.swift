@@ -77,8 +77,11 @@ let package = Package(
         .systemLibrary(
             name: "CHiredis", path: "Sources/Bridges/CLibraries/CHiredis",
             providers: [.apt(["libhiredis-dev"])]),
+        .systemLibrary(
+            name: "CRDKafka", path: "Sources/Bridges/CLibraries/CRDKafka",
+            providers: [.apt(["librdkafka-dev"])]),
         .target(
-            name: "Bridges", dependencies: ["AppendLog", "CHiredis", "COpenSSL"],
+            name: "Bridges", dependencies: ["AppendLog", "CHiredis", "COpenSSL", "CRDKafka"],
             path: "Sources/Bridges", exclude: ["CLibraries"], swiftSettings: strict),
 
         // The daemon.
@@ -185,7 +188,9 @@ let package = Package(
         .target(name: "CAllocations", path: "Tests/Support/CLibraries/CAllocations"),
         .target(
             name: "TestSupport", dependencies: ["CAllocations"],
-            path: "Tests/Support", exclude: ["CLibraries"], swiftSettings: strict),
+            path: "Tests/Support",
+            exclude: ["CLibraries", "Servers/guarded.py", "Servers/kafka_proxy.py"],
+            swiftSettings: strict),
         .target(
             name: "LogSupport", dependencies: ["AppendLog"],
             path: "Tests/AppendLog/Support", swiftSettings: strict),
@@ -197,7 +202,11 @@ let package = Package(
             name: "SimulationTests", dependencies: ["AppendLog", "LogSupport", "TestSupport"],
             path: "Tests/Simulation", swiftSettings: strict),
         .testTarget(
+<<<<<<< HEAD
             name: "BridgesTests", dependencies: ["Bridges", "TestSupport"],
+=======
+            name: "BridgesTests", dependencies: ["AppendLog", "Bridges", "TestSupport"],
+>>>>>>> 296297e5649a1113f21e7144db3cc40ee4bf66d4
             path: "Tests/Bridges", swiftSettings: strict),
         .target(
             name: "TwinSupport",

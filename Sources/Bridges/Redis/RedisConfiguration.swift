@@ -95,7 +95,7 @@ public struct RedisConfiguration: Hashable, Sendable {
             let password = unescaped(text[text.index(after: colon)...])
         else { throw .escape }
         guard !password.isEmpty else { throw .passwordMissing }
-        return RedisCredentials(user: user.isEmpty ? nil : user, password: password)
+        return RedisCredentials(user: user.isEmpty ? nil : user, password: Secret(password))
     }
 
     private static func database(_ text: Substring) throws(RedisConfigurationError) -> Int {
@@ -141,24 +141,16 @@ public struct RedisConfiguration: Hashable, Sendable {
     public var place: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }
 
-/// Who one is to a Redis server. It prints as stars.
+/// Who one is to a Redis server.
 public struct RedisCredentials: Hashable, Sendable {
     /// Nil for the server's default user, who has a password alone (`requirepass`).
     public var user: String?
-    public var password: String
+    public var password: Secret
 
-    public init(user: String? = nil, password: String) {
+    public init(user: String? = nil, password: Secret) {
         self.user = user
         self.password = password
     }
-}
-
-extension RedisCredentials: CustomStringConvertible, CustomDebugStringConvertible,
-    CustomReflectable
-{
-    public var description: String { "***" }
-    public var debugDescription: String { "***" }
-    public var customMirror: Mirror { Mirror(self, children: [:]) }
 }
 
 /// What is wrong with the address of a Redis server. None shows any of it.

@@ -99,7 +99,7 @@ struct RedisLife {
 
     private func trouble(with reply: RedisReply, to step: Introduction) -> RedisTrouble? {
         guard case .error(let error) = reply else { return nil }
-        let words = error.hiding(configuration.credentials?.password)
+        let words = error.hiding(configuration.credentials?.password.reveal())
         if words.isRetryable || words.text.contains("max number of clients") {
             return .notReady(words)
         }
@@ -164,7 +164,7 @@ extension RedisLife.Introduction {
         case .authenticate:
             var command = RedisCommand("AUTH")
             if let user = configuration.credentials?.user { command.append(RedisArgument(user)) }
-            command.append(RedisArgument(configuration.credentials?.password ?? ""))
+            command.append(RedisArgument(configuration.credentials?.password.reveal() ?? ""))
             return command
         case .select: return RedisCommand("SELECT", .number(configuration.database))
         case .ping: return RedisCommand("PING")

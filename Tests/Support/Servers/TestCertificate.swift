@@ -1,0 +1,41 @@
+import Foundation
+
+/// A certificate for 127.0.0.1 and localhost, signed by a CA of its own, good for two days; made by
+/// the openssl tool into a folder that goes with this object.
+public final class TestCertificate: Sendable {
+    private let folder: TemporaryFolder
+
+    /// The CA's certificate, for who is to trust.
+    public var caFile: String { folder.file("ca.crt") }
+    /// The server's certificate, PEM.
+    public var certificateFile: String { folder.file("server.crt") }
+    /// The server's private key, PEM.
+    public var keyFile: String { folder.file("server.key") }
+
+    /// - Parameter names: what the certificate is for, as openssl writes it.
+    public init(names: String = "IP:127.0.0.1,DNS:localhost") async throws {
+        folder = try TemporaryFolder()
+        let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        try await openssl(
+            ["req", "-x509"] + key + [
+                "-keyout", folder.file("ca.key"), "-out", caFile, "-days", "2", "-subj",
+                "/CN=Test CA \(UUID().uuidString)",
+            ])
+        try await openssl(
+            ["req"] + key + [
+                "-keyout", keyFile, "-out", folder.file("server.csr"), "-subj", "/CN=broker",
+            ])
+        try "subjectAltName=\(names)\n".write(
+            toFile: folder.file("names"), atomically: true, encoding: .utf8)
+        try await openssl([
+            "x509", "-req", "-in", folder.file("server.csr"), "-CA", caFile, "-CAkey",
+            folder.file("ca.key"), "-CAcreateserial", "-days", "2", "-extfile",
+            folder.file("names"), "-out", certificateFile,
+        ])
+    }
+
+    private func openssl(_ words: [String]) async throws {
+        let (code, _, errors) = try await Child.run("/usr/bin/openssl", words)
+        guard code == 0 else { throw NoBroker(words: "openssl: \(errors)") }
+    }
+}
