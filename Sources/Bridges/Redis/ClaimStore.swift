@@ -26,8 +26,8 @@ public struct ClaimStore: Sendable {
     ) {
         self.client = client
         self.prefix = prefix
-        pendingMilliseconds = pending.wholeMilliseconds
-        doneMilliseconds = done.wholeMilliseconds
+        pendingMilliseconds = pending.lifetimeMillis
+        doneMilliseconds = done.lifetimeMillis
     }
 
     /// Takes the key, unless somebody has it.
@@ -169,5 +169,5 @@ public struct ClaimToken: Hashable, Sendable {
 
 extension Duration {
     /// Rounded down, at least one: Redis refuses a lifetime of nothing.
-    var wholeMilliseconds: Int64 { max(1, Int64(self / .milliseconds(1))) }
+    var lifetimeMillis: Int64 { max(1, Int64(self / .milliseconds(1))) }
 }

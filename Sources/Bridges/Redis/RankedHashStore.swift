@@ -13,7 +13,7 @@ public struct RankedHashStore: Sendable {
     public init(_ client: RedisClient, prefix: String, lifetime: Duration) {
         self.client = client
         self.prefix = prefix
-        lifetimeMilliseconds = lifetime.wholeMilliseconds
+        lifetimeMilliseconds = lifetime.lifetimeMillis
     }
 
     /// A hash to write.

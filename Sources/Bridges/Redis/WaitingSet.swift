@@ -15,7 +15,7 @@ public struct WaitingSet: Sendable {
     public init(_ client: RedisClient, prefix: String, lifetime: Duration) {
         self.client = client
         self.prefix = prefix
-        lifetimeMilliseconds = lifetime.wholeMilliseconds
+        lifetimeMilliseconds = lifetime.lifetimeMillis
     }
 
     /// One that waits.

@@ -12,8 +12,12 @@ public final class TestCertificate: Sendable {
     /// The server's private key, PEM.
     public var keyFile: String { folder.file("server.key") }
 
-    /// - Parameter names: what the certificate is for, as openssl writes it.
-    public init(names: String = "IP:127.0.0.1,DNS:localhost") async throws {
+    /// - Parameters:
+    ///   - names: what the certificate is for, as openssl writes it; nil leaves the common name.
+    ///   - days: until its end; one that is negative has passed.
+    public init(
+        names: String? = "IP:127.0.0.1,DNS:localhost", commonName: String = "broker", days: Int = 2
+    ) async throws {
         folder = try TemporaryFolder()
         let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         try await openssl(
@@ -23,13 +27,13 @@ public final class TestCertificate: Sendable {
             ])
         try await openssl(
             ["req"] + key + [
-                "-keyout", keyFile, "-out", folder.file("server.csr"), "-subj", "/CN=broker",
+                "-keyout", keyFile, "-out", folder.file("server.csr"), "-subj", "/CN=\(commonName)",
             ])
-        try "subjectAltName=\(names)\n".write(
+        try (names.map { "subjectAltName=\($0)\n" } ?? "basicConstraints=CA:FALSE\n").write(
             toFile: folder.file("names"), atomically: true, encoding: .utf8)
         try await openssl([
             "x509", "-req", "-in", folder.file("server.csr"), "-CA", caFile, "-CAkey",
-            folder.file("ca.key"), "-CAcreateserial", "-days", "2", "-extfile",
+            folder.file("ca.key"), "-CAcreateserial", "-days", "\(days)", "-extfile",
             folder.file("names"), "-out", certificateFile,
         ])
     }
