@@ -4,13 +4,16 @@ internal import Synchronization
 /// One look-up of a host name on a thread of its own: the system's resolver blocks for as long as it
 /// likes, and nobody's deadline may wait for it.
 final class NameLookup: Sendable {
+    /// Blocking: a host and a port, and their addresses.
+    typealias Resolver = @Sendable (String, UInt16) throws(StreamError) -> [SocketAddress]
+
     private let found = Mutex<Result<[SocketAddress], StreamError>?>(nil)
 
     /// - Parameter bell: rung when the result is there.
-    init(of host: String, port: UInt16, bell: Bell) {
+    init(of host: String, port: UInt16, bell: Bell, _ resolver: @escaping Resolver) {
         Thread.detachNewThread { [self] in
             let result = Result { () throws(StreamError) in
-                try SocketAddress.lookUp(host, port: port)
+                try resolver(host, port)
             }
             found.withLock { $0 = result }
             bell.ring()

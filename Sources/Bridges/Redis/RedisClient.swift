@@ -17,12 +17,20 @@ public final class RedisClient: Sendable {
     /// Starts the thread.
     ///
     /// - Throws: `system`, where the process has no descriptor left.
-    public init(_ configuration: RedisConfiguration) throws(StreamError) {
+    public convenience init(_ configuration: RedisConfiguration) throws(StreamError) {
+        try self.init(configuration) { (host, port) throws(StreamError) in
+            try SocketAddress.lookUp(host, port: port)
+        }
+    }
+
+    init(
+        _ configuration: RedisConfiguration, resolver: @escaping NameLookup.Resolver
+    ) throws(StreamError) {
         self.configuration = configuration
         let mailbox = try RedisMailbox(
             commandsMax: configuration.queueCommandsMax, bytesMax: configuration.queueBytesMax)
         self.mailbox = mailbox
-        Thread.detachNewThread { RedisSession(configuration, mailbox).run() }
+        Thread.detachNewThread { RedisSession(configuration, mailbox, resolver).run() }
     }
 
     deinit { mailbox.close() }

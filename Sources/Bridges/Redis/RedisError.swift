@@ -74,6 +74,18 @@ public enum RedisTrouble: Error, Hashable, Sendable {
     }
 }
 
+extension RedisTrouble {
+    /// Whether the server does not let us in until somebody mends something, so that no command
+    /// need wait for the next attempt.
+    var keepsOut: Bool {
+        switch self {
+        case .passwordMissing, .passwordRefused, .databaseRefused, .refused: true
+        case .connection(let error, _): !error.isRetryable
+        default: false
+        }
+    }
+}
+
 extension RedisTrouble: CustomStringConvertible {
     public var description: String {
         switch self {

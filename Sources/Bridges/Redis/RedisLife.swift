@@ -51,7 +51,7 @@ struct RedisLife {
 
     /// Why commands need not even wait; nil while they may.
     var refusal: RedisTrouble? {
-        if case .waiting(_, let trouble) = state, !trouble.isRetryable { trouble } else { nil }
+        if case .waiting(_, let trouble) = state, trouble.keepsOut { trouble } else { nil }
     }
 
     /// When `timePassed` has something to say.
@@ -138,7 +138,7 @@ struct RedisLife {
         after trouble: RedisTrouble, using generator: inout some RandomNumberGenerator
     ) -> Duration {
         let doubled = configuration.retryMin * (1 << min(attempts, 16))
-        let whole = trouble.isRetryable ? min(doubled, configuration.retryMax) : configuration.retryMax
+        let whole = trouble.keepsOut ? configuration.retryMax : min(doubled, configuration.retryMax)
         return whole * Double.random(in: 0.5...1, using: &generator)
     }
 

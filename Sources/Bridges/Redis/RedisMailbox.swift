@@ -69,8 +69,9 @@ final class RedisMailbox: Sendable {
 
     // MARK: The client's thread
 
-    func take() -> (calls: [RedisCall], isClosing: Bool) {
+    func take(_ statistics: RedisStatistics) -> (calls: [RedisCall], isClosing: Bool) {
         state.withLock { state in
+            state.statistics = statistics
             var taken: [RedisCall] = []
             swap(&taken, &state.calls)
             state.isAsleep = false

@@ -2,6 +2,7 @@
 final class RedisSession {
     private let configuration: RedisConfiguration
     private let mailbox: RedisMailbox
+    private let resolver: NameLookup.Resolver
     private var life: RedisLife
     private var pipeline: RedisPipeline<RedisCall>
     private var generator = SystemRandomNumberGenerator()
@@ -13,8 +14,12 @@ final class RedisSession {
     private var lastSign = ContinuousClock.now
     private var statistics = RedisStatistics()
 
-    init(_ configuration: RedisConfiguration, _ mailbox: RedisMailbox) {
+    init(
+        _ configuration: RedisConfiguration, _ mailbox: RedisMailbox,
+        _ resolver: @escaping NameLookup.Resolver
+    ) {
         self.configuration = configuration
+        self.resolver = resolver
         self.mailbox = mailbox
         life = RedisLife(configuration)
         pipeline = RedisPipeline(commandsMax: configuration.pipelineCommandsMax)
@@ -26,7 +31,8 @@ final class RedisSession {
         var isOpen = true
         while isOpen {
             let now = ContinuousClock.now
-            let (calls, isClosing) = mailbox.take()
+            refreshStatistics()
+            let (calls, isClosing) = mailbox.take(statistics)
             for call in calls { admit(call) }
             act(life.timePassed(now, using: &generator))
             connect()
@@ -95,12 +101,12 @@ final class RedisSession {
     // MARK: Connecting
 
     private func beginConnecting() {
-        if let number = SocketAddress(number: configuration.host, port: configuration.port) {
+        let (host, port) = (configuration.host, configuration.port)
+        if let number = SocketAddress(number: host, port: port) {
             addresses = [number]
         } else if lookup == nil {
             // One that is still under way since the last attempt will do.
-            lookup = NameLookup(
-                of: configuration.host, port: configuration.port, bell: mailbox.bell)
+            lookup = NameLookup(of: host, port: port, bell: mailbox.bell, resolver)
         }
     }
 
@@ -110,7 +116,11 @@ final class RedisSession {
         if let result = lookup?.result {
             lookup = nil
             switch result {
-            case .success(let found): addresses = found[...]
+            case .success(let found):
+                // Beginning with another one after each failure: an address that swallows packets
+                // takes all of an attempt's time, and must not take the next one's too.
+                let first = life.attempts % max(1, found.count)
+                addresses = (found[first...] + found[..<first])[...]
             case .failure(let error): return fail(error)
             }
         }

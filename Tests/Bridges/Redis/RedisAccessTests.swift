@@ -8,8 +8,9 @@ struct RedisAccessTests {
     @Test("a password alone, and a user with a password")
     func credentials() async throws {
         let server = try await RedisServer(settings: [
-            "--requirepass", "open sesame", "--user", "ann on >hunter2 ~tillbox:* +@all",
+            "--requirepass", "open sesame", "--user", "ann", "on", ">hunter2", "~tillbox:*", "+@all",
         ])
+        defer { withExtendedLifetime(server) {} }
         for credentials in [
             RedisCredentials(password: Secret("open sesame")),
             RedisCredentials(user: "ann", password: Secret("hunter2")),
@@ -29,6 +30,7 @@ struct RedisAccessTests {
     @Test("a wrong password, a wrong user, none at all, a wrong database: one sentence each, at once")
     func refusals() async throws {
         let server = try await RedisServer(settings: ["--requirepass", "open sesame"])
+        defer { withExtendedLifetime(server) {} }
         let right = Secret("open sesame")
         let rows: [(RedisCredentials?, Int, String)] = [
             (RedisCredentials(password: Secret("hunter2")), 0, "refuses the user or password"),
@@ -66,6 +68,7 @@ struct RedisAccessTests {
     @Test("when the password is mended at the server, the client comes in by itself")
     func mended() async throws {
         let server = try await RedisServer(settings: ["--requirepass", "old"])
+        defer { withExtendedLifetime(server) {} }
         let client = try RedisClient(
             try server.configuration(RedisCredentials(password: Secret("new"))))
         _ = try await client.trouble()
@@ -110,6 +113,7 @@ struct RedisAccessTests {
     func commonName() async throws {
         let named = try await TestCertificate(names: nil, commonName: "127.0.0.1")
         let server = try await RedisServer(certificate: named)
+        defer { withExtendedLifetime(server) {} }
         let client = try RedisClient(
             try server.secureConfiguration(authorities: named.caFile))
         #expect(try await client.send(RedisCommand("PING")) == .status("PONG"))
@@ -138,6 +142,7 @@ struct RedisAccessTests {
             (good, good.keyFile, "127.0.0.1", "cannot be used"),
         ]
         let server = try await RedisServer(certificate: good)
+        defer { withExtendedLifetime(server) {} }
         var shown = good
         for (certificate, authorities, host, sentence) in rows {
             if certificate !== shown { try await server.restart(with: certificate) }
@@ -182,6 +187,7 @@ struct RedisAccessTests {
         }
         try trust([old.caFile])
         let server = try await RedisServer(certificate: old)
+        defer { withExtendedLifetime(server) {} }
         let client = try RedisClient(try server.secureConfiguration(authorities: bundle))
         try await client.untilConnected()
 

@@ -93,6 +93,7 @@ struct RedisClientTests {
     @Test("a script is sent whole where the server does not know it, and by its digest after that")
     func scripts() async throws {
         let server = try await RedisServer()
+        defer { withExtendedLifetime(server) {} }
         let client = try server.client()
         let script = RedisScript("return {KEYS[1], ARGV[1], ARGV[2]}")
         for _ in 0..<2 {
@@ -126,6 +127,7 @@ struct RedisClientTests {
     @Test("a client that nobody holds any more closes its connection")
     func dropped() async throws {
         let server = try await RedisServer()
+        defer { withExtendedLifetime(server) {} }
         var client: RedisClient? = try server.client()
         try await client?.untilConnected()
         let connected = try await server.tool("CLIENT", "LIST").split(separator: "\n").count

@@ -1,5 +1,6 @@
-import Bridges
+@testable import Bridges
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -8,6 +9,7 @@ struct RedisFaultTests {
     @Test("a server that is restarted is connected to again; what waited meanwhile goes through")
     func restart() async throws {
         let server = try await RedisServer()
+        defer { withExtendedLifetime(server) {} }
         let client = try server.client()
         try await client.untilConnected()
         await server.kill()
@@ -59,9 +61,103 @@ struct RedisFaultTests {
         #expect(try await client.send(RedisCommand("PING")) == .status("PONG"))
     }
 
+    @Test("a resolver that hangs holds up nobody's deadline, and is waited for")
+    func slowResolver() async throws {
+        let server = try await RedisServer.shared()
+        var configuration = try RedisConfiguration(url: "redis://cache:\(server.port)")
+        configuration.beQuick()
+        configuration.connectTimeout = .milliseconds(50)
+        let gate = DispatchSemaphore(value: 0)
+        let asked = Mutex(0)
+        let client = try RedisClient(configuration) { (_, port) throws(StreamError) in
+            asked.withLock { $0 += 1 }
+            gate.wait()
+            return try SocketAddress.lookUp("127.0.0.1", port: port)
+        }
+        let before = ContinuousClock.now
+        let error = await client.failure(of: RedisCommand("PING"), within: .milliseconds(300))
+        #expect(ContinuousClock.now - before < .seconds(5))
+        let late = RedisTrouble.connectDeadline(place: configuration.place, isSecure: false)
+        #expect(error == .notSent(late))
+        // However many attempts have passed, one thread hangs.
+        #expect(asked.withLock { $0 } == 1)
+        gate.signal()
+        try await client.untilConnected()
+        // For the attempts of after the connection, of which there is none.
+        #expect(asked.withLock { $0 } == 1)
+    }
+
+    @Test("an address that swallows everything does not keep us from the next one")
+    func deadAddress() async throws {
+        let server = try await RedisServer.shared()
+        let silent = try ScriptedPeer { $0.read(until: "never") }
+        defer { withExtendedLifetime(silent) {} }
+        var configuration = try RedisConfiguration(url: "redis://cache")
+        configuration.beQuick()
+        configuration.connectTimeout = .milliseconds(200)
+        let places = [silent.port, server.port].compactMap {
+            SocketAddress(number: "127.0.0.1", port: UInt16($0))
+        }
+        defer { withExtendedLifetime(silent) {} }
+        let client = try RedisClient(configuration) { (_, _) in places }
+        #expect(try await client.send(RedisCommand("PING")) == .status("PONG"))
+        #expect(silent.connections >= 1)
+    }
+
+    @Test("connections killed under load: what is called done was done, what is called unsent not",
+        arguments: [false, true])
+    func killedUnderLoad(isSecure: Bool) async throws {
+        let certificate = try await TestCertificate()
+        let server = try await RedisServer(certificate: certificate)
+        defer { withExtendedLifetime(server) {} }
+        var configuration = try isSecure
+            ? server.secureConfiguration(authorities: certificate.caFile) : server.configuration()
+        configuration.commandTimeout = .seconds(20)
+        let client = try RedisClient(configuration)
+        try await client.untilConnected()
+        // Done, unknown, not sent.
+        var counts = [0, 0, 0]
+        try await withThrowingTaskGroup(of: [Int].self) { group in
+            for _ in 0..<4 { group.addTask { await Self.count(60, client) } }
+            group.addTask {
+                for _ in 0..<10 {
+                    try await client.untilConnected()
+                    try await server.tool("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+                }
+                return [0, 0, 0]
+            }
+            for try await more in group { for index in 0..<3 { counts[index] += more[index] } }
+        }
+        let (done, unknown, notSent) = (counts[0], counts[1], counts[2])
+        #expect(done + unknown + notSent == 12_000)
+        // Nothing waited so long that it was not sent at all: it went out on the next connection.
+        #expect(notSent == 0)
+        let reply = try await client.send(RedisCommand("GET", "k"))
+        let counted = try #require(Int(String(decoding: reply.bytes ?? [], as: UTF8.self)))
+        #expect(done <= counted && counted <= done + unknown, "\(done) \(counted) \(unknown)")
+        #expect(client.statistics.connections > 2)
+    }
+
+    /// Counts up in batches, and what became of it.
+    private static func count(_ batches: Int, _ client: RedisClient) async -> [Int] {
+        var counts = [0, 0, 0]
+        for _ in 0..<batches {
+            let batch = Array(repeating: RedisCommand("INCR", "k"), count: 50)
+            for result in await client.send(all: batch) {
+                switch result {
+                case .success: counts[0] += 1
+                case .failure(.unknownOutcome): counts[1] += 1
+                case .failure: counts[2] += 1
+                }
+            }
+        }
+        return counts
+    }
+
     @Test("a hung server: deadlines hold, what was sent may have run, what was not sent has not")
     func hung() async throws {
         let server = try await RedisServer()
+        defer { withExtendedLifetime(server) {} }
         var configuration = try server.configuration()
         configuration.pipelineCommandsMax = 10
         configuration.commandTimeout = .milliseconds(700)
@@ -92,6 +188,7 @@ struct RedisFaultTests {
     @Test("an idle connection to a hung server is found out without a command")
     func idle() async throws {
         let server = try await RedisServer()
+        defer { withExtendedLifetime(server) {} }
         var configuration = try server.configuration()
         configuration.pingInterval = .milliseconds(50)
         configuration.commandTimeout = .milliseconds(300)
@@ -107,6 +204,7 @@ struct RedisFaultTests {
     @Test("a full queue refuses at once, and takes commands again when it has room")
     func overloaded() async throws {
         let server = try await RedisServer()
+        defer { withExtendedLifetime(server) {} }
         var configuration = try server.configuration()
         configuration.queueCommandsMax = 5
         let client = try RedisClient(configuration)
@@ -130,6 +228,7 @@ struct RedisFaultTests {
             connection.sendByteByByte("*2\r\n$3\r\na\r\n\r\n:12\r\n")
             connection.read(until: "never")
         }
+        defer { withExtendedLifetime(peer) {} }
         let client = try RedisClient(try peer.configuration())
         #expect(
             try await client.send(RedisCommand("ECHO", "x"))
@@ -145,6 +244,7 @@ struct RedisFaultTests {
             connection.send("$100\r\nonly the beg")
             connection.reset()
         }
+        defer { withExtendedLifetime(peer) {} }
         let client = try RedisClient(try peer.configuration())
         for _ in 0..<2 {
             let error = await client.failure(of: RedisCommand("INCR", "k"))
@@ -169,6 +269,7 @@ struct RedisFaultTests {
             if text.isEmpty { connection.read(until: "PING") }
             connection.send(text)
         }
+        defer { withExtendedLifetime(peer) {} }
         let client = try RedisClient(try peer.configuration())
         try await eventually("\(expected): \(client.statistics)", within: 20) {
             client.statistics.lastTrouble?.description.contains(expected) == true
@@ -182,6 +283,7 @@ struct RedisFaultTests {
             connection.send("+PONG\r\n+WHAT\r\n")
             connection.read(until: "never")
         }
+        defer { withExtendedLifetime(peer) {} }
         let client = try RedisClient(try peer.configuration())
         try await eventually("it is seen") {
             client.statistics.lastTrouble == .protocolViolation("an answer to nothing")
@@ -205,6 +307,7 @@ struct RedisFaultTests {
     @Test("a server that became a replica is left for a new connection")
     func replica() async throws {
         let server = try await RedisServer()
+        defer { withExtendedLifetime(server) {} }
         let client = try server.client()
         try await client.untilConnected()
         // Nobody is its master, so that it only refuses to be written to.

@@ -59,6 +59,7 @@ struct RedisLifeTests {
             return
         }
         #expect(trouble.isRetryable == isRetryable)
+        // Only who is kept out by a mistake need not even wait.
         #expect((life.refusal == nil) == isRetryable)
         #expect(life.lastTrouble == trouble)
         #expect(!trouble.description.contains("\n"))

@@ -139,6 +139,7 @@ struct ClaimStoreTests {
     func forgetting() async throws {
         let server = try await RedisServer(
             settings: ["--maxmemory", "3mb", "--maxmemory-policy", "allkeys-lru"])
+        defer { withExtendedLifetime(server) {} }
         let client = try server.client()
         let store = ClaimStore(client, prefix: "gate:")
         _ = try await store.claim("a", identity: identity)

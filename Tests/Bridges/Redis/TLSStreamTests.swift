@@ -32,12 +32,14 @@ struct TLSStreamTests {
     @Test("a peer that says nothing is waited for until the deadline, and no longer")
     func silence() throws {
         let peer = try ScriptedPeer { $0.read(until: "never") }
+        defer { withExtendedLifetime(peer) {} }
         let context = try TLSContext()
         let stream = try stream(to: "127.0.0.1", port: peer.port, context)
         let before = ContinuousClock.now
         #expect(throws: StreamError.deadline) {
             try stream.establish(until: before + .milliseconds(200))
         }
+        defer { withExtendedLifetime(peer) {} }
         let took = ContinuousClock.now - before
         #expect(took >= .milliseconds(200) && took < .seconds(5))
     }
@@ -50,6 +52,7 @@ struct TLSStreamTests {
             _ = connection.read()
             connection.send(words)
         }
+        defer { withExtendedLifetime(peer) {} }
         let stream = try stream(to: "127.0.0.1", port: peer.port, TLSContext())
         #expect(throws: expected) {
             try stream.establish(until: .now + .seconds(20))
