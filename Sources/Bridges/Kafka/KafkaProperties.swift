@@ -17,7 +17,7 @@ struct KafkaProperties {
             break
         case .producer:
             addProducer(configuration)
-            set("message.timeout.ms", configuration.deliveryTimeout)
+            setPatience(configuration.deliveryTimeout)
             // Acknowledgements are told one by one.
             set("delivery.report.only.error", "false")
         case .transactionalProducer(let id):
@@ -25,7 +25,7 @@ struct KafkaProperties {
             set("transactional.id", id)
             set("transaction.timeout.ms", configuration.transactionTimeout)
             // A record may wait as long as the transaction, and not longer than that.
-            set("message.timeout.ms", configuration.transactionTimeout)
+            setPatience(configuration.transactionTimeout)
             // The commit acknowledges all of them at once.
             set("delivery.report.only.error", "true")
         case .consumer(let group):
@@ -83,6 +83,14 @@ struct KafkaProperties {
         set("queue.buffering.max.kbytes", configuration.producerQueueBytesMax / 1024)
         // Each record costs librdkafka about 300 bytes beside its own.
         set("queue.buffering.max.messages", max(1000, configuration.producerQueueBytesMax / 256))
+    }
+
+    /// How long a record waits for its acknowledgement, and, within that, for news of a topic that
+    /// the brokers do not know: a new one is known to all of them only after a moment. Without the
+    /// second bound a missing topic would look like a broker that is slow.
+    private mutating func setPatience(_ patience: Duration) {
+        set("message.timeout.ms", patience)
+        set("topic.metadata.propagation.max.ms", min(patience / 2, .seconds(5)))
     }
 
     private mutating func addConsumer(_ configuration: KafkaConfiguration, group: String) {

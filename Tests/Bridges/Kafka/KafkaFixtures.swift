@@ -11,7 +11,8 @@ struct OwnThreadTrait: TestTrait, SuiteTrait, TestScoping {
     var isRecursive: Bool { true }
 
     func provideScope(
-        for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+        for test: Test, testCase: Test.Case?,
+        performing function: @Sendable @concurrent () async throws -> Void
     ) async throws {
         guard testCase != nil else { return try await function() }
         try await withTaskExecutorPreference(TestThread()) { try await function() }
@@ -121,6 +122,12 @@ extension KafkaConsumer {
             seen.append(event)
             if isWanted(event) { return seen }
         }
-        throw ConditionNeverHeld(what: "the event; seen \(seen)", seconds: seconds)
+        throw Unexpected(what: "the event did not come; seen \(seen)")
     }
+}
+
+/// What a test did not expect.
+struct Unexpected: Error, CustomStringConvertible {
+    var what: String
+    var description: String { "unexpected: \(what)" }
 }

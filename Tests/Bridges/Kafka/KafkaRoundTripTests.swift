@@ -308,8 +308,3 @@ final class Lines: @unchecked Sendable {
     var all: [KafkaLogLine] { lock.withLock { list } }
     func add(_ line: KafkaLogLine) { lock.withLock { list.append(line) } }
 }
-
-struct Unexpected: Error, CustomStringConvertible {
-    var what: String
-    var description: String { "unexpected: \(what)" }
-}

@@ -4,6 +4,10 @@ import Foundation
 /// the openssl tool into a folder that goes with this object.
 public final class TestCertificate: Sendable {
     private let folder: TemporaryFolder
+    /// What the certificate is for; empty where the common name alone says it.
+    public let names: String
+
+    public static let loopback = "IP:127.0.0.1,DNS:localhost"
 
     /// The CA's certificate, for who is to trust.
     public var caFile: String { folder.file("ca.crt") }
@@ -16,8 +20,9 @@ public final class TestCertificate: Sendable {
     ///   - names: what the certificate is for, as openssl writes it; nil leaves the common name.
     ///   - days: until its end; one that is negative has passed.
     public init(
-        names: String? = "IP:127.0.0.1,DNS:localhost", commonName: String = "broker", days: Int = 2
+        names: String? = TestCertificate.loopback, commonName: String = "broker", days: Int = 2
     ) async throws {
+        self.names = names ?? ""
         folder = try TemporaryFolder()
         let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         try await openssl(
