@@ -3,8 +3,8 @@ internal import Foundation
 
 /// Whose certificate the peer has shown.
 enum PeerCertificate {
-    /// Checks that the certificate carries the name: a host name or an address among its alternative
-    /// names or, where it has none of these at all, as its common name (RFC 6125 §6.4.4).
+    /// Checks that the certificate carries the name: a host name or an address among its
+    /// alternative names or, where it has none at all, as its common name (RFC 6125 §6.4.4).
     ///
     /// OpenSSL's own check of an address never looks at the common name, under which a server that
     /// is known by its address alone may stand.

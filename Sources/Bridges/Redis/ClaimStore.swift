@@ -127,10 +127,11 @@ public struct ClaimStore: Sendable {
 
         init(_ value: [UInt8]) {
             let (pending, done) = (Array("pending:".utf8), Array("done:".utf8))
+            let colon = UInt8(ascii: ":")
             let rest = value.dropFirst(pending.count)
             if value.starts(with: done) {
                 (standing, token) = (.done(identity: Array(value.dropFirst(done.count))), nil)
-            } else if value.starts(with: pending), let end = rest.firstIndex(of: UInt8(ascii: ":")) {
+            } else if value.starts(with: pending), let end = rest.firstIndex(of: colon) {
                 standing = .pending(identity: Array(rest[rest.index(after: end)...]))
                 token = ClaimToken(text: String(decoding: rest[..<end], as: UTF8.self))
             } else {

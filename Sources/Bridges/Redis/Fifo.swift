@@ -1,5 +1,5 @@
-/// First in, first out, in one array: what is taken leaves a gap at the front, which goes when it is
-/// half of the array.
+/// First in, first out, in one array: what is taken leaves a gap at the front, which goes when it
+/// is half of the array.
 struct Fifo<Element> {
     private var elements: [Element?] = []
     private var head = 0

@@ -1,8 +1,8 @@
 internal import Foundation
 internal import Synchronization
 
-/// One look-up of a host name on a thread of its own: the system's resolver blocks for as long as it
-/// likes, and nobody's deadline may wait for it.
+/// One look-up of a host name on a thread of its own: the system's resolver blocks for as long as
+/// it likes, and nobody's deadline may wait for it.
 final class NameLookup: Sendable {
     /// Blocking: a host and a port, and their addresses.
     typealias Resolver = @Sendable (String, UInt16) throws(StreamError) -> [SocketAddress]

@@ -37,8 +37,8 @@ public final class RedisClient: Sendable {
 
     public var statistics: RedisStatistics { mailbox.statistics }
 
-    /// Takes no more commands, waits for the answers that are due, at most until their time is over,
-    /// and ends the connection and the thread.
+    /// Takes no more commands, waits for the answers that are due, at most until their time is
+    /// over, and ends the connection and the thread.
     public func shutDown() async {
         mailbox.close()
         await mailbox.waitUntilClosed()

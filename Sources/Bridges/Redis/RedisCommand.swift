@@ -33,8 +33,8 @@ public struct RedisCommand: Hashable, Sendable {
     /// The command in Redis's protocol (RESP2), written by hiredis.
     func encoded() -> [UInt8] {
         bytes.withUnsafeBytes { all in
-            // SAFETY: the formatter reads the arguments by their lengths, which add up to the array,
-            // and keeps none; an empty array has no address, and any stands for it.
+            // SAFETY: the formatter reads the arguments by their lengths, which add up to the
+            // array, and keeps none; an empty array has no address, and any stands for it.
             let start = all.baseAddress ?? UnsafeRawPointer(bitPattern: 1)
             var next = start?.assumingMemoryBound(to: CChar.self)
             var places = lengths.map { length in

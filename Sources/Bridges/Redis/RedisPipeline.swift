@@ -52,11 +52,15 @@ struct RedisPipeline<Ticket> {
     /// Until when the server may owe something, an answer or the taking of a command: as long as
     /// `timeout` from its beginning, or its caller's time where that is longer.
     func owesUntil(_ timeout: Duration) -> ContinuousClock.Instant? {
-        guard let entry = sent.first ?? staged.first, let start = entry.startedAt else { return nil }
+        guard let entry = sent.first ?? staged.first, let start = entry.startedAt else {
+            return nil
+        }
         return max(start + timeout, entry.deadline)
     }
 
-    mutating func enqueue(_ ticket: Ticket, _ bytes: [UInt8], by deadline: ContinuousClock.Instant) {
+    mutating func enqueue(
+        _ ticket: Ticket, _ bytes: [UInt8], by deadline: ContinuousClock.Instant
+    ) {
         queued.append(Entry(bytes: bytes, deadline: deadline, ticket: ticket))
         nextDeadline = min(nextDeadline ?? deadline, deadline)
     }
@@ -142,7 +146,9 @@ struct RedisPipeline<Ticket> {
         buffer.removeAll(keepingCapacity: true)
         (written, bufferStart) = (0, 0)
         var unknown: [Ticket] = []
-        while let entry = sent.popFirst() { if let ticket = entry.ticket { unknown.append(ticket) } }
+        while let entry = sent.popFirst() {
+            if let ticket = entry.ticket { unknown.append(ticket) }
+        }
         staged.filter { $0.ticket != nil }
         queued.prepend(contentsOf: staged)
         staged = Fifo()

@@ -18,11 +18,19 @@ public enum RedisReply: Hashable, Sendable {
 
 /// A server's error: a code in capitals, and words for people.
 public struct RedisErrorReply: Error, Hashable, Sendable {
-    /// The whole line, at most 300 characters, without control characters.
+    /// The whole line, at most 300 characters, none of which moves a terminal's cursor or turns
+    /// its text.
     public let text: String
 
     public init(_ text: some StringProtocol) {
-        self.text = String(text.prefix(300).map { $0.isASCII && $0 < " " ? " " : $0 })
+        var plain = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars.prefix(300) {
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator: plain.append(" ")
+            default: plain.append(scalar)
+            }
+        }
+        self.text = String(plain)
     }
 
     /// Its first word: `ERR`, `NOSCRIPT`, `WRONGPASS`.

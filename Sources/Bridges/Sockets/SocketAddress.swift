@@ -10,7 +10,7 @@ public struct SocketAddress: Hashable, Sendable {
     /// - Parameter text: `127.0.0.1` or `::1`, without brackets.
     public init?(number text: String, port: UInt16) {
         guard
-            let found = try? Self.find(text, port: port, flags: AI_NUMERICHOST), let first = found.first
+            let first = try? Self.find(text, port: port, flags: AI_NUMERICHOST).first
         else { return nil }
         self = first
     }

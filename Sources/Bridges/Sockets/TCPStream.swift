@@ -35,7 +35,7 @@ public final class TCPStream: ByteStream {
 
     private func set(_ level: Int32, _ option: Int32) {
         var on: Int32 = 1
-        // SAFETY: the option is an Int32 and is only read; without it the connection is only slower.
+        // SAFETY: the option is an Int32 and is only read. Refused, it costs speed and no more.
         setsockopt(descriptor, level, option, &on, socklen_t(MemoryLayout<Int32>.size))
     }
 

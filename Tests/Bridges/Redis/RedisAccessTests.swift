@@ -8,7 +8,8 @@ struct RedisAccessTests {
     @Test("a password alone, and a user with a password")
     func credentials() async throws {
         let server = try await RedisServer(settings: [
-            "--requirepass", "open sesame", "--user", "ann", "on", ">hunter2", "~tillbox:*", "+@all",
+            "--requirepass", "open sesame",
+            "--user", "ann", "on", ">hunter2", "~tillbox:*", "+@all",
         ])
         defer { withExtendedLifetime(server) {} }
         for credentials in [
@@ -27,7 +28,7 @@ struct RedisAccessTests {
         }
     }
 
-    @Test("a wrong password, a wrong user, none at all, a wrong database: one sentence each, at once")
+    @Test("a wrong password, user or database, and no password: one sentence each, at once")
     func refusals() async throws {
         let server = try await RedisServer(settings: ["--requirepass", "open sesame"])
         defer { withExtendedLifetime(server) {} }

@@ -211,7 +211,8 @@ struct RedisFaultTests {
         try await client.untilConnected()
         server.freeze()
         let command = RedisCommand("INCR", "k")
-        async let taken = client.send(all: Array(repeating: command, count: 5), within: .seconds(20))
+        let five = Array(repeating: command, count: 5)
+        async let taken = client.send(all: five, within: .seconds(20))
         try await eventually("they are under way") { client.statistics.underWayCommands == 5 }
         #expect(await client.failure(of: command) == .notSent(.overloaded(commands: 5)))
         server.thaw()

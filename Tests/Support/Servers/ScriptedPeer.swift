@@ -10,8 +10,8 @@ public final class ScriptedPeer: @unchecked Sendable {
     private var isClosed = false
     private var accepted = 0
 
-    /// - Parameter script: what happens on a connection, on a thread of its own; the connection ends
-    ///   with it.
+    /// - Parameter script: what happens on a connection, on a thread of its own; the connection
+    ///   ends with it.
     public init(_ script: @escaping @Sendable (PeerConnection) -> Void) throws {
         port = try freePort()
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
