@@ -27,6 +27,15 @@ struct RedisPipelineTests {
         for name in ["bb", "cc", "dd"] { #expect(try pipeline.didAnswer().ticket == name) }
     }
 
+    @Test("the last byte of a command decides", arguments: 0...4)
+    func lastByte(written: Int) {
+        var pipeline = pipeline(3, ["aa", "bb"])
+        pipeline.stage(at: start)
+        if written > 0 { pipeline.didWrite(written) }
+        #expect(pipeline.disconnect() == Array(["aa", "bb"].prefix(written / 2)))
+        #expect(pipeline.queuedCount == 2 - written / 2)
+    }
+
     @Test("no more commands are under way than may be")
     func bounds() throws {
         var pipeline = pipeline(2, ["a", "b", "c"])
