@@ -202,11 +202,7 @@ let package = Package(
             name: "SimulationTests", dependencies: ["AppendLog", "LogSupport", "TestSupport"],
             path: "Tests/Simulation", swiftSettings: strict),
         .testTarget(
-<<<<<<< HEAD
-            name: "BridgesTests", dependencies: ["Bridges", "TestSupport"],
-=======
             name: "BridgesTests", dependencies: ["AppendLog", "Bridges", "TestSupport"],
->>>>>>> 296297e5649a1113f21e7144db3cc40ee4bf66d4
             path: "Tests/Bridges", swiftSettings: strict),
         .target(
             name: "TwinSupport",
