@@ -14,16 +14,23 @@ public final class RedisServer: @unchecked Sendable {
     /// One for all tests of this process that do it no harm; each uses keys of its own.
     public static func shared() async throws -> RedisServer { try await sharedStart.value }
 
+    /// Its certificate lies in its folder, which goes with the server when the process ends.
     private static let sharedStart = Task {
-        try await RedisServer(certificate: try await TestCertificate())
+        let folder = try TemporaryFolder()
+        return try await RedisServer(certificate: try await TestCertificate(in: folder), in: folder)
     }
 
-    /// - Parameter settings: further words of redis-server's command line, such as
-    ///   `--requirepass`, `secret`.
-    public init(certificate: TestCertificate? = nil, settings: [String] = []) async throws {
+    /// - Parameters:
+    ///   - settings: further words of redis-server's command line, such as `--requirepass`,
+    ///     `secret`.
+    ///   - folder: its own; nil for a fresh one.
+    public init(
+        certificate: TestCertificate? = nil, settings: [String] = [],
+        in folder: TemporaryFolder? = nil
+    ) async throws {
         port = try freePort()
         securePort = try freePort()
-        folder = try TemporaryFolder()
+        self.folder = try folder ?? TemporaryFolder()
         self.certificate = certificate
         self.settings = settings
         try await start()

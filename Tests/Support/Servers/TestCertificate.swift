@@ -19,11 +19,14 @@ public final class TestCertificate: Sendable {
     /// - Parameters:
     ///   - names: what the certificate is for, as openssl writes it; nil leaves the common name.
     ///   - days: until its end; one that is negative has passed.
+    ///   - folder: where it lies; nil for a folder of its own.
     public init(
-        names: String? = TestCertificate.loopback, commonName: String = "broker", days: Int = 2
+        names: String? = TestCertificate.loopback, commonName: String = "broker", days: Int = 2,
+        in folder: TemporaryFolder? = nil
     ) async throws {
         self.names = names ?? ""
-        folder = try TemporaryFolder()
+        let folder = try folder ?? TemporaryFolder()
+        self.folder = folder
         let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         try await openssl(
             ["req", "-x509"] + key + [
