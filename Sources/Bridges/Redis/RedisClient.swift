@@ -117,11 +117,12 @@ public final class RedisClient: Sendable {
             for (index, (keys, arguments)) in calls.enumerated() {
                 let completion: RedisCall.Completion = { answers.take($0, at: index) }
                 let short = script.command(byDigest: true, keys: keys, arguments: arguments)
-                let whole = script.command(byDigest: false, keys: keys, arguments: arguments)
                 guard let bytes = encoded(short, completion) else { continue }
-                prepared.append(
-                    RedisCall(
-                        bytes: bytes, deadline: deadline, fallback: whole, completion: completion))
+                var call = RedisCall(bytes: bytes, deadline: deadline, completion: completion)
+                call.fallback = {
+                    script.command(byDigest: false, keys: keys, arguments: arguments)
+                }
+                prepared.append(call)
             }
             mailbox.submit(prepared)
         }

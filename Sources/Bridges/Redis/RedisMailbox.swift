@@ -6,8 +6,8 @@ struct RedisCall: Sendable {
 
     let bytes: [UInt8]
     let deadline: ContinuousClock.Instant
-    /// What to send where the server does not know the script.
-    var fallback: RedisCommand?
+    /// What to send where the server does not know the script; made when it is needed.
+    var fallback: (@Sendable () -> RedisCommand)?
     /// Nil for the client's own sign of life.
     let completion: Completion?
 }

@@ -212,7 +212,7 @@ final class RedisSession {
         }
         if var call = ticket {
             if words.code == "NOSCRIPT", let whole = call.fallback.take() {
-                pipeline.enqueue(call, whole.encoded(), by: call.deadline)
+                pipeline.enqueue(call, whole().encoded(), by: call.deadline)
             } else {
                 settle(call, .failure(.refused(words)))
             }
