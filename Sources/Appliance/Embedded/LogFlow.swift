@@ -54,7 +54,9 @@ package struct LogFlow: Flow {
             done[id] = max(start[id] ?? resume, topic.start)
         }
         (self.done, reading) = (done, done)
-        saved = (done, .now)
+        // No snapshot was attempted yet: the first is due as soon as there is enough for it.
+        let sinceAttempt = checkpoint.isCursor ? 0 : StageLimits.snapshotRetrySeconds
+        saved = (done, .now - .seconds(sinceAttempt))
         told = (done, .now)
     }
 
