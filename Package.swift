@@ -88,10 +88,13 @@ let package = Package(
             name: "COpenSSL", path: "Sources/Bridges/CLibraries/COpenSSL",
             pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(
+            name: "CHiredis", path: "Sources/Bridges/CLibraries/CHiredis",
+            providers: [.apt(["libhiredis-dev"])]),
+        .systemLibrary(
             name: "CRDKafka", path: "Sources/Bridges/CLibraries/CRDKafka",
             providers: [.apt(["librdkafka-dev"])]),
         .target(
-            name: "Bridges", dependencies: ["AppendLog", "COpenSSL", "CRDKafka"],
+            name: "Bridges", dependencies: ["AppendLog", "CHiredis", "COpenSSL", "CRDKafka"],
             path: "Sources/Bridges", exclude: ["CLibraries"], swiftSettings: strict),
 
         // The daemon.

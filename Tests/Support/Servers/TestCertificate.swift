@@ -4,7 +4,7 @@ import Foundation
 /// the openssl tool into a folder that goes with this object.
 public final class TestCertificate: Sendable {
     private let folder: TemporaryFolder
-    /// What the certificate is for.
+    /// What the certificate is for; empty where the common name alone says it.
     public let names: String
 
     public static let loopback = "IP:127.0.0.1,DNS:localhost"
@@ -16,10 +16,17 @@ public final class TestCertificate: Sendable {
     /// The server's private key, PEM.
     public var keyFile: String { folder.file("server.key") }
 
-    /// - Parameter names: what the certificate is for, as openssl writes it.
-    public init(names: String = TestCertificate.loopback) async throws {
-        self.names = names
-        folder = try TemporaryFolder()
+    /// - Parameters:
+    ///   - names: what the certificate is for, as openssl writes it; nil leaves the common name.
+    ///   - days: until its end; one that is negative has passed.
+    ///   - folder: where it lies; nil for a folder of its own.
+    public init(
+        names: String? = TestCertificate.loopback, commonName: String = "broker", days: Int = 2,
+        in folder: TemporaryFolder? = nil
+    ) async throws {
+        self.names = names ?? ""
+        let folder = try folder ?? TemporaryFolder()
+        self.folder = folder
         let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         try await openssl(
             ["req", "-x509"] + key + [
@@ -28,13 +35,13 @@ public final class TestCertificate: Sendable {
             ])
         try await openssl(
             ["req"] + key + [
-                "-keyout", keyFile, "-out", folder.file("server.csr"), "-subj", "/CN=broker",
+                "-keyout", keyFile, "-out", folder.file("server.csr"), "-subj", "/CN=\(commonName)",
             ])
-        try "subjectAltName=\(names)\n".write(
+        try (names.map { "subjectAltName=\($0)\n" } ?? "basicConstraints=CA:FALSE\n").write(
             toFile: folder.file("names"), atomically: true, encoding: .utf8)
         try await openssl([
             "x509", "-req", "-in", folder.file("server.csr"), "-CA", caFile, "-CAkey",
-            folder.file("ca.key"), "-CAcreateserial", "-days", "2", "-extfile",
+            folder.file("ca.key"), "-CAcreateserial", "-days", "\(days)", "-extfile",
             folder.file("names"), "-out", certificateFile,
         ])
     }
