@@ -136,6 +136,7 @@ let package = Package(
                 .embedInCode("Ledger/SQLite/Resources/0003_waiting.sql"),
                 .embedInCode("Ledger/SQLite/Resources/0004_reconciliation_accounts.sql"),
                 .embedInCode("Ledger/SQLite/Resources/0005_reviews.sql"),
+                .embedInCode("Ledger/SQLite/Resources/0006_checksums.sql"),
                 .embedInCode("Score/Resources/fraud.ubj"),
                 .embedInCode("Score/Resources/schema.json"),
             ],

@@ -76,7 +76,8 @@ package final class Daemon: Sendable {
         // The model first: a daemon that cannot score must not touch the data.
         steps = try PipelineSteps(settings, counters: counters)
         held = try HeldFolder(
-            DataFolder(at: settings.dataPath, logger: logger), logger: logger)
+            DataFolder(at: settings.dataPath, logger: logger),
+            patience: .seconds(StageLimits.folderPatienceSeconds), logger: logger)
         let folder = held.folder
         reserve = Self.takeReserve(at: folder.reserve, logger)
         plane = try EmbeddedPlane(

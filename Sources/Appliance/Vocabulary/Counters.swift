@@ -31,6 +31,8 @@ package final class Counters: Sendable {
     package let shapes = ShapeCounters()
     /// How many told refunds wait in the ledger now; set by whoever books.
     package let waiting = Atomic<Int>(0)
+    /// What stands still now.
+    package let standstills = Standstills()
     /// Deliveries whose signature did not hold, by its code.
     package let signatureCodes = WordTally()
     /// Events that move nothing here, by type.

@@ -50,8 +50,11 @@ final class SQLiteRows: LedgerRows {
             readPosition: try make(
                 "SELECT next_offset FROM positions WHERE topic = ? AND partition = ?"),
             updatePosition: try make(
-                "UPDATE positions SET next_offset = ?3 WHERE topic = ?1 AND partition = ?2"),
-            insertPosition: try make("INSERT INTO positions VALUES (?, ?, ?)"),
+                """
+                UPDATE positions SET next_offset = ?3, checksum = ?4
+                WHERE topic = ?1 AND partition = ?2
+                """),
+            insertPosition: try make("INSERT INTO positions VALUES (?, ?, ?, ?)"),
             updateEnd: try make("UPDATE ends SET last = ?2 WHERE name = ?1"),
             insertEnd: try make("INSERT INTO ends VALUES (?, ?)"),
             insertLog: try make("INSERT OR IGNORE INTO logs VALUES (?)"))
@@ -231,6 +234,7 @@ final class SQLiteRows: LedgerRows {
         statement.bind(1, position.topic)
         statement.bind(2, Int64(position.partition))
         statement.bind(3, position.nextOffset)
+        statement.bind(4, orNull: position.checksum.map { Int64($0) })
         try statement.run()
     }
 
