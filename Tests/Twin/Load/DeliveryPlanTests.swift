@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Traffic
+@testable import Twin
 @testable import Vocabulary
 
 @Suite("Delivery plan")
