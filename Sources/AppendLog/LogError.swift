@@ -103,7 +103,8 @@ extension LogError: CustomStringConvertible {
         case .queueFull(let queued, let bytesMax):
             "\(queued) of \(bytesMax) bytes already wait for the disk: try again later"
         case .diskFull(let path):
-            "no space left for \(path): free some, and the log goes on by itself"
+            "no space left for \(path): free some; a daemon that runs goes on by itself, and what has "
+                + "ended is to be started again"
         case .cancelled: "the task was cancelled"
         case .locked(let path, 0):
             "\(path) is in use by another process: stop it, or choose another folder"
@@ -116,10 +117,30 @@ extension LogError: CustomStringConvertible {
         case .unsupportedCompression(let codec, let file, let offset):
             "offset \(offset) of \(file) is compressed with \(codec): store it uncompressed"
         case .corrupt(let corruption):
-            "\(corruption); nothing was changed: restore the file from a backup, then start again"
+            "\(corruption); nothing was changed: restore the whole folder from "
+                + "one backup, then start again"
         case .identityUnknown(let path):
             "\(path) is missing or damaged, and the topics do not agree on what it said: restore "
                 + "the folder from one backup, then start again"
+        }
+    }
+}
+
+extension Corruption.Kind {
+    fileprivate var sentence: String {
+        switch self {
+        case .batch(.truncated(let needed, let available)):
+            "a batch of \(needed) bytes ends after \(available)"
+        case .batch(.unsupportedMagic(let magic)): "a batch of version \(magic)"
+        case .batch(.checksumMismatch): "the bytes are not those that were written"
+        case .batch(.unsupportedCompression(let codec)): "a batch compressed with \(codec)"
+        case .batch(.malformed(let field, let place)):
+            "\(field.rawValue) at byte \(place) of the batch says what cannot be"
+        case .offset(let found): "offset \(found) stands there"
+        case .missing: "records that were stored are not there"
+        case .source(let found, let after): "source \(found) stands behind source \(after)"
+        case .index: "the index says otherwise"
+        case .stamp, .checkpoint, .begins: "it belongs elsewhere"
         }
     }
 }
@@ -137,7 +158,8 @@ extension Corruption: CustomStringConvertible {
             "\(file) is missing: the topic begins at offset \(first), and nobody has removed what "
                 + "lies between offset \(offset) and that"
         default:
-            "\(file) is damaged at byte \(position), where offset \(offset) should be (\(kind))"
+            "\(file) is damaged at byte \(position), where offset \(offset) should be: "
+                + kind.sentence
         }
     }
 }

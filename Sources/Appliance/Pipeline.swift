@@ -74,14 +74,16 @@ struct Pipeline {
             let flow = try LogFlow(
                 log: plane.log, topics: plane.topics, step: FlowStep(EmbeddedScoreStage.self),
                 checkpoint: checkpoint, start: [EmbeddedScoreStage.input: next],
-                logger: plane.logger)
+                standstills: plane.counters.standstills, logger: plane.logger)
             return (steps.score(features, verdicts), flow)
         }
     }
 
     private func book() -> any Service {
         let (plane, ledger) = (plane, ledger)
-        let start = LedgerStart(log: plane.log, topics: plane.topics, logger: plane.logger)
+        let start = LedgerStart(
+            log: plane.log, topics: plane.topics, standstills: plane.counters.standstills,
+            logger: plane.logger)
         return LedgerService(
             desk: {
                 LedgerDesk(

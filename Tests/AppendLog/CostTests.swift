@@ -58,7 +58,7 @@ struct CostTests {
         await log.close()
     }
 
-    @Test("what is allocated is counted")
+    @Test("what is allocated is counted", .enabled(if: Allocations.areCounted))
     func counter() {
         var kept: [UInt8] = []
         let asked = Allocations.ofThread { kept = [UInt8](repeating: 1, count: 4_096) }

@@ -40,6 +40,10 @@ struct CommandLineTests {
         ["dead-letter", "redrive", "--offset", "-1"], ["replay", "--into", "x", "--to", "-1"],
         ["help", "nope"], ["--verison"], ["demo", "--rate", "1000000"], ["demo", "--seed", "-1"],
         ["reconcile", "run", "--from", "2026-02-01", "--to", "2026-01-01"],
+        ["review", "approve", "", "--note", "n"], ["review", "show", ""],
+        ["review", "decline", String(repeating: "c", count: 70_000), "--note", "n"],
+        ["review", "approve", "ch_1", "--note", "a", "--note", "b"],
+        ["log", "topics", "--data", "a", "--data=b"],
     ])
     func wrongUsage(arguments: [String]) async throws {
         let answer = try await Child.run(
@@ -59,6 +63,9 @@ struct CommandLineTests {
         (["demo", "--count", "-1"], "--count is -1, and must not be below 0"),
         (["twin", "--seed", "-7"], "--seed is -7"), (["demo", "--loss", "-0.1"], "--loss is -0.1"),
         (["demo", "--rate", "1000000"], "at most 100000"),
+        (["review", "approve", "ch_1", "--note", "a", "--note", "b"], "--note is given twice"),
+        (["log", "topics", "--data", "/etc/passwd"], "/etc/passwd is no folder"),
+        (["bench", "validate", "--quick", "--against", "/nope"], "there is no program /nope"),
     ])
     func nearest(arguments: [String], expected: String) async throws {
         let answer = try await Child.run(Tillbox.executable, arguments)

@@ -99,6 +99,9 @@ struct FullDiskTests {
             try await eventually("it says what it waits for") {
                 world.daemon.standardError.contains("waiting for room")
             }
+            try await eventually("readiness tells of it") {
+                try world.read("/readyz").contains(" waits for ")
+            }
         } else {
             try await world.drained("all is booked, room or not")
         }
@@ -110,6 +113,9 @@ struct FullDiskTests {
         }
         try FileManager.default.removeItem(atPath: place + "/ballast")
         try await world.drained("it has caught up by itself")
+        try await eventually("readiness tells of nothing any more") {
+            try !world.read("/readyz").contains(" waits for ")
+        }
         #expect(try world.counter("booked") > 1000)
         try await world.stop()
         let judgement = try await CrashTests.judge(world.data, acknowledged: acknowledged)

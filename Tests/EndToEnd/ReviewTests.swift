@@ -79,6 +79,19 @@ struct ReviewTests {
         let shown = try await Tillbox.run("review", "show", open[0], "--data", data)
         #expect(shown.output.contains("by \(winner)"), "\(shown.output)")
 
+        // The money moves though nobody can read the answer.
+        let unread = try await Child.run(
+            "/bin/sh",
+            [
+                "-c",
+                "exec '\(Tillbox.executable)' review approve '\(open[14])' --data '\(data)' "
+                    + "--note n --by gil >/dev/full",
+            ], environment: ["TILLBOX_ADMIN_PORT": "\(daemon.admin)"])
+        #expect(unread.code == 3, "\(unread.errors)")
+        #expect(unread.errors.contains("\(open[14]) is approved, and that stands"))
+        let stands = try await Tillbox.run("review", "show", open[14], "--data", data)
+        #expect(stands.output.contains("by gil"), "\(stands.output)")
+
         let declined = try await decide(
             "decline", open[1], data, admin: daemon.admin, by: "cy")
         let answer = try JSONDecoder().decode(Answer.self, from: Data(declined.output.utf8))
@@ -110,11 +123,21 @@ struct ReviewTests {
                 environment: ["TILLBOX_ADMIN_PORT": "\(daemon.admin)"])
         }
         try await eventually("some are decided") {
-            try await list(data).count < open.count - 4 || clients.allSatisfy { !$0.isRunning }
+            try await list(data).count < open.count - 5 || clients.allSatisfy { !$0.isRunning }
         }
         daemon.daemon.kill(SIGKILL)
         await daemon.daemon.wait()
         for client in clients { await client.wait() }
+        // Of some at once without a daemon too, one wins and the others hear of it.
+        let racing = try (0..<4).map { number in
+            try Child(
+                Tillbox.executable,
+                ["review", "approve", open[15], "--data", data, "--note", "n", "--by", "r\(number)"],
+                environment: ["TILLBOX_ADMIN_PORT": "1"])
+        }
+        var ends: [Int32] = []
+        for child in racing { ends.append(await child.wait()) }
+        #expect(ends.sorted() == [0, 1, 1, 1], "\(racing.map(\.standardError))")
         for movement in few {
             let again = try await decide("decline", movement, data, by: "eve")
             #expect([0, 1].contains(again.code), "\(again.errors)")
@@ -123,13 +146,13 @@ struct ReviewTests {
         }
         daemon = try await RunningDaemon(in: folder, environment: Self.holdsAll)
         try await eventually("every decision is booked") {
-            try await list(data).count == open.count - 14
+            try await list(data).count == open.count - 16
         }
         try await daemon.stop()
 
         let judgement = try await CrashTests.judge(data, acknowledged: "/dev/null")
         #expect(judgement.violations == [])
-        #expect(judgement.counts["open_reviews"] == open.count - 14)
+        #expect(judgement.counts["open_reviews"] == open.count - 16)
         let verified = try await Tillbox.run("ledger", "verify", "--data", data)
         #expect(verified.code == 0, "\(verified.output) \(verified.errors)")
         let replay = try await Child.run(

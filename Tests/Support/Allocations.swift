@@ -3,18 +3,22 @@ internal import CAllocations
 /// How often some code asked for memory, and how many bytes: a measure of work that does not depend
 /// on the machine's speed, so that a test may hold a threshold against it.
 ///
-/// Every allocation of the test program is counted, by thread (`CAllocations`).
+/// Every allocation of the test program is counted, by thread (`CAllocations`), but for a build with
+/// a sanitizer, whose own malloc must not be replaced.
 public struct Allocations: Hashable, Sendable {
     public var count: Int
     public var bytes: Int
 
-    /// Whether thresholds hold: code that is not optimized asks for memory where other code does
-    /// not. For `.enabled(if:)`.
+    /// Whether this build counts at all. For `.enabled(if:)`.
+    public static var areCounted: Bool { tillbox_counts_allocations() }
+
+    /// Whether they are counted, and thresholds hold: code that is not optimized asks for memory
+    /// where other code does not. For `.enabled(if:)`.
     public static var isOptimizedBuild: Bool {
         #if DEBUG
             false
         #else
-            true
+            areCounted
         #endif
     }
 

@@ -57,6 +57,14 @@ extension DiskFile {
     ) throws(DiskError) {
         bytes += try read(at: position, count: count)
     }
+
+    /// Writes all of `bytes`, however many calls it takes.
+    package func writeAll(_ bytes: [UInt8], at position: Int64) throws(DiskError) {
+        var done = 0
+        while done < bytes.count {
+            done += try write(bytes, done..<bytes.count, at: position + Int64(done))
+        }
+    }
 }
 
 extension Disk {

@@ -24,10 +24,8 @@ struct PlacedFields: Sendable {
     /// Key, value and headers with their lengths, as they are stored.
     var content: ArraySlice<UInt8> {
         let start = bytes.startIndex + Int(contentPosition)
-        return bytes[start..<start + byteCount]
+        return bytes[start..<start + Int(contentByteCount)]
     }
-
-    var byteCount: Int { Int(contentByteCount) }
 
     @inline(__always)
     subscript(field: Field) -> ArraySlice<UInt8>? {

@@ -178,7 +178,7 @@ extension RecordBatch {
     @inline(__always)
     private static func contentByteCount(of record: Record) -> Int {
         switch record.content {
-        case .placed(let fields): return fields.byteCount
+        case .placed(let fields): return Int(fields.contentByteCount)
         case .parts(let parts):
             var sum =
                 byteCount(ofField: parts.key?.count) + byteCount(ofField: parts.value?.count)

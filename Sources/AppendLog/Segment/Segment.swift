@@ -206,13 +206,3 @@ extension BatchWalk {
         do { return try next() } catch { throw .disk(error) }
     }
 }
-
-extension DiskFile {
-    /// Writes all of `bytes`, however many calls it takes.
-    func writeAll(_ bytes: [UInt8], at position: Int64) throws(DiskError) {
-        var done = 0
-        while done < bytes.count {
-            done += try write(bytes, done..<bytes.count, at: position + Int64(done))
-        }
-    }
-}

@@ -98,8 +98,8 @@ struct SegmentRun: Sendable {
     /// The first offset whose record is stamped `timestamp` or later.
     func offset(at timestamp: Timestamp) throws(LogError) -> Offset? {
         for (index, segment) in segments.enumerated() {
+            guard segment.baseOffset < end(of: index) else { continue }
             let limit = try byteCount(of: index)
-            guard limit > 0 else { continue }
             let known = try segment.index(limit: limit, end: end(of: index))
             guard let latest = known.maxTimestamp, latest >= timestamp else { continue }
             let before = known.relativeOffset(before: timestamp)
@@ -130,7 +130,12 @@ struct SegmentRun: Sendable {
                 } catch {
                     throw segment.failure(error, at: position, offset: header.baseOffset)
                 }
-            case .end, .unwritten: return nil
+            case .end, .unwritten:
+                // A file that ends early does not say that there is nothing of that time.
+                guard walk.expected == end else {
+                    throw .corrupt(segment.corruption(at: walk, .missing))
+                }
+                return nil
             case .bad(let kind): throw .corrupt(segment.corruption(at: walk, kind))
             }
         }

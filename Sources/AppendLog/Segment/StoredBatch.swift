@@ -59,11 +59,19 @@ extension StoredBatch {
 
 extension [StoredBatch] {
     /// The records of all of them from `offset` on.
-    func records(from offset: Offset) throws(LogError) -> [StoredRecord] {
+    ///
+    /// - Parameter verifies: whether their checksums are still to be computed: each right before
+    ///   its batch is decoded, while the processor's cache holds it.
+    func records(
+        from offset: Offset, verifies: Bool = false
+    ) throws(LogError) -> [StoredRecord] {
         var records: [StoredRecord] = []
         // One batch is left to make room for what is asked of it, which may be its last record.
         if count > 1 { records.reserveCapacity(reduce(0) { $0 + $1.recordCountMax }) }
-        for batch in self { try batch.decode(from: offset, into: &records) }
+        for batch in self {
+            if verifies { try batch.verify() }
+            try batch.decode(from: offset, into: &records)
+        }
         return records
     }
 }
@@ -79,17 +87,8 @@ struct UnverifiedBatches: Sendable {
         return batches
     }
 
-    /// Their records from `offset` on. Each batch is decoded right after its checksum was computed,
-    /// while the processor's cache still holds it.
+    /// Their records from `offset` on.
     func verifiedRecords(from offset: Offset) throws(LogError) -> [StoredRecord] {
-        var records: [StoredRecord] = []
-        if batches.count > 1 {
-            records.reserveCapacity(batches.reduce(0) { $0 + $1.recordCountMax })
-        }
-        for batch in batches {
-            try batch.verify()
-            try batch.decode(from: offset, into: &records)
-        }
-        return records
+        try batches.records(from: offset, verifies: true)
     }
 }

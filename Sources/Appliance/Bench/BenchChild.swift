@@ -35,7 +35,10 @@ enum BenchError: Error, CustomStringConvertible {
         case .replayDiffers(let count):
             "the replay differs in \(count) places, so its speed means nothing"
         case .notTillbox(let program):
-            "\(program) is no tillbox whose bench knows --json, so there is nothing to compare with"
+            access(program, X_OK) == 0
+                ? "\(program) is no tillbox whose bench knows --json, so there is nothing to compare "
+                    + "with"
+                : "there is no program \(program) that may be run; name a tillbox with --against"
         case .otherStopped(let program, let part, let status):
             "\(program) bench \(part) ended with \(status); its reason stands above"
         }

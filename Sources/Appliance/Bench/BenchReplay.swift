@@ -48,7 +48,7 @@ struct BenchReplay {
         let fresh = try context.makeFolder()
         defer { context.remove(fresh) }
         let start = ContinuousClock.now
-        var replay = try Replay(of: settings, into: fresh)
+        let replay = try Replay(of: settings, into: fresh)
         let report = try await replay.run { _, _ in }
         let seconds = (ContinuousClock.now - start).inSeconds
         guard report.isEqual else {

@@ -59,6 +59,11 @@ struct FolderView {
         guard files.fileExists(atPath: path) else {
             throw .cannotRun("there is no folder \(path); name the data folder with --data")
         }
+        var isFolder: ObjCBool = false
+        _ = files.fileExists(atPath: path, isDirectory: &isFolder)
+        guard isFolder.boolValue else {
+            throw .cannotRun("\(path) is no folder; name the data folder with --data")
+        }
         guard files.fileExists(atPath: part) else {
             // A folder that may not be entered shows nothing of what is in it.
             throw access(path, X_OK) == 0

@@ -31,7 +31,7 @@ struct ReplayCommand: AsyncParsableCommand {
         let (began, bar) = (ContinuousClock.now, ProgressBar(label: "replaying"))
         let report: ReplayReport
         do {
-            var replay = try prepare(settings)
+            let replay = try prepare(settings)
             report = try await replay.run { done, total in
                 let rate = Double(done) / ((ContinuousClock.now - began) / .seconds(1))
                 bar.show(done, of: total, String(format: "%.0f webhooks/s", rate))

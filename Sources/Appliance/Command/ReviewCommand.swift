@@ -73,6 +73,8 @@ struct ReviewCommand: AsyncParsableCommand {
         @OptionGroup var options: LedgerCommand.Options
         @Argument(help: "The payment: charge:ch_… or ch_….") var id: String
 
+        func validate() throws { try ReviewCommand.check(id) }
+
         mutating func run() async throws {
             let id = id
             let found = try await options.withLedger {
@@ -94,6 +96,8 @@ struct ReviewCommand: AsyncParsableCommand {
         @Option(help: "Who decides; the user of this machine by default.") var by: String?
         @Flag(help: "Answer with one JSON document.") var json = false
 
+        func validate() throws { try ReviewCommand.check(id) }
+
         func decide(_ decision: ReviewRequest.Decision) async throws {
             let answer: ReviewAnswer
             do {
@@ -106,6 +110,18 @@ struct ReviewCommand: AsyncParsableCommand {
                 }
                 throw CommandFailure.foundSomething(refusal.message)
             }
+            do {
+                try tell(answer, decision)
+            } catch {
+                throw CommandFailure.cannotRun(
+                    "\(answer.review.movement) is \(decision.state.rawValue), and that stands; but "
+                        + (error.message ?? "the answer could not be written"))
+            }
+        }
+
+        private func tell(
+            _ answer: ReviewAnswer, _ decision: ReviewRequest.Decision
+        ) throws(CommandFailure) {
             guard !json else {
                 var writer = JSONWriter()
                 answer.encode(into: &writer)
@@ -138,6 +154,13 @@ struct ReviewCommand: AsyncParsableCommand {
             discussion: ReviewCommand.discussion)
         @OptionGroup var options: DecisionOptions
         mutating func run() async throws { try await options.decide(.decline) }
+    }
+
+    /// A payment's key has 1 to 255 bytes.
+    fileprivate static func check(_ id: String) throws {
+        guard (1...255).contains(id.utf8.count) else {
+            throw ValidationError("the payment must be named by 1 to 255 bytes: charge:ch_… or ch_…")
+        }
     }
 
     static let discussion = """
@@ -186,12 +209,20 @@ extension Review {
             }
         }
         if let decision {
-            lines.append(("decided", "by \(decision.by) at \(decision.at.rfc3339)"))
+            // Earlier releases kept who decided in payment.review alone.
+            let isKnown = !decision.by.isEmpty
+            lines.append(
+                (
+                    "decided",
+                    isKnown
+                        ? "by \(decision.by) at \(decision.at.rfc3339)"
+                        : "by somebody; an earlier release kept who and when in payment.review"
+                ))
             if let note = decision.note { lines.append(("note", note)) }
         }
         for (name, value) in lines {
             let label = name.padding(toLength: 10, withPad: " ", startingAt: 0)
-            try Output.standard.line(label + value)
+            try Output.standard.line(label + ShownText.escaped(value))
         }
     }
 }
@@ -200,7 +231,26 @@ extension Review {
 struct ReviewDoor {
     let settings: Settings
 
+    /// How long another command, which has the folder for a moment, is waited for.
+    private static let lockPatience = Duration.seconds(10)
+
     func decide(_ id: String, _ request: ReviewRequest) async throws -> ReviewAnswer {
+        let giveUpAt = ContinuousClock.now + Self.lockPatience
+        while true {
+            if let answer = try await offline(id, request) { return answer }
+            do {
+                return try await ask(id, request)
+            } catch where error.isNoDaemon && ContinuousClock.now < giveUpAt {
+                // The folder is held by who answers nothing: a command, or a start.
+                try await Task.sleep(for: .milliseconds(100))
+            }
+        }
+    }
+
+    /// Writes the decision where nobody else has the folder.
+    ///
+    /// - Returns: nil where somebody has it.
+    private func offline(_ id: String, _ request: ReviewRequest) async throws -> ReviewAnswer? {
         let view = FolderView(path: settings.dataPath)
         _ = try view.logPath()
         let ledger = try view.ledger()
@@ -212,14 +262,7 @@ struct ReviewDoor {
                 ).decide(id, request)
             }
         } catch LogError.locked {
-            return try await ReconcileConnection(
-                address: settings.admin, dataPath: settings.dataPath
-            ).send(
-                .POST, "/api/v1/reviews/\(Self.escaped(id))/decision", body: request.encoded(),
-                refusal: { code, detail in
-                    ReviewRefusal.isAnswer(code) ? .foundSomething(detail) : .cannotRun(detail)
-                }
-            ) { try ReviewAnswer(json: $0) }
+            return nil
         } catch let refusal as StartRefusal {
             throw CommandFailure.cannotRun(refusal.description)
         } catch let error as LogError {
@@ -228,6 +271,30 @@ struct ReviewDoor {
             throw CommandFailure.cannotRun(error.description)
         } catch let error as StoreFailure {
             throw CommandFailure.cannotRun("\(error)")
+        }
+    }
+
+    /// Has the daemon decide.
+    private func ask(
+        _ id: String, _ request: ReviewRequest
+    ) async throws(CommandFailure) -> ReviewAnswer {
+        do {
+            return try await ReconcileConnection(
+                address: settings.admin, dataPath: settings.dataPath,
+                patience: ReconcileConnection.Patience(
+                    seconds: ReviewDesk.answerSecondsMax,
+                    unanswered: "the decision may have been taken; look with `tillbox review show "
+                        + "\(ShellWord.quoted(id)) --data \(ShellWord.quoted(settings.dataPath))`")
+            ).send(
+                .POST, "/api/v1/reviews/\(Self.escaped(id))/decision", body: request.encoded(),
+                refusal: { code, detail in
+                    ReviewRefusal.isAnswer(code) ? .foundSomething(detail) : .cannotRun(detail)
+                }
+            ) { try ReviewAnswer(json: $0) }
+        } catch let failure as CommandFailure {
+            throw failure
+        } catch {
+            throw .cannotRun("\(error)")
         }
     }
 

@@ -130,14 +130,13 @@ struct TwinCommand: AsyncParsableCommand {
                 TrafficWorld.Settings(seed: settings.seed, fraudShare: fraud)
             },
             listener: showsLines ? TwinLines.listener(writer) : nil, logger: logger)
-        let shownHost = host
         let server = HTTPService(
             role: "twin", address: Settings.Address(host: host, port: port),
             options: (host: "--host", port: "--port"),
             responder: live.router().buildResponder(), server: .http1(),
             logger: logger
-        ) { port in
-            writer.write(Self.welcome(address: "http://\(shownHost):\(port)", settings))
+        ) { [host] port in
+            writer.write(Self.welcome(address: "http://\(host):\(port)", settings))
         }
         var services: [any Service] = [TwinClockwork(twin: live.twin), live.sender, server]
         if let traffic, let world = try live.traffic(rate: traffic, count: count) {

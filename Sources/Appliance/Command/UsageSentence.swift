@@ -16,9 +16,32 @@ struct UsageSentence {
             text = sentence
             return
         }
+        if let name = Self.repeated(in: place) {
+            text = "\(name) is given twice; \(place.help)"
+            return
+        }
         guard place.rest.isEmpty, !place.verbs.isEmpty, place.names.count > 1 else { return nil }
         text = "\(place.path) wants one of: \(place.verbs.joined(separator: ", ")); \(place.help)"
     }
+
+    /// An option that is given twice: the parser would take the last and drop the first without a
+    /// word, and which of two was meant, of money or of a folder, is not for it to say.
+    private static func repeated(in place: VerbPlace) -> String? {
+        let mayBeRepeated = mayBeRepeated[place.path] ?? []
+        var names: Set<Substring> = []
+        for argument in place.rest.prefix(while: { $0 != "--" }) where argument.hasPrefix("--") {
+            let name = argument.prefix { $0 != "=" }
+            guard !mayBeRepeated.contains(name) else { continue }
+            if !names.insert(name).inserted { return String(name) }
+        }
+        return nil
+    }
+
+    /// Options with a value for each time.
+    private static let mayBeRepeated: [String: Set<Substring>] = [
+        "tillbox dead-letter redrive": ["--offset"],
+        "tillbox twin": ["--key", "--endpoint", "--account"],
+    ]
 
     /// - Parameter message: what the parser says of its error.
     init(_ message: String, arguments: [String]) {

@@ -60,7 +60,7 @@ package struct HealthRoutes: Sendable {
                 writer.endArray()
                 writer.key("warnings")
                 writer.beginArray()
-                for warning in readiness.warnings { writer.string(warning) }
+                for warning in readiness.warnings + counters.standstills.warnings { writer.string(warning) }
                 writer.endArray()
             }
         }

@@ -13,7 +13,7 @@ import Vocabulary
 /// | `POST /api/v1/reviews/{id}/decision` `{"decision","by","note"}` | 200 booked, 202 it will be |
 ///
 /// `id` is the payment: `charge:ch_…` or `ch_…`. A review that is not open, or that somebody else
-/// is deciding, is a 409 that says who was first. A request that names another data folder in
+/// has just decided, is a 409 that says who was first. A request that names another data folder in
 /// `tillbox-data-folder` is refused with 409 too.
 package struct ReviewRoutes: Sendable {
     let desk: ReviewDesk
@@ -92,7 +92,7 @@ package struct ReviewRoutes: Sendable {
             case .badRequest: .badRequest
             case .unknown: .notFound
             case .closed, .beingDecided: .conflict
-            case .ledgerBehind: .serviceUnavailable
+            case .beingTaken, .ledgerBehind: .serviceUnavailable
             }
         return Problem(status, refusal.message, code: refusal.code)
     }

@@ -72,29 +72,14 @@ package final class Daemon: Sendable {
         if let seconds = SystemLogClock.secondsOutOfRange() {
             throw DaemonError.impossibleTime(seconds: seconds)
         }
-        for warning in ProcessGuard.prepare() { logger.warning("\(warning)") }
-        let descriptors = ProcessGuard.raiseDescriptorLimit()
-        connectionCounts = ProcessGuard.connections(of: descriptors)
-        logger.info(
-            "limits",
-            metadata: [
-                "descriptors": "\(descriptors)",
-                "webhook_connections": "\(connectionCounts.webhook)",
-                "admin_connections": "\(connectionCounts.admin)",
-            ])
+        connectionCounts = Self.prepareProcess(logger)
         // The model first: a daemon that cannot score must not touch the data.
         steps = try PipelineSteps(settings, counters: counters)
         held = try HeldFolder(
-            DataFolder(at: settings.dataPath, logger: logger), logger: logger)
+            DataFolder(at: settings.dataPath, logger: logger),
+            patience: .seconds(StageLimits.folderPatienceSeconds), logger: logger)
         let folder = held.folder
-        reserve = ReserveFile(path: folder.reserve)
-        if !reserve.take() {
-            logger.warning(
-                "no room for the reserve file: the disk is nearly full",
-                metadata: [
-                    "path": "\(folder.reserve)", "bytes": "\(ReserveFile.byteCount)",
-                ])
-        }
+        reserve = Self.takeReserve(at: folder.reserve, logger)
         plane = try EmbeddedPlane(
             logAt: folder.log, gateSnapshot: folder.gateSnapshot, settings: settings, clock: clock,
             counters: counters, logger: logger)
@@ -102,38 +87,34 @@ package final class Daemon: Sendable {
         // At the first start there was none before.
         try held.lock.hold(folder.ledger)
         LedgerSuspicion(of: folder.ledger).clear()
-        let endpoints = settings.endpoints
-        let stripeClock = StripeClock(clock)
-        let reach = StripeReach(base: settings.stripeBase, clock: clock, logger: logger)
-        let client = settings.stripeKey.map {
-            StripeClient(
-                transport: HTTPStripeTransport(
-                    base: settings.stripeBase, key: $0, clock: stripeClock, reach: reach))
+        let stripe = StripeParts(plane, ledger)
+        reconciler = stripe.reconciler(readingLedgerAt: folder.ledger)
+        chargeFetch = stripe.chargeFetch()
+        readiness.watch { [reach = stripe.reach] in reach.warning }
+    }
+
+    /// - Returns: how many connections each port may serve.
+    private static func prepareProcess(_ logger: Logger) -> (webhook: Int, admin: Int) {
+        for warning in ProcessGuard.prepare() { logger.warning("\(warning)") }
+        let descriptors = ProcessGuard.raiseDescriptorLimit()
+        let connections = ProcessGuard.connections(of: descriptors)
+        logger.info(
+            "limits",
+            metadata: [
+                "descriptors": "\(descriptors)", "webhook_connections": "\(connections.webhook)",
+                "admin_connections": "\(connections.admin)",
+            ])
+        return connections
+    }
+
+    private static func takeReserve(at path: String, _ logger: Logger) -> ReserveFile {
+        let reserve = ReserveFile(path: path)
+        if !reserve.take() {
+            logger.warning(
+                "no room for the reserve file: the disk is nearly full",
+                metadata: ["path": "\(path)", "bytes": "\(ReserveFile.byteCount)"])
         }
-        let accepts: @Sendable (Bool) -> Bool = { mode in
-            endpoints.contains { $0.livemode.accepts(mode) }
-        }
-        reconciler = Reconciler(
-            settings: settings.reconcile, client: client, store: StatementStore(of: ledger),
-            openLedger: { try SQLiteLedgerReader.open(path: folder.ledger) },
-            admission: plane.admission, accepts: accepts, clock: clock, stripeClock: stripeClock,
-            counters: counters, logger: logger)
-        let (waitSeconds, admission) = (settings.reconcile.chargeWaitSeconds, plane.admission)
-        let (ledger, validated) = (ledger, plane.followed(.paymentValidated))
-        let (counters, limits) = (counters, settings.reconcile.sweep)
-        chargeFetch =
-            waitSeconds == 0
-            ? nil
-            : client.map { client in
-                ChargeFetch(
-                    validated: validated,
-                    sweep: EventSweep(
-                        client: client, store: StatementStore(of: ledger), admission: admission,
-                        accepts: accepts, limits: limits, clock: clock, stripeClock: stripeClock,
-                        counters: counters, logger: logger),
-                    waitSeconds: waitSeconds, clock: clock, counters: counters, logger: logger)
-            }
-        readiness.watch { reach.warning }
+        return reserve
     }
 
     private var folder: DataFolder { held.folder }
@@ -268,6 +249,56 @@ package final class Daemon: Sendable {
             ["log", "log/lock", "log/identity", "ledger.sqlite", "ledger.sqlite-wal"]
             + log.topicNames.map { "log/\($0)-0" } + ["log/__cursors-0"]
         return held.lock.parts(names)
+    }
+}
+
+/// Puts together what asks Stripe's API.
+private struct StripeParts {
+    let reach: StripeReach
+    private let plane: EmbeddedPlane
+    private let store: StatementStore
+    private let clock: StripeClock
+    /// nil without an API key.
+    private let client: StripeClient?
+
+    init(_ plane: EmbeddedPlane, _ ledger: SQLiteLedger) {
+        let base = plane.settings.stripeBase
+        let clock = StripeClock(plane.clock)
+        let reach = StripeReach(base: base, clock: plane.clock, logger: plane.logger)
+        client = plane.settings.stripeKey.map {
+            StripeClient(
+                transport: HTTPStripeTransport(base: base, key: $0, clock: clock, reach: reach))
+        }
+        (self.plane, self.clock, self.reach) = (plane, clock, reach)
+        store = StatementStore(of: ledger)
+    }
+
+    /// Whether some endpoint takes events of a mode.
+    private var accepts: @Sendable (_ livemode: Bool) -> Bool {
+        let endpoints = plane.settings.endpoints
+        return { mode in endpoints.contains { $0.livemode.accepts(mode) } }
+    }
+
+    func reconciler(readingLedgerAt path: String) -> Reconciler {
+        Reconciler(
+            settings: plane.settings.reconcile, client: client, store: store,
+            openLedger: { try SQLiteLedgerReader.open(path: path) },
+            admission: plane.admission, accepts: accepts, clock: plane.clock, stripeClock: clock,
+            counters: plane.counters, logger: plane.logger)
+    }
+
+    /// nil without an API key, or where it is switched off.
+    func chargeFetch() -> ChargeFetch? {
+        let settings = plane.settings.reconcile
+        guard let client, settings.chargeWaitSeconds > 0 else { return nil }
+        let sweep = EventSweep(
+            client: client, store: store, admission: plane.admission, accepts: accepts,
+            limits: settings.sweep, clock: plane.clock, stripeClock: clock,
+            counters: plane.counters, logger: plane.logger)
+        return ChargeFetch(
+            validated: plane.followed(.paymentValidated), sweep: sweep,
+            waitSeconds: settings.chargeWaitSeconds, clock: plane.clock,
+            counters: plane.counters, logger: plane.logger)
     }
 }
 

@@ -16,9 +16,9 @@ struct HeldFolder: Sendable {
     ///
     /// - Throws: `LogError.locked` naming the process that has the folder; `StartRefusal` when the
     ///   parts do not fit, and nothing is changed then.
-    init(_ folder: DataFolder, logger: Logger) throws {
+    init(_ folder: DataFolder, patience: Duration = .zero, logger: Logger) throws {
         self.folder = folder
-        lock = try FolderLock(folder.path)
+        lock = try FolderLock(folder.path, patience: patience)
         try lock.hold(folder.ledger)
         switch StartComparison.verdict(of: try folder.survey.state(isHeld: true)) {
         case .refuse(let refusal): throw refusal

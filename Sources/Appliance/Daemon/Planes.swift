@@ -106,8 +106,11 @@ package struct EmbeddedPlane: Sendable {
     ) -> @Sendable () throws -> LogFlow {
         let (log, topics, logger, step) = (log, topics, logger, FlowStep(stage))
         let rewind = rewind.map { [stage.input: $0] } ?? [:]
+        let standstills = counters.standstills
         return {
-            try LogFlow(log: log, topics: topics, step: step, rewind: rewind, logger: logger)
+            try LogFlow(
+                log: log, topics: topics, step: step, rewind: rewind, standstills: standstills,
+                logger: logger)
         }
     }
 }

@@ -11,13 +11,30 @@ package struct ReconcileConnection {
     package let address: Settings.Address
     package let dataPath: String
 
-    package init(address: Settings.Address, dataPath: String) {
-        self.address = address
-        self.dataPath = dataPath
+    private let patience: Patience
+
+    /// What is known of a request that gets no answer.
+    package struct Patience: Sendable {
+        /// How long an answer may take to begin and to end.
+        var seconds: Int64
+        /// What may have come of it all the same, and where to look; nil where asking again does.
+        var unanswered: String?
+
+        package init(seconds: Int64, unanswered: String?) {
+            self.seconds = seconds
+            self.unanswered = unanswered
+        }
+
+        /// Most of the daemon's answers are there at once.
+        package static let short = Patience(seconds: 10, unanswered: nil)
     }
 
-    /// How long an answer may take to begin and to end; the daemon's are there at once.
-    private static let answerSeconds: Int64 = 10
+    package init(address: Settings.Address, dataPath: String, patience: Patience = .short) {
+        self.address = address
+        self.dataPath = dataPath
+        self.patience = patience
+    }
+
     /// Longest answer read, in bytes.
     private static let bodyByteCountMax = 32 << 20
 
@@ -77,19 +94,34 @@ package struct ReconcileConnection {
         }
         do {
             let response = try await Self.client.execute(
-                request, timeout: .seconds(Self.answerSeconds))
+                request, timeout: .seconds(patience.seconds))
             let bytes = try await response.body.collect(upTo: Self.bodyByteCountMax)
             return (Int(response.status.code), [UInt8](bytes.readableBytesView))
         } catch let error as HTTPClientError where error == .deadlineExceeded {
+            if let unanswered = patience.unanswered {
+                throw CommandFailure.cannotRun(
+                    "\(address) gave no answer within \(patience.seconds) s: \(unanswered)")
+            }
             throw CommandFailure.cannotRun(
                 "what listens at \(address) takes connections and gave no answer within "
-                    + "\(Self.answerSeconds) s: it is another program, or a daemon that hangs; "
+                    + "\(patience.seconds) s: it is another program, or a daemon that hangs; "
                     + "look which process has the port (ss -ltnp)")
-        } catch {
+        } catch where Self.isCutOff(error) {
             throw CommandFailure.cannotRun(
+                "the daemon at \(address) went away before it answered: "
+                    + (patience.unanswered ?? "ask again once it runs"))
+        } catch {
+            throw CommandFailure.noDaemon(
                 "no daemon answers at \(address); start it with `tillbox run --data "
                     + ShellWord.quoted(dataPath) + "`, or name its address with admin.host and "
                     + "admin.port")
         }
+    }
+
+    /// Whether the request may have been heard: there was a connection, and it ended.
+    private static func isCutOff(_ error: any Error) -> Bool {
+        if let error = error as? HTTPClientError { return error == .remoteConnectionClosed }
+        guard let error = error as? IOError else { return false }
+        return [ECONNRESET, EPIPE].contains(error.errnoCode)
     }
 }

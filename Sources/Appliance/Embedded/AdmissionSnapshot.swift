@@ -99,12 +99,8 @@ package enum AdmissionSnapshot {
 
         mutating func write(_ bytes: [UInt8]) throws(DiskError) {
             checksum = CRC32C.checksum(bytes[...], continuing: checksum)
-            var done = 0
-            while done < bytes.count {
-                let count = try file.write(bytes, done..<bytes.count, at: position)
-                done += count
-                position += Int64(count)
-            }
+            try file.writeAll(bytes, at: position)
+            position += Int64(bytes.count)
         }
 
         mutating func writeChecksum() throws(DiskError) {

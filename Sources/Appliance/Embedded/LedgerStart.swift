@@ -1,15 +1,19 @@
 package import AppendLog
 package import Logging
-import Vocabulary
+package import Vocabulary
 
 /// How the ledger step begins over the embedded log, beside which a ledger may have been put back
 /// from an older or a newer backup.
 package struct LedgerStart: Sendable {
     package let log: Log
     package let topics: Topics
+    package let standstills: Standstills
     package let logger: Logger
 
-    package init(log: Log, topics: Topics, logger: Logger) {
+    package init(
+        log: Log, topics: Topics, standstills: Standstills = Standstills(), logger: Logger
+    ) {
+        self.standstills = standstills
         self.log = log
         self.topics = topics
         self.logger = logger
@@ -23,7 +27,7 @@ package struct LedgerStart: Sendable {
         desk.forget()
         return try LogFlow(
             log: log, topics: topics, step: .ledger(), rewind: try positions(of: desk.ledger),
-            logger: logger)
+            standstills: standstills, logger: logger)
     }
 
     private func positions(of ledger: some LedgerBooks) throws -> [TopicID: Offset] {
@@ -53,7 +57,7 @@ package struct LedgerStart: Sendable {
         guard try desk.lacksRow(published) else { return }
         var flow = try LogFlow(
             log: log, topics: topics, step: .ledger([.paymentScored]), rewind: positions,
-            logger: logger)
+            standstills: standstills, logger: logger)
         while try desk.lacksRow(published) {
             guard flow.hasRecords else { throw LedgerDiffers(id: published) }
             _ = try await desk.turn(&flow)
@@ -69,6 +73,6 @@ struct LedgerAheadOfLog: Error, CustomStringConvertible {
 
     var description: String {
         "the ledger has booked \(topic.rawValue) up to offset \(ledger.rawValue), but the log ends "
-            + "at \(log.rawValue). \(FolderRemedy.sentence)"
+            + "at \(log.rawValue). \(FolderRemedy.restore)"
     }
 }

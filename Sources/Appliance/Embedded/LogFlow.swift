@@ -36,14 +36,15 @@ package struct LogFlow: Flow {
     ///   - rewind: where to begin if the cursor is beyond it, by input.
     package init(
         log: Log, topics: Topics, step: FlowStep, checkpoint: LogCheckpoint = .cursor,
-        start: [TopicID: Offset] = [:], rewind: [TopicID: Offset] = [:], logger: Logger
+        start: [TopicID: Offset] = [:], rewind: [TopicID: Offset] = [:],
+        standstills: Standstills = Standstills(), logger: Logger
     ) throws(LogError) {
         self.log = log
         self.topics = topics
         self.step = step
         self.checkpoint = checkpoint
         self.logger = logger
-        patience = DiskPatience(stage: step.name, logger: logger)
+        patience = DiskPatience(stage: step.name, standstills: standstills, logger: logger)
         deadLetters = RationedLog(logger: logger)
         let group = try GroupName(step.name)
         var done: [TopicID: Offset] = [:]
@@ -54,7 +55,9 @@ package struct LogFlow: Flow {
             done[id] = max(start[id] ?? resume, topic.start)
         }
         (self.done, reading) = (done, done)
-        saved = (done, .now)
+        // No snapshot was attempted yet: the first is due as soon as there is enough for it.
+        let sinceAttempt = checkpoint.isCursor ? 0 : StageLimits.snapshotRetrySeconds
+        saved = (done, .now - .seconds(sinceAttempt))
         told = (done, .now)
     }
 
@@ -197,6 +200,10 @@ package struct LogFlow: Flow {
             for sourced in records { deadLetters.tell(of: sourced.record, from: step.name) }
         }
         return outcome.refusedCount
+    }
+
+    package func checksum(before place: SourcePlace) async throws -> UInt32? {
+        try topics[place.topic].checksum(before: place.offset)
     }
 
     // MARK: Rows

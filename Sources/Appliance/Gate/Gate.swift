@@ -211,6 +211,11 @@ package final class Gate: Sendable {
 
     private func unavailable(_ error: StoreFailure) -> GateAnswer {
         counters.add(.unavailable)
+        switch error {
+        case .broken(let why): counters.standstills.broke(why)
+        case .outOfSpace: counters.standstills.foundNoRoom()
+        case .queueFull, .pending, .stopping: break
+        }
         refusals.warning(
             "delivery answered with 503", kind: "unavailable", ["error": "\(error)"])
         return .unavailable(reason: Self.reason(of: error))

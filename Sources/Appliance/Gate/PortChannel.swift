@@ -32,7 +32,10 @@ struct PortChannel: Sendable {
             leftOverBytesStrategy: .dropBytes, informationalResponseStrategy: .drop,
             limitConfiguration: limits)
         let memory = ConnectionMemory(budget)
-        let deadlines = RequestDeadlines { [responder] in responder.count(.requestsTimedOut) }
+        // A connection that is closed between requests refuses nobody anything.
+        let deadlines = RequestDeadlines { [responder] hasBegun in
+            responder.count(hasBegun ? .requestsTimedOut : .connectionsIdled)
+        }
         let meter = MemoryMeter(memory, deadlines)
         let pipeline = channel.pipeline.syncOperations
         try pipeline.addHandler(meter)

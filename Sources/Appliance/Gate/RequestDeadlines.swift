@@ -1,7 +1,8 @@
 import NIOCore
 import NIOHTTP1
 
-/// Closes a connection whose request takes too long to arrive (slow-loris).
+/// Closes a connection whose request takes too long to arrive (slow-loris), and one on which none
+/// begins.
 ///
 ///     connected ──header deadline──▶ head ──body deadline──▶ end ──idle deadline──▶ head …
 ///
@@ -11,14 +12,17 @@ final class RequestDeadlines: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
 
-    private let onExpired: @Sendable () -> Void
+    private let onExpired: @Sendable (_ hasBegun: Bool) -> Void
     private var deadline = NIODeadline.distantFuture
     private var watch: RepeatedTask?
-    /// Nothing of a further request has arrived yet.
-    private var isQuiet = false
+    /// Something of a request has arrived that has not ended.
+    private var hasBegun = false
+    /// No request has ended yet.
+    private var isFirst = true
 
-    /// - Parameter onExpired: called once for each connection that is closed.
-    init(onExpired: @escaping @Sendable () -> Void = {}) {
+    /// - Parameter onExpired: called once for each connection that is closed; told whether a request
+    ///   is lost with it, because it had begun.
+    init(onExpired: @escaping @Sendable (_ hasBegun: Bool) -> Void = { _ in }) {
         self.onExpired = onExpired
     }
 
@@ -42,11 +46,11 @@ final class RequestDeadlines: ChannelInboundHandler, RemovableChannelHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
         case .head:
-            isQuiet = false
+            hasBegun = true
             expect(within: .seconds(GateLimits.bodySecondsMax), context)
         case .body: break
         case .end:
-            isQuiet = true
+            (hasBegun, isFirst) = (false, false)
             expect(within: .seconds(GateLimits.idleSecondsMax), context)
         }
         context.fireChannelRead(data)
@@ -55,9 +59,9 @@ final class RequestDeadlines: ChannelInboundHandler, RemovableChannelHandler {
     /// The header of a further request must follow its first byte as soon as that of the first one
     /// must follow the opening.
     func didReceiveBytes(_ context: ChannelHandlerContext) {
-        guard isQuiet else { return }
-        isQuiet = false
-        expect(within: .seconds(GateLimits.headerSecondsMax), context)
+        guard !hasBegun else { return }
+        hasBegun = true
+        if !isFirst { expect(within: .seconds(GateLimits.headerSecondsMax), context) }
     }
 
     private func expect(within span: TimeAmount, _ context: ChannelHandlerContext) {
@@ -68,7 +72,7 @@ final class RequestDeadlines: ChannelInboundHandler, RemovableChannelHandler {
         guard context.eventLoop.now >= deadline else { return }
         watch?.cancel()
         watch = nil
-        onExpired()
+        onExpired(hasBegun)
         context.close(promise: nil)
     }
 }

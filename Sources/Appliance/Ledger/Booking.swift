@@ -99,7 +99,7 @@ final class Booking<Rows: LedgerRows> {
             try refusing(index) { try consider(inputs[index], index) }
             if !places.isEmpty, let place = places[index] { try keep(place, of: index) }
         }
-        try flush()
+        try bookPending()
         try rows.seal()
         // Nobody's review changes without a transaction.
         guard let last = posted.last else { return }
@@ -216,14 +216,14 @@ extension Booking {
         guard try append(base, standing, scored.event.merchant, index) else {
             return try considerAlone(index)
         }
-        if pending.count == BookingLimits.pendingMax { try flush() }
+        if pending.count == BookingLimits.pendingMax { try bookPending() }
         return nil
     }
 
     /// Stores what is pending. From the first row on whose movement turns out to be booked, each
     /// input is considered again, alone: its id and hash were made for another place. So is what
     /// was judged by rows that are not stored.
-    private func flush() throws {
+    private func bookPending() throws {
         guard !pending.isEmpty else { return }
         let count = try storePending(opensReviews: true)
         let rest = Array(pending[count...])
@@ -238,7 +238,7 @@ extension Booking {
 
     /// Considers an input with everything before it in the store.
     private func considerAlone(_ index: Int) throws -> InputOutcome {
-        try flush()
+        try bookPending()
         switch inputs[index] {
         case .review(let record): return try consider(record, index)
         case .scored(let scored):

@@ -44,7 +44,8 @@ extension LedgerError: CustomStringConvertible {
     package var description: String {
         switch self {
         case .diskFull:
-            "the disk of ledger.sqlite is full; free some space and it resumes by itself"
+            "the disk of ledger.sqlite is full; free some space: a daemon that runs goes on by "
+                + "itself, and what has ended is to be started again"
         case .busy: "another process holds ledger.sqlite locked; close it and try again"
         case .outOfMemory: "SQLite ran out of memory; raise the memory limit"
         case .io(let code):

@@ -38,8 +38,14 @@ package struct ConsumerPosition: Hashable, Sendable {
     var partition: Int32 = 0
     /// The offset to read next.
     package var nextOffset: Int64
+    /// The checksum of the batch that holds the record before it, so that another log of the same
+    /// length is told apart; nil where the plane has none.
+    var checksum: UInt32?
 
-    package init(topic: String, partition: Int32 = 0, nextOffset: Int64) {
+    package init(
+        topic: String, partition: Int32 = 0, nextOffset: Int64, checksum: UInt32? = nil
+    ) {
+        self.checksum = checksum
         self.topic = topic
         self.partition = partition
         self.nextOffset = nextOffset
@@ -50,6 +56,8 @@ package struct ConsumerPosition: Hashable, Sendable {
 package struct LedgerPoint: Hashable, Sendable {
     /// The offset to read next, by topic, in partition 0.
     var positions: [String: Int64]
+    /// The checksum of the batch before the position, by topic, where it was stored beside it.
+    var checksums: [String: UInt32] = [:]
     /// Where people's decisions were considered: by their offset in `payment.review`, the offset in
     /// `payment.scored` that was still to be read.
     var places: [Int64: Int64]

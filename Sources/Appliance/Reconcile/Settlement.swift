@@ -48,10 +48,6 @@ struct Settlement: Hashable, Sendable {
         return nil
     }
 
-    var isOpen: Bool {
-        finding != .none || feeState == .unbooked || feeState == .otherAmount
-    }
-
     /// Whether this is the same judgement.
     func agrees(with other: Settlement) -> Bool {
         transaction == other.transaction && finding == other.finding

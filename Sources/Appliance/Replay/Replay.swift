@@ -1,14 +1,16 @@
 package import AppendLog
 import Foundation
+import Vocabulary
 
 /// `tillbox replay`: the whole pipeline again, and whether it comes to the same.
 ///
-/// The stages work at a batch while the one before is stored and booked.
+/// The stages work at a batch while the one before is stored and booked. Both block, on the disk and
+/// on SQLite, so each side has a thread of its own.
 package struct Replay {
     let source: ReplaySource
     let target: ReplayTarget
     let featurePath: String
-    var stages: ReplayStages
+    let stages: ReplayStages
 
     /// - Parameters:
     ///   - original: the data folder, stopped or not.
@@ -33,13 +35,19 @@ package struct Replay {
     }
 
     /// - Parameter progress: webhooks done, and of how many.
-    package mutating func run(progress: (Int64, Int64) -> Void) async throws -> ReplayReport {
-        let target = target
+    package func run(progress: (Int64, Int64) -> Void) async throws -> ReplayReport {
+        try await withTaskExecutorPreference(OwnThread("tillbox.replay.stages")) {
+            try await compare(progress)
+        }
+    }
+
+    private func compare(_ progress: (Int64, Int64) -> Void) async throws -> ReplayReport {
+        let (target, storing) = (target, OwnThread("tillbox.replay.target"))
         var stages = stages
         try await withThrowingTaskGroup(of: Void.self) { group in
             while let batch = try stages.next() {
                 try await group.next()
-                group.addTask { try await target.take(batch) }
+                group.addTask(executorPreference: storing) { try await target.take(batch) }
                 progress(stages.received.rawValue, stages.total.rawValue)
             }
             try await group.waitForAll()

@@ -3,7 +3,8 @@ import Vocabulary
 
 /// The fresh folder: stores what the replay derives, books it, and compares the two chains.
 ///
-/// One batch is in hand at a time, while the stages work at the next.
+/// One batch is in hand at a time, while the stages work at the next. SQLite blocks: whoever calls
+/// this has a thread for it.
 actor ReplayTarget {
     private let log: Log
     private let topics: Topics
@@ -13,8 +14,6 @@ actor ReplayTarget {
     private var reviews = ReviewComparison()
     private var head = CanonicalBytes.genesis
     private var unconsidered: [Record] = []
-    /// SQLite blocks; it does so here and not on the cooperative pool.
-    private let queue = BlockingQueue("tillbox.replay.ledger")
 
     /// - Parameters:
     ///   - log: of the fresh folder; this closes it.
@@ -91,8 +90,9 @@ actor ReplayTarget {
             ConsumerPosition(
                 topic: TopicID.paymentScored.rawValue, nextOffset: $0.scoredNext.rawValue)
         }
-        let outcome = try await post(
-            batch.inputs, positions.map { [$0] } ?? [], batch.places { scoredNext[$0] })
+        let outcome = try ledger.post(
+            batch.inputs, positions: positions.map { [$0] } ?? [],
+            places: batch.places { scoredNext[$0] })
         try await store(outcome, of: batch)
     }
 
@@ -126,15 +126,6 @@ actor ReplayTarget {
         head = outcome.posted.last?.hash ?? head
     }
 
-    private func post(
-        _ inputs: [LedgerInput], _ positions: [ConsumerPosition],
-        _ places: [Int: DecisionPlace] = [:]
-    ) async throws(LedgerError) -> PostOutcome {
-        try await queue.run { [ledger] () throws(LedgerError) in
-            try ledger.post(inputs, positions: positions, places: places)
-        }
-    }
-
     /// Stores the feature state so that a daemon can go on from here.
     func store(_ state: [UInt8], to path: String) throws {
         let topic = topics[.paymentValidated]
@@ -155,12 +146,9 @@ actor ReplayTarget {
         var report = report
         let considered = topics[.paymentReview].highWatermark
         if considered > .zero {
-            _ = try await post(
-                [],
-                [
-                    ConsumerPosition(
-                        topic: TopicID.paymentReview.rawValue, nextOffset: considered.rawValue)
-                ])
+            let position = ConsumerPosition(
+                topic: TopicID.paymentReview.rawValue, nextOffset: considered.rawValue)
+            _ = try ledger.post([], positions: [position])
         }
         if !unconsidered.isEmpty { _ = try await topics[.paymentReview].append(unconsidered) }
         try chain.finish(isWhole: isWhole)

@@ -25,8 +25,8 @@ package struct ReviewAnswer: Hashable, Sendable {
 ///     request A                              request B, of the same payment
 ///     claim it; wait until the ledger has
 ///     read all decisions; open? append
-///       … sync                               claimed: being decided by A
-///     wait until the ledger has read it
+///       … sync                               claimed: waits for A
+///     wait until the ledger has read it      written: decided by A
 ///     (a crash here: the record stands, and the ledger books it after the start)
 ///                                            not open: decided by A
 package actor ReviewDesk {
@@ -34,9 +34,18 @@ package actor ReviewDesk {
     private let ledger: any LedgerReading
     private let clock: any LogClock
     private let waitMilliseconds: Int
+    /// After how many seconds a decision has its answer at the latest: it waits for who
+    /// was first, for the ledger twice, and for the disk.
+    package static let answerSecondsMax: Int64 = 40
     private let queue = BlockingQueue("tillbox.review")
     /// Who is deciding which payment.
-    private var claims: [MovementKey: String] = [:]
+    private var claims: [MovementKey: Claim] = [:]
+
+    private struct Claim {
+        var by: String
+        /// Whether the decision is on disk: from here on it stands.
+        var isWritten = false
+    }
 
     /// - Parameter waitMilliseconds: how long a decision waits for the ledger to book it.
     package init(
@@ -54,13 +63,13 @@ package actor ReviewDesk {
     ///   still have been written, and asking again says so.
     package func decide(_ id: String, _ request: ReviewRequest) async throws -> ReviewAnswer {
         let movement = ReviewName.movement(id)
-        if let by = claims[movement] { throw ReviewRefusal.beingDecided(movement, by: by) }
-        claims[movement] = request.by
+        try await claim(movement, by: request.by)
         defer { claims[movement] = nil }
         guard try await hasConsidered(decisions.end) else { throw ReviewRefusal.ledgerBehind }
         guard let review = try await review(movement) else { throw ReviewRefusal.unknown(id) }
         guard review.state == .open else { throw ReviewRefusal.closed(review) }
         let place = try await decisions.append(request.record(on: review, at: clock.now()))
+        claims[movement]?.isWritten = true
         guard try await hasConsidered(place.advanced(by: 1)),
             let decided = try await self.review(movement)
         else { return ReviewAnswer(review: review, isBooked: false) }
@@ -70,6 +79,21 @@ package actor ReviewDesk {
         // Somebody else may write decisions too; of two that are considered the ledger knows which.
         guard outcome?.tookEffect == true else { throw ReviewRefusal.closed(decided) }
         return ReviewAnswer(review: decided, isBooked: true)
+    }
+
+    /// Waits for who is deciding the same payment, until that is written or has failed.
+    private func claim(_ movement: MovementKey, by name: String) async throws {
+        let giveUpAt = ContinuousClock.now + .milliseconds(waitMilliseconds)
+        while let claim = claims[movement] {
+            guard !claim.isWritten else {
+                throw ReviewRefusal.beingDecided(movement, by: claim.by)
+            }
+            guard ContinuousClock.now < giveUpAt else {
+                throw ReviewRefusal.beingTaken(movement, by: claim.by)
+            }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        claims[movement] = Claim(by: name)
     }
 
     private func review(_ movement: MovementKey) async throws(LedgerError) -> Review? {

@@ -80,14 +80,22 @@ extension ReviewRequest {
         let fields: (Decision, String, String)
         do {
             let root = try document.parse(body)
+            if let twice = root.repeatedMember {
+                throw ReviewRefusal.badRequest(
+                    "the body says \(ShownText.escaped(twice)) twice; say it once")
+            }
             fields = (
                 try root.requiredWord("decision"), try root.requiredString("by"),
                 try root.requiredString("note")
             )
+        } catch let refusal as ReviewRefusal {
+            throw refusal
         } catch {
+            let flaw =
+                (error as? RecordCodecError)?.sentence ?? (error as? JSONError)?.sentence ?? ""
             throw .badRequest(
                 "the body must be {\"decision\":\"approve\" or \"decline\",\"by\":…,\"note\":…}: "
-                    + "\(error)")
+                    + flaw)
         }
         return try ReviewRequest(fields.0, by: fields.1, note: fields.2)
     }

@@ -21,17 +21,36 @@ package struct ReviewRequest: Hashable, Sendable {
 
     /// - Throws: a sentence's worth of what is missing or too much.
     package init(_ decision: Decision, by: String, note: String) throws(ReviewRefusal) {
-        (self.decision, self.by, self.note) = (decision, by, note)
-        guard (1...Self.nameBytesMax).contains(by.utf8.count), by != PostingRules.scoringActor
+        let name = Self.trimmed(by)
+        (self.decision, self.by, self.note) = (decision, name, note)
+        guard (1...Self.nameBytesMax).contains(name.utf8.count), ShownText.isPlain(name),
+            name.lowercased() != PostingRules.scoringActor
         else {
             throw .badRequest(
-                "by must be a name of 1 to \(Self.nameBytesMax) bytes, other than "
-                    + PostingRules.scoringActor)
+                "by must be a name of 1 to \(Self.nameBytesMax) bytes, all of it visible, other "
+                    + "than \(PostingRules.scoringActor)")
         }
-        guard note.contains(where: { !$0.isWhitespace }), note.utf8.count <= Self.noteBytesMax
+        guard
+            note.unicodeScalars.contains(where: {
+                !$0.properties.isWhitespace && !ShownText.isHidden($0)
+            }), note.utf8.count <= Self.noteBytesMax
         else {
             throw .badRequest("note must say why, in at most \(Self.noteBytesMax) bytes")
         }
+        guard
+            !note.unicodeScalars.contains(where: {
+                $0.properties.generalCategory == .control && !"\n\t".unicodeScalars.contains($0)
+            })
+        else { throw .badRequest("note must not have control characters") }
+    }
+}
+
+extension ReviewRequest {
+    private static func trimmed(_ name: String) -> String {
+        var scalars = name.unicodeScalars[...]
+        while scalars.first?.properties.isWhitespace == true { scalars.removeFirst() }
+        while scalars.last?.properties.isWhitespace == true { scalars.removeLast() }
+        return String(scalars)
     }
 }
 
@@ -42,7 +61,9 @@ package enum ReviewRefusal: Error, Hashable, Sendable {
     case unknown(String)
     /// A person has decided, or there is nothing left to decide.
     case closed(Review)
-    /// Somebody else's decision is on its way.
+    /// Somebody is deciding, and nothing of it is written; ask again.
+    case beingTaken(MovementKey, by: String)
+    /// Somebody's decision is written, and the ledger books it next.
     case beingDecided(MovementKey, by: String)
     /// The ledger has not come to what was decided before; ask again.
     case ledgerBehind
@@ -53,10 +74,14 @@ package enum ReviewRefusal: Error, Hashable, Sendable {
         case .badRequest: "review_request_bad"
         case .unknown: "review_unknown"
         case .closed: "review_closed"
+        case .beingTaken: "review_being_taken"
         case .beingDecided: "review_being_decided"
         case .ledgerBehind: "review_ledger_behind"
         }
     }
+
+    /// Characters of an id that are said again at most.
+    private static let idCountMax = 64
 
     /// Whether a program that hears this code has its answer: the review is not open.
     package static func isAnswer(_ code: String?) -> Bool {
@@ -67,10 +92,15 @@ package enum ReviewRefusal: Error, Hashable, Sendable {
     package var message: String {
         switch self {
         case .badRequest(let what): what
-        case .unknown(let id): "no payment \(id) is, or ever was, under review"
+        case .unknown(let id):
+            "no payment \(ShownText.escaped(String(id.prefix(Self.idCountMax)))) is, or ever was, "
+                + "under review"
         case .closed(let review): "\(review.movement) is not open: \(review.closedBecause)"
+        case .beingTaken(let movement, let by):
+            "\(ShownText.escaped(by)) is deciding \(movement), and nothing is written yet; ask again "
+                + "in a moment"
         case .beingDecided(let movement, let by):
-            "\(movement) is not open: \(by) has just decided it, which the ledger books next"
+            "\(movement) is not open: \(ShownText.escaped(by)) has just decided it, which the ledger books next"
         case .ledgerBehind:
             "the ledger is still booking what came before; ask again in a moment"
         }
@@ -86,8 +116,8 @@ extension Review {
         case .approved, .declined:
             guard let decision else { return "it is \(state.rawValue)" }
             // Earlier releases kept who decided in payment.review alone.
-            let name = decision.by.isEmpty ? "somebody" : decision.by
-            let note = decision.note.map { ": \($0)" } ?? ""
+            let name = decision.by.isEmpty ? "somebody" : ShownText.escaped(decision.by)
+            let note = decision.note.map { ": \(ShownText.escaped($0))" } ?? ""
             return "\(name) \(state.rawValue) it at \(decision.at.rfc3339)\(note)"
         }
     }

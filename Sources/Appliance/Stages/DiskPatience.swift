@@ -18,9 +18,11 @@ extension LedgerError: PassingFailure {}
 struct DiskPatience: Sendable {
     let stage: String
     private let warnings: RationedLog
+    private let standstills: Standstills
 
-    init(stage: String, logger: Logger) {
+    init(stage: String, standstills: Standstills = Standstills(), logger: Logger) {
         self.stage = stage
+        self.standstills = standstills
         warnings = RationedLog(logger: logger)
     }
 
@@ -32,6 +34,8 @@ struct DiskPatience: Sendable {
     ) async throws -> Value {
         var milliseconds = 100
         var giveUpAt: ContinuousClock.Instant?
+        var hasWaited = false
+        defer { if hasWaited { standstills.ends(stage, waitingFor: what) } }
         while true {
             do {
                 return try await attempt()
@@ -39,6 +43,8 @@ struct DiskPatience: Sendable {
                 warnings.warning(
                     "waiting for room", kind: "\(stage).\(what)",
                     ["stage": stage, "for": what, "error": "\(error)"])
+                hasWaited = true
+                standstills.begins(stage, waitingFor: what, "\(error)")
             }
             if Task.isShuttingDownGracefully, giveUpAt == nil {
                 giveUpAt = .now + .seconds(StageLimits.drainSecondsMax)

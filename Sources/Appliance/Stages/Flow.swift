@@ -68,6 +68,10 @@ package protocol Flow {
     /// Stores how far the step has come; nothing is read or written afterwards.
     mutating func close(checkpoint: () -> StageState?) async throws
 
+    /// The checksum of the batch that holds the record before a place; nil where the plane has
+    /// none.
+    func checksum(before place: SourcePlace) async throws -> UInt32?
+
     // MARK: Rows of the ledger
 
     /// Whether there may be other instances of the step, over the same rows.
@@ -82,6 +86,8 @@ package protocol Flow {
 }
 
 extension Flow {
+    package func checksum(before place: SourcePlace) async throws -> UInt32? { nil }
+
     /// The same for a step without a state.
     @discardableResult
     mutating func finish(

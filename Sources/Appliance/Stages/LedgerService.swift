@@ -71,7 +71,8 @@ package struct LedgerDesk<Books: LedgerBooks> {
         self.ledger = ledger
         self.clock = clock
         self.counters = counters
-        patience = DiskPatience(stage: LedgerStep.name, logger: logger)
+        patience = DiskPatience(
+            stage: LedgerStep.name, standstills: counters.standstills, logger: logger)
     }
 
     /// Publishes what was committed and not published, before anything else is booked.
@@ -171,10 +172,13 @@ package struct LedgerDesk<Books: LedgerBooks> {
         _ records: [PlacedRecord], positions: [SourcePlace], _ flow: some Flow
     ) async throws -> (LedgerStep.Batch, PostOutcome) {
         let batch = step.decode(records)
-        let stored = positions.sorted().map {
-            ConsumerPosition(
-                topic: $0.topic.rawValue, partition: $0.partition,
-                nextOffset: $0.offset.rawValue)
+        var stored: [ConsumerPosition] = []
+        for place in positions.sorted() {
+            stored.append(
+                ConsumerPosition(
+                    topic: place.topic.rawValue, partition: place.partition,
+                    nextOffset: place.offset.rawValue,
+                    checksum: try await flow.checksum(before: place)))
         }
         // Decisions that were considered before have their place already.
         let next = try scoredNext(positions)
@@ -273,6 +277,6 @@ struct LedgerDiffers: Error, CustomStringConvertible {
 
     var description: String {
         "transaction \(id) of the ledger is not the one in ledger.posted: they tell of different "
-            + "histories. \(FolderRemedy.sentence)"
+            + "histories. \(FolderRemedy.restore)"
     }
 }

@@ -137,6 +137,8 @@ package enum StageLimits {
     /// Seconds that a stopping stage goes on with what has already arrived; the rest waits for the
     /// next start.
     static let drainSecondsMax = 1
+    /// Seconds for which a start waits for a command that has the folder for a moment.
+    package static let folderPatienceSeconds = 1
     /// Longest wait between two attempts at a full disk.
     static let retryMillisecondsMax = 5000
     /// Wait before a stage begins anew that another instance has pushed aside.

@@ -10,8 +10,10 @@ package final class FolderLock: Sendable {
     /// Descriptors by path; empty once all are released.
     private let held: Mutex<[String: Int32]>
 
+    /// - Parameter patience: how long another process, which may be a command that has the folder
+    ///   for a moment, is waited for. Blocks meanwhile.
     /// - Throws: `LogError.locked` naming the process that has the folder; `LogError.disk`.
-    package init(_ path: String) throws(LogError) {
+    package init(_ path: String, patience: Duration = .zero) throws(LogError) {
         self.path = path
         let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else {
@@ -19,7 +21,7 @@ package final class FolderLock: Sendable {
             throw .disk(DiskError(operation: .lock, path: path, code: code))
         }
         // Where a file system locks no folders, the log's own lock has to do.
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
+        guard Self.lock(descriptor, patience) else {
             close(descriptor)
             let holder = try? String(contentsOfFile: path + "/log/lock", encoding: .utf8)
             throw .locked(
@@ -47,6 +49,15 @@ package final class FolderLock: Sendable {
             return true
         }
         guard isFree else { throw .locked(path: file, by: 0) }
+    }
+
+    private static func lock(_ descriptor: Int32, _ patience: Duration) -> Bool {
+        let giveUpAt = ContinuousClock.now + patience
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
+            guard ContinuousClock.now < giveUpAt else { return false }
+            usleep(20_000)
+        }
+        return true
     }
 
     deinit { release() }

@@ -84,6 +84,8 @@ package struct FolderState: Sendable {
         /// An event of a review that `payment.review` has and the ledger lacks, and that no webhook
         /// tells of; nil where it can come to all of them again.
         var lostReview: String?
+        /// Topics that have another batch before the ledger's position than it has booked.
+        var strangers: [TopicID] = []
         /// Whether a person has decided in between: only the ledger knows at which place.
         var hasDecisionsToCome = false
     }
@@ -92,4 +94,39 @@ package struct FolderState: Sendable {
 extension FolderState {
     func start(_ id: TopicID) -> Offset { topics[id]?.start ?? .zero }
     func end(_ id: TopicID) -> Offset { topics[id]?.end ?? .zero }
+
+    /// Whether `webhook.received` has every webhook from the first one on, as far as anything here
+    /// tells. Where that is in doubt, booking it again would lose what was acknowledged.
+    var hasEveryWebhook: Bool {
+        let id = TopicID.webhookReceived
+        guard identity != nil, let topic = topics[id], topic.start == .zero,
+            let mark = marks[id], mark.holds, mark.end <= topic.end,
+            cursors.allSatisfy({ $0.topic != id || $0.next <= topic.end }),
+            derived.allSatisfy({
+                $0.input != id || ($0.isOfSource && $0.lastSource ?? .init(-1) < topic.end)
+            })
+        else { return false }
+        if case .found(let origin, let checksum) = gate,
+            !origin.fits(log: identity, start: topic.start, end: topic.end, checksum: checksum)
+        {
+            return false
+        }
+        // A ledger that knows more than the log, or otherwise, speaks for a log that is older.
+        guard case .found(let ledger) = ledger else { return true }
+        return ledger.agrees(with: self)
+    }
+}
+
+extension FolderState.FoundLedger {
+    /// Whether all that it was booked from stands in the log, and came to the same.
+    fileprivate func agrees(with state: FolderState) -> Bool {
+        let isPublished =
+            hashOfPublished.map { $0 == state.published?.hash }
+            ?? publishedHashOfHead.map { $0 == String(hex: point.hash) } ?? true
+        return isPublished && strangers.isEmpty && lostReview == nil && firstLost == nil
+            && point.logs.allSatisfy { $0 == state.identity?.description }
+            && [TopicID.paymentScored, .paymentReview].allSatisfy {
+                point.positions[$0.rawValue] ?? 0 <= state.end($0).rawValue
+            }
+    }
 }

@@ -121,6 +121,7 @@ private struct SurveyedLedger {
                 entry.point.next = entry.point.next.map { max($0, published.id + 1) }
             }
         }
+        entry.strangers = try reading?.strangers(to: entry.point) ?? []
         if isBehind { try reading?.fill(&entry) }
         if let reviewed = state.reviewed, reviewed > entry.point.lastReview {
             entry.lostReview = try reading?.lostReview(after: entry.point.lastReview)
@@ -250,6 +251,18 @@ struct FolderReading {
             from: Offset(point.positions[TopicID.paymentReview.rawValue] ?? 0))
         ledger.firstLost = try firstLost(
             after: point.head, from: Offset(point.positions[TopicID.paymentScored.rawValue] ?? 0))
+    }
+
+    /// Topics whose batch before the ledger's position is another one than it has booked; one that
+    /// retention has removed tells nothing.
+    func strangers(to point: LedgerPoint) throws -> [TopicID] {
+        try LedgerStep.inputs.filter { id in
+            guard let booked = point.checksums[id.rawValue],
+                let next = point.positions[id.rawValue],
+                let known = try topic(id)?.checksum(before: Offset(next))
+            else { return false }
+            return known != booked
+        }
     }
 
     /// Whether a person's decision stands in `payment.review` from `offset` on.

@@ -19,7 +19,7 @@ package struct StartPlan: Sendable {
 /// Why the parts of a folder cannot be used together, and what to do.
 package struct StartRefusal: Error, Hashable, Sendable, CustomStringConvertible {
     var reason: String
-    var remedy = FolderRemedy.sentence
+    var remedy = FolderRemedy.restore
 
     package var description: String { "\(reason); nothing was changed. \(remedy)" }
 }
@@ -51,7 +51,9 @@ package struct StartComparison: Sendable {
             comparison.compareSnapshots()
             return .proceed(comparison.plan)
         } catch {
-            return .refuse(error)
+            var refusal = error
+            if state.hasEveryWebhook { refusal.remedy = FolderRemedy.rebook }
+            return .refuse(refusal)
         }
     }
 
@@ -193,6 +195,12 @@ package struct StartComparison: Sendable {
         }
         try compareBinding(ledger.point)
         try comparePositions(ledger.point)
+        if let id = ledger.strangers.first {
+            let next = ledger.point.positions[id.rawValue] ?? 0
+            throw StartRefusal(
+                reason: "the batch of \(id.rawValue) before offset \(next) is not the one that the "
+                    + "ledger has booked: they tell of different histories")
+        }
         if let event = ledger.lostReview {
             throw StartRefusal(
                 reason: "payment.review has reviews that the ledger lacks, of \(event), and no "

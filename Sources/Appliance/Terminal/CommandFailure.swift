@@ -7,6 +7,8 @@ package struct CommandFailure: Error {
     package var exitCode: Int32
     /// One sentence that says what to do; nil when the command has printed it.
     package var message: String?
+    /// Whether it is that nobody listens where the daemon should.
+    package private(set) var isNoDaemon = false
 
     package init(exitCode: Int32, message: String?) {
         self.exitCode = exitCode
@@ -16,6 +18,13 @@ package struct CommandFailure: Error {
     /// The command could not do its work.
     package static func cannotRun(_ message: String) -> Self {
         CommandFailure(exitCode: cannotRun, message: message)
+    }
+
+    /// Nobody listens where the daemon should.
+    package static func noDaemon(_ message: String) -> Self {
+        var failure = cannotRun(message)
+        failure.isNoDaemon = true
+        return failure
     }
 
     /// The command did its work and found something wrong.

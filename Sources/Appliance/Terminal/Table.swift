@@ -15,7 +15,7 @@ package struct Table {
 
         fileprivate var display: String {
             switch self {
-            case .text(let text): text
+            case .text(let text): ShownText.escaped(text)
             case .number(let number): String(number)
             case .decimal(let value, let places): String(format: "%.\(places)f", value)
             case .amount(let text): text

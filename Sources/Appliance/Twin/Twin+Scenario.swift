@@ -199,22 +199,11 @@ extension Twin {
             "/v1/payouts", [("amount", String(amount)), ("currency", currency.code)], account)
     }
 
-    /// Pays out everything that is available, as the daily schedule does, one payout a currency
-    /// with its list of balance transactions.
-    func payOutAutomatically(account: String? = nil) throws(APIRefusal) {
-        _ = try act("/twin/payouts/automatic", [], account)
-    }
-
     /// The bank takes a payout or sends it back.
     func settlePayout(
         _ payout: String, _ outcome: PayoutOutcome, account: String? = nil
     ) throws(APIRefusal) {
         _ = try act("/twin/payouts/\(payout)/\(outcome.rawValue)", [], account)
-    }
-
-    /// Lets the twin's clock jump ahead; what falls due in between happens at its own time.
-    func advance(by seconds: Int64) throws(APIRefusal) {
-        _ = try act("/twin/clock", [("advance", String(seconds))], nil)
     }
 
     /// - Returns: the id of the object that the call made or changed.

@@ -8,7 +8,8 @@ package final class Counters: Sendable {
     package enum Name: Int, CaseIterable, Sendable {
         case admitted, duplicates, conflicts
         case signatureRefused, bodyTooLarge, unavailable, requestsTimedOut
-        case requestsMalformed, memoryRefused, connectionsRefused, connectionsEvicted
+        case requestsMalformed, memoryRefused
+        case connectionsRefused, connectionsEvicted, connectionsIdled
         case adminRequestsRefused
         case validated, ignored, deadLetters, redriven
         case scored, rescored, repeated, notScored, approved, flagged, blocked, reviewsOpened
@@ -30,6 +31,8 @@ package final class Counters: Sendable {
     package let shapes = ShapeCounters()
     /// How many told refunds wait in the ledger now; set by whoever books.
     package let waiting = Atomic<Int>(0)
+    /// What stands still now.
+    package let standstills = Standstills()
     /// Deliveries whose signature did not hold, by its code.
     package let signatureCodes = WordTally()
     /// Events that move nothing here, by type.

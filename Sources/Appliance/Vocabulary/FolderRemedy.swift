@@ -1,7 +1,14 @@
 /// What an operator can do with a data folder whose parts do not belong together.
 package enum FolderRemedy {
-    package static let sentence =
-        "Restore the whole folder from one backup; without one, move everything but log/identity "
-        + "and log/webhook.received-0 away and start, which books every webhook again, without "
+    /// Right whatever is bad: what came since the backup Stripe still has.
+    package static let restore =
+        "Restore the whole folder from its newest backup and start with Stripe's API key: the "
+        + "sweep fetches the events that came since, of the 30 days that Stripe keeps; what people "
+        + "decided since then is to be decided again"
+
+    /// Where `webhook.received` is known to have every webhook that it ever had.
+    package static let rebook =
+        restore + ". Or, as webhook.received is whole, move everything but log/identity and "
+        + "log/webhook.received-0 away and start, which books every webhook again, without "
         + "people's decisions"
 }

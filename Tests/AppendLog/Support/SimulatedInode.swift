@@ -15,8 +15,6 @@ struct SimulatedInode: Sendable {
     /// Pages that a sync would write.
     private var dirtyPages: Set<Int> = []
 
-    var isDirty: Bool { !dirtyPages.isEmpty || bytes.count != durable.count }
-
     // MARK: What programs do
 
     mutating func write(_ new: ArraySlice<UInt8>, at position: Int) {

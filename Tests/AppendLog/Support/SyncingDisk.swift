@@ -1,21 +1,28 @@
 public import AppendLog
 
-/// A disk that does what another does, but for the syncs of its files, which a test does itself.
+/// A disk that does what another does, but for the syncs of its files, which a test does itself; and
+/// that says so before it reads one.
 public struct SyncingDisk: Disk {
     /// Syncs a file, or does what a test wants to see in its place.
     public typealias Sync =
         @Sendable (_ path: String, _ file: any DiskFile) throws(DiskError) -> Void
 
     private let disk: any Disk
+    private let willRead: @Sendable (_ path: String) -> Void
     private let sync: Sync
 
-    public init(_ disk: any Disk, sync: @escaping Sync) {
+    public init(
+        _ disk: any Disk, sync: @escaping Sync = { _, file throws(DiskError) in try file.sync() },
+        willRead: @escaping @Sendable (_ path: String) -> Void = { _ in }
+    ) {
         self.disk = disk
+        self.willRead = willRead
         self.sync = sync
     }
 
     public func open(_ path: String, _ mode: OpenMode) throws(DiskError) -> any DiskFile {
-        SyncingFile(file: try disk.open(path, mode), path: path, sync: sync)
+        SyncingFile(
+            file: try disk.open(path, mode), path: path, willRead: willRead, sync: sync)
     }
     public func createDirectory(_ path: String) throws(DiskError) {
         try disk.createDirectory(path)
@@ -36,17 +43,23 @@ public struct SyncingDisk: Disk {
 private final class SyncingFile: DiskFile {
     private let file: any DiskFile
     private let path: String
+    private let willRead: @Sendable (String) -> Void
     private let syncing: SyncingDisk.Sync
 
-    init(file: any DiskFile, path: String, sync: @escaping SyncingDisk.Sync) {
+    init(
+        file: any DiskFile, path: String, willRead: @escaping @Sendable (String) -> Void,
+        sync: @escaping SyncingDisk.Sync
+    ) {
         self.file = file
         self.path = path
+        self.willRead = willRead
         syncing = sync
     }
 
     func size() throws(DiskError) -> Int64 { try file.size() }
     func read(at position: Int64, count: Int) throws(DiskError) -> [UInt8] {
-        try file.read(at: position, count: count)
+        willRead(path)
+        return try file.read(at: position, count: count)
     }
     func write(_ bytes: [UInt8], _ range: Range<Int>, at position: Int64) throws(DiskError) -> Int {
         try file.write(bytes, range, at: position)

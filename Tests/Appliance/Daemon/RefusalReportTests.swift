@@ -29,6 +29,13 @@ struct RefusalReportTests {
         #expect(!report.isWorthALine)
     }
 
+    @Test("connections that are closed without a request are no deliveries, and no news")
+    func idleConnections() {
+        #expect(!Self.report { $0.add(.connectionsIdled, 62) }.isWorthALine)
+        let report = Self.report { $0.add(.requestsTimedOut) }
+        #expect(report.refused == ["request_timed_out": 1])
+    }
+
     @Test("refusals of the interval are added up by reason, the most frequent one explained")
     func reasons() {
         let report = Self.report(deadLetters: ["livemode_mismatch": 2, "conflicting_event": 1]) {

@@ -136,17 +136,17 @@ struct PortChannelTests {
         }
     }
 
-    @Test("a request that takes too long to arrive is cut off, at each of its steps")
+    @Test("a request that takes too long to arrive is cut off; where none has begun, none is lost")
     func deadlines() throws {
-        for (parts, allowedSeconds) in [
-            (0, GateLimits.headerSecondsMax), (1, GateLimits.bodySecondsMax),
-            (2, GateLimits.idleSecondsMax),
+        for (parts, allowedSeconds, hasBegun) in [
+            (0, GateLimits.headerSecondsMax, false), (1, GateLimits.bodySecondsMax, true),
+            (2, GateLimits.idleSecondsMax, false),
         ] {
             let expired = Counters()
             let channel = EmbeddedChannel()
             try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
             try channel.pipeline.syncOperations.addHandler(
-                RequestDeadlines { expired.add(.requestsTimedOut) })
+                RequestDeadlines { expired.add($0 ? .requestsTimedOut : .connectionsIdled) })
             if parts > 0 {
                 let head = HTTPRequestHead(version: .http1_1, method: .POST, uri: "/")
                 try channel.writeInbound(HTTPServerRequestPart.head(head))
@@ -156,25 +156,46 @@ struct PortChannelTests {
             #expect(channel.isActive, "\(parts) parts")
             channel.embeddedEventLoop.advanceTime(by: .seconds(2))
             #expect(!channel.isActive, "\(parts) parts")
-            #expect(expired[.requestsTimedOut] == 1)
+            #expect(expired[.requestsTimedOut] == (hasBegun ? 1 : 0), "\(parts) parts")
+            #expect(expired[.connectionsIdled] == (hasBegun ? 0 : 1), "\(parts) parts")
         }
     }
 
-    @Test("the header of a further request must follow its first byte as soon as a first one's")
-    func furtherHeader() throws {
+    /// A connection without a decoder, whose bytes are the parts themselves.
+    private static func connection(
+        _ deadlines: RequestDeadlines
+    ) throws -> EmbeddedChannel {
         let channel = EmbeddedChannel()
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
-        let deadlines = RequestDeadlines()
         try channel.pipeline.syncOperations.addHandlers([
             MemoryMeter(ConnectionMemory(MemoryBudget(byteCountMax: 1000)), deadlines),
             BytesAsParts(), deadlines,
         ])
+        return channel
+    }
+
+    @Test("the header of a further request must follow its first byte as soon as a first one's")
+    func furtherHeader() throws {
+        let channel = try Self.connection(RequestDeadlines())
         for byte in "he" { try channel.writeInbound(ByteBuffer(string: String(byte))) }
         channel.embeddedEventLoop.advanceTime(by: .seconds(GateLimits.idleSecondsMax - 2))
         #expect(channel.isActive)
         try channel.writeInbound(ByteBuffer(string: "-"))
         channel.embeddedEventLoop.advanceTime(by: .seconds(GateLimits.headerSecondsMax + 1))
         #expect(!channel.isActive)
+    }
+
+    @Test(
+        "a request has begun with its first byte: one whose header stays out is lost, and counted",
+        arguments: ["-", "he-"])
+    func unfinishedHeader(bytes: String) throws {
+        let expired = Counters()
+        let channel = try Self.connection(
+            RequestDeadlines { expired.add($0 ? .requestsTimedOut : .connectionsIdled) })
+        for byte in bytes { try channel.writeInbound(ByteBuffer(string: String(byte))) }
+        channel.embeddedEventLoop.advanceTime(by: .seconds(GateLimits.headerSecondsMax + 1))
+        #expect(!channel.isActive)
+        #expect(expired[.requestsTimedOut] == 1 && expired[.connectionsIdled] == 0)
     }
 
     @Test("beyond the port's memory a request is answered 503, and what it held is given back")

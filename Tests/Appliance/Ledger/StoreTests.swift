@@ -168,7 +168,7 @@ struct StoreTests {
             ("a log forgotten", "DELETE FROM logs"),
             ("a new kind", "INSERT INTO kinds VALUES (99, 'theft')"),
             ("a position set back", "UPDATE positions SET next_offset = 0"),
-            ("a position replaced", "REPLACE INTO positions VALUES ('payment.scored', 0, 0)"),
+            ("a position replaced", "REPLACE INTO positions VALUES ('payment.scored', 0, 0, NULL)"),
             ("a position deleted", "DELETE FROM positions"),
         ], [true, false])
     func attack(attack: (name: String, sql: String), foreignKeys: Bool) throws {

@@ -188,7 +188,7 @@ struct TwinBreaksTests {
             try world.control("\(Planted.path)/\(try hidden(world, early))/restore")
             // The lost webhooks are made up for by the events that Stripe remembers.
             #expect(try await fixture.sweep().missed == 4)
-            try await world.flush()
+            try await world.drained()
             let mended = try await fixture.reconcile()
             #expect(try fixture.found(mended) == [])
             #expect(mended.isClean, "\(mended)")

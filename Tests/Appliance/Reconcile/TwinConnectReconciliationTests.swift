@@ -51,7 +51,7 @@ struct TwinConnectReconciliationTests {
             // The webhooks that come after all, by the sweep, change nothing any more.
             let standing = try fixture.ledger.standing()
             _ = try await fixture.sweep()
-            try await world.flush()
+            try await world.drained()
             #expect(try fixture.ledger.standing() == standing)
             let again = try await fixture.reconcile()
             #expect(try fixture.found(again) == [])

@@ -143,7 +143,7 @@ struct TwinMonthTests {
             #expect(january.isClean)
             #expect(january.currencies.allSatisfy { $0.unexplained == 0 }, "\(january.currencies)")
             #expect(try await fixture.sweep().missed == Int64(2 * disputes.count))
-            try await world.flush()
+            try await world.drained()
             let whole = try await night(world, after: january)
             #expect(whole.run.to.seconds == february)
 

@@ -18,7 +18,7 @@ final class TwinWorld: Sendable {
     /// What the twin told and was not delivered yet.
     private final class Told: Sendable {
         let events = Mutex<[TwinEvent]>([])
-        let flushes = Atomic<Int>(0)
+        let markers = Atomic<Int>(0)
     }
 
     /// Reads the twin as its port answers, without the port.
@@ -92,21 +92,21 @@ final class TwinWorld: Sendable {
                 try await fixture.admit(body, event.id, event.type, event.created)
             }
         }
-        try await flush()
+        try await drained()
         return lostCount
     }
 
     /// Waits until the ledger has seen everything that was received. Events that lead to nothing
     /// leave nothing to tell by, so one that does, and books nothing, follows them.
-    func flush() async throws {
-        let number = told.flushes.add(1, ordering: .relaxed).newValue
+    func drained() async throws {
+        let number = told.markers.add(1, ordering: .relaxed).newValue
         let body = """
-            {"id":"evt_flush\(number)","object":"event","api_version":"2025-09-30.clover",
+            {"id":"evt_marker\(number)","object":"event","api_version":"2025-09-30.clover",
              "created":\(now),"livemode":false,"type":"charge.failed","data":{"object":{
-             "id":"ch_flush\(number)","object":"charge","amount":100,"currency":"usd",
-             "status":"failed","captured":false,"paid":false,"customer":"cus_flush"}}}
+             "id":"ch_marker\(number)","object":"charge","amount":100,"currency":"usd",
+             "status":"failed","captured":false,"paid":false,"customer":"cus_marker"}}}
             """
-        try await fixture.admit(Array(body.utf8), "evt_flush\(number)", "charge.failed", now)
+        try await fixture.admit(Array(body.utf8), "evt_marker\(number)", "charge.failed", now)
         try await fixture.drained()
     }
 

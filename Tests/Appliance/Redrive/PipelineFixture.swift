@@ -100,19 +100,20 @@ final class PipelineFixture: Sendable {
 
     /// Replays the folder into a fresh one.
     func replay(
-        through to: Int64? = nil, _ change: (inout Settings) -> Void = { _ in }
+        through to: Int64? = nil, _ change: (inout Settings) -> Void = { _ in },
+        progress: (Int64, Int64) -> Void = { _, _ in }
     ) async throws -> ReplayReport {
         var settings = settings
         change(&settings)
         let steps = try PipelineSteps(settings, counters: Counters())
         let fresh = try DataFolder(at: folder.file("fresh-\(UUID().uuidString)"))
         let features = FeatureEngine(limits: steps.featureLimits)
-        var replay = try Replay(
+        let replay = try Replay(
             original: path,
             fresh: (log: fresh.log, ledger: fresh.ledger, features: fresh.featureSnapshot),
             through: to.map { Offset($0) }, clock: SystemLogClock(),
             stages: (steps.validate(), steps.score(features, try steps.verdicts())))
-        return try await replay.run { _, _ in }
+        return try await replay.run(progress: progress)
     }
 
     static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }

@@ -1,6 +1,8 @@
 import AppendLog
+import Dispatch
 import Foundation
 import GRDB
+import Synchronization
 import TestSupport
 import Testing
 
@@ -52,6 +54,35 @@ struct ReplayTests {
         #expect(report.transactions == 40)
         #expect(report.head == report.originalHead)
         #expect(report.head != CanonicalBytes.genesis)
+    }
+
+    /// Holds up whoever comes.
+    private final class Hold: Sendable {
+        let count = Atomic(0)
+        let end = DispatchSemaphore(value: 0)
+    }
+
+    @Test("it holds no thread of the cooperative pool, however long it takes")
+    func ownThreads() async throws {
+        let fixture = try await booked(3)
+        // As many as the pool has threads, each held up in the middle.
+        let count = ProcessInfo.processInfo.activeProcessorCount
+        let hold = Hold()
+        @Sendable func replay() async throws {
+            let report = try await fixture.replay(progress: { _, _ in
+                guard hold.count.add(1, ordering: .relaxed).newValue <= count else { return }
+                #expect(hold.end.wait(timeout: .now() + 30) == .success)
+            })
+            #expect(report.isEqual, "\(report.differences.listed)")
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<count { group.addTask { try await replay() } }
+            try await eventually("all of them are held up", within: 25) {
+                hold.count.load(ordering: .relaxed) >= count
+            }
+            for _ in 0..<count { hold.end.signal() }
+            try await group.waitForAll()
+        }
     }
 
     @Test("decisions are booked where the original's ledger considered them")

@@ -86,13 +86,13 @@ struct ReviewDeskTests {
         #expect(try decisions.ledger.verify().fault == nil)
     }
 
-    @Test("of two decisions at once the first wins, and the other is told by whom")
+    @Test("of two decisions at once the first wins, and the other is told who is deciding")
     func twoAtOnce() async throws {
-        let (desk, decisions) = try desk(Given.payment("ch_1", .block))
+        let (desk, decisions) = try desk(Given.payment("ch_1", .block), waitMilliseconds: 200)
         decisions.change { state in
             state.meanwhile = {
                 await #expect(
-                    throws: ReviewRefusal.beingDecided(MovementKey("charge:ch_1"), by: "ada")
+                    throws: ReviewRefusal.beingTaken(MovementKey("charge:ch_1"), by: "ada")
                 ) {
                     try await desk.decide(
                         "charge:ch_1", try ReviewRequest(.decline, by: "bob", note: "odd"))
@@ -106,6 +106,51 @@ struct ReviewDeskTests {
         #expect(refusal?.message.contains("ada approved it at") == true)
         #expect(refusal?.message.contains("seen the customer") == true)
         #expect(decisions.count == 1)
+    }
+
+    @Test("nobody is told that a decision stands of which nothing is written")
+    func onlyClaimed() async throws {
+        let (desk, decisions) = try desk(
+            Given.payment("ch_1", .block), Given.payment("ch_2", .block), waitMilliseconds: 100)
+        decisions.change { $0.isHalted = true }
+        #expect(try await !desk.decide("ch_1", try request(.approve)).isBooked)
+        // The ledger stands still, so that whoever comes first waits unwritten.
+        async let ada = Self.refusal(desk, try request(.approve))
+        async let bob = Self.refusal(desk, try request(.decline, by: "bob"))
+        for refusal in try await [ada, bob] {
+            switch refusal {
+            case .beingTaken, .ledgerBehind: #expect(!ReviewRefusal.isAnswer(refusal?.code))
+            default: Issue.record("\(String(describing: refusal))")
+            }
+        }
+        #expect(decisions.count == 1)
+    }
+
+    private static func refusal(
+        _ desk: ReviewDesk, _ request: ReviewRequest
+    ) async throws -> ReviewRefusal? {
+        do {
+            _ = try await desk.decide("ch_2", request)
+            return nil
+        } catch let refusal as ReviewRefusal {
+            return refusal
+        }
+    }
+
+    @Test("what is written and not booked yet is told as decided, and by whom")
+    func written() async throws {
+        let (desk, decisions) = try desk(Given.payment("ch_1", .block))
+        decisions.change { $0.isHalted = true }
+        async let ada = desk.decide("ch_1", try request(.approve))
+        try await eventually("it is written") { decisions.count == 1 }
+        await #expect(throws: ReviewRefusal.beingDecided(MovementKey("charge:ch_1"), by: "ada")) {
+            try await desk.decide("ch_1", try request(.decline, by: "bob"))
+        }
+        _ = try decisions.ledger.post(
+            [Given.review("ch_1", .approved)],
+            positions: [ConsumerPosition(topic: "payment.review", nextOffset: 1)],
+            places: [0: DecisionPlace(decision: 0, scoredNext: 0)])
+        #expect(try await ada.isBooked)
     }
 
     @Test("a decision of somebody else that the ledger considers first is named")
@@ -154,19 +199,62 @@ struct ReviewDeskTests {
 
     @Test(
         "a request without a name or a reason is refused",
-        arguments: [("", "why"), ("scoring", "why"), ("ada", " \n"), ("ada", "")])
+        arguments: [
+            ("", "why"), ("scoring", "why"), ("ada", " \n"), ("ada", ""), (" ", "why"),
+            (" scoring\t", "why"), ("Scoring", "why"), ("sco\u{AD}ring", "why"),
+            ("scoring\u{0}x", "why"), ("ada\u{1B}[2K", "why"), ("ada\nbob", "why"),
+            ("ada\u{A0}b", "why"), ("\u{3164}", "why"), ("ada", "w\u{0}hy"),
+            ("ada", "\u{1B}[1A"), ("ada", "\u{200B}"),
+        ])
     func badRequest(by: String, note: String) {
         #expect(throws: ReviewRefusal.self) {
             try ReviewRequest(.approve, by: by, note: note)
         }
     }
 
+    @Test("a name is kept without the spaces around it")
+    func trimmed() throws {
+        #expect(try ReviewRequest(.approve, by: " Ada Lovelace\n", note: "why").by == "Ada Lovelace")
+    }
+
+    @Test("what is shown of names and notes of any release stays on its line")
+    func shown() async throws {
+        let (desk, _) = try desk(
+            Given.payment("ch_1", .block),
+            Given.review("ch_1", .declined, by: "eve\u{1B}[2K\nstate     approved"))
+        let refusal = await #expect(throws: ReviewRefusal.self) {
+            try await desk.decide("ch_1", try request(.approve))
+        }
+        #expect(refusal?.message.contains(#"eve\u{1b}[2K\nstate     approved"#) == true)
+        #expect(refusal?.message.unicodeScalars.allSatisfy { $0.value >= 0x20 } == true)
+    }
+
+    @Test("a name with a NUL is stored and read back whole")
+    func wholeNames() async throws {
+        let (_, decisions) = try desk(Given.payment("ch_1", .block))
+        _ = try decisions.ledger.post(
+            [Given.review("ch_1", .declined, by: "eve\u{0}x")],
+            positions: [ConsumerPosition(topic: "payment.review", nextOffset: 1)],
+            places: [0: DecisionPlace(decision: 0, scoredNext: 0)])
+        let review = try decisions.ledger.review(of: MovementKey("charge:ch_1"))
+        #expect(review?.decision?.by == "eve\u{0}x")
+    }
+
     @Test("a request and an answer read back as they were written")
     func json() async throws {
         let request = try request(.decline, by: "ada \"the\" first")
         #expect(try ReviewRequest.decode(request.encoded()) == request)
-        for bad in ["", "{}", #"{"decision":"maybe","by":"a","note":"b"}"#] {
-            #expect(throws: ReviewRefusal.self) { try ReviewRequest.decode(Array(bad.utf8)) }
+        for (bad, says) in [
+            ("", "it is empty"), ("{}", "decision is missing"), ("[]", "decision is missing"),
+            ("{", "it is not JSON"),
+            (#"{"decision":"maybe","by":"a","note":"b"}"#, "decision is missing"),
+            (#"{"decision":"approve","decision":"decline","by":"a","note":"b"}"#, "decision twice"),
+            (#"{"decision":"approve","by":"a","note":"b","by":"a"}"#, "by twice"),
+        ] {
+            let refusal = #expect(throws: ReviewRefusal.self) {
+                try ReviewRequest.decode(Array(bad.utf8))
+            }
+            #expect(refusal?.message.contains(says) == true, "\(bad): \(refusal?.message ?? "")")
         }
         let (desk, _) = try desk(Given.payment("ch_1", .block))
         let answer = try await desk.decide("ch_1", request)

@@ -70,11 +70,6 @@ struct Purchases {
         now += Self.day
     }
 
-    /// Disputes that other customers of the shop open.
-    mutating func dispute(times: Int) {
-        for _ in 0..<times { _ = scoring.score([event(.disputeOpened, Self.usual)]) }
-    }
-
     private mutating func event(_ kind: PaymentKind, _ amount: Int64) -> PaymentEvent {
         made += 1
         return FeatureFixture.event(

@@ -58,7 +58,7 @@ struct LiveFolderTests {
     func replay() async throws {
         try await underTraffic { live, root in
             for look in 0..<4 {
-                var replay = try Replay(of: live.settings, into: root.file("again-\(look)"))
+                let replay = try Replay(of: live.settings, into: root.file("again-\(look)"))
                 let report = try await replay.run { _, _ in }
                 #expect(report.isEqual, "look \(look): \(report.differences.listed.prefix(3))")
                 #expect(report.transactions > 0)

@@ -181,6 +181,10 @@ struct StartComparisonTests {
             what: "a ledger of another history", state: ledger { $0.hashOfPublished = "08" },
             says: "different histories"),
         Refused(
+            what: "a ledger that has booked another batch",
+            state: ledger { $0.strangers = [.paymentScored] },
+            says: "payment.scored before offset 8 is not the one that the ledger has booked"),
+        Refused(
             what: "an older ledger of another history",
             state: older { $0.publishedHashOfHead = "05" }, says: "different histories"),
         Refused(
@@ -199,6 +203,43 @@ struct StartComparisonTests {
             return
         }
         #expect(refusal.reason.contains(row.says), "\(refusal)")
+    }
+
+    @Test("booking every webhook again is advised only where every webhook is known to be there")
+    func remedies() throws {
+        let whole = [
+            Self.with { $0.ledger = .malformed("page 7") },
+            Self.with { $0.marks[.deadLetter]?.end = Offset(3) },
+            Self.ledger { $0.point.head = 6 }, Self.older { $0.hasDecisionsToCome = true },
+        ]
+        let doubtful = [
+            Self.with { $0.marks[.webhookReceived]?.end = Offset(12) },
+            Self.with { $0.marks[.webhookReceived]?.holds = false },
+            Self.with { $0.topics[.webhookReceived]?.end = Offset(9); $0.cursors = [] },
+            Self.with { $0.cursors[0].next = Offset(11) },
+            Self.with { $0.derived[0].isOfSource = false },
+            Self.ledger { $0.point.positions["payment.scored"] = 9 },
+            Self.ledger { $0.strangers = [.paymentReview] },
+            Self.ledger { $0.hashOfPublished = "08" },
+            Self.ledger { $0.lostReview = "evt_9" },
+            Self.older { $0.firstLost = 7 },
+            Self.older { $0.publishedHashOfHead = "05" },
+            Self.with { $0.ledger = .malformed("page 7"); $0.marks[.webhookReceived] = nil },
+            Self.with {
+                $0.ledger = .malformed("page 7")
+                $0.topics[.webhookReceived]?.start = Offset(2)
+                $0.topics[.webhookReceived]?.begins = .noted(Offset(2))
+            },
+        ]
+        for (states, isAdvised) in [(whole, true), (doubtful, false)] {
+            for (number, state) in states.enumerated() {
+                let refusal = try #require(throws: StartRefusal.self) { try plan(state) }
+                #expect(
+                    refusal.remedy.contains("move everything") == isAdvised,
+                    "\(number): \(refusal)")
+                #expect(refusal.remedy.hasPrefix("Restore the whole folder from its newest backup"))
+            }
+        }
     }
 
     @Test("a folder in which everything fits starts, with nothing to make up for")

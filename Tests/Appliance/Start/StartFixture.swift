@@ -199,7 +199,7 @@ final class StartFixture: Sendable {
     }
 
     private func replayed(into scratch: String) async throws -> [String] {
-        var replay = try Replay(of: settings, into: scratch)
+        let replay = try Replay(of: settings, into: scratch)
         let report = try await replay.run { _, _ in }
         return report.isEqual ? [] : ["the replay differs: \(report.differences.listed.prefix(2))"]
     }

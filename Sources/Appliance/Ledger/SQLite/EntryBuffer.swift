@@ -3,7 +3,7 @@ import Vocabulary
 
 /// Entries on their way into the table, many rows a statement.
 ///
-/// Whoever reads entries inside the batch flushes first.
+/// Whoever reads entries inside the batch has them inserted first.
 final class EntryBuffer {
     /// Most transactions have two entries.
     private static let linesMax = 2 * BookingLimits.pendingMax
@@ -23,10 +23,10 @@ final class EntryBuffer {
 
     func append(_ line: PendingEntry) throws {
         lines.append(line)
-        if lines.count == Self.linesMax { try flush() }
+        if lines.count == Self.linesMax { try insertAll() }
     }
 
-    func flush() throws {
+    func insertAll() throws {
         var start = 0
         while start < lines.count {
             let (rows, statement) = insert.widest(for: lines.count - start)

@@ -7,12 +7,14 @@ package enum LedgerSchema {
     static let captureVersion: Int64 = 3
     /// From here on the ledger keeps reviews, and positions are nothing else.
     static let reviewVersion: Int64 = 5
+    /// From here on a position tells of the batch before it.
+    static let checksumVersion: Int64 = 6
 
     /// Each brings a database from its index to the next version.
     static let migrations: [String] = [
         PackageResources._001_ledger_sql, PackageResources._002_reconciliation_sql,
         PackageResources._003_waiting_sql, PackageResources._004_reconciliation_accounts_sql,
-        PackageResources._005_reviews_sql,
+        PackageResources._005_reviews_sql, PackageResources._006_checksums_sql,
     ].map { String(decoding: $0, as: UTF8.self) }
 
     /// Those that make the tables of a statement, which need no table of the others.

@@ -95,8 +95,8 @@ package final class LedgerStatement {
             sqlite3_bind_null(handle, index)
             return
         }
-        // SAFETY: SQLite copies the text before it returns.
-        sqlite3_bind_text(handle, index, text, -1, copied)
+        // SAFETY: SQLite copies the text before it returns. A count, since the text may hold a NUL.
+        sqlite3_bind_text(handle, index, text, Int32(text.utf8.count), copied)
     }
 
     /// Binds NULL for nil.
@@ -188,7 +188,9 @@ package final class LedgerStatement {
     package func textOrNull(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
 
     package func text(_ column: Int32) -> String {
-        sqlite3_column_text(handle, column).map { String(cString: $0) } ?? ""
+        guard let start = sqlite3_column_text(handle, column) else { return "" }
+        let count = Int(sqlite3_column_bytes(handle, column))
+        return String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self)
     }
 
     func blob(_ column: Int32) -> [UInt8] {

@@ -174,7 +174,8 @@ extension VerificationRun {
             """
         ) {
             (
-                $0.text(0), "decision \($0.integer(1)) of \($0.integer(2))",
+                $0.text(0),
+                $0.integer(1) == 0 ? "none" : "decision \($0.integer(1)) of \($0.integer(2))",
                 $0.isNull(3) ? "none" : "decision \($0.integer(3)) of \($0.integer(4))"
             )
         }

@@ -37,10 +37,20 @@ extension SQLiteReading {
             var point = LedgerPoint(
                 positions: [:], places: [:], head: 0, hash: CanonicalBytes.genesis)
             // A start looks at a ledger before it brings it to this schema.
-            if try SQLiteFile.storedVersion(database) < LedgerSchema.reviewVersion {
+            let version = try SQLiteFile.storedVersion(database)
+            if version < LedgerSchema.reviewVersion {
                 try Self.readMixedPositions(database, into: &point)
             } else {
                 try Self.readPositions(database, into: &point)
+            }
+            if version >= LedgerSchema.checksumVersion {
+                try Self.rows(
+                    database,
+                    """
+                    SELECT topic, checksum FROM positions
+                    WHERE partition = 0 AND checksum IS NOT NULL
+                    """
+                ) { point.checksums[$0.text(0)] = UInt32(truncatingIfNeeded: $0.integer(1)) }
             }
             try Self.rows(
                 database, "SELECT id, hash FROM transactions ORDER BY id DESC LIMIT 1"

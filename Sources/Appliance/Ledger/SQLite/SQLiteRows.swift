@@ -50,8 +50,11 @@ final class SQLiteRows: LedgerRows {
             readPosition: try make(
                 "SELECT next_offset FROM positions WHERE topic = ? AND partition = ?"),
             updatePosition: try make(
-                "UPDATE positions SET next_offset = ?3 WHERE topic = ?1 AND partition = ?2"),
-            insertPosition: try make("INSERT INTO positions VALUES (?, ?, ?)"),
+                """
+                UPDATE positions SET next_offset = ?3, checksum = ?4
+                WHERE topic = ?1 AND partition = ?2
+                """),
+            insertPosition: try make("INSERT INTO positions VALUES (?, ?, ?, ?)"),
             updateEnd: try make("UPDATE ends SET last = ?2 WHERE name = ?1"),
             insertEnd: try make("INSERT INTO ends VALUES (?, ?)"),
             insertLog: try make("INSERT OR IGNORE INTO logs VALUES (?)"))
@@ -71,7 +74,7 @@ final class SQLiteRows: LedgerRows {
     }
 
     func seal() throws {
-        try entries.flush()
+        try entries.insertAll()
         if isGateOpen { try statements.closeGate.run() }
         isGateOpen = false
     }
@@ -146,14 +149,14 @@ final class SQLiteRows: LedgerRows {
     func isBooked(_ movement: MovementKey) throws -> Bool { try charges.isBooked(movement) }
 
     func posting(of movement: MovementKey) throws -> Posting? {
-        try entries.flush()
+        try entries.insertAll()
         return try charges.posting(of: movement)
     }
 
     // MARK: Charges
 
     func payment(_ movement: MovementKey) throws -> BookedPayment? {
-        try entries.flush()
+        try entries.insertAll()
         return try charges.payment(movement)
     }
 
@@ -174,7 +177,7 @@ final class SQLiteRows: LedgerRows {
     }
 
     func refunds(of charge: MovementKey) throws -> [BookedRefund] {
-        try entries.flush()
+        try entries.insertAll()
         return try charges.refunds(of: charge)
     }
 
@@ -231,6 +234,7 @@ final class SQLiteRows: LedgerRows {
         statement.bind(1, position.topic)
         statement.bind(2, Int64(position.partition))
         statement.bind(3, position.nextOffset)
+        statement.bind(4, orNull: position.checksum.map { Int64($0) })
         try statement.run()
     }
 

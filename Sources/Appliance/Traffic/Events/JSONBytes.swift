@@ -11,8 +11,6 @@ package struct JSONBytes: Sendable {
 
     mutating func append(raw text: [UInt8]) { bytes.append(contentsOf: text) }
 
-    mutating func append(text: String) { bytes.append(contentsOf: text.utf8) }
-
     mutating func append(_ number: Int64) {
         if number < 0 { bytes.append(UInt8(ascii: "-")) }
         let first = bytes.count

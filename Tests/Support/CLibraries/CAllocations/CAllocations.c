@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stddef.h>
 
+#if TILLBOX_COUNTS_ALLOCATIONS
+
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *memory, size_t size);
@@ -49,4 +51,17 @@ int posix_memalign(void **memory, size_t alignment, size_t size) {
     return 0;
 }
 
+bool tillbox_counts_allocations(void) { return true; }
+
 struct tillbox_allocations tillbox_allocations_of_thread(void) { return thread_allocations; }
+
+#else
+
+bool tillbox_counts_allocations(void) { return false; }
+
+struct tillbox_allocations tillbox_allocations_of_thread(void) {
+    struct tillbox_allocations none = {0, 0};
+    return none;
+}
+
+#endif

@@ -1,0 +1,1 @@
+../../../../../migrations/sqlite/0006_checksums.sql

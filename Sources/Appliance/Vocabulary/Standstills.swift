@@ -1,0 +1,60 @@
+import Synchronization
+
+/// What the daemon waits for that passes by itself, and what it could not read: it is ready all the
+/// while, and an operator is to know.
+package final class Standstills: Sendable {
+    private struct State {
+        /// By stage and what it waits for.
+        var waiting: [String: (since: ContinuousClock.Instant, reason: String)] = [:]
+        /// When a delivery last found no room.
+        var full: ContinuousClock.Instant?
+        /// The last failure to read or store that no waiting mends.
+        var broken: (at: ContinuousClock.Instant, reason: String)?
+    }
+
+    /// Seconds for which a full disk is told of after the last delivery that met it.
+    private static let fullSeconds: Int64 = 60
+
+    private let state = Mutex(State())
+
+    package init() {}
+
+    package func begins(_ stage: String, waitingFor what: String, _ reason: String) {
+        state.withLock { state in
+            let name = "\(stage) waits for \(what)"
+            state.waiting[name, default: (.now, reason)].reason = reason
+        }
+    }
+
+    package func ends(_ stage: String, waitingFor what: String) {
+        state.withLock { _ = $0.waiting.removeValue(forKey: "\(stage) waits for \(what)") }
+    }
+
+    /// A delivery was sent away; Stripe sends it again, so that this tells itself while it lasts.
+    package func foundNoRoom() { state.withLock { $0.full = .now } }
+
+    package func broke(_ reason: String) { state.withLock { $0.broken = (.now, reason) } }
+
+    /// Sentences for `/readyz`, one for each.
+    package var warnings: [String] {
+        let (waiting, full, broken) = state.withLock { ($0.waiting, $0.full, $0.broken) }
+        func seconds(since start: ContinuousClock.Instant) -> Int64 {
+            (ContinuousClock.now - start).components.seconds
+        }
+        var sentences = waiting.sorted { $0.key < $1.key }.map { name, wait in
+            "\(name) since \(seconds(since: wait.since)) s, and nothing is lost meanwhile: "
+                + wait.reason
+        }
+        if let full, seconds(since: full) < Self.fullSeconds {
+            sentences.append(
+                "\(seconds(since: full)) s ago a delivery was answered with 503, as there is no space "
+                    + "left; free some")
+        }
+        if let broken {
+            sentences.append(
+                "\(seconds(since: broken.at)) s ago a delivery could not be stored, or what is stored "
+                    + "not be read: \(broken.reason); run `tillbox log verify`")
+        }
+        return sentences
+    }
+}
