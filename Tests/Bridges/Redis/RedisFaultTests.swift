@@ -12,7 +12,7 @@ struct RedisFaultTests {
         defer { withExtendedLifetime(server) {} }
         let client = try server.client()
         try await client.untilConnected()
-        await server.kill()
+        try await server.kill()
         try await eventually("the loss is seen") { !client.statistics.isConnected }
         async let waiting = client.send(RedisCommand("SET", "k", "v"), within: .seconds(20))
         try await server.start()

@@ -64,10 +64,10 @@ public final class RedisServer: @unchecked Sendable {
     }
 
     /// Ends it at once; everything is lost.
-    public func kill() async { await process?.end(SIGKILL) }
+    public func kill() async throws { try await process?.end(SIGKILL) }
 
     public func restart() async throws {
-        await kill()
+        try await kill()
         try await start()
     }
 
