@@ -87,8 +87,14 @@ let package = Package(
         .systemLibrary(
             name: "COpenSSL", path: "Sources/Bridges/CLibraries/COpenSSL",
             pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(
+            name: "CHiredis", path: "Sources/Bridges/CLibraries/CHiredis",
+            providers: [.apt(["libhiredis-dev"])]),
+        .systemLibrary(
+            name: "CRDKafka", path: "Sources/Bridges/CLibraries/CRDKafka",
+            providers: [.apt(["librdkafka-dev"])]),
         .target(
-            name: "Bridges", dependencies: ["AppendLog", "COpenSSL"],
+            name: "Bridges", dependencies: ["AppendLog", "CHiredis", "COpenSSL", "CRDKafka"],
             path: "Sources/Bridges", exclude: ["CLibraries"], swiftSettings: strict),
 
         // The daemon.
@@ -194,7 +200,9 @@ let package = Package(
         .target(name: "CAllocations", path: "Tests/Support/CLibraries/CAllocations"),
         .target(
             name: "TestSupport", dependencies: ["CAllocations"],
-            path: "Tests/Support", exclude: ["CLibraries"], swiftSettings: strict),
+            path: "Tests/Support",
+            exclude: ["CLibraries", "Servers/guarded.py", "Servers/kafka_proxy.py"],
+            swiftSettings: strict),
         .target(
             name: "LogSupport", dependencies: ["AppendLog"],
             path: "Tests/AppendLog/Support", swiftSettings: strict),
@@ -206,7 +214,7 @@ let package = Package(
             name: "SimulationTests", dependencies: ["AppendLog", "LogSupport", "TestSupport"],
             path: "Tests/Simulation", swiftSettings: strict),
         .testTarget(
-            name: "BridgesTests", dependencies: ["Bridges"],
+            name: "BridgesTests", dependencies: ["AppendLog", "Bridges", "TestSupport"],
             path: "Tests/Bridges", swiftSettings: strict),
         .target(
             name: "TwinSupport",

@@ -3,8 +3,8 @@ import LogSupport
 import Synchronization
 import Testing
 
-/// Somebody cuts a file of a log that is open: a mistaken `truncate`, a file system that was shrunk.
-/// The log cannot mend it; it must say what is gone, and go on with what is not.
+/// Somebody cuts a file of a log that is open, by a mistaken `truncate` or by shrinking its file
+/// system. The log cannot mend it; it must say what is gone, and go on with what is not.
 @Suite("A segment that is cut under an open log")
 struct CutSegmentTests {
     private static let path = "/log"

@@ -3,8 +3,8 @@ internal import CAllocations
 /// How often some code asked for memory, and how many bytes: a measure of work that does not depend
 /// on the machine's speed, so that a test may hold a threshold against it.
 ///
-/// Every allocation of the test program is counted, by thread (`CAllocations`), but for a build with
-/// a sanitizer, whose own malloc must not be replaced.
+/// Every allocation of the test program is counted, by thread (`CAllocations`), but for a build
+/// with a sanitizer, whose own malloc must not be replaced.
 public struct Allocations: Hashable, Sendable {
     public var count: Int
     public var bytes: Int

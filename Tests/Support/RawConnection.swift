@@ -21,10 +21,9 @@ public final class RawConnection: @unchecked Sendable {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
-        guard connected == 0 else {
-            close(descriptor)
-            throw NotConnected(code: errno)
-        }
+        // The descriptor is closed by `deinit` even so, and only there: closed twice, it may be
+        // somebody else's by then.
+        guard connected == 0 else { throw NotConnected(code: errno) }
     }
 
     deinit { close(descriptor) }

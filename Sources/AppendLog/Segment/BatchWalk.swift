@@ -133,7 +133,9 @@ struct BatchWalk {
                 at: chunkPosition + Int64(chunk.count), count: min(step, room - chunk.count),
                 into: &chunk)
         }
-        return start..<max(start, min(start + count, chunk.count))
+        // A file that was cut may end before the place itself, which lies inside its chunk.
+        let end = min(start + count, chunk.count)
+        return min(start, end)..<end
     }
 }
 

@@ -20,8 +20,8 @@ final class RequestDeadlines: ChannelInboundHandler, RemovableChannelHandler {
     /// No request has ended yet.
     private var isFirst = true
 
-    /// - Parameter onExpired: called once for each connection that is closed; told whether a request
-    ///   is lost with it, because it had begun.
+    /// - Parameter onExpired: called once for each connection that is closed; told whether a
+    ///   request is lost with it, because it had begun.
     init(onExpired: @escaping @Sendable (_ hasBegun: Bool) -> Void = { _ in }) {
         self.onExpired = onExpired
     }

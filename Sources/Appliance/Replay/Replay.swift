@@ -4,8 +4,8 @@ import Vocabulary
 
 /// `tillbox replay`: the whole pipeline again, and whether it comes to the same.
 ///
-/// The stages work at a batch while the one before is stored and booked. Both block, on the disk and
-/// on SQLite, so each side has a thread of its own.
+/// The stages work at a batch while the one before is stored and booked. Both block, on the disk
+/// and on SQLite, so each side has a thread of its own.
 package struct Replay {
     let source: ReplaySource
     let target: ReplayTarget

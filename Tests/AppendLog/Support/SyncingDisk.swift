@@ -1,7 +1,7 @@
 public import AppendLog
 
-/// A disk that does what another does, but for the syncs of its files, which a test does itself; and
-/// that says so before it reads one.
+/// A disk that does what another does, but for the syncs of its files, which a test does itself;
+/// and that says so before it reads one.
 public struct SyncingDisk: Disk {
     /// Syncs a file, or does what a test wants to see in its place.
     public typealias Sync =

@@ -1,0 +1,132 @@
+import CRDKafka
+
+/// What comes next in a transaction, given what librdkafka answered. Pure.
+///
+/// ```
+///  fresh ──start──▶ idle ──begin──▶ open ──commit──▶ idle
+///                    ▲               │  ╲
+///                    │               │   retriable: committing ──commit again──▶ idle
+///                    │               │ requires abort, or refused
+///                    └────abort──── broken ──retriable: aborting ──abort again──▶ idle
+///
+///  a fatal answer, from anywhere: over; also after a commit or an abort that was answered late
+/// ```
+///
+/// Three kinds of answer, asked for in this order (librdkafka, "Transactional producer API"):
+/// fatal ends the producer; one that requires an abort ends the transaction; a retriable one wants
+/// **the same call again**. While a commit has not returned, its outcome is not known, and neither
+/// an abort nor a new transaction is possible: both answer `_CONFLICT`.
+///
+/// A commit or an abort that timed out and succeeds later was the producer's last. librdkafka 2.0.2
+/// may give such a call's answer twice, and the second one to the next call: a `begin` has been seen
+/// to succeed with it before there was a transaction. The successor begins with a clean slate.
+struct KafkaTransaction {
+    enum Call: String, Sendable {
+        case start, begin, produce, offsets = "send offsets", commit, abort
+    }
+
+    enum Phase: Hashable, Sendable {
+        case fresh
+        case idle
+        case open
+        /// Only an abort is possible, because of this.
+        case broken(KafkaAnswer)
+        /// A commit was asked for and has not returned.
+        case committing
+        /// An abort was asked for, because of this, and has not returned.
+        case aborting(KafkaAnswer)
+        case over(KafkaAnswer)
+    }
+
+    enum Step: Hashable, Sendable {
+        case proceed
+        /// The same call again, after a while where the answer came at once.
+        case callAgain(KafkaAnswer)
+        case abort(KafkaAnswer)
+        /// Nothing was begun, and the call is refused for a reason that lasts.
+        case refused(KafkaAnswer)
+        case over(KafkaAnswer)
+    }
+
+    private(set) var phase = Phase.fresh
+    /// A commit or an abort has timed out.
+    private var isLate = false
+
+    /// Why a producer is over whose last transaction has ended well, but late.
+    static let late = KafkaAnswer(
+        code: RD_KAFKA_RESP_ERR__TIMED_OUT.rawValue, name: "LATE",
+        text: "the last transaction was answered late, so its producer is not used again",
+        isFatal: true)
+
+    /// Whether librdkafka can take this call now.
+    func allows(_ call: Call) -> Bool {
+        switch (call, phase) {
+        case (.start, .fresh), (.begin, .idle), (.produce, .open), (.offsets, .open),
+            (.commit, .open), (.commit, .committing), (.abort, .open), (.abort, .broken),
+            (.abort, .aborting): true
+        default: false
+        }
+    }
+
+    /// Takes in what a call answered; nil is success.
+    mutating func did(_ call: Call, _ answer: KafkaAnswer?) -> Step {
+        precondition(allows(call), "\(call.rawValue) in \(phase)")
+        guard let answer else { return succeeded(call) }
+        if answer.isFatal || KafkaError.fencing.contains(answer.code) {
+            phase = .over(answer)
+            return .over(answer)
+        }
+        if answer.requiresAbort, call != .abort, call != .start {
+            phase = .broken(answer)
+            return .abort(answer)
+        }
+        return answer.isRetriable ? again(call, answer) : refused(call, answer)
+    }
+
+    /// The caller will not go on with the open transaction.
+    mutating func giveUp(because answer: KafkaAnswer) {
+        precondition(phase == .open, "given up in \(phase)")
+        phase = .broken(answer)
+    }
+
+    private mutating func succeeded(_ call: Call) -> Step {
+        switch call {
+        case .start: phase = .idle
+        case .commit, .abort: phase = isLate ? .over(Self.late) : .idle
+        case .begin: phase = .open
+        case .produce, .offsets: break
+        }
+        return .proceed
+    }
+
+    private mutating func again(_ call: Call, _ answer: KafkaAnswer) -> Step {
+        if call == .commit || call == .abort,
+            answer.code == RD_KAFKA_RESP_ERR__TIMED_OUT.rawValue
+        {
+            isLate = true
+        }
+        switch (call, phase) {
+        case (.commit, _): phase = .committing
+        case (.abort, .broken(let cause)): phase = .aborting(cause)
+        case (.abort, .open): phase = .aborting(answer)
+        default: break
+        }
+        return .callAgain(answer)
+    }
+
+    /// Neither fatal, nor retriable, nor a word of the transaction's state.
+    private mutating func refused(_ call: Call, _ answer: KafkaAnswer) -> Step {
+        switch call {
+        case .start, .begin:
+            return .refused(answer)
+        case .produce, .offsets, .commit:
+            phase = .broken(answer)
+            return .abort(answer)
+        case .abort:
+            // A transaction that can neither be committed nor aborted: the successor's start ends
+            // it.
+            phase = .over(answer)
+            return .over(answer)
+        }
+    }
+}

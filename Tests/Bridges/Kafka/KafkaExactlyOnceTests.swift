@@ -1,0 +1,197 @@
+import AppendLog
+import Bridges
+import TestSupport
+import Testing
+
+@Suite("Kafka: transactions at the broker", .ownThread, .timeLimit(.minutes(2)))
+struct KafkaExactlyOnceTests {
+    private func producer(
+        _ id: String, on server: KafkaServer
+    ) throws -> KafkaTransactionalProducer {
+        let producer = try KafkaTransactionalProducer(
+            Fixture.configuration(server), transactionalID: id)
+        try producer.start(within: Fixture.patience)
+        return producer
+    }
+
+    private func outgoing(_ values: [String], to topic: String) -> [KafkaOutgoing] {
+        values.map { KafkaOutgoing(Fixture.record($0), to: topic, partition: 0) }
+    }
+
+    private func expectCommitted(
+        _ outcome: KafkaTransactionOutcome, _ location: SourceLocation = #_sourceLocation
+    ) {
+        guard case .committed = outcome else {
+            Issue.record("\(outcome)", sourceLocation: location)
+            return
+        }
+    }
+
+    @Test("what is committed is there with its offsets, what is aborted is not")
+    func committedAndAborted() async throws {
+        let server = try await KafkaServer.shared()
+        let topic = try Fixture.topic("eos", on: server)
+        let source = KafkaPartition("source", 3)
+        let group = Fixture.name("bridge")
+        let producer = try producer("\(group)-source-3", on: server)
+        expectCommitted(
+            producer.transact(
+                outgoing(["a", "b"], to: topic), offsets: [source: Offset(12)],
+                group: .withoutMembers(group), within: Fixture.patience))
+        try producer.begin()
+        for record in outgoing(["lost"], to: topic) { try producer.produce(record) }
+        try producer.sendOffsets(
+            [source: Offset(99)], group: .withoutMembers(group), within: Fixture.patience)
+        try producer.abort(within: Fixture.patience)
+        expectCommitted(
+            producer.transact(
+                outgoing(["c"], to: topic), offsets: [source: Offset(13)],
+                group: .withoutMembers(group), within: Fixture.patience))
+
+        let found = try Fixture.values(in: KafkaPartition(topic, 0), on: server)
+        #expect(found == ["a", "b", "c"])
+        let reader = try KafkaReader(Fixture.configuration(server), group: group)
+        let other = KafkaPartition("source", 4)
+        // A partition without an offset is not in the answer, and not at 0.
+        #expect(
+            try reader.committed([source, other], within: Fixture.patience)
+                == [source: Offset(13)])
+    }
+
+    @Test("an open transaction holds back what stands behind it, and the stable end says so")
+    func stableEnd() async throws {
+        let server = try await KafkaServer.shared()
+        let topic = try Fixture.topic("stable", on: server)
+        let partition = KafkaPartition(topic, 0)
+        let producer = try producer(Fixture.name("id"), on: server)
+        try producer.begin()
+        try producer.produce(outgoing(["open"], to: topic)[0])
+        let plain = try KafkaProducer(Fixture.configuration(server))
+        let deliveries = Deliveries()
+        try await eventually("the transaction's record is written") { producer.queuedCount == 0 }
+        try plain.produce(Fixture.record("behind"), to: topic, partition: 0) { deliveries.add($0) }
+        #expect(plain.flush(within: Fixture.patience))
+        #expect(deliveries.written.map(\.offset.rawValue) == [1])
+        let reader = try KafkaReader(Fixture.configuration(server), group: Fixture.name("g"))
+        #expect(try reader.ends(of: partition, within: Fixture.patience).stableEnd == Offset(0))
+        #expect(try Fixture.values(in: partition, on: server).isEmpty)
+        try producer.commit(within: Fixture.patience)
+        #expect(try Fixture.values(in: partition, on: server) == ["open", "behind"])
+        #expect(try reader.ends(of: partition, within: Fixture.patience).stableEnd == Offset(3))
+    }
+
+    @Test("a second producer of one id ends the first one's transaction and fences it")
+    func fenced() async throws {
+        let server = try await KafkaServer.shared()
+        let topic = try Fixture.topic("fence", on: server)
+        let id = Fixture.name("g-fence-0")
+        let first = try producer(id, on: server)
+        try first.begin()
+        try first.produce(outgoing(["of the first"], to: topic)[0])
+        try await eventually("the first one's record is written") { first.queuedCount == 0 }
+
+        let second = try producer(id, on: server)
+        expectCommitted(
+            second.transact(
+                outgoing(["of the second"], to: topic), offsets: [:], group: .withoutMembers("g"),
+                within: Fixture.patience))
+        let error = #expect(throws: KafkaError.self) {
+            try first.commit(within: Fixture.patience)
+        }
+        #expect(error?.remedy == .leave, "\(String(describing: error))")
+        guard case .fenced = first.transact(
+            outgoing(["again"], to: topic), offsets: [:], group: .withoutMembers("g"),
+            within: Fixture.patience)
+        else {
+            Issue.record("a fenced producer went on")
+            return
+        }
+        let found = try Fixture.values(in: KafkaPartition(topic, 0), on: server)
+        #expect(found == ["of the second"])
+        // It did the second one no harm.
+        expectCommitted(
+            second.transact(
+                outgoing(["once more"], to: topic), offsets: [:], group: .withoutMembers("g"),
+                within: Fixture.patience))
+    }
+
+    @Test("an abandoned transaction is ended by the successor, and readers go on")
+    func abandoned() async throws {
+        let server = try await KafkaServer.shared()
+        let topic = try Fixture.topic("abandoned", on: server)
+        let id = Fixture.name("g-abandoned-0")
+        do {
+            let dying = try producer(id, on: server)
+            try dying.begin()
+            try dying.produce(outgoing(["of the dead"], to: topic)[0])
+            try await eventually("its record is written") { dying.queuedCount == 0 }
+        }
+        let successor = try producer(id, on: server)
+        expectCommitted(
+            successor.transact(
+                outgoing(["of the successor"], to: topic), offsets: [:],
+                group: .withoutMembers("g"), within: Fixture.patience))
+        let found = try Fixture.values(in: KafkaPartition(topic, 0), on: server)
+        #expect(found == ["of the successor"])
+    }
+
+    @Test("a record that can never be written ends its transaction as refused, and only that one")
+    func refused() async throws {
+        let server = try await KafkaServer.shared()
+        let topic = try Fixture.topic("refused", on: server)
+        let producer = try producer(Fixture.name("id"), on: server)
+        let large = Record(
+            key: nil, value: ArraySlice(repeating: 1, count: (2 << 20) + 1),
+            timestamp: Timestamp(milliseconds: 1))
+        let outcome = producer.transact(
+            outgoing(["a"], to: topic) + [KafkaOutgoing(large, to: topic)], offsets: [:],
+            group: .withoutMembers("g"), within: Fixture.patience)
+        guard case .refused(.messageTooLarge(topic, 2 << 20)) = outcome else {
+            Issue.record("\(outcome)")
+            return
+        }
+        expectCommitted(
+            producer.transact(
+                outgoing(["b"], to: topic), offsets: [:], group: .withoutMembers("g"),
+                within: Fixture.patience))
+        #expect(try Fixture.values(in: KafkaPartition(topic, 0), on: server) == ["b"])
+    }
+
+    @Test("a transaction larger than the queue waits for room and is whole")
+    func largerThanQueue() async throws {
+        let server = try await KafkaServer.shared()
+        let topic = try Fixture.topic("room", on: server)
+        var configuration = Fixture.configuration(server)
+        configuration.producerQueueBytesMax = 1 << 20
+        let producer = try KafkaTransactionalProducer(
+            configuration, transactionalID: Fixture.name("id"))
+        try producer.start(within: Fixture.patience)
+        let record = Record(
+            key: nil, value: ArraySlice(repeating: 7, count: 100_000),
+            timestamp: Timestamp(milliseconds: 1))
+        expectCommitted(
+            producer.transact(
+                (0..<100).map { _ in KafkaOutgoing(record, to: topic) }, offsets: [:],
+                group: .withoutMembers("g"), within: Fixture.patience))
+        let found = try Fixture.records(in: KafkaPartition(topic, 0), on: server)
+        #expect(found.count == 100)
+        #expect(found.allSatisfy { $0.record == record })
+    }
+
+    @Test("calls at the wrong time are refused and change nothing")
+    func wrongTime() async throws {
+        let server = try await KafkaServer.shared()
+        let topic = try Fixture.topic("wrong", on: server)
+        let fresh = try KafkaTransactionalProducer(
+            Fixture.configuration(server), transactionalID: Fixture.name("id"))
+        #expect(throws: KafkaError.self) { try fresh.begin() }
+        try fresh.start(within: Fixture.patience)
+        #expect(throws: KafkaError.self) { try fresh.commit(within: Fixture.patience) }
+        #expect(throws: KafkaError.self) { try fresh.produce(outgoing(["x"], to: topic)[0]) }
+        expectCommitted(
+            fresh.transact(
+                outgoing(["a"], to: topic), offsets: [:], group: .withoutMembers("g"),
+                within: Fixture.patience))
+        #expect(try Fixture.values(in: KafkaPartition(topic, 0), on: server) == ["a"])
+    }
+}

@@ -1,0 +1,218 @@
+import AppendLog
+@testable import Bridges
+import Testing
+
+@Suite("Kafka: settings, words and places")
+struct KafkaWordsTests {
+    private func value(_ name: String, _ kind: KafkaProperties.Kind) -> String? {
+        KafkaProperties(KafkaConfiguration(bootstrap: "h:1"), kind).pairs.last { $0.name == name }?
+            .value
+    }
+
+    @Test("a consumer writes no offset by itself and passes over nothing")
+    func consumerSettings() {
+        let kind = KafkaProperties.Kind.consumer(group: "g")
+        #expect(value("enable.auto.commit", kind) == "false")
+        #expect(value("enable.auto.offset.store", kind) == "false")
+        #expect(value("auto.offset.reset", kind) == "error")
+        #expect(value("isolation.level", kind) == "read_committed")
+        #expect(value("partition.assignment.strategy", kind) == "range")
+    }
+
+    @Test("producers are idempotent, wait for all replicas and place keys as Kafka does",
+        arguments: [KafkaProperties.Kind.producer, .transactionalProducer(id: "t")])
+    func producerSettings(kind: KafkaProperties.Kind) {
+        #expect(value("enable.idempotence", kind) == "true")
+        #expect(value("acks", kind) == "all")
+        #expect(value("partitioner", kind) == "murmur2")
+        #expect(value("message.max.bytes", kind) == "2097152")
+        #expect(value("queue.buffering.max.kbytes", kind) == "32768")
+    }
+
+    @Test("a transaction's time is longer than a request's and than Cloud Run's end is near")
+    func transactionSettings() {
+        let kind = KafkaProperties.Kind.transactionalProducer(id: "g-t-0")
+        #expect(value("transactional.id", kind) == "g-t-0")
+        #expect(value("transaction.timeout.ms", kind) == "15000")
+        #expect(value("socket.timeout.ms", kind) == "10000")
+    }
+
+    @Test("no client makes a topic by naming it", arguments: [
+        KafkaProperties.Kind.admin, .producer, .transactionalProducer(id: "t"),
+        .consumer(group: "g"),
+    ])
+    func noTopicByItself(kind: KafkaProperties.Kind) {
+        #expect(value("allow.auto.create.topics", kind) == "false")
+    }
+
+    @Test("credentials travel over TLS only, with the broker's name checked")
+    func credentials() {
+        for security in [
+            KafkaSecurity.saslPlain(user: "u", password: Secret("p")),
+            .saslGoogle(account: "a") { GoogleAccessToken(Secret("t"), issuedAt: 0, expiresAt: 1) },
+        ] {
+            let pairs = KafkaProperties(
+                KafkaConfiguration(bootstrap: "h:1", security: security), .producer
+            ).pairs
+            #expect(pairs.contains { $0 == ("security.protocol", "sasl_ssl") })
+            #expect(pairs.contains { $0 == ("enable.ssl.certificate.verification", "true") })
+            #expect(pairs.contains { $0 == ("ssl.endpoint.identification.algorithm", "https") })
+        }
+    }
+
+    @Test("a secret is never printed, alone or inside of something")
+    func secrets() {
+        let secret = Secret("hunter2")
+        var dumped = ""
+        let security = KafkaSecurity.saslPlain(user: "u", password: secret)
+        dump(KafkaConfiguration(bootstrap: "h:1", security: security), to: &dumped)
+        for text in ["\(secret)", String(reflecting: secret), "\(security)", dumped] {
+            #expect(!text.contains("hunter2"), "\(text)")
+        }
+        #expect(secret.reveal() == "hunter2")
+    }
+
+    /// `org.apache.kafka.common.utils.UtilsTest.testMurmur2`.
+    static let hashes: [(key: String, hash: Int32)] = [
+        ("21", -973_932_308), ("foobar", -790_332_482),
+        ("a-little-bit-long-string", -985_981_536),
+        ("a-little-bit-longer-string", -1_486_304_829),
+        ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971), ("abc", 479_470_107),
+    ]
+
+    @Test("murmur2 gives Kafka's own values", arguments: hashes)
+    func murmur2(key: String, hash: Int32) {
+        let own = KafkaPartitioner.murmur2(ArraySlice(key.utf8))
+        #expect(Int32(bitPattern: own) == hash)
+        // A slice that begins elsewhere is hashed by its own bytes alone.
+        let shifted = Array("xyz".utf8) + Array(key.utf8)
+        #expect(KafkaPartitioner.murmur2(shifted[3...]) == own)
+    }
+
+    @Test("a Google token has three parts, and the middle one says whose it is")
+    func googleToken() {
+        let token = GoogleAccessToken(Secret("ya29.abc"), issuedAt: 1000, expiresAt: 4600)
+        let parts = token.threeParts(account: "a@b.iam").reveal().split(separator: ".")
+        #expect(parts.count == 3)
+        #expect(parts.first == "eyJ0eXAiOiJKV1QiLCJhbGciOiJHT09HX09BVVRIMl9UT0tFTiJ9")
+        // {"exp":4600,"iat":1000,"iss":"Google","sub":"a@b.iam"}
+        let claims = "eyJleHAiOjQ2MDAsImlhdCI6MTAwMCwiaXNzIjoiR29vZ2xlIiwic3ViIjoiYUBiLmlhbSJ9"
+        #expect(parts.dropFirst().first.map(String.init) == claims)
+        #expect(parts.last == "eWEyOS5hYmM")
+    }
+
+    @Test("base64url gives RFC 4648's values without padding", arguments: [
+        ("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg"),
+        ("fooba", "Zm9vYmE"), ("foobar", "Zm9vYmFy"), ("\u{FF}\u{FE}?>", "w7_Dvj8-"),
+    ])
+    func base64URL(text: String, expected: String) {
+        #expect(GoogleAccessToken.base64URL(Array(text.utf8)) == expected)
+    }
+
+    @Test("text inside of a token's JSON cannot end its string")
+    func escaping() {
+        #expect(GoogleAccessToken.escaped("a\"b\\c\n") == #"a\"b\\c\u000a"#)
+    }
+
+    @Test("a wait is rounded up, and neither negative nor endless", arguments: [
+        (Duration.zero, Int32(0)), (.seconds(-3), 0), (.microseconds(1), 1),
+        (.milliseconds(1500), 1500), (.seconds(10_000_000), 2_000_000_000),
+    ])
+    func waits(duration: Duration, milliseconds: Int32) {
+        #expect(duration.wholeMilliseconds == milliseconds)
+    }
+
+    static let topic = KafkaTopic("t", partitions: 3)
+
+    @Test("a topic is refused for each thing that is not as it must be")
+    func topicRefusals() {
+        func refusals(_ found: KafkaTopic?, age: Duration? = nil) -> [KafkaTopicRefusal] {
+            KafkaTopicCheck.refusals(
+                wanted: [Self.topic], found: found.map { ["t": $0] } ?? [:], oldestRecordAge: age)
+        }
+        #expect(refusals(Self.topic).isEmpty)
+        #expect(refusals(nil) == [.missing("t", partitions: 3)])
+        var other = Self.topic
+        other.partitions = 4
+        #expect(refusals(other) == [.otherPartitionCount("t", found: 4, wanted: 3)])
+        other = Self.topic
+        other.messageBytesMax = 1_048_588
+        #expect(
+            refusals(other) == [.smallMessages("t", bytesMax: 1_048_588, needed: 2_097_152)])
+        other = Self.topic
+        other.retention = .seconds(604_800)
+        #expect(
+            refusals(other) == [.shortRetention("t", found: .seconds(604_800), needed: nil)])
+        // A finite time is enough where the oldest record is younger.
+        #expect(refusals(other, age: .seconds(86_400)).isEmpty)
+        #expect(
+            refusals(other, age: .seconds(700_000))
+                == [.shortRetention("t", found: .seconds(604_800), needed: .seconds(700_000))])
+    }
+
+    @Test("every refusal is one sentence that says what to do", arguments: [
+        (KafkaTopicRefusal.missing("t", partitions: 3), "create it"),
+        (.otherPartitionCount("t", found: 4, wanted: 3), "kafka.partitions"),
+        (.shortRetention("t", found: .seconds(604_800), needed: nil), "retention.ms=-1"),
+        (.smallMessages("t", bytesMax: 1, needed: 2), "max.message.bytes=2"),
+    ])
+    func sentences(refusal: KafkaTopicRefusal, advice: String) {
+        #expect("\(refusal)".contains(advice))
+        #expect(!"\(refusal)".contains("\n"))
+    }
+
+    /// Code, context's topic and partition, trouble: error and remedy.
+    static let errors: [(Int32, String?, Int32?, Int32?, KafkaRemedy)] = [
+        (-185, nil, nil, nil, .callAgain),
+        (-185, nil, nil, -195, .callAgain),
+        (-185, nil, nil, -169, .stop),
+        (-195, nil, nil, nil, .callAgain),
+        (-193, nil, nil, nil, .callAgain),
+        (-184, nil, nil, nil, .callAgain),
+        (29, "t", nil, nil, .stop),
+        (53, nil, nil, nil, .stop),
+        (3, "t", nil, nil, .stop),
+        (-190, "t", 7, nil, .stop),
+        (10, "t", nil, nil, .stop),
+        (-144, nil, nil, nil, .leave),
+        (47, nil, nil, nil, .leave),
+        (90, nil, nil, nil, .leave),
+        (22, nil, nil, nil, .abortAndRewind),
+        (25, nil, nil, nil, .abortAndRewind),
+        (-142, nil, nil, nil, .abortAndRewind),
+        (-150, nil, nil, nil, .recreate),
+        (6, nil, nil, nil, .callAgain),
+    ]
+
+    @Test("an error says what to do about it", arguments: errors.indices)
+    func remedies(row: Int) {
+        let (code, topic, partition, trouble, remedy) = Self.errors[row]
+        let context = KafkaErrorContext(
+            call: "c", bootstrap: "h:1", topic: topic, partition: partition,
+            trouble: trouble.map { KafkaAnswer(code: $0, name: "T", text: "trouble") })
+        let error = KafkaError(KafkaAnswer(code: code, name: "N", text: "text"), context)
+        #expect(error.remedy == remedy, "\(code): \(error)")
+        #expect(!error.description.isEmpty && !error.description.contains("\n"))
+    }
+
+    @Test("a fatal answer ends the client, whatever its code says")
+    func fatal() {
+        let answer = KafkaAnswer(code: 6, name: "N", text: "text", isFatal: true)
+        #expect(KafkaError(answer, KafkaErrorContext(call: "c")).remedy == .recreate)
+    }
+
+    @Test("a reset handshake is passing, an untrusted certificate is not")
+    func handshakes() {
+        func error(_ text: String, _ code: Int32 = -181) -> KafkaError {
+            let trouble = KafkaAnswer(code: code, name: "_SSL", text: text)
+            return KafkaError(
+                KafkaAnswer(code: -185, name: "_TIMED_OUT", text: "timed out"),
+                KafkaErrorContext(call: "c", bootstrap: "h:1", trouble: trouble))
+        }
+        #expect(error("SSL handshake failed: Disconnected").isRetryable)
+        #expect(error("SSL handshake failed: certificate verify failed").isPermanent)
+        // librdkafka has been seen to give the second of these the code of the first.
+        #expect(error("Disconnected", -195).isRetryable)
+        #expect(error("SSL routines::certificate verify failed", -195).isPermanent)
+    }
+}
