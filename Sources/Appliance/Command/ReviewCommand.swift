@@ -241,8 +241,9 @@ struct ReviewDoor {
             if let answer = try await offline(id, request) { return answer }
             do {
                 return try await ask(id, request)
-            } catch where error.isNoDaemon && ContinuousClock.now < giveUpAt {
+            } catch where error.isNoDaemon {
                 // The folder is held by who answers nothing: a command, or a start.
+                guard ContinuousClock.now < giveUpAt else { throw error }
                 try await Task.sleep(for: .milliseconds(100))
             }
         }
