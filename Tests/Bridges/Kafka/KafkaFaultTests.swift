@@ -55,6 +55,7 @@ struct KafkaFaultTests {
                 whenStuck()
             case .recreate:
                 detours += 1
+                whenStuck()
                 producer = try KafkaTransactionalProducer(configuration, transactionalID: id)
                 try producer.start(within: Fixture.patience)
                 next = try committed(configuration)
