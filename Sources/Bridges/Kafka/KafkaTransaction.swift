@@ -18,8 +18,8 @@ import CRDKafka
 /// an abort nor a new transaction is possible: both answer `_CONFLICT`.
 ///
 /// A commit or an abort that timed out and succeeds later was the producer's last. librdkafka 2.0.2
-/// may give such a call's answer twice, and the second one to the next call: a `begin` has been seen
-/// to succeed with it before there was a transaction. The successor begins with a clean slate.
+/// may give such a call's answer twice, and the second one to the next call: a `begin` has been
+/// seen to succeed with it before there was a transaction. The successor begins with a clean slate.
 struct KafkaTransaction {
     enum Call: String, Sendable {
         case start, begin, produce, offsets = "send offsets", commit, abort
