@@ -239,13 +239,13 @@ struct ReviewDoor {
         let giveUpAt = ContinuousClock.now + Self.lockPatience
         while true {
             if let answer = try await offline(id, request) { return answer }
-            do {
-                return try await ask(id, request)
-            } catch where error.isNoDaemon {
-                // The folder is held by who answers nothing: a command, or a start.
-                guard ContinuousClock.now < giveUpAt else { throw error }
-                try await Task.sleep(for: .milliseconds(100))
+            switch await ask(id, request) {
+            case .success(let answer): return answer
+            case .failure(let failure):
+                // The folder may be held by who answers nothing: a command, or a start.
+                guard failure.isNoDaemon, ContinuousClock.now < giveUpAt else { throw failure }
             }
+            try await Task.sleep(for: .milliseconds(100))
         }
     }
 
@@ -279,9 +279,9 @@ struct ReviewDoor {
     /// Has the daemon decide.
     private func ask(
         _ id: String, _ request: ReviewRequest
-    ) async throws(CommandFailure) -> ReviewAnswer {
+    ) async -> Result<ReviewAnswer, CommandFailure> {
         do {
-            return try await ReconcileConnection(
+            let answer = try await ReconcileConnection(
                 address: settings.admin, dataPath: settings.dataPath,
                 patience: ReconcileConnection.Patience(
                     seconds: ReviewDesk.answerSecondsMax,
@@ -293,10 +293,11 @@ struct ReviewDoor {
                     ReviewRefusal.isAnswer(code) ? .foundSomething(detail) : .cannotRun(detail)
                 }
             ) { try ReviewAnswer(json: $0) }
+            return .success(answer)
         } catch let failure as CommandFailure {
-            throw failure
+            return .failure(failure)
         } catch {
-            throw .cannotRun("\(error)")
+            return .failure(.cannotRun("\(error)"))
         }
     }
 
