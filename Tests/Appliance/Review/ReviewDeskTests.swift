@@ -220,9 +220,11 @@ struct ReviewDeskTests {
 
     @Test("what is shown of names and notes of any release stays on its line")
     func shown() async throws {
-        let (desk, _) = try desk(
-            Given.payment("ch_1", .block),
-            Given.review("ch_1", .declined, by: "eve\u{1B}[2K\nstate     approved"))
+        let (desk, decisions) = try desk(Given.payment("ch_1", .block))
+        _ = try decisions.ledger.post(
+            [Given.review("ch_1", .declined, by: "eve\u{1B}[2K\nstate     approved")],
+            positions: [ConsumerPosition(topic: "payment.review", nextOffset: 1)],
+            places: [0: DecisionPlace(decision: 0, scoredNext: 0)])
         let refusal = await #expect(throws: ReviewRefusal.self) {
             try await desk.decide("ch_1", try request(.approve))
         }
