@@ -43,6 +43,23 @@ struct StageRunnerTests {
         #expect(stored.withLock { $0 } == 0, "a restart would pass over the record")
     }
 
+    @Test("a snapshot's position is stored when the outputs of all before it stand")
+    func snapshotBehindOutputs() async throws {
+        let log = try Log.open(at: "/log", disk: SimulatedDisk(seed: 4))
+        let topics = try Topics(of: log)
+        let seen = Mutex<[(next: Offset, output: Offset)]>([])
+        let runner = Self.runner(
+            log, topics,
+            .snapshot(everyCount: 1) { _, next in
+                let output = topics[.paymentValidated].highWatermark
+                seen.withLock { $0.append((next, output)) }
+            })
+        try await Self.run(runner, over: topics)
+        let pairs = seen.withLock { $0 }
+        #expect(!pairs.isEmpty)
+        #expect(pairs.allSatisfy { $0.output >= $0.next })
+    }
+
     @Test("a snapshot that cannot be written stops nothing, and its position stays behind")
     func snapshotWithoutRoom() async throws {
         let log = try Log.open(at: "/log", disk: SimulatedDisk(seed: 2))
