@@ -111,8 +111,9 @@ extension FolderState {
         {
             return false
         }
-        // A ledger that knows more than the log, or otherwise, speaks for a log that is older.
-        guard case .found(let ledger) = ledger else { return true }
+        // A ledger that knows more than the log, or otherwise, speaks for a log that is older; one
+        // that cannot be read may be the only witness of it.
+        guard case .found(let ledger) = ledger else { return false }
         return ledger.agrees(with: self)
     }
 }

@@ -152,8 +152,10 @@ final class KafkaCallbacks: Sendable {
         var text = [CChar](repeating: 0, count: 512)
         do {
             let fresh = try token()
+            // Whatever a token's giver says of its end: it never traps.
+            let (milliseconds, isTooFar) = fresh.expiresAt.multipliedReportingOverflow(by: 1000)
             let code = rd_kafka_oauthbearer_set_token(
-                client, fresh.threeParts(account: account).reveal(), fresh.expiresAt * 1000,
+                client, fresh.threeParts(account: account).reveal(), isTooFar ? .max : milliseconds,
                 account, nil, 0, &text, text.count)
             guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
             _ = rd_kafka_oauthbearer_set_token_failure(client, KafkaSettings.text(text))

@@ -208,7 +208,6 @@ struct StartComparisonTests {
     @Test("booking every webhook again is advised only where every webhook is known to be there")
     func remedies() throws {
         let whole = [
-            Self.with { $0.ledger = .malformed("page 7") },
             Self.with { $0.marks[.deadLetter]?.end = Offset(3) },
             Self.ledger { $0.point.head = 6 }, Self.older { $0.hasDecisionsToCome = true },
         ]
@@ -224,6 +223,7 @@ struct StartComparisonTests {
             Self.ledger { $0.lostReview = "evt_9" },
             Self.older { $0.firstLost = 7 },
             Self.older { $0.publishedHashOfHead = "05" },
+            Self.with { $0.ledger = .malformed("page 7") },
             Self.with { $0.ledger = .malformed("page 7"); $0.marks[.webhookReceived] = nil },
             Self.with {
                 $0.ledger = .malformed("page 7")
