@@ -16,6 +16,11 @@ FUZZ_SECONDS ?= 15
 TESTS_AT_ONCE ?= 4
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH := $(TESTS_AT_ONCE)
 
+# Suites of the middle that start servers: they are about answers within seconds, so they do not run
+# beside those that keep both cores busy for minutes.
+WITH_SERVERS = ApplianceTests\.($(shell grep -rlE '(Kafka|Redis|Postgres)Server|CloudFixture|PostgresDatabase' \
+  --include='*Tests.swift' Tests/Appliance | xargs sed -n 's/^struct \([A-Za-z]*Tests\) .*/\1/p' | paste -sd'|'))/
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -44,8 +49,9 @@ test: setup ## run every test, a short fuzz run and a crash simulation
 	  || echo "==> building tillbox and its tests for the first time: 12 to 20 minutes on two cores"
 	@$(SWIFT_BUILD) --build-tests
 	@echo "==> running the tests, one group after the other, and $(TESTS_AT_ONCE) tests at once"
-	@swift test $(SWIFT_FLAGS) --skip-build --filter 'AppendLogTests|SimulationTests|BridgesTests'
-	@swift test $(SWIFT_FLAGS) --skip-build --filter 'TwinTests|ApplianceTests'
+	@swift test $(SWIFT_FLAGS) --skip-build --filter 'AppendLogTests|SimulationTests'
+	@swift test $(SWIFT_FLAGS) --skip-build --filter 'TwinTests|ApplianceTests' --skip '$(WITH_SERVERS)'
+	@swift test $(SWIFT_FLAGS) --skip-build --filter 'BridgesTests|$(WITH_SERVERS)'
 	@swift test $(SWIFT_FLAGS) --skip-build --no-parallel --filter 'EndToEndTests'
 	@echo "==> fuzzing each target for $(FUZZ_SECONDS) s"
 	@Tests/Fuzz/run.sh $(FUZZ_SECONDS)
@@ -55,6 +61,16 @@ simulate: setup ## crash histories of the log: make simulate SEED=7 COUNT=100000
 	@$(SWIFT_BUILD) --build-tests
 	@TILLBOX_SIMULATE_SEED=$(SEED) TILLBOX_SIMULATE_COUNT=$(COUNT) \
 	  swift test $(SWIFT_FLAGS) --skip-build --filter SimulationTests
+
+.PHONY: cloud
+cloud: build ## the cloud profile on this machine, servers and roles and traffic: make cloud SECONDS_MAX=60
+	@.venv/bin/python3 .ci/cloud $(if $(SECONDS_MAX),--seconds $(SECONDS_MAX))
+
+.PHONY: cloud-kills
+cloud-kills: setup ## kill the cloud roles at random moments: make cloud-kills KILLS=50 SEED=7
+	@$(SWIFT_BUILD) --build-tests
+	@TILLBOX_CLOUD_KILLS=$(or $(KILLS),50) $(if $(filter command line,$(origin SEED)),TILLBOX_CLOUD_SEED=$(SEED)) \
+	  swift test $(SWIFT_FLAGS) --skip-build --filter 'CloudKillTests|CloudStepTests|CloudServerTests'
 
 .PHONY: mutants
 mutants: setup ## plant known defects and see a test fail for each: make mutants NAMES="ack-before-sync"
@@ -68,6 +84,14 @@ bench: build ## measure every part against its limit
 bench-against: build ## measure beside another revision: make bench-against REV=7087377 PART=whole
 	@[ -n "$(REV)" ] || { echo "which revision? make bench-against REV=7087377" >&2; exit 2; }
 	@.ci/bench-against "$(REV)" $(or $(PART),all)
+
+.PHONY: bench-cloud
+bench-cloud: build ## what each role of the profile cloud does and costs: make bench-cloud PARTITIONS=1,2,4
+	@.venv/bin/python3 .ci/cloud-bench $(if $(PARTITIONS),--partitions $(PARTITIONS)) $(if $(COUNT),--count $(COUNT)) $(if $(EVENTS),--events $(EVENTS))
+
+.PHONY: catch-up
+catch-up: build ## pile records up while the bridges' targets are gone, then copy them: make catch-up COUNT=1000000
+	@.venv/bin/python3 Tests/Campaigns/catch_up.py $(TILLBOX) $(COUNT)
 
 .PHONY: model
 model: setup ## train model/fraud.ubj again, byte for byte

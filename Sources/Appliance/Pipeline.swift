@@ -61,7 +61,7 @@ struct Pipeline {
         let checkpoint = LogCheckpoint.snapshot(
             everyCount: StageLimits.snapshotIntervalCount
         ) { state, next in
-            try FeatureSnapshotFile.write(state.encode(), of: input, before: next, to: path)
+            try FeatureSnapshotFile.write(state.encode, of: input, before: next, to: path)
         }
         return StageRunner(logger: plane.logger) {
             let (features, next) = Self.restoredFeatures(
@@ -86,9 +86,7 @@ struct Pipeline {
             logger: plane.logger)
         return LedgerService(
             desk: {
-                LedgerDesk(
-                    ledger: ledger, clock: plane.clock, counters: plane.counters,
-                    logger: plane.logger)
+                LedgerDesk(ledger: ledger, clock: plane.clock, counters: plane.counters)
             }, logger: plane.logger
         ) { desk in try await start.flow(for: &desk) }
     }
@@ -131,8 +129,14 @@ package struct PipelineSteps: Sendable {
     }
 
     package func score(_ features: FeatureEngine, _ verdicts: Verdicts) -> EmbeddedScoreStage {
+        score(EmbeddedFeatures(features), verdicts)
+    }
+
+    package func score<Source: FeatureSource>(
+        _ source: Source, _ verdicts: Verdicts
+    ) -> ScoreStage<Source> {
         ScoreStage(
-            scoring: Scoring(features: features, verdicts: verdicts, model: model),
+            scoring: Scoring(source: source, verdicts: verdicts, model: model),
             schemaVersion: model.schema.version, counters: counters)
     }
 

@@ -90,7 +90,7 @@ struct CostTests {
         var bytes: [UInt8] = []
         let records = Self.records(1_000)
         RecordBatch.encode(records, baseOffset: .zero, into: &bytes)
-        var decoded: [StoredRecord] = []
+        var decoded = try RecordBatch.records(in: bytes[...])
         let spent = try Allocations.ofThread { decoded = try RecordBatch.records(in: bytes[...]) }
         #expect(decoded.map(\.record) == records)
         #expect(spent.count <= 2)
@@ -103,6 +103,9 @@ struct CostTests {
     func encoding() {
         let records = Self.records(1_000)
         var bytes: [UInt8] = []
+        // What is made for ever, by whichever test comes first, is not meant.
+        RecordBatch.encode(Self.records(1), baseOffset: .zero, into: &bytes)
+        bytes = []
         let spent = Allocations.ofThread {
             RecordBatch.encode(records, baseOffset: .zero, into: &bytes)
         }

@@ -21,9 +21,11 @@ private let allowed: [String: Set<String>] = [
     "Start": ["Gate", "Validate", "Features", "Score", "Ledger", "Stages", "Redrive", "Embedded"],
     "Embedded": ["Gate", "Validate", "Features", "Score", "Ledger", "Stages", "Redrive", "Review"],
     "Review": ["Ledger", "Stages"],
-    "Console": ["Gate", "Ledger", "Reconcile", "Redrive", "Review"],
+    "Cloud": ["Gate", "Features", "Ledger", "Stages", "Redrive", "Review"],
+    "Relay": ["Gate", "Ledger", "Replay", "Stages"],
+    "Console": ["Gate", "Ledger", "Reconcile", "Redrive", "Relay", "Review"],
     "Terminal": [], "Traffic": [], "Twin": ["Traffic"],
-    "Daemon": middle.union(["Console", "Reconcile", "Terminal"]),
+    "Daemon": middle.union(["Cloud", "Console", "Reconcile", "Relay", "Terminal"]),
     "Bench": middle.union(["Daemon", "Reconcile", "Terminal", "Traffic", "Twin"]),
 ]
 
@@ -33,6 +35,7 @@ private let rim: [String: Set<String>] = [
     "GRDB": ["Ledger", "Reconcile"], "ArgumentParser": ["Command", "Bench"],
     "CXGBoost": ["Score"], "CSimdjson": ["Vocabulary"], "CProcess": ["Daemon"],
     "Yams": ["Daemon"], "Configuration": ["Daemon"], "COpenSSL": [],
+    "CPostgres": [],
 ]
 
 /// Handles of the embedded log. Its records and offsets are Kafka's own nouns, which everybody
@@ -48,7 +51,8 @@ private let logHandles: Set<String> = [
 private let logPlaces = [
     "Embedded/", "Replay/", "Start/", "Daemon/Planes.swift", "Daemon/Daemon.swift",
     "Daemon/HeldFolder.swift", "Command/Log", "Command/FolderView.swift",
-    "Command/DeadLetterCommand.swift", "Command/ReviewCommand.swift", "Bench/",
+    "Command/DeadLetterCommand.swift", "Command/ReviewCommand.swift", "Command/BridgeCommand.swift",
+    "Bench/",
 ]
 
 /// Where SQLite may be named: folders of that name, and who opens a ledger of the embedded plane.

@@ -31,7 +31,8 @@ struct CommandLineTests {
         ["fly"], ["log"], ["log", "cat"], ["ledger"], ["ledger", "show"], ["reconcile"],
         ["dead-letter"], ["dead-letter", "show"], ["dead-letter", "show", "x"], ["replay"],
         ["simulate"], ["simulate", "--to", "nowhere"], ["run", "--nonsense"],
-        ["run", "--profile", "cloud"], ["demo", "--rate", "-1"], ["twin", "--port", "70000"],
+        ["run", "--profile", "clown"], ["run", "--role", "none"], ["demo", "--rate", "-1"],
+        ["twin", "--port", "70000"],
         ["bench", "nonsense"], ["log", "cat", "x", "--count", "-1"],
         ["log", "cat", "x", "--from", "1", "--since", "0"], ["log", "topics", "--jsn"],
         ["ledger", "balances", "--as-of", "2025-02-29"],
@@ -56,7 +57,7 @@ struct CommandLineTests {
         (["log", "verfy"], "did you mean verify?"), (["dead-leter"], "did you mean dead-letter?"),
         (["xyzzy"], "tillbox --help"), (["log"], "topics, cat, offsets, verify"),
         (["log", "topics", "--jsn"], "--json"), (["run", "--profil", "dev"], "--profile"),
-        (["run", "--profile", "cloud"], "'dev' and 'edge'"),
+        (["run", "--profile", "clown"], "'dev', 'edge' or 'cloud'"),
         (["ledger", "balances", "--as-of", "2025-02-29"], "a day that the calendar has"),
         (["--verison"], "'--version'"), (["ledger", "verify", "--hlep"], "'--help'"),
         (["help", "ledgr"], "did you mean ledger?"), (["help", "log", "verfy"], "verify?"),
@@ -306,7 +307,7 @@ struct CommandLineTests {
     @Test("help offers only what is built")
     func help() async throws {
         let run = try await Tillbox.run("run", "--help")
-        #expect(run.code == 0 && run.output.contains("dev, edge") && !run.output.contains("cloud"))
+        #expect(run.code == 0 && run.output.contains("dev, edge") && run.output.contains("--role"))
         let root = try await Tillbox.run("--help")
         let verbs = root.output.split(separator: "\n").compactMap {
             $0.firstMatch(of: /^  ([a-z][a-z-]*) {3,}[A-Z]/).map { String($0.output.1) }

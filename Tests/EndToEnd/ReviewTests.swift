@@ -141,6 +141,16 @@ struct ReviewTests {
         var ends: [Int32] = []
         for child in racing { ends.append(await child.wait()) }
         #expect(ends.sorted() == [0, 1, 1, 1], "\(racing.map(\.standardError))")
+        let waits = try await Tillbox.run("review", "show", open[15], "--data", data)
+        #expect(waits.output.contains(/approved by r\d, will be booked when/), "\(waits)")
+        let listed = try await Tillbox.run("review", "list", "--data", data)
+        #expect(listed.output.contains(/approved by r\d, will be booked when/), "\(listed)")
+        // Each of the others is told a command that works as it is pasted.
+        for refused in racing where !refused.standardError.isEmpty {
+            let hint = try #require(refused.standardError.firstMatch(of: /`([^`]+)`/)).output.1
+            let pasted = try await Child.run("/bin/bash", ["-c", String(hint)])
+            #expect(pasted.code == 0 && pasted.output == waits.output, "\(hint): \(pasted)")
+        }
         for movement in few {
             let again = try await decide("decline", movement, data, by: "eve")
             #expect([0, 1].contains(again.code), "\(again.errors)")

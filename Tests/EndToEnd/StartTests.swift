@@ -1,3 +1,4 @@
+import Appliance
 import Foundation
 import TestSupport
 import Testing
@@ -147,22 +148,73 @@ struct StartTests {
         return Set(text.split(separator: "\n"))
     }
 
+    @Test("after a restart the status says since when it counts, and what came before")
+    func status() async throws {
+        let folder = try TemporaryFolder()
+        let data = try await stopped(folder, count: 30)
+        let admin = try freePort()
+        let again = try Tillbox.start(data: data, webhookPort: try freePort(), adminPort: admin)
+        try await again.untilListening()
+        let status = try await Tillbox.run(
+            "status", environment: ["TILLBOX_DATA": data, "TILLBOX_ADMIN_PORT": "\(admin)"])
+        #expect(status.code == 0, "\(status)")
+        #expect(
+            status.output.contains(/since its start \d+ s ago: 0 webhooks kept/), "\(status)")
+        #expect(status.output.contains("whenever it came: 30 webhooks, "), "\(status)")
+        again.kill(SIGTERM)
+        #expect(await again.wait() == 0)
+    }
+
+    /// What names the process that has a folder.
+    enum Lost: String, CaseIterable { case lock, lockReplaced, lockAndHolder, both }
+
     @Test(
-        "a second daemon cannot start, whatever became of the lock file", arguments: [true, false])
-    func second(isReplaced: Bool) async throws {
+        "a second daemon cannot start, whatever became of the files that name the first",
+        arguments: Lost.allCases)
+    func second(lost: Lost) async throws {
         let folder = try TemporaryFolder()
         let started = try await started(folder, count: 0)
         // So that the first one does not end by itself before the second has tried.
         started.daemon.kill(SIGSTOP)
         let lock = folder.file("data/log/lock")
         try FileManager.default.removeItem(atPath: lock)
-        if isReplaced { try "1\n".write(toFile: lock, atomically: true, encoding: .utf8) }
+        if lost == .lockReplaced || lost == .both {
+            try "1\n".write(toFile: lock, atomically: true, encoding: .utf8)
+        }
+        if lost == .lockAndHolder || lost == .both {
+            try FileManager.default.removeItem(atPath: folder.file("data/holder"))
+        }
         let other = try Tillbox.start(
             data: folder.file("data"), webhookPort: try freePort(), adminPort: try freePort())
         #expect(await other.wait() == 3)
-        let holder = isReplaced ? "process 1" : "another process"
+        let holder =
+            switch lost {
+            case .lock, .lockReplaced: "process \(started.daemon.processID)"
+            case .lockAndHolder: "another process"
+            case .both: "process 1"
+            }
         #expect(other.standardError.contains("is in use by \(holder)"), "\(other.standardError)")
         started.daemon.kill(SIGCONT)
         #expect(await started.daemon.wait() == 3)
+    }
+
+    @Test("a start waits for a command that has the folder, and says for which")
+    func besideCommand() async throws {
+        let folder = try TemporaryFolder()
+        let data = folder.file("data")
+        try FileManager.default.createDirectory(
+            atPath: data, withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700])
+        let command = try FolderLock(data)
+        let daemon = try Tillbox.start(
+            data: data, webhookPort: try freePort(), adminPort: try freePort())
+        try await eventually("it says for whom it waits") {
+            daemon.standardError.contains("a command has the data folder; waiting for it")
+        }
+        #expect(daemon.standardError.contains("process \(getpid())"), "\(daemon.standardError)")
+        command.release()
+        try await daemon.untilListening()
+        daemon.kill(SIGTERM)
+        #expect(await daemon.wait() == 0)
     }
 }

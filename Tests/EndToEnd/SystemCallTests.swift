@@ -37,6 +37,10 @@ struct SystemCallTests {
         }
         daemon.kill(SIGTERM)
         #expect(await daemon.wait() == 0, "\(daemon.standardError.suffix(800))")
+        // Each snapshot, under the name that it has at first, and the folder that has it then.
+        for place in ["/features/", "/features>", "/gate/", "/gate>"] {
+            #expect(synced(place) > 0, "nothing synced \(place) at the end")
+        }
     }
 
     @Test(

@@ -56,8 +56,8 @@ private func checkBodies(_ bytes: [UInt8], _ text: String) {
     }
     let requests = [bytes, Array(#"{"after":\#(text),"offsets":[\#(text)]}"#.utf8)]
     for (request, _) in requests.compactMap({ try? RedriveRequest.decode($0) }) {
-        for offset in (request.offsets ?? []) + [request.after].compactMap(\.self) {
-            precondition(offset >= .zero && offset <= .largest)
+        for letter in (request.letters ?? []) + [request.after].compactMap(\.self) {
+            precondition(letter.offset >= .zero && letter.offset <= .largest)
         }
         let again = try? RedriveRequest.decode(request.encoded(dataPath: "/data"))
         precondition(again?.request == request && again?.dataPath == "/data")

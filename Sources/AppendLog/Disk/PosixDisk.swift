@@ -107,7 +107,9 @@ public struct PosixDisk: Disk {
                 }
                 throw LockError.heldBy(Self.holder(named: path))
             }
-            let file = PosixFile(descriptor: dup(descriptor), path: path)
+            // A child process must not keep the lock alive.
+            let file = PosixFile(
+                descriptor: fcntl(descriptor, F_DUPFD_CLOEXEC, 0), path: path)
             let text = Array("\(getpid())\n".utf8)
             try file.truncate(0)
             // The name of the holder is a courtesy; a full disk must not keep the log from opening.

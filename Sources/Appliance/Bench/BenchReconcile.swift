@@ -152,7 +152,7 @@ struct BenchReconcile {
         _ daemon: BenchChild, _ folder: String, books: Int
     ) async throws -> Run {
         try await Self.nextSecond()
-        let api = ReconcileConnection(
+        let api = AdminConnection(
             address: Settings.Address(host: "127.0.0.1", port: daemon.port("admin")),
             dataPath: folder)
         let before = try await daemon.read().processorMicroseconds

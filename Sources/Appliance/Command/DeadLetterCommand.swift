@@ -1,11 +1,9 @@
 import AppendLog
 import Appliance
 import ArgumentParser
-import AsyncHTTPClient
 import Daemon
 import Foundation
 import Logging
-import NIOCore
 import NIOHTTP1
 import Terminal
 import Vocabulary
@@ -32,7 +30,10 @@ struct DeadLetterCommand: AsyncParsableCommand {
         }
 
         mutating func run() async throws {
-            let folder = try await options.data.folder()
+            let settings = try await options.data.folderSettings(
+                insteadInCloud: "no list of dead letters; `tillbox dead-letter redrive --dry-run` "
+                    + "names those that have not gone back")
+            let folder = FolderView(path: settings.dataPath)
             let ledger = try folder.ledgerIfThere()
             let list = LetterList(view: LogView(log: try folder.log(), ledger: ledger))
             let page: (lines: [LetterLine], next: Offset?)
@@ -59,7 +60,7 @@ struct DeadLetterCommand: AsyncParsableCommand {
 
         private func printTable(_ lines: [LetterLine], _ next: Offset?) throws {
             let rows = lines.map { line in
-                let again = line.again.map { " as \($0.rawValue)" } ?? ""
+                let again = line.again.map { " as \($0.letterName)" } ?? ""
                 let source = line.source.map { "/\($0.rawValue)" } ?? ""
                 return [
                     "offset": .number(line.offset.rawValue),
@@ -85,22 +86,39 @@ struct DeadLetterCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Print the failed record's value, byte for byte.")
         @OptionGroup var data: DataOptions
-        @Argument(help: "The letter's offset, as list shows it.") var offset: Int64
+        @Argument(
+            help: """
+                The letter's offset, as list shows it; in the profile cloud PARTITION/OFFSET.
+                """)
+        var offset: LetterName
 
         mutating func run() async throws {
-            let log = try await data.folder().log()
-            let place = Offset(offset)
-            do {
-                let name = try TopicName(TopicID.deadLetter.rawValue)
-                guard let record = try log.topic(name)?.record(at: place),
-                    let letter = StoredLetter(StoredRecord(offset: place, record: record))
-                else {
-                    throw CommandFailure.cannotRun(
-                        "there is no dead letter at offset \(offset); "
-                            + "see `tillbox dead-letter list`")
+            let settings = try await data.settings(needsSecrets: false)
+            let (this, place) = (self, offset.place)
+            let letter =
+                if settings.profile == .cloud {
+                    try await orCannotRun { try await settings.quietPlane().letter(place) }
+                } else {
+                    try await this.letter(place)
                 }
-                try Output.standard.write(Array(letter.value))
-            } catch let error as LogError {
+            guard let letter else {
+                let lists = settings.profile == .cloud ? "redrive --dry-run" : "list"
+                throw CommandFailure.cannotRun(
+                    "there is no dead letter at offset \(place.letterName); see "
+                        + "`tillbox dead-letter \(lists)`")
+            }
+            try Output.standard.write(Array(letter.value))
+        }
+
+        private func letter(_ place: SourcePlace) async throws -> StoredLetter? {
+            let log = try await data.folder().log()
+            do throws(LogError) {
+                let name = try TopicName(TopicID.deadLetter.rawValue)
+                guard place.partition == 0,
+                    let record = try log.topic(name)?.record(at: place.offset)
+                else { return nil }
+                return StoredLetter(StoredRecord(offset: place.offset, record: record))
+            } catch {
                 throw CommandFailure.cannotRun(error.description)
             }
         }
@@ -112,42 +130,52 @@ struct DeadLetterCommand: AsyncParsableCommand {
             abstract: "Send dead letters back through the pipeline, each once.",
             discussion: """
                 While a daemon runs in the data folder it is asked to; otherwise the records are \
-                processed when it starts next. Exit code 1 if a letter would only fail again, or \
-                is not there.
+                processed when it starts next. In the profile cloud this command sends them back \
+                itself, at Kafka; a second one takes over from the first. Exit code 1 if a letter \
+                would only fail again, or is not there.
                 """)
         @OptionGroup var data: DataOptions
         @Option(help: "Only letters of this reason.") var reason: String?
-        @Option(help: "Only the letter at this offset; may be repeated.") var offset: [Int64] = []
+        @Option(
+            help: """
+                Only the letter at this offset, in the profile cloud PARTITION/OFFSET; may be \
+                repeated.
+                """)
+        var offset: [LetterName] = []
         @Flag(name: .customLong("dry-run"), help: "Say what would happen, and do nothing.")
         var dryRun = false
         @Flag(help: "Answer with one JSON document.") var json = false
 
-        func validate() throws {
-            guard offset.allSatisfy({ $0 >= 0 }) else {
-                throw ValidationError("--offset must not be negative")
-            }
-        }
-
         mutating func run() async throws {
             let settings = try await data.settings(needsSecrets: false)
             let request = RedriveRequest(
-                reason: reason, offsets: offset.isEmpty ? nil : offset.map { Offset($0) },
+                reason: reason, letters: offset.isEmpty ? nil : offset.map(\.place),
                 isDryRun: dryRun)
             let lines = try await RedriveDoor(settings: settings).send(request)
-            try report(lines)
-            if lines.contains(where: { $0.result == .stillRefused || $0.result == .notFound }) {
+            try report(lines, settings.profile)
+            if let refused = lines.first(where: { $0.result == .stillRefused }) {
+                throw CommandFailure.foundSomething(
+                    "\(lines.count { $0.result == .stillRefused }) of \(lines.count) would only "
+                        + "fail again and stay; see one with "
+                        + "`tillbox dead-letter show \(refused.letter.letterName)`")
+            }
+            if lines.contains(where: { $0.result == .notFound }) {
                 throw CommandFailure.foundSomething(nil)
             }
         }
 
-        private func report(_ lines: [RedriveLine]) throws {
+        private func report(_ lines: [RedriveLine], _ profile: Settings.Profile) throws {
             let rows = lines.map { line in
                 [
-                    "offset": .number(line.letter.rawValue), "reason": .text(line.reason),
-                    "result": .text(line.result.rawValue), "detail": .text(line.detail),
+                    "partition": .number(Int64(line.letter.partition)),
+                    "offset": .number(line.letter.offset.rawValue), "reason": .text(line.reason),
+                    "result": .text(line.result.rawValue),
+                    "detail": .text(PastedCommand.completed(line.detail)),
                 ] as [String: Table.Cell]
             }
-            try Table(columns: ["offset", "reason", "result", "detail"], rows: rows)
+            // Topics of a data folder have one partition.
+            let place = profile == .cloud ? ["partition", "offset"] : ["offset"]
+            try Table(columns: place + ["reason", "result", "detail"], rows: rows)
                 .print(asJSON: json, named: "letters")
         }
     }
@@ -159,7 +187,19 @@ struct RedriveDoor {
 
     /// Sends the request and those that follow it until no letter is left.
     func send(_ request: RedriveRequest) async throws -> [RedriveLine] {
+        guard settings.profile != .cloud else {
+            return try await orCannotRun {
+                try await settings.quietPlane().redriving(isDryRun: request.isDryRun) { redriver in
+                    try await all(request) { try await redriver.redrive($0) }
+                }
+            }
+        }
         _ = try FolderView(path: settings.dataPath).logPath()
+        guard (request.letters ?? []).allSatisfy({ $0.partition == 0 }) else {
+            throw CommandFailure(
+                exitCode: CommandFailure.wrongUsage,
+                message: "dead.letter of a data folder has one partition; name the offset alone")
+        }
         do {
             return try await EmbeddedPlane.offline(settings) { plane in
                 let redriver = plane.redriver()
@@ -178,49 +218,31 @@ struct RedriveDoor {
         }
     }
 
+    /// How long an answer may take, in seconds: a request has up to a thousand letters.
+    private static let answerSecondsMax: Int64 = 60
+
     private func daemon(
         _ process: Int32?, _ request: RedriveRequest
     ) async throws -> [RedriveLine] {
         let folder = DataFolder.canonical(settings.dataPath)
-        let url = "http://\(settings.admin)/api/v1/dead-letters/redrive"
-        return try await all(request) { request in
-            var post = HTTPClientRequest(url: url)
-            post.method = .POST
-            post.headers.add(name: "content-type", value: "application/json")
-            post.body = .bytes(ByteBuffer(bytes: request.encoded(dataPath: folder)))
-            let (status, body) = try await answer(to: post, of: process)
-            guard status == 200 else {
-                throw CommandFailure.cannotRun(
-                    "the daemon answered \(status): \(Self.detail(body))")
-            }
-            do {
-                return try RedriveAnswer.decode(body)
-            } catch {
-                throw CommandFailure.cannotRun("\(url) is no tillbox daemon's: \(error)")
-            }
-        }
-    }
-
-    private func answer(
-        to post: HTTPClientRequest, of process: Int32?
-    ) async throws -> (status: UInt, body: [UInt8]) {
+        let connection = AdminConnection(
+            address: settings.admin, dataPath: settings.dataPath,
+            patience: AdminConnection.Patience(
+                seconds: Self.answerSecondsMax,
+                unanswered: "letters may have been sent back; look with `tillbox dead-letter list "
+                    + "--data \(ShellWord.quoted(settings.dataPath))`"))
         do {
-            let response = try await HTTPClient.shared.execute(post, timeout: .seconds(60))
-            let body = try await response.body.collect(upTo: 16 << 20)
-            return (response.status.code, [UInt8](body.readableBytesView))
-        } catch {
+            return try await all(request) { request in
+                try await connection.send(
+                    .POST, "/api/v1/dead-letters/redrive", body: request.encoded(dataPath: folder)
+                ) { try RedriveAnswer(json: $0) }
+            }
+        } catch let failure as CommandFailure where failure.isNoDaemon {
             let holder = process.map { "process \($0)" } ?? "another process"
             throw CommandFailure.cannotRun(
                 "\(settings.dataPath) is in use by \(holder), and no daemon answers at "
                     + "\(settings.admin): set admin.port (TILLBOX_ADMIN_PORT) as the daemon has it")
         }
-    }
-
-    /// What a problem document says.
-    private static func detail(_ body: [UInt8]) -> String {
-        let document = JSONDocument()
-        let detail = try? document.parse(body)["detail"]?.string
-        return detail ?? "nothing that says why"
     }
 
     private func all(
@@ -233,5 +255,15 @@ struct RedriveDoor {
             guard let next = answer.next else { return lines }
             request.after = next
         }
+    }
+}
+
+/// A dead letter as a person names it: `17`, or `1/17` for offset 17 of partition 1.
+struct LetterName: ExpressibleByArgument {
+    let place: SourcePlace
+
+    init?(argument: String) {
+        guard let place = SourcePlace(letterName: argument) else { return nil }
+        self.place = place
     }
 }

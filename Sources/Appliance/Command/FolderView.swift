@@ -1,8 +1,21 @@
 import AppendLog
 import Appliance
 import Foundation
+import Relay
+import Synchronization
 import Terminal
 import Vocabulary
+
+/// The topics of a log that another process writes, as they were when it was looked at last.
+private final class LookedAtTopics: Sendable {
+    private let readers: Mutex<[TopicID: TopicReader]>
+
+    init(_ readers: [TopicID: TopicReader]) { self.readers = Mutex(readers) }
+
+    subscript(topic: TopicID) -> TopicReader? { readers.withLock { $0[topic] } }
+
+    func replace(by newer: [TopicID: TopicReader]) { readers.withLock { $0 = newer } }
+}
 
 /// A data folder as a command that only looks finds it, also while the daemon runs. What is not
 /// there, or is something else, is said before anything is opened.
@@ -17,6 +30,46 @@ struct FolderView {
         } catch {
             throw .cannotRun(error.description)
         }
+    }
+
+    /// The log as a bridge's comparison reads it: as it is now, and as it is later where a target
+    /// has more by then.
+    func relaySource() throws(CommandFailure) -> RelaySource {
+        let log = try log()
+        guard let identity = log.identity else {
+            throw .cannotRun(
+                "the log in \(path) has no identity yet; start the daemon once, which gives it one")
+        }
+        let topics = LookedAtTopics(try readers(of: log))
+        return RelaySource(log: identity.description) { id in
+            guard let reader = topics[id] else { preconditionFailure("\(id) was not opened") }
+            return FollowedTopic(reader) { _ in .success(()) }
+        } renew: {
+            // What cannot be read any more is told of by who reads the records.
+            if let log = try? self.log(), let readers = try? readers(of: log) {
+                topics.replace(by: readers)
+            }
+        }
+    }
+
+    private func readers(
+        of log: ReadOnlyLog
+    ) throws(CommandFailure) -> [TopicID: TopicReader] {
+        var readers: [TopicID: TopicReader] = [:]
+        for id in TopicID.allCases {
+            guard let name = try? TopicName(id.rawValue), let topic = log.topic(name) else {
+                throw .cannotRun(
+                    "the log in \(path) has no \(id.rawValue) yet; start the daemon once")
+            }
+            readers[id] = TopicReader(topic)
+        }
+        return readers
+    }
+
+    /// `payment.review` as it is now; nil where the log has none yet.
+    func reviewTopic() throws -> TopicReader? {
+        let name = try TopicName(TopicID.paymentReview.rawValue)
+        return try log().topic(name).map { TopicReader($0) }
     }
 
     /// Where the log is.
@@ -52,6 +105,22 @@ struct FolderView {
     /// The ledger where there is one: a folder whose daemon never came so far has none.
     func ledgerIfThere() throws(CommandFailure) -> SQLiteLedgerReader? {
         FileManager.default.fileExists(atPath: "\(path)/ledger.sqlite") ? try ledger() : nil
+    }
+
+    /// What people decided and the ledger has still to book; nothing where there is no log.
+    func waitingDecisions(of ledger: any LedgerReading) throws -> WaitingDecisions {
+        let id = TopicID.paymentReview.rawValue
+        guard FileManager.default.fileExists(atPath: "\(path)/log") else {
+            return WaitingDecisions()
+        }
+        // The position first: what is booked meanwhile is then no longer open.
+        let next = try ledger.position(topic: id)
+        guard let topic = try log().topic(try TopicName(id)) else { return WaitingDecisions() }
+        do {
+            return try WaitingDecisions(in: TopicReader(topic), from: next)
+        } catch {
+            throw CommandFailure.cannotRun("\(error)")
+        }
     }
 
     private func check(_ part: String, _ name: String) throws(CommandFailure) {

@@ -1,5 +1,6 @@
 import Appliance
 import ArgumentParser
+import Daemon
 import Foundation
 import Terminal
 import Vocabulary
@@ -19,7 +20,7 @@ struct LedgerCommand: AsyncParsableCommand {
 
         /// Opens the ledger for reading and hands it to `body`.
         func withLedger<Value>(_ body: (any LedgerReading) throws -> Value) async throws -> Value {
-            let ledger = try await data.folder().ledger()
+            let ledger = try await data.ledger()
             do {
                 return try body(ledger)
             } catch let error as LedgerError {
@@ -116,19 +117,53 @@ struct LedgerCommand: AsyncParsableCommand {
         mutating func run() async throws {
             let bar = ProgressBar(label: "verifying")
             defer { bar.clear() }
-            let found: LedgerVerification
-            let place = try await options.data.folder().ledgerPath()
-            do throws(LedgerError) {
-                let ledger = try SQLiteLedgerReader.open(path: place)
-                found = try ledger.verify { bar.show($0.checked, of: $0.total) }
-            } catch .corrupt(let code, let detail) {
-                // What other commands cannot work with is what this one looks for.
-                throw CommandFailure.foundSomething(
-                    "\(place) is damaged (SQLite code \(code): \(detail)); restore a backup")
-            } catch {
-                throw CommandFailure.cannotRun(error.description)
+            let isCloud = try await options.data.settings(needsSecrets: false).profile == .cloud
+            var found =
+                isCloud
+                ? try await options.withLedger { ledger in
+                    try ledger.verify { bar.show($0.checked, of: $0.total) }
+                }
+                : try Self.verify(try await options.data.folder().ledgerPath(), bar)
+            // Of several parts there is only one in the cloud.
+            let refusal = isCloud ? nil : try await options.data.refusalOfParts()
+            if !isCloud, refusal == nil, found.fault == nil {
+                found.fault = try Self.faultBesideLog(try await options.data.folder())
             }
             bar.clear()
+            try print(found)
+            if let refusal { throw CommandFailure.foundSomething("\(refusal)") }
+        }
+
+        /// What the ledger keeps beside its chain, compared with the log of the same folder.
+        private static func faultBesideLog(
+            _ view: FolderView
+        ) throws(CommandFailure) -> LedgerVerification.Fault? {
+            guard FileManager.default.fileExists(atPath: "\(view.path)/log") else { return nil }
+            let ledger = try view.ledger()
+            do {
+                defer { try? ledger.close() }
+                return try ReviewTexts.fault(in: ledger) { try view.reviewTopic() }
+            } catch {
+                throw .cannotRun("\((error as? CommandFailure)?.message ?? "\(error)")")
+            }
+        }
+
+        private static func verify(
+            _ place: String, _ bar: ProgressBar
+        ) throws(CommandFailure) -> LedgerVerification {
+            do throws(LedgerError) {
+                let ledger = try SQLiteLedgerReader.open(path: place)
+                return try ledger.verify { bar.show($0.checked, of: $0.total) }
+            } catch .corrupt(let code, let detail) {
+                // What other commands cannot work with is what this one looks for.
+                throw .foundSomething(
+                    "\(place) is damaged (SQLite code \(code): \(detail)); restore a backup")
+            } catch {
+                throw .cannotRun(error.description)
+            }
+        }
+
+        private func print(_ found: LedgerVerification) throws {
             let row: [String: Table.Cell] = [
                 "transactions": .number(found.transactions), "entries": .number(found.entries),
                 "head": .text(String(hex: found.head)),
@@ -141,7 +176,6 @@ struct LedgerCommand: AsyncParsableCommand {
                     "\(fault.check) is wrong at \(fault.row): expected \(fault.expected), "
                         + "found \(fault.found)")
             }
-            try await options.data.compareParts()
         }
     }
 }

@@ -1,4 +1,5 @@
 import Appliance
+import Daemon
 import Foundation
 import Synchronization
 import Terminal
@@ -27,36 +28,65 @@ struct LedgerProof: Hashable, Sendable, Codable {
 
 /// Compares what events told with a ledger that another process may still be writing.
 struct LedgerProver: Sendable {
-    /// The data folder.
-    let folder: String
-
+    let open: @Sendable () throws -> any LedgerReading
     /// How long the ledger may book nothing before what is missing is called so.
-    private static let quietFor: Duration = .seconds(5)
-    private static let lookEvery: Duration = .milliseconds(20)
+    let quietFor: Duration
+    let lookEvery: Duration
 
-    /// Waits until the ledger has booked all of it, or books nothing more.
+    /// The ledger in a data folder.
+    static func folder(_ folder: String) -> LedgerProver {
+        LedgerProver(
+            open: {
+                let path = "\(folder)/ledger.sqlite"
+                guard FileManager.default.fileExists(atPath: path) else {
+                    throw CommandFailure.cannotRun(
+                        "there is no ledger in \(folder); name the daemon's data folder with "
+                            + "--prove")
+                }
+                return try SQLiteLedgerReader.open(path: path)
+            }, quietFor: .seconds(5), lookEvery: .milliseconds(20))
+    }
+
+    /// The ledger of the profile cloud, whose roles wait 10 s and more for a group that loses
+    /// members, one after the other.
+    static func cloud(_ settings: Settings) -> LedgerProver {
+        LedgerProver(
+            open: {
+                try settings.requirePostgres(for: "--prove-cloud")
+                return try settings.quietPlane().ledger()
+            }, quietFor: .seconds(40), lookEvery: .milliseconds(500))
+    }
+
+    /// Waits until the ledger has booked all of it, or books nothing more. While it cannot be read
+    /// for a reason that passes, as a database that restarts, it is asked again for as long.
     ///
     /// - Throws: `CommandFailure` where there is no ledger, `LedgerError` where it cannot be read.
     func prove(_ truth: ScenarioTruth) async throws -> LedgerProof {
-        let path = "\(folder)/ledger.sqlite"
-        guard FileManager.default.fileExists(atPath: path) else {
-            throw CommandFailure.cannotRun(
-                "there is no ledger in \(folder); name the daemon's data folder with --prove")
-        }
-        let ledger = try SQLiteLedgerReader.open(path: path)
         var proof = LedgerProof()
         var open = Self.expected(of: truth, &proof)
+        var ledger: (any LedgerReading)?
         var (head, changedAt) = (Int64(-1), ContinuousClock.now)
         while true {
-            let now = try ledger.point().head
-            if now != head { (head, changedAt) = (now, .now) }
-            open = try open.filter { try !isBooked($0, in: ledger, &proof) }
-            if open.isEmpty || ContinuousClock.now - changedAt > Self.quietFor { break }
-            try await Task.sleep(for: Self.lookEvery)
+            do {
+                let reading = try ledger ?? self.open()
+                ledger = reading
+                let now = try reading.point().head
+                if now != head { (head, changedAt) = (now, .now) }
+                var looked = proof
+                open = try open.filter { try !isBooked($0, in: reading, &looked) }
+                proof = looked
+                if open.isEmpty || ContinuousClock.now - changedAt > quietFor { break }
+            } catch let error as any PassingFailure
+                where error.isRetryable && ContinuousClock.now - changedAt <= quietFor
+            {
+                try? ledger?.close()
+                ledger = nil
+            }
+            try await Task.sleep(for: lookEvery)
         }
         proof.missing = open.count
         for movement in open { proof.note(movement, "missing") }
-        try ledger.close()
+        try ledger?.close()
         return proof
     }
 

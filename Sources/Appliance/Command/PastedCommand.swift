@@ -5,7 +5,7 @@ import Terminal
 enum PastedCommand {
     /// The verbs that take `--data` and `--config` as the command before them did.
     private static let folderVerbs: Set<String> = [
-        "run", "log", "ledger", "review", "dead-letter", "reconcile", "replay",
+        "run", "log", "ledger", "review", "dead-letter", "reconcile", "replay", "bridge", "status",
     ]
 
     /// The sentence with each command in it whole: `` `tillbox ledger verify` `` gets the path of
@@ -22,16 +22,23 @@ enum PastedCommand {
             let words = String(match.output.1)
             var command = ShellWord.quoted(program) + " " + words
             let verb = words.split(separator: " ").first.map(String.init) ?? ""
-            if folderVerbs.contains(verb), !words.contains("--data") { command += given }
+            for (name, value) in given where !words.contains(name) {
+                if name == "--config" ? takesConfiguration(verb) : folderVerbs.contains(verb) {
+                    command += " \(name) \(ShellWord.quoted(value))"
+                }
+            }
             return "`\(command)`"
         }
     }
 
-    /// ` --data X --config Y`, as far as a command that reads a data folder was given them.
-    private static func given(in arguments: [String]) -> String {
-        guard let verb = arguments.first, folderVerbs.contains(verb) else { return "" }
-        var given = ""
-        for name in ["--data", "--config"] {
+    private static func takesConfiguration(_ verb: String) -> Bool {
+        verb == "cloud" || folderVerbs.contains(verb)
+    }
+
+    /// The values of `--data` and `--config`, as far as the command was given them.
+    private static func given(in arguments: [String]) -> [(name: String, value: String)] {
+        guard let verb = arguments.first, takesConfiguration(verb) else { return [] }
+        return ["--data", "--config"].compactMap { name in
             var value: String?
             for (place, word) in arguments.enumerated() {
                 if word.hasPrefix(name + "=") {
@@ -40,8 +47,7 @@ enum PastedCommand {
                     value = arguments[place + 1]
                 }
             }
-            if let value { given += " \(name) " + ShellWord.quoted(value) }
+            return value.map { (name, $0) }
         }
-        return given
     }
 }

@@ -2,6 +2,7 @@ import Appliance
 import ArgumentParser
 import Daemon
 import Foundation
+import Logging
 import NIOHTTP1
 import Reconcile
 import Terminal
@@ -14,8 +15,9 @@ struct ReconcileCommand: AsyncParsableCommand {
         commandName: "reconcile",
         abstract: "Prove the ledger against Stripe's statement, and fetch what never arrived.",
         discussion: """
-            run and sweep ask the running daemon; list and show read the data folder. Exit codes: \
-            0 clean, 1 breaks were found, 2 wrong usage, 3 cannot run.
+            run and sweep ask the running daemon; list and show read the data folder. In the \
+            profile cloud run and sweep do it themselves, one at a time, and what they find is \
+            kept in Postgres. Exit codes: 0 clean, 1 breaks were found, 2 wrong usage, 3 cannot run.
             """,
         subcommands: [Run.self, List.self, Show.self, Sweep.self])
 
@@ -26,9 +28,24 @@ struct ReconcileCommand: AsyncParsableCommand {
         @Flag(help: "Answer with one JSON document.")
         var json = false
 
-        func connect() async throws -> ReconcileConnection {
+        /// Hands `body` the way to the daemon; in the profile cloud there is none, and this process
+        /// reconciles.
+        func connected(
+            _ body: (AdminConnection) async throws -> Void
+        ) async throws {
             let settings = try await data.settings(needsSecrets: false)
-            return ReconcileConnection(address: settings.admin, dataPath: settings.dataPath)
+            guard settings.profile == .cloud else {
+                return try await body(
+                    AdminConnection(address: settings.admin, dataPath: settings.dataPath))
+            }
+            let own = try await data.settings(needsSecrets: false, needsStripe: true)
+            LineLogHandler.bootstrap(level: own.logLevel, format: own.logFormat ?? .json)
+            try await orCannotRun {
+                try own.requirePostgres(for: "reconciliation in the profile cloud")
+                try await CloudPlane(
+                    own, counters: Counters(), logger: Logger(label: "tillbox")
+                ).reconciling(body)
+            }
         }
     }
 
@@ -61,7 +78,11 @@ struct ReconcileCommand: AsyncParsableCommand {
         }
 
         mutating func run() async throws {
-            let connection = try await options.connect()
+            let this = self
+            try await options.connected { try await this.run(by: $0) }
+        }
+
+        private func run(by connection: AdminConnection) async throws {
             let path = "/api/v1/reconciliations"
             let id = try await connection.send(.POST, path, body: request()) { root in
                 guard let id = root["id"]?.string else { throw connection.strange(path) }
@@ -109,7 +130,7 @@ struct ReconcileCommand: AsyncParsableCommand {
 
     /// Waits for a run's end, with a bar on a terminal.
     fileprivate static func follow(
-        _ id: String, _ connection: ReconcileConnection
+        _ id: String, _ connection: AdminConnection
     ) async throws -> Outcome {
         let bar = ProgressBar(label: "reconciling")
         defer { bar.clear() }
@@ -143,7 +164,11 @@ struct ReconcileCommand: AsyncParsableCommand {
         @OptionGroup var options: DaemonOptions
 
         mutating func run() async throws {
-            let connection = try await options.connect()
+            let this = self
+            try await options.connected { try await this.run(by: $0) }
+        }
+
+        private func run(by connection: AdminConnection) async throws {
             let id = try await connection.send(.POST, "/api/v1/sweeps") { root in
                 guard let id = root["id"]?.int64 else { throw connection.strange("sweeps") }
                 return id
@@ -181,6 +206,13 @@ extension ReconcileCommand {
 
         /// Hands the store to `body`, also while the daemon runs.
         func withStore<Value>(_ body: (StatementStore) throws -> Value) async throws -> Value {
+            let settings = try await data.settings(needsSecrets: false)
+            guard settings.profile != .cloud else {
+                return try await orCannotRun {
+                    try settings.requirePostgres(for: "what reconciliation has found")
+                    return try body(try settings.quietPlane().statement())
+                }
+            }
             let ledger = try await data.folder().ledger()
             do {
                 return try body(StatementStore(of: ledger))

@@ -27,7 +27,8 @@ struct ReplayCommand: AsyncParsableCommand {
     }
 
     mutating func run() async throws {
-        let settings = try await data.settings(needsSecrets: false)
+        let settings = try await data.folderSettings(
+            insteadInCloud: "no data folder to replay; its log is in Kafka")
         let (began, bar) = (ContinuousClock.now, ProgressBar(label: "replaying"))
         let report: ReplayReport
         do {

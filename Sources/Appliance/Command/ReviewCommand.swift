@@ -1,6 +1,7 @@
 import AppendLog
 import Appliance
 import ArgumentParser
+import Bridges
 import Daemon
 import Foundation
 import NIOHTTP1
@@ -28,27 +29,32 @@ struct ReviewCommand: AsyncParsableCommand {
 
         mutating func run() async throws {
             let (limit, after) = (limit, after ?? 0)
-            let reviews = try await options.withLedger {
-                try $0.openReviews(after: TransactionID(after), limit: limit)
+            let (reviews, waiting) = try await options.withReviews { ledger, waiting in
+                (try ledger.openReviews(after: TransactionID(after), limit: limit), waiting)
             }
             let next = reviews.count == limit ? reviews.last?.payment.rawValue : nil
-            guard options.json else { return try printTable(reviews, next) }
+            guard options.json else { return try printTable(reviews, waiting, next) }
             var writer = JSONWriter()
             writer.beginObject()
             writer.key("reviews")
             writer.beginArray()
-            for review in reviews { review.encode(into: &writer) }
+            for review in reviews {
+                review.encode(into: &writer, waiting: waiting.decision(on: review))
+            }
             writer.endArray()
             writer.member("next", next)
             writer.endObject()
             try Output.standard.line(String(decoding: writer.bytes, as: UTF8.self))
         }
 
-        private func printTable(_ reviews: [Review], _ next: Int64?) throws {
+        private func printTable(
+            _ reviews: [Review], _ waiting: WaitingDecisions, _ next: Int64?
+        ) throws {
             guard !reviews.isEmpty else { return try Output.standard.line("no review is open") }
             let rows = reviews.map { review in
                 [
                     "movement": .text(review.movement.rawValue),
+                    "state": .text(review.stateText(waiting.decision(on: review))),
                     "amount": .amount(review.currency.display(review.amount)),
                     "currency": .text(review.currency.code),
                     "merchant": .text(review.merchant.rawValue),
@@ -59,7 +65,8 @@ struct ReviewCommand: AsyncParsableCommand {
             try Output.standard.line(
                 Table(
                     columns: [
-                        "movement", "amount", "currency", "merchant", "since", "score", "reasons",
+                        "movement", "state", "amount", "currency", "merchant", "since", "score",
+                        "reasons",
                     ], rows: rows
                 ).text())
             if let next { try Output.standard.line("more: --after \(next)") }
@@ -77,14 +84,13 @@ struct ReviewCommand: AsyncParsableCommand {
 
         mutating func run() async throws {
             let id = id
-            let found = try await options.withLedger {
-                try $0.review(of: ReviewName.movement(id))
+            let (found, waiting) = try await options.withReviews { ledger, waiting in
+                (try ledger.review(of: ReviewName.movement(id)), waiting)
             }
             guard let found else {
-                throw CommandFailure.cannotRun(
-                    "\(ReviewRefusal.unknown(id).message); see `tillbox review list`")
+                throw CommandFailure.cannotRun(ReviewRefusal.unknown(id).sentence(of: id))
             }
-            try found.print(asJSON: options.json)
+            try found.print(asJSON: options.json, waiting: waiting.decision(on: found))
         }
     }
 
@@ -108,7 +114,7 @@ struct ReviewCommand: AsyncParsableCommand {
                 if case .badRequest(let what) = refusal {
                     throw CommandFailure(exitCode: CommandFailure.wrongUsage, message: what)
                 }
-                throw CommandFailure.foundSomething(refusal.message)
+                throw CommandFailure.foundSomething(refusal.sentence(of: id))
             }
             do {
                 try tell(answer, decision)
@@ -129,12 +135,14 @@ struct ReviewCommand: AsyncParsableCommand {
             }
             let review = answer.review
             let amount = "\(review.currency.display(review.amount)) \(review.currency.code)"
-            try Output.standard.line(
+            let text =
                 "\(review.movement) \(decision.state.rawValue): \(amount) "
                     + (answer.isBooked
                         ? "moved to merchant:\(review.merchant):\(decision.placeName)"
                         : "will move to merchant:\(review.merchant):\(decision.placeName) when the "
-                            + "ledger books it"))
+                            + "ledger books it, as soon as the daemon runs; see "
+                            + "`tillbox review show \(ShellWord.quoted(id))`")
+            try Output.standard.line(PastedCommand.completed(text))
         }
     }
 
@@ -176,7 +184,48 @@ extension ReviewRequest.Decision {
     fileprivate var placeName: String { self == .approve ? "payable" : "refund_due" }
 }
 
+extension LedgerCommand.Options {
+    /// The ledger, and what people decided that it has still to book. The decisions of the profile
+    /// cloud lie at Kafka and are booked by whoever runs there.
+    fileprivate func withReviews<Value>(
+        _ body: (any LedgerReading, WaitingDecisions) throws -> Value
+    ) async throws -> Value {
+        let settings = try await data.settings(needsSecrets: false)
+        let folder = settings.profile == .cloud ? nil : try await data.folder()
+        return try await withLedger { ledger in
+            let waiting = try folder?.waitingDecisions(of: ledger)
+            return try body(ledger, waiting ?? WaitingDecisions())
+        }
+    }
+}
+
+extension ReviewRefusal {
+    /// The refusal, with the command that shows more of it.
+    ///
+    /// - Parameter id: what was asked for.
+    fileprivate func sentence(of id: String) -> String {
+        Self.sentence(message, code: code, id)
+    }
+
+    /// - Parameter message: as this refusal, or the daemon with the same code, says it.
+    fileprivate static func sentence(_ message: String, code: String?, _ id: String) -> String {
+        switch code {
+        case "review_unknown": "\(message); see `tillbox review list`"
+        case "review_closed", "review_being_decided":
+            "\(message); see `tillbox review show \(ShellWord.quoted(id))`"
+        default: message
+        }
+    }
+}
+
 extension Review {
+    /// The state, and what it will be once the ledger has booked the decision.
+    fileprivate func stateText(_ waiting: ReviewRecord?) -> String {
+        guard let waiting else { return state.rawValue }
+        return "\(waiting.state.rawValue) by \(ShownText.escaped(waiting.by)), will be booked when "
+            + "the daemon runs"
+    }
+
     fileprivate var scoreText: String {
         score.map { String(format: "%.3f", $0) } ?? "none"
     }
@@ -190,14 +239,14 @@ extension Review {
         }.joined(separator: ", ")
     }
 
-    fileprivate func print(asJSON json: Bool) throws {
+    fileprivate func print(asJSON json: Bool, waiting: ReviewRecord?) throws {
         if json {
             var writer = JSONWriter()
-            encode(into: &writer)
+            encode(into: &writer, waiting: waiting)
             return try Output.standard.line(String(decoding: writer.bytes, as: UTF8.self))
         }
         var lines = [
-            ("movement", movement.rawValue), ("state", state.rawValue),
+            ("movement", movement.rawValue), ("state", stateText(waiting)),
             ("amount", "\(currency.display(amount)) \(currency.code)"),
             ("merchant", merchant.rawValue), ("since", effectiveAt.rfc3339),
             ("event", eventID?.rawValue ?? "unknown"), ("score", scoreText),
@@ -209,7 +258,10 @@ extension Review {
                 lines.append(("reason", "\(name) is \(value) (\(contribution))"))
             }
         }
-        if let decision {
+        if let waiting {
+            lines.append(("decided", "by \(waiting.by) at \(waiting.at.rfc3339)"))
+            if let note = waiting.note { lines.append(("note", note)) }
+        } else if let decision {
             // Earlier releases kept who decided in payment.review alone.
             let isKnown = !decision.by.isEmpty
             lines.append(
@@ -236,6 +288,7 @@ struct ReviewDoor {
     private static let lockPatience = Duration.seconds(10)
 
     func decide(_ id: String, _ request: ReviewRequest) async throws -> ReviewAnswer {
+        guard settings.profile != .cloud else { return try await decideInCloud(id, request) }
         let giveUpAt = ContinuousClock.now + Self.lockPatience
         while true {
             if let answer = try await offline(id, request) { return answer }
@@ -276,28 +329,49 @@ struct ReviewDoor {
         }
     }
 
+    /// The decision is a record at Kafka; whichever instance of the ledger reads it books it.
+    private func decideInCloud(
+        _ id: String, _ request: ReviewRequest
+    ) async throws -> ReviewAnswer {
+        do {
+            try settings.requireKafka(for: "a decision in the profile cloud")
+            try settings.requirePostgres(for: "a decision in the profile cloud")
+            let plane = try settings.quietPlane()
+            let producer = try plane.producer()
+            defer { producer.close(within: .seconds(1)) }
+            let desk = ReviewDesk(
+                decisions: plane.decisions(producer), ledger: try plane.ledger(),
+                clock: plane.clock)
+            return try await desk.decide(id, request)
+        } catch let refusal as ReviewRefusal {
+            throw refusal
+        } catch {
+            throw CommandFailure.cannotRun("\(error)")
+        }
+    }
+
     /// Has the daemon decide.
     private func ask(
         _ id: String, _ request: ReviewRequest
     ) async -> Result<ReviewAnswer, CommandFailure> {
-        do {
-            let answer = try await ReconcileConnection(
+        do throws(CommandFailure) {
+            let answer = try await AdminConnection(
                 address: settings.admin, dataPath: settings.dataPath,
-                patience: ReconcileConnection.Patience(
+                patience: AdminConnection.Patience(
                     seconds: ReviewDesk.answerSecondsMax,
                     unanswered: "the decision may have been taken; look with `tillbox review show "
                         + "\(ShellWord.quoted(id)) --data \(ShellWord.quoted(settings.dataPath))`")
             ).send(
                 .POST, "/api/v1/reviews/\(Self.escaped(id))/decision", body: request.encoded(),
                 refusal: { code, detail in
-                    ReviewRefusal.isAnswer(code) ? .foundSomething(detail) : .cannotRun(detail)
+                    ReviewRefusal.isAnswer(code)
+                        ? .foundSomething(ReviewRefusal.sentence(detail, code: code, id))
+                        : .cannotRun(detail)
                 }
             ) { try ReviewAnswer(json: $0) }
             return .success(answer)
-        } catch let failure as CommandFailure {
-            return .failure(failure)
         } catch {
-            return .failure(.cannotRun("\(error)"))
+            return .failure(error)
         }
     }
 

@@ -14,20 +14,39 @@ struct DataOptions: ParsableArguments {
     @Option(help: "The data folder. Default ./tillbox-data.")
     var data: String?
 
+    @Option(help: "Which implementations to use.")
+    var profile: Settings.Profile?
+
     /// The data folder for a command that only looks.
     func folder() async throws -> FolderView {
-        FolderView(path: try await settings(needsSecrets: false).dataPath)
+        FolderView(
+            path: try await folderSettings(
+                insteadInCloud: "no data folder; look at its topics with Kafka's own tools"
+            ).dataPath)
+    }
+
+    /// The settings for a command that needs a data folder.
+    ///
+    /// - Parameter insteadInCloud: what the profile cloud has not, and what there is instead.
+    func folderSettings(insteadInCloud: String) async throws -> Settings {
+        let settings = try await settings(needsSecrets: false)
+        guard settings.profile != .cloud else {
+            throw CommandFailure.cannotRun("the profile cloud has \(insteadInCloud)")
+        }
+        return settings
     }
 
     /// The settings with the command line's own words on top.
     func settings(
-        needsSecrets: Bool, profile: Settings.Profile? = nil
+        needsSecrets: Bool, role: Role = .all, profile fixed: Settings.Profile? = nil,
+        needsStripe: Bool = false
     ) async throws -> Settings {
         var environment = ProcessInfo.processInfo.environment
-        if let profile { environment["TILLBOX_PROFILE"] = profile.rawValue }
+        if let profile = fixed ?? profile { environment["TILLBOX_PROFILE"] = profile.rawValue }
         do {
             let loader = try SettingsLoader(file: config, environment: environment)
-            var settings = try loader.load(needsSecrets: needsSecrets)
+            var settings = try loader.load(
+                needsSecrets: needsSecrets, role: role, needsStripe: needsStripe)
             if let data { settings.dataPath = data }
             return settings
         } catch {
@@ -41,18 +60,27 @@ extension DataOptions {
     ///
     /// - Throws: `CommandFailure.foundSomething` where a start would refuse it.
     func compareParts() async throws {
+        if let refusal = try await refusalOfParts() {
+            throw CommandFailure.foundSomething("\(refusal)")
+        }
+    }
+
+    /// The same, for who has more to say first; nil where a start would refuse nothing.
+    func refusalOfParts() async throws -> StartRefusal? {
         let path = try await settings(needsSecrets: false).dataPath
-        guard FileManager.default.fileExists(atPath: "\(path)/log") else { return }
+        guard FileManager.default.fileExists(atPath: "\(path)/log") else { return nil }
         do {
             let state = try DataFolder(existingAt: path).survey.state()
-            if case .refuse(let refusal) = StartComparison.verdict(of: state) { throw refusal }
+            guard case .refuse(let refusal) = StartComparison.verdict(of: state) else { return nil }
+            return refusal
         } catch let refusal as StartRefusal {
-            throw CommandFailure.foundSomething("\(refusal)")
+            return refusal
         }
     }
 }
 
 extension Settings.Profile: ExpressibleByArgument {}
+extension Role: ExpressibleByArgument {}
 
 /// `tillbox run`: the daemon.
 struct RunCommand: AsyncParsableCommand {
@@ -61,19 +89,23 @@ struct RunCommand: AsyncParsableCommand {
 
     @OptionGroup var options: DataOptions
 
-    @Option(help: "Which implementations to use.")
-    var profile: Settings.Profile?
+    @Option(help: "What this process does: all but in the profile cloud, where it is one of them.")
+    var role = Role.all
 
     mutating func run() async throws {
-        let settings = try await options.settings(needsSecrets: true, profile: profile)
+        let (options, role) = (options, role)
+        let settings = try await options.settings(needsSecrets: true, role: role)
         let isTerminal = isatty(STDERR_FILENO) == 1
         LineLogHandler.bootstrap(
             level: settings.logLevel, format: settings.logFormat ?? (isTerminal ? .text : .json))
         let logger = Logger(label: "tillbox")
-        StartReport(settings: settings).write(to: logger)
+        StartReport(settings: settings, role: role).write(to: logger)
         try await orCannotRun {
-            let daemon = try Daemon(settings: settings, logger: logger)
-            try await daemon.run()
+            if settings.profile == .cloud {
+                try await CloudDaemon(settings: settings, role: role, logger: logger).run()
+            } else {
+                try await Daemon(settings: settings, logger: logger).run()
+            }
             logger.info("stopped")
         }
     }

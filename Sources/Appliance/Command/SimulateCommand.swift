@@ -50,10 +50,23 @@ struct Simulate: AsyncParsableCommand {
 
     @Option(
         help: """
+            Only events of these types, comma-separated, such as charge.succeeded: what the \
+            endpoint is subscribed to.
+            """)
+    var events: String?
+
+    @Option(
+        help: """
             Then wait until the ledger in this data folder, of the daemon at the endpoint, has \
             booked what the acknowledged events tell, and compare every movement.
             """)
     var prove: String?
+
+    @Flag(
+        help: """
+            The same with the ledger of the profile cloud, in the Postgres that the settings name.
+            """)
+    var proveCloud = false
 
     @Option(help: "Connections, each with at most one request in flight, 1 to 1024.")
     var connections = 16
@@ -93,8 +106,23 @@ struct Simulate: AsyncParsableCommand {
             throw ValidationError(
                 "--count, --attempts and --patience are at least 1, --rate at least 0.")
         }
+        if prove != nil && proveCloud {
+            throw ValidationError("--prove and --prove-cloud name two ledgers; give one.")
+        }
+        _ = try enabledEvents()
         _ = try target()
         _ = try signingSecret()
+    }
+
+    /// The types that are asked for; nil for all.
+    private func enabledEvents() throws -> Set<String>? {
+        guard let events else { return nil }
+        let types = events.split(separator: ",").map(String.init)
+        let known = StripeEventType.allCases.map(\.rawValue)
+        guard !types.isEmpty, types.allSatisfy(known.contains) else {
+            throw ValidationError("--events takes some of \(known.joined(separator: ", ")).")
+        }
+        return Set(types)
     }
 
     func run() async throws {
@@ -104,7 +132,8 @@ struct Simulate: AsyncParsableCommand {
         settings.retry = untilAcknowledged ? .untilAcknowledged : .bounded(attempts: attempts)
         settings.patience = .seconds(Int64(patience))
         let plan = try plan()
-        let notes = prove.map { _ in TruthNotes() }
+        let prover = try await prover()
+        let notes = prover.map { _ in TruthNotes() }
         let result: LoadResult
         do {
             result = try await deliver(plan, settings, notes)
@@ -112,20 +141,26 @@ struct Simulate: AsyncParsableCommand {
             throw CommandFailure.cannotRun(error.sentence)
         }
         var report = SimulateReport(result, seed: seed)
-        if let prove, let notes {
-            try await orCannotRun {
-                report.ledger = try await LedgerProver(folder: prove).prove(notes.truth)
-            }
+        if let prover, let notes {
+            try await orCannotRun { report.ledger = try await prover.prove(notes.truth) }
         }
         try Output.standard.line(json ? report.json() : report.table())
         if !report.isAsExpected { throw ExitCode(CommandFailure.foundSomething) }
+    }
+
+    private func prover() async throws -> LedgerProver? {
+        if let prove { return .folder(prove) }
+        guard proveCloud else { return nil }
+        let settings = try await DataOptions.parse([]).settings(
+            needsSecrets: false, profile: .cloud)
+        return .cloud(settings)
     }
 
     private func plan() throws -> DeliveryPlan {
         let world = TrafficWorld.Settings(seed: seed, fraudShare: fraud)
         let settings = DeliveryPlan.Settings(
             world: world, count: count, duplicates: duplicates, reorder: reorder,
-            badSignatures: badSignatures)
+            badSignatures: badSignatures, enabledEvents: try enabledEvents())
         if templates { return DeliveryPlan(settings) }
         return DeliveryPlan(settings, of: try PlayedScenario(world))
     }

@@ -17,7 +17,8 @@ struct Tillbox: AsyncParsableCommand {
         subcommands: [
             RunCommand.self, DemoCommand.self, Simulate.self, LogCommand.self, LedgerCommand.self,
             TwinCommand.self, ReconcileCommand.self, DeadLetterCommand.self, ReplayCommand.self,
-            ReviewCommand.self, BenchCommand.self,
+            ReviewCommand.self, CloudCommand.self, BridgeCommand.self, StatusCommand.self,
+            BenchCommand.self,
         ])
 
     /// Parses, runs, and turns whatever went wrong into one sentence and the exit code of contracts
@@ -26,7 +27,18 @@ struct Tillbox: AsyncParsableCommand {
         StandardStreams.prepare()
         // New files are this user's alone, whichever command makes them.
         umask(0o077)
-        defer { LogSink.standardError.drain() }
+        let failure = await failure()
+        LogSink.standardError.endLog()
+        let code = failure.map(report) ?? 0
+        LogSink.standardError.drain()
+        fflush(nil)
+        // Not `exit`: its handlers take libcrypto and librdkafka down under threads of theirs that
+        // are still ending, and a command that was done would end with a fault.
+        _exit(code)
+    }
+
+    /// Parses and runs; nil where all was done.
+    private static func failure() async -> (any Error)? {
         do {
             let arguments = Array(CommandLine.arguments.dropFirst())
             if let sentence = UsageSentence(beforeParsing: arguments) {
@@ -38,8 +50,9 @@ struct Tillbox: AsyncParsableCommand {
             } else {
                 try command.run()
             }
+            return nil
         } catch {
-            Foundation.exit(report(error))
+            return error
         }
     }
 

@@ -20,7 +20,7 @@ struct TwinCommand: AsyncParsableCommand {
             """)
 
     @Option(help: "The port to listen on; 0 takes a free one.")
-    var port = 12_111
+    var port = TwinSettings.usualPort
 
     @Option(help: "The address to listen on.")
     var host = "127.0.0.1"

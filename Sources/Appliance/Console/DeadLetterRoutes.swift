@@ -59,7 +59,7 @@ package struct DeadLetterRoutes: Sendable {
         do {
             (request, folder) = try RedriveRequest.decode(body)
         } catch {
-            throw Problem(.badRequest, "the body is not a redrive request: \(error)")
+            throw Problem(.badRequest, "the body is not a redrive request: \(error.sentence)")
         }
         if let folder, folder != dataPath {
             throw Problem(.conflict, "this daemon's data folder is \(dataPath), not \(folder)")

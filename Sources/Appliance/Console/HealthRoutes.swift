@@ -1,6 +1,8 @@
+import AppendLog
 import HTTPTypes
 package import Hummingbird
 package import Reconcile
+package import Relay
 import Synchronization
 package import Vocabulary
 
@@ -10,6 +12,9 @@ package final class Readiness: Sendable {
     /// Each says in one sentence what is wrong, or nil.
     private let watches = Mutex<[@Sendable () -> String?]>([])
 
+    /// The same, of what is asked for at each look, because it comes and goes by itself.
+    private let hindrances = Mutex<[@Sendable () -> String?]>([])
+
     /// Starts out not ready.
     package init() { reasons = Mutex(["starting"]) }
 
@@ -17,7 +22,16 @@ package final class Readiness: Sendable {
     package func set(_ reasons: [String]) { self.reasons.withLock { $0 = reasons } }
 
     /// Why the daemon is not ready; empty when it is.
-    var current: [String] { reasons.withLock { $0 } }
+    var current: [String] {
+        let all = reasons.withLock { $0 } + hindrances.withLock { $0 }.compactMap { $0() }
+        // Two may have found the same.
+        return all.indices.filter { !all[..<$0].contains(all[$0]) }.map { all[$0] }
+    }
+
+    /// Adds what may keep the daemon from being ready.
+    package func require(_ hindrance: @escaping @Sendable () -> String?) {
+        hindrances.withLock { $0.append(hindrance) }
+    }
 
     /// Adds what an operator should look at although the daemon is ready; asked at each look.
     package func watch(_ warning: @escaping @Sendable () -> String?) {
@@ -34,40 +48,60 @@ package struct HealthRoutes: Sendable {
     package let counters: Counters
     /// Where the last reconciliation is known; nil where there is none.
     package var reconciler: Reconciler?
+    /// Copies in other systems; nil where there are none.
+    package var bridges: BridgeBoard?
+    /// How many records the log holds of each topic; none where there is no log.
+    package var recordCounts: @Sendable () -> [(topic: TopicID, count: Int64)] = { [] }
     /// Log lines that found no reader.
     package var logLinesLost: @Sendable () -> Int = { 0 }
+    /// Whether every part still turns; a process that does not is to be ended and started again.
+    package var isAlive: @Sendable () -> Bool = { true }
 
     package init(
         readiness: Readiness, counters: Counters, reconciler: Reconciler? = nil,
-        logLinesLost: @escaping @Sendable () -> Int = { 0 }
+        bridges: BridgeBoard? = nil,
+        recordCounts: @escaping @Sendable () -> [(topic: TopicID, count: Int64)] = { [] },
+        logLinesLost: @escaping @Sendable () -> Int = { 0 },
+        isAlive: @escaping @Sendable () -> Bool = { true }
     ) {
+        self.isAlive = isAlive
         self.readiness = readiness
         self.counters = counters
         self.reconciler = reconciler
+        self.bridges = bridges
+        self.recordCounts = recordCounts
         self.logLinesLost = logLinesLost
     }
 
     package func router() -> Router<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self)
-        router.get("/healthz") { _, _ in Response.jsonObject(.ok) { $0.member("status", "alive") } }
+        let (startedAt, started) = (SystemLogClock().now(), ContinuousClock.now)
+        router.get("/healthz") { _, _ in
+            let isAlive = isAlive()
+            return Response.jsonObject(isAlive ? .ok : .serviceUnavailable) {
+                $0.member("status", isAlive ? "alive" : "stuck")
+            }
+        }
         router.get("/readyz") { _, _ in
             let reasons = readiness.current
             return Response.jsonObject(reasons.isEmpty ? .ok : .serviceUnavailable) { writer in
                 writer.member("status", reasons.isEmpty ? "ready" : "not_ready")
-                writer.key("reasons")
+                write(reasons, into: &writer)
+                writer.key("bridges")
                 writer.beginArray()
-                for reason in reasons { writer.string(reason) }
-                writer.endArray()
-                writer.key("warnings")
-                writer.beginArray()
-                for warning in readiness.warnings + counters.standstills.warnings {
-                    writer.string(warning)
-                }
+                for report in bridges?.reports() ?? [] { report.encodeShort(into: &writer) }
                 writer.endArray()
             }
         }
         router.get("/api/v1/status") { _, _ in
             Response.jsonObject(.ok) { writer in
+                let reasons = readiness.current
+                writer.member("ready", reasons.isEmpty)
+                write(reasons, into: &writer)
+                // What counts from the start is worth nothing without it.
+                writer.member("started_at", startedAt.milliseconds / 1_000)
+                writer.member("up_seconds", started.duration(to: .now).components.seconds)
+                writeRecordCounts(into: &writer)
                 for name in Counters.Name.allCases {
                     writer.key(named: name.label)
                     writer.int(Int64(counters[name]))
@@ -81,9 +115,35 @@ package struct HealthRoutes: Sendable {
                 writer.key("reconciliation")
                 writeReconciliation(into: &writer)
                 writer.member("log_lines_lost", Int64(logLinesLost()))
+                BridgeRoutes.write(bridges?.reports() ?? [], into: &writer)
             }
         }
         return router
+    }
+
+    /// Why it is not ready, and what to look at although it is.
+    private func write(_ reasons: [String], into writer: inout JSONWriter) {
+        writer.key("reasons")
+        writer.beginArray()
+        for reason in reasons { writer.string(reason) }
+        writer.endArray()
+        writer.key("warnings")
+        writer.beginArray()
+        for warning in readiness.warnings + counters.standstills.warnings {
+            writer.string(warning)
+        }
+        writer.endArray()
+    }
+
+    /// What the log holds, whenever it came: that is not gone after a restart, as counters are.
+    private func writeRecordCounts(into writer: inout JSONWriter) {
+        writer.key("log")
+        writer.beginObject()
+        for (topic, count) in recordCounts() {
+            writer.key(named: topic.rawValue)
+            writer.int(count)
+        }
+        writer.endObject()
     }
 
     /// The last run that has ended, in short; null before the first.

@@ -80,7 +80,7 @@ struct ConfigurationFile {
     private static func holdsSecret(_ node: Node?) -> Bool {
         guard let mapping = node?.mapping else { return false }
         return mapping.contains { key, value in
-            SettingsKey.secretNames.contains(key.string ?? "") || holdsSecret(value)
+            SettingsKey.isSecret(key.string ?? "", value.scalar?.string) || holdsSecret(value)
         }
     }
 

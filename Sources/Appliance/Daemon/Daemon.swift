@@ -4,6 +4,7 @@ import Console
 import Foundation
 package import Logging
 import Reconcile
+import Relay
 package import ServiceLifecycle
 import Terminal
 package import Vocabulary
@@ -51,6 +52,7 @@ package final class Daemon: Sendable {
     let held: HeldFolder
     private let reserve: ReserveFile
     private let reconciler: Reconciler
+    private let bridges: BridgeBoard
     /// nil without an API key, or where it is switched off.
     private let chargeFetch: ChargeFetch?
     /// Connections that each port may serve.
@@ -76,8 +78,7 @@ package final class Daemon: Sendable {
         // The model first: a daemon that cannot score must not touch the data.
         steps = try PipelineSteps(settings, counters: counters)
         held = try HeldFolder(
-            DataFolder(at: settings.dataPath, logger: logger),
-            patience: .seconds(StageLimits.folderPatienceSeconds), logger: logger)
+            DataFolder(at: settings.dataPath, logger: logger), isDaemon: true, logger: logger)
         let folder = held.folder
         reserve = Self.takeReserve(at: folder.reserve, logger)
         plane = try EmbeddedPlane(
@@ -91,6 +92,18 @@ package final class Daemon: Sendable {
         reconciler = stripe.reconciler(readingLedgerAt: folder.ledger)
         chargeFetch = stripe.chargeFetch()
         readiness.watch { [reach = stripe.reach] in reach.warning }
+        for sentence in held.plan.lasting { readiness.watch { sentence } }
+        bridges = Self.bridges(settings, plane, folder, logger)
+        for bridge in bridges.bridges { readiness.watch { bridge.report().warning } }
+        watchFormerBridges()
+    }
+
+    private func watchFormerBridges() {
+        guard let former = bridges.former else { return }
+        for name in BridgeName.allCases {
+            readiness.watch { former.warning(of: name) }
+            if let warning = former.warning(of: name) { logger.warning("\(warning)") }
+        }
     }
 
     /// - Returns: how many connections each port may serve.
@@ -115,6 +128,23 @@ package final class Daemon: Sendable {
                 metadata: ["path": "\(path)", "bytes": "\(ReserveFile.byteCount)"])
         }
         return reserve
+    }
+
+    private static func bridges(
+        _ settings: Settings, _ plane: EmbeddedPlane, _ folder: DataFolder, _ logger: Logger
+    ) -> BridgeBoard {
+        let targets = RelayTargets(settings: settings, logger: logger) { () throws(LedgerError) in
+            try SQLiteLedgerReader.open(path: folder.ledger)
+        }
+        let source = plane.relaySource()
+        let pauses = BridgePauses(folder: folder.bridges)
+        return BridgeBoard(
+            settings.bridgeNames.map { name in
+                Bridge(
+                    name, topics: targets.target(name).topics, source: source, pauses: pauses,
+                    clock: plane.clock, logger: logger
+                ) { targets.target(name) }
+            }, former: FormerBridges(listed: settings.bridgeNames, source: source, pauses: pauses))
     }
 
     private var folder: DataFolder { held.folder }
@@ -166,46 +196,40 @@ package final class Daemon: Sendable {
     private func services(
         _ onListening: @escaping @Sendable (String, Int) -> Void, _ parts: FolderParts
     ) throws -> [DaemonPart: any Service] {
+        let ports = DaemonPorts(
+            settings: settings, counters: counters, readiness: readiness,
+            connectionCounts: connectionCounts, logger: logger, onListening: onListening)
         let pipeline = Pipeline(
             plane: plane, ledger: ledger, steps: steps, folder: folder, rewinds: held.plan.rewinds)
         var services: [DaemonPart: any Service] = try pipeline.services()
-        services[.admin] = adminServer(onListening)
+        services[.admin] = adminServer(ports)
         services[.poisonWatch] = PoisonWatch(log: log)
         services[.folderWatch] = FolderWatch(log: log, parts: parts, logger: logger)
         services[.upkeep] = Upkeep(plane, snapshotPath: folder.gateSnapshot)
+        if !bridges.bridges.isEmpty { services[.bridges] = bridges }
         services[.chargeFetch] = chargeFetch
         services[.reconciler] = reconciler
-        services[.webhook] = webhookServer(onListening)
+        services[.webhook] = webhookServer(ports)
         services[.reserveRelease] = ReserveRelease(file: reserve, logger: logger)
         services[.refusalSummary] = refusalSummary()
         return services
     }
 
-    private func webhookServer(
-        _ onListening: @escaping @Sendable (String, Int) -> Void
-    ) -> any Service {
+    private func webhookServer(_ ports: DaemonPorts) -> any Service {
         let gate = plane.gate()
-        readiness.watch { gate.clockSuspicion.warning }
         readiness.watch { [reconciler] in reconciler.dateWarning }
         reconciler.confirmClock { gate.clockSuspicion.isConfirmed }
-        return PortService(
-            role: "webhook", address: settings.webhook,
-            responder: WebhookRoutes(gate: gate, counters: counters),
-            limits: PortLimits(
-                connectionCountMax: connectionCounts.webhook,
-                memoryByteCountMax: settings.webhookMemoryByteCountMax),
-            logger: logger
-        ) { [readiness] port in
-            readiness.set([])
-            onListening("webhook", port)
-        }
+        return ports.webhook(gate)
     }
 
-    private func adminServer(
-        _ onListening: @escaping @Sendable (String, Int) -> Void
-    ) -> any Service {
+    private func adminServer(_ ports: DaemonPorts) -> any Service {
         let router = HealthRoutes(
-            readiness: readiness, counters: counters, reconciler: reconciler,
+            readiness: readiness, counters: counters, reconciler: reconciler, bridges: bridges,
+            recordCounts: { [topics] in
+                TopicID.allCases.map {
+                    ($0, topics[$0].start.distance(to: topics[$0].highWatermark))
+                }
+            },
             logLinesLost: { LogSink.standardError.lostCount }
         ).router()
         DeadLetterRoutes(
@@ -215,24 +239,16 @@ package final class Daemon: Sendable {
         ReconciliationRoutes(
             reconciler: reconciler, dataPath: DataFolder.canonical(folder.path)
         ).add(to: router)
+        BridgeRoutes(
+            board: bridges, dataPath: DataFolder.canonical(folder.path), logger: logger
+        ).add(to: router)
         let desk = ReviewDesk(
             decisions: plane.decisions, ledger: ledger,
             clock: clock)
         ReviewRoutes(
             desk: desk, ledger: ledger, dataPath: DataFolder.canonical(folder.path)
         ).add(to: router)
-        return PortService(
-            role: "admin", address: settings.admin,
-            responder: AdminResponder(
-                router: router,
-                guards: AdminGuard(
-                    listensOn: settings.admin.host, further: settings.adminHosts),
-                counters: counters, logger: logger),
-            limits: PortLimits(
-                connectionCountMax: connectionCounts.admin,
-                memoryByteCountMax: settings.adminMemoryByteCountMax),
-            logger: logger
-        ) { onListening("admin", $0) }
+        return ports.admin(router)
     }
 
     private func refusalSummary() -> (any Service)? {

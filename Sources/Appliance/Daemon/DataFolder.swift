@@ -52,6 +52,8 @@ package struct DataFolder: Sendable {
     package var ledger: String { "\(path)/ledger.sqlite" }
     var reserve: String { "\(path)/reserve" }
     var gateSnapshot: String { "\(path)/gate/index.snapshot" }
+    /// Which bridges a person has paused.
+    package var bridges: String { "\(path)/bridges" }
     package var featureSnapshot: String { "\(path)/features/state.snapshot" }
 
     private func tighten(_ logger: Logger? = nil) throws(DaemonError) {

@@ -13,12 +13,21 @@ struct HeldFolder: Sendable {
     let plan: StartPlan
 
     /// Locks the folder, then compares every part with every other, before any is written to.
+    /// Blocks while a command has it.
     ///
+    /// - Parameter isDaemon: whether it is kept, so that another daemon need not wait for it.
     /// - Throws: `LogError.locked` naming the process that has the folder; `StartRefusal` when the
     ///   parts do not fit, and nothing is changed then.
-    init(_ folder: DataFolder, patience: Duration = .zero, logger: Logger) throws {
+    init(_ folder: DataFolder, isDaemon: Bool = false, logger: Logger) throws {
         self.folder = folder
-        lock = try FolderLock(folder.path, patience: patience)
+        lock = try FolderLock(folder.path, isDaemon: isDaemon) { holder in
+            logger.warning(
+                "a command has the data folder; waiting for it",
+                metadata: [
+                    "command": "\(holder)",
+                    "seconds_at_most": "\(StageLimits.folderPatienceSeconds)",
+                ])
+        }
         try lock.hold(folder.ledger)
         switch StartComparison.verdict(of: try folder.survey.state(isHeld: true)) {
         case .refuse(let refusal): throw refusal
@@ -72,7 +81,8 @@ extension StartPlan {
         guard !rewinds.isEmpty else { return }
         // A cursor tells where the others go on; scoring goes on where its snapshot is.
         if let from = rewinds[EmbeddedScoreStage.name],
-            let origin = FeatureSnapshotFile.origin(at: featureSnapshot), origin.next > from
+            case .whole(let origin) = FeatureSnapshotFile.look(at: featureSnapshot),
+            origin.next > from
         {
             unlink(featureSnapshot)
         }

@@ -2,6 +2,7 @@ package import AppendLog
 package import Appliance
 import Foundation
 package import Logging
+package import Relay
 import ServiceLifecycle
 package import Vocabulary
 
@@ -90,10 +91,53 @@ package struct EmbeddedPlane: Sendable {
             deadLetters: letters, clock: clock, counters: counters, logger: logger)
     }
 
+    /// The log as bridges see it. What one has copied is noted as a consumer group's place, so that
+    /// retention keeps what is still to come.
+    func relaySource() -> RelaySource {
+        let (log, topics, logger) = (log, topics, RationedLog(logger: logger))
+        return RelaySource(
+            log: log.identity.description, followed: { FollowedTopic(topics[$0]) },
+            noted: { bridge in
+                guard let group = try? GroupName(bridge.group) else { return [:] }
+                return TopicID.allCases.reduce(into: [:]) { places, topic in
+                    places[topic] = log.cursors.committed(group: group, topic: topics[topic].name)
+                }
+            },
+            note: { bridge, places in
+                guard let group = try? GroupName(bridge.group) else { return }
+                for (topic, place) in places {
+                    log.cursors.commit(place, group: group, topic: topics[topic].name) { result in
+                        guard case .failure(let error) = result else { return }
+                        // Only retention asks for it, and the next note says more.
+                        logger.warning(
+                            "the place of a bridge is not noted", kind: bridge.group,
+                            ["topic": topic.rawValue, "error": "\(error)"])
+                    }
+                }
+            },
+            forget: { bridge throws(RelayFailure) in
+                guard let group = try? GroupName(bridge.group) else { return }
+                do throws(LogError) {
+                    try await log.cursors.remove(group: group)
+                } catch {
+                    throw .passing("the log cannot be written now: \(error)")
+                }
+            })
+    }
+
+    /// Lets the place of a bridge go that the settings do not name.
+    package func forget(
+        _ bridge: BridgeName, _ settings: Settings
+    ) async throws(FormerBridgeRefusal) {
+        let pauses = BridgePauses(folder: DataFolder(existingAt: settings.dataPath).bridges)
+        try await FormerBridges(
+            listed: settings.bridgeNames, source: relaySource(), pauses: pauses
+        ).forget(bridge)
+    }
+
     package func redriver() -> Redriver {
-        let topics = topics
-        return Redriver(
-            topic: { TopicReader(topics[$0]) }, letters: letters, admission: admission,
+        Redriver(
+            source: LetterSource(topics), letters: letters, admission: admission,
             defaultMerchant: settings.defaultMerchant, livemodes: settings.livemodes,
             clock: clock, counters: counters)
     }
@@ -118,13 +162,15 @@ package struct EmbeddedPlane: Sendable {
 /// The services of a daemon. Their order is the order in which they start; a group stops them one
 /// after the other from the last to the first, each when the one before it has ended:
 ///
-///     start  admin · watches · ledger · score · validate · redrive · what fetches · webhook · …
-///     stop   … · webhook · what fetches · redrive · validate · score · ledger · watches · admin
+///     start  admin · watches · bridges · ledger · score · validate · redrive · what fetches · …
+///     stop   … · what fetches · redrive · validate · score · ledger · bridges · watches · admin
 enum DaemonPart: CaseIterable, Sendable {
     /// Up before anything else and down after it, so that readiness says why the rest is not there.
     case admin
     /// Watch what the others stand on, for as long as any of them runs.
-    case poisonWatch, folderWatch, upkeep
+    case poisonWatch, folderWatch, kafkaWatch, upkeep
+    /// Copies in other systems; they stop behind the ledger, so that little is left to copy.
+    case bridges
     /// The steps behind the gate from the last to the first: each stops after the one that feeds it
     /// and takes in what that has left.
     case ledger, score, validate, redrive
@@ -143,7 +189,7 @@ enum DaemonPart: CaseIterable, Sendable {
 }
 
 /// Which of the parts one process runs. A plane whose log only one process can open has one role.
-enum Role: String, CaseIterable, Sendable {
+package enum Role: String, CaseIterable, Sendable {
     case all, webhook, score, ledger
 
     /// The steps of the pipeline that the role runs; of all but `all` there may be several

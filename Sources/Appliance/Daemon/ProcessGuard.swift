@@ -3,6 +3,8 @@ import Foundation
 
 /// What the daemon sets up about its own process before it opens anything.
 enum ProcessGuard {
+    /// Parts of the heap with a lock of their own.
+    private static let arenasMax: Int32 = 2
     /// Descriptors that are asked for where the hard limit is higher.
     private static let descriptorsWanted: UInt = 65_536
     /// Descriptors that no connection may take: segments and indexes of each topic, the ledger with
@@ -15,6 +17,7 @@ enum ProcessGuard {
     static func prepare() -> [String] {
         var warnings: [String] = []
         crashAtOnce()
+        shareArenas()
         var none = rlimit(rlim_cur: 0, rlim_max: 0)
         if setrlimit(__rlimit_resource_t(UInt32(RLIMIT_CORE.rawValue)), &none) != 0
             || tillbox_forbid_dumps() != 0
@@ -33,6 +36,15 @@ enum ProcessGuard {
         for number in [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGQUIT] {
             signal(number, SIG_DFL)
         }
+    }
+
+    /// glibc gives nearly each thread an arena of its own. What one thread allocates and another
+    /// frees then leaves holes in all of them: after a million payments they held two and a half
+    /// times what was in use (docs/BENCHMARKS.md). Whoever sets MALLOC_ARENA_MAX is obeyed.
+    private static func shareArenas() {
+        guard getenv("MALLOC_ARENA_MAX") == nil else { return }
+        // Refused, it only costs memory.
+        _ = tillbox_limit_arenas(arenasMax)
     }
 
     /// Raises the limit of open files as far as allowed.

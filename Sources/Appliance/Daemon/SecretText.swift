@@ -96,7 +96,22 @@ package enum SecretText {
 
     /// Anything in `text` that looks like a secret, shortened to its prefix.
     package static func masked(_ text: String) -> String {
-        text.replacing(/(whsec_|[srp]k_(live|test)_)[A-Za-z0-9+\/=_-]+/) { "\($0.output.1)…" }
+        AddressSecret.masked(
+            text.replacing(/(whsec_|[srp]k_(live|test)_)[A-Za-z0-9+\/=_-]+/) {
+                "\($0.output.1)…"
+            })
+    }
+}
+
+/// Passwords within addresses (`redis://user:password@host`, `postgres://host/db?password=…`).
+enum AddressSecret {
+    static func isWithin(_ address: String) -> Bool { masked(address) != address }
+
+    /// The text with every such password taken out.
+    static func masked(_ text: String) -> String {
+        text.replacing(/([A-Za-z][A-Za-z0-9+.-]*:\/\/[^:\/@\s]*):[^@\s]+@/) {
+            "\($0.output.1):…@"
+        }.replacing(/([?&](ssl)?password=)[^&\s]+/) { "\($0.output.1)…" }
     }
 }
 

@@ -10,10 +10,10 @@ package import Vocabulary
 package struct Settings: Sendable {
     /// Which implementations the composition root picks.
     package enum Profile: String, CaseIterable, Sendable {
-        case dev, edge
+        case dev, edge, cloud
     }
 
-    var profile: Profile = .dev
+    package var profile: Profile = .dev
     package var dataPath = "./tillbox-data"
     package var webhook = Address(host: "127.0.0.1", port: 8080)
     package var admin = Address(host: "127.0.0.1", port: 9090)
@@ -50,6 +50,13 @@ package struct Settings: Sendable {
     package var logFormat: LogFormat?
     /// Seconds between two lines of what was not booked; nil for none.
     package var summarySeconds: Int? = 60
+    /// What the local log and ledger are copied to.
+    package var bridges: [BridgeTarget] = []
+    package var kafka = KafkaSettings()
+    package var redis = RedisSettings()
+    package var postgres = PostgresSettings()
+    /// Seconds that a payment without a vector waits before its review is left to a person.
+    package var scoreWaitSeconds: Int64 = 900
 
     package init() {}
 
@@ -111,6 +118,22 @@ enum SettingsKey: String, CaseIterable {
     case logLevel = "logging.level"
     case logFormat = "logging.format"
     case logSummarySeconds = "logging.summary_seconds"
+    case bridges
+    case kafkaBootstrap = "kafka.bootstrap"
+    case kafkaTopicPrefix = "kafka.topic_prefix"
+    case kafkaPartitions = "kafka.partitions"
+    case kafkaPollInterval = "kafka.poll_interval_seconds"
+    case kafkaSecurity = "kafka.security"
+    case kafkaUsername = "kafka.username"
+    case kafkaPasswordFile = "kafka.password_file"
+    case kafkaCAFile = "kafka.ca_file"
+    case redisURL = "redis.url"
+    case redisPasswordFile = "redis.password_file"
+    case redisPrefix = "redis.prefix"
+    case redisCAFile = "redis.ca_file"
+    case postgresURL = "postgres.url"
+    case postgresPasswordFile = "postgres.password_file"
+    case scoreWaitSeconds = "score.wait_seconds"
 
     /// The environment variable of a key: `webhook.port` is `TILLBOX_WEBHOOK_PORT`.
     static func environmentVariable(_ key: String) -> String {
@@ -124,6 +147,12 @@ extension SettingsKey {
 
     /// The last parts of the keys whose values are secrets themselves.
     static let secretNames: Set<String> = ["secret", "api_key"]
+
+    /// Whether a value is a secret, or holds one as an address with a password does.
+    static func isSecret(_ name: String, _ value: String?) -> Bool {
+        secretNames.contains(name)
+            || (name == "url" && value.map { AddressSecret.isWithin($0) } ?? false)
+    }
 
     /// The name of the endpoint that a key belongs to; nil for every other key.
     static func endpoint(of key: String) -> String? {
@@ -140,7 +169,10 @@ extension SettingsKey {
 
     /// Whether a YAML list may stand for the value; secrets are rotated in pairs.
     static func takesList(_ key: String) -> Bool {
-        [webhookEndpoints, amountLimits, webhookSecret, adminHosts].map(\.rawValue).contains(key)
+        let lists = [
+            webhookEndpoints, amountLimits, webhookSecret, adminHosts, bridges, kafkaBootstrap,
+        ]
+        return lists.map(\.rawValue).contains(key)
             || (endpoint(of: key) != nil && key.hasSuffix(".secret"))
     }
 

@@ -13,6 +13,15 @@ package enum SettingsError: Error, Hashable, CustomStringConvertible {
     case secretTwice(key: String)
     case secretFileUnreadable(path: String, reason: String)
     case secretFileExposed(path: String, mode: String)
+    /// - Parameters:
+    ///   - needs: what cannot be without it.
+    ///   - example: what it may be set to.
+    case missing(key: String, needs: String, example: String)
+    /// A setting that contradicts another: it would never be used, or not as it is meant.
+    case contradicts(key: String, reason: String)
+    case fileMissing(key: String, path: String, reason: String)
+    case roleMissing
+    case roleUnknown(role: String, profile: String)
 
     /// Whatever of the outside stands in the sentence, no secret does.
     package var description: String { SecretText.masked(sentence) }
@@ -28,6 +37,10 @@ package enum SettingsError: Error, Hashable, CustomStringConvertible {
         case .fileMalformed(let path, let line, let problem):
             "the configuration file \(path) is not valid YAML"
                 + (line.map { " in line \($0)" } ?? "") + ": \(problem)"
+        case .unknownKey(let key, let path, let line, let nearest?) where nearest == key:
+            "\(key) in \(path)" + (line.map { ", line \($0)," } ?? "")
+                + " is a group of keys, not a value; write its keys below it, as "
+                + "docs/CONFIGURATION.md has them"
         case .unknownKey(let key, let path, let line, let nearest):
             "unknown configuration key \(key) in \(path)" + (line.map { ", line \($0)" } ?? "")
                 + "; "
@@ -51,6 +64,17 @@ package enum SettingsError: Error, Hashable, CustomStringConvertible {
             "cannot read the secret file \(path): \(reason)"
         case .secretFileExposed(let path, let mode):
             "the secret file \(path) is open to other users (mode \(mode)); run: chmod 600 \(path)"
+        case .missing(let key, let needs, let example):
+            "\(needs) needs \(key) (\(SettingsKey.environmentVariable(key))), which is not set; "
+                + "set it, for example to \(example)"
+        case .contradicts(let key, let reason): "\(key) is set, but \(reason)"
+        case .fileMissing(let key, let path, let reason):
+            "cannot read \(path), which \(key) names: \(reason)"
+        case .roleMissing:
+            "the profile cloud runs one role a process; give --role webhook, score or ledger"
+        case .roleUnknown(let role, let profile):
+            "the profile \(profile) runs every role in one process; --role \(role) belongs to the "
+                + "profile cloud"
         }
     }
 

@@ -8,7 +8,7 @@ import Vocabulary
 /// Reads ``Settings`` from a YAML file and the environment; the environment wins.
 package struct SettingsLoader {
     private let config: ConfigReader
-    private let environment: [String: String]
+    let environment: [String: String]
     /// Keys that the file sets.
     private let fileKeys: [String]
 
@@ -38,9 +38,14 @@ package struct SettingsLoader {
     ///
     /// - Parameter needsSecrets: whether secrets are read, and an endpoint without one is an error.
     ///   Who only looks into a folder needs none, and may not be allowed to read them.
-    package func load(needsSecrets: Bool = true) throws -> Settings {
+    /// - Parameter role: what the process runs: it reads the secrets of that alone.
+    /// - Parameter needsStripe: whether a command asks Stripe, without any role.
+    package func load(
+        needsSecrets: Bool = true, role: Role = .all, needsStripe: Bool = false
+    ) throws -> Settings {
         var settings = Settings()
         settings.profile = try choice(.profile, default: settings.profile)
+        if needsSecrets { try settings.check(role) }
         settings.dataPath = text(.data) ?? settings.dataPath
         settings.webhook.host = text(.webhookHost) ?? settings.webhook.host
         settings.webhook.port = try integer(.webhookPort, 0...65535) ?? settings.webhook.port
@@ -51,7 +56,9 @@ package struct SettingsLoader {
             try integer(.webhookBodyBytesMax, 1024...(64 << 20)) ?? settings.bodyByteCountMax
         try loadPorts(&settings)
         // Who only looks asks one of the two, and need not know the other.
-        if needsSecrets { try refuseOnePortForTwo(settings) }
+        let takesWebhooks = needsSecrets && role.steps.contains(.webhook)
+        if settings.profile == .cloud, takesWebhooks { try listenWhereToldByThePlatform(&settings) }
+        if takesWebhooks { try refuseOnePortForTwo(settings) }
         settings.defaultMerchant = MerchantID(text(.merchantDefault) ?? "default")
         settings.modelPath = text(.modelPath)
         settings.reviewFrom = try probability(.reviewFrom)
@@ -63,7 +70,8 @@ package struct SettingsLoader {
             try integer(.segmentBytesMax, (1 << 20)...(1 << 30)) ?? settings.segmentByteCountMax
         settings.retentionDays = try integer(.retentionDays, 1...36_500)
         settings.stripeBase = try stripeBase() ?? settings.stripeBase
-        settings.stripeKey = needsSecrets ? try stripeKey() : nil
+        settings.stripeKey =
+            needsStripe || (needsSecrets && role == .all) ? try stripeKey() : nil
         settings.reconcile = try reconcile()
         settings.logLevel = try choice(.logLevel, default: settings.logLevel)
         settings.logFormat = try text(.logFormat).map { _ in
@@ -73,7 +81,9 @@ package struct SettingsLoader {
         settings.summarySeconds = summary == 0 ? nil : summary
         settings.livemode = try choice(
             .webhookLivemode, default: settings.profile == .dev ? .test : .live)
-        settings.endpoints = try endpoints(settings.livemode, needsSecrets: needsSecrets)
+        settings.endpoints = try endpoints(settings.livemode, needsSecrets: takesWebhooks)
+        try loadOutside(&settings)
+        if needsSecrets { try settings.checkOutside(role) }
         return settings
     }
 
@@ -240,7 +250,7 @@ package struct SettingsLoader {
     }
 
     /// A secret and, for an error, where it stands.
-    private func secret(_ key: String) throws -> (value: String, place: String)? {
+    func secret(_ key: String) throws -> (value: String, place: String)? {
         let (value, path) = (given(key), given("\(key)_file"))
         guard value == nil || path == nil else { throw SettingsError.secretTwice(key: key) }
         if let value {
@@ -266,24 +276,24 @@ package struct SettingsLoader {
     // MARK: Typed look-ups
 
     /// The value as it is set, which may be to nothing.
-    private func given(_ key: String) -> String? {
+    func given(_ key: String) -> String? {
         config.string(forKey: ConfigKey(key), isSecret: true)
     }
 
-    private func string(_ key: String) -> String? {
+    func string(_ key: String) -> String? {
         let value = given(key)
         return value?.isEmpty == true ? nil : value
     }
 
-    private func text(_ key: SettingsKey) -> String? { string(key.rawValue) }
+    func text(_ key: SettingsKey) -> String? { string(key.rawValue) }
 
     /// A YAML list, or one comma-separated string.
-    private func list(_ key: String) -> [String] {
+    func list(_ key: String) -> [String] {
         (string(key) ?? "").split { $0 == "," || $0.isNewline }
             .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
     }
 
-    private func integer(_ key: SettingsKey, _ range: ClosedRange<Int>) throws -> Int? {
+    func integer(_ key: SettingsKey, _ range: ClosedRange<Int>) throws -> Int? {
         guard let value = text(key) else { return nil }
         guard let number = Int(value), range.contains(number) else {
             throw SettingsError.badValue(
@@ -302,13 +312,13 @@ package struct SettingsLoader {
         return number
     }
 
-    private func choice<Choice: RawRepresentable & CaseIterable>(
+    func choice<Choice: RawRepresentable & CaseIterable>(
         _ key: SettingsKey, default fallback: Choice
     ) throws -> Choice where Choice.RawValue == String {
         try choice(key: key.rawValue, default: fallback)
     }
 
-    private func choice<Choice: RawRepresentable & CaseIterable>(
+    func choice<Choice: RawRepresentable & CaseIterable>(
         key: String, default fallback: Choice
     ) throws -> Choice where Choice.RawValue == String {
         guard let value = string(key) else { return fallback }

@@ -5,12 +5,15 @@ import Vocabulary
 /// ran where, with which keys and for which mode. It holds no secret.
 package struct StartReport {
     package let settings: Settings
+    package let role: Role
 
-    package init(settings: Settings) {
+    package init(settings: Settings, role: Role = .all) {
         self.settings = settings
+        self.role = role
     }
 
     package func write(to logger: Logger) {
+        guard settings.profile != .cloud else { return writeRole(to: logger) }
         logger.info(
             "starting",
             metadata: [
@@ -19,6 +22,31 @@ package struct StartReport {
                 "webhooks": "http://\(settings.webhook)", "admin": "http://\(settings.admin)",
                 "stripe_api": "\(settings.stripeBase)", "stripe_key": "\(key)",
             ])
+        writeEndpoints(to: logger)
+        for warning in warnings { logger.warning("\(warning)") }
+        if settings.stripeKey == nil {
+            logger.info(
+                """
+                no Stripe key: nothing is reconciled, and events that never arrive are not \
+                fetched; see stripe.api_key_file
+                """)
+        }
+    }
+
+    /// Addresses of servers may hold a password, and are left out.
+    private func writeRole(to logger: Logger) {
+        logger.info(
+            "starting",
+            metadata: [
+                "version": "\(Release.version)", "profile": "\(settings.profile.rawValue)",
+                "role": "\(role.rawValue)", "kafka": "\(settings.kafka.bootstrap ?? "none")",
+                "topic_prefix": "\(settings.kafka.topicPrefix)",
+                "admin": "http://\(settings.admin)",
+            ])
+        if role == .webhook { writeEndpoints(to: logger) }
+    }
+
+    private func writeEndpoints(to logger: Logger) {
         for endpoint in settings.endpoints {
             logger.info(
                 "takes webhooks",
@@ -27,14 +55,6 @@ package struct StartReport {
                     "livemode": "\(endpoint.livemode.rawValue)",
                     "secrets": "\(endpoint.secrets.count)",
                 ])
-        }
-        for warning in warnings { logger.warning("\(warning)") }
-        if settings.stripeKey == nil {
-            logger.info(
-                """
-                no Stripe key: nothing is reconciled, and events that never arrive are not \
-                fetched; see stripe.api_key_file
-                """)
         }
     }
 

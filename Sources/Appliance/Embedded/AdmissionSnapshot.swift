@@ -54,23 +54,23 @@ package enum AdmissionSnapshot {
         return admission
     }
 
-    /// Writes beside the old snapshot and renames, so that a kill leaves one of the two; what a
-    /// power cut leaves is told by its checksum. Where there is no room the draft goes again.
+    /// Writes beside the old snapshot and renames, so that a kill or a power cut leaves one of the
+    /// two. Where there is no room the draft goes again.
     package static func write(_ admission: LogAdmission, to path: String) async throws {
-        let (disk, draft) = (PosixDisk(), path + ".new")
+        let draft = try SnapshotDraft(of: path)
         do {
-            try await write(admission, into: draft, on: disk)
-            try disk.rename(draft, to: path)
+            try await write(admission, into: draft)
+            try draft.keep()
         } catch {
-            try? disk.remove(draft)
+            draft.discard()
             throw error
         }
     }
 
     private static func write(
-        _ admission: LogAdmission, into draft: String, on disk: PosixDisk
+        _ admission: LogAdmission, into draft: SnapshotDraft
     ) async throws {
-        var writer = SummedWriter(file: try disk.open(draft, .create))
+        var writer = draft
         var piece: [UInt8] = []
         try await admission.snapshot(
             begin: { through in
@@ -86,34 +86,31 @@ package enum AdmissionSnapshot {
                 piece.removeAll(keepingCapacity: true)
             })
         try writer.write(piece)
-        try writer.writeChecksum()
+        try writer.write(withUnsafeBytes(of: writer.checksum.littleEndian) { Array($0) })
     }
 
-    /// Writes one piece behind the other and sums them up.
-    private struct SummedWriter {
-        let file: any DiskFile
-        private var position: Int64 = 0
-        private var checksum: UInt32 = 0
-
-        init(file: any DiskFile) { self.file = file }
-
-        mutating func write(_ bytes: [UInt8]) throws(DiskError) {
-            checksum = CRC32C.checksum(bytes[...], continuing: checksum)
-            try file.writeAll(bytes, at: position)
-            position += Int64(bytes.count)
+    /// Of which log the snapshot is, once all of it has been read and holds.
+    static func look(at path: String) -> SnapshotLook {
+        SnapshotLook(at: path) { file in
+            let end = try file.size() - Int64(checksumByteCount)
+            let head = try file.read(at: 0, count: headByteCount)
+            guard head.count == headByteCount, head.starts(with: magic),
+                end >= headByteCount, (end - Int64(headByteCount)) % Int64(pairByteCount) == 0,
+                let origin = SnapshotOrigin(head[magic.count...])
+            else { return nil }
+            var checksum = CRC32C.checksum(head[...])
+            var position = Int64(headByteCount)
+            while position < end {
+                let count = Int(min(Int64(pieceByteCount), end - position))
+                let bytes = try file.read(at: position, count: count)
+                guard bytes.count == count else { return nil }
+                checksum = CRC32C.checksum(bytes[...], continuing: checksum)
+                position += Int64(count)
+            }
+            let stored = try file.read(at: end, count: checksumByteCount)
+            return stored == withUnsafeBytes(of: checksum.littleEndian) { Array($0) }
+                ? origin : nil
         }
-
-        mutating func writeChecksum() throws(DiskError) {
-            try write(withUnsafeBytes(of: checksum.littleEndian) { Array($0) })
-        }
-    }
-
-    /// Of which log the snapshot says to be; nil if there is none of this format.
-    static func origin(at path: String) -> SnapshotOrigin? {
-        guard let file = FileHandle(forReadingAtPath: path),
-            let head = try? file.read(upToCount: headByteCount), head.starts(with: magic)
-        else { return nil }
-        return SnapshotOrigin(head.dropFirst(magic.count).prefix(SnapshotOrigin.byteCount))
     }
 
     /// An unreadable or damaged snapshot is an empty one, and so is one of another log, or of
@@ -122,7 +119,7 @@ package enum AdmissionSnapshot {
         _ path: String, of topic: Topic
     ) -> (index: AdmissionIndex, indexed: Offset) {
         let nothing = (AdmissionIndex(from: topic.start), Offset.zero)
-        guard let file = try? PosixDisk().open(path, .read), let byteCount = try? file.size(),
+        guard let file = SnapshotDraft.file(at: path), let byteCount = try? file.size(),
             let head = try? file.read(at: 0, count: headByteCount), head.count == headByteCount,
             head.starts(with: magic), let origin = SnapshotOrigin(head[magic.count...]),
             origin.fits(topic)

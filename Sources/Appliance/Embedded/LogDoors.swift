@@ -10,6 +10,7 @@ extension StoreFailure {
         case .diskFull: self = .outOfSpace
         case .queueFull: self = .queueFull
         case .closed, .cancelled: self = .stopping
+        case .recordTooLarge, .appendTooLarge: self = .tooLarge("\(error)")
         default: self = .broken("the log cannot be used now: \(error)")
         }
     }
@@ -44,6 +45,17 @@ extension FollowedTopic {
     }
 }
 
+extension LetterSource {
+    /// The embedded log's.
+    package init(_ topics: Topics) {
+        self.init(
+            letters: { [TopicReader(topics[.deadLetter])] },
+            record: { place throws(StoreFailure) in
+                try TopicReader(topics[place.topic]).record(at: place.offset)
+            }, targets: RedriveStage.outputs)
+    }
+}
+
 /// `dead.letter` of the embedded log.
 package struct LogLetters: LetterStore {
     package let topic: Topic
@@ -68,11 +80,14 @@ package struct LogDecisions: DecisionLog {
         self.topic = topic
     }
 
-    package var end: Offset { topic.highWatermark }
+    package func end(of movement: MovementKey) -> SourcePlace? {
+        SourcePlace(topic: .paymentReview, offset: topic.highWatermark)
+    }
 
-    package func append(_ decision: Record) async throws(StoreFailure) -> Offset {
+    package func append(_ decision: Record) async throws(StoreFailure) -> SourcePlace {
         do throws(LogError) {
-            return try await topic.append([decision]).lowerBound
+            return SourcePlace(
+                topic: .paymentReview, offset: try await topic.append([decision]).lowerBound)
         } catch {
             throw StoreFailure(error)
         }

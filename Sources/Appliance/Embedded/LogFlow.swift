@@ -225,6 +225,12 @@ package struct LogFlow: Flow {
         return try topic.record(at: end.advanced(by: number - last))
     }
 
+    package func waitingOut<Value>(
+        _ what: String, _ attempt: () async throws -> Value
+    ) async throws -> Value {
+        try await patience.waitingOut(what, attempt)
+    }
+
     package mutating func close(checkpoint state: () -> StageState?) async throws {
         if done != saved.done { _ = try await save(state) }
     }

@@ -24,7 +24,7 @@ extension FeatureEngine {
     private static let checksumBytes = 4
 
     /// The whole state as bytes. Takes about 0.3 s for a million customers, so a running pipeline
-    /// calls `frozen()` and encodes the result elsewhere.
+    /// calls `frozen()` and encodes the result elsewhere, a piece at a time.
     func snapshot() -> [UInt8] { frozen().encoded() }
 
     /// A copy to encode on another thread. Making it copies nothing; see `Chunked`.
@@ -52,31 +52,66 @@ extension FeatureEngine {
             self.movements = movements
         }
 
+        /// Gives the snapshot's bytes to `sink`, a piece at a time.
+        func encode<Failure: Error>(
+            to sink: ([UInt8]) throws(Failure) -> Void
+        ) throws(Failure) {
+            var pieces = SummedPieces()
+            pieces.appendHeader(customers.count, merchants.count, movements.count)
+            try customers.forEach { (key, state) throws(Failure) in
+                key.encode(into: &pieces.writer)
+                state.encode(into: &pieces.writer, blocks: blocks)
+                try pieces.pass(to: sink)
+            }
+            try merchants.forEach { (key, days) throws(Failure) in
+                key.encode(into: &pieces.writer)
+                days.encode(into: &pieces.writer)
+                try pieces.pass(to: sink)
+            }
+            try movements.forEach { (key, state) throws(Failure) in
+                key.encode(into: &pieces.writer)
+                state.encode(into: &pieces.writer)
+                try pieces.pass(to: sink)
+            }
+            try pieces.finish(to: sink)
+        }
+
         /// The snapshot's bytes.
         func encoded() -> [UInt8] {
-            let estimate = customers.count * 112 + merchants.count * 128 + movements.count * 96
-            var writer = ByteWriter(capacity: estimate + 64)
+            var bytes: [UInt8] = []
+            encode { bytes += $0 }
+            return bytes
+        }
+    }
+
+    /// What is to be written, summed up as it is passed on.
+    private struct SummedPieces {
+        var writer = ByteWriter(capacity: SnapshotSource.pieceByteCount + 4_096)
+        private var checksum: UInt32 = 0
+
+        mutating func appendHeader(_ customers: Int, _ merchants: Int, _ movements: Int) {
             for byte in FeatureEngine.magic { writer.append(byte) }
             writer.append(FeatureEngine.version)
             writer.append(UInt16(0))
             writer.append(Int64(0))
-            writer.append(UInt32(customers.count))
-            writer.append(UInt32(merchants.count))
-            writer.append(UInt32(movements.count))
-            customers.forEach { key, state in
-                key.encode(into: &writer)
-                state.encode(into: &writer, blocks: blocks)
-            }
-            merchants.forEach { key, days in
-                key.encode(into: &writer)
-                days.encode(into: &writer)
-            }
-            movements.forEach { key, state in
-                key.encode(into: &writer)
-                state.encode(into: &writer)
-            }
-            writer.append(CRC32C.checksum(writer.bytes[...]))
-            return writer.bytes
+            for count in [customers, merchants, movements] { writer.append(UInt32(count)) }
+        }
+
+        /// Passes on what has become a whole piece.
+        mutating func pass<Failure: Error>(
+            to sink: ([UInt8]) throws(Failure) -> Void
+        ) throws(Failure) {
+            guard writer.bytes.count >= SnapshotSource.pieceByteCount else { return }
+            checksum = CRC32C.checksum(writer.bytes[...], continuing: checksum)
+            try sink(writer.bytes)
+            writer.removeAll()
+        }
+
+        mutating func finish<Failure: Error>(
+            to sink: ([UInt8]) throws(Failure) -> Void
+        ) throws(Failure) {
+            writer.append(CRC32C.checksum(writer.bytes[...], continuing: checksum))
+            try sink(writer.bytes)
         }
     }
 
@@ -87,8 +122,15 @@ extension FeatureEngine {
     init(
         snapshot bytes: [UInt8], limits: FeatureLimits = .standard
     ) throws(FeatureSnapshotError) {
+        try self.init(snapshot: SnapshotSource(bytes), limits: limits)
+    }
+
+    /// The same, read a piece at a time: once for the checksum, then for what it holds.
+    init(
+        snapshot source: SnapshotSource, limits: FeatureLimits
+    ) throws(FeatureSnapshotError) {
         self.init(limits: limits)
-        let (checked, hasVerdicts) = try Self.checkedReader(bytes)
+        let (checked, hasVerdicts) = try Self.checkedReader(source)
         var reader = checked
         _ = try reader.number(Int64.self)
         let customerCount = try reader.number(UInt32.self)
@@ -113,25 +155,31 @@ extension FeatureEngine {
         guard reader.isAtEnd else { throw reader.damaged() }
     }
 
+    /// Whether it can be read, and its checksum holds.
+    static func isWhole(_ source: SnapshotSource) -> Bool {
+        (try? checkedReader(source)) != nil
+    }
+
     /// A reader behind the version, over content whose checksum holds.
     private static func checkedReader(
-        _ bytes: [UInt8]
+        _ source: SnapshotSource
     ) throws(FeatureSnapshotError) -> (reader: ByteReader, hasVerdicts: Bool) {
-        guard bytes.starts(with: magic) else { throw .notASnapshot }
-        let end = bytes.count - checksumBytes
-        guard end >= headerBytes else { throw .damaged(atByte: bytes.count) }
-        var header = ByteReader(bytes[magic.count...])
+        let end = source.byteCount - checksumBytes
+        let start = try? source.read(0, magic.count)
+        guard start == magic else { throw .notASnapshot }
+        guard end >= headerBytes else { throw .damaged(atByte: source.byteCount) }
+        var header = ByteReader(source, from: magic.count, to: end)
         let found = try header.number(UInt16.self)
         guard found == version || found == versionWithVerdicts else {
             throw .unknownVersion(found)
         }
-        var trailer = ByteReader(bytes[end...])
-        guard try trailer.number() == CRC32C.checksum(bytes[..<end]) else {
+        var trailer = ByteReader(source, from: end, to: source.byteCount)
+        guard try trailer.number() == source.checksum(upTo: end) else {
             throw .damaged(atByte: end)
         }
-        var reader = ByteReader(bytes[..<end])
-        _ = try reader.bytes(magic.count + 4)
-        return (reader, found == versionWithVerdicts)
+        return (
+            ByteReader(source, from: magic.count + 4, to: end), found == versionWithVerdicts
+        )
     }
 }
 

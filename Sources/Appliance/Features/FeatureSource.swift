@@ -1,3 +1,4 @@
+package import AppendLog
 package import Vocabulary
 
 /// What a feature source had for a payment.
@@ -49,19 +50,49 @@ package protocol FeatureSource: Sendable {
     ///   missing vector must not be told of unless its event waits.
     mutating func readings(for events: [PaymentEvent]) async throws -> [FeatureAnswer]
 
-    /// The payment that waits for a vector which a record tells of; nil where none does.
+    /// The payments that wait for the vectors which records tell of; as many answers as records, in
+    /// their order, nil where nobody waits.
     ///
-    /// It goes on waiting: who asks may die before anything is made of the answer.
-    mutating func awaited(by record: FeaturesRecord) async throws -> AwaitedPayment?
+    /// They go on waiting: who asks may die before anything is made of the answers.
+    mutating func awaited(by records: [FeaturesRecord]) async throws -> [AwaitedPayment?]
+
+    /// Payments that have waited until their vectors came, and that no record has told of; asked
+    /// now and then. They go on waiting, as those of `awaited` do.
+    mutating func overdue() async throws -> [OverduePayment]
+
+    /// What was made of the answers stands: who was answered need not wait any more.
+    mutating func finished()
 
     /// The state that a restart needs, to be encoded elsewhere; nil for a source without any.
-    func state() -> (@Sendable () -> [UInt8])?
+    func state() -> StateEncoding?
 }
 
 /// A payment that was judged without its vector, and the vector.
 package struct AwaitedPayment: Hashable, Sendable {
-    var event: PaymentEvent
-    var reading: FeatureReading
+    package var event: PaymentEvent
+    package var reading: FeatureReading
+
+    package init(event: PaymentEvent, reading: FeatureReading) {
+        self.event = event
+        self.reading = reading
+    }
+}
+
+/// A payment whose vector was found by looking, and since when it had waited.
+package struct OverduePayment: Hashable, Sendable {
+    package var payment: AwaitedPayment
+    package var since: Timestamp
+
+    package init(payment: AwaitedPayment, since: Timestamp) {
+        self.payment = payment
+        self.since = since
+    }
+}
+
+extension FeatureSource {
+    /// Of a source that tells of every vector.
+    package mutating func overdue() async throws -> [OverduePayment] { [] }
+    package mutating func finished() {}
 }
 
 /// The features of the embedded plane: computed on the same record, so that none is ever missing
@@ -82,11 +113,13 @@ package struct EmbeddedFeatures: FeatureSource {
         return answers
     }
 
-    package func awaited(by record: FeaturesRecord) -> AwaitedPayment? { nil }
+    package func awaited(by records: [FeaturesRecord]) -> [AwaitedPayment?] {
+        [AwaitedPayment?](repeating: nil, count: records.count)
+    }
 
-    package func state() -> (@Sendable () -> [UInt8])? {
+    package func state() -> StateEncoding? {
         let frozen = engine.frozen()
-        return { frozen.encoded() }
+        return { sink in try frozen.encode(to: sink) }
     }
 
     private static func answer(

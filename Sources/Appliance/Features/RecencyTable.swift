@@ -146,11 +146,13 @@ struct RecencyTable<Value> {
 
         var count: Int { slots.count }
 
-        func forEach(_ body: (NameKey, Value) -> Void) {
+        func forEach<Failure: Error>(
+            _ body: (NameKey, Value) throws(Failure) -> Void
+        ) throws(Failure) {
             var next = oldest
             while next != .max {
                 let slot = slots[Int(next)]
-                body(slot.key, slot.value)
+                try body(slot.key, slot.value)
                 next = links[Int(next)].newer
             }
         }

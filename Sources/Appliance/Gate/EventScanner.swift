@@ -1,14 +1,14 @@
 import Synchronization
-import Vocabulary
+package import Vocabulary
 
 /// What the gate needs to know of an event before it is stored; nothing more is read.
-struct ScannedEvent: Hashable, Sendable {
-    let id: EventID
+package struct ScannedEvent: Hashable, Sendable {
+    package let id: EventID
     /// `charge.succeeded`; nil where it is missing or no string, which Validate will refuse.
-    let type: String?
+    package let type: String?
     /// The value as text, since thin events carry a string: `1700000000`,
     /// `2024-09-17T06:20:52.246Z`. Nil where it is missing.
-    let created: String?
+    package let created: String?
     let livemode: Bool?
     /// `event`, or `v2.core.event` for a thin event.
     let object: String?
@@ -21,7 +21,7 @@ struct ScannedEvent: Hashable, Sendable {
 /// Finds an event's identity in a raw body with one parse, from any number of threads at once.
 ///
 /// It keeps as many parsers as were ever busy at one time.
-final class EventScanner: Sendable {
+package final class EventScanner: Sendable {
     /// A parser that waits for its next body.
     private struct Idle: @unchecked Sendable {
         // `@unchecked Sendable`: it is used only by the call that took it out of `idle`.
@@ -30,8 +30,10 @@ final class EventScanner: Sendable {
 
     private let idle = Mutex<[Idle]>([])
 
+    package init() {}
+
     /// - Throws: `EventBodyRefusal` where there is no event with a usable id.
-    func scan(_ body: some Collection<UInt8>) throws(EventBodyRefusal) -> ScannedEvent {
+    package func scan(_ body: some Collection<UInt8>) throws(EventBodyRefusal) -> ScannedEvent {
         let parser = idle.withLock { $0.popLast() } ?? Idle(document: JSONDocument())
         defer { idle.withLock { $0.append(parser) } }
         let root: JSONValue

@@ -21,6 +21,7 @@ package final class Gate: Sendable {
     private let toleranceSeconds: Int64
     private let admission: any AdmissionStore
     private let deadLetters: any LetterStore
+    private let answerPatience: Duration?
     private let scanner = EventScanner()
     private let clock: any LogClock
     private let counters: Counters
@@ -38,11 +39,13 @@ package final class Gate: Sendable {
     /// - Parameters:
     ///   - endpoints: where Stripe delivers to; the unnamed one is `/webhooks/stripe`.
     ///   - deadLetters: where deliveries go that are no events.
+    ///   - answerPatience: after which a delivery is answered whatever the stores wait for; nil
+    ///     where they wait for nothing but the disk.
     ///   - clock: gives the arrival time and the "now" of the signature's tolerance.
     package init(
         endpoints: [WebhookEndpoint], toleranceSeconds: Int64, bodyByteCountMax: Int,
-        admission: any AdmissionStore, deadLetters: any LetterStore, clock: any LogClock,
-        counters: Counters, logger: Logger
+        admission: any AdmissionStore, deadLetters: any LetterStore,
+        answerPatience: Duration? = nil, clock: any LogClock, counters: Counters, logger: Logger
     ) {
         self.endpoints = Dictionary(
             endpoints.map {
@@ -57,6 +60,7 @@ package final class Gate: Sendable {
         self.bodyByteCountMax = bodyByteCountMax
         self.admission = admission
         self.deadLetters = deadLetters
+        self.answerPatience = answerPatience
         self.clock = clock
         self.counters = counters
         self.logger = logger
@@ -89,12 +93,18 @@ package final class Gate: Sendable {
         }
         let delivery = Delivery(
             endpoint: endpoint, signature: signature ?? "", body: body, arrived: now)
-        store(delivery) { result in
+        let answer: Completion = { [self] result in
             switch result {
-            case .success(let answer): completion(answer)
-            case .failure(let error): completion(self.unavailable(error))
+            case .success(let answer):
+                counters.standstills.outsideAnswers()
+                completion(answer)
+            case .failure(let error): completion(unavailable(error))
             }
         }
+        guard let answerPatience else { return store(delivery, answer) }
+        let late = StoreFailure.outside("a delivery was not stored within \(answerPatience)")
+        let timed = TimedAnswer(within: answerPatience, orElse: .failure(late), answer)
+        store(delivery) { timed.give($0) }
     }
 
     private func note(_ refusal: SignatureRefusal, of endpoint: Endpoint, byteCount: Int) {
@@ -213,6 +223,8 @@ package final class Gate: Sendable {
         counters.add(.unavailable)
         switch error {
         case .broken(let why): counters.standstills.broke(why)
+        case .outside(let why): counters.standstills.outsideFails(why)
+        case .tooLarge(let why): counters.standstills.foundTooLarge(why)
         case .outOfSpace: counters.standstills.foundNoRoom()
         case .queueFull, .pending, .stopping: break
         }
@@ -228,7 +240,8 @@ package final class Gate: Sendable {
         case .queueFull: "too many deliveries wait for the disk; retry later"
         case .pending: "the same event is under way; retry later"
         case .stopping: "shutting down; retry later"
-        case .broken: "cannot store deliveries now; retry later"
+        case .tooLarge: "the event is larger than can be stored now; retry later"
+        case .broken, .outside: "cannot store deliveries now; retry later"
         }
     }
 }

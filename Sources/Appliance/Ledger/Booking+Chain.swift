@@ -73,19 +73,40 @@ extension Booking {
     /// - Returns: how many of the pending transactions are stored; see `LedgerRows.insert`.
     func storePending(opensReviews: Bool) throws -> Int {
         if pending.isEmpty { return 0 }
-        let count = try rows.insert(pending, postedAt: postedAt)
+        let count = try insertPending()
         for number in 0..<count {
             let row = pending[number]
             try insertEntries(of: row)
-            posted.append(
-                PostedTransaction(
-                    id: TransactionID(row.id), posting: row.posting,
-                    postedAtMilliseconds: postedAt, hash: row.hash))
+            let transaction = PostedTransaction(
+                id: TransactionID(row.id), posting: row.posting,
+                postedAtMilliseconds: try stamp(of: row), hash: row.hash)
+            try original?.confirm(transaction)
+            posted.append(transaction)
             if opensReviews, row.posting.kind == .payment, row.standing.place == .held {
                 try openReview(of: row)
             }
         }
         return count
+    }
+
+    /// - Returns: how many are stored.
+    private func insertPending() throws -> Int {
+        guard original != nil else { return try rows.insert(pending, postedAt: postedAt) }
+        var count = 0
+        while count < pending.count {
+            let postedAt = try stamp(of: pending[count])
+            let run = try pending[count...].prefix { try stamp(of: $0) == postedAt }
+            let stored = try rows.insert(Array(run), postedAt: postedAt)
+            count += stored
+            guard stored == run.count else { break }
+        }
+        return count
+    }
+
+    /// When a transaction was booked: now, or when the original was.
+    private func stamp(of row: PendingTransaction) throws -> Int64 {
+        guard let original else { return postedAt }
+        return try original.stamp(ofTransaction: row.id) ?? postedAt
     }
 
     private func openReview(of row: PendingTransaction) throws {

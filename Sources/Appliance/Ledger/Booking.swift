@@ -7,6 +7,8 @@ import Vocabulary
 final class Booking<Rows: LedgerRows> {
     let rows: Rows
     private let clockMilliseconds: @Sendable () -> Int64
+    /// What a copy is a copy of; nil for who books first.
+    let original: (any LedgerOriginal)?
     var accounts = AccountBook()
     /// Transactions whose movements are believed to be new. The store has the last word: it takes
     /// them up to the first whose movement it has.
@@ -32,8 +34,12 @@ final class Booking<Rows: LedgerRows> {
     var hasChangedNotes = false
     private var waitingCount: Int?
 
-    init(_ rows: Rows, clockMilliseconds: @escaping @Sendable () -> Int64) {
+    init(
+        _ rows: Rows, original: (any LedgerOriginal)? = nil,
+        clockMilliseconds: @escaping @Sendable () -> Int64
+    ) {
         self.rows = rows
+        self.original = original
         self.clockMilliseconds = clockMilliseconds
         pending.reserveCapacity(BookingLimits.pendingMax)
     }
@@ -115,14 +121,17 @@ final class Booking<Rows: LedgerRows> {
         (posted, reviews) = ([], [])
         posted.reserveCapacity(inputs.count)
         postedAt = clockMilliseconds()
+        try rows.prefetch(inputs)
         if head == nil { head = try rows.head() }
     }
 
     private func advance(_ position: ConsumerPosition) throws {
         let stored = try rows.position(of: position.topic, position.partition)
-        if let stored, stored > position.nextOffset {
+        // Another value than the expected one is another's hand: what was read since is not ours.
+        if let stored, stored > position.nextOffset || stored != position.expected ?? stored {
             throw LedgerError.positionWentBack(
-                topic: position.topic, stored: stored, given: position.nextOffset)
+                topic: position.topic, stored: stored,
+                given: position.expected ?? position.nextOffset)
         }
         try rows.set(position, isNew: stored == nil)
     }
@@ -143,7 +152,9 @@ extension Booking {
         _ payment: MovementKey, _ change: (_ id: Int64, _ postedAt: Int64) -> ReviewChange
     ) throws {
         let id = try lastReview() + 1
-        let made = change(id, postedAt)
+        let stamp = try original?.stamp(ofReviewChange: id)
+        let made = change(id, stamp ?? postedAt)
+        try original?.confirm(made)
         try rows.keep(made, of: payment)
         reviewHead = id
         reviews.append(made)

@@ -20,20 +20,29 @@ package enum LedgerError: Error, Hashable, Sendable {
     /// The file was last written by an earlier Tillbox, and knows nothing of what was asked. Start
     /// the daemon once: it brings the file to this schema.
     case olderSchema(found: Int64, needed: Int64)
+    /// The SQLite library of this machine is older than what the ledger's statements need.
+    case oldSQLite(found: String, needed: String)
     /// The file has no ledger in it, and a read-only opening does not make one.
     case noSchema
     /// The database refused what the rules produced: a bug in the rules or a foreign writer. Stop.
     case invariant(code: Int32, detail: String)
+    /// The database server said something that no other case is for; `detail` says what to do.
+    case server(state: String?, detail: String, isRetryable: Bool)
+    /// The connection to the database server was lost at the commit, and it could not be asked
+    /// since. Read the positions before doing anything else.
+    case outcomeUnknown(detail: String)
     /// A position would go backwards: two writers, or a log that was cut. Stop.
     case positionWentBack(topic: String, stored: Int64, given: Int64)
+    /// What a copy would book is not what the ledger that it copies has. Nothing was stored.
+    case differsFromOriginal(what: String)
 
     /// Whether the same call may succeed later without anybody's help but space or time.
     package var isRetryable: Bool {
         switch self {
-        case .diskFull, .busy, .outOfMemory: true
-        case .io, .corrupt, .cannotOpen, .notCopied, .newerSchema, .olderSchema, .noSchema,
-            .invariant,
-            .positionWentBack:
+        case .diskFull, .busy, .outOfMemory, .outcomeUnknown: true
+        case .server(_, _, let isRetryable): isRetryable
+        case .io, .corrupt, .cannotOpen, .notCopied, .newerSchema, .olderSchema, .oldSQLite,
+            .noSchema, .invariant, .positionWentBack, .differsFromOriginal:
             false
         }
     }
@@ -66,13 +75,21 @@ extension LedgerError: CustomStringConvertible {
         case .olderSchema(let found, let needed):
             "ledger.sqlite has schema \(found), of a release that did not keep this; start the "
                 + "daemon once, which brings it to schema \(needed)"
+        case .oldSQLite(let found, let needed):
+            "the SQLite library here is \(found), and the ledger needs \(needed) or newer; install "
+                + "that one (libsqlite3-0)"
         case .noSchema: "ledger.sqlite holds no ledger; start the daemon once to make one"
         case .invariant(let code, let detail):
             "the ledger refused a transaction (SQLite code \(code): \(detail)); run `tillbox "
                 + "ledger verify`"
+        case .server(_, let detail, _): detail
+        case .outcomeUnknown(let detail): detail
         case .positionWentBack(let topic, let stored, let given):
             "the ledger has read \(topic) up to \(stored) and was asked to go back to \(given); "
                 + "check that log/ and ledger.sqlite belong together"
+        case .differsFromOriginal(let what):
+            "the copy of the ledger comes to something else than the ledger: \(what); run "
+                + "`tillbox ledger verify` and `tillbox replay`"
         }
     }
 }

@@ -25,7 +25,7 @@ package struct PostOutcome: Hashable, Sendable {
     /// What was booked, in the order of the ledger; the ids are consecutive.
     package var posted: [PostedTransaction]
     /// Reviews that were opened, or closed by the daemon itself; the ids are consecutive.
-    var reviews: [ReviewChange] = []
+    package var reviews: [ReviewChange] = []
     /// By the place of a refused input: what it told, what stands in the ledger, what was expected.
     var details: [Int: String] = [:]
     /// How many told refunds wait now; nil where this batch changed nothing of them.
@@ -38,24 +38,29 @@ package struct ConsumerPosition: Hashable, Sendable {
     var partition: Int32 = 0
     /// The offset to read next.
     package var nextOffset: Int64
+    /// What the consumer believes to be stored now; nil where nobody else can have written. If it
+    /// is another, the batch is refused: somebody else has taken the partition over.
+    package var expected: Int64?
     /// The checksum of the batch that holds the record before it, so that another log of the same
     /// length is told apart; nil where the plane has none.
     var checksum: UInt32?
 
     package init(
-        topic: String, partition: Int32 = 0, nextOffset: Int64, checksum: UInt32? = nil
+        topic: String, partition: Int32 = 0, nextOffset: Int64, expected: Int64? = nil,
+        checksum: UInt32? = nil
     ) {
         self.checksum = checksum
         self.topic = topic
         self.partition = partition
         self.nextOffset = nextOffset
+        self.expected = expected
     }
 }
 
 /// Where a ledger stands, on one snapshot: how far it has read, and where its chain ends.
 package struct LedgerPoint: Hashable, Sendable {
     /// The offset to read next, by topic, in partition 0.
-    var positions: [String: Int64]
+    package var positions: [String: Int64]
     /// The checksum of the batch before the position, by topic, where it was stored beside it.
     var checksums: [String: UInt32] = [:]
     /// Where people's decisions were considered: by their offset in `payment.review`, the offset in
@@ -64,14 +69,14 @@ package struct LedgerPoint: Hashable, Sendable {
     /// The last transaction's number; 0 in an empty ledger.
     package var head: Int64
     /// The last transaction's hash.
-    var hash: [UInt8]
+    package var hash: [UInt8]
     /// The identities of the logs that it was booked from; one, unless somebody has mixed them.
-    var logs: [String] = []
+    package var logs: [String] = []
     /// The number that the next transaction gets, as it was noted with the last one; nil in a
     /// ledger of a release that did not note it.
     var next: Int64?
     /// The last change of a review; 0 where there is none.
-    var lastReview: Int64 = 0
+    package var lastReview: Int64 = 0
 }
 
 /// What an account holds in one currency.

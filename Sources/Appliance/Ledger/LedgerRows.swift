@@ -14,6 +14,9 @@ protocol LedgerRows: AnyObject {
     /// - Returns: whether somebody else has written since the last one was committed, so that
     ///   nothing that is remembered need be true.
     func begin() throws -> Bool
+    /// What the batch that has begun will ask about: a store that is far away fetches it now, in a
+    /// few round trips. Changes no answer.
+    func prefetch(_ inputs: [LedgerInput]) throws
     /// Nothing more is appended: the store checks the batch as a whole.
     func seal() throws
     func commit() throws
@@ -79,6 +82,10 @@ protocol LedgerRows: AnyObject {
     func keep(_ ends: LedgerEnds) throws
     /// Notes the log that the positions are positions in.
     func keep(log: String) throws
+}
+
+extension LedgerRows {
+    func prefetch(_ inputs: [LedgerInput]) {}
 }
 
 /// How far a ledger has come.

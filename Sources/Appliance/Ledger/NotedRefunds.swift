@@ -128,7 +128,7 @@ struct ChargeRelease: Hashable, Sendable {
 ///
 /// Of one charge at most one refund is a release: the part that was not captured goes in one piece.
 /// Which of several of its size it is makes no difference to any balance.
-struct ChargeNotes: Sendable {
+package struct ChargeNotes: Sendable {
     var rows: [WaitingMovement]
     var release: ChargeRelease?
     /// Booked refunds, and booked failures of refunds.

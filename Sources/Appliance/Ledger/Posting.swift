@@ -202,7 +202,7 @@ package struct PostedTransaction: Hashable, Sendable {
     package var id: TransactionID
     package var posting: Posting
     /// Milliseconds since 1970 by the clock that was handed in. Not part of the hash.
-    var postedAtMilliseconds: Int64
+    package var postedAtMilliseconds: Int64
     /// SHA-256, 32 bytes (docs/formats/ledger.md).
-    var hash: [UInt8]
+    package var hash: [UInt8]
 }

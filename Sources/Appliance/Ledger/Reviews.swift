@@ -10,12 +10,12 @@ package import Vocabulary
 /// | held | a person has decided | none: the decision is one |
 package struct ReviewChange: Hashable, Sendable {
     /// 1, 2, 3 … without a gap: the source of its record.
-    var id: Int64
+    package var id: Int64
     /// The event that caused it.
-    var eventID: EventID
-    var record: ReviewRecord
+    package var eventID: EventID
+    package var record: ReviewRecord
     /// Milliseconds since 1970 by the clock that was handed in.
-    var postedAtMilliseconds: Int64
+    package var postedAtMilliseconds: Int64
 }
 
 extension ReviewChange {
@@ -57,21 +57,21 @@ extension ReviewChange {
 /// Two topics have no order between them, and a decision gives another chain before a payment than
 /// after it; so the place is kept, in the transaction that considered the decision.
 package struct PlacedDecision: Hashable, Sendable {
-    var place: DecisionPlace
-    var record: ReviewRecord
+    package var place: DecisionPlace
+    package var record: ReviewRecord
     /// Whether it changed anything: where another one stands, or it was refused, it did not.
-    var tookEffect: Bool
+    package var tookEffect: Bool
 }
 
 /// Where a person's decision stands between the records of `payment.scored`: the review record at
 /// `decision` came after the scored record before `scoredNext` and before that one.
 package struct DecisionPlace: Hashable, Sendable {
     /// Offset in `payment.review`.
-    var decision: Int64
+    package var decision: Int64
     /// The partition of both topics.
-    var partition: Int32 = 0
+    package var partition: Int32 = 0
     /// The offset in `payment.scored` that was still to be read.
-    var scoredNext: Int64
+    package var scoredNext: Int64
 }
 
 /// A review as people look at it: of a payment that is, or once was, held.

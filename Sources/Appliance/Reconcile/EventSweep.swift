@@ -131,7 +131,8 @@ package struct EventSweep: Sendable {
         while place.hasMore {
             try Task.checkCancellation()
             let page = try await client.reading(account).page(
-                place.path, period, after: place.cursor
+                // What an event holds goes the way of a webhook, which has its own rules.
+                place.path, period, after: place.cursor, levels: 2
             ) { (json) throws(RecordCodecError) in try Listed(json: json) }
             try place.move(behind: page.items.last?.identity.id.rawValue, hasMore: page.hasMore)
             let missed = try await admit(page, of: account)

@@ -11,6 +11,7 @@ package struct PeriodRequest: Hashable, Sendable {
     /// What is wrong with a body.
     package enum Refusal: String, Error {
         case notAnObject = "the body must be a JSON object"
+        case repeatedMember = "the body says a member twice; say it once"
         case unknownKey = "the body may hold from, to and dry_run only"
         case badMember = "from and to are Unix seconds from 0, dry_run is true or false"
     }
@@ -22,6 +23,7 @@ package struct PeriodRequest: Hashable, Sendable {
         return try withExtendedLifetime(document) { () throws(Refusal) in
             guard let root = try? document.parse(body), let members = root.object
             else { throw .notAnObject }
+            guard root.repeatedMember() == nil else { throw .repeatedMember }
             for (key, _) in members {
                 guard let name = key.string, ["from", "to", "dry_run"].contains(name)
                 else { throw .unknownKey }

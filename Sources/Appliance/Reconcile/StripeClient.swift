@@ -109,8 +109,10 @@ package struct StripeClient: Sendable {
     ///   - path: of the list, such as `/v1/events`.
     ///   - query: its filters.
     ///   - cursor: the id of the last object of the page before; nil for the first page.
+    ///   - levels: how many objects deep a member that is said twice makes the page unreadable.
     func page<Item: Sendable>(
         _ path: String, _ query: [(String, String)] = [], after cursor: String?,
+        levels: Int = JSONDocument.depthMax,
         _ read: (JSONValue) throws(RecordCodecError) -> Item
     ) async throws(StripeError) -> StripePage<Item> {
         var query = query
@@ -120,7 +122,7 @@ package struct StripeClient: Sendable {
         let document = JSONDocument(bytesMax: max(body.count, 1))
         return try withExtendedLifetime(document) { () throws(StripeError) in
             try Self.reading(path) { () throws(RecordCodecError) in
-                let root = try Self.parse(body, with: document)
+                let root = try Self.parse(body, with: document, levels: levels)
                 guard let elements = root["data"]?.array else { throw .field("data") }
                 var items: [Item] = []
                 items.reserveCapacity(Self.pageCount)
@@ -132,13 +134,17 @@ package struct StripeClient: Sendable {
     }
 
     private static func parse(
-        _ body: [UInt8], with document: JSONDocument
+        _ body: [UInt8], with document: JSONDocument, levels: Int = JSONDocument.depthMax
     ) throws(RecordCodecError) -> JSONValue {
+        let root: JSONValue
         do {
-            return try document.parse(body)
+            root = try document.parse(body)
         } catch {
             throw .notJSON(error)
         }
+        // Of two amounts none is believed: money is booked by what is read here.
+        if let twice = root.repeatedMember(levels: levels) { throw .repeated(twice) }
+        return root
     }
 
     private static func reading<Value>(
@@ -147,7 +153,7 @@ package struct StripeClient: Sendable {
         do {
             return try body()
         } catch {
-            throw .malformed(path: path, field: "\(error)")
+            throw .malformed(path: path, field: error.sentence)
         }
     }
 

@@ -22,10 +22,10 @@ package struct LetterLine: Sendable {
     package let source: Offset?
     package let eventID: String?
     /// The dead letter that this one had been redriven from.
-    let origin: Offset?
+    let origin: SourcePlace?
     package var state: RedriveState
     /// The dead letter that it became.
-    package var again: Offset?
+    package var again: SourcePlace?
 }
 
 /// The log's topics and how far their readers are, whoever has the log open.
@@ -51,7 +51,7 @@ package struct LetterList: Sendable {
     ) throws(StoreFailure) -> (lines: [LetterLine], next: Offset?) {
         guard let letters = view.topic(.deadLetter) else { return ([], nil) }
         var index = RedriveIndex()
-        try index.catchUp(with: letters)
+        try index.catchUp(with: [letters])
         var lines: [LetterLine] = []
         var isMore = false
         try letters.scan(from: after.map { $0.advanced(by: 1) } ?? .zero) { stored in
@@ -65,15 +65,15 @@ package struct LetterList: Sendable {
             return true
         }
         for place in lines.indices {
-            let offset = lines[place].offset
-            lines[place].again = index.again[offset]
-            lines[place].state = try state(of: index.orders[offset], again: index.again[offset])
+            let letter = SourcePlace.letter(lines[place].offset)
+            lines[place].again = index.again[letter]
+            lines[place].state = try state(of: index.orders[letter], again: index.again[letter])
         }
         return (lines, isMore ? lines.last?.offset : nil)
     }
 
     private func state(
-        of order: RedriveOrder?, again: Offset?
+        of order: RedriveOrder?, again: SourcePlace?
     ) throws(StoreFailure) -> RedriveState {
         guard let order else { return .notRedriven }
         if again != nil { return .failedAgain }

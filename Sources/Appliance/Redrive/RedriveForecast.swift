@@ -20,33 +20,46 @@ struct RedriveForecaster {
     private let scanner = EventScanner()
     private let document = JSONDocument()
     private let livemodes: [WebhookEndpoint.Livemode]
+    private let targets: [TopicID]
 
-    /// - Parameter livemodes: what the endpoints accept now. A dead letter of the gate does not say
-    ///   where it arrived, so any of them will do.
-    init(defaultMerchant: MerchantID, livemodes: [WebhookEndpoint.Livemode]) {
+    /// - Parameters:
+    ///   - livemodes: what the endpoints accept now. A dead letter of the gate does not say where
+    ///     it arrived, so any of them will do.
+    ///   - targets: topics that a step of this plane reads.
+    init(
+        defaultMerchant: MerchantID, livemodes: [WebhookEndpoint.Livemode], targets: [TopicID]
+    ) {
         validator = EventValidator(defaultMerchant: defaultMerchant)
         self.livemodes = livemodes
+        self.targets = targets
     }
 
     func forecast(_ letter: StoredLetter) -> RedriveForecast {
-        switch letter.topic {
-        case RedriveOrder.gate: delivery(letter)
-        case TopicID.webhookReceived.rawValue: event(letter)
-        case TopicID.paymentValidated.rawValue:
-            decoded(.paymentValidated) { () throws(RecordCodecError) in
-                _ = try PaymentEvent(letter.value, using: document)
-            }
-        case TopicID.paymentScored.rawValue:
-            decoded(.paymentScored) { () throws(RecordCodecError) in
-                _ = try ScoredPayment(letter.value, using: document)
-            }
-        case TopicID.paymentReview.rawValue:
-            decoded(.paymentReview) { () throws(RecordCodecError) in
-                _ = try ReviewRecord(letter.value, using: document)
-            }
-        default:
-            .staysRefused(
+        if letter.topic == RedriveOrder.gate { return delivery(letter) }
+        guard let topic = TopicID(rawValue: letter.topic), targets.contains(topic) else {
+            return .staysRefused(
                 reason: "unknown_topic", detail: "nothing reads the topic \(letter.topic)")
+        }
+        if topic == .webhookReceived { return event(letter) }
+        do throws(RecordCodecError) {
+            try decode(letter.value, as: topic)
+            return .passes(to: topic, says: "is offered to \(topic.rawValue) again")
+        } catch {
+            return .staysRefused(reason: "record_malformed", detail: "\(error)")
+        }
+    }
+
+    /// Reads a record of a derived topic as the step does that it is for.
+    private func decode(
+        _ value: ArraySlice<UInt8>, as topic: TopicID
+    ) throws(RecordCodecError) {
+        switch topic {
+        case .paymentValidated: _ = try PaymentEvent(value, using: document)
+        case .paymentFeatures: _ = try FeaturesRecord(value, using: document)
+        case .paymentScored: _ = try ScoredPayment(value, using: document)
+        case .paymentReview: _ = try ReviewRecord(value, using: document)
+        case .webhookReceived, .ledgerPosted, .deadLetter:
+            preconditionFailure("\(topic) is no topic that a step derives for another")
         }
     }
 
@@ -83,17 +96,6 @@ struct RedriveForecaster {
                 to: .webhookReceived, says: "\(type) is ignored (\(reason.rawValue))")
         case .refused(let refusal):
             return .staysRefused(reason: refusal.code.rawValue, detail: reading.detail(of: refusal))
-        }
-    }
-
-    private func decoded(
-        _ topic: TopicID, _ body: () throws(RecordCodecError) -> Void
-    ) -> RedriveForecast {
-        do throws(RecordCodecError) {
-            try body()
-            return .passes(to: topic, says: "is offered to \(topic.rawValue) again")
-        } catch {
-            return .staysRefused(reason: "record_malformed", detail: "\(error)")
         }
     }
 }

@@ -2,6 +2,7 @@ import AppendLog
 package import Vocabulary
 
 // What the admin API and the command line exchange; the keys are stable (docs/CONTRACTS.md §10).
+// Only the embedded log is asked that way, whose topics have one partition.
 
 extension LetterLine {
     package func encode(into writer: inout JSONWriter) {
@@ -14,9 +15,9 @@ extension LetterLine {
         writer.member("topic", topic)
         writer.member("source", source?.rawValue)
         writer.member("event_id", eventID)
-        writer.member("redriven_from", origin?.rawValue)
+        writer.member("redriven_from", origin?.offset.rawValue)
         writer.member("redriven", state.rawValue)
-        writer.member("again", again?.rawValue)
+        writer.member("again", again?.offset.rawValue)
         writer.endObject()
     }
 }
@@ -27,35 +28,26 @@ extension RedriveAnswer {
         writer.beginArray()
         for line in lines {
             writer.beginObject()
-            writer.member("offset", line.letter.rawValue)
+            writer.member("offset", line.letter.offset.rawValue)
             writer.member("reason", line.reason)
             writer.member("result", line.result.rawValue)
             writer.member("detail", line.detail)
             writer.endObject()
         }
         writer.endArray()
-        writer.member("next", next?.rawValue)
+        writer.member("next", next?.offset.rawValue)
     }
 
-    package static func decode(_ body: [UInt8]) throws(RecordCodecError) -> RedriveAnswer {
-        let document = JSONDocument()
-        let root: JSONValue
-        do {
-            root = try document.parse(body)
-        } catch {
-            throw .notJSON(error)
-        }
-        guard let elements = root["letters"]?.array else { throw .field("letters") }
-        var answer = RedriveAnswer(lines: [], next: nil)
+    package init(json: JSONValue) throws(RecordCodecError) {
+        guard let elements = json["letters"]?.array else { throw .field("letters") }
+        self.init(lines: [], next: try json.optionalInt64("next").map { .letter(Offset($0)) })
         for element in elements {
-            answer.lines.append(
+            lines.append(
                 RedriveLine(
-                    letter: Offset(try element.requiredInt64("offset")),
+                    letter: .letter(Offset(try element.requiredInt64("offset"))),
                     reason: try element.requiredString("reason"),
                     result: try element.requiredWord("result"),
                     detail: try element.requiredString("detail")))
         }
-        answer.next = try root.optionalInt64("next").map { Offset($0) }
-        return answer
     }
 }

@@ -1,4 +1,4 @@
-package import AppendLog
+import AppendLog
 package import Vocabulary
 
 /// Which dead letters to redrive.
@@ -6,23 +6,25 @@ package struct RedriveRequest: Hashable, Sendable {
     /// Only letters of this reason; nil takes any.
     package var reason: String?
     /// These letters; nil takes all that have not been redriven.
-    package var offsets: [Offset]?
+    package var letters: [SourcePlace]?
     /// Says what would happen, and does nothing.
     package var isDryRun = false
-    /// Only letters behind this offset.
-    package var after: Offset?
+    /// Only letters behind this one, in the order of partitions and offsets.
+    package var after: SourcePlace?
 
     package init(
-        reason: String? = nil, offsets: [Offset]? = nil, isDryRun: Bool = false,
-        after: Offset? = nil
+        reason: String? = nil, letters: [SourcePlace]? = nil, isDryRun: Bool = false,
+        after: SourcePlace? = nil
     ) {
         self.reason = reason
-        self.offsets = offsets
+        self.letters = letters
         self.isDryRun = isDryRun
         self.after = after
     }
 }
 
+/// What the admin API is asked. Only the embedded log is asked that way, whose topics have one
+/// partition, so that an offset names a letter.
 extension RedriveRequest {
     /// - Parameter dataPath: the folder that is meant; the daemon refuses if it is not its own.
     package func encoded(dataPath: String) -> [UInt8] {
@@ -30,14 +32,14 @@ extension RedriveRequest {
         writer.beginObject()
         writer.member("data", dataPath)
         writer.member("reason", reason)
-        if let offsets {
+        if let letters {
             writer.key("offsets")
             writer.beginArray()
-            for offset in offsets { writer.int(offset.rawValue) }
+            for letter in letters { writer.int(letter.offset.rawValue) }
             writer.endArray()
         }
         writer.member("dry_run", isDryRun)
-        writer.member("after", after?.rawValue)
+        writer.member("after", after?.offset.rawValue)
         writer.endObject()
         return writer.bytes
     }
@@ -47,12 +49,7 @@ extension RedriveRequest {
         _ body: [UInt8]
     ) throws(RecordCodecError) -> (request: RedriveRequest, dataPath: String?) {
         let document = JSONDocument()
-        let root: JSONValue
-        do {
-            root = try document.parse(body)
-        } catch {
-            throw .notJSON(error)
-        }
+        let root = try document.request(body)
         guard let members = root.object else { throw .notAnObject }
         // A misspelt key would otherwise widen the request to every dead letter.
         let known: Set = ["data", "reason", "offsets", "dry_run", "after"]
@@ -63,7 +60,7 @@ extension RedriveRequest {
         }
         var request = RedriveRequest(reason: try root.optionalString("reason"))
         if let after = try root.optionalInt64("after") {
-            request.after = try offset(after, "after")
+            request.after = try letter(after, "after")
         }
         if let isDryRun = root["dry_run"], !isDryRun.isNull {
             guard let value = isDryRun.bool else { throw .field("dry_run") }
@@ -71,20 +68,20 @@ extension RedriveRequest {
         }
         if let offsets = root["offsets"], !offsets.isNull {
             guard let elements = offsets.array else { throw .field("offsets") }
-            var wanted: [Offset] = []
+            var wanted: [SourcePlace] = []
             for element in elements {
                 guard let offset = element.int64 else { throw .field("offsets") }
-                wanted.append(try self.offset(offset, "offsets"))
+                wanted.append(try letter(offset, "offsets"))
             }
-            request.offsets = wanted
+            request.letters = wanted
         }
         return (request, try root.optionalString("data"))
     }
 
-    private static func offset(
+    private static func letter(
         _ number: Int64, _ field: String
-    ) throws(RecordCodecError) -> Offset {
+    ) throws(RecordCodecError) -> SourcePlace {
         guard let offset = Offset(named: number) else { throw .field(field) }
-        return offset
+        return SourcePlace(topic: .deadLetter, offset: offset)
     }
 }

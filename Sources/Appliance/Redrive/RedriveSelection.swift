@@ -1,13 +1,14 @@
 import AppendLog
 import Vocabulary
 
-/// The letters that one request is about, in the order of their offsets, as many as it may take.
+/// The letters that one request is about, in the order of partitions and offsets, as many as it may
+/// take.
 struct RedriveSelection {
     private(set) var letters: [StoredLetter] = []
-    /// Offsets that were asked for and are no dead letters of the reason.
-    private(set) var missing: [Offset] = []
+    /// Places that were asked for and are no dead letters of the reason.
+    private(set) var missing: [SourcePlace] = []
     /// Where a next request goes on; nil when this one took all.
-    private(set) var next: Offset?
+    private(set) var next: SourcePlace?
     private var byteCount = 0
 
     private var isFull: Bool {
@@ -15,50 +16,70 @@ struct RedriveSelection {
             || byteCount >= RedriveLimits.requestByteCount
     }
 
-    /// - Parameter redriven: whether a letter has gone already; such a one is taken only where it
-    ///   was asked for by its offset.
+    /// - Parameters:
+    ///   - partitions: all of `dead.letter`, in the order of their numbers.
+    ///   - redriven: whether a letter has gone already; such a one is taken only where it was asked
+    ///     for by its place.
     init(
-        _ request: RedriveRequest, from topic: TopicReader, redriven: (Offset) -> Bool
+        _ request: RedriveRequest, from partitions: [TopicReader],
+        redriven: (SourcePlace) -> Bool
     ) throws(StoreFailure) {
-        if let offsets = request.offsets {
-            try take(offsets, request, from: topic)
+        if let places = request.letters {
+            try take(places, request, from: partitions)
         } else {
-            try takeAll(request, from: topic, redriven: redriven)
+            try takeAll(request, from: partitions, redriven: redriven)
         }
     }
 
     private mutating func take(
-        _ offsets: [Offset], _ request: RedriveRequest, from topic: TopicReader
+        _ places: [SourcePlace], _ request: RedriveRequest, from partitions: [TopicReader]
     ) throws(StoreFailure) {
         var last = request.after
-        for offset in Set(offsets).sorted() where offset > request.after ?? Offset(-1) {
+        let before = request.after ?? .letter(Offset(-1))
+        for place in Set(places).sorted() where place > before {
             guard !isFull else {
                 next = last
                 return
             }
-            let record = try topic.record(at: offset)
-            let letter = record.flatMap { StoredLetter(StoredRecord(offset: offset, record: $0)) }
-            if let letter, letter.reason == request.reason ?? letter.reason {
+            if let letter = try Self.letter(at: place, in: partitions),
+                letter.reason == request.reason ?? letter.reason
+            {
                 add(letter)
             } else {
-                missing.append(offset)
+                missing.append(place)
             }
-            last = offset
+            last = place
         }
     }
 
+    private static func letter(
+        at place: SourcePlace, in partitions: [TopicReader]
+    ) throws(StoreFailure) -> StoredLetter? {
+        guard partitions.indices.contains(Int(place.partition)),
+            let record = try partitions[Int(place.partition)].record(at: place.offset)
+        else { return nil }
+        return StoredLetter(
+            StoredRecord(offset: place.offset, record: record), partition: place.partition)
+    }
+
     private mutating func takeAll(
-        _ request: RedriveRequest, from topic: TopicReader, redriven: (Offset) -> Bool
+        _ request: RedriveRequest, from partitions: [TopicReader],
+        redriven: (SourcePlace) -> Bool
     ) throws(StoreFailure) {
         var taken = self
-        try topic.scan(from: request.after.map { $0.advanced(by: 1) } ?? .zero) { stored in
-            guard let letter = StoredLetter(stored),
-                letter.reason == request.reason ?? letter.reason, !redriven(letter.offset)
-            else { return true }
-            taken.add(letter)
-            return !taken.isFull
+        let first = request.after?.next ?? .letter(.zero)
+        for number in partitions.indices where number >= first.partition && !taken.isFull {
+            let partition = Int32(number)
+            let start = partition == first.partition ? first.offset : .zero
+            try partitions[number].scan(from: start) { stored in
+                guard let letter = StoredLetter(stored, partition: partition),
+                    letter.reason == request.reason ?? letter.reason, !redriven(letter.place)
+                else { return true }
+                taken.add(letter)
+                return !taken.isFull
+            }
         }
-        if taken.isFull { taken.next = taken.letters.last?.offset }
+        if taken.isFull { taken.next = taken.letters.last?.place }
         self = taken
     }
 

@@ -1,4 +1,4 @@
-import AppendLog
+package import AppendLog
 package import Vocabulary
 
 /// `dead.letter` → the topic that a failed record came from: every order becomes one record there.
@@ -8,7 +8,8 @@ package import Vocabulary
 ///
 /// An order's offset is the source of its record, and orders come in the order of their offsets,
 /// whichever letters they are for. So the log itself refuses a second record of one order, however
-/// often this stage repeats itself after a crash.
+/// often this stage repeats itself after a crash. At Kafka there is no such step: whoever writes an
+/// order writes its record with it.
 package struct RedriveStage: Stage {
     package init() {}
 
@@ -20,23 +21,35 @@ package struct RedriveStage: Stage {
 
     package mutating func process(_ records: [PlacedRecord]) -> [StageOutput] {
         records.compactMap { placed in
-            let stored = StoredRecord(offset: placed.place.offset, record: placed.record)
-            guard let order = RedriveOrder(stored), let target = TopicID(rawValue: order.target),
-                Self.outputs.contains(target)
-            else { return nil }
-            var record = placed.record
-            record.headers.removeAll {
-                $0.name == RedriveHeader.to || $0.name == SourcedRecord.headerName
-                    || $0.name == "schema"
+            guard let (topic, record) = Self.returned(by: placed.record, to: Self.outputs) else {
+                return nil
             }
-            record.headers.append(RecordHeader("schema", Self.schema(of: target)))
-            return StageOutput(topic: target, source: .record(placed.place), record: record)
+            return StageOutput(topic: topic, source: .record(placed.place), record: record)
         }
+    }
+
+    /// What an order sends back, still without its source; nil for what is no order to one of these
+    /// topics: a dead letter, or the mark of a delivery that went through the admission.
+    package static func returned(
+        by order: Record, to targets: [TopicID]
+    ) -> (topic: TopicID, record: Record)? {
+        guard RedriveHeader.letter(of: order) != nil,
+            let target = order.text(RedriveHeader.to).flatMap({ TopicID(rawValue: $0) }),
+            targets.contains(target)
+        else { return nil }
+        var record = order
+        record.headers.removeAll {
+            $0.name == RedriveHeader.to || $0.name == SourcedRecord.headerName
+                || $0.name == "schema"
+        }
+        record.headers.append(RecordHeader("schema", schema(of: target)))
+        return (target, record)
     }
 
     private static func schema(of target: TopicID) -> String {
         switch target {
         case .paymentValidated: "\(PaymentEvent.schema)"
+        case .paymentFeatures: "\(FeaturesRecord.schema)"
         case .paymentScored: "\(ScoredPayment.schema)"
         case .paymentReview: "\(ReviewRecord.schema)"
         default: "\(target.rawValue)/1"

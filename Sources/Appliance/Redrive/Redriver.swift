@@ -28,24 +28,54 @@ package struct RedriveLine: Hashable, Sendable {
         }
     }
 
-    package var letter: Offset
+    package var letter: SourcePlace
     /// Why it became a dead letter.
     package var reason: String
     package var result: Result
     /// For a person.
     package var detail: String
+
+    /// What it would come back as is too large for where it would go.
+    mutating func stays(because why: String) {
+        result = .stillRefused
+        detail =
+            "record_too_large: \(why); the letter stays, see it with "
+            + "`tillbox dead-letter show \(letter.letterName)`"
+    }
 }
 
 package struct RedriveAnswer: Hashable, Sendable {
-    /// In the order of their offsets.
+    /// In the order of partitions and offsets.
     package var lines: [RedriveLine]
-    /// Ask again behind this offset; nil when that was all.
-    package var next: Offset?
+    /// Ask again behind this one; nil when that was all.
+    package var next: SourcePlace?
+}
+
+/// Where dead letters lie, and what they came from, in whichever plane.
+package struct LetterSource: Sendable {
+    /// `dead.letter`, partition by partition in the order of their numbers: at least all that was
+    /// durable when it was asked for.
+    let letters: @Sendable () throws(StoreFailure) -> [TopicReader]
+    /// The record at a place; nil once retention has taken it.
+    let record: @Sendable (SourcePlace) throws(StoreFailure) -> Record?
+    /// Topics that a step of the plane reads: only what goes back to one of them leads on.
+    let targets: [TopicID]
+
+    package init(
+        letters: @escaping @Sendable () throws(StoreFailure) -> [TopicReader],
+        record: @escaping @Sendable (SourcePlace) throws(StoreFailure) -> Record?,
+        targets: [TopicID]
+    ) {
+        self.letters = letters
+        self.record = record
+        self.targets = targets
+    }
 }
 
 /// Sends dead letters back through the pipeline, each once.
 ///
-/// There is one in a process that holds the log's lock, so it alone writes orders:
+/// There is one in a process that holds the log's lock, or whose producer has fenced any other's,
+/// so it alone writes orders:
 ///
 ///     request A                         request B, of the same letter
 ///     index: no order, claim it
@@ -56,7 +86,7 @@ package struct RedriveAnswer: Hashable, Sendable {
 /// A delivery that the gate refused has no order before it goes: the admission's claim on its event
 /// id is what keeps it from being stored twice, and the mark is written afterwards.
 package actor Redriver {
-    private let topic: @Sendable (TopicID) -> TopicReader
+    private let source: LetterSource
     private let letters: any LetterStore
     private let admission: any AdmissionStore
     private let forecaster: RedriveForecaster
@@ -64,20 +94,19 @@ package actor Redriver {
     private let counters: Counters
     private var index = RedriveIndex()
     /// Letters whose order is on its way to the disk.
-    private var claimed: Set<Offset> = []
+    private var claimed: Set<SourcePlace> = []
 
-    /// - Parameters:
-    ///   - topic: of any name, for reading.
-    ///   - letters: where orders are written.
+    /// - Parameter letters: where orders are written.
     package init(
-        topic: @escaping @Sendable (TopicID) -> TopicReader, letters: any LetterStore,
-        admission: any AdmissionStore, defaultMerchant: MerchantID,
-        livemodes: [WebhookEndpoint.Livemode], clock: any LogClock, counters: Counters
+        source: LetterSource, letters: any LetterStore, admission: any AdmissionStore,
+        defaultMerchant: MerchantID, livemodes: [WebhookEndpoint.Livemode], clock: any LogClock,
+        counters: Counters
     ) {
-        self.topic = topic
+        self.source = source
         self.letters = letters
         self.admission = admission
-        forecaster = RedriveForecaster(defaultMerchant: defaultMerchant, livemodes: livemodes)
+        forecaster = RedriveForecaster(
+            defaultMerchant: defaultMerchant, livemodes: livemodes, targets: source.targets)
         self.clock = clock
         self.counters = counters
     }
@@ -85,36 +114,41 @@ package actor Redriver {
     /// What one request comes to, decided without a pause.
     private struct Plan {
         var lines: [RedriveLine] = []
-        var orders: [Record] = []
-        var ordered: [Offset] = []
+        /// Orders, and the place of each one's letter among the lines.
+        var orders: [(place: Int, record: Record)] = []
         /// Deliveries for the admission, and their place among the lines.
         var deliveries: [(place: Int, letter: StoredLetter, identity: EventIdentity)] = []
-        var next: Offset?
+        var next: SourcePlace?
+
+        /// Letters that will be on their way.
+        var leaving: [SourcePlace] {
+            orders.map { lines[$0.place].letter } + deliveries.map(\.letter.place)
+        }
 
         mutating func note(
             _ letter: StoredLetter, _ result: RedriveLine.Result, _ detail: String
         ) {
             lines.append(
                 RedriveLine(
-                    letter: letter.offset, reason: letter.reason, result: result, detail: detail))
+                    letter: letter.place, reason: letter.reason, result: result, detail: detail))
         }
     }
 
     /// Redrives at most `RedriveLimits.requestCountMax` letters; everything is on disk when it
-    /// returns.
+    /// returns. What is too large for where it would go stays, and holds up none of the others.
     ///
     /// - Throws: what an append or a read throws; letters of this request may then have gone, and
     ///   asking again is harmless.
     package func redrive(_ request: RedriveRequest) async throws(StoreFailure) -> RedriveAnswer {
-        try index.catchUp(with: topic(.deadLetter))
-        var plan = try plan(request)
+        let partitions = try source.letters()
+        try index.catchUp(with: partitions)
+        var plan = try plan(request, partitions)
         guard !request.isDryRun else { return RedriveAnswer(lines: plan.lines, next: plan.next) }
-        let claims = plan.ordered + plan.deliveries.map(\.letter.offset)
+        let claims = plan.leaving
         claimed.formUnion(claims)
         defer { claimed.subtract(claims) }
-        if !plan.orders.isEmpty {
-            try await letters.keep(plan.orders)
-            counters.add(.redriven, plan.orders.count)
+        for (place, why) in try await send(plan.orders) {
+            plan.lines[place].stays(because: why)
         }
         for (place, letter, identity) in plan.deliveries {
             plan.lines[place] = try await admit(letter, identity)
@@ -124,16 +158,16 @@ package actor Redriver {
 
     // MARK: Choosing
 
-    private func plan(_ request: RedriveRequest) throws(StoreFailure) -> Plan {
-        let selection = try RedriveSelection(request, from: topic(.deadLetter)) {
-            isRedriven($0)
-        }
+    private func plan(
+        _ request: RedriveRequest, _ partitions: [TopicReader]
+    ) throws(StoreFailure) -> Plan {
+        let selection = try RedriveSelection(request, from: partitions) { isRedriven($0) }
         var plan = Plan(next: selection.next)
-        for offset in selection.missing {
+        for place in selection.missing {
             plan.lines.append(
                 RedriveLine(
-                    letter: offset, reason: "", result: .notFound,
-                    detail: "no such dead letter is here; see `tillbox dead-letter list`"))
+                    letter: place, reason: "", result: .notFound,
+                    detail: "no such dead letter is here"))
         }
         for letter in selection.letters {
             try add(letter, isDryRun: request.isDryRun, to: &plan)
@@ -141,15 +175,15 @@ package actor Redriver {
         return plan
     }
 
-    private func isRedriven(_ letter: Offset) -> Bool {
+    private func isRedriven(_ letter: SourcePlace) -> Bool {
         index.orders[letter] != nil || claimed.contains(letter)
     }
 
     private func add(
         _ letter: StoredLetter, isDryRun: Bool, to plan: inout Plan
     ) throws(StoreFailure) {
-        guard !isRedriven(letter.offset) else {
-            let order = index.orders[letter.offset].map { " by order \($0.offset)" } ?? ""
+        guard !isRedriven(letter.place) else {
+            let order = index.orders[letter.place].map { " by order \($0.place.letterName)" } ?? ""
             let detail = "it went back to where it came from\(order)"
             return plan.note(letter, .alreadyRedriven, detail)
         }
@@ -164,9 +198,9 @@ package actor Redriver {
         case .passes(let target, let says):
             plan.note(letter, .sent, says)
             let original = try original(of: letter, in: target)
-            plan.orders.append(
-                RedriveOrder.record(for: letter, original: original, to: target, at: clock.now()))
-            plan.ordered.append(letter.offset)
+            let order = RedriveOrder.record(
+                for: letter, original: original, to: target, at: clock.now())
+            plan.orders.append((plan.lines.count - 1, order))
         }
     }
 
@@ -174,8 +208,41 @@ package actor Redriver {
     private func original(
         of letter: StoredLetter, in id: TopicID
     ) throws(StoreFailure) -> Record? {
-        guard let source = letter.source else { return nil }
-        return try topic(id).record(at: source)
+        guard let offset = letter.source else { return nil }
+        return try source.record(
+            SourcePlace(topic: id, partition: letter.sourcePartition, offset: offset))
+    }
+
+    // MARK: Orders
+
+    /// Writes the orders together. Where they are refused for the size of a record, which need not
+    /// be named, each is written by itself.
+    ///
+    /// - Returns: those that do not fit, each by its letter's place among the lines, and why.
+    private func send(
+        _ orders: [(place: Int, record: Record)]
+    ) async throws(StoreFailure) -> [(place: Int, why: String)] {
+        guard !orders.isEmpty, let refusal = try await write(orders.map(\.record)) else {
+            return []
+        }
+        guard orders.count > 1 else { return [(orders[0].place, refusal)] }
+        var tooLarge: [(place: Int, why: String)] = []
+        for (place, record) in orders {
+            if let why = try await write([record]) { tooLarge.append((place, why)) }
+        }
+        return tooLarge
+    }
+
+    /// - Returns: why none of them was written, where a record is too large; nil where they were.
+    private func write(_ orders: [Record]) async throws(StoreFailure) -> String? {
+        do throws(StoreFailure) {
+            try await letters.keep(orders)
+        } catch {
+            guard case .tooLarge(let why) = error else { throw error }
+            return why
+        }
+        counters.add(.redriven, orders.count)
+        return nil
     }
 
     // MARK: Deliveries
@@ -188,11 +255,19 @@ package actor Redriver {
         let record = Record.received(
             letter.value, id: identity.id, endpoint: RedriveStage.name,
             receivedAt: letter.record.timestamp, timestamp: now,
-            further: [RecordHeader(RedriveHeader.from, RedriveHeader.origin(letter.offset))])
+            further: [RecordHeader(RedriveHeader.from, RedriveHeader.origin(letter.place))])
         var line = RedriveLine(
-            letter: letter.offset, reason: letter.reason, result: .admitted,
+            letter: letter.place, reason: letter.reason, result: .admitted,
             detail: "it is event \(identity.id) now")
-        switch try await admission.admit(identity, record: record) {
+        let outcome: AdmissionOutcome
+        do throws(StoreFailure) {
+            outcome = try await admission.admit(identity, record: record)
+        } catch {
+            guard case .tooLarge(let why) = error else { throw error }
+            line.stays(because: why)
+            return line
+        }
+        switch outcome {
         case .admitted:
             counters.add(.redriven)
         case .duplicate:

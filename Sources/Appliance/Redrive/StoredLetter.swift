@@ -1,27 +1,29 @@
 package import AppendLog
-import Vocabulary
+package import Vocabulary
 
 /// A dead letter as it lies in `dead.letter`.
 package struct StoredLetter: Sendable {
-    let offset: Offset
+    package let place: SourcePlace
     package let record: Record
     let stage: String
     package let reason: String
     let detail: String
     /// The topic of the record that failed; `webhook` for a delivery that never became one.
     let topic: String
-    /// Its offset there.
+    /// Its offset and partition there.
     let source: Offset?
+    let sourcePartition: Int32
     /// The dead letter that this record had been redriven from, when it failed again.
-    let origin: Offset?
+    let origin: SourcePlace?
 
+    package var offset: Offset { place.offset }
     var eventID: String? { record.text("event-id") }
     package var value: ArraySlice<UInt8> { record.value ?? [] }
 
     /// - Returns: nil for a redrive order, which lies in the same topic.
-    package init?(_ stored: StoredRecord) {
+    package init?(_ stored: StoredRecord, partition: Int32 = 0) {
         guard stored.record.header(RedriveHeader.to) == nil else { return nil }
-        offset = stored.offset
+        place = .letter(stored.offset, partition: partition)
         record = stored.record
         stage = stored.record.text("stage") ?? ""
         reason = stored.record.text("reason") ?? ""
@@ -30,6 +32,7 @@ package struct StoredLetter: Sendable {
         source = stored.record.text("offset").flatMap { Int64($0) }.flatMap {
             $0 >= 0 ? Offset($0) : nil
         }
+        sourcePartition = stored.record.text("partition").flatMap { Int32($0) } ?? 0
         origin = RedriveHeader.letter(of: stored.record)
     }
 }
@@ -39,18 +42,18 @@ package struct StoredLetter: Sendable {
 ///
 /// | part | content |
 /// | --- | --- |
-/// | key, value | the failed record's |
+/// | key, value | the failed record's; at Kafka, where its record stands beside it, no value |
 /// | headers | the failed record's own, where that is still kept; then those below |
-/// | `redriven-from` | `dead.letter/<offset>` |
+/// | `redriven-from` | `dead.letter/<offset>`, or `dead.letter/<partition>/<offset>` |
 /// | `redrive-to` | the topic it goes back to; `webhook`: the gate's admission has it already |
 /// | `stage` | `redrive` |
 /// | `redrive-outcome` | of `webhook` only: `admitted` or `duplicate` |
 ///
-/// `RedriveStage` turns each order into one record of its topic, under the order's offset as
-/// source.
+/// `RedriveStage` turns each order into one record of its topic. In the embedded log that is a step
+/// of its own, and the order's offset is the record's source; at Kafka both are one transaction.
 struct RedriveOrder: Sendable {
-    let offset: Offset
-    let letter: Offset
+    let place: SourcePlace
+    let letter: SourcePlace
     let target: String
     let at: Timestamp
     /// Of a delivery: what the admission said.
@@ -61,11 +64,11 @@ struct RedriveOrder: Sendable {
     private static let outcomeHeader = "redrive-outcome"
 
     /// - Returns: nil for a dead letter.
-    init?(_ stored: StoredRecord) {
+    init?(_ stored: StoredRecord, partition: Int32 = 0) {
         guard let target = stored.record.text(RedriveHeader.to),
             let letter = RedriveHeader.letter(of: stored.record)
         else { return nil }
-        offset = stored.offset
+        place = .letter(stored.offset, partition: partition)
         self.letter = letter
         self.target = target
         at = stored.record.timestamp
@@ -79,7 +82,8 @@ struct RedriveOrder: Sendable {
         for letter: StoredLetter, original: Record?, to target: TopicID, at: Timestamp
     ) -> Record {
         let own = [
-            RedriveHeader.from, RedriveHeader.to, SourcedRecord.headerName, "stage", "schema",
+            RedriveHeader.from, RedriveHeader.to, SourcedRecord.headerName, SourceHeader.name,
+            "stage", "schema",
         ]
         var headers = (original?.headers ?? []).filter { !own.contains($0.name) }
         if original == nil, let eventID = letter.eventID {
@@ -103,7 +107,7 @@ struct RedriveOrder: Sendable {
             RecordHeader("stage", RedriveStage.name),
             RecordHeader(SourcedRecord.headerName, "-1"),
             RecordHeader("schema", "dead.letter.order/1"),
-            RecordHeader(RedriveHeader.from, RedriveHeader.origin(letter.offset)),
+            RecordHeader(RedriveHeader.from, RedriveHeader.origin(letter.place)),
             RecordHeader(RedriveHeader.to, target),
         ]
     }

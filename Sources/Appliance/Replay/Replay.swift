@@ -53,7 +53,7 @@ package struct Replay {
             try await group.waitForAll()
         }
         if let state = stages.snapshot() {
-            try await target.store(state.encode(), to: featurePath)
+            try await target.store(state.encode, to: featurePath)
         }
         var report = ReplayReport()
         stages.report(into: &report)

@@ -1,12 +1,12 @@
-import AppendLog
-import Vocabulary
+package import AppendLog
+package import Vocabulary
 
 /// The folder that is replayed, seen from outside at one point; a daemon may go on in it.
 ///
 /// The ledger's position is read first and the log opened afterwards, its topics from the derived
 /// ones to `webhook.received` (the order of their names). So whatever was derived, what it was
 /// derived from is seen too, and the ledger never seems ahead of the log.
-struct ReplaySource: Sendable {
+package struct ReplaySource: Sendable {
     let log: ReadOnlyLog
     let ledger: any LedgerReading
     /// Where the ledger stood.
@@ -85,7 +85,7 @@ struct ReplaySource: Sendable {
 
     /// Whether the daemon itself wrote a record of `payment.review`: the ledger, or in earlier
     /// releases scoring.
-    static func isOwn(_ stored: StoredRecord, _ review: ReviewRecord?) -> Bool {
+    package static func isOwn(_ stored: StoredRecord, _ review: ReviewRecord?) -> Bool {
         stored.source != nil && RedriveHeader.letter(of: stored.record) == nil
             && review?.by == PostingRules.scoringActor
     }

@@ -127,7 +127,7 @@ actor ReplayTarget {
     }
 
     /// Stores the feature state so that a daemon can go on from here.
-    func store(_ state: [UInt8], to path: String) throws {
+    func store(_ state: StateEncoding, to path: String) throws {
         let topic = topics[.paymentValidated]
         try FeatureSnapshotFile.write(state, of: topic, before: topic.highWatermark, to: path)
     }

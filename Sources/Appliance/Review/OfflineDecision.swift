@@ -27,29 +27,12 @@ package struct OfflineDecision {
             throw ReviewRefusal.unknown(id)
         }
         guard review.state == .open else { throw ReviewRefusal.closed(review) }
-        if let earlier = try undecided(movement) {
+        let waiting = try WaitingDecisions(
+            in: topic, from: try ledger.position(topic: TopicID.paymentReview.rawValue))
+        if let earlier = waiting[movement] {
             throw ReviewRefusal.beingDecided(movement, by: earlier.by)
         }
         _ = try await decisions.append(request.record(on: review, at: clock.now()))
         return ReviewAnswer(review: review, isBooked: false)
-    }
-
-    /// A decision that the ledger has not read yet.
-    private func undecided(_ movement: MovementKey) throws -> ReviewRecord? {
-        let document = JSONDocument()
-        let read = try ledger.position(topic: TopicID.paymentReview.rawValue)
-        var next = max(read.map { Offset($0) } ?? topic.start, topic.start)
-        while next < topic.end {
-            let records = try topic.read(from: next, byteCountMax: 1 << 20)
-            guard let last = records.last else { break }
-            for stored in records {
-                guard let record = try? ReviewRecord(stored.record.value ?? [], using: document),
-                    record.movement == movement, PostingRules.decision(of: record) != nil
-                else { continue }
-                return record
-            }
-            next = last.offset.advanced(by: 1)
-        }
-        return nil
     }
 }

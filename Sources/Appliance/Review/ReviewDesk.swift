@@ -3,10 +3,11 @@ package import Vocabulary
 
 /// Where people's decisions are written: the end of `payment.review`.
 package protocol DecisionLog: Sendable {
-    /// The offset that the next record gets.
-    var end: Offset { get }
-    /// - Returns: the record's offset, once it is on disk.
-    func append(_ decision: Record) async throws -> Offset
+    /// The place behind the last record that may be a decision of this payment; nil where there is
+    /// none.
+    func end(of movement: MovementKey) async throws -> SourcePlace?
+    /// - Returns: the record's place, once it is durable.
+    func append(_ decision: Record) async throws -> SourcePlace
 }
 
 /// What became of a decision.
@@ -20,7 +21,8 @@ package struct ReviewAnswer: Hashable, Sendable {
 /// Takes people's decisions, one for each review. A decision is a record; the ledger moves the
 /// money when it reads it.
 ///
-/// There is one in a process that holds the log's lock, so it alone writes decisions:
+/// In the embedded plane there is one, in the process that holds the log's lock, so it alone writes
+/// decisions; of two that others write the ledger takes the first:
 ///
 ///     request A                              request B, of the same payment
 ///     claim it; wait until the ledger has
@@ -34,9 +36,12 @@ package actor ReviewDesk {
     private let ledger: any LedgerReading
     private let clock: any LogClock
     private let waitMilliseconds: Int
-    /// After how many seconds a decision has its answer at the latest: it waits for who
-    /// was first, for the ledger twice, and for the disk.
-    package static let answerSecondsMax: Int64 = 40
+    /// Seconds for which a decision waits for whoever was first; again so long for the ledger to
+    /// book the decisions before it, and once more for its own.
+    package static let waitSeconds: Int64 = 10
+    /// Seconds after which who asked need not wait on: the three waits, and as long for the disk.
+    /// A disk may take longer yet; the decision then stands although nobody was told.
+    package static let answerSecondsMax = 4 * waitSeconds
     private let queue = BlockingQueue("tillbox.review")
     /// Who is deciding which payment.
     private var claims: [MovementKey: Claim] = [:]
@@ -47,10 +52,10 @@ package actor ReviewDesk {
         var isWritten = false
     }
 
-    /// - Parameter waitMilliseconds: how long a decision waits for the ledger to book it.
+    /// - Parameter waitMilliseconds: how long each of a decision's waits lasts at most.
     package init(
         decisions: any DecisionLog, ledger: any LedgerReading, clock: any LogClock,
-        waitMilliseconds: Int = 10_000
+        waitMilliseconds: Int = Int(waitSeconds) * 1_000
     ) {
         self.decisions = decisions
         self.ledger = ledger
@@ -65,16 +70,18 @@ package actor ReviewDesk {
         let movement = ReviewName.movement(id)
         try await claim(movement, by: request.by)
         defer { claims[movement] = nil }
-        guard try await hasConsidered(decisions.end) else { throw ReviewRefusal.ledgerBehind }
+        if let end = try await decisions.end(of: movement) {
+            guard try await hasConsidered(end) else { throw ReviewRefusal.ledgerBehind }
+        }
         guard let review = try await review(movement) else { throw ReviewRefusal.unknown(id) }
         guard review.state == .open else { throw ReviewRefusal.closed(review) }
         let place = try await decisions.append(request.record(on: review, at: clock.now()))
         claims[movement]?.isWritten = true
-        guard try await hasConsidered(place.advanced(by: 1)),
+        guard try await hasConsidered(place.next),
             let decided = try await self.review(movement)
         else { return ReviewAnswer(review: review, isBooked: false) }
         let outcome = try await queue.run { [ledger] () throws(LedgerError) in
-            try ledger.decision(at: place.rawValue, partition: 0)
+            try ledger.decision(at: place.offset.rawValue, partition: place.partition)
         }
         // Somebody else may write decisions too; of two that are considered the ledger knows which.
         guard outcome?.tookEffect == true else { throw ReviewRefusal.closed(decided) }
@@ -100,14 +107,14 @@ package actor ReviewDesk {
         try await queue.run { [ledger] () throws(LedgerError) in try ledger.review(of: movement) }
     }
 
-    /// Waits until the ledger has read `payment.review` up to `end`.
-    private func hasConsidered(_ end: Offset) async throws -> Bool {
+    /// Waits until the ledger has read a partition of `payment.review` up to `end`.
+    private func hasConsidered(_ end: SourcePlace) async throws -> Bool {
         let giveUpAt = ContinuousClock.now + .milliseconds(waitMilliseconds)
         while true {
             let next = try await queue.run { [ledger] () throws(LedgerError) in
-                try ledger.position(topic: TopicID.paymentReview.rawValue)
+                try ledger.position(topic: end.topic.rawValue, partition: end.partition)
             }
-            if next ?? 0 >= end.rawValue { return true }
+            if next ?? 0 >= end.offset.rawValue { return true }
             guard ContinuousClock.now < giveUpAt else { return false }
             try await Task.sleep(for: .milliseconds(5))
         }

@@ -78,24 +78,24 @@ extension ReviewRequest {
     package static func decode(_ body: [UInt8]) throws(ReviewRefusal) -> ReviewRequest {
         let document = JSONDocument()
         let fields: (Decision, String, String)
-        do {
-            let root = try document.parse(body)
-            if let twice = root.repeatedMember {
-                throw ReviewRefusal.badRequest(
-                    "the body says \(ShownText.escaped(twice)) twice; say it once")
-            }
+        let stray: String?
+        do throws(RecordCodecError) {
+            let root = try document.request(body)
+            let names = root.object?.map { $0.key.string ?? "" } ?? []
+            stray = names.first { !["decision", "by", "note"].contains($0) }
             fields = (
                 try root.requiredWord("decision"), try root.requiredString("by"),
                 try root.requiredString("note")
             )
-        } catch let refusal as ReviewRefusal {
-            throw refusal
         } catch {
-            let flaw =
-                (error as? RecordCodecError)?.sentence ?? (error as? JSONError)?.sentence ?? ""
             throw .badRequest(
                 "the body must be {\"decision\":\"approve\" or \"decline\",\"by\":…,\"note\":…}: "
-                    + flaw)
+                    + error.sentence)
+        }
+        if let stray {
+            throw .badRequest(
+                "\(ShownText.escaped(String(stray.prefix(64)))) is no member of a decision; it has "
+                    + "decision, by and note")
         }
         return try ReviewRequest(fields.0, by: fields.1, note: fields.2)
     }

@@ -22,7 +22,7 @@ package struct Scoring<Source: FeatureSource>: Sendable {
     /// nil where no model could be loaded: everything goes to review, `model_unavailable`.
     let model: (any RiskModel)?
 
-    init(source: Source, verdicts: Verdicts, model: (any RiskModel)?) {
+    package init(source: Source, verdicts: Verdicts, model: (any RiskModel)?) {
         self.source = source
         self.verdicts = verdicts
         self.model = model

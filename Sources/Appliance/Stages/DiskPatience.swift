@@ -3,7 +3,7 @@ import ServiceLifecycle
 import Vocabulary
 
 /// A failure that may say of itself that the same call can succeed later.
-protocol PassingFailure: Error {
+package protocol PassingFailure: Error {
     var isRetryable: Bool { get }
 }
 

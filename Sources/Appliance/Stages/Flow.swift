@@ -4,15 +4,20 @@ package import Vocabulary
 /// Records that are taken in together.
 package struct Run: Sendable {
     /// Those of one partition stand in the order of their offsets, and no other order is promised.
-    var records: [PlacedRecord]
+    package var records: [PlacedRecord]
     /// Where reading goes on: the place behind the last record of each partition that is among
     /// them.
-    var next: [SourcePlace]
+    package var next: [SourcePlace]
+
+    package init(records: [PlacedRecord], next: [SourcePlace]) {
+        self.records = records
+        self.next = next
+    }
 }
 
 /// What an output was derived from. A plane refuses, or takes back, an output whose source it has
 /// from the same step already.
-enum OutputSource: Hashable, Comparable, Sendable {
+package enum OutputSource: Hashable, Comparable, Sendable {
     case record(SourcePlace)
     /// A row of the ledger, by its number: a transaction, or a change of a review.
     case row(Int64)
@@ -20,14 +25,20 @@ enum OutputSource: Hashable, Comparable, Sendable {
 
 /// One record that a step derived, and what from.
 package struct StageOutput: Sendable {
-    var topic: TopicID
-    var source: OutputSource
-    var record: Record
+    package var topic: TopicID
+    package var source: OutputSource
+    package var record: Record
+
+    package init(topic: TopicID, source: OutputSource, record: Record) {
+        self.topic = topic
+        self.source = source
+        self.record = record
+    }
 }
 
 /// A step's state at one moment, to be encoded later and elsewhere.
 package struct StageState: Sendable {
-    package let encode: @Sendable () -> [UInt8]
+    package let encode: StateEncoding
 }
 
 /// Where a step reads, where it writes and how far it is, in one: some planes can only change the
@@ -65,6 +76,15 @@ package protocol Flow {
         _ outputs: [StageOutput], consumed: [SourcePlace], checkpoint: () -> StageState?
     ) async throws -> [TopicID: Int]
 
+    /// Repeats `attempt`, which is not a call of the flow itself, until it succeeds or fails for
+    /// good: what passes by itself is waited out, while the step keeps its place.
+    ///
+    /// - Parameter what: what does not answer, or has no room.
+    /// - Throws: `StoppedWhileWaiting`; `FlowFenced`; what `attempt` throws that does not pass.
+    func waitingOut<Value>(
+        _ what: String, _ attempt: () async throws -> Value
+    ) async throws -> Value
+
     /// Stores how far the step has come; nothing is read or written afterwards.
     mutating func close(checkpoint: () -> StageState?) async throws
 
@@ -88,6 +108,13 @@ package protocol Flow {
 extension Flow {
     package func checksum(before place: SourcePlace) async throws -> UInt32? { nil }
 
+    /// For a plane in which nothing passes by itself.
+    package func waitingOut<Value>(
+        _ what: String, _ attempt: () async throws -> Value
+    ) async throws -> Value {
+        try await attempt()
+    }
+
     /// The same for a step without a state.
     @discardableResult
     mutating func finish(
@@ -99,8 +126,12 @@ extension Flow {
 
 /// Another instance of the same step has taken over some of the input. Nothing of the last run is
 /// stored; beginning anew, from what is stored, is right and harmless.
-struct FlowFenced: Error {}
+package struct FlowFenced: Error {
+    package init() {}
+}
 
 /// The daemon stops while a step waits for room. Nothing is lost: what was to be written is derived
 /// again at the next start.
-struct StoppedWhileWaiting: Error {}
+package struct StoppedWhileWaiting: Error {
+    package init() {}
+}

@@ -60,30 +60,32 @@ package struct LedgerDesk<Books: LedgerBooks> {
     let ledger: Books
     let clock: any LogClock
     let counters: Counters
-    private let patience: DiskPatience
     private let step = LedgerStep()
     /// What the ledger reads next of each partition that was seen so far.
     private var read: [SourceLane: Offset] = [:]
     /// Partitions of which everything from now on is new to the ledger.
     private var caughtUp: Set<SourceLane> = []
 
-    package init(ledger: Books, clock: any LogClock, counters: Counters, logger: Logger) {
+    package init(ledger: Books, clock: any LogClock, counters: Counters) {
         self.ledger = ledger
         self.clock = clock
         self.counters = counters
-        patience = DiskPatience(
-            stage: LedgerStep.name, standstills: counters.standstills, logger: logger)
     }
 
     /// Publishes what was committed and not published, before anything else is booked.
     mutating func makeUp(_ flow: inout some Flow) async throws {
-        counters.waiting.store(try ledger.waitingCount(), ordering: .relaxed)
+        let ledger = ledger
+        let waiting = try await flow.waitingOut(Self.store) { try ledger.waitingCount() }
+        counters.waiting.store(waiting, ordering: .relaxed)
         while true {
             let rows = try await missing(flow)
             guard !rows.isEmpty else { return }
             try await flow.finish(rows, consumed: [])
         }
     }
+
+    /// What is waited for where the ledger has no room or does not answer.
+    private static var store: String { "the ledger" }
 
     /// Whether the ledger has not come to a transaction that was published.
     func lacksRow(_ number: Int64) throws(LedgerError) -> Bool {
@@ -99,7 +101,7 @@ package struct LedgerDesk<Books: LedgerBooks> {
         }
         var outputs: [StageOutput] = []
         var booked = Booked()
-        let (old, new) = try split(run)
+        let (old, new) = try await flow.waitingOut(Self.store) { try split(run) }
         if !old.isEmpty {
             let (batch, outcome) = try await post(old, positions: [], flow)
             outputs += LedgerStep.letters(of: outcome, batch)
@@ -172,21 +174,24 @@ package struct LedgerDesk<Books: LedgerBooks> {
         _ records: [PlacedRecord], positions: [SourcePlace], _ flow: some Flow
     ) async throws -> (LedgerStep.Batch, PostOutcome) {
         let batch = step.decode(records)
+        // Where there may be other instances, each says from where it goes on: of two that believe
+        // to have a partition, one is refused.
         var stored: [ConsumerPosition] = []
         for place in positions.sorted() {
             stored.append(
                 ConsumerPosition(
                     topic: place.topic.rawValue, partition: place.partition,
                     nextOffset: place.offset.rawValue,
+                    expected: flow.isShared ? read[place.lane, default: .zero].rawValue : nil,
                     checksum: try await flow.checksum(before: place)))
         }
         // Decisions that were considered before have their place already.
-        let next = try scoredNext(positions)
+        let next = try await flow.waitingOut(Self.store) { try scoredNext(positions) }
         let places = positions.isEmpty ? [:] : batch.places { _ in next }
         let ledger = ledger
         let outcome: PostOutcome
         do {
-            outcome = try await patience.waitingOut("ledger.sqlite") {
+            outcome = try await flow.waitingOut(Self.store) {
                 try ledger.post(batch.inputs, positions: stored, places: places)
             }
         } catch LedgerError.positionWentBack where flow.isShared {
@@ -204,7 +209,8 @@ package struct LedgerDesk<Books: LedgerBooks> {
         if let place = positions.first(where: { $0.topic == .paymentScored }) {
             return place.offset
         }
-        return try position(of: SourceLane(topic: .paymentScored, partition: 0))
+        let partition = positions.first?.partition ?? 0
+        return try position(of: SourceLane(topic: .paymentScored, partition: partition))
     }
 
     // MARK: Publishing
@@ -226,8 +232,11 @@ package struct LedgerDesk<Books: LedgerBooks> {
         let posted = try await flow.lastRow(in: .ledgerPosted) ?? 0
         let reviewed = try await flow.lastRow(in: .paymentReview) ?? 0
         let limit = StageLimits.ledgerBatchCount
-        return LedgerStep.posted(try ledger.posted(after: TransactionID(posted), limit: limit))
-            + LedgerStep.reviews(try ledger.reviewChanges(after: reviewed, limit: limit))
+        let ledger = ledger
+        return try await flow.waitingOut(Self.store) {
+            LedgerStep.posted(try ledger.posted(after: TransactionID(posted), limit: limit))
+                + LedgerStep.reviews(try ledger.reviewChanges(after: reviewed, limit: limit))
+        }
     }
 
     /// What an older ledger books again must be what was published before.

@@ -1,4 +1,4 @@
-import AppendLog
+package import AppendLog
 package import Vocabulary
 
 /// The ledger's step between its topics, without log or database: from records to what is to be
@@ -15,19 +15,21 @@ package struct LedgerStep {
     package static let inputs = [TopicID.paymentScored, .paymentReview]
 
     /// Records on their way into one transaction of the ledger.
-    struct Batch: Sendable {
+    package struct Batch: Sendable {
         /// What those that could be read say.
-        fileprivate(set) var inputs: [LedgerInput] = []
+        package fileprivate(set) var inputs: [LedgerInput] = []
         /// Where each input stands.
         fileprivate(set) var sources: [PlacedRecord] = []
         /// Dead letters already.
         fileprivate(set) var undecodable: [StageOutput] = []
 
+        package init() {}
+
         /// Where people's decisions stand, by their place among the inputs. Two topics have no
         /// order between them, so the ledger's own is kept: a replay needs it for the same chain.
         ///
         /// - Parameter scoredNext: the offset in `payment.scored` that is read next, given a place.
-        func places(_ scoredNext: (Int) -> Offset) -> [Int: DecisionPlace] {
+        package func places(_ scoredNext: (Int) -> Offset) -> [Int: DecisionPlace] {
             var places: [Int: DecisionPlace] = [:]
             for place in inputs.indices {
                 guard case .review(let record) = inputs[place],
@@ -44,6 +46,8 @@ package struct LedgerStep {
 
     private let document = JSONDocument()
 
+    package init() {}
+
     /// Reads records; one that cannot be read is a dead letter.
     func decode(_ records: [PlacedRecord]) -> Batch {
         var batch = Batch()
@@ -54,7 +58,7 @@ package struct LedgerStep {
     }
 
     /// Reads the next record.
-    func add(_ placed: PlacedRecord, to batch: inout Batch) {
+    package func add(_ placed: PlacedRecord, to batch: inout Batch) {
         let value = placed.record.value ?? []
         do throws(RecordCodecError) {
             let input: LedgerInput =

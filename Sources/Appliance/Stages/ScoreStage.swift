@@ -46,13 +46,26 @@ package struct ScoreStage<Source: FeatureSource>: Stage {
     package mutating func prepare(_ records: [PlacedRecord]) async throws {
         var run = decode(records)
         run.answers = try await scoring.source.readings(for: run.events)
-        for (record, source) in run.late {
-            guard let awaited = try await scoring.source.awaited(by: record) else { continue }
+        let payments = try await scoring.source.awaited(by: run.late.map(\.record))
+        for ((_, source), payment) in zip(run.late, payments) {
+            guard let awaited = payment else { continue }
             run.events.append(awaited.event)
             run.sources.append(source)
             run.answers.append(.judge(awaited.reading, isRescore: true))
         }
+        for overdue in try await scoring.source.overdue() {
+            run.events.append(overdue.payment.event)
+            run.sources.append(Self.nowhere(at: overdue.since))
+            run.answers.append(.judge(overdue.payment.reading, isRescore: true))
+        }
         prepared = run
+    }
+
+    /// In place of a record that nothing was derived from.
+    private static func nowhere(at moment: Timestamp) -> PlacedRecord {
+        PlacedRecord(
+            place: SourcePlace(topic: input, offset: Offset(-1)),
+            record: Record(key: nil, value: nil, headers: [], timestamp: moment))
     }
 
     package mutating func process(_ records: [PlacedRecord]) -> [StageOutput] {
@@ -71,6 +84,8 @@ package struct ScoreStage<Source: FeatureSource>: Stage {
         }
         return outputs.outputs()
     }
+
+    package mutating func finished() { scoring.source.finished() }
 
     package func snapshot() -> StageState? { scoring.source.state().map { StageState(encode: $0) } }
 

@@ -25,6 +25,10 @@ package protocol Stage: SendableMetatype {
     /// - Parameter records: those that were prepared last.
     mutating func process(_ records: [PlacedRecord]) -> [StageOutput]
 
+    /// The outputs of what was processed last stand. A run that is given up, or prepared anew since
+    /// something outside failed, is not told of here.
+    mutating func finished()
+
     /// The state that a restart needs, or nil for a stage without any.
     func snapshot() -> StageState?
 }
@@ -32,6 +36,7 @@ package protocol Stage: SendableMetatype {
 extension Stage {
     package static var inputs: [TopicID] { [input] }
     package mutating func prepare(_ records: [PlacedRecord]) async throws {}
+    package mutating func finished() {}
     package func snapshot() -> StageState? { nil }
 }
 

@@ -1,7 +1,7 @@
-import AppendLog
+package import AppendLog
 package import Logging
 import ServiceLifecycle
-import Vocabulary
+package import Vocabulary
 
 /// Drives one stage over a flow: takes runs in, finishes them, until the daemon stops.
 ///
@@ -46,9 +46,10 @@ extension Flow {
     /// - Returns: false when the daemon stops and what had arrived is taken in.
     mutating func turn(_ stage: inout some Stage) async throws -> Bool {
         guard let run = try await next(bytesMax: StageLimits.batchByteCount) else { return false }
-        try await stage.prepare(run.records)
+        try await waitingOut("what the stage asks") { try await stage.prepare(run.records) }
         let outputs = stage.process(run.records)
         try await finish(outputs, consumed: run.next, checkpoint: { stage.snapshot() })
+        stage.finished()
         return true
     }
 }
@@ -85,7 +86,7 @@ enum StageLoop {
 
 extension RationedLog {
     /// Tells of a dead letter, by what its headers say.
-    func tell(of letter: Record, from stage: String) {
+    package func tell(of letter: Record, from stage: String) {
         let reason = letter.text("reason") ?? "unknown"
         warning(
             "dead letter", kind: reason,
@@ -137,8 +138,9 @@ package enum StageLimits {
     /// Seconds that a stopping stage goes on with what has already arrived; the rest waits for the
     /// next start.
     static let drainSecondsMax = 1
-    /// Seconds for which a start waits for a command that has the folder for a moment.
-    package static let folderPatienceSeconds = 1
+    /// Seconds for which a start, or a command, waits for a command that has the folder for a
+    /// moment: several of them may come before it, one after the other.
+    package static let folderPatienceSeconds = 10
     /// Longest wait between two attempts at a full disk.
     static let retryMillisecondsMax = 5000
     /// Wait before a stage begins anew that another instance has pushed aside.
@@ -148,5 +150,5 @@ package enum StageLimits {
     /// Records between two snapshots of the feature state.
     package static let snapshotIntervalCount = 200_000
     /// Inputs that one ledger transaction takes at most.
-    static let ledgerBatchCount = 2048
+    package static let ledgerBatchCount = 2048
 }

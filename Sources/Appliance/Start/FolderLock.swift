@@ -10,25 +10,40 @@ package final class FolderLock: Sendable {
     /// Descriptors by path; empty once all are released.
     private let held: Mutex<[String: Int32]>
 
-    /// - Parameter patience: how long another process, which may be a command that has the folder
-    ///   for a moment, is waited for. Blocks meanwhile.
+    /// Blocks while it waits: for a command, which has the folder for a moment, up to `patience`;
+    /// beside a daemon, which keeps it, a command asks that one instead, and another daemon gives
+    /// up after a second, in which one that is ending would have ended.
+    ///
+    /// - Parameter waits: is told now and then for whom.
     /// - Throws: `LogError.locked` naming the process that has the folder; `LogError.disk`.
-    package init(_ path: String, patience: Duration = .zero) throws(LogError) {
+    package init(
+        _ path: String, isDaemon: Bool = false,
+        patience: Duration = .seconds(StageLimits.folderPatienceSeconds),
+        waits: (FolderHolder) -> Void = { _ in }
+    ) throws(LogError) {
         self.path = path
         let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else {
             let code = errno
             throw .disk(DiskError(operation: .lock, path: path, code: code))
         }
+        let wait = FolderWait(
+            forCommand: patience, forOthers: min(patience, .seconds(isDaemon ? 1 : 0)))
         // Where a file system locks no folders, the log's own lock has to do.
-        guard Self.lock(descriptor, patience) else {
+        guard wait.lock(descriptor, of: path, waits) else {
             close(descriptor)
-            let holder = try? String(contentsOfFile: path + "/log/lock", encoding: .utf8)
-            throw .locked(
-                path: path, by: Int32((holder ?? "").prefix { $0.isNumber }) ?? 0)
+            throw .locked(path: path, by: Self.holder(of: path))
         }
         root = FileIdentity(ofOpen: descriptor)
         held = Mutex([path: descriptor])
+        FolderHolder.here(isDaemon: isDaemon).note(in: path)
+    }
+
+    /// The process that has the folder; 0 where nothing says it.
+    private static func holder(of path: String) -> Int32 {
+        if let holder = FolderHolder(notedIn: path) { return holder.process }
+        let text = try? String(contentsOfFile: path + "/log/lock", encoding: .utf8)
+        return Int32((text ?? "").prefix { $0.isNumber }) ?? 0
     }
 
     /// Holds a file of the folder too, if it is there: mounted from elsewhere, it may be another
@@ -51,20 +66,13 @@ package final class FolderLock: Sendable {
         guard isFree else { throw .locked(path: file, by: 0) }
     }
 
-    private static func lock(_ descriptor: Int32, _ patience: Duration) -> Bool {
-        let giveUpAt = ContinuousClock.now + patience
-        while flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
-            guard ContinuousClock.now < giveUpAt else { return false }
-            usleep(20_000)
-        }
-        return true
-    }
-
     deinit { release() }
 
     /// Lets others in. Idempotent.
     package func release() {
         held.withLock { held in
+            // At its path there may be another folder by now.
+            if !held.isEmpty, FileIdentity(at: path) == root { FolderHolder.forget(in: path) }
             for descriptor in held.values { close(descriptor) }
             held = [:]
         }
@@ -75,6 +83,31 @@ package final class FolderLock: Sendable {
         var parts = FolderParts(root: root, path: path)
         for name in names { parts.known[name] = FileIdentity(at: "\(path)/\(name)") }
         return parts
+    }
+}
+
+/// How long a folder that somebody has is waited for.
+private struct FolderWait {
+    let forCommand: Duration
+    /// For a daemon, and for somebody who has left no note.
+    let forOthers: Duration
+
+    /// - Returns: whether it is locked.
+    func lock(_ descriptor: Int32, of path: String, _ waits: (FolderHolder) -> Void) -> Bool {
+        let began = ContinuousClock.now
+        var told: ContinuousClock.Instant?
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
+            let holder = FolderHolder(notedIn: path)
+            let isCommand = holder.map { !$0.isDaemon } ?? false
+            let now = ContinuousClock.now
+            guard now - began < (isCommand ? forCommand : forOthers) else { return false }
+            if let holder, isCommand, told.map({ now - $0 > .seconds(1) }) ?? true {
+                waits(holder)
+                told = now
+            }
+            usleep(20_000)
+        }
+        return true
     }
 }
 

@@ -21,6 +21,8 @@ package struct FolderState: Sendable {
     var reviewed: Int64?
     var gate = SnapshotState.missing
     var features = SnapshotState.missing
+    /// What is damaged of that which a stage reads first, by topic: where, and how.
+    var unreadable: [TopicID: String] = [:]
 
     struct TopicState: Sendable {
         var start: Offset
@@ -61,8 +63,9 @@ package struct FolderState: Sendable {
     }
 
     enum SnapshotState: Sendable {
-        /// There is none, or none that can be read.
         case missing
+        /// Something is there that cannot be read whole.
+        case damaged
         case found(SnapshotOrigin, checksumInLog: UInt32?)
     }
 
@@ -99,7 +102,8 @@ extension FolderState {
     /// tells. Where that is in doubt, booking it again would lose what was acknowledged.
     var hasEveryWebhook: Bool {
         let id = TopicID.webhookReceived
-        guard identity != nil, let topic = topics[id], topic.start == .zero,
+        guard identity != nil, unreadable[id] == nil,
+            let topic = topics[id], topic.start == .zero,
             let mark = marks[id], mark.holds, mark.end <= topic.end,
             cursors.allSatisfy({ $0.topic != id || $0.next <= topic.end }),
             derived.allSatisfy({

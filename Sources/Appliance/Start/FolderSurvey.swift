@@ -58,8 +58,8 @@ package struct FolderSurvey {
         }
         do {
             let begins = try Log.openReadOnly(at: log, checksSegments: isHeld)
-            let (gateOrigin, featureOrigin) = (
-                AdmissionSnapshot.origin(at: gate), FeatureSnapshotFile.origin(at: features)
+            let (gateLook, featureLook) = (
+                AdmissionSnapshot.look(at: gate), FeatureSnapshotFile.look(at: features)
             )
             let found = try SurveyedLedger(at: ledger, isHeld: isHeld)
             defer { found.close() }
@@ -67,9 +67,10 @@ package struct FolderSurvey {
             let ends = isHeld ? begins : try Log.openReadOnly(at: log, checksSegments: true)
             let reading = FolderReading(begins: begins, taken: taken, ends: ends)
             try reading.fill(&state)
-            state.gate = try Self.snapshot(gateOrigin, .webhookReceived, ends)
-            state.features = try Self.snapshot(featureOrigin, .paymentValidated, ends)
+            state.gate = try Self.snapshot(gateLook, .webhookReceived, ends)
+            state.features = try Self.snapshot(featureLook, .paymentValidated, ends)
             state.ledger = try found.state(of: state, reading)
+            try reading.readAhead(&state)
         } catch let error as LogError {
             throw StartRefusal(reason: error.bareDescription)
         }
@@ -77,12 +78,15 @@ package struct FolderSurvey {
     }
 
     private static func snapshot(
-        _ origin: SnapshotOrigin?, _ id: TopicID, _ log: ReadOnlyLog
+        _ look: SnapshotLook, _ id: TopicID, _ log: ReadOnlyLog
     ) throws -> FolderState.SnapshotState {
-        guard let origin else { return .missing }
-        return .found(
-            origin,
-            checksumInLog: try log.topic(try TopicName(id.rawValue))?.checksum(before: origin.next))
+        switch look {
+        case .missing: return .missing
+        case .damaged: return .damaged
+        case .whole(let origin):
+            let topic = log.topic(try TopicName(id.rawValue))
+            return .found(origin, checksumInLog: try topic?.checksum(before: origin.next))
+        }
     }
 }
 

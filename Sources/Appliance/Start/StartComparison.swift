@@ -14,6 +14,8 @@ package struct StartPlan: Sendable {
     package var rewinds: [String: Offset] = [:]
     /// What an operator should know; each a sentence.
     package var notes: [String] = []
+    /// What stays so after the start, and is told as long as the process runs.
+    package var lasting: [String] = []
 }
 
 /// Why the parts of a folder cannot be used together, and what to do.
@@ -39,6 +41,12 @@ package struct StartComparison: Sendable {
 
     init(_ state: FolderState) { self.state = state }
 
+    /// What a start would make up for; nil where it refuses.
+    static func plan(of state: FolderState) -> StartPlan? {
+        guard case .proceed(let plan) = verdict(of: state) else { return nil }
+        return plan
+    }
+
     package static func verdict(of state: FolderState) -> StartVerdict {
         var comparison = StartComparison(state)
         do throws(StartRefusal) {
@@ -48,6 +56,7 @@ package struct StartComparison: Sendable {
             try comparison.compareCursors()
             try comparison.compareMarks()
             try comparison.compareLedger()
+            try comparison.compareUnread()
             comparison.compareSnapshots()
             return .proceed(comparison.plan)
         } catch {
@@ -269,6 +278,17 @@ package struct StartComparison: Sendable {
         plan.notes.append(behind + "; it books the rest again")
     }
 
+    // MARK: What comes next
+
+    /// A stage that comes to damage stops the daemon, and would do so after every start.
+    private func compareUnread() throws(StartRefusal) {
+        for id in TopicID.allCases {
+            guard let damage = state.unreadable[id] else { continue }
+            throw StartRefusal(
+                reason: "\(id.rawValue) is damaged where it has still to be read: \(damage)")
+        }
+    }
+
     // MARK: Snapshots
 
     /// A snapshot saves reading; one that does not fit is left aside.
@@ -277,14 +297,35 @@ package struct StartComparison: Sendable {
             ("gate/", state.gate, TopicID.webhookReceived),
             ("features/", state.features, .paymentValidated),
         ] {
-            guard case .found(let origin, let checksum) = snapshot else { continue }
-            let fits = origin.fits(
-                log: state.identity, start: state.start(id), end: state.end(id), checksum: checksum)
-            if !fits {
+            switch snapshot {
+            case .missing: continue
+            case .damaged:
+                plan.notes.append(
+                    "the snapshot in \(name) is damaged; it is made again from the log")
+            case .found(let origin, _) where state.next(id, behind: snapshot) != origin.next:
                 plan.notes.append(
                     "the snapshot in \(name) is of another log or another time (offset "
                         + "\(origin.next) of \(id.rawValue)); it is made again from the log")
+            case .found: continue
             }
         }
+        noteForgottenCustomers()
+    }
+
+    /// Features are made again from what the log still has. What retention has removed before that
+    /// is forgotten, and payments are scored as those of newer customers: nobody is to take these
+    /// scores for the usual ones.
+    private mutating func noteForgottenCustomers() {
+        let id = EmbeddedScoreStage.input
+        let kept = state.next(id, behind: state.features)
+        let rewind = plan.rewinds[EmbeddedScoreStage.name] ?? kept
+        guard state.start(id) > .zero, kept < state.start(id) || rewind < kept else { return }
+        let sentence =
+            "there is no usable snapshot in features/, and \(id.rawValue) begins at offset "
+            + "\(state.start(id)): what customers did before that is forgotten, so that payments "
+            + "are scored as those of new customers for up to 33 days. Restore features/ from a "
+            + "backup, or tighten verdict.review_from meanwhile"
+        plan.notes.append(sentence)
+        plan.lasting.append(sentence)
     }
 }

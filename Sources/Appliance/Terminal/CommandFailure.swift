@@ -40,9 +40,9 @@ package func writeError(_ line: String) {
 }
 
 /// Turns a failure to start or to go on into exit code 3 with its sentence.
-package func orCannotRun(_ body: () async throws -> Void) async throws {
+package func orCannotRun<Value>(_ body: () async throws -> Value) async throws -> Value {
     do {
-        try await body()
+        return try await body()
     } catch let error as CommandFailure {
         throw error
     } catch {

@@ -150,5 +150,5 @@ package struct LineLogHandler: LogHandler {
     }
 
     /// Hands over one whole line, so that lines of several threads do not mix.
-    package static func emit(_ line: [UInt8]) { LogSink.standardError.write(line) }
+    package static func emit(_ line: [UInt8]) { LogSink.standardError.log(line) }
 }

@@ -29,6 +29,7 @@ package final class LogSink: Sendable {
         /// A line that was taken out and is not written yet.
         var isWriting = false
         var hasThread = false
+        var hasEnded = false
         /// Lines lost since the last one that was written.
         var untold = 0
     }
@@ -57,6 +58,16 @@ package final class LogSink: Sendable {
         if mustStart { start() }
         lines.signal()
     }
+
+    /// Queues a line of the log, unless the log has ended.
+    package func log(_ line: [UInt8]) {
+        guard !state.withLock({ $0.hasEnded }) else { return }
+        write(line)
+    }
+
+    /// Takes no more lines of the log: what is written after that, which says what a process has
+    /// come to, is the last that it says.
+    package func endLog() { state.withLock { $0.hasEnded = true } }
 
     /// Waits until everything queued is written, or lost, or a second has passed: call it at the
     /// end of the process.

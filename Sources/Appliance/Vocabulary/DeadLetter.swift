@@ -68,7 +68,8 @@ extension DeadLetter {
 
 /// Headers that a redriven record and its traces carry.
 package enum RedriveHeader {
-    /// `dead.letter/<offset>`: the dead letter that a record came back from.
+    /// `dead.letter/<offset>`: the dead letter that a record came back from; where the topic has
+    /// several partitions, `dead.letter/<partition>/<offset>` behind the first.
     package static let from = "redriven-from"
     /// On an order in `dead.letter` alone: the topic that the record is to go back to.
     package static let to = "redrive-to"
@@ -76,12 +77,35 @@ package enum RedriveHeader {
     private static let prefix = "dead.letter/"
 
     /// The value of ``from``.
-    package static func origin(_ letter: Offset) -> String { prefix + String(letter.rawValue) }
+    package static func origin(_ letter: SourcePlace) -> String { prefix + letter.letterName }
 
-    /// The offset in a record's ``from``; nil where it came straight from Stripe or a person.
-    package static func letter(of record: Record) -> Offset? {
+    /// The place in a record's ``from``; nil where it came straight from Stripe or a person.
+    package static func letter(of record: Record) -> SourcePlace? {
         guard let text = record.text(from), text.hasPrefix(prefix) else { return nil }
-        return Int64(text.dropFirst(prefix.count)).map { Offset($0) }
+        return SourcePlace(letterName: text.dropFirst(prefix.count))
+    }
+}
+
+extension SourcePlace {
+    /// A place in `dead.letter`.
+    package static func letter(_ offset: Offset, partition: Int32 = 0) -> Self {
+        Self(topic: .deadLetter, partition: partition, offset: offset)
+    }
+
+    /// What a person calls a dead letter: its offset, with the partition before it behind the
+    /// first one.
+    package var letterName: String {
+        partition == 0 ? "\(offset)" : "\(partition)/\(offset)"
+    }
+
+    /// The dead letter that somebody calls so; nil where there can be none.
+    package init?(letterName: some StringProtocol) {
+        let parts = letterName.split(separator: "/", omittingEmptySubsequences: false)
+        guard (1...2).contains(parts.count), let number = Int64(parts[parts.count - 1]),
+            let offset = Offset(named: number),
+            let partition = parts.count == 1 ? 0 : Int32(parts[0]), partition >= 0
+        else { return nil }
+        self = .letter(offset, partition: partition)
     }
 }
 

@@ -4,6 +4,63 @@ package enum RecordCodecError: Error, Hashable, Sendable {
     case notAnObject
     /// The field is missing, of another type, or outside what it may say.
     case field(String)
+    /// An object says the member twice: readers differ in which of the two they believe.
+    case repeated(String)
+}
+
+extension JSONDocument {
+    /// Reads what somebody asks for: an object that says each of its members once.
+    package func request(_ body: [UInt8]) throws(RecordCodecError) -> JSONValue {
+        let root: JSONValue
+        do {
+            root = try parse(body)
+        } catch {
+            throw .notJSON(error)
+        }
+        guard root.kind == .object else { throw .notAnObject }
+        if let twice = root.repeatedMember() { throw .repeated(twice) }
+        return root
+    }
+}
+
+extension JSONValue {
+    /// The first name that an object says twice, of this value and of the objects in it.
+    ///
+    /// - Parameter levels: how many objects deep it is looked for.
+    package func repeatedMember(levels: Int = 1) -> String? {
+        guard levels > 0 else { return nil }
+        if let array {
+            for element in array {
+                if let name = element.repeatedMember(levels: levels) { return name }
+            }
+        }
+        guard let object else { return nil }
+        var marks: [UInt64] = []
+        for (key, value) in object {
+            let mark = key.nameMark
+            if marks.contains(mark), let name = key.string, isRepeated(name) { return name }
+            marks.append(mark)
+            if levels > 1, let name = value.repeatedMember(levels: levels - 1) { return name }
+        }
+        return nil
+    }
+
+    /// A number that equal names share, and others hardly ever: making a string of each name would
+    /// cost a page of Stripe's more than reading it.
+    private var nameMark: UInt64 {
+        withUTF8 { bytes in
+            var mark = UInt64(bytes.count)
+            for place in bytes.indices { mark = mark &* 0x100_0000_01B3 ^ UInt64(bytes[place]) }
+            return mark
+        } ?? 0
+    }
+
+    private func isRepeated(_ name: String) -> Bool {
+        var count = 0
+        guard let object else { return false }
+        for (key, _) in object where key.string == name { count += 1 }
+        return count > 1
+    }
 }
 
 /// A value that a derived topic carries, as one JSON object with its keys in the order of

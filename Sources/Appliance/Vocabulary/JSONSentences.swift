@@ -19,19 +19,7 @@ extension RecordCodecError {
         case .notJSON(let error): error.sentence
         case .notAnObject: "it is no object"
         case .field(let name): "\(name) is missing or not what it may be"
+        case .repeated(let name): "it says \(ShownText.escaped(name)) twice; say it once"
         }
-    }
-}
-
-extension JSONValue {
-    /// The first name that an object says twice: readers differ in which of the two they believe.
-    package var repeatedMember: String? {
-        var names: Set<String> = []
-        guard var members = object else { return nil }
-        while let (key, _) = members.next() {
-            guard let name = key.string else { continue }
-            if !names.insert(name).inserted { return name }
-        }
-        return nil
     }
 }

@@ -10,7 +10,7 @@ package final class RationedLog: Sendable {
     /// Kinds told apart; all further ones share a ration.
     private static let kindCountMax = 64
     /// Characters of one value: what a stranger sends must not make lines of any length.
-    private static let valueCharactersMax = 200
+    package static let valueCharactersMax = 200
 
     private let logger: Logger
     private let now: @Sendable () -> ContinuousClock.Instant
@@ -68,9 +68,11 @@ package final class RationedLog: Sendable {
     }
 
     /// One line, of bounded length, without what steers a terminal.
-    package static func printable(_ text: String) -> String {
-        let isLong = text.count > valueCharactersMax
-        let cleaned = text.prefix(valueCharactersMax).unicodeScalars.map { scalar in
+    package static func printable(
+        _ text: String, charactersMax: Int = valueCharactersMax
+    ) -> String {
+        let isLong = text.count > charactersMax
+        let cleaned = text.prefix(charactersMax).unicodeScalars.map { scalar in
             scalar.properties.generalCategory == .control
                 || scalar.properties.generalCategory == .format
                 || scalar.properties.generalCategory == .lineSeparator

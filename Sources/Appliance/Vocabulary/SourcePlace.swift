@@ -61,14 +61,3 @@ package struct SourceLane: Hashable, Comparable, Sendable {
         (left.topic, left.partition) < (right.topic, right.partition)
     }
 }
-
-/// A record where it lies.
-package struct PlacedRecord: Sendable {
-    package var place: SourcePlace
-    package var record: Record
-
-    package init(place: SourcePlace, record: Record) {
-        self.place = place
-        self.record = record
-    }
-}

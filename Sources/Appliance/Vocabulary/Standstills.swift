@@ -10,12 +10,25 @@ package final class Standstills: Sendable {
         var full: ContinuousClock.Instant?
         /// The last failure to read or store that no waiting mends.
         var broken: (at: ContinuousClock.Instant, reason: String)?
+        /// What other servers last failed with, until they do their work again.
+        var outside: (at: ContinuousClock.Instant, reason: String)?
+        /// The last delivery that was too large for where it is stored.
+        var tooLarge: (at: ContinuousClock.Instant, reason: String)?
     }
 
     /// Seconds for which a full disk is told of after the last delivery that met it.
     private static let fullSeconds: Int64 = 60
 
+    /// Seconds for which a server's failure is told of after the last delivery that met it: nobody
+    /// may come when it is over.
+    private static let outsideSeconds: Int64 = 15
+
+    /// The same of a delivery that was too large: Stripe's retries are hours apart.
+    private static let tooLargeSeconds: Int64 = 3_600
+
     private let state = Mutex(State())
+    /// Whether there is anything to take back: each delivery asks.
+    private let isOutsideFailing = Atomic(false)
 
     package init() {}
 
@@ -35,9 +48,38 @@ package final class Standstills: Sendable {
 
     package func broke(_ reason: String) { state.withLock { $0.broken = (.now, reason) } }
 
+    /// Another server did not take a delivery, which comes again.
+    package func outsideFails(_ reason: String) {
+        state.withLock { $0.outside = (.now, reason) }
+        isOutsideFailing.store(true, ordering: .releasing)
+    }
+
+    /// A delivery is too large for where it is to be stored, which takes all others.
+    package func foundTooLarge(_ reason: String) {
+        state.withLock { $0.tooLarge = (.now, reason) }
+    }
+
+    /// A delivery was stored: whatever did not answer does again.
+    package func outsideAnswers() {
+        guard isOutsideFailing.load(ordering: .relaxed),
+            isOutsideFailing.exchange(false, ordering: .acquiringAndReleasing)
+        else { return }
+        state.withLock { $0.outside = nil }
+    }
+
+    /// What other servers failed with of late, and nothing was stored since.
+    package var outside: String? {
+        guard let outside = state.withLock({ $0.outside }),
+            ContinuousClock.now - outside.at < .seconds(Self.outsideSeconds)
+        else { return nil }
+        return outside.reason
+    }
+
     /// Sentences for `/readyz`, one for each.
     package var warnings: [String] {
-        let (waiting, full, broken) = state.withLock { ($0.waiting, $0.full, $0.broken) }
+        let (waiting, full, broken, tooLarge) = state.withLock {
+            ($0.waiting, $0.full, $0.broken, $0.tooLarge)
+        }
         func seconds(since start: ContinuousClock.Instant) -> Int64 {
             (ContinuousClock.now - start).components.seconds
         }
@@ -49,6 +91,14 @@ package final class Standstills: Sendable {
             sentences.append(
                 "\(seconds(since: full)) s ago a delivery was answered with 503, as there is no "
                     + "space left; free some")
+        }
+        if let outside {
+            sentences.append("of late a delivery was answered with 503: \(outside)")
+        }
+        if let tooLarge, seconds(since: tooLarge.at) < Self.tooLargeSeconds {
+            sentences.append(
+                "\(seconds(since: tooLarge.at)) s ago a delivery was answered with 503, and will "
+                    + "be until there is room for it: \(tooLarge.reason)")
         }
         if let broken {
             sentences.append(

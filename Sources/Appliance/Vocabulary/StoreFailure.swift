@@ -8,6 +8,12 @@ package enum StoreFailure: Error, Hashable, Sendable {
     case queueFull
     /// Somebody else has claimed the same event and has not said yet what became of it.
     case pending
+    /// A server that this process is only a client of does not answer, or refuses: in an operator's
+    /// words. It ends when that server does its work again.
+    case outside(String)
+    /// A server or the log takes everything else, but not so large a record; in an operator's
+    /// words.
+    case tooLarge(String)
 
     // Not in this process any more.
     /// It shuts down.
@@ -15,10 +21,11 @@ package enum StoreFailure: Error, Hashable, Sendable {
     /// In the plane's own words, for an operator.
     case broken(String)
 
-    /// Whether the same call may succeed later without anybody mending anything but disk space.
+    /// Whether the same call may succeed later without anybody mending anything but disk space,
+    /// or a bound that one event is too large for, while others pass.
     package var isRetryable: Bool {
         switch self {
-        case .outOfSpace, .queueFull, .pending: true
+        case .outOfSpace, .queueFull, .pending, .outside, .tooLarge: true
         case .stopping, .broken: false
         }
     }
@@ -31,7 +38,7 @@ extension StoreFailure: CustomStringConvertible {
         case .queueFull: "too much waits to be stored"
         case .pending: "the same event is under way elsewhere"
         case .stopping: "it is shutting down"
-        case .broken(let why): why
+        case .broken(let why), .outside(let why), .tooLarge(let why): why
         }
     }
 }

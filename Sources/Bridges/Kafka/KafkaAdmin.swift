@@ -70,13 +70,7 @@ public final class KafkaAdmin: Sendable {
 
     /// How many partitions each topic of the cluster has.
     public func partitionCounts(within patience: Duration) throws(KafkaError) -> [String: Int32] {
-        var pointer: UnsafePointer<rd_kafka_metadata>?
-        // All topics: naming one in the request could make it.
-        let answer = handle.code { client in
-            rd_kafka_metadata(client, 1, nil, &pointer, patience.wholeMilliseconds)
-        }
-        if let answer { throw handle.error(answer, "ask for topics") }
-        guard let pointer else { return [:] }
+        guard let pointer = try metadata(within: patience) else { return [:] }
         defer { rd_kafka_metadata_destroy(pointer) }
         handle.context.didSucceed()
         var result: [String: Int32] = [:]
@@ -87,6 +81,32 @@ public final class KafkaAdmin: Sendable {
             result[String(cString: topic.topic)] = topic.partition_cnt
         }
         return result
+    }
+
+    /// After so long it is looked at why there is no answer yet: who is kept out by a password or a
+    /// certificate need not wait any longer to be told.
+    private static let lookAfter = Duration.seconds(1)
+
+    private func metadata(
+        within patience: Duration
+    ) throws(KafkaError) -> UnsafePointer<rd_kafka_metadata>? {
+        let deadline = KafkaDeadline(patience)
+        // Longer each time: an answer that is late is lost, and a slow broker shall be heard.
+        var lookAfter = Self.lookAfter
+        while true {
+            var pointer: UnsafePointer<rd_kafka_metadata>?
+            let slice = min(deadline.rest, lookAfter)
+            lookAfter = lookAfter * 2
+            // All topics: naming one in the request could make it.
+            let answer = handle.code { client in
+                rd_kafka_metadata(client, 1, nil, &pointer, slice.wholeMilliseconds)
+            }
+            guard let answer else { return pointer }
+            let error = handle.error(answer, "ask for topics")
+            guard error.isRetryable, !deadline.hasPassed else { throw error }
+            // Some answers come at once.
+            KafkaDeadline.pause(min(deadline.rest, .milliseconds(50)))
+        }
     }
 
     private func settings(
@@ -117,7 +137,10 @@ public final class KafkaAdmin: Sendable {
 }
 
 extension KafkaAdmin {
-    /// Sends a request and waits for its answer.
+    /// librdkafka looks for requests whose time is over a few times a second.
+    private static let marginMilliseconds: Int32 = 500
+
+    /// Sends a request and waits for its answer. One that comes later is thrown away.
     private func request(
         _ operation: rd_kafka_admin_op_t, _ call: String, _ patience: Duration,
         _ send: (OpaquePointer, OpaquePointer?, OpaquePointer?) -> Void,
@@ -127,14 +150,16 @@ extension KafkaAdmin {
             let milliseconds = patience.wholeMilliseconds
             let options = rd_kafka_AdminOptions_new(client, operation)
             defer { rd_kafka_AdminOptions_destroy(options) }
-            rd_kafka_AdminOptions_set_request_timeout(options, milliseconds, nil, 0)
+            // Ends before the patience does, so that librdkafka's own words for it are heard.
+            let margin = min(milliseconds / 4, Self.marginMilliseconds)
+            rd_kafka_AdminOptions_set_request_timeout(options, milliseconds - margin, nil, 0)
             // So that a topic is there, on all brokers, when the call returns; a part of the
             // patience, or the broker's answer would come after it.
             rd_kafka_AdminOptions_set_operation_timeout(options, milliseconds / 2, nil, 0)
             let queue = rd_kafka_queue_new(client)
             defer { rd_kafka_queue_destroy(queue) }
             send(client, options, queue)
-            guard let event = rd_kafka_queue_poll(queue, milliseconds + 1000) else {
+            guard let event = rd_kafka_queue_poll(queue, milliseconds) else {
                 return (KafkaAnswer(RD_KAFKA_RESP_ERR__TIMED_OUT), nil)
             }
             defer { rd_kafka_event_destroy(event) }

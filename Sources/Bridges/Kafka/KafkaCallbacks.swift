@@ -1,29 +1,26 @@
 import CRDKafka
 import Synchronization
 
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
-
 /// What librdkafka calls back into: its words, its troubles, acknowledgements, a group's changes
 /// and the renewal of a token. One for each client, which keeps it alive.
 final class KafkaCallbacks: Sendable {
     let log: @Sendable (KafkaLogLine) -> Void
     private let security: KafkaSecurity
     private let bootstrap: String
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     private struct State {
         var trouble: KafkaAnswer?
-        var deliveryFailure: (answer: KafkaAnswer, topic: String)?
+        var deliveryFailure: (answer: KafkaAnswer, place: KafkaPartition)?
         var rebalance: KafkaRebalance?
-        /// librdkafka's background thread, as the system numbers it.
-        var ownThread: UInt?
+        /// What brokers are shown, and since when it is another one than before.
+        var password: Secret?
+        var renewedAt: ContinuousClock.Instant?
     }
 
-    init(_ configuration: KafkaConfiguration) {
+    /// - Parameter password: the one that the client begins with.
+    init(_ configuration: KafkaConfiguration, _ password: Secret?) {
+        state = Mutex(State(password: password))
         log = configuration.log
         security = configuration.security
         bootstrap = configuration.bootstrap
@@ -38,7 +35,7 @@ final class KafkaCallbacks: Sendable {
     func didSucceed() { state.withLock { $0.trouble = nil } }
 
     /// The first record that was not written since this was last asked.
-    func takeDeliveryFailure() -> (answer: KafkaAnswer, topic: String)? {
+    func takeDeliveryFailure() -> (answer: KafkaAnswer, place: KafkaPartition)? {
         state.withLock { state in
             defer { state.deliveryFailure = nil }
             return state.deliveryFailure
@@ -76,9 +73,9 @@ final class KafkaCallbacks: Sendable {
 
     static let didFail: @convention(c) (
         OpaquePointer?, Int32, UnsafePointer<CChar>?, UnsafeMutableRawPointer?
-    ) -> Void = { _, code, reason, opaque in
+    ) -> Void = { client, code, reason, opaque in
         let code = rd_kafka_resp_err_t(rawValue: code)
-        of(opaque)?.didFail(KafkaAnswer(code, text: reason.map { String(cString: $0) }))
+        of(opaque)?.didFail(client, KafkaAnswer(code, text: reason.map { String(cString: $0) }))
     }
 
     static let didRebalance: @convention(c) (
@@ -97,16 +94,15 @@ final class KafkaCallbacks: Sendable {
     /// Called on librdkafka's background thread alone.
     static let didHappen: @convention(c) (
         OpaquePointer?, OpaquePointer?, UnsafeMutableRawPointer?
-    ) -> Void = { _, event, opaque in
+    ) -> Void = { client, event, opaque in
         guard let event else { return }
         defer { rd_kafka_event_destroy(event) }
         guard let callbacks = of(opaque) else { return }
-        callbacks.state.withLock { $0.ownThread = currentThread }
         switch rd_kafka_event_type(event) {
         case RD_KAFKA_EVENT_DR: callbacks.didDeliver(event)
         case RD_KAFKA_EVENT_ERROR:
             let text = rd_kafka_event_error_string(event).map { String(cString: $0) }
-            callbacks.didFail(KafkaAnswer(rd_kafka_event_error(event), text: text))
+            callbacks.didFail(client, KafkaAnswer(rd_kafka_event_error(event), text: text))
         default: break
         }
     }
@@ -119,12 +115,12 @@ final class KafkaCallbacks: Sendable {
         of(opaque)?.renewToken(client)
     }
 
-    /// Whether this is the thread on which completions are called.
-    var isOnOwnThread: Bool { state.withLock { $0.ownThread == Self.currentThread } }
-
-    private static var currentThread: UInt { UInt(pthread_self()) }
-
-    private func didFail(_ answer: KafkaAnswer) {
+    private func didFail(_ client: OpaquePointer?, _ answer: KafkaAnswer) {
+        if answer.code == RD_KAFKA_RESP_ERR__AUTHENTICATION.rawValue, let client,
+            renewsPassword(client)
+        {
+            return log(KafkaLogLine(level: 6, facility: "PASSWORD", text: "it was read again"))
+        }
         state.withLock { state in
             // "All brokers are down" follows upon the reason and would hide it.
             if answer.code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN.rawValue || state.trouble == nil {
@@ -140,12 +136,34 @@ final class KafkaCallbacks: Sendable {
             state.withLock { state in
                 guard let answer = delivered.failure else { return state.trouble = nil }
                 if state.deliveryFailure == nil {
-                    state.deliveryFailure = (answer, delivered.partition.topic)
+                    state.deliveryFailure = (answer, delivered.partition)
                 }
             }
             delivered.completion?.call(delivered, bootstrap: bootstrap, trouble: trouble)
         }
     }
+
+    /// Reads the password again that a broker has refused.
+    ///
+    /// - Returns: whether it may be accepted next time: it is another one now, or was a moment ago,
+    ///   when this connection had still been shown the old one.
+    private func renewsPassword(_ client: OpaquePointer) -> Bool {
+        guard case .saslPlain(let user, _, let read) = security, let fresh = try? read() else {
+            return false
+        }
+        let (isNew, isRecent) = state.withLock { state in
+            let isNew = state.password != fresh
+            if isNew { (state.password, state.renewedAt) = (fresh, .now) }
+            let isRecent = state.renewedAt.map { $0 + Self.reconnectTime > .now } ?? false
+            return (isNew, isRecent)
+        }
+        guard isNew else { return isRecent }
+        let error = rd_kafka_sasl_set_credentials(client, user, fresh.reveal())
+        return KafkaAnswer(consuming: error) == nil
+    }
+
+    /// Within it every connection has been tried anew: `reconnect.backoff.max.ms` and a handshake.
+    private static let reconnectTime = Duration.seconds(5)
 
     private func renewToken(_ client: OpaquePointer) {
         guard case .saslGoogle(let account, _, let token) = security else { return }

@@ -50,13 +50,19 @@ public enum KafkaSecurity: Sendable {
     /// - `caFile`: certificates to trust, PEM; nil is the system's own.
     case tls(caFile: String? = nil)
     /// SASL PLAIN over TLS.
-    case saslPlain(user: String, password: Secret, caFile: String? = nil)
+    ///
+    /// - `password`: read when a client is made, and again when a broker refuses the one in use: a
+    ///   new one needs no restart, and an access token in its place may end after an hour. Called
+    ///   on a thread of librdkafka's then; it may block for some seconds. What it throws is shown,
+    ///   so it holds no secret.
+    case saslPlain(
+        user: String, caFile: String? = nil, password: @Sendable () throws -> Secret)
     /// SASL OAUTHBEARER over TLS with Google's three-part token.
     ///
     /// - `account`: the service account's address.
-    /// - `token`: fetches a new access token. Called on a thread of librdkafka's before the last
-    ///   one ends; it may block for some seconds. What it throws
-    ///   is logged, so it holds no secret, and the call is made again after some seconds.
+    /// - `token`: fetches a new access token. Called on a thread of librdkafka's, at first and when
+    ///   four fifths of the last one's time are over; it may block for some seconds. What it throws
+    ///   is shown, so it holds no secret, and the call is made again after 10 seconds.
     case saslGoogle(
         account: String, caFile: String? = nil,
         token: @Sendable () throws -> GoogleAccessToken)
@@ -65,7 +71,7 @@ public enum KafkaSecurity: Sendable {
     var caFile: String? {
         switch self {
         case .plaintext: nil
-        case .tls(let caFile), .saslPlain(_, _, let caFile), .saslGoogle(_, let caFile, _): caFile
+        case .tls(let caFile), .saslPlain(_, let caFile, _), .saslGoogle(_, let caFile, _): caFile
         }
     }
 }

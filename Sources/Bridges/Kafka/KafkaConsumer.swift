@@ -33,6 +33,9 @@ public final class KafkaConsumer: @unchecked Sendable {
     /// What this consumer reads, and where each partition goes on.
     private var positions: [KafkaPartition: Offset] = [:]
     private var paused: Set<KafkaPartition> = []
+    /// Taken away while they were paused: librdkafka goes on to pause them when they are given
+    /// again, which nobody would ever end.
+    private var pausedBefore: Set<KafkaPartition> = []
     /// The group's change that the caller has been told of and has not answered.
     private var unanswered: KafkaRebalance?
     private var isClosed = false
@@ -40,17 +43,35 @@ public final class KafkaConsumer: @unchecked Sendable {
 
     /// - Parameter group: whose offsets `committed` and `commit` are about; also without members.
     /// - Throws: `.configuration`.
-    public init(_ configuration: KafkaConfiguration, group: String) throws(KafkaError) {
+    public convenience init(
+        _ configuration: KafkaConfiguration, group: String
+    ) throws(KafkaError) {
+        try self.init(configuration, group: group, seesUncommitted: false)
+    }
+
+    /// - Parameter seesUncommitted: open transactions are no bound to it, for asking where a
+    ///   partition really ends.
+    init(
+        _ configuration: KafkaConfiguration, group: String, seesUncommitted: Bool
+    ) throws(KafkaError) {
         self.group = group
-        handle = try KafkaHandle(configuration, .consumer(group: group))
+        handle = try KafkaHandle(
+            configuration, .consumer(group: group, seesUncommitted: seesUncommitted))
         fetched = KafkaFetched(handle)
     }
 
-    deinit { close(within: .seconds(1)) }
+    /// Leaves the group, on a thread that ends the client behind it; see `KafkaClients`.
+    deinit {
+        fetched.end()
+        guard !isClosed else { return }
+        let handle = handle
+        KafkaClients.end { _ = KafkaLeaving.run(handle, until: KafkaDeadline(.seconds(1))) }
+    }
 
     /// Becomes a member of the group, whose partitions of these topics are shared out by range.
     /// Does not block; the assignment comes by `next`.
     public func subscribe(to topics: [String]) throws(KafkaError) {
+        try requireOpen()
         let list = KafkaPartitionList(topics: topics)
         let answer = handle.code { client in list.lend { rd_kafka_subscribe(client, $0) } }
         if let answer { throw handle.error(answer, "subscribe", topic: topics.first) }
@@ -59,6 +80,8 @@ public final class KafkaConsumer: @unchecked Sendable {
     /// Reads these partitions, each from where it says, and no others: the answer to `.assigned`,
     /// and without a group the choice of what to read.
     public func assign(_ starts: [KafkaPartition: KafkaStart]) throws(KafkaError) {
+        try requireOpen()
+        endFormerPauses()
         let list = KafkaPartitionList(starts.mapValues(Self.mark))
         let answer = handle.code { client in list.lend { rd_kafka_assign(client, $0) } }
         if let answer { throw handle.error(answer, "assign") }
@@ -70,6 +93,7 @@ public final class KafkaConsumer: @unchecked Sendable {
 
     /// Reads nothing any more: the answer to `.revoked` and `.lost`.
     public func unassign() throws(KafkaError) {
+        try requireOpen()
         let answer = handle.code { rd_kafka_assign($0, nil) }
         if let answer { throw handle.error(answer, "unassign") }
         didAnswer()
@@ -82,8 +106,9 @@ public final class KafkaConsumer: @unchecked Sendable {
     ///
     /// - Parameter bytesMax: how much a batch holds at most, but at least one record.
     /// - Throws: `.offsetOutOfRange`, `.topicMissing`, `.notAuthorized`, `.assignmentLost`,
-    ///   `.fatal`; others pass (`isRetryable`), after which this is called again.
+    ///   `.fatal`, `.closed`; others pass (`isRetryable`), after which this is called again.
     public func next(bytesMax: Int, within patience: Duration) throws(KafkaError) -> KafkaEvent {
+        try requireOpen()
         if let event = groupChange() { return event }
         if fetched.isEmpty(without: paused) {
             fetched.fetch(bytesMax: bytesMax, within: patience)
@@ -106,6 +131,7 @@ public final class KafkaConsumer: @unchecked Sendable {
 
     /// Goes on to fetch nothing of these partitions; `next` still has to be called.
     public func pause(_ partitions: [KafkaPartition]) throws(KafkaError) {
+        try requireOpen()
         let list = KafkaPartitionList(partitions)
         let answer = handle.code { client in list.lend { rd_kafka_pause_partitions(client, $0) } }
         try check(answer, list, "pause")
@@ -113,6 +139,7 @@ public final class KafkaConsumer: @unchecked Sendable {
     }
 
     public func resume(_ partitions: [KafkaPartition]) throws(KafkaError) {
+        try requireOpen()
         let list = KafkaPartitionList(partitions)
         let answer = handle.code { client in list.lend { rd_kafka_resume_partitions(client, $0) } }
         try check(answer, list, "resume")
@@ -123,6 +150,7 @@ public final class KafkaConsumer: @unchecked Sendable {
     public func seek(
         _ offsets: [KafkaPartition: Offset], within patience: Duration
     ) throws(KafkaError) {
+        try requireOpen()
         let list = KafkaPartitionList(offsets)
         let answer = handle.answer { client in
             list.lend { rd_kafka_seek_partitions(client, $0, patience.wholeMilliseconds) }
@@ -146,7 +174,7 @@ public final class KafkaConsumer: @unchecked Sendable {
     }
 
     /// Leaves the group and ends. Blocking, at most `patience`; what is open with the group then
-    /// is left to the session's time-out. Nothing else may be called afterwards.
+    /// is left to the session's time-out. Whatever else is called afterwards throws `.closed`.
     ///
     /// - Returns: whether the group knows.
     @discardableResult
@@ -158,11 +186,6 @@ public final class KafkaConsumer: @unchecked Sendable {
 
     /// The value that librdkafka runs with; nil for secrets and for names that it does not know.
     public func effective(_ property: String) -> String? { handle.effective(property) }
-
-    /// As `KafkaProducer.renew`.
-    public func renew(user: String, password: Secret) throws(KafkaError) {
-        try handle.renew(user: user, password: password)
-    }
 }
 
 extension KafkaConsumer {
@@ -188,7 +211,24 @@ extension KafkaConsumer {
     private func forget() {
         fetched.drop { _ in true }
         positions = [:]
+        pausedBefore.formUnion(paused)
         paused = []
+    }
+
+    /// To be called before they are assigned: resumed behind that, a partition would go on where
+    /// it was paused (librdkafka #1802) and not where it is told to.
+    private func endFormerPauses() {
+        // Also what is paused and assigned anew without having been taken away.
+        let all = pausedBefore.union(paused)
+        guard !all.isEmpty else { return }
+        let list = KafkaPartitionList(Array(all))
+        // What librdkafka does not know any more cannot be paused either.
+        _ = handle.code { client in list.lend { rd_kafka_resume_partitions(client, $0) } }
+        pausedBefore = []
+    }
+
+    func requireOpen() throws(KafkaError) {
+        if isClosed { throw .closed }
     }
 
     private func leave(within patience: Duration) -> Bool {

@@ -6,9 +6,9 @@ public enum KafkaError: Error, Hashable, Sendable {
     /// librdkafka does not take this value of its property.
     case configuration(property: String, detail: String)
     /// The TLS handshake failed: another CA, another name, an ended certificate.
-    case certificate(detail: String)
-    case authentication(detail: String)
-    case notAuthorized(detail: String)
+    case certificate(server: String, detail: String)
+    case authentication(server: String, detail: String)
+    case notAuthorized(KafkaResource, server: String, detail: String)
     case topicMissing(String)
     case partitionMissing(KafkaPartition)
     /// The client's bound where `bytesMax` is known, else the topic's.
@@ -20,9 +20,11 @@ public enum KafkaError: Error, Hashable, Sendable {
     // Passing: the same call may succeed later.
     case unreachable(bootstrap: String, detail: String)
     /// No answer in time. `trouble` is the last thing that went wrong on a connection.
-    case timedOut(call: String, trouble: String?)
+    case timedOut(call: String, server: String, trouble: String?)
     /// The producer holds as many records as it may; wait for acknowledgements.
     case queueFull
+    /// So many producers are still in a call that does not return, because a broker hangs.
+    case producersHang(Int)
 
     // The place in the group is gone; what was done for it may not be committed.
     case assignmentLost(detail: String)
@@ -30,6 +32,8 @@ public enum KafkaError: Error, Hashable, Sendable {
     // This client is over; make a new one.
     /// A newer producer has the same transactional id.
     case fenced(detail: String)
+    /// The transaction had outlived its time: the broker has ended it, or a newer producer has.
+    case transactionExpired(detail: String)
     case fatal(KafkaAnswer)
 
     /// A call at a time that is not its own.
@@ -37,6 +41,15 @@ public enum KafkaError: Error, Hashable, Sendable {
     /// Whatever else a broker or librdkafka answers.
     case broker(KafkaAnswer)
     case closed
+}
+
+/// What an account may or may not use.
+public enum KafkaResource: Hashable, Sendable {
+    /// Its name, where the answer says it.
+    case topic(String?)
+    case group
+    case transactionalID
+    case cluster
 }
 
 /// An error in librdkafka's words.
@@ -52,6 +65,9 @@ public struct KafkaAnswer: Hashable, Sendable {
     public var isRetriable: Bool
     /// The open transaction can only be aborted.
     public var requiresAbort: Bool
+    /// The topic that it is about and the servers that were asked, for people; empty where it has
+    /// not been seen in its context.
+    public var place = ""
 
     public init(
         code: Int32, name: String, text: String, isFatal: Bool = false, isRetriable: Bool = false,
@@ -85,10 +101,10 @@ extension KafkaError {
         switch self {
         case .configuration, .certificate, .authentication, .notAuthorized, .topicMissing,
             .partitionMissing, .messageTooLarge, .offsetOutOfRange, .state: .stop
-        case .unreachable, .timedOut, .queueFull: .callAgain
+        case .unreachable, .timedOut, .queueFull, .producersHang: .callAgain
         case .assignmentLost: .abortAndRewind
         case .fenced: .leave
-        case .fatal, .closed: .recreate
+        case .fatal, .transactionExpired, .closed: .recreate
         case .broker(let answer):
             if answer.requiresAbort { .abortAndRewind } else { .callAgain }
         }
@@ -99,52 +115,4 @@ extension KafkaError {
 
     /// Whether somebody has to mend something before it can succeed.
     public var isPermanent: Bool { remedy == .stop }
-}
-
-extension KafkaError: CustomStringConvertible {
-    /// One sentence, with what to do where somebody must do it.
-    public var description: String {
-        switch self {
-        case .configuration(let property, let detail):
-            "the Kafka setting \(property) is not accepted: \(detail)"
-        case .certificate(let detail):
-            "the Kafka broker's certificate is not trusted; check kafka.ca_file and the names in "
-                + "kafka.bootstrap: \(detail)"
-        case .authentication(let detail):
-            "the Kafka broker refuses these credentials; check kafka.username and "
-                + "kafka.password_file: \(detail)"
-        case .notAuthorized(let detail):
-            "the Kafka broker does not allow this; grant the account access to its topics, group "
-                + "and transactional ids: \(detail)"
-        case .topicMissing(let topic):
-            "the Kafka topic \(topic) does not exist; create it with the right number of "
-                + "partitions, it is never made by itself"
-        case .partitionMissing(let partition):
-            "the Kafka partition \(partition) does not exist; the topic has fewer partitions"
-        case .messageTooLarge(let topic, let bytesMax):
-            "a record is too large for the Kafka topic \(topic)"
-                + (bytesMax.map { ", \($0) bytes are allowed" } ?? "; raise its max.message.bytes")
-        case .offsetOutOfRange(let partition, let offset):
-            "the Kafka partition \(partition) does not hold offset "
-                + "\(offset.map { "\($0)" } ?? "asked for") any more, or not yet; nothing is "
-                + "passed over, so find the position again"
-        case .unreachable(let bootstrap, let detail):
-            "no Kafka broker answers at \(bootstrap): \(detail)"
-        case .timedOut(let call, let trouble):
-            "Kafka did not answer in time (\(call))" + (trouble.map { ": \($0)" } ?? "")
-        case .queueFull: "the Kafka producer's queue is full"
-        case .assignmentLost(let detail):
-            "the place in the Kafka consumer group is gone: \(detail)"
-        case .fenced(let detail):
-            "another Kafka producer has taken over this transactional id: \(detail)"
-        case .fatal(let answer): "the Kafka client has failed for good: \(answer)"
-        case .state(let detail): "a Kafka call at the wrong time: \(detail)"
-        case .broker(let answer): "Kafka refused: \(answer)"
-        case .closed: "the Kafka client is closed"
-        }
-    }
-}
-
-extension KafkaAnswer: CustomStringConvertible {
-    public var description: String { "\(text) (\(name), \(code))" }
 }

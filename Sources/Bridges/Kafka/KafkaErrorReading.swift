@@ -9,11 +9,19 @@ struct KafkaErrorContext {
     var partition: Int32?
     /// What last went wrong on a connection; a call that only times out is explained by it.
     var trouble: KafkaAnswer?
+
+    /// For people.
+    fileprivate var place: String {
+        let server = bootstrap.isEmpty ? nil : "at \(bootstrap)"
+        return [topic, server].compactMap { $0 }.joined(separator: " ")
+    }
 }
 
 extension KafkaError {
     /// The error that an answer is, seen in its context.
     init(_ answer: KafkaAnswer, _ context: KafkaErrorContext) {
+        var answer = answer
+        answer.place = context.place
         if Self.fencing.contains(answer.code) {
             self = .fenced(detail: answer.text)
         } else if answer.isFatal || answer.code == RD_KAFKA_RESP_ERR__FATAL.rawValue {
@@ -32,16 +40,20 @@ extension KafkaError {
         case RD_KAFKA_RESP_ERR__SSL, RD_KAFKA_RESP_ERR__TRANSPORT:
             // Either code stands for either: a connection that is reset in the middle of the
             // handshake, and a certificate that is refused. The words tell them apart.
-            answer.text.contains("certificate") ? .certificate(detail: answer.text) : nil
+            answer.text.contains("certificate")
+                ? .certificate(server: context.bootstrap, detail: answer.text) : nil
         case RD_KAFKA_RESP_ERR__AUTHENTICATION, RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED,
             RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM:
-            // A token that could not be had was refused by nobody; librdkafka asks again.
-            answer.text.contains("Failed to acquire") ? nil : .authentication(detail: answer.text)
-        case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
-            RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED,
-            RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED,
-            RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
-            .notAuthorized(detail: "\(answer.text) (\(context.topic ?? context.call))")
+            isRefused(answer.text)
+                ? .authentication(server: context.bootstrap, detail: answer.text) : nil
+        case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+            notAuthorized(.topic(context.topic), answer, context)
+        case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+            notAuthorized(.group, answer, context)
+        case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+            notAuthorized(.cluster, answer, context)
+        case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+            notAuthorized(.transactionalID, answer, context)
         case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
             RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
             missing(context)
@@ -50,6 +62,20 @@ extension KafkaError {
             .messageTooLarge(topic: context.topic ?? "", bytesMax: nil)
         default: nil
         }
+    }
+
+    private static func notAuthorized(
+        _ resource: KafkaResource, _ answer: KafkaAnswer, _ context: KafkaErrorContext
+    ) -> KafkaError {
+        .notAuthorized(
+            resource, server: context.bootstrap, detail: "\(answer.text) (\(context.call))")
+    }
+
+    /// Whether a broker has refused credentials. librdkafka has the same code for a token that
+    /// could not be had, and for a broker that went away before it answered: it tries again then.
+    private static func isRefused(_ text: String) -> Bool {
+        !["Failed to acquire", "Local: Broker transport failure", "Local: Timed out"]
+            .contains { text.contains($0) }
     }
 
     /// librdkafka calls both by either name: a partition that was named is what is missing.
@@ -69,6 +95,8 @@ extension KafkaError {
             return .queueFull
         case RD_KAFKA_RESP_ERR__TIMED_OUT, RD_KAFKA_RESP_ERR__MSG_TIMED_OUT,
             RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE, RD_KAFKA_RESP_ERR__TRANSPORT,
+            // So `rd_kafka_offsets_for_times` marks partitions whose leader it has not found yet.
+            RD_KAFKA_RESP_ERR__IN_PROGRESS,
             RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, RD_KAFKA_RESP_ERR__WAIT_COORD,
             RD_KAFKA_RESP_ERR__WAIT_CACHE:
             return explained(answer, context)
@@ -93,18 +121,23 @@ extension KafkaError {
         _ answer: KafkaAnswer, _ context: KafkaErrorContext
     ) -> KafkaError {
         guard let trouble = context.trouble else {
-            return .timedOut(call: context.call, trouble: nil)
+            return .timedOut(call: context.call, server: context.bootstrap, trouble: nil)
         }
-        if let permanent = permanent(trouble, KafkaErrorContext(call: context.call)) {
+        let behind = KafkaErrorContext(call: context.call, bootstrap: context.bootstrap)
+        if let permanent = permanent(trouble, behind) {
             return permanent
         }
         return .unreachable(bootstrap: context.bootstrap, detail: trouble.text)
     }
 
-    /// Any of them: another producer has begun with the same id.
+    /// Either of them: another producer has begun with the same id, or the broker has ended the
+    /// transaction (see `KafkaTransaction`).
+    ///
+    /// INVALID_PRODUCER_EPOCH is not among them. librdkafka turns a transactional producer's into
+    /// `_FENCED`; one that is left concerns a record of a plain producer, whose epoch librdkafka
+    /// raises by itself then (KIP-360), so that the record may be sent again.
     static let fencing: Set<Int32> = [
         RD_KAFKA_RESP_ERR__FENCED.rawValue, RD_KAFKA_RESP_ERR_PRODUCER_FENCED.rawValue,
-        RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH.rawValue,
     ]
 }
 

@@ -18,6 +18,8 @@ final class KafkaFetched {
             byteCount = KafkaFetched.byteCount(of: pointer)
         }
 
+        // SAFETY: the message is this object's own from librdkafka's hand until `free`, which its
+        // owner calls once, when it takes it out of the list.
         var isRecord: Bool { pointer.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR }
         var partition: KafkaPartition { KafkaFetched.partition(of: pointer) }
         func free() { rd_kafka_message_destroy(pointer) }
@@ -124,6 +126,7 @@ final class KafkaFetched {
             defer { head.free() }
             return Self.exception(head.pointer)
         }
+        gather(bytesMax: bytesMax)
         let (end, byteCount) = run(bytesMax: bytesMax)
         defer {
             for message in messages[first..<end] { message.free() }
@@ -140,8 +143,29 @@ final class KafkaFetched {
         messages = messages.filter { !paused.contains($0.partition) } + held
     }
 
+    /// Brings together what is held of the first record's partition, which was fetched in pieces
+    /// between those of others: whoever takes a run spends a transaction on it.
+    private func gather(bytesMax: Int) {
+        guard messages.count - first > 1 else { return }
+        let head = messages[first].pointer.pointee
+        let order = FetchedOrder(
+            messages[first...].lazy.map { held in
+                let message = held.pointer.pointee
+                guard message.rkt == head.rkt, message.partition == head.partition else {
+                    return .other
+                }
+                if held.isRecord { return .record(byteCount: held.byteCount) }
+                return message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF ? .end : .trouble
+            }, bytesMax: bytesMax)
+        let held = messages[first...]
+        for place in order.outdated { held[first + place].free() }
+        messages = (order.together + order.behind).map { held[first + $0] }
+        first = 0
+    }
+
     /// Where the run of records ends that begins with the first one.
     private func run(bytesMax: Int) -> (end: Int, byteCount: Int) {
+        // SAFETY: everything in the list is held, and not freed yet.
         let head = messages[first].pointer.pointee
         var byteCount = messages[first].byteCount
         var end = first + 1
@@ -162,6 +186,7 @@ extension KafkaFetched {
     fileprivate static func partition(
         of message: UnsafeMutablePointer<rd_kafka_message_t>
     ) -> KafkaPartition {
+        // SAFETY: the name lives as long as the topic, which the message keeps; it is copied.
         let topic = message.pointee.rkt.map { String(cString: rd_kafka_topic_name($0)) } ?? ""
         return KafkaPartition(topic, message.pointee.partition)
     }
@@ -174,6 +199,7 @@ extension KafkaFetched {
         if code == RD_KAFKA_RESP_ERR__PARTITION_EOF, let partition {
             return .end(partition, Offset(message.pointee.offset))
         }
+        // SAFETY: the words belong to the message, or are constants; they are copied.
         let text = rd_kafka_message_errstr(message).map { String(cString: $0) }
         let isFatal = code == RD_KAFKA_RESP_ERR__FATAL
         let offset = Offset(named: message.pointee.offset)
@@ -259,6 +285,8 @@ extension KafkaFetched {
 
         mutating func copy(_ source: UnsafeRawPointer?, _ count: Int) {
             guard let source, count > 0 else { return }
+            // SAFETY: the buffer has room for what was counted before, and this is a part of it;
+            // the source has `count` bytes, and lies elsewhere.
             let rest = UnsafeMutableRawBufferPointer(buffer)[position...]
             UnsafeMutableRawBufferPointer(rebasing: rest).copyMemory(
                 from: UnsafeRawBufferPointer(start: source, count: count))

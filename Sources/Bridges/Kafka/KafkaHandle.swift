@@ -1,5 +1,4 @@
 import CRDKafka
-import Dispatch
 
 /// A client of librdkafka's: owns its handle, frees it, and takes its callbacks.
 ///
@@ -22,8 +21,10 @@ final class KafkaHandle: @unchecked Sendable {
         bootstrap = configuration.bootstrap
         isConsumer = kind.isConsumer
         let settings = KafkaSettings()
-        try settings.set(KafkaProperties(configuration, kind))
-        callbacks = Unmanaged.passRetained(KafkaCallbacks(configuration))
+        try settings.set(KafkaProperties(configuration, kind).pairs)
+        let password = try configuration.security.readPassword()
+        if let password { try settings.set([("sasl.password", password.reveal())]) }
+        callbacks = Unmanaged.passRetained(KafkaCallbacks(configuration, password))
         settings.setCallbacks(callbacks.toOpaque(), kind, configuration.security)
         do throws(KafkaError) {
             pointer = try settings.start(
@@ -32,23 +33,16 @@ final class KafkaHandle: @unchecked Sendable {
             callbacks.release()
             throw error
         }
-        serveInBackground(kind, configuration.security)
+        serveInBackground(configuration.security)
     }
 
-    /// Blocks until librdkafka's threads have ended, which takes no answer of a broker's.
-    ///
-    /// Not on one of those threads, which would wait for itself: when the last owner was a
-    /// completion that librdkafka called, another thread does it.
+    /// Hands the client to a thread that ends it; see `KafkaClients`.
     deinit {
         let ending = Ending(pointer: pointer, callbacks: callbacks, isConsumer: isConsumer)
-        if context.isOnOwnThread {
-            DispatchQueue.global().async { ending.run() }
-        } else {
-            ending.run()
-        }
+        KafkaClients.end { ending.run() }
     }
 
-    /// Everything that ends a client, apart from it: `deinit` may hand it to another thread.
+    /// Everything that ends a client, apart from it: `deinit` hands it to another thread.
     private struct Ending: @unchecked Sendable {
         // `@unchecked Sendable`: made by `deinit`, when nobody else has the handle any more.
         let pointer: OpaquePointer
@@ -67,8 +61,16 @@ final class KafkaHandle: @unchecked Sendable {
 
     /// Gives up what a producer has not been told about, and waits until all of it has been told.
     static func purge(_ client: OpaquePointer) {
-        _ = rd_kafka_purge(client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
+        giveUpRecords(client)
         _ = rd_kafka_flush(client, 1000)
+    }
+
+    /// Gives up what a producer has not been told about. Without `NON_BLOCKING` it would wait for
+    /// each broker's thread, one of which may be looking up a name.
+    static func giveUpRecords(_ client: OpaquePointer) {
+        _ = rd_kafka_purge(
+            client,
+            RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING)
     }
 
     /// Lends the handle to `body`, which does not keep it.
@@ -102,6 +104,10 @@ final class KafkaHandle: @unchecked Sendable {
 
     /// What has ended this client; nil while it lives.
     var fatalAnswer: KafkaAnswer? {
+        // Asked before each record: only an end has words.
+        guard rd_kafka_fatal_error(pointer, nil, 0) != RD_KAFKA_RESP_ERR_NO_ERROR else {
+            return nil
+        }
         var text = [CChar](repeating: 0, count: 512)
         let code = rd_kafka_fatal_error(pointer, &text, text.count)
         guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return nil }
@@ -117,10 +123,12 @@ final class KafkaHandle: @unchecked Sendable {
         return result == RD_KAFKA_CONF_OK ? KafkaSettings.text(value) : nil
     }
 
-    /// Gives a producer's events to librdkafka's own background thread, and a token's renewal to
-    /// it in every client: a caller that is silent for an hour would lose its connections.
-    private func serveInBackground(_ kind: KafkaProperties.Kind, _ security: KafkaSecurity) {
-        if !kind.isConsumer, let main = rd_kafka_queue_get_main(pointer),
+    /// Gives what a client tells of itself to librdkafka's own background thread: a caller who is
+    /// silent, or waits in another call, would learn of no trouble, and without a token's renewal
+    /// it would lose its connections. A consumer's records and its group's changes have a queue of
+    /// their own, which `KafkaFetched` asks.
+    private func serveInBackground(_ security: KafkaSecurity) {
+        if let main = rd_kafka_queue_get_main(pointer),
             let background = rd_kafka_queue_get_background(pointer)
         {
             rd_kafka_queue_forward(main, background)
@@ -148,8 +156,8 @@ final class KafkaSettings {
     /// A client that started has taken it over.
     deinit { if let pointer { rd_kafka_conf_destroy(pointer) } }
 
-    func set(_ properties: KafkaProperties) throws(KafkaError) {
-        for (name, value) in properties.pairs {
+    func set(_ pairs: [(name: String, value: String)]) throws(KafkaError) {
+        for (name, value) in pairs {
             var text = [CChar](repeating: 0, count: 512)
             let result = rd_kafka_conf_set(pointer, name, value, &text, text.count)
             guard result == RD_KAFKA_CONF_OK else {
@@ -188,7 +196,6 @@ final class KafkaSettings {
             throw .configuration(property: property, detail: Self.text(text))
         }
         pointer = nil
-        if isConsumer { rd_kafka_poll_set_consumer(client) }
         return client
     }
 
@@ -198,10 +205,14 @@ final class KafkaSettings {
     }
 }
 
-extension KafkaHandle {
-    /// Credentials for the connections made from now on.
-    func renew(user: String, password: Secret) throws(KafkaError) {
-        let answer = answer { rd_kafka_sasl_set_credentials($0, user, password.reveal()) }
-        if let answer { throw error(answer, "renew credentials") }
+extension KafkaSecurity {
+    /// The password as it is now; nil where none is used.
+    fileprivate func readPassword() throws(KafkaError) -> Secret? {
+        guard case .saslPlain(_, _, let password) = self else { return nil }
+        do {
+            return try password()
+        } catch {
+            throw .configuration(property: "sasl.password", detail: "\(error)")
+        }
     }
 }

@@ -11,6 +11,7 @@ extension KafkaConsumer {
     public func committed(
         _ partitions: [KafkaPartition], within patience: Duration
     ) throws(KafkaError) -> [KafkaPartition: Offset] {
+        try requireOpen()
         let list = KafkaPartitionList(partitions)
         let answer = handle.code { client in
             list.lend { rd_kafka_committed(client, $0, patience.wholeMilliseconds) }
@@ -27,6 +28,7 @@ extension KafkaConsumer {
     public func commit(
         _ offsets: [KafkaPartition: Offset], within patience: Duration
     ) throws(KafkaError) {
+        try requireOpen()
         let list = KafkaPartitionList(offsets)
         let outcome: (answer: KafkaAnswer?, failed: KafkaPartitionList.Entry?) = handle.lend {
             client in
@@ -60,30 +62,52 @@ extension KafkaConsumer {
     public func ends(
         of partition: KafkaPartition, within patience: Duration
     ) throws(KafkaError) -> (first: Offset, stableEnd: Offset) {
+        try requireOpen()
         let deadline = KafkaDeadline(patience)
-        let first = try offset(of: partition, at: RD_KAFKA_OFFSET_BEGINNING, until: deadline)
-        let end = try offset(of: partition, at: RD_KAFKA_OFFSET_END, until: deadline)
+        let first = try mark(RD_KAFKA_OFFSET_BEGINNING, of: partition, until: deadline)
+        let end = try mark(RD_KAFKA_OFFSET_END, of: partition, until: deadline)
         handle.context.didSucceed()
         // Retention may have moved the beginning between the two answers.
         return (min(first, end), end)
     }
 
+    /// The first record of a partition that is as late as that or later; nil where there is none.
+    public func offset(
+        of partition: KafkaPartition, at timestamp: Timestamp, within patience: Duration
+    ) throws(KafkaError) -> Offset? {
+        try requireOpen()
+        // Negative times are the protocol's marks.
+        let found = try offset(
+            of: partition, at: max(0, timestamp.milliseconds), until: KafkaDeadline(patience),
+            "look for a time")
+        handle.context.didSucceed()
+        return found
+    }
+
     /// The protocol's ListOffsets takes the same marks for a time. librdkafka's own call for both
     /// ends (`rd_kafka_query_watermark_offsets`) waits for ever for a broker that hangs.
-    private func offset(
-        of partition: KafkaPartition, at mark: Int32, until deadline: KafkaDeadline
+    private func mark(
+        _ mark: Int32, of partition: KafkaPartition, until deadline: KafkaDeadline
     ) throws(KafkaError) -> Offset {
-        let list = KafkaPartitionList([partition: Int64(mark)])
+        let call = "ask for a partition's ends"
+        guard let found = try offset(of: partition, at: Int64(mark), until: deadline, call) else {
+            throw .timedOut(call: call, server: handle.bootstrap, trouble: nil)
+        }
+        return found
+    }
+
+    private func offset(
+        of partition: KafkaPartition, at time: Int64, until deadline: KafkaDeadline,
+        _ call: String
+    ) throws(KafkaError) -> Offset? {
+        let list = KafkaPartitionList([partition: time])
         let answer = handle.code { client in
             list.lend { list in
                 rd_kafka_offsets_for_times(client, list, deadline.rest.wholeMilliseconds)
             }
         }
-        try check(answer, list, "ask for a partition's ends", partition)
-        guard let offset = list.offsets[partition] else {
-            throw .timedOut(call: "ask for a partition's ends", trouble: nil)
-        }
-        return offset
+        try check(answer, list, call, partition)
+        return list.offsets[partition]
     }
 
     /// How far this consumer is behind what it could read. Markers of transactions count, so that

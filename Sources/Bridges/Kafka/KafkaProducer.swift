@@ -4,7 +4,7 @@ public import AppendLog
 /// twice, and acknowledged by all replicas in sync.
 ///
 /// librdkafka sends from threads of its own; nothing here waits but `flush` and `close`. A producer
-/// that goes gives up what is waiting and tells it so, which takes a moment: `close` it first.
+/// that is let go gives up what is waiting and tells it so soon afterwards: `close` it first.
 public final class KafkaProducer: Sendable {
     private let sending: KafkaSending
 
@@ -57,12 +57,6 @@ public final class KafkaProducer: Sendable {
     /// called before this returns. Blocking, at most `patience` and a second.
     public func close(within patience: Duration) {
         if !sending.flush(within: patience) { sending.purge() }
-    }
-
-    /// New credentials of SASL PLAIN, for the connections made from now on: a password that is an
-    /// access token ends after an hour.
-    public func renew(user: String, password: Secret) throws(KafkaError) {
-        try sending.handle.renew(user: user, password: password)
     }
 
     /// The value that librdkafka runs with; nil for secrets and for names that it does not know.

@@ -5,7 +5,8 @@ struct KafkaProperties {
         case admin
         case producer
         case transactionalProducer(id: String)
-        case consumer(group: String)
+        /// - `seesUncommitted`: reads, and counts as the end, what is not committed yet.
+        case consumer(group: String, seesUncommitted: Bool = false)
     }
 
     private(set) var pairs: [(name: String, value: String)] = []
@@ -28,8 +29,9 @@ struct KafkaProperties {
             setPatience(configuration.transactionTimeout)
             // The commit acknowledges all of them at once.
             set("delivery.report.only.error", "true")
-        case .consumer(let group):
+        case .consumer(let group, let seesUncommitted):
             addConsumer(configuration, group: group)
+            set("isolation.level", seesUncommitted ? "read_uncommitted" : "read_committed")
         }
     }
 
@@ -54,11 +56,11 @@ struct KafkaProperties {
         case .tls(let caFile):
             set("security.protocol", "ssl")
             addTrust(caFile)
-        case .saslPlain(let user, let password, let caFile):
+        case .saslPlain(let user, let caFile, _):
+            // The password is read by who connects.
             set("security.protocol", "sasl_ssl")
             set("sasl.mechanism", "PLAIN")
             set("sasl.username", user)
-            set("sasl.password", password.reveal())
             addTrust(caFile)
         case .saslGoogle(_, let caFile, _):
             set("security.protocol", "sasl_ssl")
@@ -101,7 +103,6 @@ struct KafkaProperties {
         set("enable.auto.offset.store", "false")
         // The default, `largest`, would pass over what is not there any more and say nothing.
         set("auto.offset.reset", "error")
-        set("isolation.level", "read_committed")
         // A commit during a cooperative rebalance can lose the assignment (librdkafka #4059).
         set("partition.assignment.strategy", "range")
         set("enable.partition.eof", "true")

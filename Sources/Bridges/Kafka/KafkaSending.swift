@@ -42,6 +42,8 @@ final class KafkaSending: Sendable {
             return KafkaAnswer(RD_KAFKA_RESP_ERR__INVALID_ARG, text: "no topic's name")
         }
         let record = outgoing.record
+        // SAFETY: released once: by the record's report (`KafkaDelivered`), or below where
+        // librdkafka does not take the record and so never reports it.
         let opaque = completion.map { Unmanaged.passRetained($0) }
         let headers = Self.headers(record.headers, outgoing.extraHeaders)
         let answer = handle.answer { client in
@@ -112,6 +114,7 @@ final class KafkaSending: Sendable {
         // SAFETY: the buffer outlives the call, which copies it.
         return bytes.withUnsafeBytes { buffer in
             if let start = buffer.baseAddress { return body(start, buffer.count) }
+            // SAFETY: likewise; of no bytes none is read, but the pointer must not be null.
             var nothing: UInt8 = 0
             return withUnsafeBytes(of: &nothing) { body($0.baseAddress, 0) }
         }
@@ -128,7 +131,8 @@ final class KafkaSending: Sendable {
                 var name = header.name
                 name.withUTF8 { name in
                     lend(header.value) { value, count in
-                        // SAFETY: name and value outlive the call, which copies them.
+                        // SAFETY: name and value outlive the call, which copies them. UInt8 and
+                        // CChar have one layout.
                         name.withMemoryRebound(to: CChar.self) { name in
                             _ = rd_kafka_header_add(
                                 list, name.baseAddress, name.count, value, count)

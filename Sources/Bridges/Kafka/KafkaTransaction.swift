@@ -9,7 +9,8 @@ import CRDKafka
 ///                    │               │ requires abort, or refused
 ///                    └────abort──── broken ──retriable: aborting ──abort again──▶ idle
 ///
-///  a fatal answer, from anywhere: over; also after a commit or an abort that was answered late
+///  a fatal answer, from anywhere: over; also after a commit or an abort that was answered late,
+///  and after a call that did not return
 /// ```
 ///
 /// Three kinds of answer, asked for in this order (librdkafka, "Transactional producer API"):
@@ -20,6 +21,12 @@ import CRDKafka
 /// A commit or an abort that timed out and succeeds later was the producer's last. librdkafka 2.0.2
 /// may give such a call's answer twice, and the second one to the next call: a `begin` has been
 /// seen to succeed with it before there was a transaction. The successor begins with a clean slate.
+///
+/// That the producer is fenced has two meanings (KIP-588). Another one has begun with the same id;
+/// or the broker has ended this transaction, whose time was over, by the same means. Brokers have
+/// different codes for them, INVALID_PRODUCER_EPOCH and PRODUCER_FENCED, but give the first for
+/// both to a client as old as librdkafka 2.0.2, which makes `_FENCED` of either. The time tells
+/// them apart: a transaction that is younger than its time was not ended by the broker.
 struct KafkaTransaction {
     enum Call: String, Sendable {
         case start, begin, produce, offsets = "send offsets", commit, abort
@@ -51,12 +58,21 @@ struct KafkaTransaction {
     private(set) var phase = Phase.fresh
     /// A commit or an abort has timed out.
     private var isLate = false
+    /// It was fenced when its transaction had outlived its time: perhaps by the broker alone.
+    private(set) var isExpired = false
 
     /// Why a producer is over whose last transaction has ended well, but late.
     static let late = KafkaAnswer(
         code: RD_KAFKA_RESP_ERR__TIMED_OUT.rawValue, name: "LATE",
         text: "the last transaction was answered late, so its producer is not used again",
         isFatal: true)
+
+    /// Why a producer is over that is still in a call which does not return.
+    static func hung(_ call: Call) -> KafkaAnswer {
+        KafkaAnswer(
+            code: RD_KAFKA_RESP_ERR__TIMED_OUT.rawValue, name: "HUNG",
+            text: "a broker hangs, and \(call.rawValue) does not come back from it", isFatal: true)
+    }
 
     /// Whether librdkafka can take this call now.
     func allows(_ call: Call) -> Bool {
@@ -69,9 +85,12 @@ struct KafkaTransaction {
     }
 
     /// Takes in what a call answered; nil is success.
-    mutating func did(_ call: Call, _ answer: KafkaAnswer?) -> Step {
+    ///
+    /// - Parameter isOverTime: the transaction is older than the broker lets one become.
+    mutating func did(_ call: Call, _ answer: KafkaAnswer?, isOverTime: Bool = false) -> Step {
         precondition(allows(call), "\(call.rawValue) in \(phase)")
         guard let answer else { return succeeded(call) }
+        if answer.code == RD_KAFKA_RESP_ERR__FENCED.rawValue { isExpired = isOverTime }
         if answer.isFatal || KafkaError.fencing.contains(answer.code) {
             phase = .over(answer)
             return .over(answer)
@@ -81,6 +100,13 @@ struct KafkaTransaction {
             return .abort(answer)
         }
         return answer.isRetriable ? again(call, answer) : refused(call, answer)
+    }
+
+    /// A call has not returned in its time: the producer is left to it.
+    mutating func didNotReturn(from call: Call) -> Step {
+        let answer = Self.hung(call)
+        phase = .over(answer)
+        return .over(answer)
     }
 
     /// The caller will not go on with the open transaction.

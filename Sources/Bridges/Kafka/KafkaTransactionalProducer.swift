@@ -18,13 +18,14 @@ public enum KafkaTransactionOutcome: Sendable {
     /// Nothing of it is there. Read again from the committed offsets and try again.
     case aborted(KafkaError)
     /// Nothing of it is there, and the same again would be refused again: a record that is too
-    /// large, a topic that is missing, an authorization.
+    /// large, a topic that is missing, an authorization; or `.state`, where it was not even begun.
     case refused(KafkaError)
     /// The time was over before an answer came, so that nobody knows yet: call `resume`.
     case unfinished(KafkaError)
-    /// The producer is over, by an error or because its last transaction was answered late. Make a
-    /// new one with the same id, which ends what is open, and read the committed offsets: they tell
-    /// whether the last transaction is there.
+    /// The producer is over: by an error, because its last transaction was answered late or took
+    /// longer than its time, or because it does not come back from a call to a broker that hangs.
+    /// Make a new one with the same id, which ends what is open, and read the committed offsets:
+    /// they tell whether the last transaction is there.
     case recreate(KafkaError)
     /// A newer producer has the same id: leave the partition to it.
     case fenced(KafkaError)
@@ -34,12 +35,17 @@ public enum KafkaTransactionOutcome: Sendable {
 ///
 /// One for each input partition, with an id made of it: starting it ends the transaction that a
 /// predecessor left open and fences that predecessor, even one that was only paused. Every method
-/// but `produce` and `begin` blocks. To be used from one thread at a time.
+/// but `produce` and `begin` blocks, for a second longer than its patience at most. To be used from
+/// one thread at a time.
 public final class KafkaTransactionalProducer: @unchecked Sendable {
     // `@unchecked Sendable`: it may be handed to another thread, but only one uses it at a time;
     // librdkafka answers `_PREV_IN_PROGRESS` to a second one.
     private let sending: KafkaSending
+    private let calls: KafkaCallThread
     private var transaction = KafkaTransaction()
+    /// How old the broker lets a transaction become, and since when the last one is open.
+    private let transactionTimeout: Duration
+    private var begunAt = ContinuousClock.now
     public let transactionalID: String
 
     /// `GROUP-TOPIC-PARTITION`: the same for everyone who deals with that partition for the group.
@@ -47,11 +53,21 @@ public final class KafkaTransactionalProducer: @unchecked Sendable {
         "\(group)-\(partition.topic)-\(partition.number)"
     }
 
-    /// - Throws: `.configuration`.
-    public init(
+    /// - Throws: `.configuration`; `.producersHang`, so that a broker which hangs again and again
+    ///   does not fill the process with producers.
+    public convenience init(
         _ configuration: KafkaConfiguration, transactionalID: String
     ) throws(KafkaError) {
+        try self.init(configuration, transactionalID: transactionalID, .shared)
+    }
+
+    init(
+        _ configuration: KafkaConfiguration, transactionalID: String, _ abandoned: KafkaAbandoned
+    ) throws(KafkaError) {
+        try abandoned.requireRoom()
+        calls = KafkaCallThread(abandoned)
         self.transactionalID = transactionalID
+        transactionTimeout = configuration.transactionTimeout
         sending = try KafkaSending(configuration, .transactionalProducer(id: transactionalID))
     }
 
@@ -73,18 +89,35 @@ public final class KafkaTransactionalProducer: @unchecked Sendable {
     }
 
     /// One whole transaction: begins, writes, adds the offsets and commits, and repeats what may be
-    /// repeated until `patience` is over. Blocking; with a broker that hangs up to `socketTimeout`
-    /// longer, see `sendOffsets`.
+    /// repeated until `patience` is over. Blocking; an abort has a second of its own behind that.
+    ///
+    /// A transaction that was broken before is aborted first. While a commit has no answer yet, or
+    /// while one is open that `begin` has begun, nothing is begun and nothing touched: `.refused`
+    /// with `.state`. Not `.unfinished`, since a `resume` would then tell of the other one.
     ///
     /// - Parameters:
     ///   - offsets: the next to read, of what the records were made from.
     ///   - group: whose offsets they are.
     public func transact(
-        _ records: some Sequence<KafkaOutgoing>, offsets: [KafkaPartition: Offset],
+        _ records: some Collection<KafkaOutgoing>, offsets: [KafkaPartition: Offset],
         group: KafkaGroup, within patience: Duration
     ) -> KafkaTransactionOutcome {
         let deadline = KafkaDeadline(patience)
         if let unsettled = settleLast(until: deadline) { return unsettled }
+        let outcome = attempt(records, offsets, group, until: deadline)
+        // A record that the broker has refused, in the transaction before, has left a gap in the
+        // numbers that the broker compares. librdkafka learns of it by this answer, and has begun
+        // a new series with the abort.
+        guard case .aborted(.broker(let answer)) = outcome, !deadline.hasPassed,
+            answer.code == RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER.rawValue
+        else { return outcome }
+        return attempt(records, offsets, group, until: deadline)
+    }
+
+    private func attempt(
+        _ records: some Collection<KafkaOutgoing>, _ offsets: [KafkaPartition: Offset],
+        _ group: KafkaGroup, until deadline: KafkaDeadline
+    ) -> KafkaTransactionOutcome {
         do throws(KafkaError) {
             try begin()
             for record in records { try write(record, until: deadline) }
@@ -96,7 +129,8 @@ public final class KafkaTransactionalProducer: @unchecked Sendable {
         }
     }
 
-    /// Goes on with a commit or an abort that had no answer yet. Blocking.
+    /// Goes on with a commit or an abort that had no answer yet. Blocking. Where there is none,
+    /// nothing is touched: `.refused` with `.state`.
     public func resume(within patience: Duration) -> KafkaTransactionOutcome {
         let deadline = KafkaDeadline(patience)
         switch transaction.phase {
@@ -110,7 +144,7 @@ public final class KafkaTransactionalProducer: @unchecked Sendable {
         case .broken(let cause), .aborting(let cause), .over(let cause):
             return outcome(error(cause, .commit), until: deadline)
         case .fresh, .idle, .open:
-            return outcome(.state(detail: "there is nothing to resume"), until: deadline)
+            return .refused(.state(detail: "there is nothing to resume"))
         }
     }
 
@@ -121,6 +155,7 @@ public final class KafkaTransactionalProducer: @unchecked Sendable {
         try require(.begin)
         let answer = sending.handle.answer { rd_kafka_begin_transaction($0) }
         _ = sending.handle.context.takeDeliveryFailure()
+        begunAt = .now
         try settle(.begin, transaction.did(.begin, answer))
     }
 
@@ -134,14 +169,14 @@ public final class KafkaTransactionalProducer: @unchecked Sendable {
         let error = sending.error(answer, for: outgoing)
         answer.isRetriable = error == .queueFull
         if case .fatal = error { answer.isFatal = true }
-        _ = transaction.did(.produce, answer)
+        _ = transaction.did(.produce, answer, isOverTime: isOverTime)
         throw error
     }
 
     /// Adds the offsets of what was read: the next to read. Blocking.
     ///
-    /// librdkafka bounds this wait by its requests' time: with a broker that hangs it may last for
-    /// some of `socketTimeout` beyond `patience`.
+    /// - Throws: what requires an abort; `.fatal` where librdkafka does not come back from it (see
+    ///   `KafkaCallThread`); `.transactionExpired`, `.fenced`.
     public func sendOffsets(
         _ offsets: [KafkaPartition: Offset], group: KafkaGroup, within patience: Duration
     ) throws(KafkaError) {
@@ -151,25 +186,21 @@ public final class KafkaTransactionalProducer: @unchecked Sendable {
     /// Makes everything since `begin` visible at once. Blocking.
     ///
     /// - Throws: `.timedOut` and `.unreachable`: the outcome is not known, and only this call
-    ///   again can tell it; what requires an abort; `.fenced` and `.fatal`.
+    ///   again can tell it; what requires an abort; `.fenced`, `.transactionExpired`, `.fatal`.
     public func commit(within patience: Duration) throws(KafkaError) {
         try commit(until: KafkaDeadline(patience))
     }
 
     /// Takes everything since `begin` back. Blocking.
     ///
-    /// - Throws: `.timedOut` and `.unreachable`: call it again; `.fenced` and `.fatal`.
+    /// - Throws: `.timedOut` and `.unreachable`: call it again; `.fenced`, `.transactionExpired`,
+    ///   `.fatal`.
     public func abort(within patience: Duration) throws(KafkaError) {
         try abort(until: KafkaDeadline(patience))
     }
 
     /// Records that are not acknowledged yet.
     public var queuedCount: Int { sending.queuedCount }
-
-    /// As `KafkaProducer.renew`.
-    public func renew(user: String, password: Secret) throws(KafkaError) {
-        try sending.handle.renew(user: user, password: password)
-    }
 
     /// The value that librdkafka runs with; nil for secrets and for names that it does not know.
     public func effective(_ property: String) -> String? { sending.handle.effective(property) }
@@ -226,13 +257,20 @@ extension KafkaTransactionalProducer {
     /// Makes a call, again and again while that is what its answers ask for, until the deadline.
     private func repeating(
         _ call: KafkaTransaction.Call, until deadline: KafkaDeadline,
-        _ body: (OpaquePointer, Int32) -> OpaquePointer?
+        _ body: @escaping (OpaquePointer, Int32) -> OpaquePointer?
     ) -> KafkaTransaction.Step {
         while true {
             let patience = max(deadline.rest, .milliseconds(1))
             let begun = ContinuousClock.now
-            let answer = sending.handle.answer { body($0, patience.wholeMilliseconds) }
-            let step = transaction.did(call, answer)
+            let outcome = calls.run(sending.handle, within: patience) {
+                body($0, patience.wholeMilliseconds)
+            }
+            guard case .returned(let answer) = outcome else {
+                // What it would still write is of no use to anybody, and takes room.
+                sending.handle.lend(KafkaHandle.giveUpRecords)
+                return transaction.didNotReturn(from: call)
+            }
+            let step = transaction.did(call, answer, isOverTime: isOverTime)
             if case .proceed = step { sending.handle.context.didSucceed() }
             guard case .callAgain = step, !deadline.hasPassed else { return step }
             // An answer that comes at once, such as "no coordinator yet", would come at once again.
@@ -241,6 +279,9 @@ extension KafkaTransactionalProducer {
             }
         }
     }
+
+    /// Whether the broker may have ended the transaction by itself. It counts from a later moment.
+    private var isOverTime: Bool { begunAt.duration(to: .now) >= transactionTimeout }
 
     private func require(_ call: KafkaTransaction.Call) throws(KafkaError) {
         if transaction.allows(call) { return }
@@ -259,27 +300,39 @@ extension KafkaTransactionalProducer {
         }
     }
 
-    /// What an answer means. A commit that finds records unwritten says only how many: the first
-    /// of them says why.
+    /// What an answer means. A call that finds records unwritten says only how many, or does not
+    /// say which: the first of them says why, and where it was to go.
     private func error(
         _ answer: KafkaAnswer, _ call: KafkaTransaction.Call
     ) -> KafkaError {
-        if answer.code == RD_KAFKA_RESP_ERR__INCONSISTENT.rawValue,
-            let failure = sending.handle.context.takeDeliveryFailure()
-        {
-            let error = sending.handle.error(failure.answer, "produce", topic: failure.topic)
-            if error.isPermanent { return error }
+        if answer.requiresAbort {
+            // Their fates are told on a thread of librdkafka's, soon, since they are given up.
+            _ = sending.flush(within: .milliseconds(500))
+            if let failure = sending.handle.context.takeDeliveryFailure() {
+                let error = sending.handle.error(
+                    failure.answer, "produce", topic: failure.place.topic,
+                    partition: failure.place.number)
+                if error.isPermanent { return error }
+            }
         }
-        return sending.handle.error(answer, call.rawValue)
+        let error = sending.handle.error(answer, call.rawValue)
+        if transaction.isExpired, case .fenced(let detail) = error {
+            return .transactionExpired(detail: detail)
+        }
+        return error
     }
 
     /// Ends what the transaction before has left.
     ///
-    /// - Returns: how it stands while that is not possible.
+    /// - Returns: why no other one can be begun.
     private func settleLast(until deadline: KafkaDeadline) -> KafkaTransactionOutcome? {
         switch transaction.phase {
         case .committing:
-            return .unfinished(.state(detail: "the last commit has not returned; resume it"))
+            return .refused(.state(detail: "the last commit has no answer yet; resume it"))
+        case .open:
+            return .refused(.state(detail: "another transaction is open; commit or abort it"))
+        case .fresh: return .refused(.state(detail: "the producer has not been started"))
+        case .over(let cause): return ended(error(cause, .begin))
         case .broken(let cause), .aborting(let cause):
             do throws(KafkaError) {
                 try abort(until: deadline)
@@ -288,7 +341,7 @@ extension KafkaTransactionalProducer {
                 if case .over = transaction.phase { return ended(error) }
                 return .unfinished(self.error(cause, .abort))
             }
-        case .fresh, .idle, .open, .over: return nil
+        case .idle: return nil
         }
     }
 

@@ -1,11 +1,15 @@
 /// Where a Redis server is, who one is there, and how long one waits for it.
-public struct RedisConfiguration: Hashable, Sendable {
+public struct RedisConfiguration: Sendable {
     /// A host name, or an IPv4 or IPv6 address without brackets.
     public var host: String
     public var port: UInt16 = 6379
     public var isSecure = false
     /// Nil where the server asks for nobody.
     public var credentials: RedisCredentials?
+    /// Asked for the password at each connect, instead of what the credentials say, so that a new
+    /// one needs no restart. Called on the client's thread, which serves nobody meanwhile; what it
+    /// throws is shown, so it holds no secret.
+    public var password: (@Sendable () throws -> Secret)?
     public var database = 0
     /// A PEM file of the authorities to trust; nil for the system's own.
     public var authorities: String?
@@ -135,6 +139,12 @@ public struct RedisConfiguration: Hashable, Sendable {
         case 0x61...0x66: byte - 0x61 + 10
         default: nil
         }
+    }
+
+    /// Who one is to the server at this connect; nil where it asks for nobody.
+    func currentCredentials() throws -> RedisCredentials? {
+        guard let password else { return credentials }
+        return RedisCredentials(user: credentials?.user, password: try password())
     }
 
     /// The place for a sentence, without user or password.

@@ -22,9 +22,10 @@ public enum RedisError: Error, Hashable, Sendable {
 extension RedisError: CustomStringConvertible {
     public var description: String {
         switch self {
-        case .notSent(let trouble): "Redis has not got the command: \(trouble)"
+        case .notSent(.deadline): "Redis was not asked: there was no connection in time"
+        case .notSent(let trouble): "\(trouble)"
         case .unknownOutcome(let trouble): "Redis may have executed the command: \(trouble)"
-        case .refused(let reply): "Redis refused the command: \(reply.text)"
+        case .refused(let reply): "Redis refused the command\(reply.advice): \(reply.text)"
         case .unexpectedReply(let name):
             "Redis answered \(name) with something else; it must be Redis 7.0, Valkey or newer"
         }
@@ -53,6 +54,8 @@ public enum RedisTrouble: Error, Hashable, Sendable {
     case notReady(RedisErrorReply)
     case protocolViolation(String)
     case replyTooLarge(bytesMax: Int)
+    /// Whoever hands the password out cannot now; in their words.
+    case passwordUnreadable(reason: String)
 
     // Permanent, until somebody mends it.
     case passwordMissing(place: String)
@@ -66,7 +69,7 @@ public enum RedisTrouble: Error, Hashable, Sendable {
     public var isRetryable: Bool {
         switch self {
         case .overloaded, .deadline, .connectDeadline, .endedAtOnce, .hung, .notReady: true
-        case .protocolViolation: true
+        case .protocolViolation, .passwordUnreadable: true
         case .connection(let error, _): error.isRetryable
         case .shuttingDown, .commandTooLarge, .replyTooLarge: false
         case .passwordMissing, .passwordRefused, .databaseRefused, .refused: false
@@ -79,7 +82,8 @@ extension RedisTrouble {
     /// need wait for the next attempt.
     var keepsOut: Bool {
         switch self {
-        case .passwordMissing, .passwordRefused, .databaseRefused, .refused: true
+        case .passwordMissing, .passwordRefused, .passwordUnreadable, .databaseRefused, .refused:
+            true
         case .connection(let error, _): !error.isRetryable
         default: false
         }
@@ -102,14 +106,16 @@ extension RedisTrouble: CustomStringConvertible {
             "Redis at \(place) ended the connection before it said a word"
                 + (isSecure ? "" : "; if it is a TLS port, use rediss://")
         case .hung(let milliseconds): "Redis has owed an answer for \(milliseconds) ms"
-        case .notReady(let reply): "Redis is not ready: \(reply.text)"
+        case .notReady(let reply): "Redis is not ready\(reply.advice): \(reply.text)"
         case .protocolViolation(let words):
             "what answers is not Redis, or speaks another protocol than RESP2 (\(words))"
         case .replyTooLarge(let bytesMax): "an answer of Redis is larger than \(bytesMax) bytes"
         case .passwordMissing(let place):
-            "Redis at \(place) wants a password; add it to the Redis address"
+            "Redis at \(place) wants a password; add it to the Redis address, or name its file"
+        case .passwordUnreadable(let reason): "there is no password for Redis: \(reason)"
         case .passwordRefused(let reply, let place):
-            "Redis at \(place) refuses the user or password (\(reply.text)); mend the Redis address"
+            "Redis at \(place) refuses the user or password (\(reply.text)); mend the Redis "
+                + "address, or the file with the password"
         case .databaseRefused(let number, let reply):
             "Redis refuses database \(number) (\(reply.text)); name another in the Redis address"
         case .refused(let reply, let place):

@@ -71,7 +71,8 @@ struct RedisLife {
     /// The connection stands, with TLS where it is wanted.
     mutating func didConnect() -> Action {
         guard case .connecting(let until) = state else { return .nothing }
-        var due: [Introduction] = configuration.credentials == nil ? [] : [.authenticate]
+        let isKnown = configuration.credentials != nil || configuration.password != nil
+        var due: [Introduction] = isKnown ? [.authenticate] : []
         if configuration.database != 0 { due.append(.select) }
         due.append(.ping)
         state = .introducing(due: due, until: until)
@@ -99,7 +100,7 @@ struct RedisLife {
 
     private func trouble(with reply: RedisReply, to step: Introduction) -> RedisTrouble? {
         guard case .error(let error) = reply else { return nil }
-        let words = error.hiding(configuration.credentials?.password.reveal())
+        let words = step == .authenticate ? error.aboutPassword : error
         if words.isRetryable || words.text.contains("max number of clients") {
             return .notReady(words)
         }
@@ -159,12 +160,14 @@ struct RedisLife {
 }
 
 extension RedisLife.Introduction {
-    func command(for configuration: RedisConfiguration) -> RedisCommand {
+    /// - Throws: what there is instead of a password.
+    func command(for configuration: RedisConfiguration) throws -> RedisCommand {
         switch self {
         case .authenticate:
+            let credentials = try configuration.currentCredentials()
             var command = RedisCommand("AUTH")
-            if let user = configuration.credentials?.user { command.append(RedisArgument(user)) }
-            command.append(RedisArgument(configuration.credentials?.password.reveal() ?? ""))
+            if let user = credentials?.user { command.append(RedisArgument(user)) }
+            command.append(RedisArgument(credentials?.password.reveal() ?? ""))
             return command
         case .select: return RedisCommand("SELECT", .number(configuration.database))
         case .ping: return RedisCommand("PING")

@@ -45,14 +45,44 @@ public struct RedisErrorReply: Error, Hashable, Sendable {
         "READONLY", "TRYAGAIN",
     ]
 
+    /// What to do about it, behind a semicolon; empty where its own words have to do.
+    var advice: String {
+        switch code {
+        case "OOM": "; raise its maxmemory, or let it evict"
+        case "READONLY": "; it is a replica: name the primary in the Redis address"
+        case "MISCONF": "; it cannot save to its disk: mend that, and it goes on by itself"
+        case "NOPERM": "; let its user run the commands and use the keys below redis.prefix"
+        case "LOADING", "BUSY", "TRYAGAIN": "; it is asked again by itself"
+        case "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS": "; it waits for another server of its own"
+        case "MOVED", "CROSSSLOT": "; a cluster of several shards is not served"
+        default: ""
+        }
+    }
+
     /// Whether another connection may be better off: this server is a replica by now, or has
     /// forgotten who we are.
     var endsConnection: Bool { code == "READONLY" || code == "NOAUTH" || code == "MASTERDOWN" }
 
-    /// The same without `secret`, which a server that does not know the command repeats.
-    func hiding(_ secret: String?) -> RedisErrorReply {
-        guard let secret, !secret.isEmpty else { return self }
-        return RedisErrorReply(text.split(separator: secret, omittingEmptySubsequences: false)
-            .joined(separator: "***"))
+    /// What it says of a user and a password, in our words: a server that does not know the
+    /// command repeats its arguments, and perhaps only a part of them.
+    var aboutPassword: RedisErrorReply {
+        if text.contains("without any password configured") {
+            return RedisErrorReply("ERR the server has no password")
+        }
+        if text.contains("unknown command") {
+            return RedisErrorReply("ERR the server does not know AUTH")
+        }
+        if text.contains("wrong number of arguments") {
+            return RedisErrorReply("ERR the server takes no user beside the password")
+        }
+        if text.contains("max number of clients") {
+            return RedisErrorReply("ERR max number of clients reached")
+        }
+        return RedisErrorReply(Self.ofPassword.contains(code) ? code : "ERR")
     }
+
+    /// Codes that answer AUTH: known words, so that none of them is a piece of the password.
+    private static let ofPassword = passing.union([
+        "DENIED", "ERR", "NOAUTH", "NOPERM", "WRONGPASS",
+    ])
 }

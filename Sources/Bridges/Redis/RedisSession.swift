@@ -70,9 +70,17 @@ final class RedisSession {
         switch action {
         case .nothing: break
         case .connect: beginConnecting()
-        case .introduce(let steps): link?.introduce(steps.map { $0.command(for: configuration) })
+        case .introduce(let steps): introduce(steps)
         case .serve: lastSign = .now
         case .drop(let trouble): drop(trouble)
+        }
+    }
+
+    private func introduce(_ steps: [RedisLife.Introduction]) {
+        do {
+            link?.introduce(try steps.map { try $0.command(for: configuration) })
+        } catch {
+            fail(RedisTrouble.passwordUnreadable(reason: "\(error)"))
         }
     }
 

@@ -50,15 +50,23 @@ public struct WaitingSet: Sendable {
         for result in await client.run(Self.adding, calls) { _ = try result.get() }
     }
 
-    /// The value of one that waits; nil where it does not, or where the server has dropped it.
+    /// The values of some that wait, in one pipeline; nil where one does not, or where the server
+    /// has dropped it.
     ///
+    /// - Returns: as many values as ids, in their order.
     /// - Throws: `RedisError`.
-    public func value(of id: String) async throws(RedisError) -> [UInt8]? {
-        switch try await client.send(RedisCommand("GET", .bytes(valueKey(id)))) {
-        case .null: return nil
-        case .bulk(let bytes): return bytes
-        default: throw .unexpectedReply(to: "GET")
+    public func values(of ids: [String]) async throws(RedisError) -> [[UInt8]?] {
+        let answers = await client.send(all: ids.map { RedisCommand("GET", .bytes(valueKey($0))) })
+        var values: [[UInt8]?] = []
+        values.reserveCapacity(ids.count)
+        for answer in answers {
+            switch try answer.get() {
+            case .null: values.append(nil)
+            case .bulk(let bytes): values.append(bytes)
+            default: throw .unexpectedReply(to: "GET")
+            }
         }
+        return values
     }
 
     /// Those who have waited since `moment` or longer, the longest first.

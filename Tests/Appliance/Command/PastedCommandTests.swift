@@ -1,7 +1,11 @@
+import ArgumentParser
 import Testing
 
 @testable import Appliance
 @testable import Command
+@testable import Daemon
+@testable import Terminal
+@testable import Twin
 
 @Suite("Commands that a sentence names")
 struct PastedCommandTests {
@@ -25,6 +29,14 @@ struct PastedCommandTests {
             "see `tillbox ledger verify`", ["demo", "--data", "y"],
             "see `/opt/tillbox ledger verify`"
         ),
+        (
+            "start it with `tillbox run --data x`", ["status", "--config", "b.yaml"],
+            "start it with `/opt/tillbox run --data x --config b.yaml`"
+        ),
+        (
+            "run `tillbox cloud prepare`", ["run", "--role", "score", "--config=c.yaml"],
+            "run `/opt/tillbox cloud prepare --config c.yaml`"
+        ),
         ("see: tillbox --help", ["fly", "--data", "y"], "see: tillbox --help"),
         ("`tillbox ledger show 1`", ["ledger", "show", "--data"], "`/opt/tillbox ledger show 1`"),
     ])
@@ -32,5 +44,26 @@ struct PastedCommandTests {
         #expect(
             PastedCommand.completed(sentence, program: "/opt/tillbox", arguments: arguments)
                 == expected)
+    }
+
+    @Test("the demo's names the daemon's address where it is another than usual", arguments: [
+        (9_090, [:], ""), (9_091, [:], "TILLBOX_ADMIN_PORT=9091 "),
+        (9_090, ["TILLBOX_ADMIN_PORT": "7"], "TILLBOX_ADMIN_PORT=9090 "),
+        (
+            9_090, ["TILLBOX_ADMIN_HOST": "::1", "TILLBOX_ADMIN_PORT": "9090"],
+            "TILLBOX_ADMIN_HOST=127.0.0.1 TILLBOX_ADMIN_PORT=9090 "
+        ),
+    ] as [(Int, [String: String], String)])
+    func demo(port: Int, environment: [String: String], expected: String) {
+        var settings = Settings()
+        settings.admin.port = port
+        let hint = DemoCommand.hint(settings, "/tmp/my demo", environment)
+        #expect(hint.hasPrefix(expected + ShellWord.quoted(ShellWord.thisProgram)), "\(hint)")
+        #expect(hint.hasSuffix(" reconcile run --data '/tmp/my demo'"), "\(hint)")
+    }
+
+    @Test("the demo's help tells the port that its twin takes")
+    func twinPort() {
+        #expect(DemoCommand.helpMessage().contains("Default: \(TwinSettings.usualPort) where"))
     }
 }

@@ -37,6 +37,26 @@ struct SimulateProcessTests {
         try await gate.stop()
     }
 
+    @Test(
+        "an endpoint is sent what it is subscribed to, and nothing else",
+        arguments: [[], ["--templates"]])
+    func subscribed(mode: [String]) async throws {
+        let gate = ScriptedGate()
+        let port = try await gate.listen()
+        let ended = try await Self.simulate(
+            port: port, seed: 3, mode + ["--events", "charge.succeeded,refund.created"])
+        #expect(ended.code == 0, "\(ended.errors)")
+        #expect(gate.state.types == ["charge.succeeded", "refund.created"])
+        try await gate.stop()
+    }
+
+    @Test("a type that the world never tells of is refused with those that it tells of")
+    func unknownType() async throws {
+        let ended = try await Self.simulate(
+            port: try freePort(), seed: 3, ["--events", "charge.succeeded,charge.suceeded"])
+        #expect(ended.code == 2 && ended.errors.contains("charge.succeeded, charge.failed"))
+    }
+
     @Test("nobody listening is one sentence and exit code 3")
     func nobody() async throws {
         let ended = try await Self.simulate(port: try freePort(), seed: 1, [])

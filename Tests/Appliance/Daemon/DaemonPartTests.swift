@@ -47,7 +47,8 @@ struct DaemonPartTests {
         #expect(
             stopped.withLock { $0 } == [
                 .refusalSummary, .reserveRelease, .webhook, .reconciler, .chargeFetch, .redrive,
-                .validate, .score, .ledger, .upkeep, .folderWatch, .poisonWatch, .admin,
+                .validate, .score, .ledger, .bridges, .upkeep, .kafkaWatch, .folderWatch,
+                .poisonWatch, .admin,
             ])
     }
 

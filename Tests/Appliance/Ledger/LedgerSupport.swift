@@ -99,7 +99,9 @@ extension SQLiteLedger {
     static func inMemory() throws -> SQLiteLedger {
         try SQLiteLedger.open(path: ":memory:") { 1_700_000_000_000 }
     }
+}
 
+extension LedgerReading {
     /// Balances by name, without the accounts that stand at zero.
     func standing() throws -> [String: Int64] {
         var standing: [String: Int64] = [:]

@@ -82,9 +82,10 @@ struct PostingTests {
                 [Given.scored(Given.event(.fee, "txn", fee: -1000))],
                 ["fees:stripe usd": -1000, "processor:stripe usd": 1000]
             ),
-        ] as [([LedgerInput], [String: Int64])])
-    func table(inputs: [LedgerInput], expected: [String: Int64]) throws {
-        let ledger = try SQLiteLedger.inMemory()
+        ] as [([LedgerInput], [String: Int64])], LedgerStore.allCases)
+    func table(row: ([LedgerInput], [String: Int64]), store: LedgerStore) throws {
+        let (inputs, expected) = row
+        let ledger = try store.ledger()
         for outcome in try ledger.post(inputs).inputs { #expect(outcome != .nothingToBook) }
         #expect(try ledger.standing() == expected)
         #expect(try ledger.verify().fault == nil)
@@ -92,9 +93,10 @@ struct PostingTests {
 
     @Test(
         "a kind that moves no money books nothing",
-        arguments: [PaymentKind.paymentFailed, .disputeOpened, .disputeClosed])
-    func zeroEntryKinds(kind: PaymentKind) throws {
-        let ledger = try SQLiteLedger.inMemory()
+        arguments: [PaymentKind.paymentFailed, .disputeOpened, .disputeClosed],
+        LedgerStore.allCases)
+    func zeroEntryKinds(kind: PaymentKind, store: LedgerStore) throws {
+        let ledger = try store.ledger()
         let outcome = try ledger.post([Given.scored(Given.event(kind, "x", amount: 0))])
         #expect(outcome == PostOutcome(inputs: [.nothingToBook], posted: []))
     }
@@ -150,9 +152,10 @@ struct PostingTests {
                         movement: MovementKey("refund:re"), state: .approved, reasons: [],
                         score: nil, by: "ada", at: Instant(seconds: 1), note: nil)), .notReviewable
             ),
-        ] as [(LedgerInput, PostingRefusal)])
-    func refuses(input: LedgerInput, refusal: PostingRefusal) throws {
-        let ledger = try SQLiteLedger.inMemory()
+        ] as [(LedgerInput, PostingRefusal)], LedgerStore.allCases)
+    func refuses(row: (LedgerInput, PostingRefusal), store: LedgerStore) throws {
+        let (input, refusal) = row
+        let ledger = try store.ledger()
         let before = [Given.payment("first"), Given.scored(Given.event(.payout, "po0", amount: 5))]
         let outcome = try ledger.post(before + [input, Given.payment("last")])
         #expect(
@@ -164,9 +167,11 @@ struct PostingTests {
         #expect(try ledger.verify().fault == nil)
     }
 
-    @Test("a balance that would leave 64 bits refuses the posting, and later ones are booked")
-    func balanceOverflow() throws {
-        let ledger = try SQLiteLedger.inMemory()
+    @Test(
+        "a balance that would leave 64 bits refuses the posting, and later ones are booked",
+        arguments: LedgerStore.allCases)
+    func balanceOverflow(store: LedgerStore) throws {
+        let ledger = try store.ledger()
         let largest = MinorUnits.movementMax.rawValue
         let count = Int(Int64.max / largest)
         let inputs = (0...count).map { Given.payment("ch\($0)", amount: largest) }
@@ -176,11 +181,13 @@ struct PostingTests {
         #expect(try ledger.post([Given.payment("small")]).inputs == [.booked(count: 1)])
     }
 
-    @Test("a capture grows where the payment stands, in either order, and moves as a whole")
-    func growth() throws {
+    @Test(
+        "a capture grows where the payment stands, in either order, and moves as a whole",
+        arguments: LedgerStore.allCases)
+    func growth(store: LedgerStore) throws {
         let tellings = [300, 1000, 600].map { Given.payment("ch", .block, amount: $0) }
         for order in [[0, 1, 2], [1, 0, 2], [2, 1, 0], [0, 2, 1]] {
-            let ledger = try SQLiteLedger.inMemory()
+            let ledger = try store.ledger()
             for place in order { _ = try ledger.post([tellings[place]]) }
             #expect(try ledger.standing()["processor:stripe usd"] == 1000)
             #expect(try ledger.standing()["merchant:acct_1:held usd"] == -1000)
@@ -198,9 +205,11 @@ struct PostingTests {
         }
     }
 
-    @Test("tellings of one batch and of several end alike, and a smaller one is a repetition")
-    func growthInOneBatch() throws {
-        let ledger = try SQLiteLedger.inMemory()
+    @Test(
+        "tellings of one batch and of several end alike, and a smaller one is a repetition",
+        arguments: LedgerStore.allCases)
+    func growthInOneBatch(store: LedgerStore) throws {
+        let ledger = try store.ledger()
         let outcome = try ledger.post([
             Given.payment("ch", amount: 300), Given.payment("ch", amount: 1000),
             Given.payment("ch", amount: 600),
@@ -219,9 +228,10 @@ struct PostingTests {
         arguments: [
             ([], "held"), ([Given.review("ch", .approved)], "payable"),
             ([Given.review("ch", .declined)], "refund_due"),
-        ] as [([LedgerInput], String)])
-    func reversal(decisions: [LedgerInput], place: String) throws {
-        let ledger = try SQLiteLedger.inMemory()
+        ] as [([LedgerInput], String)], LedgerStore.allCases)
+    func reversal(row: ([LedgerInput], String), store: LedgerStore) throws {
+        let (decisions, place) = row
+        let ledger = try store.ledger()
         let reversal = Given.scored(
             Given.event(
                 .paymentReversed, "ch", amount: 400, related: "ch", movement: "charge_reversed:ch"))
@@ -236,9 +246,11 @@ struct PostingTests {
         #expect(try ledger.verify().fault == nil)
     }
 
-    @Test("a fuller scoring moves the money, a poorer one does not, a person's word stays")
-    func rescoring() throws {
-        let ledger = try SQLiteLedger.inMemory()
+    @Test(
+        "a fuller scoring moves the money, a poorer one does not, a person's word stays",
+        arguments: LedgerStore.allCases)
+    func rescoring(store: LedgerStore) throws {
+        let ledger = try store.ledger()
         let steps: [(LedgerInput, String)] = [
             (Given.payment("ch", .approve, known: false), "payable"),
             (Given.payment("ch", .manualReview), "held"),
@@ -263,9 +275,9 @@ struct PostingTests {
                 ])
     }
 
-    @Test("the money may be held twice, under a key of its own")
-    func heldTwice() throws {
-        let ledger = try SQLiteLedger.inMemory()
+    @Test("the money may be held twice, under a key of its own", arguments: LedgerStore.allCases)
+    func heldTwice(store: LedgerStore) throws {
+        let ledger = try store.ledger()
         var event = Given.event(.payment, "ch", known: false)
         for (index, verdict) in [Verdict.approve, .block, .approve, .block].enumerated() {
             if index == 1 { event.customer = "c" }

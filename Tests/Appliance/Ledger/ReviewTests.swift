@@ -50,12 +50,13 @@ struct ReviewTests {
                 [intent, Given.review("ch", .declined), Given.payment("ch", .approve)], [.opened],
                 .declined
             ),
-        ] as [([LedgerInput], [ReviewState], Review.State?)])
+        ] as [([LedgerInput], [ReviewState], Review.State?)], LedgerStore.allCases)
     func transitions(
-        inputs: [LedgerInput], changes: [ReviewState], state: Review.State?
+        row: ([LedgerInput], [ReviewState], Review.State?), store: LedgerStore
     ) throws {
+        let (inputs, changes, state) = row
         for isOneBatch in [true, false] {
-            let ledger = try SQLiteLedger.inMemory()
+            let ledger = try store.ledger()
             let told = try (isOneBatch ? [inputs] : inputs.map { [$0] })
                 .flatMap { try ledger.post($0).reviews }
             #expect(told.map(\.record.state) == changes)
@@ -68,9 +69,9 @@ struct ReviewTests {
         }
     }
 
-    @Test("says of a review what the scoring that opened it said")
-    func contents() throws {
-        let ledger = try SQLiteLedger.inMemory()
+    @Test("says of a review what the scoring that opened it said", arguments: LedgerStore.allCases)
+    func contents(store: LedgerStore) throws {
+        let ledger = try store.ledger()
         let reasons: [VerdictReason] = [
             .rule("amount_limit"),
             .feature(name: "tx_velocity_1m", value: 14, contribution: 1.5),
@@ -115,9 +116,11 @@ struct ReviewTests {
         #expect(try reopened.verify().fault == nil)
     }
 
-    @Test("a decision is kept with its place, and with whether it changed anything")
-    func decisions() throws {
-        let ledger = try SQLiteLedger.inMemory()
+    @Test(
+        "a decision is kept with its place, and with whether it changed anything",
+        arguments: LedgerStore.allCases)
+    func decisions(store: LedgerStore) throws {
+        let ledger = try store.ledger()
         _ = try ledger.post(
             [
                 Given.payment("ch", .block), Given.review("ch", .approved, by: "ada"),

@@ -106,6 +106,9 @@ struct StateTamperingTests {
             "UPDATE payment_states SET decision = 1, place = 0 WHERE decision = 2", "payment_state",
             "payment_states "),
         Tampering(
+            "UPDATE payment_states SET decision = 2 WHERE decision = 1", "payment_state",
+            "payment_states "),
+        Tampering(
             "UPDATE payment_states SET decision = 0 WHERE decision = 1", "decision",
             "decisions of charge:ch_mild"),
         Tampering(
@@ -165,6 +168,8 @@ struct StateTamperingTests {
         #expect(said.hasPrefix(tampering.row), "\(said)")
         let reader = try SQLiteLedgerReader.open(path: folder.file)
         for fault in [try reader.verify().fault, try reader.quickFault()] {
+            // Whoever reads it is to see what differs.
+            #expect(fault?.expected != fault?.found, "\(String(describing: fault))")
             #expect(fault?.check == tampering.check, "\(String(describing: fault))")
             #expect(fault?.row.hasPrefix(tampering.row) == true, "\(String(describing: fault))")
         }

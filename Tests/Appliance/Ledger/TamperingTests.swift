@@ -74,6 +74,8 @@ struct TamperingTests {
         #expect(answer.errors.isEmpty, "\(answer.errors)")
         let reader = try SQLiteLedgerReader.open(path: folder.file)
         for fault in [try reader.verify().fault, try reader.quickFault()] {
+            // Whoever reads it is to see what differs.
+            #expect(fault?.expected != fault?.found, "\(String(describing: fault))")
             #expect(fault?.check == tampering.check, "\(String(describing: fault))")
             #expect(fault?.row == tampering.row)
             // One line, since it becomes one sentence.

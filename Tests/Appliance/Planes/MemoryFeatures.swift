@@ -99,12 +99,17 @@ struct MemoryFeatures: FeatureSource {
         return .judge(.missing, isRescore: false)
     }
 
-    func awaited(by record: FeaturesRecord) async throws -> AwaitedPayment? {
-        try await schedule.pass(task, "score: late vector")
-        return vectors.awaited(by: record).map {
-            AwaitedPayment(event: $0.event, reading: .fresh($0.vector))
+    func awaited(by records: [FeaturesRecord]) async throws -> [AwaitedPayment?] {
+        var awaited: [AwaitedPayment?] = []
+        for record in records {
+            try await schedule.pass(task, "score: late vector")
+            awaited.append(
+                vectors.awaited(by: record).map {
+                    AwaitedPayment(event: $0.event, reading: .fresh($0.vector))
+                })
         }
+        return awaited
     }
 
-    func state() -> (@Sendable () -> [UInt8])? { nil }
+    func state() -> StateEncoding? { nil }
 }

@@ -219,8 +219,7 @@ final class MemoryPlane: Sendable {
                 return tables.transactions.count > transactions || tables.reviews.count > reviews
             }
             var desk = LedgerDesk(
-                ledger: MemoryLedger(database), clock: gateClock, counters: counters,
-                logger: PipelineFixture.quiet)
+                ledger: MemoryLedger(database), clock: gateClock, counters: counters)
             try await desk.makeUp(&flow)
             while try await desk.turn(&flow) {}
         }

@@ -15,6 +15,8 @@ struct PlaneScenario: Sendable {
     /// What the embedded engine computed, by the event that it computed it for.
     let vectors: [EventID: Vector]
     let expected: LedgerContent
+    /// The ledger's transactions, in their order.
+    let rows: [Posting]
 
     struct Vector: Sendable {
         var record: FeaturesRecord
@@ -34,7 +36,7 @@ struct PlaneScenario: Sendable {
         steps = try PipelineSteps(fixture.settings, counters: Counters())
         verdicts = try steps.verdicts()
         let (bodies, decisions) = (bodies, decisions)
-        (vectors, expected) = try await fixture.opened { opened in
+        (vectors, expected, rows) = try await fixture.opened { opened in
             for body in bodies {
                 _ = try await opened.append(
                     PipelineFixture.received(
@@ -44,7 +46,10 @@ struct PlaneScenario: Sendable {
             try await fixture.process(opened)
             for decision in decisions { _ = try await opened.append(decision, to: .paymentReview) }
             try await fixture.process(opened)
-            return (try Self.vectors(opened), try Self.content(opened))
+            let posted = try opened.ledger.posted(after: TransactionID(0), limit: 100_000)
+            return (
+                try Self.vectors(opened), try Self.content(opened), posted.map(\.posting)
+            )
         }
     }
 
@@ -153,7 +158,7 @@ struct PlaneScenario: Sendable {
 
 extension SQLiteLedger {
     /// What stands of people's decisions, by payment; also where there was never a review.
-    fileprivate func decided() throws -> [String: ReviewDecision] {
+    func decided() throws -> [String: ReviewDecision] {
         try reading { database in
             let rows = try Row.fetchAll(
                 database,

@@ -118,6 +118,47 @@ struct StripeClientTests {
         }
     }
 
+    @Test(
+        "an answer that says a member twice is not read: of two amounts none is believed",
+        arguments: [
+            #"{"data":[{"id":"txn_1","amount":1,"amount":2}],"has_more":false}"#,
+            #"{"data":[{"id":"txn_1","source":{"id":"ch_1","id":"ch_2"}}],"has_more":false}"#,
+            #"{"data":[{"id":"txn_1"}],"data":[],"has_more":false}"#,
+            #"{"data":[{"id":"txn_1"}],"has_more":true,"has_more":false}"#,
+        ])
+    func repeatedMember(body: String) async throws {
+        let stripe = FakeStripe()
+        stripe.script.withLock { $0 = { _, _ in FakeStripe.ok(body) } }
+        let client = StripeClient(transport: stripe)
+        let error = await #expect(throws: StripeError.self) {
+            try await client.page("/v1/balance_transactions", after: nil) {
+                (json) throws(RecordCodecError) in try json.requiredString("id")
+            }
+        }
+        #expect(error?.description.contains("twice; say it once") == true, "\(body)")
+        await #expect(throws: StripeError.self) {
+            try await client.object("/v1/balance") { (_) throws(RecordCodecError) in true }
+        }
+    }
+
+    @Test("what an event holds goes the way of a webhook, whatever it says twice")
+    func repeatedInside() async throws {
+        let stripe = FakeStripe()
+        let body = #"{"data":[{"id":"evt_1","data":{"a":1,"a":2}}],"has_more":false}"#
+        stripe.script.withLock { $0 = { _, _ in FakeStripe.ok(body) } }
+        let page = try await StripeClient(transport: stripe).page(
+            "/v1/events", after: nil, levels: 2
+        ) { (json) throws(RecordCodecError) in try json.requiredString("id") }
+        #expect(page.items == ["evt_1"])
+    }
+
+    @Test("a period that names a moment twice is refused")
+    func repeatedPeriod() {
+        #expect(throws: PeriodRequest.Refusal.repeatedMember) {
+            try PeriodRequest.decode(Array(#"{"from":1,"from":2}"#.utf8))
+        }
+    }
+
     @Test("elements of a list are cut out byte for byte")
     func slices() {
         let texts = [

@@ -2,6 +2,7 @@ import AppendLog
 import Foundation
 import Logging
 import ServiceLifecycle
+import Synchronization
 import TestSupport
 import Testing
 
@@ -15,8 +16,17 @@ final class PipelineFixture: Sendable {
     let path: String
     let settings: Settings
     let counters = Counters()
+    /// When the ledger's transactions are booked.
+    private let clockMilliseconds: @Sendable () -> Int64
 
-    init(_ change: (inout Settings) -> Void = { _ in }) throws {
+    convenience init(_ change: (inout Settings) -> Void = { _ in }) throws {
+        try self.init(clockMilliseconds: { 1_700_000_000_000 }, change)
+    }
+
+    init(
+        clockMilliseconds: @escaping @Sendable () -> Int64, _ change: (inout Settings) -> Void
+    ) throws {
+        self.clockMilliseconds = clockMilliseconds
         folder = try TemporaryFolder()
         path = folder.file("data")
         var settings = Settings()
@@ -53,7 +63,7 @@ final class PipelineFixture: Sendable {
             logAt: "\(path)/log", gateSnapshot: "\(path)/gate/index.snapshot", settings: settings,
             counters: counters, logger: Self.quiet)
         let ledger = try SQLiteLedger.open(
-            path: "\(path)/ledger.sqlite", clockMilliseconds: { 1_700_000_000_000 })
+            path: "\(path)/ledger.sqlite", clockMilliseconds: clockMilliseconds)
         let result: Result<Value, any Error>
         do {
             result = .success(try await body(Opened(plane: plane, ledger: ledger)))
@@ -80,10 +90,21 @@ final class PipelineFixture: Sendable {
         }
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(services: services, logger: Self.quiet))
-        // Asked to stop at once, each stage drains before the one behind it is asked.
-        async let running: Void = group.run()
+        // Asked to stop at once, each stage drains before the one behind it is asked. One that goes
+        // round for ever fails the test and does not hold it up.
+        let hasEnded = Mutex(false)
+        let running = Task {
+            defer { hasEnded.withLock { $0 = true } }
+            try await group.run()
+        }
         await group.triggerGracefulShutdown()
-        try await running
+        do {
+            try await eventually("every stage has come to an end") { hasEnded.withLock { $0 } }
+        } catch {
+            Issue.record("\(error)")
+            throw error
+        }
+        try await running.value
     }
 
     /// One that has just read what is in `webhook.received`.
@@ -93,7 +114,7 @@ final class PipelineFixture: Sendable {
             from: "\(path)/gate/index.snapshot", topic: topics[.webhookReceived],
             logger: Self.quiet)
         return Redriver(
-            topic: { TopicReader(topics[$0]) }, letters: plane.letters, admission: admission,
+            source: LetterSource(topics), letters: plane.letters, admission: admission,
             defaultMerchant: settings.defaultMerchant, livemodes: settings.livemodes,
             clock: plane.clock, counters: counters)
     }

@@ -34,7 +34,7 @@ struct RedriveTests {
         let fixture = try await refused(1)
         for round in 1...3 {
             let answer = try await fixture.opened {
-                try await fixture.redriver($0).redrive(RedriveRequest(offsets: [.zero]))
+                try await fixture.redriver($0).redrive(RedriveRequest(letters: [.letter(.zero)]))
             }
             #expect(answer.lines.map(\.result) == [round == 1 ? .sent : .alreadyRedriven])
             try await fixture.process()
@@ -87,12 +87,43 @@ struct RedriveTests {
         let fixture = try await refused(3)
         for offset in [2, 0, 1] as [Int64] {
             let answer = try await fixture.opened {
-                try await fixture.redriver($0).redrive(RedriveRequest(offsets: [Offset(offset)]))
+                try await fixture.redriver($0).redrive(
+                    RedriveRequest(letters: [.letter(Offset(offset))]))
             }
             #expect(answer.lines.map(\.result) == [.sent])
         }
         try await fixture.process()
         #expect(try await fixture.opened { try $0.bookedCount() } == 3)
+    }
+
+    @Test("a record that is too large for the log stays, with a sentence; the others go")
+    func tooLarge() async throws {
+        let fixture = try await refused(2)
+        try await fixture.opened { opened in
+            // With the headers of what failed it is larger than its letter is.
+            var original = PipelineFixture.received("{}", event: "evt_3")
+            original.headers.append(
+                RecordHeader("signature", String(repeating: " ", count: 3 << 20)))
+            let offset = try await opened.append(original, to: .webhookReceived)
+            let body = PipelineFixture.charge(3) + String(repeating: " ", count: 3 << 19)
+            let letter = try await opened.append(
+                PipelineFixture.letter(
+                    body.utf8, topic: "webhook.received", offset: offset, event: "evt_3"),
+                to: .deadLetter)
+            let redriver = try fixture.redriver(opened)
+            let lines = try await redriver.redrive(RedriveRequest()).lines
+            #expect(lines.map(\.result) == [.sent, .sent, .stillRefused])
+            let detail = lines.last?.detail ?? ""
+            #expect(detail.hasPrefix("record_too_large: a record of "), "\(detail)")
+            #expect(detail.contains("exceeds the limit of 4194304"), "\(detail)")
+            #expect(detail.hasSuffix("`tillbox dead-letter show \(letter)`"), "\(detail)")
+            // It may be asked for again, alone too, and keeps nobody from going.
+            let again = try await redriver.redrive(RedriveRequest(letters: [.letter(letter)]))
+            #expect(again.lines.map(\.result) == [.stillRefused])
+            #expect(try opened.records(.deadLetter).compactMap { RedriveOrder($0) }.count == 2)
+        }
+        try await fixture.process()
+        #expect(try await fixture.opened { try $0.bookedCount() } == 2)
     }
 
     @Test("a second order for one letter, whoever wrote it, books nothing")
@@ -139,8 +170,8 @@ struct RedriveTests {
             let lines = try list.page(after: nil, limit: 10).lines
             #expect(lines.map(\.state) == [.failedAgain, .notRedriven])
             #expect(lines.last?.reason == "movement_conflicts")
-            #expect(lines.last?.origin == letter)
-            #expect(lines.first?.again == lines.last?.offset)
+            #expect(lines.last?.origin == .letter(letter))
+            #expect(lines.first?.again?.offset == lines.last?.offset)
             #expect(try opened.bookedCount() == 1)
             let page = try list.page(after: nil, limit: 1)
             #expect(page.next == letter)
@@ -152,7 +183,8 @@ struct RedriveTests {
     func listPassed() async throws {
         let fixture = try await refused(2)
         try await fixture.opened { opened in
-            _ = try await fixture.redriver(opened).redrive(RedriveRequest(offsets: [.zero]))
+            _ = try await fixture.redriver(opened).redrive(
+                RedriveRequest(letters: [.letter(.zero)]))
             try await fixture.process(opened)
             let list = LetterList(
                 view: LogView(log: opened.log, topics: opened.topics, ledger: opened.ledger))
@@ -204,7 +236,7 @@ struct RedriveTests {
             #expect(opened.topics[.deadLetter].highWatermark == end)
             let real = try await redriver.redrive(RedriveRequest())
             #expect(real.lines.map(\.result) == [.sent, .stillRefused])
-            let none = try await redriver.redrive(RedriveRequest(offsets: [Offset(77)]))
+            let none = try await redriver.redrive(RedriveRequest(letters: [.letter(Offset(77))]))
             #expect(none.lines.map(\.result) == [.notFound])
             let other = try await redriver.redrive(RedriveRequest(reason: "not_json"))
             #expect(other.lines.isEmpty)
@@ -223,14 +255,14 @@ struct RedriveTests {
             }
             let redriver = try fixture.redriver(opened)
             let dry = try await redriver.redrive(RedriveRequest(reason: "bad_id", isDryRun: true))
-            #expect(dry.lines.map(\.letter) == [Offset(0), Offset(2)])
+            #expect(dry.lines.map(\.letter.offset) == [Offset(0), Offset(2)])
             #expect(dry.lines.map(\.result) == [.wouldSend, .wouldSend])
             let some = try await redriver.redrive(RedriveRequest(reason: "bad_id"))
             #expect(some.lines.map(\.result) == [.sent, .sent])
             try await fixture.process(opened)
             #expect(try opened.bookedCount() == 2)
             let rest = try await redriver.redrive(RedriveRequest())
-            #expect(rest.lines.map(\.letter) == [Offset(1)])
+            #expect(rest.lines.map(\.letter.offset) == [Offset(1)])
             try await fixture.process(opened)
             #expect(try opened.bookedCount() == 3)
         }
@@ -286,10 +318,18 @@ struct RedriveTests {
         }
     }
 
+    @Test("a request that says a member twice is refused: it may have meant fewer letters")
+    func repeatedMember() {
+        #expect(throws: RecordCodecError.repeated("offsets")) {
+            try RedriveRequest.decode(Array(#"{"offsets":[1],"offsets":[1,2]}"#.utf8))
+        }
+    }
+
     @Test("a request reads back as it was written")
     func roundTrip() throws {
         let request = RedriveRequest(
-            reason: "not_json", offsets: [Offset(1), Offset(9)], isDryRun: true, after: Offset(4))
+            reason: "not_json", letters: [.letter(Offset(1)), .letter(Offset(9))], isDryRun: true,
+            after: .letter(Offset(4)))
         let back = try RedriveRequest.decode(request.encoded(dataPath: "/data"))
         #expect(back.request == request)
         #expect(back.dataPath == "/data")

@@ -25,12 +25,15 @@ struct ReviewDeskTests {
 
         init(_ ledger: SQLiteLedger) { self.ledger = ledger }
 
-        var end: Offset { Offset(state.withLock { Int64($0.records.count) }) }
+        func end(of movement: MovementKey) -> SourcePlace? {
+            SourcePlace(
+                topic: .paymentReview, offset: Offset(state.withLock { Int64($0.records.count) }))
+        }
         var count: Int { state.withLock { $0.records.count } }
 
         func change(_ body: (inout State) -> Void) { state.withLock { body(&$0) } }
 
-        func append(_ decision: Record) async throws -> Offset {
+        func append(_ decision: Record) async throws -> SourcePlace {
             let meanwhile = state.withLock { state in
                 defer { state.meanwhile = nil }
                 return state.meanwhile
@@ -49,7 +52,7 @@ struct ReviewDeskTests {
                     positions: [ConsumerPosition(topic: "payment.review", nextOffset: place + 1)],
                     places: [0: DecisionPlace(decision: place, scoredNext: 0)])
             }
-            return Offset(place)
+            return SourcePlace(topic: .paymentReview, offset: Offset(place))
         }
     }
 
@@ -248,11 +251,15 @@ struct ReviewDeskTests {
         let request = try request(.decline, by: "ada \"the\" first")
         #expect(try ReviewRequest.decode(request.encoded()) == request)
         for (bad, says) in [
-            ("", "it is empty"), ("{}", "decision is missing"), ("[]", "decision is missing"),
+            ("", "it is empty"), ("{}", "decision is missing"), ("[]", "it is no object"),
             ("{", "it is not JSON"),
             (#"{"decision":"maybe","by":"a","note":"b"}"#, "decision is missing"),
             (#"{"decision":"approve","decision":"decline","by":"a","note":"b"}"#, "decision twice"),
             (#"{"decision":"approve","by":"a","note":"b","by":"a"}"#, "by twice"),
+            (
+                #"{"decision":"approve","by":"a","note":"b","z":{"y":1}}"#,
+                "z is no member of a decision"
+            ),
         ] {
             let refusal = #expect(throws: ReviewRefusal.self) {
                 try ReviewRequest.decode(Array(bad.utf8))
@@ -265,6 +272,22 @@ struct ReviewDeskTests {
         answer.encode(into: &writer)
         let document = JSONDocument()
         #expect(try ReviewAnswer(json: try document.parse(writer.bytes)) == answer)
+    }
+
+    private func waiting(_ opened: PipelineFixture.Opened) throws -> WaitingDecisions {
+        try WaitingDecisions(
+            in: opened.plane.reader(.paymentReview),
+            from: try opened.ledger.position(topic: TopicID.paymentReview.rawValue))
+    }
+
+    /// What `review show --json` says of it.
+    private func shown(
+        _ review: Review, waiting: ReviewRecord?, _ body: (JSONValue) throws -> Void
+    ) throws {
+        var writer = JSONWriter()
+        review.encode(into: &writer, waiting: waiting)
+        let document = JSONDocument()
+        try withExtendedLifetime(document) { try body(try document.parse(writer.bytes)) }
     }
 
     @Test("a folder without a daemon takes a decision once, and the next start books it")
@@ -283,7 +306,22 @@ struct ReviewDeskTests {
             await #expect(
                 throws: ReviewRefusal.beingDecided(MovementKey("charge:ch_1"), by: "ada")
             ) { try await offline.decide("ch_1", try request(.decline, by: "bob")) }
+            // Whoever looks until then is told what waits, in words and in JSON.
+            let review = try #require(
+                try opened.ledger.review(of: MovementKey("charge:ch_1")))
+            #expect(review.state == .open)
+            let decision = try #require(try waiting(opened).decision(on: review))
+            #expect(decision.state == .approved && decision.by == "ada")
+            try shown(review, waiting: decision) { root in
+                #expect(root["state"]?.string == "open")
+                #expect(root["waiting"]?["state"]?.string == "approved")
+                #expect(root["waiting"]?["note"]?.string == "seen the customer")
+            }
+            try shown(review, waiting: nil) { #expect($0["waiting"]?.isNull == true) }
             try await fixture.process(opened)
+            let booked = try #require(
+                try opened.ledger.review(of: MovementKey("charge:ch_1")))
+            #expect(try waiting(opened).decision(on: booked) == nil)
             #expect(try opened.ledger.review(of: MovementKey("charge:ch_1"))?.state == .approved)
             await #expect(throws: ReviewRefusal.self) {
                 try await offline.decide("ch_1", try request(.decline, by: "bob"))

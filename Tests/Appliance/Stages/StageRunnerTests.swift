@@ -22,7 +22,7 @@ struct StageRunnerTests {
                 StageOutput(topic: .paymentValidated, source: .record($0.place), record: $0.record)
             }
         }
-        func snapshot() -> StageState? { StageState { [1] } }
+        func snapshot() -> StageState? { StageState { sink in try sink([1]) } }
     }
 
     @Test("stores a position only when what comes before it is in the output")

@@ -159,6 +159,10 @@ struct StartComparisonTests {
                 $0.topics[.paymentValidated]?.start = Offset(5)
             }, says: "begins at 5"),
         Refused(
+            what: "damage in what a stage has still to read",
+            state: with { $0.unreadable[.paymentScored] = "byte 7 of it" },
+            says: "payment.scored is damaged where it has still to be read: byte 7 of it"),
+        Refused(
             what: "a damaged ledger", state: with { $0.ledger = .malformed("page 7") },
             says: "damaged: page 7"),
         Refused(
@@ -210,12 +214,14 @@ struct StartComparisonTests {
         let whole = [
             Self.with { $0.marks[.deadLetter]?.end = Offset(3) },
             Self.ledger { $0.point.head = 6 }, Self.older { $0.hasDecisionsToCome = true },
+            Self.with { $0.unreadable[.paymentValidated] = "byte 7 of it" },
         ]
         let doubtful = [
             Self.with { $0.marks[.webhookReceived]?.end = Offset(12) },
             Self.with { $0.marks[.webhookReceived]?.holds = false },
             Self.with { $0.topics[.webhookReceived]?.end = Offset(9); $0.cursors = [] },
             Self.with { $0.cursors[0].next = Offset(11) },
+            Self.with { $0.unreadable[.webhookReceived] = "byte 7 of it" },
             Self.with { $0.derived[0].isOfSource = false },
             Self.ledger { $0.point.positions["payment.scored"] = 9 },
             Self.ledger { $0.strangers = [.paymentReview] },
@@ -301,6 +307,29 @@ struct StartComparisonTests {
             let origin = try #require(found)
             let state = Self.with { $0.gate = .found(origin, checksumInLog: 77) }
             #expect(try plan(state).notes.count == notes, "\(what)")
+        }
+    }
+
+    @Test("a damaged snapshot is told, and what its loss makes the scores forget lasts")
+    func damagedSnapshots() throws {
+        let whole = Self.with { $0.features = .damaged }
+        #expect(
+            try plan(whole).notes == [
+                "the snapshot in features/ is damaged; it is made again from the log"
+            ])
+        #expect(try plan(whole).lasting.isEmpty, "the log has all that it was made of")
+        // Retention has removed what the snapshot stood for.
+        func retained(_ features: FolderState.SnapshotState) -> FolderState {
+            Self.with {
+                $0.topics[.paymentValidated]?.start = Offset(2)
+                $0.topics[.paymentValidated]?.begins = .noted(Offset(2))
+                $0.features = features
+            }
+        }
+        for lost in [FolderState.SnapshotState.damaged, .missing] {
+            let lasting = try plan(retained(lost)).lasting
+            #expect(lasting.count == 1)
+            #expect(lasting.first?.contains("payment.validated begins at offset 2") == true)
         }
     }
 

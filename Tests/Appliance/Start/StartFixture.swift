@@ -151,11 +151,11 @@ final class StartFixture: Sendable {
         daemon.held.lock.release()
     }
 
-    /// Every file but the locks and SQLite's shared memory, which is no data.
+    /// Every file but the locks, the note of who has them, and SQLite's shared memory: no data.
     func contents() throws -> [String: Data] {
         var contents: [String: Data] = [:]
         for case let name as String in FileManager.default.enumerator(atPath: path) ?? .init() {
-            guard !name.hasSuffix("/lock"), !name.hasSuffix("-shm"),
+            guard !name.hasSuffix("/lock"), name != "holder", !name.hasSuffix("-shm"),
                 let data = FileManager.default.contents(atPath: "\(path)/\(name)")
             else { continue }
             contents[name] = data

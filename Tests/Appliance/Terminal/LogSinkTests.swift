@@ -35,6 +35,20 @@ struct LogSinkTests {
         #expect(sink.lostCount == 0)
     }
 
+    @Test("takes no line of the log behind its end, and what is said then")
+    func ended() throws {
+        let ends = try smallPipe()
+        let sink = LogSink(descriptor: ends.writer)
+        sink.log(Array("before\n".utf8))
+        sink.endLog()
+        sink.log(Array("behind\n".utf8))
+        sink.write(Array("said\n".utf8))
+        sink.drain()
+        var buffer = [UInt8](repeating: 0, count: 100)
+        let count = read(ends.reader, &buffer, buffer.count)
+        #expect(String(decoding: buffer[..<count], as: UTF8.self) == "before\nsaid\n")
+    }
+
     @Test("never waits for a reader, keeps a bounded number of lines, and tells how many were lost")
     func unread() async throws {
         let ends = try smallPipe()

@@ -47,4 +47,17 @@ struct StandstillTests {
         #expect(standstills.warnings.first?.contains("no space left") == true)
         #expect(standstills.warnings.last?.contains("a batch is damaged") == true)
     }
+
+    @Test("another server's failure is told of until something was stored")
+    func outside() {
+        let standstills = Standstills()
+        standstills.outsideFails("Redis does not answer")
+        #expect(standstills.outside == "Redis does not answer")
+        #expect(standstills.warnings.first?.contains("Redis does not answer") == true)
+        standstills.outsideAnswers()
+        #expect(standstills.outside == nil && standstills.warnings.isEmpty)
+        // Told again of a second failure.
+        standstills.outsideFails("Kafka does not answer")
+        #expect(standstills.outside == "Kafka does not answer")
+    }
 }

@@ -27,6 +27,68 @@ struct KafkaExactlyOnceTests {
         }
     }
 
+    @Test("an open transaction hides what is committed behind it until it ends, and is waited for")
+    func settling() async throws {
+        let server = try await KafkaServer.shared()
+        let topic = try Fixture.topic("settle", on: server)
+        let partition = KafkaPartition(topic, 0)
+        let reader = try KafkaReader(Fixture.configuration(server), group: Fixture.name("g"))
+        let (slow, quick) = (
+            try producer(Fixture.name("slow"), on: server),
+            try producer(Fixture.name("quick"), on: server)
+        )
+        try reader.settle([partition], within: Fixture.patience)
+        try slow.begin()
+        try slow.produce(outgoing(["slow"], to: topic)[0])
+        // A queued record is at the broker only a moment later; then nothing has settled.
+        try await eventually("the open record is there") {
+            do throws(KafkaError) {
+                try reader.settle([partition], within: .milliseconds(50))
+                return false
+            } catch {
+                return true
+            }
+        }
+        expectCommitted(
+            quick.transact(
+                outgoing(["quick"], to: topic), offsets: [:], group: .withoutMembers("g"),
+                within: Fixture.patience))
+        #expect(try Fixture.values(in: partition, on: server) == [])
+        #expect(throws: KafkaError.self) {
+            try reader.settle([partition], within: .milliseconds(200))
+        }
+        try slow.commit(within: Fixture.patience)
+        try reader.settle([partition], within: Fixture.patience)
+        #expect(try Fixture.values(in: partition, on: server) == ["slow", "quick"])
+    }
+
+    @Test("the first record at a time or later is found; there may be none")
+    func times() async throws {
+        let server = try await KafkaServer.shared()
+        let topic = try Fixture.topic("times", on: server)
+        let producer = try producer(Fixture.name("times"), on: server)
+        let records = [1_000, 2_000, 3_000].map {
+            KafkaOutgoing(Fixture.record("\($0)", at: $0), to: topic, partition: 0)
+        }
+        for record in records {
+            expectCommitted(
+                producer.transact(
+                    [record], offsets: [:], group: .withoutMembers("g"),
+                    within: Fixture.patience))
+        }
+        let partition = KafkaPartition(topic, 0)
+        let offsets = try Fixture.records(in: partition, on: server).map(\.offset)
+        let reader = try KafkaReader(Fixture.configuration(server), group: Fixture.name("g"))
+        func offset(_ milliseconds: Int64) throws -> Offset? {
+            try reader.offset(
+                of: partition, at: Timestamp(milliseconds: milliseconds), within: Fixture.patience)
+        }
+        #expect(try offset(-5) == offsets[0])
+        #expect(try offset(1_001) == offsets[1])
+        #expect(try offset(3_000) == offsets[2])
+        #expect(try offset(3_001) == nil)
+    }
+
     @Test("what is committed is there with its offsets, what is aborted is not")
     func committedAndAborted() async throws {
         let server = try await KafkaServer.shared()
@@ -56,6 +118,34 @@ struct KafkaExactlyOnceTests {
         #expect(
             try reader.committed([source, other], within: Fixture.patience)
                 == [source: Offset(13)])
+    }
+
+    @Test("an aborted transaction that ended before a read begins hides nothing of its producer")
+    func abortedBefore() async throws {
+        let proxy = try await KafkaProxy()
+        let server = try await KafkaServer(behind: proxy)
+        let topic = try Fixture.topic("before", on: server)
+        let partition = KafkaPartition(topic, 0)
+        let producer = try producer(Fixture.name("id"), on: server)
+        try producer.begin()
+        try producer.produce(outgoing(["lost"], to: topic)[0])
+        try producer.abort(within: Fixture.patience)
+        expectCommitted(
+            producer.transact(
+                outgoing(["kept"], to: topic), offsets: [:],
+                group: .withoutMembers(Fixture.name("group")), within: Fixture.patience))
+        let place = try #require(try Fixture.records(in: partition, on: server).first?.offset)
+        var found: [String] = []
+        try KafkaReader(Fixture.configuration(server), group: Fixture.name("reader")).read(
+            partition, from: place, within: Fixture.patience
+        ) { batch in
+            found += batch.records.map(\.text)
+            return true
+        }
+        // A broker tells of the aborted transactions between where a read begins and where it ends
+        // (KIP-98). noida-db tells of all, and any client then drops what the same producer has
+        // committed since, up to its next abort; the proxy takes out what is too much.
+        #expect(found == ["kept"])
     }
 
     @Test("an open transaction holds back what stands behind it, and the stable end says so")
@@ -113,6 +203,42 @@ struct KafkaExactlyOnceTests {
             second.transact(
                 outgoing(["once more"], to: topic), offsets: [:], group: .withoutMembers("g"),
                 within: Fixture.patience))
+    }
+
+    @Test("one that is fenced after its transaction's time was perhaps ended by the broker alone")
+    func expired() async throws {
+        let server = try await KafkaServer.shared()
+        let topic = try Fixture.topic("expired", on: server)
+        let id = Fixture.name("g-expired-0")
+        var configuration = Fixture.configuration(server)
+        (configuration.transactionTimeout, configuration.socketTimeout) = (.seconds(1), .seconds(1))
+        let first = try KafkaTransactionalProducer(configuration, transactionalID: id)
+        try first.start(within: Fixture.patience)
+        try first.begin()
+        let begun = ContinuousClock.now
+        try first.produce(outgoing(["of the first"], to: topic)[0])
+        try await eventually("its record is written, and its time over") {
+            first.queuedCount == 0 && begun.duration(to: .now) > .seconds(1)
+        }
+        // As the broker does that ends a transaction: it raises the epoch.
+        _ = try producer(id, on: server)
+        let error = #expect(throws: KafkaError.self) {
+            try first.commit(within: Fixture.patience)
+        }
+        guard case .transactionExpired? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(error?.remedy == .recreate)
+        // It says the same to whatever comes next.
+        guard case .recreate(.transactionExpired) = first.transact(
+            outgoing(["again"], to: topic), offsets: [:], group: .withoutMembers("g"),
+            within: Fixture.patience)
+        else {
+            Issue.record("it went on")
+            return
+        }
+        #expect(try Fixture.values(in: KafkaPartition(topic, 0), on: server).isEmpty)
     }
 
     @Test("an abandoned transaction is ended by the successor, and readers go on")
@@ -185,13 +311,33 @@ struct KafkaExactlyOnceTests {
         let fresh = try KafkaTransactionalProducer(
             Fixture.configuration(server), transactionalID: Fixture.name("id"))
         #expect(throws: KafkaError.self) { try fresh.begin() }
+        func expectState(
+            _ outcome: KafkaTransactionOutcome, _ location: SourceLocation = #_sourceLocation
+        ) {
+            guard case .refused(.state) = outcome else {
+                Issue.record("\(outcome)", sourceLocation: location)
+                return
+            }
+        }
+        func transact(_ value: String) -> KafkaTransactionOutcome {
+            fresh.transact(
+                outgoing([value], to: topic), offsets: [:], group: .withoutMembers("g"),
+                within: Fixture.patience)
+        }
+        expectState(transact("unstarted"))
+        expectState(fresh.resume(within: Fixture.patience))
         try fresh.start(within: Fixture.patience)
         #expect(throws: KafkaError.self) { try fresh.commit(within: Fixture.patience) }
         #expect(throws: KafkaError.self) { try fresh.produce(outgoing(["x"], to: topic)[0]) }
-        expectCommitted(
-            fresh.transact(
-                outgoing(["a"], to: topic), offsets: [:], group: .withoutMembers("g"),
-                within: Fixture.patience))
-        #expect(try Fixture.values(in: KafkaPartition(topic, 0), on: server) == ["a"])
+        expectState(fresh.resume(within: Fixture.patience))
+        expectCommitted(transact("a"))
+        // Beside one that is open nothing is begun, and the open one is not touched.
+        try fresh.begin()
+        try fresh.produce(outgoing(["b"], to: topic)[0])
+        expectState(transact("beside it"))
+        expectState(fresh.resume(within: Fixture.patience))
+        #expect(throws: KafkaError.self) { try fresh.begin() }
+        try fresh.commit(within: Fixture.patience)
+        #expect(try Fixture.values(in: KafkaPartition(topic, 0), on: server) == ["a", "b"])
     }
 }

@@ -43,6 +43,14 @@ enum Fixture {
         return configuration
     }
 
+    /// For a broker that does not answer.
+    static func impatient(_ server: KafkaServer) -> KafkaConfiguration {
+        var configuration = configuration(server)
+        configuration.socketTimeout = .seconds(2)
+        configuration.deliveryTimeout = .seconds(20)
+        return configuration
+    }
+
     /// A name that no other test has.
     static func name(_ word: String) -> String { "\(word)-\(UUID().uuidString.prefix(8))" }
 

@@ -98,6 +98,23 @@ struct KafkaGroupTests {
         #expect(error?.isPermanent == true)
     }
 
+    @Test("what was paused when it was taken away is read when it is given again")
+    func pausedAndGivenAgain() async throws {
+        let server = try await KafkaServer.shared()
+        let topic = try Fixture.topic("again", on: server)
+        let partition = KafkaPartition(topic, 0)
+        try fill(topic, partitions: 1, perPartition: 6, on: server)
+        let consumer = try KafkaConsumer(Fixture.configuration(server), group: Fixture.name("g"))
+        try consumer.assign([partition: .beginning])
+        _ = try consumer.events { if case .endOfPartition = $0 { true } else { false } }
+        try consumer.pause([partition])
+        try consumer.unassign()
+        try consumer.assign([partition: .offset(Offset(2))])
+        let seen = try consumer.events { if case .endOfPartition = $0 { true } else { false } }
+        #expect(Self.values(seen) == (2..<6).map { "0.\($0)" })
+        consumer.close(within: .seconds(3))
+    }
+
     @Test("a paused partition gives nothing, also of what was fetched, and loses nothing")
     func pause() async throws {
         let server = try await KafkaServer.shared()

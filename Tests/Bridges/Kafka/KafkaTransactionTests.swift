@@ -100,6 +100,35 @@ struct KafkaTransactionTests {
         }
     }
 
+    @Test("one that is fenced is expired only where its transaction was older than its time")
+    func expired() {
+        for (cause, isOverTime, isExpired) in [
+            (fenced, true, true), (fenced, false, false),
+            // A broker that says this means another producer, however long it took.
+            (Self.answer(90), true, false), (fatal, true, false),
+        ] {
+            var transaction = after(.start, .begin, .produce)
+            #expect(transaction.did(.commit, cause, isOverTime: isOverTime) == .over(cause))
+            #expect(transaction.isExpired == isExpired, "\(cause)")
+        }
+    }
+
+    @Test("a call that does not return ends the producer, from wherever it was", arguments: [
+        [], [Call.start, .begin], [.start, .begin, .produce],
+    ])
+    func hangs(calls: [Call]) {
+        var transaction = KafkaTransaction()
+        for call in calls { _ = transaction.did(call, nil) }
+        let step = transaction.didNotReturn(from: .offsets)
+        #expect(step == .over(KafkaTransaction.hung(.offsets)))
+        for call in [Call.start, .begin, .produce, .offsets, .commit, .abort] {
+            #expect(!transaction.allows(call))
+        }
+        let error = KafkaError(KafkaTransaction.hung(.offsets), KafkaErrorContext(call: "c"))
+        #expect(error.remedy == .recreate)
+        #expect(error.description.contains("send offsets does not come back"))
+    }
+
     @Test("fatal is asked for before abort, and abort before retriable")
     func orderOfFlags() {
         var transaction = after(.start, .begin)

@@ -17,6 +17,8 @@ struct KafkaWordsTests {
         #expect(value("auto.offset.reset", kind) == "error")
         #expect(value("isolation.level", kind) == "read_committed")
         #expect(value("partition.assignment.strategy", kind) == "range")
+        let onlooker = KafkaProperties.Kind.consumer(group: "g", seesUncommitted: true)
+        #expect(value("isolation.level", onlooker) == "read_uncommitted")
     }
 
     @Test("producers are idempotent, wait for all replicas and place keys as Kafka does",
@@ -48,7 +50,7 @@ struct KafkaWordsTests {
     @Test("credentials travel over TLS only, with the broker's name checked")
     func credentials() {
         for security in [
-            KafkaSecurity.saslPlain(user: "u", password: Secret("p")),
+            KafkaSecurity.saslPlain(user: "u") { Secret("p") },
             .saslGoogle(account: "a") { GoogleAccessToken(Secret("t"), issuedAt: 0, expiresAt: 1) },
         ] {
             let pairs = KafkaProperties(
@@ -64,7 +66,7 @@ struct KafkaWordsTests {
     func secrets() {
         let secret = Secret("hunter2")
         var dumped = ""
-        let security = KafkaSecurity.saslPlain(user: "u", password: secret)
+        let security = KafkaSecurity.saslPlain(user: "u") { secret }
         dump(KafkaConfiguration(bootstrap: "h:1", security: security), to: &dumped)
         for text in ["\(secret)", String(reflecting: secret), "\(security)", dumped] {
             #expect(!text.contains("hunter2"), "\(text)")
@@ -175,7 +177,7 @@ struct KafkaWordsTests {
         (-190, "t", 7, nil, .stop),
         (10, "t", nil, nil, .stop),
         (-144, nil, nil, nil, .leave),
-        (47, nil, nil, nil, .leave),
+        (47, nil, nil, nil, .callAgain),
         (90, nil, nil, nil, .leave),
         (22, nil, nil, nil, .abortAndRewind),
         (25, nil, nil, nil, .abortAndRewind),
@@ -201,6 +203,21 @@ struct KafkaWordsTests {
         #expect(KafkaError(answer, KafkaErrorContext(call: "c")).remedy == .recreate)
     }
 
+    @Test("a broker that goes away while it is shown a password has not refused it", arguments: [
+        ("SASL PLAIN mechanism handshake failed: Local: Broker transport failure: broker's "
+            + "supported mechanisms: (n/a)", false),
+        ("SASL authentication error: Local: Timed out", false),
+        ("Failed to acquire SASL OAUTHBEARER token: no metadata server", false),
+        ("SASL PLAIN mechanism handshake failed: Broker: Unsupported SASL mechanism", true),
+        ("SASL authentication error: Authentication failed", true),
+        ("Local: Authentication failure", true),
+    ])
+    func goneWhileAuthenticating(text: String, isRefused: Bool) {
+        let answer = KafkaAnswer(code: -169, name: "_AUTHENTICATION", text: text)
+        let error = KafkaError(answer, KafkaErrorContext(call: "c", bootstrap: "h:1"))
+        #expect(error.isPermanent == isRefused && error.isRetryable != isRefused, "\(error)")
+    }
+
     @Test("a reset handshake is passing, an untrusted certificate is not")
     func handshakes() {
         func error(_ text: String, _ code: Int32 = -181) -> KafkaError {
@@ -214,5 +231,108 @@ struct KafkaWordsTests {
         // librdkafka has been seen to give the second of these the code of the first.
         #expect(error("Disconnected", -195).isRetryable)
         #expect(error("SSL routines::certificate verify failed", -195).isPermanent)
+    }
+
+    /// What a person meets: librdkafka's code and words, and what our sentence has to say.
+    private struct Met {
+        var code: Int32
+        var text: String
+        var topic: String?
+        var partition: Int32?
+        /// The connections' own trouble, for codes that only say that nobody answered.
+        var trouble: (code: Int32, text: String)?
+        var says: [String]
+    }
+
+    private static let met = [
+        Met(
+            code: 3, text: "Broker: Unknown topic or partition", topic: "box.dead.letter",
+            says: ["the Kafka topic box.dead.letter does not exist", "create it"]),
+        Met(
+            code: -190, text: "Local: Unknown partition", topic: "box.dead.letter", partition: 2,
+            says: ["the Kafka topic box.dead.letter has no partition 2", "deleted", "create it"]),
+        Met(
+            code: 29, text: "Broker: Topic authorization failed", topic: "box.dead.letter",
+            says: ["does not let this account use the topic box.dead.letter", "Read, Write"]),
+        Met(
+            code: 30, text: "Broker: Group authorization failed",
+            says: ["does not let this account use its consumer group", "grant it Read"]),
+        Met(
+            code: 31, text: "Broker: Cluster authorization failed",
+            says: ["does not let this account use the cluster", "IdempotentWrite"]),
+        Met(
+            code: 53, text: "Broker: Transactional Id authorization failed",
+            says: ["does not let this account use its transactional ids", "Write and Describe"]),
+        Met(
+            code: 58, text: "Broker: SASL Authentication failed",
+            says: ["refuses these credentials", "kafka.password_file", "(at h:9092)"]),
+        Met(
+            code: -169, text: "Local: Authentication failure",
+            says: ["refuses these credentials", "kafka.username", "(at h:9092)"]),
+        Met(
+            code: 10, text: "Broker: Message size too large", topic: "box.dead.letter",
+            says: ["too large for the Kafka topic box.dead.letter", "raise its max.message.bytes"]),
+        Met(
+            code: -187, text: "Local: All broker connections are down",
+            says: ["Kafka did not answer in time (commit, at h:9092)"]),
+        Met(
+            code: -185, text: "Local: Timed out", trouble: (-195, "Connection refused"),
+            says: ["no Kafka broker answers at h:9092; check that it runs"]),
+        Met(
+            code: -193, text: "Local: Host resolution failure",
+            says: ["no Kafka broker answers at h:9092", "kafka.bootstrap"]),
+        Met(
+            code: -181, text: "SSL handshake failed: certificate verify failed",
+            says: ["certificate is not trusted", "check kafka.ca_file", "(at h:9092)"]),
+        Met(
+            code: -185, text: "Local: Timed out", trouble: (-181, "certificate verify failed"),
+            says: ["certificate is not trusted", "check kafka.ca_file", "(at h:9092)"]),
+        Met(
+            code: -144, text: "Local: This instance has been fenced by a newer instance",
+            says: ["another Kafka producer has taken over", "two processes run with the same"]),
+        Met(
+            code: 90, text: "Broker: There is a newer producer",
+            says: ["another Kafka producer has taken over", "two processes run with the same"]),
+        Met(
+            code: 15, text: "Broker: Coordinator not available",
+            says: ["coordinator for the group or the transaction is not available now", "h:9092"]),
+        Met(
+            code: 14, text: "Broker: Coordinator load in progress",
+            says: ["coordinator for the group or the transaction is not available now", "again"]),
+        Met(
+            code: 6, text: "Broker: Not leader for partition", topic: "box.dead.letter",
+            says: ["has no leader now", "(box.dead.letter at h:9092)"]),
+        Met(
+            code: 19, text: "Broker: Not enough in-sync replicas",
+            says: ["min.insync.replicas", "start the brokers"]),
+        Met(code: 38, text: "Broker: Invalid replication factor", says: ["does not make a topic"]),
+        Met(code: 56, text: "Broker: Disk error", says: ["cannot use its disk"]),
+        Met(
+            code: 22, text: "Broker: Specified group generation id is not valid",
+            says: ["place in the Kafka consumer group is gone", "joined again"]),
+        Met(code: 97, text: "Broker: Something new", says: ["is not foreseen", "broker's log"]),
+    ]
+
+    @Test("what a person meets is our sentence, with librdkafka's words at its end alone",
+        arguments: met.indices)
+    func whatIsMet(row: Int) {
+        let met = Self.met[row]
+        let context = KafkaErrorContext(
+            call: "commit", bootstrap: "h:9092", topic: met.topic, partition: met.partition,
+            trouble: met.trouble.map { KafkaAnswer(code: $0.code, name: "T", text: $0.text) })
+        let answer = KafkaAnswer(code: met.code, name: "NAME", text: met.text)
+        let sentence = KafkaError(answer, context).description
+        for part in met.says {
+            #expect(sentence.contains(part), "\(met.code): \(sentence)")
+        }
+        // Whose words they are is seen by the place: nothing of ours comes behind them.
+        let raw = met.trouble?.text ?? met.text
+        if let place = sentence.firstRange(of: raw) {
+            #expect(sentence[..<place.lowerBound].hasSuffix(": "), "\(sentence)")
+            let tail = sentence[place.upperBound...]
+            #expect(tail.isEmpty || tail.hasPrefix(" ("), "\(sentence)")
+        }
+        #expect(!sentence.hasPrefix("Broker:") && !sentence.hasPrefix("Local:"), "\(sentence)")
+        #expect(!sentence.contains("\n") && !sentence.contains(" : "), "\(sentence)")
     }
 }

@@ -1,5 +1,6 @@
 import Bridges
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -75,6 +76,38 @@ struct RedisAccessTests {
         _ = try await client.trouble()
         try await server.tool("-a", "old", "CONFIG", "SET", "requirepass", "new")
         try await client.untilConnected()
+    }
+
+    @Test("a password is asked for at each connect, so that a new one needs no new client")
+    func askedAgain() async throws {
+        let server = try await RedisServer(settings: ["--requirepass", "sesame"])
+        defer { withExtendedLifetime(server) {} }
+        let password = Mutex<String?>(nil)
+        var configuration = try server.configuration()
+        configuration.password = {
+            guard let word = password.withLock({ $0 }) else { throw NoSecret() }
+            return Secret(word)
+        }
+        let client = try RedisClient(configuration)
+        let trouble = try await client.trouble()
+        #expect(trouble == .passwordUnreadable(reason: "no secret here"))
+        #expect(trouble.isRetryable)
+        #expect("\(trouble)" == "there is no password for Redis: no secret here")
+        password.withLock { $0 = "hunter2" }
+        try await eventually("it is refused") {
+            if case .passwordRefused = client.statistics.lastTrouble { true } else { false }
+        }
+        password.withLock { $0 = "sesame" }
+        try await client.untilConnected()
+        try await server.tool("-a", "sesame", "CONFIG", "SET", "requirepass", "new")
+        password.withLock { $0 = "new" }
+        try await server.tool("-a", "new", "CLIENT", "KILL", "TYPE", "normal")
+        try await eventually("it connects again") { client.statistics.connections >= 2 }
+        #expect(try await client.send(RedisCommand("PING")) == .status("PONG"))
+    }
+
+    private struct NoSecret: Error, CustomStringConvertible {
+        var description: String { "no secret here" }
     }
 
     @Test("TLS: an address among the names, a host name, and several authorities in one file")

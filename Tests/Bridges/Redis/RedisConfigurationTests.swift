@@ -86,4 +86,20 @@ struct RedisConfigurationTests {
             }
         }
     }
+
+    @Test("what Redis refuses is our sentence with what to do, its words at the end", arguments: [
+        ("OOM command not allowed when used memory > 'maxmemory'.", "raise its maxmemory"),
+        ("READONLY You can't write against a read only replica.", "name the primary"),
+        ("MISCONF Redis is configured to save RDB snapshots", "cannot save to its disk"),
+        ("NOPERM No permissions to access a key", "below redis.prefix"),
+        ("LOADING Redis is loading the dataset in memory", "asked again"),
+        ("CLUSTERDOWN Hash slot not served", "another server"),
+        ("MOVED 3999 127.0.0.1:6381", "several shards"),
+        ("ERR something else", "refused the command"),
+    ])
+    func refusals(words: String, advice: String) {
+        let sentence = RedisError.refused(RedisErrorReply(words)).description
+        #expect(sentence.hasPrefix("Redis refused the command"), "\(sentence)")
+        #expect(sentence.contains(advice) && sentence.hasSuffix(": \(words)"), "\(sentence)")
+    }
 }

@@ -1,3 +1,4 @@
+import AppendLog
 @testable import Bridges
 import Testing
 
@@ -70,20 +71,71 @@ struct RedisReplyReaderTests {
         }
     }
 
-    @Test("any bytes end in replies or one error, and never in a trap", arguments: 1...50)
-    func anyBytes(seed: Int) {
-        var state = UInt64(seed)
-        let alphabet = Array("*$:+-0123459\r\n\r\nab".utf8)
-        let reader = RedisReplyReader(replyBytesMax: 4096)
-        for _ in 0..<400 {
-            let piece = (0..<5).map { _ in
-                state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-                return alphabet[Int(state >> 33) % alphabet.count]
+    /// A reply and its bytes, at most two arrays deep.
+    private static func anyReply(
+        _ generator: inout SeededGenerator, depth: Int = 0
+    ) -> (RedisReply, [UInt8]) {
+        func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
+        switch Int.random(in: 0..<(depth < 2 ? 6 : 5), using: &generator) {
+        case 0: return (.status("OK"), bytes("+OK\r\n"))
+        case 1: return (.error(RedisErrorReply("ERR no")), bytes("-ERR no\r\n"))
+        case 2:
+            let number = Int64.random(in: .min...(.max), using: &generator)
+            return (.integer(number), bytes(":\(number)\r\n"))
+        case 3: return (.null, bytes("$-1\r\n"))
+        case 4:
+            let value = (0..<Int.random(in: 0..<40, using: &generator)).map { _ in
+                UInt8.random(in: 0...255, using: &generator)
             }
-            reader.feed(piece, count: piece.count)
-            do {
-                while try reader.next() != nil {}
-            } catch { return }
+            return (.bulk(value), bytes("$\(value.count)\r\n") + value + bytes("\r\n"))
+        default:
+            let parts = (0..<Int.random(in: 0..<4, using: &generator)).map { _ in
+                anyReply(&generator, depth: depth + 1)
+            }
+            return (
+                .array(parts.map(\.0)),
+                bytes("*\(parts.count)\r\n") + parts.flatMap(\.1)
+            )
+        }
+    }
+
+    /// What comes of bytes that are fed in such pieces: the replies before the first error, and it.
+    private static func reading(
+        _ bytes: [UInt8], piece: Int
+    ) -> (replies: [RedisReply], trouble: RedisTrouble?) {
+        let reader = RedisReplyReader(replyBytesMax: 4096)
+        var replies: [RedisReply] = []
+        for start in stride(from: 0, to: bytes.count, by: piece) {
+            let part = Array(bytes[start..<min(start + piece, bytes.count)])
+            reader.feed(part, count: part.count)
+            do throws(RedisTrouble) {
+                while let reply = try reader.next() { replies.append(reply) }
+            } catch {
+                return (replies, error)
+            }
+        }
+        return (replies, nil)
+    }
+
+    @Test("replies are read as written, and noise behind them ends alike however it is cut",
+        arguments: 1...100)
+    func anyBytes(seed: Int) {
+        var generator = SeededGenerator(seed: UInt64(seed))
+        let written = (0..<20).map { _ in Self.anyReply(&generator) }
+        let alphabet = Array("*$:+-0123459\r\n\r\nab".utf8)
+        let noise = (0..<400).map { _ in
+            alphabet[Int.random(in: 0..<alphabet.count, using: &generator)]
+        }
+        let whole = written.flatMap(\.1)
+        for piece in [1, 3, 7, 4096] {
+            let plain = Self.reading(whole, piece: piece)
+            #expect(plain.replies == written.map(\.0) && plain.trouble == nil)
+        }
+        let expected = Self.reading(whole + noise, piece: 1)
+        #expect(Array(expected.replies.prefix(written.count)) == written.map(\.0))
+        for piece in [2, 5, 64] {
+            let found = Self.reading(whole + noise, piece: piece)
+            #expect(found.replies == expected.replies && found.trouble == expected.trouble)
         }
     }
 

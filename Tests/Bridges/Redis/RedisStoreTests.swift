@@ -284,9 +284,10 @@ struct WaitingSetTests {
         #expect(try await set.due(since: 2_999, countMax: 10) == [entries[1], entries[2]])
         #expect(try await set.due(since: 5_000, countMax: 1) == [entries[1]])
         #expect(try await set.due(since: 999, countMax: 10) == [])
-        #expect(try await set.value(of: "late") == [3])
+        #expect(try await set.values(of: ["late", "never was", "first"]) == [[3], nil, [0, 255]])
+        #expect(try await set.values(of: []) == [])
         try await set.remove(["first", "never was"])
-        #expect(try await set.value(of: "first") == nil)
+        #expect(try await set.values(of: ["first"]) == [nil])
         #expect(try await set.due(since: 5_000, countMax: 10) == [entries[2], entries[0]])
         #expect(try await set.count() == 2)
     }
@@ -307,7 +308,7 @@ struct WaitingSetTests {
         let (set, client, prefix) = try await set()
         try await set.add([.init(id: "a", since: 1, value: [1])])
         _ = try await client.send(RedisCommand("DEL", .text("\(prefix):a")))
-        #expect(try await set.value(of: "a") == nil)
+        #expect(try await set.values(of: ["a"]) == [nil])
         #expect(
             try await set.due(since: 1, countMax: 10) == [.init(id: "a", since: 1, value: nil)])
     }

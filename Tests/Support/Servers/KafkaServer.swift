@@ -3,12 +3,14 @@ import Foundation
 /// A Kafka-protocol broker of its own on a loopback port: noida-db, one node, in a fresh folder.
 ///
 /// It is not Apache Kafka: docs/BRIDGES.md says what it does not show. Killed, it loses the last
-/// seconds of what it has acknowledged; ended by SIGTERM, nothing.
+/// seconds of what it has acknowledged; ended by SIGTERM while nobody writes, nothing.
 public final class KafkaServer: @unchecked Sendable {
     // `@unchecked Sendable`: used from one test at a time.
+    /// Its own, also where a proxy stands before it.
     public let port: Int
     private let folder: TemporaryFolder
-    private let network: KafkaNetwork?
+    private let keeping: TemporaryFolder
+    private let proxy: KafkaProxy?
     private var process: ServerProcess?
 
     /// One for all tests of this process that do it no harm; each uses topics of its own.
@@ -17,24 +19,33 @@ public final class KafkaServer: @unchecked Sendable {
     private static let sharedStart = Task { try await KafkaServer() }
 
     /// `host:port` for a client.
-    public var bootstrap: String { "127.0.0.1:\(port)" }
+    public var bootstrap: String { "127.0.0.1:\(proxy?.port ?? port)" }
 
-    /// - Parameter network: a proxy in whose network the broker runs, at the same port.
-    public init(in network: KafkaNetwork? = nil) async throws {
-        self.network = network
-        port = try network?.port ?? freePort()
+    /// The same for a test's own tools, which know no passwords and no certificates.
+    public var toolBootstrap: String {
+        proxy?.isSecure == true ? "127.0.0.1:\(port)" : bootstrap
+    }
+
+    /// - Parameter proxy: stands before it, and is where clients connect.
+    public init(behind proxy: KafkaProxy? = nil) async throws {
+        self.proxy = proxy
+        port = try proxy?.brokerPort ?? freePort()
         folder = try TemporaryFolder()
+        keeping = try TemporaryFolder()
         try await start()
     }
 
     /// Starts it, with what it had saved. Returns when it takes connections.
     public func start() async throws {
-        process = try ServerProcess((network?.entering ?? []) + command(), folder: folder)
+        process = try ServerProcess(command(), folder: folder)
         try await eventually("the broker listens", within: 20) {
             guard process?.isRunning == true else { throw NoBroker(words: errors) }
-            // Behind a proxy the port is open before the broker is there, so its words count too.
             return output.contains("press Ctrl-C") && (try? RawConnection(port: port)) != nil
         }
+        // Who was held meanwhile has to come anew.
+        try proxy?.cut()
+        try proxy?.go()
+        try proxy?.restarted()
     }
 
     private func command() throws -> [String] {
@@ -58,14 +69,51 @@ public final class KafkaServer: @unchecked Sendable {
     public var errors: String { process?.errors ?? "" }
 
     /// Ends it in order: everything is saved.
-    public func stop() async throws { try await process?.end(SIGTERM) }
+    ///
+    /// Where a proxy stands before it, nobody is let in any more and what was asked is answered
+    /// first: noida-db saves what it has and acknowledges more for another moment, which is lost.
+    public func stop() async throws {
+        if let proxy {
+            try proxy.hold()
+            try await eventually("the broker owes no answer") { try proxy.dueAnswers == 0 }
+        }
+        try await process?.end(SIGTERM)
+    }
 
     /// Ends it at once: what was not saved yet is lost.
     public func kill() async throws { try await process?.end(SIGKILL) }
 
+    /// Ends it in order, keeps a copy of all that it has, and starts it again.
+    public func remember() async throws {
+        try await stop()
+        let copy = kept.path
+        try? FileManager.default.removeItem(atPath: copy)
+        try FileManager.default.copyItem(atPath: folder.path, toPath: copy)
+        try await start()
+    }
+
+    /// Kills it, and starts it with what it had when it was told to remember: whatever it has
+    /// acknowledged since is lost.
+    public func forget() async throws {
+        try await kill()
+        try FileManager.default.removeItem(atPath: folder.path)
+        try FileManager.default.copyItem(atPath: kept.path, toPath: folder.path)
+        try await start()
+    }
+
+    private var kept: URL { URL(filePath: keeping.file("kept")) }
+
+    /// Bounds a topic's records anew, as somebody may at any time.
+    public func bound(_ topic: String, bytes: Int) async throws {
+        let script = Repository.root.appending(path: "Tests/Support/Servers/topic_bound.py").path
+        let ran = try await Child.run(
+            try Repository.python(), [script, toolBootstrap, topic, "\(bytes)"])
+        guard ran.code == 0 else { throw NotBound(words: ran.errors) }
+    }
+
     /// Holds it: connections stay, and nothing is answered.
-    public func freeze() { process?.kill(SIGSTOP) }
-    public func thaw() { process?.kill(SIGCONT) }
+    public func freeze() { process?.freeze() }
+    public func thaw() { process?.thaw() }
 }
 
 /// The broker ended by itself.
@@ -74,40 +122,35 @@ public struct NoBroker: Error, CustomStringConvertible {
     public var description: String { "the broker ended: \(words.suffix(400))" }
 }
 
+/// The broker did not take a topic's other bound.
+public struct NotBound: Error, CustomStringConvertible {
+    public var words: String
+    public var description: String { "the topic has its old bound: \(words.suffix(400))" }
+}
+
 /// The package is not installed.
 public struct MissingBroker: Error, CustomStringConvertible {
     public var description: String { "noida-db is not in .venv; run `make setup`" }
 }
 
-/// A network of its own with a proxy at its door, which can lose answers, cut connections and
-/// speak TLS.
-public final class KafkaNetwork: Sendable {
+/// Stands before a broker: it loses answers, cuts connections, speaks TLS, and sets right what
+/// noida-db answers otherwise than Apache Kafka does (`kafka_proxy.py` says what).
+public final class KafkaProxy: Sendable {
+    /// Where clients connect.
     public let port: Int
+    let brokerPort: Int
+    let isSecure: Bool
     private let controlPort: Int
     private let process: ServerProcess
-
-    /// Whether this machine makes network namespaces for us. Root may, in most containers.
-    public static let isPossible: Bool = {
-        let probe = Process()
-        probe.executableURL = URL(filePath: "/usr/bin/unshare")
-        probe.arguments = ["--net", "true"]
-        probe.standardError = FileHandle.nullDevice
-        do { try probe.run() } catch { return false }
-        probe.waitUntilExit()
-        return probe.terminationStatus == 0
-    }()
-
-    /// What a test that is left out says.
-    public static let whyNot: String =
-        "this machine gives no network namespace (unshare --net), so no proxy can stand in front "
-        + "of the broker"
 
     /// - Parameter certificate: with one, the door speaks TLS.
     public init(certificate: TestCertificate? = nil) async throws {
         port = try freePort()
+        isSecure = certificate != nil
+        brokerPort = try freePort()
         controlPort = try freePort()
         let script = Repository.root.appending(path: "Tests/Support/Servers/kafka_proxy.py").path
-        var words = ["/usr/bin/python3", script, "\(port)", "\(controlPort)"]
+        var words = ["/usr/bin/python3", script, "\(port)", "\(brokerPort)", "\(controlPort)"]
         if let certificate { words += [certificate.certificateFile, certificate.keyFile] }
         let process = try ServerProcess(words)
         self.process = process
@@ -116,9 +159,6 @@ public final class KafkaNetwork: Sendable {
             return process.output.contains("ready")
         }
     }
-
-    /// The words before a command that is to run inside.
-    var entering: [String] { ["/usr/bin/nsenter", "--net=/proc/\(process.processID)/ns/net"] }
 
     /// The next `count` answers to requests of that key are lost, and their connections with them.
     public func loseAnswers(to key: Int, count: Int = 1) throws {
@@ -135,7 +175,50 @@ public final class KafkaNetwork: Sendable {
 
     /// Lets nothing through, and again.
     public func hold() throws { _ = try command("hold") }
+    /// The same from the answer to the next request of that key on.
+    public func hold(at key: Int) throws { _ = try command("hold \(key)") }
     public func go() throws { _ = try command("go") }
+
+    /// The broker has been started with what it had kept, in which members that have left since are
+    /// members still: they leave once more.
+    func restarted() throws { _ = try command("restarted") }
+
+    /// How many requests came through the door.
+    public var seenRequests: Int {
+        get throws { Int(try command("seen")) ?? -1 }
+    }
+
+    /// How many answers the broker owes to requests that write something.
+    public var dueAnswers: Int {
+        get throws { Int(try command("due")) ?? -1 }
+    }
+
+    /// How many silent members were made to leave their groups.
+    public var expiredMembers: Int {
+        get throws { Int(try command("expired")) ?? -1 }
+    }
+
+    /// How many aborted transactions were taken out of answers to Fetch that they do not overlap.
+    public var mendedAnswers: Int {
+        get throws { Int(try command("mended")) ?? -1 }
+    }
+
+    /// Refuses from now on who does not show this when it authenticates, as a broker does that
+    /// checks passwords; noida-db takes any.
+    public func accept(_ secret: String) throws {
+        _ = try command("accept " + secret.utf8.map { String(format: "%02x", $0) }.joined())
+    }
+
+    /// What was shown by who authenticated last.
+    public var shown: String {
+        get throws {
+            let digits = Array(try command("shown"))
+            let bytes = stride(from: 0, to: digits.count - 1, by: 2).compactMap {
+                UInt8(String(digits[$0...($0 + 1)]), radix: 16)
+            }
+            return String(decoding: bytes, as: UTF8.self)
+        }
+    }
 
     private func command(_ line: String) throws -> String {
         let connection = try RawConnection(port: controlPort)
@@ -148,6 +231,7 @@ public final class KafkaNetwork: Sendable {
 /// Numbers of Kafka's requests.
 public enum KafkaKey {
     public static let produce = 0
+    public static let findCoordinator = 10
     public static let txnOffsetCommit = 28
     public static let endTxn = 26
 }

@@ -78,8 +78,8 @@ public final class RedisServer: @unchecked Sendable {
     }
 
     /// Holds it: connections stay, and nothing is answered.
-    public func freeze() { process?.kill(SIGSTOP) }
-    public func thaw() { process?.kill(SIGCONT) }
+    public func freeze() { process?.freeze() }
+    public func thaw() { process?.thaw() }
 
     /// One command through Redis's own client.
     @discardableResult

@@ -26,6 +26,18 @@ public final class ServerProcess: Sendable {
 
     public func kill(_ signal: Int32) { child.kill(signal) }
 
+    /// Holds it: its connections stay, and nothing is answered. Returns when it stands still, which
+    /// on a busy machine is not at once: until one of its threads takes the signal, they all run.
+    public func freeze() {
+        child.kill(SIGSTOP)
+        var news = siginfo_t()
+        // Told, and left to be told to others.
+        let options = Int32(WSTOPPED | WEXITED | WNOWAIT)
+        while waitid(P_PID, id_t(processID), &news, options) != 0, errno == EINTR {}
+    }
+
+    public func thaw() { child.kill(SIGCONT) }
+
     /// Sends a signal and waits for the end.
     public func end(_ signal: Int32) async throws {
         child.kill(signal)

@@ -48,6 +48,12 @@ public final class TestCertificate: Sendable {
 
     private func openssl(_ words: [String]) async throws {
         let (code, _, errors) = try await Child.run("/usr/bin/openssl", words)
-        guard code == 0 else { throw NoBroker(words: "openssl: \(errors)") }
+        guard code == 0 else { throw NoCertificate(words: errors) }
     }
+}
+
+/// The openssl tool made no certificate.
+public struct NoCertificate: Error, CustomStringConvertible {
+    public var words: String
+    public var description: String { "openssl made no certificate: \(words.suffix(400))" }
 }

@@ -1,29 +1,60 @@
 #!/usr/bin/env python3
-"""kafka_proxy.py PORT CONTROL_PORT [CERTIFICATE KEY]: a network with a broker's port on the inside.
+"""kafka_proxy.py PORT BROKER_PORT CONTROL_PORT [CERTIFICATE KEY]: what stands before a broker.
 
-The broker advertises the address that it binds, so a proxy in front of it needs the same one. This
-process listens on 127.0.0.1:PORT, then moves into a network namespace of its own, in which
-127.0.0.1:PORT is free again: the broker is started there (nsenter --net=/proc/PID/ns/net).
-Connections taken outside are carried on inside. With a certificate the outside is TLS.
+Connections to 127.0.0.1:PORT are carried on to 127.0.0.1:BROKER_PORT; where the broker tells its
+own address, this one is told instead. With a certificate the outside is TLS.
+
+It sets right what noida-db does otherwise than Apache Kafka does: kafka_mending.py says what.
 
 Commands, a line each, on CONTROL_PORT; each is answered by "ok" or by a number:
     drop KEY N    lose the answers to the next N requests of that API key, and cut the connection
     dropped       how many answers were lost
     cut           end all connections
     hold, go      take bytes from nobody, and again
+    hold KEY      the same from the answer to the next request of that API key on
+    seen          how many requests came
+    accept HEX    refuse who does not show these bytes when it authenticates (SASL)
+    shown         what was shown last by somebody who authenticates, as HEX
+    mended        how many aborted transactions were taken out of answers
+    expired       how many members were made to leave
+    restarted     the broker has what it had kept: who has left since leaves once more
+    due           how many answers the broker owes to requests that write something
 """
 
-import ctypes
-import fcntl
-import os
-import select
 import socket
 import ssl
 import struct
 import sys
 import threading
+import time
 
-port, control_port = int(sys.argv[1]), int(sys.argv[2])
+# Nothing is left beside the scripts.
+sys.dont_write_bytecode = True
+from kafka_mending import (
+    FETCH, HEARTBEAT, JOIN_GROUP, LEAVE_GROUP, SYNC_GROUP, FetchRequest, Members, leave_request,
+    mended, with_versions_max)
+
+port, broker_port, control_port = (int(word) for word in sys.argv[1:4])
+
+METADATA, FIND_COORDINATOR, API_VERSIONS, DESCRIBE_CLUSTER = 3, 10, 18, 60
+SASL_AUTHENTICATE, SASL_AUTHENTICATION_FAILED = 36, 58
+#: Produce, OffsetCommit, InitProducerId, AddPartitionsToTxn, AddOffsetsToTxn, EndTxn and
+#: TxnOffsetCommit.
+WRITING = {0, 8, 22, 24, 25, 26, 28}
+#: How long an answer to Fetch without records is held.
+EMPTY_SECONDS = 0.01
+
+
+def leave(group, member):
+    """Makes a member leave its group."""
+    with socket.create_connection(("127.0.0.1", broker_port), timeout=2) as connection:
+        connection.sendall(leave_request(group, member))
+        exactly(connection, 4)
+
+
+def joins(requests):
+    """Whether an answer to JoinGroup is still to come."""
+    return any(key == JOIN_GROUP for key, _ in list(requests.values()))
 
 
 class Proxy:
@@ -32,6 +63,15 @@ class Proxy:
         self.drops = {}
         self.dropped = 0
         self.open = set()
+        self.seen = 0
+        self.hold_at = None
+        self.accepted = None
+        self.shown = b""
+        self.mended = 0
+        self.members = Members(leave)
+        #: Requests that write something and are let in, until they are answered: (connection's
+        #: requests, correlation).
+        self.writing = set()
         self.going = threading.Event()
         self.going.set()
 
@@ -46,8 +86,26 @@ class Proxy:
                 connections = list(self.open)
             for connection in connections:
                 close(connection)
+        elif words[0] == "hold" and len(words) > 1:
+            self.hold_at = int(words[1])
         elif words[0] == "hold":
-            self.going.clear()
+            with self.lock:
+                self.going.clear()
+        elif words[0] == "seen":
+            return str(self.seen)
+        elif words[0] == "accept":
+            self.accepted = bytes.fromhex(words[1])
+        elif words[0] == "shown":
+            return self.shown.hex()
+        elif words[0] == "mended":
+            return str(self.mended)
+        elif words[0] == "expired":
+            return str(self.members.expired)
+        elif words[0] == "restarted":
+            self.members.restarted()
+        elif words[0] == "due":
+            with self.lock:
+                return str(len(self.writing))
         elif words[0] == "go":
             self.going.set()
         else:
@@ -62,15 +120,38 @@ class Proxy:
             self.dropped += 1
             return True
 
+    def stops(self, key):
+        with self.lock:
+            if self.hold_at is None or self.hold_at != key:
+                return
+            self.hold_at = None
+            self.going.clear()
+
+    def refuses(self, body):
+        """The answer to a request that shows something else than what is accepted."""
+        with self.lock:
+            self.seen += 1
+            key, version, correlation = struct.unpack(">hhi", body[:8])
+            if key != SASL_AUTHENTICATE:
+                return None
+            self.shown = body[8:]
+            if self.accepted is None or self.accepted in body:
+                return None
+        words = b"the proxy does not accept these"
+        answer = struct.pack(">ihh", correlation, SASL_AUTHENTICATION_FAILED, len(words)) + words
+        answer += struct.pack(">i", 0) + (struct.pack(">q", 0) if version > 0 else b"")
+        return struct.pack(">i", len(answer)) + answer
+
     def carry(self, outside, context):
-        inside = None
+        inside, requests = None, {}
         try:
             if context:
                 outside = context.wrap_socket(outside, server_side=True)
-            inside = socket.create_connection(("127.0.0.1", port))
+            inside = socket.create_connection(("127.0.0.1", broker_port))
+            for connection in (outside, inside):
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.lock:
                 self.open |= {outside, inside}
-            requests = {}
             back = threading.Thread(
                 target=self.pump, args=(inside, outside, None, requests), daemon=True)
             back.start()
@@ -81,8 +162,28 @@ class Proxy:
         finally:
             with self.lock:
                 self.open -= {outside, inside}
+                self.writing = {name for name in self.writing if name[0] != id(requests)}
             close(outside)
             close(inside)
+
+    def told(self, key, request, body, connection):
+        """What is told outside for what the broker has answered."""
+        if key in (METADATA, FIND_COORDINATOR, DESCRIBE_CLUSTER):
+            own, inside = (
+                b"127.0.0.1" + struct.pack(">i", number) for number in (port, broker_port))
+            return body.replace(inside, own)
+        if key == API_VERSIONS:
+            return with_versions_max(body, request)
+        if key == JOIN_GROUP:
+            self.members.answered(request, body, connection)
+        if key != FETCH:
+            return body
+        body, taken, is_empty = mended(body, request)
+        with self.lock:
+            self.mended += taken
+        if is_empty:
+            time.sleep(min(request.wait_seconds, EMPTY_SECONDS))
+        return body
 
     def pump(self, source, target, asked, answered):
         """Carries frames; requests are noted by their correlation, answers are looked up by it."""
@@ -94,20 +195,79 @@ class Proxy:
                 body = exactly(source, struct.unpack(">i", head)[0])
                 if body is None:
                     break
-                self.going.wait()
                 if asked is not None:
+                    refusal = self.refuses(body)
+                    if refusal is not None:
+                        source.sendall(refusal)
+                        # Who hangs up at once may not be heard: brokers wait a little, too.
+                        while source.recv(4096):
+                            pass
+                        break
                     key, _, correlation = struct.unpack(">hhi", body[:8])
-                    asked[correlation] = key
-                elif self.loses(answered.pop(struct.unpack(">i", body[:4])[0], None)):
-                    break
-                target.sendall(head + body)
+                    asked[correlation] = (key, self.noted(key, body, source))
+                    self.let_in(key, (id(asked), correlation))
+                else:
+                    correlation = struct.unpack(">i", body[:4])[0]
+                    key, request = answered.pop(correlation, (None, None))
+                    with self.lock:
+                        self.writing.discard((id(answered), correlation))
+                    self.stops(key)
+                    if self.loses(key):
+                        break
+                    body = self.told(key, request, body, target)
+                    self.going.wait()
+                try:
+                    target.sendall(struct.pack(">i", len(body)) + body)
+                except OSError:
+                    if asked is not None or not joins(answered):
+                        raise
         except OSError:
             pass
+        if asked is None:
+            answered.clear()
+            # Nobody is there who would hear the answers that are still to come.
+            with self.lock:
+                self.writing = {name for name in self.writing if name[0] != id(answered)}
+        else:
+            self.members.gone(source)
+            self.joins_alone(asked)
+            self.members.gone(source)
         close(source)
         close(target)
 
+    def let_in(self, key, name):
+        """Returns when nothing is held; what writes is counted from then on."""
+        while True:
+            self.going.wait()
+            with self.lock:
+                if self.going.is_set():
+                    if key in WRITING:
+                        self.writing.add(name)
+                    return
+
+    def noted(self, key, body, connection):
+        """What is needed of a request once it is answered."""
+        if key == FETCH:
+            return FetchRequest(body)
+        if key == API_VERSIONS:
+            return struct.unpack_from(">h", body, 2)[0]
+        if key in (JOIN_GROUP, HEARTBEAT, LEAVE_GROUP, SYNC_GROUP):
+            return self.members.asked(key, body, connection)
+        return None
+
+    def joins_alone(self, asked):
+        """Who is gone while it joins will be a member a moment later, and nobody knows its name:
+        its answer is waited for."""
+        end = time.monotonic() + 60
+        while joins(asked):
+            if time.monotonic() > end:
+                return
+            time.sleep(0.05)
+
 
 def close(connection):
+    """Ends a connection. A plain one is not closed here: somebody may still read it, and its
+    descriptor would be another's by then."""
     if connection is None:
         return
     try:
@@ -140,16 +300,6 @@ def listener(number):
     return result
 
 
-def own_network():
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(0x40000000) != 0:
-        sys.exit("no network namespace: " + os.strerror(ctypes.get_errno()))
-    with socket.socket() as plain:
-        name = b"lo".ljust(16, b"\0")
-        flags = struct.unpack_from("h", fcntl.ioctl(plain, 0x8913, name + bytes(24)), 16)[0]
-        fcntl.ioctl(plain, 0x8914, name + struct.pack("h", flags | 1) + bytes(22))
-
-
 def serve(listening, body):
     while True:
         connection, _ = listening.accept()
@@ -158,11 +308,10 @@ def serve(listening, body):
 
 def main():
     outside, control = listener(port), listener(control_port)
-    own_network()
     context = None
-    if len(sys.argv) > 3:
+    if len(sys.argv) > 4:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(sys.argv[3], sys.argv[4])
+        context.load_cert_chain(sys.argv[4], sys.argv[5])
     proxy = Proxy()
 
     def obey(connection):
@@ -172,6 +321,7 @@ def main():
                 lines.flush()
 
     threading.Thread(target=serve, args=(control, obey), daemon=True).start()
+    threading.Thread(target=proxy.members.expire, daemon=True).start()
     print("ready", flush=True)
     serve(outside, lambda connection: proxy.carry(connection, context))
 

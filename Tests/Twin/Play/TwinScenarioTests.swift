@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import Synchronization
 import TestSupport
 import Testing
 import TwinSupport
@@ -60,6 +61,23 @@ struct TwinScenarioTests {
                 .payment, .paymentFailed, .refund, .refundFailed, .disputeWithdrawn,
                 .disputeReinstated, .disputeOpened, .disputeClosed, .payout, .payoutFailed,
             ])
+    }
+
+    @Test("stands still between two occurrences, and its time passes by itself behind the last")
+    func clock() {
+        let uptime = Mutex<Int64>(500)
+        let clock = ScenarioClock(start: Instant(seconds: 1_000)) { uptime.withLock { $0 } }
+        uptime.withLock { $0 += 60 }
+        #expect(clock.now == 1_000)
+        clock.move(to: 1_100)
+        clock.move(to: 1_050)
+        #expect(clock.now == 1_100)
+        clock.goOn()
+        uptime.withLock { $0 += 60 }
+        clock.goOn()
+        #expect(clock.reading() == 1_160)
+        uptime.withLock { $0 = 0 }
+        #expect(clock.now == 1_100)
     }
 
     @Test("is refused nothing by the twin in a month, and does all that a world does")

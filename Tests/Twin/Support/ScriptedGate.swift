@@ -34,6 +34,8 @@ package final class ScriptedGate: Sendable {
         package var signatures: [String: [String]] = [:]
         /// By id, the hashes of the bodies that came under it.
         package var bodies: [String: Set<Int>] = [:]
+        /// The events' types.
+        package var types: Set<String> = []
     }
 
     package typealias Script = @Sendable (Request) -> Behaviour
@@ -78,13 +80,17 @@ package final class ScriptedGate: Sendable {
         try await group.shutdownGracefully()
     }
 
+    private struct Event: Decodable { var type: String }
+
     fileprivate func begin(id: String, signature: String?, body: ByteBuffer) -> Behaviour {
+        let event = try? JSONDecoder().decode(Event.self, from: Data(body.readableBytesView))
         let number = record.withLockedValue {
             $0.requests += 1
             $0.inFlight += 1
             $0.inFlightMost = max($0.inFlightMost, $0.inFlight)
             $0.signatures[id, default: []].append(signature ?? "")
             $0.bodies[id, default: []].insert(body.hashValue)
+            if let event { $0.types.insert(event.type) }
             return $0.requests
         }
         return script(Request(number: number, id: id, signature: signature))

@@ -30,8 +30,13 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: "Share of payment attempts that are fraud.")
     var fraud = 0.02
 
-    @Option(name: .customLong("twin-port"), help: "Port of the twin's API. Default: any free one.")
-    var twinPort = 0
+    @Option(
+        name: .customLong("twin-port"),
+        help: """
+            Port of the twin's API. Default: \(TwinSettings.usualPort) where it is free, else any \
+            free one.
+            """)
+    var twinPort: Int?
 
     @Option(help: "A new folder for the data, kept afterwards. Default: a temporary one, removed.")
     var data: String?
@@ -44,7 +49,7 @@ struct DemoCommand: AsyncParsableCommand {
             throw ValidationError("--rate is above 0 and at most 100000 webhooks a second.")
         }
         guard count ?? 1 > 0 else { throw ValidationError("--count must be above 0") }
-        guard (0...65_535).contains(twinPort) else {
+        guard (1...65_535).contains(twinPort ?? 1) else {
             throw ValidationError("--twin-port is a port from 1 to 65535")
         }
         guard (0..<0.5).contains(fraud) else {
@@ -79,8 +84,12 @@ struct DemoCommand: AsyncParsableCommand {
     private func run(in folder: String, _ terminal: Terminal?, _ notes: DemoNotes) async throws {
         // The daemon is told where the twin will be before it is there. The usual ports are taken
         // where they are free, so that what is pasted finds the daemon without being told.
-        let twinPort = try await twinPort == 0
-            ? LocalPort.usual(12_111) : LocalPort.named(twinPort, by: "--twin-port")
+        let twinPort =
+            if let twinPort {
+                try await LocalPort.named(twinPort, by: "--twin-port")
+            } else {
+                try await LocalPort.usual(TwinSettings.usualPort)
+            }
         var settings = Settings()
         settings.dataPath = folder
         settings.webhook.port = try await LocalPort.usual(settings.webhook.port)
@@ -105,7 +114,8 @@ struct DemoCommand: AsyncParsableCommand {
         let ports = AsyncStream<(role: String, port: Int)>.makeStream()
         let twin = DemoTwin(
             demo: self, twinPort: twinPort, ports: ports.stream, secret: secret,
-            hint: Self.hint(settings, folder), notes: notes, logger: daemon.logger)
+            hint: Self.hint(settings, folder, ProcessInfo.processInfo.environment), notes: notes,
+            logger: daemon.logger)
         try await daemon.run(
             extra: [
                 .init(service: feed),
@@ -116,11 +126,19 @@ struct DemoCommand: AsyncParsableCommand {
         ) { role, port in ports.continuation.yield((role, port)) }
     }
 
-    /// What a person pastes into another terminal to see the ledger proved.
-    private static func hint(_ settings: Settings, _ folder: String) -> String {
-        let isUsual = settings.admin.port == Settings().admin.port
-        let port = isUsual ? "" : "TILLBOX_ADMIN_PORT=\(settings.admin.port) "
-        return port + ShellWord.quoted(ShellWord.thisProgram) + " reconcile run --data "
+    /// What a person pastes into another terminal to see the ledger proved. It names the daemon's
+    /// address where the command would look elsewhere: by itself, or by the environment, of which
+    /// the demo takes nothing.
+    static func hint(
+        _ settings: Settings, _ folder: String, _ environment: [String: String]
+    ) -> String {
+        let usual = Settings().admin
+        let names = [
+            ("TILLBOX_ADMIN_HOST", settings.admin.host, usual.host),
+            ("TILLBOX_ADMIN_PORT", "\(settings.admin.port)", "\(usual.port)"),
+        ].filter { name, value, usual in value != usual || environment[name] != nil }
+        return names.map { name, value, _ in "\(name)=\(ShellWord.quoted(value)) " }.joined()
+            + ShellWord.quoted(ShellWord.thisProgram) + " reconcile run --data "
             + ShellWord.quoted(folder)
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Terminal
 import Vocabulary
 
 /// The demo's picture of one moment, drawn for a terminal of any size from 80 × 24 on.
@@ -347,12 +348,6 @@ extension VerdictReason {
 
     /// `ln(1 + seconds)` in words.
     private static func ago(_ logarithm: Double) -> String {
-        let seconds = exp(min(logarithm, 30)) - 1
-        return switch seconds {
-        case ..<90: "\(Int(seconds.rounded())) s ago"
-        case ..<5_400: "\(Int((seconds / 60).rounded())) min ago"
-        case ..<172_800: "\(Int((seconds / 3_600).rounded())) h ago"
-        default: "\(Int((seconds / 86_400).rounded())) d ago"
-        }
+        Figures.ago(seconds: exp(min(logarithm, 30)) - 1)
     }
 }

@@ -173,28 +173,24 @@ package final class LedgerStatement {
         keptCount = 0
     }
 
-    // SAFETY: of the readers below: the column's memory is SQLite's until the next step, and
-    // is copied here.
     package func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
 
-    func double(_ column: Int32) -> Double { sqlite3_column_double(handle, column) }
+    package func double(_ column: Int32) -> Double { sqlite3_column_double(handle, column) }
 
     package func isNull(_ column: Int32) -> Bool {
         sqlite3_column_type(handle, column) == SQLITE_NULL
     }
 
-    package func integerOrNull(_ column: Int32) -> Int64? { isNull(column) ? nil : integer(column) }
-
-    package func textOrNull(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
-
     package func text(_ column: Int32) -> String {
         guard let start = sqlite3_column_text(handle, column) else { return "" }
+        // SAFETY: so many bytes are SQLite's until the next step, and are copied here.
         let count = Int(sqlite3_column_bytes(handle, column))
         return String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self)
     }
 
-    func blob(_ column: Int32) -> [UInt8] {
+    package func blob(_ column: Int32) -> [UInt8] {
         guard let start = sqlite3_column_blob(handle, column) else { return [] }
+        // SAFETY: as of a text.
         let count = Int(sqlite3_column_bytes(handle, column))
         return [UInt8](UnsafeRawBufferPointer(start: start, count: count))
     }

@@ -9,18 +9,15 @@ final class NoteRows {
     /// Whether there is any note at all; nil when it has to be looked up. Spares the refunds of
     /// everybody else their queries.
     private var someNotes: Bool?
-    static let columns =
-        "key, kind, charge, account, merchant, currency, amount, event_id, since, said, state"
-
-    static let isOpen = "state = \(WaitingMovement.State.waits.rawValue)"
 
     init(_ database: Database) throws {
         func make(_ sql: String) throws -> LedgerStatement { try LedgerStatement(database, sql) }
         anyNotes = try make(
             "SELECT EXISTS (SELECT 1 FROM waiting) OR EXISTS (SELECT 1 FROM releases)")
-        countOpen = try make("SELECT count(*) FROM waiting WHERE \(Self.isOpen)")
-        findRows = try make("SELECT \(Self.columns) FROM waiting WHERE charge = ? ORDER BY key")
-        findRow = try make("SELECT \(Self.columns) FROM waiting WHERE key = ?")
+        countOpen = try make("SELECT count(*) FROM waiting WHERE \(WaitingRow.isOpen)")
+        findRows = try make(
+            "SELECT \(WaitingRow.columns) FROM waiting WHERE charge = ? ORDER BY key")
+        findRow = try make("SELECT \(WaitingRow.columns) FROM waiting WHERE key = ?")
         // Never REPLACE, nor an upsert: the guards tell a new row from a changed one.
         putRow = try make("INSERT INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
         changeRow = try make(
@@ -59,14 +56,14 @@ final class NoteRows {
         findRows.bind(1, charge)
         defer { findRows.reset() }
         var rows: [WaitingMovement] = []
-        while try findRows.step() { rows.append(try Self.row(findRows)) }
+        while try findRows.step() { rows.append(try WaitingRow.row(findRows)) }
         return rows
     }
 
     func row(_ key: MovementKey) throws -> WaitingMovement? {
         findRow.bind(1, key.rawValue)
         defer { findRow.reset() }
-        return try findRow.step() ? try Self.row(findRow) : nil
+        return try findRow.step() ? try WaitingRow.row(findRow) : nil
     }
 
     func release(of charge: String) throws -> ChargeRelease? {
@@ -110,22 +107,5 @@ final class NoteRows {
         put.bind(5, release.moves)
         try put.run()
         someNotes = true
-    }
-
-    /// A row of ``columns``.
-    static func row(_ statement: LedgerStatement) throws -> WaitingMovement {
-        let key = statement.text(0)
-        guard let kind = WaitingMovement.Kind(rawValue: statement.text(1)),
-            let currency = Currency(statement.text(5)),
-            let said = NotedRefund(weight: statement.integer(9)),
-            let state = WaitingMovement.State(rawValue: statement.integer(10))
-        else { throw LedgerError.corrupt(code: 0, detail: "waiting \(key)") }
-        let account = statement.text(3)
-        return WaitingMovement(
-            key: MovementKey(key), kind: kind, charge: statement.text(2),
-            account: account.isEmpty ? nil : account, merchant: MerchantID(statement.text(4)),
-            currency: currency, amount: MinorUnits(statement.integer(6)),
-            eventID: EventID(statement.text(7)), since: Instant(seconds: statement.integer(8)),
-            said: said, state: state)
     }
 }

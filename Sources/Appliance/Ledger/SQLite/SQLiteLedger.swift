@@ -1,4 +1,5 @@
 package import GRDB
+import GRDBSQLite
 
 /// The ledger in one SQLite file: WAL, every commit synced, every rule of docs/formats/ledger.md
 /// kept by the file itself.
@@ -21,9 +22,10 @@ package final class SQLiteLedger: Ledger, SQLiteReading, @unchecked Sendable {
     /// - Parameters:
     ///   - path: of the file; its folder must exist.
     ///   - busyTimeoutSeconds: how long a call waits for a lock that another process holds.
+    ///   - original: the ledger that this one is a copy of.
     ///   - clockMilliseconds: the wall clock, milliseconds since 1970, for `posted_at` alone.
     package static func open(
-        path: String, busyTimeoutSeconds: Double = 5,
+        path: String, busyTimeoutSeconds: Double = 5, original: (any LedgerOriginal)? = nil,
         clockMilliseconds: @escaping @Sendable () -> Int64
     ) throws(LedgerError) -> SQLiteLedger {
         do {
@@ -33,7 +35,8 @@ package final class SQLiteLedger: Ledger, SQLiteReading, @unchecked Sendable {
                 try SQLiteFile.migrate(database)
                 try SQLiteFile.checkVersion(database)
                 return Booking(
-                    try SQLiteRows(database), clockMilliseconds: clockMilliseconds)
+                    try SQLiteRows(database), original: original,
+                    clockMilliseconds: clockMilliseconds)
             }
             return SQLiteLedger(queue: queue, booking: booking)
         } catch {
@@ -138,9 +141,22 @@ enum SQLiteFile {
     /// grows, each sync writes the file's length too, and takes half as long again.
     private static let checkpointPages = 2_048
 
+    /// From this one on SQLite knows `IS DISTINCT FROM`, in which `verify` compares.
+    private static let libraryMin: Int32 = 3_039_000
+
+    /// - Parameter number: of the library that is loaded, as `sqlite3_libversion_number` has it.
+    static func checkLibrary(_ number: Int32) throws(LedgerError) {
+        guard number < libraryMin else { return }
+        func words(_ number: Int32) -> String {
+            "\(number / 1_000_000).\(number / 1_000 % 1_000).\(number % 1_000)"
+        }
+        throw .oldSQLite(found: words(number), needed: words(libraryMin))
+    }
+
     static func open(
         _ path: String, readOnly: Bool, busyTimeoutSeconds: Double
     ) throws -> DatabaseQueue {
+        try checkLibrary(sqlite3_libversion_number())
         var configuration = Configuration()
         configuration.readonly = readOnly
         configuration.foreignKeysEnabled = true

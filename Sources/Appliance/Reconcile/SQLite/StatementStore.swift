@@ -15,7 +15,7 @@ package final class StatementStore: Sendable {
     package init(of ledger: some SQLiteReading) { queue = ledger.queue }
 
     /// A store that is gone when it is closed, on disk as soon as memory does not hold it.
-    init() throws(LedgerError) {
+    package init() throws(LedgerError) {
         do {
             queue = try DatabaseQueue(path: "")
             try queue.write { database in

@@ -37,6 +37,8 @@ package struct TwinSettings: Sendable {
 
     /// The version whose object shapes the twin speaks.
     static let apiVersion = "2025-09-30.clover"
+    /// Where the twin listens when nobody says otherwise.
+    package static let usualPort = 12_111
     /// The twin takes test keys only, so that a live key that strays here is refused.
     package static let apiKeyPrefix = "sk_test_"
 }

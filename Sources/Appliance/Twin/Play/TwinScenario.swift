@@ -77,6 +77,9 @@ struct TwinScenario: Sendable {
     /// The world's clock, seconds since 1970.
     var now: Int64 { clock.now }
 
+    /// Behind the last occurrence the twin's time passes by itself.
+    func letTimePass() { clock.goOn() }
+
     /// Lets the world do the next thing. The twin tells its events before this returns.
     mutating func step() {
         occurrences.removeAll(keepingCapacity: true)

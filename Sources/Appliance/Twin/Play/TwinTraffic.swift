@@ -18,6 +18,7 @@ package struct TwinTraffic: Service {
             try await cancelWhenGracefulShutdown {
                 try await play()
                 while count != nil, sender.backlog > 0 { try await Task.sleep(for: Self.tick) }
+                scenario.letTimePass()
             }
         } catch is CancellationError {
             // A world ends well at any moment.

@@ -1,0 +1,98 @@
+package import Bridges
+import Vocabulary
+
+/// The topics of the cloud plane, and whether those at Kafka can be used.
+package struct CloudTopics: Sendable {
+    private let configuration: KafkaConfiguration
+    private let wanted: [KafkaTopic]
+
+    /// Long enough for a cluster to make seven topics.
+    private static let patience = Duration.seconds(20)
+
+    /// - Parameter partitions: of every topic.
+    package init(_ configuration: KafkaConfiguration, names: KafkaNames, partitions: Int32) {
+        self.configuration = configuration
+        wanted = TopicID.allCases.map { id in
+            // Records are the only copy of what happened: kept for ever, unless somebody says
+            // otherwise at Kafka and knows how old the oldest one is.
+            KafkaTopic(
+                names.topic(id), partitions: partitions,
+                messageBytesMax: configuration.messageBytesMax)
+        }
+    }
+
+    /// Creates what is missing, then checks all. Blocks.
+    ///
+    /// - Returns: the names of those that were created.
+    /// - Throws: `KafkaError`; `KafkaTopicRefusal` for one that cannot be used, or changed.
+    package func prepare() throws -> [String] {
+        let admin = try KafkaAdmin(configuration)
+        let names = wanted.map(\.name)
+        let before = try admin.describe(names, within: Self.patience)
+        let missing = wanted.filter { before[$0.name] == nil }
+        if !missing.isEmpty { try admin.create(missing, within: Self.patience) }
+        try check(admin, Self.patience)
+        return missing.map(\.name)
+    }
+
+    /// - Throws: `CloudUnprepared` for what `cloud prepare` mends; `KafkaTopicRefusal` for what it
+    ///   cannot; `KafkaError`.
+    package func check(within patience: Duration) throws {
+        try check(with: try admin(), within: patience)
+    }
+
+    /// For who checks again and again.
+    func admin() throws(KafkaError) -> KafkaAdmin { try KafkaAdmin(configuration) }
+
+    func check(with admin: KafkaAdmin, within patience: Duration) throws {
+        do {
+            try check(admin, patience)
+        } catch KafkaTopicRefusal.missing(let topic, _) {
+            throw CloudUnprepared(topic: topic)
+        }
+    }
+
+    private func check(_ admin: KafkaAdmin, _ patience: Duration) throws {
+        let found = try admin.describe(wanted.map(\.name), within: patience)
+        let refusals = KafkaTopicCheck.refusals(wanted: wanted, found: found)
+        if let first = refusals.first { throw first }
+    }
+}
+
+/// A role finds that what it needs was never made.
+package struct CloudUnprepared: Error, CustomStringConvertible {
+    package var topic: String
+
+    package init(topic: String) { self.topic = topic }
+
+    package var description: String {
+        "the Kafka topic \(topic) does not exist; run `tillbox cloud prepare` with the same "
+            + "settings once"
+    }
+}
+
+/// A topic is not there any more that a running role has used. In one form of words, whether its
+/// producer, its consumer or the watch has found it.
+package struct KafkaTopicGone: Error, CustomStringConvertible {
+    package var topic: String
+
+    package init(topic: String) { self.topic = topic }
+
+    package var description: String {
+        "the Kafka topic \(topic) was deleted, or made anew with fewer partitions, while it was "
+            + "used; `tillbox cloud prepare` makes it again, empty, and what only it held comes "
+            + "back by `tillbox reconcile sweep`, once the claims in Redis are deleted "
+            + "(docs/CLOUD.md)"
+    }
+}
+
+extension KafkaError {
+    /// What it is to a role, whose topics were there at its start.
+    var seenByRole: any Error {
+        switch self {
+        case .topicMissing(let topic): KafkaTopicGone(topic: topic)
+        case .partitionMissing(let partition): KafkaTopicGone(topic: partition.topic)
+        default: self
+        }
+    }
+}

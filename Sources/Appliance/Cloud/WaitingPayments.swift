@@ -1,0 +1,102 @@
+import Bridges
+import Vocabulary
+
+/// Payments without a vector, in Redis: `waiting:{movement}` is the event, and `waiting` a sorted
+/// set of all by the time since when.
+///
+/// Of several events of one movement the best informed one waits. `waiting.event:{event}` names the
+/// movement of an event, because a vector's record names the event alone.
+struct WaitingPayments: Sendable {
+    private let redis: RedisClient
+    private let set: WaitingSet
+    private let prefix: String
+
+    init(_ redis: RedisClient, prefix: String) {
+        self.redis = redis
+        self.prefix = prefix
+        set = WaitingSet(redis, prefix: prefix + "waiting", lifetime: FeatureStore.lifetime)
+    }
+
+    /// A payment that waits.
+    struct Entry: Sendable {
+        var movement: MovementKey
+        /// Milliseconds since 1970.
+        var since: Int64
+        /// nil where the server has dropped it, or where it cannot be read.
+        var event: PaymentEvent?
+    }
+
+    /// - Parameter now: milliseconds since 1970.
+    func add(_ events: [PaymentEvent], now: Int64) async throws(RedisError) {
+        let calls = events.map { event in
+            let movement = event.movement.rawValue
+            return (
+                keys: [
+                    Array("\(prefix)waiting:\(movement)".utf8), Array("\(prefix)waiting".utf8),
+                    eventKey(event.eventID),
+                ],
+                arguments: [
+                    .init(Self.value(of: event)),
+                    .init(Int64(FeatureStore.lifetime / .milliseconds(1))), .init(now),
+                    .init(movement), .init(event.informedness.rank),
+                ] as [RedisArgument]
+            )
+        }
+        for result in await redis.run(Self.adding, calls) { _ = try result.get() }
+    }
+
+    /// The payments that wait for the vectors of events, in two questions for all of them; as many
+    /// answers as events, in their order.
+    func events(behind ids: [EventID]) async throws(RedisError) -> [PaymentEvent?] {
+        let named = await redis.send(all: ids.map { RedisCommand("GET", .init(eventKey($0))) })
+        var known: [(place: Int, movement: String)] = []
+        for (place, answer) in named.enumerated() {
+            guard let movement = try answer.get().bytes else { continue }
+            known.append((place, String(decoding: movement, as: UTF8.self)))
+        }
+        var events = [PaymentEvent?](repeating: nil, count: ids.count)
+        let values = try await set.values(of: known.map(\.movement))
+        for ((place, _), value) in zip(known, values) {
+            events[place] = value.flatMap { Self.event(in: $0) }
+        }
+        return events
+    }
+
+    /// Those that have waited the longest.
+    func due(through moment: Int64, countMax: Int) async throws(RedisError) -> [Entry] {
+        try await set.due(since: moment, countMax: countMax).map { entry in
+            Entry(
+                movement: MovementKey(entry.id), since: entry.since,
+                event: entry.value.flatMap { Self.event(in: $0) })
+        }
+    }
+
+    func remove(_ movements: [MovementKey]) async throws(RedisError) {
+        guard !movements.isEmpty else { return }
+        try await set.remove(movements.map(\.rawValue))
+    }
+
+    private func eventKey(_ id: EventID) -> [UInt8] {
+        Array("\(prefix)waiting.event:\(id.rawValue)".utf8)
+    }
+
+    /// The event's own JSON with its rank in front, where a script finds it.
+    private static func value(of event: PaymentEvent) -> [UInt8] {
+        Array("{\"rank\":\(event.informedness.rank),".utf8) + event.encoded().dropFirst()
+    }
+
+    private static func event(in value: [UInt8]) -> PaymentEvent? {
+        try? PaymentEvent(value, using: JSONDocument())
+    }
+
+    private static let adding = RedisScript(
+        """
+        local there = redis.call('GET', KEYS[1])
+        local rank = there and tonumber(string.match(there, '^{"rank":(%d+)'))
+        if not rank or rank <= tonumber(ARGV[5]) then
+          redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+        end
+        redis.call('SET', KEYS[3], ARGV[4], 'PX', ARGV[2])
+        return redis.call('ZADD', KEYS[2], 'NX', ARGV[3], ARGV[4])
+        """)
+}

@@ -1,0 +1,89 @@
+import Appliance
+import ArgumentParser
+import Cloud
+import Daemon
+import Logging
+import Terminal
+import Vocabulary
+
+/// `tillbox cloud …`: what the roles of the profile cloud stand on.
+struct CloudCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cloud", abstract: "Make what the roles of the profile cloud need.",
+        subcommands: [Prepare.self, Features.self])
+
+    /// `cloud prepare`
+    struct Prepare: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Create missing topics and bring the ledger in Postgres to this schema.",
+            discussion: """
+                Repeatable: what is there is checked and left as it is. What cannot be used is one \
+                sentence, and exit code 3. Run it as the owner of the ledger's tables, before the \
+                roles of a new release start.
+                """)
+        @OptionGroup var data: DataOptions
+
+        mutating func run() async throws {
+            let settings = try await data.settings(needsSecrets: false, profile: .cloud)
+            try await orCannotRun {
+                try settings.requireKafka(for: "cloud prepare")
+                try settings.requirePostgres(for: "cloud prepare")
+                let plane = try settings.quietPlane()
+                let created = try plane.topics.prepare()
+                for topic in created { try Output.standard.line("created the topic \(topic)") }
+                try plane.migrate()
+                try Output.standard.line(
+                    "\(TopicID.allCases.count) topics and the ledger are ready")
+            }
+        }
+    }
+}
+
+extension CloudCommand {
+    /// `cloud features`
+    struct Features: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Compute vectors in place of the job that does: for trying the roles.",
+            discussion: """
+                Reads payment.validated from its beginning at each start, computes with the code \
+                of the profile edge, writes Redis, then payment.features. One instance, until \
+                SIGTERM.
+                """)
+        @OptionGroup var data: DataOptions
+
+        mutating func run() async throws {
+            let settings = try await data.settings(needsSecrets: false, profile: .cloud)
+            LineLogHandler.bootstrap(level: settings.logLevel, format: settings.logFormat ?? .json)
+            let logger = Logger(label: "tillbox")
+            try await orCannotRun {
+                try settings.requireKafka(for: "cloud features")
+                try settings.requireRedis(for: "cloud features")
+                try await CloudPlane(settings, counters: Counters(), logger: logger).runFeatures()
+            }
+        }
+    }
+}
+
+extension DataOptions {
+    /// The ledger of the profile that the settings name, for who only looks.
+    func ledger() async throws -> any LedgerReading {
+        let settings = try await settings(needsSecrets: false)
+        guard settings.profile == .cloud else {
+            return try FolderView(path: settings.dataPath).ledger()
+        }
+        return try await orCannotRun {
+            try settings.requirePostgres(for: "the ledger of the profile cloud")
+            return try settings.quietPlane().ledger()
+        }
+    }
+}
+
+extension Settings {
+    /// The cloud plane for a command that ends soon: what is in its way is the one sentence that it
+    /// ends with, and nobody reads a client's complaints before it.
+    func quietPlane() throws -> CloudPlane {
+        try CloudPlane(
+            self, counters: Counters(),
+            logger: Logger(label: "tillbox") { _ in SwiftLogNoOpLogHandler() })
+    }
+}

@@ -1,0 +1,93 @@
+import ArgumentParser
+import Daemon
+import Foundation
+import NIOHTTP1
+import Terminal
+import Vocabulary
+
+/// `tillbox status`: the running daemon in a few lines.
+struct StatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "Say how the running daemon stands, bridges included.",
+        discussion: """
+            Exit codes: 0 ready and nothing to look at, 1 not ready or a warning, 3 no daemon \
+            answers.
+            """)
+    @OptionGroup var data: DataOptions
+    @Flag(help: "Answer with one JSON document.") var json = false
+
+    /// Counters that a person is shown, with their words.
+    private static let shown: [(label: String, words: String)] = [
+        ("admitted", "webhooks kept"), ("duplicates", "duplicates"),
+        ("signature_refused", "refused by their signature"), ("unavailable", "answered 503"),
+        ("validated", "validated"), ("scored", "scored"), ("booked", "booked"),
+        ("reviews_opened", "reviews opened"), ("dead_letters", "dead letters"),
+    ]
+    /// What the log holds, with its words.
+    private static let held: [(topic: String, words: String)] = [
+        ("webhook.received", "webhooks"), ("payment.validated", "validated"),
+        ("payment.scored", "scored"), ("ledger.posted", "transactions posted"),
+        ("dead.letter", "dead letters"),
+    ]
+
+    /// What is said, and whether all is well.
+    private struct Answer {
+        var lines: [String]
+        var isWell: Bool
+    }
+
+    mutating func run() async throws {
+        let settings = try await data.settings(needsSecrets: false)
+        let connection = AdminConnection(
+            address: settings.admin, dataPath: settings.dataPath)
+        let path = "/api/v1/status"
+        let answer = try await connection.send(.GET, path) { root in
+            guard root["ready"]?.bool != nil else { throw connection.strange(path) }
+            return Self.answer(root, at: settings.admin)
+        }
+        if json {
+            try Output.standard.line(try await connection.text(path))
+        } else {
+            for line in answer.lines { try Output.standard.line(PastedCommand.completed(line)) }
+        }
+        guard answer.isWell else { throw CommandFailure.foundSomething(nil) }
+    }
+
+    private static func answer(_ root: JSONValue, at address: Settings.Address) -> Answer {
+        let reasons = texts(root["reasons"])
+        let warnings = texts(root["warnings"])
+        let isReady = root["ready"]?.bool == true
+        var lines = [
+            "the daemon at \(address) is "
+                + (isReady ? "ready" : "not ready: \(reasons.joined(separator: "; "))")
+        ]
+        lines += warnings.map { "look at this: \($0)" }
+        let counts = shown.compactMap { counter in
+            root.member(named: counter.label)?.int64.map { "\($0) \(counter.words)" }
+        }
+        let start = root["up_seconds"]?.int64.map { " " + Figures.ago(seconds: Double($0)) } ?? ""
+        lines.append("since its start\(start): " + counts.joined(separator: ", "))
+        if let held = whatItHas(root) { lines.append("whenever it came: \(held)") }
+        if let bridges = root["bridges"]?.array, let table = BridgeText.table(bridges) {
+            lines.append(table)
+        }
+        return Answer(lines: lines, isWell: isReady && warnings.isEmpty)
+    }
+
+    /// What a restart changes nothing of; nil where there is nothing of the kind.
+    private static func whatItHas(_ root: JSONValue) -> String? {
+        var parts = held.compactMap { topic, words in
+            root["log"]?.member(named: topic)?.int64.map { "\($0) \(words)" }
+        }
+        guard !parts.isEmpty else { return nil }
+        parts[parts.count - 1] += " in the log"
+        if let waiting = root["waiting"]?.int64, waiting > 0 {
+            parts.append("\(waiting) refunds waiting in the ledger")
+        }
+        return parts.joined(separator: ", ")
+    }
+
+    private static func texts(_ value: JSONValue?) -> [String] {
+        value?.array.map { $0.compactMap(\.string) } ?? []
+    }
+}

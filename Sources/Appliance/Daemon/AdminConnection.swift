@@ -1,0 +1,212 @@
+import AsyncHTTPClient
+import Console
+import Foundation
+import NIOCore
+package import NIOHTTP1
+import Reconcile
+import Synchronization
+package import Terminal
+package import Vocabulary
+
+/// The admin API of the daemon that holds the data folder.
+package struct AdminConnection {
+    package let address: Settings.Address
+    package let dataPath: String
+
+    private let patience: Patience
+
+    /// What is known of a request that was sent and gets no answer.
+    package struct Patience: Sendable {
+        /// How long a connection and an answer may take together.
+        var seconds: Int64
+        /// What may have come of it all the same, and where to look; nil where asking again does.
+        var unanswered: String?
+
+        package init(seconds: Int64, unanswered: String?) {
+            self.seconds = seconds
+            self.unanswered = unanswered
+        }
+
+        /// Most of the daemon's answers are there at once.
+        package static let short = Patience(seconds: 10, unanswered: nil)
+    }
+
+    package init(address: Settings.Address, dataPath: String, patience: Patience = .short) {
+        self.address = address
+        self.dataPath = dataPath
+        self.patience = patience
+    }
+
+    /// Longest answer read, in bytes.
+    private static let bodyByteCountMax = 32 << 20
+
+    /// Longest sentence of an answer that is passed on.
+    private static let detailCharactersMax = 2_000
+
+    /// It does not try again to connect: where nobody answers, that is to be said at once.
+    private static let client: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.redirectConfiguration = .disallow
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+
+    /// Sends a request and hands its answer's JSON to `read`.
+    ///
+    /// - Throws: `noDaemon` where nothing was sent, the daemon's own words where it refuses, and
+    ///   otherwise a sentence that leaves open what came of the request.
+    package func send<Value>(
+        _ method: HTTPMethod, _ path: String, body: [UInt8]? = nil,
+        refusal: (_ code: String?, _ detail: String) -> CommandFailure = { .cannotRun($1) },
+        _ read: (JSONValue) throws -> Value
+    ) async throws(CommandFailure) -> Value {
+        let (status, bytes) = try await exchange(method, path, body)
+        let document = JSONDocument(bytesMax: max(bytes.count, 1))
+        return try withExtendedLifetime(document) { () throws(CommandFailure) in
+            guard let root = try? document.parse(bytes) else { throw strange(path) }
+            guard (200..<300).contains(status) else {
+                let code = root["code"]?.string
+                let detail = RationedLog.printable(
+                    root["detail"]?.string ?? "status \(status)",
+                    charactersMax: Self.detailCharactersMax)
+                // Another program's refusal, or a failure behind what was asked for, does not say
+                // that nothing came of it; a word of ours does.
+                let isOurs = root["status"]?.int64 == Int64(status)
+                guard isOurs, code != nil || status < 500 else {
+                    throw failed(path, status, detail)
+                }
+                // What was asked for cannot be: that is the asker's to change.
+                throw status == 400
+                    ? CommandFailure(exitCode: CommandFailure.wrongUsage, message: detail)
+                    : refusal(code, detail)
+            }
+            do {
+                return try read(root)
+            } catch {
+                throw error as? CommandFailure ?? strange(path)
+            }
+        }
+    }
+
+    /// The answer as it came.
+    package func text(_ path: String) async throws(CommandFailure) -> String {
+        let (status, bytes) = try await exchange(.GET, path, nil)
+        guard status == 200 else { throw strange(path) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    package func strange(_ path: String) -> CommandFailure {
+        .cannotRun(
+            "what answers at \(address) is no Tillbox of this version (\(path))"
+                + (patience.unanswered.map { ": " + $0 } ?? ""))
+    }
+
+    private func exchange(
+        _ method: HTTPMethod, _ path: String, _ body: [UInt8]?
+    ) async throws(CommandFailure) -> (status: Int, body: [UInt8]) {
+        var headers = HTTPHeaders()
+        headers.add(
+            name: DataFolderCheck.headerName,
+            value: DataFolderCheck.word(for: DataFolder.canonical(dataPath)))
+        var content: HTTPClient.Body?
+        if method == .POST {
+            headers.add(name: "Content-Type", value: "application/json")
+            content = .bytes(body ?? Array("{}".utf8))
+        }
+        var sent: SentRequest?
+        do {
+            let request = try HTTPClient.Request(
+                url: "http://\(address)\(path)", method: method, headers: headers, body: content)
+            let waiting = SentRequest(request, bodyByteCountMax: Self.bodyByteCountMax)
+            sent = waiting
+            let response = try await Self.client.execute(
+                request: request, delegate: waiting, deadline: .now() + .seconds(patience.seconds)
+            ).get()
+            let bytes = response.body.map { [UInt8]($0.readableBytesView) } ?? []
+            return (Int(response.status.code), bytes)
+        } catch {
+            guard let sent, sent.hasLeft else { throw noDaemon() }
+            throw unanswered(path, error)
+        }
+    }
+
+    private func failed(_ path: String, _ status: Int, _ detail: String) -> CommandFailure {
+        let words = "\(address) answers \(path) with status \(status): \(detail)"
+        return .cannotRun(patience.unanswered.map { "\(words); \($0)" } ?? words)
+    }
+
+    /// Nothing was sent, so that nothing can have come of it.
+    private func noDaemon() -> CommandFailure {
+        .noDaemon(
+            "no daemon answers at \(address); start it with `tillbox run --data "
+                + ShellWord.quoted(dataPath) + "`, or name its address with admin.host and "
+                + "admin.port")
+    }
+
+    /// The request was heard, or may have been; what came of it is not known.
+    private func unanswered(_ path: String, _ error: any Error) -> CommandFailure {
+        if (error as? HTTPClientError) == .deadlineExceeded {
+            return .cannotRun(
+                patience.unanswered.map {
+                    "\(address) gave no answer within \(patience.seconds) s: \($0)"
+                } ?? "what listens at \(address) takes connections and gave no answer within "
+                    + "\(patience.seconds) s: it is another program, or a daemon that hangs; "
+                    + "look which process has the port (ss -ltnp)")
+        }
+        if Self.isCutOff(error) {
+            return .cannotRun(
+                "the daemon at \(address) went away before it answered: "
+                    + (patience.unanswered ?? "ask again once it runs"))
+        }
+        return .cannotRun(
+            "what answers at \(address) cannot be read (\(path): \(NetworkReason.of(error))): "
+                + (patience.unanswered
+                    ?? "it is another program, or a Tillbox of another version"))
+    }
+
+    /// Whether there was a connection, and it ended.
+    private static func isCutOff(_ error: any Error) -> Bool {
+        if let error = error as? HTTPClientError { return error == .remoteConnectionClosed }
+        guard let error = error as? IOError else { return false }
+        return [ECONNRESET, EPIPE].contains(error.errnoCode)
+    }
+}
+
+/// Gathers one answer and notes whether its request has left: a failure alone does not say that.
+private final class SentRequest: HTTPClientResponseDelegate {
+    typealias Response = HTTPClient.Response
+
+    private let answer: ResponseAccumulator
+    private let left = Atomic(false)
+
+    init(_ request: HTTPClient.Request, bodyByteCountMax: Int) {
+        answer = ResponseAccumulator(request: request, maxBodySize: bodyByteCountMax)
+    }
+
+    /// Whether some of the request was given to a connection.
+    var hasLeft: Bool { left.load(ordering: .acquiring) }
+
+    func didSendRequestHead(task: HTTPClient.Task<Response>, _ head: HTTPRequestHead) {
+        left.store(true, ordering: .releasing)
+    }
+
+    func didReceiveHead(
+        task: HTTPClient.Task<Response>, _ head: HTTPResponseHead
+    ) -> EventLoopFuture<Void> {
+        answer.didReceiveHead(task: task, head)
+    }
+
+    func didReceiveBodyPart(
+        task: HTTPClient.Task<Response>, _ buffer: ByteBuffer
+    ) -> EventLoopFuture<Void> {
+        answer.didReceiveBodyPart(task: task, buffer)
+    }
+
+    func didReceiveError(task: HTTPClient.Task<Response>, _ error: any Error) {
+        answer.didReceiveError(task: task, error)
+    }
+
+    func didFinishRequest(task: HTTPClient.Task<Response>) throws -> Response {
+        try answer.didFinishRequest(task: task)
+    }
+}

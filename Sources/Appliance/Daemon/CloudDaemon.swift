@@ -1,0 +1,190 @@
+import AppendLog
+import Appliance
+import Bridges
+import Cloud
+import Console
+import Dispatch
+import Foundation
+package import Logging
+import ServiceLifecycle
+import Synchronization
+import Terminal
+import Vocabulary
+
+/// One role of the profile `cloud`, until a signal. It keeps nothing on this machine: ended at any
+/// moment, another instance goes on where it was.
+///
+/// On a wish to stop, the webhook port answers no more; a step ends its transaction within 3 s and
+/// leaves its group within 3 s more; after ``stopSecondsMax`` the process ends whatever it waits
+/// for, because the platform would end it soon after.
+package struct CloudDaemon {
+    private let plane: CloudPlane
+    private let role: Role
+    private let settings: Settings
+    private let counters = Counters()
+    private let readiness = Readiness()
+    private let logger: Logger
+    private let kafkaWatch: KafkaWatch
+    private let connectionCounts: (webhook: Int, admin: Int)
+
+    /// Cloud Run ends a container 10 s after it has asked it to stop.
+    package static let stopSecondsMax = 8
+    /// What the services have of that.
+    private static let drainSecondsMax = 7
+
+    /// Checks what the role stands on. Blocks.
+    ///
+    /// - Throws: `SettingsError`; `CloudUnprepared` and `KafkaTopicRefusal`; a server's own words
+    ///   where it refuses us. A Kafka or Postgres that does not answer is waited for later.
+    package init(settings: Settings, role: Role, logger: Logger) throws {
+        self.settings = settings
+        self.role = role
+        self.logger = logger
+        if let seconds = SystemLogClock.secondsOutOfRange() {
+            throw DaemonError.impossibleTime(seconds: seconds)
+        }
+        for warning in ProcessGuard.prepare() { logger.warning("\(warning)") }
+        connectionCounts = ProcessGuard.connections(of: ProcessGuard.raiseDescriptorLimit())
+        plane = try CloudPlane(settings, counters: counters, logger: logger)
+        kafkaWatch = KafkaWatch(
+            plane.topics, trouble: try plane.checkTopics(), logger: logger)
+    }
+
+    /// Runs until a signal asks it to stop, then drains.
+    ///
+    /// - Parameter onListening: told the ports once they are open.
+    package func run(
+        stopsWith signals: [Int32] = StopSignals.all,
+        onListening: @escaping @Sendable (_ role: String, _ port: Int) -> Void = { _, _ in }
+    ) async throws {
+        let ports = ports(onListening)
+        let running = try parts(ports)
+        let deadline = StopDeadline(seconds: Self.stopSecondsMax, logger: logger)
+        var services = running.parts
+        services[.admin] = adminServer(running.pulse, ports)
+        services[.kafkaWatch] = kafkaWatch
+        readiness.require { [kafkaWatch] in kafkaWatch.trouble }
+        readiness.watch { [kafkaWatch] in kafkaWatch.warning }
+        var quiet = logger
+        quiet.logLevel = .critical
+        var configuration = ServiceGroupConfiguration(
+            services: DaemonPart.inOrder(services).map { .init(service: $0) } + [
+                .init(service: deadline),
+                .init(
+                    service: StopSignals.kept(signals, logger: logger),
+                    successTerminationBehavior: .gracefullyShutdownGroup),
+            ], logger: quiet)
+        configuration.maximumGracefulShutdownDuration = .seconds(Self.drainSecondsMax)
+        if role != .webhook { readiness.set([]) }
+        let outcome: Result<Void, any Error>
+        do {
+            try await ServiceGroup(configuration: configuration).run()
+            outcome = .success(())
+        } catch {
+            outcome = .failure(error)
+        }
+        await running.close()
+        deadline.met()
+        try outcome.get()
+    }
+
+    /// What a role runs, and what it has to let go of behind it.
+    private struct Running {
+        var parts: [DaemonPart: any Service] = [:]
+        var pulse: Pulse?
+        var redis: RedisClient?
+        var producer: KafkaLastingProducer?
+        var ledger: PostgresLedger?
+
+        func close() async {
+            producer?.close(within: .seconds(1))
+            await redis?.shutDown()
+            ledger?.close()
+        }
+    }
+
+    private func parts(_ ports: DaemonPorts) throws -> Running {
+        var running = Running()
+        switch role {
+        case .webhook:
+            let redis = try plane.redis(within: RedisAdmission.claimPatience)
+            let producer = try plane.producer()
+            (running.redis, running.producer) = (redis, producer)
+            watch(redis)
+            readiness.require { [counters] in counters.standstills.outside }
+            running.parts[.webhook] = ports.webhook(plane.gate(redis, producer))
+        case .score:
+            let (redis, pulse) = (try plane.redis(), Pulse("score"))
+            (running.redis, running.pulse) = (redis, pulse)
+            watch(redis)
+            running.parts[.score] = try plane.score(redis, pulse: pulse)
+        case .ledger:
+            let ledger = try plane.ledger { [logger] error in
+                logger.warning("Postgres does not answer yet", metadata: ["error": "\(error)"])
+            }
+            let pulse = Pulse("ledger")
+            (running.ledger, running.pulse) = (ledger, pulse)
+            running.parts[.ledger] = plane.book(ledger, pulse: pulse)
+        case .all: throw SettingsError.roleMissing
+        }
+        if let pulse = running.pulse { readiness.require { pulse.trouble } }
+        return running
+    }
+
+    private func watch(_ redis: RedisClient) {
+        readiness.require {
+            let statistics = redis.statistics
+            guard !statistics.isConnected else { return nil }
+            return statistics.lastTrouble.map { "\($0)" } ?? "no connection to Redis yet"
+        }
+    }
+
+    private func ports(
+        _ onListening: @escaping @Sendable (String, Int) -> Void
+    ) -> DaemonPorts {
+        DaemonPorts(
+            settings: settings, counters: counters, readiness: readiness,
+            connectionCounts: connectionCounts, logger: logger, onListening: onListening)
+    }
+
+    private func adminServer(_ pulse: Pulse?, _ ports: DaemonPorts) -> any Service {
+        ports.admin(
+            HealthRoutes(
+                readiness: readiness, counters: counters,
+                logLinesLost: { LogSink.standardError.lostCount },
+                isAlive: { pulse?.isAlive() ?? true }
+            ).router())
+    }
+}
+
+/// Ends the process where stopping takes too long: a call into a library that does not return would
+/// otherwise wait for the platform's SIGKILL.
+private final class StopDeadline: Service {
+    private let seconds: Int
+    private let logger: Logger
+    private let isMet = Atomic(false)
+
+    init(seconds: Int, logger: Logger) {
+        self.seconds = seconds
+        self.logger = logger
+    }
+
+    func run() async throws {
+        // Thrown when another service failed; the shutdown that follows has the same deadline.
+        try? await gracefulShutdown()
+        DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(seconds)) { [self] in
+            guard !isMet.load(ordering: .relaxed) else { return }
+            logger.error("stopping took too long", metadata: ["seconds": "\(seconds)"])
+            LogSink.standardError.drain()
+            _exit(CloudExit.stoppedLate)
+        }
+    }
+
+    /// Everything has stopped in time.
+    func met() { isMet.store(true, ordering: .relaxed) }
+}
+
+private enum CloudExit {
+    /// Contracts §9: cannot run.
+    static let stoppedLate: Int32 = 3
+}

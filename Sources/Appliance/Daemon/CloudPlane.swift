@@ -1,0 +1,148 @@
+package import Appliance
+package import AppendLog
+package import Bridges
+package import Cloud
+package import Logging
+package import ServiceLifecycle
+package import Vocabulary
+
+/// The plane of the profile `cloud`: records at Kafka, claims and vectors in Redis, the ledger in
+/// Postgres. Nothing is written on this machine, and of each role there may be several instances.
+///
+/// The same gate, steps and posting rules as in the embedded plane; only the doors are others.
+package struct CloudPlane: Sendable {
+    package let settings: Settings
+    package let names: KafkaNames
+    package let clock: any LogClock
+    package let counters: Counters
+    package let logger: Logger
+    let kafka: KafkaConfiguration
+
+    /// Opens nothing yet.
+    ///
+    /// - Throws: `SettingsError`.
+    package init(
+        _ settings: Settings, clock: any LogClock = SystemLogClock(), counters: Counters,
+        logger: Logger
+    ) throws {
+        self.settings = settings
+        self.clock = clock
+        self.counters = counters
+        self.logger = logger
+        names = KafkaNames(prefix: settings.kafka.topicPrefix)
+        kafka = try settings.kafkaConfiguration(
+            client: "tillbox", warnings: RationedLog(logger: logger))
+    }
+
+    // MARK: Doors
+
+    package var topics: CloudTopics {
+        CloudTopics(kafka, names: names, partitions: settings.kafka.partitions)
+    }
+
+    /// Looks at the topics before a process begins its work. Blocks.
+    ///
+    /// - Returns: why Kafka does not answer, which is waited for; nil where it did.
+    /// - Throws: `CloudUnprepared`; `KafkaTopicRefusal`; `KafkaError` that keeps us out for good.
+    func checkTopics() throws -> String? {
+        do {
+            try topics.check(within: .seconds(5))
+            return nil
+        } catch let error as KafkaError where error.isRetryable {
+            logger.warning("Kafka does not answer yet", metadata: ["error": "\(error)"])
+            return "\(error)"
+        }
+    }
+
+    /// A client whose answers come in time for a delivery's, and one that may wait longer.
+    package func redis(within patience: Duration = .seconds(2)) throws -> RedisClient {
+        var configuration = try settings.redisConfiguration()
+        configuration.commandTimeout = patience
+        return try RedisClient(configuration)
+    }
+
+    /// For what was derived from nothing: webhooks, letters, decisions.
+    package func producer() throws -> KafkaLastingProducer {
+        var kafka = kafka
+        kafka.deliveryTimeout = RedisAdmission.deliveryPatience
+        return try KafkaLastingProducer(kafka)
+    }
+
+    /// - Parameter onWait: for who can wait for a server that does not answer yet.
+    /// - Throws: `LedgerError`, also where `cloud prepare` has not made it.
+    package func ledger(
+        onWait: ((LedgerError) -> Void)? = nil
+    ) throws(LedgerError) -> PostgresLedger {
+        let clock = clock
+        return try PostgresLedger.open(
+            settings.postgresConfiguration(), clockMilliseconds: { clock.now().milliseconds },
+            onWait: onWait)
+    }
+
+    package func migrate() throws(LedgerError) {
+        try PostgresSchema.migrate(settings.postgresConfiguration())
+    }
+
+    package func gate(_ redis: RedisClient, _ producer: KafkaLastingProducer) -> Gate {
+        let received = KafkaTopicWriter(producer, .webhookReceived, names: names)
+        return Gate(
+            endpoints: settings.endpoints, toleranceSeconds: settings.toleranceSeconds,
+            bodyByteCountMax: settings.bodyByteCountMax,
+            admission: RedisAdmission(redis, prefix: settings.redis.prefix, log: received),
+            deadLetters: KafkaLetters(producer, names: names),
+            answerPatience: RedisAdmission.answerPatience, clock: clock, counters: counters,
+            logger: logger)
+    }
+
+    package func decisions(_ producer: KafkaLastingProducer) -> KafkaDecisions {
+        KafkaDecisions(producer, configuration: kafka, names: names)
+    }
+
+    // MARK: Steps
+
+    /// Validation and scoring.
+    package func score(_ redis: RedisClient, pulse: Pulse) throws -> any Service {
+        typealias Step = CloudStage<RedisFeatures>
+        let steps = try PipelineSteps(settings, counters: counters)
+        let verdicts = try steps.verdicts()
+        let features = RedisFeatures(
+            redis, prefix: settings.redis.prefix, schema: steps.model.schema.version,
+            waitSeconds: settings.scoreWaitSeconds, clock: clock)
+        let group = names.group(Step.name)
+        let member = KafkaMember(
+            KafkaStep(
+                name: Step.name, group: group, inputs: Step.inputs, lead: Step.input,
+                tick: .seconds(1)),
+            names: names, configuration: kafka,
+            positions: GroupPositions(kafka, names: names, group: group, outputs: Step.outputs),
+            pulse: pulse)
+        let logger = logger
+        return StageRunner(logger: logger) {
+            let stage = Step(
+                validate: steps.validate(), score: steps.score(features, verdicts))
+            return (stage, KafkaFlow(member, logger: logger))
+        }
+    }
+
+    /// What computes vectors where nobody else does; no role.
+    func features(_ redis: RedisClient, _ producer: KafkaLastingProducer) throws -> any Service {
+        let steps = try PipelineSteps(settings, counters: counters)
+        return FeaturesStandIn(
+            kafka, names: names, partitions: settings.kafka.partitions, redis: redis,
+            prefix: settings.redis.prefix, producer: producer, schema: steps.model.schema.version,
+            limits: steps.featureLimits, logger: logger)
+    }
+
+    /// Booking, and publishing what was booked.
+    package func book(_ ledger: some Ledger, pulse: Pulse) -> any Service {
+        let member = KafkaMember(
+            KafkaStep(
+                name: LedgerStep.name, group: names.group(LedgerStep.name),
+                inputs: LedgerStep.inputs, lead: .paymentScored, tick: .milliseconds(250)),
+            names: names, configuration: kafka, positions: LedgerPositions(ledger), pulse: pulse)
+        let (clock, counters, logger) = (clock, counters, logger)
+        return LedgerService(
+            desk: { LedgerDesk(ledger: ledger, clock: clock, counters: counters) }, logger: logger
+        ) { _ in KafkaFlow(member, logger: logger) }
+    }
+}

@@ -1,0 +1,52 @@
+package import Appliance
+import Bridges
+import Cloud
+package import Vocabulary
+
+/// Dead letters of the cloud plane sent back: no service of its own, but a command that somebody
+/// starts. It writes nothing on this machine: what has gone back stands at Kafka.
+extension CloudPlane {
+    /// Hands `body` a redriver, which blocks the thread that this gives it.
+    ///
+    /// - Parameter isDryRun: only foretells, and so leaves another redrive alone. Else this one
+    ///   takes over from any other, which fails at its next order.
+    /// - Throws: `SettingsError`; `CloudUnprepared`; `StoreFailure`; what `body` throws.
+    package func redriving<Value: Sendable>(
+        isDryRun: Bool, _ body: (Redriver) async throws -> Value
+    ) async throws -> Value {
+        try settings.requireKafka(for: "redrive in the profile cloud")
+        try settings.requireRedis(for: "redrive in the profile cloud")
+        let thread = OwnThread("tillbox.redrive")
+        return try await withTaskExecutorPreference(thread) {
+            try topics.check(within: .seconds(20))
+            let orders = try KafkaOrders(kafka, names: names)
+            if !isDryRun { try await orders.begin() }
+            let (redis, producer) = (try redis(), try producer())
+            let redriver = Redriver(
+                source: try KafkaLetterSource(kafka, names: names).source, letters: orders,
+                admission: RedisAdmission(
+                    redis, prefix: settings.redis.prefix,
+                    log: KafkaTopicWriter(producer, .webhookReceived, names: names)),
+                defaultMerchant: settings.defaultMerchant, livemodes: settings.livemodes,
+                clock: clock, counters: counters)
+            let outcome: Result<Value, any Error>
+            do {
+                outcome = .success(try await body(redriver))
+            } catch {
+                outcome = .failure(error)
+            }
+            producer.close(within: .seconds(1))
+            await redis.shutDown()
+            return try outcome.get()
+        }
+    }
+
+    /// A dead letter; nil where none is.
+    package func letter(_ place: SourcePlace) async throws -> StoredLetter? {
+        try settings.requireKafka(for: "dead letters in the profile cloud")
+        return try await withTaskExecutorPreference(OwnThread("tillbox.letter")) {
+            try topics.check(within: .seconds(20))
+            return try KafkaLetterSource(kafka, names: names).letter(at: place)
+        }
+    }
+}

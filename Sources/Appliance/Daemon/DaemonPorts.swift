@@ -1,0 +1,50 @@
+import Appliance
+import Console
+import Hummingbird
+import Logging
+import ServiceLifecycle
+import Vocabulary
+
+/// The two ports of a process, as its settings want them, whatever plane is behind them.
+struct DaemonPorts {
+    let settings: Settings
+    let counters: Counters
+    let readiness: Readiness
+    /// Connections that each may serve.
+    let connectionCounts: (webhook: Int, admin: Int)
+    let logger: Logger
+    /// Told each port once it is open.
+    let onListening: @Sendable (_ role: String, _ port: Int) -> Void
+
+    /// Deliveries. Once it listens, the process is ready.
+    func webhook(_ gate: Gate) -> any Service {
+        readiness.watch { gate.clockSuspicion.warning }
+        return PortService(
+            role: "webhook", address: settings.webhook,
+            responder: WebhookRoutes(gate: gate, counters: counters),
+            limits: PortLimits(
+                connectionCountMax: connectionCounts.webhook,
+                memoryByteCountMax: settings.webhookMemoryByteCountMax),
+            logger: logger
+        ) { [readiness, onListening] port in
+            readiness.set([])
+            onListening("webhook", port)
+        }
+    }
+
+    /// What operators ask.
+    func admin(_ router: Router<BasicRequestContext>) -> any Service {
+        PortService(
+            role: "admin", address: settings.admin,
+            responder: AdminResponder(
+                router: router,
+                guards: AdminGuard(
+                    listensOn: settings.admin.host, further: settings.adminHosts),
+                counters: counters, logger: logger),
+            limits: PortLimits(
+                connectionCountMax: connectionCounts.admin,
+                memoryByteCountMax: settings.adminMemoryByteCountMax),
+            logger: logger
+        ) { [onListening] in onListening("admin", $0) }
+    }
+}

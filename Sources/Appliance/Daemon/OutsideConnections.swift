@@ -1,0 +1,71 @@
+package import Bridges
+import Logging
+package import Vocabulary
+
+/// How the clients of the outside systems are told what the settings say. Secrets are read here,
+/// by who connects.
+extension Settings {
+    /// - Parameters:
+    ///   - client: what the brokers' logs call it.
+    ///   - warnings: where the client's own complaints go.
+    /// - Throws: `SettingsError`.
+    package func kafkaConfiguration(
+        client: String, warnings: RationedLog
+    ) throws -> KafkaConfiguration {
+        var configuration = KafkaConfiguration(
+            bootstrap: kafka.bootstrap ?? "", security: try kafkaSecurity(), clientID: client)
+        configuration.pollInterval = .seconds(kafka.pollIntervalSeconds)
+        configuration.log = { line in
+            // Syslog's error and worse; what passes by itself is said by who waits for it.
+            guard line.level <= 3 else { return }
+            let (facility, text) = (line.facility, line.text)
+            warnings.warning(
+                "Kafka's client complains", kind: "kafka.\(facility)",
+                ["facility": facility, "text": text])
+        }
+        return configuration
+    }
+
+    private func kafkaSecurity() throws -> KafkaSecurity {
+        switch kafka.security {
+        case .plaintext: .plaintext
+        case .tls: .tls(caFile: kafka.caFile)
+        case .saslPlain: try kafka.saslPlain()
+        case .saslGoogle:
+            .saslGoogle(account: kafka.username ?? "", caFile: kafka.caFile) {
+                try GoogleMetadata().token()
+            }
+        }
+    }
+
+    /// - Throws: `SettingsError`, `RedisConfigurationError`.
+    package func redisConfiguration() throws -> RedisConfiguration {
+        var configuration = try RedisConfiguration(
+            url: try redis.address() ?? "", authorities: redis.caFile)
+        if redis.passwordFile != nil {
+            let redis = redis
+            configuration.password = { Secret(try redis.password() ?? "") }
+        }
+        return configuration
+    }
+
+    package func postgresConfiguration() -> PostgresConfiguration {
+        var configuration = PostgresConfiguration(uri: postgres.url ?? "")
+        let postgres = postgres
+        if postgres.passwordFile != nil {
+            configuration.password = { try postgres.password() ?? "" }
+        }
+        return configuration
+    }
+}
+
+extension KafkaSettings {
+    /// - Throws: now, where the password cannot be read: before anybody connects.
+    fileprivate func saslPlain() throws(SettingsError) -> KafkaSecurity {
+        _ = try password()
+        let settings = self
+        return .saslPlain(user: username ?? "", caFile: caFile) {
+            Secret(try settings.password() ?? "")
+        }
+    }
+}

@@ -1,0 +1,56 @@
+internal import Bridges
+import Vocabulary
+
+/// The ledger's one connection, made when it is needed and made anew once it is lost.
+final class PostgresLink {
+    private let configuration: PostgresConfiguration
+    private var open: PostgresConnection?
+
+    init(_ configuration: PostgresConfiguration) { self.configuration = configuration }
+
+    /// - Throws: `PostgresError`; `LedgerError` for a schema that this program does not know.
+    func connection() throws -> PostgresConnection {
+        if let open, open.isUsable { return open }
+        let connection = try PostgresConnection.connect(configuration)
+        try PostgresSchema.check(connection)
+        try connection.execute(Self.session)
+        open = connection
+        return connection
+    }
+
+    /// Every look-up is by a key: a plan of a time when a table was small must not stay. A walk
+    /// that remains counts as so dear then that the server would compile it to machine code first,
+    /// which takes a hundred times as long as the statement.
+    private static let session =
+        "SET search_path = tillbox; SET enable_seqscan = off; SET jit = off"
+
+    var roundTrips: Int { open?.roundTrips ?? 0 }
+
+    /// Rolls back what is open; a connection that cannot is gone afterwards.
+    func rollBack() {
+        guard let open else { return }
+        if open.isUsable { open.rollBack() }
+        if !open.isUsable { close() }
+    }
+
+    func close() {
+        open?.close()
+        open = nil
+    }
+}
+
+extension LedgerError {
+    /// What Postgres, or the way there, threw, in the ledger's own words.
+    init(postgres error: any Error) {
+        switch error {
+        case let error as LedgerError: self = error
+        case let error as PostgresError:
+            self =
+                error.isOutcomeUnknown
+                ? .outcomeUnknown(detail: "\(error)")
+                : .server(
+                    state: error.sqlState, detail: "\(error)", isRetryable: error.isRetryable)
+        default: self = .invariant(code: 0, detail: String(describing: error))
+        }
+    }
+}

@@ -1,0 +1,53 @@
+internal import Bridges
+internal import Foundation
+import Vocabulary
+
+/// A commit whose answer was lost.
+extension PostgresRows {
+    /// How often the server is asked again before the question is left to the caller.
+    private static let questionsMax = 4
+
+    /// Connects anew and looks whether the batch is stored. The head is locked first: the process
+    /// of the lost connection may still be at its commit.
+    ///
+    /// - Throws: what was lost, if the batch is not stored, or if nobody answered.
+    func findOut(_ lost: PostgresError) throws {
+        link.close()
+        committed = nil
+        var reconnection = PostgresReconnection()
+        for _ in 0..<Self.questionsMax {
+            do {
+                if try isStored() { return }
+                throw LedgerError.server(
+                    state: lost.sqlState,
+                    detail: "the connection to Postgres was lost before the commit, and nothing "
+                        + "of the batch is stored", isRetryable: true)
+            } catch let error as PostgresError {
+                link.close()
+                let next = reconnection.didFail(error, dice: .random(in: 0..<1_024))
+                guard case .connect(let wait) = next else { break }
+                Thread.sleep(forTimeInterval: wait / .seconds(1))
+            }
+        }
+        throw lost
+    }
+
+    private func isStored() throws -> Bool {
+        let connection = try link.connection()
+        try connection.begin()
+        defer { connection.rollBack() }
+        _ = try connection.query("SELECT 1 FROM head FOR UPDATE")
+        if let last = batch.newTransactions.last {
+            let rows = try connection.query(
+                "SELECT hash FROM transactions WHERE id = $1", [.integer(last.id)])
+            return try rows.count == 1 && rows.bytes(0, 0) == last.hash
+        }
+        // Of what books nothing, the position is what was stored with it.
+        batch.positions = nil
+        guard let moved = batch.moved.first(where: { $0.from != $0.position.nextOffset }) else {
+            return false
+        }
+        let position = try position(of: moved.position.topic, moved.position.partition)
+        return (position ?? 0) >= moved.position.nextOffset
+    }
+}

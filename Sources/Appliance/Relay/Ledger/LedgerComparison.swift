@@ -1,0 +1,232 @@
+import AppendLog
+import Appliance
+import Vocabulary
+
+/// Walks two ledgers side by side, up to where the copy has come, and compares every row that
+/// follows from something else with it.
+struct LedgerComparison {
+    let local: any LedgerReading
+    let copy: any LedgerReading
+
+    private typealias Balances = [AccountAndCurrency: Int64]
+
+    private struct AccountAndCurrency: Hashable, Comparable {
+        var account: String
+        var currency: String
+
+        static func < (one: Self, other: Self) -> Bool {
+            (one.account, one.currency) < (other.account, other.currency)
+        }
+    }
+
+    func run() throws(LedgerError) -> BridgeVerification {
+        let (end, here) = (try copy.point(), try local.point())
+        var verification = BridgeVerification()
+        let sums = try compareTransactions(through: end.head, &verification)
+        try compareBalances(sums, &verification)
+        try compareReviewChanges(through: end.lastReview, &verification)
+        // What changes in place can be compared at one moment only.
+        if end.head == here.head, end.positions == here.positions {
+            try compareWaiting(&verification)
+            try compareOpenReviews(&verification)
+        }
+        let proof = try copy.verify { _ in }
+        if let fault = proof.fault {
+            verification.firstDifference = verification.firstDifference
+                ?? "the copy does not hold by itself: \(fault)"
+        }
+        return verification
+    }
+
+    /// - Returns: what the copy's accounts come to by the local entries.
+    private func compareTransactions(
+        through head: Int64, _ verification: inout BridgeVerification
+    ) throws(LedgerError) -> Balances {
+        var (sums, last, count) = (Balances(), Int64(0), (local: Int64(0), copy: Int64(0)))
+        var digests = (local: FNV1a(), copy: FNV1a())
+        while last < head {
+            let theirs = try local.posted(
+                after: TransactionID(last), limit: OriginalLedger.pageCount
+            ).prefix { $0.id.rawValue <= head }
+            let mine = try copy.posted(
+                after: TransactionID(last), limit: OriginalLedger.pageCount
+            ).prefix { $0.id.rawValue <= head }
+            count = (count.local + Int64(theirs.count), count.copy + Int64(mine.count))
+            for transaction in theirs { digests.local.add(transaction.words.utf8) }
+            for transaction in mine { digests.copy.add(transaction.words.utf8) }
+            if let (their, own) = zip(theirs, mine).first(where: { $0 != $1 }) {
+                verification.note(their.difference(inCopy: own))
+            }
+            for transaction in theirs {
+                for entry in transaction.posting.entries {
+                    let place = AccountAndCurrency(
+                        account: entry.account.rawValue, currency: entry.currency.code)
+                    sums[place, default: 0] &+= entry.amount.rawValue
+                }
+            }
+            guard let end = mine.last ?? theirs.last else { break }
+            last = end.id.rawValue
+        }
+        verification.parts.append(
+            .init(
+                name: "transactions", localCount: count.local, targetCount: count.copy,
+                localDigest: String(digests.local.digest, radix: 16),
+                targetDigest: String(digests.copy.digest, radix: 16)))
+        return sums
+    }
+
+    private func compareBalances(
+        _ sums: Balances, _ verification: inout BridgeVerification
+    ) throws(LedgerError) {
+        var kept = Balances()
+        for balance in try copy.balances() {
+            let place = AccountAndCurrency(
+                account: balance.account.rawValue, currency: balance.currency.code)
+            kept[place] = balance.balance.rawValue
+        }
+        for place in Set(sums.keys).union(kept.keys).sorted()
+        where sums[place, default: 0] != kept[place, default: 0] {
+            verification.note(
+                "\(place.account) in \(place.currency) is \(kept[place, default: 0]) in the copy, "
+                    + "and its entries here come to \(sums[place, default: 0])")
+            break
+        }
+        verification.parts.append(
+            .init(
+                name: "accounts", localCount: Int64(sums.count), targetCount: Int64(kept.count),
+                localDigest: Self.digest(sums), targetDigest: Self.digest(kept)))
+    }
+
+    private static func digest(_ balances: Balances) -> String {
+        var hash = FNV1a()
+        for (place, amount) in balances.sorted(by: { $0.key < $1.key }) {
+            hash.add("\(place.account) \(place.currency) \(amount)\n".utf8)
+        }
+        return String(hash.digest, radix: 16)
+    }
+
+    private func compareReviewChanges(
+        through end: Int64, _ verification: inout BridgeVerification
+    ) throws(LedgerError) {
+        var (last, count) = (Int64(0), (local: Int64(0), copy: Int64(0)))
+        var digests = (local: FNV1a(), copy: FNV1a())
+        while last < end {
+            let theirs = try local.reviewChanges(after: last, limit: OriginalLedger.pageCount)
+                .prefix { $0.id <= end }
+            let mine = try copy.reviewChanges(after: last, limit: OriginalLedger.pageCount)
+                .prefix { $0.id <= end }
+            count = (count.local + Int64(theirs.count), count.copy + Int64(mine.count))
+            for change in theirs { digests.local.add(Self.words(change).utf8) }
+            for change in mine { digests.copy.add(Self.words(change).utf8) }
+            for (their, own) in zip(theirs, mine) where their != own {
+                verification.note(
+                    "change \(their.id) of a review (\(their.record.movement)) is another in the "
+                        + "copy")
+                break
+            }
+            guard let newest = mine.last ?? theirs.last else { break }
+            last = newest.id
+        }
+        verification.parts.append(
+            .init(
+                name: "review changes", localCount: count.local, targetCount: count.copy,
+                localDigest: String(digests.local.digest, radix: 16),
+                targetDigest: String(digests.copy.digest, radix: 16)))
+    }
+
+    private static func words(_ change: ReviewChange) -> String {
+        "\(change.id) \(change.eventID) \(change.record.movement) \(change.record.state.rawValue)"
+            + " \(change.postedAtMilliseconds)\n"
+    }
+
+    private func compareWaiting(
+        _ verification: inout BridgeVerification
+    ) throws(LedgerError) {
+        let (theirs, mine) = (try local.waiting(), try copy.waiting())
+        if theirs != mine { verification.note("what waits in the ledger is not the same") }
+        verification.parts.append(
+            .init(
+                name: "waiting", localCount: Int64(theirs.count), targetCount: Int64(mine.count),
+                localDigest: Self.digest("\(theirs)"), targetDigest: Self.digest("\(mine)")))
+    }
+
+    private func compareOpenReviews(
+        _ verification: inout BridgeVerification
+    ) throws(LedgerError) {
+        let (theirs, mine) = (try Self.openReviews(local), try Self.openReviews(copy))
+        for (their, own) in zip(theirs, mine) where their != own {
+            verification.note("the review of \(their.movement) stands differently in the copy")
+            break
+        }
+        verification.parts.append(
+            .init(
+                name: "open reviews", localCount: Int64(theirs.count),
+                targetCount: Int64(mine.count), localDigest: Self.digest("\(theirs)"),
+                targetDigest: Self.digest("\(mine)")))
+    }
+
+    private static func openReviews(
+        _ ledger: any LedgerReading
+    ) throws(LedgerError) -> [Review] {
+        var (reviews, last) = ([Review](), TransactionID(0))
+        while true {
+            let page = try ledger.openReviews(after: last, limit: OriginalLedger.pageCount)
+            reviews += page
+            guard page.count == OriginalLedger.pageCount, let newest = page.last else {
+                return reviews
+            }
+            last = newest.payment
+        }
+    }
+
+    private static func digest(_ text: String) -> String {
+        String(FNV1a.digest(of: text.utf8), radix: 16)
+    }
+}
+
+extension PostedTransaction {
+    /// All that is written of it, its hash and entries included.
+    fileprivate var words: String {
+        "\(id) \(posting.movement) \(posting.eventID) \(posting.kind) "
+            + "\(posting.effectiveAt.seconds) \(postedAtMilliseconds) "
+            + String(hex: hash) + posting.entries.map { " " + $0.words }.joined() + "\n"
+    }
+
+    /// The first thing in which the copy of this transaction is another.
+    fileprivate func difference(inCopy copy: Self) -> String {
+        guard id == copy.id, posting.movement == copy.posting.movement else {
+            return "transaction \(id) (\(posting.movement)) is in the copy \(copy.id) "
+                + "(\(copy.posting.movement))"
+        }
+        let name = "transaction \(id) (\(posting.movement))"
+        let entries = (posting.entries, copy.posting.entries)
+        if entries.0.count != entries.1.count {
+            return "\(name) has \(entries.0.count) entries, in the copy \(entries.1.count)"
+        }
+        if let (own, other) = zip(entries.0, entries.1).first(where: { $0 != $1 }) {
+            return "an entry of \(name) is \(own.words), in the copy \(other.words)"
+        }
+        let parts = [
+            ("hash", String(hex: hash), String(hex: copy.hash)),
+            ("event", "\(posting.eventID)", "\(copy.posting.eventID)"),
+            ("kind", "\(posting.kind)", "\(copy.posting.kind)"),
+            (
+                "effective time", "\(posting.effectiveAt.seconds)",
+                "\(copy.posting.effectiveAt.seconds)"
+            ),
+            ("time of posting", "\(postedAtMilliseconds)", "\(copy.postedAtMilliseconds)"),
+        ]
+        let different = parts.first { $0.1 != $0.2 } ?? parts[0]
+        return "the \(different.0) of \(name) is \(different.1), in the copy \(different.2)"
+    }
+}
+
+extension Entry {
+    fileprivate var words: String { "\(amount.rawValue) \(currency.code) on \(account.rawValue)" }
+}
+
+extension BridgeVerification {
+    fileprivate mutating func note(_ difference: String) {
+        firstDifference = firstDifference ?? difference
+    }
+}

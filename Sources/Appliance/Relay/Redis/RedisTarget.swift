@@ -1,0 +1,280 @@
+package import AppendLog
+import Bridges
+package import Vocabulary
+
+/// Tells the cloud roles in Redis what this box knows: which events are stored, and the vectors of
+/// its payments.
+///
+/// Everything that is written may be written again, so the position, a hash under the log's id,
+/// follows behind. Redis forgets: after a week, when it is full, when it is flushed. A position
+/// that is gone is begun again a week back, and one that goes while the bridge runs is noticed with
+/// the next records.
+package final class RedisTarget: RelayTarget {
+    package let topics = [TopicID.webhookReceived, .paymentFeatures]
+
+    private let makePlace: @Sendable () throws(RelayFailure) -> RedisPlace
+    private let clock: any LogClock
+    private var client: RedisClient?
+    private var place: RedisPlace?
+    private var knowledge: LogKnowledge?
+    private var next: [TopicID: Offset] = [:]
+
+    /// Commands of one pipeline.
+    private static let pipelineCount = 1_024
+
+    /// - Parameter place: asked at each opening, so that a new password needs no restart.
+    package init(
+        clock: any LogClock = SystemLogClock(),
+        _ place: @escaping @Sendable () throws(RelayFailure) -> RedisPlace
+    ) {
+        makePlace = place
+        self.clock = clock
+    }
+
+    // MARK: Opening
+
+    package func open(
+        _ source: RelaySource, isStopping: @Sendable () -> Bool
+    ) async throws(RelayFailure) -> [TopicID: Offset] {
+        let place = try makePlace()
+        let client = try Self.client(of: place)
+        (self.client, self.place, knowledge) = (client, place, LogKnowledge(source: source))
+        let stored = try await positions(client, place, source)
+        for topic in topics {
+            if let offset = stored[topic] {
+                next[topic] = offset
+            } else {
+                next[topic] = try start(of: topic, source)
+            }
+        }
+        // From now on it is there: one that is missing was lost.
+        try await keep(next, client, place, source)
+        return next
+    }
+
+    private static func client(of place: RedisPlace) throws(RelayFailure) -> RedisClient {
+        do throws(StreamError) {
+            return try RedisClient(place.configuration)
+        } catch {
+            throw error.isRetryable ? .passing("\(error)") : .permanent("\(error)")
+        }
+    }
+
+    /// The first record that Redis would not have forgotten by now.
+    private func start(of topic: TopicID, _ source: RelaySource) throws(RelayFailure) -> Offset {
+        let reader = source[topic]
+        let oldest = clock.now().milliseconds - RedisPlace.lifetimeMilliseconds
+        do throws(StoreFailure) {
+            let first = try reader.offset(at: Timestamp(milliseconds: oldest))
+            return max(reader.start, first ?? reader.end)
+        } catch {
+            throw RelayFailure(error)
+        }
+    }
+
+    private func positions(
+        _ client: RedisClient, _ place: RedisPlace, _ source: RelaySource
+    ) async throws(RelayFailure) -> [TopicID: Offset] {
+        let command = RedisCommand(
+            "HMGET",
+            [.text(place.positionKey(of: source.log))] + topics.map { .text($0.rawValue) })
+        let reply: RedisReply
+        do throws(RedisError) {
+            reply = try await client.send(command)
+        } catch {
+            throw RelayFailure(error)
+        }
+        var found: [TopicID: Offset] = [:]
+        for (topic, value) in zip(topics, reply.array ?? []) {
+            let text = value.bytes.map { String(decoding: $0, as: UTF8.self) }
+            found[topic] = text.flatMap { Int64($0) }.flatMap(Offset.init(named:))
+        }
+        return found
+    }
+
+    private func keep(
+        _ places: [TopicID: Offset], _ client: RedisClient, _ place: RedisPlace,
+        _ source: RelaySource
+    ) async throws(RelayFailure) {
+        var arguments: [RedisArgument] = [.text(place.positionKey(of: source.log))]
+        for (topic, offset) in places.sorted(by: { $0.key < $1.key }) {
+            arguments += [.text(topic.rawValue), .number(offset.rawValue)]
+        }
+        _ = try await send([RedisCommand("HSET", arguments)], client)
+    }
+
+    package func close() async {
+        await client?.shutDown()
+        client = nil
+    }
+
+    // MARK: Delivering
+
+    package func deliver(
+        _ run: RelayRun, isStopping: @Sendable () -> Bool
+    ) async throws(RelayFailure) -> [TopicID: Offset] {
+        guard let client, let place, var knowledge else {
+            throw .passing("the Redis bridge is not open")
+        }
+        let source = knowledge.source
+        guard try await positions(client, place, source) == next else {
+            throw .passing("Redis has lost what was written to it; it is written again")
+        }
+        let claims = (run.records[.webhookReceived] ?? []).compactMap { knowledge.claim(of: $0) }
+        _ = try await send(claims.map { $0.command(place) }, client)
+        var vectors: [RankedHashStore.Entry] = []
+        for stored in run.records[.paymentFeatures] ?? [] {
+            if let vector = try knowledge.vector(of: stored) { vectors.append(vector.entry) }
+        }
+        self.knowledge = knowledge
+        try await write(vectors, client, place)
+        let places = next.merging(run.next) { $1 }
+        try await keep(places, client, place, source)
+        next = places
+        return places
+    }
+
+    private func write(
+        _ vectors: [RankedHashStore.Entry], _ client: RedisClient, _ place: RedisPlace
+    ) async throws(RelayFailure) {
+        let store = RankedHashStore(
+            client, prefix: place.vectorPrefix,
+            lifetime: .milliseconds(RedisPlace.lifetimeMilliseconds))
+        var rest = vectors[...]
+        while !rest.isEmpty {
+            for result in await store.write(Array(rest.prefix(Self.pipelineCount))) {
+                if case .failure(let error) = result { throw RelayFailure(error) }
+            }
+            rest = rest.dropFirst(Self.pipelineCount)
+        }
+    }
+
+    /// All answers; the first error ends it.
+    private func send(
+        _ commands: [RedisCommand], _ client: RedisClient
+    ) async throws(RelayFailure) -> [RedisReply] {
+        var (rest, replies) = (commands[...], [RedisReply]())
+        while !rest.isEmpty {
+            for result in await client.send(all: Array(rest.prefix(Self.pipelineCount))) {
+                switch result {
+                case .success(let reply): replies.append(reply)
+                case .failure(let error): throw RelayFailure(error)
+                }
+            }
+            rest = rest.dropFirst(Self.pipelineCount)
+        }
+        return replies
+    }
+
+    // MARK: Verifying
+
+    package func verify(
+        _ source: RelaySource
+    ) async throws(RelayFailure) -> BridgeVerification {
+        let place = try makePlace()
+        let client = try Self.client(of: place)
+        let outcome: Result<BridgeVerification, RelayFailure>
+        do throws(RelayFailure) {
+            outcome = .success(try await compare(source, client, place))
+        } catch {
+            outcome = .failure(error)
+        }
+        await client.shutDown()
+        return try outcome.get()
+    }
+
+    private func compare(
+        _ source: RelaySource, _ client: RedisClient, _ place: RedisPlace
+    ) async throws(RelayFailure) -> BridgeVerification {
+        let ends = try await positions(client, place, source)
+        var (verification, knowledge) = (BridgeVerification(), LogKnowledge(source: source))
+        let claims = try self.claims(source, upTo: ends[.webhookReceived], knowledge)
+        let replies = try await send(
+            claims.map { RedisCommand("GET", .text(place.claimKey(of: $0.event))) }, client)
+        verification.parts.append(
+            Self.part(
+                named: "claims",
+                zip(claims, replies).map { ($0.event.rawValue, $0.value, $1.bytes) },
+                &verification.firstDifference))
+        let vectors = try self.vectors(source, upTo: ends[.paymentFeatures], &knowledge)
+        let found = try await send(
+            vectors.map { vector in
+                RedisCommand(
+                    "HMGET",
+                    [.text(place.vectorPrefix + vector.movement.rawValue)]
+                        + StoredVector.names.map { .text($0) })
+            }, client)
+        verification.parts.append(
+            Self.part(
+                named: "vectors",
+                zip(vectors, found).map { vector, reply in
+                    let there = (reply.array ?? []).compactMap(\.bytes)
+                    return (
+                        vector.movement.rawValue, vector.values.line,
+                        there.isEmpty ? nil : there.line
+                    )
+                }, &verification.firstDifference))
+        return verification
+    }
+
+    private func claims(
+        _ source: RelaySource, upTo end: Offset?, _ knowledge: LogKnowledge
+    ) throws(RelayFailure) -> [StoredClaim] {
+        var claims: [StoredClaim] = []
+        try source.scan(
+            .webhookReceived, from: try start(of: .webhookReceived, source), upTo: end ?? .zero
+        ) { stored throws(RelayFailure) in
+            if let claim = knowledge.claim(of: stored) { claims.append(claim) }
+        }
+        return claims
+    }
+
+    /// Of each movement the one that stands: the best informed, and of two alike the later.
+    private func vectors(
+        _ source: RelaySource, upTo end: Offset?, _ knowledge: inout LogKnowledge
+    ) throws(RelayFailure) -> [StoredVector] {
+        var standing: [MovementKey: StoredVector] = [:]
+        try source.scan(
+            .paymentFeatures, from: try start(of: .paymentFeatures, source), upTo: end ?? .zero
+        ) { stored throws(RelayFailure) in
+            guard let vector = try knowledge.vector(of: stored) else { return }
+            if let known = standing[vector.movement], known.rank > vector.rank { return }
+            standing[vector.movement] = vector
+        }
+        return standing.values.sorted { $0.movement.rawValue < $1.movement.rawValue }
+    }
+
+    private static func part(
+        named name: String, _ pairs: [(key: String, here: [UInt8], there: [UInt8]?)],
+        _ firstDifference: inout String?
+    ) -> BridgeVerification.Part {
+        var (here, there, count) = (FNV1a(), FNV1a(), Int64(0))
+        for pair in pairs {
+            here.add(pair.here)
+            if let value = pair.there {
+                count += 1
+                there.add(value)
+            }
+            guard pair.there != pair.here, firstDifference == nil else { continue }
+            firstDifference =
+                pair.there == nil
+                ? "Redis has no \(name) of \(pair.key): evicted, flushed or expired"
+                : "Redis has other \(name) of \(pair.key)"
+        }
+        return BridgeVerification.Part(
+            name: name, localCount: Int64(pairs.count), targetCount: count,
+            localDigest: String(here.digest, radix: 16),
+            targetDigest: String(there.digest, radix: 16))
+    }
+}
+
+extension [[UInt8]] {
+    /// One after the other, with a space behind each.
+    fileprivate var line: [UInt8] { reduce(into: []) { $0 += $1 + [UInt8(ascii: " ")] } }
+}
+
+extension RelayFailure {
+    init(_ error: RedisError) {
+        self = error.isRetryable ? .passing("\(error)") : .permanent("\(error)")
+    }
+}

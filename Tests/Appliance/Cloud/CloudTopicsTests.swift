@@ -1,0 +1,37 @@
+import Bridges
+import TestSupport
+import Testing
+
+@testable import Appliance
+@testable import Cloud
+@testable import Daemon
+@testable import Vocabulary
+
+@Suite("What the cloud roles need", .serialized)
+struct CloudTopicsTests {
+    @Test("is made once, and found the next time")
+    func repeatable() async throws {
+        let cloud = try await CloudFixture(partitions: 3)
+        let topics = cloud.plane.topics
+        #expect(try topics.prepare() == [])
+        try topics.check(within: .seconds(5))
+    }
+
+    @Test("is named with the command that makes it, where it is missing")
+    func missing() async throws {
+        let cloud = try await CloudFixture()
+        let other = CloudTopics(
+            cloud.kafka, names: KafkaNames(prefix: "nowhere."), partitions: 1)
+        let error = #expect(throws: CloudUnprepared.self) {
+            try other.check(within: .seconds(5))
+        }
+        #expect(error?.description.contains("`tillbox cloud prepare`") == true)
+    }
+
+    @Test("cannot be given another number of partitions")
+    func otherCount() async throws {
+        let cloud = try await CloudFixture(partitions: 2)
+        let other = CloudTopics(cloud.kafka, names: cloud.plane.names, partitions: 4)
+        #expect(throws: KafkaTopicRefusal.self) { try other.prepare() }
+    }
+}

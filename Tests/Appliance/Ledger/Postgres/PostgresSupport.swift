@@ -1,0 +1,93 @@
+import Bridges
+import Foundation
+import Synchronization
+import TestSupport
+
+@testable import Appliance
+@testable import Vocabulary
+
+/// Which database a test of the ledger's rules runs on.
+enum LedgerStore: String, CaseIterable, Sendable {
+    case sqlite, postgres
+
+    /// An empty ledger of its own.
+    func ledger() throws -> any Ledger {
+        switch self {
+        case .sqlite: try SQLiteLedger.inMemory()
+        case .postgres: try PostgresDatabase().open()
+        }
+    }
+}
+
+/// A database with an empty ledger in it, on the server of this test process.
+struct PostgresDatabase {
+    /// The role that books, and owns nothing.
+    static let role = "tillbox_books"
+
+    let server: PostgresServer
+    let name: String
+
+    init() throws {
+        server = try PostgresServer.common()
+        name = server.databaseName()
+        try Self.template.get()
+        _ = try server.psql("postgres", "CREATE DATABASE \(name) TEMPLATE ledger_template")
+    }
+
+    private static let template = Result {
+        let server = try PostgresServer.common()
+        _ = try server.psql("postgres", "CREATE DATABASE ledger_template")
+        _ = try server.psql(
+            "postgres", "CREATE ROLE \(role) LOGIN PASSWORD '\(PostgresServer.password)'")
+        let configuration = PostgresConfiguration(uri: server.uri("ledger_template"))
+        try PostgresSchema.migrate(configuration)
+        try PostgresSchema.grant(to: role, configuration)
+    }
+
+    /// As the role that owns nothing, over the network.
+    func configuration(port: Int? = nil) -> PostgresConfiguration {
+        PostgresConfiguration(uri: server.networkURI(name, user: Self.role, port: port))
+    }
+
+    func open(port: Int? = nil) throws -> PostgresLedger {
+        try PostgresLedger.open(configuration(port: port)) { 1_700_000_000_000 }
+    }
+
+    func psql(_ sql: String, user: String = PostgresServer.owner) throws -> (
+        output: String, errors: String
+    ) { try server.psql(name, "SET search_path = tillbox; " + sql, user: user) }
+}
+
+extension LedgerSQL {
+    /// Every row of a table as text, in the order of its columns.
+    func content(of table: String, _ columns: [LedgerColumn]) throws -> [String] {
+        let names = columns.map(\.name).joined(separator: ", ")
+        let order = (1...min(3, columns.count)).map(String.init).joined(separator: ", ")
+        return try reading { database in
+            let rows = try database.query("SELECT \(names) FROM \(table) ORDER BY \(order)")
+            defer { rows.reset() }
+            var found: [String] = []
+            while try rows.step() {
+                let texts = columns.enumerated().map { place, column in
+                    let place = Int32(place)
+                    if rows.isNull(place) { return "-" }
+                    switch column.type {
+                    case "INTEGER": return String(rows.integer(place))
+                    case "REAL": return String(rows.double(place))
+                    case "BLOB": return String(hex: rows.blob(place))
+                    default: return rows.text(place)
+                    }
+                }
+                found.append(texts.joined(separator: "|"))
+            }
+            return found
+        }
+    }
+}
+
+/// A column as SQLite's schema has it.
+struct LedgerColumn: Hashable {
+    var name: String
+    var type: String
+    var isRequired: Bool
+}

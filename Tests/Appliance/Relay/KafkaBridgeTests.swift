@@ -1,0 +1,299 @@
+import AppendLog
+import Bridges
+import Foundation
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Appliance
+@testable import Daemon
+@testable import Relay
+@testable import Vocabulary
+
+/// Against the broker: what is in the log arrives once, whatever the broker goes through.
+@Suite("The bridge to Kafka", .serialized)
+struct KafkaBridgeTests {
+    /// A log with a bridge to a broker.
+    struct World: Sendable {
+        var plane: EmbeddedPlane
+        var pauses: BridgePauses
+        var place: KafkaPlace
+
+        init(
+            _ opened: PipelineFixture.Opened, _ fixture: PipelineFixture, _ broker: KafkaServer,
+            prefix: String = "t\(UInt32.random(in: 0..<(.max)))-", partitions: Int32 = 3,
+            messageBytesMax: Int = 2 << 20
+        ) {
+            plane = opened.plane
+            pauses = BridgePauses(folder: fixture.folder.file("bridges"))
+            var configuration = KafkaConfiguration(bootstrap: broker.bootstrap)
+            configuration.messageBytesMax = messageBytesMax
+            place = KafkaPlace(
+                configuration: configuration, topicPrefix: prefix, partitions: partitions)
+        }
+
+        func bridge() -> Bridge {
+            let place = place
+            return Bridge(
+                .kafka, topics: TopicID.allCases, source: plane.relaySource(), pauses: pauses,
+                luck: { 0 }, logger: PipelineFixture.quiet
+            ) { KafkaTarget { () throws(RelayFailure) in place } }
+        }
+
+        func append(
+            _ count: Int, to topic: TopicID = .webhookReceived, bytes: Int = 100
+        ) async throws {
+            let end = plane.topics[topic].highWatermark.rawValue
+            let filling = String(repeating: "x", count: bytes)
+            let records = (0..<Int64(count)).map { number in
+                var record = PipelineFixture.received(
+                    "{\"n\":\(end + number),\"f\":\"\(filling)\"}", event: "evt_\(end + number)")
+                record.timestamp = Timestamp(milliseconds: 1_500_000_000_000 + end + number)
+                record.headers.append(RecordHeader("null", nil))
+                if number % 7 == 3 { record.key = nil }
+                if number % 11 == 5 { record.value = nil }
+                return record
+            }
+            _ = try await plane.topics[topic].append(records)
+        }
+
+        func run(_ bridge: Bridge, _ body: () async throws -> Void) async throws {
+            try await running([bridge], body)
+        }
+
+        /// The bridge has nothing left to copy.
+        func drained(_ bridge: Bridge) async throws {
+            try await eventually("all is copied: \(bridge.report().lastError ?? "")") {
+                let report = bridge.report()
+                return report.state == .running && report.lag == 0
+            }
+        }
+
+        /// Both sides are the same, record by record.
+        func compare() async throws -> BridgeVerification {
+            let place = place
+            return try await KafkaTarget { () throws(RelayFailure) in place }
+                .verify(plane.relaySource())
+        }
+
+        /// Every record of the log is there once.
+        func expectEqual() async throws {
+            let verification = try await compare()
+            #expect(verification.agrees, "\(verification)")
+            for part in verification.parts {
+                let topic = try #require(TopicID(rawValue: part.name))
+                #expect(part.localCount == plane.topics[topic].highWatermark.rawValue)
+            }
+        }
+    }
+
+    private func world(
+        broker: KafkaServer? = nil, messageBytesMax: Int = 2 << 20,
+        _ body: (World, KafkaServer) async throws -> Void
+    ) async throws {
+        let server: KafkaServer
+        if let broker { server = broker } else { server = try await KafkaServer.shared() }
+        let fixture = try PipelineFixture()
+        try await fixture.opened { opened in
+            try await body(
+                World(opened, fixture, server, messageBytesMax: messageBytesMax), server)
+        }
+    }
+
+    @Test("every topic arrives with keys, nulls, headers and times, in its partition")
+    func everything() async throws {
+        try await world { world, _ in
+            for topic in TopicID.allCases { try await world.append(50, to: topic) }
+            let bridge = world.bridge()
+            try await world.run(bridge) {
+                try await world.drained(bridge)
+                try await world.append(50, to: .deadLetter)
+                try await world.drained(bridge)
+            }
+            try await world.expectEqual()
+            let reader = try KafkaReader(world.place.configuration, group: "test")
+            var count = 0
+            for partition in world.place.partitions(of: .webhookReceived) {
+                try reader.read(partition, within: .seconds(20)) { batch in
+                    for stored in batch.records {
+                        count += 1
+                        let place = KafkaPartitioner.partition(
+                            ofKey: stored.record.key, count: world.place.partitions)
+                        #expect(place == partition.number)
+                        let source = CopyHeader.source(of: stored.record)
+                        #expect(source?.log == world.plane.log.identity.description)
+                        let n = source?.offset.rawValue ?? -1
+                        #expect(stored.record.timestamp.milliseconds == 1_500_000_000_000 + n)
+                    }
+                    return true
+                }
+            }
+            #expect(count == 50)
+        }
+    }
+
+    @Test("a bridge that begins again goes on where it was, and copies nothing twice")
+    func beginsAgain() async throws {
+        try await world { world, _ in
+            for _ in 0..<4 {
+                let bridge = world.bridge()
+                try await world.append(40)
+                try await world.run(bridge) { try await world.drained(bridge) }
+            }
+            try await world.expectEqual()
+        }
+    }
+
+    @Test("a position that has expired is found from the topics' ends and never taken for nothing")
+    func expired() async throws {
+        try await world { world, _ in
+            let first = world.bridge()
+            try await world.append(100)
+            try await world.run(first) { try await world.drained(first) }
+            // As after a week: nobody knows the group. Another name stands for it.
+            var later = world
+            later.place.groupSuffix = "-forgotten"
+            try await later.append(30)
+            let second = later.bridge()
+            try await later.run(second) { try await later.drained(second) }
+            try await later.expectEqual()
+        }
+    }
+
+    @Test("another log's records in the topics, or nobody's, stop the bridge")
+    func foreign() async throws {
+        try await world { one, _ in
+            let first = one.bridge()
+            try await one.append(10)
+            try await one.run(first) { try await one.drained(first) }
+            try await world { other, _ in
+                var other = other
+                other.place.topicPrefix = one.place.topicPrefix
+                let second = other.bridge()
+                try await other.append(10)
+                try await other.run(second) {
+                    try await eventually("it stops") { second.report().state.word == "stopped" }
+                }
+                #expect(second.report().lastError?.contains("another log's records") == true)
+            }
+            try await one.expectEqual()
+        }
+    }
+
+    @Test("topics with another number of partitions stop the bridge with a sentence")
+    func partitions() async throws {
+        try await world { world, _ in
+            let admin = try KafkaAdmin(world.place.configuration)
+            try admin.create(
+                [KafkaTopic(world.place.name(of: .paymentScored), partitions: 5)],
+                within: .seconds(10))
+            let bridge = world.bridge()
+            try await world.run(bridge) {
+                try await eventually("it stops") { bridge.report().state.word == "stopped" }
+            }
+            #expect(bridge.report().lastError?.contains("5 partitions and not 3") == true)
+        }
+    }
+
+    @Test("a topic that is deleted under it stops the bridge; resumed, it copies all of it again")
+    func deletedTopic() async throws {
+        try await world { world, _ in
+            try await world.append(40)
+            let bridge = world.bridge()
+            try await world.run(bridge) {
+                try await world.drained(bridge)
+                let name = world.place.name(of: .webhookReceived)
+                try KafkaAdmin(world.place.configuration).delete([name], within: .seconds(10))
+                try await world.append(40)
+                try await eventually("it stops") { bridge.report().state.word == "stopped" }
+                let sentence = bridge.report().lastError ?? ""
+                #expect(sentence.hasPrefix("the Kafka topic \(name) was deleted"), "\(sentence)")
+                #expect(sentence.contains("`tillbox bridge resume kafka`"), "\(sentence)")
+                try bridge.resume(by: "ana")
+                try await world.drained(bridge)
+                #expect(bridge.report().workingSince != nil)
+            }
+            try await world.expectEqual()
+        }
+    }
+
+    @Test("a topic that would delete what is copied, on its arrival, stops the bridge")
+    func retention() async throws {
+        try await world { world, _ in
+            try await world.append(1)
+            let admin = try KafkaAdmin(world.place.configuration)
+            try admin.create(
+                [
+                    KafkaTopic(
+                        world.place.name(of: .webhookReceived), partitions: 3,
+                        retention: .seconds(7 * 86_400))
+                ], within: .seconds(10))
+            let bridge = world.bridge()
+            try await world.run(bridge) {
+                try await eventually("it stops") { bridge.report().state.word == "stopped" }
+            }
+            #expect(bridge.report().lastError?.contains("retention.ms=-1") == true)
+        }
+    }
+
+    @Test("a record that is too large is told of in dead.letter and blocks nothing")
+    func tooLarge() async throws {
+        try await world(messageBytesMax: 64 << 10) { world, _ in
+            try await world.append(20)
+            try await world.append(1, bytes: 100 << 10)
+            try await world.append(20)
+            for _ in 0..<2 {
+                let bridge = world.bridge()
+                try await world.run(bridge) { try await world.drained(bridge) }
+            }
+            let verification = try await world.compare()
+            #expect(verification.agrees, "\(verification)")
+            #expect(verification.parts.first { $0.name == "webhook.received" }?.targetCount == 40)
+            let reader = try KafkaReader(world.place.configuration, group: "test")
+            var letters: [String] = []
+            for partition in world.place.partitions(of: .deadLetter) {
+                try reader.read(partition, within: .seconds(20)) { batch in
+                    letters += batch.records.map {
+                        $0.record.text("reason") ?? ""
+                            + (CopyHeader.text(CopyHeader.instead, of: $0.record) ?? "")
+                    }
+                    return true
+                }
+            }
+            #expect(letters.count == 1)
+        }
+    }
+
+    @Test(
+        "a broker that is stopped, hung or killed under load loses and doubles nothing",
+        .timeLimit(.minutes(5)))
+    func brokerTrouble() async throws {
+        let broker = try await KafkaServer()
+        try await world(broker: broker) { world, _ in
+            let bridge = world.bridge()
+            try await world.run(bridge) {
+                try await world.append(200)
+                try await world.drained(bridge)
+                try await broker.stop()
+                for _ in 0..<10 { try await world.append(100) }
+                try await eventually("it is told") { bridge.report().warning != nil }
+                try await broker.start()
+                try await world.drained(bridge)
+                broker.freeze()
+                for _ in 0..<10 { try await world.append(100) }
+                try await eventually("it is told") { bridge.report().warning != nil }
+                broker.thaw()
+                try await world.drained(bridge)
+                // Killed, it loses what it had acknowledged last.
+                try await world.append(300)
+                try await world.drained(bridge)
+                try await broker.kill()
+                try await world.append(100)
+                try await broker.start()
+                try await world.drained(bridge)
+            }
+            try await world.expectEqual()
+        }
+        try await broker.stop()
+    }
+}

@@ -1,0 +1,189 @@
+import AppendLog
+import Foundation
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Appliance
+@testable import Daemon
+@testable import Relay
+@testable import Vocabulary
+
+@Suite("A copy of the ledger")
+struct LedgerTargetTests {
+    /// Counts up, so that every batch of the original has a time of its own.
+    private final class Ticks: Sendable {
+        private let ticks = Mutex<Int64>(1_700_000_000_000)
+        func next() -> Int64 {
+            ticks.withLock { ticks in
+                ticks += 1
+                return ticks
+            }
+        }
+    }
+
+    /// Payments, held ones and decisions before, with and behind them.
+    private func original(_ count: Int) async throws -> PipelineFixture {
+        let ticks = Ticks()
+        let fixture = try PipelineFixture(clockMilliseconds: { ticks.next() }) { settings in
+            settings.amountLimits = [Given.usd: MinorUnits(2_000)]
+        }
+        let decisions: [(after: Int, charge: Int, ReviewState)] = [
+            (1, 25, .declined), (5, 24, .approved), (22, 21, .approved), (23, 21, .approved),
+            (26, 3, .approved), (28, 4, .declined), (30, 26, .declined),
+        ]
+        for number in 1...count {
+            try await fixture.opened { opened in
+                _ = try await opened.append(
+                    PipelineFixture.received(
+                        PipelineFixture.charge(number, amount: 100 * number, customer: number % 3),
+                        event: "evt_\(number)"), to: .webhookReceived)
+                try await fixture.process(opened)
+                for decision in decisions where decision.after == number {
+                    _ = try await opened.append(
+                        PipelineFixture.decision(decision.charge, decision.2), to: .paymentReview)
+                }
+                try await fixture.process(opened)
+            }
+        }
+        return fixture
+    }
+
+    private func target(
+        _ fixture: PipelineFixture, to path: String,
+        local: String? = nil
+    ) -> LedgerTarget {
+        let local = local ?? "\(fixture.path)/ledger.sqlite"
+        return LedgerTarget(.postgres) { () throws(LedgerError) in
+            try SQLiteLedgerReader.open(path: local)
+        } copy: { original throws(LedgerError) in
+            try SQLiteLedger.open(path: path, original: original, clockMilliseconds: { 42 })
+        }
+    }
+
+    /// Runs a bridge until the copy has come as far as the original.
+    private func copy(
+        _ fixture: PipelineFixture, _ opened: PipelineFixture.Opened, to path: String,
+        until word: String = "running"
+    ) async throws -> BridgeReport {
+        let bridge = Bridge(
+            .postgres, topics: [.paymentReview, .paymentScored],
+            source: opened.plane.relaySource(),
+            pauses: BridgePauses(folder: fixture.folder.file("bridges")),
+            logger: PipelineFixture.quiet
+        ) { self.target(fixture, to: path) }
+        // As it is while it runs.
+        var report = bridge.report()
+        try await running([bridge]) {
+            try await eventually("the bridge is \(word)") {
+                report = bridge.report()
+                return report.state.word == word && (word != "running" || report.lag == 0)
+            }
+        }
+        return report
+    }
+
+    @Test("has the same rows: chain, times of booking, reviews, decisions, positions")
+    func equal() async throws {
+        let fixture = try await original(30)
+        let path = fixture.folder.file("copy.sqlite")
+        try await fixture.opened { opened in
+            _ = try await copy(fixture, opened, to: path)
+            let mine = try SQLiteLedgerReader.open(path: path)
+            defer { try? mine.close() }
+            let theirs = opened.ledger
+            let transactions = try theirs.posted(after: TransactionID(0), limit: 1_000)
+            #expect(transactions.count > 33)
+            #expect(Set(transactions.map(\.postedAtMilliseconds)).count > 10)
+            #expect(try mine.posted(after: TransactionID(0), limit: 1_000) == transactions)
+            let changes = try theirs.reviewChanges(after: 0, limit: 1_000)
+            #expect(!changes.isEmpty)
+            #expect(try mine.reviewChanges(after: 0, limit: 1_000) == changes)
+            let (here, there) = (try theirs.point(), try mine.point())
+            #expect(there.positions == here.positions)
+            #expect(there.places == here.places)
+            #expect(there.hash == here.hash)
+            #expect(
+                try mine.openReviews(after: TransactionID(0), limit: 100)
+                    == theirs.openReviews(after: TransactionID(0), limit: 100))
+            #expect(try mine.verify().fault == nil)
+            let verification = try await target(fixture, to: path)
+                .verify(opened.plane.relaySource())
+            #expect(verification.agrees, "\(verification)")
+            #expect(verification.parts.map(\.name).contains("open reviews"))
+        }
+    }
+
+    @Test("goes on where it was, however often it is cut off")
+    func goesOn() async throws {
+        let fixture = try await original(10)
+        let path = fixture.folder.file("copy.sqlite")
+        try await fixture.opened { opened in _ = try await copy(fixture, opened, to: path) }
+        for number in 11...20 {
+            try await fixture.opened { opened in
+                _ = try await opened.append(
+                    PipelineFixture.received(
+                        PipelineFixture.charge(number, amount: 100 * number),
+                        event: "evt_\(number)"), to: .webhookReceived)
+                try await fixture.process(opened)
+                _ = try await copy(fixture, opened, to: path)
+            }
+        }
+        try await fixture.opened { opened in
+            let mine = try SQLiteLedgerReader.open(path: path)
+            defer { try? mine.close() }
+            #expect(
+                try mine.posted(after: TransactionID(0), limit: 1_000)
+                    == opened.ledger.posted(after: TransactionID(0), limit: 1_000))
+        }
+    }
+
+    @Test("a ledger that comes to something else is not written, and the sentence says where")
+    func differs() async throws {
+        let fixture = try await original(12)
+        let other = try await original(3)
+        let path = fixture.folder.file("copy.sqlite")
+        try await fixture.opened { opened in
+            // The local ledger has other transactions than the log that is booked.
+            let bridge = target(
+                fixture, to: path, local: "\(other.path)/ledger.sqlite")
+            let source = opened.plane.relaySource()
+            _ = try await bridge.open(source) { false }
+            let run = RelayRun([
+                .paymentScored: Array(try opened.records(.paymentScored).dropFirst(3))
+            ])
+            do throws(RelayFailure) {
+                _ = try await bridge.deliver(run) { false }
+                Issue.record("it was taken")
+            } catch {
+                guard case .permanent(let sentence) = error else { throw error }
+                #expect(sentence.contains("transaction 1"))
+            }
+            await bridge.close()
+            let mine = try SQLiteLedgerReader.open(path: path)
+            defer { try? mine.close() }
+            #expect(try mine.head() == 0)
+        }
+    }
+
+    @Test("another box's copy is refused")
+    func foreign() async throws {
+        let (one, other) = (try await original(3), try await original(4))
+        let path = one.folder.file("copy.sqlite")
+        try await one.opened { opened in _ = try await copy(one, opened, to: path) }
+        try await other.opened { opened in
+            let report = try await copy(other, opened, to: path, until: "stopped")
+            #expect(report.lastError?.contains("was booked from log") == true)
+        }
+    }
+}
+
+extension Result where Failure == any Error, Success == Void {
+    fileprivate init(_ body: () async throws -> Void) async {
+        do {
+            self = .success(try await body())
+        } catch {
+            self = .failure(error)
+        }
+    }
+}

@@ -1,0 +1,120 @@
+import AppendLog
+import Bridges
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Appliance
+@testable import Daemon
+@testable import Relay
+@testable import Vocabulary
+
+@Suite("The bridge to Redis", .serialized)
+struct RedisBridgeTests {
+    /// Payments through the whole pipeline, a bridge to a server, and its connection.
+    private func world(
+        _ server: RedisServer, payments: Int,
+        _ body: (
+            _ bridge: Bridge, _ target: RedisTarget, _ source: RelaySource, _ client: RedisClient,
+            _ prefix: String
+        ) async throws -> Void
+    ) async throws {
+        let fixture = try PipelineFixture()
+        let prefix = "t\(UInt32.random(in: 0..<(.max))):"
+        let place = RedisPlace(
+            configuration: try RedisConfiguration(url: server.url), prefix: prefix)
+        try await fixture.opened { opened in
+            let now = SystemLogClock().now()
+            for number in 1...payments {
+                var record = PipelineFixture.received(
+                    PipelineFixture.charge(number, customer: number % 5), event: "evt_\(number)")
+                record.timestamp = now
+                _ = try await opened.append(record, to: .webhookReceived)
+            }
+            try await fixture.process(opened)
+            let source = opened.plane.relaySource()
+            let bridge = Bridge(
+                .redis, topics: [.webhookReceived, .paymentFeatures], source: source,
+                pauses: BridgePauses(folder: fixture.folder.file("bridges")), luck: { 0 },
+                logger: PipelineFixture.quiet
+            ) { RedisTarget { () throws(RelayFailure) in place } }
+            let client = try RedisClient(place.configuration)
+            let outcome: Result<Void, any Error>
+            do {
+                let target = RedisTarget { () throws(RelayFailure) in place }
+                outcome = .success(
+                    try await running([bridge]) {
+                        try await body(bridge, target, source, client, prefix)
+                    })
+            } catch {
+                outcome = .failure(error)
+            }
+            await client.shutDown()
+            try outcome.get()
+        }
+    }
+
+    private func drained(_ bridge: Bridge) async throws {
+        try await eventually("all is copied: \(bridge.report().lastError ?? "")") {
+            let report = bridge.report()
+            return report.state == .running && report.lag == 0
+        }
+    }
+
+    @Test("claims and vectors are there as the cloud roles look them up")
+    func copies() async throws {
+        try await world(try await RedisServer.shared(), payments: 60) {
+            bridge, target, source, client, prefix in
+            try await drained(bridge)
+            let claims = ClaimStore(client, prefix: "\(prefix)gate:")
+            #expect(
+                try await claims.standing("evt_7")
+                    == .done(identity: Array("charge.succeeded:\(1_760_054_400 + 7 * 60)".utf8)))
+            let vector = try await client.send(
+                RedisCommand("HMGET", "\(prefix)features:charge:ch_7", "rank", "event_id", "v0"))
+            #expect(vector.array?.allSatisfy { $0.bytes != nil } == true)
+            #expect(vector.array?[1].bytes == Array("evt_7".utf8))
+            let verification = try await target.verify(source)
+            #expect(verification.agrees, "\(verification)")
+            #expect(verification.parts.map(\.localCount) == [60, 60])
+        }
+    }
+
+    @Test("what Redis has lost is told by verify, and begun again")
+    func flushed() async throws {
+        try await world(try await RedisServer.shared(), payments: 20) {
+            bridge, target, source, client, prefix in
+            try await drained(bridge)
+            _ = try await client.send(RedisCommand("DEL", "\(prefix)gate:evt_3"))
+            let verification = try await target.verify(source)
+            #expect(!verification.agrees)
+            #expect(verification.firstDifference?.contains("evt_3") == true)
+            _ = try await client.send(
+                RedisCommand("DEL", "\(prefix)bridge:\(source.log)"))
+            try bridge.pause(by: "ada")
+            try bridge.resume(by: "ada")
+            try await drained(bridge)
+            try await eventually("it is written again") {
+                try await target.verify(source).agrees
+            }
+        }
+    }
+
+    @Test("a server that is stopped and begins again empty is filled again")
+    func restarted() async throws {
+        let server = try await RedisServer()
+        try await world(server, payments: 20) { bridge, target, source, _, _ in
+            try await drained(bridge)
+            try await server.kill()
+            try bridge.pause(by: "ada")
+            try bridge.resume(by: "ada")
+            try await eventually("it is told") { bridge.report().warning != nil }
+            try await server.start()
+            try await eventually("it has come back", within: 90) {
+                guard bridge.report().state == .running else { return false }
+                return try await target.verify(source).agrees
+            }
+        }
+        try await server.kill()
+    }
+}

@@ -1,0 +1,79 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Sweep and reconciliation as commands against the cloud plane: no daemon, no webhook, and the
+/// ledger in Postgres still ends right.
+@Suite("Reconciliation of the cloud plane", .serialized)
+struct CloudReconcileTests {
+    @Test("brings the ledger to Stripe's balance, books nothing twice, keeps what it found")
+    func wholeWay() async throws {
+        let world = try await ReconciliationWorld()
+        let charges = try await world.pay()
+        let place = try await CloudPlace(
+            broker: try await KafkaServer.shared(), redis: try await RedisServer.shared(),
+            postgres: try PostgresServer.common(), prefix: "reconcile.", partitions: 2)
+        place.environment.merge([
+            "TILLBOX_STRIPE_API_BASE": "http://127.0.0.1:\(world.twin.port)",
+            "TILLBOX_STRIPE_API_KEY": TwinServer.key, "TILLBOX_RECONCILE_GRACE_HOURS": "0",
+            "TILLBOX_SWEEP_DELAY_SECONDS": "0",
+        ]) { $1 }
+        for role in ["ledger", "score"] { try place.start(role) }
+
+        let swept = try await place.run("reconcile", "sweep", "--json")
+        #expect(swept.code == 0, "\(swept.errors)")
+        #expect(try JSON(swept.output)["missed"].int > charges.count)
+        try await eventually("what was swept is booked", within: 90, every: .seconds(1)) {
+            try place.ledgerCount() >= charges.count
+        }
+        let again = try await place.run("reconcile", "sweep", "--json")
+        #expect(again.code == 0, "\(again.errors)")
+        #expect(try JSON(again.output)["missed"].int == 0)
+        var last = JSON.null
+        try await eventually("everything agrees: \(last)", within: 120, every: .seconds(1)) {
+            let run = try await place.run("reconcile", "run", "--json", "--from", "2020-01-01")
+            last = try JSON(run.output)["reconciliation"]
+            let seen = last["currencies"].list.reduce(0) { $0 + $1["transactions"].int }
+            return run.code == 0 && seen >= charges.count + 6
+        }
+        for currency in last["currencies"].list {
+            #expect(currency["ledger"].int == currency["stripe"].int, "\(currency)")
+        }
+        let second = try await place.run("reconcile", "run", "--json")
+        #expect(second.code == 0, "\(second.output)\(second.errors)")
+        let booked = try JSON(second.output)["reconciliation"]["currencies"].list
+            .reduce(0) { $0 + $1["booked"].int }
+        #expect(booked == 0)
+        try await expectKept(place)
+        await place.stop()
+    }
+
+    /// What runs have found is in Postgres, for the next command.
+    private func expectKept(_ place: CloudPlace) async throws {
+        let list = try await place.run("reconcile", "list", "--json")
+        #expect(try JSON(list.output)["reconciliations"].list.count >= 2, "\(list.errors)")
+        #expect(try await place.run("reconcile", "show", "last").code == 0)
+        let rows = try place.postgres.psql(
+            place.database, "SELECT count(*) FROM tillbox.settlements")
+        #expect(Int(rows.output.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0 > 10)
+        // Somebody else is at it: one sentence, and nothing is done.
+        let lock = 0x0074_696C_6C72_6563
+        let holder = try Child(
+            "/usr/bin/psql",
+            [
+                "-X", "-d", place.postgres.uri(place.database), "-c",
+                "SELECT pg_advisory_lock(\(lock)), pg_sleep(60)",
+            ])
+        try await eventually("the lock is taken") {
+            try place.postgres.psql(
+                place.database, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+            ).output.hasPrefix("1")
+        }
+        let refused = try await place.run("reconcile", "run")
+        #expect(refused.code == 3 && refused.errors.contains("is under way"), "\(refused)")
+        holder.kill(SIGKILL)
+        await holder.wait()
+        let verified = try await place.run("ledger", "verify")
+        #expect(verified.code == 0, "\(verified.output)\(verified.errors)")
+    }
+}

@@ -1,0 +1,43 @@
+import Synchronization
+
+/// Stands between a client and a Postgres server and cuts the line where a test wants it: before a
+/// COMMIT reaches the server, or before its answer reaches the client.
+public final class PostgresProxy: Sendable {
+    /// Where a connection is cut.
+    public enum Cut: Sendable {
+        case beforeCommit, afterCommit
+    }
+
+    private final class Plan: Sendable {
+        let state = Mutex<(cut: Cut?, cuts: Int)>((nil, 0))
+    }
+
+    private let plan: Plan
+    private let proxy: LoopbackProxy
+
+    /// - Parameter target: the server's port on loopback; without TLS.
+    public init(to target: Int) throws {
+        let plan = Plan()
+        self.plan = plan
+        // Client and server each send COMMIT in one piece: it is far smaller than a packet.
+        proxy = try LoopbackProxy(to: target) { piece, isQuestion in
+            plan.state.withLock { state in
+                guard let cut = state.cut, (cut == .beforeCommit) == isQuestion,
+                    piece.firstRange(of: Array("COMMIT\0".utf8)) != nil
+                else { return .pass }
+                state = (nil, state.cuts + 1)
+                return .cut
+            }
+        }
+    }
+
+    public var port: Int { proxy.port }
+
+    /// The next COMMIT, of any connection, ends it there.
+    public func cutOnce(_ cut: Cut) { plan.state.withLock { $0.cut = cut } }
+
+    public var cutCount: Int { plan.state.withLock { $0.cuts } }
+
+    /// Ends the listener and all connections.
+    public func close() { proxy.close() }
+}
