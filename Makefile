@@ -50,9 +50,9 @@ test: setup ## run every test, a short fuzz run and a crash simulation
 	@$(SWIFT_BUILD) --build-tests
 	@echo "==> running the tests, one group after the other, and $(TESTS_AT_ONCE) tests at once"
 	@swift test $(SWIFT_FLAGS) --skip-build --filter 'AppendLogTests|SimulationTests'
-	@swift test $(SWIFT_FLAGS) --skip-build --filter 'TwinTests|ApplianceTests' --skip '$(WITH_SERVERS)'
-	@swift test $(SWIFT_FLAGS) --skip-build --filter 'BridgesTests|$(WITH_SERVERS)'
-	@swift test $(SWIFT_FLAGS) --skip-build --no-parallel --filter 'EndToEndTests'
+	@.ci/tests --filter 'TwinTests|ApplianceTests' --skip '$(WITH_SERVERS)'
+	@.ci/tests --filter 'BridgesTests|$(WITH_SERVERS)'
+	@.ci/tests --no-parallel --filter 'EndToEndTests'
 	@echo "==> fuzzing each target for $(FUZZ_SECONDS) s"
 	@Tests/Fuzz/run.sh $(FUZZ_SECONDS)
 
