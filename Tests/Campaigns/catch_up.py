@@ -28,8 +28,8 @@ WEBHOOKS = max(200, COUNT * 2 // 7)
 NAMES = ["kafka", "redis", "postgres"]
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PLACE = tempfile.mkdtemp(prefix="tillbox-catch-up-")
-# noida-db answers a fetch with all that a partition holds from there on, however much was asked for,
-# and a client takes 17 MiB at most: so many partitions keep each below that.
+# noida-db answers a fetch with all that a partition holds from there on, however much was asked
+# for, and a client takes 9 MiB at most: so many partitions keep each below that.
 PARTITIONS = max(4, WEBHOOKS // 3_000)
 PACED = 1_000  # webhooks a second
 PACED_SECONDS = int(os.environ.get("PACED_SECONDS", "15"))

@@ -1,7 +1,7 @@
 """The oracle of the cloud roles, from the outside.
 
-It reads what is committed at the broker through kafka-python, and the ledger through psql, with nothing
-of Tillbox. It prints one JSON document: what it counted, and every violation.
+It reads what is committed at the broker through kafka-python, and the ledger through psql, with
+nothing of Tillbox. It prints one JSON document: what it counted, and every violation.
 
     cloud_oracle.py BOOTSTRAP TOPIC_PREFIX POSTGRES_URI [--acknowledged FILE]
 
@@ -26,12 +26,13 @@ class CloudOracle(Oracle):
         self.bootstrap, self.prefix, self.postgres = bootstrap, prefix, postgres
 
     def records(self, topic):
-        """(place, key, value, headers, timestamp) of every committed record, partition by partition."""
+        """(place, key, value, headers, timestamp) of every committed record, by partition."""
         consumer = KafkaConsumer(
-            bootstrap_servers=self.bootstrap, isolation_level="read_committed", enable_auto_commit=False,
-            auto_offset_reset="earliest", fetch_max_wait_ms=100)
+            bootstrap_servers=self.bootstrap, isolation_level="read_committed",
+            enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=100)
         name = self.prefix + topic
-        partitions = [TopicPartition(name, number) for number in sorted(consumer.partitions_for_topic(name))]
+        numbers = sorted(consumer.partitions_for_topic(name))
+        partitions = [TopicPartition(name, number) for number in numbers]
         ends = consumer.end_offsets(partitions)
         consumer.assign(partitions)
         consumer.seek_to_beginning(*partitions)
@@ -49,13 +50,15 @@ class CloudOracle(Oracle):
         for partition, records in found.items():
             for record in records:
                 headers = {key: (value or b"").decode() for key, value in record.headers}
-                yield (partition.partition, record.offset), record.key, record.value, headers, record.timestamp
+                place = (partition.partition, record.offset)
+                yield place, record.key, record.value, headers, record.timestamp
 
     def once(self, topic, key):
         """A derived topic: the same output of a source stands once, under any number of crashes."""
         seen, rows = collections.Counter(), []
         for place, _, value, headers, _ in self.records(topic):
-            # What was derived from no record (a person's decision, a vector found by a sweep) has no source.
+            # What was derived from no record (a person's decision, a vector found by a sweep) has
+            # no source.
             source = headers.get("source")
             if source is not None:
                 mark = (headers.get("stage", ""), source, key(value, headers))
@@ -66,7 +69,8 @@ class CloudOracle(Oracle):
 
     def sql(self, statement):
         ran = subprocess.run(
-            ["psql", "-X", "-q", "--csv", "-t", "-d", self.postgres, "-c", statement], capture_output=True, text=True)
+            ["psql", "-X", "-q", "--csv", "-t", "-d", self.postgres, "-c", statement],
+            capture_output=True, text=True)
         if ran.returncode != 0:
             raise SystemExit(f"psql: {ran.stderr}")
         return list(csv.reader(io.StringIO(ran.stdout)))
@@ -75,7 +79,9 @@ class CloudOracle(Oracle):
         received = collections.Counter()
         for place, key, value, _, _ in self.records("webhook.received"):
             received[key.decode()] += 1
-            self.demand(json.loads(value)["id"] == key.decode(), f"webhook.received@{place}: key is not the id")
+            self.demand(
+                json.loads(value)["id"] == key.decode(),
+                f"webhook.received@{place}: key is not the id")
         # After an unclear outcome an event may stand there twice (contracts 11); it is booked once.
         self.counts["received_twice"] = sum(count - 1 for count in received.values())
 
@@ -89,13 +95,16 @@ class CloudOracle(Oracle):
             self.counts["acknowledged"] = len(ids)
 
         wanted = {movement(value, None) for _, value, _ in self.once("payment.validated", movement)}
-        told = [(place, json.loads(value)) for place, value, _ in self.once("payment.scored", movement)]
+        rows = self.once("payment.scored", movement)
+        told = [(place, json.loads(value)) for place, value, _ in rows]
         scored = [one for _, one in told]
         got = {one["movement"] for one in scored}
         self.demand(wanted == got, f"validated and scored differ: {sorted(wanted ^ got)[:5]}")
 
         booked = self.ledger()
-        refused = {movement(value, None) for _, value, headers in dead if headers.get("stage") == "ledger"}
+        refused = {
+            movement(value, None) for _, value, headers in dead
+            if headers.get("stage") == "ledger"}
         due = {one["movement"] for one in scored if one["kind"] not in NO_ENTRIES} - refused
         unbooked = sorted(due - set(booked))
         self.demand(not unbooked, f"scored but not booked: {self.where(unbooked[:5], told)}")
@@ -103,18 +112,23 @@ class CloudOracle(Oracle):
         self.told_reviews()
 
     def where(self, movements, told):
-        """Where each was scored, and where the ledger goes on there: come to it, it has passed it over."""
+        """Where each was scored, and where the ledger goes on there: beyond it, it has passed it
+        over."""
         reads = {
             int(partition): int(offset) for partition, offset in self.sql(
-                "SELECT partition, next_offset FROM tillbox.positions WHERE topic = 'payment.scored'")}
+                "SELECT partition, next_offset FROM tillbox.positions "
+                "WHERE topic = 'payment.scored'")}
         return [
-            f"{one['movement']} at {partition}/{offset}, the ledger goes on at {reads.get(partition, 0)}"
+            f"{one['movement']} at {partition}/{offset}, "
+            f"the ledger goes on at {reads.get(partition, 0)}"
             for (partition, offset), one in told if one["movement"] in movements]
 
     def ledger(self):
-        """The number of each movement booked; balance per transaction and currency, unique movements."""
+        """The number of each movement booked; balance per transaction and currency, unique
+        movements."""
         unbalanced = self.sql(
-            "SELECT transaction_id, currency, sum(amount) FROM tillbox.entries GROUP BY 1, 2 HAVING sum(amount) <> 0")
+            "SELECT transaction_id, currency, sum(amount) FROM tillbox.entries "
+            "GROUP BY 1, 2 HAVING sum(amount) <> 0")
         self.demand(not unbalanced, f"unbalanced transactions: {unbalanced[:5]}")
         rows = self.sql("SELECT movement, id FROM tillbox.transactions ORDER BY id")
         counts = collections.Counter(movement for movement, _ in rows)
@@ -130,13 +144,18 @@ class CloudOracle(Oracle):
         for place, _, value, _, _ in self.records("ledger.posted"):
             record = json.loads(value)
             number = int(record["id"])
-            self.demand(booked.get(record["movement"]) == number, f"ledger.posted@{place}: no such row {number}")
-            self.demand(last.get(place[0], 0) < number, f"ledger.posted@{place}: row {number} goes back")
+            self.demand(
+                booked.get(record["movement"]) == number,
+                f"ledger.posted@{place}: no such row {number}")
+            self.demand(
+                last.get(place[0], 0) < number,
+                f"ledger.posted@{place}: row {number} goes back")
             last[place[0]] = number
             seen[number] += 1
         self.demand(all(count == 1 for count in seen.values()), "a row is posted twice")
         missing = set(booked.values()) - set(seen)
-        self.demand(not missing, f"{len(missing)} rows are not in ledger.posted: {sorted(missing)[:5]}")
+        self.demand(
+            not missing, f"{len(missing)} rows are not in ledger.posted: {sorted(missing)[:5]}")
 
     def told_reviews(self):
         """A payment has an open review exactly when its money is held and no person has decided."""
@@ -154,7 +173,8 @@ class CloudOracle(Oracle):
             held[self.payment(movement)] += int(amount)
         held = {movement for movement, amount in held.items() if amount > 0}
         kept = {row[0] for row in self.sql(
-            "SELECT movement FROM tillbox.open_reviews JOIN tillbox.transactions ON id = transaction_id")}
+            "SELECT movement FROM tillbox.open_reviews "
+            "JOIN tillbox.transactions ON id = transaction_id")}
         self.demand(kept == held, f"open reviews and held money differ: {sorted(kept ^ held)[:5]}")
         self.counts["open_reviews"] = len(kept)
 

@@ -177,13 +177,3 @@ struct LedgerTargetTests {
         }
     }
 }
-
-extension Result where Failure == any Error, Success == Void {
-    fileprivate init(_ body: () async throws -> Void) async {
-        do {
-            self = .success(try await body())
-        } catch {
-            self = .failure(error)
-        }
-    }
-}
