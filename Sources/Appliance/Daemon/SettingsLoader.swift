@@ -36,10 +36,11 @@ package struct SettingsLoader {
 
     /// Every setting, checked.
     ///
-    /// - Parameter needsSecrets: whether secrets are read, and an endpoint without one is an error.
-    ///   Who only looks into a folder needs none, and may not be allowed to read them.
-    /// - Parameter role: what the process runs: it reads the secrets of that alone.
-    /// - Parameter needsStripe: whether a command asks Stripe, without any role.
+    /// - Parameters:
+    ///   - needsSecrets: whether secrets are read, and an endpoint without one is an error. Who
+    ///     only looks into a folder needs none, and may not be allowed to read them.
+    ///   - role: what the process runs: it reads the secrets of that alone.
+    ///   - needsStripe: whether a command asks Stripe, without any role.
     package func load(
         needsSecrets: Bool = true, role: Role = .all, needsStripe: Bool = false
     ) throws -> Settings {
