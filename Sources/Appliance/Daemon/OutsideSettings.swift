@@ -71,7 +71,7 @@ package struct RedisSettings: Sendable {
 package struct PostgresSettings: Sendable {
     /// A URI as libpq takes it; nil where Postgres is not used.
     package var url: String?
-    package var passwordFile: String?
+    var passwordFile: String?
 
     /// The password; nil where none is set. Asked at each connect.
     package func password() throws(SettingsError) -> String? {
