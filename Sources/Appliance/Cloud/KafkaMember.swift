@@ -44,8 +44,8 @@ package protocol KafkaPositions: Sendable {
 ///        └── revoked: producers end, then the partitions are let go
 ///
 /// The id of a producer is made of the group and the partition: whoever is given a partition ends
-/// its predecessor's open transaction at once, even one that was only paused. A producer an
-/// instance would leave readers waiting for the transaction's time-out after each crash.
+/// its predecessor's open transaction at once, even one that was only paused. One producer for
+/// each instance would leave readers waiting for the transaction's time-out after each crash.
 package final class KafkaMember: @unchecked Sendable {
     // `@unchecked Sendable`: kept between two beginnings of a step, used by its own thread alone.
     let step: KafkaStep
@@ -88,7 +88,8 @@ package final class KafkaMember: @unchecked Sendable {
 
     // MARK: Membership
 
-    /// Looks for what comes next; joins the group first. Blocks, at most about `patience`.
+    /// Looks for what comes next; joins the group first. Blocks for about `patience`; where
+    /// partitions are given, until each has its producer and its position.
     ///
     /// - Throws: `KafkaError`, and what the positions throw.
     func look(bytesMax: Int, within patience: Duration) throws -> Look {
@@ -212,8 +213,9 @@ package final class KafkaMember: @unchecked Sendable {
         case unknown(KafkaError)
     }
 
-    /// Writes records, and how far `lane` is done, in one transaction. Blocks, at most about
-    /// ``answerPatience``.
+    /// Writes records, and how far `lane` is done, in one transaction. Blocks: each question to
+    /// Kafka for ``answerPatience`` at most, of which one more or two come before the transaction
+    /// where the last one's end is unknown.
     ///
     /// - Parameters:
     ///   - next: the offset that is read next; nil for a transaction without offsets.

@@ -265,7 +265,6 @@ private struct BridgeDoor {
             }
         }
     }
-
 }
 
 /// Bridges in words, from what the admin API answers.

@@ -54,7 +54,10 @@ package struct CloudPlane: Sendable {
         }
     }
 
-    /// A client whose answers come in time for a delivery's, and one that may wait longer.
+    /// - Parameter patience: how long an answer of Redis may take; a delivery's own answer leaves
+    ///   less time than a step has.
+    /// - Throws: `SettingsError`; `RedisConfigurationError`; `StreamError`, where the process has
+    ///   no descriptor left.
     package func redis(within patience: Duration = .seconds(2)) throws -> RedisClient {
         var configuration = try settings.redisConfiguration()
         configuration.commandTimeout = patience

@@ -10,6 +10,7 @@ package enum BridgeTarget: String, CaseIterable, Sendable {
     case kafka, redis, postgres
 }
 
+/// How the brokers are reached, and by which names.
 package struct KafkaSettings: Sendable {
     package enum Security: String, CaseIterable, Sendable {
         case plaintext, tls
@@ -40,11 +41,13 @@ package struct KafkaSettings: Sendable {
     }
 }
 
+/// How the Redis server is reached, and by which keys.
 package struct RedisSettings: Sendable {
     /// `redis://` or `rediss://`, perhaps with user and password; nil where Redis is not used.
     package var url: String?
     /// In front of every key.
     package var prefix = "tillbox:"
+    /// PEM bundle of the authorities to believe; nil for the system's.
     package var caFile: String?
     var passwordFile: String?
 
@@ -64,10 +67,11 @@ package struct RedisSettings: Sendable {
     }
 }
 
+/// How the Postgres server is reached.
 package struct PostgresSettings: Sendable {
     /// A URI as libpq takes it; nil where Postgres is not used.
     package var url: String?
-    package var passwordFile: String?
+    var passwordFile: String?
 
     /// The password; nil where none is set. Asked at each connect.
     package func password() throws(SettingsError) -> String? {

@@ -6,8 +6,7 @@ package import Relay
 import Vocabulary
 
 extension Settings {
-    /// The bridges that are listed and that copy while the daemon runs; a warehouse is loaded by
-    /// jobs of its own.
+    /// The bridges that are listed; they copy while the daemon runs.
     package var bridgeNames: [BridgeName] {
         bridges.compactMap { BridgeName(rawValue: $0.rawValue) }
     }

@@ -36,10 +36,11 @@ package struct SettingsLoader {
 
     /// Every setting, checked.
     ///
-    /// - Parameter needsSecrets: whether secrets are read, and an endpoint without one is an error.
-    ///   Who only looks into a folder needs none, and may not be allowed to read them.
-    /// - Parameter role: what the process runs: it reads the secrets of that alone.
-    /// - Parameter needsStripe: whether a command asks Stripe, without any role.
+    /// - Parameters:
+    ///   - needsSecrets: whether secrets are read, and an endpoint without one is an error. Who
+    ///     only looks into a folder needs none, and may not be allowed to read them.
+    ///   - role: what the process runs: it reads the secrets of that alone.
+    ///   - needsStripe: whether a command asks Stripe, without any role.
     package func load(
         needsSecrets: Bool = true, role: Role = .all, needsStripe: Bool = false
     ) throws -> Settings {
@@ -250,7 +251,7 @@ package struct SettingsLoader {
     }
 
     /// A secret and, for an error, where it stands.
-    func secret(_ key: String) throws -> (value: String, place: String)? {
+    private func secret(_ key: String) throws -> (value: String, place: String)? {
         let (value, path) = (given(key), given("\(key)_file"))
         guard value == nil || path == nil else { throw SettingsError.secretTwice(key: key) }
         if let value {
@@ -276,11 +277,11 @@ package struct SettingsLoader {
     // MARK: Typed look-ups
 
     /// The value as it is set, which may be to nothing.
-    func given(_ key: String) -> String? {
+    private func given(_ key: String) -> String? {
         config.string(forKey: ConfigKey(key), isSecret: true)
     }
 
-    func string(_ key: String) -> String? {
+    private func string(_ key: String) -> String? {
         let value = given(key)
         return value?.isEmpty == true ? nil : value
     }
@@ -318,7 +319,7 @@ package struct SettingsLoader {
         try choice(key: key.rawValue, default: fallback)
     }
 
-    func choice<Choice: RawRepresentable & CaseIterable>(
+    private func choice<Choice: RawRepresentable & CaseIterable>(
         key: String, default fallback: Choice
     ) throws -> Choice where Choice.RawValue == String {
         guard let value = string(key) else { return fallback }

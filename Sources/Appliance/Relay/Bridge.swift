@@ -82,7 +82,7 @@ package final class Bridge: Service {
     private static let origin = ContinuousClock.now
 
     /// The wall clock, for what people are told.
-    private func today() -> Instant { Instant(seconds: clock.now().milliseconds / 1_000) }
+    private func wallTime() -> Instant { Instant(seconds: clock.now().milliseconds / 1_000) }
 
     // MARK: What others ask
 
@@ -111,7 +111,7 @@ package final class Bridge: Service {
 
     /// Stops it until somebody resumes it, over restarts too.
     package func pause(by: String) throws(RelayFailure) {
-        let pause = BridgePause(by: by, at: today())
+        let pause = BridgePause(by: by, at: wallTime())
         try pauses.keep(pause, of: name)
         state.withLock { $0.life.pause(pause) }
         logger.info("bridge paused", metadata: ["by": "\(by)"])
@@ -152,11 +152,11 @@ package final class Bridge: Service {
             switch state.withLock({ $0.life.step(at: now) }) {
             case .open: await open(target)
             case .deliver: await deliver(target, seen)
-            case .wait(let until): await pause(seen, milliseconds: max(1, until - now))
+            case .wait(let until): await idle(seen, milliseconds: max(1, until - now))
             case .rest:
                 await target.close()
                 note(atOnce: true)
-                await pause(seen, milliseconds: nil)
+                await idle(seen, milliseconds: nil)
             }
         }
     }
@@ -182,7 +182,7 @@ package final class Bridge: Service {
         do throws(RelayFailure) {
             let (run, waits, looks) = try gather(target)
             guard !run.isEmpty else {
-                state.withLock { $0.workingSince = $0.workingSince ?? today() }
+                state.withLock { $0.workingSince = $0.workingSince ?? wallTime() }
                 note(atOnce: false)
                 return await wait(seen, waits, looks)
             }
@@ -193,7 +193,7 @@ package final class Bridge: Service {
                 state.places.merge(places) { $1 }
                 state.deliveredCount += Int64(count)
                 state.rate.add(count, at: now)
-                state.lastDelivery = today()
+                state.lastDelivery = wallTime()
                 state.workingSince = state.workingSince ?? state.lastDelivery
                 state.life.didDeliver()
             }
@@ -233,7 +233,7 @@ package final class Bridge: Service {
     private func fail(_ failure: RelayFailure, _ target: any RelayTarget) async {
         await target.close()
         guard !isStopping else { return }
-        state.withLock { ($0.lastErrorAt, $0.workingSince) = (today(), nil) }
+        state.withLock { ($0.lastErrorAt, $0.workingSince) = (wallTime(), nil) }
         let (now, luck) = (Self.now(), luck())
         switch failure {
         case .passing(let sentence):
@@ -270,7 +270,7 @@ package final class Bridge: Service {
     // MARK: Waiting
 
     /// Waits for the time, for a person, or for the daemon to stop.
-    private func pause(_ seen: UInt64, milliseconds: Int64?) async {
+    private func idle(_ seen: UInt64, milliseconds: Int64?) async {
         await race(seen, [], milliseconds)
     }
 

@@ -34,7 +34,8 @@ package struct DeadLetter: Hashable, Sendable {
             RecordHeader("stage", stage),
             RecordHeader("reason", reason),
             RecordHeader("detail", detail),
-            RecordHeader("source-offset", offset.map { String($0.rawValue) } ?? "-1"),
+            RecordHeader(
+                SourcedRecord.headerName, offset.map { String($0.rawValue) } ?? "-1"),
             RecordHeader("schema", "dead.letter/1"),
         ]
         if partition != 0 { headers.append(RecordHeader("partition", String(partition))) }

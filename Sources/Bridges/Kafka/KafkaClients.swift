@@ -10,10 +10,6 @@ public enum KafkaClients {
     private static let waitsAtExit = Mutex(false)
     private static let ends = DispatchGroup()
 
-    /// Producers that were given up in a call which has not returned yet, as with a broker that
-    /// hangs.
-    public static var abandonedCount: Int { KafkaAbandoned.shared.count }
-
     /// Waits until every client that was let go has ended: a process that exits first tears the
     /// libraries down below them. Blocking; exiting in order does it by itself, for a second.
     ///

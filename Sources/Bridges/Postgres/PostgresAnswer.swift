@@ -6,6 +6,7 @@ internal import CPostgres
 /// never a bug of ours.
 public final class PostgresAnswer {
     private let result: OpaquePointer
+    /// Rows.
     public let count: Int
     public let columnCount: Int
 
@@ -27,6 +28,7 @@ public final class PostgresAnswer {
     /// `COMMIT`, `INSERT 0 5`: what the server says that it did.
     public var command: String { PQcmdStatus(result).map { String(cString: $0) } ?? "" }
 
+    /// - Precondition: of this and of every value: there is such a row and such a column.
     public func isNull(_ row: Int, _ column: Int) -> Bool {
         check(row, column)
         return PQgetisnull(result, Int32(row), Int32(column)) != 0
@@ -59,6 +61,8 @@ public final class PostgresAnswer {
 
     /// Of `smallint`, `integer`, `bigint`, `boolean` (1 or 0), and `numeric` without a fraction,
     /// which is what a sum of `bigint` is.
+    ///
+    /// - Throws: of this and of every value: `.malformedAnswer` for another type, and for NULL.
     public func integer(_ row: Int, _ column: Int) throws(PostgresError) -> Int64 {
         let type = type(column)
         let number: Int64? = read(row, column) { bytes in
@@ -75,6 +79,7 @@ public final class PostgresAnswer {
         return number
     }
 
+    /// Of `double precision`.
     public func double(_ row: Int, _ column: Int) throws(PostgresError) -> Double {
         guard type(column) == PostgresType.float8, !isNull(row, column),
             let pattern = read(row, column, { $0.bigEndian(UInt64.self) })
@@ -82,6 +87,7 @@ public final class PostgresAnswer {
         return Double(bitPattern: pattern)
     }
 
+    /// Of `boolean`.
     public func boolean(_ row: Int, _ column: Int) throws(PostgresError) -> Bool {
         guard type(column) == PostgresType.boolean, !isNull(row, column) else {
             throw malformed(column, "boolean")
@@ -99,6 +105,7 @@ public final class PostgresAnswer {
         return text
     }
 
+    /// Of `bytea`.
     public func bytes(_ row: Int, _ column: Int) throws(PostgresError) -> [UInt8] {
         guard type(column) == PostgresType.bytea, !isNull(row, column),
             let bytes = read(row, column, { [UInt8]($0) })
@@ -106,10 +113,12 @@ public final class PostgresAnswer {
         return bytes
     }
 
+    /// As `integer`; nil for NULL.
     public func integerOrNull(_ row: Int, _ column: Int) throws(PostgresError) -> Int64? {
         isNull(row, column) ? nil : try integer(row, column)
     }
 
+    /// As `text`; nil for NULL.
     public func textOrNull(_ row: Int, _ column: Int) throws(PostgresError) -> String? {
         isNull(row, column) ? nil : try text(row, column)
     }

@@ -37,7 +37,8 @@ public final class PostgresConnection {
     /// Connects, and tells the server the time-outs.
     ///
     /// - Parameter notice: what the server says beside its answers.
-    /// - Throws: `.configuration`, `.noPassword`, `.cannotConnect`.
+    /// - Throws: `.configuration`, `.noPassword`, `.cannotConnect`; and what `execute` throws where
+    ///   the server does not take the time-outs.
     public static func connect(
         _ configuration: PostgresConfiguration,
         notice: @escaping @Sendable (PostgresNotice) -> Void = { _ in }
@@ -53,6 +54,7 @@ public final class PostgresConnection {
         return connection
     }
 
+    /// Whether the connection stands, as far as was seen: a server that hangs is not noticed by it.
     public var isUsable: Bool { handle?.isUsable ?? false }
     /// Whether TLS is in use.
     public var isEncrypted: Bool { handle?.isEncrypted ?? false }
@@ -66,6 +68,7 @@ public final class PostgresConnection {
 
     /// Runs one or more statements without parameters; without `BEGIN` among them they are one
     /// transaction.
+    ///
     /// - Throws: the first error; what stands behind it did not run.
     public func execute(_ script: String) throws(PostgresError) {
         let handle = try usable()
@@ -169,6 +172,7 @@ public final class PostgresConnection {
 // MARK: - Transactions
 
 extension PostgresConnection {
+    /// Begins a transaction, which `commit` or `rollBack` ends.
     public func begin() throws(PostgresError) { try execute("BEGIN") }
 
     /// - Throws: `.outcomeUnknown` where it cannot be known whether the transaction is stored;

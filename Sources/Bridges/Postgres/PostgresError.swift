@@ -60,6 +60,7 @@ public enum PostgresRemedy: Hashable, Sendable {
 }
 
 extension PostgresError {
+    /// The server's own code; nil where the server has said none.
     public var sqlState: String? {
         switch self {
         case .cannotConnect(let state, _), .connectionLost(let state, _),
@@ -70,6 +71,7 @@ extension PostgresError {
         }
     }
 
+    /// What helps against it.
     public var remedy: PostgresRemedy {
         switch self {
         case .configuration, .malformedAnswer, .tooLarge: .stop
@@ -89,7 +91,9 @@ extension PostgresError {
 
     /// Whether the same may succeed later without anybody's help.
     public var isRetryable: Bool { remedy != .stop }
+    /// Whether somebody has to change something first.
     public var isPermanent: Bool { remedy == .stop }
+    /// Whether a transaction may be stored, or not.
     public var isOutcomeUnknown: Bool { remedy == .look }
 
     /// Whether the connection is of no more use.

@@ -220,6 +220,7 @@ final class PostgresHandle {
 
 /// What the server says beside its answers.
 public struct PostgresNotice: Hashable, Sendable {
+    /// `WARNING`, `NOTICE`, `DEBUG`, `INFO` or `LOG`.
     public var severity: String
     public var sqlState: String?
     public var message: String

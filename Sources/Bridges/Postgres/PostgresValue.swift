@@ -23,9 +23,6 @@ public enum PostgresValue: Hashable, Sendable {
     case texts([String?])
     /// `bytea[]`
     case byteArrays([[UInt8]])
-
-    /// NULL for nil.
-    public static func text(orNull text: String?) -> Self { text.map { .text($0) } ?? .null }
 }
 
 /// Numbers of types.

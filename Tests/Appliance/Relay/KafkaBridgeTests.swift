@@ -255,7 +255,7 @@ struct KafkaBridgeTests {
                 try reader.read(partition, within: .seconds(20)) { batch in
                     letters += batch.records.map {
                         $0.record.text("reason") ?? ""
-                            + (CopyHeader.text(CopyHeader.instead, of: $0.record) ?? "")
+                            + ($0.record.text(CopyHeader.instead) ?? "")
                     }
                     return true
                 }

@@ -29,9 +29,7 @@ struct PostgresLookups {
     }
 
     /// By movement; those that are not booked are missing.
-    func transactions(
-        _ movements: [MovementKey], states: Bool = true
-    ) throws -> [MovementKey: Stored] {
+    func transactions(_ movements: [MovementKey]) throws -> [MovementKey: Stored] {
         guard !movements.isEmpty else { return [:] }
         let rows = try connection.query(
             """

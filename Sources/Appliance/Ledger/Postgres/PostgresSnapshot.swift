@@ -58,8 +58,7 @@ final class PostgresSnapshot: LedgerSnapshot {
         return { charge in
             let movement = MovementKey("charge:\(charge)")
             let refunds = try rows.refunds(of: [movement.rawValue])
-            let postings = try rows.transactions(
-                refunds.map(\.movement), states: false)
+            let postings = try rows.transactions(refunds.map(\.movement))
             return ChargeNotes(
                 rows: try rows.notes(keys: [], charges: [charge]).filter { $0.charge == charge },
                 release: try rows.releases(of: [charge])[charge],

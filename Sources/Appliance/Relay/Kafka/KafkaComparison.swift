@@ -44,7 +44,7 @@ struct KafkaComparison {
         var told: Set<SourcePlace> = []
         for partition in place.partitions(of: .deadLetter) {
             try read(partition, reader) { stored throws(RelayFailure) in
-                guard CopyHeader.text(CopyHeader.log, of: stored.record) == source.log,
+                guard stored.record.text(CopyHeader.log) == source.log,
                     let place = CopyHeader.placeInstead(in: stored.record)
                 else { return }
                 told.insert(place)

@@ -79,7 +79,7 @@ struct KafkaPositions {
     ) throws(RelayFailure) -> Offset? {
         for stored in tail.reversed() {
             let record = stored.record
-            guard let log = CopyHeader.text(CopyHeader.log, of: record) else {
+            guard let log = record.text(CopyHeader.log) else {
                 throw .permanent(
                     "the Kafka topic \(partition.topic) holds records that no bridge copied "
                         + "(\(partition) offset \(stored.offset)); choose another "

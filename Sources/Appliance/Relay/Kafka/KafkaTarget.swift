@@ -261,7 +261,7 @@ package final class KafkaTarget: RelayTarget {
 }
 
 extension Record {
-    static var empty: Record {
+    fileprivate static var empty: Record {
         Record(key: nil, value: nil, timestamp: Timestamp(milliseconds: 0))
     }
 

@@ -60,17 +60,13 @@ enum CopyHeader {
         [RecordHeader(self.log, log), RecordHeader(self.offset, String(offset.rawValue))]
     }
 
-    static func text(_ name: String, of record: Record) -> String? {
-        record.header(name).map { String(decoding: $0, as: UTF8.self) }
-    }
-
     static func instead(of place: SourcePlace) -> RecordHeader {
         RecordHeader(instead, "\(place.topic.rawValue)/\(place.offset.rawValue)")
     }
 
     /// The place of the record that this one is a letter for; nil where it is none.
     static func placeInstead(in record: Record) -> SourcePlace? {
-        guard let parts = text(instead, of: record)?.split(separator: "/"), parts.count == 2,
+        guard let parts = record.text(instead)?.split(separator: "/"), parts.count == 2,
             let topic = TopicID(rawValue: String(parts[0])),
             let offset = Int64(parts[1]).flatMap(Offset.init(named:))
         else { return nil }
@@ -79,7 +75,7 @@ enum CopyHeader {
 
     /// nil where the record was not copied by a bridge.
     static func source(of record: Record) -> (log: String, offset: Offset)? {
-        guard let log = text(log, of: record), let offset = text(offset, of: record),
+        guard let log = record.text(log), let offset = record.text(offset),
             let number = Int64(offset).flatMap(Offset.init(named:))
         else { return nil }
         return (log, number)

@@ -23,7 +23,7 @@ struct LogKnowledge {
     /// - Returns: nil for a record that cannot be read, or whose payment is no longer kept.
     mutating func vector(of stored: StoredRecord) throws(RelayFailure) -> StoredVector? {
         guard let record = try? FeaturesRecord(stored.record.value ?? [], using: document),
-            let origin = stored.record.text("source-offset").flatMap({ Int64($0) })
+            let origin = stored.record.text(SourcedRecord.headerName).flatMap({ Int64($0) })
                 .flatMap(Offset.init(named:)),
             let payment = try payment(at: origin)
         else { return nil }

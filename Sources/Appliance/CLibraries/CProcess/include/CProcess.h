@@ -1,7 +1,7 @@
 #pragma once
 
-// What Swift cannot call by itself: prctl takes a variable number of arguments, and malloc.h is in no
-// module.
+// What Swift cannot call by itself: prctl takes a variable number of arguments, and malloc.h is in
+// no module.
 
 /// Keeps the kernel from writing this process's memory, which holds secrets, into a core dump, and
 /// other processes of the same user from reading it. Returns 0, or -1 with errno.
