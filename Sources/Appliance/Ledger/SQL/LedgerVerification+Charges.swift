@@ -61,7 +61,8 @@ extension VerificationRun {
                         AND m.movement < 'held:' || t.movement || '$')
                     OR (m.movement > 'released:' || t.movement || '#'
                         AND m.movement < 'released:' || t.movement || '$')
-                    ORDER BY m.id DESC LIMIT 1) AS moved
+                    -- Not m.id alone: Postgres would walk all transactions backwards for it.
+                    ORDER BY m.id + 0 DESC LIMIT 1) AS moved
             FROM payment_states s LEFT JOIN transactions t ON t.id = s.transaction_id
         ), expected AS (
             SELECT *, CASE moved

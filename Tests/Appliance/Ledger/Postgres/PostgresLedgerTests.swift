@@ -260,6 +260,50 @@ struct PostgresLedgerTests {
         #expect(found.fault == nil && found.transactions == 3)
     }
 
+    @Test("verification reads each row some times, not each for each: plans of a grown ledger hold")
+    func verifiedInProportion() async throws {
+        let database = try PostgresDatabase()
+        let ledger = try database.open()
+        let count = 4_000
+        for start in stride(from: 0, to: count, by: 500) {
+            _ = try ledger.post(
+                (start..<start + 500).flatMap { index in
+                    index % 4 == 0
+                        ? [
+                            Given.payment("ch\(index)", .manualReview),
+                            Given.review("ch\(index)", .approved),
+                        ] : [Given.payment("ch\(index)")]
+                })
+        }
+        ledger.close()
+        // As autovacuum does it: what the planner knows of the tables decides how they are read.
+        _ = try database.psql("ANALYZE")
+        let before = try await rowsRead(in: database)
+        let verified = try database.open()
+        let found = try verified.verify()
+        verified.close()
+        #expect(found.fault == nil && found.transactions == count + count / 4)
+        // Each transaction has two entries; there are some forty checks.
+        let rows = 3 * found.transactions
+        let read = try await rowsRead(in: database) - before
+        #expect(read > rows && read < 40 * rows, "\(read) rows were read of \(rows)")
+    }
+
+    /// Rows that were read in a database by all whose connections have ended.
+    private func rowsRead(in database: PostgresDatabase) async throws -> Int {
+        try await eventually("the connections end, and have told what they read") {
+            try database.server.psql(
+                "postgres",
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = '\(database.name)'"
+            ).output.trimmingCharacters(in: .whitespacesAndNewlines) == "0"
+        }
+        let output = try database.server.psql(
+            database.name,
+            "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_user_tables"
+        ).output
+        return try #require(Int(output.trimmingCharacters(in: .whitespacesAndNewlines)))
+    }
+
     @Test("a killed backend costs a retry and nothing else")
     func killed() throws {
         let database = try PostgresDatabase()
