@@ -29,6 +29,7 @@ let rooms: [Target.Dependency] = [
 let argumentParser: Target.Dependency = .product(
     name: "ArgumentParser", package: "swift-argument-parser")
 let deques: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
 let embeddedChannels: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let sqlite: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
@@ -65,6 +66,7 @@ let package = Package(
             url: "https://github.com/apple/swift-configuration", exact: "1.4.0",
             traits: [.defaults, "YAML"]),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", exact: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
         .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
@@ -163,8 +165,10 @@ let package = Package(
             path: "Sources/Appliance/Relay", swiftSettings: strict),
         .target(
             name: "Console",
-            dependencies: ["AppendLog", "Appliance", "Reconcile", "Relay", "Vocabulary"]
-                + running + network,
+            dependencies: [
+                "AppendLog", "Appliance", "Reconcile", "Relay", "Vocabulary",
+                coreMetrics,
+            ] + running + network,
             path: "Sources/Appliance/Console", swiftSettings: strict),
         .target(
             name: "Daemon",
@@ -251,7 +255,7 @@ let package = Package(
             name: "ApplianceTests",
             dependencies: [
                 "AppendLog", "Bench", "Bridges", "Command", "LogSupport", "TestSupport",
-                "TwinSupport", embeddedChannels, sqlite,
+                "TwinSupport", coreMetrics, embeddedChannels, sqlite,
             ] + rooms + running + network,
             path: "Tests/Appliance", exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(

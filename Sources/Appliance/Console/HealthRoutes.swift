@@ -1,6 +1,7 @@
 import AppendLog
 import HTTPTypes
 package import Hummingbird
+import NIOCore
 package import Reconcile
 package import Relay
 import Synchronization
@@ -41,7 +42,8 @@ package final class Readiness: Sendable {
     var warnings: [String] { watches.withLock { $0 }.compactMap { $0() } }
 }
 
-/// `GET /healthz` (alive) and `GET /readyz` (ready, else 503 with the reasons) on the admin port.
+/// `GET /healthz` (alive), `GET /readyz` (ready, else 503 with the reasons), `GET /metrics` for
+/// Prometheus and `GET /api/v1/status` on the admin port.
 /// `warnings` of the latter are no reason to send traffic elsewhere, but to look.
 package struct HealthRoutes: Sendable {
     package let readiness: Readiness
@@ -52,6 +54,8 @@ package struct HealthRoutes: Sendable {
     package var bridges: BridgeBoard?
     /// How many records the log holds of each topic; none where there is no log.
     package var recordCounts: @Sendable () -> [(topic: TopicID, count: Int64)] = { [] }
+    /// How far each consumer group is behind; none where the log is elsewhere.
+    package var lags: @Sendable () -> [ConsumerLag] = { [] }
     /// Log lines that found no reader.
     package var logLinesLost: @Sendable () -> Int = { 0 }
     /// Whether every part still turns; a process that does not is to be ended and started again.
@@ -61,6 +65,7 @@ package struct HealthRoutes: Sendable {
         readiness: Readiness, counters: Counters, reconciler: Reconciler? = nil,
         bridges: BridgeBoard? = nil,
         recordCounts: @escaping @Sendable () -> [(topic: TopicID, count: Int64)] = { [] },
+        lags: @escaping @Sendable () -> [ConsumerLag] = { [] },
         logLinesLost: @escaping @Sendable () -> Int = { 0 },
         isAlive: @escaping @Sendable () -> Bool = { true }
     ) {
@@ -70,11 +75,15 @@ package struct HealthRoutes: Sendable {
         self.reconciler = reconciler
         self.bridges = bridges
         self.recordCounts = recordCounts
+        self.lags = lags
         self.logLinesLost = logLinesLost
     }
 
     package func router() -> Router<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self)
+        // First, so that it sees the requests of all routes that are added.
+        let registry = MetricsRegistry.process
+        router.add(middleware: MetricsMiddleware())
         let (startedAt, started) = (SystemLogClock().now(), ContinuousClock.now)
         router.get("/healthz") { _, _ in
             let isAlive = isAlive()
@@ -92,6 +101,12 @@ package struct HealthRoutes: Sendable {
                 for report in bridges?.reports() ?? [] { report.encodeShort(into: &writer) }
                 writer.endArray()
             }
+        }
+        router.get("/metrics") { _, _ in
+            Response(
+                status: .ok, headers: [.contentType: PrometheusText.contentType],
+                body: ResponseBody(
+                    byteBuffer: ByteBuffer(string: metrics(registry, startedAt: startedAt).text)))
         }
         router.get("/api/v1/status") { _, _ in
             Response.jsonObject(.ok) { writer in

@@ -230,6 +230,13 @@ package final class Daemon: Sendable {
                     ($0, topics[$0].start.distance(to: topics[$0].highWatermark))
                 }
             },
+            lags: { [log, topics, ledger] in
+                // A ledger that cannot be asked is told of elsewhere.
+                let places = try? ConsumerPlaces(log: log, topics: topics, ledger: ledger).all()
+                return (places ?? []).map {
+                    ConsumerLag(group: $0.group, topic: $0.topic, recordCount: $0.lag)
+                }
+            },
             logLinesLost: { LogSink.standardError.lostCount }
         ).router()
         DeadLetterRoutes(

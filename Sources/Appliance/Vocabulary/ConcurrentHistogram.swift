@@ -22,10 +22,13 @@ package final class ConcurrentHistogram: Sendable {
     /// Durations counted.
     package var count: Int { Int(values.withLock { $0.count }) }
 
+    /// What was counted so far, in microseconds.
+    package var snapshot: LatencyHistogram { values.withLock { $0 } }
+
     /// What each asked share (0…1) of the durations does not exceed, in microseconds and to within
     /// 0.8 %, all from one reading; zero where nothing was counted.
     package func quantiles(_ quantiles: [Double]) -> [Int64] {
-        let values = values.withLock { $0 }
+        let values = snapshot
         return quantiles.map { Int64(values.value(atShare: $0)) }
     }
 }

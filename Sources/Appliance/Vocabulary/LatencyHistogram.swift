@@ -31,4 +31,9 @@ package struct LatencyHistogram: Sendable {
         precondition((0...1).contains(share), "share \(share)")
         return Swift.min(values.valueAtPercentile(share * 100), max)
     }
+
+    /// How many values do not exceed `bound`, to within 0.8 % of it.
+    package func count(upTo bound: UInt64) -> UInt64 {
+        values.count(within: 0...Swift.min(bound, Self.valueMax))
+    }
 }
