@@ -103,10 +103,11 @@ package struct HealthRoutes: Sendable {
             }
         }
         router.get("/metrics") { _, _ in
-            Response(
+            let metrics = metrics(
+                registry, startedAt: startedAt, bridges: bridges?.reports() ?? [])
+            return Response(
                 status: .ok, headers: [.contentType: PrometheusText.contentType],
-                body: ResponseBody(
-                    byteBuffer: ByteBuffer(string: metrics(registry, startedAt: startedAt).text)))
+                body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.text)))
         }
         router.get("/api/v1/status") { _, _ in
             Response.jsonObject(.ok) { writer in

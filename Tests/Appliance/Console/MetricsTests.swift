@@ -1,9 +1,11 @@
 import AppendLog
 import CoreMetrics
+import Foundation
 import Synchronization
 import Testing
 
 @testable import Console
+@testable import Relay
 @testable import Vocabulary
 
 @Suite("/metrics")
@@ -127,6 +129,39 @@ struct MetricsTests {
         #expect(try #require(found.values["process_cpu_seconds_total"]) > 0)
         #expect(try #require(found.values["process_resident_memory_bytes"]) > 1_000_000)
         #expect(try #require(found.values["process_open_fds"]) > 2)
+    }
+
+    @Test("alert rules, dashboard and docs name no family that is not told, and docs name them all")
+    func named() throws {
+        let counters = Counters()
+        counters.signatureCodes.add("expired")
+        counters.add(volume: [try #require(Currency("usd")): 1])
+        let reports = [BridgeReport(name: .kafka, state: .running)]
+        let text = HealthRoutes(
+            readiness: Readiness(), counters: counters,
+            recordCounts: { [(.webhookReceived, 5)] },
+            lags: { [ConsumerLag(group: "score", topic: "payment.validated", recordCount: 0)] }
+        ).metrics(MetricsRegistry(), startedAt: Timestamp(milliseconds: 1), bridges: reports).text
+        let told = Set(try PrometheusReader(text).kinds.keys)
+        let root = URL(filePath: #filePath).deletingLastPathComponent()
+            .appending(path: "../../..").standardized
+        func names(in file: String) throws -> Set<String> {
+            let text = try String(contentsOf: root.appending(path: file), encoding: .utf8)
+            return Set(
+                text.matches(of: #/\b(?:tillbox|process)_[a-z_]*[a-z]/#).map {
+                    String($0.0).replacing(#/_(bucket|sum|count)$/#, with: "")
+                })
+        }
+        for file in ["deploy/prometheus/alerts.yml", "deploy/grafana/tillbox.json"] {
+            let named = try names(in: file)
+            #expect(named.count > 5)
+            #expect(named.subtracting(told) == [], "\(file)")
+        }
+        let documented = try String(
+            contentsOf: root.appending(path: "docs/METRICS.md"), encoding: .utf8)
+        for name in told where name.hasPrefix("tillbox_") {
+            #expect(documented.contains("`\(name)`"), "\(name)")
+        }
     }
 
     private static func family(_ key: String) -> String {

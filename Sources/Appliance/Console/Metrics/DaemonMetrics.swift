@@ -1,4 +1,5 @@
 import AppendLog
+import Relay
 import Vocabulary
 
 /// How many records of a topic a consumer group has not read yet.
@@ -90,7 +91,9 @@ extension HealthRoutes {
     ]
 
     /// All numbers of this process, as they are now.
-    func metrics(_ registry: MetricsRegistry, startedAt: Timestamp) -> PrometheusText {
+    func metrics(
+        _ registry: MetricsRegistry, startedAt: Timestamp, bridges reports: [BridgeReport] = []
+    ) -> PrometheusText {
         var text = PrometheusText()
         text.add(
             "tillbox_build_info", .gauge, "The release that runs.",
@@ -111,7 +114,7 @@ extension HealthRoutes {
             counters.endToEnd, "tillbox_booking_duration_seconds",
             "From a record's arrival at the gate to its commit in the ledger.", into: &text)
         writeLog(into: &text)
-        writeBridges(into: &text)
+        write(reports, into: &text)
         text.add(
             "tillbox_log_lines_lost_total", .counter, "Log lines that found no reader.",
             [.init(.whole(Int64(logLinesLost())))])
@@ -165,8 +168,7 @@ extension HealthRoutes {
             })
     }
 
-    private func writeBridges(into text: inout PrometheusText) {
-        let reports = bridges?.reports() ?? []
+    private func write(_ reports: [BridgeReport], into text: inout PrometheusText) {
         func samples(
             _ value: (BridgeReport) -> PrometheusText.Value
         ) -> [PrometheusText.Sample] {
