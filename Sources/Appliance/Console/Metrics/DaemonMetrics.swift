@@ -1,5 +1,6 @@
 import AppendLog
 import Relay
+import Synchronization
 import Vocabulary
 
 /// How many records of a topic a consumer group has not read yet.
