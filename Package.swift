@@ -144,6 +144,7 @@ let package = Package(
                 .embedInCode("Ledger/SQLite/Resources/0004_reconciliation_accounts.sql"),
                 .embedInCode("Ledger/SQLite/Resources/0005_reviews.sql"),
                 .embedInCode("Ledger/SQLite/Resources/0006_checksums.sql"),
+                .embedInCode("Ledger/SQLite/Resources/0007_renewed_reviews.sql"),
                 .embedInCode("Ledger/Postgres/Resources/postgres_0001_ledger.sql"),
                 .embedInCode("Ledger/Postgres/Resources/postgres_0002_reconciliation.sql"),
                 .embedInCode("Ledger/Postgres/Resources/postgres_grants.sql"),

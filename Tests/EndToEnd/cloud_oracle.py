@@ -158,13 +158,17 @@ class CloudOracle(Oracle):
             not missing, f"{len(missing)} rows are not in ledger.posted: {sorted(missing)[:5]}")
 
     def told_reviews(self):
-        """A payment has an open review exactly when its money is held and no person has decided."""
-        seen = collections.Counter()
+        """A payment has an open review exactly when its money is held and no person has decided. It is
+        the last `opened` one of its payment."""
+        seen, last = collections.Counter(), {}
         for place, _, value, headers, _ in self.records("payment.review"):
             row = int(headers.get("source-offset", "-1"))
             if row > 0:
                 seen[row] += 1
                 self.demand(seen[row] == 1, f"payment.review@{place}: row {row} came twice")
+                record = json.loads(value)
+                if record["state"] == "opened":
+                    last[record["movement"]] = max(last.get(record["movement"], 0), row)
         held = collections.Counter()
         for movement, amount in self.sql(
                 "SELECT t.movement, -e.amount FROM tillbox.transactions t "
@@ -172,9 +176,12 @@ class CloudOracle(Oracle):
                 "JOIN tillbox.accounts a ON a.id = e.account WHERE a.name LIKE 'merchant:%:held'"):
             held[self.payment(movement)] += int(amount)
         held = {movement for movement, amount in held.items() if amount > 0}
-        kept = {row[0] for row in self.sql(
-            "SELECT movement FROM tillbox.open_reviews "
+        named = {movement: int(review) for movement, review in self.sql(
+            "SELECT movement, review FROM tillbox.open_reviews "
             "JOIN tillbox.transactions ON id = transaction_id")}
+        kept = set(named)
+        wrong = [movement for movement, review in named.items() if last.get(movement) != review]
+        self.demand(not wrong, f"open reviews that name another row than the last: {wrong[:5]}")
         self.demand(kept == held, f"open reviews and held money differ: {sorted(kept ^ held)[:5]}")
         self.counts["open_reviews"] = len(kept)
 

@@ -130,11 +130,17 @@ class Oracle:
 
     def reviews(self, records):
         """A payment has an open review exactly when its money is held and no person has decided: by the
-        topic and by the ledger's table alike."""
-        told, decided = {}, set()
-        for _, _, value, headers in records:
+        topic and by the ledger's table alike. It is the last `opened` one of its payment."""
+        told, decided, last = {}, set(), {}
+        for offset, source, value, headers in records:
             record = json.loads(value)
             if record["by"] == "scoring":
+                if record["state"] == "opened" and headers.get("stage") == "ledger":
+                    said = (record["score"], record["reasons"])
+                    again = told.get(record["movement"]) == "opened"
+                    self.demand(not again or last.get(record["movement"], (0, None))[1] != said,
+                                f"payment.review@{offset}: {record['movement']} is renewed by the same")
+                    last[record["movement"]] = (source, said)
                 told[record["movement"]] = record["state"]
             elif headers.get("redriven-from") is None and record["state"] in ("approved", "declined"):
                 decided.add(record["movement"])
@@ -145,9 +151,12 @@ class Oracle:
                 "JOIN accounts a ON a.id = e.account WHERE a.name LIKE 'merchant:%:held'"):
             held[self.payment(movement)] += amount
         held = {movement for movement, amount in held.items() if amount > 0}
-        kept = {m for m, in database.execute(
-            "SELECT movement FROM open_reviews JOIN transactions ON id = transaction_id")}
+        named = dict(database.execute(
+            "SELECT movement, review FROM open_reviews JOIN transactions ON id = transaction_id"))
         database.close()
+        kept = set(named)
+        wrong = [m for m, row in named.items() if m in last and last[m][0] != row]
+        self.demand(not wrong, f"open reviews that name another row than the last: {wrong[:5]}")
         opened = {movement for movement, state in told.items() if state == "opened"} - decided
         self.demand(kept == held, f"open reviews and held money differ: {list(kept ^ held)[:5]}")
         self.demand(opened == held, f"payment.review and held money differ: {list(opened ^ held)[:5]}")

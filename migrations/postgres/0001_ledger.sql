@@ -1,4 +1,4 @@
--- The ledger in Postgres, as SQLite's schema 5 has it; docs/formats/ledger.md says what each rule
+-- The ledger in Postgres, as SQLite's schema 7 has it; docs/formats/ledger.md says what each rule
 -- protects from, and what keeps it here. Texts are compared by their bytes, as SQLite does.
 
 SET LOCAL search_path = tillbox;
@@ -131,8 +131,9 @@ CREATE TABLE releases (
     moves BIGINT NOT NULL
 );
 
--- Every opening of a review, and every closing by the ledger itself; what people close stands among
--- the decisions. at: seconds. posted_at: milliseconds. reasons: JSON.
+-- Every opening of a review, what renews its score or reasons (`opened` again), and every closing
+-- by the ledger itself; what people close stands among the decisions. at: seconds. posted_at:
+-- milliseconds. reasons: JSON.
 CREATE TABLE reviews (
     id BIGINT PRIMARY KEY,
     transaction_id BIGINT NOT NULL REFERENCES transactions (id),
@@ -146,11 +147,20 @@ CREATE TABLE reviews (
 );
 CREATE INDEX reviews_of_payment ON reviews (transaction_id, id);
 
--- Payments whose money is held and of which nobody has decided. review: the row that opened it.
+-- Payments whose money is held and of which nobody has decided. review: the row that opened or
+-- renewed it last.
 CREATE TABLE open_reviews (
     transaction_id BIGINT PRIMARY KEY REFERENCES transactions (id),
     review BIGINT NOT NULL UNIQUE REFERENCES reviews (id)
 );
+
+-- Reviews of payments behind after_transaction are renewed; others are of a release that never did,
+-- in the ledger that this one is a copy of.
+CREATE TABLE renewals (
+    id BIGINT PRIMARY KEY CHECK (id = 1),
+    after_transaction BIGINT NOT NULL CHECK (after_transaction >= 0)
+);
+INSERT INTO renewals VALUES (1, 0);
 
 -- People's decisions where they were considered: place is the offset in payment.review, scored_next
 -- the offset in payment.scored that was still to be read.
@@ -369,6 +379,16 @@ BEGIN
     WHEN 'waiting' THEN
         is_forward := new.key = old.key AND new.kind = old.kind AND new.said >= old.said
             AND new.amount >= old.amount;
+    WHEN 'renewals' THEN
+        -- A copy takes over where they begin, before anything is booked.
+        is_forward := new.id = old.id AND (SELECT last FROM head) = 0;
+    WHEN 'open_reviews' THEN
+        -- Renewed by the last row that tells of this payment, with no closing in between.
+        is_forward := new.transaction_id = old.transaction_id AND new.review > old.review
+            AND (SELECT state = 'opened' AND transaction_id = new.transaction_id
+                FROM reviews WHERE id = new.review)
+            AND (SELECT id FROM reviews WHERE transaction_id = new.transaction_id
+                AND (id > new.review OR (id > old.review AND state <> 'opened')) LIMIT 1) IS NULL;
     WHEN 'releases' THEN
         is_forward := new.charge = old.charge AND new.currency = old.currency
             AND new.amount >= old.amount AND new.moves >= old.moves;
@@ -430,8 +450,9 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- A row of reviews is the next in order, opens a review that is not open, or closes one that is.
--- Several of one payment in a statement take turns; open_reviews follows after them.
+-- A row of reviews is the next in order. Each is checked against those before it, those of its own
+-- statement too: it opens a review, says something else of one that is open, or closes one that was
+-- open before the statement.
 CREATE FUNCTION reviews_in_order() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = tillbox, pg_temp SET enable_seqscan = off AS $$
@@ -443,13 +464,21 @@ BEGIN
         OR first <> (SELECT coalesce(max(id), 0) + 1 FROM reviews WHERE id < first)
         OR EXISTS (SELECT 1 FROM added WHERE
             (SELECT kind FROM transactions WHERE id = added.transaction_id) IS DISTINCT FROM 1)
-        OR EXISTS (SELECT 1 FROM (
-                SELECT added.transaction_id, state, row_number() OVER
-                    (PARTITION BY added.transaction_id ORDER BY id) AS turn FROM added) AS told
-            WHERE (state = 'opened') <> (((SELECT review FROM open_reviews o
-                WHERE o.transaction_id = told.transaction_id) IS NULL) = (turn % 2 = 1)))
+        OR EXISTS (SELECT 1 FROM added WHERE CASE added.state
+            WHEN 'opened' THEN
+                (SELECT state = 'opened' AND score IS NOT DISTINCT FROM added.score
+                        AND reasons = added.reasons
+                    FROM reviews WHERE transaction_id = added.transaction_id AND id < added.id
+                    ORDER BY id DESC LIMIT 1)
+            ELSE
+                (SELECT review FROM open_reviews o
+                    WHERE o.transaction_id = added.transaction_id) IS NULL
+                OR (SELECT state FROM reviews
+                    WHERE transaction_id = added.transaction_id AND id < added.id
+                    ORDER BY id DESC LIMIT 1) IS DISTINCT FROM 'opened'
+            END)
     THEN
-        RAISE EXCEPTION 'a payment has one review at a time, opened before it is closed'
+        RAISE EXCEPTION 'a review is opened, renewed by what says something else, and closed'
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     RETURN NULL;
@@ -494,6 +523,8 @@ CREATE TRIGGER in_batch BEFORE INSERT OR UPDATE OR DELETE ON reviews
     FOR EACH STATEMENT EXECUTE FUNCTION in_batch();
 CREATE TRIGGER in_batch BEFORE INSERT OR UPDATE OR DELETE ON open_reviews
     FOR EACH STATEMENT EXECUTE FUNCTION in_batch();
+CREATE TRIGGER in_batch BEFORE INSERT OR UPDATE OR DELETE ON renewals
+    FOR EACH STATEMENT EXECUTE FUNCTION in_batch();
 CREATE TRIGGER in_batch BEFORE INSERT OR UPDATE OR DELETE ON decisions
     FOR EACH STATEMENT EXECUTE FUNCTION in_batch();
 CREATE TRIGGER in_batch BEFORE INSERT OR UPDATE OR DELETE ON logs
@@ -514,6 +545,10 @@ CREATE TRIGGER forward BEFORE UPDATE ON captures
 CREATE TRIGGER forward BEFORE UPDATE ON waiting
     FOR EACH ROW EXECUTE FUNCTION forward();
 CREATE TRIGGER forward BEFORE UPDATE ON releases
+    FOR EACH ROW EXECUTE FUNCTION forward();
+CREATE TRIGGER forward BEFORE UPDATE ON open_reviews
+    FOR EACH ROW EXECUTE FUNCTION forward();
+CREATE TRIGGER forward BEFORE UPDATE ON renewals
     FOR EACH ROW EXECUTE FUNCTION forward();
 
 CREATE TRIGGER belongs AFTER INSERT ON payment_states
@@ -556,8 +591,10 @@ CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE ON releases
     FOR EACH STATEMENT EXECUTE FUNCTION refuse('a release stays');
 CREATE TRIGGER kept BEFORE UPDATE OR DELETE OR TRUNCATE ON reviews
     FOR EACH STATEMENT EXECUTE FUNCTION refuse('what was said of a review stays');
-CREATE TRIGGER kept BEFORE UPDATE OR TRUNCATE ON open_reviews
+CREATE TRIGGER kept BEFORE TRUNCATE ON open_reviews
     FOR EACH STATEMENT EXECUTE FUNCTION refuse('a review stays open or is closed');
+CREATE TRIGGER kept BEFORE INSERT OR DELETE OR TRUNCATE ON renewals
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('where renewals begin stays');
 CREATE TRIGGER kept BEFORE UPDATE OR DELETE OR TRUNCATE ON decisions
     FOR EACH STATEMENT EXECUTE FUNCTION refuse('a decision stays');
 CREATE TRIGGER kept BEFORE UPDATE OR DELETE OR TRUNCATE ON logs

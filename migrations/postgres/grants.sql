@@ -12,7 +12,9 @@ GRANT INSERT ON tillbox.transactions, tillbox.entries, tillbox.positions, tillbo
     tillbox.releases, tillbox.reviews, tillbox.open_reviews, tillbox.decisions, tillbox.logs,
     tillbox.ends TO :role;
 GRANT UPDATE ON tillbox.positions, tillbox.payment_states, tillbox.waiting_decisions,
-    tillbox.captures, tillbox.waiting, tillbox.releases, tillbox.ends TO :role;
+    tillbox.captures, tillbox.waiting, tillbox.releases, tillbox.open_reviews,
+    tillbox.ends TO :role;
+GRANT UPDATE (after_transaction) ON tillbox.renewals TO :role;
 GRANT DELETE ON tillbox.waiting_decisions, tillbox.open_reviews TO :role;
 -- What reconciliation keeps is no part of the books.
 GRANT INSERT, DELETE ON tillbox.reconciliations, tillbox.settlements, tillbox.breaks,

@@ -111,7 +111,9 @@ extension Booking {
 
     private func openReview(of row: PendingTransaction) throws {
         guard case .scored(let scored) = inputs[row.input] else { return }
-        try keep(row.posting.movement) { .opened(scored, id: $0, postedAt: $1) }
+        try keep(row.posting.movement) {
+            .opened(scored, ReviewFinding(scored), id: $0, postedAt: $1)
+        }
     }
 
     private func insertEntries(of row: PendingTransaction) throws {

@@ -91,17 +91,38 @@ extension Booking {
         return state == before ? .alreadyBooked : .nothingToBook
     }
 
-    /// A payment's review is open exactly while it is under review.
+    /// A payment's review is open exactly while it is under review, and says what the scoring said
+    /// that weighs the most.
     private func updateReview(
         of payment: BookedPayment?, was before: BookedPayment?, by scored: ScoredPayment
     ) throws {
         guard let payment else { return }
-        let wasOpen = before?.isUnderReview ?? false
-        guard payment.isUnderReview != wasOpen else { return }
-        try keep(payment.movement) {
-            wasOpen
-                ? .released(scored, id: $0, postedAt: $1) : .opened(scored, id: $0, postedAt: $1)
+        let movement = payment.movement
+        switch (before?.isUnderReview ?? false, payment.isUnderReview) {
+        case (false, false): break
+        case (false, true):
+            // What is captured after all of it was taken back may be told by who knows less.
+            let isBest = Standing(scored) >= payment.standing
+            let known = try isBest ? nil : rows.finding(of: movement)
+            try keep(movement) {
+                .opened(scored, known ?? ReviewFinding(scored), id: $0, postedAt: $1)
+            }
+        case (true, false): try keep(movement) { .released(scored, id: $0, postedAt: $1) }
+        case (true, true):
+            try renewReview(of: movement, was: before?.standing ?? Standing.none, by: scored)
         }
+    }
+
+    /// A scoring that weighs more than the one that opened a review, or as much and whose finding
+    /// is the larger, renews it, unless it says the same.
+    private func renewReview(
+        of movement: MovementKey, was before: Standing, by scored: ScoredPayment
+    ) throws {
+        let standing = Standing(scored)
+        guard standing >= before, let told = try rows.finding(of: movement) else { return }
+        let finding = ReviewFinding(scored)
+        guard standing > before ? finding != told : finding > told else { return }
+        try keep(movement, renewing: true) { .opened(scored, finding, id: $0, postedAt: $1) }
     }
 
     private func keep(

@@ -29,6 +29,7 @@ final class Booking<Rows: LedgerRows> {
     private var details: [Int: String] = [:]
     var posted: [PostedTransaction] = []
     private var reviews: [ReviewChange] = []
+    private var renewedCount = 0
     private var places: [Int: DecisionPlace] = [:]
     /// Whether the batch has changed what waits.
     var hasChangedNotes = false
@@ -61,8 +62,8 @@ final class Booking<Rows: LedgerRows> {
             (self.inputs, self.places) = ([], [:])
         }
         return PostOutcome(
-            inputs: outcomes, posted: posted, reviews: reviews, details: details,
-            waiting: waitingCount)
+            inputs: outcomes, posted: posted, reviews: reviews, renewedCount: renewedCount,
+            details: details, waiting: waitingCount)
     }
 
     /// Notes which log this ledger is booked from, and how far it has come.
@@ -73,6 +74,12 @@ final class Booking<Rows: LedgerRows> {
                 LedgerEnds(
                     transactions: try rows.head().id, reviews: try rows.lastReview()))
         }
+    }
+
+    /// Notes that reviews of payments behind a transaction alone are renewed: of what this ledger
+    /// is to be a copy of. Nothing may be booked.
+    func inherit(renewalsAfter transaction: Int64) throws {
+        try self.transaction { try rows.keep(renewalsAfter: transaction) }
     }
 
     private func transaction(_ body: () throws -> Void) throws {
@@ -107,9 +114,9 @@ final class Booking<Rows: LedgerRows> {
         }
         try bookPending()
         try rows.seal()
-        // Nobody's review changes without a transaction.
-        guard let last = posted.last else { return }
-        try rows.keep(LedgerEnds(transactions: last.id.rawValue, reviews: try lastReview()))
+        // A review may be renewed without a transaction.
+        guard !posted.isEmpty || !reviews.isEmpty, let head else { return }
+        try rows.keep(LedgerEnds(transactions: head.id, reviews: try lastReview()))
     }
 
     private func begin(_ inputs: [LedgerInput], _ places: [Int: DecisionPlace]) throws {
@@ -118,7 +125,7 @@ final class Booking<Rows: LedgerRows> {
         // What is pending counts as booked until the store says otherwise.
         outcomes = Array(repeating: .booked(count: 1), count: inputs.count)
         details = [:]
-        (posted, reviews) = ([], [])
+        (posted, reviews, renewedCount) = ([], [], 0)
         posted.reserveCapacity(inputs.count)
         postedAt = clockMilliseconds()
         try rows.prefetch(inputs)
@@ -148,14 +155,22 @@ extension Booking {
     }
 
     /// Keeps a change of a payment's review, and publishes it after the commit.
+    ///
+    /// - Parameter renewing: whether the review is open, and stays so.
     func keep(
-        _ payment: MovementKey, _ change: (_ id: Int64, _ postedAt: Int64) -> ReviewChange
+        _ payment: MovementKey, renewing: Bool = false,
+        _ change: (_ id: Int64, _ postedAt: Int64) -> ReviewChange
     ) throws {
         let id = try lastReview() + 1
         let stamp = try original?.stamp(ofReviewChange: id)
         let made = change(id, stamp ?? postedAt)
         try original?.confirm(made)
-        try rows.keep(made, of: payment)
+        if renewing {
+            try rows.renew(made, of: payment)
+            renewedCount += 1
+        } else {
+            try rows.keep(made, of: payment)
+        }
         reviewHead = id
         reviews.append(made)
     }
@@ -163,9 +178,10 @@ extension Booking {
     /// Everything before the decision has been considered, since a decision is considered alone.
     private func keep(_ place: DecisionPlace, of index: Int) throws {
         guard case .review(let record) = inputs[index] else { return }
+        // What a person says of a review is a decision, or nothing.
         let tookEffect =
             switch outcomes[index] {
-            case .booked, .nothingToBook: true
+            case .booked, .nothingToBook: PostingRules.decision(of: record) != nil
             case .alreadyBooked, .refused: false
             }
         try rows.keep(PlacedDecision(place: place, record: record, tookEffect: tookEffect))

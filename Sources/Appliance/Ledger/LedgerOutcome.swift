@@ -24,8 +24,10 @@ package struct PostOutcome: Hashable, Sendable {
     var inputs: [InputOutcome]
     /// What was booked, in the order of the ledger; the ids are consecutive.
     package var posted: [PostedTransaction]
-    /// Reviews that were opened, or closed by the daemon itself; the ids are consecutive.
+    /// Reviews that were opened, renewed, or closed by the daemon itself; the ids are consecutive.
     package var reviews: [ReviewChange] = []
+    /// How many of them renew a review that was open.
+    package var renewedCount = 0
     /// By the place of a refused input: what it told, what stands in the ledger, what was expected.
     var details: [Int: String] = [:]
     /// How many told refunds wait now; nil where this batch changed nothing of them.

@@ -59,6 +59,10 @@ package protocol LedgerReading: LedgerProgress {
     /// The review of a payment; nil where the payment is unknown or was never held.
     func review(of payment: MovementKey) throws(LedgerError) -> Review?
 
+    /// The transaction behind which payments' reviews are renewed; 0 but in a ledger that a release
+    /// began that never renewed one, or in a copy of such a ledger.
+    func renewalsAfter() throws(LedgerError) -> Int64
+
     /// What became of the decision at this offset of `payment.review`; nil where the ledger has not
     /// considered it.
     func decision(at offset: Int64, partition: Int32) throws(LedgerError) -> PlacedDecision?
@@ -158,6 +162,10 @@ package protocol LedgerBooks: LedgerProgress {
 package protocol Ledger: LedgerReading, LedgerBooks {
     /// Notes which log this ledger is booked from, and how far it has come, unless it is noted.
     func adopt(log: String) throws(LedgerError)
+
+    /// Notes the `renewalsAfter` of the ledger whose records this one is to book again, so that it
+    /// comes to the same. Nothing may be booked.
+    func inherit(renewalsAfter transaction: Int64) throws(LedgerError)
 }
 
 extension LedgerBooks {

@@ -54,8 +54,13 @@ protocol LedgerRows: AnyObject {
 
     /// The number of the last change of a review; 0 before the first.
     func lastReview() throws -> Int64
+    /// What the last row says that opened or renewed a payment's review; nil where there is none,
+    /// and where reviews are not renewed: of a payment that an earlier release has booked.
+    func finding(of payment: MovementKey) throws -> ReviewFinding?
     /// Opens or closes the review of a payment, and keeps the change.
     func keep(_ change: ReviewChange, of payment: MovementKey) throws
+    /// Keeps a change that renews the open review of a payment.
+    func renew(_ change: ReviewChange, of payment: MovementKey) throws
     /// Closes the review of a payment that a person has decided.
     func closeReview(of payment: MovementKey) throws
     func keep(_ decision: PlacedDecision) throws
@@ -82,6 +87,8 @@ protocol LedgerRows: AnyObject {
     func keep(_ ends: LedgerEnds) throws
     /// Notes the log that the positions are positions in.
     func keep(log: String) throws
+    /// Notes that reviews of payments behind a transaction alone are renewed. Nothing is booked.
+    func keep(renewalsAfter transaction: Int64) throws
 }
 
 extension LedgerRows {

@@ -104,7 +104,9 @@ enum PostingRules {
             first.account == base.entries.first?.account
         else { throw .movementConflicts }
         guard scored.event.amount <= booked.amount else { return false }
-        return Standing(scored) <= booked.standing
+        let standing = Standing(scored)
+        // Of two that weigh the same and hold the money, the review says what the larger says.
+        return standing < booked.standing || (standing == booked.standing && standing.isMild)
     }
 
     /// Whether a posting says the same as the entries that its movement was booked with. Where a

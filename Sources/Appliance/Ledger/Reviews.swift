@@ -1,10 +1,11 @@
 package import Vocabulary
 
-/// A review opened, or closed by the daemon itself; people close the others.
+/// A review opened, renewed, or closed by the daemon itself; people close the others.
 ///
 /// | before | now | record |
 /// | --- | --- | --- |
 /// | – | held | `opened` |
+/// | held | held, by a scoring that weighs more and says something else | `opened` again |
 /// | held | payable, by a better informed scoring | `approved` |
 /// | held | taken back whole | `expired` |
 /// | held | a person has decided | none: the decision is one |
@@ -20,19 +21,23 @@ package struct ReviewChange: Hashable, Sendable {
 
 extension ReviewChange {
     /// The payment is held: a person has to look.
-    static func opened(_ scored: ScoredPayment, id: Int64, postedAt: Int64) -> Self {
+    ///
+    /// - Parameter finding: what the scoring said that weighs the most.
+    static func opened(
+        _ scored: ScoredPayment, _ finding: ReviewFinding, id: Int64, postedAt: Int64
+    ) -> Self {
         Self(
             id: id, eventID: scored.event.eventID,
             record: ReviewRecord(
-                movement: scored.event.movement, state: .opened, reasons: scored.reasons,
-                score: scored.score, by: PostingRules.scoringActor, at: scored.event.created,
+                movement: scored.event.movement, state: .opened, reasons: finding.reasons,
+                score: finding.score, by: PostingRules.scoringActor, at: scored.event.created,
                 note: nil),
             postedAtMilliseconds: postedAt)
     }
 
     /// A better informed event was scored milder.
     static func released(_ scored: ScoredPayment, id: Int64, postedAt: Int64) -> Self {
-        var change = opened(scored, id: id, postedAt: postedAt)
+        var change = opened(scored, ReviewFinding(scored), id: id, postedAt: postedAt)
         change.record.state = .approved
         change.record.note = "a better informed event was scored lower"
         return change
@@ -49,6 +54,30 @@ extension ReviewChange {
                 by: PostingRules.scoringActor, at: event.created,
                 note: "the payment was taken back before anybody decided"),
             postedAtMilliseconds: postedAt)
+    }
+}
+
+/// What a scoring says of a payment that it holds.
+///
+/// A total order, so that of scorings that weigh the same one and the same is told, whichever came
+/// first: the one with the higher score, then the one whose reasons are larger as text.
+struct ReviewFinding: Hashable, Comparable, Sendable {
+    var score: Double?
+    var reasons: [VerdictReason]
+
+    init(score: Double?, reasons: [VerdictReason]) {
+        (self.score, self.reasons) = (score, reasons)
+    }
+
+    init(_ scored: ScoredPayment) { self.init(score: scored.score, reasons: scored.reasons) }
+
+    static func < (left: Self, right: Self) -> Bool {
+        if left.score != right.score {
+            // A scoring without a score says the least.
+            return left.score ?? -.infinity < right.score ?? -.infinity
+        }
+        return ReviewReasons.text(left.reasons).utf8
+            .lexicographicallyPrecedes(ReviewReasons.text(right.reasons).utf8)
     }
 }
 
@@ -93,7 +122,7 @@ package struct Review: Hashable, Sendable {
     package var state: State
     /// When the payment took effect.
     package var effectiveAt: Instant
-    /// The event whose scoring opened it last; nil where nothing of it was kept.
+    /// The event whose scoring opened or renewed it last; nil where nothing of it was kept.
     package var eventID: EventID?
     package var score: Double?
     package var reasons: [VerdictReason]

@@ -28,6 +28,7 @@ package struct Replay {
         featurePath = fresh.features
         let ledger = try SQLiteLedger.open(
             path: fresh.ledger, clockMilliseconds: { clock.now().milliseconds })
+        try ledger.inherit(renewalsAfter: source.ledger.renewalsAfter())
         target = try ReplayTarget(
             log: try Log.open(at: fresh.log, clock: clock), ledger: ledger,
             featurePath: fresh.features,

@@ -259,7 +259,9 @@ package struct LedgerDesk<Books: LedgerBooks> {
 
     private func count(_ outcome: PostOutcome, of batch: LedgerStep.Batch) {
         counters.add(.booked, outcome.posted.count)
-        counters.add(.reviewsOpened, outcome.reviews.count { $0.record.state == .opened })
+        counters.add(
+            .reviewsOpened,
+            outcome.reviews.count { $0.record.state == .opened } - outcome.renewedCount)
         if let waiting = outcome.waiting { counters.waiting.store(waiting, ordering: .relaxed) }
         let now = clock.now().milliseconds
         var volume: [Currency: Int64] = [:]

@@ -31,13 +31,14 @@ package struct JSONField {
     }
 
     func double() throws(RecordCodecError) -> Double {
-        guard let double = value?.double else { throw refusal }
+        guard let double = try optionalDouble() else { throw refusal }
         return double
     }
 
+    /// JSON has no word for an infinite number, and none that is too large for a double is one.
     func optionalDouble() throws(RecordCodecError) -> Double? {
         guard let value, !value.isNull else { return nil }
-        guard let double = value.double else { throw refusal }
+        guard let double = value.double, double.isFinite else { throw refusal }
         return double
     }
 

@@ -207,9 +207,11 @@ struct CloudFixture: Sendable {
         }
         return LedgerContent(
             try ledger.posted(after: TransactionID(0), limit: 100_000),
-            openReviews: Set(
-                try ledger.openReviews(after: TransactionID(0), limit: 100_000)
-                    .map(\.movement.rawValue)),
+            openReviews: try ledger.openReviews(after: TransactionID(0), limit: 100_000)
+                .reduce(into: [:]) { open, review in
+                    open[review.movement.rawValue] = ReviewFinding(
+                        score: review.score, reasons: review.reasons)
+                },
             decided: decided, waiting: Set(try ledger.waiting().map(\.key.rawValue)),
             letters: LedgerContent.letters(try await records(.deadLetter)))
     }

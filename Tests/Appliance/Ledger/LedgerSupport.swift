@@ -30,11 +30,12 @@ enum Given {
     }
 
     static func scored(
-        _ event: PaymentEvent, _ verdict: Verdict = .notScored, score: Double? = nil
+        _ event: PaymentEvent, _ verdict: Verdict = .notScored, score: Double? = nil,
+        reasons: [VerdictReason] = []
     ) -> LedgerInput {
         .scored(
             ScoredPayment(
-                event: event, verdict: verdict, score: score, reasons: [], model: nil,
+                event: event, verdict: verdict, score: score, reasons: reasons, model: nil,
                 featuresAsOf: nil))
     }
 

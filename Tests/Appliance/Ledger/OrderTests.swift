@@ -25,6 +25,15 @@ struct OrderTests {
             Given.scored(Given.event(.refund, "re1", amount: 300, related: "ch")),
             Given.scored(Given.event(.refund, "re2", amount: 700, related: "ch")),
         ],
+        [
+            Given.scored(Given.event(.payment, "ch", known: false), .manualReview),
+            Given.payment("ch", .approve, known: false),
+            Given.scored(Given.event(.payment, "ch"), .manualReview, score: 0.7),
+            Given.scored(Given.event(.payment, "ch"), .block, score: 0.9),
+            Given.scored(
+                Given.event(.payment, "ch"), .block, score: 0.9,
+                reasons: [.rule("amount_limit")]),
+        ],
     ]
 
     @Test("every order, with every record repeated, ends in the same balances and movements",
@@ -46,10 +55,13 @@ struct OrderTests {
         for index in 0..<40 {
             let charge = "ch\(index)"
             let verdicts: [Verdict] = [.approve, .manualReview, .block, .notScored]
-            inputs.append(Given.payment(charge, verdicts.randomElement(using: &random) ?? .block))
-            inputs.append(
-                Given.payment(
-                    charge, verdicts.randomElement(using: &random) ?? .block, known: false))
+            for known in [true, true, false, false] {
+                inputs.append(
+                    Given.scored(
+                        Given.event(.payment, charge, known: known),
+                        verdicts.randomElement(using: &random) ?? .block,
+                        score: [nil, 0.25, 0.75].randomElement(using: &random) ?? nil))
+            }
             if Bool.random(using: &random) {
                 let isApproved = Bool.random(using: &random)
                 inputs.append(Given.review(charge, isApproved ? .approved : .declined))
@@ -77,7 +89,8 @@ struct OrderTests {
     private struct Ending: Hashable {
         var balances: [String: Int64]
         var movements: Set<String>
-        var openReviews: [MovementKey]
+        /// By payment, what the review says.
+        var openReviews: [MovementKey: ReviewFinding]
     }
 
     private func ending(_ batches: [[LedgerInput]]) throws -> Ending {
@@ -91,15 +104,19 @@ struct OrderTests {
         return Ending(
             balances: try ledger.standing(), movements: Set(movements),
             openReviews: try ledger.openReviews(after: TransactionID(0), limit: 1000)
-                .map(\.movement).sorted { $0.rawValue < $1.rawValue })
+                .reduce(into: [:]) { open, review in
+                    open[review.movement] = ReviewFinding(
+                        score: review.score, reasons: review.reasons)
+                })
     }
+}
 
-    private func permutations(_ inputs: [LedgerInput]) -> [[LedgerInput]] {
-        guard inputs.count > 1 else { return [inputs] }
-        return inputs.indices.flatMap { index in
-            var rest = inputs
-            let first = rest.remove(at: index)
-            return permutations(rest).map { [first] + $0 }
-        }
+/// Every order of some inputs.
+func permutations(_ inputs: [LedgerInput]) -> [[LedgerInput]] {
+    guard inputs.count > 1 else { return [inputs] }
+    return inputs.indices.flatMap { index in
+        var rest = inputs
+        let first = rest.remove(at: index)
+        return permutations(rest).map { [first] + $0 }
     }
 }

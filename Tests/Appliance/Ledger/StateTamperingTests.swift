@@ -42,7 +42,8 @@ struct StateTamperingTests {
                 Given.event(
                     .paymentReversed, "ch_back", related: "ch_back",
                     movement: "charge_reversed:ch_back")),
-            Given.payment("ch_held", .manualReview),
+            Given.payment("ch_held", .manualReview, known: false, id: "evt_less"),
+            Given.scored(Given.event(.payment, "ch_held"), .manualReview, score: 0.7),
             Given.payment("ch_freed", .manualReview, known: false, id: "evt_intent"),
             Given.payment("ch_freed", .approve),
             Given.payment("ch_declined"), refund("re_declined", of: "ch_declined", amount: 300),
@@ -142,6 +143,11 @@ struct StateTamperingTests {
         Tampering("UPDATE releases SET refund = ''", "release", "releases ch_release"),
         Tampering("UPDATE releases SET moves = moves + 1", "release", "releases ch_release"),
         Tampering("DELETE FROM open_reviews", "review", "transactions "),
+        Tampering(
+            "UPDATE open_reviews SET review = review - 1", "review", "open_reviews "),
+        Tampering("UPDATE reviews SET score = 0.5 WHERE state = 'opened'", "review", "reviews 2"),
+        Tampering("UPDATE reviews SET state = 'expired' WHERE id = 1", "review", "reviews 1"),
+        Tampering("UPDATE renewals SET after_transaction = 100", "review", "reviews 2"),
         Tampering(
             "UPDATE accounts SET balance = balance + CASE id WHEN 1 THEN 1 ELSE -1 END "
                 + "WHERE id IN (1, 2)", "balance", "accounts 1 (processor:stripe usd)"),

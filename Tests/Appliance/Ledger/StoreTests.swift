@@ -14,7 +14,7 @@ struct StoreTests {
         let files = try FileManager.default.contentsOfDirectory(
             at: folder, includingPropertiesForKeys: nil
         ).sorted { $0.lastPathComponent < $1.lastPathComponent }
-        #expect(files.count == 6)
+        #expect(files.count == 7)
         #expect(
             try files.map { try String(contentsOf: $0, encoding: .utf8) }
                 == LedgerSchema.migrations)
@@ -153,6 +153,25 @@ struct StoreTests {
                     + "INSERT INTO open_reviews VALUES (1, 1);"
                     + "INSERT INTO reviews VALUES (2, 1, 'opened', 'e', 1, 1, NULL, '[]', NULL)"
                     + "; ROLLBACK"),
+            ("a review renewed by who says the same",
+                open + "INSERT INTO reviews VALUES (1, 1, 'opened', 'e', 1, 1, 0.5, '[]', NULL),"
+                    + "(2, 1, 'opened', 'e', 2, 2, 0.5, '[]', NULL)" + close),
+            ("a review opened and closed at once",
+                open + "INSERT INTO reviews VALUES (1, 1, 'opened', 'e', 1, 1, NULL, '[]', NULL),"
+                    + "(2, 1, 'approved', 'e', 1, 1, NULL, '[]', NULL)" + close),
+            ("a review that names another row than its last",
+                open + "INSERT INTO reviews VALUES (1, 1, 'opened', 'e', 1, 1, NULL, '[]', NULL);"
+                    + "INSERT INTO open_reviews VALUES (1, 1);"
+                    + "INSERT INTO reviews VALUES (2, 1, 'opened', 'e', 1, 1, 0.5, '[]', NULL);"
+                    + "INSERT INTO reviews VALUES (3, 1, 'opened', 'e', 1, 1, 0.6, '[]', NULL);"
+                    + "UPDATE open_reviews SET review = 2; ROLLBACK"),
+            ("an open review renewed by the row that opened it",
+                open + "INSERT INTO reviews VALUES (1, 1, 'opened', 'e', 1, 1, NULL, '[]', NULL);"
+                    + "INSERT INTO open_reviews VALUES (1, 1);"
+                    + "UPDATE open_reviews SET review = 1; ROLLBACK"),
+            ("renewals that begin elsewhere", "UPDATE renewals SET after_transaction = 9"),
+            ("renewals that begin twice", "INSERT OR REPLACE INTO renewals VALUES (1, 9)"),
+            ("renewals that never begin", "DELETE FROM renewals"),
             ("a review opened by nothing",
                 open + "INSERT INTO open_reviews VALUES (1, 1)" + close),
             ("a review out of order",
@@ -378,6 +397,20 @@ struct StoreTests {
             (
                 "INSERT INTO reviews VALUES (2, 9, 'opened', 'e', 1, 1, NULL, '[]', NULL)",
                 "review", "open_reviews 9"
+            ),
+            (
+                "INSERT INTO reviews VALUES (2, 9, 'opened', 'e', 1, 1, 0.5, '[]', NULL);"
+                    + "UPDATE open_reviews SET review = 2", "review", "reviews 2"
+            ),
+            (
+                "UPDATE reviews SET state = 'approved'; INSERT INTO reviews VALUES "
+                    + "(2, 9, 'opened', 'e', 1, 1, NULL, '[]', NULL);"
+                    + "UPDATE open_reviews SET review = 2", "review", "reviews 1"
+            ),
+            (
+                "UPDATE renewals SET after_transaction = 9; INSERT INTO reviews VALUES "
+                    + "(2, 9, 'opened', 'e', 1, 1, 0.25, '[]', NULL);"
+                    + "UPDATE open_reviews SET review = 2", "review", "reviews 2"
             ),
             ("UPDATE ends SET last = 7 WHERE name = 'reviews'", "tail", "reviews 1"),
             ("INSERT INTO refunds VALUES ('charge:c1', 4)", "refund", "refunds charge:c1/4"),

@@ -11,7 +11,8 @@ struct LedgerContent: Hashable {
     /// back.
     var charges: [String: [String: Int64]] = [:]
     var balances: [String: Int64] = [:]
-    var openReviews: Set<String>
+    /// By payment, what the review says.
+    var openReviews: [String: ReviewFinding]
     var decided: [String: ReviewDecision]
     var waiting: Set<String>
     var letters: Set<Letter>
@@ -21,7 +22,7 @@ struct LedgerContent: Hashable {
     }
 
     init(
-        _ transactions: [PostedTransaction], openReviews: Set<String>,
+        _ transactions: [PostedTransaction], openReviews: [String: ReviewFinding],
         decided: [String: ReviewDecision], waiting: Set<String>, letters: Set<Letter>
     ) {
         self.openReviews = openReviews
@@ -85,10 +86,9 @@ struct LedgerContent: Hashable {
         compare("charge", charges, other.charges)
         compare("balance", balances, other.balances)
         compare("decision", decided, other.decided)
-        for (what, left, right) in [
-            ("open review", openReviews, other.openReviews), ("waiting", waiting, other.waiting),
-        ] where left != right {
-            found.append("\(what): \(left.symmetricDifference(right).sorted())")
+        compare("open review", openReviews, other.openReviews)
+        if waiting != other.waiting {
+            found.append("waiting: \(waiting.symmetricDifference(other.waiting).sorted())")
         }
         if letters != other.letters {
             found.append("letters: \(letters.symmetricDifference(other.letters))")

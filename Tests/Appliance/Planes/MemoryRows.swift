@@ -31,11 +31,13 @@ struct MemoryTables: Sendable {
     var waitingDecisions: [MovementKey: DatedDecision] = [:]
     var refunds: [MovementKey: [Int64]] = [:]
     var reviews: [ReviewChange] = []
-    var openReviews: Set<MovementKey> = []
+    /// By payment: the row that opened or renewed it last.
+    var openReviews: [MovementKey: Int64] = [:]
     var decisions: [PlacedDecision] = []
     var notes: [MovementKey: WaitingMovement] = [:]
     var releases: [String: ChargeRelease] = [:]
     var positions: [Position: Int64] = [:]
+    var ends = LedgerEnds(transactions: 0, reviews: 0)
 
     struct Position: Hashable, Sendable {
         var topic: String
@@ -60,7 +62,9 @@ struct MemoryTables: Sendable {
                 return "transaction \(index + 1) does not balance"
             }
         }
-        return nil
+        let due = LedgerEnds(
+            transactions: Int64(transactions.count), reviews: Int64(reviews.count))
+        return ends == due ? nil : "the ends are \(ends), not \(due)"
     }
 }
 
@@ -207,17 +211,31 @@ final class MemoryRows: LedgerRows {
 
     func lastReview() -> Int64 { Int64(tables.reviews.count) }
 
-    func keep(_ change: ReviewChange, of payment: MovementKey) {
-        precondition(change.id == lastReview() + 1, "a gap before review \(change.id)")
-        tables.reviews.append(change)
-        if change.record.state == .opened {
-            tables.openReviews.insert(payment)
-        } else {
-            tables.openReviews.remove(payment)
-        }
+    func finding(of payment: MovementKey) -> ReviewFinding? {
+        tables.reviews.last { $0.record.movement == payment && $0.record.state == .opened }
+            .map { ReviewFinding(score: $0.record.score, reasons: $0.record.reasons) }
     }
 
-    func closeReview(of payment: MovementKey) { tables.openReviews.remove(payment) }
+    func keep(_ change: ReviewChange, of payment: MovementKey) {
+        let isOpen = change.record.state == .opened
+        precondition(
+            (tables.openReviews[payment] == nil) == isOpen, "review \(change.id) is out of turn")
+        append(change)
+        tables.openReviews[payment] = isOpen ? change.id : nil
+    }
+
+    func renew(_ change: ReviewChange, of payment: MovementKey) {
+        precondition(tables.openReviews[payment] != nil, "review \(change.id) renews nothing")
+        append(change)
+        tables.openReviews[payment] = change.id
+    }
+
+    private func append(_ change: ReviewChange) {
+        precondition(change.id == lastReview() + 1, "a gap before review \(change.id)")
+        tables.reviews.append(change)
+    }
+
+    func closeReview(of payment: MovementKey) { tables.openReviews[payment] = nil }
 
     func keep(_ decision: PlacedDecision) { tables.decisions.append(decision) }
 
@@ -251,8 +269,11 @@ final class MemoryRows: LedgerRows {
         tables.positions[key] = position.nextOffset
     }
 
-    func keep(_ ends: LedgerEnds) {}
+    func keep(_ ends: LedgerEnds) { tables.ends = ends }
     func keep(log: String) {}
+    func keep(renewalsAfter transaction: Int64) {
+        precondition(transaction == 0, "there is no older release of this")
+    }
 }
 
 /// One process's ledger over the shared rows.

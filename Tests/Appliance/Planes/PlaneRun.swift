@@ -114,7 +114,12 @@ struct PlaneRun {
         let received = Set(
             plane.broker.records(.webhookReceived).map { Array($0.record.value ?? []) })
         let content = LedgerContent(
-            transactions, openReviews: Set(tables.openReviews.map(\.rawValue)),
+            transactions,
+            openReviews: tables.openReviews.reduce(into: [:]) { open, entry in
+                let record = tables.reviews[Int(entry.value - 1)].record
+                open[entry.key.rawValue] = ReviewFinding(
+                    score: record.score, reasons: record.reasons)
+            },
             decided: tables.payments.reduce(into: [:]) { decided, entry in
                 decided[entry.key.rawValue] = entry.value.decision?.decision
             },

@@ -148,9 +148,11 @@ struct PlaneScenario: Sendable {
         let decided = try ledger.decided()
         return LedgerContent(
             transactions,
-            openReviews: Set(
-                try ledger.openReviews(after: TransactionID(0), limit: 100_000)
-                    .map(\.movement.rawValue)),
+            openReviews: try ledger.openReviews(after: TransactionID(0), limit: 100_000)
+                .reduce(into: [:]) { open, review in
+                    open[review.movement.rawValue] = ReviewFinding(
+                        score: review.score, reasons: review.reasons)
+                },
             decided: decided, waiting: Set(try ledger.waiting().map(\.key.rawValue)),
             letters: LedgerContent.letters(try opened.records(.deadLetter).map(\.record)))
     }

@@ -158,6 +158,18 @@ final class PipelineFixture: Sendable {
             """
     }
 
+    /// A guest's intent: it names a charge, and nothing that could be scored.
+    static func intent(_ number: Int, amount: Int = 1000) -> String {
+        let created = 1_760_054_400 + number * 60
+        return """
+            {"id":"evt_pi_\(number)","object":"event","api_version":"2024-06-20",\
+            "type":"payment_intent.succeeded","created":\(created),"livemode":false,\
+            "data":{"object":{"id":"pi_\(number)","object":"payment_intent","amount":\(amount),\
+            "amount_received":\(amount),"currency":"usd","status":"succeeded",\
+            "created":\(created),"livemode":false,"latest_charge":"ch_\(number)"}}}
+            """
+    }
+
     static func received(_ body: String, event: String) -> Record {
         Record(
             key: ArraySlice(event.utf8), value: ArraySlice(body.utf8),

@@ -114,6 +114,38 @@ struct LedgerTargetTests {
         }
     }
 
+    @Test(
+        "renews the reviews that the original renewed, and those of an earlier release as little",
+        arguments: [0, 2])
+    func renewals(releaseBefore: Int64) async throws {
+        let fixture = try PipelineFixture { $0.amountLimits = [Given.usd: MinorUnits(1)] }
+        let path = fixture.folder.file("copy.sqlite")
+        try await fixture.opened { opened in
+            try opened.ledger.inherit(renewalsAfter: releaseBefore)
+            for number in 1...4 {
+                for (body, event) in [
+                    (PipelineFixture.intent(number), "evt_pi_\(number)"),
+                    (PipelineFixture.charge(number), "evt_\(number)"),
+                ] {
+                    _ = try await opened.append(
+                        PipelineFixture.received(body, event: event), to: .webhookReceived)
+                }
+            }
+            try await fixture.process(opened)
+            let changes = try opened.ledger.reviewChanges(after: 0, limit: 100)
+            #expect(changes.count == 8 - Int(releaseBefore))
+            _ = try await copy(fixture, opened, to: path)
+            let mine = try SQLiteLedgerReader.open(path: path)
+            defer { try? mine.close() }
+            #expect(try mine.renewalsAfter() == releaseBefore)
+            #expect(try mine.reviewChanges(after: 0, limit: 100) == changes)
+            #expect(try mine.verify().fault == nil)
+            let verification = try await target(fixture, to: path)
+                .verify(opened.plane.relaySource())
+            #expect(verification.agrees, "\(verification)")
+        }
+    }
+
     @Test("goes on where it was, however often it is cut off")
     func goesOn() async throws {
         let fixture = try await original(10)

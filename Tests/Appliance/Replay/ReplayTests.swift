@@ -121,6 +121,55 @@ struct ReplayTests {
         await #expect(throws: ReplayError.self) { try await fixture.replay() }
     }
 
+    /// Payments whose intent is held for want of a vector, and whose charge is held for its amount.
+    ///
+    /// - Parameter releaseBefore: how many of them an earlier release has booked.
+    private func renewed(_ count: Int, releaseBefore: Int64) async throws -> PipelineFixture {
+        let fixture = try PipelineFixture { $0.amountLimits = [Given.usd: MinorUnits(1)] }
+        try await fixture.opened { opened in
+            try opened.ledger.inherit(renewalsAfter: releaseBefore)
+            for number in 1...count {
+                for (body, event) in [
+                    (PipelineFixture.intent(number), "evt_pi_\(number)"),
+                    (PipelineFixture.charge(number), "evt_\(number)"),
+                ] {
+                    _ = try await opened.append(
+                        PipelineFixture.received(body, event: event), to: .webhookReceived)
+                }
+            }
+            try await fixture.process(opened)
+        }
+        return fixture
+    }
+
+    @Test(
+        "reviews are renewed where the original did so, and not where an earlier release did not",
+        arguments: [0, 3])
+    func renewals(releaseBefore: Int64) async throws {
+        let fixture = try await renewed(5, releaseBefore: releaseBefore)
+        try await fixture.opened { opened in
+            let reviews = try opened.ledger.openReviews(after: TransactionID(0), limit: 10)
+            #expect(reviews.count == 5)
+            for review in reviews {
+                let isRenewed = review.payment.rawValue > releaseBefore
+                #expect((review.score != nil) == isRenewed)
+                #expect(review.reasons.contains(.rule("features_missing")) != isRenewed)
+            }
+            let changes = try opened.ledger.reviewChanges(after: 0, limit: 100)
+            #expect(changes.count == 10 - Int(releaseBefore))
+            #expect(try opened.records(.paymentReview).count == changes.count)
+            #expect(fixture.counters[.reviewsOpened] == 5)
+            #expect(try opened.ledger.verify().fault == nil)
+        }
+        let report = try await fixture.replay()
+        #expect(report.isEqual, "\(report.differences.listed)")
+        #expect(report.reviews == 10 - Int(releaseBefore))
+        try tamper(
+            fixture, "UPDATE reviews SET score = 0.25 WHERE id = (SELECT max(id) FROM reviews)")
+        let tampered = try await fixture.replay()
+        #expect(tampered.differences.counts == [.review: 1], "\(tampered.differences.listed)")
+    }
+
     @Test("redriven records are taken over at their place")
     func redriven() async throws {
         let fixture = try await booked(5)

@@ -85,6 +85,39 @@ struct ReviewTextsTests {
         }
     }
 
+    @Test("`review list` and `review show` have what the best informed scoring said")
+    func renewed() async throws {
+        let fixture = try PipelineFixture { $0.amountLimits = [Given.usd: MinorUnits(1)] }
+        try await fixture.opened { opened in
+            for (body, event) in [
+                (PipelineFixture.intent(1), "evt_pi_1"), (PipelineFixture.charge(1), "evt_1"),
+            ] {
+                _ = try await opened.append(
+                    PipelineFixture.received(body, event: event), to: .webhookReceived)
+                try await fixture.process(opened)
+            }
+            #expect(try opened.records(.paymentReview).count == 2)
+        }
+        for shown in [
+            try await Tillbox.run("review", "list", "--data", fixture.path, "--json"),
+            try await Tillbox.run("review", "show", "ch_1", "--data", fixture.path, "--json"),
+        ] {
+            #expect(shown.code == 0, "\(shown.errors)")
+            #expect(shown.output.contains("\"rule\":\"amount_limit\""), "\(shown.output)")
+            #expect(!shown.output.contains("features_missing"), "\(shown.output)")
+            #expect(!shown.output.contains("\"score\":null"), "\(shown.output)")
+            #expect(shown.output.contains("\"event\":\"evt_1\""), "\(shown.output)")
+        }
+        let reader = try SQLiteLedgerReader.open(path: "\(fixture.path)/ledger.sqlite")
+        defer { try? reader.close() }
+        let fault = try ReviewTexts.fault(in: reader) {
+            let name = try TopicName(TopicID.paymentReview.rawValue)
+            return try Log.openReadOnly(at: "\(fixture.path)/log").topic(name)
+                .map { TopicReader($0) }
+        }
+        #expect(fault == nil, "\(String(describing: fault))")
+    }
+
     @Test("`ledger verify` says so, and a program reads that it is not sound")
     func command() async throws {
         let place = try await Place()

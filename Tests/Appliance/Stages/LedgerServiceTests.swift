@@ -74,4 +74,112 @@ struct LedgerServiceTests {
             #expect(try opened.bookedCount() == 4)
         }
     }
+
+    @Test("publishes a review that was renewed without a transaction and not published, once")
+    func publishesRenewals() async throws {
+        let fixture = try PipelineFixture()
+        try await fixture.opened { opened in
+            _ = try opened.ledger.post([Given.payment("a", .block, known: false)])
+            try await fixture.process(opened)
+            let better = Given.scored(Given.event(.payment, "a"), .block, score: 0.9)
+            #expect(try opened.ledger.post([better]).posted.isEmpty)
+            #expect(try opened.records(.paymentReview).count == 1)
+            for _ in 0..<2 {
+                try await fixture.process(opened)
+                let records = try opened.records(.paymentReview)
+                #expect(records.map { $0.source?.rawValue } == [1, 2])
+                let last = try ReviewRecord(
+                    try #require(records.last).record.value ?? [], using: JSONDocument())
+                #expect(last.state == .opened && last.score == 0.9)
+            }
+            #expect(try opened.records(.ledgerPosted).count == 1)
+            #expect(try opened.ledger.verify().fault == nil)
+        }
+    }
+
+    @Test(
+        "a score that is no number is a dead letter, and nothing of it is booked",
+        arguments: ["1e999", "-1e999", "NaN", "Infinity", "\"0.5\""])
+    func noNumber(score: String) async throws {
+        let fixture = try PipelineFixture()
+        try await fixture.opened { opened in
+            guard case .scored(let scored) = Given.payment("a", .block) else { return }
+            let text = String(decoding: scored.encoded(), as: UTF8.self)
+            let reason = #"{"feature":"x","value":\#(score),"contribution":1}"#
+            for bad in [
+                text.replacing("\"score\":0.5", with: "\"score\":\(score)"),
+                text.replacing("\"reasons\":[]", with: "\"reasons\":[\(reason)]"),
+            ] {
+                #expect(bad != text)
+                _ = try await opened.append(
+                    Record(
+                        key: nil, value: Array(bad.utf8)[...],
+                        timestamp: Timestamp(milliseconds: 1)), to: .paymentScored)
+            }
+            _ = try await opened.append(
+                Record(
+                    key: nil, value: scored.encoded()[...], timestamp: Timestamp(milliseconds: 1)),
+                to: .paymentScored)
+            try await fixture.process(opened)
+            let reasons = try opened.records(.deadLetter).map { $0.record.text("reason") }
+            #expect(reasons == ["record_malformed", "record_malformed"])
+            #expect(try opened.bookedCount() == 1)
+            #expect(try opened.ledger.review(of: MovementKey("charge:a"))?.score == 0.5)
+        }
+    }
+
+    /// Texts that a decision of somebody else's program may have.
+    private static let texts = [
+        "charge:a\u{0}", "\u{0}", "", "charge:\u{1}a", "charge:a\n", "charge:a\u{7F}", "charge:a b",
+        "charge:\u{FFFD}", "payout:a",
+    ]
+
+    @Test(
+        "a decision that names no payment is a dead letter, and the ledger keeps what the log has",
+        arguments: LedgerStore.allCases)
+    func strangeDecisions(store: LedgerStore) throws {
+        func decision(_ change: (inout ReviewRecord) -> Void) -> Record {
+            var record = ReviewRecord(
+                movement: MovementKey("charge:a"), state: .approved, reasons: [], by: "ada",
+                at: Instant(seconds: 500), note: "why")
+            change(&record)
+            return LedgerStep.decision(record, on: nil, at: Timestamp(milliseconds: 1))
+        }
+        var records = Self.texts.map { text in decision { $0.movement = MovementKey(text) } }
+        records += [ReviewState.opened, .expired].map { state in decision { $0.state = state } }
+        records += [
+            decision { $0.by = "a\u{0}da" }, decision { $0.note = "\u{0}" },
+            decision { $0.by = "a\u{1}da\u{7F}" }, decision { $0.note = "\u{1}\n" },
+        ]
+        let placed = records.enumerated().map { offset, record in
+            PlacedRecord(
+                place: SourcePlace(topic: .paymentReview, offset: Offset(Int64(offset))),
+                record: record)
+        }
+        let ledger = try store.ledger()
+        _ = try ledger.post([Given.payment("a", .block)])
+        let batch = LedgerStep().decode(placed)
+        let outcome = try ledger.post(
+            batch.inputs,
+            positions: [
+                ConsumerPosition(
+                    topic: "payment.review", nextOffset: Int64(records.count))
+            ], places: batch.places { _ in Offset(1) })
+        let letters = LedgerStep.letters(of: outcome, batch)
+        #expect(
+            letters.map { $0.record.text("reason") ?? "" }
+                == Array(repeating: "record_malformed", count: 3)
+                + Array(repeating: "not_reviewable", count: Self.texts.count - 3)
+                + ["record_malformed", "record_malformed"])
+        // Of the two that are left the first is the one that stands.
+        let review = try #require(try ledger.review(of: MovementKey("charge:a")))
+        #expect(review.state == .approved && review.decision?.by == "a\u{1}da\u{7F}")
+        let document = JSONDocument()
+        for (offset, record) in records.enumerated() {
+            let kept = try ledger.decision(at: Int64(offset), partition: 0)
+            let told = try? ReviewRecord(record.value ?? [], using: document)
+            #expect(kept?.record == told, "\(offset)")
+        }
+        #expect(try ledger.verify().fault == nil)
+    }
 }

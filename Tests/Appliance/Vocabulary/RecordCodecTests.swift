@@ -218,7 +218,7 @@ private struct RecordGenerator {
     mutating func review() -> ReviewRecord {
         let states: [ReviewState] = [.opened, .approved, .declined, .expired]
         return ReviewRecord(
-            movement: MovementKey(text()),
+            movement: MovementKey("charge:\(text())"),
             state: states.randomElement(using: &random) ?? .opened, reasons: reasons(),
             score: score(), by: text(), at: instant(), note: maybeText())
     }

@@ -9,6 +9,16 @@ struct PostgresBatch {
         var currency: Currency
     }
 
+    /// A row of reviews that is to be written.
+    struct NewReview {
+        var change: ReviewChange
+        /// The payment's.
+        var transaction: Int64
+        /// Whether the review is open before the row.
+        var wasOpen: Bool
+        var isOpen: Bool { change.record.state == .opened }
+    }
+
     // MARK: What was looked up, with what was changed since; nil: there is none
 
     var transactions: [MovementKey: PostgresLookups.Stored?] = [:]
@@ -23,6 +33,10 @@ struct PostgresBatch {
     /// Whether the table has any row; nil: not looked up.
     var someDecisionsWait, someNotes: Bool?
     var lastReview: Int64?
+    /// The transaction behind which payments' reviews are renewed; nil: not looked up.
+    var renewalsAfter: Int64?
+    /// By payment.
+    var findings: [MovementKey: ReviewFinding?] = [:]
     var lastAccount: Int64?
 
     // MARK: What is to be written, in the order in which it came
@@ -39,10 +53,9 @@ struct PostgresBatch {
     var newRefunds: [(charge: String, id: Int64)] = []
     /// What the table had of those that were changed.
     var decisionsBefore: [MovementKey: DatedDecision?] = [:]
-    var newReviews: [(change: ReviewChange, transaction: Int64)] = []
-    /// By transaction: the review that opens, at the end of the batch.
-    var opened: [Int64: Int64] = [:]
-    var closed: Set<Int64> = []
+    var newReviews: [NewReview] = []
+    /// Transactions whose reviews people have closed.
+    var decided: Set<Int64> = []
     var placed: [PlacedDecision] = []
     /// Keys of notes and charges of releases that were changed, and whether they are new.
     var changedNotes: [MovementKey: Bool] = [:]

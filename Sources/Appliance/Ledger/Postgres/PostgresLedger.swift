@@ -66,6 +66,10 @@ package final class PostgresLedger: Ledger, LedgerSQL, @unchecked Sendable {
         try locked { try booking.adopt(log: log) }
     }
 
+    package func inherit(renewalsAfter transaction: Int64) throws(LedgerError) {
+        try locked { try booking.inherit(renewalsAfter: transaction) }
+    }
+
     private func locked<Value>(_ body: () throws -> Value) throws(LedgerError) -> Value {
         do {
             return try lock.withLock { try body() }

@@ -102,6 +102,28 @@ struct PostgresLookups {
         return found
     }
 
+    /// What the last row says that opened or renewed the review of each payment, where reviews are
+    /// renewed.
+    func findings(of payments: [MovementKey]) throws -> [MovementKey: ReviewFinding] {
+        let query = PostgresQuery(
+            connection,
+            """
+            SELECT t.movement, r.score, r.reasons
+            FROM unnest($1::text[]) AS wanted (movement)
+            JOIN transactions t ON t.movement = wanted.movement
+            JOIN reviews r ON r.id = (SELECT id FROM reviews
+                WHERE transaction_id = t.id AND state = 'opened' ORDER BY id DESC LIMIT 1)
+            WHERE t.id > (SELECT after_transaction FROM renewals)
+            """, [.texts(payments.map(\.rawValue))], isKept: true)
+        var found: [MovementKey: ReviewFinding] = [:]
+        while try query.step() {
+            found[MovementKey(query.text(0))] = ReviewFinding(
+                score: query.isNull(1) ? nil : query.double(1),
+                reasons: try ReviewReasons.reasons(query.text(2)))
+        }
+        return found
+    }
+
     /// Refunds of charges, in the order of the ledger.
     func refunds(of charges: [String]) throws -> [(charge: String, movement: MovementKey)] {
         let rows = try connection.query(

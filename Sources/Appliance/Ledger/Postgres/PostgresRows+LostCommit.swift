@@ -42,6 +42,14 @@ extension PostgresRows {
                 "SELECT hash FROM transactions WHERE id = $1", [.integer(last.id)])
             return try rows.count == 1 && rows.bytes(0, 0) == last.hash
         }
+        // A review may be renewed without a transaction.
+        if let last = batch.newReviews.last {
+            let rows = try connection.query(
+                "SELECT transaction_id, event_id FROM reviews WHERE id = $1",
+                [.integer(last.change.id)])
+            return try rows.count == 1 && rows.integer(0, 0) == last.transaction
+                && rows.text(0, 1) == last.change.eventID.rawValue
+        }
         // Of what books nothing, the position is what was stored with it.
         batch.positions = nil
         guard let moved = batch.moved.first(where: { $0.from != $0.position.nextOffset }) else {

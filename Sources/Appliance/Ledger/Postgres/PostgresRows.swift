@@ -60,10 +60,13 @@ final class PostgresRows: LedgerRows {
         let rows = try link.connection().query(
             """
             SELECT EXISTS (SELECT 1 FROM waiting_decisions),
-                EXISTS (SELECT 1 FROM waiting) OR EXISTS (SELECT 1 FROM releases)
+                EXISTS (SELECT 1 FROM waiting) OR EXISTS (SELECT 1 FROM releases),
+                (SELECT after_transaction FROM renewals)
             """, kept: true)
         batch.someDecisionsWait = try rows.boolean(0, 0)
         batch.someNotes = try rows.boolean(0, 1)
+        batch.renewalsAfter = try rows.integer(0, 2)
+        try loadFindings(wishes.payments.filter { try payment($0)?.isUnderReview == true })
         if batch.someDecisionsWait == true { try loadDecisions(Array(wishes.payments)) }
         if !wishes.refunds.isEmpty { try loadRefunds(Array(wishes.refunds)) }
         if batch.someNotes == true, !wishes.noteKeys.isEmpty {
@@ -241,29 +244,48 @@ final class PostgresRows: LedgerRows {
         return last
     }
 
+    func finding(of payment: MovementKey) throws -> ReviewFinding? {
+        try loadFindings([payment])
+        return batch.findings[payment] ?? nil
+    }
+
     func keep(_ change: ReviewChange, of payment: MovementKey) throws {
+        try append(change, of: payment, wasOpen: change.record.state != .opened)
+    }
+
+    func renew(_ change: ReviewChange, of payment: MovementKey) throws {
+        try append(change, of: payment, wasOpen: true)
+    }
+
+    private func append(
+        _ change: ReviewChange, of payment: MovementKey, wasOpen: Bool
+    ) throws {
         guard let id = try transaction(payment)?.id else {
             throw LedgerError.invariant(
                 code: 0, detail: "a review of \(payment), which is not booked")
         }
-        batch.newReviews.append((change, id))
+        let row = PostgresBatch.NewReview(change: change, transaction: id, wasOpen: wasOpen)
+        batch.newReviews.append(row)
         batch.lastReview = change.id
-        if change.record.state == .opened {
-            batch.opened[id] = change.id
-        } else {
-            close(id)
-        }
+        guard row.isOpen, try renewalsAfter() < id else { return }
+        batch.findings[payment] = ReviewFinding(
+            score: change.record.score, reasons: change.record.reasons)
     }
 
     func closeReview(of payment: MovementKey) throws {
         guard let id = try transaction(payment)?.id else {
             throw LedgerError.invariant(code: 0, detail: "no open review of \(payment) to close")
         }
-        close(id)
+        batch.decided.insert(id)
     }
 
-    private func close(_ transaction: Int64) {
-        if batch.opened.removeValue(forKey: transaction) == nil { batch.closed.insert(transaction) }
+    private func renewalsAfter() throws -> Int64 {
+        if let known = batch.renewalsAfter { return known }
+        let after = try link.connection().query(
+            "SELECT after_transaction FROM renewals", kept: true
+        ).integer(0, 0)
+        batch.renewalsAfter = after
+        return after
     }
 
     func keep(_ decision: PlacedDecision) { batch.placed.append(decision) }
@@ -300,6 +322,11 @@ final class PostgresRows: LedgerRows {
     func keep(log: String) throws {
         _ = try link.connection().query(
             "INSERT INTO logs VALUES ($1) ON CONFLICT DO NOTHING", [.text(log)])
+    }
+
+    func keep(renewalsAfter transaction: Int64) throws {
+        _ = try link.connection().query(
+            "UPDATE renewals SET after_transaction = $1", [.integer(transaction)])
     }
 }
 
@@ -368,6 +395,13 @@ extension PostgresRows {
         guard !missing.isEmpty else { return }
         let found = try lookups.waitingDecisions(missing)
         for movement in missing { batch.decisions[movement] = .some(found[movement]) }
+    }
+
+    private func loadFindings(_ payments: some Collection<MovementKey>) throws {
+        let missing = payments.filter { batch.findings[$0] == nil }
+        guard !missing.isEmpty else { return }
+        let found = try lookups.findings(of: Array(missing))
+        for payment in missing { batch.findings[payment] = .some(found[payment]) }
     }
 
     private func loadRefunds(_ charges: [String]) throws {

@@ -51,6 +51,7 @@ final class PostgresSnapshot: LedgerSnapshot {
 
     var keepsCaptures: Bool { true }
     var keepsReviews: Bool { true }
+    var keepsRenewals: Bool { true }
     func checkReviews() {}
 
     func toldReader() -> (_ charge: String) throws -> ChargeNotes {

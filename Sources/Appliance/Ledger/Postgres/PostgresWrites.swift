@@ -16,8 +16,7 @@ struct PostgresWrites {
         try writeCaptures(batch.captures)
         try writeRefunds(batch.newRefunds)
         try writeWaitingDecisions(batch)
-        try writeReviews(batch.newReviews)
-        try writeOpenReviews(opened: batch.opened, closed: batch.closed)
+        try writeReviews(batch)
         try writeDecisions(batch.placed)
         try writeNotes(batch)
         try writeReleases(batch)
@@ -184,8 +183,24 @@ struct PostgresWrites {
 
     // MARK: Reviews
 
-    private func writeReviews(_ reviews: [(change: ReviewChange, transaction: Int64)]) throws {
-        guard !reviews.isEmpty else { return }
+    /// One statement for all rows, but that a row which closes what the same statement opens would
+    /// be refused: from there on another one begins.
+    private func writeReviews(_ batch: PostgresBatch) throws {
+        var rest = batch.newReviews[...]
+        while !rest.isEmpty {
+            var opened: Set<Int64> = []
+            let run = rest.prefix { row in
+                if !row.wasOpen { opened.insert(row.transaction) }
+                return row.isOpen || !opened.contains(row.transaction)
+            }
+            rest = rest.dropFirst(run.count)
+            try append(Array(run))
+            try writeOpenReviews(Array(run))
+        }
+        try close(batch.decided.sorted())
+    }
+
+    private func append(_ reviews: [PostgresBatch.NewReview]) throws {
         let changes = reviews.map(\.change)
         try run(
             """
@@ -205,17 +220,43 @@ struct PostgresWrites {
             ])
     }
 
-    private func writeOpenReviews(opened: [Int64: Int64], closed: Set<Int64>) throws {
-        if !closed.isEmpty {
-            try run(
-                "DELETE FROM open_reviews WHERE transaction_id = ANY ($1)",
-                [.integers(closed.sorted())], count: closed.count, "open_reviews")
+    /// What was closed goes, and opens anew where it does; what was renewed names its last row.
+    private func writeOpenReviews(_ reviews: [PostgresBatch.NewReview]) throws {
+        var wasOpen: [Int64: Bool] = [:]
+        var (closed, last): (Set<Int64>, [Int64: PostgresBatch.NewReview]) = ([], [:])
+        for row in reviews {
+            wasOpen[row.transaction] = wasOpen[row.transaction] ?? row.wasOpen
+            if !row.isOpen { closed.insert(row.transaction) }
+            last[row.transaction] = row
         }
-        guard !opened.isEmpty else { return }
-        let rows = opened.sorted { $0.key < $1.key }
+        try close(closed.sorted())
+        let open = last.values.filter(\.isOpen).sorted { $0.transaction < $1.transaction }
+        func isRenewed(_ row: PostgresBatch.NewReview) -> Bool {
+            wasOpen[row.transaction] == true && !closed.contains(row.transaction)
+        }
+        let new = open.filter { !isRenewed($0) }
+        if !new.isEmpty {
+            try run(
+                "INSERT INTO open_reviews SELECT * FROM unnest($1::bigint[], $2::bigint[])",
+                [.integers(new.map(\.transaction)), .integers(new.map(\.change.id))])
+        }
+        let renewed = open.filter(isRenewed)
+        guard !renewed.isEmpty else { return }
         try run(
-            "INSERT INTO open_reviews SELECT * FROM unnest($1::bigint[], $2::bigint[])",
-            [.integers(rows.map(\.key)), .integers(rows.map(\.value))])
+            """
+            UPDATE open_reviews o SET review = new.review
+            FROM unnest($1::bigint[], $2::bigint[]) AS new (id, review)
+            WHERE o.transaction_id = new.id
+            """,
+            [.integers(renewed.map(\.transaction)), .integers(renewed.map(\.change.id))],
+            count: renewed.count, "open_reviews")
+    }
+
+    private func close(_ transactions: [Int64]) throws {
+        guard !transactions.isEmpty else { return }
+        try run(
+            "DELETE FROM open_reviews WHERE transaction_id = ANY ($1)",
+            [.integers(transactions)], count: transactions.count, "open_reviews")
     }
 
     private func writeDecisions(_ decisions: [PlacedDecision]) throws {

@@ -48,6 +48,18 @@ extension LedgerSQL {
         }
     }
 
+    package func renewalsAfter() throws(LedgerError) -> Int64 {
+        try reading { database in
+            // An earlier release has booked all that it has.
+            let rows = try database.query(
+                try database.keepsRenewals
+                    ? "SELECT after_transaction FROM renewals"
+                    : "SELECT coalesce(max(id), 0) FROM transactions")
+            defer { rows.reset() }
+            return try rows.step() ? rows.integer(0) : 0
+        }
+    }
+
     package func decision(
         at offset: Int64, partition: Int32
     ) throws(LedgerError) -> PlacedDecision? {
@@ -76,8 +88,8 @@ extension LedgerSQL {
 
 /// What a review is made of.
 private enum ReviewSQL {
-    /// A payment, where its money stands, what the last opening said, and the decision that stands:
-    /// the first of those that decided so.
+    /// A payment, where its money stands, what was said of its review last, and the decision that
+    /// stands: the first of those that decided so.
     static let columns = """
         SELECT t.id, t.movement, t.effective_at, t.standing,
             s.place, s.decision, coalesce(c.total - c.reversed, e.amount), e.currency,

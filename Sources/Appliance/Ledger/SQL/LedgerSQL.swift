@@ -46,6 +46,8 @@ package protocol LedgerSnapshot {
     /// Whether the tables are of a schema that has captures and notes, and reviews.
     var keepsCaptures: Bool { get throws }
     var keepsReviews: Bool { get throws }
+    /// Whether reviews are renewed.
+    var keepsRenewals: Bool { get throws }
 
     /// - Throws: `LedgerError.olderSchema` where there are no reviews.
     func checkReviews() throws

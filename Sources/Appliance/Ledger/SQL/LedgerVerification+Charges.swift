@@ -131,8 +131,8 @@ extension VerificationRun {
         ORDER BY 1 LIMIT 1
         """
 
-    /// A review is open by the last of its rows, which opened it and is the one that is named; what
-    /// a person decided closes it without a row.
+    /// A review is open by the last of its rows, which opened or renewed it and is the one that is
+    /// named; what a person decided closes it without a row.
     private static let wrongChanges = """
         WITH last AS (
             SELECT transaction_id, max(id) AS id FROM reviews GROUP BY transaction_id
@@ -144,6 +144,29 @@ extension VerificationRun {
         ORDER BY 1 LIMIT 1
         """
 
+    /// A row that opens an open review says something else than the one before it, of a payment
+    /// whose review is renewed at all; one that closes a review comes behind one that opened it.
+    private func wrongTurns() throws -> String {
+        let after =
+            try database.keepsRenewals
+            ? "(SELECT after_transaction FROM renewals)" : "\(Int64.max)"
+        return """
+            WITH turns AS (
+                SELECT id, transaction_id, state, score, reasons, lag(state) OVER turn AS before,
+                    lag(score) OVER turn AS old_score, lag(reasons) OVER turn AS old_reasons
+                FROM reviews WINDOW turn AS (PARTITION BY transaction_id ORDER BY id)
+            )
+            SELECT id, CASE WHEN state <> 'opened' THEN 'a row that opened it before'
+                    WHEN transaction_id <= \(after) THEN 'no row that renews it'
+                    ELSE 'another score or other reasons' END, state
+            FROM turns
+            WHERE (state <> 'opened' AND before IS DISTINCT FROM 'opened')
+                OR (state = 'opened' AND before = 'opened' AND (transaction_id <= \(after)
+                    OR (score IS NOT DISTINCT FROM old_score AND reasons = old_reasons)))
+            ORDER BY id LIMIT 1
+            """
+    }
+
     func checkReviews() throws {
         guard hasReviews else { return }
         if let row = try first(Self.wrongReviews, { ($0.integer(0), $0.text(1), $0.text(2)) }) {
@@ -152,6 +175,8 @@ extension VerificationRun {
         if let row = try first(Self.wrongChanges, { $0.integer(0) }) {
             throw fault("review", "open_reviews \(row)", "the row that opened it last", "another")
         }
+        let turn = try first(try wrongTurns()) { ($0.integer(0), $0.text(1), $0.text(2)) }
+        if let turn { throw fault("review", "reviews \(turn.0)", turn.1, turn.2) }
         let count = try first("SELECT count(*) FROM reviews") { $0.integer(0) } ?? 0
         let last = try first("SELECT max(id) FROM reviews") { $0.integer(0) } ?? 0
         try demand("review", "reviews \(last)", "\(last) rows", "\(count) rows")

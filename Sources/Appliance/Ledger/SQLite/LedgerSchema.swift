@@ -9,12 +9,15 @@ package enum LedgerSchema {
     static let reviewVersion: Int64 = 5
     /// From here on a position tells of the batch before it.
     static let checksumVersion: Int64 = 6
+    /// From here on a better informed scoring renews what an open review says.
+    static let renewalVersion: Int64 = 7
 
     /// Each brings a database from its index to the next version.
     static let migrations: [String] = [
         PackageResources._001_ledger_sql, PackageResources._002_reconciliation_sql,
         PackageResources._003_waiting_sql, PackageResources._004_reconciliation_accounts_sql,
         PackageResources._005_reviews_sql, PackageResources._006_checksums_sql,
+        PackageResources._007_renewed_reviews_sql,
     ].map { String(decoding: $0, as: UTF8.self) }
 
     /// Those that make the tables of a statement, which need no table of the others.

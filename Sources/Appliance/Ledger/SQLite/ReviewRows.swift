@@ -3,11 +3,18 @@ import Vocabulary
 
 /// Keeps reviews and people's decisions.
 final class ReviewRows {
-    private let last, put, open, close, putDecision: LedgerStatement
+    private let last, find, put, open, renew, close, putDecision: LedgerStatement
 
     init(_ database: Database) throws {
         func make(_ sql: String) throws -> LedgerStatement { try LedgerStatement(database, sql) }
         last = try make("SELECT coalesce(max(id), 0) FROM reviews")
+        find = try make(
+            """
+            SELECT score, reasons FROM reviews WHERE id =
+                (SELECT max(id) FROM reviews WHERE state = 'opened' AND transaction_id =
+                    (SELECT id FROM transactions WHERE movement = ?
+                        AND id > (SELECT after_transaction FROM renewals)))
+            """)
         // Never REPLACE, nor an upsert: the guards must see every row as what it is.
         put = try make(
             """
@@ -16,6 +23,11 @@ final class ReviewRows {
             """)
         open = try make(
             "INSERT INTO open_reviews SELECT transaction_id, id FROM reviews WHERE id = ?")
+        renew = try make(
+            """
+            UPDATE open_reviews SET review = ?1
+            WHERE transaction_id = (SELECT transaction_id FROM reviews WHERE id = ?1)
+            """)
         close = try make(
             """
             DELETE FROM open_reviews
@@ -29,8 +41,33 @@ final class ReviewRows {
         return try last.step() ? last.integer(0) : 0
     }
 
+    func finding(of payment: MovementKey) throws -> ReviewFinding? {
+        find.bind(1, payment.rawValue)
+        defer { find.reset() }
+        guard try find.step() else { return nil }
+        return ReviewFinding(
+            score: find.isNull(0) ? nil : find.double(0),
+            reasons: try ReviewReasons.reasons(find.text(1)))
+    }
+
     /// The gate must be open.
     func keep(_ change: ReviewChange, of payment: MovementKey) throws {
+        try append(change, of: payment)
+        guard change.record.state == .opened else { return try closeReview(of: payment) }
+        open.bind(1, change.id)
+        try open.run()
+    }
+
+    /// The gate must be open.
+    func renew(_ change: ReviewChange, of payment: MovementKey) throws {
+        try append(change, of: payment)
+        renew.bind(1, change.id)
+        guard try renew.run() == 1 else {
+            throw LedgerError.invariant(code: 0, detail: "no open review of \(payment) to renew")
+        }
+    }
+
+    private func append(_ change: ReviewChange, of payment: MovementKey) throws {
         let record = change.record
         put.bind(1, change.id)
         put.bind(2, payment.rawValue)
@@ -45,9 +82,6 @@ final class ReviewRows {
             throw LedgerError.invariant(
                 code: 0, detail: "a review of \(payment), which is not booked")
         }
-        guard record.state == .opened else { return try closeReview(of: payment) }
-        open.bind(1, change.id)
-        try open.run()
     }
 
     /// The gate must be open.

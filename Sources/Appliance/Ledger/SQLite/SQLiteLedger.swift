@@ -56,6 +56,10 @@ package final class SQLiteLedger: Ledger, SQLiteReading, @unchecked Sendable {
         try booking { try $0.adopt(log: log) }
     }
 
+    package func inherit(renewalsAfter transaction: Int64) throws(LedgerError) {
+        try booking { try $0.inherit(renewalsAfter: transaction) }
+    }
+
     private func booking<Value>(
         _ body: (Booking<SQLiteRows>) throws -> Value
     ) throws(LedgerError) -> Value {

@@ -25,7 +25,7 @@ final class SQLiteRows: LedgerRows {
         let head, dataVersion, openGate, closeGate: LedgerStatement
         let findAccount, nextAccount, makeAccount: LedgerStatement
         let readPosition, updatePosition, insertPosition: LedgerStatement
-        let updateEnd, insertEnd, insertLog: LedgerStatement
+        let updateEnd, insertEnd, insertLog, updateRenewals: LedgerStatement
     }
 
     init(_ database: Database) throws {
@@ -57,7 +57,8 @@ final class SQLiteRows: LedgerRows {
             insertPosition: try make("INSERT INTO positions VALUES (?, ?, ?, ?)"),
             updateEnd: try make("UPDATE ends SET last = ?2 WHERE name = ?1"),
             insertEnd: try make("INSERT INTO ends VALUES (?, ?)"),
-            insertLog: try make("INSERT OR IGNORE INTO logs VALUES (?)"))
+            insertLog: try make("INSERT OR IGNORE INTO logs VALUES (?)"),
+            updateRenewals: try make("UPDATE renewals SET after_transaction = ?"))
     }
 
     // MARK: The transaction
@@ -208,9 +209,18 @@ final class SQLiteRows: LedgerRows {
 
     func lastReview() throws -> Int64 { try reviews.lastReview() }
 
+    func finding(of payment: MovementKey) throws -> ReviewFinding? {
+        try reviews.finding(of: payment)
+    }
+
     func keep(_ change: ReviewChange, of payment: MovementKey) throws {
         try openGate()
         try reviews.keep(change, of: payment)
+    }
+
+    func renew(_ change: ReviewChange, of payment: MovementKey) throws {
+        try openGate()
+        try reviews.renew(change, of: payment)
     }
 
     func closeReview(of payment: MovementKey) throws {
@@ -254,5 +264,10 @@ final class SQLiteRows: LedgerRows {
     func keep(log: String) throws {
         statements.insertLog.bind(1, log)
         try statements.insertLog.run()
+    }
+
+    func keep(renewalsAfter transaction: Int64) throws {
+        statements.updateRenewals.bind(1, transaction)
+        try statements.updateRenewals.run()
     }
 }

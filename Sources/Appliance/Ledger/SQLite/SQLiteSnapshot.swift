@@ -60,6 +60,10 @@ extension Database: LedgerSnapshot {
         get throws { try SQLiteFile.storedVersion(self) >= LedgerSchema.reviewVersion }
     }
 
+    package var keepsRenewals: Bool {
+        get throws { try SQLiteFile.storedVersion(self) >= LedgerSchema.renewalVersion }
+    }
+
     package func checkReviews() throws {
         let version = try SQLiteFile.storedVersion(self)
         if version < LedgerSchema.reviewVersion {

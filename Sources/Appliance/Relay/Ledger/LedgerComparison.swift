@@ -135,8 +135,8 @@ struct LedgerComparison {
     }
 
     private static func words(_ change: ReviewChange) -> String {
-        "\(change.id) \(change.eventID) \(change.record.movement) \(change.record.state.rawValue)"
-            + " \(change.postedAtMilliseconds)\n"
+        "\(change.id) \(change.eventID) \(change.postedAtMilliseconds) "
+            + String(decoding: change.record.encoded(), as: UTF8.self) + "\n"
     }
 
     private func compareWaiting(

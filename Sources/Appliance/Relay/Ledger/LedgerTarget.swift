@@ -60,6 +60,9 @@ package final class LedgerTarget: RelayTarget {
             let copy = try openCopy(OriginalLedger(local))
             (self.local, self.copy) = (local, copy)
             try check(copy, against: local, source)
+            if try copy.head() == 0 {
+                try copy.inherit(renewalsAfter: local.renewalsAfter())
+            }
             try copy.adopt(log: source.log)
             for topic in topics {
                 next[topic] = Offset(try copy.position(topic: topic.rawValue) ?? 0)

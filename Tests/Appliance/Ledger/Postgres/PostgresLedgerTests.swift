@@ -20,11 +20,15 @@ struct PostgresLedgerTests {
         for index in 0..<40 {
             let charge = "ch\(index)"
             let merchant = "acct_\(index % 5)"
-            for known in [true, false] {
+            for known in [true, true, false, false] {
                 inputs.append(
-                    Given.payment(
-                        charge, some(), amount: known ? 1000 : 900, known: known,
-                        merchant: merchant, currency: index % 7 == 0 ? Given.eur : Given.usd))
+                    Given.scored(
+                        Given.event(
+                            .payment, charge, amount: known ? 1000 : 900,
+                            currency: index % 7 == 0 ? Given.eur : Given.usd, merchant: merchant,
+                            known: known), some(),
+                        score: [nil, 0.5, 0.25, 0.1].randomElement(using: &random) ?? nil,
+                        reasons: [.rule(["a", "b"].randomElement(using: &random) ?? "a")]))
             }
             if Bool.random(using: &random) {
                 inputs.append(
@@ -302,6 +306,30 @@ struct PostgresLedgerTests {
             "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_user_tables"
         ).output
         return try #require(Int(output.trimmingCharacters(in: .whitespacesAndNewlines)))
+    }
+
+    @Test(
+        "a lost answer to COMMIT of a renewed review is found out too",
+        arguments: [PostgresProxy.Cut.beforeCommit, .afterCommit])
+    func lostRenewal(cut: PostgresProxy.Cut) throws {
+        let database = try PostgresDatabase()
+        let proxy = try PostgresProxy(to: database.server.port)
+        defer { proxy.close() }
+        let ledger = try database.open(port: proxy.port)
+        _ = try ledger.post([Given.payment("a", .block, known: false)])
+        let better = [Given.scored(Given.event(.payment, "a"), .block, score: 0.9)]
+        proxy.cutOnce(cut)
+        if cut == .afterCommit {
+            #expect(try ledger.post(better).reviews.map(\.id) == [2])
+        } else {
+            let error = #expect(throws: LedgerError.self) { try ledger.post(better) }
+            #expect(error?.isRetryable == true, "\(String(describing: error))")
+            #expect(try ledger.post(better).reviews.map(\.id) == [2])
+        }
+        #expect(proxy.cutCount == 1)
+        #expect(try ledger.post(better).reviews.isEmpty)
+        #expect(try ledger.review(of: MovementKey("charge:a"))?.score == 0.9)
+        #expect(try ledger.verify().fault == nil)
     }
 
     @Test("a killed backend costs a retry and nothing else")

@@ -87,7 +87,33 @@ struct PostgresSchemaTests {
         ("a review closed that is not open", count + "INSERT INTO reviews VALUES \(review)"),
         ("a review opened twice",
             count + "INSERT INTO reviews VALUES "
-                + "(2, 2, 'opened', 'e', 1, 1, NULL, '[]', NULL)"),
+                + "(2, 2, 'opened', 'e', 1, 1, 0.5, '[]', NULL)"),
+        ("a review renewed by who says the same, in one statement",
+            count + "INSERT INTO reviews VALUES (2, 2, 'opened', 'e', 1, 1, 0.6, '[]', NULL), "
+                + "(3, 2, 'opened', 'e', 2, 2, 0.6, '[]', NULL)"),
+        ("a review opened and closed in one statement",
+            count + "INSERT INTO reviews VALUES (2, 1, 'opened', 'e', 1, 1, NULL, '[]', NULL), "
+                + "(3, 1, 'approved', 'e', 1, 1, NULL, '[]', NULL)"),
+        ("a review opened anew and closed in one statement",
+            count + "INSERT INTO reviews VALUES (2, 1, 'opened', 'e', 1, 1, NULL, '[]', NULL), "
+                + "(3, 1, 'opened', 'e', 1, 1, 0.5, '[]', NULL), "
+                + "(4, 1, 'expired', 'e', 1, 1, NULL, '[]', NULL)"),
+        ("a review closed twice in one statement",
+            count + "INSERT INTO reviews VALUES (2, 2, 'approved', 'e', 1, 1, NULL, '[]', NULL), "
+                + "(3, 2, 'expired', 'e', 1, 1, NULL, '[]', NULL)"),
+        ("a review renewed by the row that opened it",
+            count + "UPDATE open_reviews SET review = 1"),
+        ("a review that names another row than its last",
+            count + "INSERT INTO reviews VALUES (2, 2, 'opened', 'e', 1, 1, 0.6, '[]', NULL), "
+                + "(3, 2, 'opened', 'e', 2, 2, 0.7, '[]', NULL); "
+                + "UPDATE open_reviews SET review = 2"),
+        ("a review renewed after it was closed",
+            count + "INSERT INTO reviews VALUES (2, 2, 'approved', 'e', 1, 1, NULL, '[]', NULL), "
+                + "(3, 2, 'opened', 'e', 2, 2, 0.7, '[]', NULL); "
+                + "UPDATE open_reviews SET review = 3"),
+        ("renewals that begin elsewhere", count + "UPDATE renewals SET after_transaction = 9"),
+        ("renewals that begin twice", count + "INSERT INTO renewals VALUES (2, 9)"),
+        ("renewals that never begin", count + "DELETE FROM renewals"),
         ("a review out of order",
             count + "INSERT INTO reviews VALUES (5, 2, 'expired', 'e', 1, 1, NULL, '[]', NULL)"),
         ("a review of no payment",
@@ -216,6 +242,10 @@ struct PostgresSchemaTests {
             ("INSERT INTO payment_states VALUES (4, 999, 1, 0, 0, 1)", "payment_state",
                 "payment_states 4"),
             ("DELETE FROM open_reviews", "review", "transactions 9"),
+            ("INSERT INTO reviews VALUES (2, 9, 'opened', 'e', 1, 1, 0.5, '[]', NULL); "
+                + "UPDATE open_reviews SET review = 2", "review", "reviews 2"),
+            ("INSERT INTO reviews VALUES (2, 9, 'opened', 'e', 1, 1, 0.6, '[]', NULL)", "review",
+                "open_reviews 9"),
             ("UPDATE ends SET last = 7 WHERE name = 'reviews'", "tail", "reviews 1"),
             ("INSERT INTO refunds VALUES ('charge:c1', 4)", "refund", "refunds charge:c1/4"),
             ("INSERT INTO waiting_decisions VALUES ('charge:c1', 2, 5)", "waiting_decision",

@@ -1,0 +1,1 @@
+../../../../../migrations/sqlite/0007_renewed_reviews.sql
