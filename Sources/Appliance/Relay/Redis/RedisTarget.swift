@@ -263,8 +263,8 @@ package final class RedisTarget: RelayTarget {
         }
         return BridgeVerification.Part(
             name: name, localCount: Int64(pairs.count), targetCount: count,
-            localDigest: String(here.digest, radix: 16),
-            targetDigest: String(there.digest, radix: 16))
+            localDigest: String(hex: here.digest),
+            targetDigest: String(hex: there.digest))
     }
 }
 
