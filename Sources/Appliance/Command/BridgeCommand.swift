@@ -302,7 +302,9 @@ enum BridgeText {
     /// What is in its way now, with its sentence; what is over, as past: `--json` tells that whole.
     private static func lastError(of bridge: JSONValue, at now: Int64) -> String {
         guard let sentence = bridge["last_error"]?.string else { return "" }
-        if ["backing_off", "circuit_open", "stopped"].contains(bridge["state"]?.string) {
+        if ["backing_off", "circuit_open", "stopped"].contains(bridge["state"]?.string)
+            || bridge["waiting"]?.bool == true
+        {
             return sentence
         }
         let ago = Figures.ago(
