@@ -197,7 +197,12 @@ struct OutsideBadUseTests {
             Row(words: words, wrong: what, settings: settings, says: says)
         }
         let approve = ["review", "approve", "charge:ch_1", "--note", "n"]
+        let absence = ["TILLBOX_KAFKA_BOOTSTRAP": "127.0.0.1:\(try freePort())"]
+        let silence = "no Kafka broker answers at 127.0.0.1"
         return [
+            command(["cloud", "prepare"], "Kafka's absence", absence, silence),
+            command(["dead-letter", "redrive"], "Kafka's absence", absence, silence),
+            command(["dead-letter", "show", "0/0"], "Kafka's absence", absence, silence),
             command(["cloud", "prepare"], "Kafka's password", kafka, refuses.kafka),
             command(["cloud", "prepare"], "Postgres' password", postgres, refuses.postgres),
             command(
@@ -243,6 +248,10 @@ struct OutsideBadUseTests {
         // A command says nothing else; a role's log tells what it began with.
         if row.words.first != "run", row.words != ["cloud", "features"] {
             #expect(lines.count == 1, "\(what): \(lines)")
+        }
+        if row.words == ["cloud", "prepare"] {
+            let first = child.standardOutput.split(separator: "\n").first ?? ""
+            #expect(first.hasPrefix("asking Kafka at 127.0.0.1:"), "\(what): \(first)")
         }
     }
 

@@ -29,8 +29,11 @@ struct CloudCommand: AsyncParsableCommand {
                 try settings.requireKafka(for: "cloud prepare")
                 try settings.requirePostgres(for: "cloud prepare")
                 let plane = try settings.quietPlane()
+                // A server that does not answer is waited for: it is said for which one.
+                try Output.standard.line("asking Kafka at \(settings.kafka.bootstrap ?? "")")
                 let created = try plane.topics.prepare()
                 for topic in created { try Output.standard.line("created the topic \(topic)") }
+                try Output.standard.line("asking Postgres, as postgres.url has it")
                 try plane.migrate()
                 try Output.standard.line(
                     "\(TopicID.allCases.count) topics and the ledger are ready")

@@ -18,7 +18,7 @@ extension CloudPlane {
         try settings.requireRedis(for: "redrive in the profile cloud")
         let thread = OwnThread("tillbox.redrive")
         return try await withTaskExecutorPreference(thread) {
-            try topics.check(within: .seconds(20))
+            try topics.check(within: CloudTopics.answerPatience)
             let orders = try KafkaOrders(kafka, names: names)
             if !isDryRun { try await orders.begin() }
             let (redis, producer) = (try redis(), try producer())
@@ -45,7 +45,7 @@ extension CloudPlane {
     package func letter(_ place: SourcePlace) async throws -> StoredLetter? {
         try settings.requireKafka(for: "dead letters in the profile cloud")
         return try await withTaskExecutorPreference(OwnThread("tillbox.letter")) {
-            try topics.check(within: .seconds(20))
+            try topics.check(within: CloudTopics.answerPatience)
             return try KafkaLetterSource(kafka, names: names).letter(at: place)
         }
     }
