@@ -214,6 +214,11 @@ struct OutsideBadUseTests {
             command(["review", "list"], "Postgres' password", postgres, refuses.postgres),
             command(["ledger", "balances"], "Postgres' password", postgres, refuses.postgres),
             command(["reconcile", "list"], "Postgres' password", postgres, refuses.postgres),
+            command(["status"], "no role runs", [:], "no role answers at 127.0.0.1"),
+            command(["bridge", "list"], "there is none", [:], "the profile cloud has no bridges"),
+            command(
+                ["reconcile", "sweep"], "no key for Stripe", [:],
+                "set stripe.api_key or stripe.api_key_file, which a daemon reads when it starts"),
         ]
     }
 

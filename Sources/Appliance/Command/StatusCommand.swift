@@ -8,10 +8,12 @@ import Vocabulary
 /// `tillbox status`: the running daemon in a few lines.
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Say how the running daemon stands, bridges included.",
+        commandName: "status",
+        abstract: "Say how the running daemon stands, bridges included, or a role of the cloud.",
         discussion: """
-            Exit codes: 0 ready and nothing to look at, 1 not ready or a warning, 3 no daemon \
-            answers.
+            Asks at admin.host and admin.port; in the profile cloud each role has an address of its \
+            own. Exit codes: 0 ready and nothing to look at, 1 not ready or a warning, 2 wrong \
+            usage, 3 nobody answers.
             """)
     @OptionGroup var data: DataOptions
     @Flag(help: "Answer with one JSON document.") var json = false
@@ -39,11 +41,13 @@ struct StatusCommand: AsyncParsableCommand {
     mutating func run() async throws {
         let settings = try await data.settings(needsSecrets: false)
         let connection = AdminConnection(
-            address: settings.admin, dataPath: settings.dataPath)
+            address: settings.admin, dataPath: settings.dataPath,
+            asked: AdminConnection.Asked(settings.profile))
         let path = "/api/v1/status"
         let answer = try await connection.send(.GET, path) { root in
             guard root["ready"]?.bool != nil else { throw connection.strange(path) }
-            return Self.answer(root, at: settings.admin)
+            return Self.answer(
+                root, of: "\(AdminConnection.Asked(settings.profile)) at \(settings.admin)")
         }
         if json {
             try Output.standard.line(try await connection.text(path))
@@ -53,12 +57,12 @@ struct StatusCommand: AsyncParsableCommand {
         guard answer.isWell else { throw CommandFailure.foundSomething(nil) }
     }
 
-    private static func answer(_ root: JSONValue, at address: Settings.Address) -> Answer {
+    private static func answer(_ root: JSONValue, of answerer: String) -> Answer {
         let reasons = texts(root["reasons"])
         let warnings = texts(root["warnings"])
         let isReady = root["ready"]?.bool == true
         var lines = [
-            "the daemon at \(address) is "
+            "the \(answerer) is "
                 + (isReady ? "ready" : "not ready: \(reasons.joined(separator: "; "))")
         ]
         lines += warnings.map { "look at this: \($0)" }

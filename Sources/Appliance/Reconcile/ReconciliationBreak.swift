@@ -43,10 +43,12 @@ extension ReconciliationBreak {
     /// ledger holds follows from events and the statement alone.
     var suggestion: String {
         let booked = "`tillbox ledger show \(movement ?? subject)`"
+        let letters = "the topic dead.letter (`tillbox log cat dead.letter`; in the profile cloud "
+            + "with Kafka's own tools)"
         return switch kind {
         case .missingInLedger:
-            "run `tillbox reconcile sweep`; if it stays, look for \(subject) in `tillbox log cat "
-                + "dead.letter`, and else ask Stripe's support which event tells of it"
+            "run `tillbox reconcile sweep`; if it stays, look for \(subject) in \(letters), and "
+                + "else ask Stripe's support which event tells of it"
         case .missingAtStripe:
             "look \(subject) up in Stripe's dashboard; if Stripe has no such money, find out who "
                 + "sent the event that \(booked) names, and roll the signing secret"
@@ -61,8 +63,7 @@ extension ReconciliationBreak {
             "ask Stripe's support about \(subject): older balance transactions have settled the "
                 + "same object in full"
         case .feeUnbooked:
-            "run `tillbox reconcile run`; if it stays, look for \(subject) in "
-                + "`tillbox log cat dead.letter`"
+            "run `tillbox reconcile run`; if it stays, look for \(subject) in \(letters)"
         case .late: "nothing yet: the other side has time until the grace period ends"
         case .unknownType:
             "update tillbox: this version has no account for \(type ?? "its type"); until then "
