@@ -39,7 +39,9 @@ struct ReconcileCommand: AsyncParsableCommand {
                     AdminConnection(address: settings.admin, dataPath: settings.dataPath))
             }
             let own = try await data.settings(needsSecrets: false, needsStripe: true)
-            LineLogHandler.bootstrap(level: own.logLevel, format: own.logFormat ?? .json)
+            LineLogHandler.bootstrap(level: own.logLevel, format: own.logFormat ?? .json) {
+                PastedCommand.completed($0)
+            }
             try await orCannotRun {
                 try own.requirePostgres(for: "reconciliation in the profile cloud")
                 try await CloudPlane(

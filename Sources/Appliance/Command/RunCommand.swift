@@ -97,7 +97,8 @@ struct RunCommand: AsyncParsableCommand {
         let settings = try await options.settings(needsSecrets: true, role: role)
         let isTerminal = isatty(STDERR_FILENO) == 1
         LineLogHandler.bootstrap(
-            level: settings.logLevel, format: settings.logFormat ?? (isTerminal ? .text : .json))
+            level: settings.logLevel, format: settings.logFormat ?? (isTerminal ? .text : .json)
+        ) { PastedCommand.completed($0) }
         let logger = Logger(label: "tillbox")
         StartReport(settings: settings, role: role).write(to: logger)
         try await orCannotRun {

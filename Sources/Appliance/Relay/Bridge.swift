@@ -313,7 +313,7 @@ package final class Bridge: Service {
             logger.error(
                 "bridge stopped; everything else goes on",
                 metadata: [
-                    "reason": "\(sentence)", "then": "tillbox bridge resume \(name.rawValue)",
+                    "reason": "\(sentence)", "then": "`tillbox bridge resume \(name.rawValue)`",
                 ])
         }
     }
