@@ -274,6 +274,10 @@ struct OutsideBadUseTests {
             Issue.record("\(what): \(answer) \(child.standardError.suffix(800))")
         }
         #expect(child.isRunning, "\(what): \(child.standardError.suffix(800))")
+        // The log says it too, though the role has nothing to do.
+        try await eventually("\(what): the log says so", within: 10, every: .milliseconds(50)) {
+            child.standardError.contains(row.says)
+        }
         SecureServers.expectNoSecret(answer, what)
         child.kill(SIGTERM)
         #expect(await child.wait() == 0, "\(what): \(child.standardError.suffix(800))")
