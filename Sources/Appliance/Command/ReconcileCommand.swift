@@ -176,17 +176,18 @@ struct ReconcileCommand: AsyncParsableCommand {
                 return id
             }
             let path = "/api/v1/sweeps/\(id)"
-            var isOver = false
+            var (isOver, hasFailed) = (false, false)
             var failure: String?
             while !isOver {
                 try await Task.sleep(for: .milliseconds(ReconcileCommand.pollMilliseconds))
-                (isOver, failure) = try await connection.send(.GET, path) { root in
-                    (root["state"]?.isString("reading") == false, root["failure"]?.string)
+                (isOver, hasFailed, failure) = try await connection.send(.GET, path) { root in
+                    let state = root["state"]?.string
+                    return (state != "reading", state == "failed", root["failure"]?.string)
                 }
             }
             if options.json {
                 try Output.standard.line(try await connection.text(path))
-            } else if failure == nil {
+            } else if !hasFailed {
                 try await connection.send(.GET, path) { root in
                     try Output.standard.line(
                         "\(root["events"]?.int64 ?? 0) events at Stripe until "
@@ -194,7 +195,9 @@ struct ReconcileCommand: AsyncParsableCommand {
                             + ", \(root["missed"]?.int64 ?? 0) of them had never arrived")
                 }
             }
-            if let failure { throw CommandFailure.cannotRun(failure) }
+            guard let failure else { return }
+            throw hasFailed
+                ? CommandFailure.cannotRun(failure) : CommandFailure.foundSomething(failure)
         }
     }
 }

@@ -13,6 +13,8 @@ package enum BreakKind: String, CaseIterable, Sendable {
     /// One side lacks it, and it is younger than the grace period: not yet a break.
     case late
     case unknownType = "unknown_type"
+    /// An event of Stripe's list that never arrived and cannot be stored; its subject is its id.
+    case eventRefused = "event_refused"
 }
 
 /// A disagreement between Stripe and the ledger. Amounts are changes of `processor:stripe`, in
@@ -68,6 +70,10 @@ extension ReconciliationBreak {
         case .unknownType:
             "update tillbox: this version has no account for \(type ?? "its type"); until then "
                 + "\(subject) is what ledger and Stripe differ by"
+        case .eventRefused:
+            "`tillbox reconcile sweep` says why \(subject) cannot be stored; where Kafka finds it "
+                + "too large, raise max.message.bytes of the topic webhook.received: each sweep "
+                + "tries again while Stripe lists it, for 30 days"
         }
     }
 }

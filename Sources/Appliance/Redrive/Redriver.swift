@@ -263,8 +263,10 @@ package actor Redriver {
         do throws(StoreFailure) {
             outcome = try await admission.admit(identity, record: record)
         } catch {
-            guard case .tooLarge(let why) = error else { throw error }
-            line.stays(because: why)
+            guard let why = error.reasonOfRecord else { throw error }
+            if case .tooLarge(let why) = error { line.stays(because: why) } else {
+                (line.result, line.detail) = (.stillRefused, "not_stored: \(why)")
+            }
             return line
         }
         switch outcome {
