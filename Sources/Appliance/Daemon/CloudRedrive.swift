@@ -23,7 +23,9 @@ extension CloudPlane {
             if !isDryRun { try await orders.begin() }
             let (redis, producer) = (try redis(), try producer())
             let redriver = Redriver(
-                source: try KafkaLetterSource(kafka, names: names).source, letters: orders,
+                source: try KafkaLetterSource(kafka, names: names)
+                    .source(foretellingBy: isDryRun ? sizes() : nil),
+                letters: orders,
                 admission: RedisAdmission(
                     redis, prefix: settings.redis.prefix,
                     log: KafkaTopicWriter(producer, .webhookReceived, names: names)),
@@ -39,6 +41,11 @@ extension CloudPlane {
             await redis.shutDown()
             return try outcome.get()
         }
+    }
+
+    /// How large what goes back may be; nil where Kafka does not say so.
+    private func sizes() -> KafkaSizes? {
+        try? KafkaSizes(kafka, names: names, topics: KafkaLetterSource.targets)
     }
 
     /// A dead letter; nil where none is.

@@ -209,7 +209,7 @@ final class ReconcileFixture: Sendable {
     func sweep(
         from: Int64 = 0, stripeClock: HandClock? = nil, through store: (any AdmissionStore)? = nil
     ) async throws -> SweepRecord {
-        let admission = store ?? admission
+        let admission = store ?? self.admission
         return try await sweep(from, stripeClock ?? clock, admission)
     }
 
