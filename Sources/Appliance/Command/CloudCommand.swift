@@ -56,9 +56,9 @@ extension CloudCommand {
 
         mutating func run() async throws {
             let settings = try await data.settings(needsSecrets: false, profile: .cloud)
-            LineLogHandler.bootstrap(level: settings.logLevel, format: settings.logFormat ?? .json) {
-                PastedCommand.completed($0)
-            }
+            LineLogHandler.bootstrap(
+                level: settings.logLevel, format: settings.logFormat ?? .json
+            ) { PastedCommand.completed($0) }
             let logger = Logger(label: "tillbox")
             try await orCannotRun {
                 try settings.requireKafka(for: "cloud features")

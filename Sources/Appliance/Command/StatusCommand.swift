@@ -11,8 +11,8 @@ struct StatusCommand: AsyncParsableCommand {
         commandName: "status",
         abstract: "Say how the running daemon stands, bridges included, or a role of the cloud.",
         discussion: """
-            Asks at admin.host and admin.port; in the profile cloud each role has an address of its \
-            own. Exit codes: 0 ready and nothing to look at, 1 not ready or a warning, 2 wrong \
+            Asks at admin.host and admin.port; in the profile cloud each role has an address of \
+            its own. Exit codes: 0 ready and nothing to look at, 1 not ready or a warning, 2 wrong \
             usage, 3 nobody answers.
             """)
     @OptionGroup var data: DataOptions

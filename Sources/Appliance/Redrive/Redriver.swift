@@ -298,7 +298,8 @@ package actor Redriver {
             line.detail = "conflicting_event: another event is stored under the id \(identity.id)"
             return line
         }
-        let mark = RedriveOrder.mark(of: letter, outcome: line.result.rawValue, at: record.timestamp)
+        let mark = RedriveOrder.mark(
+            of: letter, outcome: line.result.rawValue, at: record.timestamp)
         try await letters.keep([mark])
         return line
     }

@@ -265,7 +265,7 @@ struct KafkaBridgeTests {
     }
 
     @Test(
-        "a broker that is stopped, hung or killed is told of within 5 s; nothing is lost or doubled",
+        "a broker that is stopped, hung or killed is told of in 5 s; nothing is lost or doubled",
         .timeLimit(.minutes(5)))
     func brokerTrouble() async throws {
         let broker = try await KafkaServer()
