@@ -10,6 +10,10 @@ import Vocabulary
 struct CloudCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cloud", abstract: "Make what the roles of the profile cloud need.",
+        discussion: """
+            Both are of the profile cloud, whichever the settings name. Exit codes: 0 done, 2 \
+            wrong usage, 3 cannot run.
+            """,
         subcommands: [Prepare.self, Features.self])
 
     /// `cloud prepare`
@@ -17,9 +21,9 @@ struct CloudCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Create missing topics and bring the ledger in Postgres to this schema.",
             discussion: """
-                Repeatable: what is there is checked and left as it is. What cannot be used is one \
-                sentence, and exit code 3. Run it as the owner of the ledger's tables, before the \
-                roles of a new release start.
+                Repeatable: what is there is checked and left as it is. What cannot be used, or \
+                does not answer, is one sentence, and exit code 3. Run it as the owner of the \
+                ledger's tables, before the roles of a new release start.
                 """)
         @OptionGroup var data: DataOptions
 
@@ -50,7 +54,7 @@ extension CloudCommand {
             discussion: """
                 Reads payment.validated from its beginning at each start, computes with the code \
                 of the profile edge, writes Redis, then payment.features. One instance, until \
-                SIGTERM.
+                SIGTERM, SIGINT or SIGHUP.
                 """)
         @OptionGroup var data: DataOptions
 

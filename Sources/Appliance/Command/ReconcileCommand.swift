@@ -17,7 +17,8 @@ struct ReconcileCommand: AsyncParsableCommand {
         discussion: """
             run and sweep ask the running daemon; list and show read the data folder. In the \
             profile cloud run and sweep do it themselves, one at a time, and what they find is \
-            kept in Postgres. Exit codes: 0 clean, 1 breaks were found, 2 wrong usage, 3 cannot run.
+            kept in Postgres, where list and show read it. Exit codes: 0 clean, 1 breaks were \
+            found, 2 wrong usage, 3 cannot run.
             """,
         subcommands: [Run.self, List.self, Show.self, Sweep.self])
 
@@ -162,7 +163,11 @@ struct ReconcileCommand: AsyncParsableCommand {
     /// `reconcile sweep`
     struct Sweep: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Fetch the events that Stripe has and that never arrived.")
+            abstract: "Fetch the events that Stripe has and that never arrived.",
+            discussion: """
+                Exit codes: 0 all that were missed are stored, 1 one of them cannot be stored (each \
+                sweep tries again), 2 wrong usage, 3 cannot run.
+                """)
         @OptionGroup var options: DaemonOptions
 
         mutating func run() async throws {
@@ -287,7 +292,8 @@ extension ReconcileCommand {
     /// `reconcile show RUN`
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show a run with everything that it found and booked.")
+            abstract: "Show a run with everything that it found and booked.",
+            discussion: "Exit code 1 if the run is not clean, 3 if there is no such run.")
         @OptionGroup var options: StoreOptions
         @Argument(help: "The run's number, or last.") var run: String
         @Flag(help: "Answer with one JSON document.") var json = false
