@@ -51,8 +51,8 @@ struct CommandLineTests {
         ["cloud", "prepare", "--profile", "dev"], ["cloud", "features", "--profile", "edge"],
         ["status", "now"], ["status", "--profile", "box"], ["reconcile", "sweep", "--dry-run"],
         ["reconcile", "show"], ["reconcile", "show", "first"],
-        ["reconcile", "show", "1", "--json", "--csv"], ["dead-letter", "redrive", "--offset", "1/x"],
-        ["dead-letter", "redrive", "17"],
+        ["reconcile", "show", "1", "--json", "--csv"], ["dead-letter", "redrive", "17"],
+        ["dead-letter", "redrive", "--offset", "1/x"],
     ])
     func wrongUsage(arguments: [String]) async throws {
         let answer = try await Child.run(
