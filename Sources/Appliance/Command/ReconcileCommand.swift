@@ -165,8 +165,8 @@ struct ReconcileCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Fetch the events that Stripe has and that never arrived.",
             discussion: """
-                Exit codes: 0 all that were missed are stored, 1 one of them cannot be stored (each \
-                sweep tries again), 2 wrong usage, 3 cannot run.
+                Exit codes: 0 all that were missed are stored, 1 one of them cannot be stored \
+                (each sweep tries again), 2 wrong usage, 3 cannot run.
                 """)
         @OptionGroup var options: DaemonOptions
 
