@@ -40,14 +40,13 @@ struct StatusCommand: AsyncParsableCommand {
 
     mutating func run() async throws {
         let settings = try await data.settings(needsSecrets: false)
+        let asked = AdminConnection.Asked(settings.profile)
         let connection = AdminConnection(
-            address: settings.admin, dataPath: settings.dataPath,
-            asked: AdminConnection.Asked(settings.profile))
+            address: settings.admin, dataPath: settings.dataPath, asked: asked)
         let path = "/api/v1/status"
         let answer = try await connection.send(.GET, path) { root in
             guard root["ready"]?.bool != nil else { throw connection.strange(path) }
-            return Self.answer(
-                root, of: "\(AdminConnection.Asked(settings.profile)) at \(settings.admin)")
+            return Self.answer(root, of: asked, at: settings.admin)
         }
         if json {
             try Output.standard.line(try await connection.text(path))
@@ -57,20 +56,28 @@ struct StatusCommand: AsyncParsableCommand {
         guard answer.isWell else { throw CommandFailure.foundSomething(nil) }
     }
 
-    private static func answer(_ root: JSONValue, of answerer: String) -> Answer {
+    private static func answer(
+        _ root: JSONValue, of asked: AdminConnection.Asked, at address: Settings.Address
+    ) -> Answer {
         let reasons = texts(root["reasons"])
         let warnings = texts(root["warnings"])
         let isReady = root["ready"]?.bool == true
         var lines = [
-            "the \(answerer) is "
+            "the \(asked) at \(address) is "
                 + (isReady ? "ready" : "not ready: \(reasons.joined(separator: "; "))")
         ]
         lines += warnings.map { "look at this: \($0)" }
-        let counts = shown.compactMap { counter in
-            root.member(named: counter.label)?.int64.map { "\($0) \(counter.words)" }
+        let counts = shown.compactMap { counter -> String? in
+            // A role counts what it does itself, and nothing of what another one does.
+            guard let count = root.member(named: counter.label)?.int64,
+                asked == .daemon || count > 0
+            else { return nil }
+            return "\(count) \(counter.words)"
         }
         let start = root["up_seconds"]?.int64.map { " " + Figures.ago(seconds: Double($0)) } ?? ""
-        lines.append("since its start\(start): " + counts.joined(separator: ", "))
+        lines.append(
+            "since its start\(start): "
+                + (counts.isEmpty ? "nothing yet" : counts.joined(separator: ", ")))
         if let held = whatItHas(root) { lines.append("whenever it came: \(held)") }
         if let bridges = root["bridges"]?.array, let table = BridgeText.table(bridges) {
             lines.append(table)
