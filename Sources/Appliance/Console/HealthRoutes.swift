@@ -40,11 +40,11 @@ package final class Readiness: Sendable {
     ) {
         require {
             guard let sentence = hindrance() else { return nil }
-            let told = watches.filter { $0.trouble() != nil }
-            let named = watches.first { sentence.contains($0.server) }
+            let told = watches.filter { $0.trouble() != nil }.map(\.server)
+            let named = ServerWatch.servers.filter { sentence.contains($0) }
             // What names no server has waited for one of those that are told of.
-            guard let named else { return told.isEmpty ? sentence : nil }
-            return told.contains { $0.server == named.server } ? nil : sentence
+            let isTold = named.isEmpty ? !told.isEmpty : told.contains { named.contains($0) }
+            return isTold ? nil : sentence
         }
     }
 
@@ -60,6 +60,7 @@ package final class Readiness: Sendable {
 package struct ServerWatch: Sendable {
     /// As every sentence about it calls it: `Kafka`.
     package let server: String
+    static let servers = ["Kafka", "Redis", "Postgres"]
     /// What is in the way there; nil for nothing.
     package let trouble: @Sendable () -> String?
 
