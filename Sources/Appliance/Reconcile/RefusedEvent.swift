@@ -1,8 +1,8 @@
-package import Vocabulary
+import Vocabulary
 
 /// An event of Stripe's list that never arrived and that could not be stored for itself, while
 /// others are: it is too large for a topic, say.
-package struct RefusedEvent: Hashable, Sendable {
+struct RefusedEvent: Hashable, Sendable {
     var id: EventID
     var type: String
     var created: Instant
