@@ -45,6 +45,14 @@ struct CommandLineTests {
         ["review", "decline", String(repeating: "c", count: 70_000), "--note", "n"],
         ["review", "approve", "ch_1", "--note", "a", "--note", "b"],
         ["log", "topics", "--data", "a", "--data=b"],
+        ["bridge"], ["bridge", "verify"], ["bridge", "verify", "mysql"], ["bridge", "lst"],
+        ["bridge", "list", "--limit", "3"], ["bridge", "pause", "kafka", "--by"],
+        ["bridge", "forget", "kafka", "redis"], ["cloud"], ["cloud", "prepare", "--json"],
+        ["cloud", "prepare", "--profile", "dev"], ["cloud", "features", "--profile", "edge"],
+        ["status", "now"], ["status", "--profile", "box"], ["reconcile", "sweep", "--dry-run"],
+        ["reconcile", "show"], ["reconcile", "show", "first"],
+        ["reconcile", "show", "1", "--json", "--csv"], ["dead-letter", "redrive", "17"],
+        ["dead-letter", "redrive", "--offset", "1/x"],
     ])
     func wrongUsage(arguments: [String]) async throws {
         let answer = try await Child.run(
@@ -66,6 +74,11 @@ struct CommandLineTests {
         (["demo", "--rate", "1000000"], "at most 100000"),
         (["review", "approve", "ch_1", "--note", "a", "--note", "b"], "--note is given twice"),
         (["log", "topics", "--data", "/etc/passwd"], "/etc/passwd is no folder"),
+        (["bridge", "verify", "mysql"], "bridges are kafka, redis, postgres"),
+        (["bridge", "verfy", "kafka"], "did you mean verify?"),
+        (["cloud", "prepar"], "did you mean prepare?"),
+        (["cloud", "prepare", "--profile", "dev"], "leave --profile dev away"),
+        (["reconcile", "sweep", "--jsn"], "--json"),
         (["bench", "validate", "--quick", "--against", "/nope"], "there is no program /nope"),
     ])
     func nearest(arguments: [String], expected: String) async throws {

@@ -112,14 +112,17 @@ struct DaemonWordsTests {
         #expect(await daemon.wait() == 0)
     }
 
-    @Test("the wrong mode is told in one line, with its count and what to do")
+    @Test("the wrong mode is told in one line, with its count and a command that can be pasted")
     func wrongMode() async throws {
         let folder = try TemporaryFolder()
-        let port = try freePort()
-        let daemon = try Tillbox.start(
-            data: folder.file("data"), webhookPort: port, adminPort: try freePort(),
+        let (port, file) = (try freePort(), folder.file("box.yaml"))
+        try "webhook: {livemode: live}\nlogging: {summary_seconds: 1}\n".write(
+            toFile: file, atomically: true, encoding: .utf8)
+        let daemon = try Child(
+            Tillbox.executable, ["run", "--data", folder.file("data"), "--config", file],
             environment: [
-                "TILLBOX_LOGGING_SUMMARY_SECONDS": "1", "TILLBOX_WEBHOOK_LIVEMODE": "live",
+                "TILLBOX_WEBHOOK_SECRET": "whsec_test", "TILLBOX_WEBHOOK_PORT": "\(port)",
+                "TILLBOX_ADMIN_PORT": "\(try freePort())",
             ])
         try await daemon.untilListening()
         let sent = try await Tillbox.simulate(to: port, count: 30)
@@ -131,6 +134,9 @@ struct DaemonWordsTests {
                 return sum + (letters?["livemode_mismatch"] ?? 0)
             } == 30
         }
+        let command = "`\(Tillbox.executable) dead-letter redrive --data \(folder.file("data")) "
+            + "--config \(file)`"
+        #expect(Self.lines(of: daemon).contains { $0.message.contains(command) })
         daemon.kill(SIGTERM)
         #expect(await daemon.wait() == 0)
     }

@@ -197,7 +197,12 @@ struct OutsideBadUseTests {
             Row(words: words, wrong: what, settings: settings, says: says)
         }
         let approve = ["review", "approve", "charge:ch_1", "--note", "n"]
+        let absence = ["TILLBOX_KAFKA_BOOTSTRAP": "127.0.0.1:\(try freePort())"]
+        let silence = "no Kafka broker answers at 127.0.0.1"
         return [
+            command(["cloud", "prepare"], "Kafka's absence", absence, silence),
+            command(["dead-letter", "redrive"], "Kafka's absence", absence, silence),
+            command(["dead-letter", "show", "0/0"], "Kafka's absence", absence, silence),
             command(["cloud", "prepare"], "Kafka's password", kafka, refuses.kafka),
             command(["cloud", "prepare"], "Postgres' password", postgres, refuses.postgres),
             command(
@@ -209,6 +214,11 @@ struct OutsideBadUseTests {
             command(["review", "list"], "Postgres' password", postgres, refuses.postgres),
             command(["ledger", "balances"], "Postgres' password", postgres, refuses.postgres),
             command(["reconcile", "list"], "Postgres' password", postgres, refuses.postgres),
+            command(["status"], "no role runs", [:], "no role answers at 127.0.0.1"),
+            command(["bridge", "list"], "there is none", [:], "the profile cloud has no bridges"),
+            command(
+                ["reconcile", "sweep"], "no key for Stripe", [:],
+                "set stripe.api_key or stripe.api_key_file, which a daemon reads when it starts"),
         ]
     }
 
@@ -244,6 +254,10 @@ struct OutsideBadUseTests {
         if row.words.first != "run", row.words != ["cloud", "features"] {
             #expect(lines.count == 1, "\(what): \(lines)")
         }
+        if row.words == ["cloud", "prepare"] {
+            let first = child.standardOutput.split(separator: "\n").first ?? ""
+            #expect(first.hasPrefix("asking Kafka at 127.0.0.1:"), "\(what): \(first)")
+        }
     }
 
     private static func waits(
@@ -260,6 +274,10 @@ struct OutsideBadUseTests {
             Issue.record("\(what): \(answer) \(child.standardError.suffix(800))")
         }
         #expect(child.isRunning, "\(what): \(child.standardError.suffix(800))")
+        // The log says it too, though the role has nothing to do.
+        try await eventually("\(what): the log says so", within: 10, every: .milliseconds(50)) {
+            child.standardError.contains(row.says)
+        }
         SecureServers.expectNoSecret(answer, what)
         child.kill(SIGTERM)
         #expect(await child.wait() == 0, "\(what): \(child.standardError.suffix(800))")

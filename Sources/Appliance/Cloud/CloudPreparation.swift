@@ -6,8 +6,10 @@ package struct CloudTopics: Sendable {
     private let configuration: KafkaConfiguration
     private let wanted: [KafkaTopic]
 
-    /// Long enough for a cluster to make seven topics.
-    private static let patience = Duration.seconds(20)
+    /// For who waits at a terminal: a broker that answers does so at once.
+    package static let answerPatience = Duration.seconds(5)
+    /// Long enough for a cluster that answers to make seven topics.
+    private static let creationPatience = Duration.seconds(20)
 
     /// - Parameter partitions: of every topic.
     package init(_ configuration: KafkaConfiguration, names: KafkaNames, partitions: Int32) {
@@ -28,10 +30,10 @@ package struct CloudTopics: Sendable {
     package func prepare() throws -> [String] {
         let admin = try KafkaAdmin(configuration)
         let names = wanted.map(\.name)
-        let before = try admin.describe(names, within: Self.patience)
+        let before = try admin.describe(names, within: Self.answerPatience)
         let missing = wanted.filter { before[$0.name] == nil }
-        if !missing.isEmpty { try admin.create(missing, within: Self.patience) }
-        try check(admin, Self.patience)
+        if !missing.isEmpty { try admin.create(missing, within: Self.creationPatience) }
+        try check(admin, Self.answerPatience)
         return missing.map(\.name)
     }
 

@@ -26,11 +26,15 @@ package final class KafkaLetterSource: @unchecked Sendable {
     }
 
     /// The same for a redriver.
-    package var source: LetterSource {
+    ///
+    /// - Parameter sizes: for one that only foretells; nil where they are not known.
+    package func source(foretellingBy sizes: KafkaSizes?) -> LetterSource {
         LetterSource(
             letters: { () throws(StoreFailure) in try self.letters() },
             record: { place throws(StoreFailure) in try self.record(at: place) },
-            targets: Self.targets)
+            targets: Self.targets, tooLarge: { record, topic in
+                sizes?.refusal(of: record, to: topic)
+            })
     }
 
     /// What one question to Kafka may take.

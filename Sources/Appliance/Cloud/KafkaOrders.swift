@@ -95,14 +95,9 @@ package final class KafkaOrders: LetterStore, @unchecked Sendable {
 
     /// The size of one record, which is no reason for others to stay.
     private func tooLarge(for topic: String) -> StoreFailure {
-        let own = configuration.messageBytesMax
-        let bound = bound(of: topic) ?? own
-        return .tooLarge(
-            "with its headers it is too large for the Kafka topic \(topic), where "
-                + "\(min(bound, own)) bytes are allowed; "
-                + (bound < own
-                    ? "set max.message.bytes=\(own) there and redrive it again"
-                    : "larger ones are never sent"))
+        .tooLarge(
+            KafkaSizes.sentence(
+                of: topic, own: configuration.messageBytesMax, bound: bound(of: topic)))
     }
 
     /// What a topic takes, which somebody may have changed; nil where nobody answers.

@@ -20,6 +20,8 @@ package final class KafkaWatch: Service {
         var warning: String?
         /// What the start would have refused, had Kafka answered then.
         var refusal: (any Error)?
+        /// Of its silence, for the log.
+        var tale = TroubleTale()
     }
 
     private let asker: Asker
@@ -35,7 +37,10 @@ package final class KafkaWatch: Service {
     package init(_ topics: CloudTopics, trouble: String?, logger: Logger) {
         asker = Asker(topics)
         self.logger = logger
-        state = Mutex(State(hasAnswered: trouble == nil, trouble: trouble))
+        var state = State(hasAnswered: trouble == nil, trouble: trouble)
+        // The start has said that.
+        _ = state.tale.hear(trouble)
+        self.state = Mutex(state)
     }
 
     /// What keeps the role from its work.
@@ -59,17 +64,29 @@ package final class KafkaWatch: Service {
 
     func note(_ result: Result<Void, any Error>) {
         switch result {
-        case .success: state.withLock { $0 = State(hasAnswered: true) }
+        case .success: noteAnswer()
         case .failure(let error as KafkaError) where error.isRetryable: noteSilence("\(error)")
         case .failure(let error): noteRefusal(error)
         }
     }
 
-    private func noteSilence(_ sentence: String) {
-        state.withLock { state in
-            state.failures += 1
-            if state.failures >= Self.failuresMin { state.trouble = sentence }
+    private func noteAnswer() {
+        let news = state.withLock { state in
+            defer { state = State(hasAnswered: true) }
+            return state.tale.hear(nil)
         }
+        if news == .ends { logger.info("Kafka answers again") }
+    }
+
+    private func noteSilence(_ sentence: String) {
+        let news = state.withLock { state -> TroubleTale.News? in
+            state.failures += 1
+            guard state.failures >= Self.failuresMin else { return nil }
+            state.trouble = sentence
+            return state.tale.hear(sentence)
+        }
+        guard case .begins(let sentence) = news else { return }
+        logger.warning("Kafka does not answer", metadata: ["error": "\(sentence)"])
     }
 
     private func noteRefusal(_ error: any Error) {

@@ -80,7 +80,9 @@ package struct RedisAdmission: AdmissionStore {
         switch standing {
         case .done(let first): return first == own ? .duplicate : .conflict
         case .pending(let first): return first == own ? nil : .conflict
-        case .foreign: throw .outside("a key of the gate in Redis is no claim; check redis.prefix")
+        case .foreign:
+            throw .refused(
+                "the key of \(identity.id) in Redis is no claim of the gate; check redis.prefix")
         }
     }
 

@@ -15,9 +15,9 @@ struct BridgeCommand: AsyncParsableCommand {
         commandName: "bridge", abstract: "Look at the bridges, compare both sides, pause them.",
         discussion: """
             list, pause, resume and forget ask the running daemon; all but list write it down \
-            themselves where none runs. verify reads both sides itself. docs/BRIDGES.md says what \
-            stops a bridge. Exit codes: 0 done, 1 verify found a difference, 2 wrong usage, 3 \
-            cannot run.
+            themselves where none runs. verify reads both sides itself. The profile cloud has no \
+            bridges. docs/BRIDGES.md says what stops one. Exit codes: 0 done, 1 verify found a \
+            difference, 2 wrong usage, 3 cannot run.
             """,
         subcommands: [List.self, Verify.self, Pause.self, Resume.self, Forget.self])
 
@@ -88,8 +88,8 @@ struct BridgeCommand: AsyncParsableCommand {
             abstract: "Compare what the target has with the local log or ledger, to the last byte.",
             discussion: """
                 Counts, sums and hashes of both sides up to where the bridge has come, and the \
-                first difference. Reads both sides, with or without a running daemon. Exit code 1 \
-                if they differ.
+                first difference. Reads both sides, with or without a running daemon, and changes \
+                neither. Exit code 1 if they differ, 3 if one of them cannot be read.
                 """)
         @OptionGroup var options: NameOptions
 
@@ -301,7 +301,9 @@ enum BridgeText {
     /// What is in its way now, with its sentence; what is over, as past: `--json` tells that whole.
     private static func lastError(of bridge: JSONValue, at now: Int64) -> String {
         guard let sentence = bridge["last_error"]?.string else { return "" }
-        if ["backing_off", "circuit_open", "stopped"].contains(bridge["state"]?.string) {
+        if ["backing_off", "circuit_open", "stopped"].contains(bridge["state"]?.string)
+            || bridge["waiting"]?.bool == true
+        {
             return sentence
         }
         let ago = Figures.ago(

@@ -10,6 +10,10 @@ import Vocabulary
 struct CloudCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cloud", abstract: "Make what the roles of the profile cloud need.",
+        discussion: """
+            Both are of the profile cloud, whichever the settings name. Exit codes: 0 done, 2 \
+            wrong usage, 3 cannot run.
+            """,
         subcommands: [Prepare.self, Features.self])
 
     /// `cloud prepare`
@@ -17,9 +21,9 @@ struct CloudCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Create missing topics and bring the ledger in Postgres to this schema.",
             discussion: """
-                Repeatable: what is there is checked and left as it is. What cannot be used is one \
-                sentence, and exit code 3. Run it as the owner of the ledger's tables, before the \
-                roles of a new release start.
+                Repeatable: what is there is checked and left as it is. What cannot be used, or \
+                does not answer, is one sentence, and exit code 3. Run it as the owner of the \
+                ledger's tables, before the roles of a new release start.
                 """)
         @OptionGroup var data: DataOptions
 
@@ -29,8 +33,11 @@ struct CloudCommand: AsyncParsableCommand {
                 try settings.requireKafka(for: "cloud prepare")
                 try settings.requirePostgres(for: "cloud prepare")
                 let plane = try settings.quietPlane()
+                // A server that does not answer is waited for: it is said for which one.
+                try Output.standard.line("asking Kafka at \(settings.kafka.bootstrap ?? "")")
                 let created = try plane.topics.prepare()
                 for topic in created { try Output.standard.line("created the topic \(topic)") }
+                try Output.standard.line("asking Postgres, as postgres.url has it")
                 try plane.migrate()
                 try Output.standard.line(
                     "\(TopicID.allCases.count) topics and the ledger are ready")
@@ -47,13 +54,15 @@ extension CloudCommand {
             discussion: """
                 Reads payment.validated from its beginning at each start, computes with the code \
                 of the profile edge, writes Redis, then payment.features. One instance, until \
-                SIGTERM.
+                SIGTERM, SIGINT or SIGHUP.
                 """)
         @OptionGroup var data: DataOptions
 
         mutating func run() async throws {
             let settings = try await data.settings(needsSecrets: false, profile: .cloud)
-            LineLogHandler.bootstrap(level: settings.logLevel, format: settings.logFormat ?? .json)
+            LineLogHandler.bootstrap(
+                level: settings.logLevel, format: settings.logFormat ?? .json
+            ) { PastedCommand.completed($0) }
             let logger = Logger(label: "tillbox")
             try await orCannotRun {
                 try settings.requireKafka(for: "cloud features")

@@ -12,12 +12,17 @@ import Vocabulary
 struct DeadLetterCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "dead-letter", abstract: "List failed records, and send them back.",
+        discussion: """
+            In the profile cloud `redrive --dry-run` stands for list, and a letter is named \
+            PARTITION/OFFSET. Exit codes: 0 done, 1 a letter stays or is not there, 2 wrong usage, \
+            3 cannot run.
+            """,
         subcommands: [List.self, Show.self, Redrive.self])
 
     /// `dead-letter list`
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "List dead letters, oldest first, and what became of them.")
+            abstract: "List dead letters of a data folder, oldest first, and what became of them.")
         @OptionGroup var options: LogCommand.Options
         @Option(help: "Only letters of this reason, for example missing_charge.")
         var reason: String?
@@ -131,8 +136,9 @@ struct DeadLetterCommand: AsyncParsableCommand {
             discussion: """
                 While a daemon runs in the data folder it is asked to; otherwise the records are \
                 processed when it starts next. In the profile cloud this command sends them back \
-                itself, at Kafka; a second one takes over from the first. Exit code 1 if a letter \
-                would only fail again, or is not there.
+                itself, at Kafka; a second one takes over from the first, which ends with 3. Exit \
+                code 1 if a letter stays, as it would only fail again or is too large for where it \
+                would go, or if there is none at the offset; also of a dry run.
                 """)
         @OptionGroup var data: DataOptions
         @Option(help: "Only letters of this reason.") var reason: String?

@@ -76,8 +76,9 @@ struct LedgerCommand: AsyncParsableCommand {
             }
             guard !found.isEmpty else {
                 throw CommandFailure.cannotRun(
-                    "the ledger has no transaction \(what); give a number or a movement that "
-                        + "`tillbox log cat ledger.posted` has")
+                    "the ledger has no transaction \(what); give a number, or a movement as the "
+                        + "topic ledger.posted has it (`tillbox log cat ledger.posted` of a data "
+                        + "folder)")
             }
             let rows = found.flatMap { transaction in
                 transaction.posting.entries.map { Self.row(transaction, $0) }

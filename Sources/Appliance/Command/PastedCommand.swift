@@ -3,14 +3,14 @@ import Terminal
 
 /// Commands that a sentence names, so that they work as they are pasted.
 enum PastedCommand {
-    /// The verbs that take `--data` and `--config` as the command before them did.
+    /// The verbs that take `--data`, `--config` and `--profile` as the command before them did.
     private static let folderVerbs: Set<String> = [
         "run", "log", "ledger", "review", "dead-letter", "reconcile", "replay", "bridge", "status",
     ]
 
     /// The sentence with each command in it whole: `` `tillbox ledger verify` `` gets the path of
-    /// this program, which need not be on anybody's PATH, and the folder and the configuration file
-    /// that the command was given.
+    /// this program, which need not be on anybody's PATH, and the folder, the configuration file
+    /// and the profile that the command was given.
     ///
     /// - Parameter arguments: those after the program's name.
     static func completed(
@@ -35,10 +35,10 @@ enum PastedCommand {
         verb == "cloud" || folderVerbs.contains(verb)
     }
 
-    /// The values of `--data` and `--config`, as far as the command was given them.
+    /// The values of these options, as far as the command was given them.
     private static func given(in arguments: [String]) -> [(name: String, value: String)] {
         guard let verb = arguments.first, takesConfiguration(verb) else { return [] }
-        return ["--data", "--config"].compactMap { name in
+        return ["--data", "--config", "--profile"].compactMap { name in
             var value: String?
             for (place, word) in arguments.enumerated() {
                 if word.hasPrefix(name + "=") {

@@ -17,7 +17,8 @@ struct ReconcileCommand: AsyncParsableCommand {
         discussion: """
             run and sweep ask the running daemon; list and show read the data folder. In the \
             profile cloud run and sweep do it themselves, one at a time, and what they find is \
-            kept in Postgres. Exit codes: 0 clean, 1 breaks were found, 2 wrong usage, 3 cannot run.
+            kept in Postgres, where list and show read it. Exit codes: 0 clean, 1 breaks were \
+            found, 2 wrong usage, 3 cannot run.
             """,
         subcommands: [Run.self, List.self, Show.self, Sweep.self])
 
@@ -39,7 +40,9 @@ struct ReconcileCommand: AsyncParsableCommand {
                     AdminConnection(address: settings.admin, dataPath: settings.dataPath))
             }
             let own = try await data.settings(needsSecrets: false, needsStripe: true)
-            LineLogHandler.bootstrap(level: own.logLevel, format: own.logFormat ?? .json)
+            LineLogHandler.bootstrap(level: own.logLevel, format: own.logFormat ?? .json) {
+                PastedCommand.completed($0)
+            }
             try await orCannotRun {
                 try own.requirePostgres(for: "reconciliation in the profile cloud")
                 try await CloudPlane(
@@ -160,7 +163,11 @@ struct ReconcileCommand: AsyncParsableCommand {
     /// `reconcile sweep`
     struct Sweep: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Fetch the events that Stripe has and that never arrived.")
+            abstract: "Fetch the events that Stripe has and that never arrived.",
+            discussion: """
+                Exit codes: 0 all that were missed are stored, 1 one of them cannot be stored \
+                (each sweep tries again), 2 wrong usage, 3 cannot run.
+                """)
         @OptionGroup var options: DaemonOptions
 
         mutating func run() async throws {
@@ -174,17 +181,18 @@ struct ReconcileCommand: AsyncParsableCommand {
                 return id
             }
             let path = "/api/v1/sweeps/\(id)"
-            var isOver = false
+            var (isOver, hasFailed) = (false, false)
             var failure: String?
             while !isOver {
                 try await Task.sleep(for: .milliseconds(ReconcileCommand.pollMilliseconds))
-                (isOver, failure) = try await connection.send(.GET, path) { root in
-                    (root["state"]?.isString("reading") == false, root["failure"]?.string)
+                (isOver, hasFailed, failure) = try await connection.send(.GET, path) { root in
+                    let state = root["state"]?.string
+                    return (state != "reading", state == "failed", root["failure"]?.string)
                 }
             }
             if options.json {
                 try Output.standard.line(try await connection.text(path))
-            } else if failure == nil {
+            } else if !hasFailed {
                 try await connection.send(.GET, path) { root in
                     try Output.standard.line(
                         "\(root["events"]?.int64 ?? 0) events at Stripe until "
@@ -192,7 +200,9 @@ struct ReconcileCommand: AsyncParsableCommand {
                             + ", \(root["missed"]?.int64 ?? 0) of them had never arrived")
                 }
             }
-            if let failure { throw CommandFailure.cannotRun(failure) }
+            guard let failure else { return }
+            throw hasFailed
+                ? CommandFailure.cannotRun(failure) : CommandFailure.foundSomething(failure)
         }
     }
 }
@@ -282,7 +292,8 @@ extension ReconcileCommand {
     /// `reconcile show RUN`
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show a run with everything that it found and booked.")
+            abstract: "Show a run with everything that it found and booked.",
+            discussion: "Exit code 1 if the run is not clean, 3 if there is no such run.")
         @OptionGroup var options: StoreOptions
         @Argument(help: "The run's number, or last.") var run: String
         @Flag(help: "Answer with one JSON document.") var json = false

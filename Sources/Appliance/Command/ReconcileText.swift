@@ -95,7 +95,7 @@ enum ReconcileText {
         let currencies = run["currencies"]?.array.map { Array($0) } ?? []
         guard currencies.allSatisfy({ $0["matched"]?.int64 ?? 0 == 0 }) else { return words }
         return words + "; the ledger holds nothing of the statement: if webhooks should have come, "
-            + "the daemon's log says why they were not booked"
+            + "the log of who takes them says why they were not booked"
     }
 
     private static func sweep(_ until: Int64?) -> String {

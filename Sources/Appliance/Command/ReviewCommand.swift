@@ -106,9 +106,11 @@ struct ReviewCommand: AsyncParsableCommand {
 
         func decide(_ decision: ReviewRequest.Decision) async throws {
             let answer: ReviewAnswer
+            let booker: String
             do {
                 let request = try ReviewRequest(decision, by: by ?? NSUserName(), note: note)
                 let settings = try await data.settings(needsSecrets: false)
+                booker = settings.profile == .cloud ? "a role ledger" : "the daemon"
                 answer = try await ReviewDoor(settings: settings).decide(id, request)
             } catch let refusal as ReviewRefusal {
                 if case .badRequest(let what) = refusal {
@@ -117,7 +119,7 @@ struct ReviewCommand: AsyncParsableCommand {
                 throw CommandFailure.foundSomething(refusal.sentence(of: id))
             }
             do {
-                try tell(answer, decision)
+                try tell(answer, decision, bookedBy: booker)
             } catch {
                 throw CommandFailure.cannotRun(
                     "\(answer.review.movement) is \(decision.state.rawValue), and that stands; but "
@@ -126,7 +128,7 @@ struct ReviewCommand: AsyncParsableCommand {
         }
 
         private func tell(
-            _ answer: ReviewAnswer, _ decision: ReviewRequest.Decision
+            _ answer: ReviewAnswer, _ decision: ReviewRequest.Decision, bookedBy booker: String
         ) throws(CommandFailure) {
             guard !json else {
                 var writer = JSONWriter()
@@ -140,7 +142,7 @@ struct ReviewCommand: AsyncParsableCommand {
                     + (answer.isBooked
                         ? "moved to merchant:\(review.merchant):\(decision.placeName)"
                         : "will move to merchant:\(review.merchant):\(decision.placeName) when the "
-                            + "ledger books it, as soon as the daemon runs; see "
+                            + "ledger books it, as soon as \(booker) runs; see "
                             + "`tillbox review show \(ShellWord.quoted(id))`")
             try Output.standard.line(PastedCommand.completed(text))
         }
@@ -174,8 +176,9 @@ struct ReviewCommand: AsyncParsableCommand {
 
     static let discussion = """
         While a daemon runs in the data folder it is asked to; otherwise the decision is booked \
-        when it starts next. Of two decisions the first wins. Exit code 1 if the review is not \
-        open.
+        when it starts next. In the profile cloud the decision is written to Kafka, and a role \
+        ledger books it. Of two decisions the first wins. Exit codes: 0 decided, 1 the review is \
+        not open, 2 wrong usage, 3 cannot run.
         """
 }
 

@@ -11,10 +11,14 @@ struct DataOptions: ParsableArguments {
     @Option(help: "The configuration file (YAML). Every key is in docs/CONFIGURATION.md.")
     var config: String?
 
-    @Option(help: "The data folder. Default ./tillbox-data.")
+    @Option(help: "The data folder; the profile cloud has none. Default ./tillbox-data.")
     var data: String?
 
-    @Option(help: "Which implementations to use.")
+    @Option(
+        help: """
+            What it stands on: dev and edge on the data folder, cloud on Kafka, Redis and \
+            Postgres. Default dev.
+            """)
     var profile: Settings.Profile?
 
     /// The data folder for a command that only looks.
@@ -37,10 +41,18 @@ struct DataOptions: ParsableArguments {
     }
 
     /// The settings with the command line's own words on top.
+    ///
+    /// - Parameter fixed: the only profile that the command is of.
     func settings(
         needsSecrets: Bool, role: Role = .all, profile fixed: Settings.Profile? = nil,
         needsStripe: Bool = false
     ) async throws -> Settings {
+        if let fixed, let profile, profile != fixed {
+            throw CommandFailure(
+                exitCode: CommandFailure.wrongUsage,
+                message: "this command is of the profile \(fixed.rawValue) alone; leave --profile "
+                    + "\(profile.rawValue) away")
+        }
         var environment = ProcessInfo.processInfo.environment
         if let profile = fixed ?? profile { environment["TILLBOX_PROFILE"] = profile.rawValue }
         do {
@@ -97,7 +109,8 @@ struct RunCommand: AsyncParsableCommand {
         let settings = try await options.settings(needsSecrets: true, role: role)
         let isTerminal = isatty(STDERR_FILENO) == 1
         LineLogHandler.bootstrap(
-            level: settings.logLevel, format: settings.logFormat ?? (isTerminal ? .text : .json))
+            level: settings.logLevel, format: settings.logFormat ?? (isTerminal ? .text : .json)
+        ) { PastedCommand.completed($0) }
         let logger = Logger(label: "tillbox")
         StartReport(settings: settings, role: role).write(to: logger)
         try await orCannotRun {

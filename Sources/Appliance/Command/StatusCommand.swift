@@ -8,10 +8,12 @@ import Vocabulary
 /// `tillbox status`: the running daemon in a few lines.
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Say how the running daemon stands, bridges included.",
+        commandName: "status",
+        abstract: "Say how the running daemon stands, bridges included, or a role of the cloud.",
         discussion: """
-            Exit codes: 0 ready and nothing to look at, 1 not ready or a warning, 3 no daemon \
-            answers.
+            Asks at admin.host and admin.port; in the profile cloud each role has an address of \
+            its own. Exit codes: 0 ready and nothing to look at, 1 not ready or a warning, 2 wrong \
+            usage, 3 nobody answers.
             """)
     @OptionGroup var data: DataOptions
     @Flag(help: "Answer with one JSON document.") var json = false
@@ -38,12 +40,13 @@ struct StatusCommand: AsyncParsableCommand {
 
     mutating func run() async throws {
         let settings = try await data.settings(needsSecrets: false)
+        let asked = AdminConnection.Asked(settings.profile)
         let connection = AdminConnection(
-            address: settings.admin, dataPath: settings.dataPath)
+            address: settings.admin, dataPath: settings.dataPath, asked: asked)
         let path = "/api/v1/status"
         let answer = try await connection.send(.GET, path) { root in
             guard root["ready"]?.bool != nil else { throw connection.strange(path) }
-            return Self.answer(root, at: settings.admin)
+            return Self.answer(root, of: asked, at: settings.admin)
         }
         if json {
             try Output.standard.line(try await connection.text(path))
@@ -53,20 +56,28 @@ struct StatusCommand: AsyncParsableCommand {
         guard answer.isWell else { throw CommandFailure.foundSomething(nil) }
     }
 
-    private static func answer(_ root: JSONValue, at address: Settings.Address) -> Answer {
+    private static func answer(
+        _ root: JSONValue, of asked: AdminConnection.Asked, at address: Settings.Address
+    ) -> Answer {
         let reasons = texts(root["reasons"])
         let warnings = texts(root["warnings"])
         let isReady = root["ready"]?.bool == true
         var lines = [
-            "the daemon at \(address) is "
+            "the \(asked) at \(address) is "
                 + (isReady ? "ready" : "not ready: \(reasons.joined(separator: "; "))")
         ]
         lines += warnings.map { "look at this: \($0)" }
-        let counts = shown.compactMap { counter in
-            root.member(named: counter.label)?.int64.map { "\($0) \(counter.words)" }
+        let counts = shown.compactMap { counter -> String? in
+            // A role counts what it does itself, and nothing of what another one does.
+            guard let count = root.member(named: counter.label)?.int64,
+                asked == .daemon || count > 0
+            else { return nil }
+            return "\(count) \(counter.words)"
         }
         let start = root["up_seconds"]?.int64.map { " " + Figures.ago(seconds: Double($0)) } ?? ""
-        lines.append("since its start\(start): " + counts.joined(separator: ", "))
+        lines.append(
+            "since its start\(start): "
+                + (counts.isEmpty ? "nothing yet" : counts.joined(separator: ", ")))
         if let held = whatItHas(root) { lines.append("whenever it came: \(held)") }
         if let bridges = root["bridges"]?.array, let table = BridgeText.table(bridges) {
             lines.append(table)

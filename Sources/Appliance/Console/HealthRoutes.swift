@@ -34,12 +34,41 @@ package final class Readiness: Sendable {
         hindrances.withLock { $0.append(hindrance) }
     }
 
+    /// Adds what somebody fails with at one of these servers, which a watch may have told of: the
+    /// two would be one reason in other words.
+    package func require(
+        beyond watches: [ServerWatch], _ hindrance: @escaping @Sendable () -> String?
+    ) {
+        require {
+            guard let sentence = hindrance() else { return nil }
+            let told = watches.filter { $0.trouble() != nil }.map(\.server)
+            let named = ServerWatch.servers.filter { sentence.contains($0) }
+            // What names no server has waited for one of those that are told of.
+            let isTold = named.isEmpty ? !told.isEmpty : told.contains { named.contains($0) }
+            return isTold ? nil : sentence
+        }
+    }
+
     /// Adds what an operator should look at although the daemon is ready; asked at each look.
     package func watch(_ warning: @escaping @Sendable () -> String?) {
         watches.withLock { $0.append(warning) }
     }
 
     var warnings: [String] { watches.withLock { $0 }.compactMap { $0() } }
+}
+
+/// Somebody who looks at a server all the while.
+package struct ServerWatch: Sendable {
+    /// As every sentence about it calls it: `Kafka`.
+    package let server: String
+    static let servers = ["Kafka", "Redis", "Postgres"]
+    /// What is in the way there; nil for nothing.
+    package let trouble: @Sendable () -> String?
+
+    package init(_ server: String, trouble: @escaping @Sendable () -> String?) {
+        self.server = server
+        self.trouble = trouble
+    }
 }
 
 /// `GET /healthz` (alive), `GET /readyz` (ready, else 503 with the reasons), `GET /metrics` for

@@ -8,12 +8,20 @@ import Synchronization
 package import Terminal
 package import Vocabulary
 
-/// The admin API of the daemon that holds the data folder.
+/// The admin API of the daemon that holds the data folder, or of a role of the profile cloud.
 package struct AdminConnection {
     package let address: Settings.Address
     package let dataPath: String
 
+    private let asked: Asked
     private let patience: Patience
+
+    /// Who should answer.
+    package enum Asked: String, Sendable {
+        case daemon, role
+
+        package init(_ profile: Settings.Profile) { self = profile == .cloud ? .role : .daemon }
+    }
 
     /// What is known of a request that was sent and gets no answer.
     package struct Patience: Sendable {
@@ -31,9 +39,13 @@ package struct AdminConnection {
         package static let short = Patience(seconds: 10, unanswered: nil)
     }
 
-    package init(address: Settings.Address, dataPath: String, patience: Patience = .short) {
+    package init(
+        address: Settings.Address, dataPath: String, asked: Asked = .daemon,
+        patience: Patience = .short
+    ) {
         self.address = address
         self.dataPath = dataPath
+        self.asked = asked
         self.patience = patience
     }
 
@@ -137,10 +149,18 @@ package struct AdminConnection {
 
     /// Nothing was sent, so that nothing can have come of it.
     private func noDaemon() -> CommandFailure {
-        .noDaemon(
-            "no daemon answers at \(address); start it with `tillbox run --data "
-                + ShellWord.quoted(dataPath) + "`, or name its address with admin.host and "
-                + "admin.port")
+        switch asked {
+        case .daemon:
+            .noDaemon(
+                "no daemon answers at \(address); start it with `tillbox run --data "
+                    + ShellWord.quoted(dataPath) + "`, or name its address with admin.host and "
+                    + "admin.port")
+        case .role:
+            .noDaemon(
+                "no role answers at \(address); each has an address of its own: name it with "
+                    + "admin.host and admin.port (TILLBOX_ADMIN_PORT), or start one with "
+                    + "`tillbox run --role webhook`, score or ledger")
+        }
     }
 
     /// The request was heard, or may have been; what came of it is not known.
@@ -150,12 +170,12 @@ package struct AdminConnection {
                 patience.unanswered.map {
                     "\(address) gave no answer within \(patience.seconds) s: \($0)"
                 } ?? "what listens at \(address) takes connections and gave no answer within "
-                    + "\(patience.seconds) s: it is another program, or a daemon that hangs; "
+                    + "\(patience.seconds) s: it is another program, or a \(asked) that hangs; "
                     + "look which process has the port (ss -ltnp)")
         }
         if Self.isCutOff(error) {
             return .cannotRun(
-                "the daemon at \(address) went away before it answered: "
+                "the \(asked) at \(address) went away before it answered: "
                     + (patience.unanswered ?? "ask again once it runs"))
         }
         return .cannotRun(

@@ -63,8 +63,8 @@ package struct CloudDaemon {
         var services = running.parts
         services[.admin] = adminServer(running.pulse, ports)
         services[.kafkaWatch] = kafkaWatch
-        readiness.require { [kafkaWatch] in kafkaWatch.trouble }
-        readiness.watch { [kafkaWatch] in kafkaWatch.warning }
+        services[.redisWatch] = running.redisWatch
+        tellReadiness(running)
         var quiet = logger
         quiet.logLevel = .critical
         var configuration = ServiceGroupConfiguration(
@@ -93,6 +93,7 @@ package struct CloudDaemon {
         var parts: [DaemonPart: any Service] = [:]
         var pulse: Pulse?
         var redis: RedisClient?
+        var redisWatch: RedisWatch?
         var producer: KafkaLastingProducer?
         var ledger: PostgresLedger?
 
@@ -110,13 +111,10 @@ package struct CloudDaemon {
             let redis = try plane.redis(within: RedisAdmission.claimPatience)
             let producer = try plane.producer()
             (running.redis, running.producer) = (redis, producer)
-            watch(redis)
-            readiness.require { [counters] in counters.standstills.outside }
             running.parts[.webhook] = ports.webhook(plane.gate(redis, producer))
         case .score:
             let (redis, pulse) = (try plane.redis(), Pulse("score"))
             (running.redis, running.pulse) = (redis, pulse)
-            watch(redis)
             running.parts[.score] = try plane.score(redis, pulse: pulse)
         case .ledger:
             let ledger = try plane.ledger { [logger] error in
@@ -127,16 +125,23 @@ package struct CloudDaemon {
             running.parts[.ledger] = plane.book(ledger, pulse: pulse)
         case .all: throw SettingsError.roleMissing
         }
-        if let pulse = running.pulse { readiness.require { pulse.trouble } }
+        running.redisWatch = running.redis.map { RedisWatch($0, logger: logger) }
         return running
     }
 
-    private func watch(_ redis: RedisClient) {
-        readiness.require {
-            let statistics = redis.statistics
-            guard !statistics.isConnected else { return nil }
-            return statistics.lastTrouble.map { "\($0)" } ?? "no connection to Redis yet"
+    /// What keeps the role from its work: first what is looked at all the while, then what its
+    /// work has met beyond that.
+    private func tellReadiness(_ running: Running) {
+        var watches = [ServerWatch("Kafka") { [kafkaWatch] in kafkaWatch.trouble }]
+        if let redis = running.redisWatch {
+            watches.append(ServerWatch("Redis") { redis.trouble })
         }
+        for watch in watches { readiness.require(watch.trouble) }
+        if role == .webhook {
+            readiness.require(beyond: watches) { [counters] in counters.standstills.outside }
+        }
+        if let pulse = running.pulse { readiness.require(beyond: watches) { pulse.trouble } }
+        readiness.watch { [kafkaWatch] in kafkaWatch.warning }
     }
 
     private func ports(

@@ -46,7 +46,7 @@ package struct CloudPlane: Sendable {
     /// - Throws: `CloudUnprepared`; `KafkaTopicRefusal`; `KafkaError` that keeps us out for good.
     func checkTopics() throws -> String? {
         do {
-            try topics.check(within: .seconds(5))
+            try topics.check(within: CloudTopics.answerPatience)
             return nil
         } catch let error as KafkaError where error.isRetryable {
             logger.warning("Kafka does not answer yet", metadata: ["error": "\(error)"])

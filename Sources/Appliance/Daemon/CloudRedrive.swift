@@ -18,12 +18,14 @@ extension CloudPlane {
         try settings.requireRedis(for: "redrive in the profile cloud")
         let thread = OwnThread("tillbox.redrive")
         return try await withTaskExecutorPreference(thread) {
-            try topics.check(within: .seconds(20))
+            try topics.check(within: CloudTopics.answerPatience)
             let orders = try KafkaOrders(kafka, names: names)
             if !isDryRun { try await orders.begin() }
             let (redis, producer) = (try redis(), try producer())
             let redriver = Redriver(
-                source: try KafkaLetterSource(kafka, names: names).source, letters: orders,
+                source: try KafkaLetterSource(kafka, names: names)
+                    .source(foretellingBy: isDryRun ? sizes() : nil),
+                letters: orders,
                 admission: RedisAdmission(
                     redis, prefix: settings.redis.prefix,
                     log: KafkaTopicWriter(producer, .webhookReceived, names: names)),
@@ -41,11 +43,16 @@ extension CloudPlane {
         }
     }
 
+    /// How large what goes back may be; nil where Kafka does not say so.
+    private func sizes() -> KafkaSizes? {
+        try? KafkaSizes(kafka, names: names, topics: KafkaLetterSource.targets)
+    }
+
     /// A dead letter; nil where none is.
     package func letter(_ place: SourcePlace) async throws -> StoredLetter? {
         try settings.requireKafka(for: "dead letters in the profile cloud")
         return try await withTaskExecutorPreference(OwnThread("tillbox.letter")) {
-            try topics.check(within: .seconds(20))
+            try topics.check(within: CloudTopics.answerPatience)
             return try KafkaLetterSource(kafka, names: names).letter(at: place)
         }
     }

@@ -168,7 +168,7 @@ enum DaemonPart: CaseIterable, Sendable {
     /// Up before anything else and down after it, so that readiness says why the rest is not there.
     case admin
     /// Watch what the others stand on, for as long as any of them runs.
-    case poisonWatch, folderWatch, kafkaWatch, upkeep
+    case poisonWatch, folderWatch, kafkaWatch, redisWatch, upkeep
     /// Copies in other systems; they stop behind the ledger, so that little is left to copy.
     case bridges
     /// The steps behind the gate from the last to the first: each stops after the one that feeds it

@@ -92,7 +92,6 @@ package struct OverduePayment: Hashable, Sendable {
 extension FeatureSource {
     /// Of a source that tells of every vector.
     package mutating func overdue() async throws -> [OverduePayment] { [] }
-    package mutating func finished() {}
 }
 
 /// The features of the embedded plane: computed on the same record, so that none is ever missing
@@ -116,6 +115,9 @@ package struct EmbeddedFeatures: FeatureSource {
     package func awaited(by records: [FeaturesRecord]) -> [AwaitedPayment?] {
         [AwaitedPayment?](repeating: nil, count: records.count)
     }
+
+    /// Nobody waits for a vector here.
+    package mutating func finished() {}
 
     package func state() -> StateEncoding? {
         let frozen = engine.frozen()

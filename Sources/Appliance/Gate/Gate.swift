@@ -223,7 +223,7 @@ package final class Gate: Sendable {
         counters.add(.unavailable)
         switch error {
         case .broken(let why): counters.standstills.broke(why)
-        case .outside(let why): counters.standstills.outsideFails(why)
+        case .outside(let why), .refused(let why): counters.standstills.outsideFails(why)
         case .tooLarge(let why): counters.standstills.foundTooLarge(why)
         case .outOfSpace: counters.standstills.foundNoRoom()
         case .queueFull, .pending, .stopping: break
@@ -241,7 +241,7 @@ package final class Gate: Sendable {
         case .pending: "the same event is under way; retry later"
         case .stopping: "shutting down; retry later"
         case .tooLarge: "the event is larger than can be stored now; retry later"
-        case .broken, .outside: "cannot store deliveries now; retry later"
+        case .broken, .outside, .refused: "cannot store deliveries now; retry later"
         }
     }
 }

@@ -19,6 +19,7 @@ extension ReconciliationRun {
         try await findMissingAtStripe(run)
         try await lookAgainAtMissing(run)
         try await noteOpen(run)
+        try await noteRefusedEvents(run)
         let accounts = try await accounts(of: id).map(\.account)
         try await explainPayouts(run, accounts)
         try await compareBalances(run, accounts)
@@ -34,6 +35,15 @@ extension ReconciliationRun {
 
     /// What happened before this and one side lacks is missing there; later, it is late.
     var dueBefore: Instant { Instant(seconds: now.seconds - limits.graceSeconds) }
+
+    /// The events that the last sweep could not store: they stand for the sweep's gap.
+    private func noteRefusedEvents(_ run: RunRecord) async throws {
+        try await blocking { [store, sweeps] () throws(LedgerError) in
+            let refused = try (sweeps ?? store).openBreaks(
+                .eventRefused, after: 0, limit: RefusedEvent.namedCountMax)
+            try store.record(refused.map(\.found), run: run.id)
+        }
+    }
 
     /// A break for every row that is still open.
     private func noteOpen(_ run: RunRecord) async throws {

@@ -80,7 +80,7 @@ package struct EventSweep: Sendable {
     /// Sweeps the period of `sweep` in the key's own account, and in each connected one what is
     /// due there.
     ///
-    /// - Returns: the sweep with what it found.
+    /// - Returns: the sweep with what it found, and the end of what is stored without a gap.
     func perform(
         _ sweep: SweepRecord, connected: [StripeAccount] = []
     ) async throws -> SweepRecord {
@@ -89,7 +89,7 @@ package struct EventSweep: Sendable {
         for account in connected {
             do {
                 try await read(account, from: try from(account, sweep), to: sweep.to, into: &swept)
-                try store.sweptTo(sweep.to, account, failure: nil)
+                try store.sweptTo(swept.swept(account), account, failure: nil)
             } catch let error as StripeError where error.isOfAccount {
                 // Its owner has taken the access back, or it is gone: the others go on.
                 swept.unsweptAccounts += 1
@@ -101,6 +101,8 @@ package struct EventSweep: Sendable {
                     ])
             }
         }
+        swept.to = swept.swept(.own)
+        swept.failure = RefusedEvent.sentence(of: swept.refused, count: swept.refusedCount)
         return swept
     }
 
@@ -115,7 +117,7 @@ package struct EventSweep: Sendable {
     }
 
     /// Reads the events of one account in a period, newest first, and admits those that never
-    /// arrived.
+    /// arrived. One that is refused for itself is noted, and holds up no other.
     ///
     /// - Parameters:
     ///   - types: of events; all where it is empty.
@@ -135,34 +137,47 @@ package struct EventSweep: Sendable {
                 place.path, period, after: place.cursor, levels: 2
             ) { (json) throws(RecordCodecError) in try Listed(json: json) }
             try place.move(behind: page.items.last?.identity.id.rawValue, hasMore: page.hasMore)
-            let missed = try await admit(page, of: account)
+            let fates = try await admit(page, of: account)
             for event in page.items { event.object.map(each) }
             sweep.events += Int64(page.items.count)
-            sweep.missed += Int64(missed.count)
-            for created in missed {
-                sweep.oldestMissed = min(created, sweep.oldestMissed ?? created)
+            var refused: [RefusedEvent] = []
+            for fate in fates {
+                switch fate {
+                case .known: continue
+                case .missed(let created):
+                    sweep.missed += 1
+                    sweep.oldestMissed = min(created, sweep.oldestMissed ?? created)
+                case .refused(let event): refused.append(event)
+                }
             }
+            sweep.note(refused)
         }
     }
 
-    /// - Returns: when each event was created that was not known before.
+    /// What became of a listed event.
+    private enum Fate: Sendable {
+        case known
+        /// Not known before, and stored now.
+        case missed(Instant)
+        case refused(RefusedEvent)
+    }
+
+    /// - Returns: of each event that is taken, in any order.
     private func admit(
         _ page: StripePage<Listed>, of account: StripeAccount
-    ) async throws -> [Instant] {
+    ) async throws -> [Fate] {
         let sources = page.sources()
         guard sources.count == page.items.count else {
             throw StripeError.malformed(path: "/v1/events", field: "data")
         }
-        return try await withThrowingTaskGroup(of: Instant?.self) { group in
+        return try await withThrowingTaskGroup(of: Fate.self) { group in
             for (event, source) in zip(page.items, sources) where accepts(event.livemode) {
                 let body = Self.body(source, event, account)
-                group.addTask { try await isMissed(event, body) ? event.created : nil }
+                group.addTask { try await fate(of: event, body, account) }
             }
-            var missed: [Instant] = []
-            for try await created in group {
-                if let created { missed.append(created) }
-            }
-            return missed
+            var fates: [Fate] = []
+            for try await fate in group { fates.append(fate) }
+            return fates
         }
     }
 
@@ -177,21 +192,32 @@ package struct EventSweep: Sendable {
         return Array("{\"account\":\"\(id)\",".utf8) + source[(brace + 1)...]
     }
 
-    private func isMissed(_ event: Listed, _ body: [UInt8]) async throws -> Bool {
-        let outcome = try await admission.admit(
-            fetched: body, event.identity, from: .backfill, arrived: clock.now())
+    private func fate(
+        of event: Listed, _ body: [UInt8], _ account: StripeAccount
+    ) async throws -> Fate {
+        let outcome: AdmissionOutcome
+        do throws(StoreFailure) {
+            outcome = try await admission.admit(
+                fetched: body, event.identity, from: .backfill, arrived: clock.now())
+        } catch {
+            guard let why = error.reasonOfRecord else { throw error }
+            return .refused(
+                RefusedEvent(
+                    id: event.identity.id, type: event.identity.type, created: event.created,
+                    account: account, why: why))
+        }
         switch outcome {
-        case .duplicate: return false
+        case .duplicate: return .known
         case .conflict:
             counters.add(.conflicts)
             logger.error(
                 "another event under a known id", metadata: ["event": "\(event.identity.id)"])
-            return false
+            return .known
         case .admitted:
             counters.add(.eventsBackfilled)
             let age = stripeClock.now().milliseconds / 1000 - event.created.seconds
             if age > limits.alertAgeSeconds { alarm(event, age) }
-            return true
+            return .missed(event.created)
         }
     }
 

@@ -63,7 +63,10 @@ package struct ReconcileSchedule: Hashable, Sendable {
             return retry(after: begun.startedAt, now)
         }
         guard let finished else { return now }
-        return Instant(seconds: finished.startedAt.seconds + sweepSeconds)
+        // The one whose period ends last need not be the one that was done last: what could not be
+        // stored ends a period before its time.
+        let last = max(finished.startedAt, begun?.startedAt ?? finished.startedAt)
+        return Instant(seconds: last.seconds + sweepSeconds)
     }
 
     private func retry(after failed: Instant?, _ now: Instant) -> Instant {

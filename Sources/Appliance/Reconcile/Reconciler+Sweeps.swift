@@ -44,6 +44,7 @@ extension Reconciler {
         do {
             swept = try await work.perform(sweep, connected: try connectedAccounts())
             swept.state = .finished
+            try store.noteRefused(swept)
         } catch {
             swept.state = .failed
             swept.failure = "\(error)"
@@ -72,7 +73,11 @@ extension Reconciler {
         ]
         if let failure = sweep.failure {
             metadata["error"] = "\(failure)"
-            logger.error("the sweep for missed events failed", metadata: metadata)
+            logger.error(
+                sweep.state == .failed
+                    ? "the sweep for missed events failed"
+                    : "missed events were fetched, but for some that cannot be stored",
+                metadata: metadata)
         } else if sweep.missed > 0 {
             logger.warning("events that never arrived were fetched", metadata: metadata)
         } else {

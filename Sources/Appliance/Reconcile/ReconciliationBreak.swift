@@ -13,6 +13,8 @@ package enum BreakKind: String, CaseIterable, Sendable {
     /// One side lacks it, and it is younger than the grace period: not yet a break.
     case late
     case unknownType = "unknown_type"
+    /// An event of Stripe's list that never arrived and cannot be stored; its subject is its id.
+    case eventRefused = "event_refused"
 }
 
 /// A disagreement between Stripe and the ledger. Amounts are changes of `processor:stripe`, in
@@ -43,10 +45,12 @@ extension ReconciliationBreak {
     /// ledger holds follows from events and the statement alone.
     var suggestion: String {
         let booked = "`tillbox ledger show \(movement ?? subject)`"
+        let letters = "the topic dead.letter (`tillbox log cat dead.letter`; in the profile cloud "
+            + "with Kafka's own tools)"
         return switch kind {
         case .missingInLedger:
-            "run `tillbox reconcile sweep`; if it stays, look for \(subject) in `tillbox log cat "
-                + "dead.letter`, and else ask Stripe's support which event tells of it"
+            "run `tillbox reconcile sweep`; if it stays, look for \(subject) in \(letters), and "
+                + "else ask Stripe's support which event tells of it"
         case .missingAtStripe:
             "look \(subject) up in Stripe's dashboard; if Stripe has no such money, find out who "
                 + "sent the event that \(booked) names, and roll the signing secret"
@@ -61,12 +65,15 @@ extension ReconciliationBreak {
             "ask Stripe's support about \(subject): older balance transactions have settled the "
                 + "same object in full"
         case .feeUnbooked:
-            "run `tillbox reconcile run`; if it stays, look for \(subject) in "
-                + "`tillbox log cat dead.letter`"
+            "run `tillbox reconcile run`; if it stays, look for \(subject) in \(letters)"
         case .late: "nothing yet: the other side has time until the grace period ends"
         case .unknownType:
             "update tillbox: this version has no account for \(type ?? "its type"); until then "
                 + "\(subject) is what ledger and Stripe differ by"
+        case .eventRefused:
+            "`tillbox reconcile sweep` says why \(subject) cannot be stored; where Kafka finds it "
+                + "too large, raise max.message.bytes of the topic webhook.received: each sweep "
+                + "tries again while Stripe lists it, for 30 days"
         }
     }
 }

@@ -171,5 +171,31 @@ package struct SweepRecord: Hashable, Sendable {
     var missed: Int64 = 0
     /// When the oldest of those was created.
     var oldestMissed: Instant?
+    /// Those that could not be stored, oldest first, at most `RefusedEvent.namedCountMax`; only
+    /// known to the sweep itself.
+    var refused: [RefusedEvent] = []
+    var refusedCount: Int64 = 0
+    /// When the oldest of them was created, by account.
+    var refusedSince: [StripeAccount: Instant] = [:]
+    /// Why it failed; of one that finished, what could not be stored.
     var failure: String?
+
+    /// Takes what a page held that could not be stored.
+    mutating func note(_ events: [RefusedEvent]) {
+        refusedCount += Int64(events.count)
+        refused = (refused + events).sorted {
+            ($0.created, $0.id.rawValue) < ($1.created, $1.id.rawValue)
+        }
+        refused.removeLast(max(0, refused.count - RefusedEvent.namedCountMax))
+        for event in events {
+            let known = refusedSince[event.account] ?? event.created
+            refusedSince[event.account] = min(known, event.created)
+        }
+    }
+
+    /// Until when an account's events are stored without a gap: the next sweep begins before that,
+    /// so that what could not be stored is met again for as long as Stripe lists it.
+    func swept(_ account: StripeAccount) -> Instant {
+        min(to, refusedSince[account] ?? to)
+    }
 }

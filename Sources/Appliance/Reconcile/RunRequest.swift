@@ -11,8 +11,8 @@ package enum ReconcileRefusal: Error, Hashable, Sendable {
     package var message: String {
         switch self {
         case .noAPIKey:
-            "there is no key for Stripe's API; set stripe.api_key or stripe.api_key_file and "
-                + "start the daemon again"
+            "there is no key for Stripe's API; set stripe.api_key or stripe.api_key_file, which "
+                + "a daemon reads when it starts, and a command of the profile cloud each time"
         case .badPeriod: "the period must begin before it ends, and not end in the future"
         case .busy: "too many runs wait already; ask again when one has ended"
         case .stripeSilent:

@@ -28,6 +28,9 @@ package struct RedriveStage: Stage {
         }
     }
 
+    /// Nothing waits for it: an order's record follows from its own bytes.
+    package mutating func finished() {}
+
     /// What an order sends back, still without its source; nil for what is no order to one of these
     /// topics: a dead letter, or the mark of a delivery that went through the admission.
     package static func returned(

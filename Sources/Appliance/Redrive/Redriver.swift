@@ -60,15 +60,20 @@ package struct LetterSource: Sendable {
     let record: @Sendable (SourcePlace) throws(StoreFailure) -> Record?
     /// Topics that a step of the plane reads: only what goes back to one of them leads on.
     let targets: [TopicID]
+    /// Why a record would be too large for a topic; nil where it fits, or nobody can say so before
+    /// it is written. Asked in a dry run.
+    let tooLarge: @Sendable (Record, TopicID) -> String?
 
     package init(
         letters: @escaping @Sendable () throws(StoreFailure) -> [TopicReader],
         record: @escaping @Sendable (SourcePlace) throws(StoreFailure) -> Record?,
-        targets: [TopicID]
+        targets: [TopicID],
+        tooLarge: @escaping @Sendable (Record, TopicID) -> String? = { _, _ in nil }
     ) {
         self.letters = letters
         self.record = record
         self.targets = targets
+        self.tooLarge = tooLarge
     }
 }
 
@@ -132,6 +137,12 @@ package actor Redriver {
                 RedriveLine(
                     letter: letter.place, reason: letter.reason, result: result, detail: detail))
         }
+
+        /// Says of the letter that was noted last why it would stay; nil where it would go.
+        mutating func foretell(_ tooLarge: String?) {
+            guard let tooLarge else { return }
+            lines[lines.count - 1].stays(because: tooLarge)
+        }
     }
 
     /// Redrives at most `RedriveLimits.requestCountMax` letters; everything is on disk when it
@@ -193,15 +204,26 @@ package actor Redriver {
         case .admits(let identity):
             if !isDryRun { plan.deliveries.append((plan.lines.count, letter, identity)) }
             plan.note(letter, .wouldSend, "goes through the gate's admission as \(identity.id)")
-        case .passes(_, let says) where isDryRun:
-            plan.note(letter, .wouldSend, says)
+            if isDryRun {
+                plan.foretell(source.tooLarge(received(letter, identity), .webhookReceived))
+            }
         case .passes(let target, let says):
-            plan.note(letter, .sent, says)
             let original = try original(of: letter, in: target)
             let order = RedriveOrder.record(
                 for: letter, original: original, to: target, at: clock.now())
-            plan.orders.append((plan.lines.count - 1, order))
+            plan.note(letter, isDryRun ? .wouldSend : .sent, says)
+            guard isDryRun else { return plan.orders.append((plan.lines.count - 1, order)) }
+            let back = RedriveStage.returned(by: order, to: source.targets)
+            plan.foretell(back.flatMap { source.tooLarge($0.record, $0.topic) })
         }
+    }
+
+    /// A delivery as the admission stores it.
+    private func received(_ letter: StoredLetter, _ identity: EventIdentity) -> Record {
+        Record.received(
+            letter.value, id: identity.id, endpoint: RedriveStage.name,
+            receivedAt: letter.record.timestamp, timestamp: clock.now(),
+            further: [RecordHeader(RedriveHeader.from, RedriveHeader.origin(letter.place))])
     }
 
     /// The record that failed, for its headers; nil once retention has taken it.
@@ -251,11 +273,7 @@ package actor Redriver {
     private func admit(
         _ letter: StoredLetter, _ identity: EventIdentity
     ) async throws(StoreFailure) -> RedriveLine {
-        let now = clock.now()
-        let record = Record.received(
-            letter.value, id: identity.id, endpoint: RedriveStage.name,
-            receivedAt: letter.record.timestamp, timestamp: now,
-            further: [RecordHeader(RedriveHeader.from, RedriveHeader.origin(letter.place))])
+        let record = received(letter, identity)
         var line = RedriveLine(
             letter: letter.place, reason: letter.reason, result: .admitted,
             detail: "it is event \(identity.id) now")
@@ -263,8 +281,10 @@ package actor Redriver {
         do throws(StoreFailure) {
             outcome = try await admission.admit(identity, record: record)
         } catch {
-            guard case .tooLarge(let why) = error else { throw error }
-            line.stays(because: why)
+            guard let why = error.reasonOfRecord else { throw error }
+            if case .tooLarge(let why) = error { line.stays(because: why) } else {
+                (line.result, line.detail) = (.stillRefused, "not_stored: \(why)")
+            }
             return line
         }
         switch outcome {
@@ -278,7 +298,8 @@ package actor Redriver {
             line.detail = "conflicting_event: another event is stored under the id \(identity.id)"
             return line
         }
-        let mark = RedriveOrder.mark(of: letter, outcome: line.result.rawValue, at: now)
+        let mark = RedriveOrder.mark(
+            of: letter, outcome: line.result.rawValue, at: record.timestamp)
         try await letters.keep([mark])
         return line
     }

@@ -1,4 +1,5 @@
 package import AppendLog
+import Dispatch
 package import Logging
 import ServiceLifecycle
 import Synchronization
@@ -36,6 +37,9 @@ package final class Bridge: Service {
         var workingSince: Instant?
         /// What was noted in the local log, and when.
         var noted: (places: [TopicID: Offset], at: Int64)
+        /// When the call began that the target is at, and whether somebody looks after it.
+        var callSince: Int64?
+        var isWatched = false
     }
 
     /// - Parameters:
@@ -91,6 +95,7 @@ package final class Bridge: Service {
         var report = state.withLock { state in
             var report = BridgeReport(name: name, state: state.life.state)
             report.failureCount = state.life.failureCount
+            report.isWaiting = state.life.isWaiting
             report.lastError = state.life.lastError
             report.lastErrorAt = state.lastErrorAt
             report.workingSince = state.workingSince
@@ -163,7 +168,9 @@ package final class Bridge: Service {
 
     private func open(_ target: any RelayTarget) async {
         do throws(RelayFailure) {
-            let places = try await target.open(source) { self.isInterrupted() }
+            let places = try await watched { (attempt) throws(RelayFailure) in
+                try await target.open(source, during: attempt)
+            }
             for (topic, place) in places {
                 try source.check(place, of: topic, at: name.rawValue)
             }
@@ -186,7 +193,9 @@ package final class Bridge: Service {
                 note(atOnce: false)
                 return await wait(seen, waits, looks)
             }
-            let places = try await target.deliver(run) { self.isInterrupted() }
+            let places = try await watched { (attempt) throws(RelayFailure) in
+                try await target.deliver(run, during: attempt)
+            }
             let now = Self.now()
             state.withLock { state in
                 let count = Self.count(from: state.places, to: places)
@@ -201,6 +210,61 @@ package final class Bridge: Service {
         } catch {
             await fail(error, target)
         }
+    }
+
+    // MARK: A call that lasts
+
+    /// One call of the target's, which is told of while it lasts for too long: it may hang, or be
+    /// tried again within, and a person is to know before it has failed.
+    private func watched<Value>(
+        _ call: (RelayAttempt) async throws(RelayFailure) -> Value
+    ) async throws(RelayFailure) -> Value {
+        let isFirst = state.withLock { state in
+            state.callSince = Self.now()
+            defer { state.isWatched = true }
+            return !state.isWatched
+        }
+        if isFirst { look(in: RelayLimits.silenceMilliseconds) }
+        defer { state.withLock { $0.callSince = nil } }
+        return try await call(
+            RelayAttempt(
+                isStopping: { [self] in isInterrupted() }, waits: { [self] in tell(waitingFor: $0) }
+            ))
+    }
+
+    private func look(in milliseconds: Int64) {
+        DispatchQueue.global(qos: .utility).asyncAfter(
+            deadline: .now() + .milliseconds(Int(milliseconds))
+        ) { [weak self] in self?.look() }
+    }
+
+    /// Tells of a call that has lasted too long, unless the target itself has said why; looks again
+    /// as long as there is one.
+    private func look() {
+        let silence = RelayLimits.silenceMilliseconds
+        let (rest, isUntold) = state.withLock { state -> (Int64?, Bool) in
+            guard let since = state.callSince else {
+                state.isWatched = false
+                return (nil, false)
+            }
+            let rest = since + silence - Self.now()
+            return rest > 0 ? (rest, false) : (silence, !state.life.isWaiting)
+        }
+        guard let rest else { return }
+        if isUntold {
+            tell(waitingFor: "a call to it has been under way for \(silence / 1_000) s")
+        }
+        look(in: rest)
+    }
+
+    private func tell(waitingFor sentence: String) {
+        state.withLock { state in
+            state.life.didWait(sentence)
+            (state.lastErrorAt, state.workingSince) = (today(), nil)
+        }
+        failures.warning(
+            "bridge waits for its target", kind: "bridge.\(name.rawValue).waits",
+            ["error": sentence])
     }
 
     private static func count(from: [TopicID: Offset], to: [TopicID: Offset]) -> Int {
@@ -249,7 +313,7 @@ package final class Bridge: Service {
             logger.error(
                 "bridge stopped; everything else goes on",
                 metadata: [
-                    "reason": "\(sentence)", "then": "tillbox bridge resume \(name.rawValue)",
+                    "reason": "\(sentence)", "then": "`tillbox bridge resume \(name.rawValue)`",
                 ])
         }
     }

@@ -51,6 +51,8 @@ package struct BridgeLife: Sendable {
     package private(set) var failureCount = 0
     /// The last sentence, kept when it goes on.
     package private(set) var lastError: String?
+    /// Whether the call that is under way waits for the target, as `lastError` says.
+    package private(set) var isWaiting = false
 
     package init(paused pause: BridgePause? = nil) {
         state = pause.map { .paused($0) } ?? .starting
@@ -69,17 +71,26 @@ package struct BridgeLife: Sendable {
     /// The target is there, and the position known.
     package mutating func didOpen() {
         guard isTrying else { return }
+        isWaiting = false
         state = .running
     }
 
     /// The target has taken records; an open circuit is closed by this alone.
-    package mutating func didDeliver() { failureCount = 0 }
+    package mutating func didDeliver() { (failureCount, isWaiting) = (0, false) }
+
+    /// The target does not answer, and the call that is under way goes on.
+    package mutating func didWait(_ sentence: String) {
+        guard isTrying else { return }
+        lastError = Self.shortened(sentence)
+        isWaiting = true
+    }
 
     /// The target fails in a way that passes by itself.
     ///
     /// - Parameter luck: from 0 up to 1, spreads the attempts of many boxes.
     package mutating func didFail(_ sentence: String, at now: Int64, luck: Double) {
         guard isTrying else { return }
+        isWaiting = false
         failureCount += 1
         lastError = Self.shortened(sentence)
         let bounds = RelayLimits.backOffMilliseconds
@@ -94,11 +105,15 @@ package struct BridgeLife: Sendable {
     /// The target refuses for a reason that no attempt changes.
     package mutating func didRefuse(_ sentence: String) {
         guard isTrying else { return }
+        isWaiting = false
         lastError = Self.shortened(sentence)
         state = .stopped(lastError ?? sentence)
     }
 
-    package mutating func pause(_ pause: BridgePause) { state = .paused(pause) }
+    package mutating func pause(_ pause: BridgePause) {
+        isWaiting = false
+        state = .paused(pause)
+    }
 
     /// Begins anew, whatever it was stopped or paused for; an attempt that waits is made now.
     package mutating func resume() {

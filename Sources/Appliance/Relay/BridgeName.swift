@@ -21,6 +21,8 @@ package enum RelayLimits {
     static let lookMilliseconds: Int64 = 50
     /// Milliseconds between two notes of the position in the local log.
     static let noteMilliseconds: Int64 = 1_000
+    /// Milliseconds of one call from which on it is told that the target is waited for.
+    static let silenceMilliseconds: Int64 = 4_000
     /// The first wait behind a failure, and the longest, in milliseconds.
     static let backOffMilliseconds: ClosedRange<Int64> = 200...30_000
     /// Failures in a row from which on the circuit is open.

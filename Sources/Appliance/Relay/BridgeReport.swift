@@ -22,6 +22,8 @@ package struct BridgeReport: Sendable {
     package var name: BridgeName
     package var state: BridgeLife.State
     package var failureCount: Int
+    /// Whether the call that is under way waits for the target; `lastError` says why.
+    package var isWaiting = false
     package var lastError: String?
     package var lastErrorAt: Instant?
     /// Since when the target takes what there is: an error before it is over. nil until it has
@@ -60,6 +62,9 @@ package struct BridgeReport: Sendable {
     /// What somebody should look at; nil while it works, or only starts, or a person has paused it.
     package var warning: String? {
         switch state {
+        case .starting where isWaiting, .running where isWaiting:
+            "the bridge \(name.rawValue) is behind by \(lag) records and waits for its target: "
+                + (lastError ?? "it does not answer")
         case .starting, .paused: nil
         // It may be connected each time, and fail each time at what it is to take.
         case .running where workingSince != nil || failureCount == 0: nil
@@ -89,6 +94,7 @@ package struct BridgeReport: Sendable {
         writer.member("delivered", deliveredCount)
         writer.member("last_delivery", lastDelivery?.seconds)
         writer.member("failures", Int64(failureCount))
+        writer.member("waiting", isWaiting)
         writer.member("last_error", lastError)
         writer.member("last_error_at", lastErrorAt?.seconds)
         writer.member("working_since", workingSince?.seconds)

@@ -24,6 +24,22 @@ package struct RelayRun: Sendable {
     }
 }
 
+/// What a target asks, and tells, while a call of its bridge's lasts.
+package struct RelayAttempt: Sendable {
+    /// Whether to give up what it is at.
+    let isStopping: @Sendable () -> Bool
+    /// Tells what it waits for, and goes on with the call.
+    let waits: @Sendable (_ because: String) -> Void
+
+    package init(
+        isStopping: @escaping @Sendable () -> Bool = { false },
+        waits: @escaping @Sendable (_ because: String) -> Void = { _ in }
+    ) {
+        self.isStopping = isStopping
+        self.waits = waits
+    }
+}
+
 /// One outside system that the local log is copied to. It keeps the position itself, together with
 /// what it has taken, so that both are there or neither.
 ///
@@ -32,7 +48,7 @@ package struct RelayRun: Sendable {
 ///       └── anything thrown ◀──────┘  what arrived is found out by opening it again
 ///
 /// Called from one thread, the bridge's own, and may block it; but no longer than a few seconds
-/// a call without asking `isStopping`.
+/// a call without asking whether to stop.
 package protocol RelayTarget: AnyObject {
     /// What it takes, in the order in which it wants to be asked for `limit`s and be given records.
     var topics: [TopicID] { get }
@@ -41,7 +57,7 @@ package protocol RelayTarget: AnyObject {
     ///
     /// - Returns: by topic, the offset of the local log to go on at; all of `topics`.
     func open(
-        _ source: RelaySource, isStopping: @Sendable () -> Bool
+        _ source: RelaySource, during attempt: RelayAttempt
     ) async throws(RelayFailure) -> [TopicID: Offset]
 
     /// Up to where records of a topic may be taken now; nil where that is the topic's end.
@@ -51,7 +67,7 @@ package protocol RelayTarget: AnyObject {
     ///
     /// - Returns: by topic, where to go on; that may be before the end of the run.
     func deliver(
-        _ run: RelayRun, isStopping: @Sendable () -> Bool
+        _ run: RelayRun, during attempt: RelayAttempt
     ) async throws(RelayFailure) -> [TopicID: Offset]
 
     /// Drops every connection. Not an error where there is none.

@@ -27,6 +27,9 @@ package protocol Stage: SendableMetatype {
 
     /// The outputs of what was processed last stand. A run that is given up, or prepared anew since
     /// something outside failed, is not told of here.
+    ///
+    /// Each stage says what it does then, if only nothing: one that wraps another and forgot to
+    /// pass this on would leave what that one waits for waiting.
     mutating func finished()
 
     /// The state that a restart needs, or nil for a stage without any.
@@ -36,7 +39,6 @@ package protocol Stage: SendableMetatype {
 extension Stage {
     package static var inputs: [TopicID] { [input] }
     package mutating func prepare(_ records: [PlacedRecord]) async throws {}
-    package mutating func finished() {}
     package func snapshot() -> StageState? { nil }
 }
 

@@ -24,6 +24,9 @@ package struct ValidateStage: Stage {
         return outputs.outputs()
     }
 
+    /// Nothing waits for it: a record's outputs follow from its own bytes.
+    package mutating func finished() {}
+
     /// Whether the daemon itself may have appended the record. Whatever came through HTTP bears the
     /// name of its endpoint.
     private static func isOwn(_ record: Record) -> Bool {

@@ -18,16 +18,31 @@ package struct LineLogHandler: LogHandler {
     package var metadata: Logger.Metadata = [:]
     private let label: String
     private let format: LogFormat
+    private let completing: Completing
 
-    init(label: String, level: Logger.Level, format: LogFormat) {
+    /// Makes the commands in a text whole, which stand in backticks.
+    package typealias Completing = @Sendable (String) -> String
+
+    init(
+        label: String, level: Logger.Level, format: LogFormat,
+        completing: @escaping Completing = { $0 }
+    ) {
         self.label = label
         self.format = format
+        self.completing = completing
         logLevel = level
     }
 
     /// Makes every logger of the process write here.
-    package static func bootstrap(level: Logger.Level, format: LogFormat) {
-        LoggingSystem.bootstrap { LineLogHandler(label: $0, level: level, format: format) }
+    ///
+    /// - Parameter completing: what a line advises is pasted into a shell, where it has to name
+    ///   the same program, folder and configuration.
+    package static func bootstrap(
+        level: Logger.Level, format: LogFormat, completing: @escaping Completing = { $0 }
+    ) {
+        LoggingSystem.bootstrap {
+            LineLogHandler(label: $0, level: level, format: format, completing: completing)
+        }
     }
 
     package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -41,22 +56,40 @@ package struct LineLogHandler: LogHandler {
     package func line(of event: LogEvent, at time: Date) -> [UInt8] {
         var all = metadata.merging(event.metadata ?? [:]) { $1 }
         if let error = event.error, all["error"] == nil { all["error"] = .string("\(error)") }
-        let sorted = all.sorted { $0.key < $1.key }
+        let sorted = all.sorted { $0.key < $1.key }.map {
+            (key: $0.key, value: completed($0.value))
+        }
+        let message = completed("\(event.message)")
         return switch format {
-        case .json: json(event, sorted, time)
-        case .text: text(event, sorted, time)
+        case .json: json(event, message, sorted, time)
+        case .text: text(event, message, sorted, time)
         }
     }
 
+    private func completed(_ text: String) -> String {
+        text.contains("`tillbox ") ? completing(text) : text
+    }
+
+    private func completed(_ value: Logger.MetadataValue) -> Logger.MetadataValue {
+        switch value {
+        case .string(let text): .string(completed(text))
+        case .array(let items): .array(items.map(completed))
+        case .dictionary(let members): .dictionary(members.mapValues(completed))
+        case .stringConvertible: value
+        }
+    }
+
+    private typealias Pairs = [(key: String, value: Logger.MetadataValue)]
+
     private func json(
-        _ event: LogEvent, _ metadata: [(key: String, value: Logger.MetadataValue)], _ time: Date
+        _ event: LogEvent, _ message: String, _ metadata: Pairs, _ time: Date
     ) -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
         writer.member("time", Self.rfc3339(time))
         writer.member("level", event.level.rawValue)
         writer.member("logger", label)
-        writer.member("message", "\(event.message)")
+        writer.member("message", message)
         for (key, value) in metadata {
             // A key twice would make a line that readers understand differently.
             writer.key(named: Self.ownKeys.contains(key) ? key + "_" : key)
@@ -99,10 +132,10 @@ package struct LineLogHandler: LogHandler {
     }
 
     private func text(
-        _ event: LogEvent, _ metadata: [(key: String, value: Logger.MetadataValue)], _ time: Date
+        _ event: LogEvent, _ message: String, _ metadata: Pairs, _ time: Date
     ) -> [UInt8] {
         let pairs = metadata.map { " \($0.key)=\(Self.quoted(Self.plain($0.value)))" }.joined()
-        let message = Self.escaped("\(event.message)")
+        let message = Self.escaped(message)
         return Array("\(Self.rfc3339(time)) \(event.level) \(message)\(pairs)\n".utf8)
     }
 

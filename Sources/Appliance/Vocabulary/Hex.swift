@@ -14,6 +14,12 @@ extension String {
         }
     }
 
+    /// All 16 lower-case hex digits, so that two digests stand one below the other.
+    package init(hex number: UInt64) {
+        let digits = String(number, radix: 16)
+        self = String(repeating: "0", count: 16 - digits.count) + digits
+    }
+
     @usableFromInline
     static func hexDigit(_ value: UInt8) -> UInt8 {
         value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10

@@ -14,6 +14,8 @@ package enum StoreFailure: Error, Hashable, Sendable {
     /// A server or the log takes everything else, but not so large a record; in an operator's
     /// words.
     case tooLarge(String)
+    /// This one record is refused for itself, and others are not; in an operator's words.
+    case refused(String)
 
     // Not in this process any more.
     /// It shuts down.
@@ -22,11 +24,21 @@ package enum StoreFailure: Error, Hashable, Sendable {
     case broken(String)
 
     /// Whether the same call may succeed later without anybody mending anything but disk space,
-    /// or a bound that one event is too large for, while others pass.
+    /// or what keeps one event out, while others pass.
     package var isRetryable: Bool {
         switch self {
-        case .outOfSpace, .queueFull, .pending, .outside, .tooLarge: true
+        case .outOfSpace, .queueFull, .pending, .outside, .tooLarge, .refused: true
         case .stopping, .broken: false
+        }
+    }
+
+    /// Why this record alone is not stored, so that whoever stores many goes on with the others;
+    /// nil where it is nothing about the record.
+    package var reasonOfRecord: String? {
+        switch self {
+        case .tooLarge(let why): "too large: \(why)"
+        case .refused(let why): why
+        case .outOfSpace, .queueFull, .pending, .outside, .stopping, .broken: nil
         }
     }
 }
@@ -38,7 +50,7 @@ extension StoreFailure: CustomStringConvertible {
         case .queueFull: "too much waits to be stored"
         case .pending: "the same event is under way elsewhere"
         case .stopping: "it is shutting down"
-        case .broken(let why), .outside(let why), .tooLarge(let why): why
+        case .broken(let why), .outside(let why), .tooLarge(let why), .refused(let why): why
         }
     }
 }

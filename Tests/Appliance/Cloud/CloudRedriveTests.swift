@@ -128,8 +128,15 @@ struct CloudRedriveTests {
         try await cloud.refuseDelivery(body + Self.spaces((2 << 20) - 300 - body.utf8.count))
         try await cloud.refuseDelivery(PipelineFixture.charge(9))
 
+        // A dry run foretells which.
+        let foretold = try await cloud.redrive(RedriveRequest(isDryRun: true))
+        #expect(RedriveLine.results(foretold) == ["would_send": 7, "still_refused": 2])
         let lines = try await cloud.redrive()
         #expect(RedriveLine.results(lines) == ["sent": 6, "admitted": 1, "still_refused": 2])
+        let stays = { (lines: [RedriveLine]) in
+            Set(lines.filter { $0.detail.hasPrefix("record_too_large: ") }.map(\.letter))
+        }
+        #expect(stays(foretold) == stays(lines) && stays(lines).count == 2)
         let topic = cloud.plane.names.topic(.webhookReceived)
         for line in lines where line.result == .stillRefused {
             #expect(line.detail.hasPrefix("record_too_large: "), "\(line.detail)")

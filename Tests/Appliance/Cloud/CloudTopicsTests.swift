@@ -28,6 +28,17 @@ struct CloudTopicsTests {
         #expect(error?.description.contains("`tillbox cloud prepare`") == true)
     }
 
+    @Test("is asked for at a port where nobody listens for 10 s at most, and the sentence says so")
+    func silent() throws {
+        let nowhere = KafkaConfiguration(bootstrap: "127.0.0.1:\(try freePort())")
+        let topics = CloudTopics(nowhere, names: KafkaNames(prefix: ""), partitions: 1)
+        let took = ContinuousClock().measure {
+            let error = #expect(throws: KafkaError.self) { try topics.prepare() }
+            #expect(error?.description.contains("no Kafka broker answers at") == true)
+        }
+        #expect(took < .seconds(10), "\(took)")
+    }
+
     @Test("cannot be given another number of partitions")
     func otherCount() async throws {
         let cloud = try await CloudFixture(partitions: 2)

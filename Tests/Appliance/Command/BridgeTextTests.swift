@@ -30,6 +30,16 @@ struct BridgeTextTests {
         #expect((table + "\n").contains(row.says), "\(table)")
     }
 
+    @Test("what a call that is under way waits for is told as in the way")
+    func waiting() throws {
+        let table = try Self.table(
+            """
+            {"name":"kafka","state":"running","lag":5,"rate":0,"delivered":7,"waiting":true,
+            "last_error":"no broker answers","last_error_at":990,"working_since":null}
+            """)
+        #expect(table.contains("  no broker answers"), "\(table)")
+    }
+
     @Test("where nothing has failed nothing is told")
     func none() throws {
         let table = try Self.table(

@@ -37,6 +37,15 @@ struct PastedCommandTests {
             "run `tillbox cloud prepare`", ["run", "--role", "score", "--config=c.yaml"],
             "run `/opt/tillbox cloud prepare --config c.yaml`"
         ),
+        (
+            "`tillbox bridge resume kafka`", ["run", "--profile", "edge", "--config", "c.yaml"],
+            "`/opt/tillbox bridge resume kafka --config c.yaml --profile edge`"
+        ),
+        // It has its own.
+        (
+            "run `tillbox cloud prepare`", ["run", "--profile=cloud", "--role", "score"],
+            "run `/opt/tillbox cloud prepare`"
+        ),
         ("see: tillbox --help", ["fly", "--data", "y"], "see: tillbox --help"),
         ("`tillbox ledger show 1`", ["ledger", "show", "--data"], "`/opt/tillbox ledger show 1`"),
     ])

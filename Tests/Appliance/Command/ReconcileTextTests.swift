@@ -59,7 +59,7 @@ struct ReconcileTextTests {
         let late = #"[{"currency":"usd","count":2,"amount":4000}]"#
         let text = try Self.run(late: late, matched: 0)
         #expect(text.contains("run 7: clean so far, 2 late (40.00 usd); the ledger holds nothing"))
-        #expect(text.contains("the daemon's log"))
+        #expect(text.contains("the log of who takes them says why"))
     }
 
     @Test("of a run that failed nothing is told that it has not come to")

@@ -76,6 +76,22 @@ struct AdminConnectionTests {
         #expect(failure?.message?.contains("may have been done") == false)
     }
 
+    @Test("that found no role of the cloud names neither a daemon nor a data folder")
+    func noRole() async throws {
+        let port = try freePort()
+        let failure = await #expect(throws: CommandFailure.self) {
+            try await AdminConnection(
+                address: Settings.Address(host: "127.0.0.1", port: port), dataPath: "/data",
+                asked: AdminConnection.Asked(.cloud)
+            ).send(.GET, "/api/v1/status") { _ in }
+        }
+        let message = failure?.message ?? ""
+        #expect(failure?.isNoDaemon == true)
+        #expect(message.contains("no role answers at 127.0.0.1:\(port)"), "\(message)")
+        #expect(message.contains("TILLBOX_ADMIN_PORT"), "\(message)")
+        #expect(!message.contains("daemon") && !message.contains("/data"), "\(message)")
+    }
+
     @Test("that decides a review or redrives a letter is sent once, and its end is left open")
     func once() async throws {
         let root = try TemporaryFolder()

@@ -188,6 +188,16 @@ struct ReconcileScheduleTests {
                 == Instant(seconds: at(3).seconds + 600))
     }
 
+    @Test("a sweep whose period ended before its time is not done again at once")
+    func shortened() {
+        let whole = SweepRecord(
+            id: 1, state: .finished, from: at(0), to: at(2), startedAt: at(2))
+        let short = SweepRecord(
+            id: 2, state: .finished, from: at(1), to: at(1.5), startedAt: at(3))
+        #expect(schedule.sweepDue(finished: whole, begun: short, now: at(3)) == at(4))
+        #expect(schedule.sweepDue(finished: whole, begun: whole, now: at(3)) == at(3))
+    }
+
     @Test("a time of day is read, anything else is not")
     func times() {
         #expect(ReconcileSchedule.minute(of: "02:30") == 150)

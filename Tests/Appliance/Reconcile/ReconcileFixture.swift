@@ -203,11 +203,19 @@ final class ReconcileFixture: Sendable {
             clock: clock, logger: logger, progress: { _ in })
     }
 
-    /// - Parameter stripeClock: Stripe's time; the machine's by default.
+    /// - Parameters:
+    ///   - stripeClock: Stripe's time; the machine's by default.
+    ///   - store: where events are admitted; the log by default.
     func sweep(
-        from: Int64 = 0, stripeClock: HandClock? = nil
+        from: Int64 = 0, stripeClock: HandClock? = nil, through store: (any AdmissionStore)? = nil
     ) async throws -> SweepRecord {
-        let stripeClock = stripeClock ?? clock
+        let admission = store ?? self.admission
+        return try await sweep(from, stripeClock ?? clock, admission)
+    }
+
+    private func sweep(
+        _ from: Int64, _ stripeClock: HandClock, _ admission: any AdmissionStore
+    ) async throws -> SweepRecord {
         let now = Instant(seconds: stripeClock.now().milliseconds / 1000)
         let from = Instant(seconds: from)
         let id = try store.beginSweep(from: from, to: now, at: now)
@@ -220,6 +228,7 @@ final class ReconcileFixture: Sendable {
             SweepRecord(id: id, state: .reading, from: from, to: now, startedAt: now),
             connected: try lookup.connectedAccounts())
         swept.state = .finished
+        try store.noteRefused(swept)
         try store.update(swept)
         return swept
     }

@@ -57,6 +57,27 @@ struct BridgeLifeTests {
         #expect(life.failureCount == 1)
     }
 
+    @Test("what it waits for is told while the call lasts, and whatever comes of that ends it")
+    func waits() {
+        let ends: [(String, (inout BridgeLife) -> Void)] = [
+            ("opened", { $0.didOpen() }), ("delivered", { $0.didDeliver() }),
+            ("failed", { $0.didFail("gone", at: 0, luck: 0) }),
+            ("refused", { $0.didRefuse("no") }), ("paused", { $0.pause(Self.pause) }),
+        ]
+        for (what, end) in ends {
+            var life = BridgeLife()
+            life.didWait("no broker answers")
+            #expect(life.isWaiting && life.lastError == "no broker answers")
+            // The call goes on: nothing is tried anew, and nothing counted.
+            #expect(life.step(at: 0) == .open && life.failureCount == 0)
+            end(&life)
+            #expect(!life.isWaiting, "\(what)")
+        }
+        var paused = BridgeLife(paused: Self.pause)
+        paused.didWait("no broker answers")
+        #expect(!paused.isWaiting && paused.lastError == nil)
+    }
+
     @Test("a refusal stops it for good, with its sentence, until somebody resumes it")
     func stops() {
         var life = BridgeLife()

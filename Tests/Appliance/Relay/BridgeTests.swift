@@ -161,6 +161,30 @@ struct BridgeTests {
         }
     }
 
+    @Test("a call that hangs is told of within 5 s, and is over once it comes back")
+    func toldWhileItHangs() async throws {
+        try await world { world in
+            let store = FakeStore()
+            let bridge = world.bridge(.kafka, to: store)
+            try await world.run([bridge]) {
+                try await world.append(5)
+                try await eventually("it runs") { try arrived(store, world) }
+                #expect(bridge.report().warning == nil)
+                store.change { $0.hangs = true }
+                try await world.append(5)
+                try await eventually("it is told", within: 5, every: .milliseconds(20)) {
+                    bridge.report().warning?.contains("waits for its target") == true
+                }
+                // It is the same call: nothing was given up.
+                #expect(bridge.report().state == .running)
+                #expect(bridge.report().failureCount == 0)
+                store.change { $0.hangs = false }
+                try await eventually("the rest is copied") { try arrived(store, world) }
+                try await eventually("the waiting is over") { bridge.report().warning == nil }
+            }
+        }
+    }
+
     @Test("a pause holds over a restart, and what piles up meanwhile arrives at once")
     func pausing() async throws {
         try await world { world in

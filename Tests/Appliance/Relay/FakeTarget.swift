@@ -40,7 +40,7 @@ final class FakeTarget: RelayTarget {
     }
 
     func open(
-        _ source: RelaySource, isStopping: @Sendable () -> Bool
+        _ source: RelaySource, during attempt: RelayAttempt
     ) async throws(RelayFailure) -> [TopicID: Offset] {
         let (failure, next) = store.contents.withLock { contents in
             contents.openCount += 1
@@ -52,12 +52,12 @@ final class FakeTarget: RelayTarget {
     }
 
     func deliver(
-        _ run: RelayRun, isStopping: @Sendable () -> Bool
+        _ run: RelayRun, during attempt: RelayAttempt
     ) async throws(RelayFailure) -> [TopicID: Offset] {
-        while store.contents.withLock({ $0.hangs }), !isStopping() {
+        while store.contents.withLock({ $0.hangs }), !attempt.isStopping() {
             try? await Task.sleep(for: .milliseconds(2))
         }
-        if isStopping() { throw .passing("stopped") }
+        if attempt.isStopping() { throw .passing("stopped") }
         let failure = store.contents.withLock { contents -> RelayFailure? in
             contents.deliveryCount += 1
             let failure =

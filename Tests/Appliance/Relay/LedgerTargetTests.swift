@@ -180,12 +180,12 @@ struct LedgerTargetTests {
             let bridge = target(
                 fixture, to: path, local: "\(other.path)/ledger.sqlite")
             let source = opened.plane.relaySource()
-            _ = try await bridge.open(source) { false }
+            _ = try await bridge.open(source, during: RelayAttempt())
             let run = RelayRun([
                 .paymentScored: Array(try opened.records(.paymentScored).dropFirst(3))
             ])
             do throws(RelayFailure) {
-                _ = try await bridge.deliver(run) { false }
+                _ = try await bridge.deliver(run, during: RelayAttempt())
                 Issue.record("it was taken")
             } catch {
                 guard case .permanent(let sentence) = error else { throw error }

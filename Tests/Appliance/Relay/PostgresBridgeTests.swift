@@ -228,7 +228,7 @@ struct PostgresBridgeTests {
         let target = target(fixture, configuration)
         let outcome: (String, Bool)?
         do throws(RelayFailure) {
-            _ = try await target.open(opened.plane.relaySource()) { false }
+            _ = try await target.open(opened.plane.relaySource(), during: RelayAttempt())
             outcome = nil
         } catch {
             switch error {

@@ -22,6 +22,7 @@ struct StageRunnerTests {
                 StageOutput(topic: .paymentValidated, source: .record($0.place), record: $0.record)
             }
         }
+        func finished() {}
         func snapshot() -> StageState? { StageState { sink in try sink([1]) } }
     }
 

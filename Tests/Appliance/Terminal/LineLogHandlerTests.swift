@@ -45,4 +45,21 @@ struct LineLogHandlerTests {
             line == #"2025-03-01T12:00:00.250Z warning refused\nforged line count=12 "#
                 + #"detail="a \"b\" = c\u{1b}[2J\u{2028}" empty="" refused=a:1,b:2"# + "\n")
     }
+
+    @Test("commands that a line advises are made whole, wherever they stand in it")
+    func commands() {
+        let handler = LineLogHandler(label: "tillbox", level: .info, format: .json) {
+            $0.replacing("`tillbox ", with: "`/opt/tillbox --config c.yaml ")
+        }
+        let event = LogEvent(
+            level: .error, message: "see `tillbox status`",
+            metadata: [
+                "list": ["`tillbox a`"], "nested": ["then": "`tillbox b`"],
+                "then": "`tillbox bridge resume kafka`",
+            ], source: nil, file: "", function: "", line: 0)
+        let line = String(decoding: handler.line(of: event, at: Self.time), as: UTF8.self)
+        for word in ["status", "a", "b", "bridge resume kafka"] {
+            #expect(line.contains("`/opt/tillbox --config c.yaml \(word)`"), "\(line)")
+        }
+    }
 }

@@ -35,7 +35,7 @@ package final class PostgresLedger: Ledger, LedgerSQL, @unchecked Sendable {
         clockMilliseconds: @escaping @Sendable () -> Int64,
         onWait: ((LedgerError) -> Void)? = nil
     ) throws(LedgerError) -> PostgresLedger {
-        let link = PostgresLink(configuration)
+        let link = PostgresLink(configuration, madeBy: original == nil ? .command : .bridge)
         do {
             _ = try link.connection()
         } catch {

@@ -4,15 +4,20 @@ import Vocabulary
 /// The ledger's one connection, made when it is needed and made anew once it is lost.
 final class PostgresLink {
     private let configuration: PostgresConfiguration
+    private let maker: PostgresSchema.Maker
     private var open: PostgresConnection?
 
-    init(_ configuration: PostgresConfiguration) { self.configuration = configuration }
+    /// - Parameter maker: who makes the ledger that it leads to.
+    init(_ configuration: PostgresConfiguration, madeBy maker: PostgresSchema.Maker) {
+        self.configuration = configuration
+        self.maker = maker
+    }
 
     /// - Throws: `PostgresError`; `LedgerError` for a schema that this program does not know.
     func connection() throws -> PostgresConnection {
         if let open, open.isUsable { return open }
         let connection = try PostgresConnection.connect(configuration)
-        try PostgresSchema.check(connection)
+        try PostgresSchema.check(connection, madeBy: maker)
         try connection.execute(Self.session)
         open = connection
         return connection

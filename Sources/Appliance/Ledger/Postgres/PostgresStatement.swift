@@ -14,7 +14,7 @@ package final class PostgresStatement {
     package init(_ configuration: PostgresConfiguration, isAlone: Bool) throws(LedgerError) {
         do {
             connection = try PostgresConnection.connect(configuration)
-            try PostgresSchema.check(connection)
+            try PostgresSchema.check(connection, madeBy: .command)
             guard isAlone else { return }
             let taken = try connection.query(
                 "SELECT pg_try_advisory_lock($1)", [.integer(Self.lock)])

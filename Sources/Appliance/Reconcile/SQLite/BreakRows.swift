@@ -52,6 +52,27 @@ extension StatementStore {
         }
     }
 
+    /// Stands for a sweep where a break has a run's number: runs count from 1.
+    private static let bySweep: Int64 = 0
+
+    /// Stores which events a sweep could not store. Those of earlier sweeps that it has stored, or
+    /// that Stripe does not list any more, are resolved: what they moved is the statement's to say.
+    func noteRefused(_ sweep: SweepRecord) throws(LedgerError) {
+        try record(sweep.refused.map(\.asBreak), run: Self.bySweep)
+        // Of what it could not look at it says nothing.
+        guard sweep.unsweptAccounts == 0, sweep.refusedCount == Int64(sweep.refused.count) else {
+            return
+        }
+        let standing = Set(sweep.refused.map(\.id.rawValue))
+        let known = try openBreaks(.eventRefused, after: 0, limit: RefusedEvent.namedCountMax)
+        for stored in known where !standing.contains(stored.found.subject) {
+            try execute("UPDATE breaks SET resolved_run = ?2 WHERE id = ?1") {
+                $0.bind(1, stored.id)
+                $0.bind(2, Self.bySweep)
+            }
+        }
+    }
+
     /// Forgets what this run has noted before: it compares once more, from the start.
     func forgetFindings(of run: Int64) throws(LedgerError) {
         try execute("DELETE FROM run_breaks WHERE run = ?") { $0.bind(1, run) }

@@ -36,7 +36,8 @@ extension StatementStore {
         try execute(
             """
             UPDATE sweeps SET state = ?2, finished_at = ?3, events = ?4, missed = ?5,
-                oldest_missed = ?6, failure = ?7, unswept_accounts = ?8 WHERE id = ?1
+                oldest_missed = ?6, failure = ?7, unswept_accounts = ?8, period_to = ?9
+            WHERE id = ?1
             """
         ) {
             $0.bind(1, sweep.id)
@@ -47,6 +48,7 @@ extension StatementStore {
             $0.bind(6, orNull: sweep.oldestMissed?.seconds)
             $0.bind(7, orNull: sweep.failure)
             $0.bind(8, sweep.unsweptAccounts)
+            $0.bind(9, sweep.to.seconds)
         }
     }
 

@@ -165,8 +165,8 @@ struct KafkaComparison {
         func part(named name: String) -> BridgeVerification.Part {
             BridgeVerification.Part(
                 name: name, localCount: local.count, targetCount: target.count,
-                localDigest: String(local.digest, radix: 16),
-                targetDigest: String(target.digest, radix: 16))
+                localDigest: String(hex: local.digest),
+                targetDigest: String(hex: target.digest))
         }
 
         /// Summed over all, so that the order of partitions does not matter.

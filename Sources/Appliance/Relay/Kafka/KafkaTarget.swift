@@ -23,8 +23,10 @@ package final class KafkaTarget: RelayTarget {
     private var partCount = KafkaTarget.partCounts.upperBound
     private static let partCounts = 64...16_384
 
-    /// How long one blocking call may take, and one transaction in all.
+    /// How long one blocking call may take while it is opened, one of a transaction's before it is
+    /// told what it waits for, and one transaction in all.
     private static let patience: Duration = .seconds(3)
+    private static let answerPatience: Duration = .seconds(2)
     private static let transactionPatience: Duration = .seconds(30)
     /// Once may be this bridge's own past; a producer that comes again and again is another daemon.
     private static let fencedCountMax = 3
@@ -37,7 +39,7 @@ package final class KafkaTarget: RelayTarget {
     // MARK: Opening
 
     package func open(
-        _ source: RelaySource, isStopping: @Sendable () -> Bool
+        _ source: RelaySource, during attempt: RelayAttempt
     ) async throws(RelayFailure) -> [TopicID: Offset] {
         let place = try makePlace()
         try checkTopics(place, source)
@@ -46,14 +48,30 @@ package final class KafkaTarget: RelayTarget {
             let producer = try KafkaTransactionalProducer(
                 place.configuration,
                 transactionalID: "\(place.topicPrefix)tillbox-bridge-\(source.log)")
-            try producer.start(within: Self.transactionPatience)
+            try Self.start(producer, attempt)
             return producer
         }
         let positions = KafkaPositions(place: place, source: source, patience: Self.patience)
-        let found = try positions.find(isStopping)
+        let found = try positions.find(attempt.isStopping)
         (self.place, self.producer, self.found, log) = (place, producer, found, source.log)
         return found.reduce(into: [:]) { places, entry in
             places[entry.key] = entry.value.floors.resume(from: source[entry.key].start)
+        }
+    }
+
+    /// What a predecessor has left open may take a while to end, and is told of meanwhile.
+    private static func start(
+        _ producer: KafkaTransactionalProducer, _ attempt: RelayAttempt
+    ) throws(KafkaError) {
+        let deadline = ContinuousClock.now + transactionPatience
+        while true {
+            do throws(KafkaError) {
+                return try producer.start(within: patience)
+            } catch {
+                guard error.isRetryable, ContinuousClock.now < deadline, !attempt.isStopping()
+                else { throw error }
+                attempt.waits("\(error)")
+            }
         }
     }
 
@@ -105,7 +123,7 @@ package final class KafkaTarget: RelayTarget {
     }
 
     package func deliver(
-        _ run: RelayRun, isStopping: @Sendable () -> Bool
+        _ run: RelayRun, during attempt: RelayAttempt
     ) async throws(RelayFailure) -> [TopicID: Offset] {
         guard let place else { throw .passing("the Kafka bridge is not open") }
         var items: [Item] = []
@@ -116,7 +134,7 @@ package final class KafkaTarget: RelayTarget {
         var rest = items[...]
         while !rest.isEmpty {
             let part = rest.prefix(partCount)
-            try send(part, place, isStopping)
+            try send(part, place, attempt)
             rest = rest.dropFirst(part.count)
             if part.count == partCount {
                 partCount = min(partCount * 2, Self.partCounts.upperBound)
@@ -144,10 +162,10 @@ package final class KafkaTarget: RelayTarget {
     /// Sends everything in one transaction; what the broker finds too large is searched for by
     /// halves and told of, so that it blocks nobody.
     private func send(
-        _ items: ArraySlice<Item>, _ place: KafkaPlace, _ isStopping: () -> Bool
+        _ items: ArraySlice<Item>, _ place: KafkaPlace, _ attempt: RelayAttempt
     ) throws(RelayFailure) {
         guard !items.isEmpty else { return }
-        guard let refused = try transact(items, place, isStopping) else { return }
+        guard let refused = try transact(items, place, attempt) else { return }
         guard items.count > 1 else {
             guard let item = items.first, item.outgoing?.topic != place.name(of: .deadLetter)
             else { throw .permanent("\(refused)") }
@@ -156,19 +174,19 @@ package final class KafkaTarget: RelayTarget {
                 insteadOf: StoredRecord(
                     offset: item.offset, record: item.outgoing?.record ?? .empty),
                 item.topic, place)
-            if let again = try transact([told], place, isStopping) {
+            if let again = try transact([told], place, attempt) {
                 throw .permanent("\(again)")
             }
             return
         }
         let middle = items.startIndex + items.count / 2
-        try send(items[..<middle], place, isStopping)
-        try send(items[middle...], place, isStopping)
+        try send(items[..<middle], place, attempt)
+        try send(items[middle...], place, attempt)
     }
 
     /// - Returns: why the broker finds a record too large; nil where everything is committed.
     private func transact(
-        _ items: ArraySlice<Item>, _ place: KafkaPlace, _ isStopping: () -> Bool
+        _ items: ArraySlice<Item>, _ place: KafkaPlace, _ attempt: RelayAttempt
     ) throws(RelayFailure) -> KafkaError? {
         guard let producer else { throw .passing("the Kafka bridge is not open") }
         var offsets: [KafkaPartition: Offset] = [:]
@@ -177,10 +195,13 @@ package final class KafkaTarget: RelayTarget {
         }
         var outcome = producer.transact(
             items.compactMap(\.outgoing), offsets: offsets,
-            group: .withoutMembers(place.group(of: log)), within: Self.patience)
+            group: .withoutMembers(place.group(of: log)), within: Self.answerPatience)
         let deadline = ContinuousClock.now + Self.transactionPatience
-        while case .unfinished = outcome, ContinuousClock.now < deadline, !isStopping() {
-            outcome = producer.resume(within: Self.patience)
+        while case .unfinished(let error) = outcome, ContinuousClock.now < deadline,
+            !attempt.isStopping()
+        {
+            attempt.waits("\(error)")
+            outcome = producer.resume(within: Self.answerPatience)
         }
         switch outcome {
         case .committed: return nil

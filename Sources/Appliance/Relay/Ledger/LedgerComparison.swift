@@ -70,8 +70,8 @@ struct LedgerComparison {
         verification.parts.append(
             .init(
                 name: "transactions", localCount: count.local, targetCount: count.copy,
-                localDigest: String(digests.local.digest, radix: 16),
-                targetDigest: String(digests.copy.digest, radix: 16)))
+                localDigest: String(hex: digests.local.digest),
+                targetDigest: String(hex: digests.copy.digest)))
         return sums
     }
 
@@ -102,7 +102,7 @@ struct LedgerComparison {
         for (place, amount) in balances.sorted(by: { $0.key < $1.key }) {
             hash.add("\(place.account) \(place.currency) \(amount)\n".utf8)
         }
-        return String(hash.digest, radix: 16)
+        return String(hex: hash.digest)
     }
 
     private func compareReviewChanges(
@@ -130,8 +130,8 @@ struct LedgerComparison {
         verification.parts.append(
             .init(
                 name: "review changes", localCount: count.local, targetCount: count.copy,
-                localDigest: String(digests.local.digest, radix: 16),
-                targetDigest: String(digests.copy.digest, radix: 16)))
+                localDigest: String(hex: digests.local.digest),
+                targetDigest: String(hex: digests.copy.digest)))
     }
 
     private static func words(_ change: ReviewChange) -> String {
@@ -180,7 +180,7 @@ struct LedgerComparison {
     }
 
     private static func digest(_ text: String) -> String {
-        String(FNV1a.digest(of: text.utf8), radix: 16)
+        String(hex: FNV1a.digest(of: text.utf8))
     }
 }
 

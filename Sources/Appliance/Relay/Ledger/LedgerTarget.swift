@@ -52,7 +52,7 @@ package final class LedgerTarget: RelayTarget {
     // MARK: Opening
 
     package func open(
-        _ source: RelaySource, isStopping: @Sendable () -> Bool
+        _ source: RelaySource, during attempt: RelayAttempt
     ) async throws(RelayFailure) -> [TopicID: Offset] {
         do throws(LedgerError) {
             try prepare()
@@ -120,7 +120,7 @@ package final class LedgerTarget: RelayTarget {
     }
 
     package func deliver(
-        _ run: RelayRun, isStopping: @Sendable () -> Bool
+        _ run: RelayRun, during attempt: RelayAttempt
     ) async throws(RelayFailure) -> [TopicID: Offset] {
         guard let copy else { throw .passing("the bridge to \(name.rawValue) is not open") }
         do throws(LedgerError) {
@@ -133,7 +133,7 @@ package final class LedgerTarget: RelayTarget {
                 if batch.scoredNext.count >= StageLimits.ledgerBatchCount {
                     try post(batch, to: copy)
                     batch = Batch()
-                    guard !isStopping() else { return next }
+                    guard !attempt.isStopping() else { return next }
                 }
             }
             let end = scored.last?.offset.advanced(by: 1) ?? next[.paymentScored] ?? .zero

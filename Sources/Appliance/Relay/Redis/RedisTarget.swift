@@ -34,7 +34,7 @@ package final class RedisTarget: RelayTarget {
     // MARK: Opening
 
     package func open(
-        _ source: RelaySource, isStopping: @Sendable () -> Bool
+        _ source: RelaySource, during attempt: RelayAttempt
     ) async throws(RelayFailure) -> [TopicID: Offset] {
         let place = try makePlace()
         let client = try Self.client(of: place)
@@ -111,7 +111,7 @@ package final class RedisTarget: RelayTarget {
     // MARK: Delivering
 
     package func deliver(
-        _ run: RelayRun, isStopping: @Sendable () -> Bool
+        _ run: RelayRun, during attempt: RelayAttempt
     ) async throws(RelayFailure) -> [TopicID: Offset] {
         guard let client, let place, var knowledge else {
             throw .passing("the Redis bridge is not open")
@@ -263,8 +263,8 @@ package final class RedisTarget: RelayTarget {
         }
         return BridgeVerification.Part(
             name: name, localCount: Int64(pairs.count), targetCount: count,
-            localDigest: String(here.digest, radix: 16),
-            targetDigest: String(there.digest, radix: 16))
+            localDigest: String(hex: here.digest),
+            targetDigest: String(hex: there.digest))
     }
 }
 

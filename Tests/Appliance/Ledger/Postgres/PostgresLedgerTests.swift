@@ -373,6 +373,98 @@ struct PostgresLedgerTests {
         }
     }
 
+    /// What stands in a database, and what both who make ledgers say of it.
+    struct Standing: Sendable {
+        var what: String
+        var sql: String
+        var command: String
+        var bridge: String
+    }
+
+    private static let foreign = "has a schema tillbox that is no ledger of this program; name a"
+
+    @Test(
+        "a database that holds no ledger of this schema is told as what it is, with what helps",
+        arguments: [
+            Standing(
+                what: "nothing", sql: "", command: "run `tillbox cloud prepare` once",
+                bridge: "a daemon that has postgres among its bridges makes one"),
+            Standing(
+                what: "another program's tables",
+                sql: "CREATE TABLE orders (id int); CREATE TABLE users (id int)",
+                command: "has no ledger, and 2 tables of another program (public.orders); check",
+                bridge: "has no ledger, and 2 tables of another program (public.orders); check"),
+            Standing(
+                what: "a schema without a ledger", sql: "CREATE SCHEMA tillbox",
+                command: foreign, bridge: foreign),
+            Standing(
+                what: "another program's ledger",
+                sql: "CREATE SCHEMA tillbox; CREATE TABLE tillbox.head (id int); "
+                    + "CREATE TABLE tillbox.schema_version (version text)",
+                command: foreign, bridge: foreign),
+            Standing(
+                what: "other columns",
+                sql: "CREATE SCHEMA tillbox; CREATE TABLE tillbox.head (id int); "
+                    + "CREATE TABLE tillbox.schema_version (number bigint)",
+                command: foreign, bridge: foreign),
+            Standing(
+                what: "an older schema",
+                sql: "CREATE SCHEMA tillbox; CREATE TABLE tillbox.head (id int); "
+                    + "CREATE TABLE tillbox.schema_version AS SELECT 1::bigint AS version",
+                command: "a ledger of schema 1, and this program knows 2; run `tillbox cloud pr",
+                bridge: "knows 2; a daemon of this release brings it up to date, by its bridge"),
+        ])
+    func standing(_ standing: Standing) throws {
+        let server = try PostgresServer.common()
+        let name = server.databaseName()
+        _ = try server.psql("postgres", "CREATE DATABASE \(name)")
+        #expect(try server.psql(name, standing.sql).errors.isEmpty)
+        let connection = try PostgresConnection.connect(
+            PostgresConfiguration(uri: server.uri(name)))
+        defer { connection.close() }
+        for (maker, words) in [
+            (PostgresSchema.Maker.command, standing.command), (.bridge, standing.bridge),
+        ] {
+            let error = #expect(throws: LedgerError.self) {
+                try PostgresSchema.check(connection, madeBy: maker)
+            }
+            #expect(error?.description.contains(words) == true, "\(error as Any)")
+            #expect(error?.isRetryable == false)
+        }
+    }
+
+    @Test("an older ledger of another owner is brought up to date by that one, the sentence says")
+    func otherOwner() throws {
+        let server = try PostgresServer.common()
+        let name = server.databaseName()
+        _ = try server.psql("postgres", "CREATE DATABASE \(name)")
+        let owner = try PostgresConnection.connect(PostgresConfiguration(uri: server.uri(name)))
+        defer { owner.close() }
+        try owner.transaction { try $0.execute(PostgresSchema.migrations[0]) }
+        let granted = try server.psql(
+            name,
+            "CREATE ROLE reader_\(name) LOGIN PASSWORD '\(PostgresServer.password)'; "
+                + "GRANT USAGE ON SCHEMA tillbox TO reader_\(name); "
+                + "GRANT SELECT ON ALL TABLES IN SCHEMA tillbox TO reader_\(name)")
+        #expect(granted.errors.isEmpty, "\(granted.errors)")
+        let role = PostgresConfiguration(uri: server.networkURI(name, user: "reader_\(name)"))
+        for (maker, words) in [
+            (PostgresSchema.Maker.command, "run `tillbox cloud prepare`, or the files of migrat"),
+            (.bridge, "run the files of migrations/postgres behind number 1"),
+        ] {
+            let error = #expect(throws: LedgerError.self) {
+                try PostgresSchema.migrate(role, by: maker)
+            }
+            let sentence = error?.description ?? ""
+            let owner = "schema 1, which belongs to the role postgres"
+            #expect(sentence.contains(owner), "\(sentence)")
+            #expect(sentence.contains(words), "\(sentence)")
+            #expect(sentence.contains("grant reader_\(name) what grants.sql lists"), "\(sentence)")
+        }
+        #expect(try server.psql(name, "SELECT * FROM tillbox.schema_version").output == "1\n")
+        try PostgresSchema.migrate(PostgresConfiguration(uri: server.uri(name)))
+    }
+
     @Test("instances that prepare the database at once make one ledger")
     func migrations() async throws {
         let server = try PostgresServer.common()
