@@ -18,7 +18,7 @@ export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH := $(TESTS_AT_ONCE)
 
 # Suites of the middle that start servers: they are about answers within seconds, so they do not run
 # beside those that keep both cores busy for minutes.
-WITH_SERVERS = ApplianceTests\.($(shell grep -rlE '(Kafka|Redis|Postgres)Server|CloudFixture|PostgresDatabase' \
+WITH_SERVERS = ApplianceTests\.($(shell grep -rlE '(Kafka|Redis|Postgres)Server|CloudFixture|PostgresDatabase|LedgerStore' \
   --include='*Tests.swift' Tests/Appliance | xargs sed -n 's/^struct \([A-Za-z]*Tests\) .*/\1/p' | paste -sd'|'))/
 
 .DEFAULT_GOAL := help

@@ -12,6 +12,7 @@ campaign with exit code 1.
 """
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -34,12 +35,23 @@ PARTITIONS = max(4, WEBHOOKS // 3_000)
 PACED = 1_000  # webhooks a second
 PACED_SECONDS = int(os.environ.get("PACED_SECONDS", "15"))
 children = []
+#: Ports that were asked for so far.
+given = set()
 
 
 def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    """Below the range from which Linux takes ports by itself: it stays free while a server is
+    away."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as one:
+            try:
+                one.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in given:
+            given.add(port)
+            return port
 
 
 def spawn(words, name, **more):
@@ -151,6 +163,12 @@ class Daemon:
         return subprocess.run([TILLBOX, *words], env=self.environment, capture_output=True,
                               text=True)
 
+    def told(self, *words):
+        """A command that has to succeed."""
+        ran = self.run(*words)
+        if ran.returncode != 0:
+            raise SystemExit(f"tillbox {' '.join(words)}: {ran.stdout}{ran.stderr}")
+
     def bridges(self):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/api/v1/bridges") as answer:
             return {one["name"]: one for one in json.load(answer)["bridges"]}
@@ -222,7 +240,7 @@ def work_off(daemon, servers):
     begun = time.monotonic()
     before = {name: one["lag"] for name, one in daemon.bridges().items()}
     for name in NAMES:
-        daemon.run("bridge", "resume", name)
+        daemon.told("bridge", "resume", name)
     done = {}
 
     def all_done():
@@ -385,20 +403,18 @@ def main():
 
     # Each by itself, into empty targets, beside its peer.
     for name in NAMES:
-        daemon.run("bridge", "pause", name)
+        daemon.told("bridge", "pause", name)
     end(daemon.child)
     daemon.environment.update(
         TILLBOX_KAFKA_TOPIC_PREFIX="again.", TILLBOX_REDIS_PREFIX="again:",
         TILLBOX_POSTGRES_URL=servers.uri("again"))
     servers.sql("CREATE DATABASE again")
-    for name in NAMES:
-        daemon.run("bridge", "forget", name)
     daemon.child = spawn([TILLBOX, "run"], "box", env=daemon.environment)
     until("the daemon listens", lambda: listens(daemon.admin))
     # The place is what the new target says; paused, the note of the old one stands.
     rates = {}
     for name in NAMES:
-        daemon.run("bridge", "resume", name)
+        daemon.told("bridge", "resume", name)
         until("it runs", lambda: daemon.bridges()[name]["state"] == "running")
         total = sum(place["end"] for place in daemon.bridges()[name]["topics"])
         begun = time.monotonic()
@@ -408,7 +424,7 @@ def main():
         rates[name] = copied / seconds
         say(f"alone, {name}: {copied} of {total} records in {seconds:.1f} s, "
             f"{rates[name]:.0f} records/s")
-        daemon.run("bridge", "pause", name)
+        daemon.told("bridge", "pause", name)
     count = sum(place["end"] for place in daemon.bridges()["kafka"]["topics"])
     peer = kafka_peer(performance_tool(), servers, "peer", count,
                       mean_size(daemon))

@@ -110,10 +110,7 @@ struct BridgeBadUseTests {
 
         let mended = try await RunningDaemon(in: daemon.folder, environment: place.environment)
         try await place.caughtUp(mended)
-        for name in BridgePlace.names {
-            let verified = try await place.run("bridge", "verify", name, on: mended)
-            #expect(verified.code == 0, "\(name): \(verified.output)\(verified.errors)")
-        }
+        try await place.expectEqual(mended)
         try await mended.stop()
     }
 
@@ -123,7 +120,7 @@ struct BridgeBadUseTests {
         let expected: Set = row.passes ? ["backing_off", "circuit_open"] : ["stopped"]
         var found: [BridgePlace.State] = []
         do {
-            try await eventually("each says it", within: 60, every: .milliseconds(100)) {
+            try await eventually("each says it", within: 120, every: .milliseconds(100)) {
                 found = try place.states(daemon)
                 return found.count == 3
                     && found.allSatisfy { bridge in
@@ -144,22 +141,21 @@ struct BridgeBadUseTests {
         #expect(try await first.deliver(20) == 0)
         try await place.caughtUp(first)
         try await first.stop()
-        let changed = try servers.postgres.psql(
+        try servers.postgres.sql(
             place.database, "INSERT INTO tillbox.schema_version VALUES (99)")
-        #expect(changed.errors.isEmpty, "\(changed.errors)")
         var other = place
         other.environment["TILLBOX_KAFKA_PARTITIONS"] = "3"
         first = try await RunningDaemon(in: first.folder, environment: other.environment)
         #expect(try await first.deliver(20, seed: 6) == 0)
         try await other.caughtUp(first, ["redis"])
-        try await eventually("both stop", within: 30, every: .milliseconds(100)) {
+        try await eventually("both stop", every: .milliseconds(100)) {
             try other.states(first).filter { $0.state == "stopped" }.count == 2
         }
         let states = try other.states(first)
         let said = states.compactMap(\.last_error).joined(separator: "\n")
         #expect(said.contains("has 2 partitions and not 3"), "\(said)")
         #expect(said.contains("a ledger of schema 99, and this program knows"), "\(said)")
-        _ = try servers.postgres.psql(
+        try servers.postgres.sql(
             place.database, "DELETE FROM tillbox.schema_version WHERE version = 99")
         let resumed = try await other.run("bridge", "resume", "postgres", on: first)
         #expect(resumed.code == 0, "\(resumed.errors)")
@@ -190,7 +186,7 @@ struct BridgeBadUseTests {
         try await daemon.stop()
         daemon = try await RunningDaemon(in: daemon.folder, environment: place.environment)
         #expect(try await daemon.deliver(20) == 0)
-        try await eventually("the bridge stops", within: 30, every: .milliseconds(100)) {
+        try await eventually("the bridge stops", every: .milliseconds(100)) {
             try place.states(daemon).first?.state == "stopped"
         }
         let said = try place.states(daemon).first?.last_error ?? ""

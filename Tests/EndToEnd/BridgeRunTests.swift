@@ -9,43 +9,24 @@ import Testing
 /// An edge daemon as a process that copies to real servers of the test's own.
 @Suite("The bridges of a running daemon", .serialized)
 struct BridgeRunTests {
-    private static let names = ["kafka", "redis", "postgres"]
+    private static let names = BridgePlace.names
 
     /// Where a daemon copies to, and what its processes are told of it.
     private struct Place {
         let kafka: KafkaServer
         let redis: RedisServer
         let postgres: PostgresServer
-        let database: String
-        var environment: [String: String]
+        var box: BridgePlace
 
         init(kafka: KafkaServer, redis: RedisServer, postgres: PostgresServer) throws {
             (self.kafka, self.redis, self.postgres) = (kafka, redis, postgres)
-            database = postgres.databaseName()
-            _ = try postgres.psql("postgres", "CREATE DATABASE \(database)")
-            environment = [
-                "TILLBOX_BRIDGES": BridgeRunTests.names.joined(separator: ","),
-                "TILLBOX_KAFKA_BOOTSTRAP": kafka.bootstrap,
-                "TILLBOX_KAFKA_TOPIC_PREFIX": "\(database).", "TILLBOX_KAFKA_PARTITIONS": "3",
-                "TILLBOX_REDIS_URL": redis.url, "TILLBOX_REDIS_PREFIX": "\(database):",
-                "TILLBOX_POSTGRES_URL": postgres.uri(database),
-                "TILLBOX_WEBHOOK_LIVEMODE": "any",
-            ]
+            box = try BridgePlace(kafka: kafka, redis: redis, postgres: postgres)
         }
 
         static func shared() async throws -> Place {
             try Place(
                 kafka: try await .shared(), redis: try await .shared(), postgres: .common())
         }
-    }
-
-    /// A command on a daemon's folder and ports.
-    private static func run(
-        _ words: String..., on daemon: RunningDaemon, _ place: Place
-    ) async throws -> (code: Int32, output: String, errors: String) {
-        let own = ["TILLBOX_DATA": daemon.data, "TILLBOX_ADMIN_PORT": "\(daemon.admin)"]
-        return try await Child.run(
-            Tillbox.executable, words, environment: place.environment.merging(own) { $1 })
     }
 
     /// By bridge: `state`, `lag` and the rest of what `bridge list --json` prints.
@@ -59,147 +40,121 @@ struct BridgeRunTests {
         return bridges.reduce(into: [:]) { $0[$1["name"] as? String ?? ""] = $1 }
     }
 
-    private static func caughtUp(
-        _ daemon: RunningDaemon, _ names: [String] = names, within: Double = 60
-    ) async throws {
-        try await eventually("\(names) have come to the end", within: within) {
-            let bridges = try list(daemon)
-            for (name, bridge) in bridges where bridge["state"] as? String == "stopped" {
-                throw Stopped(words: "\(name): \(bridge["last_error"] ?? "")")
-            }
-            return names.allSatisfy {
-                bridges[$0]?["lag"] as? Int == 0 && bridges[$0]?["state"] as? String == "running"
-            }
-        }
-    }
-
-    private struct Stopped: Error, CustomStringConvertible {
-        var words: String
-        var description: String { "a bridge stopped: \(words)" }
-    }
-
-    private static func expectEqual(_ daemon: RunningDaemon, _ place: Place) async throws {
-        for name in names {
-            let found = try await run("bridge", "verify", name, on: daemon, place)
-            #expect(found.code == 0, "\(name): \(found.output)\(found.errors)")
-        }
-    }
-
     // MARK: The commands
 
     @Test("list, verify, pause, resume, status and forget, beside a running daemon")
     func commands() async throws {
         let place = try await Place.shared()
-        var daemon = try await RunningDaemon(environment: place.environment)
+        var daemon = try await RunningDaemon(environment: place.box.environment)
         let sent = try await Tillbox.simulate(
             to: daemon.webhook, count: 1_500, "--duplicates", "0.1", "--reorder", "0.2")
         #expect(sent.code == 0, "\(sent.errors)")
         try await daemon.drained("the first traffic is booked")
-        try await Self.caughtUp(daemon)
+        try await place.box.caughtUp(daemon)
 
-        let list = try await Self.run("bridge", "list", on: daemon, place)
+        let list = try await place.box.run("bridge", "list", on: daemon)
         #expect(list.code == 0 && Self.names.allSatisfy { list.output.contains($0) })
-        let json = try await Self.run("bridge", "list", "--json", on: daemon, place)
+        let json = try await place.box.run("bridge", "list", "--json", on: daemon)
         #expect(try Self.bridges(in: json.output).keys.sorted() == Self.names.sorted())
-        let status = try await Self.run("status", on: daemon, place)
+        let status = try await place.box.run("status", on: daemon)
         #expect(status.code == 0, "\(status.output)\(status.errors)")
         #expect(status.output.contains("is ready") && status.output.contains("postgres"))
         let ready = try daemon.read("/readyz")
         #expect(ready.contains("\"name\":\"redis\",\"state\":\"running\""), "\(ready)")
-        try await Self.expectEqual(daemon, place)
+        try await place.box.expectEqual(daemon)
         try await differences(daemon, place)
         daemon = try await pauses(daemon, place)
-        try await Self.expectEqual(daemon, place)
+        try await place.box.expectEqual(daemon)
         try await forgets(daemon, place)
     }
 
     /// What a target lacks, or has otherwise, is named, and the exit code says so.
     private func differences(_ daemon: RunningDaemon, _ place: Place) async throws {
-        let key = try await place.redis.tool("--raw", "KEYS", "\(place.database):gate:*")
+        let key = try await place.redis.tool("--raw", "KEYS", "\(place.box.database):gate:*")
             .split(separator: "\n").first.map(String.init) ?? ""
         let value = try await place.redis.tool("--raw", "GET", key)
         try await place.redis.tool("DEL", key)
-        let lacking = try await Self.run("bridge", "verify", "redis", on: daemon, place)
+        let lacking = try await place.box.run("bridge", "verify", "redis", on: daemon)
         #expect(lacking.code == 1 && lacking.errors.contains("Redis has no claims of"))
         try await place.redis.tool("SET", key, value)
-        let json = try await Self.run("bridge", "verify", "redis", "--json", on: daemon, place)
+        let json = try await place.box.run("bridge", "verify", "redis", "--json", on: daemon)
         #expect(json.code == 0 && json.output.contains("\"agrees\":true"), "\(json.output)")
 
         func change(_ sql: String) throws {
-            _ = try place.postgres.psql(
-                place.database, "SET session_replication_role = replica; SET search_path = tillbox;"
-                    + sql)
+            try place.postgres.sql(
+                place.box.database,
+                "SET session_replication_role = replica; SET search_path = tillbox;" + sql)
         }
         try change("UPDATE accounts SET balance = balance + 1 WHERE id = 1")
-        let other = try await Self.run("bridge", "verify", "postgres", on: daemon, place)
+        let other = try await place.box.run("bridge", "verify", "postgres", on: daemon)
         #expect(other.code == 1 && other.errors.contains("in the copy"), "\(other.errors)")
         try change("UPDATE accounts SET balance = balance - 1 WHERE id = 1")
-        let unknown = try await Self.run("bridge", "verify", "mysql", on: daemon, place)
+        let unknown = try await place.box.run("bridge", "verify", "mysql", on: daemon)
         #expect(unknown.code == 2 && unknown.errors.contains("kafka, redis, postgres"))
     }
 
     /// - Returns: the daemon, started anew.
     private func pauses(_ old: RunningDaemon, _ place: Place) async throws -> RunningDaemon {
-        let paused = try await Self.run(
-            "bridge", "pause", "postgres", "--by", "ada", on: old, place)
+        let paused = try await place.box.run(
+            "bridge", "pause", "postgres", "--by", "ada", on: old)
         #expect(paused.code == 0 && paused.output.contains("postgres is paused"))
         #expect(try await Tillbox.simulate(to: old.webhook, count: 300, seed: 2).code == 0)
         try await old.drained("the traffic during the pause is booked")
-        try await Self.caughtUp(old, ["kafka", "redis"])
+        try await place.box.caughtUp(old, ["kafka", "redis"])
         try await old.stop()
 
-        let offline = try await Self.run("bridge", "pause", "redis", on: old, place)
+        let offline = try await place.box.run("bridge", "pause", "redis", on: old)
         #expect(offline.code == 0 && offline.output.contains("from the next start on"))
         let daemon = try await RunningDaemon(
-            in: old.folder, environment: place.environment)
-        try await Self.caughtUp(daemon, ["kafka"])
+            in: old.folder, environment: place.box.environment)
+        try await place.box.caughtUp(daemon, ["kafka"])
         let bridges = try Self.list(daemon)
         #expect(bridges["postgres"]?["state"] as? String == "paused")
         #expect(bridges["postgres"]?["paused_by"] as? String == "ada")
         #expect(bridges["postgres"]?["lag"] as? Int ?? 0 > 0)
         #expect(bridges["redis"]?["state"] as? String == "paused")
         for name in ["postgres", "redis"] {
-            let resumed = try await Self.run("bridge", "resume", name, on: daemon, place)
+            let resumed = try await place.box.run("bridge", "resume", name, on: daemon)
             #expect(resumed.code == 0, "\(resumed.errors)")
         }
-        try await Self.caughtUp(daemon)
+        try await place.box.caughtUp(daemon)
         return daemon
     }
 
     /// A bridge that is taken out of the settings holds the log until a person lets it go.
     private func forgets(_ old: RunningDaemon, _ place: Place) async throws {
-        let listed = try await Self.run("bridge", "forget", "kafka", on: old, place)
+        let listed = try await place.box.run("bridge", "forget", "kafka", on: old)
         #expect(listed.code == 3 && listed.errors.contains("is configured"), "\(listed.errors)")
         try await old.stop()
         var fewer = place
-        fewer.environment["TILLBOX_BRIDGES"] = "kafka"
-        let daemon = try await RunningDaemon(in: old.folder, environment: fewer.environment)
-        let status = try await Self.run("status", on: daemon, fewer)
+        fewer.box.environment["TILLBOX_BRIDGES"] = "kafka"
+        let daemon = try await RunningDaemon(in: old.folder, environment: fewer.box.environment)
+        let status = try await fewer.box.run("status", on: daemon)
         #expect(status.code == 1)
         for name in ["redis", "postgres"] {
             #expect(
                 status.output.contains("the bridge \(name) is not configured any more"),
                 "\(status.output)")
         }
-        let list = try await Self.run("bridge", "list", on: daemon, fewer)
+        let list = try await fewer.box.run("bridge", "list", on: daemon)
         #expect(list.code == 0 && list.output.contains(" bridge forget redis"))
         // The daemon refuses by its own settings, whatever the command believes.
         var wrong = fewer
-        wrong.environment["TILLBOX_BRIDGES"] = ""
-        let refused = try await Self.run("bridge", "forget", "kafka", on: daemon, wrong)
+        wrong.box.environment["TILLBOX_BRIDGES"] = ""
+        let refused = try await wrong.box.run("bridge", "forget", "kafka", on: daemon)
         #expect(refused.code == 3 && refused.errors.contains("is configured"), "\(refused.errors)")
-        let online = try await Self.run("bridge", "forget", "redis", on: daemon, fewer)
+        let online = try await fewer.box.run("bridge", "forget", "redis", on: daemon)
         #expect(online.code == 0, "\(online.errors)")
         #expect(online.output.contains("redis is forgotten"))
-        let twice = try await Self.run("bridge", "forget", "redis", on: daemon, fewer)
+        let twice = try await fewer.box.run("bridge", "forget", "redis", on: daemon)
         #expect(twice.code == 3 && twice.errors.contains("keeps nothing"), "\(twice.errors)")
         try await daemon.stop()
-        let offline = try await Self.run("bridge", "forget", "postgres", on: daemon, fewer)
+        let offline = try await fewer.box.run("bridge", "forget", "postgres", on: daemon)
         #expect(offline.code == 0, "\(offline.errors)")
-        let again = try await RunningDaemon(in: old.folder, environment: fewer.environment)
-        let well = try await Self.run("status", on: again, fewer)
+        let again = try await RunningDaemon(in: old.folder, environment: fewer.box.environment)
+        let well = try await fewer.box.run("status", on: again)
         #expect(well.code == 0, "\(well.output)\(well.errors)")
-        let offsets = try await Self.run("log", "offsets", on: again, fewer)
+        let offsets = try await fewer.box.run("log", "offsets", on: again)
         #expect(offsets.output.contains("bridge-kafka"))
         #expect(!offsets.output.contains("bridge-redis"))
         #expect(!offsets.output.contains("bridge-postgres"))
@@ -216,7 +171,7 @@ struct BridgeRunTests {
         try await place.kafka.stop()
         try await place.redis.kill()
         place.postgres.stop(.fast)
-        let daemon = try await RunningDaemon(environment: place.environment)
+        let daemon = try await RunningDaemon(environment: place.box.environment)
         let sent = try await Tillbox.simulate(to: daemon.webhook, count: 20_000, "--json")
         #expect(sent.code == 0, "\(sent.errors)")
         try await daemon.drained("what came meanwhile is booked")
@@ -225,17 +180,17 @@ struct BridgeRunTests {
             #expect(bridges[name]?["lag"] as? Int ?? 0 > 5_000, "\(name)")
             #expect(bridges[name]?["state"] as? String != "running", "\(name)")
         }
-        #expect(try await Self.run("status", on: daemon, place).code == 1)
+        #expect(try await place.box.run("status", on: daemon).code == 1)
         try await daemon.expectHealthy()
 
         try await place.kafka.start()
         try await place.redis.start()
         try place.postgres.start()
         for name in Self.names {
-            #expect(try await Self.run("bridge", "resume", name, on: daemon, place).code == 0)
+            #expect(try await place.box.run("bridge", "resume", name, on: daemon).code == 0)
         }
-        try await Self.caughtUp(daemon, within: 240)
-        try await Self.expectEqual(daemon, place)
+        try await place.box.caughtUp(daemon, within: 240)
+        try await place.box.expectEqual(daemon)
         try await daemon.stop()
         place.postgres.stop(.immediate)
     }
@@ -284,7 +239,7 @@ struct BridgeRunTests {
         .timeLimit(.minutes(10)))
     func equal() async throws {
         let place = try await Place.shared()
-        let with = try await RunningDaemon(environment: place.environment)
+        let with = try await RunningDaemon(environment: place.box.environment)
         let without = try await RunningDaemon(
             environment: ["TILLBOX_WEBHOOK_LIVEMODE": "any"])
         let events = try Self.cases()
@@ -306,12 +261,12 @@ struct BridgeRunTests {
                     .code == 0
             }
         }
-        try await Self.caughtUp(with)
+        try await place.box.caughtUp(with)
         let (one, other) = (try Books(of: with), try Books(of: without))
         #expect(one.transactions.count > 2_000)
         #expect(one.transactions == other.transactions)
         #expect(one == other)
-        try await Self.expectEqual(with, place)
+        try await place.box.expectEqual(with)
     }
 
     private static func last(at now: Int64) -> String {

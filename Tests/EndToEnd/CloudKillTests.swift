@@ -32,6 +32,7 @@ struct CloudKillTests {
             try await eventually("\(due) deliveries are acknowledged", within: 120) {
                 !traffic.isRunning || place.acknowledgedCount >= due
             }
+            #expect(traffic.isRunning, "the traffic was over before kill \(kill + 1)")
             try await place.replace(Int.random(in: place.roles.indices, using: &random))
         }
         try await place.judge(traffic, "\(Self.killCount) kills, seed \(Self.seed)")

@@ -48,7 +48,7 @@ final class CloudPlace: @unchecked Sendable {
         database = self.postgres.databaseName()
         self.prefix = prefix
         port = try freePort()
-        _ = try self.postgres.psql("postgres", "CREATE DATABASE \(database)")
+        try self.postgres.sql("postgres", "CREATE DATABASE \(database)")
         environment = [
             "TILLBOX_PROFILE": "cloud", "TILLBOX_KAFKA_BOOTSTRAP": self.broker.bootstrap,
             "TILLBOX_KAFKA_PARTITIONS": "\(partitions)", "TILLBOX_REDIS_URL": self.redis.url,
@@ -85,7 +85,7 @@ final class CloudPlace: @unchecked Sendable {
     }
 
     func untilWebhooksAreTaken() async throws {
-        try await eventually("the webhook port is open", within: 30) {
+        try await eventually("the webhook port is open") {
             (try? RawConnection(port: port)) != nil
         }
     }
@@ -240,12 +240,12 @@ final class CloudPlace: @unchecked Sendable {
 
     /// What the ledger reads next of each partition of `payment.scored`.
     func ledgerPositions() throws -> [Substring: Int] {
-        let found = try postgres.psql(
+        let found = try postgres.sql(
             database,
             "SELECT partition || ' ' || next_offset FROM tillbox.positions "
                 + "WHERE topic = 'payment.scored'")
         var positions: [Substring: Int] = [:]
-        for line in found.output.split(separator: "\n") {
+        for line in found.split(separator: "\n") {
             let words = line.split(separator: " ")
             if words.count == 2 { positions[words[0]] = Int(words[1]) }
         }
@@ -253,8 +253,8 @@ final class CloudPlace: @unchecked Sendable {
     }
 
     func ledgerCount() throws -> Int {
-        let found = try postgres.psql(database, "SELECT count(*) FROM tillbox.transactions")
-        return Int(found.output.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0
+        let found = try postgres.sql(database, "SELECT count(*) FROM tillbox.transactions")
+        return try #require(Int(found))
     }
 }
 

@@ -2,6 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
+@testable import Appliance
+
 /// Sweep and reconciliation as commands against the cloud plane: no daemon, no webhook, and the
 /// ledger in Postgres still ends right.
 @Suite("Reconciliation of the cloud plane", .serialized)
@@ -53,11 +55,11 @@ struct CloudReconcileTests {
         let list = try await place.run("reconcile", "list", "--json")
         #expect(try JSON(list.output)["reconciliations"].list.count >= 2, "\(list.errors)")
         #expect(try await place.run("reconcile", "show", "last").code == 0)
-        let rows = try place.postgres.psql(
+        let rows = try place.postgres.sql(
             place.database, "SELECT count(*) FROM tillbox.settlements")
-        #expect(Int(rows.output.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0 > 10)
+        #expect(try #require(Int(rows)) > 10)
         // Somebody else is at it: one sentence, and nothing is done.
-        let lock = 0x0074_696C_6C72_6563
+        let lock = PostgresStatement.lock
         let holder = try Child(
             "/usr/bin/psql",
             [
@@ -65,9 +67,14 @@ struct CloudReconcileTests {
                 "SELECT pg_advisory_lock(\(lock)), pg_sleep(60)",
             ])
         try await eventually("the lock is taken") {
-            try place.postgres.psql(
-                place.database, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
-            ).output.hasPrefix("1")
+            // A number of 64 bits stands there as its two halves.
+            try place.postgres.sql(
+                place.database,
+                """
+                SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database
+                WHERE locktype = 'advisory' AND granted AND d.datname = current_database()
+                AND classid = \(lock >> 32) AND objid = \(lock & 0xFFFF_FFFF)
+                """) == "1"
         }
         let refused = try await place.run("reconcile", "run")
         #expect(refused.code == 3 && refused.errors.contains("is under way"), "\(refused)")

@@ -14,7 +14,7 @@ struct CloudRunTests {
             folder = try TemporaryFolder()
             let postgres = try PostgresServer.common()
             let database = postgres.databaseName()
-            _ = try postgres.psql("postgres", "CREATE DATABASE \(database)")
+            try postgres.sql("postgres", "CREATE DATABASE \(database)")
             environment = [
                 "TILLBOX_PROFILE": "cloud",
                 "TILLBOX_KAFKA_BOOTSTRAP": try await KafkaServer.shared().bootstrap,
@@ -24,6 +24,8 @@ struct CloudRunTests {
                 "TILLBOX_POSTGRES_URL": postgres.uri(database),
                 "TILLBOX_WEBHOOK_SECRET": "whsec_test", "TILLBOX_WEBHOOK_LIVEMODE": "any",
                 "TILLBOX_DATA": folder.file("data"), "TILLBOX_LOGGING_FORMAT": "json",
+                // Wherever a program writes to that was not told where.
+                "HOME": folder.path, "TMPDIR": folder.path, "XDG_STATE_HOME": folder.path,
             ]
         }
 
@@ -46,12 +48,29 @@ struct CloudRunTests {
         #expect(child.isRunning, "\(child.standardError.suffix(800))")
     }
 
-    /// Stops it in good order, and soon.
+    /// Regular files that a process has open for writing, but for its own words' two.
+    private static func writtenFiles(_ child: Child) throws -> [String] {
+        let process = "/proc/\(child.processID)"
+        let files = FileManager.default
+        return try files.contentsOfDirectory(atPath: "\(process)/fd").compactMap { number in
+            guard !["0", "1", "2"].contains(number),
+                let path = try? files.destinationOfSymbolicLink(atPath: "\(process)/fd/\(number)"),
+                path.hasPrefix("/"), !path.hasPrefix("/dev/"),
+                let words = try? String(
+                    contentsOfFile: "\(process)/fdinfo/\(number)", encoding: .utf8),
+                let flags = words.split(separator: "\n").first(where: { $0.hasPrefix("flags:") }),
+                let mode = flags.last?.wholeNumberValue, mode & 3 != 0
+            else { return nil }
+            return path
+        }
+    }
+
+    /// Stops it in good order, and before a platform would kill it: after 30 s.
     private static func stop(_ child: Child, _ role: String) async {
         let begun = ContinuousClock.now
         child.kill(SIGTERM)
         #expect(await child.wait() == 0, "\(role): \(child.standardError.suffix(800))")
-        #expect(begun.duration(to: .now) < .seconds(10), "\(role)")
+        #expect(begun.duration(to: .now) < .seconds(25), "\(role)")
     }
 
     @Test("refuse to start before they are prepared, and name what prepares them")
@@ -102,7 +121,11 @@ struct CloudRunTests {
         #expect(balances.output.contains("processor:stripe"), "\(balances.errors)")
         let verified = try await place.run("ledger", "verify")
         #expect(verified.code == 0, "\(verified.output)\(verified.errors)")
+        for (role, child) in children {
+            let files = try Self.writtenFiles(child)
+            #expect(files == [], "\(role) writes files")
+        }
         for (role, child) in children.reversed() { await Self.stop(child, role) }
-        #expect(!FileManager.default.fileExists(atPath: place.folder.file("data")))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: place.folder.path) == [])
     }
 }

@@ -179,6 +179,7 @@ struct CloudServerTests {
     func postgres() async throws {
         let place = try await CloudPlace()
         let proxy = try PostgresProxy(to: place.postgres.port)
+        defer { proxy.close() }
         place.environment["TILLBOX_POSTGRES_URL"] = place.postgres.networkURI(
             place.database, port: proxy.port)
         try await Self.disturb(
@@ -208,6 +209,5 @@ struct CloudServerTests {
                     place.postgres.resume()
                 },
             ], "Postgres in trouble")
-        proxy.close()
     }
 }

@@ -29,6 +29,7 @@ struct CloudStepTests {
         let kafkaProxy = try await KafkaProxy()
         let place = try await CloudPlace(broker: try await KafkaServer(behind: kafkaProxy))
         let proxy = try RedisProxy(to: place.redis.port)
+        defer { proxy.close() }
         place.environment["TILLBOX_REDIS_URL"] = proxy.url
         for step in Step.allCases {
             try await kill(at: step, place, proxy, kafkaProxy)

@@ -48,7 +48,7 @@ struct OutsideBadUseTests {
             _ prefix: String
         ) async throws -> (database: String, settings: [String: String]) {
             let database = servers.postgres.databaseName()
-            _ = try servers.postgres.psql("postgres", "CREATE DATABASE \(database)")
+            try servers.postgres.sql("postgres", "CREATE DATABASE \(database)")
             let settings = [
                 "TILLBOX_KAFKA_TOPIC_PREFIX": prefix,
                 "TILLBOX_POSTGRES_URL": servers.postgresURL(database),
@@ -115,11 +115,10 @@ struct OutsideBadUseTests {
     private func postgresRows(_ world: World) async throws -> [Row] {
         let servers = world.servers
         let empty = servers.postgres.databaseName()
-        _ = try servers.postgres.psql("postgres", "CREATE DATABASE \(empty)")
+        try servers.postgres.sql("postgres", "CREATE DATABASE \(empty)")
         let newer = try await world.prepared("newer.")
-        let changed = try servers.postgres.psql(
+        try servers.postgres.sql(
             newer.database, "INSERT INTO tillbox.schema_version VALUES (99)")
-        #expect(changed.errors.isEmpty, "\(changed.errors)")
         let url = "TILLBOX_POSTGRES_URL"
         let right = world.place.environment[url] ?? ""
         func ledger(
@@ -242,7 +241,7 @@ struct OutsideBadUseTests {
     }
 
     private static func ends(_ child: Child, _ row: Row, _ what: String) async throws {
-        try await eventually("\(what): it ends", within: 40, every: .milliseconds(50)) {
+        try await eventually("\(what): it ends", within: 120, every: .milliseconds(50)) {
             !child.isRunning
         }
         #expect(await child.wait() == 3, "\(what)")
@@ -265,7 +264,7 @@ struct OutsideBadUseTests {
     ) async throws {
         var answer = ""
         do {
-            try await eventually("\(what): it says so", within: 30, every: .milliseconds(50)) {
+            try await eventually("\(what): it says so", within: 120, every: .milliseconds(50)) {
                 answer = Ask.readiness(admin)
                 return !child.isRunning
                     || (answer.hasPrefix("HTTP/1.1 503") && answer.contains(row.says))

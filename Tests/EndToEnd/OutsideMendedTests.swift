@@ -28,7 +28,7 @@ struct OutsideMendedTests {
 
     /// A claim of which nobody knows what came runs out after 30 s; until then the answer is 503.
     private func takes(_ body: String, _ what: String, at port: Int) async throws {
-        try await eventually("\(what): it is taken", within: 75, every: .milliseconds(200)) {
+        try await eventually("\(what): it is taken", within: 120, every: .milliseconds(200)) {
             try Ask.deliver(body, to: port) == 200
         }
     }
@@ -36,7 +36,7 @@ struct OutsideMendedTests {
     private func says(_ sentence: String, _ instance: CloudPlace.Instance) async throws {
         var answer = ""
         do {
-            try await eventually("it says so", within: 30, every: .milliseconds(100)) {
+            try await eventually("it says so", every: .milliseconds(100)) {
                 answer = Ask.readiness(instance.admin)
                 return answer.hasPrefix("HTTP/1.1 503") && answer.contains(sentence)
             }
@@ -48,7 +48,7 @@ struct OutsideMendedTests {
 
     private func isReadyAgain(_ instance: CloudPlace.Instance) async throws {
         do {
-            try await eventually("it is ready", within: 40, every: .milliseconds(100)) {
+            try await eventually("it is ready", every: .milliseconds(100)) {
                 Ask.isReady(instance.admin)
             }
         } catch {
@@ -114,7 +114,7 @@ struct OutsideMendedTests {
         let event = Ask.payment("bounded", largerBy: 50_000)
         #expect(try Ask.deliver(event, to: port) == 503)
         #expect(try Ask.deliver(Ask.payment("beside"), to: port) == 200)
-        try await eventually("the bound is told of", within: 20, every: .milliseconds(200)) {
+        try await eventually("the bound is told of", every: .milliseconds(200)) {
             let answer = Ask.readiness(role.admin)
             return answer.hasPrefix("HTTP/1.1 200")
                 && answer.contains("set max.message.bytes=2097152")
@@ -124,7 +124,7 @@ struct OutsideMendedTests {
         #expect(another.code == 3 && another.errors.contains("set max.message.bytes=2097152"))
         try await servers.broker.bound("webhook.received", bytes: 2 << 20)
         try await takes(event, "the bound is raised again", at: port)
-        try await eventually("and forgotten", within: 20, every: .milliseconds(200)) {
+        try await eventually("and forgotten", every: .milliseconds(200)) {
             !Ask.readiness(role.admin).contains("set max.message.bytes")
         }
         return ["small", "bounded", "beside"]
@@ -171,7 +171,7 @@ struct OutsideMendedTests {
     /// What a start refuses ends a role, too, that has waited to see it.
     private func endsForPartitions(_ instance: CloudPlace.Instance) async throws {
         do {
-            try await eventually("\(instance.role) ends", within: 40, every: .milliseconds(100)) {
+            try await eventually("\(instance.role) ends", every: .milliseconds(100)) {
                 !instance.child.isRunning
             }
         } catch {
@@ -192,11 +192,11 @@ struct OutsideMendedTests {
     private func noVectors(
         _ servers: SecureServers, _ place: CloudPlace, _ taken: [String]
     ) async throws {
-        try await eventually("all are booked", within: 30, every: .milliseconds(200)) {
+        try await eventually("all are booked", every: .milliseconds(200)) {
             try place.ledgerCount() >= taken.count
         }
         var open: Set<String> = []
-        try await eventually("all are held", within: 30, every: .milliseconds(200)) {
+        try await eventually("all are held", every: .milliseconds(200)) {
             open = try await Self.open(place)
             return open.count >= taken.count
         }
@@ -207,7 +207,7 @@ struct OutsideMendedTests {
         #expect(held["open_reviews"] == taken.count, "\(held)")
 
         try place.start("features")
-        try await eventually("their vectors release them", within: 30, every: .milliseconds(200)) {
+        try await eventually("their vectors release them", every: .milliseconds(200)) {
             try await Self.open(place).isEmpty
         }
         await place.stop()

@@ -41,11 +41,11 @@ final class RunningDaemon {
 
     deinit { daemon.kill(SIGKILL) }
 
-    /// It answers on both ports, and at once.
+    /// It answers on both ports, and soon.
     func expectHealthy() async throws {
         #expect(daemon.isRunning, "\(daemon.standardError.suffix(800))")
         for (port, path) in [(webhook, "/healthz"), (admin, "/healthz"), (admin, "/readyz")] {
-            let socket = try RawConnection(port: port, patienceSeconds: 5)
+            let socket = try RawConnection(port: port, patienceSeconds: 20)
             socket.send("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n")
             #expect(socket.readStatus() == 200, "\(path) on \(port)")
         }

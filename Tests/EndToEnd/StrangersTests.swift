@@ -14,7 +14,7 @@ struct StrangersTests {
         let world = try await RunningDaemon()
         for (port, isAdmin) in [(world.webhook, false), (world.admin, true)] {
             for hostile in HostileRequest.all {
-                let socket = try RawConnection(port: port, patienceSeconds: 7)
+                let socket = try RawConnection(port: port, patienceSeconds: 30)
                 socket.send(bytes: hostile.bytes)
                 let status = socket.readStatus()
                 let wanted = isAdmin ? hostile.admin : hostile.webhook
@@ -212,7 +212,7 @@ struct StrangersTests {
             (world.webhook, "/webhooks/stripe", "text/plain", 400),
             (world.admin, "/api/v1/dead-letters/redrive", "application/json", 200),
         ] {
-            let socket = try RawConnection(port: port, patienceSeconds: 3)
+            let socket = try RawConnection(port: port, patienceSeconds: 30)
             socket.send(
                 "POST \(path) HTTP/1.1\r\nHost: localhost\r\nExpect: 100-Continue\r\n"
                     + "Content-Type: \(type)\r\nContent-Length: 16\r\n\r\n")

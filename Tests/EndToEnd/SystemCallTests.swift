@@ -26,7 +26,7 @@ struct SystemCallTests {
             #expect(try await site.send(count: 5, seed: seed).wait() == 0)
             // Asked before the next five come: a later commit's sync must not stand in for this
             // one's.
-            try? await eventually("commit \(seed) is synced", within: 5) {
+            try? await eventually("commit \(seed) is synced") {
                 synced("/ledger.sqlite-wal>") > committed
             }
             #expect(synced("/ledger.sqlite-wal>") > committed, "commit \(seed) is not synced")
@@ -55,7 +55,7 @@ struct SystemCallTests {
         ])
         try await daemon.untilListening()
         let traffic = try site.send(count: 60, seed: 7)
-        try? await eventually("the daemon has stopped", within: 26) { !daemon.isRunning }
+        try? await eventually("the daemon has stopped") { !daemon.isRunning }
         #expect(!daemon.isRunning, "it went on after a failed sync")
         guard !daemon.isRunning else { return daemon.kill(SIGKILL) }
         #expect(await daemon.wait() != 0)
@@ -94,7 +94,7 @@ struct SystemCallTests {
                     "-o", "/dev/null",
                 ])
             // It may not make that many; then it is killed wherever it stands.
-            try? await eventually("the call is met", within: 3) { !daemon.isRunning }
+            try? await eventually("the call is met", within: 6) { !daemon.isRunning }
             let moment = "\(call) \(number)" + (file.map { " of \($0)" } ?? "")
             history.append(daemon.isRunning ? "later than \(moment)" : moment)
             daemon.kill(SIGKILL)

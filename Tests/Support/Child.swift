@@ -83,15 +83,18 @@ public final class Child: @unchecked Sendable {
 
 /// Returns when `condition` holds; it is asked again every few milliseconds.
 ///
-/// - Parameter pause: between two questions, longer for one that is work for the machine.
+/// - Parameters:
+///   - what: is looked at only once it has not held, and so may tell what stands then.
+///   - pause: between two questions, longer for one that is work for the machine.
 /// - Throws: `ConditionNeverHeld` after `seconds`.
 public func eventually(
-    _ what: String, within seconds: Double = 60, every pause: Duration = .milliseconds(5),
+    _ what: @autoclosure () -> String, within seconds: Double = 60,
+    every pause: Duration = .milliseconds(5),
     _ condition: () async throws -> Bool
 ) async throws {
     let deadline = ContinuousClock.now + .seconds(seconds)
     while try await !condition() {
-        guard .now < deadline else { throw ConditionNeverHeld(what: what, seconds: seconds) }
+        guard .now < deadline else { throw ConditionNeverHeld(what: what(), seconds: seconds) }
         try await Task.sleep(for: pause)
     }
 }

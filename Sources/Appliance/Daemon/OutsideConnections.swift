@@ -8,12 +8,14 @@ extension Settings {
     /// - Parameters:
     ///   - client: what the brokers' logs call it.
     ///   - warnings: where the client's own complaints go.
+    ///   - metadataHost: of Google's metadata server; nil is where it is by itself.
     /// - Throws: `SettingsError`.
     package func kafkaConfiguration(
-        client: String, warnings: RationedLog
+        client: String, warnings: RationedLog, metadataHost: String? = nil
     ) throws -> KafkaConfiguration {
         var configuration = KafkaConfiguration(
-            bootstrap: kafka.bootstrap ?? "", security: try kafkaSecurity(), clientID: client)
+            bootstrap: kafka.bootstrap ?? "", security: try kafkaSecurity(metadataHost),
+            clientID: client)
         configuration.pollInterval = .seconds(kafka.pollIntervalSeconds)
         configuration.log = { line in
             // Syslog's error and worse; what passes by itself is said by who waits for it.
@@ -26,14 +28,14 @@ extension Settings {
         return configuration
     }
 
-    private func kafkaSecurity() throws -> KafkaSecurity {
+    private func kafkaSecurity(_ metadataHost: String?) throws -> KafkaSecurity {
         switch kafka.security {
         case .plaintext: .plaintext
         case .tls: .tls(caFile: kafka.caFile)
         case .saslPlain: try kafka.saslPlain()
         case .saslGoogle:
             .saslGoogle(account: kafka.username ?? "", caFile: kafka.caFile) {
-                try GoogleMetadata().token()
+                try GoogleMetadata(host: metadataHost).token()
             }
         }
     }

@@ -28,6 +28,9 @@ struct CloudFixture: Sendable {
 
     private static let serial = Atomic(0)
 
+    /// How long one question to a server may take, as everywhere on a machine that others load.
+    static let patience = Duration.seconds(60)
+
     /// - Parameters:
     ///   - broker: nil is the one that tests share.
     ///   - change: what a test sets besides.
@@ -45,7 +48,8 @@ struct CloudFixture: Sendable {
         settings.kafka.partitions = partitions
         settings.redis.url = store.url
         settings.redis.prefix = "cloud\(number):"
-        let postgres = try PostgresServer.common()
+        // Blocks while it is made.
+        let postgres = try await Self.queue.run { try PostgresServer.common() }
         database = postgres.databaseName()
         settings.postgres.url = postgres.uri(database)
         settings.endpoints = [
@@ -71,7 +75,7 @@ struct CloudFixture: Sendable {
     func makeLedger() async throws {
         let (plane, database) = (plane, database)
         try await Self.queue.run {
-            _ = try PostgresServer.common().psql("postgres", "CREATE DATABASE \(database)")
+            try PostgresServer.common().sql("postgres", "CREATE DATABASE \(database)")
             try plane.migrate()
         }
     }
@@ -112,7 +116,7 @@ struct CloudFixture: Sendable {
     /// Delivers all, each until it is received.
     func deliverAll(_ bodies: [[UInt8]], to gate: Gate) async throws {
         for body in bodies {
-            try await eventually("an event is received", within: 30) {
+            try await eventually("an event is received") {
                 if case .received = await deliver(body, to: gate) { true } else { false }
             }
         }
@@ -159,7 +163,7 @@ struct CloudFixture: Sendable {
             var records: [Record] = []
             for number in 0..<partitions {
                 try reader.read(
-                    KafkaPartition(names.topic(topic), number), within: .seconds(20)
+                    KafkaPartition(names.topic(topic), number), within: Self.patience
                 ) { batch in
                     records += batch.records.map(\.record)
                     return true
@@ -175,21 +179,21 @@ struct CloudFixture: Sendable {
         return try await Self.queue.run {
             let reader = try KafkaReader(kafka, group: names.group(step))
             let all = (0..<partitions).map { KafkaPartition(names.topic(topic), $0) }
-            let found = try reader.committed(all, within: .seconds(10))
+            let found = try reader.committed(all, within: Self.patience)
             return Dictionary(uniqueKeysWithValues: found.map { ($0.key.number, $0.value) })
         }
     }
 
     /// What stands of people's decisions, by payment.
     private func decided() throws -> [String: ReviewDecision] {
-        let rows = try PostgresServer.common().psql(
+        let rows = try PostgresServer.common().sql(
             database,
             """
             SELECT t.movement || ' ' || s.decision FROM tillbox.payment_states s
             JOIN tillbox.transactions t ON t.id = s.transaction_id WHERE s.decision <> 0
             """)
         var decided: [String: ReviewDecision] = [:]
-        for row in rows.output.split(separator: "\n") {
+        for row in rows.split(separator: "\n") {
             let words = row.split(separator: " ")
             guard words.count == 2, let code = Int(words[1]) else {
                 throw NoDecision(row: "\(row)")
@@ -202,17 +206,17 @@ struct CloudFixture: Sendable {
     struct NoDecision: Error { var row: String }
 
     func content(_ ledger: some Ledger) async throws -> LedgerContent {
-        let decided = try await Self.queue.run { () throws -> [String: ReviewDecision] in
-            try self.decided()
+        let letters = LedgerContent.letters(try await records(.deadLetter))
+        return try await Self.queue.run { () throws -> LedgerContent in
+            LedgerContent(
+                try ledger.posted(after: TransactionID(0), limit: 100_000),
+                openReviews: try ledger.openReviews(after: TransactionID(0), limit: 100_000)
+                    .reduce(into: [:]) { open, review in
+                        open[review.movement.rawValue] = ReviewFinding(
+                            score: review.score, reasons: review.reasons)
+                    },
+                decided: try self.decided(),
+                waiting: Set(try ledger.waiting().map(\.key.rawValue)), letters: letters)
         }
-        return LedgerContent(
-            try ledger.posted(after: TransactionID(0), limit: 100_000),
-            openReviews: try ledger.openReviews(after: TransactionID(0), limit: 100_000)
-                .reduce(into: [:]) { open, review in
-                    open[review.movement.rawValue] = ReviewFinding(
-                        score: review.score, reasons: review.reasons)
-                },
-            decided: decided, waiting: Set(try ledger.waiting().map(\.key.rawValue)),
-            letters: LedgerContent.letters(try await records(.deadLetter)))
     }
 }

@@ -22,7 +22,7 @@ struct CloudRedriveOnceTests {
         let names = cloud.plane.names
         let victim = try KafkaTransactionalProducer(
             cloud.kafka, transactionalID: names.group(RedriveStage.name))
-        try victim.start(within: .seconds(10))
+        try victim.start(within: CloudFixture.patience)
         try victim.begin()
         for line in first.dropFirst() {
             let letter = try #require(try await cloud.plane.letter(line.letter))
@@ -37,7 +37,7 @@ struct CloudRedriveOnceTests {
         try await eventually("all of it is at the broker") { victim.queuedCount == 0 }
         let next = try await cloud.redrive()
         #expect(RedriveLine.results(next) == ["sent": 5])
-        #expect(throws: KafkaError.self) { try victim.commit(within: .seconds(10)) }
+        #expect(throws: KafkaError.self) { try victim.commit(within: CloudFixture.patience) }
         let copies = try await cloud.copies()[.webhookReceived] ?? []
         let letters = copies.compactMap { RedriveHeader.letter(of: $0) }
         #expect(letters.sorted() == first.map(\.letter))
@@ -71,31 +71,29 @@ struct CloudRedriveOnceTests {
 
     @Test("an order is seen behind somebody else's open transaction")
     func hiddenOrder() async throws {
-        let cloud = try await CloudFixture.ofLetters(partitions: 1)
+        // A broker of its own, at whose door nobody else is heard.
+        let proxy = try await KafkaProxy()
+        let cloud = try await CloudFixture(broker: try await KafkaServer(behind: proxy))
         try await cloud.refuseCharges(2)
         let name = cloud.plane.names.topic(.deadLetter)
         // A step at work, whose letter stands before the orders and is not committed yet.
         let step = try KafkaTransactionalProducer(cloud.kafka, transactionalID: "\(name)-step")
-        try step.start(within: .seconds(10))
+        try step.start(within: CloudFixture.patience)
         try step.begin()
         try step.produce(
             KafkaOutgoing(
                 PipelineFixture.letter("{}".utf8, topic: "webhook.received"), to: name))
-        let reader = try KafkaReader(cloud.kafka, group: "looks")
-        try await eventually("the open record stands there") {
-            do throws(KafkaError) {
-                try reader.settle([KafkaPartition(name, 0)], within: .milliseconds(50))
-                return false
-            } catch {
-                return true
-            }
-        }
+        try await eventually("the open record is at the broker") { step.queuedCount == 0 }
+        let partition = KafkaPartition(name, 0)
+        let ends = try KafkaReader(cloud.kafka, group: "looks").ends(
+            of: partition, within: CloudFixture.patience)
+        #expect(ends.stableEnd == Offset(2), "it holds back what stands behind the two letters")
         let orders = try KafkaOrders(cloud.kafka, names: cloud.plane.names)
         try await orders.begin()
         for offset in 0..<2 as Range<Int64> {
             let letter = try #require(
                 try await KafkaReader(cloud.kafka, group: "looks").first(
-                    KafkaPartition(name, 0), at: Offset(offset)))
+                    partition, at: Offset(offset)))
             try await orders.keep([
                 RedriveOrder.record(
                     for: letter, original: nil, to: .webhookReceived,
@@ -107,13 +105,15 @@ struct CloudRedriveOnceTests {
             defer { hasEnded.store(true, ordering: .releasing) }
             return try await cloud.redrive()
         }
-        // It does not look past what is open, however long that is.
-        await #expect(throws: (any Error).self) {
+        // It does not look past what is open, however long that is: it looks, and waits.
+        let before = try proxy.seenRequests
+        try await eventually("it looks at the broker") { try proxy.seenRequests > before + 50 }
+        await #expect(throws: ConditionNeverHeld.self) {
             try await eventually("it has ended", within: 3) {
                 hasEnded.load(ordering: .acquiring)
             }
         }
-        try step.commit(within: .seconds(10))
+        try step.commit(within: CloudFixture.patience)
         #expect(RedriveLine.results(try await later.value) == ["still_refused": 1])
         #expect(try await cloud.copies()[.webhookReceived]?.count == 2)
     }
@@ -125,7 +125,7 @@ extension KafkaReader {
         _ partition: KafkaPartition, at offset: Offset
     ) async throws -> StoredLetter? {
         var letter: StoredLetter?
-        try read(partition, from: offset, within: .seconds(10)) { batch in
+        try read(partition, from: offset, within: CloudFixture.patience) { batch in
             letter = batch.records.first.flatMap {
                 StoredLetter($0, partition: partition.number)
             }

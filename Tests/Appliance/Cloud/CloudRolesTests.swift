@@ -51,13 +51,13 @@ struct CloudRolesTests {
             // Twice: what was admitted once is a duplicate.
             let again = await cloud.deliver(scenario.bodies[0], to: gate)
             #expect(again == .received(isDuplicate: true))
-            try await eventually("all is booked", within: 40, every: .milliseconds(100)) {
+            try await eventually("all is booked", every: .milliseconds(100)) {
                 try await Self.isScored(cloud, ledger)
             }
             for decision in scenario.decisions {
                 try await cloud.write(decision, to: .paymentReview)
             }
-            try await Self.untilSame(cloud, ledger, as: scenario, within: 40)
+            try await Self.untilSame(cloud, ledger, as: scenario)
         }
         let content = try await cloud.content(ledger)
         #expect(content.differences(from: scenario.expected) == [])
@@ -73,13 +73,12 @@ struct CloudRolesTests {
     ///
     /// A look costs a process and a client of Kafka: it must not be what the machine is busy with.
     static func untilSame(
-        _ cloud: CloudFixture, _ ledger: PostgresLedger, as scenario: PlaneScenario,
-        within seconds: Double
+        _ cloud: CloudFixture, _ ledger: PostgresLedger, as scenario: PlaneScenario
     ) async throws {
         var differences: [String] = []
         do {
             try await eventually(
-                "the ledger has the same content", within: seconds, every: .milliseconds(250)
+                "the ledger has the same content", within: 120, every: .milliseconds(250)
             ) {
                 differences = try await cloud.content(ledger).differences(
                     from: scenario.expected)
@@ -127,8 +126,8 @@ struct CloudInstancesTests {
             for decision in scenario.decisions {
                 try await cloud.write(decision, to: .paymentReview)
             }
-            try await CloudRolesTests.untilSame(cloud, ledger, as: scenario, within: 60)
-            try await eventually("nobody waits any more", within: 30) {
+            try await CloudRolesTests.untilSame(cloud, ledger, as: scenario)
+            try await eventually("nobody waits any more") {
                 let waiting = RedisCommand("ZCARD", .init("\(cloud.settings.redis.prefix)waiting"))
                 return try await cloud.redis.send(waiting).integer == 0
             }

@@ -14,7 +14,7 @@ struct CloudTopicsTests {
         let cloud = try await CloudFixture(partitions: 3)
         let topics = cloud.plane.topics
         #expect(try topics.prepare() == [])
-        try topics.check(within: .seconds(5))
+        try topics.check(within: CloudFixture.patience)
     }
 
     @Test("is named with the command that makes it, where it is missing")
@@ -23,7 +23,7 @@ struct CloudTopicsTests {
         let other = CloudTopics(
             cloud.kafka, names: KafkaNames(prefix: "nowhere."), partitions: 1)
         let error = #expect(throws: CloudUnprepared.self) {
-            try other.check(within: .seconds(5))
+            try other.check(within: CloudFixture.patience)
         }
         #expect(error?.description.contains("`tillbox cloud prepare`") == true)
     }

@@ -12,7 +12,7 @@ import Testing
 @testable import Vocabulary
 
 /// A step's flow over a real broker: outputs and offsets stand together or not at all.
-@Suite("The flow of Kafka", .serialized, .timeLimit(.minutes(1)))
+@Suite("The flow of Kafka", .serialized, .timeLimit(.minutes(4)))
 struct KafkaFlowTests {
     private static let step = "copy"
 
@@ -94,7 +94,7 @@ struct KafkaFlowTests {
             let member = Self.member(cloud)
             var flow = KafkaFlow(member, logger: PipelineFixture.quiet)
             let taken = try await Self.run(&flow)
-            try KafkaAdmin(cloud.kafka).delete([name], within: .seconds(10))
+            try KafkaAdmin(cloud.kafka).delete([name], within: CloudFixture.patience)
             let error = await #expect(throws: KafkaTopicGone.self) {
                 try await flow.finish(Self.outputs(taken), consumed: taken.next)
             }
@@ -119,7 +119,7 @@ struct KafkaFlowTests {
                 transactionalID: KafkaTransactionalProducer.transactionalID(
                     group: names.group(Self.step),
                     KafkaPartition(names.topic(.webhookReceived), 0)))
-            try successor.start(within: .seconds(10))
+            try successor.start(within: CloudFixture.patience)
             await #expect(throws: FlowFenced.self) {
                 try await flow.finish(Self.outputs(run), consumed: run.next)
             }

@@ -35,6 +35,9 @@ struct RedisAdmissionTests {
         _ = try await cloud.redis.send(RedisCommand("SET", .init(key), .init(value)))
     }
 
+    /// An answer with room for a machine that is busy: `AnswerClockTests` hold the 5 s themselves.
+    private static let soon = Duration.seconds(15)
+
     private static func isUnavailable(_ answer: GateAnswer) -> Bool {
         if case .unavailable = answer { true } else { false }
     }
@@ -76,6 +79,14 @@ struct RedisAdmissionTests {
         #expect(try await cloud.records(.webhookReceived).count == 1)
     }
 
+    /// Whoever waits for a claim asks Redis again and again.
+    private static func untilWaiting(_ cloud: CloudFixture) async throws {
+        let before = cloud.redis.statistics.answeredCommands
+        try await eventually("somebody waits") {
+            cloud.redis.statistics.answeredCommands >= before + 3
+        }
+    }
+
     @Test("who meets a pending claim waits for it, and is told 503 where nothing comes of it")
     func pending() async throws {
         let cloud = try await CloudFixture()
@@ -84,22 +95,24 @@ struct RedisAdmissionTests {
         try await Self.claim(cloud, "evt_1", is: pending)
         let begun = ContinuousClock.now
         #expect(Self.isUnavailable(await cloud.deliver(Self.body("evt_1"), to: gate)))
-        #expect(begun.duration(to: .now) < .seconds(RedisAdmission.answerSecondsMax))
+        #expect(begun.duration(to: .now) < Self.soon)
         #expect(try await Self.claim(cloud, "evt_1") == pending, "it is not ours to take")
         // Done while somebody waits.
         async let waiting = cloud.deliver(Self.body("evt_1"), to: gate)
+        try await Self.untilWaiting(cloud)
         try await Self.claim(cloud, "evt_1", is: "done:charge.succeeded:1")
         #expect(await waiting == .received(isDuplicate: true))
         // Given back while somebody waits: claimed by who waits.
         try await Self.claim(cloud, "evt_2", is: "pending:\(ClaimToken().text):charge.succeeded:1")
         async let second = cloud.deliver(Self.body("evt_2"), to: gate)
+        try await Self.untilWaiting(cloud)
         _ = try await cloud.redis.send(
             RedisCommand("DEL", .init("\(cloud.settings.redis.prefix)gate:evt_2")))
         #expect(await second == .received(isDuplicate: false))
         #expect(try await cloud.records(.webhookReceived).count == 1)
     }
 
-    @Test("while Redis hangs or is gone it is 503 within 5 s, and goes on by itself", arguments: [
+    @Test("while Redis hangs or is gone it is 503 in time, and goes on by itself", arguments: [
         true, false,
     ])
     func redisDown(hangs: Bool) async throws {
@@ -112,18 +125,18 @@ struct RedisAdmissionTests {
         if hangs { store.freeze() } else { try await store.kill() }
         let begun = ContinuousClock.now
         #expect(Self.isUnavailable(await cloud.deliver(Self.body("evt_1"), to: gate)))
-        #expect(begun.duration(to: .now) < .seconds(RedisAdmission.answerSecondsMax))
+        #expect(begun.duration(to: .now) < Self.soon)
         #expect(try await cloud.records(.webhookReceived).count == 1)
         #expect(cloud.counters.standstills.outside != nil)
         if hangs { store.thaw() } else { try await store.start() }
-        try await eventually("it takes deliveries again", within: 20) {
+        try await eventually("it takes deliveries again") {
             await cloud.deliver(Self.body("evt_2"), to: gate) == .received(isDuplicate: false)
         }
         #expect(cloud.counters.standstills.warnings.isEmpty, "what has passed is not told any more")
         await redis.shutDown()
     }
 
-    @Test("while Kafka hangs it is 503 within 5 s, and the claim stands: nobody knows")
+    @Test("while Kafka hangs it is 503 in time, and the claim stands: nobody knows")
     func kafkaHangs() async throws {
         let broker = try await KafkaServer()
         let cloud = try await CloudFixture(broker: broker)
@@ -133,10 +146,10 @@ struct RedisAdmissionTests {
         broker.freeze()
         let begun = ContinuousClock.now
         #expect(Self.isUnavailable(await cloud.deliver(Self.body("evt_1"), to: gate)))
-        #expect(begun.duration(to: .now) < .seconds(RedisAdmission.answerSecondsMax))
+        #expect(begun.duration(to: .now) < Self.soon)
         #expect(try await Self.claim(cloud, "evt_1")?.hasPrefix("pending:") == true)
         broker.thaw()
-        try await eventually("it takes deliveries again", within: 20) {
+        try await eventually("it takes deliveries again") {
             await cloud.deliver(Self.body("evt_2"), to: gate) == .received(isDuplicate: false)
         }
     }

@@ -18,14 +18,21 @@ struct RedisFeaturesTests {
         var prefix: String { cloud.settings.redis.prefix }
         let event: PaymentEvent
         let vector: PlaneScenario.Vector
+        /// Another payment that has one.
+        let other: (event: PaymentEvent, vector: PlaneScenario.Vector)
 
         init() async throws {
             cloud = try await CloudFixture()
             let scenario = try await PlaneScenario(seed: 7)
-            let events = CloudRolesTests.events(scenario)
-            event = try #require(
-                events.first { $0.kind == .payment && scenario.vectors[$0.eventID] != nil })
+            let payments = CloudRolesTests.events(scenario).filter { $0.kind == .payment }
+            event = try #require(payments.first { scenario.vectors[$0.eventID] != nil })
             vector = try #require(scenario.vectors[event.eventID])
+            let movement = event.movement
+            let second = try #require(
+                payments.first {
+                    $0.movement != movement && scenario.vectors[$0.eventID] != nil
+                })
+            other = (second, try #require(scenario.vectors[second.eventID]))
         }
 
         func source() -> RedisFeatures {
@@ -68,8 +75,10 @@ struct RedisFeaturesTests {
             RedisCommand(
                 "SET", .init("\(late.prefix)features:\(late.event.movement.rawValue)"),
                 .init("x")))
+        try await late.cloud.store(late.other.vector, of: late.other.event)
         var source = late.source()
-        #expect(
-            try await source.readings(for: [late.event]) == [.judge(.missing, isRescore: false)])
+        let found = try await source.readings(for: [late.event, late.other.event])
+        #expect(found.count == 2 && found.first == .judge(.missing, isRescore: false))
+        #expect(found.last != .judge(.missing, isRescore: false), "the other one waits too")
     }
 }

@@ -95,9 +95,12 @@ struct GoogleMetadataTests {
         return settings
     }
 
-    private static func security(_ settings: Settings) throws -> KafkaSecurity {
+    private static func security(
+        _ settings: Settings, metadataHost: String? = nil
+    ) throws -> KafkaSecurity {
         try settings.kafkaConfiguration(
-            client: "test", warnings: RationedLog(logger: Logger(label: "test"))
+            client: "test", warnings: RationedLog(logger: Logger(label: "test")),
+            metadataHost: metadataHost
         ).security
     }
 
@@ -127,15 +130,13 @@ struct GoogleMetadataTests {
 
     @Test("sasl_google asks the metadata server for the account's token")
     func google() throws {
+        let server = try Self.server(#"{"access_token":"of the server","expires_in":60}"#)
         guard case .saslGoogle("a@b.iam", nil, let token) = try Self.security(
-            Self.settings(.saslGoogle))
+            Self.settings(.saslGoogle), metadataHost: "127.0.0.1:\(server.port)")
         else {
             Issue.record("another security")
             return
         }
-        let server = try Self.server(#"{"access_token":"of the server","expires_in":60}"#)
-        setenv("GCE_METADATA_HOST", "127.0.0.1:\(server.port)", 1)
-        defer { unsetenv("GCE_METADATA_HOST") }
         #expect(try token().accessToken == Secret("of the server"))
     }
 }

@@ -35,8 +35,16 @@ struct BridgeTests {
         }
     }
 
-    private func world(_ body: (World) async throws -> Void) async throws {
-        let fixture = try PipelineFixture()
+    /// - Parameter expires: whether segments are small and, but for the last one, too old to be
+    ///   kept, since the records are.
+    private func world(
+        expires: Bool = false, _ body: (World) async throws -> Void
+    ) async throws {
+        let fixture = try PipelineFixture { settings in
+            guard expires else { return }
+            settings.retentionDays = 1
+            settings.segmentByteCountMax = 1 << 20
+        }
         try await fixture.opened { opened in
             try await body(
                 World(
@@ -149,15 +157,19 @@ struct BridgeTests {
         try await world { world in
             let (stuck, good) = (FakeStore(), FakeStore())
             stuck.change { $0.hangs = true }
-            let began = ContinuousClock.now
+            var asked = ContinuousClock.now
             try await world.run([
                 world.bridge(.kafka, to: stuck), world.bridge(.redis, to: good),
             ]) {
                 for _ in 0..<20 { try await world.append(50) }
                 try await eventually("the other has all") { try arrived(good, world) }
+                try await eventually("the first one hangs") {
+                    stuck.contents.withLock { $0.openCount } > 0
+                }
                 #expect(stuck.records(.webhookReceived).isEmpty)
+                asked = .now
             }
-            #expect(began.duration(to: .now) < .seconds(30))
+            #expect(asked.duration(to: .now) < .seconds(30))
         }
     }
 
@@ -230,19 +242,29 @@ struct BridgeTests {
         }
     }
 
-    @Test("retention keeps what a bridge has not copied")
+    @Test("retention keeps what a bridge has not copied, and no longer than until it has")
     func retention() async throws {
-        try await world { world in
+        try await world(expires: true) { world in
             let store = FakeStore()
             store.change { $0.openFailures = [.permanent("no")] }
-            let bridge = world.bridge(.kafka, to: store)
+            let (bridge, topic) = (
+                world.bridge(.kafka, to: store), world.plane.topics[.webhookReceived]
+            )
             try await world.run([bridge]) {
-                try await world.append(10)
+                for _ in 0..<8 { try await world.append(2_000) }
                 try await eventually("its place is noted") {
                     try world.plane.log.cursors.committed(
-                        group: GroupName("bridge-kafka"),
-                        topic: world.plane.topics[.webhookReceived].name) == .zero
+                        group: GroupName("bridge-kafka"), topic: topic.name) == .zero
                 }
+                #expect(try await world.plane.log.applyRetention()[topic.name] == 0)
+                #expect(topic.start == .zero)
+                try bridge.resume(by: "ada")
+                try await eventually("it is copied") { try arrived(store, world) }
+                try await eventually("its end is noted") {
+                    world.plane.relaySource().noted(.kafka)[.webhookReceived] == Offset(16_000)
+                }
+                #expect(try await world.plane.log.applyRetention()[topic.name, default: 0] > 0)
+                #expect(topic.start > .zero)
             }
         }
     }

@@ -186,7 +186,7 @@ struct KafkaBridgeTests {
             let admin = try KafkaAdmin(world.place.configuration)
             try admin.create(
                 [KafkaTopic(world.place.name(of: .paymentScored), partitions: 5)],
-                within: .seconds(10))
+                within: .seconds(60))
             let bridge = world.bridge()
             try await world.run(bridge) {
                 try await eventually("it stops") { bridge.report().state.word == "stopped" }
@@ -203,7 +203,7 @@ struct KafkaBridgeTests {
             try await world.run(bridge) {
                 try await world.drained(bridge)
                 let name = world.place.name(of: .webhookReceived)
-                try KafkaAdmin(world.place.configuration).delete([name], within: .seconds(10))
+                try KafkaAdmin(world.place.configuration).delete([name], within: .seconds(60))
                 try await world.append(40)
                 try await eventually("it stops") { bridge.report().state.word == "stopped" }
                 let sentence = bridge.report().lastError ?? ""
@@ -227,7 +227,7 @@ struct KafkaBridgeTests {
                     KafkaTopic(
                         world.place.name(of: .webhookReceived), partitions: 3,
                         retention: .seconds(7 * 86_400))
-                ], within: .seconds(10))
+                ], within: .seconds(60))
             let bridge = world.bridge()
             try await world.run(bridge) {
                 try await eventually("it stops") { bridge.report().state.word == "stopped" }

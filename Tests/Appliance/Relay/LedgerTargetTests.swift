@@ -11,23 +11,9 @@ import Testing
 
 @Suite("A copy of the ledger")
 struct LedgerTargetTests {
-    /// Counts up, so that every batch of the original has a time of its own.
-    private final class Ticks: Sendable {
-        private let ticks = Mutex<Int64>(1_700_000_000_000)
-        func next() -> Int64 {
-            ticks.withLock { ticks in
-                ticks += 1
-                return ticks
-            }
-        }
-    }
-
     /// Payments, held ones and decisions before, with and behind them.
     private func original(_ count: Int) async throws -> PipelineFixture {
-        let ticks = Ticks()
-        let fixture = try PipelineFixture(clockMilliseconds: { ticks.next() }) { settings in
-            settings.amountLimits = [Given.usd: MinorUnits(2_000)]
-        }
+        let fixture = try PipelineFixture.ofLedgerCopies()
         let decisions: [(after: Int, charge: Int, ReviewState)] = [
             (1, 25, .declined), (5, 24, .approved), (22, 21, .approved), (23, 21, .approved),
             (26, 3, .approved), (28, 4, .declined), (30, 26, .declined),

@@ -1,7 +1,6 @@
 import AppendLog
 import Bridges
 import Foundation
-import Synchronization
 import TestSupport
 import Testing
 
@@ -12,23 +11,7 @@ import Testing
 
 @Suite("The bridge to Postgres", .serialized)
 struct PostgresBridgeTests {
-    /// Counts up, so that every batch of the original has a time of its own.
-    private final class Ticks: Sendable {
-        private let ticks = Mutex<Int64>(1_700_000_000_000)
-        func next() -> Int64 {
-            ticks.withLock { ticks in
-                ticks += 1
-                return ticks
-            }
-        }
-    }
-
-    private func fixture() throws -> PipelineFixture {
-        let ticks = Ticks()
-        return try PipelineFixture(clockMilliseconds: { ticks.next() }) { settings in
-            settings.amountLimits = [Given.usd: MinorUnits(2_000)]
-        }
-    }
+    private func fixture() throws -> PipelineFixture { try .ofLedgerCopies() }
 
     private func target(
         _ fixture: PipelineFixture, _ configuration: PostgresConfiguration
@@ -152,7 +135,7 @@ struct PostgresBridgeTests {
             try await bridging(fixture, opened, to: database.configuration()) {
                 try await arrives($0, "all of it")
             }
-            _ = try database.psql("SET session_replication_role = replica; " + change)
+            try database.sql("SET session_replication_role = replica; " + change)
             let verification = try await target(fixture, database.configuration())
                 .verify(opened.plane.relaySource())
             let words = verification.firstDifference ?? "nothing"
@@ -172,7 +155,7 @@ struct PostgresBridgeTests {
         defer { server.stop(.immediate) }
         let proxy = try PostgresProxy(to: server.port)
         defer { proxy.close() }
-        _ = try server.psql("postgres", "CREATE DATABASE box")
+        try server.sql("postgres", "CREATE DATABASE box")
         var configuration = PostgresConfiguration(
             uri: server.networkURI("box", user: PostgresServer.owner, port: proxy.port))
         configuration.replyTimeout = .seconds(1)
@@ -198,7 +181,7 @@ struct PostgresBridgeTests {
                     try await feed()
                     server.stop(stop)
                     try await feed()
-                    try await eventually("the stop is noticed", within: 20) {
+                    try await eventually("the stop is noticed") {
                         bridge.report().failureCount > 0
                     }
                     try server.start()
@@ -206,7 +189,7 @@ struct PostgresBridgeTests {
                 }
                 server.pause()
                 try await feed()
-                try await eventually("the silence is noticed", within: 20) {
+                try await eventually("the silence is noticed") {
                     bridge.report().failureCount > 0
                 }
                 let sentence = bridge.report().lastError ?? ""
@@ -245,10 +228,10 @@ struct PostgresBridgeTests {
         let server = try PostgresServer.common()
         let (fixture, database) = (try fixture(), try PostgresDatabase())
         let empty = server.databaseName()
-        _ = try server.psql("postgres", "CREATE DATABASE \(empty)")
-        _ = try server.psql("postgres", "CREATE ROLE stranger_\(empty) LOGIN")
+        try server.sql("postgres", "CREATE DATABASE \(empty)")
+        try server.sql("postgres", "CREATE ROLE stranger_\(empty) LOGIN")
         let newer = try PostgresDatabase()
-        _ = try newer.psql("UPDATE schema_version SET version = 99")
+        try newer.sql("UPDATE schema_version SET version = 99")
         let role = PostgresDatabase.role
         let cases: [(uri: String, words: String)] = [
             (
@@ -271,13 +254,13 @@ struct PostgresBridgeTests {
                 #expect(found?.sentence.contains("\n") == false)
             }
             // A database that is read-only may be another one's replica: it is tried again.
-            _ = try server.psql(
+            try server.sql(
                 "postgres",
                 "ALTER DATABASE \(database.name) SET default_transaction_read_only = on")
             let readOnly = try await refusal(fixture, opened, database.configuration())
             #expect(readOnly?.isPassing == true, "\(String(describing: readOnly))")
             #expect(readOnly?.sentence.contains("read-only") == true)
-            _ = try server.psql(
+            try server.sql(
                 "postgres", "ALTER DATABASE \(database.name) RESET default_transaction_read_only")
             #expect(try await refusal(fixture, opened, database.configuration()) == nil)
             // Whoever owns an empty database is made a ledger in it.
@@ -285,8 +268,8 @@ struct PostgresBridgeTests {
                 try await refusal(
                     fixture, opened, PostgresConfiguration(uri: server.uri(empty))) == nil)
         }
-        let made = try server.psql(empty, "SELECT version FROM tillbox.schema_version")
-        #expect(made.output == "\(PostgresSchema.version)\n")
-        #expect(try newer.psql("SELECT version FROM schema_version").output == "99\n")
+        let made = try server.sql(empty, "SELECT version FROM tillbox.schema_version")
+        #expect(made == "\(PostgresSchema.version)")
+        #expect(try newer.sql("SELECT version FROM schema_version") == "99")
     }
 }

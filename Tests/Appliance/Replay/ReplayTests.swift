@@ -71,13 +71,13 @@ struct ReplayTests {
         @Sendable func replay() async throws {
             let report = try await fixture.replay(progress: { _, _ in
                 guard hold.count.add(1, ordering: .relaxed).newValue <= count else { return }
-                #expect(hold.end.wait(timeout: .now() + 30) == .success)
+                #expect(hold.end.wait(timeout: .now() + 90) == .success)
             })
             #expect(report.isEqual, "\(report.differences.listed)")
         }
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<count { group.addTask { try await replay() } }
-            try await eventually("all of them are held up", within: 25) {
+            try await eventually("all of them are held up") {
                 hold.count.load(ordering: .relaxed) >= count
             }
             for _ in 0..<count { hold.end.signal() }

@@ -3,7 +3,7 @@ import Bridges
 import TestSupport
 import Testing
 
-@Suite("Kafka: consumers, alone and in groups", .ownThread, .timeLimit(.minutes(2)))
+@Suite("Kafka: consumers, alone and in groups", .ownThread, .timeLimit(.minutes(4)))
 struct KafkaGroupTests {
     private func fill(
         _ topic: String, partitions: Int32, perPartition: Int, on server: KafkaServer
@@ -206,7 +206,7 @@ struct KafkaGroupTests {
         let silent = try KafkaConsumer(configuration, group: group)
         try silent.subscribe(to: [topic])
         let all = try Self.assigned(silent)
-        try await eventually("its time is over", within: 30) {
+        try await eventually("its time is over") {
             lines.all.contains { $0.facility == "MAXPOLL" }
         }
         let deadline = ContinuousClock.now + .seconds(20)

@@ -44,12 +44,12 @@ extension RedisConfiguration {
 extension RedisClient {
     /// Waits until it is connected.
     func untilConnected() async throws {
-        try await eventually("connected: \(statistics)", within: 20) { statistics.isConnected }
+        try await eventually("connected: \(statistics)") { statistics.isConnected }
     }
 
     /// Waits until it says why it is not connected.
     func trouble() async throws -> RedisTrouble {
-        try await eventually("a trouble", within: 20) { statistics.lastTrouble != nil }
+        try await eventually("a trouble") { statistics.lastTrouble != nil }
         return try #require(statistics.lastTrouble)
     }
 

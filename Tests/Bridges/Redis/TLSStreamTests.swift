@@ -68,7 +68,7 @@ struct TLSStreamTests {
             certificate.certificateFile, "-key", certificate.keyFile, "-tls1_1", "-cipher",
             "ALL:@SECLEVEL=0", "-quiet",
         ])
-        try await eventually("it listens: \(server.errors)", within: 20) {
+        try await eventually("it listens: \(server.errors)") {
             (try? RawConnection(port: port)) != nil
         }
         let context = try TLSContext(authorities: certificate.caFile)

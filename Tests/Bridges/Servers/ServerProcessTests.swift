@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("Servers of the tests", .timeLimit(.minutes(1)))
+@Suite("Servers of the tests", .timeLimit(.minutes(4)))
 struct ServerProcessTests {
     private let script = Repository.root.appending(path: "Tests/Support/Servers/guarded.py").path
 

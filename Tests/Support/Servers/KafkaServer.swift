@@ -38,7 +38,7 @@ public final class KafkaServer: @unchecked Sendable {
     /// Starts it, with what it had saved. Returns when it takes connections.
     public func start() async throws {
         process = try ServerProcess(command(), folder: folder)
-        try await eventually("the broker listens", within: 20) {
+        try await eventually("the broker listens") {
             guard process?.isRunning == true else { throw NoBroker(words: errors) }
             return output.contains("press Ctrl-C") && (try? RawConnection(port: port)) != nil
         }
@@ -154,7 +154,7 @@ public final class KafkaProxy: Sendable {
         if let certificate { words += [certificate.certificateFile, certificate.keyFile] }
         let process = try ServerProcess(words)
         self.process = process
-        try await eventually("the proxy listens", within: 20) {
+        try await eventually("the proxy listens") {
             guard process.isRunning else { throw NoBroker(words: process.errors) }
             return process.output.contains("ready")
         }
@@ -162,57 +162,68 @@ public final class KafkaProxy: Sendable {
 
     /// The next `count` answers to requests of that key are lost, and their connections with them.
     public func loseAnswers(to key: Int, count: Int = 1) throws {
-        _ = try command("drop \(key) \(count)")
+        try order("drop \(key) \(count)")
     }
 
     /// How many answers were lost so far.
     public var lostAnswers: Int {
-        get throws { Int(try command("dropped")) ?? -1 }
+        get throws { try number("dropped") }
     }
 
     /// Ends all connections.
-    public func cut() throws { _ = try command("cut") }
+    ///
+    /// - Returns: how many there were.
+    @discardableResult
+    public func cut() throws -> Int { try number("cut") }
 
     /// Lets nothing through, and again.
-    public func hold() throws { _ = try command("hold") }
+    public func hold() throws { try order("hold") }
     /// The same from the answer to the next request of that key on.
-    public func hold(at key: Int) throws { _ = try command("hold \(key)") }
-    public func go() throws { _ = try command("go") }
+    public func hold(at key: Int) throws { try order("hold \(key)") }
+    /// Also takes back what `hold(at:)` has not met yet.
+    public func go() throws { try order("go") }
+
+    /// Whether nothing is let through now: what `hold(at:)` waits for has come.
+    public var isHeld: Bool {
+        get throws { try number("held") == 1 }
+    }
 
     /// The broker has been started with what it had kept, in which members that have left since are
     /// members still: they leave once more.
-    func restarted() throws { _ = try command("restarted") }
+    func restarted() throws { try order("restarted") }
 
     /// How many requests came through the door.
     public var seenRequests: Int {
-        get throws { Int(try command("seen")) ?? -1 }
+        get throws { try number("seen") }
     }
 
     /// How many answers the broker owes to requests that write something.
     public var dueAnswers: Int {
-        get throws { Int(try command("due")) ?? -1 }
+        get throws { try number("due") }
     }
 
     /// How many silent members were made to leave their groups.
     public var expiredMembers: Int {
-        get throws { Int(try command("expired")) ?? -1 }
+        get throws { try number("expired") }
     }
 
     /// How many aborted transactions were taken out of answers to Fetch that they do not overlap.
     public var mendedAnswers: Int {
-        get throws { Int(try command("mended")) ?? -1 }
+        get throws { try number("mended") }
     }
 
     /// Refuses from now on who does not show this when it authenticates, as a broker does that
     /// checks passwords; noida-db takes any.
     public func accept(_ secret: String) throws {
-        _ = try command("accept " + secret.utf8.map { String(format: "%02x", $0) }.joined())
+        try order("accept " + secret.utf8.map { String(format: "%02x", $0) }.joined())
     }
 
     /// What was shown by who authenticated last.
     public var shown: String {
         get throws {
-            let digits = Array(try command("shown"))
+            let answer = try command("shown")
+            guard answer.first == "=" else { throw NotObeyed(command: "shown", answer: answer) }
+            let digits = Array(answer.dropFirst())
             let bytes = stride(from: 0, to: digits.count - 1, by: 2).compactMap {
                 UInt8(String(digits[$0...($0 + 1)]), radix: 16)
             }
@@ -220,12 +231,30 @@ public final class KafkaProxy: Sendable {
         }
     }
 
+    private func order(_ line: String) throws {
+        let answer = try command(line)
+        guard answer == "ok" else { throw NotObeyed(command: line, answer: answer) }
+    }
+
+    private func number(_ line: String) throws -> Int {
+        let answer = try command(line)
+        guard let number = Int(answer) else { throw NotObeyed(command: line, answer: answer) }
+        return number
+    }
+
     private func command(_ line: String) throws -> String {
-        let connection = try RawConnection(port: controlPort)
+        let connection = try RawConnection(port: controlPort, patienceSeconds: 60)
         connection.send(line + "\n")
         connection.endSending()
         return connection.readToEnd().trimmingCharacters(in: .whitespacesAndNewlines)
     }
+}
+
+/// The proxy did not do what it was told, or did not say so.
+public struct NotObeyed: Error, CustomStringConvertible {
+    public var command: String
+    public var answer: String
+    public var description: String { "the proxy answered \(command) with '\(answer)'" }
 }
 
 /// Numbers of Kafka's requests.

@@ -3,9 +3,9 @@ import Foundation
 /// Stands between clients and a server on loopback, and looks at every piece that passes: a test
 /// decides which of them passes, ends its connection, or is kept for ever.
 ///
-/// A piece is what one `recv` gives: a small question or answer comes whole.
-final class LoopbackProxy: @unchecked Sendable {
-    // `@unchecked Sendable`: everything that changes does so under `lock`.
+/// A piece is what one `recv` gives: a small question or answer comes whole. It ends with this
+/// object.
+final class LoopbackProxy: Sendable {
     enum Verdict {
         case pass
         /// Ends the connection, both ways.
@@ -15,66 +15,122 @@ final class LoopbackProxy: @unchecked Sendable {
     }
 
     /// - isQuestion: whether it goes to the server.
-    typealias Judge = @Sendable (_ piece: ArraySlice<UInt8>, _ isQuestion: Bool) -> Verdict
+    /// - connection: its number, from 1 on.
+    typealias Judge = @Sendable (
+        _ piece: ArraySlice<UInt8>, _ isQuestion: Bool, _ connection: Int
+    ) -> Verdict
 
     let port: Int
-    private let target: Int
-    private let judge: Judge
-    private let listener: Int32
-    private let lock = NSLock()
-    private var descriptors: Set<Int32> = []
-    private var isClosed = false
+    private let carrier: LoopbackCarrier
 
     /// - Parameter target: the server's port.
     init(to target: Int, judge: @escaping Judge) throws {
+        carrier = try LoopbackCarrier(to: target, judge: judge)
+        port = carrier.port
+        let carrier = carrier
+        Thread.detachNewThread { carrier.accept() }
+    }
+
+    deinit { close() }
+
+    /// Ends the listener and all connections.
+    func close() { carrier.close() }
+}
+
+/// What a proxy's threads share; each holds it until it ends.
+private final class LoopbackCarrier: @unchecked Sendable {
+    // `@unchecked Sendable`: everything that changes does so under `lock`.
+    private struct Connection {
+        var client, server: Int32
+        /// Threads that still use the descriptors; the last one closes them.
+        var threadCount = 2
+    }
+
+    let port: Int
+    private let target: Int
+    private let judge: LoopbackProxy.Judge
+    private let listener: Int32
+    private let lock = NSLock()
+    private var connections: [Int: Connection] = [:]
+    private var lastNumber = 0
+    private var isClosed = false
+
+    init(to target: Int, judge: @escaping LoopbackProxy.Judge) throws {
         self.target = target
         self.judge = judge
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        listener = descriptor
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let descriptor = listener
         // SAFETY: the kernel reads and writes one sockaddr_in, which outlives the calls.
         let code = withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) == 0 && listen(descriptor, 8) == 0
+                bind(descriptor, $0, length) == 0 && listen(descriptor, 64) == 0
                     ? getsockname(descriptor, $0, &length) : -1
             }
         }
-        guard code == 0 else { throw NoFreePort() }
+        guard code == 0 else {
+            Foundation.close(descriptor)
+            throw NoFreePort()
+        }
         port = Int(UInt16(bigEndian: address.sin_port))
-        Thread.detachNewThread { [self] in accept() }
     }
 
-    /// Ends the listener and all connections.
     func close() {
         lock.withLock {
+            guard !isClosed else { return }
             isClosed = true
-            for descriptor in descriptors { shutdown(descriptor, Int32(SHUT_RDWR)) }
+            for connection in connections.values { Self.shutDown(connection) }
+            // Its thread closes it, and not before it has seen `isClosed`.
+            shutdown(listener, Int32(SHUT_RDWR))
         }
-        shutdown(listener, Int32(SHUT_RDWR))
     }
 
-    private func accept() {
-        while true {
+    /// Takes connections until it is closed; whatever else fails a call passes.
+    func accept() {
+        while !lock.withLock({ isClosed }) {
             let client = Foundation.accept(listener, nil, nil)
-            guard client >= 0, let server = connectToTarget() else {
-                if client >= 0 { Foundation.close(client) }
-                if lock.withLock({ isClosed }) || client < 0 {
-                    Foundation.close(listener)
-                    return
-                }
+            guard client >= 0 else {
+                usleep(1_000)
                 continue
             }
-            lock.withLock { descriptors.formUnion([client, server]) }
-            Thread.detachNewThread { [self] in pass(from: client, to: server, isQuestion: true) }
-            Thread.detachNewThread { [self] in pass(from: server, to: client, isQuestion: false) }
+            _ = fcntl(client, F_SETFD, FD_CLOEXEC)
+            guard let server = connectToTarget() else {
+                Foundation.close(client)
+                continue
+            }
+            carry(Connection(client: client, server: server))
+        }
+        Foundation.close(listener)
+    }
+
+    private func carry(_ connection: Connection) {
+        let number = lock.withLock { () -> Int? in
+            guard !isClosed else { return nil }
+            lastNumber += 1
+            connections[lastNumber] = connection
+            return lastNumber
+        }
+        guard let number else {
+            Foundation.close(connection.client)
+            Foundation.close(connection.server)
+            return
+        }
+        let (client, server) = (connection.client, connection.server)
+        Thread.detachNewThread { [self] in
+            pass(from: client, to: server, isQuestion: true, number)
+            end(number)
+        }
+        Thread.detachNewThread { [self] in
+            pass(from: server, to: client, isQuestion: false, number)
+            end(number)
         }
     }
 
     private func connectToTarget() -> Int32? {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = in_port_t(UInt16(target).bigEndian)
@@ -90,22 +146,22 @@ final class LoopbackProxy: @unchecked Sendable {
         return nil
     }
 
-    private func pass(from: Int32, to: Int32, isQuestion: Bool) {
+    /// Returns when nothing comes or goes any more.
+    private func pass(from: Int32, to: Int32, isQuestion: Bool, _ number: Int) {
         var buffer = [UInt8](repeating: 0, count: 65_536)
         while true {
             let count = recv(from, &buffer, buffer.count, 0)
-            guard count > 0 else { break }
-            switch judge(buffer[..<count], isQuestion) {
+            guard count > 0 else { return }
+            switch judge(buffer[..<count], isQuestion, number) {
             case .pass: break
-            case .cut: return end(from, to)
+            case .cut: return
             case .keep:
                 // Read on, so that its sender's end is seen.
                 while recv(from, &buffer, buffer.count, 0) > 0 {}
-                return end(from, to)
+                return
             }
-            guard sendAll(buffer[..<count], to) else { break }
+            guard sendAll(buffer[..<count], to) else { return }
         }
-        end(from, to)
     }
 
     private func sendAll(_ bytes: ArraySlice<UInt8>, _ to: Int32) -> Bool {
@@ -120,8 +176,21 @@ final class LoopbackProxy: @unchecked Sendable {
         return true
     }
 
-    private func end(_ from: Int32, _ to: Int32) {
-        shutdown(from, Int32(SHUT_RDWR))
-        shutdown(to, Int32(SHUT_RDWR))
+    /// One of a connection's threads is done: the other one is woken, or both ends are closed.
+    private func end(_ number: Int) {
+        lock.withLock {
+            guard var connection = connections[number] else { return }
+            Self.shutDown(connection)
+            connection.threadCount -= 1
+            connections[number] = connection.threadCount > 0 ? connection : nil
+            guard connection.threadCount == 0 else { return }
+            Foundation.close(connection.client)
+            Foundation.close(connection.server)
+        }
+    }
+
+    private static func shutDown(_ connection: Connection) {
+        shutdown(connection.client, Int32(SHUT_RDWR))
+        shutdown(connection.server, Int32(SHUT_RDWR))
     }
 }

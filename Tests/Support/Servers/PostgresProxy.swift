@@ -20,7 +20,7 @@ public final class PostgresProxy: Sendable {
         let plan = Plan()
         self.plan = plan
         // Client and server each send COMMIT in one piece: it is far smaller than a packet.
-        proxy = try LoopbackProxy(to: target) { piece, isQuestion in
+        proxy = try LoopbackProxy(to: target) { piece, isQuestion, _ in
             plan.state.withLock { state in
                 guard let cut = state.cut, (cut == .beforeCommit) == isQuestion,
                     piece.firstRange(of: Array("COMMIT\0".utf8)) != nil

@@ -30,7 +30,7 @@ public final class PostgresServer: @unchecked Sendable {
         self.durable = durable
         // A socket's whole path may have 107 bytes, and TMPDIR is not ours to choose.
         folder = "/tmp/tillbox-pg-" + UUID().uuidString.prefix(8).lowercased()
-        port = try Self.freePort()
+        port = try freePort()
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: false)
         do {
@@ -97,6 +97,21 @@ public final class PostgresServer: @unchecked Sendable {
         return (ran.output, ran.errors)
     }
 
+    /// What the owner's script answers, without the end of its last line. Blocking.
+    ///
+    /// - Throws: `PostgresServerFailed` with psql's words where any of it fails.
+    @discardableResult
+    public func sql(_ database: String, _ script: String) throws -> String {
+        let ran = try run(
+            "/usr/bin/psql",
+            [
+                "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", folder, "-p", "\(port)",
+                "-U", Self.owner, "-d", database, "-c", script,
+            ])
+        guard ran.code == 0 else { throw PostgresServerFailed(words: "\(script): \(ran.errors)") }
+        return ran.output.trimmingCharacters(in: .newlines)
+    }
+
     // MARK: Its life
 
     public enum Stop: String, Sendable {
@@ -118,7 +133,7 @@ public final class PostgresServer: @unchecked Sendable {
             try process.run()
             guardian = process
         }
-        let deadline = Date.now + 30
+        let deadline = Date.now + 60
         while try psql("postgres", "SELECT 1").output != "1\n" {
             guard Date.now < deadline, isRunning else {
                 throw PostgresServerFailed(words: String(log.suffix(2_000)))
@@ -127,13 +142,19 @@ public final class PostgresServer: @unchecked Sendable {
         }
     }
 
-    /// Returns when it is gone.
+    /// Returns when it is gone, also where it is held, or has not come to take connections yet.
     public func stop(_ how: Stop) {
-        signal(how == .fast ? SIGINT : SIGQUIT)
-        lock.withLock {
-            guardian?.waitUntilExit()
-            guardian = nil
+        resume()
+        var told: Int32?
+        while isRunning {
+            // It writes its number down a moment after it has begun.
+            if let processID, processID != told {
+                kill(processID, how == .fast ? SIGINT : SIGQUIT)
+                told = processID
+            }
+            usleep(10_000)
         }
+        lock.withLock { guardian = nil }
     }
 
     /// Holds every process of the server, which hangs from then on.
@@ -149,10 +170,6 @@ public final class PostgresServer: @unchecked Sendable {
     private var processID: Int32? {
         let file = try? String(contentsOfFile: folder + "/data/postmaster.pid", encoding: .utf8)
         return file?.split(separator: "\n").first.flatMap { Int32($0) }
-    }
-
-    private func signal(_ number: Int32) {
-        if let processID { kill(processID, number) }
     }
 
     private func signalAll(_ number: Int32) {
@@ -287,23 +304,6 @@ public final class PostgresServer: @unchecked Sendable {
         }
         return Ran(
             code: process.terminationStatus, output: text("output"), errors: text("errors"))
-    }
-
-    private static func freePort() throws -> Int {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        // SAFETY: the kernel reads and writes one sockaddr_in, which outlives the calls.
-        let code = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) == 0 ? getsockname(descriptor, $0, &length) : -1
-            }
-        }
-        guard code == 0 else { throw PostgresServerFailed(words: "no free port") }
-        return Int(UInt16(bigEndian: address.sin_port))
     }
 }
 

@@ -13,7 +13,8 @@ public final class RedisProxy: Sendable {
     fileprivate struct State {
         var kept: Kept?
         var words: [UInt8] = []
-        var keepsNextAnswer = false
+        /// The connection whose next answer is kept.
+        var asking: Int?
         var count = 0
     }
 
@@ -28,8 +29,8 @@ public final class RedisProxy: Sendable {
     public init(to target: Int) throws {
         let plan = Plan()
         self.plan = plan
-        proxy = try LoopbackProxy(to: target) { piece, isQuestion in
-            plan.state.withLock { $0.verdict(on: piece, isQuestion) }
+        proxy = try LoopbackProxy(to: target) { piece, isQuestion, connection in
+            plan.state.withLock { $0.verdict(on: piece, isQuestion, connection) }
         }
     }
 
@@ -48,11 +49,11 @@ public final class RedisProxy: Sendable {
 
 extension RedisProxy.State {
     mutating func verdict(
-        on piece: ArraySlice<UInt8>, _ isQuestion: Bool
+        on piece: ArraySlice<UInt8>, _ isQuestion: Bool, _ connection: Int
     ) -> LoopbackProxy.Verdict {
         if !isQuestion {
-            guard keepsNextAnswer else { return .pass }
-            keepsNextAnswer = false
+            guard asking == connection else { return .pass }
+            asking = nil
             count += 1
             return .keep
         }
@@ -63,7 +64,7 @@ extension RedisProxy.State {
             count += 1
             return .keep
         case .answer:
-            keepsNextAnswer = true
+            asking = connection
             return .pass
         }
     }

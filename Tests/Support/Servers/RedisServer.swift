@@ -55,7 +55,7 @@ public final class RedisServer: @unchecked Sendable {
             ]
         }
         process = try ServerProcess(words + settings, folder: folder)
-        try await eventually("Redis listens", within: 20) {
+        try await eventually("Redis listens") {
             guard process?.isRunning == true else {
                 throw NoRedis(words: process?.output ?? "")
             }

@@ -43,6 +43,6 @@ public final class ServerProcess: Sendable {
         child.kill(signal)
         // A stopped one takes no other signal before it goes on.
         if signal != SIGKILL { child.kill(SIGCONT) }
-        try await eventually("the server ends", within: 20) { !child.isRunning }
+        try await eventually("the server ends") { !child.isRunning }
     }
 }

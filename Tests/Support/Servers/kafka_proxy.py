@@ -6,15 +6,16 @@ own address, this one is told instead. With a certificate the outside is TLS.
 
 It sets right what noida-db does otherwise than Apache Kafka does: kafka_mending.py says what.
 
-Commands, a line each, on CONTROL_PORT; each is answered by "ok" or by a number:
+Commands, a line each, on CONTROL_PORT; each is answered by "ok", a number, or "=" and bytes as HEX:
     drop KEY N    lose the answers to the next N requests of that API key, and cut the connection
     dropped       how many answers were lost
-    cut           end all connections
+    cut           end all connections, and say how many there were
     hold, go      take bytes from nobody, and again
     hold KEY      the same from the answer to the next request of that API key on
+    held          1 while bytes are taken from nobody
     seen          how many requests came
     accept HEX    refuse who does not show these bytes when it authenticates (SASL)
-    shown         what was shown last by somebody who authenticates, as HEX
+    shown         what was shown last by somebody who authenticates
     mended        how many aborted transactions were taken out of answers
     expired       how many members were made to leave
     restarted     the broker has what it had kept: who has left since leaves once more
@@ -86,8 +87,13 @@ class Proxy:
                 connections = list(self.open)
             for connection in connections:
                 close(connection)
+            # Each has an end outside and one inside.
+            return str(len(connections) // 2)
         elif words[0] == "hold" and len(words) > 1:
-            self.hold_at = int(words[1])
+            with self.lock:
+                self.hold_at = int(words[1])
+        elif words[0] == "held":
+            return str(int(not self.going.is_set()))
         elif words[0] == "hold":
             with self.lock:
                 self.going.clear()
@@ -96,7 +102,7 @@ class Proxy:
         elif words[0] == "accept":
             self.accepted = bytes.fromhex(words[1])
         elif words[0] == "shown":
-            return self.shown.hex()
+            return "=" + self.shown.hex()
         elif words[0] == "mended":
             return str(self.mended)
         elif words[0] == "expired":
@@ -107,7 +113,9 @@ class Proxy:
             with self.lock:
                 return str(len(self.writing))
         elif words[0] == "go":
-            self.going.set()
+            with self.lock:
+                self.hold_at = None
+                self.going.set()
         else:
             return "what?"
         return "ok"

@@ -7,7 +7,7 @@ package final class PostgresStatement {
     private let connection: PostgresConnection
 
     /// Of `pg_try_advisory_lock`. The bytes of "tillrec".
-    private static let lock: Int64 = 0x0074_696C_6C72_6563
+    static let lock: Int64 = 0x0074_696C_6C72_6563
 
     /// - Parameter isAlone: whether nobody else may write them until `close`.
     /// - Throws: `LedgerError`; one that says so where somebody else has them.

@@ -337,7 +337,7 @@ struct PostgresLedgerTests {
         let database = try PostgresDatabase()
         let ledger = try database.open()
         _ = try ledger.post([Given.payment("a")])
-        _ = try database.server.psql(
+        try database.server.sql(
             "postgres",
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
                 + "WHERE datname = '\(database.name)'")
@@ -362,11 +362,11 @@ struct PostgresLedgerTests {
         }
         let empty = PostgresConfiguration(uri: server.uri())
         #expect(try sentence(empty).contains("no ledger; run `tillbox cloud prepare`"))
-        _ = try server.psql("postgres", "CREATE ROLE nobody_\(database.name) LOGIN")
+        try server.sql("postgres", "CREATE ROLE nobody_\(database.name) LOGIN")
         let stranger = PostgresConfiguration(
             uri: server.uri(database.name).replacing("postgres@", with: "nobody_\(database.name)@"))
         #expect(try sentence(stranger).contains("grants.sql"))
-        _ = try database.psql("UPDATE schema_version SET version = 99")
+        try database.sql("UPDATE schema_version SET version = 99")
         #expect(try sentence(database.configuration()).contains("start a newer tillbox"))
         #expect(throws: LedgerError.self) {
             try PostgresSchema.migrate(PostgresConfiguration(uri: server.uri(database.name)))
@@ -469,13 +469,13 @@ struct PostgresLedgerTests {
     func migrations() async throws {
         let server = try PostgresServer.common()
         let name = server.databaseName()
-        _ = try server.psql("postgres", "CREATE DATABASE \(name)")
+        try server.sql("postgres", "CREATE DATABASE \(name)")
         let configuration = PostgresConfiguration(uri: server.uri(name))
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<4 { group.addTask { try PostgresSchema.migrate(configuration) } }
             try await group.waitForAll()
         }
-        #expect(try server.psql(name, "SELECT * FROM tillbox.schema_version").output == "2\n")
+        #expect(try server.sql(name, "SELECT * FROM tillbox.schema_version") == "2")
     }
 }
 

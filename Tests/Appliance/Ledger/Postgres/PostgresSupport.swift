@@ -31,13 +31,13 @@ struct PostgresDatabase {
         server = try PostgresServer.common()
         name = server.databaseName()
         try Self.template.get()
-        _ = try server.psql("postgres", "CREATE DATABASE \(name) TEMPLATE ledger_template")
+        try server.sql("postgres", "CREATE DATABASE \(name) TEMPLATE ledger_template")
     }
 
     private static let template = Result {
         let server = try PostgresServer.common()
-        _ = try server.psql("postgres", "CREATE DATABASE ledger_template")
-        _ = try server.psql(
+        try server.sql("postgres", "CREATE DATABASE ledger_template")
+        try server.sql(
             "postgres", "CREATE ROLE \(role) LOGIN PASSWORD '\(PostgresServer.password)'")
         let configuration = PostgresConfiguration(uri: server.uri("ledger_template"))
         try PostgresSchema.migrate(configuration)
@@ -56,6 +56,12 @@ struct PostgresDatabase {
     func psql(_ sql: String, user: String = PostgresServer.owner) throws -> (
         output: String, errors: String
     ) { try server.psql(name, "SET search_path = tillbox; " + sql, user: user) }
+
+    /// What has to succeed, as the owner.
+    @discardableResult
+    func sql(_ script: String) throws -> String {
+        try server.sql(name, "SET search_path = tillbox; " + script)
+    }
 }
 
 extension LedgerSQL {
