@@ -162,7 +162,10 @@ package final class KafkaMember: @unchecked Sendable {
     private func take(_ given: [SourceLane]) throws {
         drop()
         guard let consumer else { return }
-        for lane in given { producers[lane] = try startedProducer(of: lane) }
+        for lane in given {
+            pulse.beat()
+            producers[lane] = try startedProducer(of: lane)
+        }
         let committed = try committed(given)
         let starts = try positions.starts(of: given, committed: committed)
         try consumer.assign(

@@ -117,7 +117,8 @@ package struct CloudPlane: Sendable {
                 name: Step.name, group: group, inputs: Step.inputs, lead: Step.input,
                 tick: .seconds(1)),
             names: names, configuration: kafka,
-            positions: GroupPositions(kafka, names: names, group: group, outputs: Step.outputs),
+            positions: GroupPositions(
+                kafka, names: names, group: group, outputs: Step.outputs, pulse: pulse),
             pulse: pulse)
         let logger = logger
         return StageRunner(logger: logger) {
