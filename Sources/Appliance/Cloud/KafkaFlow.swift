@@ -26,8 +26,10 @@ package struct KafkaFlow: Flow {
     private var isRowsBatchFull = false
 
     /// - Parameter member: kept between two flows of one step, so that beginning anew leaves no
-    ///   group.
+    ///   group. Where the flow before has not finished its run, the group is left first, which
+    ///   blocks for a second at most.
     package init(_ member: KafkaMember, logger: Logger) {
+        member.begin()
         self.member = member
         warnings = RationedLog(logger: logger)
     }

@@ -59,6 +59,9 @@ package final class KafkaMember: @unchecked Sendable {
     private var producers: [SourceLane: KafkaTransactionalProducer] = [:]
     private var isPaused = false
     /// The last row that each topic has; read when it is first asked for, by who leads.
+    /// A run was given and is not finished: the consumer stands behind it, so that it comes again
+    /// only when the partitions are given again.
+    private var hasOpenRun = false
     private var rows: [TopicID: Int64?] = [:]
 
     package init(
@@ -89,6 +92,12 @@ package final class KafkaMember: @unchecked Sendable {
     // MARK: Membership
 
     /// Looks for what comes next; joins the group first. Blocks for about `patience`; where
+    /// To be called before a step begins anew. With an unfinished run it leaves the group, since
+    /// what comes next would pass that run over.
+    func begin() {
+        if hasOpenRun { leave() }
+    }
+
     /// partitions are given, until each has its producer and its position.
     ///
     /// - Throws: `KafkaError`, and what the positions throw.
@@ -132,6 +141,7 @@ package final class KafkaMember: @unchecked Sendable {
         case .records(let batch):
             guard let lane = names.lane(batch.partition) else { return .nothing }
             return .records(lane, batch)
+            hasOpenRun = true
         case .assigned(let partitions):
             return try answering {
                 try take(partitions.compactMap(names.lane))
@@ -183,6 +193,7 @@ package final class KafkaMember: @unchecked Sendable {
         rows = [:]
         isPaused = false
         pulse.set(hasPlace: false)
+        hasOpenRun = false
     }
 
     private func committed(_ lanes: [SourceLane]) throws(KafkaError) -> [SourceLane: Offset] {
@@ -231,9 +242,9 @@ package final class KafkaMember: @unchecked Sendable {
         guard let consumer, lanes.contains(lane) else { throw FlowFenced() }
         if case .unknown(let error) = last {
             guard let settled = try settled(lane, next: next) else { return .unknown(error) }
-            if settled { return .done }
+            if settled { return done(next) }
         }
-        guard let producer = producers[lane] else { throw FlowFenced() }
+        guard let producer = producers[lane] else { throw pushedAside() }
         let outcome: KafkaTransactionOutcome
         if case .unsettled = last {
             outcome = producer.resume(within: Self.answerPatience)
@@ -242,20 +253,17 @@ package final class KafkaMember: @unchecked Sendable {
             outcome = producer.transact(
                 records, offsets: offsets, group: .member(consumer), within: Self.answerPatience)
         }
-        return try written(outcome, lane)
+        return try written(outcome, lane, next)
     }
 
     private func written(
-        _ outcome: KafkaTransactionOutcome, _ lane: SourceLane
+        _ outcome: KafkaTransactionOutcome, _ lane: SourceLane, _ next: Offset?
     ) throws -> Written {
         switch outcome {
-        case .committed: return .done
+        case .committed: return done(next)
         case .aborted(let error): return .again(error)
         case .unfinished(let error): return .unsettled(error)
-        case .fenced, .recreate(.transactionExpired):
-            // Whoever has the partition now does not know that this instance believes to.
-            leave()
-            throw FlowFenced()
+        case .fenced, .recreate(.transactionExpired): throw pushedAside()
         case .recreate(let error):
             producers[lane] = nil
             return .unknown(error)
@@ -264,6 +272,18 @@ package final class KafkaMember: @unchecked Sendable {
     }
 
     /// Makes a producer in place of one that is over, and asks whether its last transaction stands.
+    /// The run is finished with its offset; a transaction of rows alone finishes none.
+    private func done(_ next: Offset?) -> Written {
+        if next != nil { hasOpenRun = false }
+        return .done
+    }
+
+    /// Whoever has the partition now does not know that this instance believes to have it.
+    private func pushedAside() -> FlowFenced {
+        leave()
+        return FlowFenced()
+    }
+
     ///
     /// - Returns: nil while nobody answers.
     /// - Throws: `FlowFenced` where only beginning anew can tell.
@@ -278,7 +298,8 @@ package final class KafkaMember: @unchecked Sendable {
         } catch {
             if error.isRetryable { return nil }
             if error.isPermanent { throw error }
-            throw FlowFenced()
+            // Rows that have to be looked at again cost nobody a place.
+            throw producers[lane] == nil ? pushedAside() : FlowFenced()
         }
     }
 
