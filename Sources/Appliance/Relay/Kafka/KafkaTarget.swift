@@ -149,7 +149,9 @@ package final class KafkaTarget: RelayTarget {
         guard !items.isEmpty else { return }
         guard let refused = try transact(items, place, isStopping) else { return }
         guard items.count > 1 else {
-            guard let item = items.first, item.outgoing?.topic != place.name(of: .deadLetter)
+            // A letter of the log is a record like others; one that already stands for another
+            // record has no place to be told of in.
+            guard let item = items.first, item.outgoing?.isInstead == false
             else { throw .permanent("\(refused)") }
             var told = item
             told.outgoing = letter(
@@ -262,6 +264,11 @@ package final class KafkaTarget: RelayTarget {
 
 extension Record {
     fileprivate static var empty: Record {
+extension KafkaOutgoing {
+    /// Whether it is a letter in place of a record that is too large.
+    fileprivate var isInstead: Bool { extraHeaders.contains { $0.name == CopyHeader.instead } }
+}
+
         Record(key: nil, value: nil, timestamp: Timestamp(milliseconds: 0))
     }
 
