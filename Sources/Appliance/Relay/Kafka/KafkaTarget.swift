@@ -175,7 +175,9 @@ package final class KafkaTarget: RelayTarget {
         guard let producer else { throw .passing("the Kafka bridge is not open") }
         var offsets: [KafkaPartition: Offset] = [:]
         for item in items {
-            offsets[place.positionPlace(of: item.topic)] = item.offset.advanced(by: 1)
+            // What is passed over again, because a partition lacks something, is no step back.
+            offsets[place.positionPlace(of: item.topic)] = max(
+                item.offset.advanced(by: 1), found[item.topic]?.committed ?? .zero)
         }
         var outcome = producer.transact(
             items.compactMap(\.outgoing), offsets: offsets,
@@ -262,13 +264,13 @@ package final class KafkaTarget: RelayTarget {
     }
 }
 
-extension Record {
-    fileprivate static var empty: Record {
 extension KafkaOutgoing {
     /// Whether it is a letter in place of a record that is too large.
     fileprivate var isInstead: Bool { extraHeaders.contains { $0.name == CopyHeader.instead } }
 }
 
+extension Record {
+    fileprivate static var empty: Record {
         Record(key: nil, value: nil, timestamp: Timestamp(milliseconds: 0))
     }
 
