@@ -28,7 +28,7 @@ struct PositionSearchTests {
             }, byteCount: 0)
     }
 
-    @Test("goes on behind what it has read, over what retention has deleted, and anew where it must")
+    @Test("goes on behind what was read, over what retention has deleted, and anew where it must")
     func goesOn() {
         var search = PositionSearch()
         func start(_ first: Int64, _ end: Int64) -> Int64 {
