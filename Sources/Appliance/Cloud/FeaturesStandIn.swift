@@ -74,11 +74,17 @@ package struct FeaturesStandIn: Service {
         var time: Timestamp
     }
 
-    private func vectors(of batch: KafkaBatch, _ engine: inout FeatureEngine) throws -> [Told] {
+    private func vectors(of batch: KafkaBatch, _ engine: inout FeatureEngine) -> [Told] {
         var told: [Told] = []
         let document = JSONDocument()
         for stored in batch.records {
-            let event = try PaymentEvent(stored.record.value ?? [], using: document)
+            guard let event = try? PaymentEvent(stored.record.value ?? [], using: document) else {
+                // Every step that reads it writes a dead letter of it.
+                warnings.warning(
+                    "a record cannot be read", kind: "features.unreadable",
+                    ["partition": "\(batch.partition)", "offset": "\(stored.offset)"])
+                continue
+            }
             guard case .score(let vector, _) = engine.observe(event) else { continue }
             told.append(Told(event: event, vector: vector, time: stored.record.timestamp))
         }

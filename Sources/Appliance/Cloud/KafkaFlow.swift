@@ -26,8 +26,10 @@ package struct KafkaFlow: Flow {
     private var isRowsBatchFull = false
 
     /// - Parameter member: kept between two flows of one step, so that beginning anew leaves no
-    ///   group.
+    ///   group. Where the flow before has not finished its run, the group is left first, which
+    ///   blocks for a second at most.
     package init(_ member: KafkaMember, logger: Logger) {
+        member.begin()
         self.member = member
         warnings = RationedLog(logger: logger)
     }
@@ -137,14 +139,16 @@ package struct KafkaFlow: Flow {
         }
         var waiting = Waiting()
         var last: KafkaMember.Written?
-        while true {
-            let written = try Self.seenByRole {
-                try member.write(records, by: lane, next: next, after: last)
+        try await notingStop {
+            while true {
+                let written = try Self.seenByRole {
+                    try member.write(records, by: lane, next: next, after: last)
+                }
+                last = written
+                guard let error = written.trouble else { return member.pulse.set(trouble: nil) }
+                tell(error, "writing")
+                try await wait(&waiting)
             }
-            last = written
-            guard let error = written.trouble else { return member.pulse.set(trouble: nil) }
-            tell(error, "writing")
-            try await wait(&waiting)
         }
     }
 
@@ -162,34 +166,42 @@ package struct KafkaFlow: Flow {
         _ what: String, _ attempt: () async throws -> Value
     ) async throws -> Value {
         var waiting = Waiting()
-        while true {
-            do {
-                let value = try await attempt()
-                if waiting.hasBegun { member.pulse.set(trouble: nil) }
-                return value
-            } catch let error as any PassingFailure where error.isRetryable {
-                tell(error, what)
+        return try await notingStop {
+            while true {
+                do {
+                    let value = try await attempt()
+                    if waiting.hasBegun { member.pulse.set(trouble: nil) }
+                    return value
+                } catch let error as any PassingFailure where error.isRetryable {
+                    tell(error, what)
+                }
+                try await wait(&waiting)
             }
-            try await wait(&waiting)
+        }
+    }
+
+    /// An attempt may block for seconds: a wish to stop counts from when it came.
+    private func notingStop<Value>(_ body: () async throws -> Value) async throws -> Value {
+        try await withGracefulShutdownHandler(operation: body) { [stop = member.stop] in
+            stop.note()
         }
     }
 
     private struct Waiting {
         var backoff = Backoff()
-        var giveUpAt: ContinuousClock.Instant?
         var hasBegun = false
     }
 
-    /// Until the next attempt, with the place kept.
+    /// Until the next attempt, with the place kept. When the step stops, no attempt is begun
+    /// ``stopPatience`` behind the wish or later.
     ///
     /// - Throws: `FlowFenced` where it was lost; `StoppedWhileWaiting`.
     private func wait(_ waiting: inout Waiting) async throws {
         waiting.hasBegun = true
         if Self.isStopping {
-            let giveUpAt = waiting.giveUpAt ?? .now + Self.stopPatience
-            waiting.giveUpAt = giveUpAt
             waiting.backoff.reset()
-            if .now > giveUpAt || Task.isCancelled {
+            let asked = member.stop.asked ?? .now
+            if .now >= asked + Self.stopPatience || Task.isCancelled {
                 member.leave()
                 throw StoppedWhileWaiting()
             }

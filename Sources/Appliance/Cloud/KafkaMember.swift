@@ -53,11 +53,15 @@ package final class KafkaMember: @unchecked Sendable {
     private let configuration: KafkaConfiguration
     private let positions: any KafkaPositions
     let pulse: Pulse
+    let stop = StopMoment()
 
     private var consumer: KafkaConsumer?
     private(set) var lanes: Set<SourceLane> = []
     private var producers: [SourceLane: KafkaTransactionalProducer] = [:]
     private var isPaused = false
+    /// A run was given and is not finished: the consumer stands behind it, so that it comes again
+    /// only when the partitions are given again.
+    private var hasOpenRun = false
     /// The last row that each topic has; read when it is first asked for, by who leads.
     private var rows: [TopicID: Int64?] = [:]
 
@@ -87,6 +91,12 @@ package final class KafkaMember: @unchecked Sendable {
     var hasJoined: Bool { consumer != nil }
 
     // MARK: Membership
+
+    /// To be called before a step begins anew. With an unfinished run it leaves the group, since
+    /// what comes next would pass that run over.
+    func begin() {
+        if hasOpenRun { leave() }
+    }
 
     /// Looks for what comes next; joins the group first. Blocks for about `patience`; where
     /// partitions are given, until each has its producer and its position.
@@ -131,6 +141,7 @@ package final class KafkaMember: @unchecked Sendable {
         switch event {
         case .records(let batch):
             guard let lane = names.lane(batch.partition) else { return .nothing }
+            hasOpenRun = true
             return .records(lane, batch)
         case .assigned(let partitions):
             return try answering {
@@ -162,7 +173,10 @@ package final class KafkaMember: @unchecked Sendable {
     private func take(_ given: [SourceLane]) throws {
         drop()
         guard let consumer else { return }
-        for lane in given { producers[lane] = try startedProducer(of: lane) }
+        for lane in given {
+            pulse.beat()
+            producers[lane] = try startedProducer(of: lane)
+        }
         let committed = try committed(given)
         let starts = try positions.starts(of: given, committed: committed)
         try consumer.assign(
@@ -179,13 +193,14 @@ package final class KafkaMember: @unchecked Sendable {
         lanes = []
         rows = [:]
         isPaused = false
+        hasOpenRun = false
         pulse.set(hasPlace: false)
     }
 
     private func committed(_ lanes: [SourceLane]) throws(KafkaError) -> [SourceLane: Offset] {
         guard let consumer else { return [:] }
         let found = try consumer.committed(
-            lanes.map(names.partition), within: Self.answerPatience)
+            lanes.map(names.partition), within: patience)
         var offsets: [SourceLane: Offset] = [:]
         for (partition, offset) in found {
             if let lane = names.lane(partition) { offsets[lane] = offset }
@@ -214,8 +229,8 @@ package final class KafkaMember: @unchecked Sendable {
     }
 
     /// Writes records, and how far `lane` is done, in one transaction. Blocks: each question to
-    /// Kafka for ``answerPatience`` at most, of which one more or two come before the transaction
-    /// where the last one's end is unknown.
+    /// Kafka for ``answerPatience`` at most, or for a second when the step is to stop. One more or
+    /// two come before the transaction where the last one's end is unknown.
     ///
     /// - Parameters:
     ///   - next: the offset that is read next; nil for a transaction without offsets.
@@ -228,36 +243,45 @@ package final class KafkaMember: @unchecked Sendable {
         guard let consumer, lanes.contains(lane) else { throw FlowFenced() }
         if case .unknown(let error) = last {
             guard let settled = try settled(lane, next: next) else { return .unknown(error) }
-            if settled { return .done }
+            if settled { return done(next) }
         }
-        guard let producer = producers[lane] else { throw FlowFenced() }
+        guard let producer = producers[lane] else { throw pushedAside() }
         let outcome: KafkaTransactionOutcome
         if case .unsettled = last {
-            outcome = producer.resume(within: Self.answerPatience)
+            outcome = producer.resume(within: patience)
         } else {
             let offsets = next.map { [names.partition(lane): $0] } ?? [:]
             outcome = producer.transact(
-                records, offsets: offsets, group: .member(consumer), within: Self.answerPatience)
+                records, offsets: offsets, group: .member(consumer), within: patience)
         }
-        return try written(outcome, lane)
+        return try written(outcome, lane, next)
     }
 
     private func written(
-        _ outcome: KafkaTransactionOutcome, _ lane: SourceLane
+        _ outcome: KafkaTransactionOutcome, _ lane: SourceLane, _ next: Offset?
     ) throws -> Written {
         switch outcome {
-        case .committed: return .done
+        case .committed: return done(next)
         case .aborted(let error): return .again(error)
         case .unfinished(let error): return .unsettled(error)
-        case .fenced, .recreate(.transactionExpired):
-            // Whoever has the partition now does not know that this instance believes to.
-            leave()
-            throw FlowFenced()
+        case .fenced, .recreate(.transactionExpired): throw pushedAside()
         case .recreate(let error):
             producers[lane] = nil
             return .unknown(error)
         case .refused(let error): throw error
         }
+    }
+
+    /// The run is finished with its offset; a transaction of rows alone finishes none.
+    private func done(_ next: Offset?) -> Written {
+        if next != nil { hasOpenRun = false }
+        return .done
+    }
+
+    /// Whoever has the partition now does not know that this instance believes to have it.
+    private func pushedAside() -> FlowFenced {
+        leave()
+        return FlowFenced()
     }
 
     /// Makes a producer in place of one that is over, and asks whether its last transaction stands.
@@ -275,7 +299,8 @@ package final class KafkaMember: @unchecked Sendable {
         } catch {
             if error.isRetryable { return nil }
             if error.isPermanent { throw error }
-            throw FlowFenced()
+            // Rows that have to be looked at again cost nobody a place.
+            throw producers[lane] == nil ? pushedAside() : FlowFenced()
         }
     }
 
@@ -286,7 +311,7 @@ package final class KafkaMember: @unchecked Sendable {
             configuration,
             transactionalID: KafkaTransactionalProducer.transactionalID(
                 group: step.group, names.partition(lane)))
-        try producer.start(within: Self.answerPatience)
+        try producer.start(within: patience)
         return producer
     }
 
@@ -296,7 +321,7 @@ package final class KafkaMember: @unchecked Sendable {
     func lastRow(in topic: TopicID) throws(KafkaError) -> Int64? {
         if let known = rows[topic] { return known }
         let last = try KafkaRows(configuration, names: names).last(
-            in: topic, within: Self.answerPatience)
+            in: topic, within: patience)
         rows[topic] = last
         return last
     }
@@ -308,7 +333,12 @@ package final class KafkaMember: @unchecked Sendable {
         }
     }
 
-    /// How long one question to Kafka may go without an answer. Several of them fit into the time
-    /// that a process has for its end.
+    /// How long one question to Kafka may go without an answer.
     static let answerPatience = Duration.seconds(3)
+    /// The same once the step is to stop: several of them fit into the time that is left.
+    private static let stoppingPatience = Duration.seconds(1)
+
+    private var patience: Duration {
+        stop.asked == nil ? Self.answerPatience : Self.stoppingPatience
+    }
 }

@@ -9,7 +9,7 @@ package final class Pulse: Sendable {
         var hasPlace = false
     }
 
-    /// Longest silence of a part that turns: each of its waits ends before.
+    /// Longest silence of a part that turns: each of its waits ends before, or beats meanwhile.
     static let silenceSecondsMax = 60
     /// Longer than from one attempt to the next.
     static let troubleSecondsMax = 15

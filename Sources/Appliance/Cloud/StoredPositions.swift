@@ -1,6 +1,8 @@
 package import AppendLog
 package import Appliance
 package import Bridges
+import ServiceLifecycle
+import Synchronization
 package import Vocabulary
 
 /// The ledger's own positions: what it has booked is what it has read, whatever Kafka believes.
@@ -32,20 +34,31 @@ package struct LedgerPositions<Books: LedgerProgress>: KafkaPositions {
 /// They expire when nobody has written any for a week (`offsets.retention.minutes`), and beginning
 /// at the beginning would tell everything a second time. So where there is none, and the step has
 /// written anything, the position is found again by the outputs: each names its source.
-package struct GroupPositions: KafkaPositions {
+package final class GroupPositions: KafkaPositions {
     private let configuration: KafkaConfiguration
     private let names: KafkaNames
     private let group: String
     /// The topics that the step writes to.
     private let outputs: [TopicID]
+    private let pulse: Pulse
+    private let searchPatience: Duration
+    /// A search that has not come to its end.
+    private let search = Mutex(PositionSearch())
 
+    /// - Parameters:
+    ///   - pulse: beats while outputs are searched, which takes as long as they are many.
+    ///   - searchPatience: how long one call searches at most. Far shorter than the group waits for
+    ///     its member (`pollInterval`); the next call goes on where this one was.
     package init(
-        _ configuration: KafkaConfiguration, names: KafkaNames, group: String, outputs: [TopicID]
+        _ configuration: KafkaConfiguration, names: KafkaNames, group: String, outputs: [TopicID],
+        pulse: Pulse, searchPatience: Duration = .seconds(120)
     ) {
         self.configuration = configuration
         self.names = names
         self.group = group
         self.outputs = outputs
+        self.pulse = pulse
+        self.searchPatience = searchPatience
     }
 
     package func starts(
@@ -60,25 +73,55 @@ package struct GroupPositions: KafkaPositions {
     /// Behind the last source of all outputs, partition by partition. Reads every output: it is
     /// for once in a long while.
     private func found() throws(KafkaError) -> [SourceLane: Offset] {
+        let giveUpAt = ContinuousClock.now + searchPatience
         let reader = try KafkaReader(configuration, group: group)
         let topics = try KafkaAdmin(configuration).describe(
             outputs.map(names.topic), within: KafkaMember.answerPatience)
-        var starts: [SourceLane: Offset] = [:]
-        for topic in topics.values {
+        // In one order always, so that what was read is not looked at again and again.
+        for topic in topics.values.sorted(by: { $0.name < $1.name }) {
             for number in 0..<topic.partitions {
-                let partition = KafkaPartition(topic.name, number)
-                try reader.read(partition, within: Self.readPatience) { batch in
-                    for stored in batch.records {
-                        guard let place = SourceHeader.place(in: stored.record) else { continue }
-                        let next = place.next.offset
-                        starts[place.lane] = max(next, starts[place.lane] ?? next)
-                    }
-                    return true
-                }
+                try read(KafkaPartition(topic.name, number), reader, until: giveUpAt)
             }
         }
-        return starts
+        return search.withLock { search in
+            defer { search = PositionSearch() }
+            return search.starts
+        }
     }
 
-    private static let readPatience = Duration.seconds(600)
+    /// Reads a partition to its end, in steps between which the pulse beats whatever comes.
+    ///
+    /// - Throws: a failure that passes, also where the time is over, or the role is to stop.
+    private func read(
+        _ partition: KafkaPartition, _ reader: KafkaReader, until giveUpAt: ContinuousClock.Instant
+    ) throws(KafkaError) {
+        while true {
+            pulse.beat()
+            do throws(KafkaError) {
+                let ends = try reader.ends(of: partition, within: Self.stepPatience)
+                let start = search.withLock {
+                    $0.start(of: partition, from: ends.first, to: ends.stableEnd)
+                }
+                var isInterrupted = false
+                try reader.read(partition, from: start, within: Self.stepPatience) { batch in
+                    pulse.beat()
+                    search.withLock { $0.add(batch) }
+                    isInterrupted = Task.isShuttingDownGracefully || .now >= giveUpAt
+                    return !isInterrupted
+                }
+                guard isInterrupted else { return }
+            } catch {
+                guard error.isRetryable, .now < giveUpAt, !Task.isShuttingDownGracefully else {
+                    throw error
+                }
+                continue
+            }
+            throw .timedOut(
+                call: "find the position of \(group) in \(partition)",
+                server: configuration.bootstrap, trouble: nil)
+        }
+    }
+
+    /// How long one step of a search may go without a batch: a wish to stop is seen behind it.
+    private static let stepPatience = Duration.seconds(5)
 }

@@ -36,7 +36,7 @@ struct BridgeCommand: AsyncParsableCommand {
 
         /// The bridge, which the settings must list.
         func bridge(of settings: Settings) throws(CommandFailure) -> BridgeName {
-            guard let name = BridgeName(rawValue: name), settings.bridgeNames.contains(name) else {
+            guard let name = BridgeName(rawValue: name), settings.bridges.contains(name) else {
                 throw .cannotRun(
                     "the bridge \(name) is not configured; name it in bridges "
                         + "(TILLBOX_BRIDGES)")
@@ -180,7 +180,7 @@ extension BridgeCommand {
             let settings = try await options.data.folderSettings(
                 insteadInCloud: BridgeText.insteadInCloud)
             guard let name = BridgeName(rawValue: options.name) else { return }
-            guard !settings.bridgeNames.contains(name) else {
+            guard !settings.bridges.contains(name) else {
                 throw CommandFailure.cannotRun(FormerBridgeRefusal.isConfigured(name).description)
             }
             _ = try FolderView(path: settings.dataPath).logPath()

@@ -117,7 +117,8 @@ package struct CloudDaemon {
             (running.redis, running.pulse) = (redis, pulse)
             running.parts[.score] = try plane.score(redis, pulse: pulse)
         case .ledger:
-            let ledger = try plane.ledger { [logger] error in
+            // A step that is to stop may be at its last attempt: both waits fit into its time.
+            let ledger = try plane.ledger(within: .seconds(3)) { [logger] error in
                 logger.warning("Postgres does not answer yet", metadata: ["error": "\(error)"])
             }
             let pulse = Pulse("ledger")

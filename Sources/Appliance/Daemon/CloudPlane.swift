@@ -71,15 +71,18 @@ package struct CloudPlane: Sendable {
         return try KafkaLastingProducer(kafka)
     }
 
-    /// - Parameter onWait: for who can wait for a server that does not answer yet.
+    /// - Parameters:
+    ///   - patience: how long a connect, or another instance's batch, is waited for at once.
+    ///   - onWait: for who can wait for a server that does not answer yet.
     /// - Throws: `LedgerError`, also where `cloud prepare` has not made it.
     package func ledger(
-        onWait: ((LedgerError) -> Void)? = nil
+        within patience: Duration = .seconds(5), onWait: ((LedgerError) -> Void)? = nil
     ) throws(LedgerError) -> PostgresLedger {
         let clock = clock
+        var configuration = settings.postgresConfiguration()
+        (configuration.connectTimeout, configuration.lockTimeout) = (patience, patience)
         return try PostgresLedger.open(
-            settings.postgresConfiguration(), clockMilliseconds: { clock.now().milliseconds },
-            onWait: onWait)
+            configuration, clockMilliseconds: { clock.now().milliseconds }, onWait: onWait)
     }
 
     package func migrate() throws(LedgerError) {
@@ -117,7 +120,8 @@ package struct CloudPlane: Sendable {
                 name: Step.name, group: group, inputs: Step.inputs, lead: Step.input,
                 tick: .seconds(1)),
             names: names, configuration: kafka,
-            positions: GroupPositions(kafka, names: names, group: group, outputs: Step.outputs),
+            positions: GroupPositions(
+                kafka, names: names, group: group, outputs: Step.outputs, pulse: pulse),
             pulse: pulse)
         let logger = logger
         return StageRunner(logger: logger) {

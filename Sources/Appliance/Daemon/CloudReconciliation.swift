@@ -42,17 +42,31 @@ extension CloudPlane {
             outcome = .failure(error)
         }
         // What was found stands also where the command ends with it.
-        try kept.write(try Self.tables(of: store)) { try store.page($1, of: $0) }
+        let written: Result<Void, any Error>
+        do {
+            written = .success(
+                try kept.write(try Self.tables(of: store)) { try store.page($1, of: $0) })
+        } catch {
+            written = .failure(error)
+        }
         producer.close(within: .seconds(1))
         await redis.shutDown()
-        try outcome.get()
+        if case .failure(let error) = outcome {
+            if case .failure(let other) = written {
+                logger.error(
+                    "what was found could not be kept; the next run finds it again",
+                    metadata: ["error": "\(other)"])
+            }
+            throw error
+        }
+        try written.get()
     }
 
     private static func tables(
         of store: StatementStore
-    ) throws(LedgerError) -> [(name: String, columns: [String])] {
-        var tables: [(name: String, columns: [String])] = []
-        for name in StatementStore.tables { tables.append((name, try store.columns(of: name))) }
+    ) throws(LedgerError) -> [StatementTable] {
+        var tables: [StatementTable] = []
+        for name in StatementStore.tables { tables.append(try store.table(name)) }
         return tables
     }
 

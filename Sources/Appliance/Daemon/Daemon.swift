@@ -139,12 +139,12 @@ package final class Daemon: Sendable {
         let source = plane.relaySource()
         let pauses = BridgePauses(folder: folder.bridges)
         return BridgeBoard(
-            settings.bridgeNames.map { name in
+            settings.bridges.map { name in
                 Bridge(
                     name, topics: targets.target(name).topics, source: source, pauses: pauses,
                     clock: plane.clock, logger: logger
                 ) { targets.target(name) }
-            }, former: FormerBridges(listed: settings.bridgeNames, source: source, pauses: pauses))
+            }, former: FormerBridges(listed: settings.bridges, source: source, pauses: pauses))
     }
 
     private var folder: DataFolder { held.folder }

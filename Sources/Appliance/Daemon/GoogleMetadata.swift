@@ -58,9 +58,7 @@ struct GoogleMetadata {
     ) throws(Failure) -> GoogleAccessToken {
         let response = try ask()
         guard response.status == .ok else { throw .refused(status: response.status.code) }
-        guard let body = response.body, body.readableBytes <= Self.answerBytesMax else {
-            throw .unreadable
-        }
+        guard let body = response.body else { throw .unreadable }
         let (token, seconds) = try Self.read(Array(body.readableBytesView))
         let (end, isTooFar) = now.addingReportingOverflow(seconds)
         guard seconds > 0 else { throw .ended }
@@ -72,8 +70,14 @@ struct GoogleMetadata {
             var request = try HTTPClient.Request(
                 url: "http://\(host)/computeMetadata/v1/instance/service-accounts/default/token")
             request.headers.add(name: "Metadata-Flavor", value: "Google")
-            return try HTTPClient.shared.execute(request: request, deadline: .now() + patience)
-                .wait()
+            return try HTTPClient.shared.execute(
+                request: request,
+                delegate: ResponseAccumulator(
+                    request: request, maxBodySize: Self.answerBytesMax),
+                deadline: .now() + patience
+            ).wait()
+        } catch is ResponseAccumulator.ResponseTooBigError {
+            throw .unreadable
         } catch {
             throw .unreachable(host: host, reason: "\(error)")
         }

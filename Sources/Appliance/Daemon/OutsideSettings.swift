@@ -1,14 +1,10 @@
 import Foundation
+import Relay
 import Vocabulary
 
 // The outside systems: what bridges copy to, and what the cloud plane stands on. Passwords are
 // named by their files and read when somebody connects, so that a new one needs no restart, and who
 // connects to nothing need not be allowed to read them.
-
-/// What the local log and ledger can be copied to.
-package enum BridgeTarget: String, CaseIterable, Sendable {
-    case kafka, redis, postgres
-}
 
 /// How the brokers are reached, and by which names.
 package struct KafkaSettings: Sendable {

@@ -131,7 +131,7 @@ package struct EmbeddedPlane: Sendable {
     ) async throws(FormerBridgeRefusal) {
         let pauses = BridgePauses(folder: DataFolder(existingAt: settings.dataPath).bridges)
         try await FormerBridges(
-            listed: settings.bridgeNames, source: relaySource(), pauses: pauses
+            listed: settings.bridges, source: relaySource(), pauses: pauses
         ).forget(bridge)
     }
 

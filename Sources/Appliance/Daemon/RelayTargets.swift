@@ -5,13 +5,6 @@ package import Logging
 package import Relay
 import Vocabulary
 
-extension Settings {
-    /// The bridges that are listed; they copy while the daemon runs.
-    package var bridgeNames: [BridgeName] {
-        bridges.compactMap { BridgeName(rawValue: $0.rawValue) }
-    }
-}
-
 /// Makes what the settings say that the log and the ledger are copied to.
 package struct RelayTargets: Sendable {
     private let settings: Settings

@@ -107,9 +107,10 @@ package enum SecretText {
 enum AddressSecret {
     static func isWithin(_ address: String) -> Bool { masked(address) != address }
 
-    /// The text with every such password taken out.
+    /// The text with every such password taken out. A password may have an `@` in it, so that it
+    /// ends at the last one.
     static func masked(_ text: String) -> String {
-        text.replacing(/([A-Za-z][A-Za-z0-9+.-]*:\/\/[^:\/@\s]*):[^@\s]+@/) {
+        text.replacing(/([A-Za-z][A-Za-z0-9+.-]*:\/\/[^:\/@\s]*):\S+@/) {
             "\($0.output.1):…@"
         }.replacing(/([?&](ssl)?password=)[^&\s]+/) { "\($0.output.1)…" }
     }

@@ -1,6 +1,7 @@
 import Appliance
 package import Logging
 import Reconcile
+package import Relay
 package import Terminal
 package import Vocabulary
 
@@ -50,8 +51,8 @@ package struct Settings: Sendable {
     package var logFormat: LogFormat?
     /// Seconds between two lines of what was not booked; nil for none.
     package var summarySeconds: Int? = 60
-    /// What the local log and ledger are copied to.
-    package var bridges: [BridgeTarget] = []
+    /// What the local log and ledger are copied to while the daemon runs.
+    package var bridges: [BridgeName] = []
     package var kafka = KafkaSettings()
     package var redis = RedisSettings()
     package var postgres = PostgresSettings()

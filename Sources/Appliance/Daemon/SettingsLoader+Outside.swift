@@ -1,4 +1,5 @@
 import Foundation
+import Relay
 import Vocabulary
 
 /// The settings of bridges and of the cloud plane.
@@ -22,11 +23,11 @@ extension SettingsLoader {
         settings.webhook = Settings.Address(host: "0.0.0.0", port: port)
     }
 
-    private func bridges() throws -> [BridgeTarget] {
-        var targets: [BridgeTarget] = []
+    private func bridges() throws -> [BridgeName] {
+        var targets: [BridgeName] = []
         for name in list(SettingsKey.bridges.rawValue) {
-            guard let target = BridgeTarget(rawValue: name), !targets.contains(target) else {
-                let all = BridgeTarget.allCases.map(\.rawValue).joined(separator: ", ")
+            guard let target = BridgeName(rawValue: name), !targets.contains(target) else {
+                let all = BridgeName.allCases.map(\.rawValue).joined(separator: ", ")
                 throw SettingsError.badValue(
                     key: SettingsKey.bridges.rawValue, value: name,
                     expected: "a list of different ones of \(all)")

@@ -134,10 +134,12 @@ final class Booking<Rows: LedgerRows> {
 
     private func advance(_ position: ConsumerPosition) throws {
         let stored = try rows.position(of: position.topic, position.partition)
+        // Nothing is stored of a partition that is read from its beginning.
+        let from = stored ?? 0
         // Another value than the expected one is another's hand: what was read since is not ours.
-        if let stored, stored > position.nextOffset || stored != position.expected ?? stored {
+        if from > position.nextOffset || from != position.expected ?? from {
             throw LedgerError.positionWentBack(
-                topic: position.topic, stored: stored,
+                topic: position.topic, stored: from,
                 given: position.expected ?? position.nextOffset)
         }
         try rows.set(position, isNew: stored == nil)

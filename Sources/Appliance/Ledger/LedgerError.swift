@@ -60,8 +60,8 @@ extension LedgerError: CustomStringConvertible {
         case .io(let code):
             "reading or writing ledger.sqlite failed (SQLite code \(code)); check the disk"
         case .corrupt(let code, let detail):
-            "ledger.sqlite is damaged (SQLite code \(code): \(detail)); run `tillbox ledger "
-                + "verify` and restore a backup"
+            "ledger.sqlite is damaged (\(Self.words(code, detail))); run `tillbox ledger verify` "
+                + "and restore a backup"
         case .cannotOpen(let code, let path):
             "cannot open \(path) (SQLite code \(code)); check that the folder exists and is "
                 + "writable"
@@ -80,8 +80,8 @@ extension LedgerError: CustomStringConvertible {
                 + "that one (libsqlite3-0)"
         case .noSchema: "ledger.sqlite holds no ledger; start the daemon once to make one"
         case .invariant(let code, let detail):
-            "the ledger refused a transaction (SQLite code \(code): \(detail)); run `tillbox "
-                + "ledger verify`"
+            "the ledger refused a transaction (\(Self.words(code, detail))); run `tillbox ledger "
+                + "verify`"
         case .server(_, let detail, _): detail
         case .outcomeUnknown(let detail): detail
         case .positionWentBack(let topic, let stored, let given):
@@ -91,5 +91,10 @@ extension LedgerError: CustomStringConvertible {
             "the copy of the ledger comes to something else than the ledger: \(what); run "
                 + "`tillbox ledger verify` and `tillbox replay`"
         }
+    }
+
+    /// SQLite's code where it is SQLite that says so; 0 is our own finding.
+    private static func words(_ code: Int32, _ detail: String) -> String {
+        code == 0 ? detail : "SQLite code \(code): \(detail)"
     }
 }

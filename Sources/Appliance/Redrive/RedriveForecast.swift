@@ -45,7 +45,7 @@ struct RedriveForecaster {
             try decode(letter.value, as: topic)
             return .passes(to: topic, says: "is offered to \(topic.rawValue) again")
         } catch {
-            return .staysRefused(reason: "record_malformed", detail: "\(error)")
+            return .staysRefused(reason: "record_malformed", detail: error.sentence)
         }
     }
 

@@ -25,6 +25,8 @@ package final class Bridge: Service {
     private let failures: RationedLog
     private let thread: OwnThread
     private let wake = BridgeWake()
+    /// Held over the file of a pause and the state together: of two people the last one is both.
+    private let hand = Mutex(())
     private let state: Mutex<State>
 
     private struct State {
@@ -117,16 +119,20 @@ package final class Bridge: Service {
     /// Stops it until somebody resumes it, over restarts too.
     package func pause(by: String) throws(RelayFailure) {
         let pause = BridgePause(by: by, at: wallTime())
-        try pauses.keep(pause, of: name)
-        state.withLock { $0.life.pause(pause) }
+        try hand.withLock { _ throws(RelayFailure) in
+            try pauses.keep(pause, of: name)
+            state.withLock { $0.life.pause(pause) }
+        }
         logger.info("bridge paused", metadata: ["by": "\(by)"])
         wake.wake()
     }
 
     /// Goes on, whether it was paused, had stopped, or waits for its next attempt.
     package func resume(by: String) throws(RelayFailure) {
-        try pauses.remove(of: name)
-        state.withLock { $0.life.resume() }
+        try hand.withLock { _ throws(RelayFailure) in
+            try pauses.remove(of: name)
+            state.withLock { $0.life.resume() }
+        }
         logger.info("bridge resumed", metadata: ["by": "\(by)"])
         wake.wake()
     }
@@ -296,7 +302,8 @@ package final class Bridge: Service {
 
     private func fail(_ failure: RelayFailure, _ target: any RelayTarget) async {
         await target.close()
-        guard !isStopping else { return }
+        // What a pause has cut off has not failed.
+        guard !isStopping, state.withLock({ $0.life.isTrying }) else { return }
         state.withLock { ($0.lastErrorAt, $0.workingSince) = (wallTime(), nil) }
         let (now, luck) = (Self.now(), luck())
         switch failure {

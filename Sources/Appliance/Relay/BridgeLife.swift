@@ -122,8 +122,9 @@ package struct BridgeLife: Sendable {
         state = .starting
     }
 
-    /// A pause or a stop is not undone by what an attempt that was under way comes to.
-    private var isTrying: Bool {
+    /// A pause or a stop is not undone by what an attempt that was under way comes to, nor is that
+    /// told.
+    package var isTrying: Bool {
         switch state {
         case .starting, .running, .backingOff, .circuitOpen: true
         case .stopped, .paused: false

@@ -10,10 +10,13 @@ package struct BridgePauses: Sendable {
 
     private func path(_ bridge: BridgeName) -> String { "\(folder)/\(bridge.rawValue).paused" }
 
-    /// nil where the bridge is not paused. A file that cannot be read pauses as well: who paused it
-    /// meant it.
+    /// nil where the bridge is not paused. A file that cannot be read, or not even be looked for,
+    /// pauses as well: who paused it meant it.
     package func pause(of bridge: BridgeName) -> BridgePause? {
-        guard FileManager.default.fileExists(atPath: path(bridge)) else { return nil }
+        if access(path(bridge), F_OK) != 0 {
+            let code = errno
+            guard code != ENOENT, code != ENOTDIR else { return nil }
+        }
         let text = (try? String(contentsOfFile: path(bridge), encoding: .utf8)) ?? ""
         let words = text.split(whereSeparator: \.isNewline).first?
             .split(separator: " ", maxSplits: 1).map(String.init) ?? []
@@ -22,56 +25,72 @@ package struct BridgePauses: Sendable {
             at: Instant(seconds: words.first.flatMap { Int64($0) } ?? 0))
     }
 
-    /// Durable when it returns.
+    /// Durable when it returns, the folder too where it was made.
     package func keep(_ pause: BridgePause, of bridge: BridgeName) throws(RelayFailure) {
         let by = pause.by.map { $0.isNewline ? " " : $0 }
-        do {
-            try FileManager.default.createDirectory(
-                atPath: folder, withIntermediateDirectories: true,
-                attributes: [.posixPermissions: 0o700])
-            try Self.write("\(pause.at.seconds) \(String(by))\n", to: path(bridge))
+        do throws(Failure) {
+            try makeFolder()
+            try Self.store("\(pause.at.seconds) \(String(by))\n", to: path(bridge))
             try Self.sync(folder)
         } catch {
-            throw .permanent("the pause cannot be kept in \(path(bridge)): \(Self.words(error))")
+            throw .permanent(
+                "the pause cannot be kept in \(path(bridge)): \(error.words); make room there, and "
+                    + "the folder writable for tillbox, and pause it again")
         }
     }
 
     /// Durable when it returns. Nothing happens where there is none.
     package func remove(of bridge: BridgeName) throws(RelayFailure) {
-        guard unlink(path(bridge)) == 0 else {
-            let code = errno
-            guard code != ENOENT else { return }
-            throw .permanent(
-                "\(path(bridge)) cannot be removed: \(String(cString: strerror(code)))")
-        }
-        do {
+        do throws(Failure) {
+            guard unlink(path(bridge)) == 0 else {
+                let failure = Failure()
+                if failure.code == ENOENT { return }
+                throw failure
+            }
             try Self.sync(folder)
         } catch {
-            throw .permanent("\(folder) cannot be synced: \(Self.words(error))")
+            throw .permanent(
+                "the pause in \(path(bridge)) cannot be taken back: \(error.words); make the "
+                    + "folder writable for tillbox, and resume it again")
         }
     }
 
-    private static func write(_ text: String, to path: String) throws {
+    /// What a call of the system failed with.
+    private struct Failure: Error {
+        let code = errno
+
+        var words: String { String(cString: strerror(code)) }
+    }
+
+    private func makeFolder() throws(Failure) {
+        guard mkdir(folder, 0o700) == 0 else {
+            let failure = Failure()
+            if failure.code == EEXIST { return }
+            throw failure
+        }
+        try Self.sync(URL(filePath: folder).deletingLastPathComponent().path)
+    }
+
+    private static func store(_ text: String, to path: String) throws(Failure) {
         let fresh = path + ".new"
-        guard FileManager.default.createFile(
-            atPath: fresh, contents: Data(text.utf8), attributes: [.posixPermissions: 0o600])
-        else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
-        try sync(fresh)
-        guard rename(fresh, path) == 0 else {
-            throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO)
-        }
-    }
-
-    private static func sync(_ path: String) throws {
-        let file = open(path, O_RDONLY)
-        guard file >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+        let file = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw Failure() }
         defer { close(file) }
-        guard fsync(file) == 0 else {
-            throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO)
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            // SAFETY: the call reads the bytes, and keeps no pointer to them.
+            let count = rest.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw Failure() }
+            rest.removeFirst(count)
         }
+        guard fsync(file) == 0, rename(fresh, path) == 0 else { throw Failure() }
     }
 
-    private static func words(_ error: any Error) -> String {
-        (error as? POSIXError).map { String(cString: strerror($0.code.rawValue)) } ?? "\(error)"
+    private static func sync(_ path: String) throws(Failure) {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { throw Failure() }
+        defer { close(file) }
+        guard fsync(file) == 0 else { throw Failure() }
     }
 }

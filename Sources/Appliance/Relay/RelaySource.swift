@@ -57,6 +57,12 @@ package struct RelaySource: Sendable {
         }
     }
 
+    /// Where a topic ends now, also where it does not say so by itself.
+    func renewedEnd(of topic: TopicID) -> Offset {
+        renewing()
+        return self[topic].end
+    }
+
     /// What comes next of a topic.
     ///
     /// - Parameter limit: nothing from there on.

@@ -1,3 +1,5 @@
+import AppendLog
+
 /// Why a record's value is not what its topic promises.
 package enum RecordCodecError: Error, Hashable, Sendable {
     case notJSON(JSONError)
@@ -49,9 +51,10 @@ extension JSONValue {
     /// cost a page of Stripe's more than reading it.
     private var nameMark: UInt64 {
         withUTF8 { bytes in
-            var mark = UInt64(bytes.count)
-            for place in bytes.indices { mark = mark &* 0x100_0000_01B3 ^ UInt64(bytes[place]) }
-            return mark
+            var mark = FNV1a()
+            // Byte by byte: the generic call would ask a witness for each of them.
+            for place in bytes.indices { mark.add(bytes[place]) }
+            return mark.digest
         } ?? 0
     }
 

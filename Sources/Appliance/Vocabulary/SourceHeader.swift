@@ -11,11 +11,13 @@ package enum SourceHeader {
             name, "\(place.topic.rawValue)/\(place.partition)/\(place.offset.rawValue)")
     }
 
+    /// - Returns: nil also where it names no place that a topic can have: it came over the network.
     package static func place(in record: Record) -> SourcePlace? {
         guard let parts = record.text(name)?.split(separator: "/"), parts.count == 3,
-            let topic = TopicID(rawValue: String(parts[0])), let partition = Int32(parts[1]),
-            let offset = Int64(parts[2])
+            let topic = TopicID(rawValue: String(parts[0])),
+            let partition = Int32(parts[1]), partition >= 0,
+            let offset = Int64(parts[2]).flatMap(Offset.init(named:))
         else { return nil }
-        return SourcePlace(topic: topic, partition: partition, offset: Offset(offset))
+        return SourcePlace(topic: topic, partition: partition, offset: offset)
     }
 }

@@ -27,7 +27,7 @@ struct KafkaFlowTests {
             names: names, configuration: cloud.kafka,
             positions: GroupPositions(
                 cloud.kafka, names: names, group: names.group(group),
-                outputs: [.paymentValidated]),
+                outputs: [.paymentValidated], pulse: Pulse(step)),
             pulse: Pulse(step))
     }
 
@@ -152,7 +152,8 @@ struct KafkaFlowTests {
         }
         let known = try await cloud.committed(Self.step, .webhookReceived)
         let positions = GroupPositions(
-            cloud.kafka, names: cloud.plane.names, group: "nobody", outputs: [.paymentValidated])
+            cloud.kafka, names: cloud.plane.names, group: "nobody", outputs: [.paymentValidated],
+            pulse: Pulse(Self.step))
         let lanes = known.keys.map { SourceLane(topic: .webhookReceived, partition: $0) }
         let found = try positions.starts(of: lanes, committed: [:])
         #expect(

@@ -64,6 +64,20 @@ struct GoogleMetadataTests {
         #expect(!sentence.contains("ya29") && !sentence.contains("\n"))
     }
 
+    @Test("an answer that is too large is given up before it is read to its end")
+    func endlessAnswer() throws {
+        let server = try ScriptedPeer { connection in
+            while !connection.read().hasSuffix("\r\n\r\n") {}
+            connection.send(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n"
+                    + String(repeating: "a", count: 70_000))
+            while !connection.read().isEmpty {}
+        }
+        #expect(throws: GoogleMetadata.Failure.unreadable) {
+            try Self.metadata(server).token(at: 1_000)
+        }
+    }
+
     @Test("a token that ends later than can be counted ends at the last moment there is")
     func endless() throws {
         let server = try Self.server(

@@ -101,6 +101,7 @@ struct OutsideSettingsTests {
 
     @Test("a password in an address makes the file a secret, and is never repeated", arguments: [
         "redis: {url: \"redis://me:dontshow@127.0.0.1\"}",
+        "redis: {url: \"redis://me:d@dontshow@127.0.0.1\"}",
         "postgres:\n  url: postgresql://me:dontshow@127.0.0.1/db\n",
         "postgres:\n  url: postgresql://127.0.0.1/db?password=dontshow\n",
     ])

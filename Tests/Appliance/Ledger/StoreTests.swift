@@ -238,6 +238,21 @@ struct StoreTests {
         #expect(try ledger.verify().fault == nil)
     }
 
+    @Test("whoever believes a position to be stored is refused where none is")
+    func nothingStored() throws {
+        let ledger = try SQLiteLedger.inMemory()
+        #expect(throws: LedgerError.positionWentBack(topic: "t", stored: 0, given: 3)) {
+            try ledger.post(
+                [Given.payment("a")],
+                positions: [ConsumerPosition(topic: "t", nextOffset: 5, expected: 3)])
+        }
+        #expect(try ledger.position(topic: "t") == nil)
+        #expect(try ledger.balances().isEmpty)
+        _ = try ledger.post(
+            [], positions: [ConsumerPosition(topic: "t", nextOffset: 5, expected: 0)])
+        #expect(try ledger.position(topic: "t") == 5)
+    }
+
     @Test(
         "entries and position are stored together or not at all, whichever of the two fails",
         arguments: ["INSERT ON entries", "UPDATE ON positions"])

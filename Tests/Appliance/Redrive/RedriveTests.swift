@@ -126,6 +126,25 @@ struct RedriveTests {
         #expect(try await fixture.opened { try $0.bookedCount() } == 2)
     }
 
+    @Test("what a letter lacks is said in words")
+    func lacking() throws {
+        let place = SourcePlace(topic: .paymentScored, offset: .zero)
+        let record = Record(
+            key: nil, value: Array("{}".utf8)[...], timestamp: Timestamp(milliseconds: 0))
+        let letter = StageOutput.undecodable(
+            PlacedRecord(place: place, record: record), stage: "ledger", .notAnObject)
+        let stored = try #require(
+            StoredLetter(StoredRecord(offset: .zero, record: letter.record)))
+        let forecaster = RedriveForecaster(
+            defaultMerchant: MerchantID("default"), livemodes: [.any], targets: [.paymentScored])
+        guard case .staysRefused("record_malformed", let detail) = forecaster.forecast(stored)
+        else {
+            Issue.record("another forecast")
+            return
+        }
+        #expect(detail.hasSuffix("is missing or not what it may be"), "\(detail)")
+    }
+
     @Test("a second order for one letter, whoever wrote it, books nothing")
     func twoOrders() async throws {
         let fixture = try await refused(1)

@@ -1,4 +1,5 @@
 import AppendLog
+import Foundation
 import Synchronization
 import TestSupport
 import Testing
@@ -225,6 +226,80 @@ struct BridgeTests {
             }
             #expect(world.pauses.pause(of: .kafka) == nil)
         }
+    }
+
+    @Test("a delivery that a pause cuts off has not failed")
+    func cutOff() async throws {
+        try await world { world in
+            let store = FakeStore()
+            store.change { $0.hangs = true }
+            let bridge = world.bridge(.kafka, to: store)
+            try await world.append(5)
+            try await world.run([bridge]) {
+                try await eventually("it delivers") { store.contents.withLock { $0.isHanging } }
+                try bridge.pause(by: "ada")
+                try await eventually("it has let go") {
+                    store.contents.withLock { $0.closeCount } > 0
+                }
+            }
+            let report = bridge.report()
+            #expect(report.state.word == "paused")
+            #expect(report.lastErrorAt == nil && report.lastError == nil)
+        }
+    }
+
+    @Test("of two people who pause and resume at once the last one has both state and file")
+    func twoPeople() async throws {
+        try await world { world in
+            let bridge = world.bridge(.kafka, to: FakeStore())
+            for _ in 0..<40 {
+                await withTaskGroup(of: Void.self) { people in
+                    people.addTask { try? bridge.pause(by: "ada") }
+                    people.addTask { try? bridge.resume(by: "bob") }
+                    people.addTask { try? bridge.pause(by: "eve") }
+                }
+                let pause = world.pauses.pause(of: .kafka)
+                if case .paused(let told) = bridge.report().state {
+                    #expect(told.by == pause?.by)
+                } else {
+                    #expect(pause == nil)
+                }
+            }
+        }
+    }
+
+    @Test("a pause that cannot even be looked for holds")
+    func unreadablePause() throws {
+        let folder = try TemporaryFolder()
+        let pauses = BridgePauses(folder: folder.file("bridges"))
+        #expect(pauses.pause(of: .redis) == nil)
+        try pauses.keep(BridgePause(by: "ada", at: Instant(seconds: 7)), of: .redis)
+        #expect(pauses.pause(of: .redis) == BridgePause(by: "ada", at: Instant(seconds: 7)))
+        let path = folder.file("bridges/kafka.paused")
+        try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: path)
+        #expect(pauses.pause(of: .kafka)?.by == "unknown")
+        try pauses.remove(of: .redis)
+        try pauses.remove(of: .redis)
+        #expect(pauses.pause(of: .redis) == nil)
+    }
+
+    @Test("a pause that cannot be kept or taken back says what is in the way, and what to do")
+    func unkeptPause() throws {
+        let folder = try TemporaryFolder()
+        let file = folder.file("file")
+        try "".write(toFile: file, atomically: true, encoding: .utf8)
+        let pauses = BridgePauses(folder: "\(file)/bridges")
+        let pause = BridgePause(by: "ada", at: Instant(seconds: 7))
+        #expect(
+            throws: RelayFailure.permanent(
+                "the pause cannot be kept in \(file)/bridges/kafka.paused: Not a directory; make "
+                    + "room there, and the folder writable for tillbox, and pause it again")
+        ) { try pauses.keep(pause, of: .kafka) }
+        #expect(
+            throws: RelayFailure.permanent(
+                "the pause in \(file)/bridges/kafka.paused cannot be taken back: Not a directory; "
+                    + "make the folder writable for tillbox, and resume it again")
+        ) { try pauses.remove(of: .kafka) }
     }
 
     @Test("a position that does not fit the log stops the bridge", arguments: [true, false])

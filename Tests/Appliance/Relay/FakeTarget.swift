@@ -19,6 +19,8 @@ final class FakeStore: Sendable {
         var losesAnswers = false
         /// Deliveries neither come back nor fail while it is set.
         var hangs = false
+        /// Whether one does.
+        var isHanging = false
     }
 
     let contents = Mutex(Contents())
@@ -55,6 +57,7 @@ final class FakeTarget: RelayTarget {
         _ run: RelayRun, during attempt: RelayAttempt
     ) async throws(RelayFailure) -> [TopicID: Offset] {
         while store.contents.withLock({ $0.hangs }), !attempt.isStopping() {
+            store.change { $0.isHanging = true }
             try? await Task.sleep(for: .milliseconds(2))
         }
         if attempt.isStopping() { throw .passing("stopped") }

@@ -264,6 +264,118 @@ struct KafkaBridgeTests {
         }
     }
 
+    /// A record of this many bytes that no compression makes smaller.
+    private static func dense(_ bytes: Int, key: String = "k") -> Record {
+        var random = SeededGenerator(seed: 5)
+        return Record(
+            key: Array(key.utf8)[...],
+            value: (0..<bytes).map { _ in UInt8.random(in: 0...255, using: &random) }[...],
+            timestamp: Timestamp(milliseconds: 1_500_000_000_000))
+    }
+
+    @Test("a letter of the log that the broker finds too large is told of too, and blocks nothing")
+    func largeLetter() async throws {
+        try await world { world, broker in
+            let bridge = world.bridge()
+            try await world.run(bridge) {
+                try await world.append(3, to: .deadLetter)
+                try await world.drained(bridge)
+                // Somebody lowers the bound under the bridge, which it looks at when it connects.
+                try await broker.bound(world.place.name(of: .deadLetter), bytes: 20_000)
+                _ = try await world.plane.topics[.deadLetter].append([Self.dense(50_000)])
+                try await world.append(3, to: .deadLetter)
+                try await eventually("all is copied: \(bridge.report().lastError ?? "")") {
+                    let report = bridge.report()
+                    if case .stopped(let sentence) = report.state {
+                        Issue.record("\(sentence)")
+                        return true
+                    }
+                    return report.state == .running && report.lag == 0
+                }
+            }
+            let verification = try await world.compare()
+            #expect(verification.agrees, "\(verification)")
+            #expect(verification.parts.first { $0.name == "dead.letter" }?.targetCount == 6)
+        }
+    }
+
+    @Test("a place that is passed over again moves the position no step back")
+    func positionStays() async throws {
+        try await world { world, _ in
+            // One key: two partitions have nothing, so that each opening looks through all.
+            let records = (0..<40).map { Self.dense(10 + $0) }
+            _ = try await world.plane.topics[.webhookReceived].append(records)
+            let bridge = world.bridge()
+            try await world.run(bridge) { try await world.drained(bridge) }
+            let (place, source) = (world.place, world.plane.relaySource())
+            let target = KafkaTarget { () throws(RelayFailure) in place }
+            let places = try await target.open(source) { false }
+            #expect(places[.webhookReceived] == .zero)
+            let first = try source.records(.webhookReceived, from: .zero, limit: Offset(10))
+            #expect(first.count == 10)
+            _ = try await target.deliver(RelayRun([.webhookReceived: first])) { false }
+            await target.close()
+            let group = place.group(of: source.log)
+            let position = place.positionPlace(of: .webhookReceived)
+            let committed = try KafkaReader(place.configuration, group: group)
+                .committed([position], within: .seconds(10))
+            #expect(committed == [position: Offset(40)])
+            try await world.expectEqual()
+        }
+    }
+
+    @Test("behind however many letters the last copied record is found")
+    func manyLetters() async throws {
+        try await world { world, _ in
+            try await world.append(30, to: .deadLetter)
+            let bridge = world.bridge()
+            try await world.run(bridge) { try await world.drained(bridge) }
+            let (place, source) = (world.place, world.plane.relaySource())
+            func find() throws -> KafkaFloors? {
+                try KafkaPositions(place: place, source: source, patience: .seconds(10))
+                    .find { false }[.deadLetter]?.floors
+            }
+            let before = try #require(try find())
+            #expect(before.highest == Offset(29))
+            let producer = try KafkaTransactionalProducer(
+                place.configuration, transactionalID: "\(place.topicPrefix)letters")
+            try producer.start(within: .seconds(20))
+            let letters = (0..<4_200).map { number in
+                KafkaOutgoing(
+                    Record(key: nil, value: nil, timestamp: Timestamp(milliseconds: 0)),
+                    to: place.name(of: .deadLetter), partition: 1,
+                    extraHeaders: [
+                        RecordHeader(CopyHeader.log, source.log),
+                        CopyHeader.instead(
+                            of: SourcePlace(topic: .webhookReceived, offset: Offset(number))),
+                    ])
+            }
+            let outcome = producer.transact(
+                letters, offsets: [:], group: .withoutMembers("letters"), within: .seconds(20))
+            guard case .committed = outcome else {
+                Issue.record("\(outcome)")
+                return
+            }
+            #expect(before[1] != nil)
+            #expect(try find() == before)
+        }
+    }
+
+    @Test("topics that have nothing of the log do not agree with it")
+    func nothingThere() async throws {
+        try await world { world, _ in
+            try await world.append(5)
+            try KafkaAdmin(world.place.configuration).create(
+                world.place.wantedTopics, within: .seconds(20))
+            let verification = try await world.compare()
+            #expect(!verification.agrees)
+            #expect(
+                verification.firstDifference?.hasPrefix(
+                    "\(world.place.name(of: .webhookReceived)) has nothing of this log") == true,
+                "\(verification)")
+        }
+    }
+
     @Test(
         "a broker that is stopped, hung or killed is told of in 5 s; nothing is lost or doubled",
         .timeLimit(.minutes(5)))

@@ -14,6 +14,7 @@ struct RedisBridgeTests {
     /// Payments through the whole pipeline, a bridge to a server, and its connection.
     private func world(
         _ server: RedisServer, payments: Int,
+        before: (PipelineFixture.Opened) async throws -> Void = { _ in },
         _ body: (
             _ bridge: Bridge, _ target: RedisTarget, _ source: RelaySource, _ client: RedisClient,
             _ prefix: String
@@ -32,6 +33,7 @@ struct RedisBridgeTests {
                 _ = try await opened.append(record, to: .webhookReceived)
             }
             try await fixture.process(opened)
+            try await before(opened)
             let source = opened.plane.relaySource()
             let bridge = Bridge(
                 .redis, topics: [.webhookReceived, .paymentFeatures], source: source,
@@ -91,12 +93,72 @@ struct RedisBridgeTests {
             #expect(verification.firstDifference?.contains("evt_3") == true)
             _ = try await client.send(
                 RedisCommand("DEL", "\(prefix)bridge:\(source.log)"))
+            let gone = try await target.verify(source)
+            #expect(!gone.agrees)
+            #expect(gone.firstDifference?.contains("no position of this log") == true)
             try bridge.pause(by: "ada")
             try bridge.resume(by: "ada")
             try await drained(bridge)
             try await eventually("it is written again") {
                 try await target.verify(source).agrees
             }
+        }
+    }
+
+    /// The machine's clock, set forward.
+    private struct LaterClock: LogClock {
+        var milliseconds: Int64
+
+        func now() -> Timestamp {
+            Timestamp(milliseconds: SystemLogClock().now().milliseconds + milliseconds)
+        }
+
+        func monotonicMilliseconds() -> Int64 { SystemLogClock().monotonicMilliseconds() }
+    }
+
+    @Test("what expires while verify looks for it is not missed")
+    func expiring() async throws {
+        let server = try await RedisServer.shared()
+        try await world(server, payments: 20) { bridge, _, source, client, prefix in
+            try await drained(bridge)
+            _ = try await client.send(RedisCommand("DEL", "\(prefix)gate:evt_3"))
+            let place = RedisPlace(
+                configuration: try RedisConfiguration(url: server.url), prefix: prefix)
+            func verify(minutesLeft: Int64) async throws -> BridgeVerification {
+                let age = RedisPlace.lifetimeMilliseconds - minutesLeft * 60_000
+                return try await RedisTarget(clock: LaterClock(milliseconds: age)) {
+                    () throws(RelayFailure) in place
+                }.verify(source)
+            }
+            let soon = try await verify(minutesLeft: 5)
+            #expect(soon.agrees, "\(soon)")
+            #expect(soon.parts.map(\.localCount) == [0, 0])
+            #expect(try await !verify(minutesLeft: 60).agrees)
+        }
+    }
+
+    @Test("a vector that the bridge has bettered since it was read is no difference")
+    func bettered() async throws {
+        try await world(
+            try await RedisServer.shared(), payments: 20,
+            before: { opened in
+                let stored = try #require(try opened.records(.paymentFeatures).last)
+                var later = stored.record
+                var features = try FeaturesRecord(later.value ?? [], using: JSONDocument())
+                features.vector[0] += 1
+                later.value = features.encoded()[...]
+                _ = try await opened.append(later, to: .paymentFeatures)
+            }
+        ) { bridge, target, source, client, prefix in
+            try await drained(bridge)
+            #expect(try await target.verify(source).agrees)
+            // As it is between the vector's writing and the position's.
+            _ = try await client.send(
+                RedisCommand(
+                    "HSET", "\(prefix)bridge:\(source.log)", "payment.features", .number(20)))
+            let verification = try await target.verify(source)
+            #expect(verification.agrees, "\(verification)")
+            #expect(verification.parts.last?.localCount == 20)
         }
     }
 

@@ -48,6 +48,16 @@ extension LedgerError {
     /// What Postgres, or the way there, threw, in the ledger's own words.
     init(postgres error: any Error) {
         switch error {
+        case LedgerError.corrupt(_, let detail):
+            self = .server(
+                state: nil,
+                detail: "the ledger in Postgres is damaged (\(detail)); run `tillbox ledger "
+                    + "verify` and restore a backup of the database", isRetryable: false)
+        case LedgerError.invariant(_, let detail):
+            self = .server(
+                state: nil,
+                detail: "the ledger in Postgres refused a transaction (\(detail)); run `tillbox "
+                    + "ledger verify`", isRetryable: false)
         case let error as LedgerError: self = error
         case let error as PostgresError:
             self =
@@ -55,7 +65,8 @@ extension LedgerError {
                 ? .outcomeUnknown(detail: "\(error)")
                 : .server(
                     state: error.sqlState, detail: "\(error)", isRetryable: error.isRetryable)
-        default: self = .invariant(code: 0, detail: String(describing: error))
+        // Nothing that the ledger knows: it is told in its own words.
+        default: self = .server(state: nil, detail: "\(error)", isRetryable: false)
         }
     }
 }

@@ -4,8 +4,9 @@ import Vocabulary
 
 /// A commit whose answer was lost.
 extension PostgresRows {
-    /// How often the server is asked again before the question is left to the caller.
-    private static let questionsMax = 4
+    /// How long new questions are begun before they are left to the caller: a role that is to stop
+    /// has seconds, and each question may wait for a connect and for the lock.
+    private static let patience = Duration.seconds(1)
 
     /// Connects anew and looks whether the batch is stored. The head is locked first: the process
     /// of the lost connection may still be at its commit.
@@ -15,7 +16,8 @@ extension PostgresRows {
         link.close()
         committed = nil
         var reconnection = PostgresReconnection()
-        for _ in 0..<Self.questionsMax {
+        let giveUpAt = ContinuousClock.now + Self.patience
+        repeat {
             do {
                 if try isStored() { return }
                 throw LedgerError.server(
@@ -28,7 +30,7 @@ extension PostgresRows {
                 guard case .connect(let wait) = next else { break }
                 Thread.sleep(forTimeInterval: wait / .seconds(1))
             }
-        }
+        } while .now < giveUpAt
         throw lost
     }
 

@@ -22,15 +22,29 @@ extension StatementStore {
         }
     }
 
+    /// How a table is moved.
+    package func table(_ name: String) throws(LedgerError) -> StatementTable {
+        StatementTable(name: name, columns: try columns(of: name), key: try key(of: name))
+    }
+
+    /// The columns of its primary key.
+    private func key(of table: String) throws(LedgerError) -> [String] {
+        try rows(
+            "SELECT name FROM pragma_table_info(?1) WHERE pk > 0 ORDER BY pk",
+            { $0.bind(1, table) }
+        ) { $0.text(0) }
+    }
+
     /// A page of a table as a JSON array of objects.
     ///
     /// - Returns: nil behind the last one.
     package func page(_ number: Int, of table: String) throws(LedgerError) -> String? {
         let members = try columns(of: table).map { "'\($0)', \($0)" }.joined(separator: ", ")
+        let key = try key(of: table).joined(separator: ", ")
         let found = try rows(
             """
             SELECT json_group_array(json_object(\(members)))
-            FROM (SELECT * FROM \(table) ORDER BY 1, 2 LIMIT ?1 OFFSET ?2)
+            FROM (SELECT * FROM \(table) ORDER BY \(key) LIMIT ?1 OFFSET ?2)
             """,
             {
                 $0.bind(1, Int64(Self.pageCount))

@@ -24,8 +24,14 @@ struct KafkaComparison {
         var verification = BridgeVerification()
         for topic in TopicID.allCases {
             guard let entry = found[topic] else { continue }
-            let end = entry.committed ?? entry.floors.highest?.advanced(by: 1) ?? .zero
+            let known = entry.committed ?? entry.floors.highest?.advanced(by: 1)
+            let end = known ?? .zero
             var sides = Sides(told: told)
+            if known == nil, source[topic].start < source[topic].end {
+                sides.note(
+                    "\(place.name(of: topic)) has nothing of this log, nor a position of it: it "
+                        + "was made anew, or the bridge has never run")
+            }
             for partition in place.partitions(of: topic) {
                 try compare(partition, topic, upTo: end, reader, &sides)
             }

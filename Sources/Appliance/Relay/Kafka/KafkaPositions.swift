@@ -19,9 +19,10 @@ struct KafkaPositions {
         func isTold(_ offset: Offset) -> Bool { committed.map { offset < $0 } ?? false }
     }
 
-    /// Records at the end of a partition that are looked through for one that was copied: behind
-    /// the last one stand only letters in place of records that were too large.
-    private static let tailCounts = [1, 64, 4_096]
+    /// Offsets at the end of a partition that are looked through for one that was copied, the last
+    /// first, and as many as the last number says from then on: behind a copied one stand only
+    /// letters in place of records that were too large.
+    private static let windowCounts: [Int64] = [1, 64, 4_096]
 
     func find(_ isStopping: () -> Bool) throws(RelayFailure) -> [TopicID: Found] {
         let group = place.group(of: source.log)
@@ -34,13 +35,13 @@ struct KafkaPositions {
         }
         var found: [TopicID: Found] = [:]
         for topic in TopicID.allCases {
-            guard !isStopping() else { throw .passing("stopped while it looked for its place") }
+            guard !isStopping() else { throw Self.stopped }
             var entry = Found(
                 floors: KafkaFloors(partitions: place.partitions),
                 committed: committed[place.positionPlace(of: topic)])
             for partition in place.partitions(of: topic) {
                 entry.floors[partition.number] = try floor(
-                    of: partition, topic, entry.committed, reader)
+                    of: partition, topic, entry.committed, reader, isStopping)
             }
             found[topic] = entry
         }
@@ -50,18 +51,22 @@ struct KafkaPositions {
     /// The last offset of the local log that a partition has; nil where it has none.
     private func floor(
         of partition: KafkaPartition, _ topic: TopicID, _ committed: Offset?,
-        _ reader: KafkaReader
+        _ reader: KafkaReader, _ isStopping: () -> Bool
     ) throws(RelayFailure) -> Offset? {
         let ends = try RelayFailure.of { () throws(KafkaError) in
             try reader.ends(of: partition, within: patience)
         }
         guard ends.stableEnd > .zero else { return nil }
-        for count in Self.tailCounts {
-            let tail = try RelayFailure.of { () throws(KafkaError) in
-                try reader.tail(of: partition, count: count, within: patience)
+        var (end, counts) = (ends.stableEnd, Self.windowCounts[...])
+        while end > ends.first {
+            guard !isStopping() else { throw Self.stopped }
+            let start = max(ends.first, end.advanced(by: -(counts.first ?? 1)))
+            if let copied = try lastCopied(from: start, to: end, partition, reader) {
+                try check(copied.record, copied.offset, partition, topic)
+                return copied.offset
             }
-            if let floor = try lastCopied(in: tail, partition, topic) { return floor }
-            guard tail.count == count else { break }
+            end = start
+            if counts.count > 1 { counts.removeFirst() }
         }
         // Never anything, or nothing any more: then the position alone says what was there.
         guard ends.first > .zero else { return nil }
@@ -74,28 +79,42 @@ struct KafkaPositions {
         return Offset(committed.rawValue - 1)
     }
 
+    private static let stopped = RelayFailure.passing("stopped while it looked for its place")
+
+    /// The last copied record of a window; nothing but this log's may stand behind it.
     private func lastCopied(
-        in tail: [StoredRecord], _ partition: KafkaPartition, _ topic: TopicID
-    ) throws(RelayFailure) -> Offset? {
-        for stored in tail.reversed() {
-            let record = stored.record
-            guard let log = record.text(CopyHeader.log) else {
-                throw .permanent(
-                    "the Kafka topic \(partition.topic) holds records that no bridge copied "
-                        + "(\(partition) offset \(stored.offset)); choose another "
-                        + "kafka.topic_prefix for this box")
+        from start: Offset, to end: Offset, _ partition: KafkaPartition, _ reader: KafkaReader
+    ) throws(RelayFailure) -> (record: Record, offset: Offset)? {
+        var copied: (record: Record, offset: Offset)?
+        var foreign: RelayFailure?
+        try RelayFailure.of { () throws(KafkaError) in
+            try reader.read(partition, from: start, to: end, within: patience) { batch in
+                for stored in batch.records {
+                    if let refusal = refusal(of: stored, in: partition) {
+                        foreign = refusal
+                    } else if let source = CopyHeader.source(of: stored.record) {
+                        (copied, foreign) = ((stored.record, source.offset), nil)
+                    }
+                }
+                return true
             }
-            guard log == source.log else {
-                throw .permanent(
-                    "the Kafka topic \(partition.topic) holds another log's records (log \(log), "
-                        + "this one is \(source.log)); choose another kafka.topic_prefix for "
-                        + "this box")
-            }
-            guard let copied = CopyHeader.source(of: record) else { continue }
-            try check(record, copied.offset, partition, topic)
-            return copied.offset
         }
-        return nil
+        if let foreign { throw foreign }
+        return copied
+    }
+
+    /// Why a record cannot be this log's.
+    private func refusal(of stored: StoredRecord, in partition: KafkaPartition) -> RelayFailure? {
+        guard let log = stored.record.text(CopyHeader.log) else {
+            return .permanent(
+                "the Kafka topic \(partition.topic) holds records that no bridge copied "
+                    + "(\(partition) offset \(stored.offset)); choose another "
+                    + "kafka.topic_prefix for this box")
+        }
+        guard log != source.log else { return nil }
+        return .permanent(
+            "the Kafka topic \(partition.topic) holds another log's records (log \(log), this one "
+                + "is \(source.log)); choose another kafka.topic_prefix for this box")
     }
 
     /// What lies in Kafka must be what this log has at that place.

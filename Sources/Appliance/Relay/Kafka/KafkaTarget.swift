@@ -167,7 +167,9 @@ package final class KafkaTarget: RelayTarget {
         guard !items.isEmpty else { return }
         guard let refused = try transact(items, place, attempt) else { return }
         guard items.count > 1 else {
-            guard let item = items.first, item.outgoing?.topic != place.name(of: .deadLetter)
+            // A letter of the log is a record like others; one that already stands for another
+            // record has no place to be told of in.
+            guard let item = items.first, item.outgoing?.isInstead == false
             else { throw .permanent("\(refused)") }
             var told = item
             told.outgoing = letter(
@@ -191,7 +193,9 @@ package final class KafkaTarget: RelayTarget {
         guard let producer else { throw .passing("the Kafka bridge is not open") }
         var offsets: [KafkaPartition: Offset] = [:]
         for item in items {
-            offsets[place.positionPlace(of: item.topic)] = item.offset.advanced(by: 1)
+            // What is passed over again, because a partition lacks something, is no step back.
+            offsets[place.positionPlace(of: item.topic)] = max(
+                item.offset.advanced(by: 1), found[item.topic]?.committed ?? .zero)
         }
         var outcome = producer.transact(
             items.compactMap(\.outgoing), offsets: offsets,
@@ -279,6 +283,11 @@ package final class KafkaTarget: RelayTarget {
         let place = try makePlace()
         return try KafkaComparison(place: place, source: source, patience: Self.patience).run()
     }
+}
+
+extension KafkaOutgoing {
+    /// Whether it is a letter in place of a record that is too large.
+    fileprivate var isInstead: Bool { extraHeaders.contains { $0.name == CopyHeader.instead } }
 }
 
 extension Record {

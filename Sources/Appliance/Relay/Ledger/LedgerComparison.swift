@@ -20,16 +20,13 @@ struct LedgerComparison {
     }
 
     func run() throws(LedgerError) -> BridgeVerification {
-        let (end, here) = (try copy.point(), try local.point())
+        let end = try copy.point()
         var verification = BridgeVerification()
-        let sums = try compareTransactions(through: end.head, &verification)
-        try compareBalances(sums, &verification)
+        var walk = Walk()
+        try compareTransactions(&walk, through: end.head, &verification)
         try compareReviewChanges(through: end.lastReview, &verification)
-        // What changes in place can be compared at one moment only.
-        if end.head == here.head, end.positions == here.positions {
-            try compareWaiting(&verification)
-            try compareOpenReviews(&verification)
-        }
+        try compareWhatChanges(&walk, &verification)
+        verification.parts.insert(walk.part, at: 0)
         let proof = try copy.verify { _ in }
         if let fault = proof.fault {
             verification.firstDifference = verification.firstDifference
@@ -38,22 +35,62 @@ struct LedgerComparison {
         return verification
     }
 
-    /// - Returns: what the copy's accounts come to by the local entries.
-    private func compareTransactions(
-        through head: Int64, _ verification: inout BridgeVerification
-    ) throws(LedgerError) -> Balances {
-        var (sums, last, count) = (Balances(), Int64(0), (local: Int64(0), copy: Int64(0)))
+    /// How far the transactions were compared, and what came of it.
+    private struct Walk {
+        var last: Int64 = 0
+        /// What the copy's accounts come to by the local entries.
+        var sums = Balances()
+        var count = (local: Int64(0), copy: Int64(0))
         var digests = (local: FNV1a(), copy: FNV1a())
-        while last < head {
+
+        var part: BridgeVerification.Part {
+            .init(
+                name: "transactions", localCount: count.local, targetCount: count.copy,
+                localDigest: String(hex: digests.local.digest),
+                targetDigest: String(hex: digests.copy.digest))
+        }
+    }
+
+    /// How often both are looked at again where they have gone on while they were read.
+    private static let looksMax = 10
+
+    /// What changes in place can be compared at one moment only: it is read between two looks that
+    /// find both where they were, and is left out where they never rest.
+    private func compareWhatChanges(
+        _ walk: inout Walk, _ verification: inout BridgeVerification
+    ) throws(LedgerError) {
+        for _ in 0..<Self.looksMax {
+            let (end, here) = (try copy.point(), try local.point())
+            try compareTransactions(&walk, through: end.head, &verification)
+            let balances = try copy.balances()
+            let isOneMoment = end.head == here.head && end.positions == here.positions
+            let waiting = isOneMoment ? (try local.waiting(), try copy.waiting()) : nil
+            let reviews =
+                isOneMoment ? (try Self.openReviews(local), try Self.openReviews(copy)) : nil
+            guard try copy.point() == end else { continue }
+            compareBalances(walk.sums, balances, &verification)
+            if let waiting, let reviews, try local.point() == here {
+                compareWaiting(waiting, &verification)
+                compareOpenReviews(reviews, &verification)
+            }
+            return
+        }
+    }
+
+    private func compareTransactions(
+        _ walk: inout Walk, through head: Int64, _ verification: inout BridgeVerification
+    ) throws(LedgerError) {
+        while walk.last < head {
             let theirs = try local.posted(
-                after: TransactionID(last), limit: OriginalLedger.pageCount
+                after: TransactionID(walk.last), limit: OriginalLedger.pageCount
             ).prefix { $0.id.rawValue <= head }
             let mine = try copy.posted(
-                after: TransactionID(last), limit: OriginalLedger.pageCount
+                after: TransactionID(walk.last), limit: OriginalLedger.pageCount
             ).prefix { $0.id.rawValue <= head }
-            count = (count.local + Int64(theirs.count), count.copy + Int64(mine.count))
-            for transaction in theirs { digests.local.add(transaction.words.utf8) }
-            for transaction in mine { digests.copy.add(transaction.words.utf8) }
+            walk.count.local += Int64(theirs.count)
+            walk.count.copy += Int64(mine.count)
+            for transaction in theirs { walk.digests.local.add(transaction.words.utf8) }
+            for transaction in mine { walk.digests.copy.add(transaction.words.utf8) }
             if let (their, own) = zip(theirs, mine).first(where: { $0 != $1 }) {
                 verification.note(their.difference(inCopy: own))
             }
@@ -61,25 +98,19 @@ struct LedgerComparison {
                 for entry in transaction.posting.entries {
                     let place = AccountAndCurrency(
                         account: entry.account.rawValue, currency: entry.currency.code)
-                    sums[place, default: 0] &+= entry.amount.rawValue
+                    walk.sums[place, default: 0] &+= entry.amount.rawValue
                 }
             }
             guard let end = mine.last ?? theirs.last else { break }
-            last = end.id.rawValue
+            walk.last = end.id.rawValue
         }
-        verification.parts.append(
-            .init(
-                name: "transactions", localCount: count.local, targetCount: count.copy,
-                localDigest: String(hex: digests.local.digest),
-                targetDigest: String(hex: digests.copy.digest)))
-        return sums
     }
 
     private func compareBalances(
-        _ sums: Balances, _ verification: inout BridgeVerification
-    ) throws(LedgerError) {
+        _ sums: Balances, _ balances: [AccountBalance], _ verification: inout BridgeVerification
+    ) {
         var kept = Balances()
-        for balance in try copy.balances() {
+        for balance in balances {
             let place = AccountAndCurrency(
                 account: balance.account.rawValue, currency: balance.currency.code)
             kept[place] = balance.balance.rawValue
@@ -140,9 +171,10 @@ struct LedgerComparison {
     }
 
     private func compareWaiting(
+        _ waiting: (local: [WaitingMovement], copy: [WaitingMovement]),
         _ verification: inout BridgeVerification
-    ) throws(LedgerError) {
-        let (theirs, mine) = (try local.waiting(), try copy.waiting())
+    ) {
+        let (theirs, mine) = waiting
         if theirs != mine { verification.note("what waits in the ledger is not the same") }
         verification.parts.append(
             .init(
@@ -151,9 +183,9 @@ struct LedgerComparison {
     }
 
     private func compareOpenReviews(
-        _ verification: inout BridgeVerification
-    ) throws(LedgerError) {
-        let (theirs, mine) = (try Self.openReviews(local), try Self.openReviews(copy))
+        _ reviews: (local: [Review], copy: [Review]), _ verification: inout BridgeVerification
+    ) {
+        let (theirs, mine) = reviews
         for (their, own) in zip(theirs, mine) where their != own {
             verification.note("the review of \(their.movement) stands differently in the copy")
             break

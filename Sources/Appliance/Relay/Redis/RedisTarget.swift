@@ -40,11 +40,12 @@ package final class RedisTarget: RelayTarget {
         let client = try Self.client(of: place)
         (self.client, self.place, knowledge) = (client, place, LogKnowledge(source: source))
         let stored = try await positions(client, place, source)
+        let oldest = clock.now().milliseconds - RedisPlace.lifetimeMilliseconds
         for topic in topics {
             if let offset = stored[topic] {
                 next[topic] = offset
             } else {
-                next[topic] = try start(of: topic, source)
+                next[topic] = try start(of: topic, source, since: oldest)
             }
         }
         // From now on it is there: one that is missing was lost.
@@ -60,10 +61,11 @@ package final class RedisTarget: RelayTarget {
         }
     }
 
-    /// The first record that Redis would not have forgotten by now.
-    private func start(of topic: TopicID, _ source: RelaySource) throws(RelayFailure) -> Offset {
+    /// The first record that is not older.
+    private func start(
+        of topic: TopicID, _ source: RelaySource, since oldest: Int64
+    ) throws(RelayFailure) -> Offset {
         let reader = source[topic]
-        let oldest = clock.now().milliseconds - RedisPlace.lifetimeMilliseconds
         do throws(StoreFailure) {
             let first = try reader.offset(at: Timestamp(milliseconds: oldest))
             return max(reader.start, first ?? reader.end)
@@ -188,7 +190,18 @@ package final class RedisTarget: RelayTarget {
     ) async throws(RelayFailure) -> BridgeVerification {
         let ends = try await positions(client, place, source)
         var (verification, knowledge) = (BridgeVerification(), LogKnowledge(source: source))
-        let claims = try self.claims(source, upTo: ends[.webhookReceived], knowledge)
+        // What expires while it is compared is not missed.
+        let oldest =
+            clock.now().milliseconds - RedisPlace.lifetimeMilliseconds
+            + Self.verifyMarginMilliseconds
+        for topic in topics where ends[topic] == nil {
+            guard try start(of: topic, source, since: oldest) < source[topic].end else { continue }
+            verification.firstDifference =
+                verification.firstDifference
+                ?? "Redis has no position of this log in \(topic.rawValue), so that nothing of it "
+                + "was compared: it was flushed, or the bridge has never run"
+        }
+        let claims = try self.claims(source, since: oldest, upTo: ends[.webhookReceived], knowledge)
         let replies = try await send(
             claims.map { RedisCommand("GET", .text(place.claimKey(of: $0.event))) }, client)
         verification.parts.append(
@@ -196,33 +209,68 @@ package final class RedisTarget: RelayTarget {
                 named: "claims",
                 zip(claims, replies).map { ($0.event.rawValue, $0.value, $1.bytes) },
                 &verification.firstDifference))
-        let vectors = try self.vectors(source, upTo: ends[.paymentFeatures], &knowledge)
-        let found = try await send(
+        let vectors = try self.vectors(
+            source, since: oldest, upTo: ends[.paymentFeatures], &knowledge)
+        let there = try await stored(vectors, client, place)
+        var due = vectors.map(\.values.line)
+        if zip(due, there).contains(where: { $1 != nil && $0 != $1 }) {
+            let later = try laterVectors(source, from: ends[.paymentFeatures] ?? .zero, &knowledge)
+            for (index, vector) in vectors.enumerated() {
+                guard let value = there[index], later[vector.movement]?.contains(value) == true
+                else { continue }
+                due[index] = value
+            }
+        }
+        verification.parts.append(
+            Self.part(
+                named: "vectors",
+                vectors.indices.map { (vectors[$0].movement.rawValue, due[$0], there[$0]) },
+                &verification.firstDifference))
+        return verification
+    }
+
+    /// What Redis has of each; nil where it has nothing.
+    private func stored(
+        _ vectors: [StoredVector], _ client: RedisClient, _ place: RedisPlace
+    ) async throws(RelayFailure) -> [[UInt8]?] {
+        let replies = try await send(
             vectors.map { vector in
                 RedisCommand(
                     "HMGET",
                     [.text(place.vectorPrefix + vector.movement.rawValue)]
                         + StoredVector.names.map { .text($0) })
             }, client)
-        verification.parts.append(
-            Self.part(
-                named: "vectors",
-                zip(vectors, found).map { vector, reply in
-                    let there = (reply.array ?? []).compactMap(\.bytes)
-                    return (
-                        vector.movement.rawValue, vector.values.line,
-                        there.isEmpty ? nil : there.line
-                    )
-                }, &verification.firstDifference))
-        return verification
+        return replies.map { reply in
+            let values = (reply.array ?? []).compactMap(\.bytes)
+            return values.isEmpty ? nil : values.line
+        }
+    }
+
+    /// Milliseconds that a comparison has until what it looks for may have expired.
+    private static let verifyMarginMilliseconds: Int64 = 15 * 60_000
+
+    /// Vectors behind the position, by movement: those that the bridge has written since are no
+    /// difference.
+    private func laterVectors(
+        _ source: RelaySource, from start: Offset, _ knowledge: inout LogKnowledge
+    ) throws(RelayFailure) -> [MovementKey: Set<[UInt8]>] {
+        var later: [MovementKey: Set<[UInt8]>] = [:]
+        try source.scan(
+            .paymentFeatures, from: start, upTo: source.renewedEnd(of: .paymentFeatures)
+        ) { stored throws(RelayFailure) in
+            guard let vector = try knowledge.vector(of: stored) else { return }
+            later[vector.movement, default: []].insert(vector.values.line)
+        }
+        return later
     }
 
     private func claims(
-        _ source: RelaySource, upTo end: Offset?, _ knowledge: LogKnowledge
+        _ source: RelaySource, since oldest: Int64, upTo end: Offset?, _ knowledge: LogKnowledge
     ) throws(RelayFailure) -> [StoredClaim] {
         var claims: [StoredClaim] = []
         try source.scan(
-            .webhookReceived, from: try start(of: .webhookReceived, source), upTo: end ?? .zero
+            .webhookReceived, from: try start(of: .webhookReceived, source, since: oldest),
+            upTo: end ?? .zero
         ) { stored throws(RelayFailure) in
             if let claim = knowledge.claim(of: stored) { claims.append(claim) }
         }
@@ -231,11 +279,13 @@ package final class RedisTarget: RelayTarget {
 
     /// Of each movement the one that stands: the best informed, and of two alike the later.
     private func vectors(
-        _ source: RelaySource, upTo end: Offset?, _ knowledge: inout LogKnowledge
+        _ source: RelaySource, since oldest: Int64, upTo end: Offset?,
+        _ knowledge: inout LogKnowledge
     ) throws(RelayFailure) -> [StoredVector] {
         var standing: [MovementKey: StoredVector] = [:]
         try source.scan(
-            .paymentFeatures, from: try start(of: .paymentFeatures, source), upTo: end ?? .zero
+            .paymentFeatures, from: try start(of: .paymentFeatures, source, since: oldest),
+            upTo: end ?? .zero
         ) { stored throws(RelayFailure) in
             guard let vector = try knowledge.vector(of: stored) else { return }
             if let known = standing[vector.movement], known.rank > vector.rank { return }
