@@ -124,11 +124,24 @@ package struct CloudDaemon {
             }
             let pulse = Pulse("ledger")
             (running.ledger, running.pulse) = (ledger, pulse)
+            try holdEarly(ledger)
             running.parts[.ledger] = plane.book(ledger, pulse: pulse)
         case .all: throw SettingsError.roleMissing
         }
         if let pulse = running.pulse { readiness.require { pulse.trouble } }
         return running
+    }
+
+    /// Before the group is joined, where both servers answer; it is held in any case before the
+    /// first record is booked.
+    private func holdEarly(_ ledger: PostgresLedger) throws {
+        guard kafkaWatch.trouble == nil else { return }
+        do {
+            try plane.hold(ledger)
+        } catch let error as any PassingFailure where error.isRetryable {
+            logger.warning(
+                "the ledger's origin is looked at later", metadata: ["error": "\(error)"])
+        }
     }
 
     private func watch(_ redis: RedisClient) {

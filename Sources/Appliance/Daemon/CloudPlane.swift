@@ -17,6 +17,7 @@ package struct CloudPlane: Sendable {
     package let counters: Counters
     package let logger: Logger
     let kafka: KafkaConfiguration
+    private let tie: LedgerTie
 
     /// Opens nothing yet.
     ///
@@ -32,6 +33,7 @@ package struct CloudPlane: Sendable {
         names = KafkaNames(prefix: settings.kafka.topicPrefix)
         kafka = try settings.kafkaConfiguration(
             client: "tillbox", warnings: RationedLog(logger: logger))
+        tie = LedgerTie(kafka, names: names)
     }
 
     // MARK: Doors
@@ -81,6 +83,39 @@ package struct CloudPlane: Sendable {
 
     package func migrate() throws(LedgerError) {
         try PostgresSchema.migrate(settings.postgresConfiguration())
+    }
+
+    /// Whether the ledger is booked from these topics, for who is about to write to them or to make
+    /// them. A ledger that is not there, or has nothing noted, is nobody else's. Blocks.
+    ///
+    /// - Throws: `LedgerNotOwn`; `LedgerError`; `KafkaError`.
+    package func requireOwnLedger() throws {
+        try tie.compare(PostgresSchema.notes(in: settings.postgresConfiguration()))
+    }
+
+    /// The same, and notes the topics in a ledger that has nothing noted. Blocks.
+    func hold(_ ledger: PostgresLedger) throws { try tie.hold(ledger) }
+
+    /// Notes the topics in a ledger that nobody has used yet. Blocks.
+    package func noteTopics() throws {
+        let ledger = try ledger()
+        defer { ledger.close() }
+        try tie.noteInEmpty(ledger)
+    }
+
+    /// Takes the ledger's topics to be here from now on, where an operator says that they were
+    /// moved. Blocks.
+    ///
+    /// - Parameter former: `CLUSTER/PREFIX` as the ledger has it.
+    /// - Throws: `LedgerNotOwn` where they are not those; `LedgerError`; `KafkaError`.
+    package func moveTopics(from former: String) throws {
+        guard try !PostgresSchema.notes(in: settings.postgresConfiguration()).isEmpty else {
+            throw LedgerNotOwn.notMoved(named: former, nil)
+        }
+        try migrate()
+        let ledger = try ledger()
+        defer { ledger.close() }
+        try tie.move(ledger, from: former, partitions: settings.kafka.partitions)
     }
 
     package func gate(_ redis: RedisClient, _ producer: KafkaLastingProducer) -> Gate {
@@ -134,12 +169,14 @@ package struct CloudPlane: Sendable {
     }
 
     /// Booking, and publishing what was booked.
-    package func book(_ ledger: some Ledger, pulse: Pulse) -> any Service {
+    package func book(_ ledger: PostgresLedger, pulse: Pulse) -> any Service {
+        let tie = tie
+        let positions = LedgerPositions(ledger) { try tie.hold(ledger) }
         let member = KafkaMember(
             KafkaStep(
                 name: LedgerStep.name, group: names.group(LedgerStep.name),
                 inputs: LedgerStep.inputs, lead: .paymentScored, tick: .milliseconds(250)),
-            names: names, configuration: kafka, positions: LedgerPositions(ledger), pulse: pulse)
+            names: names, configuration: kafka, positions: positions, pulse: pulse)
         let (clock, counters, logger) = (clock, counters, logger)
         return LedgerService(
             desk: { LedgerDesk(ledger: ledger, clock: clock, counters: counters) }, logger: logger
