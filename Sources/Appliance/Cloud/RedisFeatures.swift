@@ -1,4 +1,4 @@
-package import AppendLog
+import AppendLog
 package import Appliance
 package import Bridges
 package import Vocabulary
@@ -22,7 +22,6 @@ package struct RedisFeatures: FeatureSource {
     private let sweepKey: String
     private let schema: String
     private let waitMilliseconds: Int64
-    private let clock: any LogClock
     /// Answered in the run that is under way; they wait until what was made of it stands.
     private var answered: Set<MovementKey> = []
     /// Answered in runs that stand: they need not wait any more.
@@ -31,10 +30,10 @@ package struct RedisFeatures: FeatureSource {
 
     /// - Parameters:
     ///   - schema: the model schema's version; vectors of another one are as good as missing.
-    ///   - waitSeconds: how long a payment waits for its vector.
+    ///   - waitSeconds: how long a payment waits for its vector, by Redis's clock alone: instances
+    ///     on hosts whose clocks differ wait alike.
     package init(
-        _ redis: RedisClient, prefix: String, schema: String, waitSeconds: Int64,
-        clock: any LogClock
+        _ redis: RedisClient, prefix: String, schema: String, waitSeconds: Int64
     ) {
         self.redis = redis
         vectors = FeatureStore(redis, prefix: prefix)
@@ -42,7 +41,6 @@ package struct RedisFeatures: FeatureSource {
         sweepKey = prefix + "sweep"
         self.schema = schema
         waitMilliseconds = waitSeconds * 1000
-        self.clock = clock
     }
 
     package mutating func readings(
@@ -64,7 +62,7 @@ package struct RedisFeatures: FeatureSource {
         }
         let missed = try await answer(asked, of: events, &answers)
         guard !missed.isEmpty else { return answers }
-        try await waiting.add(missed.map { events[$0] }, now: clock.now().milliseconds)
+        try await waiting.add(missed.map { events[$0] })
         let lost = try await answer(missed, of: events, &answers)
         for place in Set(missed).subtracting(lost) { answered.insert(events[place].movement) }
         for place in lost { answers[place] = .judge(.missing, isRescore: false) }
@@ -124,8 +122,7 @@ package struct RedisFeatures: FeatureSource {
 
     package mutating func overdue() async throws -> [OverduePayment] {
         guard try await isSweepDue() else { return [] }
-        let now = clock.now().milliseconds
-        let due = try await waiting.due(through: now, countMax: Self.sweepCountMax)
+        let (due, now) = try await waiting.oldest(countMax: Self.sweepCountMax)
         let found = try await vectors.read(due.map(\.movement))
         var overdue: [OverduePayment] = []
         var given: [MovementKey] = []

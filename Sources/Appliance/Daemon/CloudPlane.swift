@@ -140,9 +140,7 @@ package struct CloudPlane: Sendable {
         typealias Step = CloudStage<RedisFeatures>
         let steps = try PipelineSteps(settings, counters: counters)
         let verdicts = try steps.verdicts()
-        let features = RedisFeatures(
-            redis, prefix: settings.redis.prefix, schema: steps.model.schema.version,
-            waitSeconds: settings.scoreWaitSeconds, clock: clock)
+        let features = lateFeatures(redis, schema: steps.model.schema.version)
         let group = names.group(Step.name)
         let member = KafkaMember(
             KafkaStep(
@@ -157,6 +155,15 @@ package struct CloudPlane: Sendable {
                 validate: steps.validate(), score: steps.score(features, verdicts))
             return (stage, KafkaFlow(member, logger: logger))
         }
+    }
+
+    /// The vectors of the score role.
+    ///
+    /// - Parameter schema: the model schema's version.
+    func lateFeatures(_ redis: RedisClient, schema: String) -> RedisFeatures {
+        RedisFeatures(
+            redis, prefix: settings.redis.prefix, schema: schema,
+            waitSeconds: settings.scoreWaitSeconds)
     }
 
     /// What computes vectors where nobody else does; no role.

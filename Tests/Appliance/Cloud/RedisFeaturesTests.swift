@@ -11,6 +11,16 @@ import Testing
 /// Late vectors, as the score role finds them in Redis.
 @Suite("Redis: features of the score role")
 struct RedisFeaturesTests {
+    /// A host's clock that is so far ahead of the time.
+    private struct WrongClock: LogClock {
+        var milliseconds: Int64
+
+        func now() -> Timestamp {
+            Timestamp(milliseconds: SystemLogClock().now().milliseconds + milliseconds)
+        }
+        func monotonicMilliseconds() -> Int64 { SystemLogClock().monotonicMilliseconds() }
+    }
+
     /// A payment of the scenario that has a vector, and that.
     private struct Late {
         let cloud: CloudFixture
@@ -30,8 +40,22 @@ struct RedisFeaturesTests {
 
         func source() -> RedisFeatures {
             RedisFeatures(
-                client, prefix: prefix, schema: vector.record.schemaVersion, waitSeconds: 3_600,
-                clock: SystemLogClock())
+                client, prefix: prefix, schema: vector.record.schemaVersion, waitSeconds: 3_600)
+        }
+
+        /// The source of an instance whose host's clock is wrong.
+        func source(milliseconds wrong: Int64, waitSeconds: Int64) throws -> RedisFeatures {
+            var settings = cloud.settings
+            settings.scoreWaitSeconds = waitSeconds
+            return try CloudPlane(
+                settings, clock: WrongClock(milliseconds: wrong), counters: Counters(),
+                logger: PipelineFixture.quiet
+            ).lateFeatures(client, schema: vector.record.schemaVersion)
+        }
+
+        /// How many payments wait.
+        func waitingCount() async throws -> Int64? {
+            try await client.send(RedisCommand("ZCARD", .init("\(prefix)waiting"))).integer
         }
 
         /// Whoever computes vectors comes.
@@ -71,5 +95,25 @@ struct RedisFeaturesTests {
         var source = late.source()
         #expect(
             try await source.readings(for: [late.event]) == [.judge(.missing, isRescore: false)])
+    }
+
+    private static let hour: Int64 = 3_600_000
+
+    @Test(
+        "instances whose clocks are hours apart neither give up early nor wait for ever",
+        arguments: [(hour, -hour), (-hour, hour)])
+    func clocks(adding: Int64, sweeping: Int64) async throws {
+        let late = try await Late()
+        var first = try late.source(milliseconds: adding, waitSeconds: 3_600)
+        #expect(
+            try await first.readings(for: [late.event]) == [.judge(.missing, isRescore: false)])
+        var patient = try late.source(milliseconds: sweeping, waitSeconds: 3_600)
+        #expect(try await patient.overdue() == [])
+        #expect(try await late.waitingCount() == 1, "given up after no time")
+        var impatient = try late.source(milliseconds: sweeping, waitSeconds: 1)
+        try await eventually("it is given up after a second", within: 20) {
+            _ = try await impatient.overdue()
+            return try await late.waitingCount() == 0
+        }
     }
 }
