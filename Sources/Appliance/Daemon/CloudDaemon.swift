@@ -57,10 +57,14 @@ package struct CloudDaemon {
         stopsWith signals: [Int32] = StopSignals.all,
         onListening: @escaping @Sendable (_ role: String, _ port: Int) -> Void = { _, _ in }
     ) async throws {
-        let ports = ports(onListening)
+        let opening = PortOpening()
+        let ports = ports { [opening] role, port in
+            if role == DaemonPorts.adminRole { opening.didOpen() }
+            onListening(role, port)
+        }
         let running = try parts(ports)
         let deadline = StopDeadline(seconds: Self.stopSecondsMax, logger: logger)
-        var services = running.parts
+        var services = running.parts.mapValues { opening.before($0) }
         services[.admin] = adminServer(running.pulse, ports)
         services[.kafkaWatch] = kafkaWatch
         readiness.require { [kafkaWatch] in kafkaWatch.trouble }

@@ -203,6 +203,11 @@ public final class KafkaProxy: Sendable {
         get throws { Int(try command("mended")) ?? -1 }
     }
 
+    /// How many times somebody has asked to join a group.
+    public var joins: Int {
+        get throws { Int(try command("joins")) ?? -1 }
+    }
+
     /// What noida-db tells of its cluster, wherever it runs.
     public static let cluster = "MkU3OEVBNTctOEUyRi00"
 

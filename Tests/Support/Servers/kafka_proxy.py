@@ -19,6 +19,7 @@ Commands, a line each, on CONTROL_PORT; each is answered by "ok" or by a number:
     expired       how many members were made to leave
     restarted     the broker has what it had kept: who has left since leaves once more
     due           how many answers the broker owes to requests that write something
+    joins         how many times somebody has asked to join a group
     cluster ID    tell this id of the cluster from now on: noida-db tells one and the same wherever
                   it runs, and this is as long
 """
@@ -72,6 +73,7 @@ class Proxy:
         self.accepted = None
         self.shown = b""
         self.mended = 0
+        self.joins = 0
         self.cluster = CLUSTER
         self.members = Members(leave)
         #: Requests that write something and are let in, until they are answered: (connection's
@@ -106,6 +108,8 @@ class Proxy:
             return str(self.mended)
         elif words[0] == "expired":
             return str(self.members.expired)
+        elif words[0] == "joins":
+            return str(self.joins)
         elif words[0] == "cluster" and len(words[1]) == len(CLUSTER):
             self.cluster = words[1].encode()
         elif words[0] == "restarted":
@@ -139,6 +143,7 @@ class Proxy:
         with self.lock:
             self.seen += 1
             key, version, correlation = struct.unpack(">hhi", body[:8])
+            self.joins += key == JOIN_GROUP
             if key != SASL_AUTHENTICATE:
                 return None
             self.shown = body[8:]
