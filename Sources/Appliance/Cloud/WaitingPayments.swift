@@ -47,11 +47,9 @@ struct WaitingPayments: Sendable {
     /// The payments that wait for the vectors of events, in two questions for all of them; as many
     /// answers as events, in their order.
     func events(behind ids: [EventID]) async throws(RedisError) -> [PaymentEvent?] {
-        let named = await redis.send(all: ids.map { RedisCommand("GET", .init(eventKey($0))) })
         var known: [(place: Int, movement: String)] = []
-        for (place, answer) in named.enumerated() {
-            guard let movement = try answer.get().bytes else { continue }
-            known.append((place, String(decoding: movement, as: UTF8.self)))
+        for (place, movement) in try await movements(of: ids).enumerated() {
+            if let movement { known.append((place, movement.rawValue)) }
         }
         var events = [PaymentEvent?](repeating: nil, count: ids.count)
         let values = try await set.values(of: known.map(\.movement))
@@ -59,6 +57,18 @@ struct WaitingPayments: Sendable {
             events[place] = value.flatMap { Self.event(in: $0) }
         }
         return events
+    }
+
+    /// The movements of events that wait or have waited; as many as events, in their order, nil for
+    /// those that nobody knows.
+    func movements(of ids: [EventID]) async throws(RedisError) -> [MovementKey?] {
+        let named = await redis.send(all: ids.map { RedisCommand("GET", .init(eventKey($0))) })
+        var movements: [MovementKey?] = []
+        for answer in named {
+            let name = try answer.get().bytes.map { String(decoding: $0, as: UTF8.self) }
+            movements.append(name.map { MovementKey($0) })
+        }
+        return movements
     }
 
     /// Those that have waited the longest, and Redis's time then, milliseconds since 1970.

@@ -163,7 +163,7 @@ package struct CloudPlane: Sendable {
     func lateFeatures(_ redis: RedisClient, schema: String) -> RedisFeatures {
         RedisFeatures(
             redis, prefix: settings.redis.prefix, schema: schema,
-            waitSeconds: settings.scoreWaitSeconds)
+            waitSeconds: settings.scoreWaitSeconds, logger: logger)
     }
 
     /// What computes vectors where nobody else does; no role.

@@ -1,5 +1,7 @@
 import AppendLog
 import Bridges
+import Logging
+import Synchronization
 import TestSupport
 import Testing
 
@@ -11,6 +13,16 @@ import Testing
 /// Late vectors, as the score role finds them in Redis.
 @Suite("Redis: features of the score role")
 struct RedisFeaturesTests {
+    /// Keeps what is logged.
+    private final class Kept: LogHandler, Sendable {
+        let lines = Mutex<[Logger.Metadata]>([])
+        var logLevel: Logger.Level { get { .warning } set {} }
+        var metadata: Logger.Metadata { get { [:] } set {} }
+        subscript(metadataKey _: String) -> Logger.MetadataValue? { get { nil } set {} }
+        func log(event: LogEvent) { lines.withLock { $0.append(event.metadata ?? [:]) } }
+        var reasons: [String] { lines.withLock { $0.map { "\($0["reason"] ?? "")" } } }
+    }
+
     /// A host's clock that is so far ahead of the time.
     private struct WrongClock: LogClock {
         var milliseconds: Int64
@@ -28,6 +40,9 @@ struct RedisFeaturesTests {
         var prefix: String { cloud.settings.redis.prefix }
         let event: PaymentEvent
         let vector: PlaneScenario.Vector
+        /// Of another movement.
+        let other: PaymentEvent
+        let kept = Kept()
 
         init() async throws {
             cloud = try await CloudFixture()
@@ -36,11 +51,17 @@ struct RedisFeaturesTests {
             event = try #require(
                 events.first { $0.kind == .payment && scenario.vectors[$0.eventID] != nil })
             vector = try #require(scenario.vectors[event.eventID])
+            let movement = event.movement
+            other = try #require(
+                events.first {
+                    $0.kind == .payment && $0.movement != movement && $0.identity != nil
+                })
         }
 
         func source() -> RedisFeatures {
             RedisFeatures(
-                client, prefix: prefix, schema: vector.record.schemaVersion, waitSeconds: 3_600)
+                client, prefix: prefix, schema: vector.record.schemaVersion, waitSeconds: 3_600,
+                logger: Logger(label: "test") { [kept] _ in kept })
         }
 
         /// The source of an instance whose host's clock is wrong.
@@ -56,6 +77,23 @@ struct RedisFeaturesTests {
         /// How many payments wait.
         func waitingCount() async throws -> Int64? {
             try await client.send(RedisCommand("ZCARD", .init("\(prefix)waiting"))).integer
+        }
+
+        /// What Redis has in place of the vector, with some fields otherwise.
+        func put(_ other: [String: String]) async throws {
+            var fields = [
+                "schema": vector.record.schemaVersion, "as_of": "1760054400",
+                "event_id": event.eventID.rawValue, "rank": "\(Informedness.rankMax)",
+            ]
+            for place in 0..<FeatureVector.count { fields["v\(place)"] = "0.5" }
+            fields.merge(other) { $1 }
+            let key = "\(prefix)features:\(event.movement.rawValue)"
+            var command = RedisCommand("HSET", .init(key))
+            for (name, value) in fields where value != "-" {
+                command.append(.init(name))
+                command.append(.init(value))
+            }
+            #expect(try await client.send(command).integer == Int64(fields.count { $1 != "-" }))
         }
 
         /// Whoever computes vectors comes.
@@ -115,5 +153,64 @@ struct RedisFeaturesTests {
             _ = try await impatient.overdue()
             return try await late.waitingCount() == 0
         }
+    }
+
+    @Test(
+        "a hash that is no vector is as good as none, said once, and gives way to a good one",
+        arguments: [
+            ["v3": "nan"], ["v0": "inf"], ["v7": "-inf"], ["v1": "1e39"], ["v2": ""],
+            ["rank": "256"], ["rank": "12"], ["rank": "99999999999999999999"], ["v4": "-"],
+            ["as_of": "9223372036854775807"], ["schema": "-"],
+        ])
+    func unfit(other: [String: String]) async throws {
+        let late = try await Late()
+        try await late.put(other)
+        var source = late.source()
+        for _ in 0..<3 {
+            #expect(
+                try await source.readings(for: [late.event])
+                    == [.judge(.missing, isRescore: false)])
+        }
+        #expect(late.kept.reasons.count == 1)
+        let field = other.keys.first ?? ""
+        #expect(late.kept.reasons.first?.contains("field \(field)") == true)
+        try await late.compute()
+        #expect(
+            try await source.awaited(by: [late.vector.record]).map { $0?.reading }
+                == [.fresh(late.vector.record.vector)])
+        #expect(late.kept.reasons.count == 1)
+    }
+
+    @Test("a hash of another payment's event is none, and gives way to a less informed one")
+    func another() async throws {
+        let late = try await Late()
+        var source = late.source()
+        // The other payment waits, so that its event is known.
+        _ = try await source.readings(for: [late.other])
+        try await late.put(["event_id": late.other.eventID.rawValue, "v1": "0.50"])
+        #expect(
+            try await source.readings(for: [late.event])
+                == [.judge(.missing, isRescore: false)])
+        #expect(late.kept.reasons.count == 1)
+        #expect(late.kept.reasons.first?.contains(late.other.movement.rawValue) == true)
+        try await late.compute()
+        #expect(
+            try await source.awaited(by: [late.vector.record]).map { $0?.reading }
+                == [.fresh(late.vector.record.vector)])
+    }
+
+    @Test("a better vector of a further event of the movement is believed, and stays")
+    func further() async throws {
+        let late = try await Late()
+        try await late.put(["event_id": "evt_further"])
+        try await late.compute()
+        var source = late.source()
+        let answers = try await source.readings(for: [late.event])
+        guard case .judge(.fresh(let vector), _) = answers[0] else {
+            Issue.record("\(answers)")
+            return
+        }
+        #expect(vector.values == Array(repeating: 0.5, count: FeatureVector.count))
+        #expect(late.kept.reasons == [])
     }
 }

@@ -234,6 +234,25 @@ struct RankedHashStoreTests {
         #expect(try read[0].get() == [[2], nil, [50]])
     }
 
+    @Test("a hash that is to be replaced gives way whatever its rank, as long as it is that one")
+    func replaced() async throws {
+        let (store, _, _) = try await store()
+        _ = await store.write([
+            .init(key: "x", rank: 9, fields: [.init("a", [1]), .init("b", [0, 255])])
+        ])
+        func write(_ replaced: [RankedHashStore.Field]) async throws -> Bool {
+            let entry = RankedHashStore.Entry(
+                key: "x", rank: 2, fields: [.init("a", [2])], replaced: replaced)
+            return try await store.write([entry])[0].get()
+        }
+        #expect(try await !write([]))
+        #expect(try await !write([.init("a", [1]), .init("b", [0])]))
+        #expect(try await !write([.init("c", [])]))
+        #expect(try await write([.init("a", [1]), .init("b", [0, 255])]))
+        let read = await store.read(["x"], fields: ["a", "b", "rank"])
+        #expect(try read[0].get() == [[2], nil, [50]])
+    }
+
     @Test("writers that race leave the highest rank")
     func race() async throws {
         let (store, _, _) = try await store()
