@@ -33,6 +33,14 @@ struct CloudRunTests {
             try await Child.run(Tillbox.executable, words, environment: environment)
         }
 
+        /// The same with other settings.
+        func run(
+            _ words: [String], _ more: [String: String]
+        ) async throws -> (code: Int32, output: String, errors: String) {
+            try await Child.run(
+                Tillbox.executable, words, environment: environment.merging(more) { $1 })
+        }
+
         func start(_ role: String, _ more: [String: String] = [:]) throws -> Child {
             let ports = ["TILLBOX_ADMIN_PORT": "\(try freePort())"]
             return try Child(
@@ -127,5 +135,34 @@ struct CloudRunTests {
         }
         for (role, child) in children.reversed() { await Self.stop(child, role) }
         #expect(try FileManager.default.contentsOfDirectory(atPath: place.folder.path) == [])
+    }
+
+    @Test("another prefix on the same database is refused at every door, with nothing made")
+    func anotherPrefix() async throws {
+        let (place, beside) = (try await Place(), try await Place())
+        #expect(try await place.run("cloud", "prepare").code == 0)
+        let prefix = beside.environment["TILLBOX_KAFKA_TOPIC_PREFIX"] ?? ""
+        let other = ["TILLBOX_KAFKA_TOPIC_PREFIX": prefix]
+        let own = place.environment["TILLBOX_KAFKA_TOPIC_PREFIX"] ?? "none"
+        let refused = try await place.run(["cloud", "prepare"], other)
+        #expect(refused.code == 3 && refused.output.isEmpty, "\(refused.output)")
+        let misnamed = try await place.run(
+            ["cloud", "prepare", "--moved-from", "nowhere/\(prefix)"], other)
+        #expect(misnamed.code == 3 && misnamed.errors.contains("and not from nowhere/"))
+        // Its topics are made with a database of their own.
+        let prepared = try await beside.run("cloud", "prepare")
+        #expect(prepared.code == 0 && prepared.output.contains("created the topic \(prefix)"))
+        let doors = [
+            ["cloud", "prepare"], ["run", "--role", "ledger"],
+            ["review", "approve", "ch_1", "--note", "good"], ["dead-letter", "redrive"],
+        ]
+        for words in doors {
+            let answer = try await place.run(
+                words, other.merging(["TILLBOX_ADMIN_PORT": "\(try freePort())"]) { $1 })
+            #expect(answer.code == 3, "\(words): \(answer.errors.suffix(800))")
+            for part in [own, prefix, "cloud prepare --moved-from"] {
+                #expect(answer.errors.contains(part), "\(words): \(answer.errors.suffix(800))")
+            }
+        }
     }
 }

@@ -49,13 +49,19 @@ package struct FeaturesStandIn: Service {
                     uniqueKeysWithValues: (0..<partitions).map {
                         (KafkaPartition(names.topic(.paymentValidated), $0), .beginning)
                     }))
+            // The engine has counted them, and will not again: they are told until they are there.
+            var untold: [Told] = []
             while !Task.isShuttingDownGracefully, !Task.isCancelled {
                 do {
-                    guard
-                        case .records(let batch) = try consumer.next(
-                            bytesMax: 1 << 20, within: .milliseconds(100))
-                    else { continue }
-                    try await tell(vectors(of: batch, &engine))
+                    if untold.isEmpty {
+                        guard
+                            case .records(let batch) = try consumer.next(
+                                bytesMax: 1 << 20, within: .milliseconds(100))
+                        else { continue }
+                        untold = try vectors(of: batch, &engine)
+                    }
+                    try await tell(untold)
+                    untold = []
                 } catch let error as any PassingFailure where error.isRetryable {
                     warnings.warning(
                         "waiting for what is outside", kind: "features", ["error": "\(error)"])
@@ -108,9 +114,21 @@ package struct FeaturesStandIn: Service {
                 key: Array(one.event.orderingKey.utf8)[...], value: record.encoded()[...],
                 timestamp: one.time)
         }
-        // What is not written is found by the score role's own sweep.
-        await withCheckedContinuation { continuation in
-            writer.write(records) { _ in continuation.resume() }
+        let written: Result<Void, StoreFailure> = await withCheckedContinuation { continuation in
+            writer.write(records) { continuation.resume(returning: $0) }
         }
+        guard case .failure(let failure) = written else { return }
+        switch failure {
+        case .outside, .queueFull: throw NotTold(failure: failure)
+        // What can never be written is found by the score role's own sweep.
+        default: return
+        }
+    }
+
+    /// Records that Kafka has not taken, and may later.
+    private struct NotTold: PassingFailure, CustomStringConvertible {
+        var failure: StoreFailure
+        var isRetryable: Bool { true }
+        var description: String { "\(failure)" }
     }
 }

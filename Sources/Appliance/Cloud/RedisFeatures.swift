@@ -1,6 +1,7 @@
-package import AppendLog
+import AppendLog
 package import Appliance
 package import Bridges
+package import Logging
 package import Vocabulary
 
 extension RedisError: PassingFailure {}
@@ -22,7 +23,9 @@ package struct RedisFeatures: FeatureSource {
     private let sweepKey: String
     private let schema: String
     private let waitMilliseconds: Int64
-    private let clock: any LogClock
+    private let logger: Logger
+    /// Movements whose hash was warned of: each once, unless there are very many.
+    private var warned: Set<MovementKey> = []
     /// Answered in the run that is under way; they wait until what was made of it stands.
     private var answered: Set<MovementKey> = []
     /// Answered in runs that stand: they need not wait any more.
@@ -31,10 +34,11 @@ package struct RedisFeatures: FeatureSource {
 
     /// - Parameters:
     ///   - schema: the model schema's version; vectors of another one are as good as missing.
-    ///   - waitSeconds: how long a payment waits for its vector.
+    ///   - waitSeconds: how long a payment waits for its vector, by Redis's clock alone: instances
+    ///     on hosts whose clocks differ wait alike.
     package init(
         _ redis: RedisClient, prefix: String, schema: String, waitSeconds: Int64,
-        clock: any LogClock
+        logger: Logger
     ) {
         self.redis = redis
         vectors = FeatureStore(redis, prefix: prefix)
@@ -42,7 +46,7 @@ package struct RedisFeatures: FeatureSource {
         sweepKey = prefix + "sweep"
         self.schema = schema
         waitMilliseconds = waitSeconds * 1000
-        self.clock = clock
+        self.logger = logger
     }
 
     package mutating func readings(
@@ -64,7 +68,7 @@ package struct RedisFeatures: FeatureSource {
         }
         let missed = try await answer(asked, of: events, &answers)
         guard !missed.isEmpty else { return answers }
-        try await waiting.add(missed.map { events[$0] }, now: clock.now().milliseconds)
+        try await waiting.add(missed.map { events[$0] })
         let lost = try await answer(missed, of: events, &answers)
         for place in Set(missed).subtracting(lost) { answered.insert(events[place].movement) }
         for place in lost { answers[place] = .judge(.missing, isRescore: false) }
@@ -74,13 +78,13 @@ package struct RedisFeatures: FeatureSource {
     /// Looks vectors up, and answers where there is one.
     ///
     /// - Returns: the places of those without.
-    private func answer(
+    private mutating func answer(
         _ places: [Int], of events: [PaymentEvent], _ answers: inout [FeatureAnswer]
     ) async throws(RedisError) -> [Int] {
-        let found = try await vectors.read(places.map { events[$0].movement })
+        let found = try await vectors.read(places.map { Self.wanted(events[$0]) })
         var missed: [Int] = []
-        for (place, entry) in zip(places, found) {
-            if let reading = reading(of: entry, for: events[place]) {
+        for (place, vector) in zip(places, found) {
+            if let reading = reading(of: vector, for: events[place]) {
                 answers[place] = .judge(reading, isRescore: false)
             } else {
                 missed.append(place)
@@ -89,14 +93,37 @@ package struct RedisFeatures: FeatureSource {
         return missed
     }
 
+    private static func wanted(
+        _ event: PaymentEvent
+    ) -> (movement: MovementKey, event: EventID?) { (event.movement, event.eventID) }
+
     /// A vector of at least the event's own rank: else what is to come is better.
-    private func reading(
-        of entry: FeatureStore.Entry?, for event: PaymentEvent
+    private mutating func reading(
+        of found: FeatureStore.Found, for event: PaymentEvent
     ) -> FeatureReading? {
-        guard let entry, entry.schema == schema, entry.rank >= event.informedness.rank else {
+        switch found {
+        case .nothing: return nil
+        case .vector(let entry):
+            guard entry.schema == schema, entry.rank >= event.informedness.rank else { return nil }
+            return .fresh(entry.vector)
+        case .unfit(let unfit):
+            warn(of: unfit)
             return nil
         }
-        return .fresh(entry.vector)
+    }
+
+    private static let warnedCountMax = 4_096
+
+    /// Whoever waits is looked for each second: what is wrong with its hash is said once.
+    private mutating func warn(of unfit: FeatureStore.Unfit) {
+        if warned.count >= Self.warnedCountMax { warned = [] }
+        guard warned.insert(unfit.movement).inserted else { return }
+        logger.warning(
+            "what Redis has in place of a vector cannot be used; the payment waits for one",
+            metadata: [
+                "movement": "\(RationedLog.printable(unfit.movement.rawValue))",
+                "reason": "\(RationedLog.printable("\(unfit)"))",
+            ])
     }
 
     // MARK: Late ones
@@ -107,10 +134,10 @@ package struct RedisFeatures: FeatureSource {
     ) async throws -> [AwaitedPayment?] {
         let events = try await waiting.events(behind: records.map(\.eventID))
         let waiting = events.enumerated().compactMap { place, event in event.map { (place, $0) } }
-        let found = try await vectors.read(waiting.map(\.1.movement))
+        let found = try await vectors.read(waiting.map { Self.wanted($0.1) })
         var awaited = [AwaitedPayment?](repeating: nil, count: records.count)
-        for ((place, event), entry) in zip(waiting, found) {
-            guard let reading = reading(of: entry, for: event) else { continue }
+        for ((place, event), vector) in zip(waiting, found) {
+            guard let reading = reading(of: vector, for: event) else { continue }
             answered.insert(event.movement)
             awaited[place] = AwaitedPayment(event: event, reading: reading)
         }
@@ -124,9 +151,8 @@ package struct RedisFeatures: FeatureSource {
 
     package mutating func overdue() async throws -> [OverduePayment] {
         guard try await isSweepDue() else { return [] }
-        let now = clock.now().milliseconds
-        let due = try await waiting.due(through: now, countMax: Self.sweepCountMax)
-        let found = try await vectors.read(due.map(\.movement))
+        let (due, now) = try await waiting.oldest(countMax: Self.sweepCountMax)
+        let found = try await vectors.read(due.map { ($0.movement, $0.event?.eventID) })
         var overdue: [OverduePayment] = []
         var given: [MovementKey] = []
         for (entry, vector) in zip(due, found) where !answered.contains(entry.movement) {

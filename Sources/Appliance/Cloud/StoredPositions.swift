@@ -12,12 +12,19 @@ package import Vocabulary
 /// Kafka's offset is never believed where it is ahead, or where there is none.
 package struct LedgerPositions<Books: LedgerProgress>: KafkaPositions {
     private let ledger: Books
+    private let isOwn: @Sendable () throws -> Void
 
-    package init(_ ledger: Books) { self.ledger = ledger }
+    /// - Parameter isOwn: throws where the ledger is booked from other topics: its positions are
+    ///   none in these.
+    package init(_ ledger: Books, isOwn: @escaping @Sendable () throws -> Void) {
+        self.ledger = ledger
+        self.isOwn = isOwn
+    }
 
     package func starts(
         of lanes: [SourceLane], committed: [SourceLane: Offset]
     ) throws -> [SourceLane: Offset] {
+        try isOwn()
         var starts: [SourceLane: Offset] = [:]
         for lane in lanes {
             let stored = try ledger.position(

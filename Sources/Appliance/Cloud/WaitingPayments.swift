@@ -2,7 +2,7 @@ import Bridges
 import Vocabulary
 
 /// Payments without a vector, in Redis: `waiting:{movement}` is the event, and `waiting` a sorted
-/// set of all by the time since when.
+/// set of all by the time since when, by Redis's clock.
 ///
 /// Of several events of one movement the best informed one waits. `waiting.event:{event}` names the
 /// movement of an event, because a vector's record names the event alone.
@@ -20,14 +20,13 @@ struct WaitingPayments: Sendable {
     /// A payment that waits.
     struct Entry: Sendable {
         var movement: MovementKey
-        /// Milliseconds since 1970.
+        /// Milliseconds since 1970, by Redis's clock.
         var since: Int64
         /// nil where the server has dropped it, or where it cannot be read.
         var event: PaymentEvent?
     }
 
-    /// - Parameter now: milliseconds since 1970.
-    func add(_ events: [PaymentEvent], now: Int64) async throws(RedisError) {
+    func add(_ events: [PaymentEvent]) async throws(RedisError) {
         let calls = events.map { event in
             let movement = event.movement.rawValue
             return (
@@ -37,8 +36,8 @@ struct WaitingPayments: Sendable {
                 ],
                 arguments: [
                     .init(Self.value(of: event)),
-                    .init(Int64(FeatureStore.lifetime / .milliseconds(1))), .init(now),
-                    .init(movement), .init(event.informedness.rank),
+                    .init(Int64(FeatureStore.lifetime / .milliseconds(1))), .init(movement),
+                    .init(event.informedness.rank),
                 ] as [RedisArgument]
             )
         }
@@ -48,11 +47,9 @@ struct WaitingPayments: Sendable {
     /// The payments that wait for the vectors of events, in two questions for all of them; as many
     /// answers as events, in their order.
     func events(behind ids: [EventID]) async throws(RedisError) -> [PaymentEvent?] {
-        let named = await redis.send(all: ids.map { RedisCommand("GET", .init(eventKey($0))) })
         var known: [(place: Int, movement: String)] = []
-        for (place, answer) in named.enumerated() {
-            guard let movement = try answer.get().bytes else { continue }
-            known.append((place, String(decoding: movement, as: UTF8.self)))
+        for (place, movement) in try await movements(of: ids).enumerated() {
+            if let movement { known.append((place, movement.rawValue)) }
         }
         var events = [PaymentEvent?](repeating: nil, count: ids.count)
         let values = try await set.values(of: known.map(\.movement))
@@ -62,13 +59,29 @@ struct WaitingPayments: Sendable {
         return events
     }
 
-    /// Those that have waited the longest.
-    func due(through moment: Int64, countMax: Int) async throws(RedisError) -> [Entry] {
-        try await set.due(since: moment, countMax: countMax).map { entry in
+    /// The movements of events that wait or have waited; as many as events, in their order, nil for
+    /// those that nobody knows.
+    func movements(of ids: [EventID]) async throws(RedisError) -> [MovementKey?] {
+        let named = await redis.send(all: ids.map { RedisCommand("GET", .init(eventKey($0))) })
+        var movements: [MovementKey?] = []
+        for answer in named {
+            let name = try answer.get().bytes.map { String(decoding: $0, as: UTF8.self) }
+            movements.append(name.map { MovementKey($0) })
+        }
+        return movements
+    }
+
+    /// Those that have waited the longest, and Redis's time then, milliseconds since 1970.
+    func oldest(
+        countMax: Int
+    ) async throws(RedisError) -> (entries: [Entry], now: Int64) {
+        let (entries, now) = try await set.oldest(countMax: countMax)
+        let waiting = entries.map { entry in
             Entry(
                 movement: MovementKey(entry.id), since: entry.since,
                 event: entry.value.flatMap { Self.event(in: $0) })
         }
+        return (waiting, now)
     }
 
     func remove(_ movements: [MovementKey]) async throws(RedisError) {
@@ -90,13 +103,14 @@ struct WaitingPayments: Sendable {
     }
 
     private static let adding = RedisScript(
-        """
+        WaitingSet.timeInScript + """
+
         local there = redis.call('GET', KEYS[1])
         local rank = there and tonumber(string.match(there, '^{"rank":(%d+)'))
-        if not rank or rank <= tonumber(ARGV[5]) then
+        if not rank or rank <= tonumber(ARGV[4]) then
           redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
         end
-        redis.call('SET', KEYS[3], ARGV[4], 'PX', ARGV[2])
-        return redis.call('ZADD', KEYS[2], 'NX', ARGV[3], ARGV[4])
+        redis.call('SET', KEYS[3], ARGV[3], 'PX', ARGV[2])
+        return redis.call('ZADD', KEYS[2], 'NX', now, ARGV[3])
         """)
 }

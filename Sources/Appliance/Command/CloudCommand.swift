@@ -26,19 +26,30 @@ struct CloudCommand: AsyncParsableCommand {
                 ledger's tables, before the roles of a new release start.
                 """)
         @OptionGroup var data: DataOptions
+        @Option(
+            help: """
+                The ledger's topics were moved from there to here, each record at its offset: \
+                CLUSTER/PREFIX, as the sentence has it that refuses them.
+                """)
+        var movedFrom: String?
 
         mutating func run() async throws {
             let settings = try await data.settings(needsSecrets: false, profile: .cloud)
+            let movedFrom = movedFrom
             try await orCannotRun {
                 try settings.requireKafka(for: "cloud prepare")
                 try settings.requirePostgres(for: "cloud prepare")
                 let plane = try settings.quietPlane()
                 // A server that does not answer is waited for: it is said for which one.
                 try Output.standard.line("asking Kafka at \(settings.kafka.bootstrap ?? "")")
+                if let movedFrom { try plane.moveTopics(from: movedFrom) }
+                // Before anything is made for a ledger that is booked from elsewhere.
+                try plane.requireOwnLedger()
                 let created = try plane.topics.prepare()
                 for topic in created { try Output.standard.line("created the topic \(topic)") }
                 try Output.standard.line("asking Postgres, as postgres.url has it")
                 try plane.migrate()
+                try plane.noteTopics()
                 try Output.standard.line(
                     "\(TopicID.allCases.count) topics and the ledger are ready")
             }

@@ -340,6 +340,7 @@ struct ReviewDoor {
             try settings.requireKafka(for: "a decision in the profile cloud")
             try settings.requirePostgres(for: "a decision in the profile cloud")
             let plane = try settings.quietPlane()
+            try plane.requireOwnLedger()
             let producer = try plane.producer()
             defer { producer.close(within: .seconds(1)) }
             let desk = ReviewDesk(

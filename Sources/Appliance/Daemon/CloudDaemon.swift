@@ -57,10 +57,14 @@ package struct CloudDaemon {
         stopsWith signals: [Int32] = StopSignals.all,
         onListening: @escaping @Sendable (_ role: String, _ port: Int) -> Void = { _, _ in }
     ) async throws {
-        let ports = ports(onListening)
+        let opening = PortOpening()
+        let ports = ports { [opening] role, port in
+            if role == DaemonPorts.adminRole { opening.didOpen() }
+            onListening(role, port)
+        }
         let running = try parts(ports)
         let deadline = StopDeadline(seconds: Self.stopSecondsMax, logger: logger)
-        var services = running.parts
+        var services = running.parts.mapValues { opening.before($0) }
         services[.admin] = adminServer(running.pulse, ports)
         services[.kafkaWatch] = kafkaWatch
         services[.redisWatch] = running.redisWatch
@@ -123,11 +127,24 @@ package struct CloudDaemon {
             }
             let pulse = Pulse("ledger")
             (running.ledger, running.pulse) = (ledger, pulse)
+            try holdEarly(ledger)
             running.parts[.ledger] = plane.book(ledger, pulse: pulse)
         case .all: throw SettingsError.roleMissing
         }
         running.redisWatch = running.redis.map { RedisWatch($0, logger: logger) }
         return running
+    }
+
+    /// Before the group is joined, where both servers answer; it is held in any case before the
+    /// first record is booked.
+    private func holdEarly(_ ledger: PostgresLedger) throws {
+        guard kafkaWatch.trouble == nil else { return }
+        do {
+            try plane.hold(ledger)
+        } catch let error as any PassingFailure where error.isRetryable {
+            logger.warning(
+                "the ledger's origin is looked at later", metadata: ["error": "\(error)"])
+        }
     }
 
     /// What keeps the role from its work: first what is looked at all the while, then what its

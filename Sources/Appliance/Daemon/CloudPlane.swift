@@ -17,6 +17,7 @@ package struct CloudPlane: Sendable {
     package let counters: Counters
     package let logger: Logger
     let kafka: KafkaConfiguration
+    private let tie: LedgerTie
 
     /// Opens nothing yet.
     ///
@@ -32,6 +33,7 @@ package struct CloudPlane: Sendable {
         names = KafkaNames(prefix: settings.kafka.topicPrefix)
         kafka = try settings.kafkaConfiguration(
             client: "tillbox", warnings: RationedLog(logger: logger))
+        tie = LedgerTie(kafka, names: names)
     }
 
     // MARK: Doors
@@ -89,6 +91,39 @@ package struct CloudPlane: Sendable {
         try PostgresSchema.migrate(settings.postgresConfiguration())
     }
 
+    /// Whether the ledger is booked from these topics, for who is about to write to them or to make
+    /// them. A ledger that is not there, or has nothing noted, is nobody else's. Blocks.
+    ///
+    /// - Throws: `LedgerNotOwn`; `LedgerError`; `KafkaError`.
+    package func requireOwnLedger() throws {
+        try tie.compare(PostgresSchema.notes(in: settings.postgresConfiguration()))
+    }
+
+    /// The same, and notes the topics in a ledger that has nothing noted. Blocks.
+    func hold(_ ledger: PostgresLedger) throws { try tie.hold(ledger) }
+
+    /// Notes the topics in a ledger that nobody has used yet. Blocks.
+    package func noteTopics() throws {
+        let ledger = try ledger()
+        defer { ledger.close() }
+        try tie.noteInEmpty(ledger)
+    }
+
+    /// Takes the ledger's topics to be here from now on, where an operator says that they were
+    /// moved. Blocks.
+    ///
+    /// - Parameter former: `CLUSTER/PREFIX` as the ledger has it.
+    /// - Throws: `LedgerNotOwn` where they are not those; `LedgerError`; `KafkaError`.
+    package func moveTopics(from former: String) throws {
+        guard try !PostgresSchema.notes(in: settings.postgresConfiguration()).isEmpty else {
+            throw LedgerNotOwn.notMoved(named: former, nil)
+        }
+        try migrate()
+        let ledger = try ledger()
+        defer { ledger.close() }
+        try tie.move(ledger, from: former, partitions: settings.kafka.partitions)
+    }
+
     package func gate(_ redis: RedisClient, _ producer: KafkaLastingProducer) -> Gate {
         let received = KafkaTopicWriter(producer, .webhookReceived, names: names)
         return Gate(
@@ -111,9 +146,7 @@ package struct CloudPlane: Sendable {
         typealias Step = CloudStage<RedisFeatures>
         let steps = try PipelineSteps(settings, counters: counters)
         let verdicts = try steps.verdicts()
-        let features = RedisFeatures(
-            redis, prefix: settings.redis.prefix, schema: steps.model.schema.version,
-            waitSeconds: settings.scoreWaitSeconds, clock: clock)
+        let features = lateFeatures(redis, schema: steps.model.schema.version)
         let group = names.group(Step.name)
         let member = KafkaMember(
             KafkaStep(
@@ -131,6 +164,15 @@ package struct CloudPlane: Sendable {
         }
     }
 
+    /// The vectors of the score role.
+    ///
+    /// - Parameter schema: the model schema's version.
+    func lateFeatures(_ redis: RedisClient, schema: String) -> RedisFeatures {
+        RedisFeatures(
+            redis, prefix: settings.redis.prefix, schema: schema,
+            waitSeconds: settings.scoreWaitSeconds, logger: logger)
+    }
+
     /// What computes vectors where nobody else does; no role.
     func features(_ redis: RedisClient, _ producer: KafkaLastingProducer) throws -> any Service {
         let steps = try PipelineSteps(settings, counters: counters)
@@ -141,12 +183,14 @@ package struct CloudPlane: Sendable {
     }
 
     /// Booking, and publishing what was booked.
-    package func book(_ ledger: some Ledger, pulse: Pulse) -> any Service {
+    package func book(_ ledger: PostgresLedger, pulse: Pulse) -> any Service {
+        let tie = tie
+        let positions = LedgerPositions(ledger) { try tie.hold(ledger) }
         let member = KafkaMember(
             KafkaStep(
                 name: LedgerStep.name, group: names.group(LedgerStep.name),
                 inputs: LedgerStep.inputs, lead: .paymentScored, tick: .milliseconds(250)),
-            names: names, configuration: kafka, positions: LedgerPositions(ledger), pulse: pulse)
+            names: names, configuration: kafka, positions: positions, pulse: pulse)
         let (clock, counters, logger) = (clock, counters, logger)
         return LedgerService(
             desk: { LedgerDesk(ledger: ledger, clock: clock, counters: counters) }, logger: logger

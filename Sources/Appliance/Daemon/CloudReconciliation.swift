@@ -28,6 +28,7 @@ extension CloudPlane {
     ) async throws {
         try settings.requireKafka(for: "reconciliation")
         try settings.requireRedis(for: "reconciliation")
+        try requireOwnLedger()
         let kept = try PostgresStatement(settings.postgresConfiguration(), isAlone: true)
         defer { kept.close() }
         let store = try Self.store(of: kept)

@@ -1,6 +1,7 @@
 package import Appliance
 import Bridges
 import Cloud
+import Logging
 package import Vocabulary
 
 /// Dead letters of the cloud plane sent back: no service of its own, but a command that somebody
@@ -10,7 +11,8 @@ extension CloudPlane {
     ///
     /// - Parameter isDryRun: only foretells, and so leaves another redrive alone. Else this one
     ///   takes over from any other, which fails at its next order.
-    /// - Throws: `SettingsError`; `CloudUnprepared`; `StoreFailure`; what `body` throws.
+    /// - Throws: `SettingsError`; `CloudUnprepared`; `LedgerNotOwn`; `StoreFailure`; what `body`
+    ///   throws.
     package func redriving<Value: Sendable>(
         isDryRun: Bool, _ body: (Redriver) async throws -> Value
     ) async throws -> Value {
@@ -19,6 +21,7 @@ extension CloudPlane {
         let thread = OwnThread("tillbox.redrive")
         return try await withTaskExecutorPreference(thread) {
             try topics.check(within: CloudTopics.answerPatience)
+            try refuseOthersLedger()
             let orders = try KafkaOrders(kafka, names: names)
             if !isDryRun { try await orders.begin() }
             let (redis, producer) = (try redis(), try producer())
@@ -46,6 +49,16 @@ extension CloudPlane {
     /// How large what goes back may be; nil where Kafka does not say so.
     private func sizes() -> KafkaSizes? {
         try? KafkaSizes(kafka, names: names, topics: KafkaLetterSource.targets)
+    }
+
+    /// Letters go back without a ledger: one that cannot be looked at is in nobody's way.
+    private func refuseOthersLedger() throws {
+        guard settings.postgres.url != nil else { return }
+        do {
+            try requireOwnLedger()
+        } catch let error as LedgerError {
+            logger.warning("the ledger is not looked at", metadata: ["error": "\(error)"])
+        }
     }
 
     /// A dead letter; nil where none is.

@@ -16,6 +16,8 @@ struct DaemonPorts {
     /// Told each port once it is open.
     let onListening: @Sendable (_ role: String, _ port: Int) -> Void
 
+    static let adminRole = "admin"
+
     /// Deliveries. Once it listens, the process is ready.
     func webhook(_ gate: Gate) -> any Service {
         readiness.watch { gate.clockSuspicion.warning }
@@ -35,7 +37,7 @@ struct DaemonPorts {
     /// What operators ask.
     func admin(_ router: Router<BasicRequestContext>) -> any Service {
         PortService(
-            role: "admin", address: settings.admin,
+            role: Self.adminRole, address: settings.admin,
             responder: AdminResponder(
                 router: router,
                 guards: AdminGuard(
@@ -45,6 +47,6 @@ struct DaemonPorts {
                 connectionCountMax: connectionCounts.admin,
                 memoryByteCountMax: settings.adminMemoryByteCountMax),
             logger: logger
-        ) { [onListening] in onListening("admin", $0) }
+        ) { [onListening] in onListening(Self.adminRole, $0) }
     }
 }

@@ -67,8 +67,11 @@ final class Booking<Rows: LedgerRows> {
     }
 
     /// Notes which log this ledger is booked from, and how far it has come.
-    func adopt(log: String) throws {
+    ///
+    /// - Parameter choose: asked once nobody else can write; nil leaves everything as it is.
+    func adopt(_ choose: (Rows) throws -> String?) throws {
         try transaction {
+            guard let log = try choose(rows) else { return }
             try rows.keep(log: log)
             try rows.keep(
                 LedgerEnds(

@@ -83,6 +83,19 @@ public final class KafkaAdmin: Sendable {
         return result
     }
 
+    /// The id that the cluster tells of itself; nil where it tells none, as brokers before 0.10.1.
+    public func clusterID(within patience: Duration) throws(KafkaError) -> String? {
+        // Told with the topics, and kept.
+        _ = try partitionCounts(within: patience)
+        let id: String? = handle.lend { client in
+            // SAFETY: the text is the caller's own, null-terminated, and copied before it is freed.
+            guard let text = rd_kafka_clusterid(client, 0) else { return nil }
+            defer { rd_kafka_mem_free(client, text) }
+            return String(cString: text)
+        }
+        return id?.isEmpty == true ? nil : id
+    }
+
     /// After so long it is looked at why there is no answer yet: who is kept out by a password or a
     /// certificate need not wait any longer to be told.
     private static let lookAfter = Duration.seconds(1)

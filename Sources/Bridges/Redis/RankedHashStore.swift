@@ -22,11 +22,15 @@ public struct RankedHashStore: Sendable {
         public var rank: UInt64
         /// Without `rank`.
         public var fields: [Field]
+        /// A hash that has all of these gives way whatever its rank, as one that nobody can use;
+        /// none for none.
+        public var replaced: [Field]
 
-        public init(key: String, rank: UInt64, fields: [Field]) {
+        public init(key: String, rank: UInt64, fields: [Field], replaced: [Field] = []) {
             self.key = key
             self.rank = rank
             self.fields = fields
+            self.replaced = replaced
         }
     }
 
@@ -40,14 +44,17 @@ public struct RankedHashStore: Sendable {
         }
     }
 
-    /// Writes hashes in one pipeline, each unless one of a higher rank is there.
+    /// Writes hashes in one pipeline, each unless one of a higher rank is there that is not
+    /// ``Entry/replaced``.
     ///
     /// - Returns: for each whether it stands now; false where a higher rank does.
     public func write(_ entries: [Entry]) async -> [Result<Bool, RedisError>] {
         let calls = entries.map { entry in
             var arguments: [RedisArgument] = [
-                .number(entry.rank), .number(lifetimeMilliseconds), "rank", .number(entry.rank),
+                .number(entry.rank), .number(lifetimeMilliseconds), .number(entry.replaced.count),
             ]
+            for field in entry.replaced { arguments += [.text(field.name), .bytes(field.value)] }
+            arguments += ["rank", .number(entry.rank)]
             for field in entry.fields {
                 precondition(field.name != "rank", "a field of the store's own name, rank")
                 arguments += [.text(field.name), .bytes(field.value)]
@@ -89,11 +96,16 @@ public struct RankedHashStore: Sendable {
         """
         local there = redis.call('HGET', KEYS[1], 'rank')
         local rank = ARGV[1]
-        if there and string.find(there, '^%d+$') then
+        local first = 4 + 2 * ARGV[3]
+        local isReplaced = first > 4
+        for place = 4, first - 1, 2 do
+          if redis.call('HGET', KEYS[1], ARGV[place]) ~= ARGV[place + 1] then isReplaced = false end
+        end
+        if there and not isReplaced and string.find(there, '^%d+$') then
           if #there > #rank or (#there == #rank and there > rank) then return 0 end
         end
         redis.call('DEL', KEYS[1])
-        redis.call('HSET', KEYS[1], unpack(ARGV, 3))
+        redis.call('HSET', KEYS[1], unpack(ARGV, first))
         redis.call('PEXPIRE', KEYS[1], ARGV[2])
         return 1
         """)

@@ -3,6 +3,8 @@
 ///
 /// A value lives for its lifetime, or shorter where the server evicts; its place in the set stays
 /// until it is removed, so that whoever lists what is due sees that something is gone.
+///
+/// Moments are the server's own: the clocks of those who add and of those who look may differ.
 public struct WaitingSet: Sendable {
     private let client: RedisClient
     private let prefix: String
@@ -21,7 +23,7 @@ public struct WaitingSet: Sendable {
     /// One that waits.
     public struct Entry: Hashable, Sendable {
         public var id: String
-        /// Milliseconds since 1970.
+        /// Milliseconds since 1970, by the server's clock.
         public var since: Int64
         /// Nil where the server has dropped it.
         public var value: [UInt8]?
@@ -33,17 +35,15 @@ public struct WaitingSet: Sendable {
         }
     }
 
-    /// Adds entries in one pipeline, each in one piece; one that waits already keeps its moment.
+    /// Adds values in one pipeline, each in one piece; what waits already keeps its moment.
     ///
-    /// - Parameter entries: each with a value; moments within ±2^53.
     /// - Throws: the first `RedisError`; the others may be there.
-    public func add(_ entries: [Entry]) async throws(RedisError) {
-        let calls = entries.map { entry in
+    public func add(_ values: [(id: String, value: [UInt8])]) async throws(RedisError) {
+        let calls = values.map { id, value in
             (
-                keys: [valueKey(entry.id), Array(prefix.utf8)],
+                keys: [valueKey(id), Array(prefix.utf8)],
                 arguments: [
-                    .bytes(entry.value ?? []), .number(lifetimeMilliseconds),
-                    .number(entry.since), .text(entry.id),
+                    .bytes(value), .number(lifetimeMilliseconds), .text(id),
                 ] as [RedisArgument]
             )
         }
@@ -69,28 +69,24 @@ public struct WaitingSet: Sendable {
         return values
     }
 
-    /// Those who have waited since `moment` or longer, the longest first.
+    /// Those who have waited the longest, at most so many, the longest first.
     ///
-    /// - Parameters:
-    ///   - moment: milliseconds since 1970.
-    ///   - countMax: at most so many.
+    /// - Returns: with the server's time then, milliseconds since 1970.
     /// - Throws: `RedisError`.
-    public func due(
-        since moment: Int64, countMax: Int
-    ) async throws(RedisError) -> [Entry] {
-        let reply = try await client.send(
-            RedisCommand(
-                "ZRANGEBYSCORE", .text(prefix), "-inf", .number(moment), "WITHSCORES", "LIMIT", 0,
-                .number(countMax)))
-        guard let parts = reply.array, parts.count.isMultiple(of: 2) else {
-            throw .unexpectedReply(to: "ZRANGEBYSCORE")
-        }
+    public func oldest(
+        countMax: Int
+    ) async throws(RedisError) -> (entries: [Entry], now: Int64) {
+        let reply = try await client.run(
+            Self.listing, keys: [Array(prefix.utf8)], [.number(countMax)])
+        guard let answer = reply.array, answer.count == 2, let now = answer[0].integer,
+            let parts = answer[1].array, parts.count.isMultiple(of: 2)
+        else { throw .unexpectedReply(to: "EVALSHA") }
         var entries: [Entry] = []
         for index in stride(from: 0, to: parts.count, by: 2) {
             guard let id = parts[index].bytes, let score = parts[index + 1].bytes,
                 let since = Double(String(decoding: score, as: UTF8.self)),
                 let since = Int64(exactly: since.rounded())
-            else { throw .unexpectedReply(to: "ZRANGEBYSCORE") }
+            else { throw .unexpectedReply(to: "EVALSHA") }
             let text = String(decoding: id, as: UTF8.self)
             entries.append(Entry(id: text, since: since, value: nil))
         }
@@ -98,7 +94,7 @@ public struct WaitingSet: Sendable {
         for (index, result) in await client.send(all: reads).enumerated() {
             entries[index].value = try result.get().bytes
         }
-        return entries
+        return (entries, now)
     }
 
     /// Takes entries out in one pipeline, whether or not they are there.
@@ -125,10 +121,23 @@ public struct WaitingSet: Sendable {
 
     private func valueKey(_ id: String) -> [UInt8] { Array("\(prefix):\(id)".utf8) }
 
-    private static let adding = RedisScript(
+    /// Lines of a script that set `now` to the server's time, milliseconds since 1970.
+    public static let timeInScript = """
+        local time = redis.call('TIME')
+        local now = time[1] * 1000 + math.floor(time[2] / 1000)
         """
+
+    private static let adding = RedisScript(
+        timeInScript + """
+
         redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-        return redis.call('ZADD', KEYS[2], 'NX', ARGV[3], ARGV[4])
+        return redis.call('ZADD', KEYS[2], 'NX', now, ARGV[3])
+        """)
+
+    private static let listing = RedisScript(
+        timeInScript + """
+
+        return {now, redis.call('ZRANGE', KEYS[1], 0, ARGV[1] - 1, 'WITHSCORES')}
         """)
 
     private static let removing = RedisScript(

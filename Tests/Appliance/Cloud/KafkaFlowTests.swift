@@ -251,7 +251,7 @@ struct KafkaFlowTests {
                 name: LedgerStep.name, group: cloud.plane.names.group(LedgerStep.name),
                 inputs: LedgerStep.inputs, lead: .paymentScored, tick: .seconds(1)),
             names: cloud.plane.names, configuration: cloud.kafka,
-            positions: LedgerPositions(ledger), pulse: Pulse("ledger"))
+            positions: LedgerPositions(ledger) {}, pulse: Pulse("ledger"))
         let (clock, counters) = (cloud.plane.clock, cloud.counters)
         let service = LedgerService(
             desk: { LedgerDesk(ledger: ledger, clock: clock, counters: counters) },

@@ -64,6 +64,26 @@ struct PostgresBridgeTests {
         try await fixture.process(opened)
     }
 
+    @Test("a ledger that the roles of the profile cloud book into is left alone")
+    func ledgerOfRoles() async throws {
+        let (fixture, database) = (try fixture(), try PostgresDatabase())
+        let roles = try database.open()
+        try roles.adopt { _, _ in "kafka/1/abc/shop." }
+        try await fixture.opened { opened in
+            let target = target(fixture, database.configuration())
+            let failure = await #expect(throws: RelayFailure.self) {
+                _ = try await target.open(opened.plane.relaySource(), isStopping: { false })
+            }
+            guard case .permanent(let sentence) = failure else {
+                Issue.record("\(String(describing: failure))")
+                return
+            }
+            #expect(sentence.contains("the roles of the profile cloud"))
+            #expect(sentence.contains("`shop.…` of Kafka cluster abc"))
+        }
+        #expect(try roles.point().logs == ["kafka/1/abc/shop."])
+    }
+
     // MARK: Equal
 
     /// Every row of every table that both have; only the local log's own checksum stays here.

@@ -234,6 +234,25 @@ struct RankedHashStoreTests {
         #expect(try read[0].get() == [[2], nil, [50]])
     }
 
+    @Test("a hash that is to be replaced gives way whatever its rank, as long as it is that one")
+    func replaced() async throws {
+        let (store, _, _) = try await store()
+        _ = await store.write([
+            .init(key: "x", rank: 9, fields: [.init("a", [1]), .init("b", [0, 255])])
+        ])
+        func write(_ replaced: [RankedHashStore.Field]) async throws -> Bool {
+            let entry = RankedHashStore.Entry(
+                key: "x", rank: 2, fields: [.init("a", [2])], replaced: replaced)
+            return try await store.write([entry])[0].get()
+        }
+        #expect(try await !write([]))
+        #expect(try await !write([.init("a", [1]), .init("b", [0])]))
+        #expect(try await !write([.init("c", [])]))
+        #expect(try await write([.init("a", [1]), .init("b", [0, 255])]))
+        let read = await store.read(["x"], fields: ["a", "b", "rank"])
+        #expect(try read[0].get() == [[2], nil, [50]])
+    }
+
     @Test("writers that race leave the highest rank")
     func race() async throws {
         let (store, _, _) = try await store()
@@ -271,57 +290,87 @@ struct WaitingSetTests {
         return (WaitingSet(client, prefix: prefix, lifetime: .seconds(60)), client, prefix)
     }
 
-    @Test("what was added is due by its time, the oldest first, until it is removed")
-    func due() async throws {
-        let (set, _, _) = try await set()
+    /// The server's clock, milliseconds since 1970.
+    private func time(_ client: RedisClient) async throws -> Int64 {
+        let parts = try await client.send(RedisCommand("TIME")).array ?? []
+        let numbers = parts.compactMap {
+            $0.bytes.flatMap { Int64(String(decoding: $0, as: UTF8.self)) }
+        }
+        try #require(numbers.count == 2)
+        return numbers[0] * 1000 + numbers[1] / 1000
+    }
+
+    /// Moves an entry's moment.
+    private func move(
+        _ id: String, to moment: Int64, _ client: RedisClient, _ prefix: String
+    ) async throws {
+        _ = try await client.send(
+            RedisCommand("ZADD", .text(prefix), .number(moment), .text(id)))
+    }
+
+    @Test("what was added is listed by its time, the oldest first, until it is removed")
+    func oldest() async throws {
+        let (set, client, prefix) = try await set()
+        try await set.add([("late", [3]), ("first", [0, 255]), ("second", [])])
+        for (id, moment) in [("late", Int64(3_000)), ("first", 1_000), ("second", 2_000)] {
+            try await move(id, to: moment, client, prefix)
+        }
         let entries = [
-            WaitingSet.Entry(id: "late", since: 3_000, value: [3]),
-            .init(id: "first", since: 1_000, value: [0, 255]),
+            WaitingSet.Entry(id: "first", since: 1_000, value: [0, 255]),
             .init(id: "second", since: 2_000, value: []),
+            .init(id: "late", since: 3_000, value: [3]),
         ]
-        try await set.add(entries)
         #expect(try await set.count() == 3)
-        #expect(try await set.due(since: 2_999, countMax: 10) == [entries[1], entries[2]])
-        #expect(try await set.due(since: 5_000, countMax: 1) == [entries[1]])
-        #expect(try await set.due(since: 999, countMax: 10) == [])
+        #expect(try await set.oldest(countMax: 10).entries == entries)
+        #expect(try await set.oldest(countMax: 2).entries == Array(entries.prefix(2)))
         #expect(try await set.values(of: ["late", "never was", "first"]) == [[3], nil, [0, 255]])
         #expect(try await set.values(of: []) == [])
         try await set.remove(["first", "never was"])
         #expect(try await set.values(of: ["first"]) == [nil])
-        #expect(try await set.due(since: 5_000, countMax: 10) == [entries[2], entries[0]])
+        #expect(try await set.oldest(countMax: 10).entries == Array(entries.dropFirst()))
         #expect(try await set.count() == 2)
+    }
+
+    @Test("moments are the server's own")
+    func serverTime() async throws {
+        let (set, client, _) = try await set()
+        let before = try await time(client)
+        try await set.add([("a", [1])])
+        let (entries, now) = try await set.oldest(countMax: 10)
+        let after = try await time(client)
+        let since = try #require(entries.first?.since)
+        #expect(before <= since && since <= now && now <= after)
     }
 
     @Test("who is added again keeps its moment and takes the new value")
     func again() async throws {
-        let (set, _, _) = try await set()
-        let now: Int64 = 1_795_000_000_123
-        try await set.add([.init(id: "a", since: now, value: [1])])
-        try await set.add([.init(id: "a", since: now + 60_000, value: [2])])
+        let (set, client, prefix) = try await set()
+        try await set.add([("a", [1])])
+        try await move("a", to: 1_795_000_000_123, client, prefix)
+        try await set.add([("a", [2])])
         #expect(
-            try await set.due(since: now, countMax: 10)
-                == [.init(id: "a", since: now, value: [2])])
+            try await set.oldest(countMax: 10).entries
+                == [.init(id: "a", since: 1_795_000_000_123, value: [2])])
     }
 
     @Test("a value that the server dropped leaves its place, so that somebody sees it")
     func dropped() async throws {
         let (set, client, prefix) = try await set()
-        try await set.add([.init(id: "a", since: 1, value: [1])])
+        try await set.add([("a", [1])])
         _ = try await client.send(RedisCommand("DEL", .text("\(prefix):a")))
         #expect(try await set.values(of: ["a"]) == [nil])
-        #expect(
-            try await set.due(since: 1, countMax: 10) == [.init(id: "a", since: 1, value: nil)])
+        #expect(try await set.oldest(countMax: 10).entries.map(\.value) == [nil])
     }
 
     @Test("a thousand in one pipeline")
     func many() async throws {
         let (set, _, _) = try await set()
-        let entries = (0..<1_000).map {
-            WaitingSet.Entry(id: "\($0)", since: Int64($0), value: Array("\($0)".utf8))
-        }
-        try await set.add(entries)
-        #expect(try await set.due(since: 2_000, countMax: 2_000) == entries)
-        try await set.remove(entries.map(\.id))
+        let values = (0..<1_000).map { (id: "\($0)", value: Array("\($0)".utf8)) }
+        try await set.add(values)
+        let found = try await set.oldest(countMax: 2_000).entries
+        #expect(Set(found.map(\.id)) == Set(values.map(\.id)))
+        #expect(found.allSatisfy { $0.value == Array($0.id.utf8) })
+        try await set.remove(values.map(\.id))
         #expect(try await set.count() == 0)
     }
 }

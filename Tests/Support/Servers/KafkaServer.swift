@@ -212,6 +212,17 @@ public final class KafkaProxy: Sendable {
         get throws { try number("mended") }
     }
 
+    /// How many times somebody has asked to join a group.
+    public var joins: Int {
+        get throws { Int(try command("joins")) ?? -1 }
+    }
+
+    /// What noida-db tells of its cluster, wherever it runs.
+    public static let cluster = "MkU3OEVBNTctOEUyRi00"
+
+    /// Tells another id of the cluster from now on, which is as long as ``cluster``.
+    public func tell(cluster: String) throws { _ = try command("cluster \(cluster)") }
+
     /// Refuses from now on who does not show this when it authenticates, as a broker does that
     /// checks passwords; noida-db takes any.
     public func accept(_ secret: String) throws {

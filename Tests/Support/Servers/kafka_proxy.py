@@ -20,6 +20,9 @@ Commands, a line each, on CONTROL_PORT; each is answered by "ok", a number, or "
     expired       how many members were made to leave
     restarted     the broker has what it had kept: who has left since leaves once more
     due           how many answers the broker owes to requests that write something
+    joins         how many times somebody has asked to join a group
+    cluster ID    tell this id of the cluster from now on: noida-db tells one and the same wherever
+                  it runs, and this is as long
 """
 
 import socket
@@ -37,6 +40,8 @@ from kafka_mending import (
 
 port, broker_port, control_port = (int(word) for word in sys.argv[1:4])
 
+#: What every noida-db tells of its cluster.
+CLUSTER = b"MkU3OEVBNTctOEUyRi00"
 METADATA, FIND_COORDINATOR, API_VERSIONS, DESCRIBE_CLUSTER = 3, 10, 18, 60
 SASL_AUTHENTICATE, SASL_AUTHENTICATION_FAILED = 36, 58
 #: Produce, OffsetCommit, InitProducerId, AddPartitionsToTxn, AddOffsetsToTxn, EndTxn and
@@ -69,6 +74,8 @@ class Proxy:
         self.accepted = None
         self.shown = b""
         self.mended = 0
+        self.joins = 0
+        self.cluster = CLUSTER
         self.members = Members(leave)
         #: Requests that write something and are let in, until they are answered: (connection's
         #: requests, correlation).
@@ -107,6 +114,10 @@ class Proxy:
             return str(self.mended)
         elif words[0] == "expired":
             return str(self.members.expired)
+        elif words[0] == "joins":
+            return str(self.joins)
+        elif words[0] == "cluster" and len(words[1]) == len(CLUSTER):
+            self.cluster = words[1].encode()
         elif words[0] == "restarted":
             self.members.restarted()
         elif words[0] == "due":
@@ -140,6 +151,7 @@ class Proxy:
         with self.lock:
             self.seen += 1
             key, version, correlation = struct.unpack(">hhi", body[:8])
+            self.joins += key == JOIN_GROUP
             if key != SASL_AUTHENTICATE:
                 return None
             self.shown = body[8:]
@@ -179,7 +191,7 @@ class Proxy:
         if key in (METADATA, FIND_COORDINATOR, DESCRIBE_CLUSTER):
             own, inside = (
                 b"127.0.0.1" + struct.pack(">i", number) for number in (port, broker_port))
-            return body.replace(inside, own)
+            return body.replace(inside, own).replace(CLUSTER, self.cluster)
         if key == API_VERSIONS:
             return with_versions_max(body, request)
         if key == JOIN_GROUP:

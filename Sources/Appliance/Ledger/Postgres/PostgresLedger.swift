@@ -63,7 +63,17 @@ package final class PostgresLedger: Ledger, LedgerSQL, @unchecked Sendable {
     package func adopt(log: String) throws(LedgerError) {
         let point = try point()
         guard !point.logs.contains(log) || point.next == nil else { return }
-        try locked { try booking.adopt(log: log) }
+        try locked { try booking.adopt { _ in log } }
+    }
+
+    /// Notes what it is booked from, as `choose` says while nobody else writes.
+    ///
+    /// - Parameter choose: told what is noted, and whether nothing was ever booked or read; nil
+    ///   notes nothing.
+    package func adopt(
+        choosing choose: (_ notes: [String], _ isEmpty: Bool) -> String?
+    ) throws(LedgerError) {
+        try locked { try booking.adopt { choose(try $0.logs(), try $0.isEmpty()) } }
     }
 
     package func inherit(renewalsAfter transaction: Int64) throws(LedgerError) {

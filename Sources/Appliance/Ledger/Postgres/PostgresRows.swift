@@ -319,6 +319,17 @@ final class PostgresRows: LedgerRows {
             """, [.integer(ends.transactions), .integer(ends.reviews)], kept: true)
     }
 
+    func logs() throws -> [String] {
+        let rows = try link.connection().query("SELECT identity FROM logs")
+        return try (0..<rows.count).map { try rows.text($0, 0) }
+    }
+
+    /// Whether nothing was booked and nothing was read.
+    func isEmpty() throws -> Bool {
+        try head().id == 0
+            && !link.connection().query("SELECT EXISTS (SELECT 1 FROM positions)").boolean(0, 0)
+    }
+
     func keep(log: String) throws {
         _ = try link.connection().query(
             "INSERT INTO logs VALUES ($1) ON CONFLICT DO NOTHING", [.text(log)])

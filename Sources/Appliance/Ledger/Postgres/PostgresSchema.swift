@@ -95,6 +95,22 @@ package enum PostgresSchema {
         .server(state: state, detail: sentence, isRetryable: false)
     }
 
+    /// What the ledger of a database is booked from, as its table `logs` has it, whatever its
+    /// schema; nothing where there is no ledger. Blocking.
+    package static func notes(
+        in configuration: PostgresConfiguration
+    ) throws(LedgerError) -> [String] {
+        do {
+            let connection = try PostgresConnection.connect(configuration)
+            defer { connection.close() }
+            guard try storedVersion(connection) > 0 else { return [] }
+            let rows = try connection.query("SELECT identity FROM tillbox.logs")
+            return try (0..<rows.count).map { try rows.text($0, 0) }
+        } catch {
+            throw LedgerError(postgres: error)
+        }
+    }
+
     /// Gives a role what it needs to book and to read, as the owner. Blocking.
     package static func grant(
         to role: String, _ configuration: PostgresConfiguration

@@ -53,7 +53,7 @@ package final class SQLiteLedger: Ledger, SQLiteReading, @unchecked Sendable {
     package func adopt(log: String) throws(LedgerError) {
         let point = try point()
         guard !point.logs.contains(log) || point.next == nil else { return }
-        try booking { try $0.adopt(log: log) }
+        try booking { try $0.adopt { _ in log } }
     }
 
     package func inherit(renewalsAfter transaction: Int64) throws(LedgerError) {

@@ -78,6 +78,11 @@ package final class LedgerTarget: RelayTarget {
         _ copy: any Ledger, against local: any LedgerReading, _ source: RelaySource
     ) throws(LedgerError) {
         let point = try copy.point()
+        if case .roles(let origin, _) = LedgerOrigin.standing(of: point.logs) {
+            throw .differsFromOriginal(
+                what: "the ledger in \(name.rawValue) is booked by the roles of the profile cloud, "
+                    + "from \(origin); give this box a database of its own")
+        }
         if let other = point.logs.first(where: { $0 != source.log }) {
             throw .differsFromOriginal(
                 what: "the ledger in \(name.rawValue) was booked from log \(other), and this box's "
