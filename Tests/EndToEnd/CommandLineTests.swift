@@ -12,7 +12,7 @@ struct CommandLineTests {
         ["log", "topics"], ["log", "cat", "webhook.received"], ["log", "offsets"],
         ["log", "verify"], ["ledger", "balances"], ["ledger", "show", "1"], ["ledger", "verify"],
         ["dead-letter", "list"], ["dead-letter", "show", "0"], ["dead-letter", "redrive"],
-        ["reconcile", "list"], ["reconcile", "show", "last"],
+        ["reconcile", "list"], ["reconcile", "show", "last"], ["explain", "processor:stripe"],
     ]
 
     /// One sentence, said by this program, and nothing else.
@@ -53,6 +53,12 @@ struct CommandLineTests {
         ["reconcile", "show"], ["reconcile", "show", "first"],
         ["reconcile", "show", "1", "--json", "--csv"], ["dead-letter", "redrive", "17"],
         ["dead-letter", "redrive", "--offset", "1/x"],
+        ["explain"], ["explain", ""], ["explain", "x", "--limit", "0"],
+        ["explain", "x", "--after", "-1"], ["explain", "x", "--currency", "dollars"],
+        ["explain", "x", "--as-of", "2025-02-29"], ["ledger", "export", "--format", "xml"],
+        ["ledger", "export", "--from", "2026-02-01", "--to", "2026-01-01"],
+        ["log", "send", "webhook.received", "0", "--to", "x", "--secret-file", "f"],
+        ["log", "send", "webhook.received", "-1", "--to", "https://x", "--secret-file", "f"],
     ])
     func wrongUsage(arguments: [String]) async throws {
         let answer = try await Child.run(
@@ -63,7 +69,7 @@ struct CommandLineTests {
     @Test("a mistyped verb, option, topic or date is told what it may have meant", arguments: [
         (["lgo"], "did you mean log?"), (["ledgr", "verify"], "did you mean ledger?"),
         (["log", "verfy"], "did you mean verify?"), (["dead-leter"], "did you mean dead-letter?"),
-        (["xyzzy"], "tillbox --help"), (["log"], "topics, cat, offsets, verify"),
+        (["xyzzy"], "tillbox --help"), (["log"], "topics, cat, offsets, verify, send"),
         (["log", "topics", "--jsn"], "--json"), (["run", "--profil", "dev"], "--profile"),
         (["run", "--profile", "clown"], "'dev', 'edge' or 'cloud'"),
         (["ledger", "balances", "--as-of", "2025-02-29"], "a day that the calendar has"),

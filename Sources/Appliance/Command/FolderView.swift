@@ -1,6 +1,7 @@
 import AppendLog
 import Appliance
 import Foundation
+import Reconcile
 import Relay
 import Synchronization
 import Terminal
@@ -64,6 +65,25 @@ struct FolderView {
             readers[id] = TopicReader(topic)
         }
         return readers
+    }
+
+    /// What explains the amounts of this folder. The log is opened when a record is asked for
+    /// first, behind the first look at the ledger; a folder without one is explained by its ledger
+    /// alone.
+    ///
+    /// - Parameter endpoints: those whose secrets are known.
+    func explainer(endpoints: [WebhookEndpoint]) throws(CommandFailure) -> Explainer {
+        let ledger = try ledger()
+        let hasLog = FileManager.default.fileExists(atPath: "\(path)/log")
+        var opened: ReadOnlyLog?
+        return Explainer(
+            ledger: ledger, statement: StatementStore(of: ledger),
+            topic: { id in
+                guard hasLog else { return nil }
+                let log = try opened ?? self.log()
+                opened = log
+                return log.topic(try TopicName(id.rawValue)).map { TopicReader($0) }
+            }, endpoints: endpoints)
     }
 
     /// `payment.review` as it is now; nil where the log has none yet.

@@ -8,8 +8,9 @@ import Vocabulary
 /// `tillbox ledger …`: looks into the ledger, also while the daemon runs. Nothing here writes.
 struct LedgerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "ledger", abstract: "Look into the ledger: balances, transactions, proof.",
-        subcommands: [Balances.self, Show.self, Waiting.self, Verify.self])
+        commandName: "ledger",
+        abstract: "Look into the ledger: balances, transactions, proof, export.",
+        subcommands: [Balances.self, Show.self, Waiting.self, Verify.self, Export.self])
 
     /// Where the ledger is, and whether a program reads the answer.
     struct Options: ParsableArguments {

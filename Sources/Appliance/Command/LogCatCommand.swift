@@ -102,7 +102,7 @@ extension LogCommand {
             return nil
         }
 
-        private static func find(_ name: String, in log: ReadOnlyLog) throws -> ReadOnlyTopic {
+        static func find(_ name: String, in log: ReadOnlyLog) throws -> ReadOnlyTopic {
             if let known = try? TopicName(name), let topic = log.topic(known) { return topic }
             let names = log.topics.map(\.name.rawValue)
             let hint =

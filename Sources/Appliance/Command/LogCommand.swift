@@ -3,11 +3,11 @@ import ArgumentParser
 import Foundation
 import Terminal
 
-/// `tillbox log …`: looks into the log, also while the daemon runs. Nothing here writes.
+/// `tillbox log …`: looks into the log, also while the daemon runs. Nothing here writes into it.
 struct LogCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "log", abstract: "Look into the log: topics, records, cursors, checksums.",
-        subcommands: [Topics.self, Cat.self, Offsets.self, Verify.self])
+        subcommands: [Topics.self, Cat.self, Offsets.self, Verify.self, Send.self])
 
     /// Where the log is, and whether a program reads the answer.
     struct Options: ParsableArguments {

@@ -17,8 +17,8 @@ struct Tillbox: AsyncParsableCommand {
         subcommands: [
             RunCommand.self, DemoCommand.self, Simulate.self, LogCommand.self, LedgerCommand.self,
             TwinCommand.self, ReconcileCommand.self, DeadLetterCommand.self, ReplayCommand.self,
-            ReviewCommand.self, CloudCommand.self, BridgeCommand.self, StatusCommand.self,
-            BenchCommand.self,
+            ReviewCommand.self, ExplainCommand.self, CloudCommand.self, BridgeCommand.self,
+            StatusCommand.self, BenchCommand.self,
         ])
 
     /// Parses, runs, and turns whatever went wrong into one sentence and the exit code of contracts

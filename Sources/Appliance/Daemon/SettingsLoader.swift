@@ -3,7 +3,7 @@ import Foundation
 import Logging
 import Reconcile
 import Terminal
-import Vocabulary
+package import Vocabulary
 
 /// Reads ``Settings`` from a YAML file and the environment; the environment wins.
 package struct SettingsLoader {
@@ -187,6 +187,16 @@ package struct SettingsLoader {
         return endpoints
     }
 
+    /// The endpoints with the secrets that can be read here. Who only looks back needs none: one
+    /// that is missing, or is another user's to read, is not known.
+    package func knownEndpoints() throws -> [WebhookEndpoint] {
+        try endpoints(.any, needsSecrets: false).map { endpoint in
+            var endpoint = endpoint
+            endpoint.secrets = (try? secrets(of: endpoint.name)) ?? []
+            return endpoint
+        }
+    }
+
     /// The names stand in an address and in variables' names, which knows no case.
     private func endpointNames() throws -> [String] {
         let names = list(SettingsKey.webhookEndpoints.rawValue)
@@ -257,21 +267,38 @@ package struct SettingsLoader {
         if let value {
             return (value, "configuration key \(key) (\(SettingsKey.environmentVariable(key)))")
         }
-        guard let path else { return nil }
+        return try path.map { (try Self.text(ofSecretFile: $0), Self.place(ofSecretFile: $0)) }
+    }
+
+    private static func place(ofSecretFile path: String) -> String { "the secret file \(path)" }
+
+    private static func text(ofSecretFile path: String) throws(SettingsError) -> String {
         let text: String
         do throws(SecretFile.Refusal) {
             text = try SecretFile.text(at: path)
         } catch {
             switch error {
             case .unreadable(let reason):
-                throw SettingsError.secretFileUnreadable(path: path, reason: reason)
-            case .exposed(let mode): throw SettingsError.secretFileExposed(path: path, mode: mode)
+                throw .secretFileUnreadable(path: path, reason: reason)
+            case .exposed(let mode): throw .secretFileExposed(path: path, mode: mode)
             }
         }
         guard text.contains(where: { !$0.isWhitespace }) else {
-            throw SettingsError.secretFileEmpty(path: path)
+            throw .secretFileEmpty(path: path)
         }
-        return (text, "the secret file \(path)")
+        return text
+    }
+
+    /// The signing secrets in a private file that a command names.
+    package static func signingSecrets(
+        inFile path: String
+    ) throws(SettingsError) -> [String] {
+        let text = try text(ofSecretFile: path)
+        do {
+            return try SecretText.signingSecrets(in: text).get()
+        } catch {
+            throw .secretRefused(place: place(ofSecretFile: path), error.refusal)
+        }
     }
 
     // MARK: Typed look-ups

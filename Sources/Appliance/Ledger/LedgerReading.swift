@@ -46,6 +46,40 @@ package protocol LedgerReading: LedgerProgress {
     /// by then are left out. Reads every entry.
     func balances(asOf: Instant) throws(LedgerError) -> [AccountBalance]
 
+    // MARK: One account
+
+    /// The currencies of an account, in order; none where there is no such account.
+    func currencies(of account: String) throws(LedgerError) -> [Currency]
+
+    /// Counts an account's entries again, beside its balance, on one snapshot. Reads every entry.
+    ///
+    /// - Parameters:
+    ///   - asOf: only what took effect at or before this is `counted`; nil counts all.
+    ///   - after: up to this transaction entries count as `before`.
+    /// - Returns: nil where there is no such account in this currency.
+    func count(
+        _ account: String, _ currency: Currency, asOf: Instant?, after: TransactionID
+    ) throws(LedgerError) -> AccountCount?
+
+    /// An account's entries behind a transaction, in the order of the ledger, at most `limit`.
+    /// Reads as many entries of all accounts as lie between.
+    ///
+    /// - Parameter last: what was booked after this transaction is not seen.
+    func entries(
+        of account: String, _ currency: Currency, asOf: Instant?, after: TransactionID,
+        through last: TransactionID, limit: Int
+    ) throws(LedgerError) -> [AccountEntry]
+
+    /// Every account with an entry that took effect from `from` to `to`, both included, by name.
+    /// Reads every entry, and holds the accounts.
+    func openedAccounts(
+        from: Instant, to: Instant, through last: TransactionID
+    ) throws(LedgerError) -> [OpenedAccount]
+
+    /// Movements of the ledger whose keys stand beside `key` in order, at most `limit` on each
+    /// side.
+    func movements(near key: String, limit: Int) throws(LedgerError) -> [String]
+
     // MARK: What waits
 
     /// What was told and is not booked, the oldest first. Costs one row a waiting refund.
@@ -66,6 +100,9 @@ package protocol LedgerReading: LedgerProgress {
     /// What became of the decision at this offset of `payment.review`; nil where the ledger has not
     /// considered it.
     func decision(at offset: Int64, partition: Int32) throws(LedgerError) -> PlacedDecision?
+
+    /// People's decisions on a payment, in the order in which they were considered.
+    func decisions(on payment: MovementKey) throws(LedgerError) -> [PlacedDecision]
 
     // MARK: What stands against Stripe's statement
 

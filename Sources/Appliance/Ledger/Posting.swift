@@ -53,6 +53,8 @@ package struct AccountName: Hashable, Sendable, CustomStringConvertible {
 
     /// Whether the balance is one that Stripe keeps too.
     var isProcessor: Bool { rawValue.hasPrefix("processor:") }
+    /// Whether it is what Stripe charges.
+    var isFees: Bool { rawValue.hasPrefix("fees:") }
 
     static func disputed(_ merchant: MerchantID) -> Self {
         AccountName("merchant:\(merchant.rawValue):disputed")

@@ -190,7 +190,7 @@ struct RedisFeaturesTests {
         var source = late.source()
         // The other payment waits, so that its event is known.
         _ = try await source.readings(for: [late.other.event])
-        try await late.put(["event_id": late.other.eventID.rawValue, "v1": "0.50"])
+        try await late.put(["event_id": late.other.event.eventID.rawValue, "v1": "0.50"])
         #expect(
             try await source.readings(for: [late.event])
                 == [.judge(.missing, isRescore: false)])

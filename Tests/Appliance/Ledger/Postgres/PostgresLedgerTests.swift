@@ -137,6 +137,39 @@ struct PostgresLedgerTests {
                 == left.processorBalance(of: .own, through: 20))
         let moment = Instant(seconds: 1_800_000_000)
         #expect(try right.lastTransaction(before: moment) == left.lastTransaction(before: moment))
+        try compareAccounts(left, right)
+    }
+
+    /// The same of accounts, one by one.
+    private func compareAccounts(_ left: any Ledger, _ right: any Ledger) throws {
+        let (start, moment) = (TransactionID(20), Instant(seconds: 100))
+        for balance in try left.balances() {
+            let (name, currency) = (balance.account.rawValue, balance.currency)
+            #expect(try right.currencies(of: name) == left.currencies(of: name))
+            for asOf in [nil, moment] {
+                let due = try left.count(name, currency, asOf: asOf, after: start)
+                #expect(try right.count(name, currency, asOf: asOf, after: start) == due)
+                #expect(due?.isRight == true)
+                func page(_ ledger: any Ledger) throws -> [AccountEntry] {
+                    try ledger.entries(
+                        of: name, currency, asOf: asOf, after: start,
+                        through: TransactionID(90), limit: 5)
+                }
+                #expect(try page(right) == page(left))
+            }
+        }
+        #expect(try right.count("none", Given.usd, asOf: nil, after: start) == nil)
+        let (from, to) = (Instant(seconds: 0), Instant(seconds: 400))
+        #expect(
+            try right.openedAccounts(from: from, to: to, through: TransactionID(60))
+                == left.openedAccounts(from: from, to: to, through: TransactionID(60)))
+        for key in ["charge:ch2", "charge:ch21x", "zz", ""] {
+            #expect(try right.movements(near: key, limit: 3) == left.movements(near: key, limit: 3))
+        }
+        for number in 0..<40 {
+            let key = MovementKey("charge:ch\(number)")
+            #expect(try right.decisions(on: key) == left.decisions(on: key))
+        }
     }
 
     @Test("the number of round trips does not grow with the batch")

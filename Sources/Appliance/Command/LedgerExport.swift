@@ -1,0 +1,159 @@
+import Appliance
+import ArgumentParser
+import Foundation
+import Terminal
+import Vocabulary
+
+extension LedgerCommand {
+    /// `ledger export`
+    struct Export: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Write every transaction for another program: JSON, CSV or beancount.",
+            discussion: """
+                Transactions come in the order of the ledger, as far as it has come when this \
+                begins. --from and --to pick those that took effect in the period. With --out the \
+                file is there as a whole or not at all.
+                """)
+        @OptionGroup var data: DataOptions
+        @Option(help: "The format.") var format = LedgerExportFormat.json
+        @Option(
+            help: "Only what took effect then or later: RFC 3339, a UTC date, or Unix seconds.",
+            transform: Moment.parse)
+        var from: Moment?
+        @Option(
+            help: "Only what took effect then or earlier; a date is included as a whole.",
+            transform: Moment.parse)
+        var to: Moment?
+        @Option(help: "Write to this file; standard output by default.") var out: String?
+
+        func validate() throws {
+            guard let from, let to, from.start > to.end else { return }
+            throw ValidationError("--from lies behind --to")
+        }
+
+        mutating func run() async throws {
+            var export = LedgerExport(format: format)
+            if let from { export.from = from.start }
+            if let to { export.to = to.end }
+            let ledger = try await data.ledger()
+            let out = out
+            try await orCannotRun {
+                try out.map { try Self.write(export, of: ledger, to: $0) }
+                    ?? Self.print(export, of: ledger)
+            }
+        }
+
+        private static func print(_ export: LedgerExport, of ledger: any LedgerReading) throws {
+            // Two that draw on one terminal would draw over each other.
+            let bar = isatty(STDOUT_FILENO) == 1 ? nil : ProgressBar(label: "exporting")
+            defer { bar?.clear() }
+            try export.run(ledger, progress: { bar?.show($0, of: $1) }) {
+                (text) throws(CommandFailure) in
+                try Output.standard.write(Array(text.utf8))
+            }
+        }
+
+        private static func write(
+            _ export: LedgerExport, of ledger: any LedgerReading, to path: String
+        ) throws {
+            let bar = ProgressBar(label: "exporting")
+            defer { bar.clear() }
+            let file = try WholeFile(path)
+            do {
+                try export.run(ledger, progress: { bar.show($0, of: $1) }, file.write)
+                try file.keep()
+            } catch {
+                file.discard()
+                throw error
+            }
+        }
+    }
+}
+
+/// Every transaction of a period in a format, a page at a time.
+struct LedgerExport {
+    var format: LedgerExportFormat
+    /// What took effect between these, both included.
+    var from = Instant(seconds: .min)
+    var to = Instant(seconds: .max)
+    /// Transactions that are held at a time.
+    var pageCount = 1_000
+
+    /// - Parameters:
+    ///   - progress: told the last transaction that is done, and the last of all.
+    ///   - write: takes the next piece of text.
+    func run(
+        _ ledger: any LedgerReading, progress: (Int64, Int64) -> Void = { _, _ in },
+        _ write: (String) throws(CommandFailure) -> Void
+    ) throws {
+        let head = try ledger.head()
+        let accounts =
+            format.opensAccounts
+            ? try ledger.openedAccounts(from: from, to: to, through: TransactionID(head)) : []
+        try write(format.header(accounts, through: head))
+        var (last, isFirst) = (Int64(0), true)
+        while last < head {
+            let page = try ledger.posted(after: TransactionID(last), limit: pageCount)
+            guard let end = page.last?.id.rawValue else { break }
+            var text = ""
+            for transaction in page where transaction.id.rawValue <= head {
+                let effective = transaction.posting.effectiveAt
+                guard effective >= from, effective <= to else { continue }
+                text += format.text(of: transaction, isFirst: isFirst)
+                isFirst = false
+            }
+            try write(text)
+            last = end
+            progress(min(last, head), head)
+        }
+        try write(format.footer)
+    }
+}
+
+/// A file that is written beside its place and put there at the end: whoever looks sees the one
+/// before, or all of the new one.
+final class WholeFile {
+    private let path, draft: String
+    private let descriptor: Int32
+
+    /// - Throws: a sentence where it cannot be written there.
+    init(_ path: String) throws(CommandFailure) {
+        self.path = path
+        draft = "\(path).part-\(getpid())"
+        descriptor = open(draft, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw Self.failure(path, errno) }
+    }
+
+    deinit { close(descriptor) }
+
+    func write(_ text: String) throws(CommandFailure) {
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            // SAFETY: the slice's bytes live through the call, which reads at most its length.
+            let count = rest.withUnsafeBytes {
+                Foundation.write(descriptor, $0.baseAddress, $0.count)
+            }
+            if count >= 0 {
+                rest = rest.dropFirst(count)
+            } else if errno != EINTR {
+                throw Self.failure(path, errno)
+            }
+        }
+    }
+
+    /// Puts it in its place, durably.
+    func keep() throws(CommandFailure) {
+        guard fsync(descriptor) == 0, rename(draft, path) == 0 else {
+            throw Self.failure(path, errno)
+        }
+    }
+
+    /// Gives back its room, where it could not be written to its end.
+    func discard() { unlink(draft) }
+
+    private static func failure(_ path: String, _ code: Int32) -> CommandFailure {
+        .cannotRun(
+            "\(path) could not be written: \(String(cString: strerror(code))); choose another "
+                + "place with --out")
+    }
+}

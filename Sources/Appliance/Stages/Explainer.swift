@@ -1,0 +1,436 @@
+import AppendLog
+package import Vocabulary
+
+/// Explains amounts of the ledger: an account by its entries, a movement by its transactions, and
+/// each of these by the records that led to it, down to the bytes of the webhook. Reads only.
+///
+/// The ledger is read before the log, so that the log has all that the ledger knows. Blocking, and
+/// for one caller at a time. Throws `LedgerError`, `StoreFailure`, and what `topic` throws.
+package struct Explainer {
+    private let ledger: any LedgerReading
+    private let statement: (any StatementReading)?
+    private let finder: RecordFinder
+    private let verifiers: [String: SignatureVerifier]
+    private let told = ToldNumbers()
+    private let document = JSONDocument()
+
+    /// Lines of the statement that are shown of one transaction.
+    static let linesMax = 20
+    /// Bytes of a webhook that are shown on each side of an amount.
+    static let excerptSideByteCount = 60
+
+    /// - Parameters:
+    ///   - topic: asked when a record is wanted first; nil where the log has no such topic, or
+    ///     there is no log.
+    ///   - endpoints: those whose secrets are known here.
+    package init(
+        ledger: any LedgerReading, statement: (any StatementReading)?,
+        topic: @escaping (TopicID) throws -> TopicReader?, endpoints: [WebhookEndpoint]
+    ) {
+        self.ledger = ledger
+        self.statement = statement
+        finder = RecordFinder(topic: topic)
+        verifiers = Dictionary(
+            endpoints.filter { !$0.secrets.isEmpty }.map {
+                ($0.name, SignatureVerifier(secrets: $0.secrets))
+            }, uniquingKeysWith: { first, _ in first })
+    }
+
+    // MARK: Names
+
+    /// What an argument names.
+    package enum Name: Hashable, Sendable {
+        case account(AccountName, [Currency])
+        case movement(MovementKey)
+        case transaction(TransactionID)
+    }
+
+    /// What stands before Stripe's ids in the keys of movements.
+    private static let prefixes = [
+        "charge:", "refund:", "payout:", "dispute:", "fee:", "transfer:", "transfer_reversed:",
+        "application_fee:", "application_fee_refunded:", "topup:",
+    ]
+
+    /// - Parameter words: an account, a movement or Stripe's id of what moved, or the number of a
+    ///   transaction.
+    /// - Returns: nil where the ledger has nothing of that name.
+    package func name(_ words: String) throws -> Name? {
+        if let number = Int64(words) {
+            let id = TransactionID(number)
+            return try ledger.transaction(id).map { _ in .transaction(id) }
+        }
+        let currencies = try ledger.currencies(of: words)
+        if !currencies.isEmpty { return .account(AccountName(words), currencies) }
+        return try Self.keys(words).first { try !ledger.transactions(of: $0).isEmpty }
+            .map { .movement($0) }
+    }
+
+    package func lastTransaction() throws -> TransactionID { TransactionID(try ledger.head()) }
+
+    /// Names that the ledger has and that are like these words: every account, and the movements
+    /// that stand beside them in order.
+    package func names(near words: String) throws -> [String] {
+        var names = Set(try ledger.balances().map(\.account.rawValue))
+        for key in Self.keys(words) {
+            names.formUnion(try ledger.movements(near: key.rawValue, limit: 3))
+        }
+        return names.sorted()
+    }
+
+    private static func keys(_ words: String) -> [MovementKey] {
+        let own = MovementKey(words)
+        return words.contains(":") ? [own] : [own] + prefixes.map { MovementKey($0 + words) }
+    }
+
+    // MARK: Accounts
+
+    /// - Parameters:
+    ///   - after: the transaction behind which the page begins; 0 for the beginning.
+    ///   - limit: entries of the page, at most.
+    /// - Returns: nil where there is no such account in this currency.
+    package func account(
+        _ account: AccountName, _ currency: Currency, asOf: Instant? = nil,
+        after: TransactionID = TransactionID(0), limit: Int
+    ) throws -> AccountExplanation? {
+        let name = account.rawValue
+        guard let count = try ledger.count(name, currency, asOf: asOf, after: after) else {
+            return nil
+        }
+        let rows = try ledger.entries(
+            of: name, currency, asOf: asOf, after: after, through: count.head, limit: limit)
+        var balance = count.before.amount
+        var entries: [ExplainedEntry] = []
+        for row in rows {
+            balance = balance &+ row.amount
+            guard let transaction = try ledger.transaction(row.transaction) else {
+                throw LedgerError.corrupt(
+                    code: 0, detail: "an entry of transaction \(row.transaction), which is none")
+            }
+            entries.append(
+                ExplainedEntry(
+                    amount: row.amount, balance: balance,
+                    transaction: try explain(transaction)))
+        }
+        let next = rows.count == limit ? rows.last?.transaction : nil
+        return AccountExplanation(
+            account: account, currency: currency, asOf: asOf, count: count, entries: entries,
+            next: next,
+            sumFaults: Self.faults(of: count, currency, end: next == nil ? balance : nil))
+    }
+
+    /// - Parameter end: the balance behind the last entry, where the page reaches it.
+    private static func faults(
+        of count: AccountCount, _ currency: Currency, end: MinorUnits?
+    ) -> [String] {
+        func amount(_ amount: MinorUnits) -> String {
+            "\(currency.display(amount)) \(currency.code)"
+        }
+        var faults: [String] = []
+        if !count.isRight {
+            faults.append(
+                "the ledger keeps a balance of \(amount(count.balance)), and the account's "
+                    + "\(count.all.entries) entries come to \(amount(count.all.amount))")
+        }
+        if let end, end != count.counted.amount {
+            faults.append(
+                "the entries one by one come to \(amount(end)), and counted at once to "
+                    + amount(count.counted.amount))
+        }
+        return faults
+    }
+
+    // MARK: Movements
+
+    /// Transactions of a movement, in order.
+    ///
+    /// - Parameter asOf: only those that took effect at or before this.
+    package func movement(
+        _ key: MovementKey, asOf: Instant? = nil
+    ) throws -> MovementExplanation {
+        try explanation(of: key.rawValue, try ledger.transactions(of: key), asOf)
+    }
+
+    /// One transaction by its number, alike.
+    package func transaction(
+        _ id: TransactionID, asOf: Instant? = nil
+    ) throws -> MovementExplanation {
+        try explanation(of: "\(id)", try ledger.transaction(id).map { [$0] } ?? [], asOf)
+    }
+
+    private func explanation(
+        of name: String, _ all: [PostedTransaction], _ asOf: Instant?
+    ) throws -> MovementExplanation {
+        let transactions = all.filter { $0.posting.effectiveAt <= asOf ?? .end }
+        let payout = transactions.first { transaction in
+            let kind = transaction.posting.kind
+            return kind == .payout || kind == .payoutDebit
+        }
+        let id = payout.map { BookedRefund.objectID(of: $0.posting.movement) }
+        return MovementExplanation(
+            name: name, transactions: try transactions.map { try explain($0) },
+            payout: try id.flatMap { try statement?.parts(ofPayout: $0) }, isPayout: payout != nil)
+    }
+
+    // MARK: One transaction
+
+    package func explain(_ transaction: PostedTransaction) throws -> ExplainedTransaction {
+        var explained = ExplainedTransaction(transaction: transaction)
+        explained.statement =
+            try statement?.settling(transaction.id, limit: Self.linesMax) ?? []
+        explained.faults = try faults(within: transaction)
+        let posted = try finder.posted(transaction.id)
+        compare(transaction, posted.record?.record, &explained.faults)
+        let scored = try records(behind: transaction, &explained)
+        explained.records.append(TrailPoint(topic: .ledgerPosted, state: posted.state))
+        if let scored { compare(transaction.posting, scored, &explained) }
+        explained.decision = try decision(behind: transaction.posting, &explained.faults)
+        return explained
+    }
+
+    /// What a transaction says of itself: its link in the chain, and its sums.
+    private func faults(within transaction: PostedTransaction) throws -> [String] {
+        var faults: [String] = []
+        let id = transaction.id
+        let earlier = TransactionID(id.rawValue &- 1)
+        let previous =
+            id.rawValue == 1 ? CanonicalBytes.genesis : try ledger.transaction(earlier)?.hash
+        var bytes = CanonicalBytes()
+        if let previous {
+            if bytes.hash(after: previous, id: id, transaction.posting) != transaction.hash {
+                faults.append(
+                    "transaction \(id): its hash is not that of what stands there; see "
+                        + "`tillbox ledger verify`")
+            }
+        } else {
+            faults.append("transaction \(id): the one before it is missing")
+        }
+        for (currency, lines) in Dictionary(
+            grouping: transaction.posting.entries, by: \.currency)
+        where lines.reduce(0, { $0 &+ $1.amount.rawValue }) != 0 {
+            faults.append("transaction \(id): its entries in \(currency.code) do not sum to zero")
+        }
+        return faults
+    }
+
+    private func compare(
+        _ transaction: PostedTransaction, _ record: Record?, _ faults: inout [String]
+    ) {
+        guard let record else { return }
+        let told = try? LedgerPosted(record.value ?? [], using: document)
+        if told != LedgerPosted(transaction) {
+            faults.append(
+                "transaction \(transaction.id): ledger.posted was told something else of it")
+        }
+    }
+
+    /// Finds the records from `payment.scored` back to the webhook.
+    ///
+    /// - Returns: what was scored, where it is still there.
+    private func records(
+        behind transaction: PostedTransaction, _ explained: inout ExplainedTransaction
+    ) throws -> ScoredPayment? {
+        let posting = transaction.posting
+        let moment = Timestamp(milliseconds: transaction.postedAtMilliseconds)
+        let keys = Self.keysTold(by: posting)
+        let event = posting.eventID.rawValue
+        let scored = try finder.find(in: .paymentScored, stampedBy: moment) { stored in
+            fit(stored, event, keys)
+        }
+        let validated = try scored.record.map {
+            try finder.source(of: $0.record, in: .paymentValidated, stampedBy: moment) {
+                fit($0, event, keys)
+            }
+        } ?? (try finder.find(in: .paymentValidated, stampedBy: moment) { fit($0, event, keys) })
+        let isEvent: (StoredRecord) -> RecordFinder.Fit = {
+            $0.record.key?.elementsEqual(event.utf8) == true ? .exactly : .not
+        }
+        let received = try validated.record.map {
+            try finder.source(
+                of: $0.record, in: .webhookReceived, stampedBy: moment, isEvent)
+        } ?? (try finder.find(in: .webhookReceived, stampedBy: moment, isEvent))
+        explained.records = [
+            TrailPoint(topic: .webhookReceived, state: received.state),
+            TrailPoint(topic: .paymentValidated, state: validated.state),
+            TrailPoint(topic: .paymentScored, state: scored.state),
+        ]
+        for point in explained.records where point.state == .missing {
+            explained.faults.append(
+                "transaction \(transaction.id): the log has no record of \(event) in "
+                    + "\(point.topic.rawValue)")
+        }
+        explained.redrivenFrom = [scored, validated, received].lazy
+            .compactMap { $0.record.flatMap { RedriveHeader.letter(of: $0.record) } }.first
+        let payment = scored.record.flatMap {
+            try? ScoredPayment($0.record.value ?? [], using: document)
+        }
+        if let received = received.record {
+            read(received, payment?.event.movement, keys, posting, &explained)
+        }
+        return payment
+    }
+
+    /// How well a record of a movement fits: both the event and the movement, or the event alone.
+    private func fit(
+        _ stored: StoredRecord, _ event: String, _ keys: [MovementKey]
+    ) -> RecordFinder.Fit {
+        guard stored.record.header("event-id")?.elementsEqual(event.utf8) == true else {
+            return .not
+        }
+        let movement = try? document.parse(stored.record.value ?? [])["movement"]?.string
+        return keys.contains { $0.rawValue == movement } ? .exactly : .perhaps
+    }
+
+    /// The movements under which an event may have told what was booked.
+    private static func keysTold(by posting: Posting) -> [MovementKey] {
+        let key = posting.movement.rawValue
+        guard posting.kind.isInternal else { return [posting.movement] }
+        let rest = key.dropFirst(posting.kind.name.count + 1).prefix { $0 != "#" }
+        return rest.contains(":")
+            ? [MovementKey(String(rest))]
+            : ["refund:", "refund_failed:"].map { MovementKey($0 + rest) }
+    }
+
+    // MARK: The webhook
+
+    private func read(
+        _ received: StoredRecord, _ scored: MovementKey?, _ keys: [MovementKey],
+        _ posting: Posting, _ explained: inout ExplainedTransaction
+    ) {
+        let record = received.record
+        let body = record.value ?? []
+        let movements = told.movements(in: body)
+        let wanted = (scored.map { [$0] } ?? []) + keys
+        explained.told = wanted.lazy.compactMap { key in
+            movements.first { $0.event.movement == key }
+        }.first
+        explained.origin = origin(of: posting, explained.told)
+        let arrived = record.text("received-at").flatMap { Int64($0) }
+        explained.webhook = ExplainedWebhook(
+            offset: received.offset, byteCount: body.count,
+            type: try? document.parse(body)["type"]?.string,
+            endpoint: record.text("endpoint") ?? "",
+            receivedAt: arrived.map { Timestamp(milliseconds: $0) } ?? record.timestamp,
+            signature: signature(of: record, body),
+            excerpt: Self.excerpt(of: body, around: explained.told?.amount.first?.range))
+    }
+
+    private func origin(of posting: Posting, _ told: ToldMovement?) -> AmountOrigin {
+        guard let told else { return .unknown }
+        guard posting.kind.isInternal else { return .told }
+        return posting.kind == .captureGrown ? .grown(total: told.event.amount) : .moved
+    }
+
+    private func signature(of record: Record, _ body: ArraySlice<UInt8>) -> SignatureFinding {
+        let endpoint = record.text("endpoint") ?? ""
+        switch endpoint {
+        case FetchedOrigin.backfill.rawValue: return .unsigned(.sweep)
+        case FetchedOrigin.reconcile.rawValue: return .unsigned(.reconciliation)
+        default: break
+        }
+        guard let header = record.text("signature"), !header.isEmpty else {
+            return .unsigned(RedriveHeader.letter(of: record) != nil ? .redrive : .unknown)
+        }
+        do throws(SignatureRefusal) {
+            _ = try StripeSignature(header: header)
+            guard let verifier = verifiers[endpoint] else { return .secretUnknown }
+            return .valid(
+                signedAt: try verifier.verify(
+                    header: header, body: body, now: Instant(seconds: 0), toleranceSeconds: nil))
+        } catch {
+            return error == .noMatch ? .noMatch : .unreadable(error)
+        }
+    }
+
+    private static func excerpt(
+        of body: ArraySlice<UInt8>, around number: Range<Int>?
+    ) -> ExplainedWebhook.Excerpt {
+        let middle = number ?? 0..<0
+        var low = max(0, middle.lowerBound - excerptSideByteCount)
+        var high = min(body.count, middle.upperBound + excerptSideByteCount)
+        // Not within a character of several bytes.
+        func isInside(_ place: Int) -> Bool {
+            place > 0 && place < body.count && body[body.startIndex + place] & 0xC0 == 0x80
+        }
+        while low < middle.lowerBound, isInside(low) { low += 1 }
+        while high > middle.upperBound, isInside(high) { high -= 1 }
+        return ExplainedWebhook.Excerpt(
+            range: low..<high, bytes: Array(body.dropFirst(low).prefix(high - low)))
+    }
+
+    // MARK: What must fit together
+
+    /// The posting beside what was scored, and that beside what the webhook tells.
+    private func compare(
+        _ posting: Posting, _ scored: ScoredPayment, _ explained: inout ExplainedTransaction
+    ) {
+        let (event, id) = (scored.event, explained.transaction.id)
+        func words(_ event: PaymentEvent) -> String {
+            "\(event.currency.display(event.amount)) \(event.currency.code)"
+                + (event.fee == .zero ? "" : ", fee \(event.currency.display(event.fee))")
+        }
+        if let told = explained.told?.event, told.movement == event.movement,
+            (told.amount, told.currency, told.fee) != (event.amount, event.currency, event.fee)
+        {
+            explained.faults.append(
+                "transaction \(id): the webhook tells \(words(told)), and payment.scored has "
+                    + words(event))
+        }
+        guard !posting.kind.isInternal, event.movement == posting.movement,
+            let base = try? PostingRules.posting(for: scored)
+        else { return }
+        // Where a payment's money stands is for its best scoring to say.
+        let agrees =
+            base.kind == .payment
+            ? base.entries.first == posting.entries.first { $0.account.isProcessor }
+            : PostingRules.says(base, posting.entries)
+        if base.kind != posting.kind || !agrees {
+            explained.faults.append(
+                "transaction \(id): payment.scored tells a \(event.kind.rawValue) of "
+                    + "\(words(event)), and the ledger has another")
+        }
+    }
+
+    // MARK: Decisions
+
+    /// The decision that a transaction books, with its record.
+    private func decision(
+        behind posting: Posting, _ faults: inout [String]
+    ) throws -> ExplainedDecision? {
+        let state: ReviewState
+        switch posting.kind {
+        case .reviewApproved: state = .approved
+        case .reviewDeclined: state = .declined
+        default: return nil
+        }
+        guard let payment = Self.keysTold(by: posting).first,
+            let placed = try ledger.decisions(on: payment).first(where: {
+                $0.tookEffect && $0.record.state == state
+            })
+        else { return nil }
+        let offset = Offset(placed.place.decision)
+        var point = TrailPoint(topic: .paymentReview, state: .noLog)
+        if let reader = try finder.topic(.paymentReview) {
+            let record = try reader.record(at: offset)
+            point.state =
+                record != nil
+                ? .at(offset)
+                : offset < reader.start ? .removed(begins: reader.start) : .missing
+            let told = record.flatMap { try? ReviewRecord($0.value ?? [], using: document) }
+            let agrees =
+                told.map {
+                    $0.movement == payment && $0.state == state && $0.by == placed.record.by
+                } ?? (record == nil)
+            if point.state == .missing || !agrees {
+                faults.append(
+                    "payment.review/\(offset) does not hold the decision on \(payment) that the "
+                        + "ledger took from there")
+            }
+        }
+        return ExplainedDecision(record: placed.record, point: point)
+    }
+}
+
+extension Instant {
+    /// Behind every moment.
+    fileprivate static let end = Instant(seconds: .max)
+}
