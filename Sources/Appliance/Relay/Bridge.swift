@@ -266,7 +266,7 @@ package final class Bridge: Service {
     private func tell(waitingFor sentence: String) {
         state.withLock { state in
             state.life.didWait(sentence)
-            (state.lastErrorAt, state.workingSince) = (today(), nil)
+            (state.lastErrorAt, state.workingSince) = (wallTime(), nil)
         }
         failures.warning(
             "bridge waits for its target", kind: "bridge.\(name.rawValue).waits",
