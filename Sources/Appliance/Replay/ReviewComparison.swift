@@ -1,31 +1,25 @@
 import AppendLog
 import Vocabulary
 
-/// Compares which reviews the ledger opened, renewed and closed by itself. They have no order
-/// against the records of other topics, so the two sides are compared as sets; memory grows with
-/// the reviews.
+/// Compares which reviews the ledger opened and closed by itself. They have no order against the
+/// records of other topics, so the two sides are compared as sets; memory grows with the reviews.
+/// What a row of the ledger says beside that, `ledger verify` compares with the log.
 struct ReviewComparison {
     private struct Change: Hashable, Comparable {
         var movement: String
         var state: String
         var at: Int64
-        /// The score and the reasons.
-        var said: String
 
         init(_ record: ReviewRecord) {
             (movement, state) = (record.movement.rawValue, record.state.rawValue)
             at = record.at.seconds
-            said =
-                "score \(record.score.map { "\($0)" } ?? "none"), "
-                + "reasons \(ReviewReasons.text(record.reasons))"
         }
 
         static func < (left: Self, right: Self) -> Bool {
-            (left.at, left.movement, left.state, left.said)
-                < (right.at, right.movement, right.state, right.said)
+            (left.at, left.movement, left.state) < (right.at, right.movement, right.state)
         }
 
-        var words: String { "\(movement) \(state), \(said)" }
+        var words: String { "\(movement) \(state)" }
     }
 
     private var mine: Set<Change> = []
