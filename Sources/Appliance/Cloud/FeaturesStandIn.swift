@@ -58,7 +58,7 @@ package struct FeaturesStandIn: Service {
                             case .records(let batch) = try consumer.next(
                                 bytesMax: 1 << 20, within: .milliseconds(100))
                         else { continue }
-                        untold = try vectors(of: batch, &engine)
+                        untold = vectors(of: batch, &engine)
                     }
                     try await tell(untold)
                     untold = []

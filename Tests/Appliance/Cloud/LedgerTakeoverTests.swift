@@ -93,7 +93,7 @@ struct LedgerTakeoverTests {
                 name: LedgerStep.name, group: cloud.plane.names.group(LedgerStep.name),
                 inputs: LedgerStep.inputs, lead: .paymentScored, tick: .seconds(1)),
             names: cloud.plane.names, configuration: cloud.kafka,
-            positions: LedgerPositions(ledger), pulse: Pulse("ledger"))
+            positions: LedgerPositions(ledger) {}, pulse: Pulse("ledger"))
         let (clock, counters) = (cloud.plane.clock, cloud.counters)
         return LedgerService(
             desk: { LedgerDesk(ledger: ledger, clock: clock, counters: counters) },
