@@ -309,11 +309,12 @@ struct KafkaBridgeTests {
             try await world.run(bridge) { try await world.drained(bridge) }
             let (place, source) = (world.place, world.plane.relaySource())
             let target = KafkaTarget { () throws(RelayFailure) in place }
-            let places = try await target.open(source) { false }
+            let places = try await target.open(source, during: RelayAttempt())
             #expect(places[.webhookReceived] == .zero)
             let first = try source.records(.webhookReceived, from: .zero, limit: Offset(10))
             #expect(first.count == 10)
-            _ = try await target.deliver(RelayRun([.webhookReceived: first])) { false }
+            _ = try await target.deliver(
+                RelayRun([.webhookReceived: first]), during: RelayAttempt())
             await target.close()
             let group = place.group(of: source.log)
             let position = place.positionPlace(of: .webhookReceived)

@@ -72,7 +72,7 @@ struct PostgresBridgeTests {
         try await fixture.opened { opened in
             let target = target(fixture, database.configuration())
             let failure = await #expect(throws: RelayFailure.self) {
-                _ = try await target.open(opened.plane.relaySource(), isStopping: { false })
+                _ = try await target.open(opened.plane.relaySource(), during: RelayAttempt())
             }
             guard case .permanent(let sentence) = failure else {
                 Issue.record("\(String(describing: failure))")
