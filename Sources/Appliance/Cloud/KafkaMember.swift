@@ -62,6 +62,9 @@ package final class KafkaMember: @unchecked Sendable {
     /// A run was given and is not finished: the consumer stands behind it, so that it comes again
     /// only when the partitions are given again.
     private var hasOpenRun = false
+    /// Where the first run began that is not finished, by partition, over the leaving and joining:
+    /// a group that has noted no offset yet cannot tell.
+    private var unfinished: [SourceLane: Offset] = [:]
     /// The last row that each topic has; read when it is first asked for, by who leads.
     private var rows: [TopicID: Int64?] = [:]
 
@@ -142,6 +145,7 @@ package final class KafkaMember: @unchecked Sendable {
         case .records(let batch):
             guard let lane = names.lane(batch.partition) else { return .nothing }
             hasOpenRun = true
+            if unfinished[lane] == nil { unfinished[lane] = batch.records.first?.offset }
             return .records(lane, batch)
         case .assigned(let partitions):
             return try answering {
@@ -178,7 +182,10 @@ package final class KafkaMember: @unchecked Sendable {
             producers[lane] = try startedProducer(of: lane)
         }
         let committed = try committed(given)
-        let starts = try positions.starts(of: given, committed: committed)
+        var starts = try positions.starts(of: given, committed: committed)
+        for (lane, offset) in unfinished where committed[lane] == nil && given.contains(lane) {
+            starts[lane] = min(starts[lane] ?? offset, offset)
+        }
         try consumer.assign(
             Dictionary(uniqueKeysWithValues: given.map { lane in
                 (names.partition(lane), starts[lane].map { .offset($0) } ?? .beginning)
@@ -243,7 +250,7 @@ package final class KafkaMember: @unchecked Sendable {
         guard let consumer, lanes.contains(lane) else { throw FlowFenced() }
         if case .unknown(let error) = last {
             guard let settled = try settled(lane, next: next) else { return .unknown(error) }
-            if settled { return done(next) }
+            if settled { return done(lane, next) }
         }
         guard let producer = producers[lane] else { throw pushedAside() }
         let outcome: KafkaTransactionOutcome
@@ -261,7 +268,7 @@ package final class KafkaMember: @unchecked Sendable {
         _ outcome: KafkaTransactionOutcome, _ lane: SourceLane, _ next: Offset?
     ) throws -> Written {
         switch outcome {
-        case .committed: return done(next)
+        case .committed: return done(lane, next)
         case .aborted(let error): return .again(error)
         case .unfinished(let error): return .unsettled(error)
         case .fenced, .recreate(.transactionExpired): throw pushedAside()
@@ -273,8 +280,10 @@ package final class KafkaMember: @unchecked Sendable {
     }
 
     /// The run is finished with its offset; a transaction of rows alone finishes none.
-    private func done(_ next: Offset?) -> Written {
-        if next != nil { hasOpenRun = false }
+    private func done(_ lane: SourceLane, _ next: Offset?) -> Written {
+        guard next != nil else { return .done }
+        hasOpenRun = false
+        unfinished[lane] = nil
         return .done
     }
 

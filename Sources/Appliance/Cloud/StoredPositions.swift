@@ -9,7 +9,8 @@ package import Vocabulary
 ///
 /// What lies between is offered again for its refusals alone: their dead letters and Kafka's offset
 /// are one transaction behind the ledger's commit, so that a crash between the two loses none.
-/// Kafka's offset is never believed where it is ahead, or where there is none.
+/// Kafka's offset is never believed where it is ahead, or where there is none: dead letters of the
+/// very first run are then lost with a process that ends between the two.
 package struct LedgerPositions<Books: LedgerProgress>: KafkaPositions {
     private let ledger: Books
     private let isOwn: @Sendable () throws -> Void
