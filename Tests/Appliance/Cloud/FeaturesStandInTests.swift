@@ -29,11 +29,14 @@ struct FeaturesStandInTests {
                 if place % 12 == 8 { try kafka.cut() }
                 try await Self.validated(event, cloud)
             }
-            try await eventually("each payment has its vector", within: 60) {
-                let told = try await cloud.records(.paymentFeatures).map {
-                    try FeaturesRecord($0.value ?? [], using: JSONDocument()).eventID.rawValue
+            var missing = names
+            try await eventually("each payment has its vector, but \(missing.sorted())") {
+                for record in try await cloud.records(.paymentFeatures) {
+                    missing.remove(
+                        try FeaturesRecord(record.value ?? [], using: JSONDocument())
+                            .eventID.rawValue)
                 }
-                return Set(told).isSuperset(of: names)
+                return missing.isEmpty
             }
         }
         #expect(redis.keptCount > 0)

@@ -52,12 +52,17 @@ package final class MetricsRegistry: MetricsFactory {
             : series(GaugeSeries.self, label, "", dimensions)
     }
 
+    package func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
+        series(GaugeSeries.self, label, "", dimensions)
+    }
+
     package func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
         series(TimerSeries.self, label, "_seconds", dimensions)
     }
 
     package func destroyCounter(_ handler: any CounterHandler) { remove(handler) }
     package func destroyRecorder(_ handler: any RecorderHandler) { remove(handler) }
+    package func destroyMeter(_ handler: any MeterHandler) { remove(handler) }
     package func destroyTimer(_ handler: any TimerHandler) { remove(handler) }
 
     /// The series of that name and these labels, which exists once. Beyond the bound it is one that
@@ -133,7 +138,7 @@ private final class CounterSeries: MetricsSeries, CounterHandler {
     }
 }
 
-private final class GaugeSeries: MetricsSeries, RecorderHandler {
+private final class GaugeSeries: MetricsSeries, RecorderHandler, MeterHandler {
     static let kind = PrometheusText.Kind.gauge
     private let labels: [(name: String, value: String)]
     private let value = Mutex(0.0)
@@ -141,7 +146,11 @@ private final class GaugeSeries: MetricsSeries, RecorderHandler {
     init(labels: [(name: String, value: String)]) { self.labels = labels }
 
     func record(_ value: Int64) { record(Double(value)) }
-    func record(_ value: Double) { self.value.withLock { $0 = value } }
+    func record(_ value: Double) { set(value) }
+    func set(_ value: Int64) { set(Double(value)) }
+    func set(_ value: Double) { self.value.withLock { $0 = value } }
+    func increment(by amount: Double) { value.withLock { $0 += amount } }
+    func decrement(by amount: Double) { value.withLock { $0 -= amount } }
 
     var samples: [PrometheusText.Sample] { [.init(.real(value.withLock { $0 }), labels)] }
 }
