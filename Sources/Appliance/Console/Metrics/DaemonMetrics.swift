@@ -117,7 +117,7 @@ extension HealthRoutes {
         writeLog(into: &text)
         write(reports, into: &text)
         text.add(
-            "tillbox_log_lines_lost_total", .counter, "Log lines that found no reader.",
+            "tillbox_log_lines_lost_total", .counter, "Lines of its log that found no reader.",
             [.init(.whole(Int64(logLinesLost())))])
         ProcessFigures.current().write(startedAt: startedAt.milliseconds, into: &text)
         registry.write(into: &text)
