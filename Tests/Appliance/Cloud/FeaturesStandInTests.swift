@@ -25,7 +25,7 @@ struct FeaturesStandInTests {
         var engine = FeatureEngine(
             limits: try PipelineSteps(cloud.settings, counters: Counters()).featureLimits)
         let names = Set(
-            events.compactMap { event in
+            events.compactMap { event -> String? in
                 if case .score = engine.observe(event) { event.eventID.rawValue } else { nil }
             })
         #expect(names.count > 20)
