@@ -14,24 +14,7 @@ struct LedgerTargetTests {
     /// Payments, held ones and decisions before, with and behind them.
     private func original(_ count: Int) async throws -> PipelineFixture {
         let fixture = try PipelineFixture.ofLedgerCopies()
-        let decisions: [(after: Int, charge: Int, ReviewState)] = [
-            (1, 25, .declined), (5, 24, .approved), (22, 21, .approved), (23, 21, .approved),
-            (26, 3, .approved), (28, 4, .declined), (30, 26, .declined),
-        ]
-        for number in 1...count {
-            try await fixture.opened { opened in
-                _ = try await opened.append(
-                    PipelineFixture.received(
-                        PipelineFixture.charge(number, amount: 100 * number, customer: number % 3),
-                        event: "evt_\(number)"), to: .webhookReceived)
-                try await fixture.process(opened)
-                for decision in decisions where decision.after == number {
-                    _ = try await opened.append(
-                        PipelineFixture.decision(decision.charge, decision.2), to: .paymentReview)
-                }
-                try await fixture.process(opened)
-            }
-        }
+        try await fixture.book(through: count)
         return fixture
     }
 

@@ -29,21 +29,6 @@ struct ReplayTests {
         return fixture
     }
 
-    /// Changes the stopped ledger's file as somebody with the file would.
-    private func tamper(_ fixture: PipelineFixture, _ sql: String) throws {
-        var configuration = Configuration()
-        configuration.foreignKeysEnabled = false
-        let queue = try DatabaseQueue(
-            path: "\(fixture.path)/ledger.sqlite", configuration: configuration)
-        try queue.writeWithoutTransaction { database in
-            let triggers = try String.fetchAll(
-                database, sql: "SELECT name FROM sqlite_schema WHERE type = 'trigger'")
-            for trigger in triggers { try database.execute(sql: "DROP TRIGGER \(trigger)") }
-            try database.execute(sql: sql)
-        }
-        try queue.close()
-    }
-
     @Test("the same events give the same verdicts, movements and chain")
     func equal() async throws {
         let fixture = try await booked(40)
@@ -91,25 +76,7 @@ struct ReplayTests {
             settings.amountLimits = [Given.usd: MinorUnits(2_000)]
         }
         let fixture = try PipelineFixture(limits)
-        // Before its payment, with it, after others, twice, and against one that is payable.
-        let decisions: [(after: Int, charge: Int, ReviewState)] = [
-            (1, 25, .declined), (5, 24, .approved), (22, 21, .approved), (23, 21, .approved),
-            (26, 3, .approved), (28, 4, .declined), (30, 26, .declined),
-        ]
-        for number in 1...30 {
-            try await fixture.opened { opened in
-                _ = try await opened.append(
-                    PipelineFixture.received(
-                        PipelineFixture.charge(number, amount: 100 * number, customer: number % 3),
-                        event: "evt_\(number)"), to: .webhookReceived)
-                try await fixture.process(opened)
-                for decision in decisions where decision.after == number {
-                    _ = try await opened.append(
-                        PipelineFixture.decision(decision.charge, decision.2), to: .paymentReview)
-                }
-                try await fixture.process(opened)
-            }
-        }
+        try await fixture.book(through: 30)
         let report = try await fixture.replay()
         #expect(report.isEqual, "\(report.differences.listed)")
         #expect(report.transactions > 33)
@@ -117,7 +84,7 @@ struct ReplayTests {
         #expect(part.isEqual, "\(part.differences.listed)")
         #expect(part.events == 25)
         // Without its place a decision proves nothing, and that is said.
-        try tamper(fixture, "DELETE FROM decisions")
+        try fixture.tamper("DELETE FROM decisions")
         await #expect(throws: ReplayError.self) { try await fixture.replay() }
     }
 
@@ -232,7 +199,7 @@ struct ReplayTests {
     @Test("a tampered entry is named")
     func tamperedEntry() async throws {
         let fixture = try await booked(10)
-        try tamper(fixture, "UPDATE entries SET amount = amount * 2 WHERE transaction_id = 4")
+        try fixture.tamper("UPDATE entries SET amount = amount * 2 WHERE transaction_id = 4")
         let report = try await fixture.replay()
         #expect(report.differences.count == 1)
         #expect(report.differences.listed.first?.kind == .movement)
@@ -243,7 +210,7 @@ struct ReplayTests {
     @Test("a tampered hash is named")
     func tamperedHash() async throws {
         let fixture = try await booked(10)
-        try tamper(fixture, "UPDATE transactions SET hash = zeroblob(32) WHERE id = 7")
+        try fixture.tamper("UPDATE transactions SET hash = zeroblob(32) WHERE id = 7")
         let report = try await fixture.replay()
         #expect(report.differences.counts == [.chain: 1])
         #expect(report.differences.listed.first?.what == "charge:ch_7")
@@ -252,9 +219,8 @@ struct ReplayTests {
     @Test("a missing movement is named, and the others are not", arguments: [4, 10])
     func missingMovement(id: Int) async throws {
         let fixture = try await booked(10)
-        try tamper(
-            fixture,
-            "DELETE FROM entries WHERE transaction_id = \(id); "
+        try fixture.tamper(
+                "DELETE FROM entries WHERE transaction_id = \(id); "
                 + "DELETE FROM transactions WHERE id = \(id)")
         let report = try await fixture.replay()
         #expect(report.differences.counts[.movement] == 1)

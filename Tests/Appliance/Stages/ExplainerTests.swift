@@ -265,21 +265,6 @@ struct ExplainerTests {
 
     // MARK: What does not fit, and what is gone
 
-    /// Changes the stopped ledger's file as somebody with the file would.
-    private func tamper(_ fixture: PipelineFixture, _ sql: String) throws {
-        var configuration = Configuration()
-        configuration.foreignKeysEnabled = false
-        let queue = try DatabaseQueue(
-            path: "\(fixture.path)/ledger.sqlite", configuration: configuration)
-        try queue.writeWithoutTransaction { database in
-            let triggers = try String.fetchAll(
-                database, sql: "SELECT name FROM sqlite_schema WHERE type = 'trigger'")
-            for trigger in triggers { try database.execute(sql: "DROP TRIGGER \(trigger)") }
-            try database.execute(sql: sql)
-        }
-        try queue.close()
-    }
-
     @Test("a tampered ledger is explained, and what does not fit is said", arguments: [
         ("UPDATE entries SET amount = amount * 2 WHERE transaction_id = 2", [
             "its hash is not that", "ledger.posted was told something else",
@@ -296,7 +281,7 @@ struct ExplainerTests {
     func tampered(sql: String, expected: [String]) async throws {
         let fixture = try fixture()
         try await book(try (1...3).map { try delivery(charge($0)) }, in: fixture)
-        try tamper(fixture, sql)
+        try fixture.tamper(sql)
         // As the command does it, of a folder that nobody has open.
         let explainer = try FolderView(path: fixture.path).explainer(endpoints: [])
         let found = try #require(
