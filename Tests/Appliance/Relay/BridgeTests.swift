@@ -327,6 +327,9 @@ struct BridgeTests {
             )
             try await world.run([bridge]) {
                 for _ in 0..<8 { try await world.append(2_000) }
+                try await eventually("it has stopped") {
+                    bridge.report().state == .stopped("no")
+                }
                 try await eventually("its place is noted") {
                     try world.plane.log.cursors.committed(
                         group: GroupName("bridge-kafka"), topic: topic.name) == .zero
