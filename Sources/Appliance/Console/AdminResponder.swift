@@ -1,6 +1,6 @@
 package import Appliance
 import HTTPTypes
-package import Hummingbird
+import Hummingbird
 import HummingbirdCore
 package import Logging
 import NIOCore
@@ -12,18 +12,21 @@ package import Vocabulary
 /// Before any route it is decided whether the request is for this daemon at all (its Host), and
 /// whether a page of another site may have caused it: see ``AdminGuard``.
 package struct AdminResponder: PortResponder {
-    private let routes: any HTTPResponder<BasicRequestContext>
+    private let routes: any HTTPResponder<AdminContext>
     private let guards: AdminGuard
+    private let access: any AdminAccess
     private let counters: Counters
     private let logger: Logger
 
     package let bodyByteCountMax = GateLimits.adminBodyByteCountMax
 
     package init(
-        router: Router<BasicRequestContext>, guards: AdminGuard, counters: Counters, logger: Logger
+        routes: AdminRoutes, guards: AdminGuard, access: any AdminAccess, counters: Counters,
+        logger: Logger
     ) {
-        routes = router.buildResponder()
+        self.routes = routes.router.buildResponder()
         self.guards = guards
+        self.access = access
         self.counters = counters
         // Routes answer for themselves; a request is no news.
         var quiet = logger
@@ -49,14 +52,18 @@ package struct AdminResponder: PortResponder {
         guard let asked = Request(request) else {
             return PortResponse(Problem(.badRequest, "the request cannot be understood"))
         }
-        let context = BasicRequestContext(
-            source: ApplicationRequestContextSource(channel: request.channel, logger: logger))
         do {
+            let context = AdminContext(
+                source: AdminContextSource(
+                    logger: logger, caller: try await access.caller(of: request),
+                    address: request.channel.remoteAddress?.ipAddress))
             let response = try await routes.respond(to: asked, context: context)
             guard response.status != .notFound || response.body.contentLength != 0 else {
                 return PortResponse(Problem(.notFound, "there is no such path"))
             }
             return try await PortResponse(response)
+        } catch let problem as Problem {
+            return PortResponse(problem)
         } catch let error as any HTTPResponseError {
             let said = error.status == .notFound ? "there is no such path" : "\(error)"
             return PortResponse(Problem(error.status, said))

@@ -1,6 +1,6 @@
 import Foundation
 import HTTPTypes
-package import Hummingbird
+import Hummingbird
 package import Logging
 package import Relay
 import Vocabulary
@@ -35,28 +35,24 @@ package struct BridgeRoutes: Sendable {
         self.logger = logger
     }
 
-    package func add(to router: Router<BasicRequestContext>) {
-        router.get("/api/v1/bridges") { _, _ in
+    package func add(to routes: inout AdminRoutes) {
+        routes.get("/api/v1/bridges", needs: .viewer) { _, _ in
             Response.jsonObject(.ok) {
                 Self.write(board.reports(), into: &$0)
                 Self.write(former: board.former?.current ?? [], into: &$0)
             }
         }
-        router.post("/api/v1/bridges/:name/forget") { request, context in
-            await Response.answering { try await forget(request, context) }
+        routes.post("/api/v1/bridges/:name/forget", needs: .admin) { request, context in
+            try await forget(request, context)
         }
-        router.post("/api/v1/bridges/:name/pause") { request, context in
-            await Response.answering {
-                try await change(request, context) { bridge, by throws(RelayFailure) in
-                    try bridge.pause(by: by)
-                }
+        routes.post("/api/v1/bridges/:name/pause", needs: .admin) { request, context in
+            try await change(request, context) { bridge, by throws(RelayFailure) in
+                try bridge.pause(by: by)
             }
         }
-        router.post("/api/v1/bridges/:name/resume") { request, context in
-            await Response.answering {
-                try await change(request, context) { bridge, by throws(RelayFailure) in
-                    try bridge.resume(by: by)
-                }
+        routes.post("/api/v1/bridges/:name/resume", needs: .admin) { request, context in
+            try await change(request, context) { bridge, by throws(RelayFailure) in
+                try bridge.resume(by: by)
             }
         }
     }
@@ -83,7 +79,7 @@ package struct BridgeRoutes: Sendable {
     }
 
     private func forget(
-        _ request: Request, _ context: BasicRequestContext
+        _ request: Request, _ context: AdminContext
     ) async throws -> Response {
         try DataFolderCheck.check(request, dataPath: dataPath)
         try request.checkIsJSON()
@@ -110,7 +106,7 @@ package struct BridgeRoutes: Sendable {
     }
 
     private func change(
-        _ request: Request, _ context: BasicRequestContext,
+        _ request: Request, _ context: AdminContext,
         _ body: @escaping @Sendable (Bridge, String) throws(RelayFailure) -> Void
     ) async throws -> Response {
         try DataFolderCheck.check(request, dataPath: dataPath)

@@ -1,6 +1,6 @@
 import AppendLog
 package import Appliance
-package import Hummingbird
+import Hummingbird
 import Vocabulary
 
 /// `GET /api/v1/dead-letters` and `POST /api/v1/dead-letters/redrive` on the admin port.
@@ -20,18 +20,14 @@ package struct DeadLetterRoutes: Sendable {
         self.dataPath = dataPath
     }
 
-    package func add(to router: Router<BasicRequestContext>) {
-        router.get("/api/v1/dead-letters") { request, _ in
-            await withTaskExecutorPreference(thread) {
-                await Response.answering { try page(request) }
-            }
+    package func add(to routes: inout AdminRoutes) {
+        routes.get("/api/v1/dead-letters", needs: .viewer) { request, _ in
+            try await withTaskExecutorPreference(thread) { try page(request) }
         }
-        router.post("/api/v1/dead-letters/redrive") { request, _ in
-            await Response.answering {
-                try request.checkIsJSON()
-                let body = try await request.bytes(upTo: RedriveLimits.bodyByteCountMax)
-                return try await withTaskExecutorPreference(thread) { try await redrive(body) }
-            }
+        routes.post("/api/v1/dead-letters/redrive", needs: .admin) { request, _ in
+            try request.checkIsJSON()
+            let body = try await request.bytes(upTo: RedriveLimits.bodyByteCountMax)
+            return try await withTaskExecutorPreference(thread) { try await redrive(body) }
         }
     }
 

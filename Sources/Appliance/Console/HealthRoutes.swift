@@ -1,6 +1,6 @@
 import AppendLog
 import HTTPTypes
-package import Hummingbird
+import Hummingbird
 import NIOCore
 package import Reconcile
 package import Relay
@@ -108,19 +108,19 @@ package struct HealthRoutes: Sendable {
         self.logLinesLost = logLinesLost
     }
 
-    package func router() -> Router<BasicRequestContext> {
-        let router = Router(context: BasicRequestContext.self)
+    package func routes() -> AdminRoutes {
+        var routes = AdminRoutes()
         // First, so that it sees the requests of all routes that are added.
         let registry = MetricsRegistry.process
-        router.add(middleware: MetricsMiddleware())
+        routes.router.add(middleware: MetricsMiddleware())
         let (startedAt, started) = (SystemLogClock().now(), ContinuousClock.now)
-        router.get("/healthz") { _, _ in
+        routes.get("/healthz", needs: nil) { _, _ in
             let isAlive = isAlive()
             return Response.jsonObject(isAlive ? .ok : .serviceUnavailable) {
                 $0.member("status", isAlive ? "alive" : "stuck")
             }
         }
-        router.get("/readyz") { _, _ in
+        routes.get("/readyz", needs: nil) { _, _ in
             let reasons = readiness.current
             return Response.jsonObject(reasons.isEmpty ? .ok : .serviceUnavailable) { writer in
                 writer.member("status", reasons.isEmpty ? "ready" : "not_ready")
@@ -131,14 +131,14 @@ package struct HealthRoutes: Sendable {
                 writer.endArray()
             }
         }
-        router.get("/metrics") { _, _ in
+        routes.get("/metrics", needs: nil) { _, _ in
             let metrics = metrics(
                 registry, startedAt: startedAt, bridges: bridges?.reports() ?? [])
             return Response(
                 status: .ok, headers: [.contentType: PrometheusText.contentType],
                 body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.text)))
         }
-        router.get("/api/v1/status") { _, _ in
+        routes.get("/api/v1/status", needs: .viewer) { _, _ in
             Response.jsonObject(.ok) { writer in
                 let reasons = readiness.current
                 writer.member("ready", reasons.isEmpty)
@@ -163,7 +163,7 @@ package struct HealthRoutes: Sendable {
                 BridgeRoutes.write(bridges?.reports() ?? [], into: &writer)
             }
         }
-        return router
+        return routes
     }
 
     /// Why it is not ready, and what to look at although it is.

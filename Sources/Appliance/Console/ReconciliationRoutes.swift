@@ -1,5 +1,5 @@
 import HTTPTypes
-package import Hummingbird
+import Hummingbird
 package import Reconcile
 import Vocabulary
 
@@ -30,16 +30,15 @@ package struct ReconciliationRoutes: Sendable {
     private static let limitMax = 1000
     private static let bodyByteCountMax = 4096
 
-    package func add(to router: Router<BasicRequestContext>) {
+    package func add(to routes: inout AdminRoutes) {
         func on(
-            _ method: HTTPRequest.Method, _ path: RouterPath,
+            _ method: HTTPRequest.Method, _ path: String,
             _ answer: @escaping @Sendable (Request, _ id: String) async throws -> Response
         ) {
-            router.on(path, method: method) { [dataPath] request, context in
-                await Response.answering {
-                    try DataFolderCheck.check(request, dataPath: dataPath)
-                    return try await answer(request, context.parameters.get("id") ?? "")
-                }
+            routes.on(method, path, needs: method == .get ? .viewer : .admin) {
+                [dataPath] request, context in
+                try DataFolderCheck.check(request, dataPath: dataPath)
+                return try await answer(request, context.parameters.get("id") ?? "")
             }
         }
         on(.post, "/api/v1/reconciliations") { request, _ in try await begin(request) }

@@ -1,7 +1,7 @@
 package import Appliance
 import Foundation
 import HTTPTypes
-package import Hummingbird
+import Hummingbird
 import Vocabulary
 
 /// `/api/v1/reviews` on the admin port.
@@ -31,26 +31,17 @@ package struct ReviewRoutes: Sendable {
         self.dataPath = dataPath
     }
 
-    package func add(to router: Router<BasicRequestContext>) {
-        router.get("/api/v1/reviews") { request, _ in
-            await Response.answering { try await list(request) }
+    package func add(to routes: inout AdminRoutes) {
+        routes.get("/api/v1/reviews", needs: .viewer) { request, _ in try await list(request) }
+        routes.get("/api/v1/reviews/:id", needs: .viewer) { _, context in
+            try await show(context.word("id"))
         }
-        router.get("/api/v1/reviews/:id") { request, context in
-            await Response.answering { try await show(Self.id(context)) }
+        routes.post("/api/v1/reviews/:id/decision", needs: .reviewer) { request, context in
+            try DataFolderCheck.check(request, dataPath: dataPath)
+            try request.checkIsJSON()
+            return try await decide(
+                context.word("id"), try await request.bytes(upTo: Self.bodyByteCountMax))
         }
-        router.post("/api/v1/reviews/:id/decision") { request, context in
-            await Response.answering {
-                try DataFolderCheck.check(request, dataPath: dataPath)
-                try request.checkIsJSON()
-                return try await decide(
-                    Self.id(context), try await request.bytes(upTo: Self.bodyByteCountMax))
-            }
-        }
-    }
-
-    private static func id(_ context: BasicRequestContext) -> String {
-        let id = context.parameters.get("id") ?? ""
-        return id.removingPercentEncoding ?? id
     }
 
     private func list(_ request: Request) async throws -> Response {

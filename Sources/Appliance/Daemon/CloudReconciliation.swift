@@ -103,13 +103,13 @@ extension CloudPlane {
     private func serving(
         _ reconciler: Reconciler, _ body: (AdminConnection) async throws -> Void
     ) async throws {
-        let router = HealthRoutes(
+        var routes = HealthRoutes(
             readiness: Readiness(), counters: counters, reconciler: reconciler
-        ).router()
+        ).routes()
         let dataPath = settings.dataPath
         ReconciliationRoutes(
             reconciler: reconciler, dataPath: DataFolder.canonical(dataPath)
-        ).add(to: router)
+        ).add(to: &routes)
         let (ports, listening) = AsyncStream<Int>.makeStream()
         let host = "127.0.0.1"
         var quiet = logger
@@ -120,8 +120,8 @@ extension CloudPlane {
                 PortService(
                     role: "admin", address: Settings.Address(host: host, port: 0),
                     responder: AdminResponder(
-                        router: router, guards: AdminGuard(listensOn: host), counters: counters,
-                        logger: quiet),
+                        routes: routes, guards: AdminGuard(listensOn: host),
+                        access: OpenAccess(), counters: counters, logger: quiet),
                     logger: quiet
                 ) { listening.yield($0) },
             ], logger: quiet)

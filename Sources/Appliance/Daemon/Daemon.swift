@@ -223,7 +223,7 @@ package final class Daemon: Sendable {
     }
 
     private func adminServer(_ ports: DaemonPorts) -> any Service {
-        let router = HealthRoutes(
+        var routes = HealthRoutes(
             readiness: readiness, counters: counters, reconciler: reconciler, bridges: bridges,
             recordCounts: { [topics] in
                 TopicID.allCases.map {
@@ -238,24 +238,24 @@ package final class Daemon: Sendable {
                 }
             },
             logLinesLost: { LogSink.standardError.lostCount }
-        ).router()
+        ).routes()
         DeadLetterRoutes(
             list: LetterList(view: LogView(log: log, topics: topics, ledger: ledger)),
             redriver: plane.redriver(), dataPath: DataFolder.canonical(folder.path)
-        ).add(to: router)
+        ).add(to: &routes)
         ReconciliationRoutes(
             reconciler: reconciler, dataPath: DataFolder.canonical(folder.path)
-        ).add(to: router)
+        ).add(to: &routes)
         BridgeRoutes(
             board: bridges, dataPath: DataFolder.canonical(folder.path), logger: logger
-        ).add(to: router)
+        ).add(to: &routes)
         let desk = ReviewDesk(
             decisions: plane.decisions, ledger: ledger,
             clock: clock)
         ReviewRoutes(
             desk: desk, ledger: ledger, dataPath: DataFolder.canonical(folder.path)
-        ).add(to: router)
-        return ports.admin(router)
+        ).add(to: &routes)
+        return ports.admin(routes, access: OpenAccess())
     }
 
     private func refusalSummary() -> (any Service)? {

@@ -1,6 +1,5 @@
 import Appliance
 import Console
-import Hummingbird
 import Logging
 import ServiceLifecycle
 import Vocabulary
@@ -35,14 +34,14 @@ struct DaemonPorts {
     }
 
     /// What operators ask.
-    func admin(_ router: Router<BasicRequestContext>) -> any Service {
+    func admin(_ routes: AdminRoutes, access: any AdminAccess) -> any Service {
         PortService(
             role: Self.adminRole, address: settings.admin,
             responder: AdminResponder(
-                router: router,
+                routes: routes,
                 guards: AdminGuard(
                     listensOn: settings.admin.host, further: settings.adminHosts),
-                counters: counters, logger: logger),
+                access: access, counters: counters, logger: logger),
             limits: PortLimits(
                 connectionCountMax: connectionCounts.admin,
                 memoryByteCountMax: settings.adminMemoryByteCountMax),
