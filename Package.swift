@@ -31,6 +31,7 @@ let argumentParser: Target.Dependency = .product(
 let deques: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
 let embeddedChannels: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let mustache: Target.Dependency = .product(name: "Mustache", package: "swift-mustache")
 let sqlite: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 
@@ -75,6 +76,7 @@ let package = Package(
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", exact: "0.2.0"),
         .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", exact: "2.1.1"),
         .package(
             url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
     ],
@@ -168,9 +170,44 @@ let package = Package(
             name: "Console",
             dependencies: [
                 "AppendLog", "Appliance", "Reconcile", "Relay", "Vocabulary",
-                coreMetrics,
+                coreMetrics, mustache,
             ] + running + network,
-            path: "Sources/Appliance/Console", swiftSettings: strict),
+            path: "Sources/Appliance/Console",
+            // The pages, whole: the binary serves them and needs no folder beside it.
+            resources: [
+                .embedInCode("Pages/Templates/layout.mustache"),
+                .embedInCode("Pages/Templates/door.mustache"),
+                .embedInCode("Pages/Templates/sheet.mustache"),
+                .embedInCode("Pages/Templates/mark.mustache"),
+                .embedInCode("Pages/Templates/stop.mustache"),
+                .embedInCode("Pages/Templates/tick.mustache"),
+                .embedInCode("Pages/Templates/amount.mustache"),
+                .embedInCode("Pages/Templates/figure.mustache"),
+                .embedInCode("Pages/Templates/state.mustache"),
+                .embedInCode("Pages/Templates/moment.mustache"),
+                .embedInCode("Pages/Templates/login.mustache"),
+                .embedInCode("Pages/Templates/setup.mustache"),
+                .embedInCode("Pages/Templates/problem.mustache"),
+                .embedInCode("Pages/Templates/overview.mustache"),
+                .embedInCode("Pages/Templates/review.mustache"),
+                .embedInCode("Pages/Templates/reasons.mustache"),
+                .embedInCode("Pages/Templates/caseSheet.mustache"),
+                .embedInCode("Pages/Templates/trail.mustache"),
+                .embedInCode("Pages/Templates/ledger.mustache"),
+                .embedInCode("Pages/Templates/account.mustache"),
+                .embedInCode("Pages/Templates/explain.mustache"),
+                .embedInCode("Pages/Templates/waiting.mustache"),
+                .embedInCode("Pages/Templates/log.mustache"),
+                .embedInCode("Pages/Templates/records.mustache"),
+                .embedInCode("Pages/Templates/letters.mustache"),
+                .embedInCode("Pages/Assets/tokens.css"),
+                .embedInCode("Pages/Assets/console.css"),
+                .embedInCode("Pages/Assets/pages.css"),
+                .embedInCode("Pages/Assets/console.js"),
+                .embedInCode("Pages/Assets/review.js"),
+                .embedInCode("Pages/Assets/icon.svg"),
+            ],
+            swiftSettings: strict),
         .target(
             name: "Daemon",
             dependencies: [

@@ -23,7 +23,7 @@ private let allowed: [String: Set<String>] = [
     "Review": ["Ledger", "Stages"],
     "Cloud": ["Gate", "Features", "Ledger", "Stages", "Redrive", "Review"],
     "Relay": ["Gate", "Ledger", "Replay", "Stages"],
-    "Console": ["Gate", "Ledger", "Reconcile", "Redrive", "Relay", "Review"],
+    "Console": ["Gate", "Ledger", "Reconcile", "Redrive", "Relay", "Review", "Stages"],
     "Terminal": [], "Traffic": [], "Twin": ["Traffic"],
     "Daemon": middle.union(["Cloud", "Console", "Reconcile", "Relay", "Terminal"]),
     "Bench": middle.union(["Daemon", "Reconcile", "Terminal", "Traffic", "Twin"]),

@@ -239,9 +239,11 @@ package final class Daemon: Sendable {
             },
             logLinesLost: { LogSink.standardError.lostCount }
         ).routes()
+        // One for all who ask: it keeps two of them from sending the same letter.
+        let redriver = plane.redriver()
+        let letters = LetterList(view: LogView(log: log, topics: topics, ledger: ledger))
         DeadLetterRoutes(
-            list: LetterList(view: LogView(log: log, topics: topics, ledger: ledger)),
-            redriver: plane.redriver(), dataPath: DataFolder.canonical(folder.path)
+            list: letters, redriver: redriver, dataPath: DataFolder.canonical(folder.path)
         ).add(to: &routes)
         ReconciliationRoutes(
             reconciler: reconciler, dataPath: DataFolder.canonical(folder.path)
@@ -255,7 +257,30 @@ package final class Daemon: Sendable {
         ReviewRoutes(
             desk: desk, ledger: ledger, dataPath: DataFolder.canonical(folder.path)
         ).add(to: &routes)
+        pages(desk, letters, redriver).add(to: &routes)
         return ports.admin(routes, access: OpenAccess())
+    }
+
+    private func pages(
+        _ desk: ReviewDesk, _ letters: LetterList, _ redriver: Redriver
+    ) -> ConsolePages {
+        let endpoints = settings.endpoints
+        return ConsolePages(
+            ConsoleParts(
+                ledger: ledger, desk: desk, letters: letters, redriver: redriver,
+                reconciler: reconciler, topic: { [topics] in TopicReader(topics[$0]) },
+                explainer: { [topics, ledger] in
+                    Explainer(
+                        ledger: ledger, statement: StatementStore(of: ledger),
+                        topic: { TopicReader(topics[$0]) }, endpoints: endpoints)
+                },
+                readers: { [log, topics, ledger] in
+                    let places = try? ConsumerPlaces(log: log, topics: topics, ledger: ledger).all()
+                    return (places ?? []).map {
+                        ConsoleParts.ReaderPlace(group: $0.group, topic: $0.topic, lag: $0.lag)
+                    }
+                }, readiness: readiness, counters: counters, clock: clock,
+                profile: settings.profile.rawValue))
     }
 
     private func refusalSummary() -> (any Service)? {

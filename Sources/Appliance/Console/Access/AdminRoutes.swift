@@ -75,6 +75,27 @@ package struct AdminRoutes {
         }
     }
 
+    /// Adds a page: why it refuses, and what it fails with, is told by a page as well.
+    mutating func page(
+        _ method: HTTPRequest.Method, _ path: String, needs role: Role?,
+        telling: @escaping @Sendable (Problem, Request, AdminContext) -> Response,
+        _ handler: @escaping Handler
+    ) {
+        rules.append(Rule(method: method.rawValue, path: path, needs: role))
+        router.on(RouterPath(path), method: method) { request, context in
+            do {
+                try Self.check(context.caller, role)
+                return try await handler(request, context)
+            } catch let problem as Problem {
+                return telling(problem, request, context)
+            } catch let error as StoreFailure {
+                return telling(Problem(.serviceUnavailable, "\(error)"), request, context)
+            } catch {
+                return telling(Problem(.internalServerError, "\(error)"), request, context)
+            }
+        }
+    }
+
     package mutating func get(
         _ path: String, needs role: Role?, _ handler: @escaping Handler
     ) {

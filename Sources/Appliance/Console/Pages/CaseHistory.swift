@@ -1,0 +1,91 @@
+import AppendLog
+import Appliance
+import Vocabulary
+
+/// What the log says of a payment under review: how it was scored, the model's eight numbers, and
+/// what the same customer did before. Looked for near the payment, within bounds.
+struct CaseHistory {
+    /// A customer's earlier payment, or an attempt that failed.
+    struct Earlier {
+        var payment: ScoredPayment
+        var offset: Offset
+    }
+
+    var scored: ScoredPayment?
+    var scoredAt: Offset?
+    var vector: FeatureVector?
+    /// The newest first, at most ``shownMax``.
+    var earlier: [Earlier] = []
+    /// In the payment's own currency.
+    var usual: UsualAmount?
+
+    /// Records before the payment's own in which the customer is looked for.
+    static let windowCount: Int64 = 20_000
+    static let shownMax = 6
+
+    /// - Parameters:
+    ///   - scoredAt: where the payment lies in `payment.scored`, where that is known.
+    /// - Throws: `StoreFailure`.
+    init(
+        of review: Review, scoredAt place: Offset?, topic: (TopicID) -> TopicReader?
+    ) throws(StoreFailure) {
+        let document = JSONDocument()
+        guard let place, let scores = topic(.paymentScored),
+            let record = try scores.record(at: place),
+            let scored = try? ScoredPayment(record.value ?? [], using: document)
+        else { return }
+        (self.scored, scoredAt) = (scored, place)
+        vector = try Self.vector(of: scored, near: record.timestamp, topic(.paymentFeatures))
+        guard let customer = scored.event.customer else { return }
+        try look(for: customer, before: place, in: scores, document)
+    }
+
+    private mutating func look(
+        for customer: String, before place: Offset, in scores: TopicReader,
+        _ document: JSONDocument
+    ) throws(StoreFailure) {
+        let name = Array(customer.utf8)
+        var found: [Earlier] = []
+        let first = max(scores.start, Offset(max(0, place.rawValue - Self.windowCount)))
+        try scores.scan(from: first) { stored in
+            guard stored.offset < place else { return false }
+            guard let value = stored.record.value, value.firstRange(of: name) != nil,
+                let payment = try? ScoredPayment(value, using: document),
+                payment.event.customer == customer
+            else { return true }
+            found.append(Earlier(payment: payment, offset: stored.offset))
+            return true
+        }
+        let currency = scored?.event.currency
+        let paid = found.filter {
+            $0.payment.event.kind == .payment && $0.payment.event.currency == currency
+                && $0.payment.event.movement != scored?.event.movement
+        }
+        usual = currency.flatMap { UsualAmount(paid.map(\.payment.event.amount), $0) }
+        earlier = found.filter {
+            [.payment, .paymentFailed].contains($0.payment.event.kind)
+                && $0.payment.event.movement != scored?.event.movement
+        }.suffix(Self.shownMax).reversed()
+    }
+
+    /// The vector is written just before the score, by the same step.
+    private static func vector(
+        of scored: ScoredPayment, near moment: Timestamp, _ features: TopicReader?
+    ) throws(StoreFailure) -> FeatureVector? {
+        let before = Timestamp(milliseconds: moment.milliseconds - 2_000)
+        guard let features, let from = try features.offset(at: before) else { return nil }
+        let document = JSONDocument()
+        let event = scored.event.eventID
+        var vector: FeatureVector?
+        var left = 8_192
+        try features.scan(from: from) { stored in
+            left -= 1
+            guard left > 0 else { return false }
+            guard stored.record.header("event-id")?.elementsEqual(event.rawValue.utf8) == true
+            else { return true }
+            vector = (try? FeaturesRecord(stored.record.value ?? [], using: document))?.vector
+            return vector == nil
+        }
+        return vector
+    }
+}

@@ -1,0 +1,205 @@
+import Appliance
+import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import Vocabulary
+
+/// The pages of the console, rendered here and served by the daemon itself.
+///
+/// | path | page |
+/// | --- | --- |
+/// | `/` | whether the money is right, and the pipeline |
+/// | `/review`, `/review/{movement}` | what waits for a person, and one case |
+/// | `/ledger…` | accounts, an account's entries, what waits, any amount down to its bytes |
+/// | `/log…` | topics, their records, dead letters and redrives |
+/// | `/assets/…` | styles and scripts |
+///
+/// Every page works without a script: scripts add keys and the state of the connection.
+package struct ConsolePages: Sendable {
+    let parts: ConsoleParts
+    /// Pages read disk and database: they do so in a thread of their own.
+    private let thread = OwnThread("tillbox.console.pages")
+
+    package init(_ parts: ConsoleParts) { self.parts = parts }
+
+    package func add(to routes: inout AdminRoutes) {
+        routes.page(.get, "/assets/:name", needs: nil, telling: Self.told) { _, context in
+            guard let file = PageAssets.response(context.word("name")) else {
+                throw Problem(.notFound, "no file of this name belongs to these pages")
+            }
+            return file
+        }
+        page(&routes, .get, "/", .viewer) { try OverviewPage(self).response($0) }
+        ReviewPages(pages: self).add(to: &routes)
+        LedgerPages(pages: self).add(to: &routes)
+        LogPages(pages: self).add(to: &routes)
+        // Last, and the least of all matches: whatever is no path of the port.
+        routes.page(.get, "/**", needs: nil, telling: Self.told) { _, _ in
+            throw Problem(.notFound, "there is no such path")
+        }
+    }
+
+    /// Adds a page whose work is done in the pages' own thread.
+    func page(
+        _ routes: inout AdminRoutes, _ method: HTTPRequest.Method, _ path: String, _ role: Role,
+        _ body: @escaping @Sendable (PageRequest) async throws -> Response
+    ) {
+        routes.page(method, path, needs: role, telling: Self.told) { [thread] request, context in
+            let form = method == .post ? try await Self.form(of: request) : nil
+            let asked = PageRequest(request: request, context: context, form: form)
+            return try await withTaskExecutorPreference(thread) { try await body(asked) }
+        }
+    }
+
+    /// Bytes of a form: a note of the longest, each of its bytes escaped, and room.
+    private static let formByteCountMax = 16_384
+
+    private static func form(of request: Request) async throws(Problem) -> PostedForm {
+        let type = request.headers[.contentType]
+        guard
+            let form = PostedForm(type: type, body: try await request.bytes(upTo: formByteCountMax))
+        else { throw Problem(.unsupportedMediaType, "send the form as \(PostedForm.type)") }
+        return form
+    }
+
+    // MARK: The frame
+
+    /// - Parameter waiting: reviews that are open, where the page knows.
+    func shell(_ title: String, _ at: Shell.Place, _ asked: PageRequest) -> Shell {
+        let open = (try? parts.ledger.openReviews(after: TransactionID(0), limit: 100)) ?? []
+        var shell = Self.shell(title)
+        shell.at = at
+        shell.now = "\(ShownMoment(parts.now).clock) UTC"
+        shell.profile = parts.profile
+        if let caller = asked.context.caller, case .session(let token) = caller.credential {
+            shell.person = Shell.Person(
+                name: ShownText.escaped(caller.name), role: caller.role.rawValue, csrf: token)
+            shell.token = token
+        }
+        if !open.isEmpty { shell.waiting = open.count == 100 ? "99+" : "\(open.count)" }
+        return shell
+    }
+
+    private static func shell(_ title: String) -> Shell {
+        Shell(
+            title: title, at: .nowhere, now: "", token: "", profile: "", version: Release.version)
+    }
+
+    /// A page of a template.
+    static func html<Page>(
+        _ template: String, _ shell: Shell, _ page: Page, _ status: HTTPResponse.Status = .ok
+    ) -> Response {
+        let text = PageTemplates.render(template, PageView(shell: shell, page: page))
+        return Response(
+            status: status,
+            headers: [.contentType: "text/html; charset=utf-8", .cacheControl: "no-store"],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+    }
+
+    /// Sends the browser on, by GET.
+    static func sent(to path: String) -> Response {
+        Response(status: .seeOther, headers: [.location: path, .cacheControl: "no-store"])
+    }
+
+    // MARK: Doors
+
+    private struct Login { var problem: String?, next: String }
+    private struct Setup { var problem: String?, code: String }
+
+    /// Where people sign in.
+    ///
+    /// - Parameters:
+    ///   - problem: why the last attempt failed, in a sentence.
+    ///   - next: where to go on; a path of this console.
+    static func login(
+        problem: String? = nil, next: String = "/", status: HTTPResponse.Status = .ok
+    ) -> Response {
+        html("login", shell("Sign in"), Login(problem: problem, next: local(next)), status)
+    }
+
+    /// Where the first user is made.
+    ///
+    /// - Parameter code: of the link that the daemon wrote.
+    static func setup(
+        problem: String? = nil, code: String, status: HTTPResponse.Status = .ok
+    ) -> Response {
+        html("setup", shell("The first user"), Setup(problem: problem, code: code), status)
+    }
+
+    /// A path of this console, or its first page: a link must not lead somewhere else.
+    static func local(_ path: String) -> String {
+        let isLocal =
+            path.hasPrefix("/") && !path.hasPrefix("//") && !path.contains("\\")
+            && ShownText.isPlain(path)
+        return isLocal ? path : "/"
+    }
+
+    // MARK: Refusals
+
+    private struct Refusal {
+        var heading, detail: String
+        var kept: String?
+        var way, wayWords: String
+        var status: Int
+        var code: String?
+    }
+
+    /// A refusal or a failure as a page; for who asks a path of the API, as a document.
+    static let told: @Sendable (Problem, Request, AdminContext) -> Response = {
+        problem, request, context in
+        if request.uri.path.hasPrefix("/api/") { return problem.response }
+        if problem.status == .unauthorized {
+            let here = request.method == .get ? request.uri.description : "/"
+            return sent(to: "/login?next=\(PathText.escaped(here))")
+        }
+        return html(
+            "problem", shell(heading(problem.status)), refusal(problem, request), problem.status)
+    }
+
+    private static func refusal(_ problem: Problem, _ request: Request) -> Refusal {
+        let isFailure = problem.status.code >= 500
+        let here = request.method == .get ? local(request.uri.description) : "/"
+        return Refusal(
+            heading: heading(problem.status), detail: ShownText.escaped(problem.detail),
+            kept: isFailure ? "Nothing is lost; what Stripe sends is still taken." : nil,
+            way: isFailure ? here : "/", wayWords: isFailure ? "Try again" : "To the overview",
+            status: problem.status.code, code: problem.code)
+    }
+
+    private static func heading(_ status: HTTPResponse.Status) -> String {
+        switch status {
+        case .notFound: "There is no such page"
+        case .forbidden: "Not with your role"
+        case .serviceUnavailable: "This cannot be read now"
+        case _ where status.code >= 500: "The page could not be made"
+        default: "This was not understood"
+        }
+    }
+}
+
+/// What a page is asked: the request, who asks, and the form that came with it.
+struct PageRequest: Sendable {
+    let request: Request
+    let context: AdminContext
+    let form: PostedForm?
+
+    /// A part of the query; nil where it is missing or empty.
+    func query(_ name: String) -> String? {
+        request.parameter(name).map { $0.replacing("+", with: " ") }
+            .flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    var role: Role { context.caller?.role ?? .viewer }
+}
+
+/// Words within an address.
+enum PathText {
+    private static let plain = CharacterSet(
+        charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:")
+
+    /// One part of a path, or a value of a query, whatever characters it has.
+    static func escaped(_ text: String) -> String {
+        text.addingPercentEncoding(withAllowedCharacters: plain) ?? ""
+    }
+}

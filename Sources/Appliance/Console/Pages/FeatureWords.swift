@@ -1,0 +1,107 @@
+import Foundation
+import Vocabulary
+
+/// The model's reasons in a person's words.
+enum FeatureWords {
+    /// The eight features in the order of the vector.
+    static let names = [
+        "tx_velocity_1m", "tx_velocity_1h", "amount_zscore", "merchant_risk_score",
+        "device_switch_flag", "country_mismatch_flag", "failed_attempts_1h",
+        "log_seconds_since_last",
+    ]
+
+    /// - Parameter usual: what this customer usually pays in the currency, if that is known.
+    static func words(
+        _ name: String, _ value: Double, amount: MinorUnits? = nil, usual: UsualAmount? = nil
+    ) -> String {
+        switch name {
+        case "tx_velocity_1m": payments(value, "within one minute")
+        case "tx_velocity_1h": payments(value, "within one hour")
+        case "amount_zscore": amountWords(value, amount, usual)
+        case "merchant_risk_score":
+            "disputes at this merchant: \(ShownNumber.decimal(value * 100, 1)) %"
+        case "device_switch_flag":
+            value > 0 ? "another device than the last one" : "the same device"
+        case "country_mismatch_flag":
+            value > 0 ? "card and billing country differ" : "card and billing country agree"
+        case "failed_attempts_1h":
+            value < 1 ? "no failures in the last hour"
+                : "\(ShownNumber.count(whole(value), "failure")) in the last hour"
+        case "log_seconds_since_last": since(value)
+        default: "\(name) \(ShownNumber.decimal(value, 2))"
+        }
+    }
+
+    /// A rule that made the verdict stricter than the score alone.
+    static func words(rule: String) -> String {
+        switch rule {
+        case "features_missing": "no features: a person must look"
+        case "features_stale": "features are older than the payment: a person must look"
+        case "model_unavailable": "no model could score it: a person must look"
+        case "amount_limit": "above the amount from which a person looks"
+        default: rule
+        }
+    }
+
+    private static func payments(_ value: Double, _ span: String) -> String {
+        "\(ShownNumber.count(whole(value), "payment")) \(span)"
+    }
+
+    private static func amountWords(
+        _ value: Double, _ amount: MinorUnits?, _ usual: UsualAmount?
+    ) -> String {
+        guard let amount, let usual, usual.mean > 0 else {
+            return abs(value) < 2
+                ? "amount within the usual"
+                : "amount \(ShownNumber.decimal(abs(value), 1)) standard deviations "
+                    + (value > 0 ? "above the usual" : "below the usual")
+        }
+        let times = Double(amount.rawValue) / usual.mean
+        let mean = usual.currency.display(MinorUnits(Int64(usual.mean.rounded())))
+        return abs(value) < 2
+            ? "amount within the usual, \(mean) on average"
+            : "\(ShownNumber.decimal(times, 1)) times the usual \(mean)"
+    }
+
+    /// The feature is ln(1 + seconds), and -1 before there was a payment.
+    private static func since(_ value: Double) -> String {
+        guard value >= 0 else { return "first payment seen" }
+        let seconds = min(exp(value) - 1, 1e12)
+        return "\(ShownAge.words(seconds: Int64(seconds.rounded()))) after the last payment"
+    }
+
+    private static func whole(_ value: Double) -> Int64 {
+        Int64(min(max(value, 0), 1e15).rounded())
+    }
+}
+
+/// What a customer usually pays in one currency, in its minor units.
+struct UsualAmount: Hashable, Sendable {
+    var currency: Currency
+    var count: Int
+    var mean: Double
+    var deviation: Double
+
+    /// Payments that make an amount usual, at the least: as many as the feature wants.
+    static let countMin = 3
+
+    /// - Returns: nil for fewer payments than ``countMin``.
+    init?(_ amounts: [MinorUnits], _ currency: Currency) {
+        guard amounts.count >= Self.countMin else { return nil }
+        let values = amounts.map { Double($0.rawValue) }
+        let mean = values.reduce(0, +) / Double(values.count)
+        let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+        (self.currency, count, self.mean) = (currency, values.count, mean)
+        deviation = (squares / Double(values.count - 1)).squareRoot()
+    }
+}
+
+extension VerdictReason {
+    func words(amount: MinorUnits? = nil, usual: UsualAmount? = nil) -> String {
+        switch self {
+        case .rule(let name): FeatureWords.words(rule: name)
+        case .feature(let name, let value, _):
+            FeatureWords.words(name, value, amount: amount, usual: usual)
+        }
+    }
+}

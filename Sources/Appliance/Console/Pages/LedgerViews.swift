@@ -1,0 +1,181 @@
+import AppendLog
+import Appliance
+import Vocabulary
+
+/// Accounts with their balances, and the trial balance that they come to.
+struct LedgerView {
+    struct Row {
+        var account, href: String
+        var amount: ShownAmount
+    }
+
+    struct Total {
+        var amount: ShownAmount
+        var debits, credits: ShownAmount
+        var isZero: Bool
+    }
+
+    /// Accounts of one Stripe account, or those that belong to none.
+    struct Group {
+        var name: String
+        var rows: [Row]
+    }
+
+    var day: String
+    var isPast: Bool
+    var head: String
+    var waiting: String?
+    var groups: [Group]
+    var isEmpty: Bool
+    var totals: [Total]
+    var isRight: Bool
+    var answer: String
+
+    init(_ balances: [AccountBalance], day: String, head: Int64, waiting: Int) {
+        self.day = day
+        isPast = !day.isEmpty
+        self.head = ShownAmount.grouped(head)
+        self.waiting = waiting == 0 ? nil : ShownNumber.count(Int64(waiting), "refund")
+        isEmpty = balances.isEmpty
+        let grouped = Dictionary(grouping: balances) { Self.owner(of: $0.account) }
+        groups = grouped.sorted { $0.key < $1.key }.map { name, rows in
+            Group(
+                name: name.isEmpty ? "The platform’s own" : ShownText.escaped(name),
+                rows: rows.map(Self.row))
+        }
+        totals = Self.totals(balances)
+        isRight = totals.allSatisfy(\.isZero)
+        answer =
+            isRight
+            ? "The trial balance is zero" : "The trial balance is not zero: stop, and verify"
+    }
+
+    /// The connected account in an account's name; empty for the platform's.
+    private static func owner(of account: AccountName) -> String {
+        let parts = account.rawValue.split(separator: ":")
+        return parts.first { $0.hasPrefix("acct_") }.map(String.init) ?? ""
+    }
+
+    private static func row(_ balance: AccountBalance) -> Row {
+        Row(
+            account: ShownText.escaped(balance.account.rawValue),
+            href: AccountPath.href(balance.account, balance.currency),
+            amount: ShownAmount(balance.balance, balance.currency))
+    }
+
+    static func totals(_ balances: [AccountBalance]) -> [Total] {
+        Dictionary(grouping: balances, by: \.currency).sorted { $0.key.code < $1.key.code }
+            .map { currency, rows in
+                func sum(_ wanted: (MinorUnits) -> Bool) -> MinorUnits {
+                    rows.map(\.balance).filter(wanted).reduce(.zero) { $0 &+ $1 }
+                }
+                let all = sum { _ in true }
+                return Total(
+                    amount: ShownAmount(all, currency),
+                    debits: ShownAmount(sum { $0 > .zero }, currency),
+                    credits: ShownAmount(sum { $0 < .zero }, currency), isZero: all == .zero)
+            }
+    }
+}
+
+/// An account in one currency: its balance, and the entries that it is made of.
+struct AccountView {
+    var account, currency: String
+    var balance: ShownAmount
+    var day: String
+    var count: String
+    var before: String?
+    var beforeAmount: ShownAmount?
+    var trail: [TrailView]
+    var next: String?
+    var back: String?
+    var isRight: Bool
+    var proof: String
+    var faults: [String]
+
+    init(_ explained: AccountExplanation, day: String, after: Int64) {
+        let (currency, count) = (explained.currency, explained.count)
+        account = ShownText.escaped(explained.account.rawValue)
+        self.currency = currency.code.uppercased()
+        self.day = day
+        balance = ShownAmount(count.counted.amount, currency)
+        self.count = ShownNumber.count(count.counted.entries, "entry", "entries")
+        if count.before.entries > 0 {
+            before = ShownNumber.count(count.before.entries, "entry", "entries")
+            beforeAmount = ShownAmount(count.before.amount, currency)
+        }
+        trail = explained.entries.map {
+            TrailView($0.transaction, entry: $0, of: explained.account, currency)
+        }
+        let path = AccountPath.href(explained.account, currency)
+        let dated = day.isEmpty ? "" : "&as_of=\(PathText.escaped(day))"
+        next = explained.next.map { "\(path)?after=\($0)\(dated)" }
+        back = after > 0 ? path + (day.isEmpty ? "" : "?as_of=\(PathText.escaped(day))") : nil
+        isRight = explained.sumFaults.isEmpty
+        let later = count.all.entries - count.counted.entries
+        proof =
+            later == 0
+            ? "Counted again now from its entries: it is the balance that the ledger keeps."
+            : "With \(ShownNumber.count(later, "later entry", "later entries")) it is "
+                + "\(ShownAmount(count.balance, currency).words), the balance that the ledger "
+                + "keeps."
+        faults = explained.sumFaults.map(ShownText.escaped)
+    }
+}
+
+/// A movement or a transaction down to its bytes, or what is like a name that is not there.
+struct ExplainView {
+    struct Near { var name, href: String }
+
+    var heading: String
+    var second: String
+    var trail: [TrailView] = []
+    var hasTrail = true
+    var isRight = false
+    var faults: Int = 0
+    var payout: [String] = []
+    var near: [Near] = []
+
+    init(_ explained: MovementExplanation, _ name: String) {
+        heading = ShownText.escaped(name)
+        let count = Int64(explained.transactions.count)
+        second = ShownNumber.count(count, "transaction")
+        trail = explained.transactions.map { TrailView($0) }
+        faults = explained.faults.count
+        isRight = faults == 0
+        guard explained.isPayout else { return }
+        guard let parts = explained.payout else {
+            payout = ["No reconciliation has looked at what it is made of yet."]
+            return
+        }
+        let left = ShownAmount(parts.unexplained, parts.currency).words
+        payout = [
+            "Made of \(ShownNumber.count(parts.count, "balance transaction")) at Stripe, net "
+                + "\(ShownAmount(parts.total, parts.currency).words), in run \(parts.run).",
+            parts.unexplained == .zero ? "Nothing is unexplained." : "Unexplained: \(left)",
+        ]
+    }
+
+    init(unknown words: String, near names: [String]) {
+        heading = "Nothing is called \(ShownText.escaped(String(words.prefix(80))))"
+        second = "An account, a movement, Stripe’s id of what moved, or a transaction’s number."
+        hasTrail = false
+        near = names.prefix(12).map {
+            Near(name: ShownText.escaped($0), href: AccountPath.explain($0))
+        }
+    }
+}
+
+/// Refunds that were told and are not booked.
+struct WaitingView {
+    struct Row {
+        var key, charge, href: String
+        var amount: ShownAmount
+        var since: ShownMoment
+        var age, event: String
+    }
+
+    var rows: [Row]
+    var isEmpty: Bool
+    var count: String
+}

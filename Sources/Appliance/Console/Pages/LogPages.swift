@@ -1,0 +1,184 @@
+import AppendLog
+import Appliance
+import Foundation
+import Hummingbird
+import Vocabulary
+
+/// The log: `/log`, the records of a topic at `/log/{topic}?from&has`, and dead letters at
+/// `/log/letters`, which go back behind a dry run.
+struct LogPages: Sendable {
+    let pages: ConsolePages
+
+    private var parts: ConsoleParts { pages.parts }
+    private static let recordsMax = 40
+    /// Records that a search looks through on one page.
+    private static let searchMax = 20_000
+    /// Bytes of a value that a page shows.
+    static let valueBytesMax = 16_384
+    /// Dead letters that are grouped by their reasons.
+    private static let lettersMax = 5_000
+    private static let lettersShown = 50
+
+    func add(to routes: inout AdminRoutes) {
+        pages.page(&routes, .get, "/log", .viewer) { try topics($0) }
+        pages.page(&routes, .get, "/log/letters", .viewer) { try await letters($0) }
+        pages.page(&routes, .post, "/log/letters", .admin) { try await redrive($0) }
+        pages.page(&routes, .get, "/log/:topic", .viewer) { try records($0) }
+    }
+
+    // MARK: Topics
+
+    private func topics(_ asked: PageRequest) throws -> Response {
+        let readers = parts.readers()
+        let rows = TopicID.allCases.map { id in
+            let reader = parts.topic(id)
+            let slowest = readers.filter { $0.topic == id.rawValue }.max { $0.lag < $1.lag }
+            let count = reader.map { $0.start.distance(to: $0.end) } ?? 0
+            return LogIndexView.Row(
+                topic: id.rawValue, href: "/log/\(id.rawValue)", count: ShownAmount.grouped(count),
+                first: ShownAmount.grouped(reader?.start.rawValue ?? 0),
+                end: ShownAmount.grouped(reader?.end.rawValue ?? 0),
+                slowest: slowest?.group ?? "–",
+                lag: slowest.map { ShownAmount.grouped($0.lag) } ?? "–")
+        }
+        let groups = try letterGroups().groups
+        let total = groups.reduce(0) { $0 + $1.count }
+        let view = LogIndexView(
+            count: ShownNumber.count(Int64(rows.count), "topic"), rows: rows,
+            groups: groups.map { $0.view(isCurrent: false) }, hasGroups: !groups.isEmpty,
+            letters: ShownNumber.count(Int64(total), "dead letter"))
+        return ConsolePages.html("log", pages.shell("Log", .log, asked), view)
+    }
+
+    // MARK: Records
+
+    private func records(_ asked: PageRequest) throws -> Response {
+        let word = asked.context.word("topic")
+        guard let id = TopicID(rawValue: word), let reader = parts.topic(id) else {
+            throw Problem(
+                .notFound, "there is no topic \(ShownText.escaped(String(word.prefix(80))))")
+        }
+        let wanted = asked.query("has")
+        let from = try first(asked.query("from"), reader)
+        var rows: [RecordView] = []
+        var (seen, next) = (0, from)
+        let bytes = wanted.map { Array($0.utf8) }
+        try reader.scan(from: from) { stored in
+            guard rows.count < Self.recordsMax, seen < Self.searchMax else { return false }
+            seen += 1
+            next = stored.offset.advanced(by: 1)
+            let value = stored.record.value ?? []
+            let key = stored.record.key ?? []
+            if let bytes, value.firstRange(of: bytes) == nil, key.firstRange(of: bytes) == nil {
+                return true
+            }
+            rows.append(RecordView(stored))
+            return true
+        }
+        let filter = wanted.map { "&has=\(PathText.escaped($0))" } ?? ""
+        let before = max(reader.start.rawValue, from.rawValue - Int64(Self.recordsMax))
+        let view = RecordsView(
+            topic: id.rawValue, has: wanted ?? "", from: "\(from)",
+            begins: ShownAmount.grouped(reader.start.rawValue),
+            ends: ShownAmount.grouped(reader.end.rawValue), rows: rows, isEmpty: rows.isEmpty,
+            seen: wanted == nil ? nil : ShownNumber.count(Int64(seen), "record"),
+            earlier: from > reader.start ? "/log/\(id.rawValue)?from=\(before)\(filter)" : nil,
+            later: next < reader.end ? "/log/\(id.rawValue)?from=\(next)\(filter)" : nil)
+        return ConsolePages.html("records", pages.shell(id.rawValue, .log, asked), view)
+    }
+
+    /// Where a page of records begins: at the offset that is asked for, else so that it ends with
+    /// the newest record.
+    private func first(_ text: String?, _ reader: TopicReader) throws(Problem) -> Offset {
+        let last = max(reader.start.rawValue, reader.end.rawValue - Int64(Self.recordsMax))
+        guard let text else { return Offset(last) }
+        guard let offset = QueryNumber.offset(text.replacing(",", with: "")) else {
+            throw Problem(.badRequest, "from must be an offset, a whole number from 0 on")
+        }
+        return min(max(offset, reader.start), reader.end)
+    }
+
+    // MARK: Dead letters
+
+    struct LetterGroup {
+        var reason: String
+        var count: Int
+        var stage: String
+        var oldest: Timestamp
+        var age: String
+
+        func view(isCurrent: Bool) -> LogIndexView.Group {
+            LogIndexView.Group(
+                reason: ShownText.escaped(reason), count: ShownAmount.grouped(Int64(count)),
+                href: "/log/letters?reason=\(PathText.escaped(reason))",
+                second: "\(ShownText.escaped(stage)), oldest \(age)", isCurrent: isCurrent)
+        }
+    }
+
+    /// What has not gone back yet, by its reason, the largest group first.
+    private func letterGroups() throws -> (groups: [LetterGroup], lines: [LetterLine]) {
+        var lines: [LetterLine] = []
+        var after: Offset?
+        repeat {
+            let page = try parts.letters.page(after: after, limit: 1_000)
+            lines += page.lines
+            after = page.next
+        } while after != nil && lines.count < Self.lettersMax
+        let open = lines.filter { $0.state == .notRedriven }
+        let now = parts.now
+        let groups = Dictionary(grouping: open, by: \.reason).map { reason, letters in
+            let oldest = letters[0].at
+            return LetterGroup(
+                reason: reason, count: letters.count, stage: letters[0].stage, oldest: oldest,
+                age: ShownAge.words(
+                    from: Instant(seconds: oldest.milliseconds / 1_000), to: now))
+        }
+        return (groups.sorted { ($1.count, $0.reason) < ($0.count, $1.reason) }, lines)
+    }
+
+    private func letters(_ asked: PageRequest) async throws -> Response {
+        let (groups, lines) = try letterGroups()
+        let reason = asked.query("reason") ?? groups.first?.reason
+        let dry = try await dryRun(reason, groups)
+        let shown = lines.filter { $0.reason == reason }
+        let view = LettersView(
+            groups: groups.map { $0.view(isCurrent: $0.reason == reason) },
+            isEmpty: groups.isEmpty, last: lines.last.map { ShownMoment($0.at).words },
+            reason: reason.map(ShownText.escaped), plan: dry,
+            rows: shown.suffix(Self.lettersShown).reversed().map(LettersView.Row.init),
+            done: asked.query("sent").flatMap { Int64($0) }.map {
+                "\(ShownNumber.count($0, "dead letter")) went back to where it had failed."
+            }, mayRedrive: asked.role >= .admin,
+            token: pages.shell("", .log, asked).token)
+        return ConsolePages.html("letters", pages.shell("Dead letters", .log, asked), view)
+    }
+
+    /// What would happen to the letters of a reason: nothing is changed.
+    private func dryRun(
+        _ reason: String?, _ groups: [LetterGroup]
+    ) async throws -> LettersView.Plan? {
+        guard let reason, groups.contains(where: { $0.reason == reason }) else { return nil }
+        let answer = try await parts.redriver.redrive(
+            RedriveRequest(reason: reason, isDryRun: true))
+        return LettersView.Plan(answer, reason, at: parts.now)
+    }
+
+    private func redrive(_ asked: PageRequest) async throws -> Response {
+        guard let reason = asked.form?["reason"], !reason.isEmpty else {
+            throw Problem(.badRequest, "the form must name the reason whose letters go back")
+        }
+        let dry = try await parts.redriver.redrive(
+            RedriveRequest(reason: reason, isDryRun: true))
+        let going = dry.lines.filter { $0.result == .wouldSend }.map(\.letter)
+        guard !going.isEmpty else {
+            throw Problem(.conflict, "none of them would go now: each would fail as before")
+        }
+        let answer = try await parts.redriver.redrive(
+            RedriveRequest(reason: reason, letters: going))
+        let sent = answer.lines.count {
+            [.sent, .admitted, .duplicate].contains($0.result)
+        }
+        return ConsolePages.sent(
+            to: "/log/letters?reason=\(PathText.escaped(reason))&sent=\(sent)")
+    }
+}

@@ -1,0 +1,161 @@
+import AppendLog
+import Appliance
+import Foundation
+import Vocabulary
+
+/// The topics and how far their readers are.
+struct LogIndexView {
+    struct Row {
+        var topic, href, count, first, end, slowest, lag: String
+    }
+
+    /// Dead letters of one reason.
+    struct Group {
+        var reason, count, href, second: String
+        var isCurrent: Bool
+    }
+
+    var count: String
+    var rows: [Row]
+    var groups: [Group]
+    var hasGroups: Bool
+    var letters: String
+}
+
+/// Records of a topic, each readable.
+struct RecordsView {
+    var topic, has, from, begins, ends: String
+    var rows: [RecordView]
+    var isEmpty: Bool
+    /// How many records were looked through, where something was looked for.
+    var seen: String?
+    var earlier, later: String?
+}
+
+struct RecordView {
+    struct Header { var name, value: String }
+
+    var offset: String
+    var moment: ShownMoment
+    var stamp: String
+    var key: String
+    /// On one line.
+    var short: String
+    var value: String
+    var headers: [Header]
+    var cut: String?
+
+    init(_ stored: StoredRecord) {
+        let record = stored.record
+        let value = record.value ?? []
+        offset = ShownAmount.grouped(stored.offset.rawValue)
+        moment = ShownMoment(record.timestamp)
+        let part = ((record.timestamp.milliseconds % 1_000) + 1_000) % 1_000
+        stamp = "\(moment.clock).\(String(format: "%03d", Int(part)))"
+        key = Self.text(record.key ?? [])
+        short = Self.text(value.prefix(240))
+        self.value = Self.readable(value.prefix(LogPages.valueBytesMax))
+        headers = record.headers.map { header in
+            Header(name: ShownText.escaped(header.name), value: Self.text(header.value ?? []))
+        }
+        if value.count > LogPages.valueBytesMax {
+            cut = "The first \(ShownAmount.grouped(Int64(LogPages.valueBytesMax))) of "
+                + "\(ShownAmount.grouped(Int64(value.count))) bytes."
+        }
+    }
+
+    /// Text as text, other bytes in base64.
+    private static func text(_ bytes: ArraySlice<UInt8>) -> String {
+        String(validating: bytes, as: UTF8.self).map(ShownText.escaped)
+            ?? (bytes.isEmpty ? "" : "base64 " + Data(bytes).base64EncodedString())
+    }
+
+    /// With its own line breaks.
+    private static func readable(_ bytes: ArraySlice<UInt8>) -> String {
+        guard let text = String(validating: bytes, as: UTF8.self) else { return Self.text(bytes) }
+        return text.split(separator: "\n", omittingEmptySubsequences: false)
+            .map { ShownText.escaped(String($0)) }.joined(separator: "\n")
+    }
+}
+
+/// Dead letters by reason, and what a redrive of one of them would do.
+struct LettersView {
+    struct Row {
+        var offset, href, topic, detail: String
+        var moment: ShownMoment
+        var state: ShownState
+
+        init(_ line: LetterLine) {
+            offset = ShownAmount.grouped(line.offset.rawValue)
+            href = "/log/dead.letter?from=\(line.offset.rawValue)"
+            topic = ShownText.escaped(line.topic)
+            detail = ShownText.escaped(line.detail)
+            moment = ShownMoment(line.at)
+            state =
+                switch line.state {
+                case .notRedriven: ShownState("Stopped", "stop")
+                case .waiting: ShownState("On its way back", "wait")
+                case .passed: ShownState("Redriven")
+                case .duplicate: ShownState("Had arrived otherwise")
+                case .failedAgain: ShownState("Failed again", "stop")
+                }
+        }
+    }
+
+    struct Plan {
+        struct Line {
+            var state: ShownState
+            var count: String
+        }
+
+        var heading: String
+        var reason: String
+        var at: ShownMoment
+        var lines: [Line]
+        var going: String?
+        var more: Bool
+        var command: String
+
+        init(_ answer: RedriveAnswer, _ reason: String, at now: Instant) {
+            let count = Int64(answer.lines.count)
+            let going = answer.lines.count { $0.result == .wouldSend }
+            heading = "Redrive \(ShownAmount.grouped(count)) of"
+            self.reason = ShownText.escaped(reason)
+            at = ShownMoment(now)
+            self.going = going == 0 ? nil : ShownAmount.grouped(Int64(going))
+            more = answer.next != nil
+            command = "tillbox dead-letter redrive --reason \(self.reason) --dry-run"
+            let groups = Dictionary(grouping: answer.lines) { Self.words($0) }
+            lines = groups.sorted { $1.value.count < $0.value.count }.prefix(12).map { words, all in
+                Line(
+                    state: ShownState(words, all[0].result == .wouldSend ? "ok" : "stop"),
+                    count: ShownAmount.grouped(Int64(all.count)))
+            }
+        }
+
+        private static func words(_ line: RedriveLine) -> String {
+            switch line.result {
+            case .wouldSend: "Understood now: \(kind(line.detail))"
+            case .stillRefused: "Fails again: \(ShownText.escaped(String(line.detail.prefix(120))))"
+            case .alreadyRedriven: "Redriven already"
+            case .notFound: "No dead letter any more"
+            case .sent, .admitted, .duplicate: "Gone"
+            }
+        }
+
+        /// A letter that passes names its own movement; what they have in common is its beginning.
+        private static func kind(_ detail: String) -> String {
+            ShownText.escaped(String(detail.prefix { $0 != ":" }.prefix(60)))
+        }
+    }
+
+    var groups: [LogIndexView.Group]
+    var isEmpty: Bool
+    var last: String?
+    var reason: String?
+    var plan: Plan?
+    var rows: [Row]
+    var done: String?
+    var mayRedrive: Bool
+    var token: String
+}

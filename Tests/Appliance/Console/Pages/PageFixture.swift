@@ -1,0 +1,123 @@
+import AppendLog
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+import TestSupport
+import Testing
+
+@testable import Appliance
+@testable import Console
+@testable import Daemon
+@testable import Reconcile
+@testable import Vocabulary
+
+/// The console's pages over a folder with some payments, one of them under a hostile name.
+struct PageFixture {
+    static let hostile = "<script>alert(1)</script>"
+    static let viewer = Caller(
+        name: "vera", role: .viewer, credential: .session(csrfToken: "t-vera"))
+    static let reviewer = Caller(
+        name: "rita", role: .reviewer, credential: .session(csrfToken: "t-rita"))
+    static let admin = Caller(
+        name: "ada", role: .admin, credential: .session(csrfToken: "t-ada"))
+
+    /// What a page answered.
+    struct Answer {
+        var status: Int
+        var headers: HTTPFields
+        var text: String
+    }
+
+    private let responder: any HTTPResponder<AdminContext>
+
+    /// Runs `body` over pages whose folder has payments of two customers, all of them held, one
+    /// decided, and dead letters.
+    static func opened(_ body: (PageFixture) async throws -> Void) async throws {
+        let dollar = try #require(Currency("usd"))
+        let fixture = try PipelineFixture { $0.amountLimits = [dollar: MinorUnits(1)] }
+        try await fixture.opened { opened in
+            for number in 1...6 {
+                let event = PipelineFixture.charge(number, amount: 1_000 * number)
+                    .replacing("\"cus_1\"", with: number == 2 ? "\"\(hostile)\"" : "\"cus_1\"")
+                _ = try await opened.append(
+                    PipelineFixture.received(event, event: "evt_\(number)"), to: .webhookReceived)
+            }
+            _ = try await opened.append(
+                PipelineFixture.letter(
+                    Array(hostile.utf8), topic: "webhook.received", offset: Offset(0)),
+                to: .deadLetter)
+            try await fixture.process(opened)
+            _ = try await opened.append(
+                PipelineFixture.decision(3, .approved), to: .paymentReview)
+            try await fixture.process(opened)
+            try await body(try PageFixture(fixture, opened))
+        }
+    }
+
+    private init(_ fixture: PipelineFixture, _ opened: PipelineFixture.Opened) throws {
+        let (topics, ledger, log) = (opened.topics, opened.ledger, opened.log)
+        let parts = ConsoleParts(
+            ledger: ledger,
+            desk: ReviewDesk(
+                decisions: opened.plane.decisions, ledger: ledger, clock: SystemLogClock()),
+            letters: LetterList(view: LogView(log: log, topics: topics, ledger: ledger)),
+            redriver: try fixture.redriver(opened), reconciler: nil,
+            topic: { TopicReader(topics[$0]) },
+            explainer: {
+                Explainer(
+                    ledger: ledger, statement: StatementStore(of: ledger),
+                    topic: { TopicReader(topics[$0]) }, endpoints: [])
+            },
+            readers: {
+                ((try? ConsumerPlaces(log: log, topics: topics, ledger: ledger).all()) ?? []).map {
+                    ConsoleParts.ReaderPlace(group: $0.group, topic: $0.topic, lag: $0.lag)
+                }
+            }, readiness: Readiness(), counters: fixture.counters, clock: SystemLogClock(),
+            profile: "dev")
+        var routes = AdminRoutes()
+        ConsolePages(parts).add(to: &routes)
+        responder = routes.router.buildResponder()
+    }
+
+    func ask(
+        _ path: String, form: String? = nil, as caller: Caller? = PageFixture.admin
+    ) async throws -> Answer {
+        var fields = HTTPFields()
+        if form != nil { fields[.contentType] = "application/x-www-form-urlencoded" }
+        let request = Request(
+            head: HTTPRequest(
+                method: form == nil ? .get : .post, scheme: "http", authority: "localhost",
+                path: path, headerFields: fields),
+            body: RequestBody(buffer: ByteBuffer(string: form ?? "")))
+        let context = AdminContext(
+            source: AdminContextSource(
+                logger: PipelineFixture.quiet, caller: caller, address: "127.0.0.1"))
+        return try await Self.read(try await responder.respond(to: request, context: context))
+    }
+
+    static func read(_ response: Response) async throws -> Answer {
+        let body = Gathered()
+        try await response.body.write(Gatherer(into: body))
+        return Answer(
+            status: response.status.code, headers: response.headers,
+            text: String(decoding: body.bytes, as: UTF8.self))
+    }
+
+    private final class Gathered {
+        var bytes: [UInt8] = []
+    }
+
+    private struct Gatherer: ResponseBodyWriter {
+        let body: Gathered
+
+        init(into body: Gathered) { self.body = body }
+
+        mutating func write(_ buffer: ByteBuffer) async throws {
+            body.bytes += buffer.readableBytesView
+        }
+
+        consuming func finish(_ trailingHeaders: HTTPFields?) async throws {}
+    }
+}

@@ -1,0 +1,222 @@
+import Foundation
+import HTTPTypes
+import TestSupport
+import Testing
+
+@testable import Appliance
+@testable import Console
+@testable import Vocabulary
+
+@Suite("The console's pages")
+struct PagesTests {
+    /// A page of every kind, with what it must answer.
+    private static let paths: [(path: String, status: Int)] = [
+        ("/", 200), ("/review", 200), ("/review?by=amount", 200), ("/review/ch_1", 200),
+        ("/review/ch_2", 200), ("/review/ch_3", 200), ("/review/ch_2/sheet", 200),
+        ("/ledger", 200), ("/ledger?as_of=2030-01-01", 200), ("/ledger/waiting", 200),
+        ("/ledger/explain?of=charge:ch_2", 200), ("/ledger/explain?of=nobody", 404),
+        ("/ledger/transactions/1", 200), ("/ledger/accounts/processor:stripe/usd", 200),
+        ("/ledger/accounts/processor:stripe/usd?after=2&as_of=2030-01-01", 200),
+        ("/log", 200), ("/log/webhook.received", 200),
+        ("/log/payment.scored?from=0&has=alert", 200), ("/log/letters", 200),
+        ("/log/letters?reason=bad_id", 200), ("/nowhere", 404), ("/ledger?as_of=soon", 400),
+        ("/review/ch_unknown", 404), ("/log/no.topic", 404), ("/ledger/transactions/0", 404),
+        ("/log/webhook.received?from=-1", 400),
+    ]
+
+    @Test("each page has one heading, a label for each field, and nothing that the CSP forbids")
+    func sound() async throws {
+        try await PageFixture.opened { pages in
+            for (path, status) in Self.paths {
+                let answer = try await pages.ask(path)
+                #expect(answer.status == status, "\(path)")
+                expectSound(answer, path)
+            }
+            let problem = "no such name or password: \(PageFixture.hostile)"
+            for response in [
+                ConsolePages.login(problem: problem, next: "/review"),
+                ConsolePages.setup(problem: problem, code: PageFixture.hostile),
+            ] { expectSound(try await PageFixture.read(response), "door") }
+        }
+    }
+
+    private func expectSound(_ answer: PageFixture.Answer, _ path: String) {
+        let text = answer.text
+        #expect(answer.headers[.contentType] == "text/html; charset=utf-8", "\(path)")
+        #expect(text.hasPrefix("<!doctype html>"), "\(path)")
+        #expect(text.count(of: "<h1") == 1, "\(path)")
+        #expect(text.count(of: "<title>") == 1, "\(path)")
+        // Whatever a name says, it stays text.
+        #expect(!text.contains("<script>"), "\(path)")
+        for forbidden in [
+            " style=", "<style", "javascript:", "{{", "}}", "href=\"\"", "Optional(",
+        ] {
+            #expect(!text.contains(forbidden), "\(path): \(forbidden)")
+        }
+        #expect(text.firstMatch(of: #/<[^>]*\son[a-z]+=/#) == nil, "\(path)")
+        let scripts = text.count(of: "<script")
+        #expect(scripts == text.count(of: #"<script type="module" src="/assets/"#), "\(path)")
+        for field in text.matches(of: #/<(input|select|textarea)\b[^>]*>/#) {
+            #expect(Self.isLabelled(String(field.output.0), field.range.lowerBound, text),
+                "\(path): \(field.output.0)")
+        }
+        let own = PageAssets.all.reduce(0) { $0 + $1.bytes.count }
+        #expect(text.utf8.count + own <= 150_000, "\(path): \(text.utf8.count) and \(own) bytes")
+    }
+
+    private static func isLabelled(
+        _ field: String, _ place: String.Index, _ text: String
+    ) -> Bool {
+        if field.contains("type=\"hidden\"") || field.contains("aria-label=") { return true }
+        if let id = field.firstMatch(of: #/ id="([^"]+)"/#)?.output.1 {
+            return text.contains("for=\"\(id)\"")
+        }
+        guard let label = text[..<place].range(of: "<label", options: .backwards) else {
+            return false
+        }
+        return !text[label.upperBound..<place].contains("</label>")
+    }
+
+    @Test("every asset that a page names is served, for good, under a name of its content")
+    func assets() async throws {
+        try await PageFixture.opened { pages in
+            let page = try await pages.ask("/review").text
+            let names = page.matches(of: #/"(/assets/[^"]+)"/#).map { String($0.output.1) }
+            #expect(names.count == 6)
+            for name in names {
+                let answer = try await pages.ask(name, as: nil)
+                #expect(answer.status == 200, "\(name)")
+                #expect(answer.headers[.cacheControl]?.contains("immutable") == true)
+                #expect(!answer.text.isEmpty)
+            }
+            #expect(try await pages.ask("/assets/console-0.css", as: nil).status == 404)
+        }
+    }
+
+    // MARK: Who may
+
+    @Test("who is not signed in is sent to sign in, and comes back to the page")
+    func anonymous() async throws {
+        try await PageFixture.opened { pages in
+            let answer = try await pages.ask("/review/ch_1?by=amount", as: nil)
+            #expect(answer.status == 303)
+            #expect(
+                answer.headers[.location] == "/login?next=%2Freview%2Fch_1%3Fby%3Damount")
+            let form = try await pages.ask("/review/ch_1", form: "decision=approve", as: nil)
+            #expect(form.headers[.location] == "/login?next=%2F")
+        }
+    }
+
+    @Test("a link leads nowhere but into the console", arguments: [
+        ("/review/ch_1?by=amount", "/review/ch_1?by=amount"), ("//evil.example", "/"),
+        ("https://evil.example", "/"), ("/\\evil.example", "/"), ("", "/"), ("/a\nb", "/"),
+    ])
+    func local(path: String, expected: String) {
+        #expect(ConsolePages.local(path) == expected)
+    }
+
+    @Test("who may not decide sees the case, and no form")
+    func viewer() async throws {
+        try await PageFixture.opened { pages in
+            let page = try await pages.ask("/review/ch_1", as: PageFixture.viewer)
+            #expect(page.status == 200 && !page.text.contains("value=\"approve\""))
+            #expect(page.text.contains("needs the role reviewer"))
+            let form = try await pages.ask(
+                "/review/ch_1", form: "decision=approve&note=x", as: PageFixture.viewer)
+            #expect(form.status == 403)
+            let letters = try await pages.ask(
+                "/log/letters", form: "reason=bad_id", as: PageFixture.reviewer)
+            #expect(letters.status == 403)
+        }
+    }
+
+    @Test("a form carries its session's token, and only a session's")
+    func token() async throws {
+        try await PageFixture.opened { pages in
+            let own = try await pages.ask("/review/ch_1", as: PageFixture.reviewer)
+            #expect(own.text.contains(#"name="csrf" value="t-rita""#))
+            let folder = Caller(name: "folder", role: .admin, credential: .folder)
+            let other = try await pages.ask("/review/ch_1", as: folder)
+            #expect(other.text.contains(#"name="csrf" value="""#))
+        }
+    }
+
+    // MARK: Reviews
+
+    @Test("who comes second is told who was first, and that nothing of theirs was recorded")
+    func race() async throws {
+        try await PageFixture.opened { pages in
+            let answer = try await pages.ask(
+                "/review/ch_3", form: "decision=decline&note=late", as: PageFixture.reviewer)
+            #expect(answer.status == 409)
+            #expect(answer.text.contains("ada approved it on"))
+            #expect(answer.text.contains("Your decline was not recorded."))
+        }
+    }
+
+    @Test("a decision without a note is not taken, and what was written stays")
+    func note() async throws {
+        try await PageFixture.opened { pages in
+            let empty = try await pages.ask(
+                "/review/ch_1", form: "decision=approve&note=+", as: PageFixture.reviewer)
+            #expect(empty.status == 400)
+            let long = String(repeating: "x", count: 2_001)
+            let answer = try await pages.ask(
+                "/review/ch_1", form: "decision=approve&note=%3Cb%3E\(long)",
+                as: PageFixture.reviewer)
+            #expect(answer.status == 400)
+            #expect(answer.text.contains("&lt;b&gt;\(long)</textarea>"))
+            #expect(answer.text.contains("role=\"alert\""))
+            let wrong = try await pages.ask("/review/ch_1", form: "decision=maybe&note=x")
+            #expect(wrong.status == 400)
+        }
+    }
+
+    @Test("the queue goes by age, or by currency and amount")
+    func queue() async throws {
+        try await PageFixture.opened { pages in
+            func order(_ path: String) async throws -> [String] {
+                let text = try await pages.ask(path).text
+                let list = text.split(separator: "data-rows").dropFirst().first ?? ""
+                return list.split(separator: "</ol>")[0]
+                    .matches(of: #/href="/review/(ch_[0-9]+)/#).map { String($0.output.1) }
+            }
+            let byAge = try await order("/review")
+            #expect(byAge == ["ch_1", "ch_2", "ch_4", "ch_5", "ch_6"])
+            let byAmount = try await order("/review?by=amount")
+            #expect(byAmount == ["ch_6", "ch_5", "ch_4", "ch_2", "ch_1"])
+        }
+    }
+
+    // MARK: Explained
+
+    @Test("an amount is explained to its bytes, with the number marked in them")
+    func marked() async throws {
+        try await PageFixture.opened { pages in
+            let page = try await pages.ask("/ledger/explain?of=ch_4").text
+            #expect(page.contains("<mark>4000</mark>"))
+            #expect(page.contains("data.object.amount_captured"))
+            #expect(page.contains(#"href="/log/webhook.received?from=3""#))
+            let account = try await pages.ask("/ledger/accounts/processor:stripe/usd").text
+            #expect(account.contains("it is the balance that the ledger keeps"))
+            #expect(account.count(of: "<mark>") == 6)
+        }
+    }
+
+    @Test("a redrive shows what would happen, and changes nothing by being shown")
+    func dryRun() async throws {
+        try await PageFixture.opened { pages in
+            for _ in 0..<2 {
+                let page = try await pages.ask("/log/letters?reason=bad_id").text
+                #expect(page.contains("nothing changed"))
+                #expect(page.contains("Fails again"))
+            }
+            let answer = try await pages.ask("/log/letters", form: "reason=bad_id")
+            #expect(answer.status == 409)
+        }
+    }
+}
+
+extension String {
+    fileprivate func count(of part: String) -> Int { ranges(of: part).count }
+}
