@@ -268,7 +268,8 @@ package final class Daemon: Sendable {
         return ConsolePages(
             ConsoleParts(
                 ledger: ledger, desk: desk, letters: letters, redriver: redriver,
-                reconciler: reconciler, topic: { [topics] in TopicReader(topics[$0]) },
+                reconciler: reconciler, bridges: bridges,
+                topic: { [topics] in TopicReader(topics[$0]) },
                 explainer: { [topics, ledger] in
                     Explainer(
                         ledger: ledger, statement: StatementStore(of: ledger),

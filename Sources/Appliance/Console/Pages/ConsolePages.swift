@@ -1,7 +1,7 @@
 import Appliance
 import Foundation
 import HTTPTypes
-import Hummingbird
+package import Hummingbird
 import NIOCore
 import Vocabulary
 
@@ -104,27 +104,24 @@ package struct ConsolePages: Sendable {
 
     // MARK: Doors
 
-    private struct Login { var problem: String?, next: String }
+    private struct Login { var problem: String? }
     private struct Setup { var problem: String?, code: String }
 
     /// Where people sign in.
     ///
-    /// - Parameters:
-    ///   - problem: why the last attempt failed, in a sentence.
-    ///   - next: where to go on; a path of this console.
-    static func login(
-        problem: String? = nil, next: String = "/", status: HTTPResponse.Status = .ok
-    ) -> Response {
-        html("login", shell("Sign in"), Login(problem: problem, next: local(next)), status)
+    /// - Parameter problem: why the last attempt failed, in a sentence; nil at the first.
+    package func login(problem: String?) -> Response {
+        Self.html(
+            "login", Self.shell("Sign in"), Login(problem: problem.map(ShownText.escaped)))
     }
 
     /// Where the first user is made.
     ///
-    /// - Parameter code: of the link that the daemon wrote.
-    static func setup(
-        problem: String? = nil, code: String, status: HTTPResponse.Status = .ok
-    ) -> Response {
-        html("setup", shell("The first user"), Setup(problem: problem, code: code), status)
+    /// - Parameter code: of the link that the daemon wrote; it goes back with the form.
+    package func setup(code: String, problem: String?) -> Response {
+        Self.html(
+            "setup", Self.shell("The first user"),
+            Setup(problem: problem.map(ShownText.escaped), code: code))
     }
 
     /// A path of this console, or its first page: a link must not lead somewhere else.
@@ -150,8 +147,7 @@ package struct ConsolePages: Sendable {
         problem, request, context in
         if request.uri.path.hasPrefix("/api/") { return problem.response }
         if problem.status == .unauthorized {
-            let here = request.method == .get ? request.uri.description : "/"
-            return sent(to: "/login?next=\(PathText.escaped(here))")
+            return sent(to: "/login")
         }
         return html(
             "problem", shell(heading(problem.status)), refusal(problem, request), problem.status)

@@ -1,6 +1,7 @@
 package import AppendLog
 package import Appliance
 package import Reconcile
+package import Relay
 package import Vocabulary
 
 /// What the pages read, and the two doors by which they change something.
@@ -10,6 +11,8 @@ package struct ConsoleParts: Sendable {
     let letters: LetterList
     let redriver: Redriver
     let reconciler: Reconciler?
+    /// Copies in other systems; nil where there are none.
+    let bridges: BridgeBoard?
     /// A topic of the log; nil where there is none.
     let topic: @Sendable (TopicID) -> TopicReader?
     /// Made for each page that explains something: it is for one caller at a time.
@@ -35,7 +38,8 @@ package struct ConsoleParts: Sendable {
 
     package init(
         ledger: any LedgerReading, desk: ReviewDesk, letters: LetterList, redriver: Redriver,
-        reconciler: Reconciler?, topic: @escaping @Sendable (TopicID) -> TopicReader?,
+        reconciler: Reconciler?, bridges: BridgeBoard? = nil,
+        topic: @escaping @Sendable (TopicID) -> TopicReader?,
         explainer: @escaping @Sendable () -> Explainer,
         readers: @escaping @Sendable () -> [ReaderPlace], readiness: Readiness,
         counters: Counters, clock: any LogClock, profile: String
@@ -45,6 +49,7 @@ package struct ConsoleParts: Sendable {
         self.letters = letters
         self.redriver = redriver
         self.reconciler = reconciler
+        self.bridges = bridges
         self.topic = topic
         self.explainer = explainer
         self.readers = readers

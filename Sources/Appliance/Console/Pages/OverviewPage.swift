@@ -27,6 +27,7 @@ struct OverviewPage {
         var view = OverviewView(
             answer: OverviewView.Answer(proofs, warnings, isEmpty: trial.isEmpty), proofs: proofs,
             warnings: warnings.map(ShownText.escaped), stages: stages(readers),
+            topology: TopologyView(parts, readers, reviewCount: reviews.count),
             figures: figures(reviews), feed: try feed(), hasFeed: false)
         view.hasFeed = !view.feed.isEmpty
         return ConsolePages.html("overview", pages.shell("Overview", .overview, asked), view)
@@ -116,11 +117,11 @@ struct OverviewPage {
         ]
         return readings.map { id, writer, reader in
             let lag = readers.filter { $0.topic == id.rawValue }.map(\.lag).max() ?? 0
-            let topic = parts.topic(id)
+            let count = parts.topic(id).map { $0.start.distance(to: $0.end) } ?? 0
             return OverviewView.Stage(
                 topic: id.rawValue, href: "/log/\(id.rawValue)", writer: writer, reader: reader,
-                count: ShownAmount.grouped(topic.map { $0.start.distance(to: $0.end) } ?? 0),
-                lag: ShownAmount.grouped(lag), tone: lag > 10_000 ? "wait" : "")
+                count: ShownAmount.grouped(count), lag: ShownAmount.grouped(lag),
+                tone: lag > 10_000 ? "wait" : "", records: count)
         }
     }
 

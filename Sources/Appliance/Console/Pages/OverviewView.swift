@@ -47,6 +47,8 @@ struct OverviewView {
 
     struct Stage {
         var topic, href, writer, reader, count, lag, tone: String
+        /// For scripts: the count as a plain number.
+        var records: Int64
     }
 
     struct Figure { var name, value, second: String }
@@ -75,6 +77,7 @@ struct OverviewView {
     var proofs: [Proof]
     var warnings: [String]
     var stages: [Stage]
+    var topology: TopologyView
     var figures: [Figure]
     var feed: [Payment]
     var hasFeed: Bool

@@ -14,7 +14,7 @@ struct PageAssets: Sendable {
 
     /// Where each stands, as templates name them.
     struct Paths: Sendable {
-        var tokens, styles, pages, console, review, icon: String
+        var tokens, styles, pages, console, review, overview, icon: String
     }
 
     static let all: [File] = [
@@ -23,12 +23,13 @@ struct PageAssets: Sendable {
         file("pages", "css", PackageResources.pages_css),
         file("console", "js", PackageResources.console_js),
         file("review", "js", PackageResources.review_js),
+        file("overview", "js", PackageResources.overview_js),
         file("icon", "svg", PackageResources.icon_svg),
     ]
 
     static let paths = Paths(
         tokens: path(all[0]), styles: path(all[1]), pages: path(all[2]), console: path(all[3]),
-        review: path(all[4]), icon: path(all[5]))
+        review: path(all[4]), overview: path(all[5]), icon: path(all[6]))
 
     private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
 

@@ -12,6 +12,7 @@ enum PageTemplates {
         ("moment", PackageResources.moment_mustache),
         ("login", PackageResources.login_mustache), ("setup", PackageResources.setup_mustache),
         ("problem", PackageResources.problem_mustache),
+        ("topology", PackageResources.topology_mustache),
         ("overview", PackageResources.overview_mustache),
         ("review", PackageResources.review_mustache),
         ("reasons", PackageResources.reasons_mustache),

@@ -208,7 +208,9 @@ extension TrailView {
             place = mark.upperBound
         }
         pieces.append(Piece(text: text(place..<range.upperBound), isMarked: false))
-        if range.upperBound < webhook.byteCount { pieces.append(Piece(text: "…", isMarked: false)) }
+        if range.upperBound < webhook.byteCount {
+            pieces.append(Piece(text: "…", isMarked: false))
+        }
         return pieces
     }
 }

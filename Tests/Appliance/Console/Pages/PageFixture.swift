@@ -30,6 +30,7 @@ struct PageFixture {
         var text: String
     }
 
+    let pages: ConsolePages
     private let responder: any HTTPResponder<AdminContext>
 
     /// Runs `body` over pages whose folder has payments of two customers, all of them held, one
@@ -77,7 +78,8 @@ struct PageFixture {
             }, readiness: Readiness(), counters: fixture.counters, clock: SystemLogClock(),
             profile: "dev")
         var routes = AdminRoutes()
-        ConsolePages(parts).add(to: &routes)
+        pages = ConsolePages(parts)
+        pages.add(to: &routes)
         responder = routes.router.buildResponder()
     }
 

@@ -1,0 +1,189 @@
+"""A person at the console, in headless Chromium.
+
+console.py ADDRESS SHOTS: walks through the pages at ADDRESS, whose daemon holds some
+payments, and leaves a picture of each, light, dark and on a phone, in the folder SHOTS. Prints what
+is not as it should be, a line each; exit code 1 if there was anything.
+"""
+import pathlib
+import re
+import sys
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+address, shots = sys.argv[1], pathlib.Path(sys.argv[2])
+origin = re.match(r"https?://[^/]+", address).group(0)
+shots.mkdir(parents=True, exist_ok=True)
+wrong = []
+
+PAGES = {
+    "overview": "/", "review": "/review", "ledger": "/ledger", "waiting": "/ledger/waiting",
+    "log": "/log", "records": "/log/webhook.received", "scored": "/log/payment.scored",
+    "letters": "/log/letters", "missing": "/nowhere",
+}
+
+
+def expect(holds, words):
+    if not holds:
+        wrong.append(words)
+
+
+def watched(context):
+    """A page whose complaints are kept."""
+    page = context.new_page()
+    page.on("pageerror", lambda error: wrong.append(f"{page.url}: {error}"))
+
+    def told(message):
+        # A refusal that is wanted here is a 4xx, of which the browser complains as well.
+        if message.type == "error" and "status of 4" not in message.text:
+            wrong.append(f"{page.url}: {message.text}")
+
+    page.on("console", told)
+    return page
+
+
+def sound(page, name):
+    """The rules of axe-core, and no scrolling sideways."""
+    found = Axe().run(page)
+    for violation in found.response["violations"]:
+        targets = [node["target"] for node in violation["nodes"][:3]]
+        wrong.append(f"{name}: {violation['id']}: {violation['help']}: {targets}")
+    expect(
+        page.evaluate("document.documentElement.scrollWidth <= innerWidth"),
+        f"{name} scrolls sideways at {page.viewport_size['width']}: "
+        + str(page.evaluate(WIDE)))
+
+
+# The elements that stand out on the right, for whoever mends it.
+WIDE = """[...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right >
+  innerWidth + 1 && !e.closest('.scroll')).slice(0, 4).map(e => e.tagName + '.' + e.className)"""
+
+
+def pictures(browser, state):
+    for theme in ("light", "dark"):
+        for size, width, height in (("desk", 1440, 900), ("phone", 360, 740)):
+            context = browser.new_context(
+                storage_state=state, color_scheme=theme, reduced_motion="reduce",
+                viewport={"width": width, "height": height})
+            page = watched(context)
+            for name, path in PAGES.items():
+                page.goto(origin + path)
+                sound(page, f"{name} {theme} {size}")
+                page.screenshot(path=shots / f"{name}-{theme}-{size}.png", full_page=True)
+            page.goto(origin + "/ledger")
+            page.locator("td a.x").first.click()
+            sound(page, f"account {theme} {size}")
+            page.screenshot(path=shots / f"account-{theme}-{size}.png", full_page=True)
+            page.goto(origin + "/review")
+            page.get_by_role("link", name=re.compile("^Export")).click()
+            sound(page, f"sheet {theme} {size}")
+            page.screenshot(path=shots / f"sheet-{theme}-{size}.png", full_page=True)
+            page.goto(origin + "/login")
+            page.screenshot(path=shots / f"login-{theme}-{size}.png", full_page=True)
+            context.close()
+
+
+def waiting(page):
+    page.goto(origin + "/review")
+    return page.locator("ol.q li").count()
+
+
+def approves(page):
+    """By keyboard alone: a note, A, and the next case follows."""
+    before = waiting(page)
+    amount = page.locator("#case a.x").inner_text()
+    movement = page.locator("[data-decide]").get_attribute("data-decide")
+    page.keyboard.press("n")
+    page.keyboard.type("known customer, seen the order")
+    page.keyboard.press("Escape")
+    page.keyboard.press("a")
+    page.wait_for_url(re.compile("done="))
+    told = page.get_by_role("status").inner_text()
+    expect("Approved" in told and amount in told, f"after the approval: {told}")
+    expect(page.evaluate("document.activeElement.id") == "case", "focus is not on the next case")
+    expect(waiting(page) == before - 1, "the queue has not shrunk by the decided case")
+    page.goto(f"{origin}/ledger/explain?of={movement}")
+    text = page.locator("main").inner_text()
+    expect("Review approved" in text, "the approval has not moved the money")
+    expect("known customer, seen the order" in text, "the note is not with the decision")
+    return movement
+
+
+def races(browser, state, page):
+    """Two have one case open: the first decides, the second is told."""
+    other = watched(browser.new_context(storage_state=state))
+    waiting(page)
+    case = page.locator("ol.q a").first.get_attribute("href")
+    for person in (page, other):
+        person.goto(origin + case)
+        person.locator("textarea").fill("looked at it")
+    page.get_by_role("button", name=re.compile("^Approve")).click()
+    page.wait_for_url(re.compile("done="))
+    other.get_by_role("button", name=re.compile("^Decline")).click()
+    other.get_by_text("Your decline was not recorded").wait_for()
+    other.context.close()
+
+
+def plain(browser, state):
+    """Without scripts the form decides as well."""
+    context = browser.new_context(storage_state=state, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(origin + "/review")
+    page.locator("textarea").fill("without a script")
+    page.get_by_role("button", name=re.compile("^Decline")).click()
+    expect("Declined" in page.get_by_role("status").inner_text(), "no decline without scripts")
+    context.close()
+
+
+def explains(page):
+    """From a balance to the webhook's bytes, and on to the record in the log."""
+    page.goto(origin + "/ledger")
+    page.locator("td a.x").first.click()
+    expect(page.locator("mark").count() > 0, "no number is marked in the bytes")
+    expect(
+        "Signature valid" in page.locator("main").inner_text(), "no signature is computed again")
+    page.locator("a[href^='/log/webhook.received']").first.click()
+    page.locator("details.record summary").first.click()
+    expect('"object"' in page.locator("details[open] pre").inner_text(), "the value is not shown")
+
+
+def keys(page, movement):
+    page.goto(origin + "/ledger")
+    page.keyboard.press("Tab")
+    expect(page.evaluate("document.activeElement.className") == "skip", "Tab does not skip first")
+    page.keyboard.press("?")
+    expect(page.locator("dialog[open]").count() == 1, "? shows no keys")
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    page.keyboard.type(movement)
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("explain"))
+    expect(movement in page.locator("h1").inner_text(), "the search does not find the payment")
+    page.goto(origin + "/log")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/log/payment.validated"))
+
+
+with sync_playwright() as playwright:
+    browser = playwright.chromium.launch(
+        executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = watched(context)
+    page.goto(address)
+    page.locator("h1").wait_for()
+    state = context.storage_state()
+    pictures(browser, state)
+    movement = approves(page)
+    races(browser, state, page)
+    plain(browser, state)
+    explains(page)
+    keys(page, movement)
+    page.goto(origin + "/review")
+    page.screenshot(path=shots / "review-decided.png", full_page=True)
+    browser.close()
+
+for line in wrong:
+    print(line)
+sys.exit(1 if wrong else 0)
