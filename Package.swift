@@ -182,6 +182,7 @@ let package = Package(
                 .embedInCode("Pages/Templates/stop.mustache"),
                 .embedInCode("Pages/Templates/tick.mustache"),
                 .embedInCode("Pages/Templates/amount.mustache"),
+                .embedInCode("Pages/Templates/link.mustache"),
                 .embedInCode("Pages/Templates/figure.mustache"),
                 .embedInCode("Pages/Templates/state.mustache"),
                 .embedInCode("Pages/Templates/moment.mustache"),

@@ -34,9 +34,12 @@ package struct ConsolePages: Sendable {
         ReviewPages(pages: self).add(to: &routes)
         LedgerPages(pages: self).add(to: &routes)
         LogPages(pages: self).add(to: &routes)
-        // Last, and the least of all matches: whatever is no path of the port.
-        routes.page(.get, "/**", needs: nil, telling: Self.told) { _, _ in
-            throw Problem(.notFound, "there is no such path")
+        // The least of all matches: whatever is no path of the port. The router does not come back
+        // from a first part that it knows, so that each of these has its own.
+        for path in ["/**", "/review/**", "/ledger/**", "/log/**"] {
+            routes.page(.get, path, needs: nil, telling: Self.told) { _, _ in
+                throw Problem(.notFound, "there is no such path")
+            }
         }
     }
 

@@ -102,7 +102,7 @@ struct OverviewPage {
         return count == 0
             ? .init("Dead letters", "None", "every record was understood", .ok, "/log/letters")
             : .init(
-                "Dead letters", ShownAmount.grouped(count), "records, redriven ones among them",
+                "Dead letters", ShownAmount.grouped(count), "in the log, redriven or not",
                 .wait, "/log/letters")
     }
 

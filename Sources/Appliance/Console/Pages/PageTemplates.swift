@@ -7,6 +7,7 @@ enum PageTemplates {
         ("sheet", PackageResources.sheet_mustache), ("mark", PackageResources.mark_mustache),
         ("stop", PackageResources.stop_mustache), ("tick", PackageResources.tick_mustache),
         ("amount", PackageResources.amount_mustache),
+        ("link", PackageResources.link_mustache),
         ("figure", PackageResources.figure_mustache),
         ("state", PackageResources.state_mustache),
         ("moment", PackageResources.moment_mustache),

@@ -45,6 +45,8 @@ struct ShownMoment {
     var iso: String
     /// `12 Mar 2026, 14:32:07 UTC`
     var words: String
+    /// `12 Mar 2026`
+    var day: String
     /// `14:32:07`
     var clock: String
 
@@ -52,10 +54,11 @@ struct ShownMoment {
         // What lies outside is no time that anybody means; it is shown as the nearer end.
         let seconds = min(max(instant.seconds, 0), 253_402_300_799)
         iso = Instant(seconds: seconds).rfc3339
-        let day = iso.prefix(10).split(separator: "-")
+        let parts = iso.prefix(10).split(separator: "-")
         clock = String(iso.dropFirst(11).prefix(8))
-        let month = Int(day[1]).map { Self.months[$0 - 1] } ?? ""
-        words = "\(Int(day[2]) ?? 0) \(month) \(day[0]), \(clock) UTC"
+        let month = Int(parts[1]).map { Self.months[$0 - 1] } ?? ""
+        day = "\(Int(parts[2]) ?? 0) \(month) \(parts[0])"
+        words = "\(day), \(clock) UTC"
     }
 
     init(_ timestamp: Timestamp) {
@@ -101,6 +104,15 @@ enum ShownNumber {
             (value, place) = (value / 1_000, place + 1)
         }
         return place == 0 ? "\(count) B" : "\(decimal(value, 1)) \(units[place])"
+    }
+
+    /// `6.18 M`: four digits at most, for where there is no room.
+    static func short(_ count: Int64) -> String {
+        switch count {
+        case ..<10_000: ShownAmount.grouped(count)
+        case ..<1_000_000: "\(decimal(Double(count) / 1_000, 1)) k"
+        default: "\(decimal(Double(count) / 1_000_000, 2)) M"
+        }
     }
 
     /// `99.98 %`, cut and not rounded: only all of it is 100 %.

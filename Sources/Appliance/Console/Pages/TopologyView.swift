@@ -17,7 +17,7 @@ struct TopologyView {
     }
 
     struct Tube {
-        var topic, href, count, lag: String
+        var topic, href, count, short, lag: String
         /// Records, and what its slowest reader has left, as plain numbers for scripts.
         var records, behind: Int64
         var isBehind: Bool
@@ -88,7 +88,7 @@ struct TopologyView {
         let y = 140 + place * tallStep
         return Tube(
             topic: id.rawValue, href: "/log/\(id.rawValue)", count: ShownAmount.grouped(count),
-            lag: ShownAmount.grouped(lag), records: count, behind: lag, isBehind: lag >= behindMin,
+            short: ShownNumber.short(count), lag: ShownAmount.grouped(lag), records: count, behind: lag, isBehind: lag >= behindMin,
             x: x, width: width, middle: x + width / 2, from: x + 5, to: x + width - 5, y: y,
             textY: y + 24, flowFrom: y + 4, flowTo: y + 36, waitX: x + width - 2 - waits,
             waitWidth: waits)
@@ -111,7 +111,7 @@ struct TopologyView {
 
     private static let drawn: [Words] = [
         (
-            "Stripe", "sends webhooks",
+            "Stripe", "webhooks",
             "Stripe: sends signed webhooks, and again for up to three days until it gets a 200.",
             "/log/webhook.received", #"<path d="M3 5h10M3 8h10M3 11h6"/>"#
         ),

@@ -9,6 +9,11 @@ struct TrailView {
         var amount: ShownAmount
     }
 
+    struct Sum {
+        var amount: ShownAmount
+        var isZero: Bool
+    }
+
     struct Point {
         var words: String
         var record: String?
@@ -53,7 +58,7 @@ struct TrailView {
     var event: String
     var lines: [Line]
     /// The sum of each currency's lines, all zero in a sound transaction.
-    var sums: [ShownAmount]
+    var sums: [Sum]
     var points: [Point]
     var redriven: String?
     var webhook: Webhook?
@@ -103,10 +108,11 @@ extension TrailView {
         webhook = explained.webhook.map { Self.webhook($0, explained, accounts, posting) }
     }
 
-    private static func sums(_ posting: Posting) -> [ShownAmount] {
+    private static func sums(_ posting: Posting) -> [Sum] {
         Dictionary(grouping: posting.entries, by: \.currency).sorted { $0.key.code < $1.key.code }
             .map { currency, lines in
-                ShownAmount(lines.reduce(.zero) { $0 &+ $1.amount }, currency)
+                let sum = lines.reduce(MinorUnits.zero) { $0 &+ $1.amount }
+                return Sum(amount: ShownAmount(sum, currency), isZero: sum == .zero)
             }
     }
 

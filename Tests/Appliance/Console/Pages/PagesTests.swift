@@ -21,7 +21,8 @@ struct PagesTests {
         ("/log/payment.scored?from=0&has=alert", 200), ("/log/letters", 200),
         ("/log/letters?reason=bad_id", 200), ("/nowhere", 404), ("/ledger?as_of=soon", 400),
         ("/review/ch_unknown", 404), ("/log/no.topic", 404), ("/ledger/transactions/0", 404),
-        ("/log/webhook.received?from=-1", 400),
+        ("/log/webhook.received?from=-1", 400), ("/ledger/nothing/at/all", 404),
+        ("/review/ch_1/nothing", 404), ("/log/letters/nothing", 404),
     ]
 
     @Test("each page has one heading, a label for each field, and nothing that the CSP forbids")
@@ -82,7 +83,7 @@ struct PagesTests {
         try await PageFixture.opened { pages in
             let page = try await pages.ask("/review").text
             let names = page.matches(of: #/"(/assets/[^"]+)"/#).map { String($0.output.1) }
-            #expect(names.count == 6)
+            #expect(names.count == 6, "\(names)")
             for name in names {
                 let answer = try await pages.ask(name, as: nil)
                 #expect(answer.status == 200, "\(name)")
