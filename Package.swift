@@ -168,7 +168,7 @@ let package = Package(
             name: "Console",
             dependencies: [
                 "AppendLog", "Appliance", "Reconcile", "Relay", "Vocabulary",
-                coreMetrics,
+                coreMetrics, sqlite,
             ] + running + network,
             path: "Sources/Appliance/Console", swiftSettings: strict),
         .target(
