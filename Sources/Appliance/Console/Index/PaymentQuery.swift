@@ -27,6 +27,8 @@ package struct PaymentPlace: Hashable, Sendable {
 package struct PaymentQuery: Hashable, Sendable {
     /// The beginning of an id: of a charge, a payment intent, an event, a refund or a dispute.
     package var name: String?
+    /// Exactly this charge.
+    package var charge: String?
     package var customer: String?
     /// Minor units, in whichever currency.
     package var amount: Int64?
@@ -99,14 +101,12 @@ extension PaymentIndex {
     struct Statement {
         var sql: String
         var arguments: StatementArguments
-        /// The index that it reads; nil where it goes from names to rows.
-        var index: String?
     }
 
     /// - Returns: nil where too many names match.
     static func statement(_ query: PaymentQuery, _ database: Database) throws -> Statement? {
         let equals = query.equals
-        var (best, fewest) = ("payments_created", sortedCountMax)
+        var (best, fewest): (String?, Int) = ("payments_created", sortedCountMax)
         for (column, value) in equals {
             let count = try count(
                 "payments INDEXED BY payments_\(column) WHERE \(column) = ?", [value], database)
@@ -127,9 +127,11 @@ extension PaymentIndex {
             let bounds: StatementArguments = [name, name + "\u{10FFFF}"]
             let count = try count("names WHERE name >= ? AND name < ?", bounds, database)
             guard count < sortedCountMax else { return nil }
-            names = bounds
+            (names, best) = (bounds, nil)
         }
-        return query.statement(index: names == nil ? best : nil, names: names)
+        // A charge is one row, which its own index finds.
+        let hint = query.charge == nil ? best.map { "INDEXED BY \($0)" } ?? "NOT INDEXED" : ""
+        return query.statement(hint: hint, names: names)
     }
 
     /// How many there are, as far as that matters.
@@ -161,7 +163,7 @@ extension PaymentQuery {
     }
 
     fileprivate func statement(
-        index: String?, names: StatementArguments?
+        hint: String, names: StatementArguments?
     ) -> PaymentIndex.Statement {
         // What is no payment yet has no `created`, and so is in no list.
         let newest = min(to?.seconds ?? .max, after?.created ?? .max)
@@ -174,6 +176,7 @@ extension PaymentQuery {
         if let after {
             add("(created < ? OR id < ?)", [after.created, after.id])
         }
+        if let charge { add("charge = ?", [charge]) }
         if let from { add("created >= ?", [from.seconds]) }
         for (column, value) in equals { add("\(column) = ?", [value]) }
         if let amounts { add("amount BETWEEN ? AND ?", [amounts.lowerBound, amounts.upperBound]) }
@@ -181,11 +184,10 @@ extension PaymentQuery {
             add("id IN (SELECT payment FROM names WHERE name >= ? AND name < ?)", names)
         }
         arguments += [limit]
-        let hint = index.map { "INDEXED BY \($0)" } ?? "NOT INDEXED"
         return PaymentIndex.Statement(
             sql: "SELECT * FROM payments \(hint) WHERE \(conditions.joined(separator: " AND ")) "
                 + "ORDER BY created DESC, id DESC LIMIT ?",
-            arguments: arguments, index: index)
+            arguments: arguments)
     }
 }
 
