@@ -142,7 +142,8 @@ struct ConsoleAPITests {
                 "not_a_server_error,status_code_conformance,content_type_conformance,"
                     + "response_schema_conformance,unsupported_method",
                 "--request-timeout", "20", "--seed", "7", "--workers", "2",
-                "--suppress-health-check", "all", "--no-color",
+                "--suppress-health-check", "all", "--no-color", "--max-time", "40",
+                "--generation-database", "none",
             ])
         #expect(run.code == 0, "\(run.output.suffix(6_000)) \(run.errors.suffix(500))")
         #expect(daemon.daemon.isRunning)

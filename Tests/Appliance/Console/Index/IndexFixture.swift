@@ -9,22 +9,37 @@ import TestSupport
 
 /// Records in memory, read as a topic is.
 final class ListedTopic: RecordReading {
-    private let records = Mutex<[StoredRecord]>([])
+    private struct State {
+        var start: Int64 = 0
+        var records: [StoredRecord] = []
+    }
+
+    private let state = Mutex(State())
     /// Records that one read returns at most.
     private static let readCountMax = 2_000
 
-    var start: Offset { .zero }
-    var end: Offset { Offset(Int64(records.withLock { $0.count })) }
+    var start: Offset { Offset(state.withLock { $0.start }) }
+    var end: Offset { Offset(state.withLock { $0.start + Int64($0.records.count) }) }
 
     func append(_ record: Record) {
-        records.withLock { records in
-            records.append(StoredRecord(offset: Offset(Int64(records.count)), record: record))
+        state.withLock { state in
+            let offset = Offset(state.start + Int64(state.records.count))
+            state.records.append(StoredRecord(offset: offset, record: record))
+        }
+    }
+
+    /// Takes away what is there, as retention does.
+    func forget() {
+        state.withLock { state in
+            state.start += Int64(state.records.count)
+            state.records = []
         }
     }
 
     func read(from offset: Offset, byteCountMax: Int) throws(StoreFailure) -> [StoredRecord] {
-        records.withLock {
-            Array($0[Int(offset.rawValue)...].prefix(byteCountMax == 1 ? 1 : Self.readCountMax))
+        state.withLock { state in
+            let rest = state.records[Int(offset.rawValue - state.start)...]
+            return Array(rest.prefix(byteCountMax == 1 ? 1 : Self.readCountMax))
         }
     }
 
@@ -144,6 +159,12 @@ final class IndexFixture {
                         account: "merchant:\(payment.merchant):\(account)",
                         currency: payment.currency, amount: MinorUnits(-payment.amount)),
                 ], hash: String(repeating: "0", count: 64)), to: .ledgerPosted)
+    }
+
+    /// Takes in what there is, and lets the records go.
+    func catchUpAndForget() throws {
+        try index.catchUp()
+        for topic in topics.values { topic.forget() }
     }
 
     /// What the index has, in the order of its list.

@@ -20,6 +20,30 @@ struct PaymentIndexTests {
         return fixture
     }
 
+    private static let day = Instant(seconds: 1_760_001_000)
+    /// Each filter alone.
+    private static let queries: [(String, @Sendable (inout PaymentQuery) -> Void)] = [
+        ("none", { _ in }), ("name", { $0.name = "pi_4999" }),
+        ("charge", { $0.charge = "ch_49999" }), ("customer", { $0.customer = "cus_7" }),
+        ("amount", { $0.amount = 500 }), ("thousandths", { $0.thousandths = 5_000 }),
+        ("last four", { $0.lastFour = "4242" }), ("verdict", { $0.verdict = .block }),
+        ("place", { $0.place = .held }), ("review", { $0.review = .opened }),
+        ("currency", { $0.currency = Currency("jpy") }), ("merchant", { $0.merchant = "shop" }),
+        ("account", { $0.account = "acct_1" }), ("from", { $0.from = day }),
+        ("to", { $0.to = day }), ("amount from", { $0.amountFrom = 128_000 }),
+        ("narrow amounts", { ($0.amountFrom, $0.amountTo) = (40_000, 40_010) }),
+        ("after", { $0.after = PaymentPlace(created: 1_760_001_000, id: 9) }),
+        ("nobody's", { $0.customer = "cus_nobody" }),
+    ]
+    private static let severalAtOnce: [(String, @Sendable (inout PaymentQuery) -> Void)] = [
+        ("verdict and currency", { ($0.verdict, $0.currency) = (.block, Currency("jpy")) }),
+        ("customer and amount", { ($0.customer, $0.amount) = ("cus_7", 500) }),
+        ("account, review and place", {
+            ($0.account, $0.review, $0.place) = ("acct_1", .opened, .held)
+        }),
+        ("last four and a day", { ($0.lastFour, $0.from) = ("4242", day) }),
+    ]
+
     /// What SQLite says of how it answers.
     private static func plan(_ query: PaymentQuery, _ index: PaymentIndex) throws -> [String] {
         try index.reading { database in
@@ -34,21 +58,7 @@ struct PaymentIndexTests {
     @Test("each filter alone reads an index, and never all of 50,000 payments")
     func plans() throws {
         let fixture = try Self.filled(50_000)
-        let day = Instant(seconds: 1_760_001_000)
-        let queries: [(String, (inout PaymentQuery) -> Void)] = [
-            ("none", { _ in }), ("name", { $0.name = "pi_4999" }),
-            ("charge", { $0.charge = "ch_49999" }), ("customer", { $0.customer = "cus_7" }),
-            ("amount", { $0.amount = 500 }), ("thousandths", { $0.thousandths = 5_000 }),
-            ("last four", { $0.lastFour = "4242" }), ("verdict", { $0.verdict = .block }),
-            ("place", { $0.place = .held }), ("review", { $0.review = .opened }),
-            ("currency", { $0.currency = Currency("jpy") }), ("merchant", { $0.merchant = "shop" }),
-            ("account", { $0.account = "acct_1" }), ("from", { $0.from = day }),
-            ("to", { $0.to = day }), ("amount from", { $0.amountFrom = 128_000 }),
-            ("narrow amounts", { ($0.amountFrom, $0.amountTo) = (40_000, 40_010) }),
-            ("after", { $0.after = PaymentPlace(created: 1_760_001_000, id: 9) }),
-            ("nobody's", { $0.customer = "cus_nobody" }),
-        ]
-        for (name, change) in queries {
+        for (name, change) in Self.queries {
             var query = PaymentQuery()
             change(&query)
             let plan = try Self.plan(query, fixture.index)
@@ -61,6 +71,36 @@ struct PaymentIndexTests {
             var query = PaymentQuery()
             query.name = "pi_4"
             _ = try fixture.index.payments(query)
+        }
+    }
+
+    /// Asked for with `TILLBOX_INDEX_COUNT=1000000`; it prints what docs/BENCHMARKS.md has.
+    @Test("any search takes at most 100 ms, however many payments there are",
+        .enabled(if: ProcessInfo.processInfo.environment["TILLBOX_INDEX_COUNT"] != nil))
+    func searches() throws {
+        let asked = ProcessInfo.processInfo.environment["TILLBOX_INDEX_COUNT"] ?? ""
+        let count = try #require(Int(asked))
+        var generator = SeededGenerator(seed: 8)
+        let fixture = try IndexFixture()
+        let begun = ContinuousClock.now
+        for number in 0..<count {
+            fixture.tell(ToldPayment.random(number, using: &generator))
+            if number % 10_000 == 9_999 { try fixture.catchUpAndForget() }
+        }
+        try fixture.catchUpAndForget()
+        print("indexed \(count) payments in \(begun.duration(to: .now))")
+        for (name, change) in Self.queries + Self.severalAtOnce {
+            var query = PaymentQuery()
+            change(&query)
+            var slowest = Duration.zero
+            var rows = 0
+            for _ in 0..<20 {
+                let begun = ContinuousClock.now
+                rows = try fixture.index.payments(query).rows.count
+                slowest = max(slowest, begun.duration(to: .now))
+            }
+            print("search by \(name): \(rows) rows, slowest of 20 in \(slowest)")
+            #expect(slowest < .milliseconds(100), "\(name)")
         }
     }
 
