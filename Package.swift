@@ -170,7 +170,7 @@ let package = Package(
             name: "Console",
             dependencies: [
                 "AppendLog", "Appliance", "Reconcile", "Relay", "Vocabulary",
-                coreMetrics, mustache,
+                coreMetrics, mustache, sqlite,
             ] + running + network,
             path: "Sources/Appliance/Console",
             // The pages, whole: the binary serves them and needs no folder beside it.
@@ -191,6 +191,8 @@ let package = Package(
                 .embedInCode("Pages/Templates/problem.mustache"),
                 .embedInCode("Pages/Templates/overview.mustache"),
                 .embedInCode("Pages/Templates/topology.mustache"),
+                .embedInCode("Pages/Templates/payments.mustache"),
+                .embedInCode("Pages/Templates/payment.mustache"),
                 .embedInCode("Pages/Templates/review.mustache"),
                 .embedInCode("Pages/Templates/reasons.mustache"),
                 .embedInCode("Pages/Templates/caseSheet.mustache"),

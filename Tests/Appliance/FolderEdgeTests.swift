@@ -23,7 +23,9 @@ private let allowed: [String: Set<String>] = [
     "Review": ["Ledger", "Stages"],
     "Cloud": ["Gate", "Features", "Ledger", "Stages", "Redrive", "Review"],
     "Relay": ["Gate", "Ledger", "Replay", "Stages"],
-    "Console": ["Gate", "Ledger", "Reconcile", "Redrive", "Relay", "Review", "Stages"],
+    "Console": [
+        "Features", "Gate", "Ledger", "Reconcile", "Redrive", "Relay", "Review", "Stages",
+    ],
     "Terminal": [], "Traffic": [], "Twin": ["Traffic"],
     "Daemon": middle.union(["Cloud", "Console", "Reconcile", "Relay", "Terminal"]),
     "Bench": middle.union(["Daemon", "Reconcile", "Terminal", "Traffic", "Twin"]),
@@ -32,7 +34,7 @@ private let allowed: [String: Set<String>] = [
 /// Who may import what the product keeps at its rim.
 private let rim: [String: Set<String>] = [
     "Hummingbird": ["Gate", "Console", "Twin", "Daemon", "Bench", "Command"],
-    "GRDB": ["Ledger", "Reconcile"], "ArgumentParser": ["Command", "Bench"],
+    "GRDB": ["Console", "Ledger", "Reconcile"], "ArgumentParser": ["Command", "Bench"],
     "CXGBoost": ["Score"], "CSimdjson": ["Vocabulary"], "CProcess": ["Daemon"],
     "Yams": ["Daemon"], "Configuration": ["Daemon"], "COpenSSL": [],
     "CPostgres": [],
@@ -60,6 +62,7 @@ private let sqlitePlaces = [
     "Ledger/SQLite/", "Reconcile/SQLite/", "Replay/", "Start/", "Daemon/Planes.swift",
     "Daemon/Daemon.swift", "Command/Ledger", "Command/FolderView.swift", "Command/Demo/",
     "Bench/",
+    "Console/Index/",
     // Its sentences name whose codes they are.
     "Ledger/LedgerError.swift",
 ]

@@ -17,7 +17,7 @@ shots.mkdir(parents=True, exist_ok=True)
 wrong = []
 
 PAGES = {
-    "overview": "/", "review": "/review", "ledger": "/ledger", "waiting": "/ledger/waiting",
+    "overview": "/", "payments": "/payments", "review": "/review", "ledger": "/ledger", "waiting": "/ledger/waiting",
     "log": "/log", "records": "/log/webhook.received", "scored": "/log/payment.scored",
     "letters": "/log/letters", "missing": "/nowhere",
 }
@@ -157,8 +157,11 @@ def keys(page, movement):
     page.keyboard.press("/")
     page.keyboard.type(movement)
     page.keyboard.press("Enter")
-    page.wait_for_url(re.compile("explain"))
-    expect(movement in page.locator("h1").inner_text(), "the search does not find the payment")
+    page.wait_for_url(re.compile("/payments"))
+    page.locator("tbody a").first.click()
+    expect(
+        movement.removeprefix("charge:") in page.locator("main").inner_text(),
+        "the search does not find the payment")
     page.goto(origin + "/log")
     page.keyboard.press("j")
     page.keyboard.press("j")

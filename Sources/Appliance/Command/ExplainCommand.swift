@@ -97,12 +97,7 @@ struct ExplainCommand: AsyncParsableCommand {
         }
         if json {
             var writer = JSONWriter(capacity: 4096)
-            writer.beginObject()
-            writer.key("accounts")
-            writer.beginArray()
-            for explanation in explanations { explanation.encode(into: &writer) }
-            writer.endArray()
-            writer.endObject()
+            AccountExplanation.encode(explanations, into: &writer)
             try print(writer)
         } else {
             let texts = explanations.map { ExplainText($0).text }
@@ -126,10 +121,7 @@ struct ExplainCommand: AsyncParsableCommand {
         }
         if json {
             var writer = JSONWriter(capacity: 4096)
-            writer.beginObject()
-            writer.key("movement")
-            explanation.encode(into: &writer)
-            writer.endObject()
+            explanation.encodeDocument(into: &writer)
             try print(writer)
         } else {
             try Output.standard.line(PastedCommand.completed(ExplainText(explanation).text))

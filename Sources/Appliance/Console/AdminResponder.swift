@@ -13,6 +13,7 @@ package import Vocabulary
 /// whether a page of another site may have caused it: see ``AdminGuard``.
 package struct AdminResponder: PortResponder {
     private let routes: any HTTPResponder<AdminContext>
+    private let rules: [AdminRoutes.Rule]
     private let guards: AdminGuard
     private let access: any AdminAccess
     private let counters: Counters
@@ -25,6 +26,7 @@ package struct AdminResponder: PortResponder {
         logger: Logger
     ) {
         self.routes = routes.router.buildResponder()
+        rules = routes.rules
         self.guards = guards
         self.access = access
         self.counters = counters
@@ -59,17 +61,35 @@ package struct AdminResponder: PortResponder {
                     address: request.channel.remoteAddress?.ipAddress))
             let response = try await routes.respond(to: asked, context: context)
             guard response.status != .notFound || response.body.contentLength != 0 else {
-                return PortResponse(Problem(.notFound, "there is no such path"))
+                return missing(asked)
             }
             return try await PortResponse(response)
         } catch let problem as Problem {
             return PortResponse(problem)
         } catch let error as any HTTPResponseError {
-            let said = error.status == .notFound ? "there is no such path" : "\(error)"
-            return PortResponse(Problem(error.status, said))
+            guard error.status != .notFound else { return missing(asked) }
+            return PortResponse(Problem(error.status, "\(error)"))
         } catch {
             return PortResponse(Problem(.internalServerError, "\(error)"))
         }
+    }
+}
+
+extension AdminResponder {
+    /// There is no such route: no such path, or another method is meant.
+    private func missing(_ request: Request) -> PortResponse {
+        let methods = rules.methods(at: request.uri.path)
+        guard !methods.isEmpty else {
+            return PortResponse(Problem(.notFound, "there is no such path"))
+        }
+        // HEAD is answered as GET is, without the body.
+        let allowed = (methods + (methods.contains("GET") ? ["HEAD"] : [])).sorted()
+        return PortResponse(
+            Problem(
+                .methodNotAllowed,
+                "\(request.method.rawValue) is no method here; there is "
+                    + allowed.joined(separator: ", ")),
+            fields: [("allow", allowed.joined(separator: ", "))])
     }
 }
 
@@ -157,10 +177,10 @@ extension Request {
 
 extension PortResponse {
     /// A refusal of the admin port.
-    fileprivate init(_ problem: Problem) {
+    fileprivate init(_ problem: Problem, fields: [(name: String, value: String)] = []) {
         self.init(
             HTTPResponseStatus(statusCode: problem.status.code), json: problem.bytes,
-            type: "application/problem+json")
+            type: "application/problem+json", fields: fields)
     }
 
     /// What a route answers, gathered.

@@ -53,6 +53,9 @@ package final class Daemon: Sendable {
     private let reserve: ReserveFile
     private let reconciler: Reconciler
     private let bridges: BridgeBoard
+    /// The ledger as the console reads it, so that no look at it holds a booking up.
+    private let seenLedger: SQLiteLedgerReader
+    private let payments: PaymentIndex
     /// nil without an API key, or where it is switched off.
     private let chargeFetch: ChargeFetch?
     /// Connections that each port may serve.
@@ -91,6 +94,10 @@ package final class Daemon: Sendable {
         let stripe = StripeParts(plane, ledger)
         reconciler = stripe.reconciler(readingLedgerAt: folder.ledger)
         chargeFetch = stripe.chargeFetch()
+        seenLedger = try SQLiteLedgerReader.open(path: folder.ledger)
+        payments = PaymentIndex(
+            at: folder.paymentIndex, log: plane.log.identity.description,
+            reader: { [plane] in plane.reader($0) }, logger: logger)
         readiness.watch { [reach = stripe.reach] in reach.warning }
         for sentence in held.plan.lasting { readiness.watch { sentence } }
         bridges = Self.bridges(settings, plane, folder, logger)
@@ -189,6 +196,7 @@ package final class Daemon: Sendable {
         if log.poison != nil || !outcome.isSuccess, let lost = parts.lost() { throw lost }
         if let poison = log.poison { throw DaemonError.stopped(poison) }
         try outcome.get()
+        try seenLedger.close()
         try ledger.close()
     }
 
@@ -202,7 +210,8 @@ package final class Daemon: Sendable {
         let pipeline = Pipeline(
             plane: plane, ledger: ledger, steps: steps, folder: folder, rewinds: held.plan.rewinds)
         var services: [DaemonPart: any Service] = try pipeline.services()
-        services[.admin] = adminServer(ports)
+        services[.admin] = ports.admin(adminRoutes(), access: OpenAccess())
+        services[.paymentIndex] = payments
         services[.poisonWatch] = PoisonWatch(log: log)
         services[.folderWatch] = FolderWatch(log: log, parts: parts, logger: logger)
         services[.upkeep] = Upkeep(plane, snapshotPath: folder.gateSnapshot)
@@ -222,7 +231,28 @@ package final class Daemon: Sendable {
         return ports.webhook(gate)
     }
 
-    private func adminServer(_ ports: DaemonPorts) -> any Service {
+    /// How far each consumer of the log is behind.
+    private func lags() -> [ConsumerLag] {
+        // A ledger that cannot be asked is told of elsewhere.
+        let places = try? ConsumerPlaces(log: log, topics: topics, ledger: ledger).all()
+        let indexed = TopicID.allCases.map {
+            ConsumerLag(group: "index", topic: $0.rawValue, recordCount: payments.lag(of: $0))
+        }
+        return (places ?? []).map {
+            ConsumerLag(group: $0.group, topic: $0.topic, recordCount: $0.lag)
+        } + indexed
+    }
+
+    /// What the console's JSON routes and pages read from.
+    private var consoleSources: ConsoleSources {
+        ConsoleSources(
+            index: payments, ledger: seenLedger, statement: StatementStore(of: seenLedger),
+            reader: { [plane] in plane.reader($0) }, endpoints: settings.endpoints,
+            lags: { self.lags() },
+            byteCount: { [folder] in folder.byteCount(ofTopic: $0.rawValue) })
+    }
+
+    func adminRoutes() -> AdminRoutes {
         var routes = HealthRoutes(
             readiness: readiness, counters: counters, reconciler: reconciler, bridges: bridges,
             recordCounts: { [topics] in
@@ -230,13 +260,7 @@ package final class Daemon: Sendable {
                     ($0, topics[$0].start.distance(to: topics[$0].highWatermark))
                 }
             },
-            lags: { [log, topics, ledger] in
-                // A ledger that cannot be asked is told of elsewhere.
-                let places = try? ConsumerPlaces(log: log, topics: topics, ledger: ledger).all()
-                return (places ?? []).map {
-                    ConsumerLag(group: $0.group, topic: $0.topic, recordCount: $0.lag)
-                }
-            },
+            lags: { self.lags() },
             logLinesLost: { LogSink.standardError.lostCount }
         ).routes()
         // One for all who ask: it keeps two of them from sending the same letter.
@@ -258,30 +282,20 @@ package final class Daemon: Sendable {
             desk: desk, ledger: ledger, dataPath: DataFolder.canonical(folder.path)
         ).add(to: &routes)
         pages(desk, letters, redriver).add(to: &routes)
-        return ports.admin(routes, access: OpenAccess())
+        consoleSources.add(to: &routes)
+        // Last, since it describes the others.
+        OpenAPIRoutes.add(to: &routes)
+        return routes
     }
 
     private func pages(
         _ desk: ReviewDesk, _ letters: LetterList, _ redriver: Redriver
     ) -> ConsolePages {
-        let endpoints = settings.endpoints
-        return ConsolePages(
+        ConsolePages(
             ConsoleParts(
-                ledger: ledger, desk: desk, letters: letters, redriver: redriver,
-                reconciler: reconciler, bridges: bridges,
-                topic: { [topics] in TopicReader(topics[$0]) },
-                explainer: { [topics, ledger] in
-                    Explainer(
-                        ledger: ledger, statement: StatementStore(of: ledger),
-                        topic: { TopicReader(topics[$0]) }, endpoints: endpoints)
-                },
-                readers: { [log, topics, ledger] in
-                    let places = try? ConsumerPlaces(log: log, topics: topics, ledger: ledger).all()
-                    return (places ?? []).map {
-                        ConsoleParts.ReaderPlace(group: $0.group, topic: $0.topic, lag: $0.lag)
-                    }
-                }, readiness: readiness, counters: counters, clock: clock,
-                profile: settings.profile.rawValue))
+                sources: consoleSources, desk: desk, letters: letters, redriver: redriver,
+                reconciler: reconciler, bridges: bridges, readiness: readiness,
+                counters: counters, clock: clock, profile: settings.profile.rawValue))
     }
 
     private func refusalSummary() -> (any Service)? {

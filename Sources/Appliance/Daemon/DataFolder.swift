@@ -54,7 +54,19 @@ package struct DataFolder: Sendable {
     var gateSnapshot: String { "\(path)/gate/index.snapshot" }
     /// Which bridges a person has paused.
     package var bridges: String { "\(path)/bridges" }
+    /// What lists of payments are answered from; it is made anew where it is missing.
+    var paymentIndex: String { "\(path)/console/index.sqlite" }
     package var featureSnapshot: String { "\(path)/features/state.snapshot" }
+
+    /// Bytes that the files of a topic have.
+    func byteCount(ofTopic name: String) -> Int64 {
+        let folder = "\(log)/\(name)-0"
+        let files = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        return files.reduce(0) { sum, file in
+            let size = try? FileManager.default.attributesOfItem(atPath: "\(folder)/\(file)")[.size]
+            return sum + ((size as? NSNumber)?.int64Value ?? 0)
+        }
+    }
 
     private func tighten(_ logger: Logger? = nil) throws(DaemonError) {
         var tightened = 0

@@ -1,5 +1,5 @@
 /// The eight features by name and place (contracts §4): the order in which the model was trained.
-enum Feature: Int, CaseIterable, Sendable {
+package enum Feature: Int, CaseIterable, Sendable {
     case velocity1m
     case velocity1h
     case amountZScore
@@ -24,7 +24,7 @@ enum Feature: Int, CaseIterable, Sendable {
     }
 
     /// The names in the model's order.
-    static let names = allCases.map(\.name)
+    package static let names = allCases.map(\.name)
 }
 
 /// Every bound of the feature engine that is part of a feature's meaning.

@@ -5,6 +5,16 @@ package import Vocabulary
 /// for who serves them. Times are Unix seconds, where a key ends in `_ms` milliseconds; amounts are
 /// minor units, with decimals besides.
 extension AccountExplanation {
+    /// The document that answers for an account: one explanation a currency.
+    package static func encode(_ accounts: [Self], into writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.key("accounts")
+        writer.beginArray()
+        for explanation in accounts { explanation.encode(into: &writer) }
+        writer.endArray()
+        writer.endObject()
+    }
+
     package func encode(into writer: inout JSONWriter) {
         writer.beginObject()
         writer.member("account", account.rawValue)
@@ -50,6 +60,14 @@ extension AccountExplanation {
 }
 
 extension MovementExplanation {
+    /// The document that answers for a movement.
+    package func encodeDocument(into writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.key("movement")
+        encode(into: &writer)
+        writer.endObject()
+    }
+
     package func encode(into writer: inout JSONWriter) {
         writer.beginObject()
         writer.member("name", name)

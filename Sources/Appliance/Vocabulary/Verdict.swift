@@ -1,5 +1,5 @@
 /// What scoring says of a payment.
-package enum Verdict: String, Sendable, Comparable {
+package enum Verdict: String, CaseIterable, Sendable, Comparable {
     /// A kind that bears no risk, such as a payout.
     case notScored = "not_scored"
     case approve
@@ -100,7 +100,7 @@ package struct ScoredPayment: Hashable, Sendable {
 }
 
 /// Where a review stands.
-package enum ReviewState: String, Sendable {
+package enum ReviewState: String, CaseIterable, Sendable {
     case opened, approved, declined, expired
 }
 

@@ -122,3 +122,15 @@ package struct AdminRoutes {
         }
     }
 }
+
+extension [AdminRoutes.Rule] {
+    /// The methods by which a path can be asked; none where there is no such path.
+    func methods(at path: some StringProtocol) -> [String] {
+        let parts = path.split(separator: "/")
+        return filter { rule in
+            let own = rule.path.split(separator: "/")
+            return own.count == parts.count
+                && zip(own, parts).allSatisfy { $0.hasPrefix(":") || $0 == $1 }
+        }.map(\.method)
+    }
+}

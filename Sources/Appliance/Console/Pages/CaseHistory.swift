@@ -27,11 +27,11 @@ struct CaseHistory {
     ///   - scoredAt: where the payment lies in `payment.scored`, where that is known.
     /// - Throws: `StoreFailure`.
     init(
-        of review: Review, scoredAt place: Offset?, topic: (TopicID) -> TopicReader?
+        of review: Review, scoredAt place: Offset?, topic: (TopicID) -> TopicReader
     ) throws(StoreFailure) {
         let document = JSONDocument()
-        guard let place, let scores = topic(.paymentScored),
-            let record = try scores.record(at: place),
+        let scores = topic(.paymentScored)
+        guard let place, let record = try scores.record(at: place),
             let scored = try? ScoredPayment(record.value ?? [], using: document)
         else { return }
         (self.scored, scoredAt) = (scored, place)
@@ -70,10 +70,10 @@ struct CaseHistory {
 
     /// The vector is written just before the score, by the same step.
     private static func vector(
-        of scored: ScoredPayment, near moment: Timestamp, _ features: TopicReader?
+        of scored: ScoredPayment, near moment: Timestamp, _ features: TopicReader
     ) throws(StoreFailure) -> FeatureVector? {
         let before = Timestamp(milliseconds: moment.milliseconds - 2_000)
-        guard let features, let from = try features.offset(at: before) else { return nil }
+        guard let from = try features.offset(at: before) else { return nil }
         let document = JSONDocument()
         let event = scored.event.eventID
         var vector: FeatureVector?

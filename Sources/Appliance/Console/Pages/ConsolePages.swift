@@ -10,6 +10,7 @@ import Vocabulary
 /// | path | page |
 /// | --- | --- |
 /// | `/` | whether the money is right, and the pipeline |
+/// | `/payments`, `/payments/{movement}` | search and filters; one payment's whole story |
 /// | `/review`, `/review/{movement}` | what waits for a person, and one case |
 /// | `/ledger…` | accounts, an account's entries, what waits, any amount down to its bytes |
 /// | `/log…` | topics, their records, dead letters and redrives |
@@ -31,12 +32,13 @@ package struct ConsolePages: Sendable {
             return file
         }
         page(&routes, .get, "/", .viewer) { try OverviewPage(self).response($0) }
+        PaymentPages(pages: self).add(to: &routes)
         ReviewPages(pages: self).add(to: &routes)
         LedgerPages(pages: self).add(to: &routes)
         LogPages(pages: self).add(to: &routes)
         // The least of all matches: whatever is no path of the port. The router does not come back
         // from a first part that it knows, so that each of these has its own.
-        for path in ["/**", "/review/**", "/ledger/**", "/log/**"] {
+        for path in ["/**", "/payments/**", "/review/**", "/ledger/**", "/log/**"] {
             routes.page(.get, path, needs: nil, telling: Self.told) { _, _ in
                 throw Problem(.notFound, "there is no such path")
             }

@@ -20,7 +20,7 @@ struct LedgerPages: Sendable {
         pages.page(&routes, .get, "/ledger/transactions/:id", .viewer) { asked in
             let word = asked.context.word("id")
             guard let number = QueryNumber.row(word) else { throw Self.unknown(word) }
-            let explained = try parts.explainer().transaction(TransactionID(number))
+            let explained = try parts.sources.explainer.transaction(TransactionID(number))
             return try show(explained, "Transaction \(number)", asked)
         }
         pages.page(&routes, .get, "/ledger/accounts/:account/:currency", .viewer) { asked in
@@ -65,7 +65,7 @@ struct LedgerPages: Sendable {
         let day = asked.query("as_of")
         let moment = try Self.moment(day)
         let after = try asked.request.after(QueryNumber.row) ?? 0
-        let explainer = parts.explainer()
+        let explainer = parts.sources.explainer
         guard case .account(let name, _) = try explainer.name(words),
             let explained = try explainer.account(
                 name, currency, asOf: moment, after: TransactionID(after), limit: Self.entriesMax)
@@ -81,7 +81,7 @@ struct LedgerPages: Sendable {
         guard let words = asked.query("of")?.trimmed, !words.isEmpty else {
             return ConsolePages.sent(to: "/ledger")
         }
-        let explainer = parts.explainer()
+        let explainer = parts.sources.explainer
         switch try explainer.name(words) {
         case .account(let account, let currencies):
             guard let currency = currencies.first else { throw Self.unknown(words) }

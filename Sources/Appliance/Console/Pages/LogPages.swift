@@ -29,17 +29,19 @@ struct LogPages: Sendable {
     // MARK: Topics
 
     private func topics(_ asked: PageRequest) throws -> Response {
-        let readers = parts.readers()
+        let readers = parts.sources.lags()
         let rows = TopicID.allCases.map { id in
             let reader = parts.topic(id)
-            let slowest = readers.filter { $0.topic == id.rawValue }.max { $0.lag < $1.lag }
-            let count = reader.map { $0.start.distance(to: $0.end) } ?? 0
+            let slowest = readers.filter { $0.topic == id.rawValue }
+                .max { $0.recordCount < $1.recordCount }
             return LogIndexView.Row(
-                topic: id.rawValue, href: "/log/\(id.rawValue)", count: ShownAmount.grouped(count),
-                first: ShownAmount.grouped(reader?.start.rawValue ?? 0),
-                end: ShownAmount.grouped(reader?.end.rawValue ?? 0),
+                topic: id.rawValue, href: "/log/\(id.rawValue)",
+                count: ShownAmount.grouped(parts.count(id)),
+                size: ShownNumber.bytes(parts.sources.byteCount(id)),
+                first: ShownAmount.grouped(reader.start.rawValue),
+                end: ShownAmount.grouped(reader.end.rawValue),
                 slowest: slowest?.group ?? "–",
-                lag: slowest.map { ShownAmount.grouped($0.lag) } ?? "–")
+                lag: slowest.map { ShownAmount.grouped($0.recordCount) } ?? "–")
         }
         let groups = try letterGroups().groups
         let total = groups.reduce(0) { $0 + $1.count }
@@ -54,10 +56,11 @@ struct LogPages: Sendable {
 
     private func records(_ asked: PageRequest) throws -> Response {
         let word = asked.context.word("topic")
-        guard let id = TopicID(rawValue: word), let reader = parts.topic(id) else {
+        guard let id = TopicID(rawValue: word) else {
             throw Problem(
                 .notFound, "there is no topic \(ShownText.escaped(String(word.prefix(80))))")
         }
+        let reader = parts.topic(id)
         let wanted = asked.query("has")
         let from = try first(asked.query("from"), reader)
         var rows: [RecordView] = []

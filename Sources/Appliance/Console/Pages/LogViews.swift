@@ -6,7 +6,7 @@ import Vocabulary
 /// The topics and how far their readers are.
 struct LogIndexView {
     struct Row {
-        var topic, href, count, first, end, slowest, lag: String
+        var topic, href, count, size, first, end, slowest, lag: String
     }
 
     /// Dead letters of one reason.

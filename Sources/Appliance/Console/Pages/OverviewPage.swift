@@ -17,7 +17,7 @@ struct OverviewPage {
     func response(_ asked: PageRequest) throws -> Response {
         let trial = LedgerView.totals(try parts.ledger.balances())
         let run = try lastRun()
-        let readers = parts.readers()
+        let readers = parts.sources.lags()
         let reviews = try parts.ledger.openReviews(after: TransactionID(0), limit: 1_000)
         let proofs = [
             trialProof(trial), reconciliationProof(run), missedProof(run), unreadProof(readers),
@@ -79,13 +79,16 @@ struct OverviewPage {
         return .init("Missed events", "None", "looked for until \(age) ago", .ok, nil)
     }
 
-    private func unreadProof(_ readers: [ConsoleParts.ReaderPlace]) -> OverviewView.Proof {
-        guard let slowest = readers.max(by: { $0.lag < $1.lag }), slowest.lag > 0 else {
+    private func unreadProof(_ readers: [ConsumerLag]) -> OverviewView.Proof {
+        guard let slowest = readers.max(by: { $0.recordCount < $1.recordCount }),
+            slowest.recordCount > 0
+        else {
             return .init("Unread records", "None", "every reader is at the end", .ok, "/log")
         }
         return .init(
-            "Unread records", ShownAmount.grouped(slowest.lag),
-            "\(slowest.group) of \(slowest.topic)", slowest.lag > 10_000 ? .wait : .ok, "/log")
+            "Unread records", ShownAmount.grouped(slowest.recordCount),
+            "\(slowest.group) of \(slowest.topic)", slowest.recordCount > 10_000 ? .wait : .ok,
+            "/log")
     }
 
     private func reviewProof(_ reviews: [Review]) -> OverviewView.Proof {
@@ -98,7 +101,7 @@ struct OverviewPage {
     }
 
     private func letterProof() -> OverviewView.Proof {
-        let count = parts.topic(.deadLetter).map { $0.start.distance(to: $0.end) } ?? 0
+        let count = parts.count(.deadLetter)
         return count == 0
             ? .init("Dead letters", "None", "every record was understood", .ok, "/log/letters")
             : .init(
@@ -108,7 +111,7 @@ struct OverviewPage {
 
     // MARK: The pipeline
 
-    private func stages(_ readers: [ConsoleParts.ReaderPlace]) -> [OverviewView.Stage] {
+    private func stages(_ readers: [ConsumerLag]) -> [OverviewView.Stage] {
         let readings: [(TopicID, String, String)] = [
             (.webhookReceived, "Gate", "Validate"), (.paymentValidated, "Validate", "Score"),
             (.paymentFeatures, "Features", "Bridges"), (.paymentScored, "Score", "Ledger"),
@@ -116,8 +119,8 @@ struct OverviewPage {
             (.deadLetter, "Any stage", "People"),
         ]
         return readings.map { id, writer, reader in
-            let lag = readers.filter { $0.topic == id.rawValue }.map(\.lag).max() ?? 0
-            let count = parts.topic(id).map { $0.start.distance(to: $0.end) } ?? 0
+            let lag = readers.filter { $0.topic == id.rawValue }.map(\.recordCount).max() ?? 0
+            let count = parts.count(id)
             return OverviewView.Stage(
                 topic: id.rawValue, href: "/log/\(id.rawValue)", writer: writer, reader: reader,
                 count: ShownAmount.grouped(count), lag: ShownAmount.grouped(lag),
@@ -139,7 +142,7 @@ struct OverviewPage {
     }
 
     private func feed() throws(StoreFailure) -> [OverviewView.Payment] {
-        guard let topic = parts.topic(.paymentScored) else { return [] }
+        let topic = parts.topic(.paymentScored)
         let document = JSONDocument()
         let first = max(topic.start, Offset(max(0, topic.end.rawValue - Int64(Self.feedMax))))
         var payments: [OverviewView.Payment] = []

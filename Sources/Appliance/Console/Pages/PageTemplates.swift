@@ -15,6 +15,8 @@ enum PageTemplates {
         ("problem", PackageResources.problem_mustache),
         ("topology", PackageResources.topology_mustache),
         ("overview", PackageResources.overview_mustache),
+        ("payments", PackageResources.payments_mustache),
+        ("payment", PackageResources.payment_mustache),
         ("review", PackageResources.review_mustache),
         ("reasons", PackageResources.reasons_mustache),
         ("caseSheet", PackageResources.caseSheet_mustache),

@@ -97,7 +97,7 @@ struct ReviewPages: Sendable {
 
     private func history(of review: Review) throws -> CaseHistory {
         let booked = try parts.ledger.transaction(review.payment)
-        let explained = try booked.map { try parts.explainer().explain($0) }
+        let explained = try booked.map { try parts.sources.explainer.explain($0) }
         let place = explained?.records.first { $0.topic == .paymentScored }?.offset
         return try CaseHistory(of: review, scoredAt: place, topic: parts.topic)
     }
@@ -112,7 +112,7 @@ struct ReviewPages: Sendable {
 
     /// People's last decisions, the newest first.
     private func decisions() throws -> [ReviewView.Decided] {
-        guard let topic = parts.topic(.paymentReview) else { return [] }
+        let topic = parts.topic(.paymentReview)
         let document = JSONDocument()
         let first = max(topic.start, Offset(max(0, topic.end.rawValue - Self.decidedWindow)))
         var records: [ReviewRecord] = []
@@ -229,7 +229,7 @@ struct ReviewPages: Sendable {
         guard let review = try parts.ledger.review(of: movement) else {
             throw Problem(.notFound, ReviewRefusal.unknown(id).message, code: "review_unknown")
         }
-        let explained = try parts.explainer().movement(movement)
+        let explained = try parts.sources.explainer.movement(movement)
         let sheet = Sheet(
             openCase: try openCase(review, asked),
             trail: explained.transactions.map { TrailView($0) },

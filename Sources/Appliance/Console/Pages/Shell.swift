@@ -3,12 +3,14 @@ struct Shell {
     /// Which place of the menu the page is in.
     struct Place {
         var overview = false
+        var payments = false
         var review = false
         var ledger = false
         var log = false
 
         static let nowhere = Place()
         static let overview = Place(overview: true)
+        static let payments = Place(payments: true)
         static let review = Place(review: true)
         static let ledger = Place(ledger: true)
         static let log = Place(log: true)

@@ -49,15 +49,14 @@ struct TopologyView {
     private static let step = 171
     private static let tallStep = 92
 
-    init(_ parts: ConsoleParts, _ readers: [ConsoleParts.ReaderPlace], reviewCount: Int) {
+    init(_ parts: ConsoleParts, _ readers: [ConsumerLag], reviewCount: Int) {
         stages = Self.stages(parts)
         let topics: [TopicID] = [
             .webhookReceived, .paymentValidated, .paymentFeatures, .paymentScored, .ledgerPosted,
         ]
         tubes = topics.enumerated().map { place, id in
-            let lag = readers.filter { $0.topic == id.rawValue }.map(\.lag).max() ?? 0
-            let count = parts.topic(id).map { $0.start.distance(to: $0.end) } ?? 0
-            return Self.tube(id, place, count: count, lag: lag)
+            let lag = readers.filter { $0.topic == id.rawValue }.map(\.recordCount).max() ?? 0
+            return Self.tube(id, place, count: parts.count(id), lag: lag)
         }
         bridges = (parts.bridges?.reports() ?? []).prefix(4).enumerated().map { place, report in
             let y = 95 + place * 38
@@ -72,7 +71,7 @@ struct TopologyView {
         }
         duplicates = count(.duplicates)
         refused = count(.signatureRefused)
-        let dead = parts.topic(.deadLetter).map { $0.start.distance(to: $0.end) } ?? 0
+        let dead = parts.count(.deadLetter)
         (letters, hasLetters) = (ShownAmount.grouped(dead), dead > 0)
         (reviews, hasReviews) = (ShownAmount.grouped(Int64(reviewCount)), reviewCount > 0)
         let scored = counters[.approved] + counters[.flagged] + counters[.blocked]
@@ -88,7 +87,8 @@ struct TopologyView {
         let y = 140 + place * tallStep
         return Tube(
             topic: id.rawValue, href: "/log/\(id.rawValue)", count: ShownAmount.grouped(count),
-            short: ShownNumber.short(count), lag: ShownAmount.grouped(lag), records: count, behind: lag, isBehind: lag >= behindMin,
+            short: ShownNumber.short(count), lag: ShownAmount.grouped(lag), records: count,
+            behind: lag, isBehind: lag >= behindMin,
             x: x, width: width, middle: x + width / 2, from: x + 5, to: x + width - 5, y: y,
             textY: y + 24, flowFrom: y + 4, flowTo: y + 36, waitX: x + width - 2 - waits,
             waitWidth: waits)

@@ -59,24 +59,26 @@ struct PageFixture {
 
     private init(_ fixture: PipelineFixture, _ opened: PipelineFixture.Opened) throws {
         let (topics, ledger, log) = (opened.topics, opened.ledger, opened.log)
+        let reader: @Sendable (TopicID) -> TopicReader = { TopicReader(topics[$0]) }
+        let index = PaymentIndex(
+            at: fixture.folder.file("index.sqlite"), log: log.identity.description,
+            reader: reader, logger: PipelineFixture.quiet)
+        try index.catchUp()
+        let sources = ConsoleSources(
+            index: index, ledger: ledger, statement: StatementStore(of: ledger), reader: reader,
+            endpoints: [],
+            lags: {
+                ((try? ConsumerPlaces(log: log, topics: topics, ledger: ledger).all()) ?? []).map {
+                    ConsumerLag(group: $0.group, topic: $0.topic, recordCount: $0.lag)
+                }
+            }, byteCount: { _ in 17_900_000_000 })
         let parts = ConsoleParts(
-            ledger: ledger,
+            sources: sources,
             desk: ReviewDesk(
                 decisions: opened.plane.decisions, ledger: ledger, clock: SystemLogClock()),
             letters: LetterList(view: LogView(log: log, topics: topics, ledger: ledger)),
-            redriver: try fixture.redriver(opened), reconciler: nil,
-            topic: { TopicReader(topics[$0]) },
-            explainer: {
-                Explainer(
-                    ledger: ledger, statement: StatementStore(of: ledger),
-                    topic: { TopicReader(topics[$0]) }, endpoints: [])
-            },
-            readers: {
-                ((try? ConsumerPlaces(log: log, topics: topics, ledger: ledger).all()) ?? []).map {
-                    ConsoleParts.ReaderPlace(group: $0.group, topic: $0.topic, lag: $0.lag)
-                }
-            }, readiness: Readiness(), counters: fixture.counters, clock: SystemLogClock(),
-            profile: "dev")
+            redriver: try fixture.redriver(opened), reconciler: nil, readiness: Readiness(),
+            counters: fixture.counters, clock: SystemLogClock(), profile: "dev")
         var routes = AdminRoutes()
         pages = ConsolePages(parts)
         pages.add(to: &routes)

@@ -11,6 +11,9 @@ import Testing
 struct PagesTests {
     /// A page of every kind, with what it must answer.
     private static let paths: [(path: String, status: Int)] = [
+        ("/payments", 200), ("/payments?q=ch_2&verdict=&currency=usd", 200),
+        ("/payments?q=4242", 200), ("/payments?from=soon", 400), ("/payments/ch_2", 200),
+        ("/payments/charge:ch_3", 200), ("/payments/ch_unknown", 404),
         ("/", 200), ("/review", 200), ("/review?by=amount", 200), ("/review/ch_1", 200),
         ("/review/ch_2", 200), ("/review/ch_3", 200), ("/review/ch_2/sheet", 200),
         ("/ledger", 200), ("/ledger?as_of=2030-01-01", 200), ("/ledger/waiting", 200),
@@ -185,6 +188,25 @@ struct PagesTests {
             #expect(byAge == ["ch_1", "ch_2", "ch_4", "ch_5", "ch_6"])
             let byAmount = try await order("/review?by=amount")
             #expect(byAmount == ["ch_6", "ch_5", "ch_4", "ch_2", "ch_1"])
+        }
+    }
+
+    // MARK: Payments
+
+    @Test("a payment is found by its id, and tells its story in order")
+    func story() async throws {
+        try await PageFixture.opened { pages in
+            let list = try await pages.ask("/payments?q=ch_4&verdict=&place=").text
+            #expect(list.count(of: "href=\"/payments/ch_") == 1)
+            #expect(list.contains("href=\"/payments/ch_4\""))
+            #expect(!list.contains("rel=\"next\""))
+            let page = try await pages.ask("/payments/ch_3").text
+            let words = [
+                "Webhook received: charge.succeeded", "Read as payment", "Features from",
+                "Scored: in review", "Held: a person must look", "Approved by a person",
+            ]
+            for word in words { #expect(page.contains(word), "\(word)") }
+            #expect(page.contains("<mark>3000</mark>"))
         }
     }
 

@@ -1,31 +1,30 @@
-import Foundation
-import Vocabulary
-
-/// A moment on the command line: RFC 3339, a UTC date, or Unix seconds.
+/// A moment that a person or a program names: RFC 3339, a UTC date, or Unix seconds.
 ///
 /// Only days that the calendar has: `2025-02-29` is a slip, and the system's own reader would take
 /// it for the first of March.
-struct Moment: Hashable {
+package struct Moment: Hashable, Sendable {
     /// The moment, or the first second of the day.
-    let start: Instant
+    package let start: Instant
     /// The moment, or the last second of the day.
-    let end: Instant
+    package let end: Instant
 
     /// What is no moment, in words that follow the parser's own.
-    struct Refusal: Error, CustomStringConvertible {
-        var description: String {
+    package struct Refusal: Error, CustomStringConvertible {
+        package init() {}
+
+        package var description: String {
             "give a day that the calendar has (2025-03-01), RFC 3339 (2025-03-01T12:00:00Z) "
                 + "or Unix seconds"
         }
     }
 
     /// - Throws: ``Refusal``
-    static func parse(_ argument: String) throws -> Moment {
+    package static func parse(_ argument: String) throws -> Moment {
         guard let moment = Moment(argument) else { throw Refusal() }
         return moment
     }
 
-    init?(_ argument: String) {
+    package init?(_ argument: String) {
         if let seconds = Int64(argument) {
             guard let moment = Instant(named: seconds) else { return nil }
             start = moment

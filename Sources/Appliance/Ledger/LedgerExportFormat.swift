@@ -1,6 +1,4 @@
-import Appliance
-import ArgumentParser
-import Vocabulary
+package import Vocabulary
 
 /// The forms in which the ledger leaves for other programs. Each is written piece by piece, so that
 /// a ledger of any size needs the memory of one page.
@@ -10,7 +8,7 @@ import Vocabulary
 /// | `json` | one document, `{"transactions":[…]}`, a transaction a line |
 /// | `csv` | RFC 4180 with a header line, an entry a line |
 /// | `beancount` | an input file for beancount: every account opened before use |
-enum LedgerExportFormat: String, CaseIterable, ExpressibleByArgument {
+package enum LedgerExportFormat: String, CaseIterable, Sendable {
     case json, csv, beancount
 
     /// What stands before the first transaction.
@@ -32,7 +30,8 @@ enum LedgerExportFormat: String, CaseIterable, ExpressibleByArgument {
     /// - Parameter isFirst: whether none stands before it.
     func text(of transaction: PostedTransaction, isFirst: Bool) -> String {
         switch self {
-        case .json: (isFirst ? "\n" : ",\n") + Self.json(transaction)
+        case .json:
+            (isFirst ? "\n" : ",\n") + String(decoding: transaction.encoded(), as: UTF8.self)
         case .csv: Self.csv(transaction)
         case .beancount: Beancount.text(of: transaction)
         }
@@ -43,34 +42,6 @@ enum LedgerExportFormat: String, CaseIterable, ExpressibleByArgument {
 
     /// Whether the accounts have to be known first, which reads every entry once more.
     var opensAccounts: Bool { self == .beancount }
-
-    // MARK: JSON
-
-    private static func json(_ transaction: PostedTransaction) -> String {
-        let posting = transaction.posting
-        var writer = JSONWriter(capacity: 512)
-        writer.beginObject()
-        writer.member("id", transaction.id.rawValue)
-        writer.member("movement", posting.movement.rawValue)
-        writer.member("kind", posting.kind.name)
-        writer.member("event_id", posting.eventID.rawValue)
-        writer.member("effective_at", posting.effectiveAt.seconds)
-        writer.member("posted_at_ms", transaction.postedAtMilliseconds)
-        writer.member("hash", String(hex: transaction.hash))
-        writer.key("entries")
-        writer.beginArray()
-        for entry in posting.entries {
-            writer.beginObject()
-            writer.member("account", entry.account.rawValue)
-            writer.member("currency", entry.currency.code)
-            writer.member("minor_units", entry.amount.rawValue)
-            writer.member("amount", entry.currency.display(entry.amount))
-            writer.endObject()
-        }
-        writer.endArray()
-        writer.endObject()
-        return String(decoding: writer.bytes, as: UTF8.self)
-    }
 
     // MARK: CSV
 
@@ -97,6 +68,39 @@ enum LedgerExportFormat: String, CaseIterable, ExpressibleByArgument {
             [UInt8(ascii: ","), UInt8(ascii: "\""), 0x0A, 0x0D].contains($0)
         }
         return isPlain ? text : "\"" + text.replacing("\"", with: "\"\"") + "\""
+    }
+}
+
+extension PostedTransaction {
+    /// As exports and the admin API write it: times in seconds, where a key ends in `_ms` in
+    /// milliseconds; amounts in minor units, with decimals besides.
+    package func encode(into writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.member("id", id.rawValue)
+        writer.member("movement", posting.movement.rawValue)
+        writer.member("kind", posting.kind.name)
+        writer.member("event_id", posting.eventID.rawValue)
+        writer.member("effective_at", posting.effectiveAt.seconds)
+        writer.member("posted_at_ms", postedAtMilliseconds)
+        writer.member("hash", String(hex: hash))
+        writer.key("entries")
+        writer.beginArray()
+        for entry in posting.entries {
+            writer.beginObject()
+            writer.member("account", entry.account.rawValue)
+            writer.member("currency", entry.currency.code)
+            writer.member("minor_units", entry.amount.rawValue)
+            writer.member("amount", entry.currency.display(entry.amount))
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.endObject()
+    }
+
+    fileprivate func encoded() -> [UInt8] {
+        var writer = JSONWriter(capacity: 512)
+        encode(into: &writer)
+        return writer.bytes
     }
 }
 

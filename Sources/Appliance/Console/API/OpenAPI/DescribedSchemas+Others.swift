@@ -1,0 +1,86 @@
+/// Reviews, dead letters, reconciliation and bridges.
+extension DescribedSchemas {
+    static let others: [(String, Schema)] = [
+        (
+            "Review",
+            .object([
+                ("movement", .word), ("state", .word), ("transaction", .integer(min: 1)),
+                ("merchant", .word), ("currency", .word), ("minor_units", .integer()),
+                ("effective_at", .seconds), ("event", .orNull(.word)), ("score", .orNull(.number)),
+                ("reasons", .list(.object([], isOpen: true))), ("by", .orNull(.word)),
+                ("at", .orNull(.seconds)), ("note", .orNull(.word)),
+            ])
+        ),
+        (
+            "Decision",
+            .object([
+                ("decision", .words(["approve", "decline"])), ("by", .text(min: 1, max: 100)),
+                ("note", .text(min: 1, max: 1_000)),
+            ])
+        ),
+        ("Decided", .object([("booked", .flag), ("review", .named("Review"))])),
+        (
+            "DeadLetter",
+            .object([
+                ("offset", .id), ("at", .integer()), ("stage", .word), ("reason", .word),
+                ("detail", .word), ("topic", .word), ("source", .orNull(.id)),
+                ("event_id", .orNull(.word)), ("redriven_from", .orNull(.id)),
+                ("redriven", .word), ("again", .orNull(.id)),
+            ])
+        ),
+        (
+            "RedriveOrder",
+            .options([
+                ("data", .text()), ("reason", .orNull(.text())),
+                ("offsets", .list(.integer(min: 0))), ("dry_run", .flag),
+                ("after", .orNull(.integer(min: 0))),
+            ])
+        ),
+        (
+            "Redriven",
+            .object([
+                (
+                    "letters",
+                    .list(
+                        .object([
+                            ("offset", .id), ("reason", .word), ("result", .word),
+                            ("detail", .word),
+                        ]))
+                ), ("next", .orNull(.id)),
+            ])
+        ),
+        (
+            "Period",
+            .options([
+                ("from", .orNull(.integer(min: 0))), ("to", .orNull(.integer(min: 0))),
+                ("dry_run", .flag),
+            ])
+        ),
+        (
+            "Reconciliation",
+            .object(
+                [
+                    ("id", .word), ("state", .word), ("dry_run", .flag), ("from", .seconds),
+                    ("to", .seconds), ("started_at", .seconds), ("clean", .flag),
+                ], isOpen: true)
+        ),
+        (
+            "Sweep",
+            .object(
+                [
+                    ("id", .integer(min: 1)), ("state", .word), ("from", .seconds),
+                    ("to", .seconds), ("events", .integer(min: 0)), ("missed", .integer(min: 0)),
+                ], isOpen: true)
+        ),
+        (
+            "Bridge",
+            .object(
+                [
+                    ("name", .word), ("state", .word), ("lag", .integer(min: 0)),
+                    ("delivered", .integer(min: 0)), ("failures", .integer(min: 0)),
+                    ("topics", .list(.object([("topic", .word), ("lag", .id)], isOpen: true))),
+                ], isOpen: true)
+        ),
+        ("Asker", .object([("by", .text(min: 1, max: 100))], isOpen: true)),
+    ]
+}

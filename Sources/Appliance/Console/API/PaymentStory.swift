@@ -1,0 +1,131 @@
+import AppendLog
+import Appliance
+import Vocabulary
+
+/// What the whole of one payment's story is read from. Blocking, for one caller at a time.
+struct StoryReader {
+    let index: PaymentIndex
+    let ledger: any LedgerReading
+    let explainer: Explainer
+    let reader: @Sendable (TopicID) -> TopicReader
+    private let document = JSONDocument()
+
+    /// Records and transactions of one payment that are told.
+    static let recordCountMax = 1_000
+    static let transactionCountMax = 50
+    /// The customer's earlier vectors that the usual is taken from.
+    static let vectorCountMax = 200
+
+    init(
+        index: PaymentIndex, ledger: any LedgerReading, explainer: Explainer,
+        reader: @escaping @Sendable (TopicID) -> TopicReader
+    ) {
+        (self.index, self.ledger, self.explainer, self.reader) = (index, ledger, explainer, reader)
+    }
+
+    /// - Returns: nil where the index knows no such payment.
+    func story(of words: String) throws -> PaymentStory? {
+        guard let row = try index.payment(words) else { return nil }
+        let steps = try index.trail(of: row, limit: Self.recordCountMax)
+        var story = PaymentStory(row: row, steps: steps)
+        let movement = MovementKey("charge:\(row.charge)")
+        story.review = try ledger.review(of: movement)
+        story.decisions = try ledger.decisions(on: movement)
+        for step in steps {
+            let record = try reader(step.topic).record(at: step.offset)
+            story.kept.append(record != nil)
+            if let record { try tell(record, step, &story) }
+        }
+        if let vector = story.vector {
+            story.usual = FeatureUsual(of: try earlier(row), beside: vector.record)
+        }
+        return story
+    }
+
+    private func tell(_ record: Record, _ step: TrailStep, _ story: inout PaymentStory) throws {
+        let value = record.value ?? []
+        switch step.topic {
+        case .paymentValidated:
+            guard let event = try? PaymentEvent(value, using: document),
+                event.objectID == story.row.charge
+            else { return }
+            story.event = event
+        case .paymentFeatures:
+            guard let features = try? FeaturesRecord(value, using: document) else { return }
+            story.vector = (step.offset, features)
+        case .paymentScored:
+            guard let scored = try? ScoredPayment(value, using: document),
+                scored.event.objectID == story.row.charge,
+                Standing(scored).rawValue >= story.scored?.standing ?? 0
+            else { return }
+            story.scored = (step.offset, scored, Standing(scored).rawValue)
+        case .ledgerPosted:
+            guard story.transactions.count < Self.transactionCountMax,
+                let posted = try? LedgerPosted(value, using: document),
+                let transaction = try ledger.transaction(TransactionID(posted.id))
+            else { return }
+            story.transactions.append(try explainer.explain(transaction))
+        case .deadLetter: story.letters.append((step, record))
+        case .webhookReceived, .paymentReview: break
+        }
+    }
+
+    private func earlier(_ row: PaymentRow) throws -> [FeatureVector] {
+        let features = reader(.paymentFeatures)
+        return try index.earlierVectors(of: row, limit: Self.vectorCountMax).compactMap {
+            guard let record = try features.record(at: $0) else { return nil }
+            return try? FeaturesRecord(record.value ?? [], using: document).vector
+        }
+    }
+}
+
+/// The usual of a customer: of each feature mean and standard deviation over earlier vectors.
+struct FeatureUsual {
+    struct Line {
+        var name: String
+        var value: Double
+        /// nil without an earlier vector.
+        var mean: Double?
+        /// Of the population.
+        var deviation: Double?
+    }
+
+    var lines: [Line]
+    /// Earlier vectors that it is taken from.
+    var count: Int
+
+    init(of vectors: [FeatureVector], beside record: FeaturesRecord) {
+        count = vectors.count
+        lines = Feature.names.enumerated().map { place, name in
+            var line = Line(name: name, value: Double(record.vector[place]))
+            guard !vectors.isEmpty else { return line }
+            let values = vectors.map { Double($0[place]) }
+            let mean = values.reduce(0, +) / Double(values.count)
+            let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+            line.mean = mean
+            line.deviation = (squares / Double(values.count)).squareRoot()
+            return line
+        }
+    }
+}
+
+/// Everything that is known of one payment.
+struct PaymentStory {
+    let row: PaymentRow
+    let steps: [TrailStep]
+    /// Of each step, whether the log still has its record.
+    var kept: [Bool] = []
+    var event: PaymentEvent?
+    var vector: (offset: Offset, record: FeaturesRecord)?
+    var usual: FeatureUsual?
+    /// The scoring that stands.
+    var scored: (offset: Offset, payment: ScoredPayment, standing: Int64)?
+    var review: Review?
+    var decisions: [PlacedDecision] = []
+    var transactions: [ExplainedTransaction] = []
+    var letters: [(step: TrailStep, record: Record)] = []
+
+    init(row: PaymentRow, steps: [TrailStep]) {
+        (self.row, self.steps) = (row, steps)
+    }
+}

@@ -1,0 +1,259 @@
+import AppendLog
+import GRDB
+import Vocabulary
+
+/// What a run of one topic's records changes in the index, gathered and then written at once with
+/// the topic's position. Lives within one transaction.
+struct IndexDraft {
+    private let database: Database
+    private var rows: [String: PaymentRow] = [:]
+    private var days: [DayWord: (count: Int64, amount: Int64)] = [:]
+
+    /// What is counted by day.
+    private struct DayWord: Hashable {
+        var day: Int64
+        var currency: String
+        var word: String
+    }
+
+    init(_ database: Database) { self.database = database }
+
+    // MARK: Taking records
+
+    mutating func take(_ stored: StoredRecord, of topic: TopicID, _ look: RecordLook) throws {
+        count(look.change)
+        guard let charge = try look.charge ?? look.link.flatMap({ try linked($0) }),
+            (1...255).contains(charge.utf8.count)
+        else { return }
+        var row = try rows[charge] ?? load(charge)
+        try note(stored, of: topic, look.word, on: row)
+        for name in look.names { try note(name, on: row) }
+        try change(&row, look.change, at: stored.record.timestamp.milliseconds)
+        rows[charge] = row
+    }
+
+    private mutating func change(
+        _ row: inout PaymentRow, _ change: RecordLook.Change, at milliseconds: Int64
+    ) throws {
+        switch change {
+        case .none: break
+        case .webhook(let card):
+            row.lastFour = row.lastFour ?? card.lastFour
+            row.brand = row.brand ?? card.brand
+        case .validated(let event):
+            guard event.kind == .payment || event.kind == .paymentFailed else {
+                try link(event.movement.rawValue, to: row)
+                return try link(event.objectID, to: row)
+            }
+            row.take(event, seenAt: try firstWebhook(of: row) ?? milliseconds)
+        case .scored(let scored):
+            let before = row.verdict
+            guard row.take(scored), let told = row.told else { return }
+            // Counted alone: the amount may still grow, and what was added is taken away again.
+            if let before { add("verdict:\(before.rawValue)", told, -1, 0) }
+            add("verdict:\(scored.verdict.rawValue)", told, 1, 0)
+        case .reviewed(let record):
+            guard row.take(record.state), let told = row.told else { return }
+            add("review:\(record.state.rawValue)", told, 1, told.amount, at: record.at)
+        case .posted(let posted): row.take(posted)
+        case .letter: row.letterCount += 1
+        }
+    }
+
+    // MARK: Sums by day
+
+    /// Counts what is no payment's alone, by the day on which it took effect.
+    private mutating func count(_ change: RecordLook.Change) {
+        switch change {
+        case .validated(let event):
+            guard [.paymentFailed, .disputeOpened, .disputeClosed].contains(event.kind) else {
+                return
+            }
+            add(event.kind.rawValue, event.currency, event.created, 1, event.amount.rawValue)
+        case .posted(let posted):
+            // Each currency once, however many entries it has.
+            for currency in Set(posted.entries.map(\.currency)) {
+                let lines = posted.entries.filter { $0.currency == currency }
+                let amount = lines.filter { $0.amount > .zero }
+                    .reduce(0) { $0 &+ $1.amount.rawValue }
+                add("booked:\(posted.kind)", currency, posted.effectiveAt, 1, amount)
+                let fees = lines.filter { $0.account.hasPrefix("fees:") }
+                guard !fees.isEmpty else { continue }
+                add(
+                    "fees", currency, posted.effectiveAt, 1,
+                    fees.reduce(0) { $0 &+ $1.amount.rawValue })
+            }
+        default: break
+        }
+    }
+
+    private mutating func add(
+        _ word: String, _ told: PaymentRow.Told, _ count: Int64, _ amount: Int64,
+        at moment: Instant? = nil
+    ) {
+        add(word, told.currency, moment ?? told.created, count, amount)
+    }
+
+    private mutating func add(
+        _ word: String, _ currency: Currency, _ moment: Instant, _ count: Int64, _ amount: Int64
+    ) {
+        let day = DayWord(day: moment.utcDay, currency: currency.code, word: word)
+        let sum = days[day] ?? (0, 0)
+        days[day] = (sum.count &+ count, sum.amount &+ amount)
+    }
+
+    // MARK: Rows
+
+    private func load(_ charge: String) throws -> PaymentRow {
+        let find = try database.cachedStatement(
+            sql: "SELECT * FROM payments WHERE charge = ?")
+        if let row = try Row.fetchOne(find, arguments: [charge]) { return PaymentRow(row) }
+        // The number is taken at once, since what is noted of the payment bears it.
+        let make = try database.cachedStatement(
+            sql: """
+                INSERT INTO payments
+                    (charge, failed, standing, place, refunded, disputed, letters)
+                VALUES (?, 0, 0, 'unbooked', 0, 0, 0)
+                """)
+        try make.execute(arguments: [charge])
+        let id = database.lastInsertedRowID
+        try note(charge, on: PaymentRow(id: id, charge: charge))
+        return PaymentRow(id: id, charge: charge)
+    }
+
+    private func linked(_ name: String) throws -> String? {
+        let find = try database.cachedStatement(sql: "SELECT charge FROM links WHERE name = ?")
+        return try String.fetchOne(find, arguments: [name])
+    }
+
+    private func link(_ name: String, to row: PaymentRow) throws {
+        try database.cachedStatement(
+            sql: "INSERT INTO links (name, charge) VALUES (?, ?) ON CONFLICT DO NOTHING"
+        ).execute(arguments: [name, row.charge])
+    }
+
+    private func note(_ name: String, on row: PaymentRow) throws {
+        try database.cachedStatement(
+            sql: "INSERT INTO names (name, payment) VALUES (?, ?) ON CONFLICT DO NOTHING"
+        ).execute(arguments: [name, row.id])
+    }
+
+    private func note(
+        _ stored: StoredRecord, of topic: TopicID, _ word: String, on row: PaymentRow
+    ) throws {
+        try database.cachedStatement(
+            sql: """
+                INSERT INTO trail (payment, topic, offset, at, word) VALUES (?, ?, ?, ?, ?)
+                ON CONFLICT DO NOTHING
+                """
+        ).execute(arguments: [
+            row.id, topic.number, stored.offset.rawValue, stored.record.timestamp.milliseconds,
+            String(word.prefix(100)),
+        ])
+    }
+
+    /// When the payment's first webhook was kept, in milliseconds since 1970.
+    private func firstWebhook(of row: PaymentRow) throws -> Int64? {
+        guard row.told == nil else { return nil }
+        let find = try database.cachedStatement(
+            sql: "SELECT min(at) FROM trail WHERE payment = ? AND topic = ?")
+        return try Int64.fetchOne(
+            find, arguments: [row.id, TopicID.webhookReceived.number])
+    }
+
+    // MARK: Writing
+
+    /// Writes what was gathered, and that it has been read up to `next`.
+    func write(_ topic: TopicID, next: Offset) throws {
+        let update = try database.cachedStatement(
+            sql: """
+                UPDATE payments SET failed = ?2, customer = ?3, amount = ?4, thousandths = ?5,
+                    currency = ?6, created = ?7, first_seen = ?8, merchant = ?9, account = ?10,
+                    last_four = ?11, brand = ?12, verdict = ?13, score = ?14, standing = ?15,
+                    funds = ?16, place = ?17, review = ?18, refunded = ?19, disputed = ?20,
+                    letters = ?21
+                WHERE id = ?1
+                """)
+        for row in rows.values { try update.execute(arguments: row.arguments) }
+        let sum = try database.cachedStatement(
+            sql: """
+                INSERT INTO days (day, currency, word, count, amount) VALUES (?, ?, ?, ?, ?)
+                ON CONFLICT DO UPDATE SET
+                    count = count + excluded.count, amount = amount + excluded.amount
+                """)
+        for (day, added) in days {
+            try sum.execute(arguments: [
+                day.day, day.currency, day.word, added.count, added.amount,
+            ])
+        }
+        try database.cachedStatement(
+            sql: """
+                INSERT INTO positions (topic, next) VALUES (?, ?)
+                ON CONFLICT DO UPDATE SET next = excluded.next
+                """
+        ).execute(arguments: [topic.number, next.rawValue])
+    }
+}
+
+extension TopicID {
+    /// The topic's number in the index.
+    var number: Int64 {
+        switch self {
+        case .webhookReceived: 0
+        case .paymentValidated: 1
+        case .paymentFeatures: 2
+        case .paymentScored: 3
+        case .paymentReview: 4
+        case .ledgerPosted: 5
+        case .deadLetter: 6
+        }
+    }
+}
+
+extension Instant {
+    /// Days since 1970-01-01, UTC.
+    var utcDay: Int64 {
+        let (day, rest) = seconds.quotientAndRemainder(dividingBy: 86_400)
+        return rest < 0 ? day - 1 : day
+    }
+}
+
+extension PaymentRow {
+    fileprivate var arguments: StatementArguments {
+        let told = told
+        return [
+            id, told?.isFailed ?? false, told?.customer, told?.amount,
+            told.map { $0.amount.thousandths(in: $0.currency) }, told?.currency.code,
+            told?.created.seconds, told?.firstSeen, told?.merchant, told?.account, lastFour, brand,
+            verdict?.rawValue, score, standing, funds?.rawValue, place.rawValue,
+            review?.rawValue, refunded, disputed, letterCount,
+        ]
+    }
+
+    /// A row of the table as it was written.
+    init(_ row: Row) {
+        self.init(id: row["id"], charge: row["charge"])
+        if let seconds: Int64 = row["created"], let currency = Currency(row["currency"] ?? "") {
+            told = Told(
+                isFailed: row["failed"], customer: row["customer"], amount: row["amount"],
+                currency: currency, created: Instant(seconds: seconds),
+                firstSeen: row["first_seen"], merchant: row["merchant"], account: row["account"])
+        }
+        (lastFour, brand) = (row["last_four"], row["brand"])
+        verdict = (row["verdict"] as String?).flatMap { Verdict(rawValue: $0) }
+        (score, standing) = (row["score"], row["standing"])
+        funds = (row["funds"] as String?).flatMap { MoneyPlace(rawValue: $0) }
+        review = (row["review"] as String?).flatMap { ReviewState(rawValue: $0) }
+        (refunded, disputed, letterCount) = (row["refunded"], row["disputed"], row["letters"])
+    }
+}
+
+extension Int64 {
+    /// Minor units as thousandths of the major unit, in which amounts of all currencies compare as
+    /// they are written; it wraps around beyond what a movement may have.
+    func thousandths(in currency: Currency) -> Int64 {
+        var value = self
+        for _ in currency.displayExponent..<3 { value = value &* 10 }
+        return value
+    }
+}

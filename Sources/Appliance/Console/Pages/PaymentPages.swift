@@ -1,0 +1,82 @@
+import AppendLog
+import Appliance
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Vocabulary
+
+/// Payments: the list at `/payments?…`, whose filters stand in the address, and one payment's whole
+/// story at `/payments/{movement}`, by any of its names.
+struct PaymentPages: Sendable {
+    let pages: ConsolePages
+
+    private var parts: ConsoleParts { pages.parts }
+    private static let rowsMax = 50
+
+    func add(to routes: inout AdminRoutes) {
+        pages.page(&routes, .get, "/payments", .viewer) { try list($0) }
+        pages.page(&routes, .get, "/payments/:movement", .viewer) { try story($0) }
+    }
+
+    // MARK: The list
+
+    private func list(_ asked: PageRequest) throws -> Response {
+        let filled = Self.filled(asked.request)
+        var query = try PaymentQuery(filled)
+        query.limit = Self.rowsMax
+        let found: PaymentPage
+        do {
+            found = try parts.sources.index.payments(query)
+        } catch let error as TooManyNames {
+            throw Problem(
+                .badRequest,
+                "\(error.most) payments and more begin so; give more letters of the id")
+        }
+        let fields = Self.fields(filled)
+        let next = found.next.map { place in
+            let kept = fields.filter { $0.name != "after" } + [("after", place.token)]
+            return "/payments?" + kept.map { "\($0.0)=\(PathText.escaped($0.1))" }
+                .joined(separator: "&")
+        }
+        let view = PaymentsView(
+            found, fields: Dictionary(fields, uniquingKeysWith: { first, _ in first }), next: next,
+            lag: parts.sources.index.lag)
+        return ConsolePages.html("payments", pages.shell("Payments", .payments, asked), view)
+    }
+
+    private static func fields(_ request: Request) -> [(name: String, value: String)] {
+        request.uri.queryParameters.map { (String($0.key), String($0.value)) }
+    }
+
+    /// The same request without what a form left empty, which is no filter.
+    private static func filled(_ request: Request) -> Request {
+        let fields = fields(request).map { ($0.name, $0.value.replacing("+", with: " ").trimmed) }
+            .filter { !$0.1.isEmpty }
+        let query = fields.map { "\(PathText.escaped($0.0))=\(PathText.escaped($0.1))" }
+        var head = request.head
+        head.path = "/payments" + (query.isEmpty ? "" : "?" + query.joined(separator: "&"))
+        return Request(head: head, body: request.body)
+    }
+
+    // MARK: One payment
+
+    private func story(_ asked: PageRequest) throws -> Response {
+        let words = asked.context.word("movement")
+        let sources = parts.sources
+        let story = try StoryReader(
+            index: sources.index, ledger: sources.ledger, explainer: sources.explainer,
+            reader: sources.reader
+        ).story(of: words)
+        guard let story else {
+            let lag = sources.index.lag
+            throw Problem(
+                .notFound,
+                "there is no payment \(ShownText.escaped(String(words.prefix(80))))"
+                    + (lag == 0 ? "" : "; \(ShownNumber.count(lag, "record")) are to be indexed"),
+                code: "unknown_payment")
+        }
+        return ConsolePages.html(
+            "payment", pages.shell("Payment \(story.row.charge)", .payments, asked),
+            StoryView(story))
+    }
+}

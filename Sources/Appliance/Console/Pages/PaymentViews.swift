@@ -1,0 +1,231 @@
+import AppendLog
+import Appliance
+import Vocabulary
+
+/// A page of the list of payments, with the filters that it was asked with.
+struct PaymentsView {
+    struct Choice {
+        var value, words: String
+        var isChosen: Bool
+    }
+
+    struct Row {
+        var href, name, customer, card: String
+        var moment: ShownMoment
+        var amount: ShownAmount
+        var state: ShownState
+        var place: String
+        var score: String
+    }
+
+    var q, currency, from, to: String
+    var verdicts, places: [Choice]
+    var rows: [Row]
+    var isEmpty: Bool
+    var isFiltered: Bool
+    var next: String?
+    /// Records that are not in the index yet, in words; nil for none.
+    var behind: String?
+
+    init(_ page: PaymentPage, fields: [String: String], next: String?, lag: Int64) {
+        func field(_ name: String) -> String { ShownText.escaped(fields[name] ?? "") }
+        (q, currency, from, to) = (field("q"), field("currency"), field("from"), field("to"))
+        let verdict = fields["verdict"]
+        verdicts = [Verdict.approve, .manualReview, .block].map {
+            Choice(
+                value: $0.rawValue, words: ShownState($0).words, isChosen: $0.rawValue == verdict)
+        }
+        let place = fields["place"]
+        places = MoneyPlace.allCases.map {
+            Choice(value: $0.rawValue, words: $0.words, isChosen: $0.rawValue == place)
+        }
+        rows = page.rows.compactMap(Row.init)
+        isEmpty = rows.isEmpty
+        isFiltered = fields.keys.contains { $0 != "after" && $0 != "limit" }
+        self.next = next
+        behind = lag == 0 ? nil : ShownNumber.count(lag, "record")
+    }
+}
+
+extension PaymentsView.Row {
+    /// - Returns: nil for a payment of which only its webhook is known yet.
+    init?(_ row: PaymentRow) {
+        guard let told = row.told else { return nil }
+        let brand = row.brand.map { "\(ShownText.escaped($0).sentence) " } ?? ""
+        self.init(
+            href: "/payments/\(PathText.escaped(row.charge))", name: ShownText.escaped(row.charge),
+            customer: ShownText.escaped(told.customer ?? ""),
+            card: row.lastFour.map { "\(brand)•••• \(ShownText.escaped($0))" } ?? "",
+            moment: ShownMoment(told.created),
+            amount: ShownAmount(MinorUnits(told.amount), told.currency), state: row.shownState,
+            place: row.place.words, score: row.score.map { ShownNumber.decimal($0, 2) } ?? "")
+    }
+}
+
+extension PaymentRow {
+    /// What a person decided, else what the model said.
+    var shownState: ShownState {
+        if told?.isFailed == true { return ShownState("Failed", dot: "o") }
+        switch review {
+        case .approved: return ShownState("Approved by a person", "ok")
+        case .declined: return ShownState("Declined")
+        case .expired: return ShownState("Expired")
+        case .opened, nil: return verdict.map { ShownState($0) } ?? ShownState("Not scored yet")
+        }
+    }
+}
+
+extension MoneyPlace {
+    var words: String {
+        switch self {
+        case .payable: "Payable"
+        case .held: "Held for a person"
+        case .blocked: "Held, blocked"
+        case .refundDue: "Refund due"
+        case .reversed: "Came back"
+        case .failed: "Failed, nothing moved"
+        case .unbooked: "Not booked yet"
+        }
+    }
+}
+
+/// One payment from its first webhook to what is true of it now.
+struct StoryView {
+    struct Step {
+        var moment: ShownMoment
+        /// From the first record: `+2 ms`; nil for the first itself.
+        var since: String?
+        var words, href, record: String
+        var dot: String
+        var isStop: Bool
+        var isGone: Bool
+    }
+
+    struct Feature {
+        var words, value, usual: String
+    }
+
+    var name: String
+    /// Not `amount`, which the transactions below have of their own.
+    var paid: ShownAmount?
+    var states: [ShownState]
+    var facts: [CaseView.Fact]
+    var steps: [Step]
+    var count: String
+    var score: String?
+    var reasons: [String]
+    var features: [Feature]
+    var hasFeatures: Bool
+    var usual: String
+    var trail: [TrailView]
+    var hasTrail: Bool
+    var review: String?
+    var reviewHref: String
+
+    init(_ story: PaymentStory) {
+        let row = story.row
+        name = ShownText.escaped(row.charge)
+        paid = row.told.map { ShownAmount(MinorUnits($0.amount), $0.currency) }
+        states = [row.shownState, ShownState(row.place.words)]
+        if let told = row.told {
+            if row.refunded > 0 {
+                states.append(
+                    ShownState(row.refunded >= told.amount ? "Refunded" : "Refunded in part"))
+            }
+            if row.disputed > 0 { states.append(ShownState("Disputed", "stop")) }
+        }
+        if row.letterCount > 0 {
+            states.append(ShownState(ShownNumber.count(row.letterCount, "dead letter"), "stop"))
+        }
+        facts = Self.facts(story)
+        steps = Self.steps(story)
+        count = ShownNumber.count(Int64(story.steps.count), "record")
+        let scored = story.scored?.payment
+        score = scored?.score.map { ShownNumber.decimal($0, 2) }
+        reasons = scored?.reasons.map { $0.words(amount: scored?.event.amount).sentence } ?? []
+        features = (story.usual?.lines ?? []).map(Self.feature)
+        hasFeatures = !features.isEmpty
+        usual = ShownNumber.count(Int64(story.usual?.count ?? 0), "earlier payment")
+        trail = story.transactions.map { TrailView($0) }
+        hasTrail = !trail.isEmpty
+        review = story.review.map { $0.state == .open ? "Waits for a person" : $0.closing }
+        reviewHref = CaseView.path(of: MovementKey("charge:\(row.charge)"))
+    }
+
+    private static func facts(_ story: PaymentStory) -> [CaseView.Fact] {
+        let (row, event) = (story.row, story.event)
+        func fact(_ name: String, _ value: String?, isID: Bool = false) -> CaseView.Fact? {
+            value.map {
+                CaseView.Fact(name: name, value: ShownText.escaped($0), href: nil, isID: isID)
+            }
+        }
+        let card = row.lastFour.map { "\(row.brand?.sentence ?? "Card") •••• \($0)" }
+        return [
+            fact("Customer", row.told?.customer, isID: true), fact("Card", card),
+            fact("Card from", event?.cardCountry), fact("Billed in", event?.country),
+            fact("Device", event?.device.map { String($0.prefix(16)) }, isID: true),
+            fact("Merchant", row.told?.merchant),
+            fact("Stripe account", row.told.map { $0.account ?? "the platform’s own" }),
+            fact("Paid", row.told.map { ShownMoment($0.created).words }),
+        ].compactMap { $0 }
+    }
+
+    private static func steps(_ story: PaymentStory) -> [Step] {
+        let first = story.steps.first?.at.milliseconds ?? 0
+        return story.steps.enumerated().map { place, step in
+            let (words, dot) = step.shown
+            return Step(
+                moment: ShownMoment(step.at),
+                since: place == 0
+                    ? nil
+                    : "+" + ShownAge.words(milliseconds: step.at.milliseconds - first),
+                words: words, href: "/log/\(step.topic.rawValue)?from=\(step.offset)",
+                record: "\(step.topic.rawValue) @ \(ShownAmount.grouped(step.offset.rawValue))",
+                dot: dot, isStop: dot == "stop",
+                isGone: place < story.kept.count && !story.kept[place])
+        }
+    }
+
+    private static func feature(_ line: FeatureUsual.Line) -> Feature {
+        let usual = line.mean.map { mean in
+            "\(ShownNumber.decimal(mean, 2)) ± \(ShownNumber.decimal(2 * (line.deviation ?? 0), 2))"
+        }
+        return Feature(
+            words: FeatureWords.words(line.name, line.value).sentence,
+            value: ShownNumber.decimal(line.value, 2), usual: usual ?? "–")
+    }
+}
+
+extension TrailStep {
+    /// What happened in plain words, and the colour of its dot.
+    var shown: (words: String, dot: String) {
+        let plain = ShownText.escaped(word)
+        switch topic {
+        case .webhookReceived: return ("Webhook received: \(plain)", "")
+        case .paymentValidated:
+            return ("Read as \(plain.replacing("_", with: " "))", "")
+        case .paymentFeatures: return ("Features from the customer’s history", "")
+        case .paymentScored:
+            let verdict = Verdict(rawValue: word).map { ShownState($0) }
+            return ("Scored: \(verdict?.words.lowercased() ?? plain)", verdict?.dot ?? "")
+        case .paymentReview:
+            switch ReviewState(rawValue: word) {
+            case .opened: return ("Held: a person must look", "wait")
+            case .approved: return ("Approved by a person", "ok")
+            case .declined: return ("Declined by a person", "")
+            case .expired, nil: return ("Review \(plain)", "")
+            }
+        case .ledgerPosted:
+            return ("Booked: \(plain.replacing("_", with: " "))", "")
+        case .deadLetter:
+            return word == "redrive" ? ("Redriven", "") : ("Dead letter: \(plain)", "stop")
+        }
+    }
+}
+
+extension ShownAge {
+    /// `2 ms`, and from a second on in its unit.
+    static func words(milliseconds: Int64) -> String {
+        milliseconds < 1_000 ? "\(max(0, milliseconds)) ms" : words(seconds: milliseconds / 1_000)
+    }
+}
