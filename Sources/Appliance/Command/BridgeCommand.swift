@@ -66,8 +66,7 @@ struct BridgeCommand: AsyncParsableCommand {
         mutating func run() async throws {
             let settings = try await data.folderSettings(
                 insteadInCloud: BridgeText.insteadInCloud)
-            let connection = AdminConnection(
-                address: settings.admin, dataPath: settings.dataPath)
+            let connection = AdminConnection(settings)
             let path = "/api/v1/bridges"
             guard !json else {
                 return try Output.standard.line(try await connection.text(path))
@@ -200,8 +199,7 @@ extension BridgeCommand {
 
         /// The daemon holds the folder, and forgets.
         private func ask(_ name: BridgeName, _ settings: Settings) async throws {
-            let connection = AdminConnection(
-                address: settings.admin, dataPath: settings.dataPath)
+            let connection = AdminConnection(settings)
             var writer = JSONWriter()
             writer.beginObject()
             writer.member("by", by ?? NSUserName())
@@ -232,8 +230,7 @@ private struct BridgeDoor {
             try options.tell(
                 "\(name.rawValue) is \(change.rawValue); it counts from the next start on")
         } catch LogError.locked {
-            let connection = AdminConnection(
-                address: settings.admin, dataPath: settings.dataPath)
+            let connection = AdminConnection(settings)
             var writer = JSONWriter()
             writer.beginObject()
             writer.member("by", by)

@@ -232,7 +232,7 @@ struct RedriveDoor {
     ) async throws -> [RedriveLine] {
         let folder = DataFolder.canonical(settings.dataPath)
         let connection = AdminConnection(
-            address: settings.admin, dataPath: settings.dataPath,
+            settings,
             patience: AdminConnection.Patience(
                 seconds: Self.answerSecondsMax,
                 unanswered: "letters may have been sent back; look with `tillbox dead-letter list "

@@ -360,7 +360,7 @@ struct ReviewDoor {
     ) async -> Result<ReviewAnswer, CommandFailure> {
         do throws(CommandFailure) {
             let answer = try await AdminConnection(
-                address: settings.admin, dataPath: settings.dataPath,
+                settings,
                 patience: AdminConnection.Patience(
                     seconds: ReviewDesk.answerSecondsMax,
                     unanswered: "the decision may have been taken; look with `tillbox review show "

@@ -53,6 +53,8 @@ package final class Daemon: Sendable {
     private let reserve: ReserveFile
     private let reconciler: Reconciler
     private let bridges: BridgeBoard
+    private let access: AccessDesk
+    private let folderToken = FolderToken.make()
     /// nil without an API key, or where it is switched off.
     private let chargeFetch: ChargeFetch?
     /// Connections that each port may serve.
@@ -94,6 +96,12 @@ package final class Daemon: Sendable {
         readiness.watch { [reach = stripe.reach] in reach.warning }
         for sentence in held.plan.lasting { readiness.watch { sentence } }
         bridges = Self.bridges(settings, plane, folder, logger)
+        access = AccessDesk(
+            store: AccountStore(at: folder.accounts), folderToken: folderToken,
+            dataPath: DataFolder.canonical(folder.path), letsGuestsIn: settings.profile == .dev,
+            clock: clock, logger: logger)
+        access.noteConfiguration(settings.summary)
+        readiness.watch { [access] in access.warning }
         for bridge in bridges.bridges { readiness.watch { bridge.report().warning } }
         watchFormerBridges()
     }
@@ -149,6 +157,10 @@ package final class Daemon: Sendable {
 
     private var folder: DataFolder { held.folder }
 
+    /// The path, on the admin port, of the link by which the first person comes in; nil where
+    /// somebody has an account.
+    package var setupPath: String? { access.setupPath }
+
     /// Runs until a signal asks it to stop, then drains and closes.
     ///
     /// - Parameters:
@@ -160,6 +172,8 @@ package final class Daemon: Sendable {
         onListening: @escaping @Sendable (_ role: String, _ port: Int) -> Void = { _, _ in }
     ) async throws {
         try await held.makeUp(in: log)
+        leaveToken()
+        defer { folder.consoleToken.remove() }
         let parts = folderParts()
         let services = DaemonPart.inOrder(try services(onListening, parts))
         // The group tells of every service that a failure stops; the failure itself is told once.
@@ -190,6 +204,17 @@ package final class Daemon: Sendable {
         if let poison = log.poison { throw DaemonError.stopped(poison) }
         try outcome.get()
         try ledger.close()
+    }
+
+    /// For the commands of this machine. A disk without room keeps only them from asking.
+    private func leaveToken() {
+        do {
+            try folder.consoleToken.write(folderToken)
+        } catch {
+            logger.warning(
+                "commands cannot ask this daemon: their token cannot be written",
+                metadata: ["path": "\(folder.consoleToken.path)", "error": "\(error)"])
+        }
     }
 
     /// What the role `all` runs.
@@ -223,6 +248,11 @@ package final class Daemon: Sendable {
     }
 
     private func adminServer(_ ports: DaemonPorts) -> any Service {
+        ports.admin(adminRoutes(), access: access, setupPath: access.setupPath)
+    }
+
+    /// What the admin port serves.
+    func adminRoutes() -> AdminRoutes {
         var routes = HealthRoutes(
             readiness: readiness, counters: counters, reconciler: reconciler, bridges: bridges,
             recordCounts: { [topics] in
@@ -255,7 +285,9 @@ package final class Daemon: Sendable {
         ReviewRoutes(
             desk: desk, ledger: ledger, dataPath: DataFolder.canonical(folder.path)
         ).add(to: &routes)
-        return ports.admin(routes, access: OpenAccess())
+        SignInRoutes(desk: access, pages: PlainSignInPages()).add(to: &routes)
+        AccountRoutes(desk: access).add(to: &routes)
+        return routes
     }
 
     private func refusalSummary() -> (any Service)? {

@@ -13,11 +13,17 @@ package struct AdminContext: RequestContext {
     package let caller: Caller?
     /// The address that the request came from; nil where the system does not tell it.
     package let address: String?
+    /// Where changes are noted; nil where there is no audit log.
+    let audit: AuditLog?
+    /// The request's body, for the audit log.
+    let sent: [UInt8]
 
     package init(source: AdminContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
         caller = source.caller
         address = source.address
+        audit = source.audit
+        sent = source.sent
     }
 
     /// A part of the path that the route names, with its percent signs decoded.
@@ -32,11 +38,17 @@ package struct AdminContextSource: RequestContextSource {
     package let logger: Logger
     package let caller: Caller?
     package let address: String?
+    let audit: AuditLog?
+    let sent: [UInt8]
 
-    package init(logger: Logger, caller: Caller?, address: String?) {
+    init(
+        logger: Logger, caller: Caller?, address: String?, audit: AuditLog?, sent: [UInt8] = []
+    ) {
         self.logger = logger
         self.caller = caller
         self.address = address
+        self.audit = audit
+        self.sent = sent
     }
 }
 
@@ -60,17 +72,30 @@ package struct AdminRoutes {
 
     package init() {}
 
-    /// Adds a route.
+    /// Adds a route. What a caller changes by it is noted in the audit log, with how it ended.
     ///
-    /// - Parameter needs: the least role that may use it; nil opens it to everybody.
+    /// - Parameters:
+    ///   - needs: the least role that may use it; nil opens it to everybody, and such a route notes
+    ///     for itself what should be.
+    ///   - isSecret: whether what is sent must not be in the audit log.
     package mutating func on(
-        _ method: HTTPRequest.Method, _ path: String, needs role: Role?, _ handler: @escaping Handler
+        _ method: HTTPRequest.Method, _ path: String, needs role: Role?, isSecret: Bool = false,
+        _ handler: @escaping Handler
     ) {
-        rules.append(Rule(method: method.rawValue, path: path, needs: role))
+        let rule = Rule(method: method.rawValue, path: path, needs: role)
+        rules.append(rule)
         router.on(RouterPath(path), method: method) { request, context in
             await Response.answering {
+                if role != nil, context.caller == nil, method == .get, Self.isBrowser(request) {
+                    return Response(status: .seeOther, headers: [.location: "/login"])
+                }
                 try Self.check(context.caller, role)
-                return try await handler(request, context)
+                guard method != .get, role != nil else {
+                    return try await handler(request, context)
+                }
+                let response = await Response.answering { try await handler(request, context) }
+                await context.note(rule, request.uri.path, response.status, isSecret: isSecret)
+                return response
             }
         }
     }
@@ -82,9 +107,14 @@ package struct AdminRoutes {
     }
 
     package mutating func post(
-        _ path: String, needs role: Role?, _ handler: @escaping Handler
+        _ path: String, needs role: Role?, isSecret: Bool = false, _ handler: @escaping Handler
     ) {
-        on(.post, path, needs: role, handler)
+        on(.post, path, needs: role, isSecret: isSecret, handler)
+    }
+
+    /// A person who follows an address is shown where to sign in; a program is told.
+    private static func isBrowser(_ request: Request) -> Bool {
+        request.headers[.accept]?.contains("text/html") == true
     }
 
     private static func check(_ caller: Caller?, _ role: Role?) throws(Problem) {
@@ -99,5 +129,22 @@ package struct AdminRoutes {
                 .forbidden, "this needs the role \(role.rawValue); \(caller.name) has "
                     + caller.role.rawValue, code: "forbidden")
         }
+    }
+}
+
+extension AdminContext {
+    /// Characters of a request's body that are noted.
+    private static let notedCharactersMax = 500
+
+    fileprivate func note(
+        _ rule: AdminRoutes.Rule, _ path: String, _ status: HTTPResponse.Status, isSecret: Bool
+    ) async {
+        guard let audit, let caller else { return }
+        let body = RationedLog.printable(
+            String(decoding: sent.prefix(4 * Self.notedCharactersMax), as: UTF8.self),
+            charactersMax: Self.notedCharactersMax)
+        let said = isSecret || body.isEmpty ? "" : " \(body)"
+        await audit.note(
+            caller, "\(rule.method) \(rule.path)", from: address, "\(path) \(status.code)\(said)")
     }
 }
