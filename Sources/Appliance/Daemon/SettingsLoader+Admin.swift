@@ -38,7 +38,8 @@ extension SettingsLoader {
     private func adminToken(needsSecrets: Bool) throws -> String? {
         do {
             let text = try secret(SettingsKey.adminToken.rawValue)?.value
-            return text?.trimmingCharacters(in: .whitespacesAndNewlines)
+                .trimmingCharacters(in: .whitespacesAndNewlines)
+            return text?.isEmpty == true ? nil : text
         } catch {
             guard needsSecrets else { return nil }
             throw error

@@ -80,6 +80,7 @@ struct AdminSettingsTests {
         let environment = ["TILLBOX_ADMIN_TOKEN_FILE": file]
         #expect(try Self.load(environment).adminToken == "secret-token")
         #expect(try Self.load(environment, needsSecrets: false).adminToken == "secret-token")
+        #expect(try Self.load(["TILLBOX_ADMIN_TOKEN": " "]).adminToken == nil, "it is none")
         try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: file)
         let sentence = Self.refusal(environment)
         #expect(sentence.contains("is open to other users") && !sentence.contains("secret-token"))
