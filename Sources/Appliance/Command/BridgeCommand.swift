@@ -185,6 +185,7 @@ extension BridgeCommand {
             _ = try FolderView(path: settings.dataPath).logPath()
             do {
                 try await EmbeddedPlane.offline(settings) { try await $0.forget(name, settings) }
+                OfflineAudit.note(settings, "bridge forgotten", name.rawValue)
             } catch LogError.locked {
                 try await ask(name, settings)
             } catch let refusal as FormerBridgeRefusal {
@@ -227,6 +228,7 @@ private struct BridgeDoor {
             let lock = try FolderLock(settings.dataPath)
             defer { lock.release() }
             try keep(change, of: name, by: by, settings)
+            OfflineAudit.note(settings, "bridge \(change.rawValue)", "\(name.rawValue) by \(by)")
             try options.tell(
                 "\(name.rawValue) is \(change.rawValue); it counts from the next start on")
         } catch LogError.locked {
