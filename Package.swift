@@ -33,6 +33,7 @@ let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swi
 let embeddedChannels: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let mustache: Target.Dependency = .product(name: "Mustache", package: "swift-mustache")
 let sqlite: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let security: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 
 /// What most rooms need to run and to say what they do.
@@ -69,6 +70,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", exact: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
         .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
         .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
@@ -131,7 +133,7 @@ let package = Package(
         .target(
             name: "Appliance",
             dependencies: [
-                "AppendLog", "Bridges", "CXGBoost", "Vocabulary", deques, sqlite, system,
+                "AppendLog", "Bridges", "CXGBoost", "Vocabulary", deques, security, sqlite, system,
             ] + running + network,
             path: "Sources/Appliance",
             exclude: [
@@ -169,7 +171,7 @@ let package = Package(
         .target(
             name: "Console",
             dependencies: [
-                "AppendLog", "Appliance", "Reconcile", "Relay", "Vocabulary",
+                "AppendLog", "Appliance", "Bridges", "Reconcile", "Relay", "Vocabulary",
                 coreMetrics, mustache, sqlite,
             ] + running + network,
             path: "Sources/Appliance/Console",
@@ -217,7 +219,7 @@ let package = Package(
             name: "Daemon",
             dependencies: [
                 "AppendLog", "Appliance", "Bridges", "CProcess", "Cloud", "Console", "Reconcile",
-                "Relay", "Terminal", "Vocabulary", system,
+                "Relay", "Terminal", "Vocabulary", security, system,
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Yams", package: "Yams"),
             ] + running + network,

@@ -37,7 +37,7 @@ private let rim: [String: Set<String>] = [
     "GRDB": ["Console", "Ledger", "Reconcile"], "ArgumentParser": ["Command", "Bench"],
     "CXGBoost": ["Score"], "CSimdjson": ["Vocabulary"], "CProcess": ["Daemon"],
     "Yams": ["Daemon"], "Configuration": ["Daemon"], "COpenSSL": [],
-    "CPostgres": [],
+    "CPostgres": [], "NIOSSL": ["Gate", "Daemon"],
 ]
 
 /// Handles of the embedded log. Its records and offsets are Kafka's own nouns, which everybody
@@ -59,10 +59,9 @@ private let logPlaces = [
 
 /// Where SQLite may be named: folders of that name, and who opens a ledger of the embedded plane.
 private let sqlitePlaces = [
-    "Ledger/SQLite/", "Reconcile/SQLite/", "Replay/", "Start/", "Daemon/Planes.swift",
-    "Daemon/Daemon.swift", "Command/Ledger", "Command/FolderView.swift", "Command/Demo/",
-    "Bench/",
-    "Console/Index/",
+    "Console/Access/SQLite/", "Console/Index/", "Ledger/SQLite/", "Reconcile/SQLite/", "Replay/",
+    "Start/", "Daemon/Planes.swift", "Daemon/Daemon.swift", "Command/Ledger",
+    "Command/FolderView.swift", "Command/Demo/", "Bench/",
     // Its sentences name whose codes they are.
     "Ledger/LedgerError.swift",
 ]

@@ -170,7 +170,10 @@ class Daemon:
             raise SystemExit(f"tillbox {' '.join(words)}: {ran.stdout}{ran.stderr}")
 
     def bridges(self):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/api/v1/bridges") as answer:
+        with open(f"{self.data}/console/token") as file:
+            shown = {"Authorization": f"Bearer {file.read().strip()}"}
+        with urllib.request.urlopen(urllib.request.Request(
+                f"http://127.0.0.1:{self.admin}/api/v1/bridges", headers=shown)) as answer:
             return {one["name"]: one for one in json.load(answer)["bridges"]}
 
     def simulate(self, count, rate, seed):

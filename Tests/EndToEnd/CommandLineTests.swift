@@ -13,6 +13,7 @@ struct CommandLineTests {
         ["log", "verify"], ["ledger", "balances"], ["ledger", "show", "1"], ["ledger", "verify"],
         ["dead-letter", "list"], ["dead-letter", "show", "0"], ["dead-letter", "redrive"],
         ["reconcile", "list"], ["reconcile", "show", "last"], ["explain", "processor:stripe"],
+        ["user", "list"], ["token", "list"], ["audit", "list"], ["audit", "verify"],
     ]
 
     /// One sentence, said by this program, and nothing else.
@@ -32,7 +33,9 @@ struct CommandLineTests {
         ["dead-letter"], ["dead-letter", "show"], ["dead-letter", "show", "x"], ["replay"],
         ["simulate"], ["simulate", "--to", "nowhere"], ["run", "--nonsense"],
         ["run", "--profile", "clown"], ["run", "--role", "none"], ["demo", "--rate", "-1"],
-        ["twin", "--port", "70000"],
+        ["twin", "--port", "70000"], ["user"], ["user", "add", "x"], ["token", "add"],
+        ["user", "add", "x", "--role", "king"], ["audit", "list", "--count", "0"],
+        ["token", "add", "x", "--role", "admin", "--expires", "soon"],
         ["bench", "nonsense"], ["log", "cat", "x", "--count", "-1"],
         ["log", "cat", "x", "--from", "1", "--since", "0"], ["log", "topics", "--jsn"],
         ["ledger", "balances", "--as-of", "2025-02-29"],

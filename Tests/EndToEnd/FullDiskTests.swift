@@ -26,9 +26,8 @@ struct FullDiskTests {
             Tillbox.simulation(to: webhook, count: 12_000, seed: 5) + [
                 "--acknowledged", acknowledged, "--until-acknowledged", "--json",
             ])
-        let status = "http://127.0.0.1:\(admin)/api/v1/status"
         try await eventually("deliveries are refused for want of room") {
-            try await Self.counter("unavailable", at: status) > 0
+            try await Self.counter("unavailable", data, admin) > 0
         }
         #expect(daemon.isRunning)
         try FileManager.default.removeItem(atPath: ballast)
@@ -202,13 +201,13 @@ struct FullDiskTests {
         )
     }
 
-    private static func counter(_ name: String, at url: String) async throws -> Int {
-        let answer = try await Child.run("/usr/bin/python3", [
-            "-c",
-            "import json,sys,urllib.request as u;"
-                + "print(json.load(u.urlopen(sys.argv[1]))[sys.argv[2]])", url, name,
-        ])
-        return Int(answer.output.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0
+    private static func counter(
+        _ name: String, _ data: String, _ admin: Int
+    ) async throws -> Int {
+        let answer = try await Child.run(
+            Tillbox.executable, ["status", "--json", "--data", data],
+            environment: ["TILLBOX_ADMIN_PORT": "\(admin)"])
+        return (try? JSON(answer.output))?[name].int ?? 0
     }
 }
 

@@ -71,7 +71,8 @@ final class ReconciliationWorld {
 
     func api(_ method: Method, _ path: String, body: String? = nil) async throws -> JSON {
         try await send(method.rawValue, "http://127.0.0.1:\(ports.admin)\(path)", body, [
-            "Content-Type": "application/json"
+            "Content-Type": "application/json",
+            "Authorization": "Bearer \(Tillbox.token(of: folder.file("data")))",
         ])
     }
 

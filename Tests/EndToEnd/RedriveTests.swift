@@ -96,8 +96,9 @@ struct DeadLetterTests {
             data: folder.file("data"), webhookPort: webhook, adminPort: admin)
         try await daemon.untilListening()
         let address = "http://127.0.0.1:\(admin)/api/v1/dead-letters"
+        let token = Tillbox.token(of: folder.file("data"))
         func post(_ body: String, type: String) async throws -> (status: Int, body: String) {
-            try await Self.answer("\(address)/redrive", body, type: type)
+            try await Self.answer("\(address)/redrive", token, body, type: type)
         }
         let other = try await post(#"{"data":"/elsewhere"}"#, type: "application/json")
         #expect(other.status == 409)
@@ -107,16 +108,18 @@ struct DeadLetterTests {
         let none = try await post("{}", type: "application/json")
         #expect(none.status == 200)
         #expect(none.body == #"{"letters":[],"next":null}"#)
-        #expect(try await Self.answer("\(address)?limit=0").status == 400)
-        #expect(try await Self.answer(address).body == #"{"dead_letters":[],"next":null}"#)
+        #expect(try await Self.answer("\(address)?limit=0", token).status == 400)
+        #expect(
+            try await Self.answer(address, token).body == #"{"dead_letters":[],"next":null}"#)
         daemon.kill(SIGTERM)
         #expect(await daemon.wait() == 0, "\(daemon.standardError.suffix(3000))")
     }
 
     private static func answer(
-        _ address: String, _ body: String? = nil, type: String = ""
+        _ address: String, _ token: String, _ body: String? = nil, type: String = ""
     ) async throws -> (status: Int, body: String) {
         var request = URLRequest(url: try #require(URL(string: address)))
+        request.setValue("Bearer \(token)", forHTTPHeaderField: "Authorization")
         if let body {
             request.httpMethod = "POST"
             request.httpBody = Data(body.utf8)

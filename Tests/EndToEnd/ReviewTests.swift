@@ -171,6 +171,9 @@ struct ReviewTests {
         var ends: [Int32] = []
         for child in racing { ends.append(await child.wait()) }
         #expect(ends.sorted() == [0, 1, 1, 1], "\(racing.map(\.standardError))")
+        let noted = try await Tillbox.run(
+            "audit", "list", "--json", "--count", "1", "--data", data)
+        #expect(try JSON(noted.output)["audit"].list.map { $0["what"].text } == ["review decision"])
         let waits = try await Tillbox.run("review", "show", movement, "--data", data)
         #expect(waits.output.contains(/approved by r\d, will be booked when/), "\(waits)")
         let listed = try await Tillbox.run("review", "list", "--data", data)

@@ -100,6 +100,9 @@ final class RunningDaemon {
         }
     }
 
+    /// The header line that lets a request in.
+    var authorization: String { "Authorization: Bearer \(Tillbox.token(of: data))\r\n" }
+
     /// The status of the answer to one request on the admin port.
     func ask(
         _ method: String, _ path: String, json: String? = nil, host: String = "localhost",
@@ -109,7 +112,7 @@ final class RunningDaemon {
         let body = json ?? ""
         let type = json == nil ? "" : "Content-Type: application/json\r\n"
         socket.send(
-            "\(method) \(path) HTTP/1.1\r\nHost: \(host)\r\n\(fields)\(type)"
+            "\(method) \(path) HTTP/1.1\r\nHost: \(host)\r\n\(authorization)\(fields)\(type)"
                 + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
         return socket.readStatus()
     }
@@ -117,7 +120,7 @@ final class RunningDaemon {
     /// The body of an answer of the admin port.
     func read(_ path: String) throws -> String {
         let socket = try RawConnection(port: admin, patienceSeconds: 20)
-        socket.send("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        socket.send("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\(authorization)\r\n")
         let answer = socket.readAnswer()
         return answer.firstRange(of: "\r\n\r\n").map { String(answer[$0.upperBound...]) } ?? ""
     }

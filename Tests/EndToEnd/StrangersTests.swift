@@ -215,6 +215,7 @@ struct StrangersTests {
             let socket = try RawConnection(port: port, patienceSeconds: 30)
             socket.send(
                 "POST \(path) HTTP/1.1\r\nHost: localhost\r\nExpect: 100-Continue\r\n"
+                    + world.authorization
                     + "Content-Type: \(type)\r\nContent-Length: 16\r\n\r\n")
             #expect(socket.readAnswer() == "HTTP/1.1 100 Continue\r\n\r\n")
             socket.send(#"{"dry_run":true}"#)

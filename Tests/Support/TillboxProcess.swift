@@ -35,6 +35,12 @@ public enum Tillbox {
         ]
     }
 
+    /// What the running daemon of a data folder lets its commands in by; empty where none runs.
+    public static func token(of data: String) -> String {
+        let text = try? String(contentsOfFile: "\(data)/console/token", encoding: .utf8)
+        return (text ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
     /// Starts the daemon on free loopback ports.
     public static func start(
         data: String, webhookPort: Int, adminPort: Int, secret: String = "whsec_test",

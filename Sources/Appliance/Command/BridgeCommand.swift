@@ -66,8 +66,7 @@ struct BridgeCommand: AsyncParsableCommand {
         mutating func run() async throws {
             let settings = try await data.folderSettings(
                 insteadInCloud: BridgeText.insteadInCloud)
-            let connection = AdminConnection(
-                address: settings.admin, dataPath: settings.dataPath)
+            let connection = AdminConnection(settings)
             let path = "/api/v1/bridges"
             guard !json else {
                 return try Output.standard.line(try await connection.text(path))
@@ -186,6 +185,7 @@ extension BridgeCommand {
             _ = try FolderView(path: settings.dataPath).logPath()
             do {
                 try await EmbeddedPlane.offline(settings) { try await $0.forget(name, settings) }
+                OfflineAudit.note(settings, "bridge forgotten", name.rawValue)
             } catch LogError.locked {
                 try await ask(name, settings)
             } catch let refusal as FormerBridgeRefusal {
@@ -200,8 +200,7 @@ extension BridgeCommand {
 
         /// The daemon holds the folder, and forgets.
         private func ask(_ name: BridgeName, _ settings: Settings) async throws {
-            let connection = AdminConnection(
-                address: settings.admin, dataPath: settings.dataPath)
+            let connection = AdminConnection(settings)
             var writer = JSONWriter()
             writer.beginObject()
             writer.member("by", by ?? NSUserName())
@@ -229,11 +228,11 @@ private struct BridgeDoor {
             let lock = try FolderLock(settings.dataPath)
             defer { lock.release() }
             try keep(change, of: name, by: by, settings)
+            OfflineAudit.note(settings, "bridge \(change.rawValue)", "\(name.rawValue) by \(by)")
             try options.tell(
                 "\(name.rawValue) is \(change.rawValue); it counts from the next start on")
         } catch LogError.locked {
-            let connection = AdminConnection(
-                address: settings.admin, dataPath: settings.dataPath)
+            let connection = AdminConnection(settings)
             var writer = JSONWriter()
             writer.beginObject()
             writer.member("by", by)

@@ -207,10 +207,17 @@ struct RedriveDoor {
                 message: "dead.letter of a data folder has one partition; name the offset alone")
         }
         do {
-            return try await EmbeddedPlane.offline(settings) { plane in
+            let lines = try await EmbeddedPlane.offline(settings) { plane in
                 let redriver = plane.redriver()
                 return try await all(request) { try await redriver.redrive($0) }
             }
+            if !request.isDryRun {
+                OfflineAudit.note(
+                    settings, "redrive",
+                    String(
+                        decoding: request.encoded(dataPath: settings.dataPath), as: UTF8.self))
+            }
+            return lines
         } catch LogError.locked(_, let process) {
             return try await daemon(process, request)
         } catch let refusal as StartRefusal {
@@ -232,7 +239,7 @@ struct RedriveDoor {
     ) async throws -> [RedriveLine] {
         let folder = DataFolder.canonical(settings.dataPath)
         let connection = AdminConnection(
-            address: settings.admin, dataPath: settings.dataPath,
+            settings,
             patience: AdminConnection.Patience(
                 seconds: Self.answerSecondsMax,
                 unanswered: "letters may have been sent back; look with `tillbox dead-letter list "

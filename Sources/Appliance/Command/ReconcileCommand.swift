@@ -36,8 +36,7 @@ struct ReconcileCommand: AsyncParsableCommand {
         ) async throws {
             let settings = try await data.settings(needsSecrets: false)
             guard settings.profile == .cloud else {
-                return try await body(
-                    AdminConnection(address: settings.admin, dataPath: settings.dataPath))
+                return try await body(AdminConnection(settings))
             }
             let own = try await data.settings(needsSecrets: false, needsStripe: true)
             LineLogHandler.bootstrap(level: own.logLevel, format: own.logFormat ?? .json) {

@@ -313,12 +313,16 @@ struct ReviewDoor {
         _ = try view.logPath()
         let ledger = try view.ledger()
         do {
-            return try await EmbeddedPlane.offline(settings) { plane in
+            let answer = try await EmbeddedPlane.offline(settings) { plane in
                 try await OfflineDecision(
                     decisions: plane.decisions, topic: plane.reader(.paymentReview),
                     ledger: ledger, clock: plane.clock
                 ).decide(id, request)
             }
+            OfflineAudit.note(
+                settings, "review decision",
+                "\(id) \(String(decoding: request.encoded(), as: UTF8.self))")
+            return answer
         } catch LogError.locked {
             return nil
         } catch let refusal as StartRefusal {
@@ -360,7 +364,7 @@ struct ReviewDoor {
     ) async -> Result<ReviewAnswer, CommandFailure> {
         do throws(CommandFailure) {
             let answer = try await AdminConnection(
-                address: settings.admin, dataPath: settings.dataPath,
+                settings,
                 patience: AdminConnection.Patience(
                     seconds: ReviewDesk.answerSecondsMax,
                     unanswered: "the decision may have been taken; look with `tillbox review show "

@@ -41,8 +41,7 @@ struct StatusCommand: AsyncParsableCommand {
     mutating func run() async throws {
         let settings = try await data.settings(needsSecrets: false)
         let asked = AdminConnection.Asked(settings.profile)
-        let connection = AdminConnection(
-            address: settings.admin, dataPath: settings.dataPath, asked: asked)
+        let connection = AdminConnection(settings, asked: asked)
         let path = "/api/v1/status"
         let answer = try await connection.send(.GET, path) { root in
             guard root["ready"]?.bool != nil else { throw connection.strange(path) }

@@ -18,7 +18,8 @@ struct Tillbox: AsyncParsableCommand {
             RunCommand.self, DemoCommand.self, Simulate.self, LogCommand.self, LedgerCommand.self,
             TwinCommand.self, ReconcileCommand.self, DeadLetterCommand.self, ReplayCommand.self,
             ReviewCommand.self, ExplainCommand.self, CloudCommand.self, BridgeCommand.self,
-            StatusCommand.self, BenchCommand.self,
+            StatusCommand.self, BenchCommand.self, UserCommand.self, TokenCommand.self,
+            AuditCommand.self,
         ])
 
     /// Parses, runs, and turns whatever went wrong into one sentence and the exit code of contracts

@@ -58,6 +58,8 @@ extension Response {
             return problem.response
         } catch let error as StoreFailure {
             return Problem(.serviceUnavailable, "\(error)").response
+        } catch let failure as AccountsFailure {
+            return Problem(.serviceUnavailable, failure.description).response
         } catch {
             return Problem(.internalServerError, "\(error)").response
         }

@@ -16,15 +16,22 @@ package struct AdminResponder: PortResponder {
     private let rules: [AdminRoutes.Rule]
     private let guards: AdminGuard
     private let access: any AdminAccess
+    private let isBehindProxy: Bool
     private let counters: Counters
     private let logger: Logger
 
+    package let fields: PortFields
     package let bodyByteCountMax = GateLimits.adminBodyByteCountMax
 
+    /// - Parameters:
+    ///   - isSecure: whether the port speaks TLS itself.
+    ///   - isBehindProxy: whether a proxy stands before it, which says whom a request is from.
     package init(
-        routes: AdminRoutes, guards: AdminGuard, access: any AdminAccess, counters: Counters,
-        logger: Logger
+        routes: AdminRoutes, guards: AdminGuard, access: any AdminAccess, isSecure: Bool = false,
+        isBehindProxy: Bool = false, counters: Counters, logger: Logger
     ) {
+        fields = SecurityFields.of(isSecure: isSecure)
+        self.isBehindProxy = isBehindProxy
         self.routes = routes.router.buildResponder()
         rules = routes.rules
         self.guards = guards
@@ -58,7 +65,7 @@ package struct AdminResponder: PortResponder {
             let context = AdminContext(
                 source: AdminContextSource(
                     logger: logger, caller: try await access.caller(of: request),
-                    address: request.channel.remoteAddress?.ipAddress))
+                    address: address(of: request), audit: access.log, sent: request.body))
             let response = try await routes.respond(to: asked, context: context)
             guard response.status != .notFound || response.body.contentLength != 0 else {
                 return missing(asked)
@@ -69,9 +76,18 @@ package struct AdminResponder: PortResponder {
         } catch let error as any HTTPResponseError {
             guard error.status != .notFound else { return missing(asked) }
             return PortResponse(Problem(error.status, "\(error)"))
+        } catch let failure as AccountsFailure {
+            return PortResponse(Problem(.serviceUnavailable, failure.description))
         } catch {
             return PortResponse(Problem(.internalServerError, "\(error)"))
         }
+    }
+
+    /// Where a request comes from: the proxy's word where there is one, which is the last of the
+    /// list; those before it are whatever the client wrote.
+    private func address(of request: PortRequest) -> String? {
+        let told = isBehindProxy ? request.headers[canonicalForm: "X-Forwarded-For"].last : nil
+        return told.map { String($0.prefix(64)) } ?? request.channel.remoteAddress?.ipAddress
     }
 }
 
@@ -124,7 +140,10 @@ package struct AdminGuard: Sendable {
         guard site == nil || site == "same-origin" || site == "none" else {
             return Problem(.forbidden, "a page of another site may not change anything here")
         }
-        if let origin = request.headers.first(name: "Origin"), !Self.isSame(origin, host) {
+        if let origin = request.headers.first(name: "Origin"), !Self.isSame(origin, host),
+            // A form of a page that tells nobody where it stands: so ours are.
+            origin != "null" || site != "same-origin"
+        {
             return Problem(.forbidden, "a page of another site may not change anything here")
         }
         return nil
@@ -180,7 +199,7 @@ extension PortResponse {
     fileprivate init(_ problem: Problem, fields: [(name: String, value: String)] = []) {
         self.init(
             HTTPResponseStatus(statusCode: problem.status.code), json: problem.bytes,
-            type: "application/problem+json", fields: fields)
+            type: "application/problem+json", fields: problem.fields + fields)
     }
 
     /// What a route answers, gathered.

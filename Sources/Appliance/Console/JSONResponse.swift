@@ -36,18 +36,37 @@ struct Problem: Error {
     let detail: String
     /// A stable word for a program, where the status alone does not tell it enough.
     let code: String?
+    /// When to ask again; nil where that is not known, or would change nothing.
+    let retryAfterSeconds: Int64?
 
-    init(_ status: HTTPResponse.Status, _ detail: String, code: String? = nil) {
+    init(
+        _ status: HTTPResponse.Status, _ detail: String, code: String? = nil,
+        retryAfterSeconds: Int64? = nil
+    ) {
         self.status = status
         self.detail = detail
         self.code = code
+        self.retryAfterSeconds = retryAfterSeconds
     }
 
     var response: Response {
-        Response(
-            status: status,
-            headers: [.contentType: "application/problem+json", .xContentTypeOptions: "nosniff"],
+        var headers: HTTPFields = [
+            .contentType: "application/problem+json", .xContentTypeOptions: "nosniff",
+        ]
+        for (name, value) in fields {
+            if let name = HTTPField.Name(name) { headers[name] = value }
+        }
+        return Response(
+            status: status, headers: headers,
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+    }
+
+    /// Header fields that belong to it.
+    var fields: [(name: String, value: String)] {
+        var fields: [(name: String, value: String)] = []
+        if status == .unauthorized { fields.append(("WWW-Authenticate", "Bearer")) }
+        if let seconds = retryAfterSeconds { fields.append(("Retry-After", "\(seconds)")) }
+        return fields
     }
 
     /// The document.

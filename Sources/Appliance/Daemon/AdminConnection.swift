@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import Console
 import Foundation
 import NIOCore
+import NIOSSL
 package import NIOHTTP1
 import Reconcile
 import Synchronization
@@ -15,6 +16,9 @@ package struct AdminConnection {
 
     private let asked: Asked
     private let patience: Patience
+    /// What is shown instead of the folder's token; nil for that.
+    private let token: String?
+    private let isSecure: Bool
 
     /// Who should answer.
     package enum Asked: String, Sendable {
@@ -39,14 +43,29 @@ package struct AdminConnection {
         package static let short = Patience(seconds: 10, unanswered: nil)
     }
 
+    /// - Parameters:
+    ///   - token: what is shown instead of the folder's token.
+    ///   - isSecure: whether TLS is spoken.
     package init(
         address: Settings.Address, dataPath: String, asked: Asked = .daemon,
-        patience: Patience = .short
+        patience: Patience = .short, token: String? = nil, isSecure: Bool = false
     ) {
         self.address = address
         self.dataPath = dataPath
         self.asked = asked
         self.patience = patience
+        self.token = token
+        self.isSecure = isSecure
+    }
+
+    /// The one that settings name. `admin.token` is shown where it is set: a daemon of another
+    /// machine knows nothing of this one's folders.
+    package init(
+        _ settings: Settings, asked: Asked = .daemon, patience: Patience = .short
+    ) {
+        self.init(
+            address: settings.admin, dataPath: settings.dataPath, asked: asked,
+            patience: patience, token: settings.adminToken, isSecure: settings.adminIsSecure)
     }
 
     /// Longest answer read, in bytes.
@@ -55,13 +74,23 @@ package struct AdminConnection {
     /// Longest sentence of an answer that is passed on.
     private static let detailCharactersMax = 2_000
 
+    /// One that makes sure who answers, for a daemon of another machine.
+    private static let client = client(verifies: true)
+    /// A daemon of this machine is known by its folder: its certificate is for other names.
+    private static let localClient = client(verifies: false)
+
     /// It does not try again to connect: where nobody answers, that is to be said at once.
-    private static let client: HTTPClient = {
+    private static func client(verifies: Bool) -> HTTPClient {
         var configuration = HTTPClient.Configuration()
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.redirectConfiguration = .disallow
+        if !verifies {
+            var tls = TLSConfiguration.makeClientConfiguration()
+            tls.certificateVerification = .none
+            configuration.tlsConfiguration = tls
+        }
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-    }()
+    }
 
     /// Sends a request and hands its answer's JSON to `read`.
     ///
@@ -84,6 +113,7 @@ package struct AdminConnection {
                 // Another program's refusal, or a failure behind what was asked for, does not say
                 // that nothing came of it; a word of ours does.
                 let isOurs = root["status"]?.int64 == Int64(status)
+                if isOurs, status == 401 { throw notLetIn() }
                 guard isOurs, code != nil || status < 500 else {
                     throw failed(path, status, detail)
                 }
@@ -120,6 +150,8 @@ package struct AdminConnection {
         headers.add(
             name: DataFolderCheck.headerName,
             value: DataFolderCheck.word(for: DataFolder.canonical(dataPath)))
+        let shown = token ?? DataFolder(existingAt: dataPath).consoleToken.read()
+        if let shown { headers.add(name: "Authorization", value: "Bearer \(shown)") }
         var content: HTTPClient.Body?
         if method == .POST {
             headers.add(name: "Content-Type", value: "application/json")
@@ -128,10 +160,12 @@ package struct AdminConnection {
         var sent: SentRequest?
         do {
             let request = try HTTPClient.Request(
-                url: "http://\(address)\(path)", method: method, headers: headers, body: content)
+                url: "\(isSecure ? "https" : "http")://\(address)\(path)", method: method,
+                headers: headers, body: content)
             let waiting = SentRequest(request, bodyByteCountMax: Self.bodyByteCountMax)
             sent = waiting
-            let response = try await Self.client.execute(
+            let client = token == nil ? Self.localClient : Self.client
+            let response = try await client.execute(
                 request: request, delegate: waiting, deadline: .now() + .seconds(patience.seconds)
             ).get()
             let bytes = response.body.map { [UInt8]($0.readableBytesView) } ?? []
@@ -145,6 +179,23 @@ package struct AdminConnection {
     private func failed(_ path: String, _ status: Int, _ detail: String) -> CommandFailure {
         let words = "\(address) answers \(path) with status \(status): \(detail)"
         return .cannotRun(patience.unanswered.map { "\(words); \($0)" } ?? words)
+    }
+
+    /// It answers, and does not know who asks.
+    private func notLetIn() -> CommandFailure {
+        let file = DataFolder(existingAt: dataPath).consoleToken.path
+        return switch asked {
+        case .role:
+            .cannotRun(
+                "\(address) does not let this command in: set admin.token_file "
+                    + "(TILLBOX_ADMIN_TOKEN) as that role has it")
+        case .daemon where token != nil:
+            .cannotRun("\(address) does not know the token of admin.token_file")
+        case .daemon:
+            .cannotRun(
+                "\(address) does not let this command in: \(file) is not its token, or may not be "
+                    + "read; run this as the daemon's user, or set admin.token_file")
+        }
     }
 
     /// Nothing was sent, so that nothing can have come of it.

@@ -176,7 +176,7 @@ package struct CloudDaemon {
                 readiness: readiness, counters: counters,
                 logLinesLost: { LogSink.standardError.lostCount },
                 isAlive: { pulse?.isAlive() ?? true }
-            ).routes(), access: OpenAccess())
+            ).routes(), access: TokenAccess(settings.adminToken, role: .viewer))
     }
 }
 

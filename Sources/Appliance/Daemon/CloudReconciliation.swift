@@ -112,6 +112,8 @@ extension CloudPlane {
         ).add(to: &routes)
         let (ports, listening) = AsyncStream<Int>.makeStream()
         let host = "127.0.0.1"
+        // For this command alone: others of this machine see the port too.
+        let token = FolderToken.make()
         var quiet = logger
         quiet.logLevel = .error
         let group = ServiceGroup(
@@ -121,7 +123,8 @@ extension CloudPlane {
                     role: "admin", address: Settings.Address(host: host, port: 0),
                     responder: AdminResponder(
                         routes: routes, guards: AdminGuard(listensOn: host),
-                        access: OpenAccess(), counters: counters, logger: quiet),
+                        access: TokenAccess(token, role: .admin), counters: counters,
+                        logger: quiet),
                     logger: quiet
                 ) { listening.yield($0) },
             ], logger: quiet)
@@ -135,7 +138,7 @@ extension CloudPlane {
                     try await body(
                         AdminConnection(
                             address: Settings.Address(host: host, port: port),
-                            dataPath: dataPath))
+                            dataPath: dataPath, token: token))
                     break
                 }
             } catch {

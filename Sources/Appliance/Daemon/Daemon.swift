@@ -56,6 +56,8 @@ package final class Daemon: Sendable {
     /// The ledger as the console reads it, so that no look at it holds a booking up.
     private let seenLedger: SQLiteLedgerReader
     private let payments: PaymentIndex
+    private let access: AccessDesk
+    private let folderToken = FolderToken.make()
     /// nil without an API key, or where it is switched off.
     private let chargeFetch: ChargeFetch?
     /// Connections that each port may serve.
@@ -101,6 +103,12 @@ package final class Daemon: Sendable {
         readiness.watch { [reach = stripe.reach] in reach.warning }
         for sentence in held.plan.lasting { readiness.watch { sentence } }
         bridges = Self.bridges(settings, plane, folder, logger)
+        access = AccessDesk(
+            store: AccountStore(at: folder.accounts), folderToken: folderToken,
+            dataPath: DataFolder.canonical(folder.path), letsGuestsIn: settings.profile == .dev,
+            clock: clock, logger: logger)
+        access.noteConfiguration(settings.summary)
+        readiness.watch { [access] in access.warning }
         for bridge in bridges.bridges { readiness.watch { bridge.report().warning } }
         watchFormerBridges()
     }
@@ -156,6 +164,10 @@ package final class Daemon: Sendable {
 
     private var folder: DataFolder { held.folder }
 
+    /// The path, on the admin port, of the link by which the first person comes in; nil where
+    /// somebody has an account.
+    package var setupPath: String? { access.setupPath }
+
     /// Runs until a signal asks it to stop, then drains and closes.
     ///
     /// - Parameters:
@@ -167,6 +179,8 @@ package final class Daemon: Sendable {
         onListening: @escaping @Sendable (_ role: String, _ port: Int) -> Void = { _, _ in }
     ) async throws {
         try await held.makeUp(in: log)
+        leaveToken()
+        defer { folder.consoleToken.remove() }
         let parts = folderParts()
         let services = DaemonPart.inOrder(try services(onListening, parts))
         // The group tells of every service that a failure stops; the failure itself is told once.
@@ -200,6 +214,17 @@ package final class Daemon: Sendable {
         try ledger.close()
     }
 
+    /// For the commands of this machine. A disk without room keeps only them from asking.
+    private func leaveToken() {
+        do {
+            try folder.consoleToken.write(folderToken)
+        } catch {
+            logger.warning(
+                "commands cannot ask this daemon: their token cannot be written",
+                metadata: ["path": "\(folder.consoleToken.path)", "error": "\(error)"])
+        }
+    }
+
     /// What the role `all` runs.
     private func services(
         _ onListening: @escaping @Sendable (String, Int) -> Void, _ parts: FolderParts
@@ -210,7 +235,7 @@ package final class Daemon: Sendable {
         let pipeline = Pipeline(
             plane: plane, ledger: ledger, steps: steps, folder: folder, rewinds: held.plan.rewinds)
         var services: [DaemonPart: any Service] = try pipeline.services()
-        services[.admin] = ports.admin(adminRoutes(), access: OpenAccess())
+        services[.admin] = adminServer(ports)
         services[.paymentIndex] = payments
         services[.poisonWatch] = PoisonWatch(log: log)
         services[.folderWatch] = FolderWatch(log: log, parts: parts, logger: logger)
@@ -252,6 +277,11 @@ package final class Daemon: Sendable {
             byteCount: { [folder] in folder.byteCount(ofTopic: $0.rawValue) })
     }
 
+    private func adminServer(_ ports: DaemonPorts) -> any Service {
+        ports.admin(adminRoutes(), access: access, setupPath: access.setupPath)
+    }
+
+    /// What the admin port serves.
     func adminRoutes() -> AdminRoutes {
         var routes = HealthRoutes(
             readiness: readiness, counters: counters, reconciler: reconciler, bridges: bridges,
@@ -281,7 +311,10 @@ package final class Daemon: Sendable {
         ReviewRoutes(
             desk: desk, ledger: ledger, dataPath: DataFolder.canonical(folder.path)
         ).add(to: &routes)
-        pages(desk, letters, redriver).add(to: &routes)
+        let pages = pages(desk, letters, redriver)
+        pages.add(to: &routes)
+        SignInRoutes(desk: access, pages: pages).add(to: &routes)
+        AccountRoutes(desk: access).add(to: &routes)
         consoleSources.add(to: &routes)
         // Last, since it describes the others.
         OpenAPIRoutes.add(to: &routes)

@@ -34,18 +34,31 @@ struct DaemonPorts {
     }
 
     /// What operators ask.
-    func admin(_ routes: AdminRoutes, access: any AdminAccess) -> any Service {
+    ///
+    /// - Parameter setupPath: of the link by which the first person comes in; nil where somebody
+    ///   has an account.
+    func admin(
+        _ routes: AdminRoutes, access: any AdminAccess, setupPath: String? = nil
+    ) -> any Service {
         PortService(
             role: Self.adminRole, address: settings.admin,
             responder: AdminResponder(
                 routes: routes,
                 guards: AdminGuard(
                     listensOn: settings.admin.host, further: settings.adminHosts),
-                access: access, counters: counters, logger: logger),
+                access: access, isSecure: settings.adminTLS != nil,
+                isBehindProxy: settings.adminIsBehindProxy, counters: counters, logger: logger),
             limits: PortLimits(
                 connectionCountMax: connectionCounts.admin,
                 memoryByteCountMax: settings.adminMemoryByteCountMax),
-            logger: logger
-        ) { [onListening] in onListening(Self.adminRole, $0) }
+            tls: settings.adminTLS, logger: logger
+        ) { [settings, logger, onListening] port in
+            if let setupPath {
+                logger.notice(
+                    "nobody has an account yet: open this link to come in",
+                    metadata: ["link": "\(settings.consoleAddress(port: port))\(setupPath)"])
+            }
+            onListening(Self.adminRole, port)
+        }
     }
 }

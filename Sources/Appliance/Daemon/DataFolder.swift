@@ -12,7 +12,7 @@ package struct DataFolder: Sendable {
     package init(at path: String, logger: Logger? = nil) throws(DaemonError) {
         self.path = path
         do {
-            for folder in [path, "\(path)/features", "\(path)/gate"] {
+            for folder in [path, "\(path)/features", "\(path)/gate", console] {
                 try FileManager.default.createDirectory(
                     atPath: folder, withIntermediateDirectories: true,
                     attributes: [.posixPermissions: 0o700])
@@ -50,6 +50,11 @@ package struct DataFolder: Sendable {
 
     package var log: String { "\(path)/log" }
     package var ledger: String { "\(path)/ledger.sqlite" }
+    /// Who may come in by the admin port.
+    package var console: String { "\(path)/console" }
+    package var accounts: String { "\(console)/accounts.sqlite" }
+    /// What a command of this machine shows the daemon.
+    var consoleToken: FolderToken { FolderToken(path: "\(console)/token") }
     var reserve: String { "\(path)/reserve" }
     var gateSnapshot: String { "\(path)/gate/index.snapshot" }
     /// Which bridges a person has paused.

@@ -13,25 +13,28 @@ package struct PortService: Service {
     package let address: Settings.Address
     package let responder: any PortResponder
     var limits = PortLimits()
+    /// nil speaks plain HTTP.
+    var tls: PortTLS?
     package let logger: Logger
     let onListening: @Sendable (_ port: Int) -> Void
 
     package init(
         role: String, address: Settings.Address, responder: any PortResponder,
-        limits: PortLimits = PortLimits(), logger: Logger,
+        limits: PortLimits = PortLimits(), tls: PortTLS? = nil, logger: Logger,
         onListening: @escaping @Sendable (_ port: Int) -> Void
     ) {
         self.role = role
         self.address = address
         self.responder = responder
         self.limits = limits
+        self.tls = tls
         self.logger = logger
         self.onListening = onListening
     }
 
     package func run() async throws {
         let server = PortServer(
-            host: address.host, port: address.port, responder: responder, limits: limits
+            host: address.host, port: address.port, responder: responder, limits: limits, tls: tls
         ) { [role, address, logger, onListening] port in
             logger.info(
                 "listening",

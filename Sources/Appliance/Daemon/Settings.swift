@@ -29,6 +29,15 @@ package struct Settings: Sendable {
     var adminMemoryByteCountMax = GateLimits.memoryByteCount
     /// Names beside the loopback's and `admin.host` under which the admin port is asked.
     var adminHosts: [String] = []
+    /// What the admin port shows; nil speaks plain HTTP.
+    var adminTLS: PortTLS?
+    /// Whether it speaks TLS, for who asks it and may not read its key.
+    package var adminIsSecure = false
+    /// TLS ends at a proxy that stands before the admin port, and tells whom a request is from.
+    var adminIsBehindProxy = false
+    /// What a role of the profile cloud wants to see before it says how it stands, and what a
+    /// command shows to a daemon of another machine; nil for none.
+    package var adminToken: String?
     var defaultMerchant = MerchantID("default")
     /// A model file outside the binary; nil for the built-in one.
     var modelPath: String?
@@ -60,6 +69,14 @@ package struct Settings: Sendable {
     package var scoreWaitSeconds: Int64 = 900
 
     package init() {}
+
+    /// The console's address, as a browser on this machine asks for it.
+    package func consoleAddress(port: Int) -> String {
+        let isEverywhere = ["0.0.0.0", "::"].contains(admin.host)
+        let host = isEverywhere ? "localhost" : admin.host
+        let name = host.contains(":") ? "[\(host)]" : host
+        return "\(adminIsSecure ? "https" : "http")://\(name):\(port)"
+    }
 
     /// What any of the endpoints accepts.
     var livemodes: [WebhookEndpoint.Livemode] {
@@ -98,6 +115,11 @@ enum SettingsKey: String, CaseIterable {
     case adminPort = "admin.port"
     case adminHosts = "admin.hosts"
     case adminMemoryBytesMax = "admin.memory_bytes_max"
+    case adminCertificateFile = "admin.tls_certificate_file"
+    case adminKeyFile = "admin.tls_key_file"
+    case adminBehindProxy = "admin.behind_proxy"
+    case adminToken = "admin.token"
+    case adminTokenFile = "admin.token_file"
     case merchantDefault = "merchant.default"
     case modelPath = "model.path"
     case reviewFrom = "verdict.review_from"
@@ -147,7 +169,7 @@ extension SettingsKey {
     static let endpointKeys = ["secret", "secret_file", "livemode"]
 
     /// The last parts of the keys whose values are secrets themselves.
-    static let secretNames: Set<String> = ["secret", "api_key"]
+    static let secretNames: Set<String> = ["secret", "api_key", "token"]
 
     /// Whether a value is a secret, or holds one as an address with a password does.
     static func isSecret(_ name: String, _ value: String?) -> Bool {

@@ -20,6 +20,9 @@ package enum SettingsError: Error, Hashable, CustomStringConvertible {
     /// A setting that contradicts another: it would never be used, or not as it is meant.
     case contradicts(key: String, reason: String)
     case fileMissing(key: String, path: String, reason: String)
+    /// The admin port would be open to a network without TLS.
+    case openToNetwork(host: String)
+    case certificateUnusable(path: String, reason: String)
     case roleMissing
     case roleUnknown(role: String, profile: String)
 
@@ -70,6 +73,12 @@ package enum SettingsError: Error, Hashable, CustomStringConvertible {
         case .contradicts(let key, let reason): "\(key) is set, but \(reason)"
         case .fileMissing(let key, let path, let reason):
             "cannot read \(path), which \(key) names: \(reason)"
+        case .openToNetwork(let host):
+            "admin.host is \(host), so that others reach the console: give it a certificate with "
+                + "admin.tls_certificate_file and admin.tls_key_file, or say admin.behind_proxy: "
+                + "true where a proxy speaks TLS before it"
+        case .certificateUnusable(let path, let reason):
+            "the certificate \(path) of admin.tls_certificate_file cannot be used: \(reason)"
         case .roleMissing:
             "the profile cloud runs one role a process; give --role webhook, score or ledger"
         case .roleUnknown(let role, let profile):

@@ -56,6 +56,7 @@ package struct SettingsLoader {
         settings.bodyByteCountMax =
             try integer(.webhookBodyBytesMax, 1024...(64 << 20)) ?? settings.bodyByteCountMax
         try loadPorts(&settings)
+        try loadAdmin(&settings, needsSecrets: needsSecrets)
         // Who only looks asks one of the two, and need not know the other.
         let takesWebhooks = needsSecrets && role.steps.contains(.webhook)
         if settings.profile == .cloud, takesWebhooks { try listenWhereToldByThePlatform(&settings) }
@@ -261,7 +262,7 @@ package struct SettingsLoader {
     }
 
     /// A secret and, for an error, where it stands.
-    private func secret(_ key: String) throws -> (value: String, place: String)? {
+    func secret(_ key: String) throws -> (value: String, place: String)? {
         let (value, path) = (given(key), given("\(key)_file"))
         guard value == nil || path == nil else { throw SettingsError.secretTwice(key: key) }
         if let value {
@@ -272,7 +273,7 @@ package struct SettingsLoader {
 
     private static func place(ofSecretFile path: String) -> String { "the secret file \(path)" }
 
-    private static func text(ofSecretFile path: String) throws(SettingsError) -> String {
+    static func text(ofSecretFile path: String) throws(SettingsError) -> String {
         let text: String
         do throws(SecretFile.Refusal) {
             text = try SecretFile.text(at: path)

@@ -19,7 +19,8 @@ package struct StartReport {
             metadata: [
                 "version": "\(Release.version)", "profile": "\(settings.profile.rawValue)",
                 "data": "\(DataFolder.canonical(settings.dataPath))",
-                "webhooks": "http://\(settings.webhook)", "admin": "http://\(settings.admin)",
+                "webhooks": "http://\(settings.webhook)",
+                "admin": "\(settings.consoleAddress(port: settings.admin.port))",
                 "stripe_api": "\(settings.stripeBase)", "stripe_key": "\(key)",
             ])
         writeEndpoints(to: logger)
@@ -41,7 +42,7 @@ package struct StartReport {
                 "version": "\(Release.version)", "profile": "\(settings.profile.rawValue)",
                 "role": "\(role.rawValue)", "kafka": "\(settings.kafka.bootstrap ?? "none")",
                 "topic_prefix": "\(settings.kafka.topicPrefix)",
-                "admin": "http://\(settings.admin)",
+                "admin": "\(settings.consoleAddress(port: settings.admin.port))",
             ])
         if role == .webhook { writeEndpoints(to: logger) }
     }

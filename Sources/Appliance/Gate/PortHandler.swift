@@ -272,7 +272,8 @@ final class PortHandler: ChannelDuplexHandler, RequestTaker {
         promise: EventLoopPromise<Void>? = nil, _ context: ChannelHandlerContext
     ) {
         var bytes = context.channel.allocator.buffer(capacity: 320)
-        response.write(into: &bytes, withBody: withBody, isKeepAlive: isKeepAlive)
+        response.write(
+            into: &bytes, withBody: withBody, isKeepAlive: isKeepAlive, responder.fields)
         context.writeAndFlush(wrapOutboundOut(bytes), promise: promise)
     }
 }

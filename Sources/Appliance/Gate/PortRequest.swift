@@ -29,12 +29,39 @@ package protocol PortResponder: Sendable {
     /// Bodies beyond it are refused before they have arrived whole.
     var bodyByteCountMax: Int { get }
 
+    /// What every answer of the port says, those that it gives by itself too.
+    var fields: PortFields { get }
+
     /// - Parameter completion: called once, on any thread; the caller's event loop included.
     func respond(
         to request: PortRequest, completion: @escaping @Sendable (PortResponse) -> Void)
 
     /// Counts a connection or a request that was refused or cut off before it could be answered.
     func count(_ refusal: Counters.Name)
+}
+
+extension PortResponder {
+    package var fields: PortFields { PortFields() }
+}
+
+/// Header fields that all answers of a port have.
+package struct PortFields: Sendable {
+    /// Their lines, each with its end.
+    let always: [UInt8]
+    /// The line of a field that an answer may say otherwise, and its name.
+    let otherwise: (name: String, line: [UInt8])?
+
+    /// - Parameter otherwise: a field of the answers that do not say it themselves.
+    package init(
+        always: [(name: String, value: String)] = [],
+        otherwise: (name: String, value: String)? = nil
+    ) {
+        func line(_ field: (name: String, value: String)) -> [UInt8] {
+            Array("\(field.name): \(field.value)\r\n".utf8)
+        }
+        self.always = always.flatMap(line)
+        self.otherwise = otherwise.map { ($0.name.lowercased(), line($0)) }
+    }
 }
 
 /// What a port must know of a head before the body comes, found in one pass over its fields.

@@ -9,6 +9,8 @@ package struct PortResponse: Sendable {
     /// Everything before the date: status line and header fields.
     private let head: [UInt8]
     private let body: [UInt8]
+    /// Names of the header fields that it was given, in small letters.
+    private let names: [String]
     /// Whether the connection ends with it, whatever the request says.
     let isLast: Bool
 
@@ -19,9 +21,12 @@ package struct PortResponse: Sendable {
     ) {
         var head = "HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\n"
         if !json.isEmpty { head += "Content-Type: \(type)\r\n" }
-        head += "Content-Length: \(json.count)\r\nX-Content-Type-Options: nosniff\r\n"
+        // RFC 9110 §8.6.
+        if status != .noContent { head += "Content-Length: \(json.count)\r\n" }
+        head += "X-Content-Type-Options: nosniff\r\n"
         for (name, value) in fields { head += "\(name): \(value)\r\n" }
-        self.head = Array((head + "Date: ").utf8)
+        self.head = Array(head.utf8)
+        names = fields.map { $0.name.lowercased() }
         body = json
         self.isLast = isLast
     }
@@ -99,8 +104,17 @@ package struct PortResponse: Sendable {
     var byteCount: Int { head.count + body.count }
 
     /// The whole answer as it goes over the wire; an answer to HEAD has no body.
-    func write(into buffer: inout ByteBuffer, withBody: Bool, isKeepAlive: Bool) {
+    ///
+    /// - Parameter fields: what all answers of the port say.
+    func write(
+        into buffer: inout ByteBuffer, withBody: Bool, isKeepAlive: Bool, _ fields: PortFields
+    ) {
         buffer.writeBytes(head)
+        buffer.writeBytes(fields.always)
+        if let other = fields.otherwise, !names.contains(other.name) {
+            buffer.writeBytes(other.line)
+        }
+        buffer.writeStaticString("Date: ")
         buffer.writeString(HTTPDate.now())
         buffer.writeStaticString(isKeepAlive ? "\r\n\r\n" : "\r\nConnection: close\r\n\r\n")
         if withBody { buffer.writeBytes(body) }

@@ -27,16 +27,19 @@ package struct PortServer: Service {
     package let port: Int
     package let responder: any PortResponder
     package var limits = PortLimits()
+    /// nil speaks plain HTTP.
+    package var tls: PortTLS?
     let onListening: @Sendable (_ port: Int) -> Void
 
     package init(
         host: String, port: Int, responder: any PortResponder, limits: PortLimits = PortLimits(),
-        onListening: @escaping @Sendable (_ port: Int) -> Void
+        tls: PortTLS? = nil, onListening: @escaping @Sendable (_ port: Int) -> Void
     ) {
         self.host = host
         self.port = port
         self.responder = responder
         self.limits = limits
+        self.tls = tls
         self.onListening = onListening
     }
 
@@ -96,8 +99,11 @@ package struct PortServer: Service {
                 .writeBufferWaterMark,
                 value: ChannelOptions.Types.WriteBufferWaterMark(
                     low: GateLimits.unreadByteCountMax / 2, high: GateLimits.unreadByteCountMax))
-            .childChannelInitializer { child in
-                child.eventLoop.makeCompletedFuture { try channel.open(child) }
+            .childChannelInitializer { [tls] child in
+                child.eventLoop.makeCompletedFuture {
+                    try tls?.open(child)
+                    try channel.open(child)
+                }
             }
     }
 }

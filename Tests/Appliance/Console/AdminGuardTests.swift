@@ -44,6 +44,8 @@ struct AdminGuardTests {
         ([("Origin", "http://localhost:9090")], nil),
         ([("Origin", "http://localhost")], 403),
         ([("Origin", "null")], 403),
+        ([("Origin", "null"), ("Sec-Fetch-Site", "cross-site")], 403),
+        ([("Origin", "null"), ("Sec-Fetch-Site", "same-origin")], nil),
         ([("Origin", "http://evil.example")], 403),
         ([("Sec-Fetch-Site", "same-origin")], nil),
         ([("Sec-Fetch-Site", "none")], nil),

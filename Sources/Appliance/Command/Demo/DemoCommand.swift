@@ -100,6 +100,7 @@ struct DemoCommand: AsyncParsableCommand {
         settings.endpoints = [WebhookEndpoint(name: "", secrets: [secret], livemode: .test)]
         settings.stripeBase = "http://127.0.0.1:\(twinPort)"
         settings.stripeKey = TwinSettings().apiKeys[0]
+        let chosen = settings
         let daemon = try Daemon(settings: settings, logger: Logger(label: "tillbox"))
         notes.add(
             about: "\(Self.whole(rate)) events a second · seed \(seed) · data \(folder)")
@@ -123,7 +124,14 @@ struct DemoCommand: AsyncParsableCommand {
                 .init(service: view, successTerminationBehavior: .gracefullyShutdownGroup),
                 .init(service: twin, successTerminationBehavior: .gracefullyShutdownGroup),
             ]
-        ) { role, port in ports.continuation.yield((role, port)) }
+        ) { role, port in
+            if role == "admin" {
+                notes.add(
+                    about: "console " + chosen.consoleAddress(port: port)
+                        + (daemon.setupPath ?? "/"))
+            }
+            ports.continuation.yield((role, port))
+        }
     }
 
     /// What a person pastes into another terminal to see the ledger proved. It names the daemon's

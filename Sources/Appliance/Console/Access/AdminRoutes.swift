@@ -13,11 +13,17 @@ package struct AdminContext: RequestContext {
     package let caller: Caller?
     /// The address that the request came from; nil where the system does not tell it.
     package let address: String?
+    /// Where changes are noted; nil where there is no audit log.
+    let audit: AuditLog?
+    /// The request's body, for the audit log.
+    let sent: [UInt8]
 
     package init(source: AdminContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
         caller = source.caller
         address = source.address
+        audit = source.audit
+        sent = source.sent
     }
 
     /// A part of the path that the route names, with its percent signs decoded.
@@ -32,11 +38,17 @@ package struct AdminContextSource: RequestContextSource {
     package let logger: Logger
     package let caller: Caller?
     package let address: String?
+    let audit: AuditLog?
+    let sent: [UInt8]
 
-    package init(logger: Logger, caller: Caller?, address: String?) {
+    init(
+        logger: Logger, caller: Caller?, address: String?, audit: AuditLog?, sent: [UInt8] = []
+    ) {
         self.logger = logger
         self.caller = caller
         self.address = address
+        self.audit = audit
+        self.sent = sent
     }
 }
 
@@ -60,39 +72,69 @@ package struct AdminRoutes {
 
     package init() {}
 
-    /// Adds a route.
+    /// Adds a route. What a caller changes by it is noted in the audit log, with how it ended.
     ///
-    /// - Parameter needs: the least role that may use it; nil opens it to everybody.
+    /// - Parameters:
+    ///   - needs: the least role that may use it; nil opens it to everybody, and such a route notes
+    ///     for itself what should be.
+    ///   - isSecret: whether what is sent must not be in the audit log.
     package mutating func on(
-        _ method: HTTPRequest.Method, _ path: String, needs role: Role?, _ handler: @escaping Handler
+        _ method: HTTPRequest.Method, _ path: String, needs role: Role?, isSecret: Bool = false,
+        _ handler: @escaping Handler
     ) {
-        rules.append(Rule(method: method.rawValue, path: path, needs: role))
+        let rule = Rule(method: method.rawValue, path: path, needs: role)
+        rules.append(rule)
         router.on(RouterPath(path), method: method) { request, context in
             await Response.answering {
+                if role != nil, context.caller == nil, method == .get, Self.isBrowser(request) {
+                    return Response(status: .seeOther, headers: [.location: "/login"])
+                }
                 try Self.check(context.caller, role)
-                return try await handler(request, context)
+                guard method != .get, role != nil else {
+                    return try await handler(request, context)
+                }
+                let response = await Response.answering { try await handler(request, context) }
+                await context.note(rule, request.uri.path, response.status, isSecret: isSecret)
+                return response
             }
         }
     }
 
-    /// Adds a page: why it refuses, and what it fails with, is told by a page as well.
+    /// Adds a page: why it refuses, and what it fails with, is told by a page as well. What a
+    /// caller changes by it is noted in the audit log, as it is of other routes.
     mutating func page(
         _ method: HTTPRequest.Method, _ path: String, needs role: Role?,
         telling: @escaping @Sendable (Problem, Request, AdminContext) -> Response,
         _ handler: @escaping Handler
     ) {
-        rules.append(Rule(method: method.rawValue, path: path, needs: role))
+        let rule = Rule(method: method.rawValue, path: path, needs: role)
+        rules.append(rule)
         router.on(RouterPath(path), method: method) { request, context in
-            do {
+            do throws(Problem) {
                 try Self.check(context.caller, role)
-                return try await handler(request, context)
-            } catch let problem as Problem {
-                return telling(problem, request, context)
-            } catch let error as StoreFailure {
-                return telling(Problem(.serviceUnavailable, "\(error)"), request, context)
             } catch {
-                return telling(Problem(.internalServerError, "\(error)"), request, context)
+                return telling(error, request, context)
             }
+            let response = await Self.told(request, context, telling, handler)
+            if method != .get, role != nil {
+                await context.note(rule, request.uri.path, response.status, isSecret: false)
+            }
+            return response
+        }
+    }
+
+    private static func told(
+        _ request: Request, _ context: AdminContext,
+        _ telling: (Problem, Request, AdminContext) -> Response, _ handler: Handler
+    ) async -> Response {
+        do {
+            return try await handler(request, context)
+        } catch let problem as Problem {
+            return telling(problem, request, context)
+        } catch let error as StoreFailure {
+            return telling(Problem(.serviceUnavailable, "\(error)"), request, context)
+        } catch {
+            return telling(Problem(.internalServerError, "\(error)"), request, context)
         }
     }
 
@@ -103,9 +145,14 @@ package struct AdminRoutes {
     }
 
     package mutating func post(
-        _ path: String, needs role: Role?, _ handler: @escaping Handler
+        _ path: String, needs role: Role?, isSecret: Bool = false, _ handler: @escaping Handler
     ) {
-        on(.post, path, needs: role, handler)
+        on(.post, path, needs: role, isSecret: isSecret, handler)
+    }
+
+    /// A person who follows an address is shown where to sign in; a program is told.
+    private static func isBrowser(_ request: Request) -> Bool {
+        request.headers[.accept]?.contains("text/html") == true
     }
 
     private static func check(_ caller: Caller?, _ role: Role?) throws(Problem) {
@@ -132,5 +179,22 @@ extension [AdminRoutes.Rule] {
             return own.count == parts.count
                 && zip(own, parts).allSatisfy { $0.hasPrefix(":") || $0 == $1 }
         }.map(\.method)
+    }
+}
+
+extension AdminContext {
+    /// Characters of a request's body that are noted.
+    private static let notedCharactersMax = 500
+
+    fileprivate func note(
+        _ rule: AdminRoutes.Rule, _ path: String, _ status: HTTPResponse.Status, isSecret: Bool
+    ) async {
+        guard let audit, let caller else { return }
+        let body = RationedLog.printable(
+            String(decoding: sent.prefix(4 * Self.notedCharactersMax), as: UTF8.self),
+            charactersMax: Self.notedCharactersMax)
+        let said = isSecret || body.isEmpty ? "" : " \(body)"
+        await audit.note(
+            caller, "\(rule.method) \(rule.path)", from: address, "\(path) \(status.code)\(said)")
     }
 }

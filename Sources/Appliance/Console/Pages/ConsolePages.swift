@@ -17,7 +17,7 @@ import Vocabulary
 /// | `/assets/…` | styles and scripts |
 ///
 /// Every page works without a script: scripts add keys and the state of the connection.
-package struct ConsolePages: Sendable {
+package struct ConsolePages: SignInPages {
     let parts: ConsoleParts
     /// Pages read disk and database: they do so in a thread of their own.
     private let thread = OwnThread("tillbox.console.pages")
@@ -152,7 +152,9 @@ package struct ConsolePages: Sendable {
         problem, request, context in
         if request.uri.path.hasPrefix("/api/") { return problem.response }
         if problem.status == .unauthorized {
-            return sent(to: "/login")
+            // A person is shown where to sign in; a program is told.
+            let isBrowser = request.headers[.accept]?.contains("text/html") == true
+            return isBrowser ? sent(to: "/login") : problem.response
         }
         return html(
             "problem", shell(heading(problem.status)), refusal(problem, request), problem.status)

@@ -51,7 +51,7 @@ struct LedgerView {
     }
 
     /// The connected account in an account's name; empty for the platform's.
-    private static func owner(of account: AccountName) -> String {
+    private static func owner(of account: Appliance.AccountName) -> String {
         let parts = account.rawValue.split(separator: ":")
         return parts.first { $0.hasPrefix("acct_") }.map(String.init) ?? ""
     }

@@ -74,7 +74,7 @@ extension TrailView {
     ///   - account: that account.
     init(
         _ explained: ExplainedTransaction, entry: ExplainedEntry? = nil,
-        of account: AccountName? = nil, _ currency: Currency? = nil
+        of account: Appliance.AccountName? = nil, _ currency: Currency? = nil
     ) {
         let transaction = explained.transaction
         let posting = transaction.posting
@@ -153,8 +153,8 @@ extension TrailView {
     // MARK: Bytes
 
     private static func webhook(
-        _ webhook: ExplainedWebhook, _ explained: ExplainedTransaction, _ accounts: [AccountName],
-        _ posting: Posting
+        _ webhook: ExplainedWebhook, _ explained: ExplainedTransaction,
+        _ accounts: [Appliance.AccountName], _ posting: Posting
     ) -> Webhook {
         var numbers = explained.numbers(for: accounts[0])
         for account in accounts.dropFirst() {
@@ -223,7 +223,7 @@ extension TrailView {
 
 /// Addresses within the ledger's pages.
 enum AccountPath {
-    static func href(_ account: AccountName, _ currency: Currency) -> String {
+    static func href(_ account: Appliance.AccountName, _ currency: Currency) -> String {
         "/ledger/accounts/\(PathText.escaped(account.rawValue))/\(currency.code)"
     }
 

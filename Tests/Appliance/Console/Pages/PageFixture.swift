@@ -88,7 +88,7 @@ struct PageFixture {
     func ask(
         _ path: String, form: String? = nil, as caller: Caller? = PageFixture.admin
     ) async throws -> Answer {
-        var fields = HTTPFields()
+        var fields: HTTPFields = [.accept: "text/html"]
         if form != nil { fields[.contentType] = "application/x-www-form-urlencoded" }
         let request = Request(
             head: HTTPRequest(
@@ -97,7 +97,7 @@ struct PageFixture {
             body: RequestBody(buffer: ByteBuffer(string: form ?? "")))
         let context = AdminContext(
             source: AdminContextSource(
-                logger: PipelineFixture.quiet, caller: caller, address: "127.0.0.1"))
+                logger: PipelineFixture.quiet, caller: caller, address: "127.0.0.1", audit: nil))
         return try await Self.read(try await responder.respond(to: request, context: context))
     }
 

@@ -1,0 +1,125 @@
+import AppendLog
+import ArgumentParser
+import Bridges
+import Console
+import Daemon
+import Foundation
+import Terminal
+import Vocabulary
+
+/// The accounts of a data folder that a daemon has made, for the commands on them: they work
+/// whether or not it runs, and it sees each change at the next request.
+struct AccountsDoor {
+    let store: AccountStore
+
+    static let insteadInCloud = "no accounts; its roles are asked with admin.token_file"
+
+    init(_ data: DataOptions) async throws {
+        let settings = try await data.folderSettings(insteadInCloud: Self.insteadInCloud)
+        // In no other program's folder is anything made.
+        _ = try FolderView(path: settings.dataPath).logPath()
+        let folder = DataFolder(existingAt: settings.dataPath)
+        do {
+            try FileManager.default.createDirectory(
+                atPath: folder.console, withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw CommandFailure.cannotRun("cannot make \(folder.console): \(error)")
+        }
+        store = AccountStore(at: folder.accounts)
+        if let trouble = store.trouble { throw CommandFailure.cannotRun(trouble) }
+    }
+
+    static var now: Int64 { SystemLogClock().now().milliseconds }
+
+    /// What `body` does, in words that a command ends with.
+    func run<Value>(_ body: (AccountStore) throws -> Value) throws(CommandFailure) -> Value {
+        do {
+            return try body(store)
+        } catch let failure as CommandFailure {
+            throw failure
+        } catch {
+            throw .cannotRun("\(error)")
+        }
+    }
+
+    /// Notes what this command did.
+    func note(_ what: String, _ detail: String) throws(CommandFailure) {
+        try run {
+            try $0.note(
+                who: "\(NSUserName()) (command line)", what: what, place: "command line",
+                detail: detail, at: Self.now)
+        }
+    }
+
+    /// The hash of a new password that somebody types, or pipes in.
+    static func newPassword() async throws -> String {
+        let text = try PasswordPrompt.new()
+        do {
+            return try await PasswordDesk().hash(try Password(new: text))
+        } catch let refusal as AccountRefusal {
+            throw CommandFailure(
+                exitCode: CommandFailure.wrongUsage, message: refusal.description)
+        } catch is PasswordDesk.Busy {
+            throw CommandFailure.cannotRun("there is not enough memory for scrypt (128 MiB)")
+        }
+    }
+
+    /// A moment as lists show it; `never` for none.
+    static func moment(_ milliseconds: Int64?) -> String {
+        guard let milliseconds else { return "never" }
+        return Date(timeIntervalSince1970: Double(milliseconds) / 1_000)
+            .formatted(.iso8601)
+    }
+}
+
+/// A password from a person without showing it, or the first line of standard input. Never from an
+/// argument, which every user of a machine can see.
+enum PasswordPrompt {
+    static func new() throws(CommandFailure) -> String {
+        guard isatty(STDIN_FILENO) == 1 else {
+            guard let line = readLine(strippingNewline: true) else {
+                throw .cannotRun("there is no password on standard input")
+            }
+            return line
+        }
+        let first = try typed("Password: ")
+        guard try typed("Once more: ") == first else {
+            throw CommandFailure(
+                exitCode: CommandFailure.wrongUsage, message: "the two are not the same")
+        }
+        return first
+    }
+
+    private static func typed(_ prompt: String) throws(CommandFailure) -> String {
+        var before = termios()
+        guard tcgetattr(STDIN_FILENO, &before) == 0 else {
+            throw .cannotRun("this terminal cannot hide what is typed; pipe the password in")
+        }
+        var silent = before
+        silent.c_lflag &= ~tcflag_t(ECHO)
+        guard tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) == 0 else {
+            throw .cannotRun("this terminal cannot hide what is typed; pipe the password in")
+        }
+        defer { tcsetattr(STDIN_FILENO, TCSAFLUSH, &before) }
+        // On the terminal itself: standard output may be a file.
+        FileHandle.standardError.write(Data(prompt.utf8))
+        let line = readLine(strippingNewline: true)
+        FileHandle.standardError.write(Data("\n".utf8))
+        guard let line else { throw .cannotRun("there is no password on standard input") }
+        return line
+    }
+}
+
+/// `--role`, as accounts have it.
+enum AccountRole: String, CaseIterable, ExpressibleByArgument {
+    case viewer, reviewer, admin
+
+    var role: Console.Role {
+        switch self {
+        case .viewer: .viewer
+        case .reviewer: .reviewer
+        case .admin: .admin
+        }
+    }
+}

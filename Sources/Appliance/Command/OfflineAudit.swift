@@ -1,0 +1,25 @@
+import Console
+import Daemon
+import Foundation
+import Terminal
+
+/// What a command changes by itself, where no daemon holds the folder, in the folder's audit log.
+enum OfflineAudit {
+    /// Notes what was done. What cannot be noted is said, and takes nothing back.
+    ///
+    /// - Parameter detail: what a person should know of it; never a secret.
+    static func note(_ settings: Settings, _ what: String, _ detail: String) {
+        let path = DataFolder(existingAt: settings.dataPath).accounts
+        // A folder whose accounts were taken away gets new ones at a start alone.
+        guard FileManager.default.fileExists(atPath: path) else { return }
+        do {
+            let store = AccountStore(at: path)
+            defer { store.close() }
+            try store.note(
+                who: "\(NSUserName()) (command line)", what: what, place: "command line",
+                detail: detail, at: AccountsDoor.now)
+        } catch {
+            writeError("tillbox: it is done, but is not in the audit log: \(error)")
+        }
+    }
+}

@@ -1,0 +1,239 @@
+package import AppendLog
+package import Appliance
+import Bridges
+import HTTPTypes
+package import Logging
+import NIOHTTP1
+import Vocabulary
+
+/// Finds out who asks the admin port, and lets people in and out.
+///
+/// | shown | who it is |
+/// | --- | --- |
+/// | nothing, or a session that is over | nobody |
+/// | `Authorization: Bearer` with the folder's token | whoever may read the data folder: an admin |
+/// | the same with a token of `tillbox token add` | that program |
+/// | the cookie of a session | who signed in |
+///
+/// A change that comes by a session needs its CSRF token too, and an `Origin` that is this port's:
+/// a browser sends the cookie along by itself, and both of these only for a page of ours.
+package struct AccessDesk: AdminAccess {
+    let store: AccountStore
+    let audit: AuditLog
+    let passwords: PasswordDesk
+    let throttle = LoginThrottle()
+    let setup: SetupLink
+    /// Who comes in by the setup link without an account; nil where they make one.
+    let guest: SessionGuest?
+    private let folderTokenHash: [UInt8]
+    /// The data folder, so that a command learns that it speaks to the wrong daemon.
+    private let dataPath: String
+    private let clock: any LogClock
+    /// Each request that shows something asks the store.
+    private let queue = BlockingQueue("tillbox.console.access")
+
+    /// - Parameters:
+    ///   - folderToken: what the command line of this machine shows.
+    ///   - dataPath: the data folder's one absolute path.
+    ///   - letsGuestsIn: whether the setup link opens the console without an account: in the
+    ///     profile dev.
+    package init(
+        store: AccountStore, folderToken: String, dataPath: String, letsGuestsIn: Bool,
+        clock: any LogClock, logger: Logger
+    ) {
+        self.init(
+            store: store, folderToken: folderToken, dataPath: dataPath, letsGuestsIn: letsGuestsIn,
+            clock: clock, passwords: PasswordDesk(), logger: logger)
+    }
+
+    init(
+        store: AccountStore, folderToken: String, dataPath: String = "", letsGuestsIn: Bool,
+        clock: any LogClock, passwords: PasswordDesk, logger: Logger
+    ) {
+        self.store = store
+        self.passwords = passwords
+        self.clock = clock
+        self.dataPath = dataPath
+        audit = AuditLog(store: store, clock: clock, logger: logger)
+        folderTokenHash = AccessSecret.hash(folderToken)
+        guest = letsGuestsIn ? SessionGuest() : nil
+        // Nobody can be let in who cannot be written down.
+        setup = SetupLink(isNeeded: (try? store.hasUsers) == false)
+        if !letsGuestsIn { try? store.endGuestSessions() }
+    }
+
+    /// The path of the setup link; nil where somebody has an account.
+    package var setupPath: String? { setup.code.map { "/setup?code=\($0)" } }
+
+    /// Notes how the daemon is set up, where that has changed. Blocks.
+    package func noteConfiguration(_ summary: String) {
+        guard store.trouble == nil else { return }
+        audit.noteConfiguration(summary)
+    }
+
+    /// What an operator should look at: accounts that cannot be used.
+    package var warning: String? {
+        store.trouble.map {
+            "nobody can sign in: \($0); move console/accounts.sqlite away to begin anew"
+        }
+    }
+
+    package var log: AuditLog? { audit }
+
+    var now: Int64 { clock.now().milliseconds }
+
+    func run<Value: Sendable>(
+        _ body: @escaping @Sendable (AccountStore) throws -> Value
+    ) async throws -> Value {
+        try await queue.run { [store] in try body(store) }
+    }
+
+    // MARK: Who asks
+
+    package func caller(of request: PortRequest) async throws -> Caller? {
+        if let shown = request.headers.first(name: "Authorization") {
+            return try await program(showing: shown, request.headers)
+        }
+        guard let secret = Self.cookie(of: request.headers) else {
+            try DataFolderCheck.checkStranger(request.headers, dataPath: dataPath)
+            return nil
+        }
+        let (hash, now) = (AccessSecret.hash(secret), now)
+        let session = try await run { [guest] in try $0.session(hash, guest: guest, at: now) }
+        guard let session else { return nil }
+        let token = Self.csrfToken(of: secret)
+        if request.method != .GET, request.method != .HEAD, !Self.isOwnDoor(request) {
+            try Self.checkIsOurs(request, csrfToken: token)
+        }
+        return Caller(
+            name: session.name, role: session.role, credential: .session(csrfToken: token))
+    }
+
+    private func program(
+        showing shown: String, _ headers: HTTPHeaders
+    ) async throws -> Caller {
+        let unknown = Problem(
+            .unauthorized, "this token is unknown or has expired; see `tillbox token list`",
+            code: "token_refused")
+        guard let token = BearerToken.of(shown) else { throw unknown }
+        guard !equalInConstantTime(AccessSecret.hash(token), folderTokenHash) else {
+            return Caller(name: "local", role: .admin, credential: .folder)
+        }
+        let now = now
+        guard let account = try await run({ try $0.token(token, at: now) }) else {
+            try DataFolderCheck.checkStranger(headers, dataPath: dataPath)
+            throw unknown
+        }
+        return Caller(
+            name: account.name, role: account.role, credential: .token(id: account.id))
+    }
+
+    /// Where people come in, whoever they were before: these ask nobody who they are, and look at
+    /// the Origin themselves.
+    private static func isOwnDoor(_ request: PortRequest) -> Bool {
+        ["/login", "/setup"].contains(request.target.prefix { $0 != "?" })
+    }
+
+    private static func checkIsOurs(_ request: PortRequest, csrfToken: String) throws(Problem) {
+        try checkOrigin(request.headers)
+        let form = PostedForm(
+            type: request.headers.first(name: "Content-Type"), body: request.body)
+        let shown = request.headers.first(name: "X-CSRF-Token") ?? form?["csrf"] ?? ""
+        guard equalInConstantTime(Array(shown.utf8), Array(csrfToken.utf8)) else {
+            throw Problem(
+                .forbidden, "this page is of another session; load it again", code: "csrf_refused")
+        }
+    }
+
+    /// A browser says where a change comes from; that it is this port's own is known already
+    /// (``AdminGuard``) where it says so.
+    static func checkOrigin(_ headers: HTTPHeaders) throws(Problem) {
+        guard headers.first(name: "Origin") != nil else {
+            throw Problem(
+                .forbidden, "a change that comes with a session must say its Origin",
+                code: "origin_missing")
+        }
+    }
+
+    // MARK: Sessions
+
+    static let cookieName = "__Host-tillbox"
+
+    /// The secret of a session; nil where none is shown.
+    static func cookie(of headers: HTTPHeaders) -> String? {
+        for pair in headers["Cookie"].joined(separator: ";").split(separator: ";") {
+            let parts = pair.drop { $0 == " " }.split(
+                separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            if parts.count == 2, parts[0] == cookieName { return String(parts[1]) }
+        }
+        return nil
+    }
+
+    /// What a page of the session sends beside the cookie: it follows from the session's secret,
+    /// which no page can read, and is kept nowhere.
+    static func csrfToken(of secret: String) -> String {
+        let code = HMACSHA256(key: Array(secret.utf8)).code(for: Array("csrf".utf8)[...])
+        return String(hex: code)
+    }
+
+    /// Begins a session, and ends the one that the browser had.
+    ///
+    /// - Parameters:
+    ///   - user: nil for the guest.
+    ///   - former: the secret that the browser shows so far.
+    /// - Returns: the new secret.
+    func begin(for user: Int64?, insteadOf former: String?) async throws -> String {
+        let (secret, now) = (AccessSecret.make(), now)
+        try await run { store in
+            if let former { try store.endSession(AccessSecret.hash(former)) }
+            try store.beginSession(AccessSecret.hash(secret), of: user, at: now)
+        }
+        return secret
+    }
+
+    func end(_ secret: String) async throws {
+        try await run { try $0.endSession(AccessSecret.hash(secret)) }
+    }
+}
+
+/// The header field by which a program shows its token.
+enum BearerToken {
+    /// - Returns: nil for another scheme.
+    static func of(_ field: String) -> String? {
+        let parts = field.split(separator: " ", maxSplits: 1)
+        guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
+        return parts[1].trimmingSuffix { $0 == " " }
+    }
+}
+
+extension Substring {
+    fileprivate func trimmingSuffix(_ isBlank: (Character) -> Bool) -> String {
+        var text = self
+        while let last = text.last, isBlank(last) { text.removeLast() }
+        return String(text)
+    }
+}
+
+/// Whoever shows one token, which the settings name or the process has made; there are no accounts.
+package struct TokenAccess: AdminAccess {
+    private let hash: [UInt8]?
+    private let role: Role
+
+    /// - Parameter token: nil lets nobody in.
+    package init(_ token: String?, role: Role) {
+        hash = token.map { AccessSecret.hash($0) }
+        self.role = role
+    }
+
+    package func caller(of request: PortRequest) async throws -> Caller? {
+        guard let shown = request.headers.first(name: "Authorization") else { return nil }
+        guard let token = BearerToken.of(shown), let hash,
+            equalInConstantTime(AccessSecret.hash(token), hash)
+        else {
+            throw Problem(
+                .unauthorized, "this token is not the one of admin.token_file",
+                code: "token_refused")
+        }
+        return Caller(name: "admin.token", role: role, credential: .token(id: "admin.token"))
+    }
+}

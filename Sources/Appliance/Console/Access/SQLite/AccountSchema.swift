@@ -1,0 +1,64 @@
+import GRDB
+
+/// The tables of `console/accounts.sqlite` (docs/formats/accounts.md).
+enum AccountSchema {
+    /// `PRAGMA user_version` of this schema.
+    static let version = 1
+
+    /// Brings a new file to this schema.
+    ///
+    /// - Throws: ``AccountsFailure`` for a file of a later version.
+    static func prepare(_ database: Database) throws {
+        let found = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+        guard found <= version else {
+            throw AccountsFailure(
+                description: "the accounts are of schema \(found), and this program knows "
+                    + "\(version): they are a newer Tillbox's")
+        }
+        guard found < version else { return }
+        try database.execute(sql: tables)
+        try database.execute(sql: "PRAGMA user_version = \(version)")
+    }
+
+    private static let tables = """
+        CREATE TABLE users (
+            id INTEGER PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+            role TEXT NOT NULL CHECK (role IN ('viewer', 'reviewer', 'admin')),
+            password TEXT NOT NULL,
+            code_secret BLOB,
+            code_step INTEGER,
+            created INTEGER NOT NULL,
+            disabled INTEGER
+        ) STRICT;
+        CREATE TABLE tokens (
+            id TEXT PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+            role TEXT NOT NULL CHECK (role IN ('viewer', 'reviewer', 'admin')),
+            hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),
+            created INTEGER NOT NULL,
+            expires INTEGER,
+            last_used INTEGER
+        ) STRICT;
+        CREATE TABLE sessions (
+            hash BLOB NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
+            user INTEGER REFERENCES users (id) ON DELETE CASCADE,
+            created INTEGER NOT NULL,
+            last_seen INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX sessions_by_user ON sessions (user);
+        CREATE TABLE audit (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT,
+            at INTEGER NOT NULL,
+            who TEXT NOT NULL,
+            what TEXT NOT NULL,
+            place TEXT NOT NULL,
+            detail TEXT NOT NULL,
+            hash BLOB NOT NULL CHECK (length(hash) = 32)
+        ) STRICT;
+        CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit
+        BEGIN SELECT RAISE(ABORT, 'the audit log is only appended to'); END;
+        CREATE TRIGGER audit_is_not_shortened BEFORE DELETE ON audit
+        BEGIN SELECT RAISE(ABORT, 'the audit log is only appended to'); END;
+        """
+}

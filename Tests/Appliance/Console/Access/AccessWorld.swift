@@ -1,0 +1,153 @@
+import AppendLog
+import Bridges
+import Foundation
+import LogSupport
+import NIOCore
+import NIOEmbedded
+import NIOHTTP1
+import TestSupport
+import Testing
+
+@testable import Appliance
+@testable import Console
+@testable import Vocabulary
+
+/// An admin port without a socket: its accounts in a folder, its clock in the test's hand.
+struct AccessWorld {
+    static let folderToken = "folder-token"
+    static let password = "correct horse battery"
+
+    let folder: TemporaryFolder
+    let clock: ManualLogClock
+    let store: AccountStore
+    let desk: AccessDesk
+    let responder: AdminResponder
+    let rules: [AdminRoutes.Rule]
+
+    /// - Parameters:
+    ///   - cost: of passwords; cheap, where time is not what is tested.
+    ///   - further: routes beside those of the accounts.
+    init(
+        folder: TemporaryFolder? = nil, letsGuestsIn: Bool = false, logN: Int = 4,
+        isSecure: Bool = false, clock: ManualLogClock = ManualLogClock(),
+        _ further: (inout AdminRoutes) -> Void = { _ in }
+    ) throws {
+        let folder = try folder ?? TemporaryFolder()
+        self.folder = folder
+        self.clock = clock
+        store = AccountStore(at: folder.file("accounts.sqlite"))
+        desk = AccessDesk(
+            store: store, folderToken: Self.folderToken, letsGuestsIn: letsGuestsIn, clock: clock,
+            passwords: PasswordDesk(cost: try #require(Scrypt.Cost(logN: logN, r: 8, p: 1))),
+            logger: PipelineFixture.quiet)
+        var routes = AdminRoutes()
+        SignInRoutes(desk: desk, pages: PlainSignInPages()).add(to: &routes)
+        AccountRoutes(desk: desk).add(to: &routes)
+        further(&routes)
+        rules = routes.rules
+        responder = AdminResponder(
+            routes: routes, guards: AdminGuard(listensOn: "127.0.0.1"), access: desk,
+            isSecure: isSecure, isBehindProxy: true, counters: Counters(),
+            logger: PipelineFixture.quiet)
+    }
+
+    var now: Int64 { clock.now().milliseconds }
+
+    /// Makes a user with the usual password.
+    func add(_ name: String, _ role: Console.Role = .admin) async throws {
+        let hash = try await desk.passwords.hash(try Password(new: Self.password))
+        try store.addUser(name, role: role, password: hash, at: now)
+    }
+
+    func ask(
+        _ method: HTTPMethod, _ path: String, _ fields: [(String, String)] = [],
+        body: String = "", from address: String = "10.0.0.1"
+    ) async -> AccessAnswer {
+        await responder.ask(
+            method, path, [("X-Forwarded-For", address)] + fields, body: body)
+    }
+
+    /// Posts a form as this port's page does.
+    func post(
+        _ path: String, _ form: [String: String], _ fields: [(String, String)] = [],
+        from address: String = "10.0.0.1"
+    ) async -> AccessAnswer {
+        let letters = CharacterSet.alphanumerics
+        let pairs = form.map { name, value in
+            "\(name)=" + (value.addingPercentEncoding(withAllowedCharacters: letters) ?? "")
+        }
+        let own = [("Origin", "http://localhost:9090"), ("Content-Type", PostedForm.type)]
+        return await ask(
+            .POST, path, own + fields, body: pairs.joined(separator: "&"), from: address)
+    }
+
+    /// Signs a user in.
+    func session(
+        _ name: String, password: String = Self.password, code: String = ""
+    ) async throws -> AccessSession {
+        let answer = await post(
+            "/login", ["name": name, "password": password, "code": code])
+        return try #require(answer.session, "\(answer.text)")
+    }
+}
+
+/// What a browser keeps.
+struct AccessSession {
+    var secret: String
+
+    var cookie: (String, String) { ("Cookie", "a=b; \(AccessDesk.cookieName)=\(secret)") }
+    var token: String { AccessDesk.csrfToken(of: secret) }
+
+    /// What a page's own request has.
+    var fields: [(String, String)] {
+        [
+            cookie, ("X-CSRF-Token", token), ("Origin", "http://localhost:9090"),
+            ("Content-Type", "application/json"),
+        ]
+    }
+}
+
+/// An answer as it goes over the wire.
+struct AccessAnswer {
+    var text: String
+
+    var status: Int { Int(text.dropFirst(9).prefix(3)) ?? 0 }
+    var body: String {
+        text.firstRange(of: "\r\n\r\n").map { String(text[$0.upperBound...]) } ?? ""
+    }
+
+    func field(_ name: String) -> String? {
+        text.split(separator: "\r\n").first { $0.lowercased().hasPrefix(name.lowercased() + ": ") }
+            .map { String($0.dropFirst(name.count + 2)) }
+    }
+
+    var session: AccessSession? {
+        guard let cookie = field("Set-Cookie"),
+            let secret = cookie.split(separator: ";").first?.split(separator: "=").last
+        else { return nil }
+        return AccessSession(secret: String(secret))
+    }
+}
+
+/// What requests come on, from whichever thread. It has no addresses.
+private let accessChannel = NIOAsyncTestingChannel()
+
+extension AdminResponder {
+    /// Asks as a port would.
+    func ask(
+        _ method: HTTPMethod, _ path: String, _ fields: [(String, String)] = [],
+        body: String = ""
+    ) async -> AccessAnswer {
+        var request = PortRequest(
+            method: method, uri: path,
+            headers: HTTPHeaders([("Host", "localhost:9090")] + fields),
+            channel: accessChannel)
+        request.body = Array(body.utf8)
+        let response = await withCheckedContinuation { continuation in
+            respond(to: request) { continuation.resume(returning: $0) }
+        }
+        var buffer = ByteBuffer()
+        response.write(into: &buffer, withBody: true, isKeepAlive: true, self.fields)
+        return AccessAnswer(text: String(buffer: buffer))
+    }
+}
