@@ -64,7 +64,8 @@ package struct AdminRoutes {
     ///
     /// - Parameter needs: the least role that may use it; nil opens it to everybody.
     package mutating func on(
-        _ method: HTTPRequest.Method, _ path: String, needs role: Role?, _ handler: @escaping Handler
+        _ method: HTTPRequest.Method, _ path: String, needs role: Role?,
+        _ handler: @escaping Handler
     ) {
         rules.append(Rule(method: method.rawValue, path: path, needs: role))
         router.on(RouterPath(path), method: method) { request, context in
