@@ -81,7 +81,7 @@ struct ConsoleAPITests {
         try await daemon.stop()
     }
 
-    @Test("what is asked wrongly is a problem document that says what is right", arguments: [
+    private static let refusals: [(path: String, status: Int, part: String)] = [
         ("/api/v1/payments?amount=1,2", 400, "minor units"),
         ("/api/v1/payments?verdict=bad", 400, "approve"),
         ("/api/v1/payments?costumer=cus_1", 400, "customer"),
@@ -96,35 +96,36 @@ struct ConsoleAPITests {
         ("/api/v1/topics/none/records", 404, "payment.scored"),
         ("/api/v1/reports/none", 404, "revenue"),
         ("/api/v1/transactions/999999", 404, "999999"),
-        ("/api/v1/accounts/none/entries", 404, "none"),
-        ("/api/v1/explain/none", 404, "none"),
+        ("/api/v1/accounts/none/entries", 404, "none"), ("/api/v1/explain/none", 404, "none"),
         ("/api/v1/ledger/export?format=xml", 400, "beancount"),
         ("/api/v1/none", 404, "no such path"), ("/none", 404, "no such path"),
-    ])
-    func refused(path: String, status: Int, part: String) async throws {
-        let daemon = try await Self.shared.value
-        #expect(try daemon.ask("GET", path) == status)
-        let problem = try get(daemon, path)
-        #expect(problem["status"].int == status)
-        #expect(problem["detail"].text.contains(part), "\(problem)")
-    }
+    ]
 
-    /// One for all questions that change nothing.
-    private static let shared = Task { try await RunningDaemon() }
-
-    @Test("another method than a path has is refused with those that it has", arguments: [
+    private static let otherMethods: [(method: String, path: String, allowed: String)] = [
         ("POST", "/api/v1/payments", "GET, HEAD"), ("DELETE", "/healthz", "GET, HEAD"),
         ("GET", "/api/v1/dead-letters/redrive", "POST"),
         ("PUT", "/api/v1/reconciliations", "GET, HEAD, POST"),
-    ])
-    func methods(method: String, path: String, allowed: String) async throws {
-        let daemon = try await Self.shared.value
-        let socket = try RawConnection(port: daemon.admin, patienceSeconds: 20)
-        socket.send("\(method) \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
-        let answer = socket.readAnswer()
-        #expect(answer.hasPrefix("HTTP/1.1 405"), "\(answer)")
-        #expect(answer.lowercased().contains("allow: \(allowed.lowercased())\r\n"), "\(answer)")
-        #expect(answer.contains("application/problem+json"))
+    ]
+
+    @Test("what is asked wrongly is a problem document that says what is right")
+    func refused() async throws {
+        let daemon = try await RunningDaemon()
+        for (path, status, part) in Self.refusals {
+            #expect(try daemon.ask("GET", path) == status, "\(path)")
+            let problem = try get(daemon, path)
+            #expect(problem["status"].int == status, "\(path)")
+            #expect(problem["detail"].text.contains(part), "\(path): \(problem)")
+        }
+        for (method, path, allowed) in Self.otherMethods {
+            let socket = try RawConnection(port: daemon.admin, patienceSeconds: 20)
+            socket.send(
+                "\(method) \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+            let answer = socket.readAnswer()
+            #expect(answer.hasPrefix("HTTP/1.1 405"), "\(answer)")
+            #expect(answer.lowercased().contains("allow: \(allowed.lowercased())\r\n"), "\(answer)")
+            #expect(answer.contains("application/problem+json"))
+        }
+        try await daemon.stop()
     }
 
     @Test("schemathesis finds no answer that the description does not have, and none above 499")

@@ -100,6 +100,9 @@ package final class Daemon: Sendable {
         payments = PaymentIndex(
             at: folder.paymentIndex, log: plane.log.identity.description,
             reader: { [plane] in plane.reader($0) }, logger: logger)
+        readiness.watch { [payments] in
+            payments.trouble.map { "the index of payments does not come further: \($0)" }
+        }
         readiness.watch { [reach = stripe.reach] in reach.warning }
         for sentence in held.plan.lasting { readiness.watch { sentence } }
         bridges = Self.bridges(settings, plane, folder, logger)

@@ -43,7 +43,8 @@ struct LedgerExportTests {
         _ change: (inout LedgerExport) -> Void = { _ in }
     ) throws -> String {
         // Pages that end within the ledger, and one that does not fill.
-        var export = LedgerExport(format: format, pageCount: 7)
+        var export = LedgerExport(format: format)
+        export.pageCount = 7
         change(&export)
         var text = ""
         try export.run(ledger) { (piece) throws(CommandFailure) in text += piece }

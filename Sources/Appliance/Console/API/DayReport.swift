@@ -101,7 +101,7 @@ enum DayReport: String, CaseIterable {
 
     private static func verdicts(_ sums: Sums) -> [(name: String, value: Value)] {
         let counts = Verdict.allCases.map { ($0, sums.count("verdict:\($0.rawValue)")) }
-        let all = counts.reduce(0) { $0 + $1.1 }
+        let all = counts.reduce(0) { $0 + ($1.0 == .notScored ? 0 : $1.1) }
         let approved = sums.count("verdict:\(Verdict.approve.rawValue)")
         let reviewed = sums.count("verdict:\(Verdict.manualReview.rawValue)")
         return counts.map { ($0.0.rawValue, .count($0.1)) } + [

@@ -41,11 +41,7 @@ struct IndexDraft {
             row.lastFour = row.lastFour ?? card.lastFour
             row.brand = row.brand ?? card.brand
         case .validated(let event):
-            guard event.kind == .payment || event.kind == .paymentFailed else {
-                try link(event.movement.rawValue, to: row)
-                return try link(event.objectID, to: row)
-            }
-            row.take(event, seenAt: try firstWebhook(of: row) ?? milliseconds)
+            try take(event, at: milliseconds, &row)
         case .scored(let scored):
             let before = row.verdict
             guard row.take(scored), let told = row.told else { return }
@@ -60,30 +56,44 @@ struct IndexDraft {
         }
     }
 
+    /// Takes one telling of a payment, or of what hangs on it; several events tell of one movement,
+    /// and it counts once.
+    private mutating func take(
+        _ event: PaymentEvent, at milliseconds: Int64, _ row: inout PaymentRow
+    ) throws {
+        let isFirst: Bool
+        if event.kind == .payment || event.kind == .paymentFailed {
+            isFirst = row.told == nil
+            row.take(event, seenAt: try firstWebhook(of: row) ?? milliseconds)
+        } else {
+            isFirst = try link(event.movement.rawValue, to: row)
+            try link(event.objectID, to: row)
+        }
+        guard isFirst, [.paymentFailed, .disputeOpened, .disputeClosed].contains(event.kind) else {
+            return
+        }
+        add(event.kind.rawValue, event.currency, event.created, 1, event.amount.rawValue)
+    }
+
     // MARK: Sums by day
 
-    /// Counts what is no payment's alone, by the day on which it took effect.
+    /// Counts a transaction of the ledger by the day on which it took effect: what moved beside the
+    /// processor and its fees, and the fees.
     private mutating func count(_ change: RecordLook.Change) {
-        switch change {
-        case .validated(let event):
-            guard [.paymentFailed, .disputeOpened, .disputeClosed].contains(event.kind) else {
-                return
-            }
-            add(event.kind.rawValue, event.currency, event.created, 1, event.amount.rawValue)
-        case .posted(let posted):
-            // Each currency once, however many entries it has.
-            for currency in Set(posted.entries.map(\.currency)) {
-                let lines = posted.entries.filter { $0.currency == currency }
-                let amount = lines.filter { $0.amount > .zero }
-                    .reduce(0) { $0 &+ $1.amount.rawValue }
-                add("booked:\(posted.kind)", currency, posted.effectiveAt, 1, amount)
-                let fees = lines.filter { $0.account.hasPrefix("fees:") }
-                guard !fees.isEmpty else { continue }
-                add(
-                    "fees", currency, posted.effectiveAt, 1,
-                    fees.reduce(0) { $0 &+ $1.amount.rawValue })
-            }
-        default: break
+        guard case .posted(let posted) = change else { return }
+        // Each currency once, however many entries it has.
+        for currency in Set(posted.entries.map(\.currency)) {
+            let lines = posted.entries.filter { $0.currency == currency }
+            let moved = lines.filter {
+                !$0.account.hasPrefix("processor:") && !$0.account.hasPrefix("fees:")
+            }.reduce(0) { $0 &+ $1.amount.rawValue }
+            add(
+                "booked:\(posted.kind)", currency, posted.effectiveAt, 1,
+                Int64(clamping: moved.magnitude))
+            let fees = lines.filter { $0.account.hasPrefix("fees:") }
+            guard !fees.isEmpty else { continue }
+            let fee = fees.reduce(0) { $0 &+ $1.amount.rawValue }
+            add("fees", currency, posted.effectiveAt, 1, fee)
         }
     }
 
@@ -126,10 +136,13 @@ struct IndexDraft {
         return try String.fetchOne(find, arguments: [name])
     }
 
-    private func link(_ name: String, to row: PaymentRow) throws {
+    /// - Returns: whether it was not linked before.
+    @discardableResult
+    private func link(_ name: String, to row: PaymentRow) throws -> Bool {
         try database.cachedStatement(
             sql: "INSERT INTO links (name, charge) VALUES (?, ?) ON CONFLICT DO NOTHING"
         ).execute(arguments: [name, row.charge])
+        return database.changesCount > 0
     }
 
     private func note(_ name: String, on row: PaymentRow) throws {

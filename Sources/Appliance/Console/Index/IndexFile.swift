@@ -9,8 +9,6 @@ struct IndexFile: Sendable {
     private static let readerCountMax = 4
 
     let pool: DatabasePool
-    /// Whether it was made just now.
-    let isNew: Bool
 
     /// Opens the index of a log. One of another version or another log, or a damaged one, is thrown
     /// away, and an empty one made.
@@ -21,7 +19,7 @@ struct IndexFile: Sendable {
             atPath: URL(filePath: path).deletingLastPathComponent().path,
             withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         if let pool = try? Self.opened(path, log) {
-            (self.pool, isNew) = (pool, false)
+            self.pool = pool
             return
         }
         Self.remove(path)
@@ -32,7 +30,7 @@ struct IndexFile: Sendable {
                 sql: "INSERT INTO about (version, log) VALUES (?, ?)",
                 arguments: [IndexSchema.version, log])
         }
-        (self.pool, isNew) = (pool, true)
+        self.pool = pool
     }
 
     /// - Returns: nil for what is no index of this log, in this version.

@@ -15,8 +15,9 @@ enum IndexSchema {
     /// Raised with every change to the tables or to what is written into them.
     static let version: Int64 = 1
 
-    /// The columns that a list is narrowed by, each with its index; in lists all follow `created`
-    /// and the row's number, so that a page is a run of its index.
+    /// The columns that a list is narrowed by, each with its index; in each `created` and the row's
+    /// number follow, so that a page is a run of it. All of them may be null: SQLite does not use
+    /// a partial index on one that may not.
     static let narrowing = [
         "customer", "last_four", "amount", "thousandths", "review", "account", "place", "verdict",
         "merchant", "currency",
@@ -30,7 +31,7 @@ enum IndexSchema {
             id INTEGER PRIMARY KEY, charge TEXT NOT NULL UNIQUE, failed INTEGER NOT NULL,
             customer TEXT, amount INTEGER, thousandths INTEGER, currency TEXT, created INTEGER,
             first_seen INTEGER, merchant TEXT, account TEXT, last_four TEXT, brand TEXT,
-            verdict TEXT, score REAL, standing INTEGER NOT NULL, funds TEXT, place TEXT NOT NULL,
+            verdict TEXT, score REAL, standing INTEGER NOT NULL, funds TEXT, place TEXT,
             review TEXT, refunded INTEGER NOT NULL, disputed INTEGER NOT NULL,
             letters INTEGER NOT NULL) STRICT;
         CREATE INDEX payments_created ON payments (created);

@@ -33,6 +33,8 @@ package final class PaymentIndex: Service {
         var file: IndexFile?
         var next: [TopicID: Offset] = [:]
         var trouble: String?
+        /// Somebody who read it found that it is no sound database.
+        var isDamaged = false
     }
 
     /// - Parameters:
@@ -71,10 +73,17 @@ package final class PaymentIndex: Service {
         do {
             return try opened().pool.read(body)
         } catch {
+            if Self.isDamage(error) { state.withLock { $0.isDamaged = true } }
             throw .outside(
                 "the index of payments cannot be read now (\(error)); it makes itself anew from "
                     + "the log where it is damaged")
         }
+    }
+
+    private static func isDamage(_ error: any Error) -> Bool {
+        let codes: [ResultCode] = [.SQLITE_CORRUPT, .SQLITE_NOTADB]
+        guard let error = error as? DatabaseError else { return false }
+        return codes.contains(error.resultCode.primaryResultCode)
     }
 
     private func opened() throws -> IndexFile {
@@ -92,7 +101,7 @@ package final class PaymentIndex: Service {
     /// Throws the file away; the next look makes it anew.
     private func remake() {
         let file = state.withLock { state in
-            defer { (state.file, state.next) = (nil, [:]) }
+            defer { (state.file, state.next, state.isDamaged) = (nil, [:], false) }
             return state.file
         }
         try? file?.pool.close()
@@ -141,11 +150,9 @@ package final class PaymentIndex: Service {
             logger.warning(
                 "the index of payments does not come further", metadata: ["error": "\(error)"])
         }
-        let codes: [ResultCode] = [.SQLITE_CORRUPT, .SQLITE_NOTADB, .SQLITE_IOERR]
-        if let error = error as? DatabaseError, codes.contains(error.resultCode.primaryResultCode) {
-            remake()
-            feed.plan = []
-        }
+        guard Self.isDamage(error) else { return }
+        remake()
+        feed.plan = []
     }
 
     /// Takes in all that the topics hold now. Blocking.
@@ -158,6 +165,10 @@ package final class PaymentIndex: Service {
     ///
     /// - Returns: whether more is there already.
     func turn(_ feed: IndexFeed) throws -> Bool {
+        if state.withLock({ $0.isDamaged }) {
+            remake()
+            feed.plan = []
+        }
         let file = try opened()
         if feed.plan.isEmpty { feed.plan = try plan() }
         guard let (topic, end) = feed.plan.first, let reader = readers[topic] else { return false }

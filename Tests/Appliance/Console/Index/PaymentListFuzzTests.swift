@@ -70,8 +70,8 @@ struct PaymentListFuzzTests {
         return query
     }
 
-    @Test("every combination of filters lists what the model does, page by page, also while more "
-        + "payments come", arguments: [1, 2, 3] as [UInt64])
+    @Test("filters at once list what the model does, page by page, also while payments come",
+        arguments: [1, 2, 3] as [UInt64])
     func fuzz(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         let fixture = try IndexFixture()

@@ -66,7 +66,7 @@ enum DescribedRoutes {
             method: "GET", path: "/readyz", id: "readiness",
             summary: "Whether it is ready for traffic, and if not, why.",
             answers: [200: .json(.named("Readiness")), 503: .json(.named("Readiness"))]),
-        .get("/metrics", "metrics", "Figures for Prometheus.", .text(["text/plain"])),
+        .get("/metrics", "metrics", "What Prometheus reads.", .text(["text/plain"])),
         .get(
             "/openapi.json", "description", "This document.",
             .json(.object([("openapi", .word)], isOpen: true))),
@@ -140,7 +140,7 @@ enum DescribedRoutes {
     ]
 
     private static let records: [RouteDescription] = [
-        .get("/api/v1/topics", "topics", "The seven topics.", .json(.named("Topics"))),
+        .get("/api/v1/topics", "topics", "The seven topics.", .json(.named("TopicList"))),
         .get(
             "/api/v1/topics/:topic/records", "records", "Records of a topic, oldest first.",
             [
@@ -222,13 +222,13 @@ enum DescribedRoutes {
                 ]))),
         .post(
             "/api/v1/bridges/:name/pause", "pauseBridge", "Stops one, over restarts too.",
-            body: .named("Asker"), answers: [200: .json(.named("Bridge"))]),
+            body: .named("AskedBy"), answers: [200: .json(.named("Bridge"))]),
         .post(
             "/api/v1/bridges/:name/resume", "resumeBridge", "Goes on, paused or stopped.",
-            body: .named("Asker"), answers: [200: .json(.named("Bridge"))]),
+            body: .named("AskedBy"), answers: [200: .json(.named("Bridge"))]),
         .post(
             "/api/v1/bridges/:name/forget", "forgetBridge", "Forgets one that is not configured.",
-            body: .named("Asker"),
+            body: .named("AskedBy"),
             answers: [200: .json(.object([("name", .word), ("forgotten", .flag)]))]),
     ]
 }

@@ -81,6 +81,6 @@ extension DescribedSchemas {
                     ("topics", .list(.object([("topic", .word), ("lag", .id)], isOpen: true))),
                 ], isOpen: true)
         ),
-        ("Asker", .object([("by", .text(min: 1, max: 100))], isOpen: true)),
+        ("AskedBy", .object([("by", .text(min: 1, max: 100))], isOpen: true)),
     ]
 }

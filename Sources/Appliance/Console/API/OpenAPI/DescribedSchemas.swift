@@ -73,7 +73,7 @@ enum DescribedSchemas {
                         ]))
                 ), ("event", .orNull(.object([("event_id", .word)], isOpen: true))),
                 ("features", .orNull(.named("Features"))),
-                ("scoring", .orNull(.named("Scoring"))), ("review", .orNull(.named("Review"))),
+                ("scoring", .orNull(.named("VerdictGiven"))), ("review", .orNull(.named("Review"))),
                 ("decisions", .list(.object([("state", .word), ("by", .word)], isOpen: true))),
                 ("transactions", .list(.named("ExplainedTransaction"))),
                 (
@@ -109,7 +109,7 @@ enum DescribedSchemas {
             ])
         ),
         (
-            "Scoring",
+            "VerdictGiven",
             .object([
                 ("offset", .id), ("verdict", .words(Verdict.allCases.map(\.rawValue))),
                 ("score", .orNull(.number)), ("reasons", .list(.object([], isOpen: true))),
@@ -186,7 +186,7 @@ enum DescribedSchemas {
 
     private static let records: [(String, Schema)] = [
         (
-            "Topics",
+            "TopicList",
             .object([
                 (
                     "topics",

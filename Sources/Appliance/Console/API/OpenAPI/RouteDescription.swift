@@ -56,7 +56,7 @@ struct RouteDescription: Sendable {
     ) -> Self {
         Self(
             method: "POST", path: path, id: id, summary: summary, body: body, answers: answers,
-            problems: [400, 409, 413, 415])
+            problems: [409, 413, 415])
     }
 }
 
@@ -202,11 +202,10 @@ extension RouteDescription {
                 Self.encode(content, into: &writer)
             }
         }
-        // A host that is not served is refused before any route.
-        var statuses = Set(problems + [421])
+        // What cannot be understood, and a host that is not served, are refused before any route.
+        var statuses = Set(problems + [400, 421])
         if role != nil { statuses.formUnion([401, 403, 503]) }
         if !pathParameters.isEmpty { statuses.insert(404) }
-        if !parameters.isEmpty || role != nil { statuses.insert(400) }
         for status in statuses.subtracting(answers.keys).sorted() {
             writer.key(named: "\(status)")
             writer.object { writer in
