@@ -202,7 +202,9 @@ package final class Daemon: Sendable {
         let pipeline = Pipeline(
             plane: plane, ledger: ledger, steps: steps, folder: folder, rewinds: held.plan.rewinds)
         var services: [DaemonPart: any Service] = try pipeline.services()
-        services[.admin] = adminServer(ports)
+        let live = liveBoard()
+        services[.live] = live
+        services[.admin] = adminServer(ports, live)
         services[.poisonWatch] = PoisonWatch(log: log)
         services[.folderWatch] = FolderWatch(log: log, parts: parts, logger: logger)
         services[.upkeep] = Upkeep(plane, snapshotPath: folder.gateSnapshot)
@@ -222,7 +224,21 @@ package final class Daemon: Sendable {
         return ports.webhook(gate)
     }
 
-    private func adminServer(_ ports: DaemonPorts) -> any Service {
+    private func liveBoard() -> LiveBoard {
+        LiveBoard(
+            LiveParts(
+                ledger: ledger, topic: { [topics] in TopicReader(topics[$0]) },
+                readers: { [log, topics, ledger] in
+                    let places = try? ConsumerPlaces(log: log, topics: topics, ledger: ledger).all()
+                    return (places ?? []).map {
+                        LiveParts.ReaderPlace(
+                            group: $0.group, topic: $0.topic, next: $0.next, lag: $0.lag)
+                    }
+                }, reconciler: reconciler, bridges: bridges, readiness: readiness,
+                counters: counters, clock: clock))
+    }
+
+    private func adminServer(_ ports: DaemonPorts, _ live: LiveBoard) -> any Service {
         var routes = HealthRoutes(
             readiness: readiness, counters: counters, reconciler: reconciler, bridges: bridges,
             recordCounts: { [topics] in
@@ -255,6 +271,7 @@ package final class Daemon: Sendable {
         ReviewRoutes(
             desk: desk, ledger: ledger, dataPath: DataFolder.canonical(folder.path)
         ).add(to: &routes)
+        LiveRoutes(board: live).add(to: &routes)
         return ports.admin(routes, access: OpenAccess())
     }
 

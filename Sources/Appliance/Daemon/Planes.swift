@@ -169,6 +169,8 @@ enum DaemonPart: CaseIterable, Sendable {
     case admin
     /// Watch what the others stand on, for as long as any of them runs.
     case poisonWatch, folderWatch, kafkaWatch, redisWatch, upkeep
+    /// Looks at all of them for open consoles.
+    case live
     /// Copies in other systems; they stop behind the ledger, so that little is left to copy.
     case bridges
     /// The steps behind the gate from the last to the first: each stops after the one that feeds it
