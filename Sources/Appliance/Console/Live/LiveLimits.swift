@@ -4,8 +4,7 @@ enum LiveLimits {
     static let looksPerSecond = 4
     /// Single records of a kind that one look tells of: 20 a second.
     static let recordsPerLook = 5
-    /// Records of a kind after which one look reads no further ones, where it tells of few: some
-    /// more than that are read with them.
+    /// Records of a kind that one look considers, where few of them are worth telling.
     static let recordsSeenPerLook = 50
     /// Events that are kept for who comes back, and their bytes.
     static let keptEventCount = 512

@@ -66,7 +66,7 @@ struct LiveLook {
             counts: Counters.Name.allCases.map { ($0, Int64(counters[$0])) }, rates: rates,
             volume: counters.volume, toLedger: history.toLedger, toAnswer: history.toAnswer,
             bucket: history.buckets.last, bridges: parts.bridges.reports(), money: money,
-            stripeAheadMilliseconds: parts.reconciler.stripeAheadMilliseconds,
+            stripeAheadMilliseconds: parts.reconciler?.stripeAheadMilliseconds,
             paymentsLeftOut: payments.leftOutCount)
     }
 

@@ -27,7 +27,8 @@ package struct LiveParts: Sendable {
     let topic: @Sendable (TopicID) -> TopicReader
     /// Every reader of the log; none where they cannot be asked now.
     let readers: @Sendable () -> [ReaderPlace]
-    let reconciler: Reconciler
+    /// nil where there is none.
+    let reconciler: Reconciler?
     let bridges: BridgeBoard
     let readiness: Readiness
     let counters: Counters
@@ -35,7 +36,7 @@ package struct LiveParts: Sendable {
 
     package init(
         ledger: any LedgerReading, topic: @escaping @Sendable (TopicID) -> TopicReader,
-        readers: @escaping @Sendable () -> [ReaderPlace], reconciler: Reconciler,
+        readers: @escaping @Sendable () -> [ReaderPlace], reconciler: Reconciler?,
         bridges: BridgeBoard, readiness: Readiness, counters: Counters, clock: any LogClock
     ) {
         self.ledger = ledger

@@ -24,7 +24,7 @@ struct MoneyCheck {
         for balance in try parts.ledger.balances() {
             trial[balance.currency, default: 0] &+= balance.balance.rawValue
         }
-        run = try parts.reconciler.reports(before: nil, limit: LiveLimits.runCountMax)
+        run = try parts.reconciler?.reports(before: nil, limit: LiveLimits.runCountMax)
             .first { $0.run.state.isOver }
         let most = LiveLimits.reviewCountMax
         let reviews = try parts.ledger.openReviews(after: TransactionID(0), limit: most + 1)

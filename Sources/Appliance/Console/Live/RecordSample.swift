@@ -27,13 +27,14 @@ struct RecordSample {
         var place = max(next, topic.start)
         var (toldCount, seenCount) = (0, 0)
         var after = leftOut
-        while place < end, toldCount < LiveLimits.recordsPerLook,
-            seenCount < LiveLimits.recordsSeenPerLook
-        {
+        var isDone: Bool {
+            toldCount == LiveLimits.recordsPerLook || seenCount == LiveLimits.recordsSeenPerLook
+        }
+        while place < end, !isDone {
             let records = try topic.read(from: place, byteCountMax: Self.readByteCount)
             guard let last = records.last else { break }
             for stored in records where stored.offset < end {
-                guard toldCount < LiveLimits.recordsPerLook else { break }
+                guard !isDone else { break }
                 place = stored.offset.advanced(by: 1)
                 seenCount += 1
                 guard tell(stored, after) else { continue }
