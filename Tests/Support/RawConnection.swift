@@ -81,6 +81,19 @@ public final class RawConnection: @unchecked Sendable {
         }
     }
 
+    /// What comes up to the next empty line, as server-sent events end; nil where the connection
+    /// ends before that, or nothing comes in time.
+    public func readBlock() -> String? {
+        let end = Array("\n\n".utf8)
+        while true {
+            if let range = received.firstRange(of: end) {
+                defer { received.removeFirst(range.upperBound) }
+                return String(decoding: received[..<range.lowerBound], as: UTF8.self)
+            }
+            guard readMore() else { return nil }
+        }
+    }
+
     /// Everything up to the end of the connection.
     public func readToEnd() -> String {
         while readMore() {}

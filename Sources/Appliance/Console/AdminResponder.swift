@@ -54,12 +54,31 @@ package struct AdminResponder: PortResponder {
         }
         // Routes may read the disk or wait for it. There is at most one such task a connection, and
         // connections are capped.
-        Task { completion(await answer(request)) }
+        Task {
+            let (answer, body) = await answer(request)
+            completion(answer)
+            if let body, let stream = answer.stream { await Self.send(body, over: stream) }
+        }
     }
 
-    private func answer(_ request: PortRequest) async -> PortResponse {
+    /// Writes a body until it ends, or nobody reads it any more.
+    private static func send(_ body: ResponseBody, over stream: PortStream) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await stream.isOver() }
+            group.addTask {
+                // A stream has no other place for a failure than its end.
+                try? await body.write(StreamWriter(stream: stream))
+                stream.finish()
+            }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    /// - Returns: the answer, and what its stream is to be given where it has one.
+    private func answer(_ request: PortRequest) async -> (PortResponse, ResponseBody?) {
         guard let asked = Request(request) else {
-            return PortResponse(Problem(.badRequest, "the request cannot be understood"))
+            return (PortResponse(Problem(.badRequest, "the request cannot be understood")), nil)
         }
         do {
             let context = AdminContext(
@@ -68,18 +87,21 @@ package struct AdminResponder: PortResponder {
                     address: address(of: request), audit: access.log, sent: request.body))
             let response = try await routes.respond(to: asked, context: context)
             guard response.status != .notFound || response.body.contentLength != 0 else {
-                return missing(asked)
+                return (missing(asked), nil)
             }
-            return try await PortResponse(response)
+            if response.headers[.contentType] == ServerSentEvent.contentType {
+                return (PortResponse(streaming: response, on: request.channel), response.body)
+            }
+            return (try await PortResponse(response), nil)
         } catch let problem as Problem {
-            return PortResponse(problem)
+            return (PortResponse(problem), nil)
         } catch let error as any HTTPResponseError {
-            guard error.status != .notFound else { return missing(asked) }
-            return PortResponse(Problem(error.status, "\(error)"))
+            guard error.status != .notFound else { return (missing(asked), nil) }
+            return (PortResponse(Problem(error.status, "\(error)")), nil)
         } catch let failure as AccountsFailure {
-            return PortResponse(Problem(.serviceUnavailable, failure.description))
+            return (PortResponse(Problem(.serviceUnavailable, failure.description)), nil)
         } catch {
-            return PortResponse(Problem(.internalServerError, "\(error)"))
+            return (PortResponse(Problem(.internalServerError, "\(error)")), nil)
         }
     }
 
@@ -206,14 +228,31 @@ extension PortResponse {
     fileprivate init(_ response: Response) async throws {
         let body = Gathered()
         try await response.body.write(Gatherer(into: body))
-        let fields = response.headers.compactMap { field -> (name: String, value: String)? in
-            // The port writes these itself.
-            let own: [HTTPField.Name] = [.contentType, .contentLength, .xContentTypeOptions]
-            return own.contains(field.name) ? nil : (field.name.rawName, field.value)
-        }
         self.init(
             HTTPResponseStatus(statusCode: response.status.code), json: body.bytes,
-            type: response.headers[.contentType] ?? "application/octet-stream", fields: fields)
+            type: response.headers[.contentType] ?? "application/octet-stream",
+            fields: Self.fields(of: response))
+    }
+
+    /// What a route answers whose body is written for as long as somebody reads it.
+    fileprivate init(streaming response: Response, on channel: any Channel) {
+        let refusal = Problem(
+            .serviceUnavailable,
+            "\(GateLimits.streamCountMax) consoles are open already; close one, or retry later")
+        self.init(
+            HTTPResponseStatus(statusCode: response.status.code),
+            stream: PortStream(
+                on: channel, heartbeat: ServerSentEvent.heartbeat,
+                elseAnswering: PortResponse(refusal)),
+            type: ServerSentEvent.contentType, fields: Self.fields(of: response))
+    }
+
+    private static func fields(of response: Response) -> [(name: String, value: String)] {
+        // The port writes these itself.
+        let own: [HTTPField.Name] = [.contentType, .contentLength, .xContentTypeOptions]
+        return response.headers.compactMap { field in
+            own.contains(field.name) ? nil : (field.name.rawName, field.value)
+        }
     }
 
     private final class Gathered {
@@ -231,4 +270,13 @@ extension PortResponse {
 
         consuming func finish(_ trailingHeaders: HTTPFields?) async throws {}
     }
+}
+
+/// Hands what a body writes to its stream, a piece at a time.
+private struct StreamWriter: ResponseBodyWriter {
+    let stream: PortStream
+
+    mutating func write(_ buffer: ByteBuffer) async throws { try await stream.write(buffer) }
+
+    consuming func finish(_ trailingHeaders: HTTPFields?) async throws {}
 }

@@ -48,15 +48,15 @@ package final class Daemon: Sendable {
     let readiness = Readiness()
     package let logger: Logger
     private let steps: PipelineSteps
-    private let clock: any LogClock
+    let clock: any LogClock
     let held: HeldFolder
     private let reserve: ReserveFile
-    private let reconciler: Reconciler
-    private let bridges: BridgeBoard
+    let reconciler: Reconciler
+    let bridges: BridgeBoard
     /// The ledger as the console reads it, so that no look at it holds a booking up.
-    private let seenLedger: SQLiteLedgerReader
-    private let payments: PaymentIndex
-    private let access: AccessDesk
+    let seenLedger: SQLiteLedgerReader
+    let payments: PaymentIndex
+    let access: AccessDesk
     private let folderToken = FolderToken.make()
     /// nil without an API key, or where it is switched off.
     private let chargeFetch: ChargeFetch?
@@ -165,7 +165,7 @@ package final class Daemon: Sendable {
             }, former: FormerBridges(listed: settings.bridges, source: source, pauses: pauses))
     }
 
-    private var folder: DataFolder { held.folder }
+    var folder: DataFolder { held.folder }
 
     /// The path, on the admin port, of the link by which the first person comes in; nil where
     /// somebody has an account.
@@ -238,7 +238,9 @@ package final class Daemon: Sendable {
         let pipeline = Pipeline(
             plane: plane, ledger: ledger, steps: steps, folder: folder, rewinds: held.plan.rewinds)
         var services: [DaemonPart: any Service] = try pipeline.services()
-        services[.admin] = adminServer(ports)
+        let live = liveBoard()
+        services[.live] = live
+        services[.admin] = adminServer(ports, live)
         services[.paymentIndex] = payments
         services[.poisonWatch] = PoisonWatch(log: log)
         services[.folderWatch] = FolderWatch(log: log, parts: parts, logger: logger)
@@ -257,81 +259,6 @@ package final class Daemon: Sendable {
         readiness.watch { [reconciler] in reconciler.dateWarning }
         reconciler.confirmClock { gate.clockSuspicion.isConfirmed }
         return ports.webhook(gate)
-    }
-
-    /// How far each consumer of the log is behind.
-    private func lags() -> [ConsumerLag] {
-        // A ledger that cannot be asked is told of elsewhere.
-        let places = try? ConsumerPlaces(log: log, topics: topics, ledger: ledger).all()
-        let indexed = TopicID.allCases.map {
-            ConsumerLag(group: "index", topic: $0.rawValue, recordCount: payments.lag(of: $0))
-        }
-        return (places ?? []).map {
-            ConsumerLag(group: $0.group, topic: $0.topic, recordCount: $0.lag)
-        } + indexed
-    }
-
-    /// What the console's JSON routes and pages read from.
-    private var consoleSources: ConsoleSources {
-        ConsoleSources(
-            index: payments, ledger: seenLedger, statement: StatementStore(of: seenLedger),
-            reader: { [plane] in plane.reader($0) }, endpoints: settings.endpoints,
-            lags: { self.lags() },
-            byteCount: { [folder] in folder.byteCount(ofTopic: $0.rawValue) })
-    }
-
-    private func adminServer(_ ports: DaemonPorts) -> any Service {
-        ports.admin(adminRoutes(), access: access, setupPath: access.setupPath)
-    }
-
-    /// What the admin port serves.
-    func adminRoutes() -> AdminRoutes {
-        var routes = HealthRoutes(
-            readiness: readiness, counters: counters, reconciler: reconciler, bridges: bridges,
-            recordCounts: { [topics] in
-                TopicID.allCases.map {
-                    ($0, topics[$0].start.distance(to: topics[$0].highWatermark))
-                }
-            },
-            lags: { self.lags() },
-            logLinesLost: { LogSink.standardError.lostCount }
-        ).routes()
-        // One for all who ask: it keeps two of them from sending the same letter.
-        let redriver = plane.redriver()
-        let letters = LetterList(view: LogView(log: log, topics: topics, ledger: ledger))
-        DeadLetterRoutes(
-            list: letters, redriver: redriver, dataPath: DataFolder.canonical(folder.path)
-        ).add(to: &routes)
-        ReconciliationRoutes(
-            reconciler: reconciler, dataPath: DataFolder.canonical(folder.path)
-        ).add(to: &routes)
-        BridgeRoutes(
-            board: bridges, dataPath: DataFolder.canonical(folder.path), logger: logger
-        ).add(to: &routes)
-        let desk = ReviewDesk(
-            decisions: plane.decisions, ledger: ledger,
-            clock: clock)
-        ReviewRoutes(
-            desk: desk, ledger: ledger, dataPath: DataFolder.canonical(folder.path)
-        ).add(to: &routes)
-        let pages = pages(desk, letters, redriver)
-        pages.add(to: &routes)
-        SignInRoutes(desk: access, pages: pages).add(to: &routes)
-        AccountRoutes(desk: access).add(to: &routes)
-        consoleSources.add(to: &routes)
-        // Last, since it describes the others.
-        OpenAPIRoutes.add(to: &routes)
-        return routes
-    }
-
-    private func pages(
-        _ desk: ReviewDesk, _ letters: LetterList, _ redriver: Redriver
-    ) -> ConsolePages {
-        ConsolePages(
-            ConsoleParts(
-                sources: consoleSources, desk: desk, letters: letters, redriver: redriver,
-                reconciler: reconciler, bridges: bridges, readiness: readiness,
-                counters: counters, clock: clock, profile: settings.profile.rawValue))
     }
 
     private func refusalSummary() -> (any Service)? {

@@ -171,6 +171,8 @@ enum DaemonPart: CaseIterable, Sendable {
     case poisonWatch, folderWatch, kafkaWatch, redisWatch, upkeep
     /// What lists of payments are answered from; it only reads what the others write.
     case paymentIndex
+    /// Looks at all of them for open consoles.
+    case live
     /// Copies in other systems; they stop behind the ledger, so that little is left to copy.
     case bridges
     /// The steps behind the gate from the last to the first: each stops after the one that feeds it

@@ -45,6 +45,8 @@ final class ConnectionTable: Sendable {
         /// In the order of their opening; those that are closed leave it now and then.
         var connections: Deque<PortConnection> = []
         var openCount = 0
+        /// Of these, those that stream an answer.
+        var streamCount = 0
         /// Told when the last one has closed.
         var whenEmpty: [@Sendable () -> Void] = []
     }
@@ -79,6 +81,25 @@ final class ConnectionTable: Sendable {
         given?.phase = .closed
         given?.channel.close(promise: nil)
         return entry
+    }
+
+    /// Lets a connection stream its answer, until it closes.
+    ///
+    /// - Returns: false where as many do already as may.
+    func enterStream(_ connection: PortConnection) -> Bool {
+        let isLet = state.withLock { state in
+            // Half of a small port is left to those who only ask.
+            guard state.streamCount < min(GateLimits.streamCountMax, countMax / 2) else {
+                return false
+            }
+            state.streamCount += 1
+            return true
+        }
+        guard isLet else { return false }
+        connection.channel.closeFuture.whenComplete { _ in
+            self.state.withLock { $0.streamCount -= 1 }
+        }
+        return true
     }
 
     /// Closes one for the memory that it holds: the oldest that does not read its answers, else the

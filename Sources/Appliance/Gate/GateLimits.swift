@@ -23,6 +23,15 @@ package enum GateLimits {
     static let answerByteCountFree = 4 << 10
     /// Bytes of answers that are not read, from which on a connection gets no further ones.
     static let unreadByteCountMax = 16 << 10
+    /// Streamed answers of one port at one time; further ones are refused.
+    package static let streamCountMax = 64
+    /// Seconds that a client may leave a piece of a stream untaken before it is cut off.
+    static let streamStallSecondsMax: Int64 = 10
+    /// Seconds without anything sent after which a stream sends a heartbeat.
+    static let streamHeartbeatSeconds: Int64 = 10
+    /// Milliseconds that a stream's peer may leave what was sent unacknowledged: one that is gone
+    /// without a word is found out by the kernel then, however little was sent.
+    static let streamPeerMillisecondsMax = 30_000
     /// Bytes of requests in flight on one port, heads and bodies alike, unless configured
     /// otherwise.
     package static let memoryByteCount = 64 << 20

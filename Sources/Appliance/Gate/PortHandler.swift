@@ -9,6 +9,7 @@ import Vocabulary
 ///     idle ─────────▶ receiving ─────▶ answering ─────▶ idle, or closed
 ///                        │ too large, no memory           ▲
 ///                        └────────▶ refused ──────────────┘ closed at its end
+///                                        answering ──▶ streaming ──▶ closed
 ///
 /// A client that does not read its answers gets no further ones: what it sends then waits too, as
 /// bytes, before the decoder (``MemoryMeter``), and soon nothing more of it is read.
@@ -44,6 +45,8 @@ final class PortHandler: ChannelDuplexHandler, RequestTaker {
         /// Answered before its end; what still comes is thrown away, up to a bound.
         case refused(discardedByteCount: Int)
         case answering
+        /// The rest of the connection is the answer; its end is the connection's.
+        case streaming
     }
 
     /// - Parameters:
@@ -62,7 +65,12 @@ final class PortHandler: ChannelDuplexHandler, RequestTaker {
         meter.taker = self
     }
 
-    private var isAnswering: Bool { if case .answering = state { true } else { false } }
+    private var isAnswering: Bool {
+        switch state {
+        case .answering, .streaming: true
+        case .idle, .receiving, .refused: false
+        }
+    }
 
     var isTaking: Bool { !isAnswering && ahead.isEmpty && connection.channel.isWritable }
 
@@ -100,7 +108,10 @@ final class PortHandler: ChannelDuplexHandler, RequestTaker {
         case is ChannelShouldQuiesceEvent:
             isEnding = true
             // A request that has begun is answered; the deadlines bound how long that takes.
-            if case .idle = state { context.close(promise: nil) }
+            switch state {
+            case .idle, .streaming: context.close(promise: nil)
+            case .receiving, .refused, .answering: break
+            }
         case is MemoryIsUsedUp:
             refuseForMemory(context)
         default:
@@ -225,7 +236,13 @@ final class PortHandler: ChannelDuplexHandler, RequestTaker {
         _ response: PortResponse, to method: HTTPMethod, isKeepAlive: Bool,
         _ context: ChannelHandlerContext
     ) {
-        guard context.channel.isActive else { return }
+        guard context.channel.isActive else {
+            response.stream?.close()
+            return
+        }
+        if let stream = response.stream {
+            return begin(stream, of: response, to: method, context)
+        }
         var response = response
         var sent: EventLoopPromise<Void>?
         if response.byteCount > GateLimits.answerByteCountFree {
@@ -245,6 +262,43 @@ final class PortHandler: ChannelDuplexHandler, RequestTaker {
         if isLast { return context.close(promise: nil) }
         connection.phase = context.channel.isWritable ? .quiet : .unread
         goOn(context)
+    }
+
+    /// Sends an answer's head, and from then on what its stream is given.
+    private func begin(
+        _ stream: PortStream, of response: PortResponse, to method: HTTPMethod,
+        _ context: ChannelHandlerContext
+    ) {
+        guard method != .HEAD, !isEnding else {
+            stream.close()
+            write(response, withBody: false, isKeepAlive: false, context)
+            return context.close(promise: nil)
+        }
+        guard connections.enterStream(connection) else {
+            responder.count(.connectionsRefused)
+            stream.close()
+            return finish(stream.refusal, to: method, isKeepAlive: false, context)
+        }
+        state = .streaming
+        keepMemory()
+        try? context.pipeline.syncOperations.handler(type: RequestDeadlines.self).suspend()
+        Self.boundSilence(of: context.channel)
+        context.channel.closeFuture.whenComplete { _ in stream.close() }
+        write(response, isKeepAlive: false, context)
+        let sending = StreamSending(
+            context, memory: memory, heartbeat: stream.heartbeat
+        ) { [responder] in responder.count(.connectionsEvicted) }
+        stream.open(sending.begin())
+    }
+
+    /// Has the kernel end a connection whose peer acknowledges nothing. Where it cannot, the
+    /// stream's own bound does, only later: when the kernel takes no more.
+    private static func boundSilence(of channel: any Channel) {
+        #if os(Linux)
+        let userTimeout = NIOBSDSocket.Option(rawValue: 18)
+        try? channel.syncOptions?.setOption(
+            .tcpOption(userTimeout), value: GateLimits.streamPeerMillisecondsMax)
+        #endif
     }
 
     /// Gives back what was taken for what is answered or thrown away.

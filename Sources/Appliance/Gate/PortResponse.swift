@@ -4,7 +4,7 @@ package import NIOHTTP1
 import Synchronization
 import Vocabulary
 
-/// An answer of a port: its status and, unless it is empty, a JSON body.
+/// An answer of a port: its status and, unless it is empty, a body, whole or streamed.
 package struct PortResponse: Sendable {
     /// Everything before the date: status line and header fields.
     private let head: [UInt8]
@@ -13,22 +13,47 @@ package struct PortResponse: Sendable {
     private let names: [String]
     /// Whether the connection ends with it, whatever the request says.
     let isLast: Bool
+    /// What follows the head where the body is written while it is sent.
+    package let stream: PortStream?
 
     /// - Parameter fields: further header fields.
     package init(
         _ status: HTTPResponseStatus, json: [UInt8], type: String = "application/json",
         fields: [(name: String, value: String)] = [], isLast: Bool = false
     ) {
-        var head = "HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\n"
-        if !json.isEmpty { head += "Content-Type: \(type)\r\n" }
+        let content = json.isEmpty ? [] : [(name: "Content-Type", value: type)]
         // RFC 9110 §8.6.
-        if status != .noContent { head += "Content-Length: \(json.count)\r\n" }
-        head += "X-Content-Type-Options: nosniff\r\n"
-        for (name, value) in fields { head += "\(name): \(value)\r\n" }
-        self.head = Array(head.utf8)
+        let length = status == .noContent ? [] : [(name: "Content-Length", value: "\(json.count)")]
+        head = Self.head(status, content + length, fields)
         names = fields.map { $0.name.lowercased() }
         body = json
         self.isLast = isLast
+        stream = nil
+    }
+
+    /// An answer that ends with its connection.
+    ///
+    /// - Parameter fields: further header fields; no length among them.
+    package init(
+        _ status: HTTPResponseStatus, stream: PortStream, type: String,
+        fields: [(name: String, value: String)] = []
+    ) {
+        head = Self.head(status, [("Content-Type", type)], fields)
+        names = fields.map { $0.name.lowercased() }
+        body = []
+        isLast = true
+        self.stream = stream
+    }
+
+    private static func head(
+        _ status: HTTPResponseStatus, _ content: [(name: String, value: String)],
+        _ fields: [(name: String, value: String)]
+    ) -> [UInt8] {
+        var head = "HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\n"
+        for (name, value) in content + [("X-Content-Type-Options", "nosniff")] + fields {
+            head += "\(name): \(value)\r\n"
+        }
+        return Array(head.utf8)
     }
 
     /// The answer of contracts §1.

@@ -64,6 +64,9 @@ final class RequestDeadlines: ChannelInboundHandler, RemovableChannelHandler {
         if !isFirst { expect(within: .seconds(GateLimits.headerSecondsMax), context) }
     }
 
+    /// Cuts nothing off any more: what is streamed on the connection has bounds of its own.
+    func suspend() { deadline = .distantFuture }
+
     private func expect(within span: TimeAmount, _ context: ChannelHandlerContext) {
         deadline = context.eventLoop.now + span
     }

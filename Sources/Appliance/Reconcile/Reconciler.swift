@@ -175,6 +175,10 @@ package final class Reconciler: Service {
     /// What the date of Stripe's answers leads to, where it is far from this machine's.
     package var dateWarning: String? { stripeClock?.warning }
 
+    /// How far Stripe's clock was ahead of this machine's at its last answer, in milliseconds; nil
+    /// where it has not answered yet.
+    package var stripeAheadMilliseconds: Int64? { stripeClock?.aheadMilliseconds }
+
     /// Has deliveries confirm this machine's clock against that date.
     package func confirmClock(by witness: @escaping @Sendable () -> Bool) {
         stripeClock?.confirm(by: witness)

@@ -54,6 +54,12 @@ package final class StripeClock: LogClock {
         told.withLock { $0 = Told(ahead: ahead, isWorld: isWorld) }
     }
 
+    /// How far the last answer's time was ahead of this machine's, in milliseconds; nil before the
+    /// first answer, and where a twin's world has a time of its own.
+    var aheadMilliseconds: Int64? {
+        told.withLock { $0.flatMap { $0.isWorld ? nil : $0.ahead } }
+    }
+
     private var believed: Int64 {
         guard let told = told.withLock({ $0 }), abs(told.ahead) > Self.toleranceMilliseconds,
             !isContradicted(told)

@@ -142,7 +142,7 @@ package struct LedgerStep {
 
 extension LedgerPosted {
     /// The record of a booked transaction.
-    init(_ transaction: PostedTransaction) {
+    package init(_ transaction: PostedTransaction) {
         let posting = transaction.posting
         self.init(
             id: transaction.id.rawValue, movement: posting.movement, eventID: posting.eventID,

@@ -36,4 +36,24 @@ package struct LatencyHistogram: Sendable {
     package func count(upTo bound: UInt64) -> UInt64 {
         values.count(within: 0...Swift.min(bound, Self.valueMax))
     }
+
+    /// The same of what was recorded since `earlier`, which is this one's own past; zero when that
+    /// is nothing.
+    package func value(atShare share: Double, since earlier: LatencyHistogram) -> UInt64 {
+        precondition((0...1).contains(share), "share \(share)")
+        precondition(earlier.count <= count, "\(earlier.count) values before \(count)")
+        let recent = count - earlier.count
+        guard recent > 0 else { return 0 }
+        let wanted = Swift.max(1, UInt64((share * Double(recent)).rounded(.up)))
+        var (low, high) = (UInt64(0), max)
+        while low < high {
+            let middle = low + (high - low) / 2
+            if count(upTo: middle) - earlier.count(upTo: middle) >= wanted {
+                high = middle
+            } else {
+                low = middle + 1
+            }
+        }
+        return low
+    }
 }

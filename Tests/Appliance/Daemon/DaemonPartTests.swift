@@ -47,7 +47,7 @@ struct DaemonPartTests {
         #expect(
             stopped.withLock { $0 } == [
                 .refusalSummary, .reserveRelease, .webhook, .reconciler, .chargeFetch, .redrive,
-                .validate, .score, .ledger, .bridges, .paymentIndex, .upkeep, .redisWatch,
+                .validate, .score, .ledger, .bridges, .live, .paymentIndex, .upkeep, .redisWatch,
                 .kafkaWatch, .folderWatch, .poisonWatch, .admin,
             ])
     }

@@ -8,6 +8,8 @@ package import Vocabulary
 package struct ConsoleParts: Sendable {
     /// What the JSON routes read as well.
     let sources: ConsoleSources
+    /// What open pages are told.
+    let live: LiveBoard
     let desk: ReviewDesk
     let letters: LetterList
     let redriver: Redriver
@@ -22,11 +24,12 @@ package struct ConsoleParts: Sendable {
     let profile: String
 
     package init(
-        sources: ConsoleSources, desk: ReviewDesk, letters: LetterList, redriver: Redriver,
-        reconciler: Reconciler?, bridges: BridgeBoard? = nil, readiness: Readiness,
+        sources: ConsoleSources, live: LiveBoard, desk: ReviewDesk, letters: LetterList,
+        redriver: Redriver, reconciler: Reconciler?, bridges: BridgeBoard? = nil, readiness: Readiness,
         counters: Counters, clock: any LogClock, profile: String
     ) {
         self.sources = sources
+        self.live = live
         self.desk = desk
         self.letters = letters
         self.redriver = redriver

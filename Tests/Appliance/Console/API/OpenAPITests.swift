@@ -21,7 +21,7 @@ struct OpenAPITests {
     func complete() async throws {
         let folder = try TemporaryFolder()
         let daemon = try StartFixture(folder.file("data")).start()
-        let rules = daemon.adminRoutes().rules
+        let rules = daemon.adminRoutes(daemon.liveBoard()).rules
         #expect(OpenAPIDocument(rules: rules).faults.isEmpty)
         let paths = try #require(try Self.document(rules)["paths"] as? [String: [String: Any]])
         var described: Set<AdminRoutes.Rule> = []

@@ -27,7 +27,7 @@ struct RouteWalkTests {
             let folder = try TemporaryFolder()
             daemon = try StartFixture(folder.file("data")).start()
             access = try AccessWorld(folder: folder)
-            let routes = daemon.adminRoutes()
+            let routes = daemon.adminRoutes(daemon.liveBoard())
             rules = routes.rules
             responder = AdminResponder(
                 routes: routes, guards: AdminGuard(listensOn: "127.0.0.1"), access: access.desk,

@@ -1,0 +1,101 @@
+import AppendLog
+import Appliance
+import Console
+import Relay
+import ServiceLifecycle
+import Terminal
+import Vocabulary
+
+/// What stands behind the admin port of the role `all`.
+extension Daemon {
+    /// How far each consumer of the log is behind.
+    private func lags() -> [ConsumerLag] {
+        // A ledger that cannot be asked is told of elsewhere.
+        let places = try? ConsumerPlaces(log: log, topics: topics, ledger: ledger).all()
+        let indexed = TopicID.allCases.map {
+            ConsumerLag(group: "index", topic: $0.rawValue, recordCount: payments.lag(of: $0))
+        }
+        return (places ?? []).map {
+            ConsumerLag(group: $0.group, topic: $0.topic, recordCount: $0.lag)
+        } + indexed
+    }
+
+    /// What the console's JSON routes and pages read from.
+    private var consoleSources: ConsoleSources {
+        ConsoleSources(
+            index: payments, ledger: seenLedger, statement: StatementStore(of: seenLedger),
+            reader: { [plane] in plane.reader($0) }, endpoints: settings.endpoints,
+            lags: { self.lags() },
+            byteCount: { [folder] in folder.byteCount(ofTopic: $0.rawValue) })
+    }
+
+    /// What open consoles are told.
+    func liveBoard() -> LiveBoard {
+        LiveBoard(
+            LiveParts(
+                ledger: seenLedger, topic: { [topics] in TopicReader(topics[$0]) },
+                readers: { [log, topics, seenLedger] in
+                    let places = ConsumerPlaces(log: log, topics: topics, ledger: seenLedger)
+                    return ((try? places.all()) ?? []).map {
+                        LiveParts.ReaderPlace(
+                            group: $0.group, topic: $0.topic, next: $0.next, lag: $0.lag)
+                    }
+                }, reconciler: reconciler, bridges: bridges, readiness: readiness,
+                counters: counters, clock: clock))
+    }
+
+    func adminServer(_ ports: DaemonPorts, _ live: LiveBoard) -> any Service {
+        ports.admin(adminRoutes(live), access: access, setupPath: access.setupPath)
+    }
+
+    /// What the admin port serves.
+    func adminRoutes(_ live: LiveBoard) -> AdminRoutes {
+        var routes = HealthRoutes(
+            readiness: readiness, counters: counters, reconciler: reconciler, bridges: bridges,
+            recordCounts: { [topics] in
+                TopicID.allCases.map {
+                    ($0, topics[$0].start.distance(to: topics[$0].highWatermark))
+                }
+            },
+            lags: { self.lags() },
+            logLinesLost: { LogSink.standardError.lostCount }
+        ).routes()
+        // One for all who ask: it keeps two of them from sending the same letter.
+        let redriver = plane.redriver()
+        let letters = LetterList(view: LogView(log: log, topics: topics, ledger: ledger))
+        DeadLetterRoutes(
+            list: letters, redriver: redriver, dataPath: DataFolder.canonical(folder.path)
+        ).add(to: &routes)
+        ReconciliationRoutes(
+            reconciler: reconciler, dataPath: DataFolder.canonical(folder.path)
+        ).add(to: &routes)
+        BridgeRoutes(
+            board: bridges, dataPath: DataFolder.canonical(folder.path), logger: logger
+        ).add(to: &routes)
+        let desk = ReviewDesk(
+            decisions: plane.decisions, ledger: ledger,
+            clock: clock)
+        ReviewRoutes(
+            desk: desk, ledger: ledger, dataPath: DataFolder.canonical(folder.path)
+        ).add(to: &routes)
+        let pages = pages(desk, letters, redriver, live)
+        pages.add(to: &routes)
+        SignInRoutes(desk: access, pages: pages).add(to: &routes)
+        AccountRoutes(desk: access).add(to: &routes)
+        consoleSources.add(to: &routes)
+        LiveRoutes(board: live).add(to: &routes)
+        // Last, since it describes the others.
+        OpenAPIRoutes.add(to: &routes)
+        return routes
+    }
+
+    private func pages(
+        _ desk: ReviewDesk, _ letters: LetterList, _ redriver: Redriver, _ live: LiveBoard
+    ) -> ConsolePages {
+        ConsolePages(
+            ConsoleParts(
+                sources: consoleSources, live: live, desk: desk, letters: letters, redriver: redriver,
+                reconciler: reconciler, bridges: bridges, readiness: readiness,
+                counters: counters, clock: clock, profile: settings.profile.rawValue))
+    }
+}
