@@ -81,6 +81,8 @@ package struct HealthRoutes: Sendable {
     package var reconciler: Reconciler?
     /// Copies in other systems; nil where there are none.
     package var bridges: BridgeBoard?
+    /// The data folder; nil where there is none.
+    package var dataPath: String?
     /// How many records the log holds of each topic; none where there is no log.
     package var recordCounts: @Sendable () -> [(topic: TopicID, count: Int64)] = { [] }
     /// How far each consumer group is behind; none where the log is elsewhere.
@@ -92,7 +94,7 @@ package struct HealthRoutes: Sendable {
 
     package init(
         readiness: Readiness, counters: Counters, reconciler: Reconciler? = nil,
-        bridges: BridgeBoard? = nil,
+        bridges: BridgeBoard? = nil, dataPath: String? = nil,
         recordCounts: @escaping @Sendable () -> [(topic: TopicID, count: Int64)] = { [] },
         lags: @escaping @Sendable () -> [ConsumerLag] = { [] },
         logLinesLost: @escaping @Sendable () -> Int = { 0 },
@@ -103,6 +105,7 @@ package struct HealthRoutes: Sendable {
         self.counters = counters
         self.reconciler = reconciler
         self.bridges = bridges
+        self.dataPath = dataPath
         self.recordCounts = recordCounts
         self.lags = lags
         self.logLinesLost = logLinesLost
@@ -142,6 +145,7 @@ package struct HealthRoutes: Sendable {
             Response.jsonObject(.ok) { writer in
                 let reasons = readiness.current
                 writer.member("ready", reasons.isEmpty)
+                writer.member("data", dataPath)
                 write(reasons, into: &writer)
                 // What counts from the start is worth nothing without it.
                 writer.member("started_at", startedAt.milliseconds / 1_000)

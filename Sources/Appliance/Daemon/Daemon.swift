@@ -225,6 +225,7 @@ package final class Daemon: Sendable {
     private func adminServer(_ ports: DaemonPorts) -> any Service {
         let router = HealthRoutes(
             readiness: readiness, counters: counters, reconciler: reconciler, bridges: bridges,
+            dataPath: DataFolder.canonical(folder.path),
             recordCounts: { [topics] in
                 TopicID.allCases.map {
                     ($0, topics[$0].start.distance(to: topics[$0].highWatermark))
