@@ -1,11 +1,11 @@
-/// When to connect again, and when no more. Pure: the clock and the dice are its caller's, who takes
-/// a new one for each connection that was lost.
+/// When to connect again, and when no more. Pure: the clock and the dice are its caller's. One for
+/// each connection that was lost.
 ///
 ///     failed ──▶ waiting, longer each time, with jitter ──▶ failed …
 ///        └── an error that only a person can end ──▶ stopped
 ///
-/// A connection alone proves nothing: a server that accepts and then closes would be asked again and
-/// again without a pause. So only an answered statement is a reason to let go of this.
+/// A connection alone proves nothing: a server that accepts and then closes would be asked again
+/// and again without a pause. So only an answered statement is a reason to let go of this.
 public struct PostgresReconnection: Hashable, Sendable {
     public enum Next: Hashable, Sendable {
         /// Connect after this long.
