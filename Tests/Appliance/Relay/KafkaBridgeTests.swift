@@ -258,17 +258,19 @@ struct KafkaBridgeTests {
             #expect(verification.agrees, "\(verification)")
             #expect(verification.parts.first { $0.name == "webhook.received" }?.targetCount == 40)
             let reader = try KafkaReader(world.place.configuration, group: "test")
-            var letters: [String] = []
+            var letters: [Record] = []
             for partition in world.place.partitions(of: .deadLetter) {
                 try reader.read(partition, within: .seconds(20)) { batch in
-                    letters += batch.records.map {
-                        $0.record.text("reason") ?? ""
-                            + ($0.record.text(CopyHeader.instead) ?? "")
-                    }
+                    letters += batch.records.map(\.record)
                     return true
                 }
             }
             #expect(letters.count == 1)
+            let letter = try #require(letters.first)
+            #expect(CopyHeader.placeInstead(in: letter)?.offset == Offset(20))
+            #expect(letter.value == nil)
+            let told = ["stage", "reason", "event-id", "schema"].map { letter.text($0) }
+            #expect(told == ["bridge-kafka", "message_too_large", "evt_20", "dead.letter/1"])
         }
     }
 
