@@ -142,10 +142,19 @@ final class WholeFile {
     }
 
     /// Puts it in its place, durably.
+    ///
+    /// - Throws: a sentence; the file may stand there all the same, and be gone after a loss of
+    ///   power.
     func keep() throws(CommandFailure) {
         guard fsync(descriptor) == 0, rename(draft, path) == 0 else {
             throw Self.failure(path, errno)
         }
+        // The name is the folder's, and as durable as that.
+        let folder = open(
+            URL(filePath: path).deletingLastPathComponent().path, O_RDONLY | O_CLOEXEC)
+        guard folder >= 0 else { throw Self.failure(path, errno) }
+        defer { close(folder) }
+        guard fsync(folder) == 0 else { throw Self.failure(path, errno) }
     }
 
     /// Gives back its room, where it could not be written to its end.

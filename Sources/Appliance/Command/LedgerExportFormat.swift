@@ -8,7 +8,7 @@ import Vocabulary
 /// | format | what it is |
 /// | --- | --- |
 /// | `json` | one document, `{"transactions":[…]}`, a transaction a line |
-/// | `csv` | RFC 4180 with a header line, an entry a line |
+/// | `csv` | RFC 4180 with a header line, but lines end with LF; an entry a line |
 /// | `beancount` | an input file for beancount: every account opened before use |
 enum LedgerExportFormat: String, CaseIterable, ExpressibleByArgument {
     case json, csv, beancount

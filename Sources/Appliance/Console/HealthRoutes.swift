@@ -12,7 +12,6 @@ package final class Readiness: Sendable {
     private let reasons: Mutex<[String]>
     /// Each says in one sentence what is wrong, or nil.
     private let watches = Mutex<[@Sendable () -> String?]>([])
-
     /// The same, of what is asked for at each look, because it comes and goes by itself.
     private let hindrances = Mutex<[@Sendable () -> String?]>([])
 
@@ -142,32 +141,37 @@ package struct HealthRoutes: Sendable {
                 body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.text)))
         }
         router.get("/api/v1/status") { _, _ in
-            Response.jsonObject(.ok) { writer in
-                let reasons = readiness.current
-                writer.member("ready", reasons.isEmpty)
-                writer.member("data", dataPath)
-                write(reasons, into: &writer)
-                // What counts from the start is worth nothing without it.
-                writer.member("started_at", startedAt.milliseconds / 1_000)
-                writer.member("up_seconds", started.duration(to: .now).components.seconds)
-                writeRecordCounts(into: &writer)
-                for name in Counters.Name.allCases {
-                    writer.key(named: name.label)
-                    writer.int(Int64(counters[name]))
-                }
-                writer.key("waiting")
-                writer.int(Int64(counters.waiting.load(ordering: .relaxed)))
-                writer.key("by_api_version")
-                Self.write(counters.shapes.byVersion, into: &writer)
-                writer.key("by_type")
-                Self.write(counters.shapes.byType, into: &writer)
-                writer.key("reconciliation")
-                writeReconciliation(into: &writer)
-                writer.member("log_lines_lost", Int64(logLinesLost()))
-                BridgeRoutes.write(bridges?.reports() ?? [], into: &writer)
-            }
+            Response.jsonObject(.ok) { writeStatus(startedAt, started, into: &$0) }
         }
         return router
+    }
+
+    /// - Parameter started: the same moment as `startedAt`, by a clock that nobody sets.
+    private func writeStatus(
+        _ startedAt: Timestamp, _ started: ContinuousClock.Instant, into writer: inout JSONWriter
+    ) {
+        let reasons = readiness.current
+        writer.member("ready", reasons.isEmpty)
+        writer.member("data", dataPath)
+        write(reasons, into: &writer)
+        // What counts from the start is worth nothing without it.
+        writer.member("started_at", startedAt.milliseconds / 1_000)
+        writer.member("up_seconds", started.duration(to: .now).components.seconds)
+        writeRecordCounts(into: &writer)
+        for name in Counters.Name.allCases {
+            writer.key(named: name.label)
+            writer.int(Int64(counters[name]))
+        }
+        writer.key("waiting")
+        writer.int(Int64(counters.waiting.load(ordering: .relaxed)))
+        writer.key("by_api_version")
+        Self.write(counters.shapes.byVersion, into: &writer)
+        writer.key("by_type")
+        Self.write(counters.shapes.byType, into: &writer)
+        writer.key("reconciliation")
+        writeReconciliation(into: &writer)
+        writer.member("log_lines_lost", Int64(logLinesLost()))
+        BridgeRoutes.write(bridges?.reports() ?? [], into: &writer)
     }
 
     /// Why it is not ready, and what to look at although it is.

@@ -23,7 +23,8 @@ struct RedisBridgeTests {
         let fixture = try PipelineFixture()
         let prefix = "t\(UInt32.random(in: 0..<(.max))):"
         let place = RedisPlace(
-            configuration: try RedisConfiguration(url: server.url), prefix: prefix)
+            configuration: try RedisConfiguration(url: server.url),
+            keys: RedisKeys(prefix: prefix))
         try await fixture.opened { opened in
             let now = SystemLogClock().now()
             for number in 1...payments {
@@ -123,9 +124,10 @@ struct RedisBridgeTests {
             try await drained(bridge)
             _ = try await client.send(RedisCommand("DEL", "\(prefix)gate:evt_3"))
             let place = RedisPlace(
-                configuration: try RedisConfiguration(url: server.url), prefix: prefix)
+                configuration: try RedisConfiguration(url: server.url),
+                keys: RedisKeys(prefix: prefix))
             func verify(minutesLeft: Int64) async throws -> BridgeVerification {
-                let age = RedisPlace.lifetimeMilliseconds - minutesLeft * 60_000
+                let age = RedisKeys.lifetimeMilliseconds - minutesLeft * 60_000
                 return try await RedisTarget(clock: LaterClock(milliseconds: age)) {
                     () throws(RelayFailure) in place
                 }.verify(source)
