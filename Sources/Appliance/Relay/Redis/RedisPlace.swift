@@ -67,7 +67,8 @@ struct StoredVector: Hashable {
     private static let numbers = (0..<FeatureVector.count).map { "v\($0)" }
 
     /// In the order of `values`.
-    static let names = ["schema", "as_of", "event_id"] + numbers
+    static let names = ["rank", "schema", "as_of", "event_id"] + numbers
 
-    var values: [[UInt8]] { fields.map(\.value) }
+    /// As Redis has them, the rank among them.
+    var values: [[UInt8]] { [Array(String(rank).utf8)] + fields.map(\.value) }
 }

@@ -152,14 +152,18 @@ package final class RedisTarget: RelayTarget {
     }
 
     /// All answers; the first error ends it.
+    ///
+    /// - Parameter comparing: a key of another kind is an answer too, which is never the right one.
     private func send(
-        _ commands: [RedisCommand], _ client: RedisClient
+        _ commands: [RedisCommand], _ client: RedisClient, comparing: Bool = false
     ) async throws(RelayFailure) -> [RedisReply] {
         var (rest, replies) = (commands[...], [RedisReply]())
         while !rest.isEmpty {
             for result in await client.send(all: Array(rest.prefix(Self.pipelineCount))) {
                 switch result {
                 case .success(let reply): replies.append(reply)
+                case .failure(.refused(let reply)) where comparing && reply.code == "WRONGTYPE":
+                    replies.append(.bulk(Array(reply.text.utf8)))
                 case .failure(let error): throw RelayFailure(error)
                 }
             }
@@ -203,7 +207,8 @@ package final class RedisTarget: RelayTarget {
         }
         let claims = try self.claims(source, since: oldest, upTo: ends[.webhookReceived], knowledge)
         let replies = try await send(
-            claims.map { RedisCommand("GET", .text(place.claimKey(of: $0.event))) }, client)
+            claims.map { RedisCommand("GET", .text(place.claimKey(of: $0.event))) }, client,
+            comparing: true)
         verification.parts.append(
             Self.part(
                 named: "claims",
@@ -239,8 +244,9 @@ package final class RedisTarget: RelayTarget {
                     "HMGET",
                     [.text(place.vectorPrefix + vector.movement.rawValue)]
                         + StoredVector.names.map { .text($0) })
-            }, client)
+            }, client, comparing: true)
         return replies.map { reply in
+            if let otherKind = reply.bytes { return otherKind }
             let values = (reply.array ?? []).compactMap(\.bytes)
             return values.isEmpty ? nil : values.line
         }
