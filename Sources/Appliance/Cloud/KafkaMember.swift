@@ -62,9 +62,7 @@ package final class KafkaMember: @unchecked Sendable {
     /// A run was given and is not finished: the consumer stands behind it, so that it comes again
     /// only when the partitions are given again.
     private var hasOpenRun = false
-    /// Where the first run began that is not finished, by partition, over the leaving and joining:
-    /// a group that has noted no offset yet cannot tell.
-    private var unfinished: [SourceLane: Offset] = [:]
+    private var unfinished = UnfinishedRuns()
     /// The last row that each topic has; read when it is first asked for, by who leads.
     private var rows: [TopicID: Int64?] = [:]
 
@@ -145,7 +143,9 @@ package final class KafkaMember: @unchecked Sendable {
         case .records(let batch):
             guard let lane = names.lane(batch.partition) else { return .nothing }
             hasOpenRun = true
-            if unfinished[lane] == nil { unfinished[lane] = batch.records.first?.offset }
+            if let first = batch.records.first {
+                unfinished.begin(of: lane, at: first.offset)
+            }
             return .records(lane, batch)
         case .assigned(let partitions):
             return try answering {
@@ -182,10 +182,8 @@ package final class KafkaMember: @unchecked Sendable {
             producers[lane] = try startedProducer(of: lane)
         }
         let committed = try committed(given)
-        var starts = try positions.starts(of: given, committed: committed)
-        for (lane, offset) in unfinished where committed[lane] == nil && given.contains(lane) {
-            starts[lane] = min(starts[lane] ?? offset, offset)
-        }
+        let starts = unfinished.starts(
+            try positions.starts(of: given, committed: committed), of: given, committed: committed)
         try consumer.assign(
             Dictionary(uniqueKeysWithValues: given.map { lane in
                 (names.partition(lane), starts[lane].map { .offset($0) } ?? .beginning)
@@ -283,7 +281,7 @@ package final class KafkaMember: @unchecked Sendable {
     private func done(_ lane: SourceLane, _ next: Offset?) -> Written {
         guard next != nil else { return .done }
         hasOpenRun = false
-        unfinished[lane] = nil
+        unfinished.finish(lane)
         return .done
     }
 
