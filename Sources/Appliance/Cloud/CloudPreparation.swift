@@ -1,3 +1,4 @@
+package import AppendLog
 package import Bridges
 package import Vocabulary
 
@@ -75,10 +76,24 @@ package struct KafkaTopicGone: Error, CustomStringConvertible {
     }
 }
 
+/// A topic ends before a running role's place in it, or begins behind that.
+package struct KafkaPlaceGone: Error, CustomStringConvertible {
+    package var partition: KafkaPartition
+    package var offset: Offset?
+
+    package var description: String {
+        "\(KafkaError.offsetOutOfRange(partition, offset)): start the role anew, which goes on at "
+            + "what it has stored; where the broker has lost records, docs/CLOUD.md has how they "
+            + "come back"
+    }
+}
+
 extension KafkaError {
     /// What it is to a role, whose topics were there at its start.
     var seenByRole: any Error {
         switch self {
+        case .offsetOutOfRange(let partition, let offset):
+            KafkaPlaceGone(partition: partition, offset: offset)
         case .topicMissing(let topic): KafkaTopicGone(topic: topic)
         case .partitionMissing(let partition): KafkaTopicGone(topic: partition.topic)
         default: self

@@ -181,8 +181,9 @@ struct ReviewCommand: AsyncParsableCommand {
     static let discussion = """
         While a daemon runs in the data folder it is asked to; otherwise the decision is booked \
         when it starts next. In the profile cloud the decision is written to Kafka, and a role \
-        ledger books it. Of two decisions the first wins. Exit codes: 0 decided, 1 the review is \
-        not open, 2 wrong usage, 3 cannot run.
+        ledger books it. Of two decisions the first wins, and of two that several processes write \
+        at the same moment the decline. Exit codes: 0 decided, 1 the review is not open, 2 wrong \
+        usage, 3 cannot run.
         """
 }
 

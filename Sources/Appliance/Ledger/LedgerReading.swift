@@ -142,6 +142,10 @@ package protocol LedgerReading: LedgerProgress {
 
     // MARK: Proof
 
+    /// Every row of what is kept beside the chain, as text, in the order of its key: for who
+    /// compares two ledgers. Reads the whole table.
+    func rows(of table: KeptTable, _ take: (String) -> Void) throws(LedgerError)
+
     /// Recomputes everything that follows from something else, and stops at the first fault.
     func verify(
         progress: (LedgerVerification.Progress) -> Void

@@ -51,6 +51,9 @@ extension StoredVector {
     /// What is read of a hash.
     package static let readNames = fieldNames + [RankedHashStore.rankField]
 
+    /// In the order of ``readNames``.
+    package var readValues: [[UInt8]] { values + [Array(String(rank).utf8)] }
+
     /// The first field that is missing, or that holds no number of its kind.
     package struct Unreadable: Error, Hashable, Sendable {
         package var field: String

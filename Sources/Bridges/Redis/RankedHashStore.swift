@@ -48,7 +48,7 @@ public struct RankedHashStore: Sendable {
     }
 
     /// Writes hashes in one pipeline, each unless one of a higher rank is there that is not
-    /// ``Entry/replaced``.
+    /// ``Entry/replaced``. What is no hash gives way.
     ///
     /// - Returns: for each whether it stands now; false where a higher rank does.
     public func write(_ entries: [Entry]) async -> [Result<Bool, RedisError>] {
@@ -99,6 +99,7 @@ public struct RankedHashStore: Sendable {
     /// Ranks are compared as decimals, digit by digit: a Lua number is exact up to 2^53 only.
     private static let writing = RedisScript(
         """
+        if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then redis.call('DEL', KEYS[1]) end
         local there = redis.call('HGET', KEYS[1], '\(rankField)')
         local rank = ARGV[1]
         local first = 4 + 2 * ARGV[3]

@@ -161,14 +161,18 @@ package final class RedisTarget: RelayTarget {
     }
 
     /// All answers; the first error ends it.
+    ///
+    /// - Parameter comparing: a key of another kind is an answer too, which is never the right one.
     private func send(
-        _ commands: [RedisCommand], _ client: RedisClient
+        _ commands: [RedisCommand], _ client: RedisClient, comparing: Bool = false
     ) async throws(RelayFailure) -> [RedisReply] {
         var (rest, replies) = (commands[...], [RedisReply]())
         while !rest.isEmpty {
             for result in await client.send(all: Array(rest.prefix(Self.pipelineCount))) {
                 switch result {
                 case .success(let reply): replies.append(reply)
+                case .failure(.refused(let reply)) where comparing && reply.code == "WRONGTYPE":
+                    replies.append(.bulk(Array(reply.text.utf8)))
                 case .failure(let error): throw RelayFailure(error)
                 }
             }
@@ -212,7 +216,8 @@ package final class RedisTarget: RelayTarget {
         }
         let claims = try self.claims(source, since: oldest, upTo: ends[.webhookReceived], knowledge)
         let replies = try await send(
-            claims.map { RedisCommand("GET", .text(place.claimKey(of: $0.id))) }, client)
+            claims.map { RedisCommand("GET", .text(place.claimKey(of: $0.id))) }, client,
+            comparing: true)
         verification.parts.append(
             Self.part(
                 named: "claims",
@@ -223,7 +228,7 @@ package final class RedisTarget: RelayTarget {
         let vectors = try self.vectors(
             source, since: oldest, upTo: ends[.paymentFeatures], &knowledge)
         let there = try await stored(vectors, client, place)
-        var due = vectors.map(\.values.line)
+        var due = vectors.map(\.readValues.line)
         if zip(due, there).contains(where: { $1 != nil && $0 != $1 }) {
             let later = try laterVectors(source, from: ends[.paymentFeatures] ?? .zero, &knowledge)
             for (index, vector) in vectors.enumerated() {
@@ -249,9 +254,10 @@ package final class RedisTarget: RelayTarget {
                 RedisCommand(
                     "HMGET",
                     [.text(place.vectorKey(of: vector.movement))]
-                        + StoredVector.fieldNames.map { .text($0) })
-            }, client)
+                        + StoredVector.readNames.map { .text($0) })
+            }, client, comparing: true)
         return replies.map { reply in
+            if let otherKind = reply.bytes { return otherKind }
             let values = (reply.array ?? []).compactMap(\.bytes)
             return values.isEmpty ? nil : values.line
         }
@@ -270,7 +276,7 @@ package final class RedisTarget: RelayTarget {
             .paymentFeatures, from: start, upTo: source.renewedEnd(of: .paymentFeatures)
         ) { stored throws(RelayFailure) in
             guard let vector = try knowledge.vector(of: stored) else { return }
-            later[vector.movement, default: []].insert(vector.values.line)
+            later[vector.movement, default: []].insert(vector.readValues.line)
         }
         return later
     }
