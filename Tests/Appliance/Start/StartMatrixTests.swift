@@ -229,6 +229,31 @@ struct StartMatrixTests {
         #expect(await judge(killed, folders.acknowledged, folders.root) == .caughtUp)
     }
 
+    @Test("a transaction of a decision that is not there is refused before anything is opened")
+    func decidedLater() async throws {
+        let root = try TemporaryFolder()
+        let (own, later) = (StartFixture(root.file("own")), StartFixture(root.file("later")))
+        let daemon = try own.start()
+        try await own.admit(0..<6, daemon)
+        try await own.process(daemon)
+        try await own.stop(daemon)
+        try FileManager.default.copyItem(atPath: own.path, toPath: later.path)
+        let decided = try later.start()
+        _ = try await decided.topics[.paymentReview].append(
+            [PipelineFixture.decision(1, .declined)])
+        try await later.process(decided)
+        try await later.stop(decided)
+        try PartState.newer.apply(
+            to: .topic(.ledgerPosted), of: own.path, older: own.path, newer: later.path,
+            foreign: own.path)
+        let outcome = await judge(own.path, try Folders.events(in: own.path), root)
+        guard case .refused(let sentence) = outcome else {
+            Issue.record("\(outcome)")
+            return
+        }
+        #expect(sentence.contains("of transaction 7 nothing tells"), "\(sentence)")
+    }
+
     @Test("a file-by-file copy of a running folder, in any order of files, is caught up or refused")
     func copies() async throws {
         let root = try TemporaryFolder()
