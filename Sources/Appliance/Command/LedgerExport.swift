@@ -118,10 +118,24 @@ final class WholeFile {
 
     /// - Throws: a sentence where it cannot be written there.
     init(_ path: String) throws(CommandFailure) {
-        self.path = path
-        draft = "\(path).part-\(getpid())"
+        self.path = try Self.place(of: path)
+        draft = "\(self.path).part-\(getpid())"
         descriptor = open(draft, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw Self.failure(path, errno) }
+    }
+
+    /// Where a link leads to, so that it stays one. A device or a pipe is not replaced by a file.
+    private static func place(of path: String) throws(CommandFailure) -> String {
+        let place = URL(filePath: path).resolvingSymlinksInPath().path
+        let found = try? FileManager.default.attributesOfItem(atPath: place)
+        switch found?[.type] as? FileAttributeType {
+        case nil, .typeRegular: return place
+        case .typeDirectory: throw failure(path, EISDIR)
+        default:
+            throw .cannotRun(
+                "\(path) is a device or a pipe, and --out writes a file; leave --out away and send "
+                    + "standard output there")
+        }
     }
 
     deinit { close(descriptor) }

@@ -199,6 +199,12 @@ package protocol LedgerBooks: LedgerProgress {
     ) throws(LedgerError) -> PostOutcome
 }
 
+/// A ledger that may have been put back from an older backup, and books the rest once more.
+package protocol RebookingLedger: LedgerBooks {
+    /// From now on what `stamps` knows bears the time at which it was booked for the first time.
+    func rebook(by stamps: any LedgerStamps) throws(LedgerError)
+}
+
 /// A ledger that can be booked into. A process has one.
 package protocol Ledger: LedgerReading, LedgerBooks {
     /// Notes which log this ledger is booked from, and how far it has come, unless it is noted.
