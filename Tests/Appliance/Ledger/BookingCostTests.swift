@@ -66,6 +66,42 @@ struct BookingCostTests {
         try ledger.close()
     }
 
+    @Test("verification of a ledger eight times as large takes some eight times the steps")
+    func verified() throws {
+        func steps(rounds: Int) throws -> Int {
+            let ledger = try LedgerFolder().open()
+            for round in 0..<rounds { try StateTamperingTests.fill(ledger, round: round) }
+            let steps = StepCount()
+            ledger.queue.writeWithoutTransaction { steps.follow($0) }
+            #expect(try ledger.verify().fault == nil)
+            ledger.queue.writeWithoutTransaction { steps.leave($0) }
+            try ledger.close()
+            return steps.count
+        }
+        let (few, many) = (try steps(rounds: 50), try steps(rounds: 400))
+        // A join without an index would take 64 times as many.
+        #expect(few > 1_000 && many < 12 * few, "\(few), \(many)")
+    }
+
+    /// Counts the instructions of SQLite's machine by its progress handler, in hundreds.
+    private final class StepCount {
+        private(set) var count = 0
+
+        func follow(_ database: Database) {
+            sqlite3_progress_handler(
+                database.sqliteConnection, 100,
+                { context in
+                    // SAFETY: `self` outlives the verification that is followed.
+                    Unmanaged<StepCount>.fromOpaque(context!).takeUnretainedValue().count += 1
+                    return 0
+                }, Unmanaged.passUnretained(self).toOpaque())
+        }
+
+        func leave(_ database: Database) {
+            sqlite3_progress_handler(database.sqliteConnection, 0, nil, nil)
+        }
+    }
+
     /// Empties the write-ahead log and lets it grow from here on: one that were copied back in
     /// between would begin again at its front, and its size would hide what was written before.
     private static func keepWholeLog(_ ledger: SQLiteLedger) throws {
