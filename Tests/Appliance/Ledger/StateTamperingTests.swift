@@ -19,11 +19,11 @@ struct StateTamperingTests {
         }
     }
 
-    private static func refund(_ id: String, of charge: String, amount: Int64) -> LedgerInput {
+    static func refund(_ id: String, of charge: String, amount: Int64) -> LedgerInput {
         Given.scored(Given.event(.refund, id, amount: amount, related: charge))
     }
 
-    private static func told(
+    static func told(
         _ kind: PaymentKind, _ key: String, of charge: String, amount: Int64
     ) -> LedgerInput {
         Given.scored(

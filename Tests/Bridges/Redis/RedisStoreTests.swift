@@ -283,16 +283,6 @@ struct RankedHashStoreTests {
         let read = await store.read(["x"], fields: ["v0", "rank"])
         #expect(text(try read[0].get()) == ["400", "400"])
     }
-
-    @Test("a key of another kind is that key's error, and not its neighbours'")
-    func foreign() async throws {
-        let (store, client, prefix) = try await store()
-        _ = try await client.send(RedisCommand("SET", .text(prefix + "b"), "x"))
-        let written = await store.write(["a", "b", "c"].map { entry($0, 1, "v") })
-        #expect(written.map { (try? $0.get()) } == [true, nil, true])
-        let read = await store.read(["a", "b", "c"], fields: ["v0"])
-        #expect(read.map { (try? $0.get()) != nil } == [true, false, true])
-    }
 }
 
 @Suite("Redis: what waits")
