@@ -51,6 +51,7 @@ struct CommandLineTests {
         ["bridge"], ["bridge", "verify"], ["bridge", "verify", "mysql"], ["bridge", "lst"],
         ["bridge", "list", "--limit", "3"], ["bridge", "pause", "kafka", "--by"],
         ["bridge", "forget", "kafka", "redis"], ["cloud"], ["cloud", "prepare", "--json"],
+        ["cloud", "prepare", "--moved-from", "cluster"],
         ["cloud", "prepare", "--profile", "dev"], ["cloud", "features", "--profile", "edge"],
         ["status", "now"], ["status", "--profile", "box"], ["reconcile", "sweep", "--dry-run"],
         ["reconcile", "show"], ["reconcile", "show", "first"],

@@ -201,6 +201,7 @@ struct ExplainTests {
         try await receiver.stop()
         let gone = try await send("0")
         #expect(gone.code == 3 && gone.errors.contains("no answer to offset 0"), "\(gone)")
+        #expect(gone.output.isEmpty, "\(gone)")
         #expect(![first, again, wrong, gone].contains { ($0.output + $0.errors).contains("whsec") })
     }
 

@@ -216,6 +216,9 @@ struct OutsideBadUseTests {
             command(["status"], "no role runs", [:], "no role answers at 127.0.0.1"),
             command(["bridge", "list"], "there is none", [:], "the profile cloud has no bridges"),
             command(
+                ["explain", "processor:stripe"], "there is none", [:],
+                "the profile cloud has no explain so far"),
+            command(
                 ["reconcile", "sweep"], "no key for Stripe", [:],
                 "set stripe.api_key or stripe.api_key_file, which a daemon reads when it starts"),
         ]

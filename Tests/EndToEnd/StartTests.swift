@@ -160,6 +160,8 @@ struct StartTests {
         #expect(status.code == 0, "\(status)")
         #expect(
             status.output.contains(/since its start \d+ s ago: 0 webhooks kept/), "\(status)")
+        let folderShown = URL(filePath: data).resolvingSymlinksInPath().path
+        #expect(status.output.contains(":\(admin) (\(folderShown)) is ready"), "\(status)")
         #expect(status.output.contains("whenever it came: 30 webhooks, "), "\(status)")
         again.kill(SIGTERM)
         #expect(await again.wait() == 0)

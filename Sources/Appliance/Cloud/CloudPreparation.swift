@@ -1,5 +1,6 @@
+package import AppendLog
 package import Bridges
-import Vocabulary
+package import Vocabulary
 
 /// The topics of the cloud plane, and whether those at Kafka can be used.
 package struct CloudTopics: Sendable {
@@ -14,13 +15,8 @@ package struct CloudTopics: Sendable {
     /// - Parameter partitions: of every topic.
     package init(_ configuration: KafkaConfiguration, names: KafkaNames, partitions: Int32) {
         self.configuration = configuration
-        wanted = TopicID.allCases.map { id in
-            // Records are the only copy of what happened: kept for ever, unless somebody says
-            // otherwise at Kafka and knows how old the oldest one is.
-            KafkaTopic(
-                names.topic(id), partitions: partitions,
-                messageBytesMax: configuration.messageBytesMax)
-        }
+        wanted = names.topics(
+            partitions: partitions, messageBytesMax: configuration.messageBytesMax)
     }
 
     /// Creates what is missing, then checks all. Blocks.
@@ -28,13 +24,10 @@ package struct CloudTopics: Sendable {
     /// - Returns: the names of those that were created.
     /// - Throws: `KafkaError`; `KafkaTopicRefusal` for one that cannot be used, or changed.
     package func prepare() throws -> [String] {
-        let admin = try KafkaAdmin(configuration)
-        let names = wanted.map(\.name)
-        let before = try admin.describe(names, within: Self.answerPatience)
-        let missing = wanted.filter { before[$0.name] == nil }
-        if !missing.isEmpty { try admin.create(missing, within: Self.creationPatience) }
-        try check(admin, Self.answerPatience)
-        return missing.map(\.name)
+        let (made, refusals) = try admin().prepare(
+            wanted, within: Self.answerPatience, creatingWithin: Self.creationPatience)
+        if let first = refusals.first { throw first }
+        return made
     }
 
     /// - Throws: `CloudUnprepared` for what `cloud prepare` mends; `KafkaTopicRefusal` for what it
@@ -47,17 +40,12 @@ package struct CloudTopics: Sendable {
     func admin() throws(KafkaError) -> KafkaAdmin { try KafkaAdmin(configuration) }
 
     func check(with admin: KafkaAdmin, within patience: Duration) throws {
-        do {
-            try check(admin, patience)
-        } catch KafkaTopicRefusal.missing(let topic, _) {
-            throw CloudUnprepared(topic: topic)
-        }
-    }
-
-    private func check(_ admin: KafkaAdmin, _ patience: Duration) throws {
         let found = try admin.describe(wanted.map(\.name), within: patience)
-        let refusals = KafkaTopicCheck.refusals(wanted: wanted, found: found)
-        if let first = refusals.first { throw first }
+        switch KafkaTopicCheck.refusals(wanted: wanted, found: found).first {
+        case nil: return
+        case .missing(let topic, _)?: throw CloudUnprepared(topic: topic)
+        case let refusal?: throw refusal
+        }
     }
 }
 
@@ -88,10 +76,24 @@ package struct KafkaTopicGone: Error, CustomStringConvertible {
     }
 }
 
+/// A topic ends before a running role's place in it, or begins behind that.
+package struct KafkaPlaceGone: Error, CustomStringConvertible {
+    package var partition: KafkaPartition
+    package var offset: Offset?
+
+    package var description: String {
+        "\(KafkaError.offsetOutOfRange(partition, offset)): start the role anew, which goes on at "
+            + "what it has stored; where the broker has lost records, docs/CLOUD.md has how they "
+            + "come back"
+    }
+}
+
 extension KafkaError {
     /// What it is to a role, whose topics were there at its start.
     var seenByRole: any Error {
         switch self {
+        case .offsetOutOfRange(let partition, let offset):
+            KafkaPlaceGone(partition: partition, offset: offset)
         case .topicMissing(let topic): KafkaTopicGone(topic: topic)
         case .partitionMissing(let partition): KafkaTopicGone(topic: partition.topic)
         default: self

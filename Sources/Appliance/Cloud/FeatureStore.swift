@@ -1,40 +1,16 @@
 package import Bridges
 package import Vocabulary
 
-/// Vectors in Redis, as contracts §11 has them: `features:{movement}` is a hash of `schema`,
-/// `as_of`, `event_id`, `rank` and `v0` … `v7`, for a week, never replaced by one of a lower rank.
+/// Vectors in Redis, each for a week and never replaced by one of a lower rank.
 package struct FeatureStore: Sendable {
     private let hashes: RankedHashStore
     private let waiting: WaitingPayments
 
-    /// How long vectors, and payments without one, are kept.
-    static let lifetime = Duration.seconds(7 * 86_400)
-
+    /// - Parameter prefix: in front of every key.
     package init(_ redis: RedisClient, prefix: String) {
-        hashes = RankedHashStore(redis, prefix: prefix + "features:", lifetime: Self.lifetime)
+        let keys = RedisKeys(prefix: prefix)
+        hashes = RankedHashStore(redis, prefix: keys.vectors, lifetime: RedisKeys.lifetime)
         waiting = WaitingPayments(redis, prefix: prefix)
-    }
-
-    /// What is known of one movement.
-    package struct Entry: Hashable, Sendable {
-        package var movement: MovementKey
-        package var eventID: EventID
-        /// The model schema's version that the numbers follow.
-        package var schema: String
-        /// How well informed the event was that they were computed on.
-        package var rank: UInt8
-        package var vector: FeatureVector
-
-        package init(
-            movement: MovementKey, eventID: EventID, schema: String, rank: UInt8,
-            vector: FeatureVector
-        ) {
-            self.movement = movement
-            self.eventID = eventID
-            self.schema = schema
-            self.rank = rank
-            self.vector = vector
-        }
     }
 
     /// A hash that is no vector of its movement: as good as none.
@@ -55,37 +31,23 @@ package struct FeatureStore: Sendable {
     /// What Redis has of a movement.
     enum Found: Hashable, Sendable {
         case nothing
-        case vector(Entry)
+        case vector(StoredVector)
         case unfit(Unfit)
     }
 
-    private static let numbers = (0..<FeatureVector.count).map { "v\($0)" }
-    private static let fields = ["schema", "as_of", "event_id", "rank"] + numbers
-
     /// Writes vectors, each unless a better informed one is there.
-    package func write(_ entries: [Entry]) async throws(RedisError) {
+    ///
+    /// - Throws: the first `RedisError`; the others may be there.
+    package func write(_ vectors: [StoredVector]) async throws(RedisError) {
         // What is no vector has no rank that would count.
-        let found = try await read(entries.map { ($0.movement, $0.eventID) })
+        let found = try await read(vectors.map { ($0.movement, $0.eventID) })
         let results = await hashes.write(
-            zip(entries, found).map { entry, found in
-                var hash = Self.hash(of: entry)
+            zip(vectors, found).map { vector, found in
+                var hash = vector.entry
                 if case .unfit(let unfit) = found { hash.replaced = unfit.fields }
                 return hash
             })
         for result in results { _ = try result.get() }
-    }
-
-    private static func hash(of entry: Entry) -> RankedHashStore.Entry {
-        var fields = [
-            RankedHashStore.Field("schema", Array(entry.schema.utf8)),
-            .init("as_of", Array(String(entry.vector.asOf.seconds).utf8)),
-            .init("event_id", Array(entry.eventID.rawValue.utf8)),
-        ]
-        for (place, name) in numbers.enumerated() {
-            // Swift's own text of a float is the shortest decimal that reads back as it.
-            fields.append(.init(name, Array("\(entry.vector[place])".utf8)))
-        }
-        return .init(key: entry.movement.rawValue, rank: UInt64(entry.rank), fields: fields)
     }
 
     /// What there is of movements, each asked for by one of its events; as many answers, in their
@@ -96,7 +58,8 @@ package struct FeatureStore: Sendable {
     func read(
         _ wanted: [(movement: MovementKey, event: EventID?)]
     ) async throws(RedisError) -> [Found] {
-        let answers = await hashes.read(wanted.map(\.movement.rawValue), fields: Self.fields)
+        let answers = await hashes.read(
+            wanted.map(\.movement.rawValue), fields: StoredVector.readNames)
         var found: [Found] = []
         var others: [(place: Int, event: EventID, fields: [RankedHashStore.Field])] = []
         found.reserveCapacity(wanted.count)
@@ -105,8 +68,8 @@ package struct FeatureStore: Sendable {
             case .success(nil): found.append(.nothing)
             case .success(let values?):
                 let one = Self.found(of: movement, values)
-                if case .vector(let entry) = one, entry.eventID != event {
-                    others.append((found.count, entry.eventID, Self.present(values)))
+                if case .vector(let vector) = one, vector.eventID != event {
+                    others.append((found.count, vector.eventID, Self.present(values)))
                 }
                 found.append(one)
             // A key of another kind is an entry that cannot be read.
@@ -129,38 +92,20 @@ package struct FeatureStore: Sendable {
     }
 
     private static func present(_ values: [[UInt8]?]) -> [RankedHashStore.Field] {
-        zip(fields, values).compactMap { name, value in
+        zip(StoredVector.readNames, values).compactMap { name, value in
             value.map { RankedHashStore.Field(name, $0) }
         }
     }
 
     private static func found(of movement: MovementKey, _ values: [[UInt8]?]) -> Found {
-        let texts = values.map { $0.map { String(decoding: $0, as: UTF8.self) } }
-        func unfit(_ place: Int) -> Found {
-            .unfit(
+        do throws(StoredVector.Unreadable) {
+            return .vector(try StoredVector(of: movement, values))
+        } catch {
+            return .unfit(
                 Unfit(
-                    movement: movement, reason: .unreadable(field: fields[place]),
+                    movement: movement, reason: .unreadable(field: error.field),
                     fields: present(values)))
         }
-        guard let schema = texts[0] else { return unfit(0) }
-        guard let asOf = texts[1].flatMap({ Int64($0) }).flatMap({ Instant(named: $0) }) else {
-            return unfit(1)
-        }
-        guard let event = texts[2] else { return unfit(2) }
-        guard let rank = texts[3].flatMap({ UInt8($0) }), rank <= Informedness.rankMax else {
-            return unfit(3)
-        }
-        var numbers: [Float] = []
-        for place in 4..<fields.count {
-            guard let number = texts[place].flatMap({ Float($0) }), number.isFinite else {
-                return unfit(place)
-            }
-            numbers.append(number)
-        }
-        return .vector(
-            Entry(
-                movement: movement, eventID: EventID(event), schema: schema, rank: rank,
-                vector: FeatureVector(values: numbers, asOf: asOf)))
     }
 }
 

@@ -3,7 +3,7 @@ package import Appliance
 package import Bridges
 package import Logging
 import ServiceLifecycle
-import Vocabulary
+package import Vocabulary
 
 /// Stands in for the job that computes vectors: reads `payment.validated`, computes with the
 /// embedded plane's own engine, and writes Redis first, then `payment.features`.
@@ -46,9 +46,9 @@ package struct FeaturesStandIn: Service {
             let consumer = try KafkaConsumer(configuration, group: names.group("features"))
             try consumer.assign(
                 Dictionary(
-                    uniqueKeysWithValues: (0..<partitions).map {
-                        (KafkaPartition(names.topic(.paymentValidated), $0), .beginning)
-                    }))
+                    uniqueKeysWithValues: names.partitions(
+                        of: .paymentValidated, count: partitions
+                    ).map { ($0, .beginning) }))
             // The engine has counted them, and will not again: they are told until they are there.
             var untold: [Told] = []
             while !Task.isShuttingDownGracefully, !Task.isCancelled {
@@ -102,7 +102,7 @@ package struct FeaturesStandIn: Service {
         guard !told.isEmpty else { return }
         try await store.write(
             told.map {
-                FeatureStore.Entry(
+                StoredVector(
                     movement: $0.event.movement, eventID: $0.event.eventID, schema: schema,
                     rank: $0.event.informedness.rank, vector: $0.vector)
             })

@@ -62,9 +62,9 @@ package final class KafkaMember: @unchecked Sendable {
     /// A run was given and is not finished: the consumer stands behind it, so that it comes again
     /// only when the partitions are given again.
     private var hasOpenRun = false
-    /// Where the first run began that is not finished, by partition, over the leaving and joining:
-    /// a group that has noted no offset yet cannot tell.
-    private var unfinished: [SourceLane: Offset] = [:]
+    /// Partitions of which the group has no offset: it is noted before the first run is given, so
+    /// that whoever comes after a process that ended within that run is told where it began.
+    private var unnoted: Set<SourceLane> = []
     /// The last row that each topic has; read when it is first asked for, by who leads.
     private var rows: [TopicID: Int64?] = [:]
 
@@ -144,9 +144,11 @@ package final class KafkaMember: @unchecked Sendable {
         switch event {
         case .records(let batch):
             guard let lane = names.lane(batch.partition) else { return .nothing }
-            hasOpenRun = true
-            if unfinished[lane] == nil { unfinished[lane] = batch.records.first?.offset }
-            return .records(lane, batch)
+            return try answering {
+                if let first = batch.records.first { try note(first.offset, of: lane) }
+                hasOpenRun = true
+                return .records(lane, batch)
+            }
         case .assigned(let partitions):
             return try answering {
                 try take(partitions.compactMap(names.lane))
@@ -182,10 +184,8 @@ package final class KafkaMember: @unchecked Sendable {
             producers[lane] = try startedProducer(of: lane)
         }
         let committed = try committed(given)
-        var starts = try positions.starts(of: given, committed: committed)
-        for (lane, offset) in unfinished where committed[lane] == nil && given.contains(lane) {
-            starts[lane] = min(starts[lane] ?? offset, offset)
-        }
+        let starts = try positions.starts(of: given, committed: committed)
+        unnoted = Set(given.filter { committed[$0] == nil })
         try consumer.assign(
             Dictionary(uniqueKeysWithValues: given.map { lane in
                 (names.partition(lane), starts[lane].map { .offset($0) } ?? .beginning)
@@ -195,9 +195,28 @@ package final class KafkaMember: @unchecked Sendable {
         pulse.set(trouble: nil)
     }
 
+    /// Tells the group where a partition's first run begins, unless it knows an offset of it.
+    ///
+    /// - Throws: `KafkaError`, `FlowFenced`; the group may know it then all the same.
+    private func note(_ first: Offset, of lane: SourceLane) throws {
+        guard unnoted.contains(lane), let producer = producers[lane], let consumer else { return }
+        let none: [KafkaOutgoing] = []
+        let outcome = producer.transact(
+            none, offsets: [names.partition(lane): first], group: .member(consumer),
+            within: patience)
+        switch outcome {
+        case .committed: unnoted.remove(lane)
+        case .fenced: throw pushedAside()
+        case .aborted(let error), .unfinished(let error), .recreate(let error),
+            .refused(let error):
+            throw error
+        }
+    }
+
     private func drop() {
         producers = [:]
         lanes = []
+        unnoted = []
         rows = [:]
         isPaused = false
         hasOpenRun = false
@@ -283,7 +302,6 @@ package final class KafkaMember: @unchecked Sendable {
     private func done(_ lane: SourceLane, _ next: Offset?) -> Written {
         guard next != nil else { return .done }
         hasOpenRun = false
-        unfinished[lane] = nil
         return .done
     }
 

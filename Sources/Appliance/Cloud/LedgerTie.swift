@@ -2,7 +2,7 @@ import AppendLog
 package import Appliance
 package import Bridges
 import Synchronization
-import Vocabulary
+package import Vocabulary
 
 /// Ties the ledger in Postgres to the topics that it is booked from: its positions are offsets in
 /// those of one cluster behind one prefix, and in any others they would pass over records, or book

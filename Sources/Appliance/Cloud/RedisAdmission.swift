@@ -34,7 +34,8 @@ package struct RedisAdmission: AdmissionStore {
     package init(
         _ redis: RedisClient, prefix: String, log: KafkaTopicWriter
     ) {
-        claims = ClaimStore(redis, prefix: prefix + "gate:")
+        claims = ClaimStore(
+            redis, prefix: RedisKeys(prefix: prefix).claims, done: RedisKeys.lifetime)
         self.log = log
     }
 
@@ -76,7 +77,7 @@ package struct RedisAdmission: AdmissionStore {
     private func outcome(
         _ standing: ClaimStanding, _ identity: EventIdentity
     ) throws(StoreFailure) -> AdmissionOutcome? {
-        let own = Self.bytes(of: identity)
+        let own = identity.claimText
         switch standing {
         case .done(let first): return first == own ? .duplicate : .conflict
         case .pending(let first): return first == own ? nil : .conflict
@@ -92,7 +93,7 @@ package struct RedisAdmission: AdmissionStore {
     ) async throws(StoreFailure) -> ClaimAnswer {
         do throws(RedisError) {
             return try await claims.claim(
-                identity.id.rawValue, identity: Self.bytes(of: identity), token: token)
+                identity.id.rawValue, identity: identity.claimText, token: token)
         } catch {
             throw StoreFailure(error)
         }
@@ -117,21 +118,16 @@ package struct RedisAdmission: AdmissionStore {
         case .notWritten(let failure):
             // Whether or not this succeeds, the claim ends: the retry need not wait for that.
             _ = try? await claims.giveBack(
-                identity.id.rawValue, identity: Self.bytes(of: identity), token: token)
+                identity.id.rawValue, identity: identity.claimText, token: token)
             throw failure
         case .perhapsWritten(let failure): throw failure
         }
         do throws(RedisError) {
-            try await claims.finish(identity.id.rawValue, identity: Self.bytes(of: identity))
+            try await claims.finish(identity.id.rawValue, identity: identity.claimText)
         } catch {
             throw StoreFailure(error)
         }
         return place
-    }
-
-    /// `type:created`, as contracts §11 spells the end of a claim.
-    private static func bytes(of identity: EventIdentity) -> [UInt8] {
-        Array("\(identity.type):\(identity.created)".utf8)
     }
 }
 

@@ -43,7 +43,7 @@ package struct RedisFeatures: FeatureSource {
         self.redis = redis
         vectors = FeatureStore(redis, prefix: prefix)
         waiting = WaitingPayments(redis, prefix: prefix)
-        sweepKey = prefix + "sweep"
+        sweepKey = RedisKeys(prefix: prefix).sweep
         self.schema = schema
         waitMilliseconds = waitSeconds * 1000
         self.logger = logger
@@ -103,9 +103,11 @@ package struct RedisFeatures: FeatureSource {
     ) -> FeatureReading? {
         switch found {
         case .nothing: return nil
-        case .vector(let entry):
-            guard entry.schema == schema, entry.rank >= event.informedness.rank else { return nil }
-            return .fresh(entry.vector)
+        case .vector(let stored):
+            guard stored.schema == schema, stored.rank >= event.informedness.rank else {
+                return nil
+            }
+            return .fresh(stored.vector)
         case .unfit(let unfit):
             warn(of: unfit)
             return nil

@@ -8,9 +8,9 @@ package import Vocabulary
 /// The ledger's own positions: what it has booked is what it has read, whatever Kafka believes.
 ///
 /// What lies between is offered again for its refusals alone: their dead letters and Kafka's offset
-/// are one transaction behind the ledger's commit, so that a crash between the two loses none.
-/// Kafka's offset is never believed where it is ahead, or where there is none: dead letters of the
-/// very first run are then lost with a process that ends between the two.
+/// are one transaction behind the ledger's commit, so that a crash between the two loses none: the
+/// group has an offset before its first run is given. Kafka's offset is never believed where it is
+/// ahead, and none is what it is where it has expired.
 package struct LedgerPositions<Books: LedgerProgress>: KafkaPositions {
     private let ledger: Books
     private let isOwn: @Sendable () throws -> Void

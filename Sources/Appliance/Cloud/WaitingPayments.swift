@@ -9,12 +9,13 @@ import Vocabulary
 struct WaitingPayments: Sendable {
     private let redis: RedisClient
     private let set: WaitingSet
-    private let prefix: String
+    private let keys: RedisKeys
 
+    /// - Parameter prefix: in front of every key.
     init(_ redis: RedisClient, prefix: String) {
         self.redis = redis
-        self.prefix = prefix
-        set = WaitingSet(redis, prefix: prefix + "waiting", lifetime: FeatureStore.lifetime)
+        keys = RedisKeys(prefix: prefix)
+        set = WaitingSet(redis, prefix: keys.waiting, lifetime: RedisKeys.lifetime)
     }
 
     /// A payment that waits.
@@ -28,16 +29,14 @@ struct WaitingPayments: Sendable {
 
     func add(_ events: [PaymentEvent]) async throws(RedisError) {
         let calls = events.map { event in
-            let movement = event.movement.rawValue
-            return (
+            (
                 keys: [
-                    Array("\(prefix)waiting:\(movement)".utf8), Array("\(prefix)waiting".utf8),
-                    eventKey(event.eventID),
-                ],
+                    keys.waiting(event.movement), keys.waiting,
+                    keys.waiting(behind: event.eventID),
+                ].map { Array($0.utf8) },
                 arguments: [
-                    .init(Self.value(of: event)),
-                    .init(Int64(FeatureStore.lifetime / .milliseconds(1))), .init(movement),
-                    .init(event.informedness.rank),
+                    .bytes(Self.value(of: event)), .number(RedisKeys.lifetimeMilliseconds),
+                    .text(event.movement.rawValue), .number(event.informedness.rank),
                 ] as [RedisArgument]
             )
         }
@@ -62,7 +61,8 @@ struct WaitingPayments: Sendable {
     /// The movements of events that wait or have waited; as many as events, in their order, nil for
     /// those that nobody knows.
     func movements(of ids: [EventID]) async throws(RedisError) -> [MovementKey?] {
-        let named = await redis.send(all: ids.map { RedisCommand("GET", .init(eventKey($0))) })
+        let named = await redis.send(
+            all: ids.map { RedisCommand("GET", .text(keys.waiting(behind: $0))) })
         var movements: [MovementKey?] = []
         for answer in named {
             let name = try answer.get().bytes.map { String(decoding: $0, as: UTF8.self) }
@@ -87,10 +87,6 @@ struct WaitingPayments: Sendable {
     func remove(_ movements: [MovementKey]) async throws(RedisError) {
         guard !movements.isEmpty else { return }
         try await set.remove(movements.map(\.rawValue))
-    }
-
-    private func eventKey(_ id: EventID) -> [UInt8] {
-        Array("\(prefix)waiting.event:\(id.rawValue)".utf8)
     }
 
     /// The event's own JSON with its rank in front, where a script finds it.

@@ -33,6 +33,11 @@ struct CloudCommand: AsyncParsableCommand {
                 """)
         var movedFrom: String?
 
+        func validate() throws {
+            guard let movedFrom, KafkaOrigin(text: movedFrom) == nil else { return }
+            throw ValidationError("--moved-from is CLUSTER/PREFIX, with the slash")
+        }
+
         mutating func run() async throws {
             let settings = try await data.settings(needsSecrets: false, profile: .cloud)
             let movedFrom = movedFrom
@@ -40,14 +45,15 @@ struct CloudCommand: AsyncParsableCommand {
                 try settings.requireKafka(for: "cloud prepare")
                 try settings.requirePostgres(for: "cloud prepare")
                 let plane = try settings.quietPlane()
-                // A server that does not answer is waited for: it is said for which one.
-                try Output.standard.line("asking Kafka at \(settings.kafka.bootstrap ?? "")")
+                // A server that does not answer is waited for: it is said for which ones.
+                try Output.standard.line(
+                    "asking Kafka at \(settings.kafka.bootstrap ?? ""), and Postgres as "
+                        + "postgres.url has it")
                 if let movedFrom { try plane.moveTopics(from: movedFrom) }
                 // Before anything is made for a ledger that is booked from elsewhere.
                 try plane.requireOwnLedger()
                 let created = try plane.topics.prepare()
                 for topic in created { try Output.standard.line("created the topic \(topic)") }
-                try Output.standard.line("asking Postgres, as postgres.url has it")
                 try plane.migrate()
                 try plane.noteTopics()
                 try Output.standard.line(

@@ -19,6 +19,12 @@ struct DeadLetterCommand: AsyncParsableCommand {
             """,
         subcommands: [List.self, Show.self, Redrive.self])
 
+    /// That there is none: a reason that is misspelt looks like one that nothing failed for.
+    static func none(of reason: String?, behind offset: Offset? = nil) -> String {
+        "there is no dead letter" + (reason.map { " of the reason \(ShownText.escaped($0))" } ?? "")
+            + (offset.map { " behind offset \($0.rawValue)" } ?? "")
+    }
+
     /// `dead-letter list`
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -64,6 +70,10 @@ struct DeadLetterCommand: AsyncParsableCommand {
         }
 
         private func printTable(_ lines: [LetterLine], _ next: Offset?) throws {
+            guard !lines.isEmpty else {
+                return try Output.standard.line(
+                    DeadLetterCommand.none(of: reason, behind: after.map { Offset($0) }))
+            }
             let rows = lines.map { line in
                 let again = line.again.map { " as \($0.letterName)" } ?? ""
                 let source = line.source.map { "/\($0.rawValue)" } ?? ""
@@ -171,6 +181,10 @@ struct DeadLetterCommand: AsyncParsableCommand {
         }
 
         private func report(_ lines: [RedriveLine], _ profile: Settings.Profile) throws {
+            guard json || !lines.isEmpty else {
+                return try Output.standard.line(
+                    DeadLetterCommand.none(of: reason) + " that has still to go back")
+            }
             let rows = lines.map { line in
                 [
                     "partition": .number(Int64(line.letter.partition)),

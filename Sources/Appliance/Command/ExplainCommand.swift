@@ -58,7 +58,10 @@ struct ExplainCommand: AsyncParsableCommand {
     }
 
     mutating func run() async throws {
-        let folder = try await data.folder()
+        let settings = try await data.folderSettings(
+            insteadInCloud: "no explain so far: it reads the log of a data folder; `tillbox ledger "
+                + "show` names a movement's entries and its event")
+        let folder = FolderView(path: settings.dataPath)
         let explainer = try folder.explainer(endpoints: try data.knownEndpoints())
         let this = self
         let faults = try await orCannotRun { try this.explain(by: explainer) }

@@ -80,10 +80,24 @@ final class WholeFile {
 
     /// - Throws: a sentence where it cannot be written there.
     init(_ path: String) throws(CommandFailure) {
-        self.path = path
-        draft = "\(path).part-\(getpid())"
+        self.path = try Self.place(of: path)
+        draft = "\(self.path).part-\(getpid())"
         descriptor = open(draft, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw Self.failure(path, errno) }
+    }
+
+    /// Where a link leads to, so that it stays one. A device or a pipe is not replaced by a file.
+    private static func place(of path: String) throws(CommandFailure) -> String {
+        let place = URL(filePath: path).resolvingSymlinksInPath().path
+        let found = try? FileManager.default.attributesOfItem(atPath: place)
+        switch found?[.type] as? FileAttributeType {
+        case nil, .typeRegular: return place
+        case .typeDirectory: throw failure(path, EISDIR)
+        default:
+            throw .cannotRun(
+                "\(path) is a device or a pipe, and --out writes a file; leave --out away and send "
+                    + "standard output there")
+        }
     }
 
     deinit { close(descriptor) }
@@ -104,10 +118,19 @@ final class WholeFile {
     }
 
     /// Puts it in its place, durably.
+    ///
+    /// - Throws: a sentence; the file may stand there all the same, and be gone after a loss of
+    ///   power.
     func keep() throws(CommandFailure) {
         guard fsync(descriptor) == 0, rename(draft, path) == 0 else {
             throw Self.failure(path, errno)
         }
+        // The name is the folder's, and as durable as that.
+        let folder = open(
+            URL(filePath: path).deletingLastPathComponent().path, O_RDONLY | O_CLOEXEC)
+        guard folder >= 0 else { throw Self.failure(path, errno) }
+        defer { close(folder) }
+        guard fsync(folder) == 0 else { throw Self.failure(path, errno) }
     }
 
     /// Gives back its room, where it could not be written to its end.

@@ -88,6 +88,8 @@ extension LogCommand {
                 }
                 next = last.offset.advanced(by: 1)
             }
+            // Of what had no answer the sentence alone tells.
+            if let failure, rows.isEmpty, !options.json { throw failure }
             try Table(columns: ["offset", "event", "bytes", "status", "milliseconds"], rows: rows)
                 .print(asJSON: options.json, named: "sent")
             if let failure { throw failure }

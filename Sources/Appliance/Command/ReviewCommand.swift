@@ -76,7 +76,11 @@ struct ReviewCommand: AsyncParsableCommand {
     /// `review show`
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show one review, open or not.")
+            abstract: "Show one review, open or not.",
+            discussion: """
+                A reason is a feature of the payment with its value and, in parentheses, what it \
+                adds to the score (before that is squeezed between 0 and 1); or a rule by its name.
+                """)
         @OptionGroup var options: LedgerCommand.Options
         @Argument(help: "The payment: charge:ch_… or ch_….") var id: String
 
@@ -177,8 +181,9 @@ struct ReviewCommand: AsyncParsableCommand {
     static let discussion = """
         While a daemon runs in the data folder it is asked to; otherwise the decision is booked \
         when it starts next. In the profile cloud the decision is written to Kafka, and a role \
-        ledger books it. Of two decisions the first wins. Exit codes: 0 decided, 1 the review is \
-        not open, 2 wrong usage, 3 cannot run.
+        ledger books it. Of two decisions the first wins, and of two that several processes write \
+        at the same moment the decline. Exit codes: 0 decided, 1 the review is not open, 2 wrong \
+        usage, 3 cannot run.
         """
 }
 
@@ -221,6 +226,17 @@ extension ReviewRefusal {
     }
 }
 
+extension VerdictReason {
+    /// A line of `review show`: `failed_attempts_1h is 3 (+2.51): 3 failures within an hour`.
+    var line: String {
+        switch self {
+        case .rule(let name): name
+        case .feature(let name, let value, let contribution):
+            name + String(format: " is %.4g (%+.2f): ", value, contribution) + words
+        }
+    }
+}
+
 extension Review {
     /// The state, and what it will be once the ledger has booked the decision.
     fileprivate func stateText(_ waiting: ReviewRecord?) -> String {
@@ -255,11 +271,7 @@ extension Review {
             ("event", eventID?.rawValue ?? "unknown"), ("score", scoreText),
         ]
         for reason in reasons {
-            switch reason {
-            case .rule(let name): lines.append(("reason", name))
-            case .feature(let name, let value, let contribution):
-                lines.append(("reason", "\(name) is \(value) (\(contribution))"))
-            }
+            lines.append(("reason", reason.line))
         }
         if let waiting {
             lines.append(("decided", "by \(waiting.by) at \(waiting.at.rfc3339)"))

@@ -113,6 +113,9 @@ struct RunCommand: AsyncParsableCommand {
         ) { PastedCommand.completed($0) }
         let logger = Logger(label: "tillbox")
         StartReport(settings: settings, role: role).write(to: logger)
+        for warning in MisspeltVariables.warnings(in: ProcessInfo.processInfo.environment) {
+            logger.warning("\(warning)")
+        }
         try await orCannotRun {
             if settings.profile == .cloud {
                 try await CloudDaemon(settings: settings, role: role, logger: logger).run()

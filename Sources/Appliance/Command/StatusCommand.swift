@@ -29,7 +29,8 @@ struct StatusCommand: AsyncParsableCommand {
     private static let held: [(topic: String, words: String)] = [
         ("webhook.received", "webhooks"), ("payment.validated", "validated"),
         ("payment.scored", "scored"), ("ledger.posted", "transactions posted"),
-        ("dead.letter", "dead letters"),
+        // An order to send one back is a record of this topic too.
+        ("dead.letter", "dead letters and redrives"),
     ]
 
     /// What is said, and whether all is well.
@@ -62,7 +63,7 @@ struct StatusCommand: AsyncParsableCommand {
         let warnings = texts(root["warnings"])
         let isReady = root["ready"]?.bool == true
         var lines = [
-            "the \(asked) at \(address) is "
+            "the \(asked) at \(address)\(folder(root)) is "
                 + (isReady ? "ready" : "not ready: \(reasons.joined(separator: "; "))")
         ]
         lines += warnings.map { "look at this: \($0)" }
@@ -82,6 +83,12 @@ struct StatusCommand: AsyncParsableCommand {
             lines.append(table)
         }
         return Answer(lines: lines, isWell: isReady && warnings.isEmpty)
+    }
+
+    /// Whose it is: of several daemons on a machine another one may stand at this address. A role
+    /// has no folder.
+    private static func folder(_ root: JSONValue) -> String {
+        root["data"]?.string.map { " (\(ShownText.escaped($0)))" } ?? ""
     }
 
     /// What a restart changes nothing of; nil where there is nothing of the kind.

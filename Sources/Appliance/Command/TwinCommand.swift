@@ -117,6 +117,8 @@ struct TwinCommand: AsyncParsableCommand {
     }
 
     private func serve() async throws {
+        let lock = try data.map { folder throws(TwinError) in try TwinFolderLock(folder) }
+        defer { withExtendedLifetime(lock) {} }
         let settings = try settings()
         let logger = Logger(label: "twin")
         var delivery = DeliverySettings()

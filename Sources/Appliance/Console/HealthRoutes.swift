@@ -12,7 +12,6 @@ package final class Readiness: Sendable {
     private let reasons: Mutex<[String]>
     /// Each says in one sentence what is wrong, or nil.
     private let watches = Mutex<[@Sendable () -> String?]>([])
-
     /// The same, of what is asked for at each look, because it comes and goes by itself.
     private let hindrances = Mutex<[@Sendable () -> String?]>([])
 
@@ -81,6 +80,8 @@ package struct HealthRoutes: Sendable {
     package var reconciler: Reconciler?
     /// Copies in other systems; nil where there are none.
     package var bridges: BridgeBoard?
+    /// The data folder; nil where there is none.
+    package var dataPath: String?
     /// How many records the log holds of each topic; none where there is no log.
     package var recordCounts: @Sendable () -> [(topic: TopicID, count: Int64)] = { [] }
     /// How far each consumer group is behind; none where the log is elsewhere.
@@ -92,7 +93,7 @@ package struct HealthRoutes: Sendable {
 
     package init(
         readiness: Readiness, counters: Counters, reconciler: Reconciler? = nil,
-        bridges: BridgeBoard? = nil,
+        bridges: BridgeBoard? = nil, dataPath: String? = nil,
         recordCounts: @escaping @Sendable () -> [(topic: TopicID, count: Int64)] = { [] },
         lags: @escaping @Sendable () -> [ConsumerLag] = { [] },
         logLinesLost: @escaping @Sendable () -> Int = { 0 },
@@ -103,6 +104,7 @@ package struct HealthRoutes: Sendable {
         self.counters = counters
         self.reconciler = reconciler
         self.bridges = bridges
+        self.dataPath = dataPath
         self.recordCounts = recordCounts
         self.lags = lags
         self.logLinesLost = logLinesLost
@@ -139,31 +141,37 @@ package struct HealthRoutes: Sendable {
                 body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.text)))
         }
         routes.get("/api/v1/status", needs: .viewer) { _, _ in
-            Response.jsonObject(.ok) { writer in
-                let reasons = readiness.current
-                writer.member("ready", reasons.isEmpty)
-                write(reasons, into: &writer)
-                // What counts from the start is worth nothing without it.
-                writer.member("started_at", startedAt.milliseconds / 1_000)
-                writer.member("up_seconds", started.duration(to: .now).components.seconds)
-                writeRecordCounts(into: &writer)
-                for name in Counters.Name.allCases {
-                    writer.key(named: name.label)
-                    writer.int(Int64(counters[name]))
-                }
-                writer.key("waiting")
-                writer.int(Int64(counters.waiting.load(ordering: .relaxed)))
-                writer.key("by_api_version")
-                Self.write(counters.shapes.byVersion, into: &writer)
-                writer.key("by_type")
-                Self.write(counters.shapes.byType, into: &writer)
-                writer.key("reconciliation")
-                writeReconciliation(into: &writer)
-                writer.member("log_lines_lost", Int64(logLinesLost()))
-                BridgeRoutes.write(bridges?.reports() ?? [], into: &writer)
-            }
+            Response.jsonObject(.ok) { writeStatus(startedAt, started, into: &$0) }
         }
         return routes
+    }
+
+    /// - Parameter started: the same moment as `startedAt`, by a clock that nobody sets.
+    private func writeStatus(
+        _ startedAt: Timestamp, _ started: ContinuousClock.Instant, into writer: inout JSONWriter
+    ) {
+        let reasons = readiness.current
+        writer.member("ready", reasons.isEmpty)
+        writer.member("data", dataPath)
+        write(reasons, into: &writer)
+        // What counts from the start is worth nothing without it.
+        writer.member("started_at", startedAt.milliseconds / 1_000)
+        writer.member("up_seconds", started.duration(to: .now).components.seconds)
+        writeRecordCounts(into: &writer)
+        for name in Counters.Name.allCases {
+            writer.key(named: name.label)
+            writer.int(Int64(counters[name]))
+        }
+        writer.key("waiting")
+        writer.int(Int64(counters.waiting.load(ordering: .relaxed)))
+        writer.key("by_api_version")
+        Self.write(counters.shapes.byVersion, into: &writer)
+        writer.key("by_type")
+        Self.write(counters.shapes.byType, into: &writer)
+        writer.key("reconciliation")
+        writeReconciliation(into: &writer)
+        writer.member("log_lines_lost", Int64(logLinesLost()))
+        BridgeRoutes.write(bridges?.reports() ?? [], into: &writer)
     }
 
     /// Why it is not ready, and what to look at although it is.

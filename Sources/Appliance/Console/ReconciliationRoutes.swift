@@ -78,7 +78,9 @@ package struct ReconciliationRoutes: Sendable {
     /// answers, its time is known then.
     private func checkStripeAnswers() async throws {
         guard await reconciler.learnTime(isAsked: true) else {
-            throw Problem(.serviceUnavailable, ReconcileRefusal.stripeSilent.message)
+            // With a word of its own: nothing has come of the request.
+            throw Problem(
+                .serviceUnavailable, ReconcileRefusal.stripeSilent.message, code: "stripe_silent")
         }
     }
 

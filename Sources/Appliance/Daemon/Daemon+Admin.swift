@@ -52,6 +52,7 @@ extension Daemon {
     func adminRoutes(_ live: LiveBoard) -> AdminRoutes {
         var routes = HealthRoutes(
             readiness: readiness, counters: counters, reconciler: reconciler, bridges: bridges,
+            dataPath: DataFolder.canonical(folder.path),
             recordCounts: { [topics] in
                 TopicID.allCases.map {
                     ($0, topics[$0].start.distance(to: topics[$0].highWatermark))

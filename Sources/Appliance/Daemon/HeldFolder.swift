@@ -76,9 +76,10 @@ extension StartPlan {
     ///
     /// The loss is known by the marks of how far each topic had come. Once the topic has come as
     /// far again they say nothing more, or say that its batches are others: so they are taken back
-    /// together with the cursors, and a process that dies meanwhile goes on from these.
+    /// together with the cursors, and a process that dies meanwhile goes on from these. What the
+    /// ledger publishes again it knows without a cursor.
     func makeUp(in log: Log, featureSnapshot: String) async throws(LogError) {
-        guard !rewinds.isEmpty else { return }
+        guard !rewinds.isEmpty || publishesAgain else { return }
         // A cursor tells where the others go on; scoring goes on where its snapshot is.
         if let from = rewinds[EmbeddedScoreStage.name],
             case .whole(let origin) = FeatureSnapshotFile.look(at: featureSnapshot),

@@ -1,9 +1,15 @@
 /// What somebody probably meant who wrote a word that nobody knows.
 package enum NearestWord {
     /// The known word with the smallest edit distance, if it is near enough to be meant.
-    package static func to(_ word: String, among known: [String]) -> String? {
+    ///
+    /// - Parameter distanceMax: the largest that is near enough; nil for what the word's length
+    ///   allows.
+    package static func to(
+        _ word: String, among known: [String], within distanceMax: Int? = nil
+    ) -> String? {
+        let distanceMax = distanceMax ?? max(2, word.count / 3)
         let ranked = known.map { ($0, editDistance($0, word)) }
-        guard let best = ranked.min(by: { $0.1 < $1.1 }), best.1 <= max(2, word.count / 3) else {
+        guard let best = ranked.min(by: { $0.1 < $1.1 }), best.1 <= distanceMax else {
             return nil
         }
         return best.0

@@ -37,7 +37,7 @@ package struct RelayTargets: Sendable {
                 return KafkaPlace(
                     configuration: try settings.kafkaConfiguration(
                         client: "tillbox-bridge", warnings: warnings),
-                    topicPrefix: settings.kafka.topicPrefix,
+                    names: KafkaNames(prefix: settings.kafka.topicPrefix),
                     partitions: settings.kafka.partitions)
             } catch {
                 throw .permanent("\(error)")
@@ -51,7 +51,7 @@ package struct RelayTargets: Sendable {
             do {
                 return RedisPlace(
                     configuration: try settings.redisConfiguration(),
-                    prefix: settings.redis.prefix)
+                    keys: RedisKeys(prefix: settings.redis.prefix))
             } catch {
                 throw .permanent("\(error)")
             }

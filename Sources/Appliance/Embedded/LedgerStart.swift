@@ -22,7 +22,7 @@ package struct LedgerStart: Sendable {
     /// The flow of the ledger step, where the ledger and the log agree.
     ///
     /// - Throws: `LedgerAheadOfLog`, `LedgerDiffers`.
-    package func flow(for desk: inout LedgerDesk<some LedgerBooks>) async throws -> LogFlow {
+    package func flow(for desk: inout LedgerDesk<some RebookingLedger>) async throws -> LogFlow {
         try await catchUp(&desk, from: try positions(of: desk.ledger))
         desk.forget()
         return try LogFlow(
@@ -46,15 +46,17 @@ package struct LedgerStart: Sendable {
     }
 
     /// Books what `ledger.posted` has and an older ledger lacks, before anybody can decide
-    /// anything.
+    /// anything. What was published keeps its time, so that ledger, log and copies go on to say the
+    /// same.
     private func catchUp(
-        _ desk: inout LedgerDesk<some LedgerBooks>, from positions: [TopicID: Offset]
+        _ desk: inout LedgerDesk<some RebookingLedger>, from positions: [TopicID: Offset]
     ) async throws {
-        let producer = try ProducerName(LedgerStep.name)
-        guard let published = topics[.ledgerPosted].lastSource(of: producer)?.rawValue else {
-            return
+        let rows = try PublishedRows(topics)
+        let lacksRow = try rows.lastTransaction.map { try desk.lacksRow($0) } ?? false
+        if try lacksRow || rows.lastReviewChange.map({ try desk.lacksReviewChange($0) }) ?? false {
+            try desk.ledger.rebook(by: rows)
         }
-        guard try desk.lacksRow(published) else { return }
+        guard lacksRow, let published = rows.lastTransaction else { return }
         var flow = try LogFlow(
             log: log, topics: topics, step: .ledger([.paymentScored]), rewind: positions,
             standstills: standstills, logger: logger)

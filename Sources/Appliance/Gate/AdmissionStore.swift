@@ -13,6 +13,9 @@ package struct EventIdentity: Hashable, Sendable {
         self.type = type
         self.created = created
     }
+
+    /// What a claim on its id says of it: `type:created` (contracts §11).
+    package var claimText: [UInt8] { Array("\(type):\(created)".utf8) }
 }
 
 /// How an admission ended, once its record (or the first one's) is durable.

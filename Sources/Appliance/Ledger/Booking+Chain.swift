@@ -91,7 +91,7 @@ extension Booking {
 
     /// - Returns: how many are stored.
     private func insertPending() throws -> Int {
-        guard original != nil else { return try rows.insert(pending, postedAt: postedAt) }
+        guard stamps != nil else { return try rows.insert(pending, postedAt: postedAt) }
         var count = 0
         while count < pending.count {
             let postedAt = try stamp(of: pending[count])
@@ -103,10 +103,9 @@ extension Booking {
         return count
     }
 
-    /// When a transaction was booked: now, or when the original was.
+    /// When a transaction was booked: now, or when it was for the first time.
     private func stamp(of row: PendingTransaction) throws -> Int64 {
-        guard let original else { return postedAt }
-        return try original.stamp(ofTransaction: row.id) ?? postedAt
+        try stamps?.stamp(ofTransaction: row.id) ?? postedAt
     }
 
     private func openReview(of row: PendingTransaction) throws {

@@ -9,6 +9,8 @@ final class Booking<Rows: LedgerRows> {
     private let clockMilliseconds: @Sendable () -> Int64
     /// What a copy is a copy of; nil for who books first.
     let original: (any LedgerOriginal)?
+    /// What tells when something was booked before; nil for who books first.
+    var stamps: (any LedgerStamps)?
     var accounts = AccountBook()
     /// Transactions whose movements are believed to be new. The store has the last word: it takes
     /// them up to the first whose movement it has.
@@ -41,6 +43,7 @@ final class Booking<Rows: LedgerRows> {
     ) {
         self.rows = rows
         self.original = original
+        stamps = original
         self.clockMilliseconds = clockMilliseconds
         pending.reserveCapacity(BookingLimits.pendingMax)
     }
@@ -167,7 +170,7 @@ extension Booking {
         _ change: (_ id: Int64, _ postedAt: Int64) -> ReviewChange
     ) throws {
         let id = try lastReview() + 1
-        let stamp = try original?.stamp(ofReviewChange: id)
+        let stamp = try stamps?.stamp(ofReviewChange: id)
         let made = change(id, stamp ?? postedAt)
         try original?.confirm(made)
         if renewing {

@@ -6,7 +6,7 @@ package import Vocabulary
 /// | format | what it is |
 /// | --- | --- |
 /// | `json` | one document, `{"transactions":[…]}`, a transaction a line |
-/// | `csv` | RFC 4180 with a header line, an entry a line |
+/// | `csv` | RFC 4180 with a header line, but lines end with LF; an entry a line |
 /// | `beancount` | an input file for beancount: every account opened before use |
 package enum LedgerExportFormat: String, CaseIterable, Sendable {
     case json, csv, beancount

@@ -142,6 +142,10 @@ package protocol LedgerReading: LedgerProgress {
 
     // MARK: Proof
 
+    /// Every row of what is kept beside the chain, as text, in the order of its key: for who
+    /// compares two ledgers. Reads the whole table.
+    func rows(of table: KeptTable, _ take: (String) -> Void) throws(LedgerError)
+
     /// Recomputes everything that follows from something else, and stops at the first fault.
     func verify(
         progress: (LedgerVerification.Progress) -> Void
@@ -193,6 +197,12 @@ package protocol LedgerBooks: LedgerProgress {
     func post(
         _ inputs: [LedgerInput], positions: [ConsumerPosition], places: [Int: DecisionPlace]
     ) throws(LedgerError) -> PostOutcome
+}
+
+/// A ledger that may have been put back from an older backup, and books the rest once more.
+package protocol RebookingLedger: LedgerBooks {
+    /// From now on what `stamps` knows bears the time at which it was booked for the first time.
+    func rebook(by stamps: any LedgerStamps) throws(LedgerError)
 }
 
 /// A ledger that can be booked into. A process has one.

@@ -149,7 +149,7 @@ extension StoredBreak {
         writer.endObject()
     }
 
-    /// The first line of a CSV export (RFC 4180).
+    /// The first line of a CSV export (RFC 4180, but lines end with LF).
     package static let csvHeader = [
         "run", "kind", "status", "subject", "movement", "balance_transaction", "type",
         "stripe_minor_units", "stripe_currency", "ledger_minor_units", "ledger_currency",

@@ -264,10 +264,14 @@ package final class Bridge: Service {
     }
 
     private func tell(waitingFor sentence: String) {
-        state.withLock { state in
+        let isTrying = state.withLock { state in
+            // What a pause has cut off is waited for no more.
+            guard state.life.isTrying else { return false }
             state.life.didWait(sentence)
             (state.lastErrorAt, state.workingSince) = (wallTime(), nil)
+            return true
         }
+        guard isTrying else { return }
         failures.warning(
             "bridge waits for its target", kind: "bridge.\(name.rawValue).waits",
             ["error": sentence])

@@ -22,7 +22,8 @@ package struct ReviewAnswer: Hashable, Sendable {
 /// money when it reads it.
 ///
 /// In the embedded plane there is one, in the process that holds the log's lock, so it alone writes
-/// decisions; of two that others write the ledger takes the first:
+/// decisions. Of two that several processes write at the same moment the ledger takes the first,
+/// and a decline behind an approval:
 ///
 ///     request A                              request B, of the same payment
 ///     claim it; wait until the ledger has

@@ -86,7 +86,7 @@ package struct Explainer {
 
     /// - Parameters:
     ///   - after: the transaction behind which the page begins; 0 for the beginning.
-    ///   - limit: entries of the page, at most.
+    ///   - limit: entries of the page, at most; above 0.
     /// - Returns: nil where there is no such account in this currency.
     package func account(
         _ account: AccountName, _ currency: Currency, asOf: Instant? = nil,
@@ -96,11 +96,12 @@ package struct Explainer {
         guard let count = try ledger.count(name, currency, asOf: asOf, after: after) else {
             return nil
         }
+        // One more than is shown says whether there are others.
         let rows = try ledger.entries(
-            of: name, currency, asOf: asOf, after: after, through: count.head, limit: limit)
+            of: name, currency, asOf: asOf, after: after, through: count.head, limit: limit + 1)
         var balance = count.before.amount
         var entries: [ExplainedEntry] = []
-        for row in rows {
+        for row in rows.prefix(limit) {
             balance = balance &+ row.amount
             guard let transaction = try ledger.transaction(row.transaction) else {
                 throw LedgerError.corrupt(
@@ -111,7 +112,7 @@ package struct Explainer {
                     amount: row.amount, balance: balance,
                     transaction: try explain(transaction)))
         }
-        let next = rows.count == limit ? rows.last?.transaction : nil
+        let next = rows.count > limit ? rows[limit - 1].transaction : nil
         return AccountExplanation(
             account: account, currency: currency, asOf: asOf, count: count, entries: entries,
             next: next,

@@ -92,6 +92,11 @@ package struct LedgerDesk<Books: LedgerBooks> {
         try ledger.posted(after: TransactionID(number - 1), limit: 1).isEmpty
     }
 
+    /// Alike for a change of a review.
+    func lacksReviewChange(_ number: Int64) throws(LedgerError) -> Bool {
+        try ledger.reviewChanges(after: number - 1, limit: 1).isEmpty
+    }
+
     /// Takes one run in.
     ///
     /// - Returns: false when the daemon stops and what had arrived is taken in.

@@ -254,7 +254,8 @@ struct FolderReading {
         ledger.hasDecisionsToCome = try hasDecisions(
             from: Offset(point.positions[TopicID.paymentReview.rawValue] ?? 0))
         ledger.firstLost = try firstLost(
-            after: point.head, from: Offset(point.positions[TopicID.paymentScored.rawValue] ?? 0))
+            after: point.head, from: Offset(point.positions[TopicID.paymentScored.rawValue] ?? 0),
+            besideDecisions: ledger.hasDecisionsToCome)
     }
 
     /// Topics whose batch before the ledger's position is another one than it has booked; one that
@@ -284,11 +285,16 @@ struct FolderReading {
 
     /// The first transaction behind `head` that the scored from `offset` on do not tell of, in the
     /// order in which they stand; nil if they tell of all.
-    private func firstLost(after head: Int64, from offset: Offset) throws -> Int64? {
+    ///
+    /// - Parameter besideDecisions: whether decisions are to come that may tell of the others.
+    private func firstLost(
+        after head: Int64, from offset: Offset, besideDecisions: Bool
+    ) throws -> Int64? {
         guard let posted = try topic(.ledgerPosted, taken), let end = try published(atOrBefore: nil)
         else { return nil }
         let place = posted.end.advanced(by: head - end.id)
-        var walk = PostedWalk(posted, from: max(place, posted.start))
+        var walk = PostedWalk(
+            posted, from: max(place, posted.start), besideDecisions: besideDecisions)
         var due = try walk.next()
         guard let scored = try topic(.paymentScored) else { return due?.id }
         var failure: (any Error)?
@@ -331,18 +337,25 @@ extension FolderReading {
     }
 }
 
-/// Goes through `ledger.posted`, past what the ledger itself makes of what it knows: such a
-/// transaction may bear the name of an earlier event.
+/// Goes through `ledger.posted`, past transactions that may bear the name of an earlier event than
+/// the one whose record books them.
 private struct PostedWalk {
     let topic: ReadOnlyTopic
+    /// The kinds that are passed, as `ledger.posted` writes them.
+    private let passed: Set<String>
     /// Where the next read begins.
     private var place: Offset
     private var buffer: ArraySlice<StoredRecord> = []
     private let document = JSONDocument()
 
-    init(_ topic: ReadOnlyTopic, from place: Offset) {
+    /// - Parameter besideDecisions: whether decisions are to come. Where none are, the money of a
+    ///   payment moves by a decision only in the record that books it, which waited for it.
+    init(_ topic: ReadOnlyTopic, from place: Offset, besideDecisions: Bool) {
         self.topic = topic
         self.place = place
+        let ofRefunds: Set<PostingKind> = [.refundSettled, .refundUnsettled]
+        let ofDecisions: Set<PostingKind> = [.reviewApproved, .reviewDeclined]
+        passed = Set((besideDecisions ? ofRefunds.union(ofDecisions) : ofRefunds).map(\.name))
     }
 
     mutating func next() throws -> LedgerPosted? {
@@ -354,7 +367,7 @@ private struct PostedWalk {
                 throw StartRefusal(
                     reason: "offset \(stored.offset) of ledger.posted is no transaction")
             }
-            if PaymentKind(rawValue: posted.kind) != nil { return posted }
+            if !passed.contains(posted.kind) { return posted }
         }
         return nil
     }

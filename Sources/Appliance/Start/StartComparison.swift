@@ -12,6 +12,8 @@ package enum StartVerdict: Sendable {
 package struct StartPlan: Sendable {
     /// Where a stage starts at most, because outputs behind that were lost.
     package var rewinds: [String: Offset] = [:]
+    /// Whether the ledger publishes once more what the end of `ledger.posted` has lost.
+    package var publishesAgain = false
     /// What an operator should know; each a sentence.
     package var notes: [String] = []
     /// What stays so after the start, and is told as long as the process runs.
@@ -156,6 +158,7 @@ package struct StartComparison: Sendable {
         case .webhookReceived, .deadLetter, .paymentReview:
             throw StartRefusal(reason: lost + ": nothing else holds what is missing")
         case .ledgerPosted:
+            plan.publishesAgain = true
             plan.notes.append(lost + "; the ledger publishes it again")
         case .paymentValidated, .paymentFeatures, .paymentScored:
             for derived in state.derived where derived.output == id {

@@ -7,6 +7,7 @@ package enum TwinError: Error, Hashable, CustomStringConvertible {
     case otherSeed(path: String, found: UInt64, wanted: UInt64)
     case notAJournal(path: String, line: Int)
     case cannotWrite(path: String)
+    case inUse(folder: String)
 
     package var description: String {
         switch self {
@@ -18,6 +19,9 @@ package enum TwinError: Error, Hashable, CustomStringConvertible {
             "line \(line) of \(path) is no entry of a twin's journal; move it away to begin anew"
         case .cannotWrite(let path):
             "\(path) cannot be written any more; check the free space and start the twin again"
+        case .inUse(let folder):
+            "another twin keeps its state in \(folder); stop it, or choose another folder with "
+                + "--data"
         }
     }
 }

@@ -55,9 +55,10 @@ extension StripeEvent {
     }
 
     /// What a charge tells as refunded in the very event of its capture is the part that was not
-    /// captured: nothing can have been refunded before.
+    /// captured. Later versions tell no release as a refund: there it is what was refunded between
+    /// two captures, and each refund's own event tells of it.
     func releaseAtCapture(of charge: StripeObject) throws(ValidationRefusal) -> [PaymentEvent] {
-        guard type != .chargeSucceeded,
+        guard type != .chargeSucceeded, tellsReleasesAsRefunds,
             let told = try charge.optionalAmount("amount_refunded"), told > .zero
         else { return [] }
         guard charge["amount_captured"] != nil else { return [try release(told, of: charge)] }

@@ -101,8 +101,9 @@ struct StripeEvent {
         merchant = account.map(MerchantID.init) ?? defaultMerchant
     }
 
-    /// The Stripe account that the event belongs to: `account`, or where that is missing a
-    /// `context` that is an account. Nil is the platform itself.
+    /// The Stripe account that the event belongs to: `account`, or where that is missing the last
+    /// part of `context`, which leads to it (`org_…/acct_…`, docs.stripe.com/context). Nil is the
+    /// platform itself.
     private static func account(of root: JSONValue) throws(ValidationRefusal) -> String? {
         if let value = root.given("account") {
             guard let account = value.string, account.isStripeID else {
@@ -110,9 +111,13 @@ struct StripeEvent {
             }
             return account
         }
-        guard let context = root.text("context"), context.hasPrefix("acct_") else { return nil }
-        guard context.isStripeID else { throw ValidationRefusal(.badAccount, "context") }
-        return context
+        guard let context = root.given("context") else { return nil }
+        let parts = context.string?.split(separator: "/", omittingEmptySubsequences: false)
+            .map(String.init)
+        guard let parts, let account = parts.last, account.hasPrefix("acct_"),
+            parts.allSatisfy(\.isStripeID)
+        else { throw ValidationRefusal(.badAccount, "context") }
+        return account
     }
 
     /// Whether the release of an authorisation is told as a refund of its charge, as it was before

@@ -68,6 +68,30 @@ public final class KafkaAdmin: Sendable {
         return result
     }
 
+    /// Makes the topics that are missing, and looks at all of them.
+    ///
+    /// - Parameters:
+    ///   - oldestRecordAge: as `KafkaTopicCheck` takes it.
+    ///   - patience: for one look; where a topic is missing there are two.
+    ///   - creationPatience: for making those that are missing.
+    /// - Returns: the names of those that were missing, and why any cannot be used as it is.
+    /// - Throws: what `describe` and `create` throw.
+    public func prepare(
+        _ wanted: [KafkaTopic], oldestRecordAge: Duration? = nil, within patience: Duration,
+        creatingWithin creationPatience: Duration
+    ) throws(KafkaError) -> (made: [String], refusals: [KafkaTopicRefusal]) {
+        let names = wanted.map(\.name)
+        var found = try describe(names, within: patience)
+        let missing = wanted.filter { found[$0.name] == nil }
+        if !missing.isEmpty {
+            try create(missing, within: creationPatience)
+            found = try describe(names, within: patience)
+        }
+        let refusals = KafkaTopicCheck.refusals(
+            wanted: wanted, found: found, oldestRecordAge: oldestRecordAge)
+        return (missing.map(\.name), refusals)
+    }
+
     /// How many partitions each topic of the cluster has.
     public func partitionCounts(within patience: Duration) throws(KafkaError) -> [String: Int32] {
         guard let pointer = try metadata(within: patience) else { return [:] }

@@ -48,6 +48,8 @@ public final class KafkaReader {
     ///
     /// Without it an open transaction hides what others have committed behind its first record.
     /// The broker ends such a one when its time is over.
+    ///
+    /// - Throws: `.timedOut` that names the transactions, where they outlast `patience`.
     public func settle(
         _ partitions: [KafkaPartition], within patience: Duration
     ) throws(KafkaError) {
@@ -58,14 +60,32 @@ public final class KafkaReader {
             let end = try repeating(until: deadline) { rest throws(KafkaError) in
                 try onlooker.ends(of: partition, within: rest).stableEnd
             }
-            while try ends(of: partition, within: deadline.rest).stableEnd < end {
-                guard !deadline.hasPassed else {
-                    throw .timedOut(
-                        call: "wait for open transactions in \(partition)",
-                        server: configuration.bootstrap, trouble: nil)
+            try waitUntilStable(partition, to: end, until: deadline)
+        }
+    }
+
+    private func waitUntilStable(
+        _ partition: KafkaPartition, to end: Offset, until deadline: KafkaDeadline
+    ) throws(KafkaError) {
+        var isOpen = false
+        var trouble: String?
+        while true {
+            do throws(KafkaError) {
+                if try ends(of: partition, within: deadline.rest).stableEnd >= end { return }
+                isOpen = true
+            } catch {
+                // The last look has hardly any time: not its answer is what was waited for.
+                guard isOpen, deadline.hasPassed, case .timedOut(_, _, let words) = error else {
+                    throw error
                 }
-                KafkaDeadline.pause(Self.pause)
+                trouble = words
             }
+            guard !deadline.hasPassed else {
+                throw .timedOut(
+                    call: "wait for open transactions in \(partition)",
+                    server: configuration.bootstrap, trouble: trouble)
+            }
+            KafkaDeadline.pause(Self.pause)
         }
     }
 

@@ -67,7 +67,7 @@ public final class PostgresConnection {
     // MARK: Statements
 
     /// Runs one or more statements without parameters; without `BEGIN` among them they are one
-    /// transaction.
+    /// transaction. COPY is none of them.
     ///
     /// - Throws: the first error; what stands behind it did not run.
     public func execute(_ script: String) throws(PostgresError) {
@@ -111,28 +111,6 @@ public final class PostgresConnection {
         return name
     }
 
-    /// Appends rows to a table by COPY, which has no ON CONFLICT.
-    ///
-    /// - Parameters:
-    ///   - table: as SQL writes it, with its schema.
-    ///   - rows: with a value of exactly the column's type each: COPY converts nothing.
-    /// - Returns: how many rows were appended.
-    @discardableResult
-    public func copy(
-        into table: String, columns: [String], _ rows: PostgresCopy
-    ) throws(PostgresError) -> Int {
-        let handle = try usable()
-        try handle.send(
-            "COPY \(table) (\(columns.joined(separator: ", "))) FROM STDIN (FORMAT binary)")
-        let begun = try answers(handle)
-        guard case .copyIn? = begun.last else {
-            _ = try self.rows(of: begun)
-            throw .malformedAnswer("COPY does not take rows")
-        }
-        try handle.sendCopy(rows.finished, within: patience)
-        return try self.rows(of: try answers(handle))?.changedCount ?? 0
-    }
-
     private func answers(
         _ handle: PostgresHandle
     ) throws(PostgresError) -> [PostgresHandle.Answer] {
@@ -162,7 +140,6 @@ public final class PostgresConnection {
             switch answer {
             case .rows(let rows): last = rows
             case .failed(let error): throw error
-            case .copyIn: throw .malformedAnswer("COPY outside of `copy`")
             }
         }
         return last

@@ -133,8 +133,9 @@ final class PostgresHandle {
             let rows = PostgresAnswer(result)
             switch PQresultStatus(result) {
             case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: answers.append(.rows(rows))
-            case PGRES_COPY_IN:
-                answers.append(.copyIn)
+            case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
+                // The same is answered again and again until somebody sends or takes rows.
+                answers.append(.failed(.malformedAnswer("COPY, of which nothing here makes use")))
                 return answers
             default: answers.append(.failed(error(of: result)))
             }
@@ -144,7 +145,6 @@ final class PostgresHandle {
 
     enum Answer {
         case rows(PostgresAnswer)
-        case copyIn
         case failed(PostgresError)
     }
 
@@ -165,40 +165,6 @@ final class PostgresHandle {
             deadline = ContinuousClock.now + limit
         }
         return PQgetResult(connection)
-    }
-
-    // MARK: COPY
-
-    func sendCopy(_ bytes: [UInt8], within limit: Duration) throws(PostgresError) {
-        let chunk = 1 << 20
-        for start in stride(from: 0, to: bytes.count, by: chunk) {
-            let end = min(start + chunk, bytes.count)
-            try untilTaken(within: limit) {
-                // SAFETY: libpq copies the bytes before it returns.
-                bytes[start..<end].withUnsafeBytes {
-                    PQputCopyData(
-                        connection, $0.bindMemory(to: CChar.self).baseAddress, Int32($0.count))
-                }
-            }
-        }
-        try untilTaken(within: limit) { PQputCopyEnd(connection, nil) }
-    }
-
-    private func untilTaken(
-        within limit: Duration, _ put: () -> Int32
-    ) throws(PostgresError) {
-        let deadline = ContinuousClock.now + limit
-        while true {
-            switch put() {
-            case 1: return
-            case 0:
-                guard try wait(for: Int32(POLLOUT) | Int32(POLLIN), until: deadline) else {
-                    throw .noAnswer(milliseconds: limit.postgresMilliseconds)
-                }
-                guard PQconsumeInput(connection) == 1 else { throw lost() }
-            default: throw lost()
-            }
-        }
     }
 
     private func error(of result: OpaquePointer) -> PostgresError {

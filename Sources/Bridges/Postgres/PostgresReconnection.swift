@@ -1,7 +1,11 @@
-/// When to connect again, and when no more. Pure: the clock and the dice are its caller's.
+/// When to connect again, and when no more. Pure: the clock and the dice are its caller's. One for
+/// each connection that was lost.
 ///
-///     connected ──failed──▶ waiting (longer each time, with jitter) ──connected──▶ connected
-///                              └── an error that only a person can end ──▶ stopped
+///     failed ──▶ waiting, longer each time, with jitter ──▶ failed …
+///        └── an error that only a person can end ──▶ stopped
+///
+/// A connection alone proves nothing: a server that accepts and then closes would be asked again
+/// and again without a pause. So only an answered statement is a reason to let go of this.
 public struct PostgresReconnection: Hashable, Sendable {
     public enum Next: Hashable, Sendable {
         /// Connect after this long.
@@ -17,7 +21,7 @@ public struct PostgresReconnection: Hashable, Sendable {
     /// being made: a refused login counts as permanent only after so many in a row.
     public var loginsMax: Int
 
-    /// Failures since the last connection that has proved itself.
+    /// Failures so far.
     public private(set) var failures = 0
     private var refusedLogins = 0
 
@@ -29,10 +33,6 @@ public struct PostgresReconnection: Hashable, Sendable {
         self.longestWait = longestWait
         self.loginsMax = loginsMax
     }
-
-    /// A statement was answered. A connection alone proves nothing: a server that accepts and then
-    /// closes would be asked again and again without a pause.
-    public mutating func didSucceed() { (failures, refusedLogins) = (0, 0) }
 
     /// - Parameter dice: any number; its low bits choose between half and all of the wait, so that
     ///   many clients do not come back at one moment.

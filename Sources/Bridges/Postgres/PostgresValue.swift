@@ -83,43 +83,6 @@ extension PostgresValue {
     }
 }
 
-/// Rows for COPY in its binary format ("File Formats" of the manual's page on COPY).
-///
-/// | field | bytes |
-/// | --- | --- |
-/// | signature `PGCOPY\n\377\r\n\0` | 11 |
-/// | flags 0; length of the header's extension 0 | 4 + 4 |
-/// | each row: number of columns; each column: length, −1 for NULL; value | 2 + n × (4 + m) |
-/// | end: −1 | 2 |
-public struct PostgresCopy: Sendable {
-    private(set) var bytes: [UInt8]
-    public private(set) var rowCount = 0
-
-    public init() {
-        bytes = Array("PGCOPY\n".utf8) + [0xFF, 0x0D, 0x0A, 0x00]
-        bytes.append(bigEndian: Int64(0))
-    }
-
-    public mutating func append(_ row: PostgresValue...) {
-        bytes.append(bigEndian: Int16(row.count))
-        for value in row {
-            if value.isNull {
-                bytes.append(bigEndian: Int32(-1))
-            } else {
-                bytes.appendWithLength { value.encode(into: &$0) }
-            }
-        }
-        rowCount += 1
-    }
-
-    /// The rows with their end.
-    var finished: [UInt8] {
-        var bytes = bytes
-        bytes.append(bigEndian: Int16(-1))
-        return bytes
-    }
-}
-
 extension [UInt8] {
     mutating func append(bigEndian number: some FixedWidthInteger) {
         // SAFETY: the bytes of a local number, read while it lives.

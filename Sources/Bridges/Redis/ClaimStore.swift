@@ -58,7 +58,7 @@ public struct ClaimStore: Sendable {
     public func finish(_ key: String, identity: [UInt8]) async throws(RedisError) {
         let reply = try await client.send(
             RedisCommand(
-                "SET", .text(prefix + key), .bytes(Array("done:".utf8) + identity), "PX",
+                "SET", .text(prefix + key), .bytes(Self.done(identity)), "PX",
                 .number(doneMilliseconds)))
         guard reply == .status("OK") else { throw .unexpectedReply(to: "SET") }
     }
@@ -110,6 +110,9 @@ public struct ClaimStore: Sendable {
         return last
     }
 
+    /// The value of a claim whose work is done.
+    public static func done(_ identity: [UInt8]) -> [UInt8] { Array("done:".utf8) + identity }
+
     private static func pending(_ token: ClaimToken, _ identity: [UInt8]) -> [UInt8] {
         Array("pending:\(token.text):".utf8) + identity
     }
@@ -126,7 +129,7 @@ public struct ClaimStore: Sendable {
         let token: ClaimToken?
 
         init(_ value: [UInt8]) {
-            let (pending, done) = (Array("pending:".utf8), Array("done:".utf8))
+            let (pending, done) = (Array("pending:".utf8), ClaimStore.done([]))
             let colon = UInt8(ascii: ":")
             let rest = value.dropFirst(pending.count)
             if value.starts(with: done) {

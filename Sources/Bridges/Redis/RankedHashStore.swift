@@ -7,6 +7,9 @@ public struct RankedHashStore: Sendable {
     private let prefix: String
     private let lifetimeMilliseconds: Int64
 
+    /// The field that has a hash's rank.
+    public static let rankField = "rank"
+
     /// - Parameters:
     ///   - prefix: before every key, such as `tillbox:features:`.
     ///   - lifetime: how long a hash stands after it was last written.
@@ -45,7 +48,7 @@ public struct RankedHashStore: Sendable {
     }
 
     /// Writes hashes in one pipeline, each unless one of a higher rank is there that is not
-    /// ``Entry/replaced``.
+    /// ``Entry/replaced``. What is no hash gives way.
     ///
     /// - Returns: for each whether it stands now; false where a higher rank does.
     public func write(_ entries: [Entry]) async -> [Result<Bool, RedisError>] {
@@ -54,9 +57,9 @@ public struct RankedHashStore: Sendable {
                 .number(entry.rank), .number(lifetimeMilliseconds), .number(entry.replaced.count),
             ]
             for field in entry.replaced { arguments += [.text(field.name), .bytes(field.value)] }
-            arguments += ["rank", .number(entry.rank)]
+            arguments += [.text(Self.rankField), .number(entry.rank)]
             for field in entry.fields {
-                precondition(field.name != "rank", "a field of the store's own name, rank")
+                precondition(field.name != Self.rankField, "a field of the store's own name")
                 arguments += [.text(field.name), .bytes(field.value)]
             }
             return (keys: [Array((prefix + entry.key).utf8)], arguments: arguments)
@@ -79,7 +82,9 @@ public struct RankedHashStore: Sendable {
         _ keys: [String], fields: [String]
     ) async -> [Result<[[UInt8]?]?, RedisError>] {
         let commands = keys.map { key in
-            RedisCommand("HMGET", [.text(prefix + key), "rank"] + fields.map { .text($0) })
+            RedisCommand(
+                "HMGET",
+                [.text(prefix + key), .text(Self.rankField)] + fields.map { .text($0) })
         }
         return await client.send(all: commands).map { result in
             result.flatMap { reply in
@@ -94,7 +99,8 @@ public struct RankedHashStore: Sendable {
     /// Ranks are compared as decimals, digit by digit: a Lua number is exact up to 2^53 only.
     private static let writing = RedisScript(
         """
-        local there = redis.call('HGET', KEYS[1], 'rank')
+        if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then redis.call('DEL', KEYS[1]) end
+        local there = redis.call('HGET', KEYS[1], '\(rankField)')
         local rank = ARGV[1]
         local first = 4 + 2 * ARGV[3]
         local isReplaced = first > 4

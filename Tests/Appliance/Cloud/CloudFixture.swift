@@ -146,7 +146,7 @@ struct CloudFixture: Sendable {
 
     func store(_ vector: PlaneScenario.Vector, of event: PaymentEvent) async throws {
         try await FeatureStore(redis, prefix: settings.redis.prefix).write([
-            FeatureStore.Entry(
+            StoredVector(
                 movement: event.movement, eventID: event.eventID,
                 schema: vector.record.schemaVersion, rank: event.informedness.rank,
                 vector: vector.record.vector)

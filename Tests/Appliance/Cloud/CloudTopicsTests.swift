@@ -1,3 +1,4 @@
+import AppendLog
 import Bridges
 import TestSupport
 import Testing
@@ -26,6 +27,14 @@ struct CloudTopicsTests {
             try other.check(within: CloudFixture.patience)
         }
         #expect(error?.description.contains("`tillbox cloud prepare`") == true)
+    }
+
+    @Test("a place that a topic does not hold any more is named, with what a person does then")
+    func placeGone() {
+        let lost = KafkaError.offsetOutOfRange(KafkaPartition("payment.scored", 2), Offset(3_210))
+        let sentence = "\(lost.seenByRole)"
+        #expect(sentence.hasPrefix("\(lost)") && sentence.contains("payment.scored[2]"))
+        #expect(sentence.contains("start the role anew"))
     }
 
     @Test("is asked for at a port where nobody listens for 10 s at most, and the sentence says so")

@@ -85,15 +85,19 @@ struct LedgerTakeoverTests {
         }
     }
 
-    private static func service(
-        _ cloud: CloudFixture, _ ledger: ContestedLedger
-    ) -> any Service {
-        let member = KafkaMember(
+    private static func member(_ cloud: CloudFixture, _ ledger: ContestedLedger) -> KafkaMember {
+        KafkaMember(
             KafkaStep(
                 name: LedgerStep.name, group: cloud.plane.names.group(LedgerStep.name),
                 inputs: LedgerStep.inputs, lead: .paymentScored, tick: .seconds(1)),
             names: cloud.plane.names, configuration: cloud.kafka,
             positions: LedgerPositions(ledger) {}, pulse: Pulse("ledger"))
+    }
+
+    private static func service(
+        _ cloud: CloudFixture, _ ledger: ContestedLedger
+    ) -> any Service {
+        let member = member(cloud, ledger)
         let (clock, counters) = (cloud.plane.clock, cloud.counters)
         return LedgerService(
             desk: { LedgerDesk(ledger: ledger, clock: clock, counters: counters) },
@@ -135,6 +139,36 @@ struct LedgerTakeoverTests {
         let offsets = try await Self.letterOffsets(cloud).compactMap { Int($0) }
         #expect(offsets.sorted() == Array(0...20))
         #expect(ledger.position(topic: TopicID.paymentScored.rawValue, partition: 0) == 21)
+    }
+
+    /// The death of a process, as far as Kafka sees it: it has booked, and tells nobody anything.
+    @Test("a process that ends between the ledger's commit and Kafka's, in its very first run")
+    func firstRun() async throws {
+        let cloud = try await CloudFixture()
+        let ledger = ContestedLedger()
+        try await Self.write(5, cloud)
+        try await withTaskExecutorPreference(OwnThread("takeover test")) {
+            let member = Self.member(cloud, ledger)
+            var flow = KafkaFlow(member, logger: PipelineFixture.quiet)
+            var run = try #require(try await flow.next(bytesMax: 1 << 20))
+            while run.records.isEmpty { run = try #require(try await flow.next(bytesMax: 1 << 20)) }
+            let next = try #require(run.next.first)
+            _ = try ledger.post(
+                [],
+                positions: [
+                    ConsumerPosition(
+                        topic: next.topic.rawValue, partition: next.partition,
+                        nextOffset: next.offset.rawValue, expected: 0)
+                ], places: [:])
+            member.leave()
+        }
+        try await cloud.running([Self.service(cloud, ledger)]) {
+            try await eventually("all is told") {
+                try await cloud.committed(LedgerStep.name, .paymentScored) == [0: Offset(5)]
+            }
+        }
+        let offsets = try await Self.letterOffsets(cloud).compactMap { Int($0) }
+        #expect(offsets.sorted() == Array(0..<5))
     }
 
     @Test("a run that was not finished comes again to a flow that begins anew on the same member")
@@ -187,6 +221,6 @@ struct LedgerTakeoverTests {
         let wish = asked.withLock { $0 }
         let late = ledger.attempts.filter { $0 > wish + .seconds(4) }
         #expect(late.isEmpty, "\(late.map { $0 - wish })")
-        #expect(try await cloud.committed(LedgerStep.name, .paymentScored) == [:])
+        #expect(try await cloud.committed(LedgerStep.name, .paymentScored) == [0: .zero])
     }
 }

@@ -124,7 +124,7 @@ struct RedisFeaturesTests {
         #expect(try await other.awaited(by: [late.vector.record]) == [nil])
     }
 
-    @Test("a key of another kind is a vector that cannot be read: its payment waits, and no other")
+    @Test("a key of another kind is no vector: its payment alone waits, until a good one comes")
     func wrongKind() async throws {
         let late = try await Late()
         _ = try await late.client.send(
@@ -136,6 +136,10 @@ struct RedisFeaturesTests {
         let found = try await source.readings(for: [late.event, late.other.event])
         #expect(found.count == 2 && found.first == .judge(.missing, isRescore: false))
         #expect(found.last != .judge(.missing, isRescore: false), "the other one waits too")
+        try await late.compute()
+        #expect(
+            try await source.awaited(by: [late.vector.record]).map { $0?.reading }
+                == [.fresh(late.vector.record.vector)])
     }
 
     private static let hour: Int64 = 3_600_000

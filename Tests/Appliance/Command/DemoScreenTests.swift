@@ -67,6 +67,20 @@ struct DemoScreenTests {
         }
     }
 
+    @Test(
+        "a terminal that is too small is told so in lines that fit",
+        arguments: [(60, 16), (79, 40), (200, 23), (40, 10), (12, 2), (1, 1)])
+    func tooSmall(columns: Int, rows: Int) throws {
+        let lines = try Self.screen().lines(columns: columns, rows: rows)
+        #expect(!lines.isEmpty && lines.count <= rows)
+        for line in lines { #expect(line.width <= columns, "\(line.plain)") }
+        guard columns >= 40, rows >= 4 else { return }
+        let text = lines.map(\.plain).joined(separator: "\n")
+        for words in ["Ctrl-C", "sums to zero", "\(columns) × \(rows)", "80 × 24"] {
+            #expect(text.contains(words), "\(text)")
+        }
+    }
+
     @Test("every counter stands under its stage, with words that say what it counts")
     func labels() throws {
         let text = try Self.screen().lines(columns: 120, rows: 24).map(\.plain)

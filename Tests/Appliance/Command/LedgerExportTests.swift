@@ -246,6 +246,26 @@ struct LedgerExportTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["ledger.csv"])
         #expect(throws: CommandFailure.self) { try WholeFile(folder.file("no/ledger.csv")) }
     }
+
+    @Test("a pipe, a device and a link stay what they are")
+    func otherThanFiles() throws {
+        let folder = try TemporaryFolder()
+        let (pipe, link, path) = (
+            folder.file("pipe"), folder.file("link"), folder.file("ledger.csv")
+        )
+        #expect(mkfifo(pipe, 0o600) == 0)
+        for place in [pipe, "/dev/null"] {
+            let refusal = #expect(throws: CommandFailure.self) { try WholeFile(place) }
+            #expect(refusal?.message?.contains("\(place) is a device or a pipe") == true)
+        }
+        try "before".write(toFile: path, atomically: true, encoding: .utf8)
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: path)
+        let file = try WholeFile(link)
+        try file.write("after")
+        try file.keep()
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == path)
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == "after")
+    }
 }
 
 @Suite("Where webhooks are sent to again")

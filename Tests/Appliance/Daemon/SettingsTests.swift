@@ -119,6 +119,24 @@ struct SettingsTests {
             sentence.contains("an endpoint eu that webhook.endpoints does not list"), "\(sentence)")
     }
 
+    @Test("a variable that is nearly a setting is named with that setting, and never its value")
+    func misspeltVariables() {
+        let warnings = MisspeltVariables.warnings(in: [
+            "TILLBOX_WEBHOOK_PROT": "8081", "TILLBOX_WEBHOOK_SECERT": "whsec_dont_show",
+            // Known, an endpoint's own, an orchestrator's for services `tillbox` and
+            // `tillbox-redis`, and somebody else's.
+            "TILLBOX_ADMIN_PORT": "9091", "TILLBOX_WEBHOOK_ENDPOINT_EU_SECRET": "whsec_a",
+            "TILLBOX_PORT": "tcp://10.0.0.1:80", "TILLBOX_SERVICE_HOST": "10.0.0.1",
+            "TILLBOX_SERVICE_PORT": "80", "TILLBOX_REDIS_PORT": "tcp://10.0.0.2:6379",
+            "TILLBOX_TESTABLE": "1", "TILLBOX_PATH": "/", "WEBHOOK_PROT": "1",
+        ])
+        #expect(warnings.count == 2, "\(warnings)")
+        for (warning, key) in zip(warnings, ["PORT", "SECRET"]) {
+            #expect(warning.hasSuffix("did you mean TILLBOX_WEBHOOK_\(key)?"), "\(warning)")
+        }
+        #expect(!warnings.contains { $0.contains("dont_show") || $0.contains("8081") })
+    }
+
     @Test("variables that an orchestrator sets by itself are left alone")
     func orchestrator() throws {
         let settings = try Self.load(nil, [

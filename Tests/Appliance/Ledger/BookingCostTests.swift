@@ -66,6 +66,51 @@ struct BookingCostTests {
         try ledger.close()
     }
 
+    @Test("verification of eight times as many refunds takes some eight times the steps")
+    func verified() throws {
+        func steps(charges: Int) throws -> Int {
+            let ledger = try LedgerFolder().open()
+            _ = try ledger.post(
+                (0..<charges).flatMap { number in
+                    let (charge, refund) = ("ch_\(number)x", "re_\(number)x")
+                    return [
+                        Given.payment(charge),
+                        StateTamperingTests.told(
+                            .refundNoted, "refund:\(refund)", of: charge, amount: 50),
+                        StateTamperingTests.refund(refund, of: charge, amount: 50),
+                    ]
+                })
+            let steps = StepCount()
+            ledger.queue.writeWithoutTransaction { steps.follow($0) }
+            #expect(try ledger.verify().fault == nil)
+            ledger.queue.writeWithoutTransaction { steps.leave($0) }
+            try ledger.close()
+            return steps.count
+        }
+        let (few, many) = (try steps(charges: 250), try steps(charges: 2_000))
+        // A join without an index would take 64 times as many.
+        #expect(few > 1_000 && many < 12 * few, "\(few), \(many)")
+    }
+
+    /// Counts the instructions of SQLite's machine by its progress handler, in hundreds.
+    private final class StepCount {
+        private(set) var count = 0
+
+        func follow(_ database: Database) {
+            sqlite3_progress_handler(
+                database.sqliteConnection, 100,
+                { context in
+                    // SAFETY: `self` outlives the verification that is followed.
+                    Unmanaged<StepCount>.fromOpaque(context!).takeUnretainedValue().count += 1
+                    return 0
+                }, Unmanaged.passUnretained(self).toOpaque())
+        }
+
+        func leave(_ database: Database) {
+            sqlite3_progress_handler(database.sqliteConnection, 0, nil, nil)
+        }
+    }
+
     /// Empties the write-ahead log and lets it grow from here on: one that were copied back in
     /// between would begin again at its front, and its size would hide what was written before.
     private static func keepWholeLog(_ ledger: SQLiteLedger) throws {

@@ -19,11 +19,11 @@ struct StateTamperingTests {
         }
     }
 
-    private static func refund(_ id: String, of charge: String, amount: Int64) -> LedgerInput {
+    static func refund(_ id: String, of charge: String, amount: Int64) -> LedgerInput {
         Given.scored(Given.event(.refund, id, amount: amount, related: charge))
     }
 
-    private static func told(
+    static func told(
         _ kind: PaymentKind, _ key: String, of charge: String, amount: Int64
     ) -> LedgerInput {
         Given.scored(
@@ -33,40 +33,51 @@ struct StateTamperingTests {
     }
 
     /// A ledger in which every table beside the chain has rows.
-    static func fill(_ ledger: SQLiteLedger) throws {
+    ///
+    /// - Parameter round: how often it was done before; the first time names have no ending.
+    static func fill(_ ledger: SQLiteLedger, round: Int = 0) throws {
+        let n = round == 0 ? "" : "_\(round)"
         let scored: [LedgerInput] = [
-            Given.payment("ch_mild"),
-            Given.payment("ch_grown"), Given.payment("ch_grown", amount: 1400),
-            Given.payment("ch_back"),
+            Given.payment("ch_mild\(n)"),
+            Given.payment("ch_grown\(n)"), Given.payment("ch_grown\(n)", amount: 1400),
+            Given.payment("ch_back\(n)"),
             Given.scored(
                 Given.event(
-                    .paymentReversed, "ch_back", related: "ch_back",
-                    movement: "charge_reversed:ch_back")),
-            Given.payment("ch_held", .manualReview, known: false, id: "evt_less"),
-            Given.scored(Given.event(.payment, "ch_held"), .manualReview, score: 0.7),
-            Given.payment("ch_freed", .manualReview, known: false, id: "evt_intent"),
-            Given.payment("ch_freed", .approve),
-            Given.payment("ch_declined"), refund("re_declined", of: "ch_declined", amount: 300),
-            Given.payment("ch_noted"),
-            told(.refundNoted, "refund:re_noted", of: "ch_noted", amount: 50),
-            refund("re_noted", of: "ch_noted", amount: 50),
-            Given.payment("ch_waits"),
-            told(.refundNoted, "refund:re_waits", of: "ch_waits", amount: 60),
-            Given.payment("ch_release"), refund("re_release", of: "ch_release", amount: 70),
-            told(.releaseTold, "release:ch_release", of: "ch_release", amount: 70),
+                    .paymentReversed, "ch_back\(n)", related: "ch_back\(n)",
+                    movement: "charge_reversed:ch_back\(n)")),
+            Given.payment("ch_held\(n)", .manualReview, known: false, id: "evt_less\(n)"),
+            Given.scored(Given.event(.payment, "ch_held\(n)"), .manualReview, score: 0.7),
+            Given.payment("ch_freed\(n)", .manualReview, known: false, id: "evt_intent\(n)"),
+            Given.payment("ch_freed\(n)", .approve),
+            Given.payment("ch_declined\(n)"),
+            refund("re_declined\(n)", of: "ch_declined\(n)", amount: 300),
+            Given.payment("ch_noted\(n)"),
+            told(.refundNoted, "refund:re_noted\(n)", of: "ch_noted\(n)", amount: 50),
+            refund("re_noted\(n)", of: "ch_noted\(n)", amount: 50),
+            Given.payment("ch_waits\(n)"),
+            told(.refundNoted, "refund:re_waits\(n)", of: "ch_waits\(n)", amount: 60),
+            Given.payment("ch_release\(n)"),
+            refund("re_release\(n)", of: "ch_release\(n)", amount: 70),
+            told(.releaseTold, "release:ch_release\(n)", of: "ch_release\(n)", amount: 70),
         ]
         let reviews = [
-            Given.review("ch_mild", .approved), Given.review("ch_declined", .declined),
-            Given.review("ch_to_come", .approved),
+            Given.review("ch_mild\(n)", .approved), Given.review("ch_declined\(n)", .declined),
+            Given.review("ch_to_come\(n)", .approved),
         ]
         let places = (0..<reviews.count).map {
-            (scored.count + $0, DecisionPlace(decision: Int64($0), scoredNext: Int64(scored.count)))
+            (
+                scored.count + $0,
+                DecisionPlace(
+                    decision: Int64(round * reviews.count + $0),
+                    scoredNext: Int64((round + 1) * scored.count))
+            )
         }
+        let next = (scored: (round + 1) * scored.count, reviews: (round + 1) * reviews.count)
         _ = try ledger.post(
             scored + reviews,
             positions: [
-                ConsumerPosition(topic: "payment.scored", nextOffset: Int64(scored.count)),
-                ConsumerPosition(topic: "payment.review", nextOffset: Int64(reviews.count)),
+                ConsumerPosition(topic: "payment.scored", nextOffset: Int64(next.scored)),
+                ConsumerPosition(topic: "payment.review", nextOffset: Int64(next.reviews)),
             ], places: Dictionary(uniqueKeysWithValues: places))
     }
 

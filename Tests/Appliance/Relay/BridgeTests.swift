@@ -198,6 +198,25 @@ struct BridgeTests {
         }
     }
 
+    @Test("what a call says of its wait once it was paused is not told")
+    func pausedWhileItHangs() async throws {
+        try await world { world in
+            let store = FakeStore()
+            let bridge = world.bridge(.kafka, to: store)
+            store.change { $0.hangs = true }
+            try await world.run([bridge]) {
+                try await world.append(5)
+                try await eventually("it hangs") { store.contents.withLock { $0.isHanging } }
+                try bridge.pause(by: "ada")
+                try await eventually("it has let go") {
+                    store.contents.withLock { $0.closeCount } > 0
+                }
+                #expect(bridge.report().lastErrorAt == nil)
+                #expect(bridge.report().lastError == nil)
+            }
+        }
+    }
+
     @Test("a pause holds over a restart, and what piles up meanwhile arrives at once")
     func pausing() async throws {
         try await world { world in

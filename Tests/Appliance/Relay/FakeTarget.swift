@@ -60,7 +60,10 @@ final class FakeTarget: RelayTarget {
             store.change { $0.isHanging = true }
             try? await Task.sleep(for: .milliseconds(2))
         }
-        if attempt.isStopping() { throw .passing("stopped") }
+        if attempt.isStopping() {
+            attempt.waits("it was about to say so")
+            throw .passing("stopped")
+        }
         let failure = store.contents.withLock { contents -> RelayFailure? in
             contents.deliveryCount += 1
             let failure =

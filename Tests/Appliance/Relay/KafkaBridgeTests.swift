@@ -29,7 +29,8 @@ struct KafkaBridgeTests {
             var configuration = KafkaConfiguration(bootstrap: broker.bootstrap)
             configuration.messageBytesMax = messageBytesMax
             place = KafkaPlace(
-                configuration: configuration, topicPrefix: prefix, partitions: partitions)
+                configuration: configuration, names: KafkaNames(prefix: prefix),
+                partitions: partitions)
         }
 
         func bridge() -> Bridge {
@@ -146,17 +147,24 @@ struct KafkaBridgeTests {
 
     @Test("a position that has expired is found from the topics' ends and never taken for nothing")
     func expired() async throws {
-        try await world { world, _ in
+        try await world { world, broker in
             let first = world.bridge()
             try await world.append(100)
             try await world.run(first) { try await world.drained(first) }
-            // As after a week: nobody knows the group. Another name stands for it.
-            var later = world
-            later.place.groupSuffix = "-forgotten"
-            try await later.append(30)
-            let second = later.bridge()
-            try await later.run(second) { try await later.drained(second) }
-            try await later.expectEqual()
+            // As after a week: nobody knows the group.
+            let group = world.place.group(of: world.plane.relaySource().log)
+            let reader = try KafkaReader(world.place.configuration, group: group)
+            let place = world.place.positionPlace(of: .webhookReceived)
+            func committed() throws -> [KafkaPartition: Offset] {
+                try reader.committed([place], within: .seconds(20))
+            }
+            #expect(try committed() == [place: Offset(100)])
+            try await broker.forget(group: group)
+            #expect(try committed() == [:])
+            try await world.append(30)
+            let second = world.bridge()
+            try await world.run(second) { try await world.drained(second) }
+            try await world.expectEqual()
         }
     }
 
@@ -168,7 +176,7 @@ struct KafkaBridgeTests {
             try await one.run(first) { try await one.drained(first) }
             try await world { other, _ in
                 var other = other
-                other.place.topicPrefix = one.place.topicPrefix
+                other.place.names = one.place.names
                 let second = other.bridge()
                 try await other.append(10)
                 try await other.run(second) {
@@ -185,7 +193,7 @@ struct KafkaBridgeTests {
         try await world { world, _ in
             let admin = try KafkaAdmin(world.place.configuration)
             try admin.create(
-                [KafkaTopic(world.place.name(of: .paymentScored), partitions: 5)],
+                [KafkaTopic(world.place.names.topic(.paymentScored), partitions: 5)],
                 within: .seconds(60))
             let bridge = world.bridge()
             try await world.run(bridge) {
@@ -202,7 +210,7 @@ struct KafkaBridgeTests {
             let bridge = world.bridge()
             try await world.run(bridge) {
                 try await world.drained(bridge)
-                let name = world.place.name(of: .webhookReceived)
+                let name = world.place.names.topic(.webhookReceived)
                 try KafkaAdmin(world.place.configuration).delete([name], within: .seconds(60))
                 try await world.append(40)
                 try await eventually("it stops") { bridge.report().state.word == "stopped" }
@@ -225,7 +233,7 @@ struct KafkaBridgeTests {
             try admin.create(
                 [
                     KafkaTopic(
-                        world.place.name(of: .webhookReceived), partitions: 3,
+                        world.place.names.topic(.webhookReceived), partitions: 3,
                         retention: .seconds(7 * 86_400))
                 ], within: .seconds(60))
             let bridge = world.bridge()
@@ -250,17 +258,19 @@ struct KafkaBridgeTests {
             #expect(verification.agrees, "\(verification)")
             #expect(verification.parts.first { $0.name == "webhook.received" }?.targetCount == 40)
             let reader = try KafkaReader(world.place.configuration, group: "test")
-            var letters: [String] = []
+            var letters: [Record] = []
             for partition in world.place.partitions(of: .deadLetter) {
                 try reader.read(partition, within: .seconds(20)) { batch in
-                    letters += batch.records.map {
-                        $0.record.text("reason") ?? ""
-                            + ($0.record.text(CopyHeader.instead) ?? "")
-                    }
+                    letters += batch.records.map(\.record)
                     return true
                 }
             }
             #expect(letters.count == 1)
+            let letter = try #require(letters.first)
+            #expect(CopyHeader.placeInstead(in: letter)?.offset == Offset(20))
+            #expect(letter.value == nil)
+            let told = ["stage", "reason", "event-id", "schema"].map { letter.text($0) }
+            #expect(told == ["bridge-kafka", "message_too_large", "evt_20", "dead.letter/1"])
         }
     }
 
@@ -281,7 +291,7 @@ struct KafkaBridgeTests {
                 try await world.append(3, to: .deadLetter)
                 try await world.drained(bridge)
                 // Somebody lowers the bound under the bridge, which it looks at when it connects.
-                try await broker.bound(world.place.name(of: .deadLetter), bytes: 20_000)
+                try await broker.bound(world.place.names.topic(.deadLetter), bytes: 20_000)
                 _ = try await world.plane.topics[.deadLetter].append([Self.dense(50_000)])
                 try await world.append(3, to: .deadLetter)
                 try await eventually("all is copied: \(bridge.report().lastError ?? "")") {
@@ -339,12 +349,12 @@ struct KafkaBridgeTests {
             let before = try #require(try find())
             #expect(before.highest == Offset(29))
             let producer = try KafkaTransactionalProducer(
-                place.configuration, transactionalID: "\(place.topicPrefix)letters")
+                place.configuration, transactionalID: place.names.group("letters"))
             try producer.start(within: .seconds(20))
             let letters = (0..<4_200).map { number in
                 KafkaOutgoing(
                     Record(key: nil, value: nil, timestamp: Timestamp(milliseconds: 0)),
-                    to: place.name(of: .deadLetter), partition: 1,
+                    to: place.names.topic(.deadLetter), partition: 1,
                     extraHeaders: [
                         RecordHeader(CopyHeader.log, source.log),
                         CopyHeader.instead(
@@ -372,7 +382,7 @@ struct KafkaBridgeTests {
             #expect(!verification.agrees)
             #expect(
                 verification.firstDifference?.hasPrefix(
-                    "\(world.place.name(of: .webhookReceived)) has nothing of this log") == true,
+                    "\(world.place.names.topic(.webhookReceived)) has nothing of this log") == true,
                 "\(verification)")
         }
     }

@@ -165,6 +165,64 @@ struct PostgresBridgeTests {
         }
     }
 
+    @Test("what no hash covers is compared too: places, the noted log, states", arguments: [
+        ("DELETE FROM logs", "the copy is noted to be of the log none, and this box's is "),
+        ("DELETE FROM positions", "the copy has no position in payment.scored"),
+        (
+            "UPDATE positions SET next_offset = 14 WHERE topic = 'payment.scored'",
+            "the copy has read payment.scored up to 14, and the ledger here up to 9"
+        ),
+        (
+            "INSERT INTO captures VALUES (4, 1000, 0)",
+            "captures is here at its end, in the copy `4 1000 0`"
+        ),
+        (
+            "INSERT INTO waiting_decisions VALUES ('charge:ch_77', 1, 5)",
+            "waiting_decisions is here at its end, in the copy `charge:ch_77 1 5`"
+        ),
+        (
+            "UPDATE payment_states SET moves = moves + 1",
+            "payment_states is here `"
+        ),
+    ])
+    func differsBesideChain(change: String, difference: String) async throws {
+        let (fixture, database) = (try fixture(), try PostgresDatabase())
+        try await fixture.opened { opened in
+            let charges = (1...9).map {
+                PipelineFixture.charge($0, amount: $0.isMultiple(of: 2) ? 1_000 : 3_000)
+            }
+            try await append(charges, fixture, opened)
+            for number in [3, 5] {
+                _ = try await opened.append(
+                    PipelineFixture.decision(number, .declined), to: .paymentReview)
+            }
+            try await fixture.process(opened)
+            try await bridging(fixture, opened, to: database.configuration()) {
+                try await arrives($0, "all of it")
+            }
+            let target = target(fixture, database.configuration())
+            let source = opened.plane.relaySource()
+            let before = try await target.verify(source)
+            #expect(before.agrees, "\(before)")
+            try database.sql("SET session_replication_role = replica; " + change)
+            let words = try await target.verify(source).firstDifference ?? "nothing"
+            #expect(words.hasPrefix(difference), "\(words)")
+        }
+    }
+
+    @Test("a ledger that was never filled does not agree, unless there is nothing to copy")
+    func neverFilled() async throws {
+        let (fixture, database) = (try fixture(), try PostgresDatabase())
+        try await fixture.opened { opened in
+            let target = target(fixture, database.configuration())
+            let nothing = try await target.verify(opened.plane.relaySource())
+            #expect(nothing.agrees, "\(nothing)")
+            try await append([PipelineFixture.charge(1, amount: 1_000)], fixture, opened)
+            let empty = try await target.verify(opened.plane.relaySource())
+            #expect(empty.firstDifference?.contains("nothing of this log") == true, "\(empty)")
+        }
+    }
+
     // MARK: Faults
 
     @Test(

@@ -23,7 +23,8 @@ struct RedisBridgeTests {
         let fixture = try PipelineFixture()
         let prefix = "t\(UInt32.random(in: 0..<(.max))):"
         let place = RedisPlace(
-            configuration: try RedisConfiguration(url: server.url), prefix: prefix)
+            configuration: try RedisConfiguration(url: server.url),
+            keys: RedisKeys(prefix: prefix))
         try await fixture.opened { opened in
             let now = SystemLogClock().now()
             for number in 1...payments {
@@ -105,6 +106,28 @@ struct RedisBridgeTests {
         }
     }
 
+    @Test("what somebody has changed there is named by verify", arguments: [
+        (["HSET", "features:charge:ch_4", "rank", "1"], "vectors of charge:ch_4"),
+        (["HSET", "features:charge:ch_4", "v0", "nan"], "vectors of charge:ch_4"),
+        (["SET", "features:charge:ch_4", "x"], "vectors of charge:ch_4"),
+        (["SET", "gate:evt_4", "done:charge.refunded:1"], "claims of evt_4"),
+        (["RPUSH", "gate:evt_4", "x"], "claims of evt_4"),
+    ])
+    func changed(command: [String], difference: String) async throws {
+        try await world(try await RedisServer.shared(), payments: 6) {
+            bridge, target, source, client, prefix in
+            try await drained(bridge)
+            let key = prefix + command[1]
+            if command[0] != "HSET" { _ = try await client.send(RedisCommand("DEL", .text(key))) }
+            _ = try await client.send(
+                RedisCommand(
+                    command[0], [.text(key)] + command.dropFirst(2).map { .text($0) }))
+            let verification = try await target.verify(source)
+            #expect(verification.firstDifference == "Redis has other \(difference)")
+            #expect(verification.parts.count { !$0.agrees } == 1)
+        }
+    }
+
     /// The machine's clock, set forward.
     private struct LaterClock: LogClock {
         var milliseconds: Int64
@@ -123,9 +146,10 @@ struct RedisBridgeTests {
             try await drained(bridge)
             _ = try await client.send(RedisCommand("DEL", "\(prefix)gate:evt_3"))
             let place = RedisPlace(
-                configuration: try RedisConfiguration(url: server.url), prefix: prefix)
+                configuration: try RedisConfiguration(url: server.url),
+                keys: RedisKeys(prefix: prefix))
             func verify(minutesLeft: Int64) async throws -> BridgeVerification {
-                let age = RedisPlace.lifetimeMilliseconds - minutesLeft * 60_000
+                let age = RedisKeys.lifetimeMilliseconds - minutesLeft * 60_000
                 return try await RedisTarget(clock: LaterClock(milliseconds: age)) {
                     () throws(RelayFailure) in place
                 }.verify(source)

@@ -194,18 +194,20 @@ struct ExplainerTests {
 
     // MARK: Accounts
 
-    @Test("an account is explained page by page, and its sum on every page")
-    func pages() async throws {
+    @Test("an account is explained page by page, its sum on each; a full last page is the last",
+        arguments: [10, 5])
+    func pages(limit: Int) async throws {
         let fixture = try fixture()
         try await book(
             try (1...25).map { try delivery(charge($0, amount: 100 * $0)) }, in: fixture)
         try await fixture.opened { opened in
             let explainer = explainer(opened)
             let account = AccountName.processor
-            var (after, running, seen) = (TransactionID(0), Int64(0), 0)
+            var (after, running, seen, pageCount) = (TransactionID(0), Int64(0), 0, 0)
             while true {
+                pageCount += 1
                 let page = try #require(
-                    try explainer.account(account, Given.usd, after: after, limit: 10))
+                    try explainer.account(account, Given.usd, after: after, limit: limit))
                 #expect(page.count.before.entries == Int64(seen))
                 #expect(page.count.before.amount.rawValue == running)
                 #expect(page.count.counted == .init(entries: 25, amount: MinorUnits(32_500)))
@@ -219,6 +221,7 @@ struct ExplainerTests {
                 after = next
             }
             #expect(seen == 25 && running == 32_500)
+            #expect(pageCount == (25 + limit - 1) / limit)
         }
     }
 

@@ -1,5 +1,6 @@
 import AppendLog
 import Foundation
+import Synchronization
 import Testing
 
 @testable import Appliance
@@ -21,6 +22,35 @@ struct LedgerServiceTests {
                 }
                 #expect(keys == ["charge:a", "charge:b"])
             }
+        }
+    }
+
+    @Test("counts what waits, from the start on and with everything that is booked")
+    func countsWaiting() async throws {
+        let fixture = try PipelineFixture()
+        func told(_ refund: String, _ kind: PaymentKind) -> PaymentEvent {
+            var event = Given.event(
+                kind, refund, amount: 250, related: "ch_1", movement: "refund:\(refund)",
+                id: "evt_\(refund)_\(kind)")
+            if kind == .refundNoted { event.outcome = NotedRefund.told.rawValue }
+            return event
+        }
+        try await fixture.opened { opened in
+            _ = try opened.ledger.post(
+                ["re_1", "re_2"].map { Given.scored(told($0, .refundNoted)) })
+            try await fixture.process(opened)
+            #expect(fixture.counters.waiting.load(ordering: .relaxed) == 2)
+            let booked = ScoredPayment(
+                event: told("re_1", .refund), verdict: .notScored, score: nil, reasons: [],
+                model: nil, featuresAsOf: nil)
+            _ = try await opened.append(
+                Record(
+                    key: nil, value: booked.encoded()[...],
+                    timestamp: Timestamp(milliseconds: 1)),
+                to: .paymentScored)
+            try await fixture.process(opened)
+            #expect(fixture.counters.waiting.load(ordering: .relaxed) == 1)
+            #expect(try opened.ledger.waiting().map(\.key.rawValue) == ["refund:re_2"])
         }
     }
 

@@ -287,6 +287,8 @@ struct StartComparisonTests {
             $0.published = nil
         }
         #expect(try plan(posted).notes.first?.contains("publishes it again") == true)
+        #expect(try plan(posted).publishesAgain)
+        #expect(try !plan(features).publishesAgain)
     }
 
     @Test(

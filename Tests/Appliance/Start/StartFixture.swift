@@ -186,6 +186,7 @@ final class StartFixture: Sendable {
         let ledger = try SQLiteLedgerReader.open(
             path: "\(path)/ledger.sqlite")
         if let fault = try ledger.verify().fault { complaints.append("\(fault)") }
+        complaints += try retold(ledger, log)
         for event in received {
             guard let number = Int(event.dropFirst(4)), number < 1_000_000 else { continue }
             let booked = try ledger.transactions(of: MovementKey("charge:ch_\(number)"))
@@ -195,6 +196,29 @@ final class StartFixture: Sendable {
         }
         try ledger.close()
         complaints += try await replayed(into: scratch)
+        return complaints
+    }
+
+    /// Where the ledger says something else of what it has published, its time included. Texts are
+    /// left to `ledger verify`: no start compares them.
+    private func retold(_ ledger: SQLiteLedgerReader, _ log: ReadOnlyLog) throws -> [String] {
+        var complaints: [String] = []
+        let reviews = try ReviewTexts.fault(in: ledger) {
+            log.topic(try TopicName(TopicID.paymentReview.rawValue)).map { TopicReader($0) }
+        }
+        if let reviews, reviews.row.hasSuffix("posted_at") { complaints.append("\(reviews)") }
+        guard let posted = log.topic(try TopicName(TopicID.ledgerPosted.rawValue)) else {
+            return complaints
+        }
+        let booked = try ledger.posted(after: TransactionID(0), limit: 1_000)
+        var published: [Int64] = []
+        try posted.scan(from: posted.start) { stored in
+            published.append(stored.record.timestamp.milliseconds)
+            return true
+        }
+        if booked.map(\.postedAtMilliseconds) != published {
+            complaints.append("transactions bear another time than they were published with")
+        }
         return complaints
     }
 

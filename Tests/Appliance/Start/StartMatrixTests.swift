@@ -209,6 +209,51 @@ struct StartMatrixTests {
         }
     }
 
+    @Test("a start that dies after it has published again what was lost is followed by another")
+    func publishedAgain() async throws {
+        let folders = try await Folders()
+        let (path, killed) = (folders.path("closed"), folders.path("cell"))
+        try FileManager.default.removeItem(atPath: "\(path)/log/ledger.posted-0")
+        let fixture = StartFixture(path)
+        let daemon = try fixture.start()
+        try await daemon.held.makeUp(in: daemon.log)
+        // All at once, as nothing was published before: other batches than those that were lost.
+        let rows = LedgerStep.posted(try daemon.ledger.posted(after: TransactionID(0), limit: 100))
+        let records = rows.enumerated().map { number, row in
+            SourcedRecord(source: Offset(Int64(number + 1)), record: row.record)
+        }
+        _ = try await daemon.topics[.ledgerPosted].append(
+            records, producer: ProducerName(LedgerStep.name))
+        try FileManager.default.copyItem(atPath: path, toPath: killed)
+        try await fixture.stop(daemon)
+        #expect(await judge(killed, folders.acknowledged, folders.root) == .caughtUp)
+    }
+
+    @Test("a transaction of a decision that is not there is refused before anything is opened")
+    func decidedLater() async throws {
+        let root = try TemporaryFolder()
+        let (own, later) = (StartFixture(root.file("own")), StartFixture(root.file("later")))
+        let daemon = try own.start()
+        try await own.admit(0..<6, daemon)
+        try await own.process(daemon)
+        try await own.stop(daemon)
+        try FileManager.default.copyItem(atPath: own.path, toPath: later.path)
+        let decided = try later.start()
+        _ = try await decided.topics[.paymentReview].append(
+            [PipelineFixture.decision(1, .declined)])
+        try await later.process(decided)
+        try await later.stop(decided)
+        try PartState.newer.apply(
+            to: .topic(.ledgerPosted), of: own.path, older: own.path, newer: later.path,
+            foreign: own.path)
+        let outcome = await judge(own.path, try Folders.events(in: own.path), root)
+        guard case .refused(let sentence) = outcome else {
+            Issue.record("\(outcome)")
+            return
+        }
+        #expect(sentence.contains("of transaction 7 nothing tells"), "\(sentence)")
+    }
+
     @Test("a file-by-file copy of a running folder, in any order of files, is caught up or refused")
     func copies() async throws {
         let root = try TemporaryFolder()

@@ -54,6 +54,10 @@ private enum RefusalRows {
         Row(.badLivemode, "livemode", charge([:], envelope: ["livemode": "true"])),
         Row(.badAccount, "account", charge([:], envelope: ["account": "acct 1"])),
         Row(.badAccount, "account", charge([:], envelope: ["account": ["id": "acct_1"]])),
+        Row(.badAccount, "context", charge([:], envelope: ["context": "org_1"])),
+        Row(.badAccount, "context", charge([:], envelope: ["context": "org_1/acct_2/"])),
+        Row(.badAccount, "context", charge([:], envelope: ["context": "org 1/acct_2"])),
+        Row(.badAccount, "context", charge([:], envelope: ["context": ["id": "acct_1"]])),
         Row(
             .thinEventUnsupported, "object",
             [

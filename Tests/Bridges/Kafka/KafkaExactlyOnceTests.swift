@@ -60,10 +60,11 @@ struct KafkaExactlyOnceTests {
             try reader.settle([partition], within: .seconds(2))
         }
         #expect(begun.duration(to: .now) > .milliseconds(1_900))
-        guard case .timedOut? = error else {
+        guard case .timedOut(let call, _, _)? = error else {
             Issue.record("\(String(describing: error))")
             return
         }
+        #expect(call == "wait for open transactions in \(partition)")
         // The broker answers: no slow connection was what it waited for.
         #expect(try reader.ends(of: partition, within: Fixture.patience).stableEnd == .zero)
     }

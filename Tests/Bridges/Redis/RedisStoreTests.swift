@@ -253,6 +253,19 @@ struct RankedHashStoreTests {
         #expect(try read[0].get() == [[2], nil, [50]])
     }
 
+    @Test("a key of another kind gives way to a hash of whatever rank")
+    func otherKind() async throws {
+        let (store, client, prefix) = try await store()
+        _ = try await client.send(RedisCommand("SET", .text(prefix + "x"), "9"))
+        _ = try await client.send(RedisCommand("RPUSH", .text(prefix + "y"), "rank"))
+        let written = await store.write(
+            ["x", "y"].map { .init(key: $0, rank: 0, fields: [.init("a", [2])]) })
+        #expect(try written.map { try $0.get() } == [true, true])
+        for result in await store.read(["x", "y"], fields: ["a", "rank"]) {
+            #expect(try result.get() == [[2], [48]])
+        }
+    }
+
     @Test("writers that race leave the highest rank")
     func race() async throws {
         let (store, _, _) = try await store()
@@ -269,16 +282,6 @@ struct RankedHashStoreTests {
         #expect(late.allSatisfy { (try? $0.get()) == false })
         let read = await store.read(["x"], fields: ["v0", "rank"])
         #expect(text(try read[0].get()) == ["400", "400"])
-    }
-
-    @Test("a key of another kind is that key's error, and not its neighbours'")
-    func foreign() async throws {
-        let (store, client, prefix) = try await store()
-        _ = try await client.send(RedisCommand("SET", .text(prefix + "b"), "x"))
-        let written = await store.write(["a", "b", "c"].map { entry($0, 1, "v") })
-        #expect(written.map { (try? $0.get()) } == [true, nil, true])
-        let read = await store.read(["a", "b", "c"], fields: ["v0"])
-        #expect(read.map { (try? $0.get()) != nil } == [true, false, true])
     }
 }
 

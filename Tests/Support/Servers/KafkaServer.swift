@@ -111,6 +111,15 @@ public final class KafkaServer: @unchecked Sendable {
         guard ran.code == 0 else { throw NotBound(words: ran.errors) }
     }
 
+    /// Deletes a group with the offsets that it has noted, as a broker does in which nobody has
+    /// written any for a week.
+    public func forget(group: String) async throws {
+        let script = Repository.root.appending(path: "Tests/Support/Servers/forget_group.py").path
+        let ran = try await Child.run(
+            try Repository.python(), [script, toolBootstrap, group])
+        guard ran.code == 0 else { throw NotForgotten(words: ran.errors) }
+    }
+
     /// Holds it: connections stay, and nothing is answered.
     public func freeze() { process?.freeze() }
     public func thaw() { process?.thaw() }
@@ -126,6 +135,12 @@ public struct NoBroker: Error, CustomStringConvertible {
 public struct NotBound: Error, CustomStringConvertible {
     public var words: String
     public var description: String { "the topic has its old bound: \(words.suffix(400))" }
+}
+
+/// The broker has kept a group.
+public struct NotForgotten: Error, CustomStringConvertible {
+    public var words: String
+    public var description: String { "the group is still there: \(words.suffix(400))" }
 }
 
 /// The package is not installed.

@@ -110,6 +110,19 @@ struct TwinJournalTests {
         #expect(second.pay(1_234).json.id == first.pay(1_234).json.id)
     }
 
+    @Test("a folder is one twin's at a time")
+    func locked() throws {
+        let folder = try TemporaryFolder()
+        let place = folder.file("new/twin")
+        var lock: TwinFolderLock? = try TwinFolderLock(place)
+        #expect(throws: TwinError.inUse(folder: place)) { try TwinFolderLock(place) }
+        withExtendedLifetime(lock) {}
+        lock = nil
+        _ = try TwinFolderLock(place)
+        try Data().write(to: URL(filePath: folder.file("file")))
+        #expect(throws: TwinError.self) { try TwinFolderLock(folder.file("file")) }
+    }
+
     // MARK: Deliveries
 
     private static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }

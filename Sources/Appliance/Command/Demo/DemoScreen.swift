@@ -13,7 +13,7 @@ import Vocabulary
 ///
 /// Pure: the same moment gives the same lines.
 struct DemoScreen: Sendable {
-    /// Below these the picture is cut off at its edge.
+    /// In less than these the picture is not drawn.
     static let columnsMin = 80
     static let rowsMin = 24
 
@@ -86,7 +86,9 @@ struct DemoScreen: Sendable {
     /// Exactly `rows` lines at most, none wider than `columns`; a hint that is longer takes the
     /// lines that the terminal breaks it into.
     func lines(columns: Int, rows: Int) -> [StyledText] {
-        let (columns, rows) = (max(columns, Self.columnsMin), max(rows, Self.rowsMin))
+        guard columns >= Self.columnsMin, rows >= Self.rowsMin else {
+            return tooSmall(columns, rows)
+        }
         let top = title(columns) + flow(columns) + [times(), StyledText()]
         let bottom = [StyledText()] + balance(columns) + notes(columns)
         let hintRows = hints.reduce(0) { $0 + Self.rows(of: $1.count + 2, columns) }
@@ -94,6 +96,18 @@ struct DemoScreen: Sendable {
         let feed = self.feed(columns, rows: max(0, room))
         let lines = (top + feed + bottom).map { $0.cut(to: columns) }
         return lines + hints.map { StyledText("  " + $0, .flow) }
+    }
+
+    /// In place of the picture where there is no room for it.
+    private func tooSmall(_ columns: Int, _ rows: Int) -> [StyledText] {
+        var sum = StyledText("\(now[.booked]) transactions, ")
+        sum.append(proof)
+        let lines = [
+            StyledText("Tillbox runs. Ctrl-C ends it", .strong), sum,
+            StyledText("this terminal: \(columns) × \(rows)", .muted),
+            StyledText("the picture: \(Self.columnsMin) × \(Self.rowsMin)", .muted),
+        ]
+        return lines.prefix(rows).map { $0.cut(to: columns) }
     }
 
     /// Lines that a terminal breaks a text into.

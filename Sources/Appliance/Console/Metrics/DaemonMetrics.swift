@@ -180,7 +180,7 @@ extension HealthRoutes {
             samples { $0.state == .running ? 1 : 0 })
         text.add(
             "tillbox_bridge_lag_records", .gauge, "Records that a bridge has not copied yet.",
-            samples { .whole($0.places.reduce(0) { $0 + $1.lag }) })
+            samples { .whole($0.lag) })
         text.add(
             "tillbox_bridge_records_total", .counter, "Records copied.",
             samples { .whole($0.deliveredCount) })

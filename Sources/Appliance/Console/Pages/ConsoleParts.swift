@@ -25,8 +25,9 @@ package struct ConsoleParts: Sendable {
 
     package init(
         sources: ConsoleSources, live: LiveBoard, desk: ReviewDesk, letters: LetterList,
-        redriver: Redriver, reconciler: Reconciler?, bridges: BridgeBoard? = nil, readiness: Readiness,
-        counters: Counters, clock: any LogClock, profile: String
+        redriver: Redriver, reconciler: Reconciler?, bridges: BridgeBoard? = nil,
+        readiness: Readiness, counters: Counters, clock: any LogClock,
+        profile: String
     ) {
         self.sources = sources
         self.live = live

@@ -6,7 +6,7 @@ import GRDBSQLite
 ///
 /// Blocking: call it from a queue of its own, off the cooperative pool. A process opens it once for
 /// writing; who only reads opens the file again with `SQLiteLedgerReader`.
-package final class SQLiteLedger: Ledger, SQLiteReading, @unchecked Sendable {
+package final class SQLiteLedger: Ledger, RebookingLedger, SQLiteReading, @unchecked Sendable {
     // `@unchecked Sendable`: `booking` and its caches are touched only inside `queue`, which GRDB
     // runs serially; `queue` is immutable.
     package let queue: DatabaseQueue
@@ -58,6 +58,10 @@ package final class SQLiteLedger: Ledger, SQLiteReading, @unchecked Sendable {
 
     package func inherit(renewalsAfter transaction: Int64) throws(LedgerError) {
         try booking { try $0.inherit(renewalsAfter: transaction) }
+    }
+
+    package func rebook(by stamps: any LedgerStamps) throws(LedgerError) {
+        try booking { $0.stamps = stamps }
     }
 
     private func booking<Value>(

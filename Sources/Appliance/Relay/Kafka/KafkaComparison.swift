@@ -29,7 +29,7 @@ struct KafkaComparison {
             var sides = Sides(told: told)
             if known == nil, source[topic].start < source[topic].end {
                 sides.note(
-                    "\(place.name(of: topic)) has nothing of this log, nor a position of it: it "
+                    "\(place.names.topic(topic)) has nothing of this log, nor a position of it: it "
                         + "was made anew, or the bridge has never run")
             }
             for partition in place.partitions(of: topic) {

@@ -46,8 +46,7 @@ package final class KafkaTarget: RelayTarget {
         let producer = try RelayFailure.of { () throws(KafkaError) in
             // It ends whatever a predecessor has left open, before anything is looked at.
             let producer = try KafkaTransactionalProducer(
-                place.configuration,
-                transactionalID: "\(place.topicPrefix)tillbox-bridge-\(source.log)")
+                place.configuration, transactionalID: place.group(of: source.log))
             try Self.start(producer, attempt)
             return producer
         }
@@ -79,20 +78,13 @@ package final class KafkaTarget: RelayTarget {
     private func checkTopics(
         _ place: KafkaPlace, _ source: RelaySource
     ) throws(RelayFailure) {
-        let wanted = place.wantedTopics
         let age = try oldestAge(source)
-        let refusals = try RelayFailure.of { () throws(KafkaError) in
-            let admin = try KafkaAdmin(place.configuration)
-            let names = wanted.map(\.name)
-            var there = try admin.describe(names, within: Self.patience)
-            let missing = wanted.filter { there[$0.name] == nil }
-            if !missing.isEmpty {
-                try admin.create(missing, within: Self.transactionPatience)
-                there = try admin.describe(names, within: Self.patience)
-            }
-            return KafkaTopicCheck.refusals(wanted: wanted, found: there, oldestRecordAge: age)
+        let prepared = try RelayFailure.of { () throws(KafkaError) in
+            try KafkaAdmin(place.configuration).prepare(
+                place.wantedTopics, oldestRecordAge: age, within: Self.patience,
+                creatingWithin: Self.transactionPatience)
         }
-        if let first = refusals.first { throw .permanent("\(first)") }
+        if let first = prepared.refusals.first { throw .permanent("\(first)") }
     }
 
     /// How old the oldest record of the local log is.
@@ -154,7 +146,7 @@ package final class KafkaTarget: RelayTarget {
             return item
         }
         item.outgoing = KafkaOutgoing(
-            record, to: place.name(of: topic), partition: partition,
+            record, to: place.names.topic(topic), partition: partition,
             extraHeaders: CopyHeader.headers(log: log, offset: stored.offset))
         return item
     }
@@ -252,23 +244,19 @@ package final class KafkaTarget: RelayTarget {
     ) -> KafkaOutgoing? {
         // It was told of in an earlier run: the position had passed it.
         if found[topic]?.isTold(stored.offset) == true { return nil }
-        let record = Record(
-            key: stored.record.key.map { $0.prefix(Self.letterKeyBytesMax) }, value: nil,
-            headers: [
-                RecordHeader("topic", topic.rawValue),
-                RecordHeader("offset", String(stored.offset.rawValue)),
-                RecordHeader("stage", BridgeName.kafka.group),
-                RecordHeader("reason", "message_too_large"),
-                RecordHeader(
-                    "detail",
-                    "\(stored.record.byteCount) bytes; it stays in the log of the box"),
-            ], timestamp: stored.record.timestamp)
+        let failed = stored.record
+        let source = SourcePlace(topic: topic, offset: stored.offset)
+        let record = DeadLetter(
+            of: source, stage: BridgeName.kafka.group, reason: "message_too_large",
+            detail: "\(failed.byteCount) bytes; it stays in the log of the box"
+        ).record(
+            key: failed.key?.prefix(Self.letterKeyBytesMax), value: nil,
+            eventID: failed.text("event-id"), timestamp: failed.timestamp)
         return KafkaOutgoing(
-            record, to: place.name(of: .deadLetter),
+            record, to: place.names.topic(.deadLetter),
             partition: KafkaPartitioner.partition(ofKey: record.key, count: place.partitions),
             extraHeaders: [
-                RecordHeader(CopyHeader.log, log),
-                CopyHeader.instead(of: SourcePlace(topic: topic, offset: stored.offset)),
+                RecordHeader(CopyHeader.log, log), CopyHeader.instead(of: source),
             ])
     }
 

@@ -5,16 +5,13 @@ package import Vocabulary
 /// Where the Kafka bridge copies to, and by which names.
 package struct KafkaPlace: Sendable {
     package var configuration: KafkaConfiguration
-    /// In front of the name of every topic, group and transactional id.
-    package var topicPrefix: String
+    package var names: KafkaNames
     /// Of the topics that the bridge makes, and must find where they are made already.
     package var partitions: Int32
-    /// Behind the name of the group: tests forget a position by it.
-    var groupSuffix = ""
 
-    package init(configuration: KafkaConfiguration, topicPrefix: String, partitions: Int32) {
+    package init(configuration: KafkaConfiguration, names: KafkaNames, partitions: Int32) {
         self.configuration = configuration
-        self.topicPrefix = topicPrefix
+        self.names = names
         self.partitions = partitions
     }
 
@@ -24,26 +21,22 @@ package struct KafkaPlace: Sendable {
 
     private static let envelopeBytes = 1_024
 
-    package func name(of topic: TopicID) -> String { topicPrefix + topic.rawValue }
-
     func partitions(of topic: TopicID) -> [KafkaPartition] {
-        (0..<partitions).map { KafkaPartition(name(of: topic), $0) }
+        names.partitions(of: topic, count: partitions)
     }
 
-    /// The group whose committed offsets say how far a log was copied. It has no members.
-    func group(of log: String) -> String { "\(topicPrefix)tillbox-bridge-\(log)\(groupSuffix)" }
+    /// The group whose committed offsets say how far a log was copied, and the transactional id of
+    /// who copies it. The group has no members.
+    func group(of log: String) -> String { names.group("tillbox-bridge-\(log)") }
 
     /// Its offset of the first partition is the offset in the local log, whose topics have one.
-    func positionPlace(of topic: TopicID) -> KafkaPartition { KafkaPartition(name(of: topic), 0) }
+    func positionPlace(of topic: TopicID) -> KafkaPartition {
+        KafkaPartition(names.topic(topic), 0)
+    }
 
-    /// What must be there. Time retention counts from a record's own time, which the bridge keeps,
-    /// so that a short one would delete old records as they arrive: for ever is what is made.
+    /// What must be there.
     var wantedTopics: [KafkaTopic] {
-        TopicID.allCases.map { topic in
-            KafkaTopic(
-                name(of: topic), partitions: partitions, retention: nil,
-                messageBytesMax: configuration.messageBytesMax)
-        }
+        names.topics(partitions: partitions, messageBytesMax: configuration.messageBytesMax)
     }
 }
 

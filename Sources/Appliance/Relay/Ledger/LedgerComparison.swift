@@ -5,6 +5,8 @@ import Vocabulary
 /// Walks two ledgers side by side, up to where the copy has come, and compares every row that
 /// follows from something else with it.
 struct LedgerComparison {
+    /// The box's log, which the copy must be booked from.
+    let log: String
     let local: any LedgerReading
     let copy: any LedgerReading
 
@@ -23,6 +25,7 @@ struct LedgerComparison {
         let end = try copy.point()
         var verification = BridgeVerification()
         var walk = Walk()
+        try comparePlaces(of: end, &verification)
         try compareTransactions(&walk, through: end.head, &verification)
         try compareReviewChanges(through: end.lastReview, &verification)
         try compareWhatChanges(&walk, &verification)
@@ -33,6 +36,36 @@ struct LedgerComparison {
                 ?? "the copy does not hold by itself: \(fault)"
         }
         return verification
+    }
+
+    /// A copy is noted to be one of this log, and has read no more of it than the ledger here.
+    private func comparePlaces(
+        of end: LedgerPoint, _ verification: inout BridgeVerification
+    ) throws(LedgerError) {
+        let here = try local.point()
+        if end.logs.isEmpty, end.positions.isEmpty, end.head == 0 {
+            guard !here.positions.isEmpty || here.head > 0 else { return }
+            verification.note(
+                "the ledger there has nothing of this log, nor a position of it: it was made "
+                    + "anew, or the bridge has never run")
+            return
+        }
+        if end.logs != [log] {
+            let noted = end.logs.isEmpty ? "none" : end.logs.joined(separator: ", ")
+            verification.note(
+                "the copy is noted to be of the log \(noted), and this box's is \(log)")
+        }
+        let scored = TopicID.paymentScored.rawValue
+        if end.head > 0, end.positions[scored] == nil {
+            verification.note("the copy has no position in \(scored)")
+        }
+        for (topic, read) in end.positions.sorted(by: { $0.key < $1.key })
+        where read > here.positions[topic] ?? 0 {
+            verification.note(
+                "the copy has read \(topic) up to \(read), and the ledger here up to "
+                    + "\(here.positions[topic] ?? 0): it would leave out what lies between")
+            break
+        }
     }
 
     /// How far the transactions were compared, and what came of it.
@@ -67,11 +100,13 @@ struct LedgerComparison {
             let waiting = isOneMoment ? (try local.waiting(), try copy.waiting()) : nil
             let reviews =
                 isOneMoment ? (try Self.openReviews(local), try Self.openReviews(copy)) : nil
+            let kept = isOneMoment ? (try Self.kept(local), try Self.kept(copy)) : nil
             guard try copy.point() == end else { continue }
             compareBalances(walk.sums, balances, &verification)
-            if let waiting, let reviews, try local.point() == here {
+            if let waiting, let reviews, let kept, try local.point() == here {
                 compareWaiting(waiting, &verification)
                 compareOpenReviews(reviews, &verification)
+                try compareKept(kept, &verification)
             }
             return
         }
@@ -195,6 +230,55 @@ struct LedgerComparison {
                 name: "open reviews", localCount: Int64(theirs.count),
                 targetCount: Int64(mine.count), localDigest: Self.digest("\(theirs)"),
                 targetDigest: Self.digest("\(mine)")))
+    }
+
+    /// Of each table how many rows it has, and the digest of all.
+    private typealias Kept = [KeptTable: (count: Int64, digest: FNV1a)]
+
+    private static func kept(_ ledger: any LedgerReading) throws(LedgerError) -> Kept {
+        var kept = Kept()
+        for table in KeptTable.allCases {
+            var (count, digest) = (Int64(0), FNV1a())
+            try ledger.rows(of: table) { row in
+                count += 1
+                digest.add("\(row)\n".utf8)
+            }
+            kept[table] = (count, digest)
+        }
+        return kept
+    }
+
+    private func compareKept(
+        _ kept: (local: Kept, copy: Kept), _ verification: inout BridgeVerification
+    ) throws(LedgerError) {
+        var (here, there) = (FNV1a(), FNV1a())
+        var count = (here: Int64(0), there: Int64(0))
+        for table in KeptTable.allCases {
+            guard let theirs = kept.local[table], let mine = kept.copy[table] else { continue }
+            count = (count.here + theirs.count, count.there + mine.count)
+            here.add(String(hex: theirs.digest.digest).utf8)
+            there.add(String(hex: mine.digest.digest).utf8)
+            guard theirs.digest.digest != mine.digest.digest else { continue }
+            verification.note(try difference(in: table))
+        }
+        verification.parts.append(
+            .init(
+                name: "states", localCount: count.here, targetCount: count.there,
+                localDigest: String(hex: here.digest), targetDigest: String(hex: there.digest)))
+    }
+
+    /// The first row that is another, looked for once more.
+    private func difference(in table: KeptTable) throws(LedgerError) -> String {
+        var (theirs, mine) = ([String](), [String]())
+        try local.rows(of: table) { theirs.append($0) }
+        try copy.rows(of: table) { mine.append($0) }
+        let place =
+            zip(theirs, mine).enumerated().first { $1.0 != $1.1 }?.offset
+            ?? min(theirs.count, mine.count)
+        func row(_ rows: [String]) -> String {
+            place < rows.count ? "`\(rows[place])`" : "at its end"
+        }
+        return "\(table.rawValue) is here \(row(theirs)), in the copy \(row(mine))"
     }
 
     private static func openReviews(

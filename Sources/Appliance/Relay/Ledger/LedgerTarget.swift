@@ -225,7 +225,7 @@ package final class LedgerTarget: RelayTarget {
                 try? copy.close()
                 try? local.close()
             }
-            return try LedgerComparison(local: local, copy: copy).run()
+            return try LedgerComparison(log: source.log, local: local, copy: copy).run()
         } catch {
             throw RelayFailure(error)
         }

@@ -12,12 +12,15 @@ struct LogKnowledge {
 
     init(source: RelaySource) { self.source = source }
 
+    /// The event whose claim is done, since its record is stored: a delivery of the same event is a
+    /// duplicate, of another event under its id a conflict.
+    ///
     /// - Returns: nil for a record that is no event with an identity.
-    func claim(of stored: StoredRecord) -> StoredClaim? {
+    func admitted(by stored: StoredRecord) -> EventIdentity? {
         guard let event = try? scanner.scan(stored.record.value ?? []), let type = event.type,
             let created = event.created
         else { return nil }
-        return StoredClaim(event: event.id, type: type, created: created)
+        return EventIdentity(id: event.id, type: type, created: created)
     }
 
     /// - Returns: nil for a record that cannot be read, or whose payment is no longer kept.
@@ -28,7 +31,8 @@ struct LogKnowledge {
             let payment = try payment(at: origin)
         else { return nil }
         return StoredVector(
-            movement: payment.movement, rank: payment.informedness.rank, record: record)
+            movement: payment.movement, eventID: record.eventID, schema: record.schemaVersion,
+            rank: payment.informedness.rank, vector: record.vector)
     }
 
     /// Vectors stand in the order of their payments, so that the next one is mostly on the page.

@@ -1,4 +1,5 @@
 package import AppendLog
+import Appliance
 import Bridges
 package import Vocabulary
 
@@ -40,7 +41,7 @@ package final class RedisTarget: RelayTarget {
         let client = try Self.client(of: place)
         (self.client, self.place, knowledge) = (client, place, LogKnowledge(source: source))
         let stored = try await positions(client, place, source)
-        let oldest = clock.now().milliseconds - RedisPlace.lifetimeMilliseconds
+        let oldest = clock.now().milliseconds - RedisKeys.lifetimeMilliseconds
         for topic in topics {
             if let offset = stored[topic] {
                 next[topic] = offset
@@ -79,7 +80,7 @@ package final class RedisTarget: RelayTarget {
     ) async throws(RelayFailure) -> [TopicID: Offset] {
         let command = RedisCommand(
             "HMGET",
-            [.text(place.positionKey(of: source.log))] + topics.map { .text($0.rawValue) })
+            [.text(place.keys.position(of: source.log))] + topics.map { .text($0.rawValue) })
         let reply: RedisReply
         do throws(RedisError) {
             reply = try await client.send(command)
@@ -98,7 +99,7 @@ package final class RedisTarget: RelayTarget {
         _ places: [TopicID: Offset], _ client: RedisClient, _ place: RedisPlace,
         _ source: RelaySource
     ) async throws(RelayFailure) {
-        var arguments: [RedisArgument] = [.text(place.positionKey(of: source.log))]
+        var arguments: [RedisArgument] = [.text(place.keys.position(of: source.log))]
         for (topic, offset) in places.sorted(by: { $0.key < $1.key }) {
             arguments += [.text(topic.rawValue), .number(offset.rawValue)]
         }
@@ -122,8 +123,10 @@ package final class RedisTarget: RelayTarget {
         guard try await positions(client, place, source) == next else {
             throw .passing("Redis has lost what was written to it; it is written again")
         }
-        let claims = (run.records[.webhookReceived] ?? []).compactMap { knowledge.claim(of: $0) }
-        _ = try await send(claims.map { $0.command(place) }, client)
+        let claims = (run.records[.webhookReceived] ?? []).compactMap {
+            knowledge.admitted(by: $0)
+        }
+        _ = try await send(claims.map { Self.claim(on: $0, at: place) }, client)
         var vectors: [RankedHashStore.Entry] = []
         for stored in run.records[.paymentFeatures] ?? [] {
             if let vector = try knowledge.vector(of: stored) { vectors.append(vector.entry) }
@@ -136,12 +139,18 @@ package final class RedisTarget: RelayTarget {
         return places
     }
 
+    /// The same as `ClaimStore.finish` sends.
+    private static func claim(on event: EventIdentity, at place: RedisPlace) -> RedisCommand {
+        RedisCommand(
+            "SET", .text(place.claimKey(of: event.id)), .bytes(ClaimStore.done(event.claimText)),
+            "PX", .number(RedisKeys.lifetimeMilliseconds))
+    }
+
     private func write(
         _ vectors: [RankedHashStore.Entry], _ client: RedisClient, _ place: RedisPlace
     ) async throws(RelayFailure) {
         let store = RankedHashStore(
-            client, prefix: place.vectorPrefix,
-            lifetime: .milliseconds(RedisPlace.lifetimeMilliseconds))
+            client, prefix: place.keys.vectors, lifetime: RedisKeys.lifetime)
         var rest = vectors[...]
         while !rest.isEmpty {
             for result in await store.write(Array(rest.prefix(Self.pipelineCount))) {
@@ -152,14 +161,18 @@ package final class RedisTarget: RelayTarget {
     }
 
     /// All answers; the first error ends it.
+    ///
+    /// - Parameter comparing: a key of another kind is an answer too, which is never the right one.
     private func send(
-        _ commands: [RedisCommand], _ client: RedisClient
+        _ commands: [RedisCommand], _ client: RedisClient, comparing: Bool = false
     ) async throws(RelayFailure) -> [RedisReply] {
         var (rest, replies) = (commands[...], [RedisReply]())
         while !rest.isEmpty {
             for result in await client.send(all: Array(rest.prefix(Self.pipelineCount))) {
                 switch result {
                 case .success(let reply): replies.append(reply)
+                case .failure(.refused(let reply)) where comparing && reply.code == "WRONGTYPE":
+                    replies.append(.bulk(Array(reply.text.utf8)))
                 case .failure(let error): throw RelayFailure(error)
                 }
             }
@@ -192,7 +205,7 @@ package final class RedisTarget: RelayTarget {
         var (verification, knowledge) = (BridgeVerification(), LogKnowledge(source: source))
         // What expires while it is compared is not missed.
         let oldest =
-            clock.now().milliseconds - RedisPlace.lifetimeMilliseconds
+            clock.now().milliseconds - RedisKeys.lifetimeMilliseconds
             + Self.verifyMarginMilliseconds
         for topic in topics where ends[topic] == nil {
             guard try start(of: topic, source, since: oldest) < source[topic].end else { continue }
@@ -203,16 +216,19 @@ package final class RedisTarget: RelayTarget {
         }
         let claims = try self.claims(source, since: oldest, upTo: ends[.webhookReceived], knowledge)
         let replies = try await send(
-            claims.map { RedisCommand("GET", .text(place.claimKey(of: $0.event))) }, client)
+            claims.map { RedisCommand("GET", .text(place.claimKey(of: $0.id))) }, client,
+            comparing: true)
         verification.parts.append(
             Self.part(
                 named: "claims",
-                zip(claims, replies).map { ($0.event.rawValue, $0.value, $1.bytes) },
+                zip(claims, replies).map {
+                    ($0.id.rawValue, ClaimStore.done($0.claimText), $1.bytes)
+                },
                 &verification.firstDifference))
         let vectors = try self.vectors(
             source, since: oldest, upTo: ends[.paymentFeatures], &knowledge)
         let there = try await stored(vectors, client, place)
-        var due = vectors.map(\.values.line)
+        var due = vectors.map(\.readValues.line)
         if zip(due, there).contains(where: { $1 != nil && $0 != $1 }) {
             let later = try laterVectors(source, from: ends[.paymentFeatures] ?? .zero, &knowledge)
             for (index, vector) in vectors.enumerated() {
@@ -237,10 +253,11 @@ package final class RedisTarget: RelayTarget {
             vectors.map { vector in
                 RedisCommand(
                     "HMGET",
-                    [.text(place.vectorPrefix + vector.movement.rawValue)]
-                        + StoredVector.names.map { .text($0) })
-            }, client)
+                    [.text(place.vectorKey(of: vector.movement))]
+                        + StoredVector.readNames.map { .text($0) })
+            }, client, comparing: true)
         return replies.map { reply in
+            if let otherKind = reply.bytes { return otherKind }
             let values = (reply.array ?? []).compactMap(\.bytes)
             return values.isEmpty ? nil : values.line
         }
@@ -259,20 +276,20 @@ package final class RedisTarget: RelayTarget {
             .paymentFeatures, from: start, upTo: source.renewedEnd(of: .paymentFeatures)
         ) { stored throws(RelayFailure) in
             guard let vector = try knowledge.vector(of: stored) else { return }
-            later[vector.movement, default: []].insert(vector.values.line)
+            later[vector.movement, default: []].insert(vector.readValues.line)
         }
         return later
     }
 
     private func claims(
         _ source: RelaySource, since oldest: Int64, upTo end: Offset?, _ knowledge: LogKnowledge
-    ) throws(RelayFailure) -> [StoredClaim] {
-        var claims: [StoredClaim] = []
+    ) throws(RelayFailure) -> [EventIdentity] {
+        var claims: [EventIdentity] = []
         try source.scan(
             .webhookReceived, from: try start(of: .webhookReceived, source, since: oldest),
             upTo: end ?? .zero
         ) { stored throws(RelayFailure) in
-            if let claim = knowledge.claim(of: stored) { claims.append(claim) }
+            if let event = knowledge.admitted(by: stored) { claims.append(event) }
         }
         return claims
     }

@@ -72,8 +72,13 @@ struct PageFixture {
                     ConsumerLag(group: $0.group, topic: $0.topic, recordCount: $0.lag)
                 }
             }, byteCount: { _ in 17_900_000_000 })
+        let live = LiveBoard(
+            LiveParts(
+                ledger: ledger, topic: reader, readers: { [] }, reconciler: nil,
+                bridges: BridgeBoard([]), readiness: Readiness(), counters: fixture.counters,
+                clock: SystemLogClock()))
         let parts = ConsoleParts(
-            sources: sources,
+            sources: sources, live: live,
             desk: ReviewDesk(
                 decisions: opened.plane.decisions, ledger: ledger, clock: SystemLogClock()),
             letters: LetterList(view: LogView(log: log, topics: topics, ledger: ledger)),
