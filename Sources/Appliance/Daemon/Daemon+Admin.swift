@@ -1,7 +1,7 @@
 import AppendLog
 import Appliance
 import Console
-import Relay
+import Reconcile
 import ServiceLifecycle
 import Terminal
 import Vocabulary
@@ -95,8 +95,8 @@ extension Daemon {
     ) -> ConsolePages {
         ConsolePages(
             ConsoleParts(
-                sources: consoleSources, live: live, desk: desk, letters: letters, redriver: redriver,
-                reconciler: reconciler, bridges: bridges, readiness: readiness,
+                sources: consoleSources, live: live, desk: desk, letters: letters,
+                redriver: redriver, reconciler: reconciler, bridges: bridges, readiness: readiness,
                 counters: counters, clock: clock, profile: settings.profile.rawValue))
     }
 }

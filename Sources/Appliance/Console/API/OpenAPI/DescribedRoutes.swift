@@ -18,7 +18,7 @@ package enum OpenAPIRoutes {
 /// answers. A test compares the list with the routes.
 enum DescribedRoutes {
     static let all = health + payments + ledger + records + reviews + letters + reconciliations
-        + bridges
+        + bridges + access + live
 
     // MARK: Parameters
 

@@ -13,7 +13,7 @@ enum DescribedSchemas {
                     ("detail", .text(min: 1)),
                 ], isOpen: true)
         ),
-    ] + health + payments + ledger + records + others
+    ] + health + payments + ledger + records + others + access + live
 
     private static let health: [(String, Schema)] = [
         ("Health", .object([("status", .words(["alive", "stuck"]))])),
@@ -29,8 +29,9 @@ enum DescribedSchemas {
             "Status",
             .object(
                 [
-                    ("ready", .flag), ("reasons", .list(.word)), ("warnings", .list(.word)),
-                    ("started_at", .seconds), ("up_seconds", .integer(min: 0)),
+                    ("ready", .flag), ("data", .orNull(.word)), ("reasons", .list(.word)),
+                    ("warnings", .list(.word)), ("started_at", .seconds),
+                    ("up_seconds", .integer(min: 0)),
                     ("log", .object([], isOpen: true)), ("reconciliation", .anything),
                     ("bridges", .list(.named("Bridge"))),
                 ], isOpen: true)

@@ -7,10 +7,13 @@ struct RouteDescription: Sendable {
         var name: String
         var schema: Schema
         var meaning: String
+        /// Of the request's header and not of the query.
+        var isHeader = false
     }
 
     /// What an answer holds.
     enum Content: Sendable {
+        case none
         case json(Schema)
         /// Text of a media type.
         case text([String])
@@ -52,11 +55,18 @@ struct RouteDescription: Sendable {
     }
 
     static func post(
-        _ path: String, _ id: String, _ summary: String, body: Schema, answers: [Int: Content]
+        _ path: String, _ id: String, _ summary: String, body: Schema,
+        answers: [Int: Content], problems: [Int] = []
     ) -> Self {
         Self(
             method: "POST", path: path, id: id, summary: summary, body: body, answers: answers,
-            problems: [409, 413, 415])
+            problems: [409, 413, 415] + problems)
+    }
+
+    static func delete(_ path: String, _ id: String, _ summary: String) -> Self {
+        Self(
+            method: "DELETE", path: path, id: id, summary: summary, answers: [204: .none],
+            problems: [409])
     }
 }
 
@@ -120,7 +130,7 @@ struct OpenAPIDocument {
         writer.object { writer in
             writer.member("type", "apiKey")
             writer.member("in", "cookie")
-            writer.member("name", "tillbox_session")
+            writer.member("name", AccessDesk.cookieName)
         }
     }
 
@@ -186,7 +196,7 @@ extension RouteDescription {
     ) {
         writer.object { writer in
             writer.member("name", parameter.name)
-            writer.member("in", isPath ? "path" : "query")
+            writer.member("in", isPath ? "path" : parameter.isHeader ? "header" : "query")
             writer.member("required", isPath)
             writer.member("description", parameter.meaning)
             writer.key("schema")
@@ -223,6 +233,7 @@ extension RouteDescription {
     }
 
     private static func encode(_ content: Content, into writer: inout JSONWriter) {
+        if case .none = content { return }
         writer.key("content")
         writer.object { writer in
             func add(_ type: String, _ schema: Schema) {
@@ -233,6 +244,7 @@ extension RouteDescription {
                 }
             }
             switch content {
+            case .none: break
             case .json(let schema): add("application/json", schema)
             case .text(let types):
                 for type in types { add(type, .text()) }
@@ -244,12 +256,13 @@ extension RouteDescription {
     }
 
     private static let words = [
-        200: "Done", 202: "Taken, and under way",
+        200: "Done", 201: "Made", 202: "Taken, and under way",
+        204: "Done; there is nothing to say",
         400: "A parameter or the body is wrong; the detail says what is right",
         401: "Nobody has signed in", 403: "This needs another role",
         404: "There is no such thing", 409: "It cannot be done as things stand",
         413: "The body is too long", 415: "The body must be JSON",
-        421: "This host is not served here", 500: "Something is broken here",
+        421: "This host is not served here", 429: "Too many attempts; later again", 500: "Something is broken here",
         503: "It cannot be done now; later perhaps",
     ]
 }
