@@ -1,20 +1,11 @@
-// The overview keeps itself true: it asks for itself again, takes the new numbers over, and moves
-// dots by the rates that follow. Markup comes from the server alone; nothing is put together here.
-const askSeconds = 3, dotsMax = 40, dotsPerFlow = 4
+// The overview keeps itself true: it hears of the figures once a second, shows their rates, and asks
+// for itself again at intervals. Markup comes from the server alone; nothing is put together here.
+const askSeconds = 3, staleSeconds = 10, dotsMax = 40, dotsPerFlow = 4
 const still = matchMedia('(prefers-reduced-motion: reduce)')
 const button = document.querySelector('[data-pause]')
 const detail = document.querySelector('[data-detail-out]')
 const NS = 'http://www.w3.org/2000/svg'
 let paused = still.matches
-let counts = read(document), askedAt = performance.now()
-
-function read(page) {
-  const found = {}
-  for (const row of page.querySelectorAll('[data-records]'))
-    found[row.dataset.records] = Number(row.dataset.count)
-  return found
-}
-
 // Numbers in the drawings, and whole parts, unless the pointer or the focus is in them.
 function take(page) {
   for (const node of document.querySelectorAll('[data-value]')) {
@@ -28,31 +19,50 @@ function take(page) {
   }
 }
 
-function rates(now, seconds) {
-  let most = 0
-  const found = {}
-  for (const [topic, count] of Object.entries(now)) {
-    found[topic] = Math.max(0, (count - (counts[topic] ?? count)) / seconds)
-    most = Math.max(most, found[topic])
-  }
+function rates(figures) {
+  const found = Object.fromEntries(figures.stages.map(stage => [stage.topic, stage.rate]))
+  found.duplicates = figures.rates.duplicates ?? 0
   for (const node of document.querySelectorAll('[data-rate]')) {
     const rate = found[node.dataset.rate] ?? 0
     node.textContent = (rate < 100 ? rate.toFixed(1) : Math.round(rate).toLocaleString('en')) + '/s'
   }
-  flow(found, most)
+  flow(found, Math.max(0, ...Object.values(found)))
 }
 
+// Live, or stale after ten seconds without figures, or disconnected: then the answer is never green.
+const answer = document.querySelector('.answer'), right = document.querySelector('#right')
+let heard = Date.now(), told = right?.textContent, tone = answer?.className, isUnknown = false
+
+function know() {
+  if (!isUnknown) return
+  isUnknown = false
+  right.textContent = told
+  answer.className = tone
+}
+
+function doubt() {
+  if (isUnknown || !right || Date.now() - heard < staleSeconds * 1000) return
+  isUnknown = true
+  told = right.textContent
+  tone = answer.className
+  right.textContent = 'Unknown since ' + new Date(heard).toISOString().slice(11, 19)
+  answer.className = 'answer grey'
+}
+setInterval(doubt, 1000)
+
+const events = new EventSource('/api/v1/events')
+events.addEventListener('figures', event => {
+  heard = Date.now()
+  know()
+  rates(JSON.parse(event.data))
+})
+
 async function ask() {
-  if (document.hidden) return
+  if (document.hidden || isUnknown) return
   try {
-    const answer = await fetch(location.href, { headers: { accept: 'text/html' } })
-    if (!answer.ok || answer.redirected) return
-    const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
-    const now = read(page), at = performance.now()
-    take(page)
-    rates(now, (at - askedAt) / 1000)
-    counts = now
-    askedAt = at
+    const answered = await fetch(location.href, { headers: { accept: 'text/html' } })
+    if (!answered.ok || answered.redirected) return
+    take(new DOMParser().parseFromString(await answered.text(), 'text/html'))
   } catch { /* The bar above says that the daemon is not heard of. */ }
 }
 setInterval(ask, askSeconds * 1000)
