@@ -11,6 +11,7 @@ import Testing
 @testable import Console
 @testable import Daemon
 @testable import Reconcile
+@testable import Relay
 @testable import Vocabulary
 
 /// The console's pages over a folder with some payments, one of them under a hostile name.
