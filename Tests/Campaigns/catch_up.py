@@ -229,7 +229,10 @@ def lag_at_pace(daemon):
          "--secret", "whsec_test", "--templates", "--count", str(PACED * PACED_SECONDS), "--rate",
          str(PACED), "--seed", "200", "--connections", "64"],
         env=daemon.environment, stdout=subprocess.DEVNULL)
-    time.sleep(3)
+    before = {name: bridge["delivered"] for name, bridge in daemon.bridges().items()}
+    until("three seconds of the load are copied", lambda: all(
+        bridge["delivered"] >= before[name] + 3 * PACED
+        for name, bridge in daemon.bridges().items()))
     samples = watch_lag(daemon, max(3, PACED_SECONDS - 5))
     load.wait()
     for name, found in samples.items():

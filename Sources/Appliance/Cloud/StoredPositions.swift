@@ -10,7 +10,7 @@ package import Vocabulary
 /// What lies between is offered again for its refusals alone: their dead letters and Kafka's offset
 /// are one transaction behind the ledger's commit, so that a crash between the two loses none: the
 /// group has an offset before its first run is given. Kafka's offset is never believed where it is
-/// ahead, and none is what it is where it has expired.
+/// ahead; where it has expired, the ledger's own is all there is.
 package struct LedgerPositions<Books: LedgerProgress>: KafkaPositions {
     private let ledger: Books
     private let isOwn: @Sendable () throws -> Void

@@ -19,8 +19,15 @@ final class PublishedRows: LedgerStamps {
     /// Changes of reviews, by their number, as one read of `payment.review` has them.
     private struct Page {
         var stamps: [Int64: Int64] = [:]
+        /// The first and the last number; nil for a page that has none.
+        var numbers: ClosedRange<Int64>?
         /// Where the next read begins.
         var next: Offset
+
+        mutating func add(_ id: Int64, at stamp: Int64) {
+            stamps[id] = stamp
+            numbers = min(numbers?.lowerBound ?? id, id)...max(numbers?.upperBound ?? id, id)
+        }
     }
 
     init(_ topics: Topics) throws(LogError) {
@@ -45,10 +52,10 @@ final class PublishedRows: LedgerStamps {
     func stamp(ofReviewChange id: Int64) -> Int64? {
         guard let lastReviewChange, id <= lastReviewChange else { return nil }
         return page.withLock { page in
-            if let first = page.stamps.keys.min(), id < first {
+            if let numbers = page.numbers, id < numbers.lowerBound {
                 page = Page(next: reviews.start)
             }
-            while page.stamps.keys.max().map({ $0 < id }) ?? true {
+            while page.numbers.map({ $0.upperBound < id }) ?? true {
                 guard let fresh = read(from: page.next) else { return nil }
                 page = fresh
             }
@@ -59,7 +66,7 @@ final class PublishedRows: LedgerStamps {
     /// The next page that has any; nil at the end, or where it cannot be read.
     private func read(from start: Offset) -> Page? {
         var page = Page(next: start)
-        while page.stamps.isEmpty, page.next < reviews.highWatermark {
+        while page.numbers == nil, page.next < reviews.highWatermark {
             guard
                 let records = try? reviews.read(
                     from: page.next, byteCountMax: Topic.scanByteCount),
@@ -69,10 +76,10 @@ final class PublishedRows: LedgerStamps {
                 guard let source = stored.record.text(SourcedRecord.headerName),
                     let id = Int64(source)
                 else { continue }
-                page.stamps[id] = stored.record.timestamp.milliseconds
+                page.add(id, at: stored.record.timestamp.milliseconds)
             }
             page.next = last.offset.advanced(by: 1)
         }
-        return page.stamps.isEmpty ? nil : page
+        return page.numbers == nil ? nil : page
     }
 }

@@ -19,11 +19,11 @@ struct StateTamperingTests {
         }
     }
 
-    static func refund(_ id: String, of charge: String, amount: Int64) -> LedgerInput {
+    private static func refund(_ id: String, of charge: String, amount: Int64) -> LedgerInput {
         Given.scored(Given.event(.refund, id, amount: amount, related: charge))
     }
 
-    static func told(
+    private static func told(
         _ kind: PaymentKind, _ key: String, of charge: String, amount: Int64
     ) -> LedgerInput {
         Given.scored(

@@ -144,7 +144,8 @@ extension VerificationRun {
 
     /// A person's decision that took effect stands with its payment, or waits for it. The other way
     /// round too in a ledger that has the place of each decision: one that has read them from the
-    /// log, and of no release that did not keep all of it.
+    /// log, and of no release that did not keep all of it. Both sides are grouped: SQLite makes no
+    /// index for a join with `kept`, and would look through all of it for each decision.
     private func checkDecisions() throws {
         guard hasReviews else { return }
         let row = try first(
@@ -166,11 +167,17 @@ extension VerificationRun {
                     AND NOT EXISTS (SELECT 1 FROM decisions WHERE movement = '')
                     AND NOT EXISTS (SELECT 1 FROM reviews WHERE posted_at = 0) AS yes
             )
-            SELECT due.movement, due.decision, due.at, kept.decision, kept.at
-            FROM due LEFT JOIN kept USING (movement)
-            WHERE kept.decision IS DISTINCT FROM due.decision OR kept.at IS DISTINCT FROM due.at
-            UNION ALL SELECT kept.movement, 0, 0, kept.decision, kept.at FROM kept, whole
-            WHERE whole.yes AND kept.movement NOT IN (SELECT movement FROM due)
+            SELECT movement, coalesce(max(due), 0), coalesce(max(due_at), 0), max(kept),
+                max(kept_at)
+            FROM (
+                SELECT movement, decision AS due, at AS due_at, NULL AS kept, NULL AS kept_at
+                FROM due
+                UNION ALL SELECT movement, NULL, NULL, decision, at FROM kept
+            ) AS sides
+            GROUP BY movement
+            HAVING (max(due) IS NOT NULL OR (SELECT yes FROM whole))
+                AND (max(kept) IS DISTINCT FROM max(due)
+                    OR max(kept_at) IS DISTINCT FROM max(due_at))
             ORDER BY 1 LIMIT 1
             """
         ) {
@@ -212,13 +219,14 @@ extension VerificationRun {
             """
         let row = try first(
             changes + """
-            , due AS (
-                SELECT m.id, \(amount) + coalesce(sum(c.grown), 0) AS total,
-                    coalesce(sum(c.taken), 0) AS reversed
-                FROM transactions m LEFT JOIN changes c ON c.payment = m.id
-                WHERE m.id IN (SELECT payment FROM changes)
-                    OR m.id IN (SELECT transaction_id FROM captures)
-                GROUP BY m.id
+            , changed AS (
+                SELECT payment, sum(grown) AS grown, sum(taken) AS taken FROM (
+                    SELECT payment, grown, taken FROM changes WHERE payment IS NOT NULL
+                    UNION ALL SELECT transaction_id, 0, 0 FROM captures
+                ) AS parts GROUP BY payment
+            ), due AS (
+                SELECT m.id, \(amount) + c.grown AS total, c.taken AS reversed
+                FROM changed c JOIN transactions m ON m.id = c.payment
             )
             SELECT due.id, 'total ' || due.total || ', reversed ' || due.reversed,
                 coalesce('total ' || s.total || ', reversed ' || s.reversed, 'none')
