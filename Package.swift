@@ -26,7 +26,8 @@ let rooms: [Target.Dependency] = [
     "Vocabulary",
 ]
 
-/// Tests are compiled without optimisation, which takes minutes less: what they call is as it ships.
+/// Tests are compiled without optimisation, which takes minutes less; what they call is as it
+/// ships.
 let tests: [SwiftSetting] =
     strict
     + (Context.environment["TILLBOX_TESTABLE"] == nil

@@ -147,15 +147,13 @@ package struct ConsolePages: SignInPages {
         var code: String?
     }
 
-    /// A refusal or a failure as a page; for who asks a path of the API, as a document.
+    /// A refusal or a failure: a page for a browser, a document for a program.
     static let told: @Sendable (Problem, Request, AdminContext) -> Response = {
         problem, request, context in
-        if request.uri.path.hasPrefix("/api/") { return problem.response }
-        if problem.status == .unauthorized {
-            // A person is shown where to sign in; a program is told.
-            let isBrowser = request.headers[.accept]?.contains("text/html") == true
-            return isBrowser ? sent(to: "/login") : problem.response
-        }
+        let isBrowser = request.headers[.accept]?.contains("text/html") == true
+        if !isBrowser || request.uri.path.hasPrefix("/api/") { return problem.response }
+        // A person is shown where to sign in.
+        if problem.status == .unauthorized { return sent(to: "/login") }
         return html(
             "problem", shell(heading(problem.status)), refusal(problem, request), problem.status)
     }

@@ -49,7 +49,7 @@ struct LogPages: Sendable {
             count: ShownNumber.count(Int64(rows.count), "topic"), rows: rows,
             groups: groups.map { $0.view(isCurrent: false) }, hasGroups: !groups.isEmpty,
             letters: ShownNumber.count(Int64(total), "dead letter"))
-        return ConsolePages.html("log", pages.shell("Log", .log, asked), view)
+        return ConsolePages.html("log", pages.shell("The log", .log, asked), view)
     }
 
     // MARK: Records

@@ -71,10 +71,7 @@ struct ShownMoment {
 
     /// The last second of a UTC day; nil for what is no `2026-03-12`.
     static func endOfDay(_ text: String) -> Instant? {
-        guard text.utf8.count == 10,
-            let date = try? Date("\(text)T23:59:59Z", strategy: .iso8601)
-        else { return nil }
-        return Instant(named: Int64(date.timeIntervalSince1970))
+        text.utf8.count == 10 ? Moment(text)?.end : nil
     }
 }
 

@@ -23,10 +23,13 @@ struct PaymentListFuzzTests {
             func fits<Value: Equatable>(_ wanted: Value?, _ value: Value?) -> Bool {
                 wanted == nil || wanted == value
             }
-            let thousandths = payment.amount.thousandths(in: payment.currency)
-            let names = ["ch_", "pi_", "evt_"].map { "\($0)\(payment.number)" }
+            func hasName(_ start: String) -> Bool {
+                ["ch_", "pi_", "evt_"].contains { "\($0)\(payment.number)".hasPrefix(start) }
+            }
             return fits(query.customer, payment.customer) && fits(query.amount, payment.amount)
-                && fits(query.thousandths, thousandths) && fits(query.lastFour, payment.lastFour)
+                && (query.thousandths == nil
+                    || query.thousandths == payment.amount.thousandths(in: payment.currency))
+                && fits(query.lastFour, payment.lastFour)
                 && fits(query.verdict, payment.verdict) && fits(query.place, payment.place)
                 && fits(query.review, payment.review) && fits(query.currency, payment.currency)
                 && fits(query.merchant, payment.merchant) && fits(query.account, payment.account)
@@ -35,7 +38,7 @@ struct PaymentListFuzzTests {
                 && query.to?.seconds ?? .max >= payment.created
                 && query.amountFrom ?? .min <= payment.amount
                 && query.amountTo ?? .max >= payment.amount
-                && (query.name.map { name in names.contains { $0.hasPrefix(name) } } ?? true)
+                && (query.name.map(hasName) ?? true)
         }
     }
 
@@ -85,7 +88,7 @@ struct PaymentListFuzzTests {
             try fixture.index.catchUp()
         }
         try tell(700)
-        for _ in 0..<1_000 {
+        for _ in 0..<300 {
             var query = Self.query(among: model.payments, using: &generator)
             let before = model.list(query)
             let isGrowing = Int.random(in: 0..<10, using: &generator) == 0

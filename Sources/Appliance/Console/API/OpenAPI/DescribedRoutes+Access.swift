@@ -5,7 +5,7 @@ extension DescribedRoutes {
     static let live: [RouteDescription] = [
         .get(
             "/api/v1/figures", "figures", "The newest figures with those of the last hour.",
-            .json(.named("Figures"))),
+            .json(.named("LiveFigures"))),
         .get(
             "/api/v1/events", "events", "Server-sent events, for as long as somebody reads.",
             [

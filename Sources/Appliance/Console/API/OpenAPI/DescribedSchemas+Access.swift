@@ -68,7 +68,7 @@ extension DescribedSchemas {
 
     static let live: [(String, Schema)] = [
         (
-            "Figures",
+            "LiveFigures",
             .object([
                 ("at", .integer()), ("started_at", .integer()), ("ready", .flag),
                 ("reasons", .list(.word)), ("warnings", .list(.word)),

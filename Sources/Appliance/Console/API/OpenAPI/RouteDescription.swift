@@ -262,7 +262,8 @@ extension RouteDescription {
         401: "Nobody has signed in", 403: "This needs another role",
         404: "There is no such thing", 409: "It cannot be done as things stand",
         413: "The body is too long", 415: "The body must be JSON",
-        421: "This host is not served here", 429: "Too many attempts; later again", 500: "Something is broken here",
+        421: "This host is not served here", 429: "Too many attempts; later again",
+        500: "Something is broken here",
         503: "It cannot be done now; later perhaps",
     ]
 }
