@@ -49,12 +49,13 @@ struct LiveTests {
         let console = try Watching(daemon)
         let hello = try console.next("hello")
         #expect(!hello.data["resumed"].bool)
-        #expect(try Ask.deliver(Ask.payment("live1"), to: daemon.webhook) == 200)
+        let body = Ask.payment("live1")
+        #expect(try Ask.deliver(body, to: daemon.webhook) == 200)
         let first = try console.next("payment")
         #expect(first.data["movement"].text == "charge:ch_live1")
         let entries = first.data["transactions"].list.first?["entries"].list ?? []
         #expect(entries.map { $0["amount"].int }.sorted() == [-2000, 2000])
-        #expect(try Ask.deliver(Ask.payment("live1"), to: daemon.webhook) == 200)
+        #expect(try Ask.deliver(body, to: daemon.webhook) == 200)
 
         var figures = JSON.null
         try await eventually("the money was looked at since") {

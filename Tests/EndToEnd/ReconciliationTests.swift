@@ -192,7 +192,8 @@ struct ReconciliationEndToEndTests {
         for words in [["reconcile", "run"], ["reconcile", "sweep"]] {
             let wrong = try await world.tillbox(words, data: other)
             #expect(wrong.code == 3, "\(wrong)")
-            #expect(wrong.errors.contains("/data, not ") && wrong.errors.contains("/other"))
+            #expect(wrong.errors.contains("another data folder than"), "\(wrong.errors)")
+            #expect(wrong.errors.contains("/other"), "\(wrong.errors)")
             #expect(wrong.errors.split(separator: "\n").count == 1, "\(wrong.errors)")
         }
         #expect(
