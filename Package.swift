@@ -26,6 +26,12 @@ let rooms: [Target.Dependency] = [
     "Vocabulary",
 ]
 
+/// Tests are compiled without optimisation, which takes minutes less: what they call is as it ships.
+let tests: [SwiftSetting] =
+    strict
+    + (Context.environment["TILLBOX_TESTABLE"] == nil
+        ? [] : [.unsafeFlags(["-Onone"], .when(configuration: .release))])
+
 let argumentParser: Target.Dependency = .product(
     name: "ArgumentParser", package: "swift-argument-parser")
 let deques: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
@@ -272,43 +278,43 @@ let package = Package(
                 "CLibraries", "Servers/forget_group.py", "Servers/guarded.py",
                 "Servers/kafka_mending.py", "Servers/kafka_proxy.py", "Servers/topic_bound.py",
             ],
-            swiftSettings: strict),
+            swiftSettings: tests),
         .target(
             name: "LogSupport", dependencies: ["AppendLog"],
-            path: "Tests/AppendLog/Support", swiftSettings: strict),
+            path: "Tests/AppendLog/Support", swiftSettings: tests),
         .testTarget(
             name: "AppendLogTests", dependencies: ["AppendLog", "LogSupport", "TestSupport"],
             path: "Tests/AppendLog", exclude: ["Record/kafka_records.py", "Support"],
-            swiftSettings: strict),
+            swiftSettings: tests),
         .testTarget(
             name: "SimulationTests", dependencies: ["AppendLog", "LogSupport", "TestSupport"],
-            path: "Tests/Simulation", swiftSettings: strict),
+            path: "Tests/Simulation", swiftSettings: tests),
         .testTarget(
             name: "BridgesTests", dependencies: ["AppendLog", "Bridges", "TestSupport"],
-            path: "Tests/Bridges", swiftSettings: strict),
+            path: "Tests/Bridges", swiftSettings: tests),
         .target(
             name: "TwinSupport",
             dependencies: ["AppendLog", "Traffic", "Twin", "Vocabulary"] + running + network,
-            path: "Tests/Twin/Support", swiftSettings: strict),
+            path: "Tests/Twin/Support", swiftSettings: tests),
         .testTarget(
             name: "TwinTests",
             dependencies: [
                 "AppendLog", "Traffic", "Twin", "Vocabulary", "TestSupport", "TwinSupport",
                 embeddedChannels,
             ] + running + network,
-            path: "Tests/Twin", exclude: ["Support"], swiftSettings: strict),
+            path: "Tests/Twin", exclude: ["Support"], swiftSettings: tests),
         .testTarget(
             name: "ApplianceTests",
             dependencies: [
                 "AppendLog", "Bench", "Bridges", "Command", "LogSupport", "TestSupport",
                 "TwinSupport", coreMetrics, embeddedChannels, sqlite,
             ] + rooms + running + network,
-            path: "Tests/Appliance", exclude: ["Fixtures"], swiftSettings: strict),
+            path: "Tests/Appliance", exclude: ["Fixtures"], swiftSettings: tests),
         .testTarget(
             name: "EndToEndTests",
             dependencies: ["AppendLog", "Command", "TestSupport"] + rooms + running,
             path: "Tests/EndToEnd", exclude: ["cloud_oracle.py", "console.py", "oracle.py"],
-            swiftSettings: strict),
+            swiftSettings: tests),
     ],
     cxxLanguageStandard: .cxx17
 )

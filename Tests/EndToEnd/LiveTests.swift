@@ -9,10 +9,12 @@ struct LiveTests {
     private final class Watching {
         private let connection: RawConnection
 
-        init(_ port: Int, after id: String? = nil) throws {
-            connection = try RawConnection(port: port)
+        init(_ daemon: RunningDaemon, after id: String? = nil) throws {
+            connection = try RawConnection(port: daemon.admin)
             let last = id.map { "Last-Event-ID: \($0)\r\n" } ?? ""
-            connection.send("GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\(last)\r\n")
+            connection.send(
+                "GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n"
+                    + "\(daemon.authorization)\(last)\r\n")
         }
 
         /// The next event's lines; nil where none comes.
@@ -44,7 +46,7 @@ struct LiveTests {
     @Test("a payment is told with its pair, figures count it, and who comes back goes on")
     func told() async throws {
         let daemon = try await RunningDaemon()
-        let console = try Watching(daemon.admin)
+        let console = try Watching(daemon)
         let hello = try console.next("hello")
         #expect(!hello.data["resumed"].bool)
         #expect(try Ask.deliver(Ask.payment("live1"), to: daemon.webhook) == 200)
@@ -72,15 +74,15 @@ struct LiveTests {
         // It misses nothing of what is told while it is away.
         #expect(try Ask.deliver(Ask.payment("live2"), to: daemon.webhook) == 200)
         #expect(try console.next("payment").data["movement"].text == "charge:ch_live2")
-        let again = try Watching(daemon.admin, after: try #require(first.id))
+        let place = try #require(first.id)
+        let again = try Watching(daemon, after: place)
         #expect(try again.next("hello").data["resumed"].bool)
         #expect(try again.next("payment").data["movement"].text == "charge:ch_live2")
 
-        let place = try #require(first.id)
         try await daemon.stop()
         #expect(console.isClosedByPeer() && again.isClosedByPeer())
         let next = try await RunningDaemon(in: daemon.folder)
-        let afterRestart = try Watching(next.admin, after: place)
+        let afterRestart = try Watching(next, after: place)
         #expect(try !afterRestart.next("hello").data["resumed"].bool)
         try await next.stop()
     }
@@ -88,7 +90,7 @@ struct LiveTests {
     @Test("beyond the cap consoles are refused with a problem, and the API still answers")
     func capped() async throws {
         let daemon = try await RunningDaemon()
-        let consoles = try (0..<64).map { _ in try Watching(daemon.admin) }
+        let consoles = try (0..<64).map { _ in try Watching(daemon) }
         for console in consoles { _ = try console.next("hello") }
         #expect(try daemon.ask("GET", "/api/v1/events") == 503)
         #expect(try daemon.ask("GET", "/api/v1/status") == 200)

@@ -18,6 +18,8 @@ package struct Explainer {
     static let linesMax = 20
     /// Bytes of a webhook that are shown on each side of an amount.
     static let excerptSideByteCount = 60
+    /// Bytes from an amount to its fee up to which both are shown.
+    static let extentByteCountMax = 1024
 
     /// - Parameters:
     ///   - topic: asked when a record is wanted first; nil where the log has no such topic, or
@@ -312,7 +314,7 @@ package struct Explainer {
             endpoint: record.text("endpoint") ?? "",
             receivedAt: arrived.map { Timestamp(milliseconds: $0) } ?? record.timestamp,
             signature: signature(of: record, body),
-            excerpt: Self.excerpt(of: body, around: explained.told?.amount.first?.range))
+            excerpt: Self.excerpt(of: body, around: Self.extent(explained.told)))
     }
 
     private func origin(of posting: Posting, _ told: ToldMovement?) -> AmountOrigin {
@@ -340,6 +342,16 @@ package struct Explainer {
         } catch {
             return error == .noMatch ? .noMatch : .unreadable(error)
         }
+    }
+
+    /// From the first to the last of the numbers that an event tells a movement by; the first alone
+    /// where the others stand far from it.
+    private static func extent(_ told: ToldMovement?) -> Range<Int>? {
+        guard let told, let first = told.amount.first?.range else { return nil }
+        let ranges = (told.amount + told.fee).map(\.range)
+        let low = ranges.reduce(first.lowerBound) { min($0, $1.lowerBound) }
+        let high = ranges.reduce(first.upperBound) { max($0, $1.upperBound) }
+        return high - low <= extentByteCountMax ? low..<high : first
     }
 
     private static func excerpt(

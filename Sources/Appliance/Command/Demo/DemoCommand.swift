@@ -114,7 +114,8 @@ struct DemoCommand: AsyncParsableCommand {
             terminal: terminal)
         let ports = AsyncStream<(role: String, port: Int)>.makeStream()
         let twin = DemoTwin(
-            demo: self, twinPort: twinPort, ports: ports.stream, secret: secret,
+            demo: self, twinPort: twinPort, webhookPort: settings.webhook.port,
+            ports: ports.stream, secret: secret,
             hint: Self.hint(settings, folder, ProcessInfo.processInfo.environment), notes: notes,
             logger: daemon.logger)
         try await daemon.run(

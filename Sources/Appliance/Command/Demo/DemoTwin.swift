@@ -10,10 +10,12 @@ import ServiceLifecycle
 import Terminal
 import Twin
 
-/// The demo's twin, from when the daemon's ports are open: its API, its deliveries, its world.
+/// The demo's twin: its API, which the daemon asks from its start on, its deliveries, and its world
+/// once the daemon's ports are open.
 struct DemoTwin: Service {
     let demo: DemoCommand
     let twinPort: Int
+    let webhookPort: Int
     let ports: AsyncStream<(role: String, port: Int)>
     let secret: String
     /// What a person pastes: shown once both the daemon and the twin can answer it.
@@ -22,27 +24,39 @@ struct DemoTwin: Service {
     let logger: Logger
 
     func run() async throws {
-        guard let webhookPort = await webhookPort() else { return }
         let live = try live(webhookPort: webhookPort)
         guard let traffic = try live.traffic(rate: demo.rate, count: demo.count) else { return }
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: [
                     .init(service: api(live)), .init(service: live.sender),
-                    .init(service: traffic, successTerminationBehavior: .gracefullyShutdownGroup),
+                    .init(
+                        service: Begun(traffic: traffic, ports: ports),
+                        successTerminationBehavior: .gracefullyShutdownGroup),
                 ], logger: logger))
         try await group.run()
     }
 
-    /// The daemon's webhook port, once its console's is open too; nil when the demo ends first.
-    private func webhookPort() async -> Int? {
-        await cancelWhenGracefulShutdown {
-            var open: [String: Int] = [:]
-            for await (role, port) in ports {
-                open[role] = port
-                if open["admin"] != nil, let webhook = open["webhook"] { return webhook }
+    /// The world's life, from when the daemon and its console can be reached.
+    private struct Begun: Service {
+        let traffic: TwinTraffic
+        let ports: AsyncStream<(role: String, port: Int)>
+
+        func run() async throws {
+            guard await areOpen() else { return }
+            try await traffic.run()
+        }
+
+        /// - Returns: false when the demo ends before they are.
+        private func areOpen() async -> Bool {
+            await cancelWhenGracefulShutdown {
+                var open: Set<String> = []
+                for await (role, _) in ports {
+                    open.insert(role)
+                    if open.isSuperset(of: ["admin", "webhook"]) { return true }
+                }
+                return false
             }
-            return nil
         }
     }
 
