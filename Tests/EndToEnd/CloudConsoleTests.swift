@@ -48,8 +48,8 @@ struct CloudConsoleTests {
         #expect(sent.code == 0, "\(sent.errors)")
         var movement = ""
         try await eventually("a review is open", every: .milliseconds(50)) {
-            movement = try consoles[0].get("/api/v1/reviews?limit=5")["reviews"].list.first?
-                ["movement"].text ?? ""
+            let open = try consoles[0].get("/api/v1/reviews?limit=5")["reviews"].list
+            movement = open.first?["movement"].text ?? ""
             return !movement.isEmpty
         }
         let note = #"{"decision":"approve","by":"ann","note":"a good one"}"#

@@ -1,3 +1,4 @@
+import AppendLog
 import Appliance
 import Console
 import Vocabulary
