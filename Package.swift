@@ -165,7 +165,8 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Reconcile",
-            dependencies: ["AppendLog", "Appliance", "Vocabulary", sqlite] + running + network,
+            dependencies: ["AppendLog", "Appliance", "Vocabulary", coreMetrics, sqlite] + running
+                + network,
             path: "Sources/Appliance/Reconcile", swiftSettings: strict),
         .target(
             name: "Cloud",

@@ -154,7 +154,7 @@ final class CloudPlace: @unchecked Sendable {
 
     /// Stops all in good order, the webhook role first.
     func stop() async {
-        for role in ["webhook", "score", "features", "ledger"] {
+        for role in ["webhook", "score", "features", "ledger", "console"] {
             let ending = roles.filter { $0.role == role }.map(\.child)
             for child in ending { child.kill(SIGTERM) }
             for child in ending {

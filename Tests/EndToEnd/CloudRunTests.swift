@@ -84,13 +84,13 @@ struct CloudRunTests {
     @Test("refuse to start before they are prepared, and name what prepares them")
     func unprepared() async throws {
         let place = try await Place()
-        for role in ["webhook", "score", "ledger"] {
+        for role in ["webhook", "score", "ledger", "console"] {
             let child = try place.start(role)
             #expect(await child.wait() == 3, "\(role)")
             #expect(child.standardError.contains("tillbox cloud prepare"), "\(role)")
         }
         let none = try await place.run("run")
-        #expect(none.code == 3 && none.errors.contains("--role webhook, score or ledger"))
+        #expect(none.code == 3 && none.errors.contains("--role webhook, score, ledger or console"))
     }
 
     @Test("book what is delivered, take people's decisions, write no file, and stop in time")
@@ -153,7 +153,7 @@ struct CloudRunTests {
         let prepared = try await beside.run("cloud", "prepare")
         #expect(prepared.code == 0 && prepared.output.contains("created the topic \(prefix)"))
         let doors = [
-            ["cloud", "prepare"], ["run", "--role", "ledger"],
+            ["cloud", "prepare"], ["run", "--role", "ledger"], ["run", "--role", "console"],
             ["review", "approve", "ch_1", "--note", "good"], ["dead-letter", "redrive"],
         ]
         for words in doors {

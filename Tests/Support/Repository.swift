@@ -20,6 +20,21 @@ public enum Repository {
         return own
     }
 
+    /// The tool that checks metrics and alert rules, of the Debian package `prometheus`.
+    ///
+    /// - Throws: `MissingPromtool` that says what to run.
+    public static func promtool() throws -> String {
+        let path = "/usr/bin/promtool"
+        guard FileManager.default.isExecutableFile(atPath: path) else { throw MissingPromtool() }
+        return path
+    }
+
+    public struct MissingPromtool: Error, CustomStringConvertible {
+        public var description: String {
+            "no /usr/bin/promtool; run `make setup`, which installs .ci/packages.txt"
+        }
+    }
+
     public struct MissingPython: Error, CustomStringConvertible {
         public var description: String {
             "no .venv/bin/python3 in the repository; run `make setup`, or set TILLBOX_TEST_PYTHON"

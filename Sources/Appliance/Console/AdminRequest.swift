@@ -1,4 +1,5 @@
 import AppendLog
+import Appliance
 import HTTPTypes
 import Hummingbird
 import NIOCore
@@ -60,6 +61,8 @@ extension Response {
             return Problem(.serviceUnavailable, "\(error)").response
         } catch let failure as AccountsFailure {
             return Problem(.serviceUnavailable, failure.description).response
+        } catch let error as any PassingFailure where error.isRetryable {
+            return Problem(.serviceUnavailable, "\(error)").response
         } catch {
             return Problem(.internalServerError, "\(error)").response
         }

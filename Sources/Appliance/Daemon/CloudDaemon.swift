@@ -65,7 +65,7 @@ package struct CloudDaemon {
         let running = try parts(ports)
         let deadline = StopDeadline(seconds: Self.stopSecondsMax, logger: logger)
         var services = running.parts.mapValues { opening.before($0) }
-        services[.admin] = adminServer(running.pulse, ports)
+        services[.admin] = adminServer(running, ports)
         services[.kafkaWatch] = kafkaWatch
         services[.redisWatch] = running.redisWatch
         tellReadiness(running)
@@ -129,10 +129,19 @@ package struct CloudDaemon {
             (running.ledger, running.pulse) = (ledger, pulse)
             try holdEarly(ledger)
             running.parts[.ledger] = plane.book(ledger, pulse: pulse)
+        case .console: try openConsole(&running)
         case .all: throw SettingsError.roleMissing
         }
         running.redisWatch = running.redis.map { RedisWatch($0, logger: logger) }
         return running
+    }
+
+    /// What the console reads and writes. It shows somebody else's ledger to nobody: both servers
+    /// have to say at the start whose it is, and one that does not answer ends the process.
+    private func openConsole(_ running: inout Running) throws {
+        try plane.requireOwnLedger()
+        running.ledger = try plane.ledger(within: .seconds(3))
+        running.producer = try plane.producer()
     }
 
     /// Before the group is joined, where both servers answer; it is held in any case before the
@@ -170,13 +179,21 @@ package struct CloudDaemon {
             connectionCounts: connectionCounts, logger: logger, onListening: onListening)
     }
 
-    private func adminServer(_ pulse: Pulse?, _ ports: DaemonPorts) -> any Service {
-        ports.admin(
-            HealthRoutes(
-                readiness: readiness, counters: counters,
-                logLinesLost: { LogSink.standardError.lostCount },
-                isAlive: { pulse?.isAlive() ?? true }
-            ).routes(), access: TokenAccess(settings.adminToken, role: .viewer))
+    private func adminServer(_ running: Running, _ ports: DaemonPorts) -> any Service {
+        let pulse = running.pulse
+        var routes = HealthRoutes(
+            readiness: readiness, counters: counters,
+            logLinesLost: { LogSink.standardError.lostCount },
+            isAlive: { pulse?.isAlive() ?? true }
+        ).routes()
+        guard role == .console, let ledger = running.ledger, let producer = running.producer else {
+            return ports.admin(routes, access: TokenAccess(settings.adminToken, role: .viewer))
+        }
+        let console = CloudConsole(
+            ledger: ledger, decisions: plane.decisions(producer), clock: plane.clock,
+            dataPath: settings.dataPath)
+        console.add(to: &routes)
+        return ports.admin(routes, access: TokenAccess(settings.adminToken, role: .reviewer))
     }
 }
 

@@ -116,8 +116,8 @@ extension Settings {
         }
         let needs = "the role \(role.rawValue) of the profile cloud"
         try requireKafka(for: needs)
-        if role != .ledger { try requireRedis(for: needs) }
-        if role == .ledger { try requirePostgres(for: needs) }
+        if [.webhook, .score].contains(role) { try requireRedis(for: needs) }
+        if [.ledger, .console].contains(role) { try requirePostgres(for: needs) }
     }
 
     private func checkBridges() throws(SettingsError) {

@@ -195,6 +195,8 @@ enum DaemonPart: CaseIterable, Sendable {
 /// Which of the parts one process runs. A plane whose log only one process can open has one role.
 package enum Role: String, CaseIterable, Sendable {
     case all, webhook, score, ledger
+    /// Runs no step: it answers people and programs from what the others have written.
+    case console
 
     /// The steps of the pipeline that the role runs; of all but `all` there may be several
     /// instances.
@@ -204,6 +206,7 @@ package enum Role: String, CaseIterable, Sendable {
         case .webhook: [.webhook]
         case .score: [.validate, .score]
         case .ledger: [.redrive, .ledger]
+        case .console: []
         }
     }
 }

@@ -80,7 +80,8 @@ package enum SettingsError: Error, Hashable, CustomStringConvertible {
         case .certificateUnusable(let path, let reason):
             "the certificate \(path) of admin.tls_certificate_file cannot be used: \(reason)"
         case .roleMissing:
-            "the profile cloud runs one role a process; give --role webhook, score or ledger"
+            "the profile cloud runs one role a process; give --role webhook, score, "
+                + "ledger or console"
         case .roleUnknown(let role, let profile):
             "the profile \(profile) runs every role in one process; --role \(role) belongs to the "
                 + "profile cloud"

@@ -176,15 +176,21 @@ package final class Gate: Sendable {
             signature: delivery.signature, receivedAt: delivery.arrived)
         admission.admit(event.identity, record: record) { [self] result in
             switch result {
-            case .success(.admitted):
+            case .success(.admitted(let place)):
                 counters.add(.admitted)
+                logger.debug(
+                    "delivery admitted",
+                    metadata: ["stage": "gate", "event_id": "\(event.id)", "at": "\(place)"])
                 completion(.success(.received(isDuplicate: false)))
             case .success(.duplicate):
                 counters.add(.duplicates)
+                logger.debug(
+                    "delivery known", metadata: ["stage": "gate", "event_id": "\(event.id)"])
                 completion(.success(.received(isDuplicate: true)))
             case .success(.conflict):
                 counters.add(.conflicts)
-                logger.error("another event under a known id", metadata: ["event": "\(event.id)"])
+                logger.error(
+                    "another event under a known id", metadata: ["event_id": "\(event.id)"])
                 bury(
                     delivery, eventID: event.id.rawValue, "conflicting_event",
                     "an event of this id with another type or creation time was stored before",
@@ -212,7 +218,7 @@ package final class Gate: Sendable {
                     "delivery kept as a dead letter", kind: reason,
                     [
                         "detail": detail, "endpoint": delivery.endpoint.name,
-                        "event": eventID ?? "",
+                        "event_id": eventID ?? "",
                     ])
             }
             completion(result.map { _ in .received(isDuplicate: false) })

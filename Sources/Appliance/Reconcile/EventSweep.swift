@@ -211,7 +211,7 @@ package struct EventSweep: Sendable {
         case .conflict:
             counters.add(.conflicts)
             logger.error(
-                "another event under a known id", metadata: ["event": "\(event.identity.id)"])
+                "another event under a known id", metadata: ["event_id": "\(event.identity.id)"])
             return .known
         case .admitted:
             counters.add(.eventsBackfilled)
@@ -226,7 +226,7 @@ package struct EventSweep: Sendable {
         logger.error(
             "a missed event was found late; Stripe keeps events for 30 days",
             metadata: [
-                "event": "\(event.identity.id)", "type": "\(event.identity.type)",
+                "event_id": "\(event.identity.id)", "type": "\(event.identity.type)",
                 "age_days": "\(age / 86_400)",
             ])
     }

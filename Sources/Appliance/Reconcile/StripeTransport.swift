@@ -56,8 +56,10 @@ package struct HTTPStripeTransport: StripeTransport {
     private static let worldDate = "World-Date"
 
     package func get(_ path: String, of account: StripeAccount) async throws -> StripeAnswer {
+        let start = ContinuousClock.now
         do {
             let answer = try await ask(path, account)
+            StripeRequests.record(start.duration(to: .now), status: answer.status)
             // What stands before Stripe may answer in its place.
             if answer.status < 500 {
                 reach?.hasAnswered()
@@ -67,6 +69,7 @@ package struct HTTPStripeTransport: StripeTransport {
             return answer
         } catch {
             guard !Task.isCancelled else { throw CancellationError() }
+            StripeRequests.record(start.duration(to: .now), status: nil)
             let failure = StripeSilence(reason: NetworkReason.of(error))
             reach?.hasFailed(failure.reason)
             throw failure

@@ -212,9 +212,25 @@ package final class Bridge: Service {
                 state.workingSince = state.workingSince ?? state.lastDelivery
                 state.life.didDeliver()
             }
+            trace(run)
             note(atOnce: false)
         } catch {
             await fail(error, target)
+        }
+    }
+
+    /// Tells, at the level `debug`, of every record that the target has now.
+    private func trace(_ run: RelayRun) {
+        guard logger.logLevel <= .debug else { return }
+        for (topic, records) in run.records.sorted(by: { $0.key < $1.key }) {
+            for stored in records {
+                logger.debug(
+                    "record copied",
+                    metadata: [
+                        "stage": "bridge", "event_id": "\(stored.record.text("event-id") ?? "")",
+                        "at": "\(SourcePlace(topic: topic, offset: stored.offset))",
+                    ])
+            }
         }
     }
 

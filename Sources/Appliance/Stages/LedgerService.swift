@@ -42,8 +42,9 @@ package final class LedgerService<Source: Flow, Books: LedgerBooks>: Service {
                 try await StageLoop.run(LedgerStep.name, logger) {
                     var desk = makeDesk()
                     var flow = try await begin(&desk)
-                    try await desk.makeUp(&flow)
-                    while try await desk.turn(&flow) {}
+                    let trace = StepTrace(LedgerStep.name, logger)
+                    try await desk.makeUp(&flow, tracing: trace)
+                    while try await desk.turn(&flow, tracing: trace) {}
                     try await flow.close(checkpoint: { nil })
                 }
             }
@@ -73,7 +74,9 @@ package struct LedgerDesk<Books: LedgerBooks> {
     }
 
     /// Publishes what was committed and not published, before anything else is booked.
-    mutating func makeUp(_ flow: inout some Flow) async throws {
+    mutating func makeUp(
+        _ flow: inout some Flow, tracing trace: StepTrace? = nil
+    ) async throws {
         let ledger = ledger
         let waiting = try await flow.waitingOut(Self.store) { try ledger.waitingCount() }
         counters.waiting.store(waiting, ordering: .relaxed)
@@ -81,6 +84,7 @@ package struct LedgerDesk<Books: LedgerBooks> {
             let rows = try await missing(flow)
             guard !rows.isEmpty else { return }
             try await flow.finish(rows, consumed: [])
+            trace?.tell([], rows)
         }
     }
 
@@ -99,8 +103,11 @@ package struct LedgerDesk<Books: LedgerBooks> {
 
     /// Takes one run in.
     ///
+    /// - Parameter trace: told of the run once it is finished.
     /// - Returns: false when the daemon stops and what had arrived is taken in.
-    mutating func turn(_ flow: inout some Flow) async throws -> Bool {
+    mutating func turn(
+        _ flow: inout some Flow, tracing trace: StepTrace? = nil
+    ) async throws -> Bool {
         guard let run = try await flow.next(bytesMax: StageLimits.batchByteCount) else {
             return false
         }
@@ -123,6 +130,7 @@ package struct LedgerDesk<Books: LedgerBooks> {
         outputs += try await rows(of: booked, flow)
         let repeated = try await flow.finish(outputs, consumed: run.next)
         counters.add(.deadLetters, letterCount - repeated[.deadLetter, default: 0])
+        trace?.tell(run.records, outputs)
         return true
     }
 

@@ -29,7 +29,8 @@ package final class StageRunner<Step: Stage, Source: Flow>: Service {
             try await withTaskExecutorPreference(thread) {
                 try await StageLoop.run(Step.name, logger) {
                     var (stage, flow) = try await begin()
-                    while try await flow.turn(&stage) {}
+                    let trace = StepTrace(Step.name, logger)
+                    while try await flow.turn(&stage, tracing: trace) {}
                     try await flow.close(checkpoint: { stage.snapshot() })
                 }
             }
@@ -43,13 +44,17 @@ package final class StageRunner<Step: Stage, Source: Flow>: Service {
 extension Flow {
     /// Takes one run through a stage.
     ///
+    /// - Parameter trace: told of the run once it is finished.
     /// - Returns: false when the daemon stops and what had arrived is taken in.
-    mutating func turn(_ stage: inout some Stage) async throws -> Bool {
+    mutating func turn(
+        _ stage: inout some Stage, tracing trace: StepTrace? = nil
+    ) async throws -> Bool {
         guard let run = try await next(bytesMax: StageLimits.batchByteCount) else { return false }
         try await waitingOut("what the stage asks") { try await stage.prepare(run.records) }
         let outputs = stage.process(run.records)
         try await finish(outputs, consumed: run.next, checkpoint: { stage.snapshot() })
         stage.finished()
+        trace?.tell(run.records, outputs)
         return true
     }
 }
@@ -92,7 +97,7 @@ extension RationedLog {
             "dead letter", kind: reason,
             [
                 "stage": stage, "detail": letter.text("detail") ?? "",
-                "event": letter.text("event-id") ?? "", "offset": letter.text("offset") ?? "",
+                "event_id": letter.text("event-id") ?? "", "offset": letter.text("offset") ?? "",
             ])
     }
 }

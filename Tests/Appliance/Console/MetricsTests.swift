@@ -133,10 +133,38 @@ struct MetricsTests {
         #expect(try #require(found.values["process_open_fds"]) > 2)
     }
 
+    @Test("events stand by type and by version once each, with what became of them")
+    func shapes() throws {
+        let counters = Counters()
+        let known = EventShape(apiVersion: "2025-03-31.basil", type: "charge.succeeded")
+        let strange = EventShape(apiVersion: "x\"y", type: "NO TYPE")
+        counters.shapes.add([
+            (known, .understood), (known, .understood), (known, .refused), (strange, .ignored),
+            (EventShape(), .refused),
+        ])
+        let text = HealthRoutes(readiness: Readiness(), counters: counters)
+            .metrics(MetricsRegistry(), startedAt: Timestamp(milliseconds: 1)).text
+        let values = try PrometheusReader(text).values
+        let family = "tillbox_events_by_type_total"
+        let expected: [String: Double] = [
+            "\(family){type=\"charge.succeeded\",outcome=\"understood\"}": 2,
+            "\(family){type=\"charge.succeeded\",outcome=\"refused\"}": 1,
+            "\(family){type=\"charge.succeeded\",outcome=\"ignored\"}": 0,
+            "\(family){type=\"other\",outcome=\"ignored\"}": 1,
+            "\(family){type=\"none\",outcome=\"refused\"}": 1,
+            "tillbox_events_by_api_version_total{api_version=\"2025-03-31.basil\","
+                + "outcome=\"understood\"}": 2,
+            "tillbox_events_by_api_version_total{api_version=\"other\",outcome=\"ignored\"}": 1,
+        ]
+        for (key, value) in expected { #expect(values[key] == value, "\(key)") }
+    }
+
     @Test("alert rules, dashboard and docs name no family that is not told, and docs name them all")
     func named() throws {
         let counters = Counters()
         counters.signatureCodes.add("expired")
+        let shape = EventShape(apiVersion: "2025-03-31.basil", type: "charge.succeeded")
+        counters.shapes.add([(shape, .understood)])
         counters.add(volume: [try #require(Currency("usd")): 1])
         let reports = [BridgeReport(name: .kafka, state: .running)]
         let text = HealthRoutes(
@@ -154,7 +182,7 @@ struct MetricsTests {
                     String($0.0).replacing(#/_(bucket|sum|count)$/#, with: "")
                 })
         }
-        for file in ["deploy/prometheus/alerts.yml", "deploy/grafana/tillbox.json"] {
+        for file in ["deploy/monitoring/alerts.yaml", "deploy/monitoring/dashboard.json"] {
             let named = try names(in: file)
             #expect(named.count > 5)
             #expect(named.subtracting(told) == [], "\(file)")

@@ -31,6 +31,7 @@ struct OutsideSettingsTests {
         (Role.webhook, ["KAFKA_BOOTSTRAP", "REDIS_URL", "WEBHOOK_SECRET"]),
         (.score, ["KAFKA_BOOTSTRAP", "REDIS_URL"]),
         (.ledger, ["KAFKA_BOOTSTRAP", "POSTGRES_URL"]),
+        (.console, ["KAFKA_BOOTSTRAP", "POSTGRES_URL"]),
     ])
     func needs(role: Role, keys: [String]) throws {
         let all = Self.cloud.merging(["TILLBOX_WEBHOOK_SECRET": "whsec_a"]) { $1 }
@@ -48,7 +49,7 @@ struct OutsideSettingsTests {
 
     @Test("a role belongs to the profile cloud, and that to a role")
     func roles() {
-        #expect(Self.refusal(Self.cloud).contains("give --role webhook, score or ledger"))
+        #expect(Self.refusal(Self.cloud).contains("give --role webhook, score, ledger or console"))
         #expect(Self.refusal(Self.edge, role: .score).contains("--role score belongs to"))
         let both = Self.cloud.merging(["TILLBOX_BRIDGES": "kafka"]) { $1 }
         #expect(Self.refusal(both, role: .score).contains("the profile cloud has none"))

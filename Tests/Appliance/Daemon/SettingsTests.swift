@@ -351,7 +351,7 @@ struct SettingsTests {
         ("TILLBOX_LOGGING_LEVEL", "INFO", "one of trace, debug, info"),
         ("TILLBOX_LOGGING_FORMAT", "xml", "one of json, text"),
         ("TILLBOX_PROFILE", "clown", "one of dev, edge, cloud"),
-        ("TILLBOX_PROFILE", "cloud", "give --role webhook, score or ledger"),
+        ("TILLBOX_PROFILE", "cloud", "give --role webhook, score, ledger or console"),
     ])
     func checked(variable: String, value: String, expected: String) {
         let sentence = Self.refusal(

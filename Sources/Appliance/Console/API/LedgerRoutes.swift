@@ -1,4 +1,4 @@
-import Appliance
+package import Appliance
 import HTTPTypes
 import Hummingbird
 import NIOCore
@@ -14,16 +14,22 @@ import Vocabulary
 /// | `GET /api/v1/transactions/{id}` | one |
 /// | `GET /api/v1/explain/{words}?as_of&currency&after&limit` | as `tillbox explain --json` |
 /// | `GET /api/v1/ledger/export?format&from&to` | what `tillbox ledger export` writes |
-struct LedgerRoutes: Sendable {
-    let sources: ConsoleSources
+package struct LedgerRoutes: Sendable {
+    let ledger: any LedgerReading
+    /// One for one caller; nil where the log is elsewhere, so that nothing leads down to the
+    /// webhooks' bytes. There is no such route then.
+    let explainer: (@Sendable () -> Explainer)?
     private static let limitMax = 1_000
     /// Bytes that an export may have here; the command line has no such bound.
     private static let exportByteCountMax = 64 << 20
     private let queue = BlockingQueue("tillbox.console.ledger")
 
-    init(sources: ConsoleSources) { self.sources = sources }
+    package init(ledger: any LedgerReading, explainer: (@Sendable () -> Explainer)? = nil) {
+        self.ledger = ledger
+        self.explainer = explainer
+    }
 
-    func add(to routes: inout AdminRoutes) {
+    package func add(to routes: inout AdminRoutes) {
         func on(
             _ path: String, _ parameters: [String],
             _ answer: @escaping @Sendable (Request, AdminContext) async throws -> Response
@@ -41,11 +47,12 @@ struct LedgerRoutes: Sendable {
             try await transactions(request)
         }
         on("/api/v1/transactions/:id", []) { try await transaction($1.word("id")) }
-        on("/api/v1/explain/:words", ["as_of", "currency", "after", "limit"]) {
-            try await explain($0, $1.word("words"))
-        }
         on("/api/v1/ledger/export", ["format", "from", "to"]) { request, _ in
             try await export(request)
+        }
+        guard let explainer else { return }
+        on("/api/v1/explain/:words", ["as_of", "currency", "after", "limit"]) {
+            try await explain($0, $1.word("words"), by: explainer)
         }
     }
 
@@ -58,7 +65,7 @@ struct LedgerRoutes: Sendable {
 
     private func accounts(_ request: Request) async throws -> Response {
         let asOf = try request.moment("as_of")?.end
-        let balances = try await queue.run { [ledger = sources.ledger] () throws(LedgerError) in
+        let balances = try await queue.run { [ledger] () throws(LedgerError) in
             if let asOf { return try ledger.balances(asOf: asOf) }
             return try ledger.balances()
         }
@@ -78,7 +85,7 @@ struct LedgerRoutes: Sendable {
         let (asked, after) = (try request.currency(), try after(request))
         let limit = try request.limit(upTo: Self.limitMax)
         let found = try await queue.run {
-            [ledger = sources.ledger] () throws -> (Currency, [AccountEntry])? in
+            [ledger] () throws -> (Currency, [AccountEntry])? in
             let currencies = try ledger.currencies(of: name)
             guard let first = currencies.first else { return nil }
             let currency = try Self.pick(asked, of: currencies) ?? first
@@ -127,7 +134,7 @@ struct LedgerRoutes: Sendable {
     private func transactions(_ request: Request) async throws -> Response {
         let after = try after(request)
         let limit = try request.limit(upTo: Self.limitMax)
-        let page = try await queue.run { [ledger = sources.ledger] () throws(LedgerError) in
+        let page = try await queue.run { [ledger] () throws(LedgerError) in
             try ledger.posted(after: after, limit: limit)
         }
         return Response.jsonObject(.ok) { writer in
@@ -140,7 +147,7 @@ struct LedgerRoutes: Sendable {
         guard let number = QueryNumber.row(id) else {
             throw Problem(.notFound, "there is no transaction \(id.prefix(40)); they have numbers")
         }
-        let found = try await queue.run { [ledger = sources.ledger] () throws(LedgerError) in
+        let found = try await queue.run { [ledger] () throws(LedgerError) in
             try ledger.transaction(TransactionID(number))
         }
         guard let found else { throw Problem(.notFound, "there is no transaction \(number)") }
@@ -149,12 +156,14 @@ struct LedgerRoutes: Sendable {
 
     // MARK: Explanations
 
-    private func explain(_ request: Request, _ words: String) async throws -> Response {
+    private func explain(
+        _ request: Request, _ words: String, by makeExplainer: @escaping @Sendable () -> Explainer
+    ) async throws -> Response {
         let (asOf, after) = (try request.moment("as_of")?.end, try after(request))
         let currency = try request.currency()
         let limit = try request.limit(upTo: Self.limitMax, else: 20)
-        let body = try await queue.run { [sources] () throws -> [UInt8] in
-            let explainer = sources.explainer
+        let body = try await queue.run { () throws -> [UInt8] in
+            let explainer = makeExplainer()
             var writer = JSONWriter(capacity: 4_096)
             switch try explainer.name(words) {
             case .account(let account, let currencies):
@@ -182,7 +191,7 @@ struct LedgerRoutes: Sendable {
         var export = LedgerExport(format: format)
         export.from = period.from ?? export.from
         export.to = period.to ?? export.to
-        let bytes = try await queue.run { [export, ledger = sources.ledger] () throws -> [UInt8] in
+        let bytes = try await queue.run { [export, ledger] () throws -> [UInt8] in
             var bytes: [UInt8] = []
             try export.run(ledger) { text in
                 bytes += text.utf8

@@ -42,7 +42,7 @@ package struct ConsoleSources: Sendable {
     /// Their routes, under `/api/v1/`.
     package func add(to routes: inout AdminRoutes) {
         PaymentRoutes(sources: self).add(to: &routes)
-        LedgerRoutes(sources: self).add(to: &routes)
+        LedgerRoutes(ledger: ledger, explainer: { explainer }).add(to: &routes)
         RecordRoutes(sources: self).add(to: &routes)
         ReportRoutes(index: index).add(to: &routes)
     }

@@ -133,6 +133,11 @@ extension HealthRoutes {
         text.add(
             "tillbox_signatures_refused_total", .counter, "Deliveries refused, by reason.",
             samples("code", counters.signatureCodes.all))
+        writeShapes(
+            "tillbox_events_by_type_total", "type", counters.shapes.byType, into: &text)
+        writeShapes(
+            "tillbox_events_by_api_version_total", "api_version", counters.shapes.byVersion,
+            into: &text)
         text.add(
             "tillbox_booked_minor_units_total", .counter,
             "Payments booked, in the smallest unit of each currency.",
@@ -142,6 +147,24 @@ extension HealthRoutes {
         text.add(
             "tillbox_refunds_waiting", .gauge, "Refunds that were told and cannot be booked yet.",
             [.init(.whole(Int64(counters.waiting.load(ordering: .relaxed))))])
+    }
+
+    /// Events of the log by one of their labels, and by what the validation made of them.
+    private func writeShapes(
+        _ name: String, _ label: String, _ tallies: [String: ShapeCounters.Tally],
+        into text: inout PrometheusText
+    ) {
+        let samples = tallies.sorted { $0.key < $1.key }.flatMap { word, tally in
+            [
+                ("understood", tally.events - tally.ignored - tally.refused),
+                ("ignored", tally.ignored), ("refused", tally.refused),
+            ].map { outcome, count in
+                PrometheusText.Sample(
+                    .whole(Int64(count)), [(label, word), ("outcome", outcome)])
+            }
+        }
+        text.add(
+            name, .counter, "Events of the log by \(label), and by what became of them.", samples)
     }
 
     private func write(
