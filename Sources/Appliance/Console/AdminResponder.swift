@@ -17,6 +17,7 @@ package struct AdminResponder: PortResponder {
     private let guards: AdminGuard
     private let access: any AdminAccess
     private let isBehindProxy: Bool
+    private let streamLook: Duration
     private let counters: Counters
     private let logger: Logger
 
@@ -26,12 +27,16 @@ package struct AdminResponder: PortResponder {
     /// - Parameters:
     ///   - isSecure: whether the port speaks TLS itself.
     ///   - isBehindProxy: whether a proxy stands before it, which says whom a request is from.
+    ///   - streamLook: between two looks at whether who reads a stream may still come in.
     package init(
         routes: AdminRoutes, guards: AdminGuard, access: any AdminAccess, isSecure: Bool = false,
-        isBehindProxy: Bool = false, counters: Counters, logger: Logger
+        isBehindProxy: Bool = false,
+        streamLook: Duration = .seconds(AccessLimits.streamLookSeconds), counters: Counters,
+        logger: Logger
     ) {
         fields = SecurityFields.of(isSecure: isSecure)
         self.isBehindProxy = isBehindProxy
+        self.streamLook = streamLook
         self.routes = routes.router.buildResponder()
         rules = routes.rules
         self.guards = guards
@@ -57,14 +62,24 @@ package struct AdminResponder: PortResponder {
         Task {
             let (answer, body) = await answer(request)
             completion(answer)
-            if let body, let stream = answer.stream { await Self.send(body, over: stream) }
+            guard let body, let stream = answer.stream else { return }
+            await send(body.body, over: stream, to: body.caller, of: request)
         }
     }
 
-    /// Writes a body until it ends, or nobody reads it any more.
-    private static func send(_ body: ResponseBody, over stream: PortStream) async {
+    /// Who reads a stream, and what they are given.
+    private struct Streamed {
+        var caller: Caller?
+        var body: ResponseBody
+    }
+
+    /// Writes a body until it ends, nobody reads it any more, or who does may no longer.
+    private func send(
+        _ body: ResponseBody, over stream: PortStream, to caller: Caller?, of request: PortRequest
+    ) async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await stream.isOver() }
+            if let caller { group.addTask { await untilRefused(caller, request) } }
             group.addTask {
                 // A stream has no other place for a failure than its end.
                 try? await body.write(StreamWriter(stream: stream))
@@ -72,25 +87,40 @@ package struct AdminResponder: PortResponder {
             }
             await group.next()
             group.cancelAll()
+            // A piece that the client does not take would hold the writer up.
+            stream.finish()
         }
     }
 
+    /// Returns when what the request showed is good no longer: its session or token was ended, has
+    /// expired, or has another role.
+    private func untilRefused(_ caller: Caller, _ request: PortRequest) async {
+        repeat {
+            // Cancelled when the stream is over.
+            guard (try? await Task.sleep(for: streamLook)) != nil else { return }
+        } while await access.isStill(caller, by: request)
+    }
+
     /// - Returns: the answer, and what its stream is to be given where it has one.
-    private func answer(_ request: PortRequest) async -> (PortResponse, ResponseBody?) {
+    private func answer(_ request: PortRequest) async -> (PortResponse, Streamed?) {
         guard let asked = Request(request) else {
             return (PortResponse(Problem(.badRequest, "the request cannot be understood")), nil)
         }
         do {
+            let caller = try await access.caller(of: request)
             let context = AdminContext(
                 source: AdminContextSource(
-                    logger: logger, caller: try await access.caller(of: request),
+                    logger: logger, caller: caller,
                     address: address(of: request), audit: access.log, sent: request.body))
             let response = try await routes.respond(to: asked, context: context)
             guard response.status != .notFound || response.body.contentLength != 0 else {
                 return (missing(asked), nil)
             }
             if response.headers[.contentType] == ServerSentEvent.contentType {
-                return (PortResponse(streaming: response, on: request.channel), response.body)
+                return (
+                    PortResponse(streaming: response, on: request.channel),
+                    Streamed(caller: caller, body: response.body)
+                )
             }
             return (try await PortResponse(response), nil)
         } catch let problem as Problem {

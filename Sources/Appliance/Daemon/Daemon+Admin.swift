@@ -81,6 +81,12 @@ extension Daemon {
         ).add(to: &routes)
         let pages = pages(desk, letters, redriver, live)
         pages.add(to: &routes)
+        SettingsPages(
+            pages: pages,
+            parts: SettingsParts(
+                desk: access, schema: steps.model.schema, modelPath: settings.modelPath,
+                verdicts: verdicts)
+        ).add(to: &routes)
         SignInRoutes(desk: access, pages: pages).add(to: &routes)
         AccountRoutes(desk: access).add(to: &routes)
         consoleSources.add(to: &routes)

@@ -47,7 +47,9 @@ package final class Daemon: Sendable {
     package let counters = Counters()
     let readiness = Readiness()
     package let logger: Logger
-    private let steps: PipelineSteps
+    let steps: PipelineSteps
+    /// As they hold now.
+    let verdicts: Verdicts
     let clock: any LogClock
     let held: HeldFolder
     private let reserve: ReserveFile
@@ -82,6 +84,7 @@ package final class Daemon: Sendable {
         connectionCounts = Self.prepareProcess(logger)
         // The model first: a daemon that cannot score must not touch the data.
         steps = try PipelineSteps(settings, counters: counters)
+        verdicts = try steps.verdicts()
         held = try HeldFolder(
             DataFolder(at: settings.dataPath, logger: logger), isDaemon: true, logger: logger)
         let folder = held.folder

@@ -7,15 +7,18 @@ import Vocabulary
 /// daemon. Whoever may read it may read the folder, ledger and all; so it opens everything.
 ///
 /// Each start makes another one, and a daemon that has stopped leaves none: whatever listens on its
-/// port meanwhile is not told it.
+/// port meanwhile is not told it. What one that was killed has left opens nothing any more, and is
+/// taken away by the next start before its ports are open.
 struct FolderToken {
     let path: String
 
     /// 256 random bits, in hex.
     static func make() -> String { String(hex: randomBytes(count: 32)) }
 
-    /// Puts a token there, for its owner alone.
+    /// Puts a token there, for its owner alone, in the place of an earlier one: that is gone also
+    /// where this one cannot be written.
     func write(_ token: String) throws {
+        remove()
         let next = FilePath(path + ".next")
         let file = try FileDescriptor.open(
             next, .writeOnly, options: [.create, .truncate, .closeOnExec],

@@ -1,22 +1,23 @@
 internal import Foundation
+package import Vocabulary
 
 /// What `model/schema.json` says of the model beside it.
 package struct ModelSchema: Hashable, Sendable, Decodable {
     /// The model's version, as scored payments carry it.
     package var version: String
     /// The feature names in the order of the model's columns.
-    var features: [String]
+    package var features: [String]
     package var thresholds: Thresholds
     /// SHA-256 of the training matrix, in hex.
-    var trainingDataHash: String
+    package var trainingDataHash: String
     /// SHA-256 of the model file, in hex. libxgboost itself would not notice a changed leaf.
-    var modelHash: String
+    package var modelHash: String
 
     package struct Thresholds: Hashable, Sendable, Decodable {
         /// From this score on a person looks at the payment.
-        var review: Double
+        package var review: Double
         /// From this score on the payment is blocked.
-        var block: Double
+        package var block: Double
 
         /// The thresholds with `tighter` in place of those it names. A threshold may only go down.
         package func tightened(
@@ -32,6 +33,24 @@ package struct ModelSchema: Hashable, Sendable, Decodable {
                 review: tighterReview ?? review, block: tighterBlock ?? block)
             try result.check()
             return result
+        }
+
+        /// Thresholds that somebody tries.
+        ///
+        /// - Throws: `thresholdsOutOfOrder`.
+        package static func checked(
+            review: Double, block: Double
+        ) throws(ModelError) -> Thresholds {
+            let thresholds = Thresholds(review: review, block: block)
+            try thresholds.check()
+            return thresholds
+        }
+
+        /// What a score alone comes to: `approve` below `review`, `block` from `block`,
+        /// `manual_review` between.
+        package func verdict(of score: Double) -> Verdict {
+            if score >= block { return .block }
+            return score >= review ? .manualReview : .approve
         }
 
         func check() throws(ModelError) {

@@ -4,10 +4,9 @@ package import Vocabulary
 ///
 /// Never a false clean: without fresh features or without a score nothing is approved.
 package struct Verdicts: Hashable, Sendable {
-    /// `approve` below `review`, `block` from `block`, `manual_review` between.
-    let thresholds: ModelSchema.Thresholds
+    package let thresholds: ModelSchema.Thresholds
     /// From more than this amount on a person looks at the payment, by currency.
-    let amountLimits: [Currency: MinorUnits]
+    package let amountLimits: [Currency: MinorUnits]
 
     /// The stable names of the rules (contracts §5).
     enum Rule: String, CaseIterable, Sendable {
@@ -43,7 +42,7 @@ package struct Verdicts: Hashable, Sendable {
         case .fresh: break
         }
         if let score, score >= 0, score <= 1 {
-            if reading.vector != nil { verdict = byScore(score) }
+            if reading.vector != nil { verdict = thresholds.verdict(of: score) }
         } else if reading.vector != nil {
             rules.append(.modelUnavailable)
         }
@@ -52,11 +51,6 @@ package struct Verdicts: Hashable, Sendable {
         }
         if !rules.isEmpty { verdict = max(verdict, .manualReview) }
         return Decision(verdict: verdict, rules: rules)
-    }
-
-    private func byScore(_ score: Double) -> Verdict {
-        if score >= thresholds.block { return .block }
-        return score >= thresholds.review ? .manualReview : .approve
     }
 
     /// The rules, then the three largest contributions by size, largest first; equal ones in the

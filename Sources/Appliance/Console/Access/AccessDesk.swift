@@ -91,15 +91,26 @@ package struct AccessDesk: AdminAccess {
     // MARK: Who asks
 
     package func caller(of request: PortRequest) async throws -> Caller? {
+        try await caller(of: request, isUse: true)
+    }
+
+    package func isStill(_ caller: Caller, by request: PortRequest) async -> Bool {
+        (try? await self.caller(of: request, isUse: false)) == caller
+    }
+
+    /// - Parameter isUse: whether it is noted that the session or token was used.
+    private func caller(of request: PortRequest, isUse: Bool) async throws -> Caller? {
         if let shown = request.headers.first(name: "Authorization") {
-            return try await program(showing: shown, request.headers)
+            return try await program(showing: shown, request.headers, isUse: isUse)
         }
         guard let secret = Self.cookie(of: request.headers) else {
             try DataFolderCheck.checkStranger(request.headers, dataPath: dataPath)
             return nil
         }
         let (hash, now) = (AccessSecret.hash(secret), now)
-        let session = try await run { [guest] in try $0.session(hash, guest: guest, at: now) }
+        let session = try await run { [guest] in
+            try $0.session(hash, guest: guest, at: now, isUse: isUse)
+        }
         guard let session else { return nil }
         let token = Self.csrfToken(of: secret)
         if request.method != .GET, request.method != .HEAD, !Self.isOwnDoor(request) {
@@ -110,7 +121,7 @@ package struct AccessDesk: AdminAccess {
     }
 
     private func program(
-        showing shown: String, _ headers: HTTPHeaders
+        showing shown: String, _ headers: HTTPHeaders, isUse: Bool
     ) async throws -> Caller {
         let unknown = Problem(
             .unauthorized, "this token is unknown or has expired; see `tillbox token list`",
@@ -120,7 +131,8 @@ package struct AccessDesk: AdminAccess {
             return Caller(name: "local", role: .admin, credential: .folder)
         }
         let now = now
-        guard let account = try await run({ try $0.token(token, at: now) }) else {
+        guard let account = try await run({ try $0.token(token, at: now, isUse: isUse) })
+        else {
             try DataFolderCheck.checkStranger(headers, dataPath: dataPath)
             throw unknown
         }

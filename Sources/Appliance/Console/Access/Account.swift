@@ -47,6 +47,8 @@ package enum AccountRefusal: Error, Hashable, CustomStringConvertible {
     case passwordTooShort
     case passwordTooLong
     case lastAdmin
+    /// Nobody has an account, and the first must be able to make the others.
+    case firstIsNoAdmin
     /// Somebody has an account already, so that the first cannot be made any more.
     case notFirst
 
@@ -61,6 +63,7 @@ package enum AccountRefusal: Error, Hashable, CustomStringConvertible {
         case .passwordTooLong:
             "a password has at most \(AccessLimits.passwordByteCountMax) bytes"
         case .lastAdmin: "nobody else has the role admin; give it to somebody first"
+        case .firstIsNoAdmin: "the first account must have the role admin"
         case .notFirst: "there is an account already; sign in with it"
         }
     }
@@ -81,6 +84,8 @@ package enum AccessLimits {
     package static let sessionMilliseconds: Int64 = 12 * 3_600_000
     /// How old what is noted of a session's or token's last use may be.
     package static let noteMilliseconds: Int64 = 30_000
+    /// Seconds between two looks at whether who reads a stream may still come in.
+    package static let streamLookSeconds: Int64 = 5
     /// Sessions of one user; a further one ends the oldest.
     package static let sessionsPerUserMax = 20
     /// Passwords that are worked on at once; each takes 128 MiB.

@@ -49,18 +49,18 @@ package struct AccountRoutes: Sendable {
                 writer.endArray()
             }
         }
-        routes.post("/api/v1/users", needs: .admin, isSecret: true) { request, _ in
+        routes.post("/api/v1/users", needs: .admin, isSecret: true) { request, context in
             try await answering {
-                let asked = try await AccountRequest(request)
-                let name = try asked.text("name")
-                try AccountName.check(name)
-                try await make(name, try asked.role(), try Password(new: asked.text("password")))
+                let asked = try await AccountRequest(request, of: ["name", "role", "password"])
+                let (name, role) = (try asked.text("name"), try asked.role())
+                context.remark("\(name) \(role.rawValue)")
+                try await desk.addUser(name, role, password: try asked.text("password"))
                 return try await user(name, .created)
             }
         }
         routes.post("/api/v1/users/:name", needs: .admin) { request, context in
             try await answering {
-                let asked = try await AccountRequest(request)
+                let asked = try await AccountRequest(request, of: ["role", "disabled"])
                 let (name, now) = (context.word("name"), desk.now)
                 let (role, isDisabled) = (try asked.roleIfAny(), asked.isDisabled)
                 guard role != nil || isDisabled != nil else {
@@ -79,13 +79,16 @@ package struct AccountRoutes: Sendable {
             "/api/v1/users/:name/password", needs: .admin, isSecret: true
         ) { request, context in
             try await answering {
-                let asked = try await AccountRequest(request)
-                return try await setPassword(asked, of: context.word("name"), dropsCodes: true)
+                let asked = try await AccountRequest(request, of: ["password"])
+                try await desk.setPassword(
+                    try asked.text("password"), of: context.word("name"), dropsCodes: true)
+                return Response(status: .noContent)
             }
         }
         routes.post("/api/v1/users/:name/totp", needs: .admin) { request, context in
             try await answering {
-                let (asked, name) = (try await AccountRequest(request), context.word("name"))
+                let asked = try await AccountRequest(request, of: ["enabled"])
+                let name = context.word("name")
                 let secret = asked.isEnabled == false ? nil : OneTimeCode.secret()
                 try await desk.run { try $0.setCodeSecret(secret, of: name) }
                 return Response.jsonObject(.ok) { writer in
@@ -104,14 +107,14 @@ package struct AccountRoutes: Sendable {
             }
         }
         routes.post("/api/v1/password", needs: .viewer, isSecret: true) { request, context in
-            try await answering { try await changeOwn(request, context) }
+            try await answering {
+                let asked = try await AccountRequest(request, of: ["current", "password"])
+                try await desk.setOwnPassword(
+                    try asked.text("password"), knowing: try asked.text("current"),
+                    context.caller, from: context.address)
+                return Response(status: .noContent)
+            }
         }
-    }
-
-    private func make(_ name: String, _ role: Role, _ password: Password) async throws {
-        let hash = try await desk.work { try await desk.passwords.hash(password) }
-        let now = desk.now
-        try await desk.run { try $0.addUser(name, role: role, password: hash, at: now) }
     }
 
     private func user(_ name: String, _ status: HTTPResponse.Status) async throws -> Response {
@@ -119,36 +122,6 @@ package struct AccountRoutes: Sendable {
             throw AccountRefusal.unknown(name)
         }
         return Response.json(status) { user.encode(into: &$0) }
-    }
-
-    private func setPassword(
-        _ asked: AccountRequest, of name: String, dropsCodes: Bool
-    ) async throws -> Response {
-        let new = try Password(new: asked.text("password"))
-        let hash = try await desk.work { try await desk.passwords.hash(new) }
-        try await desk.run { try $0.setPassword(hash, of: name, dropsCodes: dropsCodes) }
-        return Response(status: .noContent)
-    }
-
-    /// Who knows the old password sets another; a session alone does not do.
-    private func changeOwn(_ request: Request, _ context: AdminContext) async throws -> Response {
-        guard let caller = context.caller, case .session = caller.credential,
-            let user = try await desk.run({ try $0.user(named: caller.name) })
-        else { throw Problem(.conflict, "only somebody with an account has a password") }
-        let asked = try await AccountRequest(request)
-        let current = Password(try asked.text("current"))
-        let attempt = LoginThrottle.Attempt(
-            account: user.name, address: context.address ?? "unknown")
-        if let seconds = desk.throttle.begin(attempt, atMilliseconds: desk.now) {
-            throw Problem(
-                .tooManyRequests, "too many attempts; try again in \(seconds) s",
-                code: "login_throttled", retryAfterSeconds: seconds)
-        }
-        guard
-            try await desk.work({ try await desk.passwords.matches(current, user.password) })
-        else { throw Problem(.forbidden, "the current password is another", code: "login_refused") }
-        desk.throttle.succeeded(attempt, atMilliseconds: desk.now)
-        return try await setPassword(asked, of: user.name, dropsCodes: false)
     }
 
     // MARK: Tokens
@@ -165,7 +138,7 @@ package struct AccountRoutes: Sendable {
         }
         routes.post("/api/v1/tokens", needs: .admin) { request, _ in
             try await answering {
-                let asked = try await AccountRequest(request)
+                let asked = try await AccountRequest(request, of: ["name", "role", "expires_at"])
                 let (name, role) = (try asked.text("name"), try asked.role())
                 let (expires, now) = (try asked.expires(after: desk.now), desk.now)
                 let token = try await desk.run {
@@ -242,26 +215,50 @@ package struct AccountRoutes: Sendable {
 }
 
 /// The JSON of a request about accounts.
+///
+/// A member that the route does not have is refused, and so is one that is there twice or is of
+/// another type: whoever misspells one would take it for done.
 private struct AccountRequest {
     private var texts: [String: String] = [:]
     private(set) var isDisabled: Bool?
     private(set) var isEnabled: Bool?
     private var expiresAt: Int64?
 
-    init(_ request: Request) async throws {
+    /// - Parameter members: those that the route has.
+    init(_ request: Request, of members: [String]) async throws {
         try request.checkIsJSON()
         let body = try await request.bytes(upTo: AccessLimits.bodyByteCountMax)
         let document = JSONDocument(bytesMax: max(body.count, 1))
         try withExtendedLifetime(document) {
-            guard let root = try? document.request(body), root.kind == .object else {
+            guard let root = try? document.request(body), let found = root.object else {
                 throw Problem(.badRequest, "the body is no JSON object of this route")
             }
-            for name in ["name", "role", "password", "current"] {
-                texts[name] = root.member(named: name)?.string
+            var seen: Set<String> = []
+            for (key, value) in found {
+                let name = key.string ?? ""
+                guard members.contains(name) else {
+                    throw Problem(
+                        .badRequest, "there is no member \(name.prefix(40)) here; there are: "
+                            + members.joined(separator: ", "))
+                }
+                guard seen.insert(name).inserted else {
+                    throw Problem(.badRequest, "\(name) is given twice; give it once")
+                }
+                try take(value, as: name)
             }
-            isDisabled = root["disabled"]?.bool
-            isEnabled = root["enabled"]?.bool
-            expiresAt = root["expires_at"]?.int64
+        }
+    }
+
+    private mutating func take(_ value: JSONValue, as name: String) throws(Problem) {
+        func found<Value>(_ value: Value?, _ type: String) throws(Problem) -> Value {
+            guard let value else { throw Problem(.badRequest, "\(name) must be \(type)") }
+            return value
+        }
+        switch name {
+        case "disabled": isDisabled = try found(value.bool, "true or false")
+        case "enabled": isEnabled = try found(value.bool, "true or false")
+        case "expires_at": expiresAt = try found(value.int64, "a whole number")
+        default: texts[name] = try found(value.string, "a text")
         }
     }
 

@@ -2,6 +2,7 @@ import Foundation
 import HTTPTypes
 package import Hummingbird
 package import Logging
+import Synchronization
 import Vocabulary
 
 /// What a route of the admin port knows of its request beside the request itself.
@@ -17,6 +18,7 @@ package struct AdminContext: RequestContext {
     let audit: AuditLog?
     /// The request's body, for the audit log.
     let sent: [UInt8]
+    private let remarks = AuditRemark()
 
     package init(source: AdminContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
@@ -26,11 +28,22 @@ package struct AdminContext: RequestContext {
         sent = source.sent
     }
 
+    /// What the audit log is to say of the request beside its path, where its body is secret or
+    /// does not tell it; never a secret. The last one counts.
+    func remark(_ words: String) { remarks.text.withLock { $0 = words } }
+
+    fileprivate var remarked: String? { remarks.text.withLock { $0 } }
+
     /// A part of the path that the route names, with its percent signs decoded.
     func word(_ name: String) -> String {
         let text = parameters.get(name) ?? ""
         return text.removingPercentEncoding ?? text
     }
+}
+
+/// What a route says of its request to the audit log.
+private final class AuditRemark: Sendable {
+    let text = Mutex<String?>(nil)
 }
 
 /// What an ``AdminContext`` is made of.
@@ -94,7 +107,7 @@ package struct AdminRoutes {
                     return try await handler(request, context)
                 }
                 let response = await Response.answering { try await handler(request, context) }
-                await context.note(rule, request.uri.path, response.status, isSecret: isSecret)
+                await context.note(rule, request, response.status, isSecret: isSecret)
                 return response
             }
         }
@@ -102,8 +115,10 @@ package struct AdminRoutes {
 
     /// Adds a page: why it refuses, and what it fails with, is told by a page as well. What a
     /// caller changes by it is noted in the audit log, as it is of other routes.
+    ///
+    /// - Parameter isSecret: whether what is sent must not be in the audit log.
     mutating func page(
-        _ method: HTTPRequest.Method, _ path: String, needs role: Role?,
+        _ method: HTTPRequest.Method, _ path: String, needs role: Role?, isSecret: Bool = false,
         telling: @escaping @Sendable (Problem, Request, AdminContext) -> Response,
         _ handler: @escaping Handler
     ) {
@@ -117,7 +132,7 @@ package struct AdminRoutes {
             }
             let response = await Self.told(request, context, telling, handler)
             if method != .get, role != nil {
-                await context.note(rule, request.uri.path, response.status, isSecret: false)
+                await context.note(rule, request, response.status, isSecret: isSecret)
             }
             return response
         }
@@ -133,6 +148,8 @@ package struct AdminRoutes {
             return telling(problem, request, context)
         } catch let error as StoreFailure {
             return telling(Problem(.serviceUnavailable, "\(error)"), request, context)
+        } catch let failure as AccountsFailure {
+            return telling(Problem(.serviceUnavailable, failure.description), request, context)
         } catch {
             return telling(Problem(.internalServerError, "\(error)"), request, context)
         }
@@ -187,14 +204,22 @@ extension AdminContext {
     private static let notedCharactersMax = 500
 
     fileprivate func note(
-        _ rule: AdminRoutes.Rule, _ path: String, _ status: HTTPResponse.Status, isSecret: Bool
+        _ rule: AdminRoutes.Rule, _ request: Request, _ status: HTTPResponse.Status, isSecret: Bool
     ) async {
         guard let audit, let caller else { return }
-        let body = RationedLog.printable(
-            String(decoding: sent.prefix(4 * Self.notedCharactersMax), as: UTF8.self),
-            charactersMax: Self.notedCharactersMax)
-        let said = isSecret || body.isEmpty ? "" : " \(body)"
+        let words = remarked ?? (isSecret ? "" : body(of: request))
+        let said = RationedLog.printable(words, charactersMax: Self.notedCharactersMax)
         await audit.note(
-            caller, "\(rule.method) \(rule.path)", from: address, "\(path) \(status.code)\(said)")
+            caller, "\(rule.method) \(rule.path)", from: address,
+            "\(request.uri.path) \(status.code)" + (said.isEmpty ? "" : " \(said)"))
+    }
+
+    /// What was sent, as far as it may be noted. A page's form has its session's token, too.
+    private func body(of request: Request) -> String {
+        let text = String(decoding: sent.prefix(4 * Self.notedCharactersMax), as: UTF8.self)
+        guard request.headers[.contentType]?.lowercased().hasPrefix(PostedForm.type) == true
+        else { return text }
+        return text.split(separator: "&").filter { !$0.hasPrefix("csrf=") }
+            .joined(separator: "&")
     }
 }

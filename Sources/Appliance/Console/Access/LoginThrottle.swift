@@ -5,12 +5,21 @@ import Synchronization
 /// Nobody is locked out for good: the longest wait of an account is short, and whoever has signed
 /// in from an address before does not wait for what others guess elsewhere. What it knows is
 /// bounded, and lives as long as the process.
+///
+/// An address of IPv6 counts with its /64: that is what one customer of a provider has at least,
+/// and may pick a new address from for each attempt.
 package final class LoginThrottle: Sendable {
     /// Whom an attempt is counted against.
     struct Attempt: Hashable, Sendable {
         /// The account's name as it was typed; nil for a setup code.
         var account: String?
-        var address: String
+        /// The address of IPv4, or the network of IPv6.
+        let address: String
+
+        init(account: String?, address: String) {
+            self.account = account
+            self.address = NetworkName.of(address)
+        }
     }
 
     /// Attempts before the first wait.

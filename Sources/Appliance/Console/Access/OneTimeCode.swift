@@ -43,9 +43,28 @@ package enum OneTimeCode {
         }
     }
 
+    /// base32 (RFC 4648 §6).
+    private static let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
+
+    /// The secret that ``text(of:)`` says; nil for what is none of this length.
+    static func secret(of text: String) -> [UInt8]? {
+        // Groups of five bits fill these bytes without a rest.
+        guard text.count == secretByteCount * 8 / 5 else { return nil }
+        var (secret, bits, count): ([UInt8], Int, Int) = ([], 0, 0)
+        for letter in text {
+            guard let five = letters.firstIndex(of: letter) else { return nil }
+            bits = bits << 5 | five
+            count += 5
+            guard count >= 8 else { continue }
+            secret.append(UInt8(truncatingIfNeeded: bits >> (count - 8)))
+            count -= 8
+            bits &= (1 << count) - 1
+        }
+        return secret
+    }
+
     /// A secret as authenticators take it typed (base32, RFC 4648).
     package static func text(of secret: [UInt8]) -> String {
-        let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
         var (text, bits, count) = ("", 0, 0)
         for byte in secret {
             bits = bits << 8 | Int(byte)

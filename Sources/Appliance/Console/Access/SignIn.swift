@@ -56,7 +56,7 @@ extension AccessDesk {
     }
 
     /// Counts an attempt before it is looked at.
-    private func hold(back attempt: LoginThrottle.Attempt) async throws(Problem) {
+    func hold(back attempt: LoginThrottle.Attempt) async throws(Problem) {
         guard let seconds = throttle.begin(attempt, atMilliseconds: now) else { return }
         throw Problem(
             .tooManyRequests, "too many attempts; try again in \(seconds) s",
@@ -148,7 +148,7 @@ extension Problem {
         switch refusal {
         case .nameUnusable, .passwordTooShort, .passwordTooLong:
             self.init(.badRequest, refusal.description, code: "account_refused")
-        case .nameTaken, .lastAdmin, .notFirst:
+        case .nameTaken, .lastAdmin, .firstIsNoAdmin, .notFirst:
             self.init(.conflict, refusal.description, code: "account_conflict")
         case .unknown: self.init(.notFound, refusal.description, code: "account_unknown")
         }

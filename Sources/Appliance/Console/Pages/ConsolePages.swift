@@ -14,6 +14,7 @@ import Vocabulary
 /// | `/review`, `/review/{movement}` | what waits for a person, and one case |
 /// | `/ledger…` | accounts, an account's entries, what waits, any amount down to its bytes |
 /// | `/log…` | topics, their records, dead letters and redrives |
+/// | `/settings…` | accounts, tokens, endpoints, model, bridges, audit log (``SettingsPages``) |
 /// | `/assets/…` | styles and scripts |
 ///
 /// Every page works without a script: scripts add keys and the state of the connection.
@@ -46,11 +47,15 @@ package struct ConsolePages: SignInPages {
     }
 
     /// Adds a page whose work is done in the pages' own thread.
+    ///
+    /// - Parameter isSecret: whether the form that is sent must not be in the audit log.
     func page(
         _ routes: inout AdminRoutes, _ method: HTTPRequest.Method, _ path: String, _ role: Role,
-        _ body: @escaping @Sendable (PageRequest) async throws -> Response
+        isSecret: Bool = false, _ body: @escaping @Sendable (PageRequest) async throws -> Response
     ) {
-        routes.page(method, path, needs: role, telling: Self.told) { [thread] request, context in
+        routes.page(
+            method, path, needs: role, isSecret: isSecret, telling: Self.told
+        ) { [thread] request, context in
             let form = method == .post ? try await Self.form(of: request) : nil
             let asked = PageRequest(request: request, context: context, form: form)
             return try await withTaskExecutorPreference(thread) { try await body(asked) }

@@ -27,6 +27,18 @@ enum PageTemplates {
         ("waiting", PackageResources.waiting_mustache),
         ("log", PackageResources.log_mustache), ("records", PackageResources.records_mustache),
         ("letters", PackageResources.letters_mustache),
+        ("settings", PackageResources.settings_mustache),
+        ("settingsAudit", PackageResources.settingsAudit_mustache),
+        ("settingsBackups", PackageResources.settingsBackups_mustache),
+        ("settingsBridges", PackageResources.settingsBridges_mustache),
+        ("settingsCard", PackageResources.settingsCard_mustache),
+        ("settingsCodes", PackageResources.settingsCodes_mustache),
+        ("settingsEndpoints", PackageResources.settingsEndpoints_mustache),
+        ("settingsHead", PackageResources.settingsHead_mustache),
+        ("settingsModel", PackageResources.settingsModel_mustache),
+        ("settingsTokens", PackageResources.settingsTokens_mustache),
+        ("settingsUser", PackageResources.settingsUser_mustache),
+        ("settingsUsers", PackageResources.settingsUsers_mustache),
     ]
 
     /// The names, for who renders each of them.

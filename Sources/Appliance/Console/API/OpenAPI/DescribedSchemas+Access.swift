@@ -19,16 +19,10 @@ extension DescribedSchemas {
                 ("disabled_at", .orNull(.integer())),
             ])
         ),
-        (
-            "NewUser",
-            .object([("name", name), ("role", role), ("password", password)], isOpen: true)
-        ),
+        ("NewUser", .object([("name", name), ("role", role), ("password", password)])),
         ("UserChange", .options([("role", role), ("disabled", .flag)])),
-        ("NewPassword", .object([("password", password)], isOpen: true)),
-        (
-            "OwnPassword",
-            .object([("current", .text()), ("password", password)], isOpen: true)
-        ),
+        ("NewPassword", .object([("password", password)])),
+        ("OwnPassword", .object([("current", .text()), ("password", password)])),
         ("CodesChange", .options([("enabled", .flag)])),
         (
             "Codes",
@@ -42,7 +36,7 @@ extension DescribedSchemas {
         (
             "NewToken",
             // Without `expires_at` it holds until it is removed.
-            .object([("name", name), ("role", role)], isOpen: true)
+            .form([("name", name), ("role", role)], optional: [("expires_at", .integer())])
         ),
         (
             "Session",

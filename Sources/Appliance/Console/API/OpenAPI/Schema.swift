@@ -14,6 +14,8 @@ indirect enum Schema: Sendable {
     case object([(String, Schema)], isOpen: Bool = false)
     /// Members that may be absent, and no others.
     case options([(String, Schema)])
+    /// Members that must be there, others that may, and no more.
+    case form([(String, Schema)], optional: [(String, Schema)])
     /// One that has a name of its own in the document.
     case named(String)
 
@@ -52,6 +54,9 @@ indirect enum Schema: Sendable {
             writer.list("required", members) { $0.string($1.0) }
         case .options(let members):
             Self.encode(members, isOpen: false, into: &writer)
+        case .form(let members, let optional):
+            Self.encode(members + optional, isOpen: false, into: &writer)
+            writer.list("required", members) { $0.string($1.0) }
         case .named(let name):
             writer.member("$ref", "#/components/schemas/\(name)")
         }

@@ -43,12 +43,14 @@ extension AccountStore {
         }
     }
 
-    /// Who a session is of, and that it was seen.
+    /// Who a session is of.
     ///
-    /// - Parameter guest: who signs in without an account; nil where nobody does.
+    /// - Parameters:
+    ///   - guest: who signs in without an account; nil where nobody does.
+    ///   - isUse: whether it is noted that it was seen, which keeps it alive.
     /// - Returns: nil for one that is over, is unknown, or is of somebody who may not come in.
     func session(
-        _ hash: [UInt8], guest: SessionGuest?, at now: Int64
+        _ hash: [UInt8], guest: SessionGuest?, at now: Int64, isUse: Bool = true
     ) throws -> SessionAccount? {
         let row = try read { database in
             try Row.fetchOne(
@@ -59,7 +61,7 @@ extension AccountStore {
             let session = SessionAccount(row, guest: guest), !Self.isOver(session, now)
         else { return nil }
         // Only noted: a full disk keeps nobody out.
-        if now - session.lastSeen >= AccessLimits.noteMilliseconds {
+        if isUse, now - session.lastSeen >= AccessLimits.noteMilliseconds {
             try? write {
                 try $0.execute(
                     sql: "UPDATE sessions SET last_seen = ? WHERE hash = ?",
@@ -89,6 +91,23 @@ extension AccountStore {
                 sql: "DELETE FROM sessions WHERE substr(lower(hex(hash)), 1, 16) = ?",
                 arguments: [id])
             return $0.changesCount > 0
+        }
+    }
+
+    /// Ends every session of a user; where one is named, every other one.
+    ///
+    /// - Returns: how many ended.
+    /// - Throws: ``AccountRefusal``.
+    func endSessions(of name: String, butOf kept: [UInt8]? = nil) throws -> Int {
+        try write { database in
+            guard
+                let id = try Int64.fetchOne(
+                    database, sql: "SELECT id FROM users WHERE name = ?", arguments: [name])
+            else { throw AccountRefusal.unknown(name) }
+            try database.execute(
+                sql: "DELETE FROM sessions WHERE user = ? AND hash IS NOT ?",
+                arguments: [id, kept.map { Data($0) }])
+            return database.changesCount
         }
     }
 
@@ -166,17 +185,18 @@ extension AccountStore {
         }
     }
 
-    /// The token that was shown, and that it was used.
+    /// The token that was shown.
     ///
+    /// - Parameter isUse: whether it is noted that it was used.
     /// - Returns: nil for one that is unknown or has expired.
-    func token(_ shown: String, at now: Int64) throws -> TokenAccount? {
+    func token(_ shown: String, at now: Int64, isUse: Bool = true) throws -> TokenAccount? {
         let hash = Data(AccessSecret.hash(shown))
         let row = try read {
             try Row.fetchOne($0, sql: "SELECT * FROM tokens WHERE hash = ?", arguments: [hash])
         }
         guard let token = row.map({ TokenAccount($0) }), token.expires.map({ now < $0 }) ?? true
         else { return nil }
-        if token.lastUsed.map({ now - $0 >= AccessLimits.noteMilliseconds }) ?? true {
+        if isUse, token.lastUsed.map({ now - $0 >= AccessLimits.noteMilliseconds }) ?? true {
             try? write {
                 try $0.execute(
                     sql: "UPDATE tokens SET last_used = ? WHERE hash = ?", arguments: [now, hash])

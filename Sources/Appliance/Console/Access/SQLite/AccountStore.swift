@@ -103,14 +103,20 @@ extension AccountStore {
     /// - Parameters:
     ///   - password: as ``PasswordHash`` writes it.
     ///   - isFirst: whether there may be no other.
+    ///   - keepsAdmin: whether the first account must be an admin's: the way in without an account
+    ///     is closed with it, and nobody could make another.
     /// - Throws: ``AccountRefusal``.
     package func addUser(
-        _ name: String, role: Role, password: String, at now: Int64, isFirst: Bool = false
+        _ name: String, role: Role, password: String, at now: Int64, isFirst: Bool = false,
+        keepsAdmin: Bool = false
     ) throws {
         try AccountName.check(name)
         try write { database in
             let count = try Int.fetchOne(database, sql: "SELECT count(*) FROM users") ?? 0
             guard !isFirst || count == 0 else { throw AccountRefusal.notFirst }
+            guard !keepsAdmin || count > 0 || role == .admin else {
+                throw AccountRefusal.firstIsNoAdmin
+            }
             guard try Self.id(of: name, database) == nil else {
                 throw AccountRefusal.nameTaken(name)
             }
@@ -128,8 +134,9 @@ extension AccountStore {
     package func removeUser(_ name: String, keepsAdmin: Bool) throws {
         try write { database in
             let id = try Self.known(name, database)
+            let hadAdmin = try Self.hasAdmin(database)
             try database.execute(sql: "DELETE FROM users WHERE id = ?", arguments: [id])
-            if keepsAdmin { try Self.checkAdmin(database) }
+            if keepsAdmin, hadAdmin { try Self.checkAdmin(database) }
         }
     }
 
@@ -138,9 +145,10 @@ extension AccountStore {
     package func setRole(_ role: Role, of name: String, keepsAdmin: Bool) throws {
         try write { database in
             let id = try Self.known(name, database)
+            let hadAdmin = try Self.hasAdmin(database)
             try database.execute(
                 sql: "UPDATE users SET role = ? WHERE id = ?", arguments: [role.rawValue, id])
-            if keepsAdmin { try Self.checkAdmin(database) }
+            if keepsAdmin, hadAdmin { try Self.checkAdmin(database) }
         }
     }
 
@@ -151,9 +159,10 @@ extension AccountStore {
     package func setDisabled(_ moment: Int64?, of name: String, keepsAdmin: Bool) throws {
         try write { database in
             let id = try Self.known(name, database)
+            let hadAdmin = try Self.hasAdmin(database)
             try database.execute(
                 sql: "UPDATE users SET disabled = ? WHERE id = ?", arguments: [moment, id])
-            if keepsAdmin { try Self.checkAdmin(database) }
+            if keepsAdmin, hadAdmin { try Self.checkAdmin(database) }
             try database.execute(sql: "DELETE FROM sessions WHERE user = ?", arguments: [id])
         }
     }
@@ -177,14 +186,17 @@ extension AccountStore {
         }
     }
 
-    /// - Parameter secret: of one-time codes from now on; nil asks for none.
+    /// - Parameters:
+    ///   - secret: of one-time codes from now on; nil asks for none.
+    ///   - step: of a code that was shown with it, and is good no more; nil for none.
     /// - Throws: ``AccountRefusal``.
-    package func setCodeSecret(_ secret: [UInt8]?, of name: String) throws {
+    package func setCodeSecret(_ secret: [UInt8]?, of name: String, taken step: Int64? = nil) throws
+    {
         try write { database in
             let id = try Self.known(name, database)
             try database.execute(
-                sql: "UPDATE users SET code_secret = ?, code_step = NULL WHERE id = ?",
-                arguments: [secret.map { Data($0) }, id])
+                sql: "UPDATE users SET code_secret = ?, code_step = ? WHERE id = ?",
+                arguments: [secret.map { Data($0) }, step, id])
         }
     }
 
@@ -212,11 +224,16 @@ extension AccountStore {
         return id
     }
 
-    private static func checkAdmin(_ database: Database) throws {
-        let hasOne = try Bool.fetchOne(
+    /// Whether somebody with the role admin may sign in.
+    private static func hasAdmin(_ database: Database) throws -> Bool {
+        try Bool.fetchOne(
             database,
             sql: "SELECT EXISTS (SELECT 1 FROM users WHERE role = 'admin' AND disabled IS NULL)")
-        guard hasOne == true else { throw AccountRefusal.lastAdmin }
+            ?? false
+    }
+
+    private static func checkAdmin(_ database: Database) throws {
+        guard try hasAdmin(database) else { throw AccountRefusal.lastAdmin }
     }
 }
 

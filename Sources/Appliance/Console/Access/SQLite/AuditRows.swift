@@ -77,12 +77,24 @@ extension AccountStore {
 
     /// Entries, the newest first.
     ///
-    /// - Parameter before: the number that they are below; nil for the newest.
-    package func auditEntries(before: Int64?, limit: Int) throws -> [AuditEntry] {
+    /// - Parameters:
+    ///   - before: the number that they are below; nil for the newest.
+    ///   - who: letters that stand in who it was, of either case; empty for anybody.
+    ///   - what: the same of what was done, or of its detail.
+    package func auditEntries(
+        before: Int64?, limit: Int, who: String = "", what: String = ""
+    ) throws -> [AuditEntry] {
         try read {
             try Row.fetchAll(
-                $0, sql: "SELECT * FROM audit WHERE seq < ? ORDER BY seq DESC LIMIT ?",
-                arguments: [before ?? .max, limit])
+                $0,
+                sql: """
+                    SELECT * FROM audit WHERE seq < :before
+                    AND (:who = '' OR instr(lower(who), lower(:who)) > 0)
+                    AND (:what = '' OR instr(lower(what), lower(:what)) > 0
+                        OR instr(lower(detail), lower(:what)) > 0)
+                    ORDER BY seq DESC LIMIT :limit
+                    """,
+                arguments: ["before": before ?? .max, "who": who, "what": what, "limit": limit])
         }.map { AuditEntry($0) }
     }
 

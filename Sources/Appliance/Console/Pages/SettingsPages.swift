@@ -1,0 +1,181 @@
+package import Appliance
+import HTTPTypes
+import Hummingbird
+import Vocabulary
+
+/// How the daemon is set up, and who may come in.
+///
+/// | path | section | who |
+/// | --- | --- | --- |
+/// | `/settings`, `/settings/codes` | one's own password, one-time codes and sessions | viewer |
+/// | `/settings/users`, `/settings/users/{name}` | who may sign in | admin |
+/// | `/settings/tokens` | bearer tokens of programs | admin |
+/// | `/settings/endpoints` | events to subscribe to, how secrets are rotated | viewer |
+/// | `/settings/model`, `/settings/model/card` | the model, and other thresholds tried out | viewer |
+/// | `/settings/bridges` | copies in other systems, paused and resumed by an admin | viewer |
+/// | `/settings/backups` | what there is, and what is not | viewer |
+/// | `/settings/audit` | who did what, and whether the chain holds | admin |
+///
+/// No answer has a secret but a new token's, and a new secret of one-time codes, each once.
+package struct SettingsPages: Sendable {
+    let pages: ConsolePages
+    let parts: SettingsParts
+
+    var desk: AccessDesk { parts.desk }
+
+    package init(pages: ConsolePages, parts: SettingsParts) {
+        self.pages = pages
+        self.parts = parts
+    }
+
+    package func add(to routes: inout AdminRoutes) {
+        addAccount(to: &routes)
+        addUsers(to: &routes)
+        addTokens(to: &routes)
+        addModel(to: &routes)
+        addBridges(to: &routes)
+        pages.page(&routes, .get, "/settings/endpoints", .viewer) { endpoints($0) }
+        pages.page(&routes, .get, "/settings/backups", .viewer) { asked in
+            respond("settingsBackups", .backups, asked, SettingsBackups())
+        }
+        pages.page(&routes, .get, "/settings/audit", .admin) { try await audit($0) }
+        // Behind a first part that the router knows it does not come back to what fits all paths.
+        routes.page(.get, "/settings/**", needs: nil, telling: ConsolePages.told) { _, _ in
+            throw Problem(.notFound, "there is no such path")
+        }
+    }
+
+    // MARK: The frame
+
+    enum Section: String, CaseIterable {
+        case account, users, tokens, endpoints, model, bridges, backups, audit
+
+        var path: String { self == .account ? "/settings" : "/settings/\(rawValue)" }
+
+        var words: String {
+            switch self {
+            case .account: "Your account"
+            case .users: "Users"
+            case .tokens: "Tokens"
+            case .endpoints: "Endpoints"
+            case .model: "Model"
+            case .bridges: "Bridges"
+            case .backups: "Backups"
+            case .audit: "Audit log"
+            }
+        }
+
+        var needs: Role { [.users, .tokens, .audit].contains(self) ? .admin : .viewer }
+    }
+
+    /// What a page tells of the form that was sent to it.
+    struct Told {
+        var problem: Problem?
+        /// What was done, in a sentence.
+        var done: String?
+    }
+
+    func respond<Body>(
+        _ template: String, _ section: Section, _ asked: PageRequest, _ body: Body,
+        _ told: Told = Told()
+    ) -> Response {
+        let shell = pages.shell(section.words, .settings, asked)
+        let links = Section.allCases.filter { $0.needs <= asked.role }.map {
+            SettingsView<Body>.Link(href: $0.path, words: $0.words, isHere: $0 == section)
+        }
+        let view = SettingsView(
+            links: links, problem: told.problem.map { ShownText.escaped($0.detail) },
+            done: told.done, token: shell.token, mayChange: asked.role >= .admin, body: body)
+        var response = ConsolePages.html(template, shell, view, told.problem?.status ?? .ok)
+        if let seconds = told.problem?.retryAfterSeconds {
+            response.headers[.retryAfter] = "\(seconds)"
+        }
+        return response
+    }
+
+    /// What `body` answers to a form; what cannot be is told on the form's own page.
+    func attempt(
+        _ page: (Told) async throws -> Response, _ body: () async throws -> Response
+    ) async throws -> Response {
+        do {
+            return try await body()
+        } catch let refusal as AccountRefusal {
+            return try await page(Told(problem: Problem(refusal)))
+        } catch let problem as Problem where problem.status.code < 500 {
+            return try await page(Told(problem: problem))
+        }
+    }
+}
+
+/// What settings show beside what all pages read.
+package struct SettingsParts: Sendable {
+    let desk: AccessDesk
+    let schema: ModelSchema
+    /// A model file outside the binary; nil for the built-in one.
+    let modelPath: String?
+    /// With the thresholds and amounts that hold now.
+    let verdicts: Verdicts
+
+    package init(
+        desk: AccessDesk, schema: ModelSchema, modelPath: String?, verdicts: Verdicts
+    ) {
+        self.desk = desk
+        self.schema = schema
+        self.modelPath = modelPath
+        self.verdicts = verdicts
+    }
+}
+
+/// A page of the settings: its sections, what was done, and its own part.
+struct SettingsView<Body> {
+    struct Link {
+        var href, words: String
+        var isHere: Bool
+    }
+
+    var links: [Link]
+    var problem: String?
+    var done: String?
+    var token: String
+    /// Whether who looks has the role admin.
+    var mayChange: Bool
+    var body: Body
+}
+
+/// One of several, in a form.
+struct SettingsOption {
+    var value, label: String
+    var isChosen: Bool
+
+    static func roles(chosen: Role) -> [SettingsOption] {
+        Role.allCases.map {
+            SettingsOption(value: $0.rawValue, label: $0.rawValue, isChosen: $0 == chosen)
+        }
+    }
+}
+
+extension PageRequest {
+    /// A field of the form.
+    ///
+    /// - Throws: 400 where it is missing.
+    func field(_ name: String) throws(Problem) -> String {
+        guard let text = form?[name] else {
+            throw Problem(.badRequest, "the form has no \(name)")
+        }
+        return text
+    }
+
+    /// The role that a form names.
+    func formRole() throws(Problem) -> Role {
+        guard let role = Role(rawValue: try field("role")) else {
+            throw Problem(
+                .badRequest,
+                "role is one of " + Role.allCases.map(\.rawValue).joined(separator: ", "))
+        }
+        return role
+    }
+}
+
+extension ShownMoment {
+    init(milliseconds: Int64) { self.init(Instant(seconds: milliseconds / 1_000)) }
+}
