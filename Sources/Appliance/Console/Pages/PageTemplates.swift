@@ -27,6 +27,18 @@ enum PageTemplates {
         ("waiting", PackageResources.waiting_mustache),
         ("log", PackageResources.log_mustache), ("records", PackageResources.records_mustache),
         ("letters", PackageResources.letters_mustache),
+        ("sections", PackageResources.sections_mustache),
+        ("linked", PackageResources.linked_mustache), ("chart", PackageResources.chart_mustache),
+        ("period", PackageResources.period_mustache),
+        ("reports", PackageResources.reports_mustache),
+        ("report", PackageResources.report_mustache),
+        ("decisions", PackageResources.decisions_mustache),
+        ("runs", PackageResources.runs_mustache), ("run", PackageResources.run_mustache),
+        ("transactions", PackageResources.transactions_mustache),
+        ("transaction", PackageResources.transaction_mustache),
+        ("statement", PackageResources.statement_mustache),
+        ("verify", PackageResources.verify_mustache),
+        ("export", PackageResources.export_mustache),
     ]
 
     /// The names, for who renders each of them.

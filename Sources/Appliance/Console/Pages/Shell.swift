@@ -7,6 +7,7 @@ struct Shell {
         var review = false
         var ledger = false
         var log = false
+        var reports = false
 
         static let nowhere = Place()
         static let overview = Place(overview: true)
@@ -14,6 +15,7 @@ struct Shell {
         static let review = Place(review: true)
         static let ledger = Place(ledger: true)
         static let log = Place(log: true)
+        static let reports = Place(reports: true)
     }
 
     /// Who is signed in with a session.
