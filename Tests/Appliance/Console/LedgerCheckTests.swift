@@ -58,13 +58,8 @@ struct LedgerCheckTests {
     func tampered() async throws {
         let folder = try Self.folder()
         _ = try folder.sqlite3(
-            """
-            DROP TRIGGER IF EXISTS entries_no_update;
-            PRAGMA writable_schema = 1;
-            DELETE FROM sqlite_master WHERE type = 'trigger';
-            PRAGMA writable_schema = 0;
-            """)
-        _ = try folder.sqlite3("UPDATE entries SET amount = amount + 1 WHERE transaction_id = 7")
+            "DROP TRIGGER entries_no_update;\n"
+                + "UPDATE entries SET amount = amount + 1 WHERE transaction_id = 7")
         let check = Self.check(folder)
         #expect(check.begin(by: "ada"))
         let found = try await Self.ended(check).outcome.get()

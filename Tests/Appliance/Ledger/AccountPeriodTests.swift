@@ -98,12 +98,13 @@ struct AccountPeriodTests {
             let link = try ledger.link(of: transaction)
             #expect(link.isRight && link.previous == previous)
             previous = transaction.hash
-            var other = transaction
-            other.posting.effectiveAt = Instant(seconds: 1)
-            #expect(try !ledger.link(of: other).isRight)
-            other = transaction
-            other.posting.entries[0].amount = MinorUnits(1)
-            #expect(try !ledger.link(of: other).isRight)
+            var (later, larger) = (transaction, transaction)
+            later.posting.effectiveAt = Instant(seconds: 1)
+            larger.posting.entries[0].amount = MinorUnits(1)
+            for changed in [later, larger] {
+                let other = try ledger.link(of: changed)
+                #expect(!other.isRight && other.stored == link.stored)
+            }
         }
         var gone = try #require(try ledger.transaction(TransactionID(1)))
         gone.id = TransactionID(100)

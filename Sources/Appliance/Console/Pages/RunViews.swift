@@ -8,6 +8,9 @@ struct RunsView {
     var rows: [RunRow]
     var isEmpty: Bool
     var next: String?
+    /// Whether the page has a form that asks for a run.
+    var mayBegin = false
+    var token = ""
 }
 
 /// A run in a list.
@@ -78,7 +81,7 @@ struct RunView {
     struct Unread { var account, failure: String }
 
     var sections: [SectionLink]
-    var name, answer: String
+    var name, answer, own, csv: String
     var isRight: Bool
     var isOver: Bool
     var second: String
@@ -108,17 +111,23 @@ struct LinkedAmount {
 
 extension RunView {
     /// - Parameters:
+    ///   - runName: under which it is asked for; nothing of a dry run is kept.
     ///   - page: some of what it found.
     ///   - now: what ages count to while it has not ended.
-    init(_ report: RunReport, _ page: FindingPage, progress: Double?, now: Instant) {
+    init(
+        _ report: RunReport, _ runName: RunName, _ page: FindingPage, progress: Double?,
+        now: Instant
+    ) {
         let (run, count) = (report.run, RunRow.breakCount(report))
         sections = ReportSection.links(at: .reconciliation, "")
-        name = "Run \(run.id)"
+        name = runName.isDry ? "Dry run \(runName.number)" : "Run \(run.id)"
+        own = "\(RunPages.base)/\(runName)"
+        csv = "\(own)/findings"
         (isOver, isRight) = (run.state.isOver, report.isClean)
         answer = Self.answer(report, count)
         let share = progress.map { ", \(ShownNumber.share($0)) read" } ?? ""
-        second =
-            "Stripe’s statement from \(RunRow.period(run)) beside the ledger"
+        second = (runName.isDry ? "Nothing is booked or kept. " : "")
+            + "Stripe’s statement from \(RunRow.period(run)) beside the ledger"
             + (run.state.isOver ? "." : "; it is \(run.state.rawValue)\(share).")
         failure = run.failure.map(ShownText.escaped)
         facts = Self.facts(report)
@@ -126,6 +135,13 @@ extension RunView {
         hasBalances = !balances.isEmpty
         let moment = run.finishedAt ?? now
         findings = page.findings.map { Self.finding($0, run.id, at: moment) }
+        if runName.isDry {
+            // Runs that are kept have the same numbers.
+            for place in findings.indices {
+                findings[place].first = "This run"
+                findings[place].firstHref = own
+            }
+        }
         hasFindings = !findings.isEmpty
         payouts = report.unexplainedPayouts.map(Self.payout)
         hasPayouts = !payouts.isEmpty
@@ -134,9 +150,8 @@ extension RunView {
                 account: ShownText.escaped($0.account.rawValue),
                 failure: ShownText.escaped($0.failure ?? ""))
         }
-        next = page.next.map {
-            "\(RunPages.path(of: run.id))?after=\(PathText.escaped($0.token))"
-        }
+        let path = own
+        next = page.next.map { "\(path)?after=\(PathText.escaped($0.token))" }
     }
 
     private static func answer(_ report: RunReport, _ count: Int64) -> String {

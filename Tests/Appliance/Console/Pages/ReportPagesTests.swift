@@ -186,7 +186,9 @@ struct ReportPagesTests {
             occurredAt: Instant(seconds: 1_760_054_460 - 7_200))
         let page = FindingPage(
             findings: [StoredBreak(id: 1, found: found, firstRun: 11)], next: .break(1))
-        let view = RunView(report, page, progress: nil, now: Instant(seconds: 1_900_000_000))
+        let view = RunView(
+            report, RunName(number: 12, isDry: false), page, progress: nil,
+            now: Instant(seconds: 1_900_000_000))
         #expect(view.answer == "Stripe and the ledger differ in 1 place")
         #expect(!view.isRight && view.isOver)
         #expect(view.findings.map(\.age) == ["2 h"])

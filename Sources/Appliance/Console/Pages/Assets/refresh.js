@@ -11,6 +11,8 @@ const again = async () => {
         const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
         const name = `[data-part="${old.dataset.part}"]`
         const fresh = page.querySelector(name)
+        // What stands around it tells of the end, too.
+        if (fresh && !fresh.hasAttribute('data-refresh')) return location.reload()
         // Whoever stands in it is not moved.
         if (fresh && !old.contains(document.activeElement)) old.replaceWith(fresh)
       }
