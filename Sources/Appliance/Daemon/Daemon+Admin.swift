@@ -102,7 +102,8 @@ extension Daemon {
         ConsolePages(
             ConsoleParts(
                 sources: consoleSources, live: live, desk: desk, letters: letters,
-                redriver: redriver, reconciler: reconciler, bridges: bridges, readiness: readiness,
-                counters: counters, clock: clock, profile: settings.profile.rawValue))
+                redriver: redriver, reconciler: reconciler, bridges: bridges,
+                check: ledgerCheck, readiness: readiness, counters: counters, clock: clock,
+                profile: settings.profile.rawValue))
     }
 }

@@ -58,6 +58,8 @@ package final class Daemon: Sendable {
     /// The ledger as the console reads it, so that no look at it holds a booking up.
     let seenLedger: SQLiteLedgerReader
     let payments: PaymentIndex
+    /// Verifies the ledger where a person asks for it.
+    let ledgerCheck: LedgerCheck
     let access: AccessDesk
     private let folderToken = FolderToken.make()
     /// nil without an API key, or where it is switched off.
@@ -100,6 +102,10 @@ package final class Daemon: Sendable {
         reconciler = stripe.reconciler(readingLedgerAt: folder.ledger)
         chargeFetch = stripe.chargeFetch()
         seenLedger = try SQLiteLedgerReader.open(path: folder.ledger)
+        ledgerCheck = LedgerCheck(clock: clock) { () throws(LedgerError) in
+            let ledger = try SQLiteLedgerReader.open(path: folder.ledger)
+            return LedgerCheck.Opened(ledger) { ledger.interrupt() }
+        }
         payments = PaymentIndex(
             at: folder.paymentIndex, log: plane.log.identity.description,
             reader: { [plane] in plane.reader($0) }, logger: logger)
@@ -245,6 +251,7 @@ package final class Daemon: Sendable {
         services[.live] = live
         services[.admin] = adminServer(ports, live)
         services[.paymentIndex] = payments
+        services[.ledgerCheck] = ledgerCheck
         services[.poisonWatch] = PoisonWatch(log: log)
         services[.folderWatch] = FolderWatch(log: log, parts: parts, logger: logger)
         services[.upkeep] = Upkeep(plane, snapshotPath: folder.gateSnapshot)

@@ -171,6 +171,8 @@ enum DaemonPart: CaseIterable, Sendable {
     case poisonWatch, folderWatch, kafkaWatch, redisWatch, upkeep
     /// What lists of payments are answered from; it only reads what the others write.
     case paymentIndex
+    /// Waits for somebody who wants the ledger verified; it only reads.
+    case ledgerCheck
     /// Looks at all of them for open consoles.
     case live
     /// Copies in other systems; they stop behind the ledger, so that little is left to copy.

@@ -70,6 +70,18 @@ package protocol LedgerReading: LedgerProgress {
         through last: TransactionID, limit: Int
     ) throws(LedgerError) -> [AccountEntry]
 
+    /// An account's entries that took effect from `from` to `to`, both included, with what it held
+    /// before and after. Reads every entry up to `to`.
+    ///
+    /// - Parameters:
+    ///   - after: the transaction behind which the page begins; 0 for the beginning.
+    ///   - limit: entries of the page, at most.
+    /// - Returns: nil where there is no such account in this currency.
+    func period(
+        of account: String, _ currency: Currency, from: Instant, to: Instant,
+        after: TransactionID, limit: Int
+    ) throws(LedgerError) -> AccountPeriod?
+
     /// Every account with an entry that took effect from `from` to `to`, both included, by name.
     /// Reads every entry, and holds the accounts.
     func openedAccounts(

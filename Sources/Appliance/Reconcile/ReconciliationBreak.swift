@@ -1,5 +1,5 @@
 import Appliance
-import Vocabulary
+package import Vocabulary
 
 /// What kind of disagreement a break is (contracts §7).
 package enum BreakKind: String, CaseIterable, Sendable {
@@ -19,25 +19,25 @@ package enum BreakKind: String, CaseIterable, Sendable {
 
 /// A disagreement between Stripe and the ledger. Amounts are changes of `processor:stripe`, in
 /// minor units; a side that knows nothing has none.
-struct ReconciliationBreak: Hashable, Sendable {
+package struct ReconciliationBreak: Hashable, Sendable {
     /// An amount in its currency.
-    struct Side: Hashable, Sendable {
-        var currency: Currency
-        var amount: MinorUnits
+    package struct Side: Hashable, Sendable {
+        package var currency: Currency
+        package var amount: MinorUnits
     }
 
-    var kind: BreakKind
+    package var kind: BreakKind
     /// What it is about, and with the kind its identity: a balance transaction, or a movement.
-    var subject: String
-    var movement: String?
-    var balanceTransaction: String?
+    package var subject: String
+    package var movement: String?
+    package var balanceTransaction: String?
     /// Stripe's word for the balance transaction.
-    var type: String?
-    var stripe: Side?
-    var ledger: Side?
-    var occurredAt: Instant
+    package var type: String?
+    package var stripe: Side?
+    package var ledger: Side?
+    package var occurredAt: Instant
     /// Whose statement and whose balance it is about.
-    var account = StripeAccount.own
+    package var account = StripeAccount.own
 }
 
 extension ReconciliationBreak {
@@ -82,16 +82,18 @@ extension ReconciliationBreak {
 package struct StoredBreak: Hashable, Sendable {
     /// Its place in lists; nil for what the run itself has booked.
     var id: Int64
-    var found: ReconciliationBreak
-    var firstRun: Int64
+    package var found: ReconciliationBreak
+    package var firstRun: Int64
     /// The run that no longer saw it, or that booked it itself; nil while it is open.
-    var resolvedRun: Int64?
+    package var resolvedRun: Int64?
 
     /// What a person may do about it; nil for what is resolved.
-    var suggestion: String? { resolvedRun == nil ? found.suggestion : nil }
+    package var suggestion: String? { resolvedRun == nil ? found.suggestion : nil }
 
     /// Seconds from when it happened to `now`, never below zero.
-    func ageSeconds(at now: Instant) -> Int64 { max(0, now.seconds - found.occurredAt.seconds) }
+    package func ageSeconds(at now: Instant) -> Int64 {
+        max(0, now.seconds - found.occurredAt.seconds)
+    }
 }
 
 extension Settlement {

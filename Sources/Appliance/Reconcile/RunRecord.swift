@@ -2,7 +2,7 @@ package import Vocabulary
 
 /// One run as it is stored: a row of `reconciliations`.
 package struct RunRecord: Hashable, Sendable {
-    enum Cause: String, Sendable {
+    package enum Cause: String, Sendable {
         case schedule, request
     }
 
@@ -24,54 +24,54 @@ package struct RunRecord: Hashable, Sendable {
     }
 
     package var id: Int64
-    var cause: Cause
+    package var cause: Cause
     package var state: State
     /// Half-open, by the `created` of balance transactions.
     package var from: Instant
     package var to: Instant
-    var startedAt: Instant
+    package var startedAt: Instant
     package var finishedAt: Instant?
     /// Whether the account is live; nil until Stripe has said so.
     var livemode: Bool?
-    var pages: Int64
+    package var pages: Int64
     package var transactions: Int64
-    var failure: String?
+    package var failure: String?
     /// Until when missed events had been looked for when it ended; nil for never.
     package var sweptTo: Instant?
 }
 
 /// How far a run has read the statement of one Stripe account; a row of `run_accounts`.
-struct AccountReading: Hashable, Sendable {
-    var account: StripeAccount
+package struct AccountReading: Hashable, Sendable {
+    package var account: StripeAccount
     var isRead: Bool
     /// The last balance transaction of the last page that is done.
     var cursor: String?
     /// Why the account cannot be read.
-    var failure: String?
+    package var failure: String?
 }
 
 /// What a run found in one account and currency; a row of `run_balances`. Amounts in minor units.
 package struct CurrencySummary: Hashable, Sendable {
     package var account = StripeAccount.own
-    var currency: Currency
+    package var currency: Currency
     /// Balance transactions read.
-    var transactions: Int64 = 0
+    package var transactions: Int64 = 0
     /// Of these, how many the ledger agrees with.
-    var matched: Int64 = 0
+    package var matched: Int64 = 0
     /// What these moved in either direction, and what those did that the ledger agrees with.
     var turnover: Int64 = 0
     var matchedTurnover: Int64 = 0
-    var gross: Int64 = 0
-    var fees: Int64 = 0
-    var net: Int64 = 0
+    package var gross: Int64 = 0
+    package var fees: Int64 = 0
+    package var net: Int64 = 0
     /// Fees and Stripe's own movements that the run booked, and what they took.
     package var booked: Int64 = 0
-    var bookedAmount: Int64 = 0
+    package var bookedAmount: Int64 = 0
     /// `processor:stripe` and Stripe's balance, both at the end of the run.
-    var ledger: Int64 = 0
-    var stripe: Int64 = 0
+    package var ledger: Int64 = 0
+    package var stripe: Int64 = 0
     /// How much of the difference the breaks of the run account for.
-    var explained: Int64 = 0
+    package var explained: Int64 = 0
 
     /// What nobody can account for; zero in a sound ledger.
     package var unexplained: Int64 { ledger &- stripe &- explained }
@@ -79,7 +79,7 @@ package struct CurrencySummary: Hashable, Sendable {
     /// How much of the statement the ledger agrees with, of its lines and of its money, from 0 to
     /// 1; nil where there is none.
     package var share: Double? { Self.share(matched, of: transactions) }
-    var shareOfTurnover: Double? { Self.share(matchedTurnover, of: turnover) }
+    package var shareOfTurnover: Double? { Self.share(matchedTurnover, of: turnover) }
 
     /// The share for a log line: `12 of 14, 8400 of 9100`.
     var explainedInWords: String {
@@ -94,14 +94,14 @@ package struct CurrencySummary: Hashable, Sendable {
 }
 
 /// An automatic payout, and what its balance transactions come to.
-struct PayoutSummary: Hashable, Sendable {
-    var payout: String
-    var currency: Currency
-    var amount: Int64
-    var created: Instant
-    var transactions: Int64
-    var total: Int64
-    var account = StripeAccount.own
+package struct PayoutSummary: Hashable, Sendable {
+    package var payout: String
+    package var currency: Currency
+    package var amount: Int64
+    package var created: Instant
+    package var transactions: Int64
+    package var total: Int64
+    package var account = StripeAccount.own
     var isExplained: Bool { amount == total }
 }
 
@@ -122,19 +122,19 @@ package struct LateSum: Hashable, Sendable {
 /// A run with its findings in short.
 package struct RunReport: Hashable, Sendable {
     package var run: RunRecord
-    var isDryRun = false
+    package var isDryRun = false
     package var currencies: [CurrencySummary] = []
     /// Automatic payouts looked at.
-    var payouts: Int64 = 0
+    package var payouts: Int64 = 0
     /// Those that their balance transactions do not explain, at most a hundred.
-    var unexplainedPayouts: [PayoutSummary] = []
+    package var unexplainedPayouts: [PayoutSummary] = []
     package var breaks: [BreakCount] = []
     /// What is late, by currency.
     package var late: [LateSum] = []
     /// Stripe accounts that the run covers.
-    var accounts: Int64 = 1
+    package var accounts: Int64 = 1
     /// Those that cannot be read, at most a hundred.
-    var unreadAccounts: [AccountReading] = []
+    package var unreadAccounts: [AccountReading] = []
 
     /// How much of the lines of all statements the ledger agrees with; nil where there is none.
     package var share: Double? {

@@ -194,18 +194,13 @@ package struct Explainer {
     private func faults(within transaction: PostedTransaction) throws -> [String] {
         var faults: [String] = []
         let id = transaction.id
-        let earlier = TransactionID(id.rawValue &- 1)
-        let previous =
-            id.rawValue == 1 ? CanonicalBytes.genesis : try ledger.transaction(earlier)?.hash
-        var bytes = CanonicalBytes()
-        if let previous {
-            if bytes.hash(after: previous, id: id, transaction.posting) != transaction.hash {
-                faults.append(
-                    "transaction \(id): its hash is not that of what stands there; see "
-                        + "`tillbox ledger verify`")
-            }
-        } else {
+        let link = try ledger.link(of: transaction)
+        if link.previous == nil {
             faults.append("transaction \(id): the one before it is missing")
+        } else if !link.isRight {
+            faults.append(
+                "transaction \(id): its hash is not that of what stands there; see "
+                    + "`tillbox ledger verify`")
         }
         for (currency, lines) in Dictionary(
             grouping: transaction.posting.entries, by: \.currency)

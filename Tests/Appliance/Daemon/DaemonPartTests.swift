@@ -47,8 +47,8 @@ struct DaemonPartTests {
         #expect(
             stopped.withLock { $0 } == [
                 .refusalSummary, .reserveRelease, .webhook, .reconciler, .chargeFetch, .redrive,
-                .validate, .score, .ledger, .bridges, .live, .paymentIndex, .upkeep, .redisWatch,
-                .kafkaWatch, .folderWatch, .poisonWatch, .admin,
+                .validate, .score, .ledger, .bridges, .live, .ledgerCheck, .paymentIndex, .upkeep,
+                .redisWatch, .kafkaWatch, .folderWatch, .poisonWatch, .admin,
             ])
     }
 

@@ -39,12 +39,15 @@ enum DayReport: String, CaseIterable {
     /// The names of its columns behind day and currency, in their order.
     var columns: [String] { values(of: Sums()).map(\.name) }
 
-    /// What a day came to in a currency.
+    /// What a day, or several, came to in a currency.
     struct Sums {
         private var sums: [String: (count: Int64, amount: Int64)] = [:]
 
         init(_ sums: some Sequence<DaySum> = EmptyCollection<DaySum>()) {
-            for sum in sums { self.sums[sum.word] = (sum.count, sum.amount) }
+            for sum in sums {
+                let known = self.sums[sum.word] ?? (0, 0)
+                self.sums[sum.word] = (known.count &+ sum.count, known.amount &+ sum.amount)
+            }
         }
 
         func count(_ word: String) -> Int64 { sums[word]?.count ?? 0 }

@@ -206,7 +206,11 @@ package struct LedgerRoutes: Sendable {
         }
         return Response(
             status: .ok,
-            headers: [.contentType: format.mediaType, .xContentTypeOptions: "nosniff"],
+            headers: [
+                .contentType: format.mediaType, .xContentTypeOptions: "nosniff",
+                .contentDisposition:
+                    "attachment; filename=\"tillbox-ledger.\(format.rawValue)\"",
+            ],
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
     }
 }

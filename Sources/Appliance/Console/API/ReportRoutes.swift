@@ -72,6 +72,7 @@ struct ReportRoutes: Sendable {
             status: .ok,
             headers: [
                 .contentType: "text/csv; charset=utf-8", .xContentTypeOptions: "nosniff",
+                .contentDisposition: "attachment; filename=\"tillbox-\(report.rawValue).csv\"",
             ], body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
     }
 }

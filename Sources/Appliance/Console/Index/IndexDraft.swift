@@ -81,19 +81,9 @@ struct IndexDraft {
     /// processor and its fees, and the fees.
     private mutating func count(_ change: RecordLook.Change) {
         guard case .posted(let posted) = change else { return }
-        // Each currency once, however many entries it has.
-        for currency in Set(posted.entries.map(\.currency)) {
-            let lines = posted.entries.filter { $0.currency == currency }
-            let moved = lines.filter {
-                !$0.account.hasPrefix("processor:") && !$0.account.hasPrefix("fees:")
-            }.reduce(0) { $0 &+ $1.amount.rawValue }
-            add(
-                "booked:\(posted.kind)", currency, posted.effectiveAt, 1,
-                Int64(clamping: moved.magnitude))
-            let fees = lines.filter { $0.account.hasPrefix("fees:") }
-            guard !fees.isEmpty else { continue }
-            let fee = fees.reduce(0) { $0 &+ $1.amount.rawValue }
-            add("fees", currency, posted.effectiveAt, 1, fee)
+        for sum in posted.movedSums {
+            add("booked:\(posted.kind)", sum.currency, posted.effectiveAt, 1, sum.moved)
+            if let fee = sum.fee { add("fees", sum.currency, posted.effectiveAt, 1, fee) }
         }
     }
 

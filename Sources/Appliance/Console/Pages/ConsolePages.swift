@@ -14,6 +14,7 @@ import Vocabulary
 /// | `/review`, `/review/{movement}` | what waits for a person, and one case |
 /// | `/ledger…` | accounts, an account's entries, what waits, any amount down to its bytes |
 /// | `/log…` | topics, their records, dead letters and redrives |
+/// | `/reports…` | sums by day, runs of reconciliation and what they found |
 /// | `/settings…` | accounts, tokens, endpoints, model, bridges, audit log (``SettingsPages``) |
 /// | `/assets/…` | styles and scripts |
 ///
@@ -37,9 +38,10 @@ package struct ConsolePages: SignInPages {
         ReviewPages(pages: self).add(to: &routes)
         LedgerPages(pages: self).add(to: &routes)
         LogPages(pages: self).add(to: &routes)
+        ReportPages(pages: self).add(to: &routes)
         // The least of all matches: whatever is no path of the port. The router does not come back
         // from a first part that it knows, so that each of these has its own.
-        for path in ["/**", "/payments/**", "/review/**", "/ledger/**", "/log/**"] {
+        for path in ["/**", "/payments/**", "/review/**", "/ledger/**", "/log/**", "/reports/**"] {
             routes.page(.get, path, needs: nil, telling: Self.told) { _, _ in
                 throw Problem(.notFound, "there is no such path")
             }

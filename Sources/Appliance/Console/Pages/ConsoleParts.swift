@@ -16,6 +16,8 @@ package struct ConsoleParts: Sendable {
     let reconciler: Reconciler?
     /// Copies in other systems; nil where there are none.
     let bridges: BridgeBoard?
+    /// Verifies the ledger when a person asks; nil where the daemon cannot.
+    let check: LedgerCheck?
     /// Why the daemon is not ready, and what to look at although it is.
     let readiness: Readiness
     let counters: Counters
@@ -26,7 +28,7 @@ package struct ConsoleParts: Sendable {
     package init(
         sources: ConsoleSources, live: LiveBoard, desk: ReviewDesk, letters: LetterList,
         redriver: Redriver, reconciler: Reconciler?, bridges: BridgeBoard? = nil,
-        readiness: Readiness, counters: Counters, clock: any LogClock,
+        check: LedgerCheck? = nil, readiness: Readiness, counters: Counters, clock: any LogClock,
         profile: String
     ) {
         self.sources = sources
@@ -36,6 +38,7 @@ package struct ConsoleParts: Sendable {
         self.redriver = redriver
         self.reconciler = reconciler
         self.bridges = bridges
+        self.check = check
         self.readiness = readiness
         self.counters = counters
         self.clock = clock

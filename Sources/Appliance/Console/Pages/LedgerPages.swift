@@ -4,8 +4,9 @@ import Foundation
 import Hummingbird
 import Vocabulary
 
-/// The ledger: `/ledger`, `/ledger/accounts/{account}/{currency}`, `/ledger/transactions/{id}`,
-/// `/ledger/waiting`, and `/ledger/explain?of=…`, which takes any name of an amount to its bytes.
+/// The ledger: `/ledger`, `/ledger/accounts/{account}/{currency}`, `/ledger/waiting`, and
+/// `/ledger/explain?of=…`, which takes any name of an amount to its bytes. Transactions, statements
+/// and verification have files of their own.
 struct LedgerPages: Sendable {
     let pages: ConsolePages
 
@@ -17,18 +18,15 @@ struct LedgerPages: Sendable {
         pages.page(&routes, .get, "/ledger", .viewer) { try accounts($0) }
         pages.page(&routes, .get, "/ledger/waiting", .viewer) { try waiting($0) }
         pages.page(&routes, .get, "/ledger/explain", .viewer) { try explain($0) }
-        pages.page(&routes, .get, "/ledger/transactions/:id", .viewer) { asked in
-            let word = asked.context.word("id")
-            guard let number = QueryNumber.row(word) else { throw Self.unknown(word) }
-            let explained = try parts.sources.explainer.transaction(TransactionID(number))
-            return try show(explained, "Transaction \(number)", asked)
-        }
+        TransactionPages(pages: pages).add(to: &routes)
+        StatementPages(pages: pages).add(to: &routes)
+        LedgerCheckPages(pages: pages).add(to: &routes)
         pages.page(&routes, .get, "/ledger/accounts/:account/:currency", .viewer) { asked in
             try account(asked)
         }
     }
 
-    private static func unknown(_ words: String) -> Problem {
+    static func unknown(_ words: String) -> Problem {
         Problem(
             .notFound,
             "the ledger has nothing called \(ShownText.escaped(String(words.prefix(80))))",
@@ -44,7 +42,8 @@ struct LedgerPages: Sendable {
             try moment.map { try parts.ledger.balances(asOf: $0) } ?? (try parts.ledger.balances())
         let view = LedgerView(
             balances, day: day ?? "", head: try parts.ledger.head(),
-            waiting: try parts.ledger.waitingCount())
+            waiting: try parts.ledger.waitingCount(),
+            holdings: try parts.ledger.processorBalances())
         return ConsolePages.html("ledger", pages.shell("Ledger", .ledger, asked), view)
     }
 
@@ -123,7 +122,7 @@ struct LedgerPages: Sendable {
         return ConsolePages.html(
             "waiting", pages.shell("Waiting", .ledger, asked),
             WaitingView(
-                rows: rows, isEmpty: rows.isEmpty,
+                sections: LedgerSection.links(at: .waiting), rows: rows, isEmpty: rows.isEmpty,
                 count: ShownNumber.count(Int64(rows.count), "refund")))
     }
 }

@@ -21,6 +21,13 @@ struct LedgerView {
         var rows: [Row]
     }
 
+    /// What Stripe holds of one Stripe account in one currency, by the ledger.
+    struct Holding {
+        var account: String
+        var amount: LinkedAmount
+    }
+
+    var sections = LedgerSection.links(at: .accounts)
     var day: String
     var isPast: Bool
     var head: String
@@ -30,13 +37,21 @@ struct LedgerView {
     var totals: [Total]
     var isRight: Bool
     var answer: String
+    /// Where there are connected accounts: what each has at Stripe now.
+    var holdings: [Holding]
+    var hasHoldings: Bool
 
-    init(_ balances: [AccountBalance], day: String, head: Int64, waiting: Int) {
+    init(
+        _ balances: [AccountBalance], day: String, head: Int64, waiting: Int,
+        holdings: [StripeAccount: [Currency: Int64]]
+    ) {
         self.day = day
         isPast = !day.isEmpty
         self.head = ShownAmount.grouped(head)
         self.waiting = waiting == 0 ? nil : ShownNumber.count(Int64(waiting), "refund")
         isEmpty = balances.isEmpty
+        self.holdings = Self.holdings(holdings)
+        hasHoldings = holdings.count > 1
         let grouped = Dictionary(grouping: balances) { Self.owner(of: $0.account) }
         groups = grouped.sorted { $0.key < $1.key }.map { name, rows in
             Group(
@@ -54,6 +69,20 @@ struct LedgerView {
     private static func owner(of account: Appliance.AccountName) -> String {
         let parts = account.rawValue.split(separator: ":")
         return parts.first { $0.hasPrefix("acct_") }.map(String.init) ?? ""
+    }
+
+    private static func holdings(
+        _ holdings: [StripeAccount: [Currency: Int64]]
+    ) -> [Holding] {
+        holdings.sorted { $0.key < $1.key }.flatMap { account, sums in
+            sums.sorted { $0.key.code < $1.key.code }.map { currency, sum in
+                Holding(
+                    account: account.id.map(ShownText.escaped) ?? "The platform’s own",
+                    amount: LinkedAmount(
+                        MinorUnits(sum), currency,
+                        link: AccountPath.href(.processor(of: account.id), currency)))
+            }
+        }
     }
 
     private static func row(_ balance: AccountBalance) -> Row {
@@ -81,6 +110,8 @@ struct LedgerView {
 /// An account in one currency: its balance, and the entries that it is made of.
 struct AccountView {
     var account, currency: String
+    /// Where the account's statement of a period is.
+    var statementLink: String
     var balance: ShownAmount
     var day: String
     var count: String
@@ -97,6 +128,7 @@ struct AccountView {
         let (currency, count) = (explained.currency, explained.count)
         account = ShownText.escaped(explained.account.rawValue)
         self.currency = currency.code.uppercased()
+        statementLink = StatementView.path(of: explained.account, currency)
         self.day = day
         balance = ShownAmount(count.counted.amount, currency)
         self.count = ShownNumber.count(count.counted.entries, "entry", "entries")
@@ -175,6 +207,7 @@ struct WaitingView {
         var age, event: String
     }
 
+    var sections: [SectionLink]
     var rows: [Row]
     var isEmpty: Bool
     var count: String

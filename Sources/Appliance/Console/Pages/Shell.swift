@@ -7,6 +7,7 @@ struct Shell {
         var review = false
         var ledger = false
         var log = false
+        var reports = false
         var settings = false
 
         static let nowhere = Place()
@@ -15,6 +16,7 @@ struct Shell {
         static let review = Place(review: true)
         static let ledger = Place(ledger: true)
         static let log = Place(log: true)
+        static let reports = Place(reports: true)
         static let settings = Place(settings: true)
     }
 

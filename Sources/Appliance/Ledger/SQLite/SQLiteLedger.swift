@@ -132,6 +132,9 @@ package final class SQLiteLedgerReader: SQLiteReading {
         }
     }
 
+    /// Breaks off what is read on another thread; that then throws.
+    package func interrupt() { queue.interrupt() }
+
     package func close() throws(LedgerError) {
         do { try queue.close() } catch { throw LedgerError(error, path: queue.path) }
         copy?.remove()

@@ -32,6 +32,8 @@ struct PageFixture {
     }
 
     let pages: ConsolePages
+    /// Runs where a test runs it.
+    let check: LedgerCheck
     private let responder: any HTTPResponder<AdminContext>
 
     /// Runs `body` over pages whose folder has payments of two customers, all of them held, one
@@ -78,12 +80,18 @@ struct PageFixture {
                 ledger: ledger, topic: reader, readers: { [] }, reconciler: nil,
                 bridges: BridgeBoard([]), readiness: Readiness(), counters: fixture.counters,
                 clock: SystemLogClock()))
+        let file = ledger.queue.path
+        check = LedgerCheck(clock: SystemLogClock()) { () throws(LedgerError) in
+            let ledger = try SQLiteLedgerReader.open(path: file)
+            return LedgerCheck.Opened(ledger) { ledger.interrupt() }
+        }
         let parts = ConsoleParts(
             sources: sources, live: live,
             desk: ReviewDesk(
                 decisions: opened.plane.decisions, ledger: ledger, clock: SystemLogClock()),
             letters: LetterList(view: LogView(log: log, topics: topics, ledger: ledger)),
-            redriver: try fixture.redriver(opened), reconciler: nil, readiness: Readiness(),
+            redriver: try fixture.redriver(opened), reconciler: nil, check: check,
+            readiness: Readiness(),
             counters: fixture.counters, clock: SystemLogClock(), profile: "dev")
         var routes = AdminRoutes()
         pages = ConsolePages(parts)

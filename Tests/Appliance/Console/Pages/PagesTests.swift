@@ -26,6 +26,17 @@ struct PagesTests {
         ("/review/ch_unknown", 404), ("/log/no.topic", 404), ("/ledger/transactions/0", 404),
         ("/log/webhook.received?from=-1", 400), ("/ledger/nothing/at/all", 404),
         ("/review/ch_1/nothing", 404), ("/log/letters/nothing", 404),
+        ("/reports", 200), ("/reports?from=2025-10-01&to=2025-10-31&currency=usd", 200),
+        ("/reports/revenue?from=2025-10-01&to=2025-10-31", 200),
+        ("/reports/verdicts?from=2025-10-01&to=2025-10-31", 200),
+        ("/reports/reviews?from=2025-10-01&to=2025-10-31", 200),
+        ("/reports/chargebacks?from=2025-10-01&to=2025-10-31", 200),
+        ("/reports/fees?from=2025-10-01&to=2025-10-31", 200), ("/reports/payouts", 200),
+        ("/reports/decisions?state=approved&currency=usd&from=2025-10-10", 200),
+        ("/reports/reconciliation", 200), ("/reports/nothing/at/all", 404),
+        ("/ledger/transactions", 200), ("/ledger/transactions?account=merchant:", 200),
+        ("/ledger/accounts/processor:stripe/usd/statement", 200), ("/ledger/verify", 200),
+        ("/ledger/export", 200),
     ]
 
     @Test("each page has one heading, a label for each field, and nothing that the CSP forbids")

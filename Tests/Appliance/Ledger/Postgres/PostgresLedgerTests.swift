@@ -157,6 +157,12 @@ struct PostgresLedgerTests {
                 }
                 #expect(try page(right) == page(left))
             }
+            func period(_ ledger: any Ledger) throws -> AccountPeriod? {
+                try ledger.period(
+                    of: name, currency, from: moment, to: Instant(seconds: 400), after: start,
+                    limit: 5)
+            }
+            #expect(try period(right) == period(left))
         }
         #expect(try right.count("none", Given.usd, asOf: nil, after: start) == nil)
         let (from, to) = (Instant(seconds: 0), Instant(seconds: 400))

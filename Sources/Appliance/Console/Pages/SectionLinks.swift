@@ -1,0 +1,46 @@
+/// A page beside the one that is shown, in the line above it.
+struct SectionLink {
+    var name, href: String
+    var isCurrent: Bool
+}
+
+/// The pages of the ledger.
+enum LedgerSection: String, CaseIterable {
+    case accounts = "Accounts"
+    case transactions = "Transactions"
+    case waiting = "Waiting"
+    case verify = "Verify"
+    case export = "Export"
+
+    private var href: String {
+        self == .accounts ? "/ledger" : "/ledger/\(rawValue.lowercased())"
+    }
+
+    static func links(at current: LedgerSection) -> [SectionLink] {
+        allCases.map {
+            SectionLink(name: $0.rawValue, href: $0.href, isCurrent: $0 == current)
+        }
+    }
+}
+
+/// The pages of the reports.
+enum ReportSection: Hashable {
+    case all
+    case day(DayReport)
+    case reconciliation
+
+    /// - Parameter period: which days the reports are to show.
+    static func links(at current: ReportSection, _ period: String) -> [SectionLink] {
+        let reports = DayReport.allCases.map {
+            SectionLink(
+                name: $0.title, href: "\($0.path)?\(period)", isCurrent: current == .day($0))
+        }
+        return [
+            SectionLink(name: "All", href: "/reports?\(period)", isCurrent: current == .all)
+        ] + reports + [
+            SectionLink(
+                name: "Reconciliation", href: "/reports/reconciliation",
+                isCurrent: current == .reconciliation)
+        ]
+    }
+}
