@@ -103,7 +103,7 @@ package struct AdminRoutes {
     /// Adds a page: why it refuses, and what it fails with, is told by a page as well. What a
     /// caller changes by it is noted in the audit log, as it is of other routes.
     mutating func page(
-        _ method: HTTPRequest.Method, _ path: String, needs role: Role?,
+        _ method: HTTPRequest.Method, _ path: String, needs role: Role?, isSecret: Bool = false,
         telling: @escaping @Sendable (Problem, Request, AdminContext) -> Response,
         _ handler: @escaping Handler
     ) {
@@ -117,7 +117,7 @@ package struct AdminRoutes {
             }
             let response = await Self.told(request, context, telling, handler)
             if method != .get, role != nil {
-                await context.note(rule, request.uri.path, response.status, isSecret: false)
+                await context.note(rule, request.uri.path, response.status, isSecret: isSecret)
             }
             return response
         }
