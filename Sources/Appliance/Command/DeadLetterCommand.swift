@@ -158,15 +158,26 @@ struct DeadLetterCommand: AsyncParsableCommand {
                 repeated.
                 """)
         var offset: [LetterName] = []
+        @Option(
+            help: """
+                Send this file's bytes back in place of the value; with one --offset. The letter \
+                stays as it is, and what goes back says who edited it.
+                """)
+        var valueFile: String?
         @Flag(name: .customLong("dry-run"), help: "Say what would happen, and do nothing.")
         var dryRun = false
         @Flag(help: "Answer with one JSON document.") var json = false
+
+        func validate() throws {
+            guard valueFile != nil, offset.count != 1 else { return }
+            throw ValidationError("--value-file edits one letter; name it with one --offset")
+        }
 
         mutating func run() async throws {
             let settings = try await data.settings(needsSecrets: false)
             let request = RedriveRequest(
                 reason: reason, letters: offset.isEmpty ? nil : offset.map(\.place),
-                isDryRun: dryRun)
+                isDryRun: dryRun, edit: try valueFile.map { try Self.edit(from: $0) })
             let lines = try await RedriveDoor(settings: settings).send(request)
             try report(lines, settings.profile)
             if let refused = lines.first(where: { $0.result == .stillRefused }) {
@@ -178,6 +189,20 @@ struct DeadLetterCommand: AsyncParsableCommand {
             if lines.contains(where: { $0.result == .notFound }) {
                 throw CommandFailure.foundSomething(nil)
             }
+        }
+
+        private static func edit(from path: String) throws -> RedriveEdit {
+            let most = RedriveLimits.editByteCountMax
+            guard let file = FileHandle(forReadingAtPath: path),
+                let bytes = try? file.read(upToCount: most + 1)
+            else { throw CommandFailure.cannotRun("\(path) cannot be read") }
+            guard bytes.count <= most else {
+                throw CommandFailure.cannotRun("\(path) is longer than \(most) bytes")
+            }
+            guard String(validating: bytes, as: UTF8.self) != nil else {
+                throw CommandFailure.cannotRun("\(path) is not text in UTF-8")
+            }
+            return RedriveEdit(value: Array(bytes), by: NSUserName())
         }
 
         private func report(_ lines: [RedriveLine], _ profile: Settings.Profile) throws {

@@ -1,12 +1,8 @@
 import AppendLog
 import Appliance
 import ArgumentParser
-import AsyncHTTPClient
+import Console
 import Daemon
-import Foundation
-import NIOCore
-import NIOHTTP1
-import Reconcile
 import Terminal
 import Vocabulary
 
@@ -36,7 +32,11 @@ extension LogCommand {
             }
             guard count > 0 else { throw ValidationError("--count must be above 0") }
             guard offset >= 0 else { throw ValidationError("the offset must not be negative") }
-            _ = try WebhookAddress(to)
+            do {
+                _ = try WebhookAddress(to)
+            } catch {
+                throw ValidationError("--to is \(error)")
+            }
         }
 
         mutating func run() async throws {
@@ -64,12 +64,12 @@ extension LogCommand {
                     "tillbox: warning: \(address.host) is reached without TLS; whoever is on the "
                         + "way reads what is sent")
             }
-            let sender = RecordSender(address: address, secrets: secrets, seconds: timeout)
+            let sender = WebhookSender(address: address, secrets: secrets, seconds: timeout)
             try await send(topic, from: first, sender)
         }
 
         private func send(
-            _ topic: ReadOnlyTopic, from first: Offset, _ sender: RecordSender
+            _ topic: ReadOnlyTopic, from first: Offset, _ sender: WebhookSender
         ) async throws {
             var rows: [[String: Table.Cell]] = []
             var refused = 0
@@ -79,11 +79,14 @@ extension LogCommand {
                 let records = try Self.read(topic, next)
                 guard let last = records.last else { break }
                 for stored in records.prefix(count - rows.count) where failure == nil {
-                    switch await sender.send(stored) {
-                    case .success(let answer):
+                    do throws(WebhookSender.Silence) {
+                        let answer = try await sender.send(stored.record.value ?? [])
                         if !answer.isGood { refused += 1 }
-                        rows.append(answer.row)
-                    case .failure(let error): failure = error
+                        rows.append(SentRecord(stored: stored, answer: answer).row)
+                    } catch {
+                        failure = .cannotRun(
+                            "no answer to offset \(stored.offset) \(error); whether it was taken "
+                                + "is not known")
                     }
                 }
                 next = last.offset.advanced(by: 1)
@@ -112,112 +115,17 @@ extension LogCommand {
     }
 }
 
-/// Where webhooks are sent to.
-struct WebhookAddress: Hashable {
-    let url: String
-    let host: String
-    /// Whether it leaves this machine without TLS.
-    let isOpen: Bool
+/// What became of one record that was sent.
+private struct SentRecord {
+    var stored: StoredRecord
+    var answer: WebhookSender.Answer
 
-    /// - Throws: a sentence for what is no such address.
-    init(_ text: String) throws(ValidationError) {
-        guard let parts = URLComponents(string: text), let scheme = parts.scheme?.lowercased(),
-            ["http", "https"].contains(scheme), let host = parts.host, !host.isEmpty,
-            parts.user == nil, parts.password == nil, parts.fragment == nil
-        else {
-            throw ValidationError(
-                "--to is an address such as https://example.com/webhooks/stripe, without a user, "
-                    + "a password or a fragment")
-        }
-        url = text
-        self.host = host
-        isOpen = scheme == "http" && !Self.isLoopback(host)
-    }
-
-    private static func isLoopback(_ host: String) -> Bool {
-        let name = host.lowercased().trimmingCharacters(in: CharacterSet(charactersIn: "[]"))
-        guard let address = try? SocketAddress(ipAddress: name, port: 0) else {
-            return name == "localhost"
-        }
-        return switch address {
-        case .v4: name.hasPrefix("127.")
-        default: name == "::1"
-        }
-    }
-}
-
-/// Sends stored webhooks as Stripe would send them now.
-struct RecordSender {
-    let address: WebhookAddress
-    let secrets: [String]
-    /// How long an answer may take.
-    let seconds: Int
-
-    struct Answer {
-        var offset: Offset
-        var event: String
-        var byteCount: Int
-        var status: Int
-        var milliseconds: Int64
-
-        var isGood: Bool { (200..<300).contains(status) }
-
-        var row: [String: Table.Cell] {
-            [
-                "offset": .number(offset.rawValue), "event": .text(event),
-                "bytes": .number(Int64(byteCount)), "status": .number(Int64(status)),
-                "milliseconds": .number(milliseconds),
-            ]
-        }
-    }
-
-    /// The part of an answer that is read.
-    private static let answerByteCountMax = 64 << 10
-
-    /// It goes nowhere else than it is told to, and says at once where nobody answers.
-    private static let client: HTTPClient = {
-        var configuration = HTTPClient.Configuration()
-        configuration.connectionPool.retryConnectionEstablishment = false
-        configuration.redirectConfiguration = .disallow
-        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-    }()
-
-    /// - Returns: a sentence where no answer comes.
-    func send(_ stored: StoredRecord) async -> Result<Answer, CommandFailure> {
-        let body = stored.record.value ?? []
-        var request = HTTPClientRequest(url: address.url)
-        request.method = .POST
-        request.headers = HTTPHeaders([
-            ("Content-Type", "application/json; charset=utf-8"),
-            ("User-Agent", "tillbox/\(Release.version)"), ("Accept", "*/*; q=0.5"),
-            ("Stripe-Signature", signature(of: body)),
-        ])
-        request.body = .bytes(ByteBuffer(bytes: body))
-        let began = ContinuousClock.now
-        do {
-            let response = try await Self.client.execute(
-                request, timeout: .seconds(Int64(seconds)))
-            _ = try? await response.body.collect(upTo: Self.answerByteCountMax)
-            let took = (ContinuousClock.now - began).components
-            return .success(
-                Answer(
-                    offset: stored.offset,
-                    event: stored.record.key.map { String(decoding: $0, as: UTF8.self) } ?? "",
-                    byteCount: body.count, status: Int(response.status.code),
-                    milliseconds: took.seconds * 1000
-                        + took.attoseconds / 1_000_000_000_000_000))
-        } catch {
-            return .failure(
-                .cannotRun(
-                    "no answer to offset \(stored.offset) from \(address.host) within "
-                        + "\(seconds) s (\(NetworkReason.of(error))); whether it was taken is not "
-                        + "known"))
-        }
-    }
-
-    private func signature(of body: ArraySlice<UInt8>) -> String {
-        StripeSignature.header(
-            signing: body, at: Instant(seconds: Int64(Date().timeIntervalSince1970)),
-            secrets: secrets)
+    var row: [String: Table.Cell] {
+        let event = stored.record.key.map { String(decoding: $0, as: UTF8.self) } ?? ""
+        return [
+            "offset": .number(stored.offset.rawValue), "event": .text(event),
+            "bytes": .number(Int64(stored.record.value?.count ?? 0)),
+            "status": .number(Int64(answer.status)), "milliseconds": .number(answer.milliseconds),
+        ]
     }
 }

@@ -24,10 +24,12 @@ package struct DeadLetterRoutes: Sendable {
         routes.get("/api/v1/dead-letters", needs: .viewer) { request, _ in
             try await withTaskExecutorPreference(thread) { try page(request) }
         }
-        routes.post("/api/v1/dead-letters/redrive", needs: .admin) { request, _ in
+        routes.post("/api/v1/dead-letters/redrive", needs: .admin) { request, context in
             try request.checkIsJSON()
             let body = try await request.bytes(upTo: RedriveLimits.bodyByteCountMax)
-            return try await withTaskExecutorPreference(thread) { try await redrive(body) }
+            return try await withTaskExecutorPreference(thread) {
+                try await redrive(body, context.caller)
+            }
         }
     }
 
@@ -45,8 +47,10 @@ package struct DeadLetterRoutes: Sendable {
         }
     }
 
-    private func redrive(_ body: [UInt8]) async throws -> Response {
-        let answer = try await redriver.redrive(try request(in: body))
+    private func redrive(_ body: [UInt8], _ caller: Caller?) async throws -> Response {
+        var request = try request(in: body)
+        request.edit?.name(caller)
+        let answer = try await redriver.redrive(request)
         return Response.jsonObject(.ok) { answer.encode(into: &$0) }
     }
 
@@ -61,5 +65,14 @@ package struct DeadLetterRoutes: Sendable {
             throw Problem(.conflict, "this daemon's data folder is \(dataPath), not \(folder)")
         }
         return request
+    }
+}
+
+extension RedriveEdit {
+    /// Whoever signed in edited it. Only a command of the folder's owner, who has no name here, says
+    /// who that is.
+    fileprivate mutating func name(_ caller: Caller?) {
+        guard let caller, caller.credential != .folder || by.isEmpty else { return }
+        by = caller.name
     }
 }

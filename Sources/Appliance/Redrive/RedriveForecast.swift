@@ -34,13 +34,29 @@ struct RedriveForecaster {
         self.targets = targets
     }
 
+    /// What would become of a letter that goes back with another value.
+    ///
+    /// - Parameter letter: with that value.
+    func forecast(_ letter: StoredLetter, edited original: StoredLetter) -> RedriveForecast {
+        do throws(EditRefusal) {
+            try check(letter, original)
+        } catch {
+            return .staysRefused(reason: error.code, detail: error.detail)
+        }
+        return forecast(letter, isEdited: true)
+    }
+
     func forecast(_ letter: StoredLetter) -> RedriveForecast {
+        forecast(letter, isEdited: false)
+    }
+
+    private func forecast(_ letter: StoredLetter, isEdited: Bool) -> RedriveForecast {
         if letter.topic == RedriveOrder.gate { return delivery(letter) }
         guard let topic = TopicID(rawValue: letter.topic), targets.contains(topic) else {
             return .staysRefused(
                 reason: "unknown_topic", detail: "nothing reads the topic \(letter.topic)")
         }
-        if topic == .webhookReceived { return event(letter) }
+        if topic == .webhookReceived { return event(letter, isEdited: isEdited) }
         do throws(RecordCodecError) {
             try decode(letter.value, as: topic)
             return .passes(to: topic, says: "is offered to \(topic.rawValue) again")
@@ -48,6 +64,40 @@ struct RedriveForecaster {
             return .staysRefused(reason: "record_malformed", detail: error.sentence)
         }
     }
+
+    // MARK: Edits
+
+    /// A delivery that the gate refused has no event yet: its edit is judged by the admission.
+    private func check(
+        _ letter: StoredLetter, _ original: StoredLetter
+    ) throws(EditRefusal) {
+        switch TopicID(rawValue: letter.topic) {
+        case .paymentReview: throw .decision
+        case .paymentFeatures: throw .features
+        case .paymentScored:
+            try checkEvent(try? ScoredPayment(letter.value, using: document).event.eventID, letter)
+            if verdict(of: letter) == .approve, verdict(of: original) != .approve {
+                throw .approval
+            }
+        case .paymentValidated:
+            try checkEvent(try? PaymentEvent(letter.value, using: document).eventID, letter)
+        case .webhookReceived:
+            try checkEvent(try? scanner.scan(letter.value).id, letter)
+        case .ledgerPosted, .deadLetter, nil: break
+        }
+    }
+
+    private func verdict(of letter: StoredLetter) -> Verdict? {
+        try? ScoredPayment(letter.value, using: document).verdict
+    }
+
+    /// - Parameter id: of the edited value; nil where that cannot be read, which is told later.
+    private func checkEvent(_ id: EventID?, _ letter: StoredLetter) throws(EditRefusal) {
+        guard let own = letter.eventID.map({ EventID($0) }), let id, id != own else { return }
+        throw .otherEvent(own)
+    }
+
+    // MARK: Reading
 
     /// Reads a record of a derived topic as the step does that it is for.
     private func decode(
@@ -83,9 +133,10 @@ struct RedriveForecaster {
         return .admits(event.identity)
     }
 
-    private func event(_ letter: StoredLetter) -> RedriveForecast {
-        // Who may have made the event is known of the original alone, which need not be there.
-        let isOwn = letter.reason != ValidationRefusal.Code.reservedType.rawValue
+    private func event(_ letter: StoredLetter, isEdited: Bool) -> RedriveForecast {
+        // Who may have made the event is known of the original alone, which need not be there. What
+        // somebody has edited was made by nobody but them.
+        let isOwn = !isEdited && letter.reason != ValidationRefusal.Code.reservedType.rawValue
         let reading = validator.read(letter.value, isOwn: isOwn)
         switch reading.outcome {
         case .movements(let events, cardNumbersMasked: _):

@@ -8,6 +8,8 @@ package enum RedriveLimits {
     static let requestCountMax = 1000
     /// Dead letters that one page lists at most.
     package static let pageCountMax = 1000
+    /// An edited value, in bytes: with its escapes it fits a request's body.
+    package static let editByteCountMax = 32 << 10
     /// Body of a request, in bytes.
     package static let bodyByteCountMax = 64 << 10
 }

@@ -11,15 +11,19 @@ package struct RedriveRequest: Hashable, Sendable {
     package var isDryRun = false
     /// Only letters behind this one, in the order of partitions and offsets.
     package var after: SourcePlace?
+    /// What goes back in place of the letter's own value; of one letter that is named alone.
+    package var edit: RedriveEdit?
 
     package init(
         reason: String? = nil, letters: [SourcePlace]? = nil, isDryRun: Bool = false,
-        after: SourcePlace? = nil
+        after: SourcePlace? = nil, edit: RedriveEdit? = nil
     ) {
+        precondition(edit == nil || letters?.count == 1, "an edit of several letters")
         self.reason = reason
         self.letters = letters
         self.isDryRun = isDryRun
         self.after = after
+        self.edit = edit
     }
 }
 
@@ -40,6 +44,10 @@ extension RedriveRequest {
         }
         writer.member("dry_run", isDryRun)
         writer.member("after", after?.offset.rawValue)
+        if let edit {
+            writer.member("value", String(decoding: edit.value, as: UTF8.self))
+            writer.member("by", edit.by)
+        }
         writer.endObject()
         return writer.bytes
     }
@@ -52,7 +60,7 @@ extension RedriveRequest {
         let root = try document.request(body)
         guard let members = root.object else { throw .notAnObject }
         // A misspelt key would otherwise widen the request to every dead letter.
-        let known: Set = ["data", "reason", "offsets", "dry_run", "after"]
+        let known: Set = ["data", "reason", "offsets", "dry_run", "after", "value", "by"]
         for (key, _) in members {
             guard let name = key.string, known.contains(name) else {
                 throw .field(key.string ?? "?")
@@ -75,7 +83,18 @@ extension RedriveRequest {
             }
             request.letters = wanted
         }
+        request.edit = try edit(in: root, request)
         return (request, try root.optionalString("data"))
+    }
+
+    private static func edit(
+        in root: JSONValue, _ request: RedriveRequest
+    ) throws(RecordCodecError) -> RedriveEdit? {
+        guard let value = try root.optionalString("value") else { return nil }
+        guard value.utf8.count <= RedriveLimits.editByteCountMax else { throw .field("value") }
+        // One value for several letters would make one record of them all.
+        guard request.letters?.count == 1, request.after == nil else { throw .field("offsets") }
+        return RedriveEdit(value: Array(value.utf8), by: try root.optionalString("by") ?? "")
     }
 
     private static func letter(

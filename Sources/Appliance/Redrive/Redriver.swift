@@ -116,13 +116,21 @@ package actor Redriver {
         self.counters = counters
     }
 
+    /// A delivery for the admission, and the place of its letter among a plan's lines.
+    private struct Delivery {
+        var place: Int
+        var letter: StoredLetter
+        var identity: EventIdentity
+        var edit: RedriveEdit?
+    }
+
     /// What one request comes to, decided without a pause.
     private struct Plan {
         var lines: [RedriveLine] = []
         /// Orders, and the place of each one's letter among the lines.
         var orders: [(place: Int, record: Record)] = []
         /// Deliveries for the admission, and their place among the lines.
-        var deliveries: [(place: Int, letter: StoredLetter, identity: EventIdentity)] = []
+        var deliveries: [Delivery] = []
         var next: SourcePlace?
 
         /// Letters that will be on their way.
@@ -161,8 +169,8 @@ package actor Redriver {
         for (place, why) in try await send(plan.orders) {
             plan.lines[place].stays(because: why)
         }
-        for (place, letter, identity) in plan.deliveries {
-            plan.lines[place] = try await admit(letter, identity)
+        for delivery in plan.deliveries {
+            plan.lines[delivery.place] = try await admit(delivery)
         }
         return RedriveAnswer(lines: plan.lines, next: plan.next)
     }
@@ -181,7 +189,7 @@ package actor Redriver {
                     detail: "no such dead letter is here"))
         }
         for letter in selection.letters {
-            try add(letter, isDryRun: request.isDryRun, to: &plan)
+            try add(letter, request, to: &plan)
         }
         return plan
     }
@@ -191,26 +199,27 @@ package actor Redriver {
     }
 
     private func add(
-        _ letter: StoredLetter, isDryRun: Bool, to plan: inout Plan
+        _ letter: StoredLetter, _ request: RedriveRequest, to plan: inout Plan
     ) throws(StoreFailure) {
+        let (isDryRun, edit) = (request.isDryRun, request.edit)
         guard !isRedriven(letter.place) else {
             let order = index.orders[letter.place].map { " by order \($0.place.letterName)" } ?? ""
             let detail = "it went back to where it came from\(order)"
             return plan.note(letter, .alreadyRedriven, detail)
         }
-        switch forecaster.forecast(letter) {
+        switch forecast(letter, edit) {
         case .staysRefused(let reason, let detail):
             plan.note(letter, .stillRefused, "\(reason): \(detail)")
         case .admits(let identity):
-            if !isDryRun { plan.deliveries.append((plan.lines.count, letter, identity)) }
+            let delivery = Delivery(
+                place: plan.lines.count, letter: letter, identity: identity, edit: edit)
+            if !isDryRun { plan.deliveries.append(delivery) }
             plan.note(letter, .wouldSend, "goes through the gate's admission as \(identity.id)")
-            if isDryRun {
-                plan.foretell(source.tooLarge(received(letter, identity), .webhookReceived))
-            }
+            if isDryRun { plan.foretell(source.tooLarge(received(delivery), .webhookReceived)) }
         case .passes(let target, let says):
             let original = try original(of: letter, in: target)
             let order = RedriveOrder.record(
-                for: letter, original: original, to: target, at: clock.now())
+                for: letter, original: original, to: target, at: clock.now(), edit: edit)
             plan.note(letter, isDryRun ? .wouldSend : .sent, says)
             guard isDryRun else { return plan.orders.append((plan.lines.count - 1, order)) }
             let back = RedriveStage.returned(by: order, to: source.targets)
@@ -218,12 +227,21 @@ package actor Redriver {
         }
     }
 
+    /// What would become of a letter, or of what somebody has made of it.
+    private func forecast(_ letter: StoredLetter, _ edit: RedriveEdit?) -> RedriveForecast {
+        guard let edit else { return forecaster.forecast(letter) }
+        return forecaster.forecast(letter.edited(edit), edited: letter)
+    }
+
     /// A delivery as the admission stores it.
-    private func received(_ letter: StoredLetter, _ identity: EventIdentity) -> Record {
-        Record.received(
-            letter.value, id: identity.id, endpoint: RedriveStage.name,
-            receivedAt: letter.record.timestamp, timestamp: clock.now(),
-            further: [RecordHeader(RedriveHeader.from, RedriveHeader.origin(letter.place))])
+    private func received(_ delivery: Delivery) -> Record {
+        let (letter, edit) = (delivery.letter, delivery.edit)
+        return Record.received(
+            edit.map { $0.value[...] } ?? letter.value, id: delivery.identity.id,
+            endpoint: RedriveStage.name, receivedAt: letter.record.timestamp,
+            timestamp: clock.now(),
+            further: [RecordHeader(RedriveHeader.from, RedriveHeader.origin(letter.place))]
+                + (edit?.headers(of: letter) ?? []))
     }
 
     /// The record that failed, for its headers; nil once retention has taken it.
@@ -270,10 +288,9 @@ package actor Redriver {
     // MARK: Deliveries
 
     /// Takes a delivery through the admission, then marks its letter.
-    private func admit(
-        _ letter: StoredLetter, _ identity: EventIdentity
-    ) async throws(StoreFailure) -> RedriveLine {
-        let record = received(letter, identity)
+    private func admit(_ delivery: Delivery) async throws(StoreFailure) -> RedriveLine {
+        let (letter, identity) = (delivery.letter, delivery.identity)
+        let record = received(delivery)
         var line = RedriveLine(
             letter: letter.place, reason: letter.reason, result: .admitted,
             detail: "it is event \(identity.id) now")
@@ -299,7 +316,7 @@ package actor Redriver {
             return line
         }
         let mark = RedriveOrder.mark(
-            of: letter, outcome: line.result.rawValue, at: record.timestamp)
+            of: letter, outcome: line.result.rawValue, at: record.timestamp, edit: delivery.edit)
         try await letters.keep([mark])
         return line
     }

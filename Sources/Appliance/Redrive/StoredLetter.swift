@@ -4,7 +4,7 @@ package import Vocabulary
 /// A dead letter as it lies in `dead.letter`.
 package struct StoredLetter: Sendable {
     package let place: SourcePlace
-    package let record: Record
+    package private(set) var record: Record
     let stage: String
     package let reason: String
     let detail: String
@@ -19,6 +19,13 @@ package struct StoredLetter: Sendable {
     package var offset: Offset { place.offset }
     var eventID: String? { record.text("event-id") }
     package var value: ArraySlice<UInt8> { record.value ?? [] }
+
+    /// The same letter with the value that somebody has given it.
+    func edited(_ edit: RedriveEdit) -> Self {
+        var letter = self
+        letter.record.value = edit.value[...]
+        return letter
+    }
 
     /// - Returns: nil for a redrive order, which lies in the same topic.
     package init?(_ stored: StoredRecord, partition: Int32 = 0) {
@@ -48,6 +55,7 @@ package struct StoredLetter: Sendable {
 /// | `redrive-to` | the topic it goes back to; `webhook`: the gate's admission has it already |
 /// | `stage` | `redrive` |
 /// | `redrive-outcome` | of `webhook` only: `admitted` or `duplicate` |
+/// | `edited-by`, … | where the value was edited: see ``RedriveEdit`` |
 ///
 /// `RedriveStage` turns each order into one record of its topic. In the embedded log that is a step
 /// of its own, and the order's offset is the record's source; at Kafka both are one transaction.
@@ -77,9 +85,12 @@ struct RedriveOrder: Sendable {
 
     /// The order for a letter whose record goes back to `target`.
     ///
-    /// - Parameter original: the record that failed, if the log still has it.
+    /// - Parameters:
+    ///   - original: the record that failed, if the log still has it.
+    ///   - edit: what goes back in place of the letter's value.
     static func record(
-        for letter: StoredLetter, original: Record?, to target: TopicID, at: Timestamp
+        for letter: StoredLetter, original: Record?, to target: TopicID, at: Timestamp,
+        edit: RedriveEdit? = nil
     ) -> Record {
         let own = [
             RedriveHeader.from, RedriveHeader.to, SourcedRecord.headerName, SourceHeader.name,
@@ -90,15 +101,30 @@ struct RedriveOrder: Sendable {
             headers.append(RecordHeader("event-id", eventID))
         }
         headers += trace(of: letter, to: target.rawValue)
+        if let edit { headers = edited(headers, by: edit, of: letter) }
         return Record(
-            key: letter.record.key, value: letter.record.value, headers: headers, timestamp: at)
+            key: letter.record.key, value: edit.map { $0.value[...] } ?? letter.record.value,
+            headers: headers, timestamp: at)
+    }
+
+    /// Neither Stripe's signature nor the endpoint says anything of bytes that never came in there.
+    private static func edited(
+        _ headers: [RecordHeader], by edit: RedriveEdit, of letter: StoredLetter
+    ) -> [RecordHeader] {
+        let stale = RedriveEdit.headerNames + ["signature"]
+        return headers.filter { !stale.contains($0.name) }.map { header in
+            header.name == "endpoint" ? RecordHeader("endpoint", RedriveStage.name) : header
+        } + edit.headers(of: letter)
     }
 
     /// The mark of a delivery that went through the admission.
-    static func mark(of letter: StoredLetter, outcome: String, at: Timestamp) -> Record {
+    static func mark(
+        of letter: StoredLetter, outcome: String, at: Timestamp, edit: RedriveEdit? = nil
+    ) -> Record {
         Record(
             key: letter.record.key, value: nil,
-            headers: trace(of: letter, to: gate) + [RecordHeader(outcomeHeader, outcome)],
+            headers: trace(of: letter, to: gate) + [RecordHeader(outcomeHeader, outcome)]
+                + (edit?.headers(of: letter) ?? []),
             timestamp: at)
     }
 

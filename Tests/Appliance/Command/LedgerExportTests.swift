@@ -4,6 +4,7 @@ import Testing
 
 @testable import Appliance
 @testable import Command
+@testable import Console
 @testable import Terminal
 @testable import Vocabulary
 

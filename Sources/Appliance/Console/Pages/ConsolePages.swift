@@ -39,6 +39,8 @@ package struct ConsolePages: SignInPages {
         LedgerPages(pages: self).add(to: &routes)
         LogPages(pages: self).add(to: &routes)
         ReportPages(pages: self).add(to: &routes)
+        LetterPages(pages: self).add(to: &routes)
+        RecordPages(pages: self).add(to: &routes)
         // The least of all matches: whatever is no path of the port. The router does not come back
         // from a first part that it knows, so that each of these has its own.
         for path in ["/**", "/payments/**", "/review/**", "/ledger/**", "/log/**", "/reports/**"] {
@@ -50,27 +52,32 @@ package struct ConsolePages: SignInPages {
 
     /// Adds a page whose work is done in the pages' own thread.
     ///
-    /// - Parameter isSecret: whether the form that is sent must not be in the audit log.
+    /// - Parameters:
+    ///   - most: bytes that its form has at most.
+    ///   - isSecret: whether its form must not be in the audit log.
     func page(
         _ routes: inout AdminRoutes, _ method: HTTPRequest.Method, _ path: String, _ role: Role,
-        isSecret: Bool = false, _ body: @escaping @Sendable (PageRequest) async throws -> Response
+        upTo most: Int = formByteCountMax, isSecret: Bool = false,
+        _ body: @escaping @Sendable (PageRequest) async throws -> Response
     ) {
         routes.page(
             method, path, needs: role, isSecret: isSecret, telling: Self.told
         ) { [thread] request, context in
-            let form = method == .post ? try await Self.form(of: request) : nil
+            let form = method == .post ? try await Self.form(of: request, upTo: most) : nil
             let asked = PageRequest(request: request, context: context, form: form)
             return try await withTaskExecutorPreference(thread) { try await body(asked) }
         }
     }
 
     /// Bytes of a form: a note of the longest, each of its bytes escaped, and room.
-    private static let formByteCountMax = 16_384
+    static let formByteCountMax = 16_384
 
-    private static func form(of request: Request) async throws(Problem) -> PostedForm {
+    private static func form(
+        of request: Request, upTo most: Int
+    ) async throws(Problem) -> PostedForm {
         let type = request.headers[.contentType]
         guard
-            let form = PostedForm(type: type, body: try await request.bytes(upTo: formByteCountMax))
+            let form = PostedForm(type: type, body: try await request.bytes(upTo: most))
         else { throw Problem(.unsupportedMediaType, "send the form as \(PostedForm.type)") }
         return form
     }

@@ -55,11 +55,8 @@ struct LogPages: Sendable {
     // MARK: Records
 
     private func records(_ asked: PageRequest) throws -> Response {
-        let word = asked.context.word("topic")
-        guard let id = TopicID(rawValue: word) else {
-            throw Problem(
-                .notFound, "there is no topic \(ShownText.escaped(String(word.prefix(80))))")
-        }
+        let id = try RecordPages.topic(asked)
+        let matcher = try RecordPages.filter(asked).map { RecordMatcher($0) }
         let reader = parts.topic(id)
         let wanted = asked.query("has")
         let from = try first(asked.query("from"), reader)
@@ -72,19 +69,23 @@ struct LogPages: Sendable {
             next = stored.offset.advanced(by: 1)
             let value = stored.record.value ?? []
             let key = stored.record.key ?? []
+            if let matcher, !matcher.matches(stored.record) { return true }
             if let bytes, value.firstRange(of: bytes) == nil, key.firstRange(of: bytes) == nil {
                 return true
             }
-            rows.append(RecordView(stored))
+            rows.append(RecordView(stored, of: id))
             return true
         }
-        let filter = wanted.map { "&has=\(PathText.escaped($0))" } ?? ""
+        let field = asked.query("filter")
+        let filter = (wanted.map { "&has=\(PathText.escaped($0))" } ?? "")
+            + (field.map { "&filter=\(PathText.escaped($0))" } ?? "")
         let before = max(reader.start.rawValue, from.rawValue - Int64(Self.recordsMax))
         let view = RecordsView(
-            topic: id.rawValue, has: wanted ?? "", from: "\(from)",
+            topic: id.rawValue, has: wanted.map(ShownText.escaped) ?? "",
+            filter: field.map(ShownText.escaped) ?? "", from: "\(from)",
             begins: ShownAmount.grouped(reader.start.rawValue),
             ends: ShownAmount.grouped(reader.end.rawValue), rows: rows, isEmpty: rows.isEmpty,
-            seen: wanted == nil ? nil : ShownNumber.count(Int64(seen), "record"),
+            seen: wanted == nil && field == nil ? nil : ShownNumber.count(Int64(seen), "record"),
             earlier: from > reader.start ? "/log/\(id.rawValue)?from=\(before)\(filter)" : nil,
             later: next < reader.end ? "/log/\(id.rawValue)?from=\(next)\(filter)" : nil)
         return ConsolePages.html("records", pages.shell(id.rawValue, .log, asked), view)

@@ -24,7 +24,7 @@ struct LogIndexView {
 
 /// Records of a topic, each readable.
 struct RecordsView {
-    var topic, has, from, begins, ends: String
+    var topic, has, filter, from, begins, ends: String
     var rows: [RecordView]
     var isEmpty: Bool
     /// How many records were looked through, where something was looked for.
@@ -36,6 +36,8 @@ struct RecordView {
     struct Header { var name, value: String }
 
     var offset: String
+    /// The record's own page.
+    var href: String
     var moment: ShownMoment
     var stamp: String
     var key: String
@@ -45,36 +47,37 @@ struct RecordView {
     var headers: [Header]
     var cut: String?
 
-    init(_ stored: StoredRecord) {
+    init(_ stored: StoredRecord, of topic: TopicID) {
         let record = stored.record
         let value = record.value ?? []
+        let readable = ReadableValue(value.prefix(LogPages.valueBytesMax))
+        href = "/log/\(topic.rawValue)/\(stored.offset)"
         offset = ShownAmount.grouped(stored.offset.rawValue)
         moment = ShownMoment(record.timestamp)
         let part = ((record.timestamp.milliseconds % 1_000) + 1_000) % 1_000
         stamp = "\(moment.clock).\(String(format: "%03d", Int(part)))"
         key = Self.text(record.key ?? [])
-        short = Self.text(value.prefix(240))
-        self.value = Self.readable(value.prefix(LogPages.valueBytesMax))
+        short = Self.text(value.prefix(240), isCut: value.count > 240)
+        self.value = readable.text
         headers = record.headers.map { header in
             Header(name: ShownText.escaped(header.name), value: Self.text(header.value ?? []))
         }
         if value.count > LogPages.valueBytesMax {
             cut = "The first \(ShownAmount.grouped(Int64(LogPages.valueBytesMax))) of "
-                + "\(ShownAmount.grouped(Int64(value.count))) bytes."
+                + "\(ShownAmount.grouped(Int64(value.count))) bytes; its own page has more."
         }
     }
 
-    /// Text as text, other bytes in base64.
-    private static func text(_ bytes: ArraySlice<UInt8>) -> String {
-        String(validating: bytes, as: UTF8.self).map(ShownText.escaped)
-            ?? (bytes.isEmpty ? "" : "base64 " + Data(bytes).base64EncodedString())
-    }
-
-    /// With its own line breaks.
-    private static func readable(_ bytes: ArraySlice<UInt8>) -> String {
-        guard let text = String(validating: bytes, as: UTF8.self) else { return Self.text(bytes) }
-        return text.split(separator: "\n", omittingEmptySubsequences: false)
-            .map { ShownText.escaped(String($0)) }.joined(separator: "\n")
+    /// Text as text, other bytes in hex.
+    ///
+    /// - Parameter isCut: whether they are a beginning, which may end within a character.
+    private static func text(_ bytes: ArraySlice<UInt8>, isCut: Bool = false) -> String {
+        for cut in 0...(isCut ? 3 : 0) {
+            if let text = String(validating: bytes.dropLast(cut), as: UTF8.self) {
+                return ShownText.escaped(text)
+            }
+        }
+        return "hex " + String(hex: bytes)
     }
 }
 
@@ -87,7 +90,7 @@ struct LettersView {
 
         init(_ line: LetterLine) {
             offset = ShownAmount.grouped(line.offset.rawValue)
-            href = "/log/dead.letter?from=\(line.offset.rawValue)"
+            href = "/log/letters/\(line.offset.rawValue)"
             topic = ShownText.escaped(line.topic)
             detail = ShownText.escaped(line.detail)
             moment = ShownMoment(line.at)

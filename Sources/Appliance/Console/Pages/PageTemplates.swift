@@ -27,6 +27,8 @@ enum PageTemplates {
         ("waiting", PackageResources.waiting_mustache),
         ("log", PackageResources.log_mustache), ("records", PackageResources.records_mustache),
         ("letters", PackageResources.letters_mustache),
+        ("letter", PackageResources.letter_mustache),
+        ("record", PackageResources.record_mustache), ("tail", PackageResources.tail_mustache),
         ("sections", PackageResources.sections_mustache),
         ("linked", PackageResources.linked_mustache), ("chart", PackageResources.chart_mustache),
         ("period", PackageResources.period_mustache),

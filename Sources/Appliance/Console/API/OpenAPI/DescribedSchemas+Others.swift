@@ -34,6 +34,7 @@ extension DescribedSchemas {
                 ("data", .text()), ("reason", .orNull(.text())),
                 ("offsets", .list(.integer(min: 0))), ("dry_run", .flag),
                 ("after", .orNull(.integer(min: 0))),
+                ("value", .orNull(.text())), ("by", .orNull(.text())),
             ])
         ),
         (

@@ -1,0 +1,240 @@
+import AppendLog
+import Appliance
+import Bridges
+import HTTPTypes
+import Hummingbird
+import Vocabulary
+
+/// One dead letter at `/log/letters/{offset}`: what failed, what would become of it now, and its way
+/// back, edited if need be.
+///
+///     GET   ──▶ the letter, and a dry run of it as it is
+///     POST act=look ──▶ a dry run of the value in the form
+///     POST act=send
+///        the value is what the last dry run judged ──▶ redriven ──▶ 303 to the letter
+///        another one ──▶ a dry run of it, and nothing sent
+struct LetterPages: Sendable {
+    let pages: ConsolePages
+
+    private var parts: ConsoleParts { pages.parts }
+    /// An edited value, each of its bytes escaped as a rule, and room: what the port takes.
+    private static let formByteCountMax = GateLimits.adminBodyByteCountMax
+
+    func add(to routes: inout AdminRoutes) {
+        let path = "/log/letters/:offset"
+        pages.page(&routes, .get, path, .viewer) { try await show($0) }
+        pages.page(&routes, .post, path, .admin, upTo: Self.formByteCountMax) {
+            try await change($0)
+        }
+    }
+
+    /// A letter and its bytes.
+    private struct Found {
+        var line: LetterLine
+        var value: ArraySlice<UInt8>
+    }
+
+    private func found(_ asked: PageRequest) throws -> Found {
+        let word = asked.context.word("offset")
+        guard let offset = QueryNumber.offset(word) else {
+            throw Problem(.notFound, "a dead letter is named by its offset")
+        }
+        let before = offset == .zero ? nil : Offset(offset.rawValue - 1)
+        let page = try parts.letters.page(after: before, limit: 1)
+        guard let line = page.lines.first, line.offset == offset,
+            let record = try parts.topic(.deadLetter).record(at: offset)
+        else { throw Problem(.notFound, "there is no dead letter at offset \(offset)") }
+        return Found(line: line, value: record.value ?? [])
+    }
+
+    private func show(_ asked: PageRequest) async throws -> Response {
+        let found = try found(asked)
+        return respond(found, try await dryRun(found, nil, asked), nil, asked)
+    }
+
+    private func respond(
+        _ found: Found, _ line: RedriveLine?, _ typed: String?, _ asked: PageRequest,
+        problem: String? = nil, _ status: HTTPResponse.Status = .ok
+    ) -> Response {
+        let token = pages.shell("", .log, asked).token
+        var view = LetterView(
+            found.line, found.value, typed: typed, line, mayRedrive: asked.role >= .admin,
+            token: token)
+        view.problem = problem
+        if asked.query("sent") != nil, found.line.state != .notRedriven {
+            view.done = "It went back to where it had failed; what came of it is told below."
+        }
+        view.judged = Self.mark(LetterText.edit(typed, of: found.value) ?? Array(found.value))
+        return ConsolePages.html(
+            "letter", pages.shell("Dead letter \(found.line.offset)", .log, asked), view, status)
+    }
+
+    /// - Parameter typed: what the form has; nil judges the letter as it is.
+    /// - Returns: nil where it has gone back already.
+    private func dryRun(
+        _ found: Found, _ typed: String?, _ asked: PageRequest
+    ) async throws -> RedriveLine? {
+        guard found.line.state == .notRedriven else { return nil }
+        let request = request(found, typed, asked, isDryRun: true)
+        return try await parts.redriver.redrive(request).lines.first
+    }
+
+    private func request(
+        _ found: Found, _ typed: String?, _ asked: PageRequest, isDryRun: Bool
+    ) -> RedriveRequest {
+        let edit = LetterText.edit(typed, of: found.value).map {
+            RedriveEdit(value: $0, by: asked.context.caller?.name ?? "")
+        }
+        return RedriveRequest(
+            letters: [.letter(found.line.offset)], isDryRun: isDryRun, edit: edit)
+    }
+
+    private func change(_ asked: PageRequest) async throws -> Response {
+        let found = try found(asked)
+        let typed = asked.form?["value"]
+        if let typed, typed.utf8.count > RedriveLimits.editByteCountMax {
+            let most = ShownAmount.grouped(Int64(RedriveLimits.editByteCountMax))
+            return respond(
+                found, nil, typed, asked, problem: "An edited value has at most \(most) bytes.",
+                .badRequest)
+        }
+        let line = try await dryRun(found, typed, asked)
+        guard asked.form?["act"] == "send" else { return respond(found, line, typed, asked) }
+        guard let line else {
+            return respond(
+                found, nil, typed, asked,
+                problem: "It has gone back already. Nothing more was sent.", .conflict)
+        }
+        let value = LetterText.edit(typed, of: found.value) ?? Array(found.value)
+        guard asked.form?["judged"] == Self.mark(value) else {
+            return respond(
+                found, line, typed, asked,
+                problem: "The value is another one than the dry run had judged. Nothing was sent; "
+                    + "look at this dry run first.", .conflict)
+        }
+        let answer = try await parts.redriver.redrive(
+            request(found, typed, asked, isDryRun: false))
+        guard let sent = answer.lines.first, [.sent, .admitted, .duplicate].contains(sent.result)
+        else {
+            return respond(
+                found, answer.lines.first, typed, asked, problem: "Nothing was sent.", .conflict)
+        }
+        return ConsolePages.sent(to: "/log/letters/\(found.line.offset)?sent=1")
+    }
+
+    private static func mark(_ value: [UInt8]) -> String {
+        String(hex: SHA256.digest(value[...]))
+    }
+}
+
+/// A letter's value as a form shows it, and what comes back from there.
+enum LetterText {
+    /// The value for a field; nil for what is no text, or too long to be edited.
+    static func field(_ value: ArraySlice<UInt8>) -> String? {
+        guard value.count <= RedriveLimits.editByteCountMax,
+            let text = String(validating: value, as: UTF8.self)
+        else { return nil }
+        let shown = ReadableValue.indented(value) ?? text
+        return shown.utf8.count <= RedriveLimits.editByteCountMax ? shown : text
+    }
+
+    /// What goes back in place of the value; nil where the form says the same. A browser ends lines
+    /// with CR LF, and JSON that had no lines gets none.
+    static func edit(_ typed: String?, of value: ArraySlice<UInt8>) -> [UInt8]? {
+        guard let typed else { return nil }
+        let bytes = Array(typed.replacing("\r\n", with: "\n").utf8)
+        let compact = JSONLine.compact(bytes[...])
+        if bytes.elementsEqual(value) || bytes.elementsEqual(field(value)?.utf8 ?? "".utf8) {
+            return nil
+        }
+        if let compact, compact == JSONLine.compact(value) { return nil }
+        let hasLines = value.contains(UInt8(ascii: "\n"))
+        return hasLines ? bytes : compact ?? bytes
+    }
+}
+
+/// One dead letter, what would become of it, and the form that sends it back.
+struct LetterView {
+    struct Plan {
+        var state: ShownState
+        var detail: String
+        var isEdited: Bool
+        /// Whether it would go.
+        var goes: Bool
+    }
+
+    var offset: String
+    var path: String
+    var reason, detail, stage, topic: String
+    var moment: ShownMoment
+    var state: ShownState
+    var facts: [CaseView.Fact]
+    /// Where it is now, for one that failed again.
+    var again: String?
+    var plan: Plan?
+    /// What the form has; nil where there is no form.
+    var field: String?
+    /// Why it cannot be edited.
+    var unedited: String?
+    var value: ReadableValue
+    var judged = ""
+    var problem, done: String?
+    var command: String
+    var token: String
+
+    init(
+        _ line: LetterLine, _ bytes: ArraySlice<UInt8>, typed: String?, _ result: RedriveLine?,
+        mayRedrive: Bool, token: String
+    ) {
+        offset = ShownAmount.grouped(line.offset.rawValue)
+        path = "/log/letters/\(line.offset)"
+        reason = ShownText.escaped(line.reason)
+        detail = ShownText.escaped(line.detail)
+        stage = ShownText.escaped(line.stage)
+        topic = ShownText.escaped(line.topic)
+        moment = ShownMoment(line.at)
+        state = LettersView.Row(line).state
+        again = line.again.map { "/log/letters/\($0.offset)" }
+        value = ReadableValue(bytes)
+        self.token = token
+        command = "tillbox dead-letter redrive --offset \(line.offset) --value-file FILE --dry-run"
+        facts = Self.facts(line)
+        let isEdited = LetterText.edit(typed, of: bytes) != nil
+        plan = result.map { Plan($0, isEdited: isEdited) }
+        guard mayRedrive, line.state == .notRedriven else { return }
+        field = typed ?? LetterText.field(bytes)
+        if field == nil {
+            unedited = String(validating: bytes, as: UTF8.self) == nil
+                ? "Its value is no text: it goes back as it is or not."
+                : "Its value is too long to be edited here: it goes back as it is or not."
+        }
+    }
+
+    private static func facts(_ line: LetterLine) -> [CaseView.Fact] {
+        let source = line.source.map { offset -> CaseView.Fact in
+            let place = "\(line.topic) @ \(ShownAmount.grouped(offset.rawValue))"
+            return CaseView.Fact(
+                name: "It was", value: ShownText.escaped(place),
+                href: "/log/\(PathText.escaped(line.topic))/\(offset)", isID: true)
+        }
+        let event = line.eventID.map {
+            CaseView.Fact(
+                name: "Event", value: ShownText.escaped($0),
+                href: "/payments/\(PathText.escaped($0))", isID: true)
+        }
+        let record = CaseView.Fact(
+            name: "Its record", value: "dead.letter @ \(ShownAmount.grouped(line.offset.rawValue))",
+            href: "/log/dead.letter/\(line.offset)", isID: true)
+        return [source, event, record].compactMap { $0 }
+    }
+}
+
+extension LetterView.Plan {
+    init(_ line: RedriveLine, isEdited: Bool) {
+        let detail = ShownText.escaped(line.detail)
+        self.isEdited = isEdited
+        self.detail = detail
+        goes = line.result == .wouldSend
+        state = goes ? ShownState("It would go back", "ok") : ShownState("It would stay", "stop")
+    }
+}
