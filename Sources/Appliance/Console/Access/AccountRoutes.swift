@@ -230,23 +230,29 @@ private struct AccountRequest {
         let body = try await request.bytes(upTo: AccessLimits.bodyByteCountMax)
         let document = JSONDocument(bytesMax: max(body.count, 1))
         try withExtendedLifetime(document) {
-            guard let root = try? document.request(body), let found = root.object else {
-                throw Problem(.badRequest, "the body is no JSON object of this route")
-            }
-            var seen: Set<String> = []
-            for (key, value) in found {
+            for (key, value) in try Self.members(of: body, using: document) {
                 let name = key.string ?? ""
                 guard members.contains(name) else {
                     throw Problem(
                         .badRequest, "there is no member \(name.prefix(40)) here; there are: "
                             + members.joined(separator: ", "))
                 }
-                guard seen.insert(name).inserted else {
-                    throw Problem(.badRequest, "\(name) is given twice; give it once")
-                }
                 try take(value, as: name)
             }
         }
+    }
+
+    private static func members(
+        of body: [UInt8], using document: JSONDocument
+    ) throws(Problem) -> JSONMembers {
+        do throws(RecordCodecError) {
+            if let members = try document.request(body).object { return members }
+        } catch {
+            if case .repeated(let name) = error {
+                throw Problem(.badRequest, "\(name.prefix(40)) is given twice; give it once")
+            }
+        }
+        throw Problem(.badRequest, "the body is no JSON object of this route")
     }
 
     private mutating func take(_ value: JSONValue, as name: String) throws(Problem) {
