@@ -69,8 +69,8 @@ package struct DeadLetterRoutes: Sendable {
 }
 
 extension RedriveEdit {
-    /// Whoever signed in edited it. Only a command of the folder's owner, who has no name here, says
-    /// who that is.
+    /// Whoever signed in edited it. Only a command of the folder's owner, who has no name here,
+    /// says who that is.
     fileprivate mutating func name(_ caller: Caller?) {
         guard let caller, caller.credential != .folder || by.isEmpty else { return }
         by = caller.name

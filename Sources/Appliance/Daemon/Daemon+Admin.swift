@@ -73,13 +73,10 @@ extension Daemon {
         BridgeRoutes(
             board: bridges, dataPath: DataFolder.canonical(folder.path), logger: logger
         ).add(to: &routes)
-        let desk = ReviewDesk(
-            decisions: plane.decisions, ledger: ledger,
-            clock: clock)
         ReviewRoutes(
-            desk: desk, ledger: ledger, dataPath: DataFolder.canonical(folder.path)
+            desk: reviewDesk, ledger: ledger, dataPath: DataFolder.canonical(folder.path)
         ).add(to: &routes)
-        let pages = pages(desk, letters, redriver, live)
+        let pages = pages(reviewDesk, letters, redriver, live)
         pages.add(to: &routes)
         SettingsPages(
             pages: pages,
@@ -104,6 +101,8 @@ extension Daemon {
                 sources: consoleSources, live: live, desk: desk, letters: letters,
                 redriver: redriver, reconciler: reconciler, bridges: bridges,
                 check: ledgerCheck, readiness: readiness, counters: counters, clock: clock,
-                profile: settings.profile.rawValue))
+                profile: settings.profile.rawValue, refunds: refunds,
+                stripeBase: settings.stripeBase,
+                reviewExpirySeconds: settings.reviewExpirySeconds))
     }
 }

@@ -64,6 +64,10 @@ package final class Daemon: Sendable {
     private let folderToken = FolderToken.make()
     /// nil without an API key, or where it is switched off.
     private let chargeFetch: ChargeFetch?
+    /// Makes refunds where a person says so; nil without an API key.
+    let refunds: RefundDesk?
+    /// One for all who decide: it keeps two of them from deciding the same review.
+    let reviewDesk: ReviewDesk
     /// Connections that each port may serve.
     private let connectionCounts: (webhook: Int, admin: Int)
 
@@ -101,6 +105,8 @@ package final class Daemon: Sendable {
         let stripe = StripeParts(plane, ledger)
         reconciler = stripe.reconciler(readingLedgerAt: folder.ledger)
         chargeFetch = stripe.chargeFetch()
+        refunds = stripe.refunds()
+        reviewDesk = ReviewDesk(decisions: plane.decisions, ledger: ledger, clock: clock)
         seenLedger = try SQLiteLedgerReader.open(path: folder.ledger)
         ledgerCheck = LedgerCheck(clock: clock) { () throws(LedgerError) in
             let ledger = try SQLiteLedgerReader.open(path: folder.ledger)
@@ -258,6 +264,10 @@ package final class Daemon: Sendable {
         if !bridges.bridges.isEmpty { services[.bridges] = bridges }
         services[.chargeFetch] = chargeFetch
         services[.reconciler] = reconciler
+        services[.reviewExpiry] = settings.reviewExpirySeconds.map {
+            ReviewExpiry(
+                desk: reviewDesk, ledger: ledger, afterSeconds: $0, clock: clock, logger: logger)
+        }
         services[.webhook] = webhookServer(ports)
         services[.reserveRelease] = ReserveRelease(file: reserve, logger: logger)
         services[.refusalSummary] = refusalSummary()
@@ -294,17 +304,18 @@ private struct StripeParts {
     private let plane: EmbeddedPlane
     private let store: StatementStore
     private let clock: StripeClock
-    /// nil without an API key.
+    /// Both nil without an API key.
+    private let transport: HTTPStripeTransport?
     private let client: StripeClient?
 
     init(_ plane: EmbeddedPlane, _ ledger: SQLiteLedger) {
         let base = plane.settings.stripeBase
         let clock = StripeClock(plane.clock)
         let reach = StripeReach(base: base, clock: plane.clock, logger: plane.logger)
-        client = plane.settings.stripeKey.map {
-            StripeClient(
-                transport: HTTPStripeTransport(base: base, key: $0, clock: clock, reach: reach))
+        transport = plane.settings.stripeKey.map {
+            HTTPStripeTransport(base: base, key: $0, clock: clock, reach: reach)
         }
+        client = transport.map { StripeClient(transport: $0) }
         (self.plane, self.clock, self.reach) = (plane, clock, reach)
         store = StatementStore(of: ledger)
     }
@@ -322,6 +333,8 @@ private struct StripeParts {
             admission: plane.admission, accepts: accepts, clock: plane.clock, stripeClock: clock,
             counters: plane.counters, logger: plane.logger)
     }
+
+    func refunds() -> RefundDesk? { transport.map { RefundDesk(stripe: $0) } }
 
     /// nil without an API key, or where it is switched off.
     func chargeFetch() -> ChargeFetch? {

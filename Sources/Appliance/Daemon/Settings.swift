@@ -51,6 +51,8 @@ package struct Settings: Sendable {
     var segmentByteCountMax = 256 << 20
     /// Days that `webhook.received` and the derived topics are kept; nil for ever.
     var retentionDays: Int?
+    /// Seconds after which a review that nobody has decided is declined; nil keeps it held.
+    package var reviewExpirySeconds: Int64?
     /// Where Stripe's API is, and the key for it; without a key nothing is reconciled.
     package var stripeBase = "https://api.stripe.com"
     package var stripeKey: String?
@@ -129,6 +131,7 @@ enum SettingsKey: String, CaseIterable {
     case movementsMax = "features.movements_max"
     case segmentBytesMax = "log.segment_bytes_max"
     case retentionDays = "log.retention_days"
+    case reviewExpireHours = "review.expire_hours"
     case stripeBase = "stripe.api_base"
     case stripeKey = "stripe.api_key"
     case stripeKeyFile = "stripe.api_key_file"

@@ -71,6 +71,8 @@ package struct SettingsLoader {
         settings.segmentByteCountMax =
             try integer(.segmentBytesMax, (1 << 20)...(1 << 30)) ?? settings.segmentByteCountMax
         settings.retentionDays = try integer(.retentionDays, 1...36_500)
+        let hours = try integer(.reviewExpireHours, 0...8_760) ?? 0
+        settings.reviewExpirySeconds = hours == 0 ? nil : Int64(hours) * 3_600
         settings.stripeBase = try stripeBase() ?? settings.stripeBase
         settings.stripeKey =
             needsStripe || (needsSecrets && role == .all) ? try stripeKey() : nil

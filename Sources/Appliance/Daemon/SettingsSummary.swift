@@ -23,6 +23,7 @@ extension Settings {
             ("block_from", blockFrom.map { "\($0)" } ?? "the model's"),
             ("amount_limits", limits.joined(separator: ",")),
             ("retention_days", retentionDays.map { "\($0)" } ?? "for ever"),
+            ("review_expire_seconds", reviewExpirySeconds.map { "\($0)" } ?? "never"),
             ("stripe", stripeBase), ("stripe_key", stripeKey == nil ? "none" : "set"),
             ("reconcile_minute", reconcile.schedule.nightlyMinute.map { "\($0)" } ?? "off"),
             ("grace_seconds", "\(reconcile.limits.graceSeconds)"),

@@ -56,9 +56,15 @@ package struct HTTPStripeTransport: StripeTransport {
     private static let worldDate = "World-Date"
 
     package func get(_ path: String, of account: StripeAccount) async throws -> StripeAnswer {
+        try await answer(to: HTTPClientRequest(url: base + path), account)
+    }
+
+    private func answer(
+        to request: HTTPClientRequest, _ account: StripeAccount
+    ) async throws -> StripeAnswer {
         let start = ContinuousClock.now
         do {
-            let answer = try await ask(path, account)
+            let answer = try await ask(request, account)
             StripeRequests.record(start.duration(to: .now), status: answer.status)
             // What stands before Stripe may answer in its place.
             if answer.status < 500 {
@@ -76,8 +82,10 @@ package struct HTTPStripeTransport: StripeTransport {
         }
     }
 
-    private func ask(_ path: String, _ account: StripeAccount) async throws -> StripeAnswer {
-        var request = HTTPClientRequest(url: base + path)
+    private func ask(
+        _ request: HTTPClientRequest, _ account: StripeAccount
+    ) async throws -> StripeAnswer {
+        var request = request
         request.headers.add(name: "Authorization", value: "Bearer \(key)")
         request.headers.add(name: "User-Agent", value: "tillbox")
         if let id = account.id { request.headers.add(name: "Stripe-Account", value: id) }
@@ -94,6 +102,20 @@ package struct HTTPStripeTransport: StripeTransport {
             status: Int(response.status.code),
             retryAfter: response.headers.first(name: "Retry-After"),
             body: [UInt8](body.readableBytesView))
+    }
+}
+
+extension HTTPStripeTransport: StripePosting {
+    package func post(
+        _ path: String, _ form: [(String, String)], idempotencyKey key: String,
+        of account: StripeAccount
+    ) async throws -> StripeAnswer {
+        var request = HTTPClientRequest(url: base + path)
+        request.method = .POST
+        request.headers.add(name: "Content-Type", value: "application/x-www-form-urlencoded")
+        request.headers.add(name: "Idempotency-Key", value: key)
+        request.body = .bytes(ByteBuffer(string: StripeClient.encoded(form)))
+        return try await answer(to: request, account)
     }
 }
 

@@ -120,6 +120,7 @@ extension PaymentStory {
                 writer.member("at_ms", order.step.at.milliseconds)
                 writer.member("from", order.record.text(RedriveHeader.from))
                 writer.member("to", order.record.text(RedriveHeader.to))
+                writer.member("edited_by", RedriveEdit.author(of: order.record))
             }
         }
     }

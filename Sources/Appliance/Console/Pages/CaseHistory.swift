@@ -89,3 +89,13 @@ struct CaseHistory {
         return vector
     }
 }
+
+extension CaseHistory {
+    /// The refund that a decline makes due; nil where the log has no record that says whose charge
+    /// it is.
+    ///
+    /// - Parameter base: where Stripe's API is.
+    func due(_ review: Review, base: String) -> DueRefund? {
+        scored.flatMap { DueRefund(review, $0.event, base: base) }
+    }
+}

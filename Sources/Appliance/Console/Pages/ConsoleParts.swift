@@ -24,12 +24,19 @@ package struct ConsoleParts: Sendable {
     let clock: any LogClock
     /// `dev`, `edge`
     let profile: String
+    /// Makes refunds at Stripe; nil without an API key.
+    let refunds: RefundDesk?
+    /// Where Stripe's API is, for who makes them by hand.
+    let stripeBase: String
+    /// Seconds after which a review that nobody decides is declined; nil keeps it held.
+    let reviewExpirySeconds: Int64?
 
     package init(
         sources: ConsoleSources, live: LiveBoard, desk: ReviewDesk, letters: LetterList,
         redriver: Redriver, reconciler: Reconciler?, bridges: BridgeBoard? = nil,
         check: LedgerCheck? = nil, readiness: Readiness, counters: Counters, clock: any LogClock,
-        profile: String
+        profile: String, refunds: RefundDesk? = nil,
+        stripeBase: String = "https://api.stripe.com", reviewExpirySeconds: Int64? = nil
     ) {
         self.sources = sources
         self.live = live
@@ -43,6 +50,9 @@ package struct ConsoleParts: Sendable {
         self.counters = counters
         self.clock = clock
         self.profile = profile
+        self.refunds = refunds
+        self.stripeBase = stripeBase
+        self.reviewExpirySeconds = reviewExpirySeconds
     }
 
     var ledger: any LedgerReading { sources.ledger }

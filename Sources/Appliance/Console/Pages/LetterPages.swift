@@ -5,8 +5,8 @@ import HTTPTypes
 import Hummingbird
 import Vocabulary
 
-/// One dead letter at `/log/letters/{offset}`: what failed, what would become of it now, and its way
-/// back, edited if need be.
+/// One dead letter at `/log/letters/{offset}`: what failed, what would become of it now, and its
+/// way back, edited if need be.
 ///
 ///     GET   ──▶ the letter, and a dry run of it as it is
 ///     POST act=look ──▶ a dry run of the value in the form
@@ -57,9 +57,11 @@ struct LetterPages: Sendable {
         problem: String? = nil, _ status: HTTPResponse.Status = .ok
     ) -> Response {
         let token = pages.shell("", .log, asked).token
+        // A letter that was never understood is of no payment that is known.
+        let row = found.line.eventID.flatMap { try? parts.sources.index.payment($0) }
         var view = LetterView(
             found.line, found.value, typed: typed, line, mayRedrive: asked.role >= .admin,
-            token: token)
+            payment: row.map { "/payments/\(PathText.escaped($0.charge))" }, token: token)
         view.problem = problem
         if asked.query("sent") != nil, found.line.state != .notRedriven {
             view.done = "It went back to where it had failed; what came of it is told below."
@@ -184,7 +186,7 @@ struct LetterView {
 
     init(
         _ line: LetterLine, _ bytes: ArraySlice<UInt8>, typed: String?, _ result: RedriveLine?,
-        mayRedrive: Bool, token: String
+        mayRedrive: Bool, payment: String?, token: String
     ) {
         offset = ShownAmount.grouped(line.offset.rawValue)
         path = "/log/letters/\(line.offset)"
@@ -198,7 +200,7 @@ struct LetterView {
         value = ReadableValue(bytes)
         self.token = token
         command = "tillbox dead-letter redrive --offset \(line.offset) --value-file FILE --dry-run"
-        facts = Self.facts(line)
+        facts = Self.facts(line, payment: payment)
         let isEdited = LetterText.edit(typed, of: bytes) != nil
         plan = result.map { Plan($0, isEdited: isEdited) }
         guard mayRedrive, line.state == .notRedriven else { return }
@@ -210,7 +212,7 @@ struct LetterView {
         }
     }
 
-    private static func facts(_ line: LetterLine) -> [CaseView.Fact] {
+    private static func facts(_ line: LetterLine, payment: String?) -> [CaseView.Fact] {
         let source = line.source.map { offset -> CaseView.Fact in
             let place = "\(line.topic) @ \(ShownAmount.grouped(offset.rawValue))"
             return CaseView.Fact(
@@ -219,8 +221,7 @@ struct LetterView {
         }
         let event = line.eventID.map {
             CaseView.Fact(
-                name: "Event", value: ShownText.escaped($0),
-                href: "/payments/\(PathText.escaped($0))", isID: true)
+                name: "Event", value: ShownText.escaped($0), href: payment, isID: true)
         }
         let record = CaseView.Fact(
             name: "Its record", value: "dead.letter @ \(ShownAmount.grouped(line.offset.rawValue))",

@@ -77,6 +77,7 @@ struct PaymentPages: Sendable {
         }
         return ConsolePages.html(
             "payment", pages.shell("Payment \(story.row.charge)", .payments, asked),
-            StoryView(story))
+            StoryView(
+                story, zoom: asked.query("zoom"), at: asked.query("at").flatMap { Int64($0) }))
     }
 }

@@ -98,13 +98,18 @@ struct StoryView {
         var words, href, record: String
         var dot: String
         var isStop: Bool
+        /// A person or the model has decided here.
+        var isTurn: Bool
         var isGone: Bool
+        /// The timeline around it.
+        var zoom: String
     }
 
     struct Feature {
         var words, value, usual: String
     }
 
+    var timeline: TimelineView
     var name: String
     /// Not `amount`, which the transactions below have of their own.
     var paid: ShownAmount?
@@ -122,8 +127,15 @@ struct StoryView {
     var review: String?
     var reviewHref: String
 
-    init(_ story: PaymentStory) {
+    /// - Parameters:
+    ///   - zoom: how long the timeline's window is, and `at` where it begins: see ``TimelineView``.
+    init(_ story: PaymentStory, zoom: String?, at: Int64?) {
         let row = story.row
+        let path = "/payments/\(PathText.escaped(row.charge))"
+        let happened = StoryMoment.all(of: story)
+        timeline = TimelineView(
+            happened.map { TimelineView.Event(at: $0.at, words: $0.words, dot: $0.dot) },
+            path: path, zoom: zoom, at: at)
         name = ShownText.escaped(row.charge)
         paid = row.told.map { ShownAmount(MinorUnits($0.amount), $0.currency) }
         states = [row.shownState, ShownState(row.place.words)]
@@ -138,7 +150,7 @@ struct StoryView {
             states.append(ShownState(ShownNumber.count(row.letterCount, "dead letter"), "stop"))
         }
         facts = Self.facts(story)
-        steps = Self.steps(story)
+        steps = Self.steps(happened, path)
         count = ShownNumber.count(Int64(story.steps.count), "record")
         let scored = story.scored?.payment
         score = scored?.score.map { ShownNumber.decimal($0, 2) }
@@ -170,19 +182,18 @@ struct StoryView {
         ].compactMap { $0 }
     }
 
-    private static func steps(_ story: PaymentStory) -> [Step] {
-        let first = story.steps.first?.at.milliseconds ?? 0
-        return story.steps.enumerated().map { place, step in
-            let (words, dot) = step.shown
+    private static func steps(_ happened: [StoryMoment], _ path: String) -> [Step] {
+        let first = happened.first?.at ?? 0
+        return happened.enumerated().map { place, moment in
+            let distance = max(0, moment.at - first)
+            // The window begins a little before what it is about.
+            let begin = max(0, distance - 5_000)
             return Step(
-                moment: ShownMoment(step.at),
-                since: place == 0
-                    ? nil
-                    : "+" + ShownAge.words(milliseconds: step.at.milliseconds - first),
-                words: words, href: "/log/\(step.topic.rawValue)?from=\(step.offset)",
-                record: "\(step.topic.rawValue) @ \(ShownAmount.grouped(step.offset.rawValue))",
-                dot: dot, isStop: dot == "stop",
-                isGone: place < story.kept.count && !story.kept[place])
+                moment: ShownMoment(Timestamp(milliseconds: moment.at)),
+                since: place == 0 ? nil : "+" + ShownAge.words(milliseconds: distance),
+                words: moment.words, href: moment.href, record: moment.record, dot: moment.dot,
+                isStop: moment.dot == "stop", isTurn: moment.isTurn && moment.dot != "stop",
+                isGone: moment.isGone, zoom: "\(path)?zoom=1m&at=\(begin)#when")
         }
     }
 

@@ -2,14 +2,16 @@ import AppendLog
 import Appliance
 import HTTPTypes
 import Hummingbird
+import Reconcile
 import Vocabulary
 
-/// What waits for a person: `/review`, `/review/{movement}`, its sheet for an auditor, and the form
-/// that decides.
+/// What waits for a person: `/review`, `/review/{movement}`, its sheet for an auditor, the form
+/// that decides, and the one that makes a declined payment's refund at Stripe.
 ///
 ///     GET /review ──▶ the first case of the queue
 ///     POST /review/{movement}
 ///        booked ──▶ 303 to the next case, which tells what was decided
+///        declined with refund=yes ──▶ Stripe is asked for the refund too, once
 ///        somebody was first ──▶ 409: who, when and what; the note is kept
 ///        bad note ──▶ 400 on the same page; the note is kept
 ///        not yet ──▶ 503 on the same page; the note is kept
@@ -24,12 +26,35 @@ struct ReviewPages: Sendable {
     private static let decidedWindow: Int64 = 2_000
 
     func add(to routes: inout AdminRoutes) {
-        pages.page(&routes, .get, "/review", .viewer) { try page(nil, $0) }
+        pages.page(&routes, .get, "/review", .viewer) { try await page(nil, $0) }
         pages.page(&routes, .get, "/review/:movement", .viewer) { asked in
-            try page(asked.context.word("movement"), asked)
+            try await page(asked.context.word("movement"), asked)
         }
-        pages.page(&routes, .get, "/review/:movement/sheet", .viewer) { try sheet($0) }
+        pages.page(&routes, .get, "/review/:movement/sheet", .viewer) { try await sheet($0) }
         pages.page(&routes, .post, "/review/:movement", .reviewer) { try await decide($0) }
+        pages.page(&routes, .post, "/review/:movement/refund", .reviewer) { try await refund($0) }
+    }
+
+    // MARK: What nobody decides
+
+    private var rule: String {
+        guard let seconds = parts.reviewExpirySeconds else {
+            return "What nobody decides stays held. Never approved by itself."
+        }
+        return "What nobody decides within \(ShownAge.words(seconds: seconds)) is declined. Never "
+            + "approved."
+    }
+
+    /// nil for a review that is not open.
+    private func expires(_ review: Review) throws -> String? {
+        guard review.state == .open else { return nil }
+        guard let seconds = parts.reviewExpirySeconds,
+            let left = try ReviewExpiry.secondsLeft(
+                of: review, in: parts.ledger, after: seconds, now: parts.clock.now())
+        else { return "Kept held until somebody decides" }
+        return left > 0
+            ? "Expires in \(ShownAge.words(seconds: left)), into declined"
+            : "Overdue, declined next"
     }
 
     // MARK: The queue
@@ -43,7 +68,7 @@ struct ReviewPages: Sendable {
         }
     }
 
-    private func page(_ id: String?, _ asked: PageRequest) throws -> Response {
+    private func page(_ id: String?, _ asked: PageRequest) async throws -> Response {
         let byAge = asked.query("by") != "amount"
         let open = try queue(byAge: byAge)
         var review = open.first
@@ -53,9 +78,9 @@ struct ReviewPages: Sendable {
                 throw Problem(.notFound, ReviewRefusal.unknown(id).message, code: "review_unknown")
             }
         }
-        var view = try self.view(open, review, byAge: byAge, asked)
+        var view = try await self.view(open, review, byAge: byAge, asked)
         if let state = asked.query("done"), let movement = asked.query("of") {
-            view.done = try done(state, ReviewName.movement(movement))
+            view.done = try await done(state, ReviewName.movement(movement))
         }
         return respond(view, asked)
     }
@@ -68,11 +93,13 @@ struct ReviewPages: Sendable {
 
     private func view(
         _ open: [Review], _ review: Review?, byAge: Bool, _ asked: PageRequest
-    ) throws -> ReviewView {
+    ) async throws -> ReviewView {
         let now = parts.now
         let order = byAge ? "" : "?by=amount"
         let oldest = open.map(\.effectiveAt).min()
         let decided = try decisions()
+        var opened: CaseView?
+        if let review { opened = try await openCase(review, asked) }
         return ReviewView(
             count: open.count == Self.queueMax ? "\(open.count) or more" : "\(open.count)",
             oldest: oldest.map { ShownAge.words(from: $0, to: now) }, byAge: byAge,
@@ -84,15 +111,24 @@ struct ReviewPages: Sendable {
                     age: ShownAge.words(from: row.effectiveAt, to: now),
                     why: row.reasons.first?.words() ?? "held by its score alone",
                     score: row.score.map { "score \(ShownNumber.decimal($0, 2))" })
-            }, isEmpty: open.isEmpty, held: Self.held(open),
-            openCase: try review.map { try openCase($0, asked) }, decided: decided,
+            }, isEmpty: open.isEmpty, rule: rule, held: Self.held(open),
+            openCase: opened, decided: decided,
             hasDecided: !decided.isEmpty, done: nil)
     }
 
-    private func openCase(_ review: Review, _ asked: PageRequest) throws -> CaseView {
-        CaseView(
-            review, try history(of: review), now: parts.now, role: asked.role,
-            token: pages.shell("", .review, asked).token)
+    private func openCase(_ review: Review, _ asked: PageRequest) async throws -> CaseView {
+        let history = try history(of: review)
+        let token = pages.shell("", .review, asked).token
+        var view = CaseView(review, history, now: parts.now, role: asked.role, token: token)
+        view.expires = try expires(review)
+        guard let due = history.due(review, base: parts.stripeBase) else { return view }
+        view.decision?.mayRefund = parts.refunds != nil
+        guard review.state == .declined else { return view }
+        let mayMake = parts.refunds != nil && asked.role >= .reviewer
+        view.refund = RefundView(
+            due, action: mayMake ? "\(view.path)/refund" : nil,
+            await parts.refunds?.outcome(of: due.order.charge), token: token)
+        return view
     }
 
     private func history(of review: Review) throws -> CaseHistory {
@@ -138,7 +174,9 @@ struct ReviewPages: Sendable {
     // MARK: The decision
 
     /// What the last decision came to, read from the ledger and not from the address.
-    private func done(_ state: String, _ movement: MovementKey) throws -> ReviewView.Done? {
+    private func done(
+        _ state: String, _ movement: MovementKey
+    ) async throws -> ReviewView.Done? {
         guard let review = try parts.ledger.review(of: movement) else { return nil }
         let amount = ShownAmount(review.amount, review.currency).words
         let name = review.movement.rawValue
@@ -147,9 +185,7 @@ struct ReviewPages: Sendable {
             return ReviewView.Done(
                 words: "Approved: \(amount) moved from held to payable.", movement: name, tone: "")
         case .declined:
-            return ReviewView.Done(
-                words: "Declined: \(amount) is due as a refund. Make it at Stripe.",
-                movement: name, tone: "")
+            return await declined(review, amount)
         case .open where state == "written":
             return ReviewView.Done(
                 words: "Your decision is on disk; the ledger books it next.", movement: name,
@@ -157,6 +193,54 @@ struct ReviewPages: Sendable {
         case .open, .expired, .released: return nil
         }
     }
+
+    private func declined(_ review: Review, _ amount: String) async -> ReviewView.Done {
+        let (name, href) = (review.movement.rawValue, CaseView.path(of: review.movement))
+        let charge = name.replacing("charge:", with: "", maxReplacements: 1)
+        let outcome = await parts.refunds?.outcome(of: charge)
+        guard let shown = outcome?.shown else {
+            return ReviewView.Done(
+                words: "Declined: \(amount) is due as a refund at Stripe.", movement: name,
+                tone: "", href: href)
+        }
+        return ReviewView.Done(
+            words: "Declined: \(amount) is due as a refund. \(shown.words).", movement: name,
+            tone: shown.tone == "ok" ? "" : shown.tone, href: href)
+    }
+
+    // MARK: The refund
+
+    /// Asks Stripe for the refund of a declined payment, and notes what came of it.
+    private func refund(_ asked: PageRequest) async throws -> Response {
+        let movement = ReviewName.movement(asked.context.word("movement"))
+        guard let review = try parts.ledger.review(of: movement), review.state == .declined else {
+            throw Problem(.conflict, "only a payment that a person has declined is refunded here")
+        }
+        try await makeRefund(of: review, asked)
+        let path = CaseView.path(of: review.movement)
+        return ConsolePages.sent(
+            to: "\(path)?done=refund&of=\(PathText.escaped(movement.rawValue))")
+    }
+
+    private func makeRefund(of review: Review, _ asked: PageRequest) async throws {
+        guard let desk = parts.refunds, let caller = asked.context.caller,
+            let due = try history(of: review).due(review, base: parts.stripeBase)
+        else {
+            throw Problem(
+                .conflict, "no refund can be made from here: it takes stripe.api_key and the "
+                    + "payment's record in the log")
+        }
+        guard due.order.amount > .zero else {
+            throw Problem(.conflict, "nothing of the payment is left to be refunded")
+        }
+        let outcome = await desk.refund(due.order)
+        await asked.context.audit?.note(
+            caller, "refund at Stripe", from: asked.context.address,
+            "\(due.order.charge) \(ShownAmount(due.order.amount, due.order.currency).words): "
+                + outcome.noted)
+    }
+
+    // MARK: Deciding
 
     private func decide(_ asked: PageRequest) async throws -> Response {
         let id = asked.context.word("movement")
@@ -170,13 +254,18 @@ struct ReviewPages: Sendable {
         do {
             let request = try ReviewRequest(decision, by: caller.name, note: note)
             let answer = try await parts.desk.decide(id, request)
+            if decision == .decline, asked.form?["refund"] == "yes", answer.isBooked {
+                // The decision stands, whatever the refund meets: the case says how to go on.
+                try? await makeRefund(of: answer.review, asked)
+            }
             let order = byAge ? "" : "&by=amount"
             let next = following.map { CaseView.path(of: $0.movement) } ?? "/review"
             let state = answer.isBooked ? "booked" : "written"
             return ConsolePages.sent(
                 to: "\(next)?done=\(state)&of=\(PathText.escaped(movement.rawValue))\(order)")
         } catch let refusal as ReviewRefusal {
-            return try refused(refusal, movement, note: note, byAge: byAge, decision, asked)
+            return try await refused(
+                refusal, movement, note: note, byAge: byAge, decision, asked)
         }
     }
 
@@ -184,15 +273,17 @@ struct ReviewPages: Sendable {
     private func refused(
         _ refusal: ReviewRefusal, _ movement: MovementKey, note: String, byAge: Bool,
         _ decision: ReviewRequest.Decision, _ asked: PageRequest
-    ) throws -> Response {
+    ) async throws -> Response {
         guard let review = try parts.ledger.review(of: movement) else {
             throw Problem(.notFound, refusal.message, code: refusal.code)
         }
-        var view = try self.view(try queue(byAge: byAge), review, byAge: byAge, asked)
+        var view = try await self.view(try queue(byAge: byAge), review, byAge: byAge, asked)
+        let mayRefund = view.openCase?.decision?.mayRefund ?? false
         let own = decision == .approve ? "approval" : "decline"
         switch refusal {
         case .badRequest(let what):
-            view.openCase?.decision = CaseView.Decision(note: note, problem: what.sentence)
+            view.openCase?.decision = CaseView.Decision(
+                note: note, problem: what.sentence, mayRefund: mayRefund)
             return respond(view, asked, .badRequest)
         case .closed(let closed):
             view.done = ReviewView.Done(
@@ -206,7 +297,8 @@ struct ReviewPages: Sendable {
             return respond(view, asked, .conflict)
         case .beingTaken, .ledgerBehind, .unknown:
             view.openCase?.decision = CaseView.Decision(
-                note: note, problem: "\(refusal.message.sentence). Nothing was recorded.")
+                note: note, problem: "\(refusal.message.sentence). Nothing was recorded.",
+                mayRefund: mayRefund)
             return respond(view, asked, .serviceUnavailable)
         }
     }
@@ -223,7 +315,7 @@ struct ReviewPages: Sendable {
     }
 
     /// One case on one page, for an auditor: no menu, prints as it stands.
-    private func sheet(_ asked: PageRequest) throws -> Response {
+    private func sheet(_ asked: PageRequest) async throws -> Response {
         let id = asked.context.word("movement")
         let movement = ReviewName.movement(id)
         guard let review = try parts.ledger.review(of: movement) else {
@@ -231,7 +323,7 @@ struct ReviewPages: Sendable {
         }
         let explained = try parts.sources.explainer.movement(movement)
         let sheet = Sheet(
-            openCase: try openCase(review, asked),
+            openCase: try await openCase(review, asked),
             trail: explained.transactions.map { TrailView($0) },
             made: ShownMoment(parts.now), by: ShownText.escaped(asked.context.caller?.name ?? ""),
             hasFaults: !explained.faults.isEmpty,

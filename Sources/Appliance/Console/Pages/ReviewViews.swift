@@ -18,6 +18,8 @@ struct ReviewView {
     var byAge: Bool
     var rows: [Row]
     var isEmpty: Bool
+    /// What becomes of reviews that nobody decides.
+    var rule: String
     /// What these reviews hold, by currency.
     var held: [ShownAmount]
     var openCase: CaseView?
@@ -31,6 +33,8 @@ struct ReviewView {
         /// The review whose note need not be kept any more; nil where it is to be kept.
         var movement: String?
         var tone: String
+        /// The case, where something is left to do there.
+        var href: String?
     }
 
     struct Decided {
@@ -96,10 +100,16 @@ struct CaseView {
     /// Why there is no form.
     var closed: String?
     var token: String
+    /// The refund that a declined payment is due.
+    var refund: RefundView?
+    /// What becomes of it if nobody decides; nil where somebody has.
+    var expires: String?
 
     struct Decision {
         var note: String
         var problem: String?
+        /// Whether the refund can be made with the decline.
+        var mayRefund = false
     }
 }
 

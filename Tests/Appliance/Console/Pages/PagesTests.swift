@@ -37,6 +37,12 @@ struct PagesTests {
         ("/ledger/transactions", 200), ("/ledger/transactions?account=merchant:", 200),
         ("/ledger/accounts/processor:stripe/usd/statement", 200), ("/ledger/verify", 200),
         ("/ledger/export", 200),
+        ("/log/webhook.received/0", 200), ("/log/payment.scored/1", 200),
+        ("/log/dead.letter/0", 200), ("/log/webhook.received/999", 404),
+        ("/log/webhook.received/tail", 200), ("/log/webhook.received/tail?filter=key:evt_1", 200),
+        ("/log/webhook.received/tail?filter=nothing", 400), ("/log/letters/0", 200),
+        ("/log/webhook.received?filter=type:charge.succeeded", 200), ("/log/letters/77", 404),
+        ("/payments/ch_2?zoom=1s&at=5", 200), ("/payments/ch_2?zoom=soon&at=-1", 200),
     ]
 
     @Test("each page has one heading, a label for each field, and nothing that the CSP forbids")

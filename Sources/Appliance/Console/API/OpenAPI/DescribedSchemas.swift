@@ -90,7 +90,7 @@ enum DescribedSchemas {
                     .list(
                         .object([
                             ("offset", .id), ("at_ms", .integer()), ("from", .orNull(.word)),
-                            ("to", .orNull(.word)),
+                            ("to", .orNull(.word)), ("edited_by", .orNull(.word)),
                         ]))
                 ), ("index_lag", .id),
             ])

@@ -1,4 +1,5 @@
-// A topic's newest records: asked for each second, as the page itself, and put above those that are there.
+// A topic's newest records: asked for each second, as the page itself, and put above those that
+// are there.
 const list = document.querySelector('[data-tail]')
 const hold = document.querySelector('[data-hold]')
 const words = document.querySelector('[data-tail-words]')

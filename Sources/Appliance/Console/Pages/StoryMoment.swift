@@ -1,0 +1,57 @@
+import AppendLog
+import Appliance
+import Vocabulary
+
+/// Something that happened to a payment: a record of the log, or a line of Stripe's statement.
+struct StoryMoment {
+    /// Milliseconds since 1970.
+    var at: Int64
+    var words: String
+    var href, record: String
+    var dot: String
+    /// A person or the model has decided.
+    var isTurn = false
+    /// Whether retention has taken the record.
+    var isGone = false
+
+    /// Everything, in the order of time; at one moment as the log has it.
+    static func all(of story: PaymentStory) -> [StoryMoment] {
+        let records = story.steps.enumerated().map { place, step in
+            StoryMoment(
+                step, of: story, isGone: place < story.kept.count && !story.kept[place])
+        }
+        let lines = story.transactions.flatMap { explained in
+            explained.statement.map { StoryMoment($0, explained.transaction.id) }
+        }
+        return (records + lines).enumerated()
+            .sorted { ($0.element.at, $0.offset) < ($1.element.at, $1.offset) }
+            .map { $0.element }
+    }
+
+    private init(_ step: TrailStep, of story: PaymentStory, isGone: Bool) {
+        let (words, dot) = step.shown
+        at = step.at.milliseconds
+        self.words = words
+        self.dot = dot
+        self.isGone = isGone
+        record = "\(step.topic.rawValue) @ \(ShownAmount.grouped(step.offset.rawValue))"
+        href = "/log/\(step.topic.rawValue)/\(step.offset)"
+        isTurn = step.topic == .paymentReview || step.topic == .paymentScored
+        guard step.topic == .deadLetter else { return }
+        if step.word != "redrive" { href = "/log/letters/\(step.offset)" }
+        let own = story.letters.first { $0.step.offset == step.offset }
+        guard let author = own.flatMap({ RedriveEdit.author(of: $0.record) }) else { return }
+        self.words = "Redriven, edited by \(ShownText.escaped(author))"
+    }
+
+    /// A line of Stripe's statement that settles a transaction; its time is Stripe's.
+    private init(_ line: StatementLine, _ transaction: TransactionID) {
+        let fee = ShownAmount(line.fee, line.currency).words
+        at = line.created.seconds * 1_000
+        words = line.isRight
+            ? "On Stripe’s statement, fee \(fee)" : "Stripe’s statement says otherwise, fee \(fee)"
+        dot = line.isRight ? "ok" : "stop"
+        record = ShownText.escaped(line.id)
+        href = "/ledger/transactions/\(transaction.rawValue)"
+    }
+}

@@ -1,0 +1,142 @@
+package import Vocabulary
+
+/// The door by which something is made at Stripe. It asks once, like ``StripeTransport``.
+package protocol StripePosting: Sendable {
+    /// - Parameters:
+    ///   - form: the body's fields, in their order.
+    ///   - key: Stripe answers the same key with what it made for the first request, for at least
+    ///     24 hours (https://docs.stripe.com/api/idempotent_requests).
+    /// - Throws: whatever kept an answer from coming.
+    func post(
+        _ path: String, _ form: [(String, String)], idempotencyKey key: String,
+        of account: StripeAccount
+    ) async throws -> StripeAnswer
+}
+
+/// A refund of a declined payment.
+package struct RefundOrder: Hashable, Sendable {
+    /// `ch_…`
+    package var charge: String
+    package var amount: MinorUnits
+    package var currency: Currency
+    package var account: StripeAccount
+
+    package init(
+        charge: String, amount: MinorUnits, currency: Currency, account: StripeAccount
+    ) {
+        self.charge = charge
+        self.amount = amount
+        self.currency = currency
+        self.account = account
+    }
+
+    /// The same refund asked for twice is made once.
+    package var idempotencyKey: String { "tillbox-decline-\(charge)-\(amount.rawValue)" }
+
+    /// The body's fields.
+    package var form: [(String, String)] {
+        [("charge", charge), ("amount", "\(amount.rawValue)")]
+    }
+}
+
+/// What became of a refund that Stripe was asked for.
+package enum RefundOutcome: Hashable, Sendable {
+    /// Stripe has made it; its event books it. `status` is Stripe's word.
+    case made(id: String, status: String)
+    /// Stripe has not, and says why.
+    case refused(String)
+    /// Nobody knows: no answer came. Asking again makes no second one.
+    case unknown(String)
+}
+
+/// Makes refunds at Stripe for payments that people have declined, when they say so. It books
+/// nothing: Stripe's event does.
+///
+///     request A                         request B, of the same payment
+///     asked: claim it                   claimed: is told what becomes of A
+///     POST /v1/refunds, key K
+///     (no answer: again, key K)         later: POST again, key K: the same refund
+package actor RefundDesk {
+    private let stripe: any StripePosting
+    private let patience: StripePatience
+    private let sleep: @Sendable (Duration) async throws -> Void
+    private var running: [RefundOrder: Task<RefundOutcome, Never>] = [:]
+    /// The last outcomes, and the charges in the order in which they came.
+    private var outcomes: [String: RefundOutcome] = [:]
+    private var order: [String] = []
+
+    private static let outcomesMax = 1_000
+    private static let path = "/v1/refunds"
+
+    /// - Parameter patience: a person waits for the answer.
+    package init(
+        stripe: any StripePosting,
+        patience: StripePatience = StripePatience(
+            attemptsMax: 3, waitMillisecondsMax: 2_000, retryAfterSecondsMax: 5),
+        sleep: @escaping @Sendable (Duration) async throws -> Void = {
+            try await Task.sleep(for: $0)
+        }
+    ) {
+        self.stripe = stripe
+        self.patience = patience
+        self.sleep = sleep
+    }
+
+    /// What the last request for a charge came to; nil where there was none since the start.
+    package func outcome(of charge: String) -> RefundOutcome? { outcomes[charge] }
+
+    /// Asks Stripe, and again with the same key where no answer came.
+    package func refund(_ refund: RefundOrder) async -> RefundOutcome {
+        if let task = running[refund] { return await task.value }
+        let task = Task { await ask(refund) }
+        running[refund] = task
+        let outcome = await task.value
+        running[refund] = nil
+        note(outcome, of: refund.charge)
+        return outcome
+    }
+
+    private func note(_ outcome: RefundOutcome, of charge: String) {
+        if outcomes.updateValue(outcome, forKey: charge) == nil { order.append(charge) }
+        guard order.count > Self.outcomesMax else { return }
+        outcomes[order.removeFirst()] = nil
+    }
+
+    /// - Parameter attempt: from 1 on.
+    private func ask(_ refund: RefundOrder, attempt: Int = 1) async -> RefundOutcome {
+        let (outcome, retryAfter) = await once(refund)
+        guard case .unknown = outcome, attempt < patience.attemptsMax else { return outcome }
+        let wait = patience.wait(after: attempt, retryAfter: retryAfter, random: 1)
+        guard (try? await sleep(wait)) != nil else { return outcome }
+        return await ask(refund, attempt: attempt + 1)
+    }
+
+    private func once(_ refund: RefundOrder) async -> (RefundOutcome, retryAfter: String?) {
+        let answer: StripeAnswer
+        do {
+            answer = try await stripe.post(
+                Self.path, refund.form, idempotencyKey: refund.idempotencyKey, of: refund.account)
+        } catch {
+            return (.unknown("\(error)"), nil)
+        }
+        let document = JSONDocument(bytesMax: max(answer.body.count, 1))
+        return withExtendedLifetime(document) {
+            (Self.outcome(answer, try? document.parse(answer.body)), answer.retryAfter)
+        }
+    }
+
+    private static func outcome(_ answer: StripeAnswer, _ body: JSONValue?) -> RefundOutcome {
+        switch answer.status {
+        case 200:
+            guard let id = body?["id"]?.string else { return .unknown("an answer without an id") }
+            return .made(id: id, status: body?["status"]?.string ?? "unknown")
+        // 409: a request with the same key is still being worked on.
+        case 409, 429, 500...599: return .unknown("status \(answer.status)")
+        case 401: return .refused("it does not know the API key")
+        case 403: return .refused("the API key may not make refunds; give it write permission")
+        default:
+            let message = body?["error"]?["message"]?.string ?? "status \(answer.status)"
+            return .refused(String(message.prefix(300)))
+        }
+    }
+}
