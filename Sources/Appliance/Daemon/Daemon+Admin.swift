@@ -79,24 +79,28 @@ extension Daemon {
         ReviewRoutes(
             desk: desk, ledger: ledger, dataPath: DataFolder.canonical(folder.path)
         ).add(to: &routes)
-        let pages = pages(desk, letters, redriver, live)
+        let sent = devPayments.map { SentBoard(sender: $0, reader: consoleSources.reader) }
+        let pages = pages(desk, letters, redriver, live, sent)
         pages.add(to: &routes)
         SignInRoutes(desk: access, pages: pages).add(to: &routes)
         AccountRoutes(desk: access).add(to: &routes)
         consoleSources.add(to: &routes)
         LiveRoutes(board: live).add(to: &routes)
+        if let sent { DevPaymentRoutes(board: sent).add(to: &routes) }
         // Last, since it describes the others.
         OpenAPIRoutes.add(to: &routes)
         return routes
     }
 
     private func pages(
-        _ desk: ReviewDesk, _ letters: LetterList, _ redriver: Redriver, _ live: LiveBoard
+        _ desk: ReviewDesk, _ letters: LetterList, _ redriver: Redriver, _ live: LiveBoard,
+        _ sent: SentBoard?
     ) -> ConsolePages {
         ConsolePages(
             ConsoleParts(
                 sources: consoleSources, live: live, desk: desk, letters: letters,
                 redriver: redriver, reconciler: reconciler, bridges: bridges, readiness: readiness,
-                counters: counters, clock: clock, profile: settings.profile.rawValue))
+                counters: counters, clock: clock, profile: settings.profile.rawValue,
+                sent: sent))
     }
 }

@@ -14,6 +14,7 @@ import Vocabulary
 /// | `/review`, `/review/{movement}` | what waits for a person, and one case |
 /// | `/ledger…` | accounts, an account's entries, what waits, any amount down to its bytes |
 /// | `/log…` | topics, their records, dead letters and redrives |
+/// | `/send`, `/send/{payment}` | sends a payment, where that is possible; what became of it |
 /// | `/assets/…` | styles and scripts |
 ///
 /// Every page works without a script: scripts add keys and the state of the connection.
@@ -36,9 +37,11 @@ package struct ConsolePages: SignInPages {
         ReviewPages(pages: self).add(to: &routes)
         LedgerPages(pages: self).add(to: &routes)
         LogPages(pages: self).add(to: &routes)
+        if let sent = parts.sent { SendPages(pages: self, board: sent).add(to: &routes) }
         // The least of all matches: whatever is no path of the port. The router does not come back
         // from a first part that it knows, so that each of these has its own.
-        for path in ["/**", "/payments/**", "/review/**", "/ledger/**", "/log/**"] {
+        for path in ["/**", "/payments/**", "/review/**", "/ledger/**", "/log/**"]
+            + (parts.sent == nil ? [] : ["/send/**"]) {
             routes.page(.get, path, needs: nil, telling: Self.told) { _, _ in
                 throw Problem(.notFound, "there is no such path")
             }
@@ -77,6 +80,7 @@ package struct ConsolePages: SignInPages {
         shell.at = at
         shell.now = "\(ShownMoment(parts.now).clock) UTC"
         shell.profile = parts.profile
+        shell.sends = parts.sent != nil
         if let caller = asked.context.caller, case .session(let token) = caller.credential {
             shell.person = Shell.Person(
                 name: ShownText.escaped(caller.name), role: caller.role.rawValue, csrf: token)

@@ -22,12 +22,14 @@ package struct ConsoleParts: Sendable {
     let clock: any LogClock
     /// `dev`, `edge`
     let profile: String
+    /// Payments that are sent as Stripe would; nil where nothing can be sent.
+    let sent: SentBoard?
 
     package init(
         sources: ConsoleSources, live: LiveBoard, desk: ReviewDesk, letters: LetterList,
         redriver: Redriver, reconciler: Reconciler?, bridges: BridgeBoard? = nil,
         readiness: Readiness, counters: Counters, clock: any LogClock,
-        profile: String
+        profile: String, sent: SentBoard? = nil
     ) {
         self.sources = sources
         self.live = live
@@ -40,6 +42,7 @@ package struct ConsoleParts: Sendable {
         self.counters = counters
         self.clock = clock
         self.profile = profile
+        self.sent = sent
     }
 
     var ledger: any LedgerReading { sources.ledger }

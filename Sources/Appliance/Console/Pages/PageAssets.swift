@@ -14,7 +14,7 @@ struct PageAssets: Sendable {
 
     /// Where each stands, as templates name them.
     struct Paths: Sendable {
-        var tokens, styles, pages, console, review, overview, icon: String
+        var tokens, styles, pages, console, review, overview, icon, send: String
     }
 
     static let all: [File] = [
@@ -25,11 +25,13 @@ struct PageAssets: Sendable {
         file("review", "js", PackageResources.review_js),
         file("overview", "js", PackageResources.overview_js),
         file("icon", "svg", PackageResources.icon_svg),
+        file("send", "js", PackageResources.send_js),
     ]
 
     static let paths = Paths(
         tokens: path(all[0]), styles: path(all[1]), pages: path(all[2]), console: path(all[3]),
-        review: path(all[4]), overview: path(all[5]), icon: path(all[6]))
+        review: path(all[4]), overview: path(all[5]), icon: path(all[6]),
+        send: path(all[7]))
 
     private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
 

@@ -27,6 +27,7 @@ enum PageTemplates {
         ("waiting", PackageResources.waiting_mustache),
         ("log", PackageResources.log_mustache), ("records", PackageResources.records_mustache),
         ("letters", PackageResources.letters_mustache),
+        ("send", PackageResources.send_mustache), ("sent", PackageResources.sent_mustache),
     ]
 
     /// The names, for who renders each of them.

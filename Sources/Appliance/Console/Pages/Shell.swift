@@ -7,6 +7,7 @@ struct Shell {
         var review = false
         var ledger = false
         var log = false
+        var send = false
 
         static let nowhere = Place()
         static let overview = Place(overview: true)
@@ -14,6 +15,7 @@ struct Shell {
         static let review = Place(review: true)
         static let ledger = Place(ledger: true)
         static let log = Place(log: true)
+        static let send = Place(send: true)
     }
 
     /// Who is signed in with a session.
@@ -30,6 +32,8 @@ struct Shell {
     var token: String
     /// Reviews that wait for a person; nil for none.
     var waiting: String?
+    /// Whether payments can be sent from here.
+    var sends = false
     var profile: String
     var version: String
     var files = PageAssets.paths

@@ -25,7 +25,8 @@ struct PagesTests {
         ("/log/letters?reason=bad_id", 200), ("/nowhere", 404), ("/ledger?as_of=soon", 400),
         ("/review/ch_unknown", 404), ("/log/no.topic", 404), ("/ledger/transactions/0", 404),
         ("/log/webhook.received?from=-1", 400), ("/ledger/nothing/at/all", 404),
-        ("/review/ch_1/nothing", 404), ("/log/letters/nothing", 404),
+        ("/review/ch_1/nothing", 404), ("/log/letters/nothing", 404), ("/send", 200),
+        ("/send/ch_unknown", 404),
     ]
 
     @Test("each page has one heading, a label for each field, and nothing that the CSP forbids")
