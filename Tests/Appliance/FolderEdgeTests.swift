@@ -27,7 +27,9 @@ private let allowed: [String: Set<String>] = [
         "Features", "Gate", "Ledger", "Reconcile", "Redrive", "Relay", "Review", "Stages",
     ],
     "Terminal": [], "Traffic": [], "Twin": ["Traffic"],
-    "Daemon": middle.union(["Cloud", "Console", "Reconcile", "Relay", "Terminal"]),
+    "Daemon": middle.union([
+        "Cloud", "Console", "Reconcile", "Relay", "Terminal", "Traffic",
+    ]),
     "Bench": middle.union(["Daemon", "Reconcile", "Terminal", "Traffic", "Twin"]),
 ]
 

@@ -76,7 +76,8 @@ extension Daemon {
         ReviewRoutes(
             desk: reviewDesk, ledger: ledger, dataPath: DataFolder.canonical(folder.path)
         ).add(to: &routes)
-        let pages = pages(reviewDesk, letters, redriver, live)
+        let sent = devPayments.map { SentBoard(sender: $0, reader: consoleSources.reader) }
+        let pages = pages(reviewDesk, letters, redriver, live, sent)
         pages.add(to: &routes)
         SettingsPages(
             pages: pages,
@@ -88,20 +89,22 @@ extension Daemon {
         AccountRoutes(desk: access).add(to: &routes)
         consoleSources.add(to: &routes)
         LiveRoutes(board: live).add(to: &routes)
+        if let sent { DevPaymentRoutes(board: sent).add(to: &routes) }
         // Last, since it describes the others.
         OpenAPIRoutes.add(to: &routes)
         return routes
     }
 
     private func pages(
-        _ desk: ReviewDesk, _ letters: LetterList, _ redriver: Redriver, _ live: LiveBoard
+        _ desk: ReviewDesk, _ letters: LetterList, _ redriver: Redriver, _ live: LiveBoard,
+        _ sent: SentBoard?
     ) -> ConsolePages {
         ConsolePages(
             ConsoleParts(
                 sources: consoleSources, live: live, desk: desk, letters: letters,
                 redriver: redriver, reconciler: reconciler, bridges: bridges,
                 check: ledgerCheck, readiness: readiness, counters: counters, clock: clock,
-                profile: settings.profile.rawValue, refunds: refunds,
+                profile: settings.profile.rawValue, sent: sent, refunds: refunds,
                 stripeBase: settings.stripeBase,
                 reviewExpirySeconds: settings.reviewExpirySeconds))
     }

@@ -61,6 +61,8 @@ package final class Daemon: Sendable {
     /// Verifies the ledger where a person asks for it.
     let ledgerCheck: LedgerCheck
     let access: AccessDesk
+    /// nil where no payments are sent from here.
+    let devPayments: DevPaymentSender?
     private let folderToken = FolderToken.make()
     /// nil without an API key, or where it is switched off.
     private let chargeFetch: ChargeFetch?
@@ -126,6 +128,7 @@ package final class Daemon: Sendable {
             dataPath: DataFolder.canonical(folder.path), letsGuestsIn: settings.profile == .dev,
             clock: clock, logger: logger)
         access.noteConfiguration(settings.summary)
+        devPayments = DevPaymentSender(settings, clock: clock)
         readiness.watch { [access] in access.warning }
         for bridge in bridges.bridges { readiness.watch { bridge.report().warning } }
         watchFormerBridges()
@@ -249,7 +252,11 @@ package final class Daemon: Sendable {
     ) throws -> [DaemonPart: any Service] {
         let ports = DaemonPorts(
             settings: settings, counters: counters, readiness: readiness,
-            connectionCounts: connectionCounts, logger: logger, onListening: onListening)
+            connectionCounts: connectionCounts, logger: logger
+        ) { [devPayments] role, port in
+            if role == DaemonPorts.webhookRole { devPayments?.listens(on: port) }
+            onListening(role, port)
+        }
         let pipeline = Pipeline(
             plane: plane, ledger: ledger, steps: steps, folder: folder, rewinds: held.plan.rewinds)
         var services: [DaemonPart: any Service] = try pipeline.services()

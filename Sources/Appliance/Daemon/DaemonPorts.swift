@@ -16,12 +16,13 @@ struct DaemonPorts {
     let onListening: @Sendable (_ role: String, _ port: Int) -> Void
 
     static let adminRole = "admin"
+    static let webhookRole = "webhook"
 
     /// Deliveries. Once it listens, the process is ready.
     func webhook(_ gate: Gate) -> any Service {
         readiness.watch { gate.clockSuspicion.warning }
         return PortService(
-            role: "webhook", address: settings.webhook,
+            role: Self.webhookRole, address: settings.webhook,
             responder: WebhookRoutes(gate: gate, counters: counters),
             limits: PortLimits(
                 connectionCountMax: connectionCounts.webhook,
@@ -29,7 +30,7 @@ struct DaemonPorts {
             logger: logger
         ) { [readiness, onListening] port in
             readiness.set([])
-            onListening("webhook", port)
+            onListening(Self.webhookRole, port)
         }
     }
 

@@ -175,6 +175,9 @@ package final class Reconciler: Service {
     /// What the date of Stripe's answers leads to, where it is far from this machine's.
     package var dateWarning: String? { stripeClock?.warning }
 
+    /// Whether there is an API key to ask Stripe with.
+    package var asksStripe: Bool { client != nil }
+
     /// How far Stripe's clock was ahead of this machine's at its last answer, in milliseconds; nil
     /// where it has not answered yet.
     package var stripeAheadMilliseconds: Int64? { stripeClock?.aheadMilliseconds }

@@ -7,12 +7,13 @@ enum StripeRequests {
     private static let label = "http.client.request.duration"
 
     /// - Parameters:
+    ///   - method: `GET`, `POST`
     ///   - duration: from the call to the whole answer, or to its failure.
     ///   - status: of the answer; nil where none came.
-    static func record(_ duration: Duration, status: Int?) {
+    static func record(_ method: String, _ duration: Duration, status: Int?) {
         let end =
             status.map { ("http.response.status_code", "\($0)") } ?? ("error.type", "no_answer")
-        let timer = Timer(label: label, dimensions: [("http.request.method", "GET"), end])
+        let timer = Timer(label: label, dimensions: [("http.request.method", method), end])
         let (seconds, attoseconds) = duration.components
         timer.recordNanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
     }

@@ -63,9 +63,10 @@ package struct HTTPStripeTransport: StripeTransport {
         to request: HTTPClientRequest, _ account: StripeAccount
     ) async throws -> StripeAnswer {
         let start = ContinuousClock.now
+        let method = request.method.rawValue
         do {
             let answer = try await ask(request, account)
-            StripeRequests.record(start.duration(to: .now), status: answer.status)
+            StripeRequests.record(method, start.duration(to: .now), status: answer.status)
             // What stands before Stripe may answer in its place.
             if answer.status < 500 {
                 reach?.hasAnswered()
@@ -75,7 +76,7 @@ package struct HTTPStripeTransport: StripeTransport {
             return answer
         } catch {
             guard !Task.isCancelled else { throw CancellationError() }
-            StripeRequests.record(start.duration(to: .now), status: nil)
+            StripeRequests.record(method, start.duration(to: .now), status: nil)
             let failure = StripeSilence(reason: NetworkReason.of(error))
             reach?.hasFailed(failure.reason)
             throw failure

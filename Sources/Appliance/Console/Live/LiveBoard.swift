@@ -16,6 +16,14 @@ package final class LiveBoard: Service {
         feed = LiveFeed(epoch: parts.clock.now().milliseconds)
     }
 
+    /// The newest figures with those of the last hour. Before the first look of its own it looks
+    /// for who asks, and blocks for as long as that takes.
+    func seen() -> (figures: LiveFigures, history: [LiveHistory.Bucket]) {
+        if let newest = newest.withLock({ $0 }) { return newest }
+        var look = LiveLook(parts)
+        return (look.figures(), [])
+    }
+
     /// The newest figures with those of the last hour, as JSON; nil before the first look.
     func encoded() -> [UInt8]? {
         newest.withLock { $0 }.map { $0.figures.encode(history: $0.history) }
@@ -34,7 +42,8 @@ package final class LiveBoard: Service {
                 let figures = look.figures()
                 let history = Array(look.history.buckets)
                 newest.withLock { $0 = (figures, history) }
-                feed.publish(figures: figures.encode())
+                feed.publish(
+                    figures: figures.encode(shown: ShownFigures(figures, history)))
             }
             count += 1
             // Ended early by the shutdown, which the loop then sees.

@@ -44,18 +44,43 @@ struct LiveFigures {
     var toAnswer: LiveHistory.Latency
     /// The last ten seconds that are over; nil before that.
     var bucket: LiveHistory.Bucket?
+    /// It is over since this look.
+    var isBucketOver = false
     var bridges: [BridgeReport]
     /// nil until it was looked at once, and where it never could be.
     var money: MoneyCheck?
     /// How far Stripe's clock is ahead of this machine's; nil where that is not known.
     var stripeAheadMilliseconds: Int64?
+    /// Whether Stripe's API can be asked at all.
+    var hasStripe: Bool
     /// Payments that the feed passed over since the start.
     var paymentsLeftOut: Int64
 
+    func count(_ name: Counters.Name) -> Int64 {
+        counts.first { $0.name == name }?.count ?? 0
+    }
+
+    func rate(_ name: Counters.Name) -> Double {
+        zip(Self.rated, rates).first { $0.0 == name }?.1 ?? 0
+    }
+
+    func stage(_ topic: TopicID) -> Stage {
+        stages.first { $0.topic == topic } ?? Stage(topic: topic, count: 0, rate: 0)
+    }
+
+    /// Records of a topic that its slowest reader has left.
+    func lag(of topic: TopicID) -> Int64 {
+        readers.filter { $0.place.topic == topic.rawValue }.map(\.place.lag).max() ?? 0
+    }
+
     // MARK: JSON
 
-    /// - Parameter history: what else is told of the last hour; nil tells the newest bucket alone.
-    func encode(history: [LiveHistory.Bucket]? = nil) -> [UInt8] {
+    /// - Parameters:
+    ///   - history: what else is told of the last hour; nil tells the newest bucket alone.
+    ///   - shown: the same as an open overview shows it; nil for none.
+    func encode(
+        history: [LiveHistory.Bucket]? = nil, shown: ShownFigures? = nil
+    ) -> [UInt8] {
         var writer = JSONWriter(capacity: 4_096)
         writer.beginObject()
         writer.member("at", at)
@@ -82,6 +107,10 @@ struct LiveFigures {
             writer.beginArray()
             for bucket in history { Self.write(bucket, into: &writer) }
             writer.endArray()
+        }
+        if let shown {
+            writer.key("shown")
+            shown.encode(into: &writer)
         }
         writer.endObject()
         return writer.bytes

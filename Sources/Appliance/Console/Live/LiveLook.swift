@@ -46,7 +46,7 @@ struct LiveLook {
         let (counters, now) = (parts.counters, parts.clock.now().milliseconds)
         let milliseconds = parts.clock.monotonicMilliseconds()
         lookAtMoney(milliseconds)
-        _ = history.look(counters, at: milliseconds, wall: now)
+        let isBucketOver = history.look(counters, at: milliseconds, wall: now)
         let topics = TopicID.allCases.map { id in
             let topic = parts.topic(id)
             return (id: id, count: topic.start.distance(to: topic.end), end: topic.end.rawValue)
@@ -65,8 +65,10 @@ struct LiveLook {
             },
             counts: Counters.Name.allCases.map { ($0, Int64(counters[$0])) }, rates: rates,
             volume: counters.volume, toLedger: history.toLedger, toAnswer: history.toAnswer,
-            bucket: history.buckets.last, bridges: parts.bridges.reports(), money: money,
+            bucket: history.buckets.last, isBucketOver: isBucketOver,
+            bridges: parts.bridges.reports(), money: money,
             stripeAheadMilliseconds: parts.reconciler?.stripeAheadMilliseconds,
+            hasStripe: parts.reconciler?.asksStripe ?? false,
             paymentsLeftOut: payments.leftOutCount)
     }
 
@@ -142,6 +144,8 @@ enum LiveRecord {
             writer.member("score", payment.score)
             writer.key("reasons")
             payment.reasons.encode(into: &writer)
+            writer.key("shown")
+            OverviewView.Payment(payment, at: stored).encode(into: &writer)
             writer.key("transactions")
             writer.beginArray()
             for transaction in booked { LedgerPosted(transaction).encode(into: &writer) }

@@ -16,6 +16,7 @@ import Vocabulary
 /// | `/log…` | topics, their records, dead letters and redrives |
 /// | `/reports…` | sums by day, runs of reconciliation and what they found |
 /// | `/settings…` | accounts, tokens, endpoints, model, bridges, audit log (``SettingsPages``) |
+/// | `/send`, `/send/{payment}` | sends a payment, where that is possible; what became of it |
 /// | `/assets/…` | styles and scripts |
 ///
 /// Every page works without a script: scripts add keys and the state of the connection.
@@ -41,9 +42,12 @@ package struct ConsolePages: SignInPages {
         ReportPages(pages: self).add(to: &routes)
         LetterPages(pages: self).add(to: &routes)
         RecordPages(pages: self).add(to: &routes)
+        if let sent = parts.sent { SendPages(pages: self, board: sent).add(to: &routes) }
         // The least of all matches: whatever is no path of the port. The router does not come back
         // from a first part that it knows, so that each of these has its own.
-        for path in ["/**", "/payments/**", "/review/**", "/ledger/**", "/log/**", "/reports/**"] {
+        for path in ["/**", "/payments/**", "/review/**", "/ledger/**", "/log/**", "/reports/**"]
+            + (parts.sent == nil ? [] : ["/send/**"])
+        {
             routes.page(.get, path, needs: nil, telling: Self.told) { _, _ in
                 throw Problem(.notFound, "there is no such path")
             }
@@ -91,6 +95,7 @@ package struct ConsolePages: SignInPages {
         shell.at = at
         shell.now = "\(ShownMoment(parts.now).clock) UTC"
         shell.profile = parts.profile
+        shell.sends = parts.sent != nil
         if let caller = asked.context.caller, case .session(let token) = caller.credential {
             shell.person = Shell.Person(
                 name: ShownText.escaped(caller.name), role: caller.role.rawValue, csrf: token)

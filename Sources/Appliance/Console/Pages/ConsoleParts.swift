@@ -30,12 +30,14 @@ package struct ConsoleParts: Sendable {
     let stripeBase: String
     /// Seconds after which a review that nobody decides is declined; nil keeps it held.
     let reviewExpirySeconds: Int64?
+    /// Payments that are sent as Stripe would; nil where nothing can be sent.
+    let sent: SentBoard?
 
     package init(
         sources: ConsoleSources, live: LiveBoard, desk: ReviewDesk, letters: LetterList,
         redriver: Redriver, reconciler: Reconciler?, bridges: BridgeBoard? = nil,
         check: LedgerCheck? = nil, readiness: Readiness, counters: Counters, clock: any LogClock,
-        profile: String, refunds: RefundDesk? = nil,
+        profile: String, sent: SentBoard? = nil, refunds: RefundDesk? = nil,
         stripeBase: String = "https://api.stripe.com", reviewExpirySeconds: Int64? = nil
     ) {
         self.sources = sources
@@ -53,6 +55,7 @@ package struct ConsoleParts: Sendable {
         self.refunds = refunds
         self.stripeBase = stripeBase
         self.reviewExpirySeconds = reviewExpirySeconds
+        self.sent = sent
     }
 
     var ledger: any LedgerReading { sources.ledger }

@@ -1,68 +1,185 @@
 import AppendLog
 import Appliance
+import Relay
 import Vocabulary
 
-/// The page's numbers, as the template names them.
+/// The overview's words and numbers, all of them from one look at the pipeline: the page has them
+/// as it is asked, and open pages are told them once a second (``ShownFigures``).
 struct OverviewView {
-    enum Tone { case ok, wait, stop, mute }
+    enum Tone: String { case ok, wait, stop, mute }
 
     struct Proof {
+        /// Its name for scripts.
+        var key: String
         var name, value, second: String
-        var tone: Tone
         var href: String?
         var isOK: Bool
         var isStop: Bool
         var isWait: Bool
+        /// A class of its own.
+        var tone: String
 
-        init(_ name: String, _ value: String, _ second: String, _ tone: Tone, _ href: String?) {
-            (self.name, self.value, self.second, self.tone) = (name, value, second, tone)
-            self.href = href
+        init(
+            _ key: String, _ name: String, _ value: String, _ second: String, _ tone: Tone,
+            _ href: String?
+        ) {
+            (self.key, self.name, self.value, self.second) = (key, name, value, second)
+            (self.href, self.tone) = (href, tone.rawValue)
             (isOK, isStop, isWait) = (tone == .ok, tone == .stop, tone == .wait)
         }
     }
 
     struct Answer {
+        /// `is-right`, `is-stop`, `is-wait`, or `grey` where it is not known or nothing is to know.
         var words, second, tone: String
-        var isRight: Bool
 
-        /// - Parameter isEmpty: nothing is booked yet.
-        init(_ proofs: [Proof], _ warnings: [String], isEmpty: Bool) {
-            let wrong = proofs.filter(\.isStop)
-            isRight = wrong.isEmpty && warnings.isEmpty
-            if let first = wrong.first {
+        init(_ figures: LiveFigures, _ proofs: [Proof], _ warnings: [String]) {
+            if let first = proofs.first(where: \.isStop) {
                 (words, tone) = ("Not right: \(first.name.lowercased())", "is-stop")
                 second = "\(first.value), \(first.second)."
+                return
+            }
+            guard let money = figures.money else {
+                (words, tone) = ("Not known yet", "grey")
+                second = "The ledger was not asked yet."
+                return
+            }
+            if figures.at - money.checkedAt > OverviewView.moneyAgeMax {
+                let moment = ShownMoment(Timestamp(milliseconds: money.checkedAt))
+                (words, tone) = ("Unknown since \(moment.clock)", "grey")
+                second = "The ledger cannot be asked. What is booked stays booked."
             } else if !warnings.isEmpty {
                 (words, tone) = ("The money is right; something needs a look", "is-wait")
                 second = "Every booking balances. What to look at stands below."
-            } else if isEmpty {
+            } else if money.trial.isEmpty {
                 (words, tone) = ("Ready for the first payment", "grey")
                 second = "Nothing is booked yet. What Stripe sends appears here as it is processed."
             } else {
-                (words, tone) = ("The money is right", "")
+                (words, tone) = ("The money is right", "is-right")
                 second = "Every booking balances, in every currency."
             }
         }
     }
 
     struct Stage {
-        var topic, href, writer, reader, count, lag, tone: String
-        /// For scripts: the count as a plain number.
-        var records: Int64
+        var topic, href, writer, reader, count, lag, rate: String
     }
 
-    struct Figure { var name, value, second: String }
+    struct Figure {
+        var key, name, value, second: String
+        var href: String?
+    }
 
+    /// What was paid in one currency since the start, and what all accounts sum to.
+    struct Volume {
+        var code, key, href: String
+        var amount: ShownAmount
+        /// nil where the ledger has none of the currency.
+        var sum: ShownAmount?
+        var isZero: Bool
+    }
+
+    var answer: Answer
+    var checked: String
+    var proofs: [Proof]
+    var warnings: [String]
+    var stages: [Stage]
+    var topology: TopologyView
+    var figures: [Figure]
+    var volumes: [Volume]
+    var hasVolumes: Bool
+    var charts: [OverviewChart]
+    /// What the page is made of: where this changes, an open page asks for it as a whole.
+    var shape: String
+    var feed: [Payment] = []
+    var hasFeed = false
+
+    init(_ seen: LiveFigures, _ history: [LiveHistory.Bucket]) {
+        let warnings = seen.reasons + seen.warnings
+        proofs = Self.proofs(seen)
+        answer = Answer(seen, proofs, warnings)
+        checked = "\(ShownMoment(Timestamp(milliseconds: seen.at)).clock) UTC"
+        self.warnings = warnings.map(ShownText.escaped)
+        stages = Self.stages(seen)
+        topology = TopologyView(seen)
+        figures = Self.figures(seen)
+        volumes = Self.volumes(seen)
+        hasVolumes = !volumes.isEmpty
+        charts = [.throughput(history, seen), .latency(history, seen)]
+        shape = (volumes.map(\.code) + seen.bridges.map(\.name.rawValue) + self.warnings)
+            .joined(separator: "\n")
+    }
+
+    private static func stages(_ seen: LiveFigures) -> [Stage] {
+        let readings: [(TopicID, String, String)] = [
+            (.webhookReceived, "Gate", "Validate"), (.paymentValidated, "Validate", "Score"),
+            (.paymentFeatures, "Features", "Bridges"), (.paymentScored, "Score", "Ledger"),
+            (.ledgerPosted, "Ledger", "Bridges"), (.paymentReview, "People", "Ledger"),
+            (.deadLetter, "Any stage", "People"),
+        ]
+        return readings.map { id, writer, reader in
+            let stage = seen.stage(id)
+            return Stage(
+                topic: id.rawValue, href: "/log/\(id.rawValue)", writer: writer, reader: reader,
+                count: ShownAmount.grouped(stage.count),
+                lag: ShownAmount.grouped(seen.lag(of: id)), rate: ShownRate.words(stage.rate))
+        }
+    }
+
+    private static func figures(_ seen: LiveFigures) -> [Figure] {
+        func count(_ name: Counters.Name) -> String { ShownAmount.grouped(seen.count(name)) }
+        let flagged = seen.count(.flagged) + seen.count(.blocked)
+        return [
+            Figure(
+                key: "booked", name: "Transactions processed", value: count(.booked),
+                second: "\(ShownRate.words(seen.rate(.booked))) now", href: "/log/ledger.posted"),
+            Figure(
+                key: "fraud", name: "Fraud flagged", value: ShownAmount.grouped(flagged),
+                second: "\(count(.flagged)) to review · \(count(.blocked)) blocked",
+                href: "/payments?verdict=\(Verdict.manualReview.rawValue)"),
+            Figure(
+                key: "blocked twice", name: "Duplicates blocked", value: count(.duplicates),
+                second: "answered, none stored twice"),
+        ]
+    }
+
+    private static func volumes(_ seen: LiveFigures) -> [Volume] {
+        let trial = seen.money?.trial ?? [:]
+        let currencies = Set(seen.volume.keys).union(trial.keys)
+        return currencies.sorted { $0.code < $1.code }.map { currency in
+            let sum = trial[currency]
+            return Volume(
+                code: currency.code.uppercased(), key: currency.code,
+                href: "/payments?currency=\(currency.code)&from=\(seen.startedAt / 1_000)",
+                amount: ShownAmount(MinorUnits(seen.volume[currency] ?? 0), currency),
+                sum: sum.map { ShownAmount(MinorUnits($0), currency) }, isZero: sum == 0)
+        }
+    }
+}
+
+/// Rates a second.
+enum ShownRate {
+    /// `12.4/s`, from a hundred on without decimals.
+    static func words(_ rate: Double) -> String {
+        "\(ShownNumber.decimal(rate, rate < 100 ? 1 : 0))/s"
+    }
+}
+
+extension OverviewView {
+    /// A line of the list of single payments.
     struct Payment {
+        /// Where it lies in `payment.scored`, by which a page knows what it has.
+        var offset: Int64
         var moment: ShownMoment
         var name, href: String
         var amount: ShownAmount
         var state: ShownState
         var score: String
 
-        init(_ scored: ScoredPayment, at: Timestamp) {
+        init(_ scored: ScoredPayment, at stored: StoredRecord) {
             let event = scored.event
-            moment = ShownMoment(at)
+            offset = stored.offset.rawValue
+            moment = ShownMoment(stored.record.timestamp)
             name = ShownText.escaped(event.objectID)
             href = AccountPath.explain(event.movement.rawValue)
             amount = ShownAmount(event.amount, event.currency)
@@ -71,14 +188,21 @@ struct OverviewView {
                 ? ShownState("Failed", dot: "o") : ShownState(scored.verdict)
             score = scored.score.map { ShownNumber.decimal($0, 2) } ?? ""
         }
-    }
 
-    var answer: Answer
-    var proofs: [Proof]
-    var warnings: [String]
-    var stages: [Stage]
-    var topology: TopologyView
-    var figures: [Figure]
-    var feed: [Payment]
-    var hasFeed: Bool
+        func encode(into writer: inout JSONWriter) {
+            writer.beginObject()
+            writer.member("iso", moment.iso)
+            writer.member("clock", moment.clock)
+            writer.member("name", name)
+            writer.member("href", href)
+            writer.member("whole", amount.whole)
+            writer.member("fraction", amount.fraction)
+            writer.member("code", amount.code)
+            writer.member("tone", "st \(state.tone)" + (state.tinted ? " tint" : ""))
+            writer.member("dot", "dot \(state.dot)")
+            writer.member("verdict", state.words)
+            writer.member("score", score)
+            writer.endObject()
+        }
+    }
 }

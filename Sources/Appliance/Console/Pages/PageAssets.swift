@@ -14,7 +14,7 @@ struct PageAssets: Sendable {
 
     /// Where each stands, as templates name them.
     struct Paths: Sendable {
-        var tokens, styles, pages, console, review, overview, icon, refresh, log: String
+        var tokens, styles, pages, console, review, overview, icon, refresh, log, send: String
     }
 
     static let all: [File] = [
@@ -27,12 +27,13 @@ struct PageAssets: Sendable {
         file("icon", "svg", PackageResources.icon_svg),
         file("refresh", "js", PackageResources.refresh_js),
         file("log", "js", PackageResources.log_js),
+        file("send", "js", PackageResources.send_js),
     ]
 
     static let paths = Paths(
         tokens: path(all[0]), styles: path(all[1]), pages: path(all[2]), console: path(all[3]),
         review: path(all[4]), overview: path(all[5]), icon: path(all[6]), refresh: path(all[7]),
-        log: path(all[8]))
+        log: path(all[8]), send: path(all[9]))
 
     private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
 

@@ -53,6 +53,7 @@ enum PageTemplates {
         ("settingsTokens", PackageResources.settingsTokens_mustache),
         ("settingsUser", PackageResources.settingsUser_mustache),
         ("settingsUsers", PackageResources.settingsUsers_mustache),
+        ("send", PackageResources.send_mustache), ("sent", PackageResources.sent_mustache),
     ]
 
     /// The names, for who renders each of them.

@@ -9,6 +9,7 @@ struct Shell {
         var log = false
         var reports = false
         var settings = false
+        var send = false
 
         static let nowhere = Place()
         static let overview = Place(overview: true)
@@ -18,6 +19,7 @@ struct Shell {
         static let log = Place(log: true)
         static let reports = Place(reports: true)
         static let settings = Place(settings: true)
+        static let send = Place(send: true)
     }
 
     /// Who is signed in with a session.
@@ -34,6 +36,8 @@ struct Shell {
     var token: String
     /// Reviews that wait for a person; nil for none.
     var waiting: String?
+    /// Whether payments can be sent from here.
+    var sends = false
     var profile: String
     var version: String
     var files = PageAssets.paths

@@ -1,4 +1,3 @@
-import AppendLog
 import Appliance
 import Relay
 import Vocabulary
@@ -17,9 +16,7 @@ struct TopologyView {
     }
 
     struct Tube {
-        var topic, href, count, short, lag: String
-        /// Records, and what its slowest reader has left, as plain numbers for scripts.
-        var records, behind: Int64
+        var topic, href, rate, lag: String
         var isBehind: Bool
         var x, width, middle, from, to: Int
         var y, textY, flowFrom, flowTo: Int
@@ -28,6 +25,8 @@ struct TopologyView {
     }
 
     struct Bridge {
+        /// Its name for scripts.
+        var key: String
         var name, lag: String
         var y, textY, middle: Int
     }
@@ -37,8 +36,6 @@ struct TopologyView {
     var bridges: [Bridge]
     var hasBridges: Bool
     var duplicates, refused, letters, reviews: String
-    var hasLetters: Bool
-    var hasReviews: Bool
     var approved: String
     var flagged: String
 
@@ -49,52 +46,57 @@ struct TopologyView {
     private static let step = 171
     private static let tallStep = 92
 
-    init(_ parts: ConsoleParts, _ readers: [ConsumerLag], reviewCount: Int) {
-        stages = Self.stages(parts)
+    init(_ seen: LiveFigures) {
+        stages = Self.stages()
         let topics: [TopicID] = [
             .webhookReceived, .paymentValidated, .paymentFeatures, .paymentScored, .ledgerPosted,
         ]
         tubes = topics.enumerated().map { place, id in
-            let lag = readers.filter { $0.topic == id.rawValue }.map(\.recordCount).max() ?? 0
-            return Self.tube(id, place, count: parts.count(id), lag: lag)
+            Self.tube(id, place, seen.stage(id), lag: seen.lag(of: id))
         }
-        bridges = (parts.bridges?.reports() ?? []).prefix(4).enumerated().map { place, report in
+        bridges = seen.bridges.prefix(4).enumerated().map { place, report in
             let y = 95 + place * 38
             return Bridge(
-                name: report.name.rawValue.sentence,
+                key: "bridge \(report.name.rawValue)", name: report.name.rawValue.sentence,
                 lag: "lag \(ShownAmount.grouped(report.lag))", y: y, textY: y + 19, middle: y + 15)
         }
         hasBridges = !bridges.isEmpty
-        let counters = parts.counters
-        func count(_ name: Counters.Name) -> String {
-            ShownAmount.grouped(Int64(counters[name]))
-        }
+        func count(_ name: Counters.Name) -> String { ShownAmount.grouped(seen.count(name)) }
         duplicates = count(.duplicates)
         refused = count(.signatureRefused)
-        let dead = parts.count(.deadLetter)
-        (letters, hasLetters) = (ShownAmount.grouped(dead), dead > 0)
-        (reviews, hasReviews) = (ShownAmount.grouped(Int64(reviewCount)), reviewCount > 0)
-        let scored = counters[.approved] + counters[.flagged] + counters[.blocked]
+        letters = ShownAmount.grouped(seen.stage(.deadLetter).count)
+        reviews = seen.money.map {
+            ShownAmount.grouped(Int64($0.openReviewCount)) + ($0.hasFurtherReviews ? "+" : "")
+        } ?? "–"
+        let scored = seen.count(.approved) + seen.count(.flagged) + seen.count(.blocked)
         approved =
-            scored == 0 ? "–" : ShownNumber.share(Double(counters[.approved]) / Double(scored))
+            scored == 0 ? "–" : ShownNumber.share(Double(seen.count(.approved)) / Double(scored))
         flagged = "\(count(.flagged)) to review · \(count(.blocked)) blocked"
     }
 
-    private static func tube(_ id: TopicID, _ place: Int, count: Int64, lag: Int64) -> Tube {
+    /// Texts by the places that they stand in, beside the topics' own.
+    var values: [(String, String)] {
+        [
+            ("duplicates", duplicates), ("refused", refused), ("letters", letters),
+            ("held", reviews), ("approved", approved), ("flagged", flagged),
+        ] + bridges.map { ($0.key, $0.lag) }
+    }
+
+    private static func tube(
+        _ id: TopicID, _ place: Int, _ stage: LiveFigures.Stage, lag: Int64
+    ) -> Tube {
         let x = 225 + place * step
         let width = place == 4 ? 83 : 119
         let waits = Int(min(lag, tubeFull) * Int64(width - 4) / tubeFull)
         let y = 140 + place * tallStep
         return Tube(
-            topic: id.rawValue, href: "/log/\(id.rawValue)", count: ShownAmount.grouped(count),
-            short: ShownNumber.short(count), lag: ShownAmount.grouped(lag), records: count,
-            behind: lag, isBehind: lag >= behindMin,
-            x: x, width: width, middle: x + width / 2, from: x + 5, to: x + width - 5, y: y,
-            textY: y + 24, flowFrom: y + 4, flowTo: y + 36, waitX: x + width - 2 - waits,
-            waitWidth: waits)
+            topic: id.rawValue, href: "/log/\(id.rawValue)", rate: ShownRate.words(stage.rate),
+            lag: ShownAmount.grouped(lag), isBehind: lag >= behindMin, x: x, width: width,
+            middle: x + width / 2, from: x + 5, to: x + width - 5, y: y, textY: y + 24,
+            flowFrom: y + 4, flowTo: y + 36, waitX: x + width - 2 - waits, waitWidth: waits)
     }
 
-    private static func stages(_ parts: ConsoleParts) -> [Stage] {
+    private static func stages() -> [Stage] {
         drawn.enumerated().map { place, words in
             let middle = 28 + place * step
             let y = place * tallStep

@@ -4,6 +4,7 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import NIOCore
+import Synchronization
 import TestSupport
 import Testing
 
@@ -12,6 +13,7 @@ import Testing
 @testable import Daemon
 @testable import Reconcile
 @testable import Relay
+@testable import Traffic
 @testable import Vocabulary
 
 /// The console's pages over a folder with some payments, one of them under a hostile name.
@@ -34,6 +36,7 @@ struct PageFixture {
     let pages: ConsolePages
     /// Runs where a test runs it.
     let check: LedgerCheck
+    private let live: LiveBoard
     private let responder: any HTTPResponder<AdminContext>
 
     /// Runs `body` over pages whose folder has payments of two customers, all of them held, one
@@ -75,7 +78,7 @@ struct PageFixture {
                     ConsumerLag(group: $0.group, topic: $0.topic, recordCount: $0.lag)
                 }
             }, byteCount: { _ in 17_900_000_000 })
-        let live = LiveBoard(
+        live = LiveBoard(
             LiveParts(
                 ledger: ledger, topic: reader, readers: { [] }, reconciler: nil,
                 bridges: BridgeBoard([]), readiness: Readiness(), counters: fixture.counters,
@@ -92,12 +95,16 @@ struct PageFixture {
             letters: LetterList(view: LogView(log: log, topics: topics, ledger: ledger)),
             redriver: try fixture.redriver(opened), reconciler: nil, check: check,
             readiness: Readiness(),
-            counters: fixture.counters, clock: SystemLogClock(), profile: "dev")
+            counters: fixture.counters, clock: SystemLogClock(), profile: "dev",
+            sent: SentBoard(sender: FixtureSender(fixture, opened), reader: reader))
         var routes = AdminRoutes()
         pages = ConsolePages(parts)
         pages.add(to: &routes)
         responder = routes.router.buildResponder()
     }
+
+    /// What the overview is made of now.
+    var seen: (figures: LiveFigures, history: [LiveHistory.Bucket]) { live.seen() }
 
     func ask(
         _ path: String, form: String? = nil, as caller: Caller? = PageFixture.admin
@@ -137,5 +144,59 @@ struct PageFixture {
         }
 
         consuming func finish(_ trailingHeaders: HTTPFields?) async throws {}
+    }
+}
+
+/// Stands where the webhook port would: what is sent is stored and goes through the stages at once.
+/// A payment of the kind `bad_signature` is refused, one sent twice is known the second time.
+///
+/// A test asks one page after the other, so that no two orders are sent at once.
+private final class FixtureSender: PaymentSending, @unchecked Sendable {
+    let currencies = OrderedPayments.currencies
+    let countries = OrderedPayments.countries
+    let customers = OrderedPayments.customers
+    private let fixture: PipelineFixture
+    private let opened: PipelineFixture.Opened
+    private let payments = Mutex(OrderedPayments(from: 1_760_000_000_000))
+
+    init(_ fixture: PipelineFixture, _ opened: PipelineFixture.Opened) {
+        (self.fixture, self.opened) = (fixture, opened)
+    }
+
+    func send(_ order: PaymentOrder) async throws(SendingRefusal) -> SentPayment {
+        let now = Instant(seconds: 1_760_000_000)
+        let made = payments.withLock { payments in
+            payments.charge(
+                OrderedPayments.Order(
+                    amount: order.amount, currency: order.currency, country: order.country,
+                    customer: order.customer, card: .own, isOtherDevice: false), at: now
+            ).map { ($0.id, payments.told($0, at: now)) }
+        }
+        guard let (id, told) = made else { throw .unknown("the country") }
+        var answers: [SentEvent.Answer] = []
+        if order.kind == .badSignature {
+            answers = [.answered(status: 400, body: "signature_no_match <script>")]
+        } else {
+            answers = [.answered(status: 200, body: #"{"received":true}"#)]
+            if order.kind == .twice {
+                answers.append(.answered(status: 200, body: #"{"received":true,"duplicate":true}"#))
+            }
+            do {
+                _ = try await opened.append(
+                    PipelineFixture.received(
+                        String(decoding: told.body, as: UTF8.self), event: told.id.rawValue),
+                    to: .webhookReceived)
+                try await fixture.process(opened)
+            } catch {
+                throw .notListening
+            }
+        }
+        return SentPayment(
+            id: id, order: order,
+            events: answers.map {
+                SentEvent(
+                    eventID: told.id, type: told.type, byteCount: told.body.count,
+                    at: Timestamp(milliseconds: 1_760_000_000_000), milliseconds: 1, answer: $0)
+            })
     }
 }

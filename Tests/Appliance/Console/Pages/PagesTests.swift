@@ -43,6 +43,7 @@ struct PagesTests {
         ("/log/webhook.received/tail?filter=nothing", 400), ("/log/letters/0", 200),
         ("/log/webhook.received?filter=type:charge.succeeded", 200), ("/log/letters/77", 404),
         ("/payments/ch_2?zoom=1s&at=5", 200), ("/payments/ch_2?zoom=soon&at=-1", 200),
+        ("/send", 200), ("/send/ch_unknown", 404),
     ]
 
     @Test("each page has one heading, a label for each field, and nothing that the CSP forbids")

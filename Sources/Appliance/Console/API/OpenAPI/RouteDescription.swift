@@ -76,7 +76,15 @@ struct OpenAPIDocument {
     let rules: [AdminRoutes.Rule]
     let descriptions: [RouteDescription]
 
-    init(rules: [AdminRoutes.Rule], descriptions: [RouteDescription] = DescribedRoutes.all) {
+    init(rules: [AdminRoutes.Rule]) {
+        let paths = Set(rules.map(\.path))
+        self.init(
+            rules: rules,
+            descriptions: DescribedRoutes.all
+                + DescribedRoutes.dev.filter { paths.contains($0.path) })
+    }
+
+    init(rules: [AdminRoutes.Rule], descriptions: [RouteDescription]) {
         self.rules = rules.filter { Self.isProgrammed($0.path) }
         self.descriptions = descriptions
     }

@@ -1,78 +1,168 @@
-// The overview keeps itself true: it hears of the figures once a second, shows their rates, and asks
-// for itself again at intervals. Markup comes from the server alone; nothing is put together here.
-const askSeconds = 3, staleSeconds = 10, dotsMax = 40, dotsPerFlow = 4
+// The overview keeps itself true by what it is told once a second: every text comes from the server,
+// with the place that it belongs to. Work per second is bounded, whatever the pipeline's rate.
+const staleSeconds = 10, askSeconds = 3, rowsMax = 12, dotsMax = 40, dotsPerFlow = 4
 const still = matchMedia('(prefers-reduced-motion: reduce)')
 const button = document.querySelector('[data-pause]')
 const detail = document.querySelector('[data-detail-out]')
+const answer = document.querySelector('[data-answer]')
+const told = document.querySelector('[data-told]')
 const NS = 'http://www.w3.org/2000/svg'
 let paused = still.matches
-// Numbers in the drawings, and whole parts, unless the pointer or the focus is in them.
-function take(page) {
-  for (const node of document.querySelectorAll('[data-value]')) {
-    const fresh = page.querySelector(`[data-value="${CSS.escape(node.dataset.value)}"]`)
-    if (fresh && fresh.textContent !== node.textContent) node.textContent = fresh.textContent
+const all = selector => document.querySelectorAll(selector)
+const put = (node, text) => { if (node && node.textContent !== text) node.textContent = text }
+const named = (kind, name) => all(`[data-${kind}="${CSS.escape(name)}"]`)
+
+// The answer. It is told to who listens where it changes, and is never green without being heard of.
+let heard = Date.now()
+function say(words, tone) {
+  const before = document.querySelector('#right').textContent
+  put(document.querySelector('#right'), words)
+  const name = 'answer ' + tone
+  if (answer.className !== name) answer.className = name
+  if (before !== words) told.textContent = words
+}
+setInterval(() => {
+  if (Date.now() - heard < staleSeconds * 1000) return
+  say('Unknown since ' + new Date(heard).toISOString().slice(11, 19), 'grey')
+}, 1000)
+
+function show(shown) {
+  for (const [name, text] of Object.entries(shown.values))
+    if (name !== 'answer') for (const node of named('value', name)) put(node, text)
+  for (const [name, tone] of Object.entries(shown.tones))
+    for (const node of named('tone', name)) if (node.className !== tone) node.className = tone
+  say(shown.values.answer, shown.tone)
+  for (const [topic, [x, width]] of Object.entries(shown.tubes))
+    for (const node of named('wait', topic)) {
+      const before = Number(node.getAttribute('width'))
+      if (before === width) continue
+      node.setAttribute('x', x)
+      node.setAttribute('width', width)
+      node.setAttribute('class', width > before ? 'v2' : 'v1')
+    }
+  for (const chart of shown.charts ?? []) draw(chart)
+  if (shown.shape !== answer.dataset.shape) ask()
+}
+
+function draw(chart) {
+  for (const figure of named('chart', chart.key)) {
+    figure.querySelector('svg').setAttribute('aria-label', chart.sentence)
+    put(figure.querySelector('[data-top]'), chart.top)
+    for (const line of chart.lines) {
+      figure.querySelector(`[data-line="${line.key}"]`)?.setAttribute('d', line.path)
+      const end = figure.querySelector(`[data-end="${line.key}"]`)
+      put(end, line.words)
+      if (end) end.className = 'b soft ' + line.place
+    }
   }
-  for (const node of document.querySelectorAll('[data-part]')) {
-    const fresh = page.querySelector(`[data-part="${node.dataset.part}"]`)
-    const isHeld = node.matches(':hover') || node.contains(document.activeElement)
-    if (fresh && !isHeld && fresh.innerHTML !== node.innerHTML) node.replaceWith(fresh)
-  }
 }
 
-function rates(figures) {
-  const found = Object.fromEntries(figures.stages.map(stage => [stage.topic, stage.rate]))
-  found.duplicates = figures.rates.duplicates ?? 0
-  for (const node of document.querySelectorAll('[data-rate]')) {
-    const rate = found[node.dataset.rate] ?? 0
-    node.textContent = (rate < 100 ? rate.toFixed(1) : Math.round(rate).toLocaleString('en')) + '/s'
-  }
-  flow(found, Math.max(0, ...Object.values(found)))
-}
-
-// Live, or stale after ten seconds without figures, or disconnected: then the answer is never green.
-const answer = document.querySelector('.answer'), right = document.querySelector('#right')
-let heard = Date.now(), told = right?.textContent, tone = answer?.className, isUnknown = false
-
-function know() {
-  if (!isUnknown) return
-  isUnknown = false
-  right.textContent = told
-  answer.className = tone
-}
-
-function doubt() {
-  if (isUnknown || !right || Date.now() - heard < staleSeconds * 1000) return
-  isUnknown = true
-  told = right.textContent
-  tone = answer.className
-  right.textContent = 'Unknown since ' + new Date(heard).toISOString().slice(11, 19)
-  answer.className = 'answer grey'
-}
-setInterval(doubt, 1000)
-
-const events = new EventSource('/api/v1/events')
-events.addEventListener('figures', event => {
-  heard = Date.now()
-  know()
-  rates(JSON.parse(event.data))
-})
-
+// What the page is made of has changed, or it is not known what was missed: the page is asked for
+// once, and its parts take the place of those here.
+let askedAt = 0
 async function ask() {
-  if (document.hidden || isUnknown) return
+  if (document.hidden || Date.now() - askedAt < askSeconds * 1000) return
+  askedAt = Date.now()
   try {
     const answered = await fetch(location.href, { headers: { accept: 'text/html' } })
     if (!answered.ok || answered.redirected) return
-    take(new DOMParser().parseFromString(await answered.text(), 'text/html'))
+    const page = new DOMParser().parseFromString(await answered.text(), 'text/html')
+    for (const node of all('[data-part]')) {
+      const fresh = page.querySelector(`[data-part="${node.dataset.part}"]`)
+      const isHeld = node.matches(':hover') || node.contains(document.activeElement)
+      if (fresh && !isHeld && fresh.innerHTML !== node.innerHTML) node.replaceWith(fresh)
+    }
+    answer.dataset.shape = page.querySelector('[data-answer]').dataset.shape
+    explains()
   } catch { /* The bar above says that the daemon is not heard of. */ }
 }
-setInterval(ask, askSeconds * 1000)
+
+const events = new EventSource('/api/v1/events')
+let epoch = null
+events.addEventListener('hello', event => {
+  const hello = JSON.parse(event.data)
+  if (epoch !== null && !hello.resumed) ask()
+  epoch = hello.epoch
+})
+events.addEventListener('figures', event => {
+  heard = Date.now()
+  const figures = JSON.parse(event.data)
+  if (document.hidden) return
+  if (figures.shown) show(figures.shown)
+  const found = Object.fromEntries(figures.stages.map(stage => [stage.topic, stage.rate]))
+  found.duplicates = figures.rates.duplicates ?? 0
+  flow(found, Math.max(0, ...Object.values(found)))
+})
+
+// Single payments: taken together once a second, and not at all while the list is looked at.
+const feed = document.querySelector('[data-feed]')
+const hold = document.querySelector('[data-hold]')
+let pending = [], newer = 0, isHeld = false
+events.addEventListener('payment', event => {
+  const payment = JSON.parse(event.data)
+  newer += 1 + payment.left_out
+  pending.push(payment)
+  if (pending.length > rowsMax) pending.shift()
+})
+const isLookedAt = () =>
+  isHeld || feed.querySelector('tbody:hover') !== null
+  || (feed.contains(document.activeElement) && document.activeElement !== hold)
+
+function fill(row, payment) {
+  const shown = payment.shown, cell = name => row.querySelector(`[data-cell="${name}"]`)
+  row.dataset.offset = payment.offset
+  for (const name of ['clock', 'name', 'whole', 'fraction', 'code', 'verdict', 'score'])
+    put(cell(name), shown[name])
+  cell('clock').setAttribute('datetime', shown.iso)
+  for (const name of ['name', 'amount']) cell(name).setAttribute('href', shown.href)
+  cell('state').className = shown.tone
+  cell('state').querySelector('.dot').className = shown.dot
+}
+
+function flush() {
+  const words = newer > 0 ? newer.toLocaleString('en') + ' newer' : 'Held'
+  put(hold, isHeld || (isLookedAt() && newer > 0) ? words : 'Hold the list')
+  if (document.hidden || pending.length === 0 || isLookedAt()) return
+  const body = feed.querySelector('tbody')
+  if (!body?.rows.length) {
+    // The first payment ever: the table comes with the page.
+    ask()
+    return
+  }
+  const last = Math.max(...[...body.rows].map(row => Number(row.dataset.offset)))
+  for (const payment of pending.filter(payment => payment.offset > last)) {
+    const row = body.rows.length < rowsMax
+      ? body.rows[0].cloneNode(true) : body.rows[body.rows.length - 1]
+    fill(row, payment)
+    body.prepend(row)
+  }
+  pending = []
+  newer = 0
+  put(hold, 'Hold the list')
+}
+setInterval(flush, 1000)
+function turnHold() {
+  isHeld = !isHeld
+  hold.setAttribute('aria-pressed', isHeld)
+  flush()
+}
+hold.hidden = false
+hold.addEventListener('click', turnHold)
+document.addEventListener('keydown', event => {
+  if (event.key !== ' ' || event.target !== document.body || event.ctrlKey || event.metaKey) return
+  if (localStorage.getItem('keys') === 'off') return
+  event.preventDefault()
+  turnHold()
+})
 
 // One dot stands for as many records a second as keep them few.
 const dots = new Map()
 function flow(found, most) {
   const share = Math.max(1, most / dotsPerFlow)
   let total = 0
-  for (const path of document.querySelectorAll('.flow')) {
+  // Paths that a fresh drawing has taken the place of are gone, and their dots with them.
+  for (const path of dots.keys()) if (!path.isConnected) dots.delete(path)
+  for (const path of all('.flow')) {
     const rate = found[path.dataset.flow] ?? 0
     const wanted = rate === 0 || total >= dotsMax ? 0 : Math.min(dotsPerFlow, Math.ceil(rate / share))
     total += wanted
@@ -109,17 +199,22 @@ const frame = now => {
 }
 requestAnimationFrame(frame)
 
-const show = () => {
+const showPause = () => {
   button.setAttribute('aria-pressed', paused)
   button.textContent = paused ? 'Resume motion' : 'Pause motion'
 }
-button?.addEventListener('click', () => { paused = !paused; show() })
-still.addEventListener('change', () => { paused = still.matches; if (button) show() })
-if (button) { button.hidden = false; show() }
+button?.addEventListener('click', () => { paused = !paused; showPause() })
+still.addEventListener('change', () => { paused = still.matches; if (button) showPause() })
+if (button) { button.hidden = false; showPause() }
 
 const rest = detail?.textContent
-for (const node of document.querySelectorAll('.topo [data-detail]'))
-  for (const [on, off] of [['pointerenter', 'pointerleave'], ['focus', 'blur']]) {
-    node.addEventListener(on, () => { detail.textContent = node.dataset.detail })
-    node.addEventListener(off, () => { detail.textContent = rest })
+function explains() {
+  for (const node of all('.topo [data-detail]:not([data-heard])')) {
+    node.dataset.heard = ''
+    for (const [on, off] of [['pointerenter', 'pointerleave'], ['focus', 'blur']]) {
+      node.addEventListener(on, () => { detail.textContent = node.dataset.detail })
+      node.addEventListener(off, () => { detail.textContent = rest })
+    }
   }
+}
+explains()

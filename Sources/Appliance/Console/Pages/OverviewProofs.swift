@@ -1,0 +1,127 @@
+import Appliance
+import Reconcile
+import Vocabulary
+
+/// "Is the money right?", piece by piece, from one look at the pipeline.
+extension OverviewView {
+    /// Milliseconds after which a look at the money is too old to say that it is right.
+    static let moneyAgeMax: Int64 = 30_000
+    /// From here on what is unread is told as something that waits.
+    private static let unreadCountMax: Int64 = 10_000
+    private static let unreadAgeMax: Int64 = 60_000
+    /// Milliseconds that two clocks may differ.
+    private static let clockDifferenceMax: Int64 = 5_000
+
+    static func proofs(_ figures: LiveFigures) -> [Proof] {
+        [
+            trial(figures.money), reconciliation(figures), missed(figures), unread(figures),
+            reviews(figures), letters(figures), backups, clock(figures),
+        ]
+    }
+
+    private static func trial(_ money: MoneyCheck?) -> Proof {
+        func proof(_ value: String, _ second: String, _ tone: Tone) -> Proof {
+            Proof("trial", "Trial balance", value, second, tone, "/ledger")
+        }
+        guard let money else { return proof("Unknown", "the ledger was not asked yet", .mute) }
+        let wrong = money.trial.filter { $0.value != 0 }.map { $0.key.code.uppercased() }.sorted()
+        guard wrong.isEmpty else {
+            return proof("Not zero", "in \(wrong.joined(separator: ", "))", .stop)
+        }
+        let count = Int64(money.trial.count)
+        return proof(
+            "Zero",
+            count == 0
+                ? "nothing is booked yet"
+                : "in \(ShownNumber.count(count, "currency", "currencies"))", .ok)
+    }
+
+    private static func age(_ from: Instant, _ figures: LiveFigures) -> String {
+        ShownAge.words(seconds: figures.at / 1_000 - from.seconds)
+    }
+
+    private static func reconciliation(_ figures: LiveFigures) -> Proof {
+        func proof(_ value: String, _ second: String, _ tone: Tone) -> Proof {
+            Proof("reconciliation", "Reconciliation", value, second, tone, nil)
+        }
+        guard let run = figures.money?.run, let ended = run.run.finishedAt else {
+            return proof(
+                "None yet", figures.hasStripe ? "it runs each night" : "needs a Stripe key", .mute)
+        }
+        let age = "\(age(ended, figures)) ago"
+        guard run.isClean else {
+            let count = run.breaks.reduce(0) { $0 + $1.count }
+            return proof(
+                count == 0 ? "Not clean" : ShownNumber.count(count, "break"), age, .stop)
+        }
+        return proof(run.share.map(ShownNumber.share) ?? "Clean", "explained, \(age)", .ok)
+    }
+
+    private static func missed(_ figures: LiveFigures) -> Proof {
+        func proof(_ value: String, _ second: String, _ tone: Tone) -> Proof {
+            Proof("missed", "Missed events", value, second, tone, nil)
+        }
+        guard let swept = figures.money?.run?.run.sweptTo else {
+            return proof(
+                "Not looked for", figures.hasStripe ? "not yet" : "needs a Stripe key", .mute)
+        }
+        return proof("None", "looked for until \(age(swept, figures)) ago", .ok)
+    }
+
+    private static func unread(_ figures: LiveFigures) -> Proof {
+        let slowest = figures.readers.max { $0.place.lag < $1.place.lag }
+        guard let slowest, slowest.place.lag > 0 else {
+            return Proof(
+                "unread", "Oldest unread record", "None", "every reader is at the end", .ok, "/log")
+        }
+        let oldest = figures.readers.compactMap(\.oldestUnreadAt).min()
+        let age = oldest.map { max(0, figures.at - $0) }
+        let isLate = slowest.place.lag > unreadCountMax || (age ?? 0) > unreadAgeMax
+        return Proof(
+            "unread", "Oldest unread record", age.map(ShownAge.words(milliseconds:)) ?? "Not kept",
+            "\(ShownAmount.grouped(slowest.place.lag)) left for \(slowest.place.group)",
+            isLate ? .wait : .ok, "/log")
+    }
+
+    private static func reviews(_ figures: LiveFigures) -> Proof {
+        func proof(_ value: String, _ second: String, _ tone: Tone) -> Proof {
+            Proof("reviews", "Reviews", value, second, tone, "/review")
+        }
+        guard let money = figures.money else { return proof("Unknown", "not looked yet", .mute) }
+        guard let oldest = money.oldestReview else {
+            return proof("None", "nobody need look", .ok)
+        }
+        let count = Int64(money.openReviewCount)
+        let words = ShownAmount.grouped(count) + (money.hasFurtherReviews ? "+" : "")
+        return proof(
+            "\(words) \(count == 1 ? "waits" : "wait")", "oldest \(age(oldest, figures))", .wait)
+    }
+
+    private static func letters(_ figures: LiveFigures) -> Proof {
+        func proof(_ value: String, _ second: String, _ tone: Tone) -> Proof {
+            Proof("letters", "Dead letters", value, second, tone, "/log/letters")
+        }
+        let count = figures.stage(.deadLetter).count
+        return count == 0
+            ? proof("None", "every record was understood", .ok)
+            : proof(ShownAmount.grouped(count), "in the log, redriven or not", .wait)
+    }
+
+    /// What is there by now, and nothing more than that.
+    private static let backups = Proof(
+        "backups", "Backups", "None", "the daemon makes none yet", .mute, nil)
+
+    private static func clock(_ figures: LiveFigures) -> Proof {
+        func proof(_ value: String, _ second: String, _ tone: Tone) -> Proof {
+            Proof("clock", "Clock", value, second, tone, nil)
+        }
+        guard let ahead = figures.stripeAheadMilliseconds else {
+            return proof("Not compared", "Stripe has not answered yet", .mute)
+        }
+        // Stripe tells its time in whole seconds.
+        let seconds = ShownNumber.decimal(Double(ahead.magnitude) / 1_000, 1)
+        return proof(
+            "\(seconds) s", ahead < 0 ? "ahead of Stripe’s" : "behind Stripe’s",
+            ahead.magnitude > UInt64(clockDifferenceMax) ? .wait : .ok)
+    }
+}
