@@ -1,4 +1,5 @@
 import AppendLog
+import Bridges
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -31,7 +32,13 @@ struct PageFixture {
         var text: String
     }
 
+    /// What its endpoint's secrets begin with.
+    static let secret = "whsec_page"
+    static let password = "correct horse battery"
+
     let pages: ConsolePages
+    let desk: AccessDesk
+    let bridge: Bridge
     private let responder: any HTTPResponder<AdminContext>
 
     /// Runs `body` over pages whose folder has payments of two customers, all of them held, one
@@ -78,17 +85,57 @@ struct PageFixture {
                 ledger: ledger, topic: reader, readers: { [] }, reconciler: nil,
                 bridges: BridgeBoard([]), readiness: Readiness(), counters: fixture.counters,
                 clock: SystemLogClock()))
-        let parts = ConsoleParts(
-            sources: sources, live: live,
-            desk: ReviewDesk(
-                decisions: opened.plane.decisions, ledger: ledger, clock: SystemLogClock()),
-            letters: LetterList(view: LogView(log: log, topics: topics, ledger: ledger)),
-            redriver: try fixture.redriver(opened), reconciler: nil, readiness: Readiness(),
-            counters: fixture.counters, clock: SystemLogClock(), profile: "dev")
+        bridge = Bridge(
+            .redis, topics: [.paymentFeatures], source: opened.plane.relaySource(),
+            pauses: BridgePauses(folder: fixture.folder.file("bridges")),
+            logger: PipelineFixture.quiet
+        ) { FakeTarget(FakeStore()) }
+        let (redriver, board) = (try fixture.redriver(opened), BridgeBoard([bridge]))
+        func parts(_ sources: ConsoleSources, _ bridges: BridgeBoard?) -> ConsoleParts {
+            ConsoleParts(
+                sources: sources, live: live,
+                desk: ReviewDesk(
+                    decisions: opened.plane.decisions, ledger: ledger, clock: SystemLogClock()),
+                letters: LetterList(view: LogView(log: log, topics: topics, ledger: ledger)),
+                redriver: redriver, reconciler: nil, bridges: bridges, readiness: Readiness(),
+                counters: fixture.counters, clock: SystemLogClock(), profile: "dev")
+        }
         var routes = AdminRoutes()
-        pages = ConsolePages(parts)
+        pages = ConsolePages(parts(sources, nil))
         pages.add(to: &routes)
+        desk = try Self.desk(at: fixture.folder.file("accounts.sqlite"))
+        // Nothing here is signed: only the settings know of an endpoint's secrets.
+        var signed = sources
+        signed.endpoints = [
+            WebhookEndpoint(
+                name: "", secrets: ["\(Self.secret)_1", "\(Self.secret)_2"], livemode: .test)
+        ]
+        let model = try ModelLocation.embedded.load()
+        SettingsPages(
+            pages: ConsolePages(parts(signed, board)),
+            parts: SettingsParts(
+                desk: desk, schema: model.schema, modelPath: nil,
+                verdicts: Verdicts(thresholds: model.schema.thresholds))
+        ).add(to: &routes)
         responder = routes.router.buildResponder()
+    }
+
+    /// Accounts of all who ask here.
+    private static func desk(at path: String) throws -> AccessDesk {
+        let cost = try #require(Scrypt.Cost(logN: 4, r: 8, p: 1))
+        let store = AccountStore(at: path)
+        let salt = [UInt8](repeating: 1, count: PasswordHash.saltByteCount)
+        let key = try #require(
+            Scrypt.key(password: Array(password.utf8), salt: salt, cost: cost))
+        for caller in [admin, reviewer, viewer] {
+            try store.addUser(
+                caller.name, role: caller.role,
+                password: PasswordHash(cost: cost, salt: salt, key: key).text, at: 1)
+        }
+        return AccessDesk(
+            store: store, folderToken: "folder-token", letsGuestsIn: false,
+            clock: SystemLogClock(), passwords: PasswordDesk(cost: cost),
+            logger: PipelineFixture.quiet)
     }
 
     func ask(
