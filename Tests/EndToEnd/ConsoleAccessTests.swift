@@ -36,6 +36,17 @@ struct ConsoleAccessTests {
         return socket.readStatus()
     }
 
+    /// Asks for the events of a console.
+    private static func console(
+        _ daemon: RunningDaemon, showing token: String
+    ) throws -> RawConnection {
+        let console = try RawConnection(port: daemon.admin, patienceSeconds: 20)
+        console.send(
+            "GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n"
+                + "Authorization: Bearer \(token)\r\n\r\n")
+        return console
+    }
+
     private static func command(
         _ words: String, _ data: String, typing: String = ""
     ) async throws -> (code: Int32, output: String, errors: String) {
@@ -110,6 +121,41 @@ struct ConsoleAccessTests {
         #expect(!FileManager.default.fileExists(atPath: file), "a stopped daemon leaves none")
         let again = try await RunningDaemon(in: daemon.folder)
         #expect(Tillbox.token(of: again.data) != token)
+    }
+
+    @Test("the token of a daemon that was killed opens nothing at the next start")
+    func killed() async throws {
+        let daemon = try await RunningDaemon()
+        let former = Tillbox.token(of: daemon.data)
+        daemon.daemon.kill(SIGKILL)
+        _ = await daemon.daemon.wait()
+        #expect(Tillbox.token(of: daemon.data) == former, "nobody took it away")
+        let again = try await RunningDaemon(in: daemon.folder)
+        #expect(Tillbox.token(of: again.data) != former)
+        let asked = try RawConnection(port: again.admin)
+        asked.send(
+            "GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\n"
+                + "Authorization: Bearer \(former)\r\n\r\n")
+        #expect(asked.readStatus() == 401)
+        try await again.stop()
+    }
+
+    @Test("a console that is open hears nothing more within 10 s of its token's end")
+    func streamEnds() async throws {
+        let daemon = try await RunningDaemon()
+        let token = try await Self.command("token add wall --role viewer", daemon.data)
+        let shown = token.output.trimmingCharacters(in: .whitespacesAndNewlines)
+        let console = try Self.console(daemon, showing: shown)
+        let other = try Self.console(daemon, showing: Tillbox.token(of: daemon.data))
+        for open in [console, other] {
+            #expect(open.readBlock()?.contains("event: hello") == true)
+        }
+        #expect(try await Self.command("token remove wall", daemon.data).code == 0)
+        let removed = ContinuousClock.now
+        while console.readBlock() != nil {}
+        #expect(removed.duration(to: .now) < .seconds(10))
+        #expect(other.readBlock() != nil, "another's goes on")
+        try await daemon.stop()
     }
 
     @Test("users and tokens are made beside a running daemon, which lets them in at once")

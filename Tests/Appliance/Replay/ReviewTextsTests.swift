@@ -19,7 +19,11 @@ struct ReviewTextsTests {
 
         init() async throws {
             folder = try TemporaryFolder()
-            let fixture = StartFixture(folder.file("data"))
+            try await Self.fill(StartFixture(folder.file("data")))
+        }
+
+        /// Nothing of the daemon outlives this: the ledger is one file then.
+        private static func fill(_ fixture: StartFixture) async throws {
             let daemon = try fixture.start()
             try await fixture.admit(0..<6, daemon)
             try await fixture.process(daemon)

@@ -26,10 +26,12 @@ struct AccessWorld {
 
     /// - Parameters:
     ///   - cost: of passwords; cheap, where time is not what is tested.
+    ///   - streamLook: between two looks at who reads a stream.
     ///   - further: routes beside those of the accounts.
     init(
         folder: TemporaryFolder? = nil, letsGuestsIn: Bool = false, logN: Int = 4,
         isSecure: Bool = false, clock: ManualLogClock = ManualLogClock(),
+        streamLook: Duration = .seconds(AccessLimits.streamLookSeconds),
         _ further: (inout AdminRoutes) -> Void = { _ in }
     ) throws {
         let folder = try folder ?? TemporaryFolder()
@@ -47,7 +49,7 @@ struct AccessWorld {
         rules = routes.rules
         responder = AdminResponder(
             routes: routes, guards: AdminGuard(listensOn: "127.0.0.1"), access: desk,
-            isSecure: isSecure, isBehindProxy: true, counters: Counters(),
+            isSecure: isSecure, isBehindProxy: true, streamLook: streamLook, counters: Counters(),
             logger: PipelineFixture.quiet)
     }
 
@@ -133,21 +135,30 @@ struct AccessAnswer {
 private let accessChannel = NIOAsyncTestingChannel()
 
 extension AdminResponder {
-    /// Asks as a port would.
+    /// Asks as a port would. An answer that is a stream ends behind its head.
     func ask(
         _ method: HTTPMethod, _ path: String, _ fields: [(String, String)] = [],
         body: String = ""
     ) async -> AccessAnswer {
+        let response = await response(method, path, fields, body: body)
+        response.stream?.close()
+        var buffer = ByteBuffer()
+        response.write(into: &buffer, withBody: true, isKeepAlive: true, self.fields)
+        return AccessAnswer(text: String(buffer: buffer))
+    }
+
+    /// The answer as a port gets it: where it has a stream, somebody must open or close that.
+    func response(
+        _ method: HTTPMethod, _ path: String, _ fields: [(String, String)] = [],
+        body: String = ""
+    ) async -> PortResponse {
         var request = PortRequest(
             method: method, uri: path,
             headers: HTTPHeaders([("Host", "localhost:9090")] + fields),
             channel: accessChannel)
         request.body = Array(body.utf8)
-        let response = await withCheckedContinuation { continuation in
+        return await withCheckedContinuation { continuation in
             respond(to: request) { continuation.resume(returning: $0) }
         }
-        var buffer = ByteBuffer()
-        response.write(into: &buffer, withBody: true, isKeepAlive: true, self.fields)
-        return AccessAnswer(text: String(buffer: buffer))
     }
 }

@@ -1,6 +1,9 @@
 import AppendLog
 import Foundation
 import GRDB
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
 import LogSupport
 import NIOHTTP1
 import TestSupport
@@ -44,6 +47,25 @@ struct AuditTests {
         #expect(page.body.contains(#""next":"4","broken_at":null"#), "\(page.body)")
         let rest = await world.ask(.GET, "/api/v1/audit?limit=4&after=4", session.fields)
         #expect(rest.body.contains(#""seq":3"#) && !rest.body.contains(#""seq":4"#))
+    }
+
+    @Test("of a form all is noted but the page's token; of a secret one what the route says")
+    func forms() async throws {
+        let world = try AccessWorld { routes in
+            routes.post("/open", needs: .viewer) { _, _ in .init(status: .ok) }
+            routes.post("/secret", needs: .viewer, isSecret: true) { _, context in
+                context.remark("the red one")
+                return .init(status: .ok)
+            }
+        }
+        try await world.add("ann", .viewer)
+        let session = try await world.session("ann")
+        for path in ["/open", "/secret"] {
+            let form = ["csrf": session.token, "note": "hidden"]
+            #expect(await world.post(path, form, [session.cookie]).status == 200)
+        }
+        let entries = try world.store.auditEntries(before: nil, limit: 2)
+        #expect(entries.map(\.detail) == ["/secret 200 the red one", "/open 200 note=hidden"])
     }
 
     @Test("another configuration is noted, the same one is not")

@@ -1,4 +1,5 @@
 import AppendLog
+import Bridges
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -33,10 +34,16 @@ struct PageFixture {
         var text: String
     }
 
+    /// What its endpoint's secrets begin with.
+    static let secret = "whsec_page"
+    static let password = "correct horse battery"
+
     let pages: ConsolePages
     /// Runs where a test runs it.
     let check: LedgerCheck
     private let live: LiveBoard
+    let desk: AccessDesk
+    let bridge: Bridge
     private let responder: any HTTPResponder<AdminContext>
 
     /// Runs `body` over pages whose folder has payments of two customers, all of them held, one
@@ -88,23 +95,64 @@ struct PageFixture {
             let ledger = try SQLiteLedgerReader.open(path: file)
             return LedgerCheck.Opened(ledger) { ledger.interrupt() }
         }
-        let parts = ConsoleParts(
-            sources: sources, live: live,
-            desk: ReviewDesk(
-                decisions: opened.plane.decisions, ledger: ledger, clock: SystemLogClock()),
-            letters: LetterList(view: LogView(log: log, topics: topics, ledger: ledger)),
-            redriver: try fixture.redriver(opened), reconciler: nil, check: check,
-            readiness: Readiness(),
-            counters: fixture.counters, clock: SystemLogClock(), profile: "dev",
-            sent: SentBoard(sender: FixtureSender(fixture, opened), reader: reader))
+        bridge = Bridge(
+            .redis, topics: [.paymentFeatures], source: opened.plane.relaySource(),
+            pauses: BridgePauses(folder: fixture.folder.file("bridges")),
+            logger: PipelineFixture.quiet
+        ) { FakeTarget(FakeStore()) }
+        let (redriver, board) = (try fixture.redriver(opened), BridgeBoard([bridge]))
+        let (check, live) = (check, live)
+        func parts(_ sources: ConsoleSources, _ bridges: BridgeBoard?) -> ConsoleParts {
+            ConsoleParts(
+                sources: sources, live: live,
+                desk: ReviewDesk(
+                    decisions: opened.plane.decisions, ledger: ledger, clock: SystemLogClock()),
+                letters: LetterList(view: LogView(log: log, topics: topics, ledger: ledger)),
+                redriver: redriver, reconciler: nil, bridges: bridges, check: check,
+                readiness: Readiness(), counters: fixture.counters, clock: SystemLogClock(),
+                profile: "dev",
+                sent: SentBoard(sender: FixtureSender(fixture, opened), reader: reader))
+        }
         var routes = AdminRoutes()
-        pages = ConsolePages(parts)
+        pages = ConsolePages(parts(sources, nil))
         pages.add(to: &routes)
+        desk = try Self.desk(at: fixture.folder.file("accounts.sqlite"))
+        // Nothing here is signed: only the settings know of an endpoint's secrets.
+        var signed = sources
+        signed.endpoints = [
+            WebhookEndpoint(
+                name: "", secrets: ["\(Self.secret)_1", "\(Self.secret)_2"], livemode: .test)
+        ]
+        let model = try ModelLocation.embedded.load()
+        SettingsPages(
+            pages: ConsolePages(parts(signed, board)),
+            parts: SettingsParts(
+                desk: desk, schema: model.schema, modelPath: nil,
+                verdicts: Verdicts(thresholds: model.schema.thresholds))
+        ).add(to: &routes)
         responder = routes.router.buildResponder()
     }
 
     /// What the overview is made of now.
     var seen: (figures: LiveFigures, history: [LiveHistory.Bucket]) { live.seen() }
+
+    /// Accounts of all who ask here.
+    private static func desk(at path: String) throws -> AccessDesk {
+        let cost = try #require(Scrypt.Cost(logN: 4, r: 8, p: 1))
+        let store = AccountStore(at: path)
+        let salt = [UInt8](repeating: 1, count: PasswordHash.saltByteCount)
+        let key = try #require(
+            Scrypt.key(password: Array(password.utf8), salt: salt, cost: cost))
+        for caller in [admin, reviewer, viewer] {
+            try store.addUser(
+                caller.name, role: caller.role,
+                password: PasswordHash(cost: cost, salt: salt, key: key).text, at: 1)
+        }
+        return AccessDesk(
+            store: store, folderToken: "folder-token", letsGuestsIn: false,
+            clock: SystemLogClock(), passwords: PasswordDesk(cost: cost),
+            logger: PipelineFixture.quiet)
+    }
 
     func ask(
         _ path: String, form: String? = nil, as caller: Caller? = PageFixture.admin

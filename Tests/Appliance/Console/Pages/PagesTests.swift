@@ -44,6 +44,15 @@ struct PagesTests {
         ("/log/webhook.received?filter=type:charge.succeeded", 200), ("/log/letters/77", 404),
         ("/payments/ch_2?zoom=1s&at=5", 200), ("/payments/ch_2?zoom=soon&at=-1", 200),
         ("/send", 200), ("/send/ch_unknown", 404),
+        ("/settings", 200), ("/settings/codes", 200), ("/settings/users", 200),
+        ("/settings/users/vera", 200), ("/settings/users/nobody", 404),
+        ("/settings/tokens", 200), ("/settings/endpoints", 200), ("/settings/model", 200),
+        ("/settings/model?review=0.2&block=0.9&of=last", 200),
+        ("/settings/model?review=x", 400), ("/settings/model?review=0.9&block=0.8", 400),
+        ("/settings/model?of=never", 400), ("/settings/model/card", 200),
+        ("/settings/bridges", 200), ("/settings/backups", 200), ("/settings/audit", 200),
+        ("/settings/audit?who=a&what=b", 200), ("/settings/audit?before=-1", 400),
+        ("/settings/nothing", 404),
     ]
 
     @Test("each page has one heading, a label for each field, and nothing that the CSP forbids")
