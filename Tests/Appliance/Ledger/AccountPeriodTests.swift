@@ -51,7 +51,8 @@ struct AccountPeriodTests {
         }
         #expect(period.opening.amount.rawValue == sum(seen.filter { $0.at < from }))
         #expect(period.closing.rawValue == sum(seen))
-        #expect(period.entries == inside.map(\.0))
+        let rows = inside.map { $0.0 }
+        #expect(period.entries == rows)
         #expect(period.moved.entries == Int64(inside.count))
         #expect(
             period.debits.amount.rawValue == sum(inside.filter { $0.0.amount > .zero }))
