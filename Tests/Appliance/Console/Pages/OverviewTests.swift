@@ -71,7 +71,7 @@ struct OverviewTests {
             let figures = pages.seen.figures
             let empty = OverviewView(figures, []).charts
             #expect(empty.allSatisfy { $0.sentence.contains("nothing yet") })
-            #expect(empty.flatMap(\.lines).allSatisfy(\.path.isEmpty))
+            #expect(empty.allSatisfy { $0.lines.allSatisfy { $0.path.isEmpty } })
             let hour = OverviewView(figures, Self.history(LiveLimits.bucketCount)).charts
             let throughput = try #require(hour.first)
             #expect(throughput.lines[0].path.hasPrefix("M0 "))

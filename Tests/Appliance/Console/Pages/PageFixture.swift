@@ -1,6 +1,7 @@
 import AppendLog
 import Bridges
 import Foundation
+import GRDB
 import HTTPTypes
 import Hummingbird
 import Logging
