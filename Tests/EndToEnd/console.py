@@ -7,9 +7,15 @@ is not as it should be, a line each; exit code 1 if there was anything.
 import pathlib
 import re
 import sys
+import types
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Error, sync_playwright
+
+import console_records
+import console_reports
+import console_send
+import console_settings
 
 address, shots = sys.argv[1], pathlib.Path(sys.argv[2])
 origin = re.match(r"https?://[^/]+", address).group(0)
@@ -19,7 +25,8 @@ wrong = []
 PAGES = {
     "overview": "/", "payments": "/payments", "review": "/review", "ledger": "/ledger", "waiting": "/ledger/waiting",
     "log": "/log", "records": "/log/webhook.received", "scored": "/log/payment.scored",
-    "letters": "/log/letters", "missing": "/nowhere",
+    "letters": "/log/letters", "missing": "/nowhere", "reports": "/reports",
+    "transactions": "/ledger/transactions", "send": "/send", "settings": "/settings",
 }
 
 
@@ -169,6 +176,15 @@ def keys(page, movement):
     page.wait_for_url(re.compile("/log/payment.validated"))
 
 
+def walked(steps, page, world):
+    """What one part waits for in vain keeps no other from being walked."""
+    try:
+        steps(page, world)
+    except Error as error:
+        wrong.append(f"{steps.__module__}, {page.url}: {error}")
+        page.screenshot(path=shots / f"{steps.__module__}-failed.png", full_page=True)
+
+
 with sync_playwright() as playwright:
     browser = playwright.chromium.launch(
         executable_path="/usr/bin/chromium", args=["--no-sandbox"])
@@ -185,6 +201,11 @@ with sync_playwright() as playwright:
     keys(page, movement)
     page.goto(origin + "/review")
     page.screenshot(path=shots / "review-decided.png", full_page=True)
+    world = types.SimpleNamespace(origin=origin, expect=expect, sound=sound, shots=shots)
+    for part in (console_send, console_records, console_reports, console_settings):
+        walked(part.steps, page, world)
+    # It makes the first account, which ends the guest's session.
+    walked(console_settings.account, page, world)
     browser.close()
 
 for line in wrong:

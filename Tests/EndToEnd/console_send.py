@@ -7,7 +7,7 @@ FOLLOWED = ["Signature valid", "New: stored", "Read as payment", "Eight features
 def send(page, world, kind, amount="42.00"):
     page.goto(world.origin + "/send")
     page.locator("fieldset label", has_text=re.compile(f"^{kind}$")).click()
-    page.get_by_label("Amount").fill(amount)
+    page.get_by_role("textbox", name="Amount", exact=True).fill(amount)
     page.get_by_role("button", name="Send", exact=True).click()
     page.wait_for_url(re.compile("/send/ch_"))
     page.locator('[data-done="true"]').wait_for()

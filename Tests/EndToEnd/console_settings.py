@@ -92,7 +92,7 @@ def account(page, world):
 def sign_in(page, one_time=""):
     page.get_by_label("Name").fill("ann")
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_label("Code").fill(one_time)
+    page.get_by_role("textbox", name="Code").fill(one_time)
     page.get_by_role("button", name="Sign in").click()
 
 
@@ -100,7 +100,7 @@ def codes(page, world):
     page.goto(world.origin + "/settings/codes")
     world.sound(page, "settings-codes")
     secret = page.locator("input[name=secret]").get_attribute("value")
-    page.get_by_label("Code").fill(code(secret))
+    page.get_by_role("textbox", name="Code").fill(code(secret))
     page.get_by_label("Current password").fill(PASSWORD)
     page.get_by_role("button", name="Ask for codes").click()
     page.wait_for_url(re.compile("done=codes"))

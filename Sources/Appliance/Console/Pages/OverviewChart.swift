@@ -40,7 +40,9 @@ struct OverviewChart {
             sentence: sentence(
                 "Throughput, transactions a second", points, now: now) { ShownRate.words($0) },
             top: "\(short(top))/s",
-            lines: [line("throughput", points, top, "ln b2", now)])
+            lines: [
+                line("throughput", points, top, "ln b2", now, at: tenths(points, top))
+            ])
     }
 
     static func latency(_ history: [LiveHistory.Bucket], _ seen: LiveFigures) -> OverviewChart {
@@ -56,12 +58,16 @@ struct OverviewChart {
             microseconds == 0 ? "–" : ShownNumber.decimal(Double(microseconds) / 1_000, 1)
         }
         let (now50, now99) = (words(seen.toLedger.p50), words(seen.toLedger.p99))
-        var lines = [
-            line("p99", p99, top, "ln b2", "p99 \(now99)"),
-            line("p50", p50, top, "ln", "p50 \(now50)"),
-        ]
+        var (upper, lower) = (tenths(p99, top), tenths(p50, top))
         // Two words at one height could not be read.
-        if lines[0].place == lines[1].place { lines[1].place = "t100" }
+        if lower - upper < 2 {
+            upper = min(upper, 8)
+            lower = upper + 2
+        }
+        let lines = [
+            line("p99", p99, top, "ln b2", "p99 \(now99)", at: upper),
+            line("p50", p50, top, "ln", "p50 \(now50)", at: lower),
+        ]
         return OverviewChart(
             key: "latency", name: "Request to ledger",
             sentence: sentence(
@@ -86,7 +92,8 @@ struct OverviewChart {
     }
 
     private static func line(
-        _ key: String, _ points: [Point], _ top: Double, _ tone: String, _ words: String
+        _ key: String, _ points: [Point], _ top: Double, _ tone: String, _ words: String,
+        at tenths: Int
     ) -> Line {
         var path = ""
         var isDrawing = false
@@ -100,11 +107,13 @@ struct OverviewChart {
             path += (isDrawing ? "L" : "M") + short(x) + " " + short(height * (1 - value / top))
             isDrawing = true
         }
+        return Line(key: key, path: path, tone: tone, words: words, place: "t\(tenths * 10)")
+    }
+
+    /// How far down a line ends, in tenths: below the words of the upper edge.
+    private static func tenths(_ points: [Point], _ top: Double) -> Int {
         let share = (points.last?.value ?? 0) / top
-        // The words of the upper edge stand there already.
-        let tenths = min(10, max(1, 10 - Int((share * 10).rounded())))
-        return Line(
-            key: key, path: path, tone: tone, words: words, place: "t\(tenths * 10)")
+        return min(10, max(2, 10 - Int((share * 10).rounded())))
     }
 
     private static func sentence(

@@ -79,12 +79,12 @@ extension MoneyPlace {
     var words: String {
         switch self {
         case .payable: "Payable"
-        case .held: "Held for a person"
-        case .blocked: "Held, blocked"
+        case .held: "Held"
+        case .blocked: "Blocked"
         case .refundDue: "Refund due"
         case .reversed: "Came back"
-        case .failed: "Failed, nothing moved"
-        case .unbooked: "Not booked yet"
+        case .failed: "Nothing moved"
+        case .unbooked: "Not booked"
         }
     }
 }

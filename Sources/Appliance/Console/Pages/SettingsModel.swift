@@ -150,8 +150,10 @@ extension SettingsPages {
 /// The card of the built-in model, read from its markdown: headings, paragraphs, lists and tables.
 struct ModelCardView {
     struct Table {
+        /// Empty for a table that has none.
         var heads: [String]
         var lines: [Line]
+        var hasHeads: Bool
     }
 
     struct Line { var cells: [String] }
@@ -198,7 +200,9 @@ struct ModelCardView {
                     .map { plain(Substring(String($0).trimmed)) }
             }
             return Block(
-                table: Table(heads: rows[0], lines: rows.dropFirst(2).map { Line(cells: $0) }))
+                table: Table(
+                    heads: rows[0], lines: rows.dropFirst(2).map { Line(cells: $0) },
+                    hasHeads: !rows[0].allSatisfy(\.isEmpty)))
         }
         guard lines[0].hasPrefix("- ") else {
             return Block(text: plain(Substring(lines.joined(separator: " "))))

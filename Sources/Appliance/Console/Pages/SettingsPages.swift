@@ -11,7 +11,7 @@ import Vocabulary
 /// | `/settings/users`, `/settings/users/{name}` | who may sign in | admin |
 /// | `/settings/tokens` | bearer tokens of programs | admin |
 /// | `/settings/endpoints` | events to subscribe to, how secrets are rotated | viewer |
-/// | `/settings/model`, `/settings/model/card` | the model, and other thresholds tried out | viewer |
+/// | `/settings/model`, `/settings/model/card` | the model, other thresholds tried out | viewer |
 /// | `/settings/bridges` | copies in other systems, paused and resumed by an admin | viewer |
 /// | `/settings/backups` | what there is, and what is not | viewer |
 /// | `/settings/audit` | who did what, and whether the chain holds | admin |
