@@ -24,7 +24,8 @@ private let allowed: [String: Set<String>] = [
     "Cloud": ["Gate", "Features", "Ledger", "Stages", "Redrive", "Review"],
     "Relay": ["Gate", "Ledger", "Replay", "Stages"],
     "Console": [
-        "Features", "Gate", "Ledger", "Reconcile", "Redrive", "Relay", "Review", "Stages",
+        "Features", "Gate", "Ledger", "Reconcile", "Redrive", "Relay", "Review", "Score", "Stages",
+        "Validate",
     ],
     "Terminal": [], "Traffic": [], "Twin": ["Traffic"],
     "Daemon": middle.union([

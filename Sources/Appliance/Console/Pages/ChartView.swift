@@ -49,10 +49,15 @@ struct ChartView {
             let zero = Self.number(scale.place(of: 0))
             marks.append(Mark(tone: "lim", path: "M0 \(zero)H400"))
         }
-        ends = [
-            End(words: label(scale.high), place: "t0", isStrong: false),
-            End(words: label((scale.high + scale.low) / 2), place: "t50", isStrong: false),
-        ]
+        // A scale of nothing but zeros means nothing.
+        if known.contains(where: { $0 != 0 }) {
+            ends = [
+                End(words: label(scale.high), place: "t0", isStrong: false),
+                End(words: label((scale.high + scale.low) / 2), place: "t50", isStrong: false),
+            ]
+        } else {
+            ends = []
+        }
         if series.form == .line, let last = known.last {
             let tenth = Int((scale.place(of: last) / Self.height * 10).rounded())
             // Of two labels in one place the line's own is the one to read.

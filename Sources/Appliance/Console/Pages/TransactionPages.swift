@@ -26,17 +26,12 @@ struct TransactionPages: Sendable {
         let filter = try TransactionFilter(asked)
         let head = try parts.ledger.head()
         let after = try asked.request.after { Int64($0).flatMap { $0 >= 0 ? $0 : nil } }
-        let begin = try min(after ?? first(filter, head), head)
-        var (found, last, seen) = (FoundTransactions(), begin, 0)
-        while last < head, seen < Self.searchMax {
-            let page = try parts.ledger.posted(after: TransactionID(last), limit: Self.chunkCount)
-            guard let end = page.last?.id.rawValue else { break }
-            for transaction in page where transaction.id.rawValue <= head {
-                found.take(transaction, filter, rowsMax: Self.rowsMax)
-            }
-            (last, seen) = (min(end, head), seen + page.count)
-            // Without a filter there is nothing to sum up.
-            if !filter.isAny, found.isFull { break }
+        var begin = try min(after ?? first(filter, head), head)
+        var (found, last, seen) = try search(filter, after: begin, upTo: head)
+        // Where the machine's clock was behind what it booked, that stands before.
+        if after == nil, begin > 0, found.rows.isEmpty {
+            begin = 0
+            (found, last, seen) = try search(filter, after: begin, upTo: head)
         }
         let isWhole = last >= head && after == nil && filter.isAny
         let next = found.isFull ? found.lastShown : last < head ? last : nil
@@ -48,6 +43,24 @@ struct TransactionPages: Sendable {
             seen: filter.isAny ? seen : nil)
         return ConsolePages.html(
             "transactions", pages.shell("Transactions", .ledger, asked), view)
+    }
+
+    /// - Returns: what was found, the last transaction that was looked at, and how many were.
+    private func search(
+        _ filter: TransactionFilter, after begin: Int64, upTo head: Int64
+    ) throws -> (found: FoundTransactions, last: Int64, seen: Int) {
+        var (found, last, seen) = (FoundTransactions(), begin, 0)
+        while last < head, seen < Self.searchMax {
+            let page = try parts.ledger.posted(after: TransactionID(last), limit: Self.chunkCount)
+            guard let end = page.last?.id.rawValue else { break }
+            for transaction in page where transaction.id.rawValue <= head {
+                found.take(transaction, filter, rowsMax: Self.rowsMax)
+            }
+            (last, seen) = (min(end, head), seen + page.count)
+            // Without a filter there is nothing to sum up.
+            if !filter.isAny, found.isFull { break }
+        }
+        return (found, last, seen)
     }
 
     /// The transaction behind which the list begins: so that it ends with the newest, or where the

@@ -181,7 +181,7 @@ struct ReportPagesTests {
             run: run, currencies: [summary],
             breaks: [
                 BreakCount(kind: .amountMismatch, count: 1), BreakCount(kind: .late, count: 3),
-            ])
+            ], late: [LateSum(currency: usd, count: 3, amount: 300)])
         let found = ReconciliationBreak(
             kind: .amountMismatch, subject: "charge:ch_1", movement: "charge:ch_1",
             balanceTransaction: "txn_1", type: "charge",
