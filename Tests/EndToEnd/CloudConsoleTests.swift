@@ -78,10 +78,10 @@ struct CloudConsoleTests {
     /// Balances are those of the command line, and every account's entries make up its balance.
     private func expectLedger(of place: CloudPlace, _ console: Console) async throws {
         try await eventually("the ledger has come to rest", every: .milliseconds(200)) {
+            let before = try Self.lines(console)
             let told = try JSON(try await place.run("ledger", "balances", "--json").output)
             let named = Set(told["balances"].list.map(Self.line))
-            let shown = try console.get("/api/v1/accounts")["accounts"].list
-            return !named.isEmpty && named == Set(shown.map(Self.line))
+            return !named.isEmpty && named == before && named == (try Self.lines(console))
         }
         for account in try console.get("/api/v1/accounts")["accounts"].list {
             let path = "/api/v1/accounts/\(account["account"].text)/entries"
@@ -90,6 +90,10 @@ struct CloudConsoleTests {
             let sum = entries.reduce(0) { $0 + $1["minor_units"].int }
             #expect(sum == account["minor_units"].int, "\(account)")
         }
+    }
+
+    private static func lines(_ console: Console) throws -> Set<String> {
+        Set(try console.get("/api/v1/accounts")["accounts"].list.map(line))
     }
 
     private static func line(_ balance: JSON) -> String {
