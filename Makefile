@@ -10,7 +10,7 @@ SWIFT_BUILD := swift build --no-color-diagnostics $(SWIFT_FLAGS)
 TILLBOX     := .build/release/tillbox
 SEED        ?= 1
 COUNT       ?= 10000
-FUZZ_SECONDS ?= 15
+FUZZ_SECONDS ?= 6
 # All at once, hundreds of tests would wait for each other's turn on two cores until their patience
 # ends; the test library reads this.
 TESTS_AT_ONCE ?= 4
