@@ -81,7 +81,8 @@ struct CloudConsoleTests {
             let before = try Self.lines(console)
             let told = try JSON(try await place.run("ledger", "balances", "--json").output)
             let named = Set(told["balances"].list.map(Self.line))
-            return !named.isEmpty && named == before && named == (try Self.lines(console))
+            let after = try Self.lines(console)
+            return !named.isEmpty && named == before && named == after
         }
         for account in try console.get("/api/v1/accounts")["accounts"].list {
             let path = "/api/v1/accounts/\(account["account"].text)/entries"
