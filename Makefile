@@ -21,6 +21,9 @@ export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH := $(TESTS_AT_ONCE)
 WITH_SERVERS = ApplianceTests\.($(shell grep -rlE '(Kafka|Redis|Postgres)Server|CloudFixture|PostgresDatabase|LedgerStore' \
   --include='*Tests.swift' Tests/Appliance | xargs sed -n 's/^struct \([A-Za-z]*Tests\) .*/\1/p' | paste -sd'|'))/
 
+# Those of the whole that start brokers wait for them most of the time: they run beside the others.
+WITH_BROKERS = EndToEndTests\.(Bridge|Cloud)
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -52,7 +55,8 @@ test: setup ## run every test, a short fuzz run and a crash simulation
 	@swift test $(SWIFT_FLAGS) --skip-build --filter 'AppendLogTests|SimulationTests'
 	@.ci/tests --filter 'TwinTests|ApplianceTests' --skip '$(WITH_SERVERS)'
 	@.ci/tests --filter 'BridgesTests|$(WITH_SERVERS)'
-	@.ci/tests --no-parallel --filter 'EndToEndTests'
+	@.ci/tests --no-parallel --filter 'EndToEndTests' --skip '$(WITH_BROKERS)' \
+	  + --no-parallel --filter '$(WITH_BROKERS)'
 	@echo "==> fuzzing each target for $(FUZZ_SECONDS) s"
 	@Tests/Fuzz/run.sh $(FUZZ_SECONDS)
 

@@ -14,7 +14,7 @@ import Testing
 /// docs/RELIABILITY.md, "Every start compares every part with every other": each part in each
 /// state, and copies of a running folder. Either the start catches up exactly, and a replay agrees,
 /// or it refuses, three times with the same sentence over the same files.
-@Suite("Starts", .serialized)
+@Suite("Starts")
 struct StartMatrixTests {
     enum Outcome: Equatable {
         case caughtUp
@@ -102,11 +102,11 @@ struct StartMatrixTests {
 
     @Test(
         "each part, missing, empty, older, newer, cut or another's, is caught up or refused",
-        arguments: ["closed", "killed"])
-    func matrix(base: String) async throws {
+        arguments: ["closed", "killed"], [0, 1])
+    func matrix(base: String, half: Int) async throws {
         let folders = try await Folders()
         var counts = (caughtUp: 0, refused: 0)
-        for part in Part.all {
+        for (number, part) in Part.all.enumerated() where number % 2 == half {
             for state in PartState.allCases {
                 let path = folders.path("cell")
                 try FileManager.default.copyItem(atPath: folders.path(base), toPath: path)
@@ -125,8 +125,8 @@ struct StartMatrixTests {
             }
         }
         print("starts, \(base): \(counts.caughtUp) caught up, \(counts.refused) refused")
-        #expect(counts.caughtUp > 50)
-        #expect(counts.refused > 50)
+        #expect(counts.caughtUp > 25)
+        #expect(counts.refused > 25)
     }
 
     @Test("what a start makes up for is not forgotten by whoever opens the folder before it")
