@@ -161,6 +161,22 @@ struct PagesTests {
         }
     }
 
+    @Test("what passes is told as passing, to a person as to a program", arguments: [
+        (LedgerError.busy, 503), (.diskFull, 503), (.corrupt(code: 11, detail: "torn"), 500),
+    ])
+    func passing(failure: LedgerError, status: Int) async throws {
+        var routes = AdminRoutes()
+        routes.get("/program", needs: .viewer) { _, _ in throw failure }
+        routes.page(.get, "/person", needs: .viewer, telling: ConsolePages.told) { _, _ in
+            throw failure
+        }
+        let responder = routes.router.buildResponder()
+        for path in ["/program", "/person"] {
+            let answer = try await PageFixture.ask(responder, path)
+            #expect(answer.status == status, "\(path)")
+        }
+    }
+
     @Test("a form carries its session's token, and only a session's")
     func token() async throws {
         try await PageFixture.opened { pages in
