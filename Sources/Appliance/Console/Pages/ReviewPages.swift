@@ -146,7 +146,7 @@ struct ReviewPages: Sendable {
             }
     }
 
-    /// People's last decisions, the newest first.
+    /// The last decisions of people, and those that the expiry took for them; the newest first.
     private func decisions() throws -> [ReviewView.Decided] {
         let topic = parts.topic(.paymentReview)
         let document = JSONDocument()

@@ -66,7 +66,7 @@ struct OverviewTests {
         }
     }
 
-    @Test("the overview counts the breaks of a run as the run's own page does: what is late is none")
+    @Test("the overview counts a run's breaks as its own page does: what is late is none")
     func breaks() async throws {
         try await PageFixture.opened { pages in
             var figures = pages.seen.figures
