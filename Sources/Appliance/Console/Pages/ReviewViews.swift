@@ -203,7 +203,7 @@ extension CaseView {
         guard let vector = history.vector else { return [] }
         var effects: [String: Double] = [:]
         for case .feature(let name, _, let effect) in review.reasons { effects[name] = effect }
-        return FeatureWords.names.enumerated().map { place, name in
+        return Appliance.Feature.names.enumerated().map { place, name in
             let value = Double(vector[place])
             let effect = effects[name]
             return Feature(
