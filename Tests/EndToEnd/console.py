@@ -23,9 +23,9 @@ shots.mkdir(parents=True, exist_ok=True)
 wrong = []
 
 PAGES = {
-    "overview": "/", "payments": "/payments", "review": "/review", "ledger": "/ledger", "waiting": "/ledger/waiting",
-    "log": "/log", "records": "/log/webhook.received", "scored": "/log/payment.scored",
-    "letters": "/log/letters", "missing": "/nowhere", "reports": "/reports",
+    "overview": "/", "payments": "/payments", "review": "/review", "ledger": "/ledger",
+    "waiting": "/ledger/waiting", "log": "/log", "records": "/log/webhook.received",
+    "scored": "/log/payment.scored", "letters": "/log/letters", "missing": "/nowhere", "reports": "/reports",
     "transactions": "/ledger/transactions", "send": "/send", "settings": "/settings",
 }
 

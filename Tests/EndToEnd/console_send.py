@@ -1,7 +1,9 @@
 """Sends payments from the console and watches them; console.py calls steps(page, world)."""
 import re
 
-FOLLOWED = ["Signature valid", "New: stored", "Read as payment", "Eight features", "Scored", "Booked"]
+FOLLOWED = [
+    "Signature valid", "New: stored", "Read as payment", "Eight features", "Scored", "Booked",
+]
 
 
 def send(page, world, kind, amount="42.00"):

@@ -45,11 +45,16 @@ struct AccountsDoor {
 
     /// Notes what this command did.
     func note(_ what: String, _ detail: String) throws(CommandFailure) {
-        try run {
-            try $0.note(
-                who: "\(NSUserName()) (command line)", what: what, place: "command line",
-                detail: detail, at: Self.now)
-        }
+        try run { try Self.note(what, detail, in: $0) }
+    }
+
+    /// Notes what a command of this user did.
+    ///
+    /// - Parameter detail: what a person should know of it; never a secret.
+    static func note(_ what: String, _ detail: String, in store: AccountStore) throws {
+        try store.note(
+            who: "\(NSUserName()) (command line)", what: what, place: "command line",
+            detail: detail, at: now)
     }
 
     /// The hash of a new password that somebody types, or pipes in.
@@ -68,8 +73,7 @@ struct AccountsDoor {
     /// A moment as lists show it; `never` for none.
     static func moment(_ milliseconds: Int64?) -> String {
         guard let milliseconds else { return "never" }
-        return Date(timeIntervalSince1970: Double(milliseconds) / 1_000)
-            .formatted(.iso8601)
+        return Instant(seconds: milliseconds / 1_000).rfc3339
     }
 }
 
@@ -111,15 +115,4 @@ enum PasswordPrompt {
     }
 }
 
-/// `--role`, as accounts have it.
-enum AccountRole: String, CaseIterable, ExpressibleByArgument {
-    case viewer, reviewer, admin
-
-    var role: Console.Role {
-        switch self {
-        case .viewer: .viewer
-        case .reviewer: .reviewer
-        case .admin: .admin
-        }
-    }
-}
+extension Console.Role: ExpressibleByArgument {}

@@ -15,9 +15,7 @@ enum OfflineAudit {
         do {
             let store = AccountStore(at: path)
             defer { store.close() }
-            try store.note(
-                who: "\(NSUserName()) (command line)", what: what, place: "command line",
-                detail: detail, at: AccountsDoor.now)
+            try AccountsDoor.note(what, detail, in: store)
         } catch {
             writeError("tillbox: it is done, but is not in the audit log: \(error)")
         }

@@ -19,7 +19,7 @@ struct TokenCommand: AsyncParsableCommand {
         @OptionGroup var data: DataOptions
         @Argument(help: "What it is for.") var name: String
         @Option(help: "viewer, reviewer or admin: each may all that those before it may.")
-        var role: AccountRole
+        var role: Console.Role
         @Option(help: "How long it is good: 12h, 90d. Default: for ever.") var expires: String?
 
         func validate() throws {
@@ -41,7 +41,7 @@ struct TokenCommand: AsyncParsableCommand {
             let now = AccountsDoor.now
             let end = expires.flatMap { Self.milliseconds($0) }.map { now + $0 }
             let token = try door.run {
-                try $0.addToken(name, role: role.role, expires: end, at: now)
+                try $0.addToken(name, role: role, expires: end, at: now)
             }
             try door.note(
                 "token add", "\(name) \(role.rawValue), until \(AccountsDoor.moment(end))")

@@ -24,7 +24,7 @@ struct UserCommand: AsyncParsableCommand {
         @OptionGroup var data: DataOptions
         @Argument(help: "The name to sign in with.") var name: String
         @Option(help: "viewer, reviewer or admin: each may all that those before it may.")
-        var role: AccountRole
+        var role: Console.Role
 
         mutating func run() async throws {
             let door = try await AccountsDoor(data)
@@ -34,7 +34,7 @@ struct UserCommand: AsyncParsableCommand {
             }
             let hash = try await AccountsDoor.newPassword()
             try door.run {
-                try $0.addUser(name, role: role.role, password: hash, at: AccountsDoor.now)
+                try $0.addUser(name, role: role, password: hash, at: AccountsDoor.now)
             }
             try door.note("user add", "\(name) \(role.rawValue)")
             try Output.standard.line("\(name) may sign in as \(role.rawValue)")

@@ -55,16 +55,23 @@ extension Response {
     static func answering(_ body: () async throws -> Response) async -> Response {
         do {
             return try await body()
-        } catch let problem as Problem {
-            return problem.response
-        } catch let error as StoreFailure {
-            return Problem(.serviceUnavailable, "\(error)").response
-        } catch let failure as AccountsFailure {
-            return Problem(.serviceUnavailable, failure.description).response
-        } catch let error as any PassingFailure where error.isRetryable {
-            return Problem(.serviceUnavailable, "\(error)").response
         } catch {
-            return Problem(.internalServerError, "\(error)").response
+            return Problem(of: error).response
+        }
+    }
+}
+
+extension Problem {
+    /// What a route met, as whoever asked is told it: 503 for what passes, 500 for what does not.
+    init(of error: any Error) {
+        switch error {
+        case let problem as Problem: self = problem
+        case is StoreFailure: self.init(.serviceUnavailable, "\(error)")
+        case let failure as AccountsFailure:
+            self.init(.serviceUnavailable, failure.description)
+        case let failure as any PassingFailure where failure.isRetryable:
+            self.init(.serviceUnavailable, "\(error)")
+        default: self.init(.internalServerError, "\(error)")
         }
     }
 }

@@ -123,15 +123,11 @@ package struct AdminResponder: PortResponder {
                 )
             }
             return (try await PortResponse(response), nil)
-        } catch let problem as Problem {
-            return (PortResponse(problem), nil)
         } catch let error as any HTTPResponseError {
             guard error.status != .notFound else { return (missing(asked), nil) }
             return (PortResponse(Problem(error.status, "\(error)")), nil)
-        } catch let failure as AccountsFailure {
-            return (PortResponse(Problem(.serviceUnavailable, failure.description)), nil)
         } catch {
-            return (PortResponse(Problem(.internalServerError, "\(error)")), nil)
+            return (PortResponse(Problem(of: error)), nil)
         }
     }
 

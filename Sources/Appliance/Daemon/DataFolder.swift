@@ -60,7 +60,7 @@ package struct DataFolder: Sendable {
     /// Which bridges a person has paused.
     package var bridges: String { "\(path)/bridges" }
     /// What lists of payments are answered from; it is made anew where it is missing.
-    var paymentIndex: String { "\(path)/console/index.sqlite" }
+    var paymentIndex: String { "\(console)/index.sqlite" }
     package var featureSnapshot: String { "\(path)/features/state.snapshot" }
 
     /// Bytes that the files of a topic have.

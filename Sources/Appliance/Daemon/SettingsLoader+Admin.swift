@@ -6,8 +6,10 @@ extension SettingsLoader {
     /// Names and addresses of this machine alone.
     private static let loopback: Set<String> = ["localhost", "::1", "[::1]"]
 
-    /// - Parameter needsSecrets: whether the port is to be opened; who only asks it needs no key.
-    func loadAdmin(_ settings: inout Settings, needsSecrets: Bool) throws {
+    /// - Parameters:
+    ///   - needsSecrets: whether the port is to be opened; who only asks it needs no key.
+    ///   - role: which decides what the port shows.
+    func loadAdmin(_ settings: inout Settings, needsSecrets: Bool, role: Role) throws {
         settings.adminIsBehindProxy = try flag(.adminBehindProxy)
         settings.adminToken = try adminToken(needsSecrets: needsSecrets)
         let (certificate, key) = (text(.adminCertificateFile), text(.adminKeyFile))
@@ -22,8 +24,9 @@ extension SettingsLoader {
         if let certificate, let key {
             settings.adminTLS = try Self.tls(certificate: certificate, key: key)
         }
-        // A role of the profile cloud shows counts, and no console.
-        guard settings.profile != .cloud, settings.adminTLS == nil, !settings.adminIsBehindProxy,
+        // The other roles of the profile cloud show counts alone.
+        let showsMoney = settings.profile != .cloud || role == .console
+        guard showsMoney, settings.adminTLS == nil, !settings.adminIsBehindProxy,
             !Self.isLoopback(settings.admin.host)
         else { return }
         throw SettingsError.openToNetwork(host: settings.admin.host)

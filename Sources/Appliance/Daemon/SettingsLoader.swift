@@ -56,7 +56,7 @@ package struct SettingsLoader {
         settings.bodyByteCountMax =
             try integer(.webhookBodyBytesMax, 1024...(64 << 20)) ?? settings.bodyByteCountMax
         try loadPorts(&settings)
-        try loadAdmin(&settings, needsSecrets: needsSecrets)
+        try loadAdmin(&settings, needsSecrets: needsSecrets, role: role)
         // Who only looks asks one of the two, and need not know the other.
         let takesWebhooks = needsSecrets && role.steps.contains(.webhook)
         if settings.profile == .cloud, takesWebhooks { try listenWhereToldByThePlatform(&settings) }

@@ -47,6 +47,15 @@ struct OutsideSettingsTests {
         }
     }
 
+    @Test("beyond loopback the role console needs TLS or a proxy, as it shows the ledger")
+    func consoleBeyondLoopback() {
+        let open = Self.cloud.merging(["TILLBOX_ADMIN_HOST": "0.0.0.0"]) { $1 }
+        #expect(Self.refusal(open, role: .console).contains("others reach the console"))
+        #expect(Self.refusal(open, role: .ledger) == "accepted: cloud")
+        let proxied = open.merging(["TILLBOX_ADMIN_BEHIND_PROXY": "true"]) { $1 }
+        #expect(Self.refusal(proxied, role: .console) == "accepted: cloud")
+    }
+
     @Test("a role belongs to the profile cloud, and that to a role")
     func roles() {
         #expect(Self.refusal(Self.cloud).contains("give --role webhook, score, ledger or console"))

@@ -155,9 +155,10 @@ extension DayReport {
         while let first = rest.first {
             let run = rest.prefix { $0.day == first.day && $0.currency == first.currency }
             rest = rest.dropFirst(run.count)
-            let day = Instant(seconds: first.day * 86_400).rfc3339.prefix(10)
             lines.append(
-                Line(day: String(day), currency: first.currency, values: values(of: Sums(run))))
+                Line(
+                    day: Instant(utcDay: first.day).dayText, currency: first.currency,
+                    values: values(of: Sums(run))))
         }
         return lines
     }

@@ -22,7 +22,9 @@ package struct DevPaymentRoutes: Sendable {
         }
     }
 
-
+    /// What a body orders; what is absent has a usual value.
+    ///
+    /// - Throws: 400 for what is no such order.
     static func order(
         _ body: [UInt8], _ sender: any PaymentSending
     ) throws(Problem) -> PaymentOrder {
@@ -81,30 +83,31 @@ package struct DevPaymentRoutes: Sendable {
 
 extension SentPayment {
     func encode(into writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("payment", id)
-        writer.member("kind", order.kind.rawValue)
-        writer.key("events")
-        writer.beginArray()
-        for event in events {
-            writer.beginObject()
-            writer.member("event_id", event.eventID.rawValue)
-            writer.member("type", event.type)
-            writer.member("sent_at", event.at.milliseconds)
-            switch event.answer {
-            case .answered(let status, let body):
-                writer.member("status", Int64(status))
-                writer.member("answer", body)
-            case .none(let reason):
-                writer.key("status")
-                writer.null()
-                writer.member("answer", reason)
+        writer.object { writer in
+            writer.member("payment", id)
+            writer.member("kind", order.kind.rawValue)
+            writer.list("events", events) { writer, event in
+                writer.object { event.encodeMembers(into: &$0) }
             }
-            writer.member("duplicate", event.isDuplicate)
-            writer.endObject()
         }
-        writer.endArray()
-        writer.endObject()
+    }
+}
+
+extension SentEvent {
+    fileprivate func encodeMembers(into writer: inout JSONWriter) {
+        writer.member("event_id", eventID.rawValue)
+        writer.member("type", type)
+        writer.member("sent_at", at.milliseconds)
+        switch answer {
+        case .answered(let status, let body):
+            writer.member("status", Int64(status))
+            writer.member("answer", body)
+        case .none(let reason):
+            writer.key("status")
+            writer.null()
+            writer.member("answer", reason)
+        }
+        writer.member("duplicate", isDuplicate)
     }
 }
 

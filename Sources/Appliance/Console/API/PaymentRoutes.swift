@@ -77,9 +77,7 @@ struct PaymentRoutes: Sendable {
         do {
             page = try await searches.run { try index.payments(query) }
         } catch let error as TooManyNames {
-            throw Problem(
-                .badRequest,
-                "\(error.most) payments and more begin so; give more letters of the id")
+            throw Problem(error)
         }
         return Response.jsonObject(.ok) { writer in
             writer.list("payments", page.rows) { $1.encode(into: &$0) }

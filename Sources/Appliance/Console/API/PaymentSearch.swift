@@ -132,3 +132,11 @@ extension PaymentQuery {
         String(movement.split(separator: ":", maxSplits: 1).last ?? "")
     }
 }
+
+extension Problem {
+    /// That the beginning of an id picks too much.
+    init(_ error: TooManyNames) {
+        self.init(
+            .badRequest, "\(error.most) payments and more begin so; give more letters of the id")
+    }
+}

@@ -27,7 +27,7 @@ package final class SentBoard: Sendable {
     private static let orderCountMax = 50
     /// Records of one topic that a look goes through.
     private static let recordsPerLook = 20_000
-    /// Records of a topic that one event may lead to and that are kept.
+    /// Records that are kept of what came of one order, over all its events and topics.
     private static let foundCountMax = 100
     static let topics: [TopicID] = [
         .webhookReceived, .paymentValidated, .paymentFeatures, .paymentScored, .deadLetter,

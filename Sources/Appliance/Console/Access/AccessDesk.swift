@@ -62,7 +62,7 @@ package struct AccessDesk: AdminAccess {
         if !letsGuestsIn { try? store.endGuestSessions() }
     }
 
-    /// The path of the setup link; nil where somebody has an account.
+    /// The path of the setup link; nil where somebody had an account at the start.
     package var setupPath: String? { setup.code.map { "/setup?code=\($0)" } }
 
     /// Notes how the daemon is set up, where that has changed. Blocks.

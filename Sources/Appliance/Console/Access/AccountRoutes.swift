@@ -32,6 +32,8 @@ package struct AccountRoutes: Sendable {
 
     package func add(to routes: inout AdminRoutes) {
         addUsers(to: &routes)
+        addOneUser(to: &routes)
+        addPasswords(to: &routes)
         addTokens(to: &routes)
         addSessions(to: &routes)
         routes.get("/api/v1/audit", needs: .admin) { request, _ in try await audit(request) }
@@ -43,10 +45,7 @@ package struct AccountRoutes: Sendable {
         routes.get("/api/v1/users", needs: .admin) { _, _ in
             let users = try await desk.run { try $0.users() }
             return Response.jsonObject(.ok) { writer in
-                writer.key("users")
-                writer.beginArray()
-                for user in users { user.encode(into: &writer) }
-                writer.endArray()
+                writer.list("users", users) { $1.encode(into: &$0) }
             }
         }
         routes.post("/api/v1/users", needs: .admin, isSecret: true) { request, context in
@@ -58,6 +57,9 @@ package struct AccountRoutes: Sendable {
                 return try await user(name, .created)
             }
         }
+    }
+
+    private func addOneUser(to routes: inout AdminRoutes) {
         routes.post("/api/v1/users/:name", needs: .admin) { request, context in
             try await answering {
                 let asked = try await AccountRequest(request, of: ["role", "disabled"])
@@ -75,6 +77,16 @@ package struct AccountRoutes: Sendable {
                 return try await user(name, .ok)
             }
         }
+        routes.on(.delete, "/api/v1/users/:name", needs: .admin) { _, context in
+            try await answering {
+                let name = context.word("name")
+                try await desk.run { try $0.removeUser(name, keepsAdmin: true) }
+                return Response(status: .noContent)
+            }
+        }
+    }
+
+    private func addPasswords(to routes: inout AdminRoutes) {
         routes.post(
             "/api/v1/users/:name/password", needs: .admin, isSecret: true
         ) { request, context in
@@ -97,13 +109,6 @@ package struct AccountRoutes: Sendable {
                     writer.member("secret", secret.map { OneTimeCode.text(of: $0) })
                     writer.member("uri", secret.map { OneTimeCode.address(of: $0, user: name) })
                 }
-            }
-        }
-        routes.on(.delete, "/api/v1/users/:name", needs: .admin) { _, context in
-            try await answering {
-                let name = context.word("name")
-                try await desk.run { try $0.removeUser(name, keepsAdmin: true) }
-                return Response(status: .noContent)
             }
         }
         routes.post("/api/v1/password", needs: .viewer, isSecret: true) { request, context in
@@ -130,10 +135,9 @@ package struct AccountRoutes: Sendable {
         routes.get("/api/v1/tokens", needs: .admin) { _, _ in
             let tokens = try await desk.run { try $0.tokens() }
             return Response.jsonObject(.ok) { writer in
-                writer.key("tokens")
-                writer.beginArray()
-                for token in tokens { Response.object(into: &writer) { token.encode(into: &$0) } }
-                writer.endArray()
+                writer.list("tokens", tokens) { writer, token in
+                    writer.object { token.encode(into: &$0) }
+                }
             }
         }
         routes.post("/api/v1/tokens", needs: .admin) { request, _ in
@@ -169,10 +173,7 @@ package struct AccountRoutes: Sendable {
                 try $0.sessions(guest: guest, at: now)
             }
             return Response.jsonObject(.ok) { writer in
-                writer.key("sessions")
-                writer.beginArray()
-                for session in sessions { session.encode(into: &writer) }
-                writer.endArray()
+                writer.list("sessions", sessions) { $1.encode(into: &$0) }
             }
         }
         routes.on(.delete, "/api/v1/sessions/:id", needs: .admin) { _, context in
@@ -196,10 +197,7 @@ package struct AccountRoutes: Sendable {
             return (try store.auditEntries(before: before, limit: limit), found)
         }
         return Response.jsonObject(.ok) { writer in
-            writer.key("audit")
-            writer.beginArray()
-            for entry in entries { entry.encode(into: &writer) }
-            writer.endArray()
+            writer.list("audit", entries) { $1.encode(into: &$0) }
             writer.member("next", entries.count == limit ? entries.last.map { "\($0.seq)" } : nil)
             writer.member("broken_at", found?.seq)
         }
@@ -299,25 +297,15 @@ private struct AccountRequest {
     }
 }
 
-extension Response {
-    fileprivate static func object(
-        into writer: inout JSONWriter, _ members: (inout JSONWriter) -> Void
-    ) {
-        writer.beginObject()
-        members(&writer)
-        writer.endObject()
-    }
-}
-
 extension UserAccount {
     fileprivate func encode(into writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("name", name)
-        writer.member("role", role.rawValue)
-        writer.member("totp", hasCodes)
-        writer.member("created_at", created)
-        writer.member("disabled_at", disabled)
-        writer.endObject()
+        writer.object { writer in
+            writer.member("name", name)
+            writer.member("role", role.rawValue)
+            writer.member("totp", hasCodes)
+            writer.member("created_at", created)
+            writer.member("disabled_at", disabled)
+        }
     }
 }
 
@@ -335,26 +323,26 @@ extension TokenAccount {
 
 extension SessionAccount {
     fileprivate func encode(into writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("id", id)
-        writer.member("name", name)
-        writer.member("role", role.rawValue)
-        writer.member("created_at", created)
-        writer.member("last_seen_at", lastSeen)
-        writer.endObject()
+        writer.object { writer in
+            writer.member("id", id)
+            writer.member("name", name)
+            writer.member("role", role.rawValue)
+            writer.member("created_at", created)
+            writer.member("last_seen_at", lastSeen)
+        }
     }
 }
 
 extension AuditEntry {
     fileprivate func encode(into writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("seq", seq)
-        writer.member("at", at)
-        writer.member("who", who)
-        writer.member("what", what)
-        writer.member("from", place)
-        writer.member("detail", detail)
-        writer.member("hash", String(hex: hash))
-        writer.endObject()
+        writer.object { writer in
+            writer.member("seq", seq)
+            writer.member("at", at)
+            writer.member("who", who)
+            writer.member("what", what)
+            writer.member("from", place)
+            writer.member("detail", detail)
+            writer.member("hash", String(hex: hash))
+        }
     }
 }

@@ -144,14 +144,8 @@ package struct AdminRoutes {
     ) async -> Response {
         do {
             return try await handler(request, context)
-        } catch let problem as Problem {
-            return telling(problem, request, context)
-        } catch let error as StoreFailure {
-            return telling(Problem(.serviceUnavailable, "\(error)"), request, context)
-        } catch let failure as AccountsFailure {
-            return telling(Problem(.serviceUnavailable, failure.description), request, context)
         } catch {
-            return telling(Problem(.internalServerError, "\(error)"), request, context)
+            return telling(Problem(of: error), request, context)
         }
     }
 

@@ -1,8 +1,8 @@
 /// What a person or a program may do: each may do all that those before it may.
 package enum Role: String, CaseIterable, Comparable, Sendable {
-    /// Sees everything but secrets.
+    /// Sees everything but secrets, accounts and the audit log.
     case viewer
-    /// Decides reviews, too.
+    /// Decides reviews, makes the refunds of declined payments, and verifies the ledger, too.
     case reviewer
     /// Changes everything that can be changed.
     case admin

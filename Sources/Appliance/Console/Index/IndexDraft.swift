@@ -214,6 +214,12 @@ extension TopicID {
 }
 
 extension Instant {
+    /// The first second of a day, counted from 1970-01-01.
+    init(utcDay: Int64) { self.init(seconds: utcDay * 86_400) }
+
+    /// `2026-03-12`
+    var dayText: String { String(rfc3339.prefix(10)) }
+
     /// Days since 1970-01-01, UTC.
     var utcDay: Int64 {
         let (day, rest) = seconds.quotientAndRemainder(dividingBy: 86_400)

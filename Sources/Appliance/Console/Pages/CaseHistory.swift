@@ -22,6 +22,9 @@ struct CaseHistory {
     /// Records before the payment's own in which the customer is looked for.
     static let windowCount: Int64 = 20_000
     static let shownMax = 6
+    /// Milliseconds before the score from which on its vector is looked for, and records.
+    private static let vectorMillisecondsMax: Int64 = 2_000
+    private static let vectorRecordsMax = 8_192
 
     /// - Parameters:
     ///   - scoredAt: where the payment lies in `payment.scored`, where that is known.
@@ -72,15 +75,15 @@ struct CaseHistory {
     private static func vector(
         of scored: ScoredPayment, near moment: Timestamp, _ features: TopicReader
     ) throws(StoreFailure) -> FeatureVector? {
-        let before = Timestamp(milliseconds: moment.milliseconds - 2_000)
+        let before = Timestamp(milliseconds: moment.milliseconds - vectorMillisecondsMax)
         guard let from = try features.offset(at: before) else { return nil }
         let document = JSONDocument()
         let event = scored.event.eventID
         var vector: FeatureVector?
-        var left = 8_192
+        var left = vectorRecordsMax
         try features.scan(from: from) { stored in
             left -= 1
-            guard left > 0 else { return false }
+            guard left >= 0 else { return false }
             guard stored.record.header("event-id")?.elementsEqual(event.rawValue.utf8) == true
             else { return true }
             vector = (try? FeaturesRecord(stored.record.value ?? [], using: document))?.vector

@@ -47,7 +47,7 @@ struct ChartView {
         marks = known.isEmpty ? [] : [Self.mark(series, scale)]
         if scale.low < 0 {
             let zero = Self.number(scale.place(of: 0))
-            marks.append(Mark(tone: "lim", path: "M0 \(zero)H400"))
+            marks.append(Mark(tone: "lim", path: "M0 \(zero)H\(Int(Self.width))"))
         }
         // A scale of nothing but zeros means nothing.
         if known.contains(where: { $0 != 0 }) {
@@ -146,12 +146,4 @@ struct ChartView {
         return "\(span): between \(words(least.1)) and \(words(most.1)), highest on "
             + "\(day(days.lowerBound + Int64(most.0))), last \(words(last.1))."
     }
-}
-
-extension Instant {
-    /// The first second of a day, counted from 1970-01-01.
-    init(utcDay: Int64) { self.init(seconds: utcDay * 86_400) }
-
-    /// `2026-03-12`
-    var dayText: String { String(rfc3339.prefix(10)) }
 }

@@ -88,7 +88,7 @@ package struct ConsolePages: SignInPages {
 
     // MARK: The frame
 
-    /// - Parameter waiting: reviews that are open, where the page knows.
+    /// The frame of a page for who asks, with how many reviews wait.
     func shell(_ title: String, _ at: Shell.Place, _ asked: PageRequest) -> Shell {
         let open = (try? parts.ledger.openReviews(after: TransactionID(0), limit: 100)) ?? []
         var shell = Self.shell(title)
@@ -99,8 +99,8 @@ package struct ConsolePages: SignInPages {
         if let caller = asked.context.caller, case .session(let token) = caller.credential {
             shell.person = Shell.Person(
                 name: ShownText.escaped(caller.name), role: caller.role.rawValue, csrf: token)
-            shell.token = token
         }
+        shell.token = asked.token
         if !open.isEmpty { shell.waiting = open.count == 100 ? "99+" : "\(open.count)" }
         return shell
     }
@@ -211,6 +211,11 @@ struct PageRequest: Sendable {
     }
 
     var role: Role { context.caller?.role ?? .viewer }
+
+    /// What a form of the caller's session must carry; empty where there is none to check.
+    var token: String {
+        if case .session(let token)? = context.caller?.credential { token } else { "" }
+    }
 }
 
 /// Words within an address.

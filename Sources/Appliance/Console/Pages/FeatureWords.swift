@@ -3,13 +3,6 @@ import Vocabulary
 
 /// The model's reasons in a person's words.
 enum FeatureWords {
-    /// The eight features in the order of the vector.
-    static let names = [
-        "tx_velocity_1m", "tx_velocity_1h", "amount_zscore", "merchant_risk_score",
-        "device_switch_flag", "country_mismatch_flag", "failed_attempts_1h",
-        "log_seconds_since_last",
-    ]
-
     /// - Parameter usual: what this customer usually pays in the currency, if that is known.
     static func words(
         _ name: String, _ value: Double, amount: MinorUnits? = nil, usual: UsualAmount? = nil

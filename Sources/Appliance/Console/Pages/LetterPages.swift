@@ -56,12 +56,11 @@ struct LetterPages: Sendable {
         _ found: Found, _ line: RedriveLine?, _ typed: String?, _ asked: PageRequest,
         problem: String? = nil, _ status: HTTPResponse.Status = .ok
     ) -> Response {
-        let token = pages.shell("", .log, asked).token
         // A letter that was never understood is of no payment that is known.
         let row = found.line.eventID.flatMap { try? parts.sources.index.payment($0) }
         var view = LetterView(
             found.line, found.value, typed: typed, line, mayRedrive: asked.role >= .admin,
-            payment: row.map { "/payments/\(PathText.escaped($0.charge))" }, token: token)
+            payment: row.map { "/payments/\(PathText.escaped($0.charge))" }, token: asked.token)
         view.problem = problem
         if asked.query("sent") != nil, found.line.state != .notRedriven {
             view.done = "It went back to where it had failed; what came of it is told below."

@@ -108,7 +108,6 @@ struct LogPages: Sendable {
         var reason: String
         var count: Int
         var stage: String
-        var oldest: Timestamp
         var age: String
 
         func view(isCurrent: Bool) -> LogIndexView.Group {
@@ -133,7 +132,7 @@ struct LogPages: Sendable {
         let groups = Dictionary(grouping: open, by: \.reason).map { reason, letters in
             let oldest = letters[0].at
             return LetterGroup(
-                reason: reason, count: letters.count, stage: letters[0].stage, oldest: oldest,
+                reason: reason, count: letters.count, stage: letters[0].stage,
                 age: ShownAge.words(
                     from: Instant(seconds: oldest.milliseconds / 1_000), to: now))
         }
@@ -153,7 +152,7 @@ struct LogPages: Sendable {
             done: asked.query("sent").flatMap { Int64($0) }.map {
                 "\(ShownNumber.count($0, "dead letter")) went back to where it had failed."
             }, mayRedrive: asked.role >= .admin,
-            token: pages.shell("", .log, asked).token)
+            token: asked.token)
         return ConsolePages.html("letters", pages.shell("Dead letters", .log, asked), view)
     }
 

@@ -32,6 +32,7 @@ struct RecordsView {
     var earlier, later: String?
 }
 
+/// A record on one line, and its value where that is opened.
 struct RecordView {
     struct Header { var name, value: String }
 

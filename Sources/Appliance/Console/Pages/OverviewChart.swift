@@ -28,7 +28,7 @@ struct OverviewChart {
     /// Half a minute: when it ended, and its value, nil for none.
     private typealias Point = (endedAt: Int64, value: Double?)
 
-    static func throughput(_ history: [LiveHistory.Bucket], _ seen: LiveFigures) -> OverviewChart {
+    static func throughput(_ history: [LiveHistory.Bucket]) -> OverviewChart {
         let points = points(history) { buckets in
             let seconds = Double(buckets.count) * Double(LiveLimits.bucketSeconds)
             return Double(buckets.reduce(0) { $0 + $1.booked }) / seconds

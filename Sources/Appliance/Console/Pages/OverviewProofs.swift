@@ -50,7 +50,7 @@ extension OverviewView {
         }
         let age = "\(age(ended, figures)) ago"
         guard run.isClean else {
-            let count = run.breaks.reduce(0) { $0 + $1.count }
+            let count = RunRow.breakCount(run)
             return proof(
                 count == 0 ? "Not clean" : ShownNumber.count(count, "break"), age, .stop)
         }

@@ -105,7 +105,7 @@ struct OverviewView {
         figures = Self.figures(seen)
         volumes = Self.volumes(seen)
         hasVolumes = !volumes.isEmpty
-        charts = [.throughput(history, seen), .latency(history, seen)]
+        charts = [.throughput(history), .latency(history, seen)]
         shape = (volumes.map(\.code) + seen.bridges.map(\.name.rawValue) + self.warnings)
             .joined(separator: "\n")
     }

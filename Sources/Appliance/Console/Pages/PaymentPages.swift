@@ -28,9 +28,7 @@ struct PaymentPages: Sendable {
         do {
             found = try parts.sources.index.payments(query)
         } catch let error as TooManyNames {
-            throw Problem(
-                .badRequest,
-                "\(error.most) payments and more begin so; give more letters of the id")
+            throw Problem(error)
         }
         let fields = Self.fields(filled)
         let next = found.next.map { place in

@@ -223,7 +223,7 @@ extension TrailStep {
             switch ReviewState(rawValue: word) {
             case .opened: return ("Held: a person must look", "wait")
             case .approved: return ("Approved by a person", "ok")
-            case .declined: return ("Declined by a person", "")
+            case .declined: return ("Declined", "")
             case .expired, nil: return ("Review \(plain)", "")
             }
         case .ledgerPosted:

@@ -4,7 +4,7 @@ import Vocabulary
 /// Bytes of a record as a person reads them: JSON indented, text as it is, anything else as hex
 /// beside its printable bytes. Numbers and strings stay as they were written.
 struct ReadableValue {
-    /// `JSON`, `text`, `bytes`, or `no value`
+    /// `JSON`, `text`, `bytes`, `empty`, or `no value`
     var kind: String
     /// Nothing hidden in it; with its line ends.
     var text: String

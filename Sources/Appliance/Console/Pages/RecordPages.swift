@@ -154,7 +154,7 @@ struct RecordPages: Sendable {
                 command: "tillbox log send \(id.rawValue) \(stored.offset) --to URL "
                     + "--secret-file FILE",
                 address: ShownText.escaped(address), result: sent,
-                token: pages.shell("", .log, asked).token)
+                token: asked.token)
         }
         return ConsolePages.html(
             "record", pages.shell("\(id.rawValue) @ \(stored.offset)", .log, asked), view, status)

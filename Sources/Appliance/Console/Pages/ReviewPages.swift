@@ -118,8 +118,7 @@ struct ReviewPages: Sendable {
 
     private func openCase(_ review: Review, _ asked: PageRequest) async throws -> CaseView {
         let history = try history(of: review)
-        let token = pages.shell("", .review, asked).token
-        var view = CaseView(review, history, now: parts.now, role: asked.role, token: token)
+        var view = CaseView(review, history, now: parts.now, role: asked.role, token: asked.token)
         view.expires = try expires(review)
         guard let due = history.due(review, base: parts.stripeBase) else { return view }
         view.decision?.mayRefund = parts.refunds != nil
@@ -127,7 +126,7 @@ struct ReviewPages: Sendable {
         let mayMake = parts.refunds != nil && asked.role >= .reviewer
         view.refund = RefundView(
             due, action: mayMake ? "\(view.path)/refund" : nil,
-            await parts.refunds?.outcome(of: due.order.charge), token: token)
+            await parts.refunds?.outcome(of: due.order.charge), token: asked.token)
         return view
     }
 
@@ -146,7 +145,7 @@ struct ReviewPages: Sendable {
             }
     }
 
-    /// People's last decisions, the newest first.
+    /// The last decisions of people, and those that the expiry took for them; the newest first.
     private func decisions() throws -> [ReviewView.Decided] {
         let topic = parts.topic(.paymentReview)
         let document = JSONDocument()

@@ -203,7 +203,7 @@ extension CaseView {
         guard let vector = history.vector else { return [] }
         var effects: [String: Double] = [:]
         for case .feature(let name, _, let effect) in review.reasons { effects[name] = effect }
-        return FeatureWords.names.enumerated().map { place, name in
+        return Appliance.Feature.names.enumerated().map { place, name in
             let value = Double(vector[place])
             let effect = effects[name]
             return Feature(
@@ -271,6 +271,10 @@ extension Review {
         case .expired: return "The payment was taken back before anybody decided"
         case .approved, .declined:
             guard let decision else { return "It is \(state.rawValue)" }
+            if decision.by == ReviewExpiry.actor {
+                return "Nobody decided in time: \(state.rawValue) on "
+                    + ShownMoment(decision.at).words
+            }
             let name = decision.by.isEmpty ? "Somebody" : ShownText.escaped(decision.by)
             let note = decision.note.map { ": “\(ShownText.escaped($0))”" } ?? ""
             return "\(name) \(state.rawValue) it on \(ShownMoment(decision.at).words)\(note)"

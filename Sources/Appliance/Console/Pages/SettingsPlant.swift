@@ -97,7 +97,7 @@ extension SettingsPages {
         var row = Bridges.Row(
             name: name, path: "/settings/bridges/\(name)",
             lag: ShownAmount.grouped(report.lag),
-            rate: "\(ShownNumber.decimal(report.rate, 1)) /s",
+            rate: ShownRate.words(report.rate),
             last: report.lastDelivery.map { ShownMoment($0).words } ?? "none since the start",
             act: "pause", button: "Pause", state: ShownState("Running"),
             trouble: report.warning.map(ShownText.escaped) ?? "")
@@ -126,21 +126,17 @@ extension SettingsPages {
             throw Problem(
                 .notFound, "there is no bridge \(ShownText.escaped(String(name.prefix(80))))")
         }
+        guard let act = asked.form?["act"], ["pause", "resume"].contains(act) else {
+            throw Problem(.badRequest, "a bridge can be paused and resumed")
+        }
         let by = asked.context.caller?.name ?? "unknown"
         do throws(RelayFailure) {
-            switch asked.form?["act"] {
-            case "pause": try bridge.pause(by: by)
-            case "resume": try bridge.resume(by: by)
-            default: break
-            }
+            if act == "pause" { try bridge.pause(by: by) } else { try bridge.resume(by: by) }
         } catch {
             switch error {
             case .permanent(let sentence), .passing(let sentence):
                 throw Problem(.internalServerError, sentence)
             }
-        }
-        guard ["pause", "resume"].contains(asked.form?["act"]) else {
-            throw Problem(.badRequest, "a bridge can be paused and resumed")
         }
     }
 }

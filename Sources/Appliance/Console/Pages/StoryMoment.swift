@@ -37,11 +37,23 @@ struct StoryMoment {
         record = "\(step.topic.rawValue) @ \(ShownAmount.grouped(step.offset.rawValue))"
         href = "/log/\(step.topic.rawValue)/\(step.offset)"
         isTurn = step.topic == .paymentReview || step.topic == .paymentScored
+        if let decider = Self.decider(of: step, in: story) {
+            self.words = decider == ReviewExpiry.actor
+                ? "Declined: nobody decided in time" : "Declined by a person"
+        }
         guard step.topic == .deadLetter else { return }
         if step.word != "redrive" { href = "/log/letters/\(step.offset)" }
         let own = story.letters.first { $0.step.offset == step.offset }
         guard let author = own.flatMap({ RedriveEdit.author(of: $0.record) }) else { return }
         self.words = "Redriven, edited by \(ShownText.escaped(author))"
+    }
+
+    /// Who declined at a step; nil for another step, and before the ledger has read the decision.
+    private static func decider(of step: TrailStep, in story: PaymentStory) -> String? {
+        guard step.topic == .paymentReview, step.word == ReviewState.declined.rawValue else {
+            return nil
+        }
+        return story.decisions.first { $0.place.decision == step.offset.rawValue }?.record.by
     }
 
     /// A line of Stripe's statement that settles a transaction; its time is Stripe's.

@@ -74,7 +74,7 @@ struct ThresholdForecast {
     static func payments(
         of span: Span, in topic: TopicReader, now: Instant
     ) throws(StoreFailure) -> (payments: [Judged], isCut: Bool) {
-        let today = Timestamp(milliseconds: (now.seconds - now.seconds % 86_400) * 1_000)
+        let today = Timestamp(milliseconds: Instant(utcDay: now.utcDay).seconds * 1_000)
         let yesterday = Timestamp(milliseconds: today.milliseconds - 86_400_000)
         let from: Offset
         switch span {

@@ -5,6 +5,7 @@ import Testing
 
 @testable import Appliance
 @testable import Console
+@testable import Reconcile
 @testable import Vocabulary
 
 @Suite("The overview")
@@ -62,6 +63,26 @@ struct OverviewTests {
             #expect(wrong.volumes.first { $0.key == "usd" }?.isZero == false)
             figures.money = nil
             #expect(OverviewView(figures, []).answer.tone == "grey")
+        }
+    }
+
+    @Test("the overview counts a run's breaks as its own page does: what is late is none")
+    func breaks() async throws {
+        try await PageFixture.opened { pages in
+            var figures = pages.seen.figures
+            let report = RunReport(
+                run: RunRecord(
+                    id: 12, cause: .schedule, state: .finished, from: Instant(seconds: 0),
+                    to: Instant(seconds: 60), startedAt: Instant(seconds: 60),
+                    finishedAt: Instant(seconds: 61), livemode: false, pages: 1, transactions: 14,
+                    failure: nil, sweptTo: nil),
+                breaks: [
+                    BreakCount(kind: .amountMismatch, count: 2), BreakCount(kind: .late, count: 3),
+                ])
+            figures.money?.run = report
+            let proof = OverviewView(figures, []).proofs.first { $0.key == "reconciliation" }
+            #expect(proof?.value == "2 breaks")
+            #expect(RunRow(report).breaks == "2")
         }
     }
 

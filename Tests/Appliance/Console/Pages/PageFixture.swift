@@ -158,6 +158,14 @@ struct PageFixture {
     func ask(
         _ path: String, form: String? = nil, as caller: Caller? = PageFixture.admin
     ) async throws -> Answer {
+        try await Self.ask(responder, path, form: form, as: caller)
+    }
+
+    /// The same of other routes than the console's.
+    static func ask(
+        _ responder: any HTTPResponder<AdminContext>, _ path: String, form: String? = nil,
+        as caller: Caller? = PageFixture.admin
+    ) async throws -> Answer {
         var fields: HTTPFields = [.accept: "text/html"]
         if form != nil { fields[.contentType] = "application/x-www-form-urlencoded" }
         let request = Request(
@@ -168,7 +176,7 @@ struct PageFixture {
         let context = AdminContext(
             source: AdminContextSource(
                 logger: PipelineFixture.quiet, caller: caller, address: "127.0.0.1", audit: nil))
-        return try await Self.read(try await responder.respond(to: request, context: context))
+        return try await read(try await responder.respond(to: request, context: context))
     }
 
     static func read(_ response: Response) async throws -> Answer {

@@ -1,5 +1,7 @@
+import AppendLog
 import Foundation
 import HTTPTypes
+import Hummingbird
 import TestSupport
 import Testing
 
@@ -161,6 +163,22 @@ struct PagesTests {
         }
     }
 
+    @Test("what passes is told as passing, to a person as to a program", arguments: [
+        (LedgerError.busy, 503), (.diskFull, 503), (.corrupt(code: 11, detail: "torn"), 500),
+    ])
+    func passing(failure: LedgerError, status: Int) async throws {
+        var routes = AdminRoutes()
+        routes.get("/program", needs: .viewer) { _, _ in throw failure }
+        routes.page(.get, "/person", needs: .viewer, telling: ConsolePages.told) { _, _ in
+            throw failure
+        }
+        let responder = routes.router.buildResponder()
+        for path in ["/program", "/person"] {
+            let answer = try await PageFixture.ask(responder, path)
+            #expect(answer.status == status, "\(path)")
+        }
+    }
+
     @Test("a form carries its session's token, and only a session's")
     func token() async throws {
         try await PageFixture.opened { pages in
@@ -236,6 +254,34 @@ struct PagesTests {
             for word in words { #expect(page.contains(word), "\(word)") }
             #expect(page.contains("<mark>3000</mark>"))
         }
+    }
+
+    @Test("who declined is told as it was: a person, or the time that ran out", arguments: [
+        ("rita", "Declined by a person", "rita declined it on"),
+        (ReviewExpiry.actor, "Declined: nobody decided in time", "Nobody decided in time"),
+    ])
+    func declined(by: String, words: String, closing: String) throws {
+        let movement = MovementKey("charge:ch_1")
+        let step = TrailStep(
+            topic: .paymentReview, offset: Offset(7), at: Timestamp(milliseconds: 0),
+            word: "declined")
+        var story = PaymentStory(row: PaymentRow(id: 1, charge: "ch_1"), steps: [step])
+        #expect(StoryMoment.all(of: story).map(\.words) == ["Declined"])
+        let record = ReviewRecord(
+            movement: movement, state: .declined, reasons: [], by: by, at: Instant(seconds: 0),
+            note: nil)
+        story.decisions = [
+            PlacedDecision(
+                place: DecisionPlace(decision: 7, scoredNext: 0), record: record, tookEffect: true)
+        ]
+        #expect(StoryMoment.all(of: story).map(\.words) == [words])
+        let dollar = try #require(Currency("usd"))
+        let review = Review(
+            payment: TransactionID(1), movement: movement, merchant: MerchantID("default"),
+            currency: dollar, amount: MinorUnits(1), state: .declined,
+            effectiveAt: Instant(seconds: 0), reasons: [],
+            decision: Review.Decision(by: by, at: Instant(seconds: 0)))
+        #expect(review.closing.hasPrefix(closing), "\(review.closing)")
     }
 
     // MARK: Explained

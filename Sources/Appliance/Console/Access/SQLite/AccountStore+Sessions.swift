@@ -2,6 +2,7 @@ import AppendLog
 import Bridges
 import Foundation
 import GRDB
+import Vocabulary
 
 /// What a browser or a program shows: 256 random bits, of which a hash is kept.
 enum AccessSecret {
@@ -18,7 +19,7 @@ enum AccessSecret {
 
     /// The name of what is kept.
     static func id(of hash: some Collection<UInt8>) -> String {
-        hash.prefix(8).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        String(hex: hash.prefix(8))
     }
 }
 
@@ -100,10 +101,7 @@ extension AccountStore {
     /// - Throws: ``AccountRefusal``.
     func endSessions(of name: String, butOf kept: [UInt8]? = nil) throws -> Int {
         try write { database in
-            guard
-                let id = try Int64.fetchOne(
-                    database, sql: "SELECT id FROM users WHERE name = ?", arguments: [name])
-            else { throw AccountRefusal.unknown(name) }
+            let id = try Self.known(name, database)
             try database.execute(
                 sql: "DELETE FROM sessions WHERE user = ? AND hash IS NOT ?",
                 arguments: [id, kept.map { Data($0) }])

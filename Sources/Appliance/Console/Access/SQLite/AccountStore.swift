@@ -219,7 +219,8 @@ extension AccountStore {
             database, sql: "SELECT id FROM users WHERE name = ?", arguments: [name])
     }
 
-    private static func known(_ name: String, _ database: Database) throws -> Int64 {
+    /// - Throws: ``AccountRefusal/unknown(_:)``.
+    static func known(_ name: String, _ database: Database) throws -> Int64 {
         guard let id = try id(of: name, database) else { throw AccountRefusal.unknown(name) }
         return id
     }
