@@ -277,21 +277,28 @@ package struct LedgerDesk<Books: LedgerBooks> {
             outcome.reviews.count { $0.record.state == .opened } - outcome.renewedCount)
         if let waiting = outcome.waiting { counters.waiting.store(waiting, ordering: .relaxed) }
         let now = clock.now().milliseconds
-        var volume: [Currency: Int64] = [:]
         for place in batch.sources.indices {
             switch outcome.inputs[place] {
             case .booked:
                 counters.endToEnd.record(
                     microseconds: (now - batch.sources[place].record.timestamp.milliseconds) * 1000)
-                if case .scored(let payment) = batch.inputs[place], payment.event.kind == .payment {
-                    volume[payment.event.currency, default: 0] &+= payment.event.amount.rawValue
-                }
             case .alreadyBooked: counters.add(.alreadyBooked)
             case .nothingToBook: break
             case .refused: counters.add(.postingsRefused)
             }
         }
-        counters.add(volume: volume)
+        counters.add(volume: Self.volume(of: outcome.posted))
+    }
+
+    /// What payments came to, each once: to release or to decline one moves its money once more.
+    private static func volume(of posted: [PostedTransaction]) -> [Currency: Int64] {
+        var volume: [Currency: Int64] = [:]
+        for transaction in posted where transaction.posting.kind == .payment {
+            for entry in transaction.posting.entries where entry.amount > .zero {
+                volume[entry.currency, default: 0] &+= entry.amount.rawValue
+            }
+        }
+        return volume
     }
 }
 

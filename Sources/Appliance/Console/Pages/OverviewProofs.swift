@@ -46,7 +46,7 @@ extension OverviewView {
         }
         guard let run = figures.money?.run, let ended = run.run.finishedAt else {
             return proof(
-                "None yet", figures.hasStripe ? "it runs each night" : "needs a Stripe key", .mute)
+                "None yet", figures.hasStripe ? "no run has ended" : "needs a Stripe key", .mute)
         }
         let age = "\(age(ended, figures)) ago"
         guard run.isClean else {
@@ -116,7 +116,7 @@ extension OverviewView {
             Proof("clock", "Clock", value, second, tone, nil)
         }
         guard let ahead = figures.stripeAheadMilliseconds else {
-            return proof("Not compared", "Stripe has not answered yet", .mute)
+            return proof("Not compared", "no date of Stripe’s to compare with", .mute)
         }
         // Stripe tells its time in whole seconds.
         let seconds = ShownNumber.decimal(Double(ahead.magnitude) / 1_000, 1)

@@ -13,9 +13,7 @@ struct OverviewView {
         var key: String
         var name, value, second: String
         var href: String?
-        var isOK: Bool
         var isStop: Bool
-        var isWait: Bool
         /// A class of its own.
         var tone: String
 
@@ -25,7 +23,7 @@ struct OverviewView {
         ) {
             (self.key, self.name, self.value, self.second) = (key, name, value, second)
             (self.href, self.tone) = (href, tone.rawValue)
-            (isOK, isStop, isWait) = (tone == .ok, tone == .stop, tone == .wait)
+            isStop = tone == .stop
         }
     }
 

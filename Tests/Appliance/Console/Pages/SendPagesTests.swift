@@ -85,7 +85,7 @@ struct SendPagesTests {
         #expect(try PaymentOrder.amount(text, currency).rawValue == expected)
     }
 
-    @Test("only an admin sends; where nothing can be sent there is no such page")
+    @Test("only an admin sends, and others see no form")
     func roles() async throws {
         try await PageFixture.opened { pages in
             let page = try await pages.ask("/send", as: PageFixture.reviewer)

@@ -14,8 +14,8 @@ extension DescribedSchemas {
         (
             "Decision",
             .object([
-                ("decision", .words(["approve", "decline"])), ("by", .text(min: 1, max: 100)),
-                ("note", .text(min: 1, max: 1_000)),
+                ("decision", .words(["approve", "decline"])), ("by", .text(min: 1, max: 128)),
+                ("note", .text(min: 1, max: 2_000)),
             ])
         ),
         ("Decided", .object([("booked", .flag), ("review", .named("Review"))])),
