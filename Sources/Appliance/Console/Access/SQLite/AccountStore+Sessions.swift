@@ -100,10 +100,7 @@ extension AccountStore {
     /// - Throws: ``AccountRefusal``.
     func endSessions(of name: String, butOf kept: [UInt8]? = nil) throws -> Int {
         try write { database in
-            guard
-                let id = try Int64.fetchOne(
-                    database, sql: "SELECT id FROM users WHERE name = ?", arguments: [name])
-            else { throw AccountRefusal.unknown(name) }
+            let id = try Self.known(name, database)
             try database.execute(
                 sql: "DELETE FROM sessions WHERE user = ? AND hash IS NOT ?",
                 arguments: [id, kept.map { Data($0) }])
@@ -178,6 +175,7 @@ extension AccountStore {
     /// - Parameter name: its name or its id.
     /// - Throws: ``AccountRefusal``.
     package func removeToken(_ name: String) throws {
+        guard AccountName.isUsable(name) else { throw AccountRefusal.unknown(name) }
         try write {
             try $0.execute(
                 sql: "DELETE FROM tokens WHERE name = ? OR id = ?", arguments: [name, name])

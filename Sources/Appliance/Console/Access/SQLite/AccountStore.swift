@@ -87,7 +87,8 @@ extension AccountStore {
     }
 
     package func user(named name: String) throws -> UserAccount? {
-        try read {
+        guard AccountName.isUsable(name) else { return nil }
+        return try read {
             try Row.fetchOne($0, sql: "SELECT * FROM users WHERE name = ?", arguments: [name])
         }.map { UserAccount($0) }
     }
@@ -215,11 +216,13 @@ extension AccountStore {
     }
 
     private static func id(of name: String, _ database: Database) throws -> Int64? {
-        try Int64.fetchOne(
+        guard AccountName.isUsable(name) else { return nil }
+        return try Int64.fetchOne(
             database, sql: "SELECT id FROM users WHERE name = ?", arguments: [name])
     }
 
-    private static func known(_ name: String, _ database: Database) throws -> Int64 {
+    /// - Throws: ``AccountRefusal/unknown(_:)``.
+    static func known(_ name: String, _ database: Database) throws -> Int64 {
         guard let id = try id(of: name, database) else { throw AccountRefusal.unknown(name) }
         return id
     }
