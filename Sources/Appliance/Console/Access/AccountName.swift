@@ -2,11 +2,15 @@ import Foundation
 
 /// Names and passwords as they may be.
 package enum AccountName {
+    /// Whether it can be anybody's. One that cannot is not looked for: SQLite would find what
+    /// stands before a NUL, and `ann\0` would be Ann, whom the throttle knows by another name.
+    static func isUsable(_ name: String) -> Bool {
+        name.wholeMatch(of: /[A-Za-z0-9][A-Za-z0-9._@-]{0,63}/) != nil
+    }
+
     /// - Throws: ``AccountRefusal/nameUnusable``.
     package static func check(_ name: String) throws(AccountRefusal) {
-        guard name.wholeMatch(of: /[A-Za-z0-9][A-Za-z0-9._@-]{0,63}/) != nil else {
-            throw .nameUnusable
-        }
+        guard isUsable(name) else { throw .nameUnusable }
     }
 }
 

@@ -45,7 +45,7 @@ package struct AuditLog: Sendable {
         let (what, now) = ("configuration", clock.now().milliseconds)
         do {
             let last = try store.lastAudit(of: what)?.detail
-            guard last != String(summary.prefix(AccessLimits.auditCharactersMax)) else { return }
+            guard last != AccountStore.kept(summary) else { return }
             try store.note(
                 who: "daemon", what: what, place: "start", detail: summary, at: now)
         } catch {

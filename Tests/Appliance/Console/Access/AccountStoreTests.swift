@@ -68,6 +68,9 @@ struct AccountStoreTests {
         Refused(what: "nobody has that name", refusal: .unknown("bob")) {
             try $0.removeUser("bob", keepsAdmin: false)
         },
+        Refused(what: "nobody has a name with a NUL", refusal: .unknown("ann\0")) {
+            try $0.removeUser("ann\0", keepsAdmin: false)
+        },
         Refused(what: "no token has that name", refusal: .unknown("t")) {
             try $0.removeToken("t")
         },

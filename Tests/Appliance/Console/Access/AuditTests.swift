@@ -68,6 +68,27 @@ struct AuditTests {
         #expect(entries.map(\.detail) == ["/secret 200 the red one", "/open 200 note=hidden"])
     }
 
+    /// SQLite ends a text at its first NUL.
+    @Test("nobody breaks the chain by what they type")
+    func hostileTexts() async throws {
+        let world = try AccessWorld()
+        try await world.add("ann")
+        let marks = String(repeating: "\u{301}", count: 900)
+        for name in ["ann\0x", "\0", "\u{202E}ann\u{1B}[2J", "a" + marks] {
+            let answer = await world.post(
+                "/login", ["name": name, "password": AccessWorld.password])
+            #expect(answer.status == 401, "\(name.debugDescription)")
+        }
+        #expect(try world.store.verifyAudit() == 4)
+        let who = try world.store.auditEntries(before: nil, limit: 4).map(\.who)
+        #expect(who.suffix(2) == ["\u{FFFD}", "ann\u{FFFD}x"])
+        let long = "e" + String(repeating: "\u{301}", count: 3 * AccessLimits.auditCharactersMax)
+        for _ in 0..<2 { world.desk.noteConfiguration("a\0" + long) }
+        #expect(try world.store.verifyAudit() == 5, "the same settings are noted once")
+        let last = try #require(try world.store.auditEntries(before: nil, limit: 1).first)
+        #expect(last.detail.unicodeScalars.count == AccessLimits.auditCharactersMax)
+    }
+
     @Test("another configuration is noted, the same one is not")
     func configuration() throws {
         let world = try AccessWorld()

@@ -176,6 +176,7 @@ extension AccountStore {
     /// - Parameter name: its name or its id.
     /// - Throws: ``AccountRefusal``.
     package func removeToken(_ name: String) throws {
+        guard AccountName.isUsable(name) else { throw AccountRefusal.unknown(name) }
         try write {
             try $0.execute(
                 sql: "DELETE FROM tokens WHERE name = ? OR id = ?", arguments: [name, name])

@@ -87,7 +87,8 @@ extension AccountStore {
     }
 
     package func user(named name: String) throws -> UserAccount? {
-        try read {
+        guard AccountName.isUsable(name) else { return nil }
+        return try read {
             try Row.fetchOne($0, sql: "SELECT * FROM users WHERE name = ?", arguments: [name])
         }.map { UserAccount($0) }
     }
@@ -215,7 +216,8 @@ extension AccountStore {
     }
 
     private static func id(of name: String, _ database: Database) throws -> Int64? {
-        try Int64.fetchOne(
+        guard AccountName.isUsable(name) else { return nil }
+        return try Int64.fetchOne(
             database, sql: "SELECT id FROM users WHERE name = ?", arguments: [name])
     }
 

@@ -45,7 +45,15 @@ extension AccountStore {
     private static let genesis = [UInt8](repeating: 0, count: SHA256.byteCount)
     private static let pageCount = 1_000
 
-    /// Appends an entry; its texts are cut to ``AccessLimits/auditCharactersMax``.
+    /// A text as an entry keeps it: ``AccessLimits/auditCharactersMax`` Unicode scalars at most.
+    /// SQLite would end it at a NUL, and the entry would no longer have the hash that was made of
+    /// it: U+FFFD stands for each.
+    static func kept(_ text: String) -> String {
+        let scalars = text.unicodeScalars.prefix(AccessLimits.auditCharactersMax)
+        return String(String.UnicodeScalarView(scalars.map { $0 == "\0" ? "\u{FFFD}" : $0 }))
+    }
+
+    /// Appends an entry of texts as ``kept(_:)`` has them.
     package func note(
         who: String, what: String, place: String, detail: String, at now: Int64
     ) throws {
@@ -56,12 +64,9 @@ extension AccountStore {
             // The number that SQLite gives next, also where the last entries were taken away.
             let told = try Int64.fetchOne(
                 database, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'audit'") ?? 0
-            func cut(_ text: String) -> String {
-                String(text.prefix(AccessLimits.auditCharactersMax))
-            }
             var entry = AuditEntry(
-                seq: max(told, last?.seq ?? 0) + 1, at: now, who: cut(who), what: cut(what),
-                place: cut(place), detail: cut(detail), hash: [])
+                seq: max(told, last?.seq ?? 0) + 1, at: now, who: Self.kept(who),
+                what: Self.kept(what), place: Self.kept(place), detail: Self.kept(detail), hash: [])
             entry.hash = entry.hash(after: last?.hash ?? Self.genesis)
             try database.execute(
                 sql: """
