@@ -128,7 +128,7 @@ package struct AccessDesk: AdminAccess {
             code: "token_refused")
         guard let token = BearerToken.of(shown) else { throw unknown }
         guard !equalInConstantTime(AccessSecret.hash(token), folderTokenHash) else {
-            return Caller(name: "local", role: .admin, credential: .folder)
+            return Caller(name: ReservedNames.folder, role: .admin, credential: .folder)
         }
         let now = now
         guard let account = try await run({ try $0.token(token, at: now, isUse: isUse) })
@@ -246,6 +246,6 @@ package struct TokenAccess: AdminAccess {
                 .unauthorized, "this token is not the one of admin.token_file",
                 code: "token_refused")
         }
-        return Caller(name: "admin.token", role: role, credential: .token(id: "admin.token"))
+        return Caller(name: ReservedNames.adminToken, role: role, credential: .token(id: "admin.token"))
     }
 }
