@@ -90,7 +90,7 @@ extension DescribedSchemas {
     private static func said(_ name: Schema) -> Schema {
         .told(
             .orNull(name),
-            "Who asks. Only the data folder's token may say it: everybody else acts under their own "
-                + "name, and a request of theirs that has a by is answered with 400 name_refused.")
+            "Who asks. Only the data folder's token may say it: everybody else acts under their "
+                + "own name, and a request of theirs that has a by is answered with 400 name_refused.")
     }
 }
