@@ -1,4 +1,5 @@
 import AppendLog
+import LogSupport
 import Synchronization
 import TestSupport
 import Testing
