@@ -1,4 +1,5 @@
 import AppendLog
+import LogSupport
 import Synchronization
 import TestSupport
 import Testing
@@ -125,7 +126,8 @@ struct RefundKeeperTests {
             try await world.decide(other.decision, by: other.by, note: other.note)
             await world.keeper().look()
             #expect(world.stripe.keys.isEmpty)
-            let known = try #require(await world.keeper().known(of: Self.movement))
+            let found = await world.keeper().known(of: Self.movement)
+            let known = try #require(found)
             #expect(known.shown.words.contains(other.says), "\(known.shown.words)")
             #expect(known.shown.words.hasPrefix("The refund was not made: "))
         }

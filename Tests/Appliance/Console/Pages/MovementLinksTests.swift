@@ -1,4 +1,5 @@
 import AppendLog
+import HTTPTypes
 import TestSupport
 import Testing
 import TwinSupport

@@ -53,7 +53,7 @@ struct PageFixture {
     ///
     /// - Parameter webhooks: what else Stripe told, before the pages are opened.
     static func opened(
-        and webhooks: [Record] = [], _ body: (PageFixture) async throws -> Void
+        and webhooks: [AppendLog.Record] = [], _ body: (PageFixture) async throws -> Void
     ) async throws {
         let dollar = try #require(Currency("usd"))
         let fixture = try PipelineFixture { $0.amountLimits = [dollar: MinorUnits(1)] }

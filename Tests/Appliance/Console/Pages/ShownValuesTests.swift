@@ -3,6 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
+@testable import Appliance
 @testable import Console
 @testable import Vocabulary
 

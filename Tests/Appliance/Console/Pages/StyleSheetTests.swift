@@ -25,7 +25,7 @@ struct StyleSheetTests {
     /// Classes that selectors name.
     private static func styled() throws -> Set<String> {
         let sheets = try text("css").replacing(#/\/\*[\s\S]*?\*\//#, with: "")
-        let selectors = sheets.matches(of: #/([^{}]+)\{/#).map(\.1)
+        let selectors = sheets.matches(of: #/([^{}]+)\{/#).map { $0.output.1 }
         return Set(selectors.flatMap { selector in
             selector.matches(of: #/\.([A-Za-z_][A-Za-z0-9_-]*)/#).map { String($0.output.1) }
         })
@@ -35,7 +35,7 @@ struct StyleSheetTests {
     /// the dots that move along a line.
     private static func marked() throws -> Set<String> {
         let attributes = try text("mustache")
-            .matches(of: #/(?:class|data-kind)="([^"]*)"/#).map(\.1)
+            .matches(of: #/(?:class|data-kind)="([^"]*)"/#).map { $0.output.1 }
         return Set(attributes.flatMap { words($0.replacing(#/\{\{[^}]*\}\}/#, with: " ")[...]) })
     }
 
