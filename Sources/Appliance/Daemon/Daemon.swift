@@ -124,7 +124,7 @@ package final class Daemon: Sendable {
         for sentence in held.plan.lasting { readiness.watch { sentence } }
         bridges = Self.bridges(settings, plane, folder, logger)
         access = AccessDesk(
-            store: AccountStore(at: folder.accounts), folderToken: folderToken,
+            store: FolderAccounts(at: folder.accounts), folderToken: folderToken,
             dataPath: DataFolder.canonical(folder.path), letsGuestsIn: settings.profile == .dev,
             clock: clock, logger: logger)
         access.noteConfiguration(settings.summary)
