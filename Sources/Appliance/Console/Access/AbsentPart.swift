@@ -1,8 +1,8 @@
 import HTTPTypes
 import Vocabulary
 
-/// A part of the console that this plane has not: whoever asks for it, by a bookmark or by a program
-/// that was written for another plane, is told so and what does it instead.
+/// A part of the console that this plane has not: whoever asks for it, by a bookmark or by a
+/// program that was written for another plane, is told so and what does it instead.
 package struct AbsentPart: Hashable, Sendable {
     /// Paths of it, each with all that is beneath: `/payments`, `/api/v1/payments`.
     package var paths: [String]

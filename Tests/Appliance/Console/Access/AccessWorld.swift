@@ -41,7 +41,8 @@ struct AccessWorld {
         self.clock = clock
         self.store = store ?? FolderAccounts(at: folder.file("accounts.sqlite"))
         desk = AccessDesk(
-            store: self.store, folderToken: Self.folderToken, letsGuestsIn: letsGuestsIn, clock: clock,
+            store: self.store, folderToken: Self.folderToken, letsGuestsIn: letsGuestsIn,
+            clock: clock,
             passwords: PasswordDesk(cost: try #require(Scrypt.Cost(logN: logN, r: 8, p: 1))),
             logger: PipelineFixture.quiet)
         var routes = AdminRoutes()

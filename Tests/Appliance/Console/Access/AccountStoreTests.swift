@@ -16,7 +16,7 @@ struct AccountStoreTests {
     func file() throws {
         let folder = try TemporaryFolder()
         let path = folder.file("accounts.sqlite")
-        let (daemon, command) = (FolderAccounts(at: path), AccountStore(at: path))
+        let (daemon, command) = (FolderAccounts(at: path), FolderAccounts(at: path))
         let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions]
         #expect(mode as? Int == 0o600)
         #expect(try daemon.hasUsers == false)

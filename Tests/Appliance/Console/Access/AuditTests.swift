@@ -15,7 +15,9 @@ import Testing
 
 @Suite("The audit log")
 struct AuditTests {
-    @Test("tells who did what, and from where; no secret is in it", arguments: AccountPlace.allCases)
+    @Test(
+        "tells who did what, and from where; no secret is in it",
+        arguments: AccountPlace.allCases)
     func told(place: AccountPlace) async throws {
         let world = try AccessWorld(place)
         try await world.add("ann")

@@ -259,7 +259,7 @@ struct PostgresAccountsTests {
             try ["audit", "sessions", "tokens", "users"].flatMap { table in
                 try Row.fetchAll(database, sql: "PRAGMA table_info(\(table))").map { row in
                     // A primary key is never null, whether or not SQLite says so.
-                    let isRequired = row["notnull"] as Int == 1 || row["pk"] as Int > 0
+                    let isRequired = (row["notnull"] as Int) == 1 || (row["pk"] as Int) > 0
                     return "\(table) \(row["name"] as String) \(row["type"] as String) "
                         + "\(isRequired)"
                 }

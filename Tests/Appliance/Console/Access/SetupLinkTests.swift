@@ -56,7 +56,9 @@ struct SetupLinkTests {
         #expect(try world.store.users().count == 1)
     }
 
-    @Test("a wrong code lets nobody in, and guessing is throttled", arguments: AccountPlace.allCases)
+    @Test(
+        "a wrong code lets nobody in, and guessing is throttled",
+        arguments: AccountPlace.allCases)
     func guessed(place: AccountPlace) async throws {
         let world = try AccessWorld(place)
         var statuses: [Int] = []
