@@ -189,8 +189,11 @@ let package = Package(
                 coreMetrics, mustache, sqlite,
             ] + running + network,
             path: "Sources/Appliance/Console",
-            // The pages, whole: the binary serves them and needs no folder beside it.
+            // The pages, whole: the binary serves them and needs no folder beside it. Links into
+            // migrations/ for the accounts in Postgres.
             resources: [
+                .embedInCode("Access/Postgres/Resources/console_0001_accounts.sql"),
+                .embedInCode("Access/Postgres/Resources/console_grants.sql"),
                 .embedInCode("Pages/Templates/layout.mustache"),
                 .embedInCode("Pages/Templates/door.mustache"),
                 .embedInCode("Pages/Templates/sheet.mustache"),

@@ -14,6 +14,7 @@ package import Vocabulary
 package struct AdminResponder: PortResponder {
     private let routes: any HTTPResponder<AdminContext>
     private let rules: [AdminRoutes.Rule]
+    private let absent: [AbsentPart]
     private let guards: AdminGuard
     private let access: any AdminAccess
     private let isBehindProxy: Bool
@@ -40,6 +41,7 @@ package struct AdminResponder: PortResponder {
         self.streamLook = streamLook
         self.routes = routes.router.buildResponder()
         rules = routes.rules
+        absent = routes.absent
         self.guards = guards
         self.access = access
         self.counters = counters
@@ -149,7 +151,7 @@ extension AdminResponder {
     private func missing(_ request: Request) -> PortResponse {
         let methods = rules.methods(at: request.uri.path)
         guard !methods.isEmpty else {
-            return PortResponse(Problem(.notFound, "there is no such path"))
+            return PortResponse(absent.problem(at: request.uri.path))
         }
         // HEAD is answered as GET is, without the body.
         let allowed = (methods + (methods.contains("GET") ? ["HEAD"] : [])).sorted()

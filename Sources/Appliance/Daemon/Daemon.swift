@@ -111,7 +111,7 @@ package final class Daemon: Sendable {
         reviewDesk = ReviewDesk(decisions: plane.decisions, ledger: ledger, clock: clock)
         seenLedger = try SQLiteLedgerReader.open(path: folder.ledger)
         access = AccessDesk(
-            store: AccountStore(at: folder.accounts), folderToken: folderToken,
+            store: FolderAccounts(at: folder.accounts), folderToken: folderToken,
             dataPath: DataFolder.canonical(folder.path), letsGuestsIn: settings.profile == .dev,
             clock: clock, logger: logger)
         let verifications = VerificationLog(access.audit)

@@ -23,7 +23,7 @@ struct ReviewPages: Sendable {
     /// Cases that the queue holds at most.
     private static let queueMax = 200
     private static let decidedMax = 12
-    /// Records of `payment.review` that are looked through for them.
+    /// Records of `payment.review` that are looked through for them, of all its partitions.
     private static let decidedWindow: Int64 = 2_000
 
     func add(to routes: inout AdminRoutes) {
@@ -118,7 +118,7 @@ struct ReviewPages: Sendable {
     }
 
     private func openCase(_ review: Review, _ asked: PageRequest) async throws -> CaseView {
-        let history = try CaseHistory(of: review, in: parts.sources)
+        let history = try history(of: review)
         var view = CaseView(review, history, now: parts.now, role: asked.role, token: asked.token)
         view.expires = try expires(review)
         guard let due = history.due(review, base: parts.stripeBase) else { return view }
@@ -131,6 +131,14 @@ struct ReviewPages: Sendable {
         return view
     }
 
+    private func history(of review: Review) throws -> CaseHistory {
+        guard parts.log != nil else { return CaseHistory() }
+        let booked = try parts.ledger.transaction(review.payment)
+        let explained = try booked.map { try parts.explainer().explain($0) }
+        let place = explained?.records.first { $0.topic == .paymentScored }?.offset
+        return try CaseHistory(of: review, scoredAt: place, topic: parts.topic)
+    }
+
     private static func held(_ open: [Review]) -> [ShownAmount] {
         Dictionary(grouping: open, by: \.currency)
             .sorted { $0.key.code < $1.key.code }
@@ -141,17 +149,23 @@ struct ReviewPages: Sendable {
 
     /// The last decisions of people, and those that the expiry took for them; the newest first.
     private func decisions() throws -> [ReviewView.Decided] {
-        let topic = parts.topic(.paymentReview)
+        let log = parts.shownLog
         let document = JSONDocument()
-        let first = max(topic.start, Offset(max(0, topic.end.rawValue - Self.decidedWindow)))
         var records: [ReviewRecord] = []
-        try topic.scan(from: first) { stored in
-            guard let record = try? ReviewRecord(stored.record.value ?? [], using: document),
-                [.approved, .declined].contains(record.state), record.by != "scoring"
-            else { return true }
-            records.append(record)
-            return true
+        for partition in 0..<log.partitionCount {
+            let topic = try log.reader(SourceLane(topic: .paymentReview, partition: partition))
+            let window = Self.decidedWindow / Int64(log.partitionCount)
+            let first = max(topic.start, Offset(max(0, topic.end.rawValue - window)))
+            try topic.scan(from: first) { stored in
+                guard let record = try? ReviewRecord(stored.record.value ?? [], using: document),
+                    [.approved, .declined].contains(record.state), record.by != "scoring"
+                else { return true }
+                records.append(record)
+                return true
+            }
         }
+        // Partitions have no order among them.
+        if log.partitionCount > 1 { records.sort { $0.at < $1.at } }
         return try records.suffix(Self.decidedMax).reversed().map { record in
             let review = try parts.ledger.review(of: record.movement)
             let isApproved = record.state == .approved
@@ -317,7 +331,7 @@ struct ReviewPages: Sendable {
         guard let review = try parts.ledger.review(of: movement) else {
             throw Problem(.notFound, ReviewRefusal.unknown(id).message, code: "review_unknown")
         }
-        let explained = try parts.sources.explainer.movement(movement)
+        let explained = try parts.explainer().movement(movement)
         let sheet = Sheet(
             openCase: try await openCase(review, asked),
             trail: explained.transactions.map { TrailView($0) },

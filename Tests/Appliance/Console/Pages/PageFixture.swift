@@ -147,7 +147,7 @@ struct PageFixture {
     /// Accounts of all who ask here.
     private static func desk(at path: String) throws -> AccessDesk {
         let cost = try #require(Scrypt.Cost(logN: 4, r: 8, p: 1))
-        let store = AccountStore(at: path)
+        let store = FolderAccounts(at: path)
         let salt = [UInt8](repeating: 1, count: PasswordHash.saltByteCount)
         let key = try #require(
             Scrypt.key(password: Array(password.utf8), salt: salt, cost: cost))

@@ -1,4 +1,3 @@
-import GRDB
 import Reconcile
 import Vocabulary
 
@@ -35,50 +34,52 @@ extension AccountStore {
     func keep(_ refund: AskedRefund) throws {
         let (word, detail, status) = refund.state.words
         try write { database in
-            try database.execute(
-                sql: """
-                    INSERT INTO refunds
-                        (movement, by, note, wanted_at, changed_at, state, detail, status)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                    ON CONFLICT (movement) DO UPDATE SET
-                        by = excluded.by, note = excluded.note, wanted_at = excluded.wanted_at,
-                        changed_at = excluded.changed_at, state = excluded.state,
-                        detail = excluded.detail, status = excluded.status
-                    """,
-                arguments: [
-                    refund.movement.rawValue, refund.by, refund.note, refund.wantedAt,
-                    refund.changedAt, word, detail, status,
+            _ = try database.change(
+                """
+                INSERT INTO refunds
+                    (movement, by, note, wanted_at, changed_at, state, detail, status)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT (movement) DO UPDATE SET
+                    by = excluded.by, note = excluded.note, wanted_at = excluded.wanted_at,
+                    changed_at = excluded.changed_at, state = excluded.state,
+                    detail = excluded.detail, status = excluded.status
+                """,
+                [
+                    .text(refund.movement.rawValue), .text(refund.by), .text(refund.note),
+                    .integer(refund.wantedAt), .integer(refund.changedAt), .text(word),
+                    .text(detail), .text(status),
                 ])
         }
+    }
+
+    private static var refundRows: String {
+        "SELECT movement, by, note, wanted_at, changed_at, state, detail, status FROM refunds"
     }
 
     /// nil where nobody ever wanted one.
     func refund(of movement: MovementKey) throws -> AskedRefund? {
         try read {
-            try Row.fetchOne(
-                $0, sql: "SELECT * FROM refunds WHERE movement = ?",
-                arguments: [movement.rawValue])
-        }.flatMap { AskedRefund($0) }
+            try $0.row(Self.refundRows + " WHERE movement = ?", [.text(movement.rawValue)])
+        }.flatMap { try AskedRefund($0) }
     }
 
     /// Those that are neither made nor given up, oldest first.
     func openRefunds(limit: Int) throws -> [AskedRefund] {
         try read {
-            try Row.fetchAll(
-                $0,
-                sql: """
-                    SELECT * FROM refunds WHERE state IN ('wanted', 'asking')
-                    ORDER BY wanted_at, movement LIMIT ?
-                    """, arguments: [limit])
-        }.compactMap { AskedRefund($0) }
+            try $0.rows(
+                Self.refundRows + """
+                     WHERE state IN ('wanted', 'asking') ORDER BY wanted_at, movement LIMIT ?
+                    """,
+                [.integer(Int64(limit))])
+        }.compactMap { try AskedRefund($0) }
     }
 
     /// Forgets one that is wanted and whose decline was not taken.
     func forgetWanted(_ movement: MovementKey, by name: String) throws {
         try write { database in
-            try database.execute(
-                sql: "DELETE FROM refunds WHERE movement = ? AND by = ? AND state = 'wanted'",
-                arguments: [movement.rawValue, name])
+            _ = try database.change(
+                "DELETE FROM refunds WHERE movement = ? AND by = ? AND state = 'wanted'",
+                [.text(movement.rawValue), .text(name)])
         }
     }
 }
@@ -99,10 +100,8 @@ extension AskedRefund.State {
 
 extension AskedRefund {
     /// - Returns: nil for a state that a later release wrote.
-    fileprivate init?(_ row: Row) {
-        let (word, detail, status): (String, String, String) = (
-            row["state"], row["detail"], row["status"]
-        )
+    fileprivate init?(_ row: AccountRow) throws {
+        let (word, detail, status) = (try row.text(5), try row.text(6), try row.text(7))
         let state: State
         switch word {
         case "wanted": state = .wanted
@@ -114,7 +113,7 @@ extension AskedRefund {
         default: return nil
         }
         self.init(
-            movement: MovementKey(row["movement"]), by: row["by"], note: row["note"],
-            wantedAt: row["wanted_at"], changedAt: row["changed_at"], state: state)
+            movement: MovementKey(try row.text(0)), by: try row.text(1), note: try row.text(2),
+            wantedAt: try row.integer(3), changedAt: try row.integer(4), state: state)
     }
 }
