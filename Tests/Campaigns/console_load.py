@@ -132,7 +132,7 @@ class Stream:
 
 def percentile(told, name):
     """Of the report of `simulate`, in milliseconds."""
-    return told["latencyMs"][name]
+    return told["latency_ms"][name]
 
 
 def with_and_without(daemon):

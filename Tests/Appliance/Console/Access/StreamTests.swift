@@ -105,7 +105,7 @@ struct StreamTests {
         let seen = try world.store.sessions(guest: nil, at: world.now).map(\.lastSeen)
         #expect(seen == [world.now - AccessLimits.noteMilliseconds])
         try ending.end(world)
-        try await eventually("it ends: \(ending.what)") { reading.isOver }
+        try await eventually("it ends: \(ending.what)", within: 10) { reading.isOver }
     }
 
     @Test("one user has eight streams in all sessions together, and another's are another's")
@@ -150,7 +150,7 @@ struct StreamTests {
         let other = try await Self.reading(world, owner)
         defer { other.close() }
         try ending.end(world)
-        try await eventually("it ends: \(ending.what)") { reading.isOver }
+        try await eventually("it ends: \(ending.what)", within: 10) { reading.isOver }
         let count = other.pieceCount
         try await eventually("another's goes on") { other.pieceCount > count + 20 }
         #expect(!other.isOver)
