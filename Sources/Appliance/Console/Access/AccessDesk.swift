@@ -68,9 +68,9 @@ package struct AccessDesk: AdminAccess {
         store: any AccountStore, folderToken: String, dataPath: String = "", letsGuestsIn: Bool,
         clock: any LogClock, passwords: PasswordDesk, logger: Logger
     ) {
+        let owner = Caller(name: ReservedNames.folder, role: .admin, credential: .folder)
         self.init(
-            store: store,
-            known: (folderToken, Caller(name: ReservedNames.folder, role: .admin, credential: .folder)),
+            store: store, known: (folderToken, owner),
             dataPath: dataPath, letsGuestsIn: letsGuestsIn, clock: clock, passwords: passwords,
             logger: logger)
     }

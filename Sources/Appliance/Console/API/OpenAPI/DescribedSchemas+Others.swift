@@ -91,6 +91,7 @@ extension DescribedSchemas {
         .told(
             .orNull(name),
             "Who asks. Only the data folder's token may say it: everybody else acts under their "
-                + "own name, and a request of theirs that has a by is answered with 400 name_refused.")
+                + "own name, and a request of theirs that has a by is answered with 400, "
+                + "name_refused.")
     }
 }
