@@ -55,7 +55,7 @@ private func checkBodies(_ bytes: [UInt8], _ text: String) {
         }
     }
     let requests = [bytes, Array(#"{"after":\#(text),"offsets":[\#(text)]}"#.utf8)]
-    for (request, _) in requests.compactMap({ try? RedriveRequest.decode($0) }) {
+    for (request, _, _) in requests.compactMap({ try? RedriveRequest.decode($0) }) {
         for letter in (request.letters ?? []) + [request.after].compactMap(\.self) {
             precondition(letter.offset >= .zero && letter.offset <= .largest)
         }
