@@ -23,7 +23,7 @@ let strict: [SwiftSetting] = [
 /// them together, and by tests.
 let rooms: [Target.Dependency] = [
     "Appliance", "Cloud", "Console", "Daemon", "Reconcile", "Relay", "Terminal", "Traffic", "Twin",
-    "Vocabulary",
+    "Vocabulary", "Warehouse",
 ]
 
 /// Tests are compiled without optimisation, which takes minutes less; what they call is as it
@@ -145,7 +145,7 @@ let package = Package(
             path: "Sources/Appliance",
             exclude: [
                 "Bench", "CLibraries", "Cloud", "Command", "Console", "Daemon", "Pipeline.swift",
-                "Reconcile", "Relay", "Terminal", "Traffic", "Twin", "Vocabulary",
+                "Reconcile", "Relay", "Terminal", "Traffic", "Twin", "Vocabulary", "Warehouse",
             ],
             // Links into model/ and migrations/: both are compiled into the binary.
             resources: [
@@ -169,6 +169,16 @@ let package = Package(
             dependencies: ["AppendLog", "Appliance", "Vocabulary", coreMetrics, sqlite] + running
                 + network,
             path: "Sources/Appliance/Reconcile", swiftSettings: strict),
+        // Files for DuckDB and BigQuery.
+        .systemLibrary(
+            name: "CZlib", path: "Sources/Appliance/CLibraries/CZlib",
+            providers: [.apt(["zlib1g-dev"])]),
+        .target(
+            name: "Warehouse",
+            dependencies: [
+                "AppendLog", "Appliance", "Bridges", "CZlib", "Reconcile", "Vocabulary", sqlite,
+            ] + running,
+            path: "Sources/Appliance/Warehouse", swiftSettings: strict),
         .target(
             name: "Cloud",
             dependencies: ["AppendLog", "Appliance", "Bridges", "Vocabulary"] + running,
@@ -271,6 +281,7 @@ let package = Package(
                 "Bench", "CLibraries", "Cloud", "Command", "Console", "Embedded", "Features",
                 "Gate", "Ledger", "Reconcile", "Redrive", "Relay", "Replay", "Review", "Score",
                 "Stages", "Start", "Terminal", "Traffic", "Twin", "Validate", "Vocabulary",
+                "Warehouse",
             ],
             sources: ["Daemon", "Pipeline.swift"], swiftSettings: strict),
         .target(
