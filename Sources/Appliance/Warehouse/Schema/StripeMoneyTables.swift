@@ -22,7 +22,7 @@ extension WarehouseTable {
             .optional(
                 "payouts_enabled", .flag, from: .member("payouts_enabled"),
                 "Whether it may be paid out."),
-            .optional("is_deleted", .flag, "Always false."),
+            .optional("is_deleted", .flag, from: .deleted, "Always false."),
             .optional("metadata", .text, from: .member("metadata"), "JSON text."),
             .optional("type", .text, from: .member("type"), "`standard` and so on."),
             .required(
