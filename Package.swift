@@ -272,7 +272,7 @@ let package = Package(
             name: "Daemon",
             dependencies: [
                 "AppendLog", "Appliance", "Bridges", "CProcess", "Cloud", "Console", "Reconcile",
-                "Relay", "Terminal", "Traffic", "Vocabulary", security, system,
+                "Relay", "Terminal", "Traffic", "Vocabulary", "Warehouse", security, system,
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Yams", package: "Yams"),
             ] + running + network,

@@ -47,8 +47,8 @@ struct DaemonPartTests {
         #expect(
             stopped.withLock { $0 } == [
                 .refusalSummary, .reserveRelease, .webhook, .reviewExpiry, .reconciler,
-                .chargeFetch, .redrive, .validate, .score, .ledger, .bridges, .live, .ledgerCheck,
-                .paymentIndex, .upkeep, .redisWatch, .kafkaWatch, .folderWatch, .poisonWatch,
+                .chargeFetch, .redrive, .validate, .score, .ledger, .bridges, .live, .nightlyExport,
+                .ledgerCheck, .paymentIndex, .upkeep, .redisWatch, .kafkaWatch, .folderWatch, .poisonWatch,
                 .admin,
             ])
     }
