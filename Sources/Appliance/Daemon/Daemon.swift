@@ -287,9 +287,10 @@ package final class Daemon: Sendable {
     private func nightlyExport() -> (any Service)? {
         guard let minute = settings.exportMinute else { return nil }
         guard let livemode = settings.exportedLivemode else {
-            logger.warning(
+            let reason =
                 "no nightly export: the endpoints take live and test events, which the tables of "
-                    + "Stripe's objects do not keep apart; run tillbox export --mode live")
+                + "Stripe's objects do not keep apart; run `tillbox export --mode live`"
+            logger.warning("\(reason)")
             return nil
         }
         let (settings, plane, path, logger) = (settings, plane, folder.ledger, logger)

@@ -1,3 +1,4 @@
+import AppendLog
 package import Appliance
 import Cloud
 package import Logging

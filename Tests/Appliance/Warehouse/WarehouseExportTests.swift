@@ -128,8 +128,8 @@ struct WarehouseExportTests {
     private func expectSums(_ exported: ExportedFolder, _ world: TwinWorld) throws {
         let ending = try exported.sums(
             "SELECT currency, sum(net) FROM balance_transaction GROUP BY 1 HAVING sum(net) <> 0")
-        #expect(ending == (try world.fixture.processor()))
-        #expect(ending == (try world.balance()))
+        #expect(try ending == world.fixture.processor())
+        #expect(try ending == world.balance())
         #expect(
             Set(try exported.texts("SELECT DISTINCT currency FROM balance_transaction"))
                 == Set(currencies))
@@ -138,7 +138,8 @@ struct WarehouseExportTests {
             SELECT account || ' ' || currency, sum(amount) FROM ledger_entries GROUP BY 1
             HAVING sum(amount) <> 0
             """)
-        #expect(entries == (try world.fixture.ledger.standing().filter { $0.value != 0 }))
+        let standing = try world.fixture.ledger.standing().filter { $0.value != 0 }
+        #expect(entries == standing)
         #expect(
             try exported.count(
                 """
@@ -181,7 +182,8 @@ struct WarehouseExportTests {
             SELECT currency, sum(net) FROM balance_transaction WHERE id NOT IN
                 (SELECT balance_transaction_id FROM payout_balance_transaction) GROUP BY 1
             """)
-        #expect(waiting.filter { $0.value != 0 } == (try world.balance()))
+        let balance = try world.balance()
+        #expect(waiting.filter { $0.value != 0 } == balance)
         // A payout that failed keeps the line that withdrew it.
         let failed = try exported.sums(
             """
