@@ -130,9 +130,8 @@ struct WarehouseExportTests {
             "SELECT currency, sum(net) FROM balance_transaction GROUP BY 1 HAVING sum(net) <> 0")
         #expect(try ending == world.fixture.processor())
         #expect(try ending == world.balance())
-        #expect(
-            Set(try exported.texts("SELECT DISTINCT currency FROM balance_transaction"))
-                == Set(currencies))
+        let told = try exported.texts("SELECT DISTINCT currency FROM balance_transaction")
+        #expect(Set(told) == Set(currencies))
         let entries = try exported.sums(
             """
             SELECT account || ' ' || currency, sum(amount) FROM ledger_entries GROUP BY 1
@@ -228,7 +227,8 @@ struct WarehouseExportTests {
         let exported = try ExportedFolder(root)
         for (table, manifest) in try ExportedFolder.manifests(root) {
             let those = "FROM \"\(table.name)\" WHERE folder = '\(manifest.day)'"
-            #expect(Int64(try exported.count("SELECT count(*) \(those)")) == manifest.rows)
+            let rows = try exported.count("SELECT count(*) \(those)")
+            #expect(Int64(rows) == manifest.rows)
             let file = "\(root)/\(table.path)/dt=\(manifest.day)/\(manifest.file)"
             let bytes = try Data(contentsOf: URL(filePath: file))
             #expect(Int64(bytes.count) == manifest.fileBytes)
