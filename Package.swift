@@ -23,7 +23,7 @@ let strict: [SwiftSetting] = [
 /// them together, and by tests.
 let rooms: [Target.Dependency] = [
     "Appliance", "Cloud", "Console", "Daemon", "Reconcile", "Relay", "Terminal", "Traffic", "Twin",
-    "Vocabulary",
+    "Vocabulary", "Warehouse",
 ]
 
 /// Tests are compiled without optimisation, and a few files at a time on each core, which takes
@@ -150,7 +150,7 @@ let package = Package(
             path: "Sources/Appliance",
             exclude: [
                 "Bench", "CLibraries", "Cloud", "Command", "Console", "Daemon", "Pipeline.swift",
-                "Reconcile", "Relay", "Terminal", "Traffic", "Twin", "Vocabulary",
+                "Reconcile", "Relay", "Terminal", "Traffic", "Twin", "Vocabulary", "Warehouse",
             ],
             // Links into model/ and migrations/: both are compiled into the binary.
             resources: [
@@ -174,6 +174,16 @@ let package = Package(
             dependencies: ["AppendLog", "Appliance", "Vocabulary", coreMetrics, sqlite] + running
                 + network,
             path: "Sources/Appliance/Reconcile", swiftSettings: strict),
+        // Files for DuckDB and BigQuery.
+        .systemLibrary(
+            name: "CZlib", path: "Sources/Appliance/CLibraries/CZlib",
+            providers: [.apt(["zlib1g-dev"])]),
+        .target(
+            name: "Warehouse",
+            dependencies: [
+                "AppendLog", "Appliance", "Bridges", "CZlib", "Reconcile", "Vocabulary", sqlite,
+            ] + running,
+            path: "Sources/Appliance/Warehouse", swiftSettings: strict),
         .target(
             name: "Cloud",
             dependencies: ["AppendLog", "Appliance", "Bridges", "Vocabulary"] + running,
@@ -270,7 +280,7 @@ let package = Package(
             name: "Daemon",
             dependencies: [
                 "AppendLog", "Appliance", "Bridges", "CProcess", "Cloud", "Console", "Reconcile",
-                "Relay", "Terminal", "Traffic", "Vocabulary", security, system,
+                "Relay", "Terminal", "Traffic", "Vocabulary", "Warehouse", security, system,
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Yams", package: "Yams"),
             ] + running + network,
@@ -279,6 +289,7 @@ let package = Package(
                 "Bench", "CLibraries", "Cloud", "Command", "Console", "Embedded", "Features",
                 "Gate", "Ledger", "Reconcile", "Redrive", "Relay", "Replay", "Review", "Score",
                 "Stages", "Start", "Terminal", "Traffic", "Twin", "Validate", "Vocabulary",
+                "Warehouse",
             ],
             sources: ["Daemon", "Pipeline.swift"], swiftSettings: strict),
         .target(

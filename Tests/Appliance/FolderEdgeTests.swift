@@ -27,9 +27,9 @@ private let allowed: [String: Set<String>] = [
         "Features", "Gate", "Ledger", "Reconcile", "Redrive", "Relay", "Review", "Score", "Stages",
         "Validate",
     ],
-    "Terminal": [], "Traffic": [], "Twin": ["Traffic"],
+    "Terminal": [], "Traffic": [], "Twin": ["Traffic"], "Warehouse": ["Ledger", "Reconcile"],
     "Daemon": middle.union([
-        "Cloud", "Console", "Reconcile", "Relay", "Terminal", "Traffic",
+        "Cloud", "Console", "Reconcile", "Relay", "Terminal", "Traffic", "Warehouse",
     ]),
     "Bench": middle.union(["Daemon", "Reconcile", "Terminal", "Traffic", "Twin"]),
 ]
@@ -37,8 +37,9 @@ private let allowed: [String: Set<String>] = [
 /// Who may import what the product keeps at its rim.
 private let rim: [String: Set<String>] = [
     "Hummingbird": ["Gate", "Console", "Twin", "Daemon", "Bench", "Command"],
-    "GRDB": ["Console", "Ledger", "Reconcile"], "ArgumentParser": ["Command", "Bench"],
+    "GRDB": ["Console", "Ledger", "Reconcile", "Warehouse"], "ArgumentParser": ["Command", "Bench"],
     "CXGBoost": ["Score"], "CSimdjson": ["Vocabulary"], "CProcess": ["Daemon"],
+    "CZlib": ["Warehouse"],
     "Yams": ["Daemon"], "Configuration": ["Daemon"], "COpenSSL": [],
     "CPostgres": [], "NIOSSL": ["Gate", "Daemon"],
 ]
@@ -65,6 +66,7 @@ private let sqlitePlaces = [
     "Console/Access/SQLite/", "Console/Index/", "Ledger/SQLite/", "Reconcile/SQLite/", "Replay/",
     "Start/", "Daemon/Planes.swift", "Daemon/Daemon.swift", "Command/Ledger",
     "Command/FolderView.swift", "Command/Demo/", "Bench/",
+    "Warehouse/State/",
     // Its sentences name whose codes they are.
     "Ledger/LedgerError.swift",
 ]

@@ -92,11 +92,35 @@ struct TourTests {
         for run in runs { Self.expectAgreement(run, proof.output) }
         let booked = try runs.map { try $0.reduce(0) { $0 + (try #require(Int($1[9]))) } }
         #expect(booked[0] > 100 && booked[1] == 0, "\(proof.output)")
+        try expectExport(ground, proof.output)
         try await pay(ground, blocks[5])
 
         try await killAndReplay(ground, daemon, start: blocks[0], replay: blocks[6])
         twin.kill(SIGTERM)
         await twin.wait()
+    }
+
+    /// What was exported sums up to what was reconciled.
+    private func expectExport(_ ground: Ground, _ output: String) throws {
+        #expect(output.contains(" rows written in "), "\(output)")
+        let folder = ground.folder.file("tour/warehouse")
+        let table = "\(folder)/ledger_entries"
+        var sums: [String: Int64] = [:]
+        for day in try FileManager.default.contentsOfDirectory(atPath: table) {
+            let text = try String(
+                contentsOfFile: "\(table)/\(day)/ledger_entries.ndjson", encoding: .utf8)
+            for line in text.split(separator: "\n") {
+                let row = try JSONSerialization.jsonObject(with: Data(line.utf8))
+                let entry = try #require(row as? [String: Any])
+                let currency = try #require(entry["currency"] as? String)
+                sums[currency, default: 0] += Int64(try #require(entry["amount"] as? Int))
+            }
+        }
+        #expect(!sums.isEmpty && sums.values.allSatisfy { $0 == 0 }, "\(sums)")
+        for name in ["payments", "settlements", "stripe/charge", "stripe/balance_transaction"] {
+            let days = try FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(name)")
+            #expect(!days.isEmpty, "\(name)")
+        }
     }
 
     private func deliverByHand(_ ground: Ground, _ block: String) async throws {

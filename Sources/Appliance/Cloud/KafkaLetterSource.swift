@@ -43,10 +43,12 @@ package final class KafkaLetterSource: @unchecked Sendable {
     /// transaction's time.
     private static let settlingPatience = Duration.seconds(60)
 
-    /// All partitions, with whatever was committed in them by now.
-    private func letters() throws(StoreFailure) -> [TopicReader] {
+    private func letters() throws(StoreFailure) -> [TopicReader] { try lanes(of: .deadLetter) }
+
+    /// All partitions of a topic, with whatever was committed in them by now.
+    package func lanes(of topic: TopicID) throws(StoreFailure) -> [TopicReader] {
         do throws(KafkaError) {
-            let partitions = try partitions()
+            let partitions = try partitions(of: topic)
             try reader.settle(partitions, within: Self.settlingPatience)
             return partitions.map(topicReader)
         } catch {
@@ -54,8 +56,8 @@ package final class KafkaLetterSource: @unchecked Sendable {
         }
     }
 
-    private func partitions() throws(KafkaError) -> [KafkaPartition] {
-        let name = names.topic(.deadLetter)
+    private func partitions(of topic: TopicID) throws(KafkaError) -> [KafkaPartition] {
+        let name = names.topic(topic)
         let found = try topics.describe([name], within: Self.answerPatience)
         guard let topic = found[name] else { throw .topicMissing(name) }
         return (0..<topic.partitions).map { KafkaPartition(name, $0) }
@@ -64,7 +66,7 @@ package final class KafkaLetterSource: @unchecked Sendable {
     /// A dead letter; nil where none is.
     package func letter(at place: SourcePlace) throws(StoreFailure) -> StoredLetter? {
         let count: Int
-        do throws(KafkaError) { count = try partitions().count } catch {
+        do throws(KafkaError) { count = try partitions(of: .deadLetter).count } catch {
             throw StoreFailure(error)
         }
         guard place.partition < count, let record = try record(at: place) else { return nil }

@@ -1,11 +1,14 @@
 import AppendLog
 import Appliance
+import Daemon
 import Foundation
+import Logging
 import Reconcile
 import Relay
 import Synchronization
 import Terminal
 import Vocabulary
+import Warehouse
 
 /// The topics of a log that another process writes, as they were when it was looked at last.
 private final class LookedAtTopics: Sendable {
@@ -50,6 +53,22 @@ struct FolderView {
             if let log = try? self.log(), let readers = try? readers(of: log) {
                 topics.replace(by: readers)
             }
+        }
+    }
+
+    /// What an export reads of the folder.
+    func warehouse(
+        _ settings: Settings, _ livemode: Bool
+    ) throws(CommandFailure) -> WarehouseSource {
+        let log = try log()
+        let topics = try readers(of: log)
+        let ledger = try ledger()
+        return settings.warehouse(
+            of: log.identity?.description ?? path, livemode: livemode, ledger: ledger,
+            statement: StatementStore(of: ledger), logger: Logger(label: "tillbox") { _ in SwiftLogNoOpLogHandler() }
+        ) { id in
+            guard let reader = topics[id] else { preconditionFailure("\(id) was not opened") }
+            return reader
         }
     }
 

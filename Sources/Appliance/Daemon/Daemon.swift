@@ -8,6 +8,7 @@ import Relay
 package import ServiceLifecycle
 import Terminal
 package import Vocabulary
+import Warehouse
 
 /// Why the daemon cannot start or go on. Each case's description says what to do.
 package enum DaemonError: Error, CustomStringConvertible {
@@ -266,6 +267,7 @@ package final class Daemon: Sendable {
         services[.admin] = adminServer(ports, live)
         services[.paymentIndex] = payments
         services[.ledgerCheck] = ledgerCheck
+        services[.nightlyExport] = nightlyExport()
         services[.poisonWatch] = PoisonWatch(log: log)
         services[.folderWatch] = FolderWatch(log: log, parts: parts, logger: logger)
         services[.upkeep] = Upkeep(plane, snapshotPath: folder.gateSnapshot)
@@ -281,6 +283,31 @@ package final class Daemon: Sendable {
         services[.reserveRelease] = ReserveRelease(file: reserve, logger: logger)
         services[.refusalSummary] = refusalSummary()
         return services
+    }
+
+    /// nil where it is switched off, or nobody has said which mode it is of.
+    private func nightlyExport() -> (any Service)? {
+        guard let minute = settings.exportMinute else { return nil }
+        guard let livemode = settings.exportedLivemode else {
+            let reason =
+                "no nightly export: the endpoints take live and test events, which the tables of "
+                + "Stripe's objects do not keep apart; run `tillbox export --mode live`"
+            logger.warning("\(reason)")
+            return nil
+        }
+        let (settings, plane, path, logger) = (settings, plane, folder.ledger, logger)
+        let export = NightlyExport(
+            atMinute: minute, into: folder.path + "/warehouse",
+            isCompressed: settings.exportsCompressed, clock: clock, logger: logger
+        ) {
+            let ledger = try SQLiteLedgerReader.open(path: path)
+            return settings.warehouse(
+                of: plane.log.identity.description, livemode: livemode, ledger: ledger,
+                statement: StatementStore(of: ledger), logger: logger
+            ) { plane.reader($0) }
+        }
+        readiness.watch { export.warning }
+        return export
     }
 
     private func webhookServer(_ ports: DaemonPorts) -> any Service {

@@ -173,6 +173,8 @@ enum DaemonPart: CaseIterable, Sendable {
     case paymentIndex
     /// Waits for somebody who wants the ledger verified; it only reads.
     case ledgerCheck
+    /// Writes the warehouse's files; of the daemon's own it only reads.
+    case nightlyExport
     /// Looks at all of them for open consoles.
     case live
     /// Copies in other systems; they stop behind the ledger, so that little is left to copy.

@@ -70,6 +70,10 @@ package struct Settings: Sendable {
     /// Seconds that a payment without a vector waits before its review is left to a person.
     package var scoreWaitSeconds: Int64 = 900
 
+    /// Minutes after midnight, UTC, of the nightly export; nil for none.
+    package var exportMinute: Int?
+    package var exportsCompressed = false
+
     package init() {}
 
     /// The console's address, as a browser on this machine asks for it.
@@ -138,6 +142,8 @@ enum SettingsKey: String, CaseIterable {
     case reconcileAt = "reconcile.at"
     case reconcileGraceHours = "reconcile.grace_hours"
     case reconcileChargeWaitSeconds = "reconcile.charge_wait_seconds"
+    case exportAt = "export.at"
+    case exportGzip = "export.gzip"
     case sweepMinutes = "sweep.every_minutes"
     case sweepDelaySeconds = "sweep.delay_seconds"
     case sweepAlertDays = "sweep.alert_days"

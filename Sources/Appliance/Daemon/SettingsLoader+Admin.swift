@@ -66,7 +66,7 @@ extension SettingsLoader {
         }
     }
 
-    private func flag(_ key: SettingsKey) throws -> Bool {
+    func flag(_ key: SettingsKey) throws -> Bool {
         switch text(key)?.lowercased() {
         case nil, "false": return false
         case "true": return true

@@ -77,6 +77,8 @@ package struct SettingsLoader {
         settings.stripeKey =
             needsStripe || (needsSecrets && role == .all) ? try stripeKey() : nil
         settings.reconcile = try reconcile()
+        settings.exportMinute = try minute(.exportAt, default: "off")
+        settings.exportsCompressed = try flag(.exportGzip)
         settings.logLevel = try choice(.logLevel, default: settings.logLevel)
         settings.logFormat = try text(.logFormat).map { _ in
             try choice(.logFormat, default: .json)
@@ -127,17 +129,21 @@ package struct SettingsLoader {
         return base.hasSuffix("/") ? String(base.dropLast()) : base
     }
 
+    /// - Returns: minutes after midnight; nil for `off`.
+    private func minute(_ key: SettingsKey, default usual: String) throws -> Int? {
+        let at = text(key) ?? usual
+        guard at != "off" else { return nil }
+        guard let minute = ReconcileSchedule.minute(of: at) else {
+            throw SettingsError.badValue(
+                key: key.rawValue, value: at,
+                expected: "a time of day in UTC such as 02:30, or off")
+        }
+        return minute
+    }
+
     private func reconcile() throws -> ReconcilerSettings {
         var reconcile = ReconcilerSettings()
-        let at = text(.reconcileAt) ?? "02:30"
-        if at != "off" {
-            guard let minute = ReconcileSchedule.minute(of: at) else {
-                throw SettingsError.badValue(
-                    key: SettingsKey.reconcileAt.rawValue, value: at,
-                    expected: "a time of day in UTC such as 02:30, or off")
-            }
-            reconcile.schedule.nightlyMinute = minute
-        }
+        reconcile.schedule.nightlyMinute = try minute(.reconcileAt, default: "02:30")
         let hours = try integer(.reconcileGraceHours, 0...720) ?? 48
         reconcile.limits.graceSeconds = Int64(hours) * 3600
         reconcile.chargeWaitSeconds = Int64(

@@ -1,4 +1,4 @@
-import Vocabulary
+package import Vocabulary
 
 /// When runs and sweeps are due. Pure: it is told the time and what was done.
 package struct ReconcileSchedule: Hashable, Sendable {
@@ -75,7 +75,7 @@ package struct ReconcileSchedule: Hashable, Sendable {
     }
 
     /// The last time before or at `now` that a day was this many minutes old.
-    static func lastOccurrence(ofMinute minute: Int, before now: Instant) -> Instant {
+    package static func lastOccurrence(ofMinute minute: Int, before now: Instant) -> Instant {
         let shifted = now.seconds - Int64(minute) * 60
         let intoDay = ((shifted % 86_400) + 86_400) % 86_400
         return Instant(seconds: now.seconds - intoDay)

@@ -59,6 +59,39 @@ public final class SHA256Context {
     }
 }
 
+/// SHA-256 of bytes that come piece by piece, as of a file that memory need not hold.
+public final class SHA256Stream {
+    private let context: OpaquePointer
+
+    public init() {
+        guard let context = EVP_MD_CTX_new(),
+            EVP_DigestInit_ex(context, SHA256.algorithm, nil) == 1
+        else { preconditionFailure("libcrypto has no SHA-256") }
+        self.context = context
+    }
+
+    deinit { EVP_MD_CTX_free(context) }
+
+    public func add(_ bytes: [UInt8]) {
+        // SAFETY: the buffer outlives the call and is only read.
+        let updated = bytes.withUnsafeBytes {
+            EVP_DigestUpdate(context, $0.baseAddress, $0.count)
+        }
+        precondition(updated == 1, "libcrypto does not go on with a SHA-256")
+    }
+
+    /// The digest of all that was added, 32 bytes; the next piece begins anew.
+    public func finish() -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: SHA256.byteCount) { buffer, count in
+            // SAFETY: SHA-256 writes exactly 32 bytes.
+            let ended = EVP_DigestFinal_ex(context, buffer.baseAddress, nil)
+            let begun = EVP_DigestInit_ex(context, nil, nil)
+            precondition(ended == 1 && begun == 1, "libcrypto does not end a SHA-256")
+            count = SHA256.byteCount
+        }
+    }
+}
+
 /// HMAC-SHA256 (RFC 2104) under one key, reusable for any number of messages.
 ///
 /// The key schedule is computed once; each message copies it.

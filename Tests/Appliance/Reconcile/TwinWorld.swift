@@ -96,6 +96,26 @@ final class TwinWorld: Sendable {
         return lostCount
     }
 
+    /// Takes out of what was told what a test delivers later.
+    func heldBack(_ isHeld: (String) -> Bool) -> [TwinEvent] {
+        told.events.withLock { events in
+            let held = events.filter { event in
+                event.body(in: nil).map { isHeld(String(decoding: $0, as: UTF8.self)) } ?? false
+            }
+            events.removeAll { event in held.contains { $0.id == event.id } }
+            return held
+        }
+    }
+
+    /// Delivers what was held back, and waits until the ledger has it.
+    func deliver(_ events: [TwinEvent]) async throws {
+        for event in events {
+            guard let body = event.body(in: nil) else { continue }
+            try await fixture.admit(body, event.id, event.type, event.created)
+        }
+        try await drained()
+    }
+
     /// Waits until the ledger has seen everything that was received. Events that lead to nothing
     /// leave nothing to tell by, so one that does, and books nothing, follows them.
     func drained() async throws {

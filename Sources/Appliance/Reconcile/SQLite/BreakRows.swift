@@ -202,7 +202,8 @@ extension StatementStore {
         return explained
     }
 
-    private static func stored(_ row: LedgerStatement) throws -> StoredBreak {
+    /// Of a row whose first columns are those of a break, in the order of the queries above.
+    static func stored(_ row: LedgerStatement) throws -> StoredBreak {
         func side(_ currency: Int32) throws -> ReconciliationBreak.Side? {
             guard let code = row.textOrNull(currency) else { return nil }
             return .init(

@@ -1,0 +1,35 @@
+/// Why an export cannot be made. Each case's description says what to do.
+package enum WarehouseError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// - Parameter code: of the system.
+    case disk(path: String, code: Int32)
+    /// Another process exports into this folder.
+    case busy(path: String)
+    /// The folder has files of the other compression.
+    case otherCompression(path: String, found: String)
+    /// A manifest that this version does not know.
+    case manifest(path: String)
+    /// What is kept beside the files cannot be read or written.
+    case state(path: String, reason: String)
+    /// zlib's answer.
+    case deflate(code: Int32)
+
+    package var description: String {
+        switch self {
+        case .disk(let path, let code):
+            "\(path) could not be read or written (system code \(code)); look at the disk and who "
+                + "owns the folder, then run the export again: it goes on where it was"
+        case .busy(let path):
+            "another export writes into \(path); wait for its end, or choose another --out"
+        case .otherCompression(let path, let found):
+            "\(path) has files with the compression \(found); export with the same, or choose "
+                + "another --out"
+        case .manifest(let path):
+            "\(path) is no manifest that this version of tillbox knows; move its folder away, and "
+                + "the export writes the day anew"
+        case .state(let path, let reason):
+            "\(path) cannot be used (\(reason)); remove its folder, and the export reads "
+                + "everything anew"
+        case .deflate(let code): "zlib refused to compress (code \(code)); export without --gzip"
+        }
+    }
+}
