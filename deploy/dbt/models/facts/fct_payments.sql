@@ -12,7 +12,9 @@ booked as (
         payments.payment,
         {{ count_where(in_currency) }} as movements,
         {{ count_where('movements.currency <> payments.currency') }} as foreign_movements,
-        {{ sum_where('movements.moved', in_currency ~ " and movements.movement_group = 'volume'") }}
+        -- A seller's payment is booked as the other end of a transfer.
+        {{ sum_where('movements.moved', in_currency
+            ~ " and (movements.movement_group = 'volume' or movements.kind = 'transfer_payment')") }}
             as captured,
         {{ sum_where(refunded('movements.'), in_currency) }} as refunded,
         {{ sum_where(disputed('movements.'), in_currency) }} as disputed,
