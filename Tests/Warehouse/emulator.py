@@ -46,8 +46,9 @@ class Emulator:
         self.process = subprocess.Popen(
             [self.environment / "bin/bqemulator", "start", "--rest-port", str(port),
              "--grpc-port", str(free_port()), "--project", PROJECT, "--log-level", "warning"],
-            stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "HOME": str(self.folder)},
-            start_new_session=True)
+            stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            # What is uploaded stays in the temporary folder, extensions are looked for at home.
+            env={**os.environ, "HOME": str(self.folder), "TMPDIR": str(self.folder)})
         log.close()
         try:
             self._wait()

@@ -70,7 +70,7 @@ class World:
             {name: {"dt": day(seconds), **values}.get(name) for name in told})
 
     def _post(self, kind, movement, at, entries, payment=None, merchant="(none)"):
-        """A transaction: entries are (account, class, merchant, Stripe account, currency, amount)."""
+        """A transaction; an entry: account, class, merchant, Stripe account, currency, amount."""
         self.number += 1
         sums = Counter()
         for seq, (account, word, owner, stripe, currency, amount) in enumerate(entries, 1):
@@ -202,7 +202,7 @@ class World:
                        (self._of_stripe("processor", "processor"), -fee))
 
     def _reviewed(self, amount):
-        """Held; a person or a better informed scoring may decide, and a later word may not count."""
+        """Held; a person or a better informed scoring may decide, and a later word not count."""
         ident, opened = self.charge, self.at + 1
 
         def change(name, state, at, by="scoring", counts=True):
@@ -244,7 +244,8 @@ class World:
         if way == "restored":
             steps.append(("refund_restored", f"refund_restored:{refund}#2", 1))
         for kind, movement, sign in steps:
-            number = self._move(kind, movement, at, (payable, sign * part), (processor, -sign * part))
+            number = self._move(kind, movement, at, (payable, sign * part),
+                                (processor, -sign * part))
             self._line("refund", at, self.stripe, self.currency, -sign * part, source=refund,
                        transaction_id=number, **told)
             self.expected_revenue[day(at), self.merchant, self.currency]["refunded"] += sign * part
@@ -321,7 +322,8 @@ class World:
         own = ("processor:stripe", "processor", None, None, "eur")
         seller = ("processor:stripe:acct_a", "processor", None, "acct_a", "eur")
         between = ("connect:acct_a:transfers", "transfers", None, "acct_a", "eur")
-        bank, fees = ("bank:eur", "bank", None, None, "eur"), ("fees:stripe", "fees", None, None, "eur")
+        bank = ("bank:eur", "bank", None, None, "eur")
+        fees = ("fees:stripe", "fees", None, None, "eur")
         for kind, movement, word, stripe, entries in (
                 ("payout", "payout:po_1", "payout", None, [(*bank, 700), (*own, -700)]),
                 ("payout_failed", "payout_failed:po_1", "payout_failure", None,
@@ -335,8 +337,8 @@ class World:
             moved = next(e[5] for e in entries if e[1] == "processor")
             self._line(word, at, stripe, "eur", moved, source=movement.split(":")[1],
                        transaction_id=number)
-        self._row("payments", at, movement="charge:py_seller", charge_id="py_seller", kind="payment",
-                  event_id="evt_seller", amount=90, currency="eur", created=moment(at),
+        self._row("payments", at, movement="charge:py_seller", charge_id="py_seller",
+                  kind="payment", event_id="evt_seller", amount=90, currency="eur", created=moment(at),
                   received_at=moment(at, 1), livemode=False, stripe_account="acct_a",
                   merchant="acct_a", verdict="not_scored", reasons="[]")
         self.expected_payments["charge:py_seller"] = dict(

@@ -75,7 +75,7 @@
     cast(date_trunc('{{ part }}', {{ day }}) as date)
 {%- endmacro %}
 {% macro bigquery__first_day(part, day) -%}
-    date_trunc({{ day }}, {{ part }})
+    cast(date_trunc({{ day }}, {{ part }}) as date)
 {%- endmacro %}
 
 {# A row for each day from the first to the last, both included. #}
