@@ -97,6 +97,10 @@ bench-against: build ## measure beside another revision: make bench-against REV=
 bench-cloud: build setup ## what each role of the profile cloud does and costs: make bench-cloud PARTITIONS=1,2,4
 	@.venv/bin/python3 .ci/cloud-bench $(if $(PARTITIONS),--partitions $(PARTITIONS)) $(if $(COUNT),--count $(COUNT)) $(if $(EVENTS),--events $(EVENTS))
 
+.PHONY: warehouse
+warehouse: build ## export the demo's world, build the dbt models on DuckDB, print the marts: make warehouse COUNT=3000
+	@.venv-dbt/bin/python3 .ci/warehouse $(if $(filter command line,$(origin COUNT)),--count $(COUNT)) $(if $(filter command line,$(origin SEED)),--seed $(SEED))
+
 .PHONY: catch-up
 catch-up: build ## pile records up while the bridges' targets are gone, then copy them: make catch-up COUNT=1000000
 	@.venv/bin/python3 Tests/Campaigns/catch_up.py $(TILLBOX) $(COUNT)

@@ -1,0 +1,20 @@
+select
+    id as settlement_id,
+    dt as created_on,
+    type,
+    reporting_category,
+    source as source_id,
+    payment as told_charge_id,
+    coalesce(stripe_account, '{{ var("own_account") }}') as stripe_account,
+    currency,
+    amount as gross,
+    fee,
+    net,
+    converted as is_converted,
+    created as created_at,
+    available_on as available_at,
+    transaction_id,
+    finding,
+    fee_state,
+    booked_by_run
+from {{ source('tillbox', 'settlements') }}
