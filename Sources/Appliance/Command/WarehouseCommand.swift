@@ -47,7 +47,8 @@ struct WarehouseCommand: AsyncParsableCommand {
             let known = Set(WarehouseTable.all.map(\.name))
             guard let stranger = table.first(where: { !known.contains($0) }) else { return }
             throw ValidationError(
-                "there is no table \(stranger); there are \(known.sorted().joined(separator: ", "))")
+                "there is no table \(stranger); there are "
+                    + known.sorted().joined(separator: ", "))
         }
 
         func tables(of dataset: WarehouseTable.Dataset) -> [WarehouseTable] {

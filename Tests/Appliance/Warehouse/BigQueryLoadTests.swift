@@ -174,7 +174,7 @@ struct BigQueryLoadTests {
         try fixture.files.write("2026-11-26", [100])
         fixture.stub.change { $0.looks = 3 }
         #expect(try await fixture.run().loaded.count == 1)
-        let looks = fixture.stub.requests(with: "GET https://stub.test/bigquery/v2/projects/p-roject/jobs/")
+        let looks = fixture.stub.requests(with: "/v2/projects/p-roject/jobs/tillbox_")
         #expect(looks.count == 6)
         #expect(looks.allSatisfy { $0.hasSuffix("location=EU") })
     }

@@ -94,15 +94,17 @@ final class BigQueryStub: BigQueryTransport {
         BigQueryAnswer(
             status: status,
             body: Array(
-                #"{"error":{"code":\#(status),"message":"\#(message)","errors":[{"reason":"\#(reason)"}]}}"#
-                    .utf8))
+                (#"{"error":{"code":\#(status),"message":"\#(message)","#
+                    + #""errors":[{"reason":"\#(reason)"}]}}"#).utf8))
     }
 
     private static func ok(_ text: String) -> BigQueryAnswer {
         BigQueryAnswer(status: 200, body: Array(text.utf8))
     }
 
-    private static func carryOut(_ request: BigQueryRequest, _ state: inout State) -> BigQueryAnswer {
+    private static func carryOut(
+        _ request: BigQueryRequest, _ state: inout State
+    ) -> BigQueryAnswer {
         let url = URLComponents(string: request.url)
         let parts = (url?.path ?? "").split(separator: "/").map(String.init)
         let body = (try? JSONSerialization.jsonObject(with: Data(request.body))) as? [String: Any]
@@ -141,7 +143,8 @@ final class BigQueryStub: BigQueryTransport {
             table == BigQuerySQL.journal
             ? BigQuerySQL.journalColumns : BigQueryStub.table.bigQueryColumns
         return columns.map {
-            #"{"name":"\#($0.name)","type":"\#($0.kind.rawValue)","mode":"\#($0.isRequired ? "REQUIRED" : "NULLABLE")"}"#
+            #"{"name":"\#($0.name)","type":"\#($0.kind.rawValue)","#
+                + #""mode":"\#($0.isRequired ? "REQUIRED" : "NULLABLE")"}"#
         }.joined(separator: ",")
     }
 
@@ -157,7 +160,9 @@ final class BigQueryStub: BigQueryTransport {
         } else {
             failure = work(&state)
         }
-        let result = failure.map { #","errorResult":{"reason":"\#($0)","message":"it went wrong"}"# }
+        let result = failure.map {
+            #","errorResult":{"reason":"\#($0)","message":"it went wrong"}"#
+        }
         state.jobs[id] = Job(
             json: #"{"jobReference":{"jobId":"\#(id)","location":"\#(state.location)"},"#
                 + #""status":{"state":"DONE"\#(result ?? "")}}"#,
@@ -171,7 +176,8 @@ final class BigQueryStub: BigQueryTransport {
         job.looksLeft -= 1
         state.jobs[id] = job
         return ok(
-            #"{"jobReference":{"jobId":"\#(id)","location":"\#(state.location)"},"status":{"state":"RUNNING"}}"#
+            #"{"jobReference":{"jobId":"\#(id)","location":"\#(state.location)"},"#
+                + #""status":{"state":"RUNNING"}}"#
         )
     }
 
@@ -187,7 +193,7 @@ final class BigQueryStub: BigQueryTransport {
     private static func swap(_ sql: String, _ state: inout State) -> String? {
         guard
             let deletion = sql.firstMatch(
-                of: /DELETE FROM `p-roject\.books\.(\w+)` WHERE `dt` = DATE '([0-9-]+)'/),
+                of: /DELETE FROM `p-roject\.books\.(\w+)` WHERE dt = DATE '([0-9-]+)'/),
             let note = sql.firstMatch(of: /VALUES \('(\w+)', DATE '([0-9-]+)', '(\w+)', (\d+), \d+/)
         else { return "invalidQuery" }
         let (table, day) = (String(deletion.output.1), String(deletion.output.2))
@@ -230,7 +236,8 @@ final class BigQueryStub: BigQueryTransport {
         }
         return ok(
             #"{"jobComplete":true,"jobReference":{"jobId":"q","location":"\#(state.location)"},"#
-                + #""schema":{"fields":[{"name":"a","type":"STRING"}]},"rows":[\#(values.joined(separator: ","))]}"#
+                + #""schema":{"fields":[{"name":"a","type":"STRING"}]},"#
+                + #""rows":[\#(values.joined(separator: ","))]}"#
         )
     }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -76,7 +77,6 @@ def tillbox_nightly():
         """Stripe's statement of the day against the ledger. Breaks are no failure: they are what
         the rest of the night brings to people."""
         day = the_day()
-        start, end = nights.bounds(datetime.fromisoformat(day).date())
         if PLANE == "cloud":
             try:
                 ended = commands.run(
@@ -88,8 +88,9 @@ def tillbox_nightly():
             except commands.CommandWrong as error:
                 raise permanent(error) from None
         try:
+            start, end = nights.bounds(datetime.fromisoformat(day).date(), time.time())
             return {"day": day, "run": TillboxHook.from_connection().reconcile(start, end)}
-        except TillboxRefused as error:
+        except (TillboxRefused, ValueError) as error:
             raise permanent(error) from None
 
     @task

@@ -4,14 +4,16 @@
 
 PROGRAM is the built `tillbox`; EMULATOR is `bqemulator` of .venv-bigquery. Runs `airflow dags test`
 for several dates, makes one step fail once, plants discrepancies at the twin and looks for them in
-BigQuery's table. dbt is run where TILLBOX_DBT_COMMAND names it; otherwise `true` takes its place,
-and this says so. Ends with 0 where everything holds; prints what does not.
+BigQuery's tables. dbt is `.venv-dbt`'s, on the emulator, or what TILLBOX_DBT_COMMAND names; where
+there is neither, `true` takes its place, and this says so. Ends with 0 where everything holds;
+prints what does not.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -216,11 +218,20 @@ class World:
             TILLBOX_AIRFLOW_RETRY_SECONDS="1",
             TILLBOX_COMMAND=self.program,
             TILLBOX_REPORT_DIR=str(self.folder / "reports"),
-            TILLBOX_DBT_COMMAND=os.environ.get("TILLBOX_DBT_COMMAND", "true"),
+            TILLBOX_DBT_COMMAND=self.dbt(),
         )
         subprocess.run(
             [airflow, "db", "migrate"], env=self.environment, capture_output=True, check=True
         )
+
+    def dbt(self) -> str:
+        given = os.environ.get("TILLBOX_DBT_COMMAND")
+        program, project = HERE.parent.parent / ".venv-dbt/bin/dbt", HERE.parent / "dbt"
+        if given or not (program.exists() and (project / "dbt_project.yml").exists()):
+            return given or "true"
+        words = [program, "build", "--project-dir", project, "--profiles-dir", project]
+        words += ["--target", "emulator", "--target-path", self.folder / "dbt"]
+        return shlex.join(str(word) for word in words + ["--log-path", self.folder / "dbt-logs"])
 
     def night(self, due: datetime, **more: str) -> subprocess.CompletedProcess:
         """`airflow dags test` for one instant."""
@@ -272,7 +283,7 @@ def run(world: World, airflow: str):
     world.start_emulator()
     world.prepare_airflow(airflow)
     if world.environment["TILLBOX_DBT_COMMAND"] == "true":
-        print("dbt is not run: TILLBOX_DBT_COMMAND names none")
+        print("dbt is not run: there is neither .venv-dbt nor TILLBOX_DBT_COMMAND")
     for amount in (200_000, 350_000, 120_000):
         world.pay(amount, "usd")
     world.pay(9_900, "eur")
@@ -286,6 +297,9 @@ def run(world: World, airflow: str):
     check(world.report(today)["breaks"] == [], "nothing is wrong before anything is planted")
     settled = world.rows(f"SELECT COUNT(*), SUM(amount) FROM `{PROJECT}.tillbox.settlements`")
     check(settled == [["4", "679900"]], f"the statement is in BigQuery: {settled}")
+    if world.environment["TILLBOX_DBT_COMMAND"] != "true":
+        built = world.rows(f"SELECT COUNT(*) FROM `{PROJECT}.tillbox_marts.mart_reconciliation`")
+        check(int(built[0][0]) > 0, f"dbt has built the marts: {built}")
 
     plant_and_find(world, today, tonight)
     retry(world, today, tonight)

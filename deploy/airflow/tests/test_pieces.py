@@ -47,11 +47,18 @@ class Nights(unittest.TestCase):
     def test_every_hour_of_a_leap_year(self):
         hour = datetime(2028, 1, 1, tzinfo=UTC)
         while hour.year == 2028:
-            start, end = nights.bounds(nights.yesterday_utc(hour, None))
+            start, end = nights.bounds(nights.yesterday_utc(hour, None), hour.timestamp())
             self.assertEqual(end - start, 86_400)
             self.assertLessEqual(end, hour.timestamp())
             self.assertGreater(end, hour.timestamp() - 86_400)
             hour += timedelta(hours=1)
+
+    def test_a_day_that_is_not_over_ends_now(self):
+        day = date(2026, 11, 27)
+        noon = datetime(2026, 11, 27, 12, tzinfo=UTC).timestamp()
+        self.assertEqual(nights.bounds(day, noon), (int(noon) - 43_200, int(noon)))
+        with self.assertRaises(ValueError):
+            nights.bounds(day, noon - 43_200)
 
     def test_what_cannot_be_known_is_not_guessed(self):
         with self.assertRaises(ValueError):

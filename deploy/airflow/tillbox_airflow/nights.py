@@ -21,7 +21,14 @@ def yesterday_utc(logical_date: datetime | None, run_after: datetime | None) -> 
     return moment.astimezone(timezone.utc).date() - timedelta(days=1)
 
 
-def bounds(day: date) -> tuple[int, int]:
-    """A UTC day's first second, and the first one behind it, in Unix seconds."""
+def bounds(day: date, now: float) -> tuple[int, int]:
+    """A UTC day's first second and the first one behind it, in Unix seconds; of a day that is not
+    over, as far as it has come.
+
+    Raises ValueError for a day that has not begun.
+    """
     start = datetime(day.year, day.month, day.day, tzinfo=timezone.utc)
-    return int(start.timestamp()), int((start + timedelta(days=1)).timestamp())
+    end = min(int((start + timedelta(days=1)).timestamp()), int(now))
+    if end <= start.timestamp():
+        raise ValueError(f"{day} has not begun in UTC")
+    return int(start.timestamp()), end

@@ -45,7 +45,8 @@ package struct BigQueryClient: Sendable {
         let pairs = query.map { key, value in
             "\(key)=\(value.addingPercentEncoding(withAllowedCharacters: allowed) ?? value)"
         }
-        return top + place.project + path + (pairs.isEmpty ? "" : "?" + pairs.joined(separator: "&"))
+        let end = pairs.isEmpty ? "" : "?" + pairs.joined(separator: "&")
+        return top + place.project + path + end
     }
 
     /// Sends until an answer comes that is one: 2xx, 308, 404, 409, 410.

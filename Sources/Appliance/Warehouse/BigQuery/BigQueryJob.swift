@@ -49,7 +49,8 @@ struct BigQueryJob: Hashable, Sendable {
         var errors = root["status"]?["errors"]?.array
         while let next = errors?.next() {
             if let more = next["message"]?.string, more != first {
-                return BigQueryRefusal.printable([first, more].compactMap(\.self).joined(separator: "; "))
+                let both = [first, more].compactMap(\.self).joined(separator: "; ")
+                return BigQueryRefusal.printable(both)
             }
         }
         return BigQueryRefusal.printable(first)
@@ -130,8 +131,9 @@ extension BigQueryClient {
 
     /// Brings a job of a name to a good end, whoever began it.
     ///
-    /// The names are tried in their order. A job that exists is not begun again: its outcome counts.
-    /// One that has failed makes room for the next name; so does one whose work is no longer there.
+    /// The names are tried in their order. A job that exists is not begun again: its outcome
+    /// counts. One that has failed makes room for the next name; so does one whose work is no
+    /// longer there.
     ///
     /// - Parameters:
     ///   - name: the name of each attempt, from 0.
@@ -175,7 +177,9 @@ extension BigQueryClient {
             job: what, attempts: LoadJobName.attemptsMax, last: "every name of it is taken")
     }
 
-    private static func error(of job: BigQueryJob, _ failure: BigQueryJob.Failure) -> BigQueryError {
+    private static func error(
+        of job: BigQueryJob, _ failure: BigQueryJob.Failure
+    ) -> BigQueryError {
         switch failure.reason {
         case "quotaExceeded": .quota(message: failure.message)
         case "accessDenied": .forbidden(message: failure.message)

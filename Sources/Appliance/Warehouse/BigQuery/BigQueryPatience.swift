@@ -1,5 +1,5 @@
-/// How patiently BigQuery is asked. Waits grow from attempt to attempt and are drawn at random below
-/// that ("full jitter"), as Google asks for in "Error messages" and its service level agreement.
+/// How patiently BigQuery is asked. Waits grow from attempt to attempt and are drawn at random
+/// below that ("full jitter"), as Google asks for in "Error messages" of BigQuery's documentation.
 package struct BigQueryPatience: Sendable {
     /// Of one request, and of one job that ends with a failure that passes.
     package var attemptsMax = 6

@@ -19,8 +19,9 @@ struct BigQuerySQL: Sendable {
     }
 
     /// Swaps a day in: the old rows out, the new ones in and the journal's row, in one transaction;
-    /// then the staging table goes. A failure anywhere before the commit leaves the day as it was: of a
-    /// script that ends before it BigQuery takes everything back ("Multi-statement transactions").
+    /// then the staging table goes. A failure anywhere before the commit leaves the day as it was:
+    /// of a script that ends before it BigQuery takes everything back ("Multi-statement
+    /// transactions" of its documentation).
     ///
     /// - Parameter staging: nil for a day without rows.
     func swap(_ manifest: LoadManifest, of table: WarehouseTable, from staging: String?) -> String {
@@ -46,9 +47,9 @@ struct BigQuerySQL: Sendable {
         return lines.joined(separator: "\n")
     }
 
-    /// Rows and sums by day of a table, or of a staging table in its form: `dt`, column or empty for
-    /// the rows themselves, currency, count, and the sum as billions and the rest: a sum may exceed
-    /// the 64 bits that a row's amount has, and either of the two stays within them.
+    /// Rows and sums by day of a table, or of a staging table in its form: `dt`, column or empty
+    /// for the rows themselves, currency, count, and the sum as billions and the rest: a sum may
+    /// exceed the 64 bits that a row's amount has, and either of the two stays within them.
     ///
     /// - Parameter days: nil for all.
     func figures(

@@ -164,7 +164,9 @@ extension BigQueryClient {
                 ("timeoutMs", "\(Self.queryMilliseconds)"),
             ] + (page.next.map { [("pageToken", $0)] } ?? [])
             let more = try await ask(.GET, url("/queries/\(page.job)", query), nil, Self.page)
-            guard let more = more ?? nil else { throw .notFound(message: "the query \(page.job) is gone") }
+            guard let more = more ?? nil else {
+                throw .notFound(message: "the query \(page.job) is gone")
+            }
             page = more
             all += page.rows
         }

@@ -172,7 +172,8 @@ package final class LoadFile {
         let gzip = GzipReader()
         try Self.read(file, path) { piece throws(WarehouseFault) in
             try gzip.take(
-                piece, fault: { WarehouseFault.otherFile(path: path, reason: $0.description) }, body)
+                piece, fault: { WarehouseFault.otherFile(path: path, reason: $0.description) },
+                body)
         }
         guard gzip.isComplete || manifest.fileByteCount == 0 else {
             throw .otherFile(path: path, reason: "it was cut off")
@@ -219,7 +220,8 @@ package final class LoadFile {
     ) throws -> [UInt8] {
         try [UInt8](unsafeUninitializedCapacity: count) { buffer, read in
             // SAFETY: the buffer lives through the call.
-            read = try file.read(fromAbsoluteOffset: offset, into: UnsafeMutableRawBufferPointer(buffer))
+            read = try file.read(
+                fromAbsoluteOffset: offset, into: UnsafeMutableRawBufferPointer(buffer))
         }
     }
 }
