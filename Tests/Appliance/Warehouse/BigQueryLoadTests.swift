@@ -195,7 +195,7 @@ struct BigQueryLoadTests {
         try fixture.files.write("2026-11-26", [100])
         fixture.stub.change {
             $0.faults = [
-                .init(method: .PUT, part: "", answer: BigQueryStub.error(410, "gone", "gone"))
+                .init(method: .PUT, part: "upload", answer: BigQueryStub.error(410, "gone", "gone"))
             ]
         }
         #expect(try await fixture.run().loaded.count == 1)

@@ -75,7 +75,7 @@ struct BigQueryPatienceTests {
         try fixture.files.write("2026-11-26", [100])
         fixture.stub.change {
             $0.faults = Array(
-                repeating: .init(method: .PUT, part: "", answer: nil), count: 20)
+                repeating: .init(method: .PUT, part: "upload", answer: nil), count: 20)
         }
         let error = await #expect(throws: BigQueryError.self) { try await fixture.run() }
         #expect("\(try #require(error))".contains("nothing is loaded twice"))
@@ -105,7 +105,7 @@ struct BigQueryPatienceTests {
         fixture.stub.change {
             $0.tokens = ["first", "second"]
             $0.faults = [
-                .init(method: .PUT, part: "", answer: Self.answer(401, "authError"))
+                .init(method: .PUT, part: "upload", answer: Self.answer(401, "authError"))
             ]
         }
         #expect(try await fixture.run().loaded.first?.rows == 2)

@@ -60,7 +60,7 @@ final class BigQueryStub: BigQueryTransport {
 
     let state = Mutex(State())
 
-    func change<Value: Sendable>(_ body: (inout sending State) -> sending Value) -> Value {
+    func change<Value: Sendable>(_ body: (inout State) -> Value) -> Value {
         state.withLock { body(&$0) }
     }
 

@@ -52,7 +52,7 @@ package final class LoadFile {
     private static let pieceByteCount = 1 << 20
     /// An export renames the rows first and then the manifest: who comes between the two looks
     /// again.
-    private static let looksMax = 50
+    private static let looksMax = 25
     private static let lookMilliseconds: UInt32 = 20
 
     /// Opens the day.
@@ -128,7 +128,7 @@ package final class LoadFile {
         let digest = SHA256Stream()
         var count: Int64 = 0
         try read(file, path) { piece throws(WarehouseFault) in
-            digest.update(piece)
+            digest.add(piece)
             count += Int64(piece.count)
         }
         guard count == manifest.fileByteCount else {
@@ -148,7 +148,7 @@ package final class LoadFile {
         var rest: [UInt8] = []
         let digest = SHA256Stream()
         try readContent { piece throws(WarehouseFault) in
-            digest.update(piece)
+            digest.add(piece)
             rest += piece
             try self.take(&rest, &rows)
         }
