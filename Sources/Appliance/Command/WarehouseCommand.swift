@@ -57,7 +57,12 @@ struct WarehouseCommand: AsyncParsableCommand {
             }
         }
 
-        func place(_ settings: Settings) -> WarehouseFolder {
+        func place(_ settings: Settings) throws -> WarehouseFolder {
+            guard folder != nil || settings.profile != .cloud else {
+                throw CommandFailure(
+                    exitCode: CommandFailure.wrongUsage,
+                    message: "the profile cloud has no data folder; name the files' with --folder")
+            }
             let path = folder ?? settings.dataPath + "/warehouse"
             return WarehouseFolder(URL(filePath: path, directoryHint: .isDirectory))
         }
@@ -72,7 +77,7 @@ struct WarehouseCommand: AsyncParsableCommand {
         mutating func run() async throws {
             let selection = selection
             let settings = try await selection.data.settings(needsSecrets: false)
-            let folder = selection.place(settings)
+            let folder = try selection.place(settings)
             var (days, rows) = (0, Int64(0))
             var faults: [String] = []
             try await orCannotRun {
@@ -126,6 +131,7 @@ struct WarehouseCommand: AsyncParsableCommand {
             let selection = selection
             let makesDataset = createDatasets
             let settings = try await selection.data.settings(needsSecrets: false)
+            let folder = try selection.place(settings)
             var reports: [BigQueryLoadReport] = []
             try await orCannotRun {
                 let tokens = try settings.bigQuery.tokens()
@@ -143,7 +149,7 @@ struct WarehouseCommand: AsyncParsableCommand {
                             BigQueryLoad.Request(
                                 tables: tables, first: selection.from, last: selection.to,
                                 makesDataset: makesDataset),
-                            from: selection.place(settings)
+                            from: folder
                         ) { table, done, total in
                             bar.show(Int64(done), of: Int64(total), "\(table), day \(done)")
                         })

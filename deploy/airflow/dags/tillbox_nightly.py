@@ -40,6 +40,12 @@ def tillbox() -> list[str]:
     return commands.words("TILLBOX_COMMAND", "tillbox")
 
 
+def folder(option: str) -> list[str]:
+    """Where the files are, where it is not the data folder: the cloud plane has none."""
+    place = os.environ.get("TILLBOX_EXPORT_DIR")
+    return [option, place] if place else []
+
+
 def permanent(error: Exception) -> AirflowFailException:
     """Ends the task: another attempt would fail alike."""
     return AirflowFailException(str(error))
@@ -97,7 +103,7 @@ def tillbox_nightly():
     def export(night: dict) -> dict:
         """Every day whose rows have changed, into files."""
         try:
-            commands.run(tillbox() + ["export"])
+            commands.run(tillbox() + ["export", *folder("--out")])
         except commands.CommandWrong as error:
             raise permanent(error) from None
         return night
@@ -107,7 +113,7 @@ def tillbox_nightly():
         """Every day that BigQuery has not, or has otherwise: the night's, and those that a late
         event, a dispute or a resolved break has changed."""
         try:
-            ended = commands.run(tillbox() + ["warehouse", "load", "--json"])
+            ended = commands.run(tillbox() + ["warehouse", "load", "--json", *folder("--folder")])
         except commands.CommandWrong as error:
             raise permanent(error) from None
         return {**night, "load": ended.json()}

@@ -118,7 +118,7 @@ struct BigQuerySQL: Sendable {
                 figures.rows = count
             } else {
                 figures.sums.append(
-                    LoadFigures.Sum(
+                    DayManifest.Sum(
                         column: column, currency: row[2] ?? "", rows: count,
                         sum: billions * Int128(billion) + rest))
             }

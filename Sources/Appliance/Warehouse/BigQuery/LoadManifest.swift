@@ -19,28 +19,11 @@ package struct LoadDay: Hashable, Comparable, Sendable, CustomStringConvertible 
 
 /// A day's rows, counted and added up.
 package struct LoadFigures: Hashable, Sendable {
-    /// One money column in one currency.
-    package struct Sum: Hashable, Sendable {
-        package var column: String
-        package var currency: String
-        /// Rows in which the column is not null.
-        package var rows: Int64
-        /// Minor units. Wider than a row's own 64 bits, which a sum may exceed.
-        package var sum: Int128
-
-        package init(column: String, currency: String, rows: Int64, sum: Int128) {
-            self.column = column
-            self.currency = currency
-            self.rows = rows
-            self.sum = sum
-        }
-    }
-
     package var rows: Int64 = 0
     /// In the order of the table's columns, then of the currencies.
-    package var sums: [Sum] = []
+    package var sums: [DayManifest.Sum] = []
 
-    package init(rows: Int64 = 0, sums: [Sum] = []) {
+    package init(rows: Int64 = 0, sums: [DayManifest.Sum] = []) {
         self.rows = rows
         self.sums = sums
     }
@@ -61,26 +44,17 @@ package struct LoadFigures: Hashable, Sendable {
     }
 }
 
-extension LoadFigures.Sum {
+extension DayManifest.Sum {
     fileprivate var place: String { "\(column) \(currency)" }
 }
 
-/// What `manifest.json` says of the file beside it (docs/WAREHOUSE.md).
+/// What `manifest.json` says of the file beside it (docs/WAREHOUSE.md), as far as it is safe to go
+/// by: its words become parts of paths, of SQL and of jobs' names.
 package struct LoadManifest: Hashable, Sendable {
-    static let format = "tillbox-warehouse/1"
     package static let fileName = "manifest.json"
 
-    package var table: String
-    package var day: LoadDay
-    package var schemaVersion: Int64
-    /// The file's name.
-    package var file: String
-    package var isCompressed: Bool
-    package var fileByteCount: Int64
-    package var fileDigest: String
-    /// Of the rows uncompressed, 64 hex digits.
-    package var contentDigest: String
-    package var figures: LoadFigures
+    package let told: DayManifest
+    package let day: LoadDay
 
     /// What it is not, in a few words.
     package struct Malformed: Error, Hashable, CustomStringConvertible {
@@ -89,70 +63,38 @@ package struct LoadManifest: Hashable, Sendable {
 
     package init(_ bytes: [UInt8]) throws(Malformed) {
         let document = JSONDocument(bytesMax: max(bytes.count, 1))
-        self = try withExtendedLifetime(document) { () throws(Malformed) in
-            guard let root = try? document.parse(bytes), root["format"]?.string == Self.format
-            else { throw Malformed(description: "it is no \(Self.format)") }
+        let told = try withExtendedLifetime(document) { () throws(Malformed) in
+            guard let root = try? document.parse(bytes) else {
+                throw Malformed(description: "it is no JSON")
+            }
             do throws(RecordCodecError) {
-                return try Self.read(root)
+                return try DayManifest(json: root)
             } catch {
                 throw Malformed(description: "it cannot be read: \(error.sentence)")
             }
         }
-    }
-
-    private static func read(_ root: JSONValue) throws(RecordCodecError) -> LoadManifest {
-        guard let day = LoadDay(try root.requiredString("dt")) else { throw .field("dt") }
-        let compression = try root.requiredString("compression")
-        guard ["none", "gzip"].contains(compression) else { throw .field("compression") }
-        let file = try root.requiredString("file")
-        // It is put behind a folder's name.
-        guard file.wholeMatch(of: /[a-z_][a-z0-9_]*\.ndjson(\.gz)?/) != nil else {
-            throw .field("file")
+        guard let day = LoadDay(told.day) else {
+            throw Malformed(description: "its day is none that the calendar has")
         }
-        return LoadManifest(
-            table: try root.requiredString("table"), day: day,
-            schemaVersion: try root.requiredInt64("schema_version"), file: file,
-            isCompressed: compression == "gzip",
-            fileByteCount: try root.requiredInt64("file_bytes"),
-            fileDigest: try digest(root, "file_sha256"),
-            contentDigest: try digest(root, "content_sha256"),
-            figures: LoadFigures(rows: try root.requiredInt64("rows"), sums: try sums(root)))
-    }
-
-    private static func digest(
-        _ root: JSONValue, _ key: StaticString
-    ) throws(RecordCodecError) -> String {
-        let text = try root.requiredString(key)
-        guard text.wholeMatch(of: /[0-9a-f]{64}/) != nil else { throw .field("\(key)") }
-        return text
-    }
-
-    private static func sums(_ root: JSONValue) throws(RecordCodecError) -> [LoadFigures.Sum] {
-        guard let elements = root["sums"]?.array else { throw .field("sums") }
-        var sums: [LoadFigures.Sum] = []
-        for element in elements {
-            guard let sum = Int128(try element.requiredString("sum")) else { throw .field("sum") }
-            sums.append(
-                LoadFigures.Sum(
-                    column: try element.requiredString("column"),
-                    currency: try element.requiredString("currency"),
-                    rows: try element.requiredInt64("rows"), sum: sum))
+        guard told.file.wholeMatch(of: /[a-z_][a-z0-9_]*\.ndjson(\.gz)?/) != nil else {
+            throw Malformed(description: "it names a file of another kind")
         }
-        return sums
-    }
-
-    private init(
-        table: String, day: LoadDay, schemaVersion: Int64, file: String, isCompressed: Bool,
-        fileByteCount: Int64, fileDigest: String, contentDigest: String, figures: LoadFigures
-    ) {
-        self.table = table
+        for digest in [told.fileDigest, told.contentDigest] {
+            guard digest.wholeMatch(of: /[0-9a-f]{64}/) != nil else {
+                throw Malformed(description: "one of its digests is none")
+            }
+        }
+        self.told = told
         self.day = day
-        self.schemaVersion = schemaVersion
-        self.file = file
-        self.isCompressed = isCompressed
-        self.fileByteCount = fileByteCount
-        self.fileDigest = fileDigest
-        self.contentDigest = contentDigest
-        self.figures = figures
     }
+
+    package var table: String { told.table }
+    package var schemaVersion: Int64 { told.schemaVersion }
+    package var file: String { told.file }
+    package var isCompressed: Bool { told.compression == .gzip }
+    package var fileByteCount: Int64 { told.fileBytes }
+    package var fileDigest: String { told.fileDigest }
+    /// Of the rows uncompressed, 64 hex digits.
+    package var contentDigest: String { told.contentDigest }
+    package var figures: LoadFigures { LoadFigures(rows: told.rows, sums: told.sums) }
 }

@@ -48,11 +48,11 @@ struct RowCheck {
 
     /// What has been counted so far.
     var figures: LoadFigures {
-        var all: [LoadFigures.Sum] = []
+        var all: [DayManifest.Sum] = []
         for (sum, byCurrency) in zip(table.sums, sums) {
             for (currency, value) in byCurrency.sorted(by: { $0.key < $1.key }) {
                 all.append(
-                    LoadFigures.Sum(
+                    DayManifest.Sum(
                         column: sum.column, currency: currency, rows: value.rows, sum: value.sum))
             }
         }
