@@ -29,9 +29,9 @@ struct WarehouseCommand: AsyncParsableCommand {
         var folder: String?
         @Option(help: "Only this table; give it again for another.")
         var table: [String] = []
-        @Option(help: "Not before this UTC day, 2026-11-26.", transform: Self.day)
+        @Option(help: "Not before this UTC day, 2026-11-26.", transform: Selection.day)
         var from: LoadDay?
-        @Option(help: "Not after this UTC day.", transform: Self.day)
+        @Option(help: "Not after this UTC day.", transform: Selection.day)
         var to: LoadDay?
         @Flag(help: "Answer with one JSON document.") var json = false
 
