@@ -60,6 +60,7 @@ final class BigQueryStub: BigQueryTransport {
 
     let state = Mutex(State())
 
+    @discardableResult
     func change<Value: Sendable>(_ body: (inout State) -> Value) -> Value {
         state.withLock { body(&$0) }
     }
@@ -245,14 +246,15 @@ final class BigQueryStub: BigQueryTransport {
         let billion = Int128(1_000_000_000)
         return Dictionary(grouping: rows, by: \.dt).flatMap { day, rows -> [[String?]] in
             let sums = Dictionary(grouping: rows.filter { $0.amount != nil }, by: \.currency)
-            return [[day, "", "", "\(rows.count)", "0", "0"]]
-                + sums.map { currency, rows in
-                    let sum = rows.reduce(Int128(0)) { $0 + Int128($1.amount ?? 0) }
-                    return [
-                        day, "amount", currency, "\(rows.count)", "\(sum / billion)",
-                        "\(sum % billion)",
-                    ]
-                }
+            var lines: [[String?]] = [[day, "", "", "\(rows.count)", "0", "0"]]
+            for (currency, rows) in sums {
+                let sum = rows.reduce(Int128(0)) { $0 + Int128($1.amount ?? 0) }
+                lines.append([
+                    day, "amount", currency, "\(rows.count)", "\(sum / billion)",
+                    "\(sum % billion)",
+                ])
+            }
+            return lines
         }
     }
 }

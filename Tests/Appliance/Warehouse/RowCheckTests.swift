@@ -125,11 +125,11 @@ struct RowCheckTests {
         try Self.check(fixture)
         try fixture.write("2026-11-26", lines: lines, sums: [("usd", 60_000, sum + 1)])
         let fault = #expect(throws: WarehouseFault.self) { try Self.check(fixture) }
-        #expect("\(try #require(fault))".contains("amount usd is \(sum) in 60000 rows"))
+        #expect(fault?.description.contains("amount usd is \(sum) in 60000 rows") == true)
         let bad = lines.dropLast() + [#"{"dt":"2026-11-26"}"#]
         try fixture.write("2026-11-26", lines: Array(bad), sums: [("usd", 60_000, sum)])
         let other = #expect(throws: WarehouseFault.self) { try Self.check(fixture) }
-        #expect("\(try #require(other))".contains("line 60000: amount is missing"))
+        #expect(other?.description.contains("line 60000: amount is missing") == true)
     }
 
     @Test("a file that is not its manifest's, cut off, or of another version is refused")
@@ -146,7 +146,7 @@ struct RowCheckTests {
         #expect(throws: WarehouseFault.self) { try Self.check(fixture) }
         try fixture.write("2026-11-26", lines: Self.lines(1), sums: [("usd", 1, 0)], version: 2)
         let fault = #expect(throws: WarehouseFault.self) { try Self.check(fixture) }
-        #expect("\(try #require(fault))".contains("version 2 of the schema"))
+        #expect(fault?.description.contains("version 2 of the schema") == true)
         try fixture.write("2026-11-26", lines: Self.lines(2), sums: [("usd", 2, 1)], rows: 3)
         #expect(throws: WarehouseFault.self) { try Self.check(fixture) }
     }
@@ -168,7 +168,7 @@ struct RowCheckTests {
             "2026-11-26", lines: lines, sums: [("usd", 20_000, sum)],
             packed: Array(packed.dropLast(10)))
         let fault = #expect(throws: WarehouseFault.self) { try Self.check(fixture) }
-        #expect("\(try #require(fault))".contains("cut off"))
+        #expect(fault?.description.contains("cut off") == true)
     }
 
     private static func gzip(_ bytes: [UInt8]) throws -> [UInt8] {

@@ -75,5 +75,5 @@ struct LoadFixture {
     }
 
     var rows: [BigQueryStub.Row] { stub.change { $0.tables["sales"] ?? [] } }
-    var amounts: [Int64?] { rows.map(\.amount).sorted { ($0 ?? .min) < ($1 ?? .min) } }
+    var amounts: [Int64] { rows.compactMap(\.amount).sorted() }
 }
