@@ -18,7 +18,7 @@ export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH := $(TESTS_AT_ONCE)
 
 # Suites of the middle that start servers: they are about answers within seconds, so they do not run
 # beside those that keep both cores busy for minutes.
-WITH_SERVERS = ApplianceTests\.($(shell grep -rlE '(Kafka|Redis|Postgres)Server|CloudFixture|PostgresDatabase|LedgerStore' \
+WITH_SERVERS = ApplianceTests\.($(shell grep -rlE '(Kafka|Redis|Postgres|BigQuery)Server|CloudFixture|PostgresDatabase|LedgerStore' \
   --include='*Tests.swift' Tests/Appliance | xargs sed -n 's/^struct \([A-Za-z]*Tests\) .*/\1/p' | paste -sd'|'))/
 
 # Those of the whole that start brokers wait for them most of the time: they run beside the others.
@@ -104,6 +104,11 @@ warehouse: build ## export the demo's world, build the dbt models on DuckDB, pri
 .PHONY: catch-up
 catch-up: build ## pile records up while the bridges' targets are gone, then copy them: make catch-up COUNT=1000000
 	@.venv/bin/python3 Tests/Campaigns/catch_up.py $(TILLBOX) $(COUNT)
+
+.PHONY: airflow
+airflow: build ## the nightly DAG against a live daemon, a twin and a BigQuery emulator
+	@.venv-airflow/bin/python3 -m unittest discover -s deploy/airflow/tests
+	@.venv-airflow/bin/python3 deploy/airflow/tests/live.py $(TILLBOX) .venv-bqemu/bin/bqemulator
 
 .PHONY: model
 model: setup ## train model/fraud.ubj again, byte for byte

@@ -89,6 +89,7 @@ let package = Package(
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", exact: "0.2.0"),
         .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", exact: "5.7.1"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
         .package(url: "https://github.com/hummingbird-project/swift-mustache", exact: "2.1.1"),
         .package(
@@ -182,7 +183,8 @@ let package = Package(
             name: "Warehouse",
             dependencies: [
                 "AppendLog", "Appliance", "Bridges", "CZlib", "Reconcile", "Vocabulary", sqlite,
-            ] + running,
+                system, .product(name: "JWTKit", package: "jwt-kit"),
+            ] + running + network,
             path: "Sources/Appliance/Warehouse", swiftSettings: strict),
         .target(
             name: "Cloud",

@@ -41,7 +41,7 @@ private let rim: [String: Set<String>] = [
     "CXGBoost": ["Score"], "CSimdjson": ["Vocabulary"], "CProcess": ["Daemon"],
     "CZlib": ["Warehouse"],
     "Yams": ["Daemon"], "Configuration": ["Daemon"], "COpenSSL": [],
-    "CPostgres": [], "NIOSSL": ["Gate", "Daemon"],
+    "CPostgres": [], "JWTKit": ["Warehouse"], "NIOSSL": ["Gate", "Daemon"],
 ]
 
 /// Handles of the embedded log. Its records and offsets are Kafka's own nouns, which everybody

@@ -12,7 +12,7 @@ import Vocabulary
 /// fifths of the token's time are over, and every ten seconds after a failure.
 ///
 /// Source: Google Cloud, "Authenticate workloads", and "View and query VM metadata".
-struct GoogleMetadata {
+struct GoogleMetadata: Sendable {
     /// Google's own variable for another place, as its emulators and tests use it.
     private static let hostVariable = "GCE_METADATA_HOST"
     private static let answerBytesMax = 64 << 10

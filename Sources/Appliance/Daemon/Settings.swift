@@ -67,6 +67,7 @@ package struct Settings: Sendable {
     package var kafka = KafkaSettings()
     package var redis = RedisSettings()
     package var postgres = PostgresSettings()
+    package var bigQuery = BigQuerySettings()
     /// Seconds that a payment without a vector waits before its review is left to a person.
     package var scoreWaitSeconds: Int64 = 900
 
@@ -166,6 +167,12 @@ enum SettingsKey: String, CaseIterable {
     case postgresURL = "postgres.url"
     case postgresPasswordFile = "postgres.password_file"
     case scoreWaitSeconds = "score.wait_seconds"
+    case bigQueryProject = "bigquery.project"
+    case bigQueryDataset = "bigquery.dataset"
+    case bigQueryStripeDataset = "bigquery.stripe_dataset"
+    case bigQueryLocation = "bigquery.location"
+    case bigQueryBase = "bigquery.api_base"
+    case bigQueryKeyFile = "bigquery.key_file"
 
     /// The environment variable of a key: `webhook.port` is `TILLBOX_WEBHOOK_PORT`.
     static func environmentVariable(_ key: String) -> String {

@@ -9,6 +9,7 @@ extension SettingsLoader {
         settings.kafka = try kafka()
         settings.redis = try redis()
         settings.postgres = try postgres()
+        settings.bigQuery = try bigQuery()
         // A payment that waits is forgotten after a week.
         settings.scoreWaitSeconds = Int64(
             try integer(.scoreWaitSeconds, 1...604_800) ?? Int(settings.scoreWaitSeconds))
