@@ -16,7 +16,11 @@ import time
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from pyspark.sql.datasource import DataSource, DataSourceStreamReader, InputPartition
-from pyspark.sql.streaming.datasource import ReadAllAvailable, ReadMaxRows
+from pyspark.sql.streaming.datasource import (
+    ReadAllAvailable,
+    ReadMaxRows,
+    SupportsTriggerAvailableNow,
+)
 
 from vectors import kafka_client
 from vectors.refusal import Refusal
@@ -51,11 +55,16 @@ class Span(InputPartition):
         self.partition, self.start, self.end = partition, start, end
 
 
-class LogReader(DataSourceStreamReader):
+class LogReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
     """An offset is {"partition": next offset to read}, the partitions in their order."""
 
     def __init__(self, topic, client, records_max):
         self.topic, self.client, self.records_max = topic, client, records_max
+        #: With --once, where it ends: what comes later is for the next run.
+        self.last = None
+
+    def prepareForTriggerAvailableNow(self):
+        self.last = {str(number): end for number, (_, end) in self._bounds().items()}
 
     def getDefaultReadLimit(self):
         return ReadMaxRows(self.records_max)
@@ -78,6 +87,8 @@ class LogReader(DataSourceStreamReader):
                     f"and the next one to read is {place}: records are lost. Begin a new "
                     "checkpoint, which reads what is there")
             ends[str(number)] = end
+        if self.last is not None:
+            ends = {number: max(start[number], self.last[number]) for number in ends}
         if isinstance(limit, ReadAllAvailable):
             return ends
         return shared(start, ends, self.records_max)
