@@ -57,6 +57,8 @@ def session(chosen):
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.python.worker.reuse": "true",
+        # Tasks and their Python workers are on one machine.
+        "spark.python.unix.domain.socket.enabled": "true",
         "spark.driver.bindAddress": "127.0.0.1" if _is_local(chosen) else "0.0.0.0",
     }
     for key, value in conf.items():

@@ -75,21 +75,26 @@ class Servers:
                 f"{folder}/lib/python3*/site-packages/noida_db/noida-db")]
         assert found, "noida-db is not installed; run `make setup`"
         os.chmod(found[0], 0o755)
-        broker, self.kafka_port, control = free_port(), free_port(), free_port()
+        self.broker_port, self.kafka_port, self.control_port = (
+            free_port(), free_port(), free_port())
         child = self.start("noida", [
             found[0], "start", "--only", "kafka", "--data-dir", self.folder / "kafka",
-            "--kafka-port", broker])
+            "--kafka-port", self.broker_port])
+        until("the broker listens", lambda: listens(self.broker_port), process=child)
+        self.proxy()
+
+    def proxy(self):
         # Where noida-db answers otherwise than Apache Kafka, the proxy sets it right: without it, a
         # reader that begins behind an aborted transaction is shown nothing of that producer's.
-        proxy = self.start("proxy", [
-            sys.executable, ROOT / "Tests/Support/Servers/kafka_proxy.py", self.kafka_port, broker,
-            control])
-        until("the broker listens", lambda: listens(broker), process=child)
-        until("the proxy listens", lambda: listens(self.kafka_port), process=proxy)
+        child = self.start("proxy", [
+            sys.executable, ROOT / "Tests/Support/Servers/kafka_proxy.py", self.kafka_port,
+            self.broker_port, self.control_port])
+        until("the proxy listens", lambda: listens(self.kafka_port), process=child)
+        return child
 
     def redis(self):
         assert shutil.which("redis-server"), "redis-server is not installed; run `make setup`"
-        self.redis_port = free_port()
+        self.redis_port = self.redis_port or free_port()
         child = self.start("redis", [
             "redis-server", "--port", self.redis_port, "--bind", "127.0.0.1", "--save", "",
             "--appendonly", "no", "--dir", self.folder])
@@ -203,6 +208,7 @@ class Edge:
     """What the daemon of the profile edge makes of simulated traffic: the Swift engine's word."""
 
     def __init__(self, servers, count, seed):
+        assert os.access(TILLBOX, os.X_OK), f"there is no {TILLBOX}; run `make build`"
         data = servers.folder / "edge"
         port, admin = free_port(), free_port()
         self.environment = {

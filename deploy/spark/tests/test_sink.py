@@ -1,6 +1,7 @@
 """Where vectors go, against Redis and a broker."""
 
 import json
+import threading
 
 import pytest
 import redis
@@ -137,6 +138,29 @@ def test_waits_for_redis_and_tells_nothing_before_it(servers, monkeypatch):
     monkeypatch.setattr(made.store, "write", failing)
     assert made.write([row()]) == 1
     assert attempts == [0, 0, 0]
+    made.topic.close()
+
+
+def test_a_producer_that_does_not_come_back_gives_way_to_another(servers, monkeypatch):
+    servers.topics("stuck.")
+    made = sink.Sink(chosen(servers, "stuck."))
+    assert made.write([row(1)]) == 1
+    stuck, over = made.topic.producer, threading.Event()
+
+    class Hanging:
+        def send_offsets_to_transaction(self, *_):
+            over.wait(20)
+
+        def __getattr__(self, name):
+            return getattr(stuck, name)
+
+    made.topic.producer = Hanging()
+    monkeypatch.setattr(sink, "TRANSACTION_SECONDS", 1.0)
+    assert made.write([row(1), row(2, event_id="evt_2")]) == 1
+    assert made.topic.producer is not stuck
+    over.set()
+    assert [json.loads(record.value())["event_id"]
+            for record in servers.read("stuck.payment.features")] == ["evt_1", "evt_2"]
     made.topic.close()
 
 

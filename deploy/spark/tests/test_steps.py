@@ -8,6 +8,7 @@ import pytest
 from conftest import ROOT
 
 from vectors import events, steps, tables
+from vectors.refusal import Refusal
 
 
 class Vectors(dict):
@@ -153,7 +154,7 @@ def test_what_is_no_event_is_counted_and_passed_over(value):
 
 
 def test_state_of_a_later_form_is_refused_with_what_to_do():
-    with pytest.raises(tables.UnknownForm, match="run the version that wrote it"):
+    with pytest.raises(Refusal, match="run the version that wrote it"):
         tables.Table(tables.CustomerCodec, 10, b"2\nwhatever")
 
 

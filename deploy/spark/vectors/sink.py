@@ -9,6 +9,7 @@ another has left open, and fences one that is still running.
 
 import json
 import logging
+import threading
 import time
 
 import redis
@@ -28,6 +29,10 @@ CHUNK = 500
 #: begins it anew.
 PATIENCE_SECONDS = 60.0
 ANSWER_SECONDS = 10.0
+#: A transaction that takes longer is given up together with its producer: behind a broker that was
+#: away, librdkafka 2.16 was seen not to come back from `send_offsets_to_transaction` at all,
+#: whatever time it was given.
+TRANSACTION_SECONDS = 30.0
 
 FIELDS = ["schema", "as_of", "event_id", *(f"v{place}" for place in range(8)), "rank"]
 
@@ -163,18 +168,33 @@ class FeaturesTopic:
         self.told = {place.partition: max(place.offset, 0) for place in found}
 
     def close(self):
-        """Leaves no transaction open."""
+        """Leaves no transaction open, where the broker answers."""
         producer, self.producer = self.producer, None
         if producer is None:
             return
+
+        def end():
+            try:
+                producer.abort_transaction(ANSWER_SECONDS)
+            except KafkaException:
+                pass
+            self.places.close()
+
         try:
-            producer.abort_transaction(ANSWER_SECONDS)
-        except KafkaException:
+            within(ANSWER_SECONDS * 2, end)
+        except Stuck:
             pass
-        self.places.close()
+
+    def give_up(self):
+        """Forgets a producer that does not come back. The next one ends what it has left open, and
+        finds whether its last transaction stands."""
+        self.producer = None
 
     def write(self, rows):
         """Returns how many were written: those that were not told before."""
+        return within(TRANSACTION_SECONDS, lambda: self._write(rows))
+
+    def _write(self, rows):
         if self.producer is None:
             self.open()
         fresh = [row for row in rows if row["offset"] >= self.told.get(row["partition"], 0)]
@@ -216,7 +236,7 @@ class FeaturesTopic:
 
     def _commit(self):
         """Until its outcome is known: an answer that was lost is asked for again."""
-        end = time.monotonic() + PATIENCE_SECONDS
+        end = time.monotonic() + TRANSACTION_SECONDS
         while True:
             try:
                 return self.producer.commit_transaction(ANSWER_SECONDS)
@@ -232,6 +252,30 @@ class FeaturesTopic:
             f',"values":[{numbers}]}}'
 
 
+class Stuck(Exception):
+    """A call of librdkafka's has not come back in time."""
+
+
+def within(seconds, action):
+    """What the action returns, or raises; Stuck where it does neither in time, and goes on."""
+    outcome = {}
+
+    def run():
+        try:
+            outcome["returned"] = action()
+        except BaseException as error:
+            outcome["raised"] = error
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise Stuck(f"Kafka's client has not come back within {seconds:.0f} s")
+    if "raised" in outcome:
+        raise outcome["raised"]
+    return outcome["returned"]
+
+
 class Sink:
     """One micro-batch after the other, in their order; servers that are away are waited for."""
 
@@ -245,7 +289,7 @@ class Sink:
         if not rows:
             return 0
         self._patiently("Redis", lambda: self.store.write(rows), redis.RedisError)
-        return self._patiently("Kafka", lambda: self.topic.write(rows), KafkaException)
+        return self._patiently("Kafka", lambda: self.topic.write(rows), (KafkaException, Stuck))
 
     def _patiently(self, server, action, failure):
         end = time.monotonic() + PATIENCE_SECONDS
@@ -254,7 +298,9 @@ class Sink:
             try:
                 return action()
             except failure as error:
-                if failure is KafkaException:
+                if isinstance(error, Stuck):
+                    self.topic.give_up()
+                elif isinstance(error, KafkaException):
                     self._check(error)
                     self.topic.close()
                 if time.monotonic() > end or self.is_stopping():

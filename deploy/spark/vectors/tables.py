@@ -17,11 +17,9 @@ from collections import OrderedDict, deque
 
 from features import MERCHANT_DAYS_KEPT, Customer, Merchant
 
+from vectors.refusal import Refusal
+
 _FORM = b"1\n"
-
-
-class UnknownForm(ValueError):
-    """State of a later version of this job."""
 
 
 class Table:
@@ -45,7 +43,7 @@ class Table:
     def _decode(self, data):
         data = bytes(data)
         if data[:2] != _FORM:
-            raise UnknownForm(
+            raise Refusal(
                 f"the checkpoint's state has a form that begins with {data[:2]!r}, which this "
                 "version does not know: run the version that wrote it, or a later one")
         for row in json.loads(data[2:]):
