@@ -114,11 +114,12 @@ def test_a_job_that_has_begun_later_fences_the_earlier(servers):
     first, second = sink.Sink(chosen(servers, "fence.")), sink.Sink(chosen(servers, "fence."))
     first.topic.open()
     first.topic.producer.begin_transaction()
-    first.topic._produce(row(1), lambda *_: None)
+    first.topic._produce(first.topic.producer, row(1), lambda *_: None)
     first.topic.producer.flush(10)
     assert second.write([row(1), row(2)]) == 2
     with pytest.raises(Refusal, match="another job writes fence.payment.features"):
-        first._patiently("Kafka", first.topic._commit, sink.KafkaException)
+        first._patiently(
+            "Kafka", lambda: sink.commit(first.topic.producer), sink.KafkaException)
     assert len(servers.read("fence.payment.features")) == 2
     second.topic.close()
 
@@ -159,8 +160,11 @@ def test_a_producer_that_does_not_come_back_gives_way_to_another(servers, monkey
     assert made.write([row(1), row(2, event_id="evt_2")]) == 1
     assert made.topic.producer is not stuck
     over.set()
+    # And what comes back late changes nothing.
+    assert made.write([row(2), row(3, event_id="evt_3")]) == 1
     assert [json.loads(record.value())["event_id"]
-            for record in servers.read("stuck.payment.features")] == ["evt_1", "evt_2"]
+            for record in servers.read("stuck.payment.features")] == [
+                "evt_1", "evt_2", "evt_3"]
     made.topic.close()
 
 

@@ -197,6 +197,8 @@ class FeaturesTopic:
     def _write(self, rows):
         if self.producer is None:
             self.open()
+        # This one to the end: were it given up meanwhile, another must not be committed for it.
+        producer = self.producer
         fresh = [row for row in rows if row["offset"] >= self.told.get(row["partition"], 0)]
         if not fresh:
             return 0
@@ -207,19 +209,21 @@ class FeaturesTopic:
             TopicPartition(self.validated, number, offset) for number, offset in places.items()
             if offset != self.told.get(number)]
         failures = []
-        self.producer.begin_transaction()
+        producer.begin_transaction()
         for row in fresh:
-            self._produce(row, lambda error, _: failures.append(error) if error else None)
-        self.producer.flush(ANSWER_SECONDS * 2)
+            self._produce(
+                producer, row, lambda error, _: failures.append(error) if error else None)
+        producer.flush(ANSWER_SECONDS)
         if failures:
             raise KafkaException(failures[0])
-        self.producer.send_offsets_to_transaction(
+        producer.send_offsets_to_transaction(
             moved, self.places.consumer_group_metadata(), ANSWER_SECONDS)
-        self._commit()
-        self.told = places
+        commit(producer)
+        if self.producer is producer:
+            self.told = places
         return len(fresh)
 
-    def _produce(self, row, delivered):
+    def _produce(self, producer, row, delivered):
         message = dict(
             key=row["key"].encode(), value=self.value(row).encode(), timestamp=row["timestamp"],
             headers=[
@@ -230,19 +234,9 @@ class FeaturesTopic:
                  f"payment.validated/{row['partition']}/{row['offset']}".encode())])
         while True:
             try:
-                return self.producer.produce(self.topic, on_delivery=delivered, **message)
+                return producer.produce(self.topic, on_delivery=delivered, **message)
             except BufferError:
-                self.producer.poll(0.1)
-
-    def _commit(self):
-        """Until its outcome is known: an answer that was lost is asked for again."""
-        end = time.monotonic() + TRANSACTION_SECONDS
-        while True:
-            try:
-                return self.producer.commit_transaction(ANSWER_SECONDS)
-            except KafkaException as error:
-                if not error.args[0].retriable() or time.monotonic() > end:
-                    raise
+                producer.poll(0.1)
 
     def value(self, row):
         numbers = ",".join(shortest(value) for value in row["values"])
@@ -250,6 +244,17 @@ class FeaturesTopic:
                 "as_of": row["created"], "schema": self.schema}
         return json.dumps(head, ensure_ascii=False, separators=(",", ":"))[:-1] + \
             f',"values":[{numbers}]}}'
+
+
+def commit(producer):
+    """Until its outcome is known: an answer that was lost is asked for again."""
+    end = time.monotonic() + TRANSACTION_SECONDS
+    while True:
+        try:
+            return producer.commit_transaction(ANSWER_SECONDS)
+        except KafkaException as error:
+            if not error.args[0].retriable() or time.monotonic() > end:
+                raise
 
 
 class Stuck(Exception):
