@@ -25,6 +25,8 @@ def configuration(client):
         "client.id": "tillbox-features",
         "socket.timeout.ms": 10_000,
         "reconnect.backoff.max.ms": 2_000,
+        # A line for each attempt to connect would be forty a second; the job says what it waits for.
+        "log_level": 2,
         "broker.address.family": "v4" if _is_local(client["bootstrap"]) else "any",
     }
     security = client["security"]
