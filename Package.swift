@@ -26,12 +26,17 @@ let rooms: [Target.Dependency] = [
     "Vocabulary",
 ]
 
-/// Tests are compiled without optimisation, which takes minutes less; what they call is as it
-/// ships.
+/// Tests are compiled without optimisation, and a few files at a time on each core, which takes
+/// minutes less; what they call is as it ships.
 let tests: [SwiftSetting] =
     strict
     + (Context.environment["TILLBOX_TESTABLE"] == nil
-        ? [] : [.unsafeFlags(["-Onone"], .when(configuration: .release))])
+        ? []
+        : [
+            .unsafeFlags(
+                ["-Onone", "-no-whole-module-optimization", "-enable-batch-mode"],
+                .when(configuration: .release))
+        ])
 
 let argumentParser: Target.Dependency = .product(
     name: "ArgumentParser", package: "swift-argument-parser")

@@ -18,6 +18,7 @@ package struct AdminResponder: PortResponder {
     private let access: any AdminAccess
     private let isBehindProxy: Bool
     private let streamLook: Duration
+    private let shares = StreamShares()
     private let counters: Counters
     private let logger: Logger
 
@@ -64,12 +65,15 @@ package struct AdminResponder: PortResponder {
             completion(answer)
             guard let body, let stream = answer.stream else { return }
             await send(body.body, over: stream, to: body.caller, of: request)
+            if let share = body.share { shares.giveBack(share) }
         }
     }
 
     /// Who reads a stream, and what they are given.
     private struct Streamed {
         var caller: Caller?
+        /// Given back when the stream is over.
+        var share: StreamShares.Share?
         var body: ResponseBody
     }
 
@@ -117,9 +121,10 @@ package struct AdminResponder: PortResponder {
                 return (missing(asked), nil)
             }
             if response.headers[.contentType] == ServerSentEvent.contentType {
+                let share = try shares.take(for: caller)
                 return (
                     PortResponse(streaming: response, on: request.channel),
-                    Streamed(caller: caller, body: response.body)
+                    Streamed(caller: caller, share: share, body: response.body)
                 )
             }
             return (try await PortResponse(response), nil)

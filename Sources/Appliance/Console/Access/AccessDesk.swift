@@ -19,7 +19,7 @@ import Vocabulary
 /// a browser sends the cookie along by itself, and both of these only for a page of ours.
 package struct AccessDesk: AdminAccess {
     let store: AccountStore
-    let audit: AuditLog
+    package let audit: AuditLog
     let passwords: PasswordDesk
     let throttle = LoginThrottle()
     let setup: SetupLink
@@ -128,7 +128,7 @@ package struct AccessDesk: AdminAccess {
             code: "token_refused")
         guard let token = BearerToken.of(shown) else { throw unknown }
         guard !equalInConstantTime(AccessSecret.hash(token), folderTokenHash) else {
-            return Caller(name: "local", role: .admin, credential: .folder)
+            return Caller(name: ReservedNames.folder, role: .admin, credential: .folder)
         }
         let now = now
         guard let account = try await run({ try $0.token(token, at: now, isUse: isUse) })
@@ -246,6 +246,7 @@ package struct TokenAccess: AdminAccess {
                 .unauthorized, "this token is not the one of admin.token_file",
                 code: "token_refused")
         }
-        return Caller(name: "admin.token", role: role, credential: .token(id: "admin.token"))
+        let name = ReservedNames.adminToken
+        return Caller(name: name, role: role, credential: .token(id: name))
     }
 }

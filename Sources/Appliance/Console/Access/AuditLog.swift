@@ -47,7 +47,7 @@ package struct AuditLog: Sendable {
             let last = try store.lastAudit(of: what)?.detail
             guard last != AccountStore.kept(summary) else { return }
             try store.note(
-                who: "daemon", what: what, place: "start", detail: summary, at: now)
+                who: ReservedNames.daemon, what: what, place: "start", detail: summary, at: now)
         } catch {
             logger.error(
                 "the audit log cannot be written",

@@ -37,6 +37,8 @@ package final class LoginThrottle: Sendable {
         /// When the last attempt was, and until when there is to be no other.
         var last: Int64
         var until: Int64
+        /// The same two before the last attempt, which may turn out to be a good one.
+        var before: (last: Int64, until: Int64)?
     }
 
     private struct State {
@@ -72,11 +74,13 @@ package final class LoginThrottle: Sendable {
         }
     }
 
-    /// The attempt was a good one: its failures are forgotten.
+    /// The attempt was a good one: the account's failures are forgotten. Those of the address are
+    /// not, since whoever has an account could guess the others' between two logins of their own;
+    /// there this attempt alone no longer counts.
     func succeeded(_ attempt: Attempt, atMilliseconds now: Int64) {
         state.withLock { state in
             if let account = attempt.account { state.accounts[account.lowercased()] = nil }
-            state.addresses[attempt.address] = nil
+            Self.discount(attempt.address, in: &state.addresses)
             let place = Self.place(attempt)
             if state.known.count >= Self.entryCountMax, state.known[place] == nil,
                 let oldest = state.known.min(by: { $0.value < $1.value })
@@ -101,6 +105,7 @@ package final class LoginThrottle: Sendable {
     ) {
         var entry = entries[key] ?? Entry(last: now, until: now)
         if now - entry.last > memoryMilliseconds { entry.failures = 0 }
+        entry.before = entry.failures == 0 ? nil : (entry.last, entry.until)
         entry.failures += 1
         entry.last = now
         let beyond = entry.failures - freeCount
@@ -108,6 +113,19 @@ package final class LoginThrottle: Sendable {
         let seconds = beyond < 0 ? 0 : min(Int64(1) << Int64(min(beyond, 20)), waitMax)
         entry.until = now + seconds * 1_000
         if entries[key] == nil, entries.count >= entryCountMax { makeRoom(in: &entries, now) }
+        entries[key] = entry
+    }
+
+    /// Takes the last attempt back. No other can have begun since then where one has to wait: it
+    /// would have been told to.
+    private static func discount(_ key: String, in entries: inout [String: Entry]) {
+        guard var entry = entries[key] else { return }
+        entry.failures -= 1
+        guard entry.failures > 0, let before = entry.before else {
+            entries[key] = entry.failures > 0 ? entry : nil
+            return
+        }
+        (entry.last, entry.until, entry.before) = (before.last, before.until, nil)
         entries[key] = entry
     }
 

@@ -146,7 +146,7 @@ extension Problem {
     /// A refusal of the accounts, as the admin API says it.
     init(_ refusal: AccountRefusal) {
         switch refusal {
-        case .nameUnusable, .passwordTooShort, .passwordTooLong:
+        case .nameUnusable, .nameReserved, .passwordTooShort, .passwordTooLong:
             self.init(.badRequest, refusal.description, code: "account_refused")
         case .nameTaken, .lastAdmin, .firstIsNoAdmin, .notFirst:
             self.init(.conflict, refusal.description, code: "account_conflict")

@@ -25,7 +25,7 @@ package struct ConsoleParts: Sendable {
     /// `dev`, `edge`
     let profile: String
     /// Makes refunds at Stripe; nil without an API key.
-    let refunds: RefundDesk?
+    let refunds: RefundKeeper?
     /// Where Stripe's API is, for who makes them by hand.
     let stripeBase: String
     /// Seconds after which a review that nobody decides is declined; nil keeps it held.
@@ -37,7 +37,7 @@ package struct ConsoleParts: Sendable {
         sources: ConsoleSources, live: LiveBoard, desk: ReviewDesk, letters: LetterList,
         redriver: Redriver, reconciler: Reconciler?, bridges: BridgeBoard? = nil,
         check: LedgerCheck? = nil, readiness: Readiness, counters: Counters, clock: any LogClock,
-        profile: String, sent: SentBoard? = nil, refunds: RefundDesk? = nil,
+        profile: String, sent: SentBoard? = nil, refunds: RefundKeeper? = nil,
         stripeBase: String = "https://api.stripe.com", reviewExpirySeconds: Int64? = nil
     ) {
         self.sources = sources

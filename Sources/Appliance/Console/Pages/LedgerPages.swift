@@ -90,6 +90,10 @@ struct LedgerPages: Sendable {
         case .transaction(let id):
             return ConsolePages.sent(to: "/ledger/transactions/\(id)")
         case nil:
+            // What moves no money, or waits, is in no account; its payment's page has its bytes.
+            if let row = try parts.sources.index.payment(words) {
+                return ConsolePages.sent(to: "/payments/\(PathText.escaped(row.charge))")
+            }
             let near = try explainer.names(near: words).filter {
                 $0.localizedCaseInsensitiveContains(words)
             }

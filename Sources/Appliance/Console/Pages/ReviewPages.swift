@@ -11,7 +11,8 @@ import Vocabulary
 ///     GET /review ──▶ the first case of the queue
 ///     POST /review/{movement}
 ///        booked ──▶ 303 to the next case, which tells what was decided
-///        declined with refund=yes ──▶ Stripe is asked for the refund too, once
+///        declined with refund=yes ──▶ Stripe is asked for the refund too, once; where the ledger
+///                                     books the decline late, when it has (``RefundKeeper``)
 ///        somebody was first ──▶ 409: who, when and what; the note is kept
 ///        bad note ──▶ 400 on the same page; the note is kept
 ///        not yet ──▶ 503 on the same page; the note is kept
@@ -117,7 +118,7 @@ struct ReviewPages: Sendable {
     }
 
     private func openCase(_ review: Review, _ asked: PageRequest) async throws -> CaseView {
-        let history = try history(of: review)
+        let history = try CaseHistory(of: review, in: parts.sources)
         var view = CaseView(review, history, now: parts.now, role: asked.role, token: asked.token)
         view.expires = try expires(review)
         guard let due = history.due(review, base: parts.stripeBase) else { return view }
@@ -126,15 +127,8 @@ struct ReviewPages: Sendable {
         let mayMake = parts.refunds != nil && asked.role >= .reviewer
         view.refund = RefundView(
             due, action: mayMake ? "\(view.path)/refund" : nil,
-            await parts.refunds?.outcome(of: due.order.charge), token: asked.token)
+            await parts.refunds?.known(of: review.movement), token: asked.token)
         return view
-    }
-
-    private func history(of review: Review) throws -> CaseHistory {
-        let booked = try parts.ledger.transaction(review.payment)
-        let explained = try booked.map { try parts.sources.explainer.explain($0) }
-        let place = explained?.records.first { $0.topic == .paymentScored }?.offset
-        return try CaseHistory(of: review, scoredAt: place, topic: parts.topic)
     }
 
     private static func held(_ open: [Review]) -> [ShownAmount] {
@@ -186,18 +180,18 @@ struct ReviewPages: Sendable {
         case .declined:
             return await declined(review, amount)
         case .open where state == "written":
+            let wanted = await parts.refunds?.known(of: movement)
             return ReviewView.Done(
-                words: "Your decision is on disk; the ledger books it next.", movement: name,
-                tone: "wait")
+                words: "Your decision is on disk; the ledger books it next."
+                    + (wanted.map { " \($0.shown.words)." } ?? ""),
+                movement: name, tone: "wait")
         case .open, .expired, .released: return nil
         }
     }
 
     private func declined(_ review: Review, _ amount: String) async -> ReviewView.Done {
         let (name, href) = (review.movement.rawValue, CaseView.path(of: review.movement))
-        let charge = name.replacing("charge:", with: "", maxReplacements: 1)
-        let outcome = await parts.refunds?.outcome(of: charge)
-        guard let shown = outcome?.shown else {
+        guard let shown = await parts.refunds?.known(of: review.movement)?.shown else {
             return ReviewView.Done(
                 words: "Declined: \(amount) is due as a refund at Stripe.", movement: name,
                 tone: "", href: href)
@@ -215,28 +209,14 @@ struct ReviewPages: Sendable {
         guard let review = try parts.ledger.review(of: movement), review.state == .declined else {
             throw Problem(.conflict, "only a payment that a person has declined is refunded here")
         }
-        try await makeRefund(of: review, asked)
+        guard let keeper = parts.refunds, let caller = asked.context.caller else {
+            throw Problem(
+                .conflict, "no refund can be made from here: it takes stripe.api_key")
+        }
+        try await keeper.make(review, by: caller.name, from: asked.context.address)
         let path = CaseView.path(of: review.movement)
         return ConsolePages.sent(
             to: "\(path)?done=refund&of=\(PathText.escaped(movement.rawValue))")
-    }
-
-    private func makeRefund(of review: Review, _ asked: PageRequest) async throws {
-        guard let desk = parts.refunds, let caller = asked.context.caller,
-            let due = try history(of: review).due(review, base: parts.stripeBase)
-        else {
-            throw Problem(
-                .conflict, "no refund can be made from here: it takes stripe.api_key and the "
-                    + "payment's record in the log")
-        }
-        guard due.order.amount > .zero else {
-            throw Problem(.conflict, "nothing of the payment is left to be refunded")
-        }
-        let outcome = await desk.refund(due.order)
-        await asked.context.audit?.note(
-            caller, "refund at Stripe", from: asked.context.address,
-            "\(due.order.charge) \(ShownAmount(due.order.amount, due.order.currency).words): "
-                + outcome.noted)
     }
 
     // MARK: Deciding
@@ -252,10 +232,11 @@ struct ReviewPages: Sendable {
         let following = try queue(byAge: byAge).following(movement)
         do {
             let request = try ReviewRequest(decision, by: caller.name, note: note)
-            let answer = try await parts.desk.decide(id, request)
-            if decision == .decline, asked.form?["refund"] == "yes", answer.isBooked {
-                // The decision stands, whatever the refund meets: the case says how to go on.
-                try? await makeRefund(of: answer.review, asked)
+            let refunds = decision == .decline && asked.form?["refund"] == "yes"
+                ? parts.refunds : nil
+            let answer = try await take(request, on: movement, note, refunds, caller)
+            if let refunds, answer.isBooked {
+                await refunds.begin(answer.review, by: caller.name, from: asked.context.address)
             }
             let order = byAge ? "" : "&by=amount"
             let next = following.map { CaseView.path(of: $0.movement) } ?? "/review"
@@ -265,6 +246,22 @@ struct ReviewPages: Sendable {
         } catch let refusal as ReviewRefusal {
             return try await refused(
                 refusal, movement, note: note, byAge: byAge, decision, asked)
+        }
+    }
+
+    /// Decides. A refund is kept as wanted before that, so that it is made also where the decline
+    /// is booked late, or after a restart.
+    private func take(
+        _ request: ReviewRequest, on movement: MovementKey, _ note: String,
+        _ refunds: RefundKeeper?, _ caller: Caller
+    ) async throws -> ReviewAnswer {
+        try await refunds?.want(movement, by: caller.name, note: note)
+        do {
+            return try await parts.desk.decide(movement.rawValue, request)
+        } catch let refusal as ReviewRefusal {
+            // Another failure may have left the decision written: then the refund is, too.
+            try await refunds?.withdraw(movement, by: caller.name)
+            throw refusal
         }
     }
 

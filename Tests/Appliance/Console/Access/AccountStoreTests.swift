@@ -56,6 +56,15 @@ struct AccountStoreTests {
         Refused(what: "a name cannot be", refusal: .nameUnusable) {
             try $0.addUser("an n", role: .admin, password: "", at: 1)
         },
+        Refused(what: "a name is the expiry's", refusal: .nameReserved("Expiry")) {
+            try $0.addUser("Expiry", role: .viewer, password: "", at: 1)
+        },
+        Refused(what: "a token has the scoring's name", refusal: .nameReserved("scoring")) {
+            _ = try $0.addToken("scoring", role: .viewer, expires: nil, at: 1)
+        },
+        Refused(what: "a name is the folder's", refusal: .nameReserved("local")) {
+            try $0.addUser("local", role: .viewer, password: "", at: 1)
+        },
         Refused(what: "the last admin goes", refusal: .lastAdmin) {
             try $0.removeUser("ann", keepsAdmin: true)
         },

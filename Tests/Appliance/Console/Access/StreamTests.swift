@@ -108,6 +108,33 @@ struct StreamTests {
         try await eventually("it ends: \(ending.what)") { reading.isOver }
     }
 
+    @Test("one user has eight streams in all sessions together, and another's are another's")
+    func shares() async throws {
+        let world = try Self.world()
+        for name in ["ann", "bob"] { try await world.add(name, .viewer) }
+        let sessions = [try await world.session("ann"), try await world.session("ann")]
+        var open: [Reading] = []
+        defer { for reading in open { reading.close() } }
+        for number in 0..<AccessLimits.streamsPerCallerMax {
+            open.append(try await Self.reading(world, [sessions[number % 2].cookie]))
+        }
+        for session in sessions {
+            let refused = await world.ask(.GET, "/events", [session.cookie])
+            #expect(refused.status == 429, "\(refused.text)")
+            #expect(refused.body.contains("8 live pages"), "\(refused.body)")
+            #expect(refused.field("Retry-After") != nil)
+        }
+        open.append(try await Self.reading(world, [try await world.session("bob").cookie]))
+        let owner = [("Authorization", "Bearer \(AccessWorld.folderToken)")]
+        for _ in 0...AccessLimits.streamsPerCallerMax {
+            open.append(try await Self.reading(world, owner))
+        }
+        open.removeFirst().close()
+        try await eventually("the one that is closed is free again") {
+            await world.ask(.GET, "/events", [sessions[0].cookie]).status == 200
+        }
+    }
+
     static let tokenEndings: [Ending] = [
         Ending(what: "removed") { try $0.store.removeToken("ci") },
         Ending(what: "expired") { $0.clock.advance(milliseconds: 60_000) },

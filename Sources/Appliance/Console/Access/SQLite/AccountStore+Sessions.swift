@@ -207,7 +207,7 @@ extension AccountStore {
 
 /// Who comes in without an account, while there is none: the profile dev's user.
 struct SessionGuest: Hashable, Sendable {
-    var name = "dev"
+    var name = ReservedNames.guest
     var role = Role.admin
 }
 
