@@ -71,8 +71,16 @@ simulate: setup ## crash histories of the log: make simulate SEED=7 COUNT=100000
 	  swift test $(SWIFT_FLAGS) --skip-build --filter SimulationTests
 
 .PHONY: cloud
-cloud: build setup ## the cloud profile on this machine, servers and roles and traffic: make cloud SECONDS_MAX=60
-	@.venv/bin/python3 .ci/cloud $(if $(SECONDS_MAX),--seconds $(SECONDS_MAX))
+cloud: build setup ## the cloud profile on this machine, servers and roles and traffic: make cloud SECONDS_MAX=60 FEATURES=spark
+	@.venv/bin/python3 .ci/cloud $(if $(SECONDS_MAX),--seconds $(SECONDS_MAX)) $(if $(FEATURES),--features $(FEATURES))
+
+.PHONY: spark-test
+spark-test: build setup ## the tests of the Spark job alone
+	@TILLBOX=$(abspath $(TILLBOX)) .venv-spark/bin/python3 -m pytest -q -p no:cacheprovider deploy/spark/tests
+
+.PHONY: spark-delay
+spark-delay: build setup ## measure the Spark job's delay from record to vector: make spark-delay RATE=50 COUNT=3000
+	@TILLBOX=$(abspath $(TILLBOX)) .venv-spark/bin/python3 deploy/spark/tests/delay.py $(if $(RATE),--rate $(RATE)) $(if $(COUNT),--count $(COUNT))
 
 .PHONY: cloud-kills
 cloud-kills: setup ## kill the cloud roles at random moments: make cloud-kills KILLS=50 SEED=7
