@@ -5,9 +5,11 @@ known when the later ones began: a label that came afterwards, or a silence that
 enough by then, is no label.
 """
 
+import array
 import hashlib
 import json
 import pathlib
+import sys
 
 import numpy as np
 
@@ -24,7 +26,8 @@ class Refusal(Exception):
 
 
 class Rows:
-    """Payments in the order of time. Labels are 0 and 1; `label_at` is −1 where nobody said so."""
+    """Payments in the order of time, of one time in that of the log. Labels are 0 and 1; `label_at`
+    is −1 where nobody said so."""
 
     def __init__(self, values, labels, label_at, created, matures_at, amounts, currencies):
         self.values, self.labels, self.label_at = values, labels, label_at
@@ -49,23 +52,23 @@ def read(path):
     path = pathlib.Path(path)
     manifest = read_manifest(path)
     digest = hashlib.sha256()
-    rows = []
+    columns = Columns()
     try:
         with open(path, "rb") as lines:
             for line in lines:
                 digest.update(line)
                 row = json.loads(line)
                 if row["mature"] and row["label"] is not None:
-                    rows.append(row)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+                    columns.add(row)
+    except (OSError, OverflowError, ValueError, KeyError, TypeError) as error:
         raise Refusal(f"{path} cannot be read ({error}): run `tillbox model dataset` again")
     if digest.hexdigest() != manifest["sha256"]:
         raise Refusal(f"{path} is not the file that its manifest tells of: run "
                       "`tillbox model dataset` again")
-    if not rows:
+    if not columns.labels:
         raise Refusal(f"no payment of {path} is labelled and older than "
                       f"{manifest['maturity_days']} days: wait, or choose fewer --maturity-days")
-    return manifest, columns(rows)
+    return manifest, columns.rows()
 
 
 def read_manifest(path):
@@ -81,16 +84,32 @@ def read_manifest(path):
     return manifest
 
 
-def columns(rows):
-    rows.sort(key=lambda row: (row["created"], row["movement"]))
-    return Rows(
-        np.array([row["values"] for row in rows], dtype="<f4"),
-        np.array([row["label"] for row in rows], dtype="<f4"),
-        np.array([-1 if row["label_at"] is None else row["label_at"] for row in rows]),
-        np.array([row["created"] for row in rows]),
-        np.array([row["matures_at"] for row in rows]),
-        np.array([row["amount"] for row in rows], dtype=object),
-        np.array([row["currency"] for row in rows]))
+class Columns:
+    """Rows as they are read: a million of them in some hundred megabytes."""
+
+    def __init__(self):
+        self.values, self.labels = array.array("f"), array.array("f")
+        self.label_at, self.created = array.array("q"), array.array("q")
+        self.matures_at, self.amounts = array.array("q"), array.array("q")
+        self.currencies = []
+
+    def add(self, row):
+        if len(row["values"]) != len(NAMES):
+            raise ValueError(f"{len(row['values'])} values")
+        self.values.extend(row["values"])
+        self.labels.append(row["label"])
+        self.label_at.append(-1 if row["label_at"] is None else row["label_at"])
+        self.created.append(row["created"])
+        self.matures_at.append(row["matures_at"])
+        self.amounts.append(row["amount"])
+        self.currencies.append(sys.intern(row["currency"]))
+
+    def rows(self):
+        columns = Rows(
+            np.array(self.values, dtype="<f4").reshape(-1, len(NAMES)),
+            np.array(self.labels, dtype="<f4"), np.array(self.label_at), np.array(self.created),
+            np.array(self.matures_at), np.array(self.amounts), np.array(self.currencies))
+        return columns.chosen(np.argsort(columns.created, kind="stable"))
 
 
 def cut(rows, split=None, share=0.3):

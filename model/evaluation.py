@@ -32,25 +32,27 @@ class Costs:
         """The whole cost of a model's verdicts, an exact integer."""
         review, block = thresholds
         total = 0
-        for amount, label, score in zip(amounts, labels, scores):
+        for amount, label, score in zip(amounts.tolist(), labels, scores):
             if score < review:
                 total += amount + self.dispute_fee if label else 0
             elif score < block:
                 total += self.review
             elif not label:
                 total += (amount * self.margin_basis_points + 5_000) // 10_000
-        return int(total)
+        return total
 
 
 def measure(rows, scores, thresholds, costs):
     """Every figure of one model on the rows, as plain numbers."""
     review, block = thresholds
     labels = rows.labels
+    # As the daemon compares them: 0.3 in 32 bits is another number.
+    scores = scores.astype("f8")
     middle = (scores >= review) & (scores < block)
     honest = labels == 0
     return {
         "auc": float(card.area_under_curve(labels, scores)),
-        "brier": float(np.mean((scores.astype("f8") - labels) ** 2)),
+        "brier": float(np.mean((scores - labels) ** 2)),
         "calibration_error": calibration_error(labels, scores),
         "thresholds": {"review": review, "block": block},
         "from_review": threshold(labels, scores, review),
@@ -79,11 +81,16 @@ def money(rows, scores, thresholds, currency, costs):
     through = scores < thresholds[0]
     return {
         "payments": int(own.sum()),
-        "fraud": int(amounts[labels > 0].sum()),
-        "fraud_let_through": int(amounts[(labels > 0) & through].sum()),
-        "honest_held": int(amounts[(labels == 0) & ~through].sum()),
+        "fraud": exact(amounts[labels > 0]),
+        "fraud_let_through": exact(amounts[(labels > 0) & through]),
+        "honest_held": exact(amounts[(labels == 0) & ~through]),
         "cost": costs.of(amounts, labels, scores, thresholds) if costs else None,
     }
+
+
+def exact(amounts):
+    """Their sum, which 64 bits need not hold."""
+    return sum(amounts.tolist())
 
 
 def calibration(labels, scores):
