@@ -289,8 +289,8 @@ let package = Package(
             path: "Sources/Appliance",
             exclude: [
                 "Bench", "CLibraries", "Cloud", "Command", "Console", "Embedded", "Features",
-                "Gate", "Ledger", "Reconcile", "Redrive", "Relay", "Replay", "Review", "Score",
-                "Stages", "Start", "Terminal", "Traffic", "Twin", "Validate", "Vocabulary",
+                "Gate", "Ledger", "Reconcile", "Redrive", "Relay", "Replay", "Retraining", "Review",
+                "Score", "Stages", "Start", "Terminal", "Traffic", "Twin", "Validate", "Vocabulary",
                 "Warehouse",
             ],
             sources: ["Daemon", "Pipeline.swift"], swiftSettings: strict),

@@ -5,6 +5,11 @@
 writes fraud.ubj, schema.json, golden.csv, golden_events.jsonl and CARD.md. Two worlds are drawn
 from two seeds; the model learns from one, every figure in CARD.md is measured in the other, whose
 customers, merchants and frauds it has never seen. Needs numpy and xgboost-cpu.
+
+    python model/train.py --data FILE [--fees usd:1500:200:300] [--out FOLDER]
+
+makes a candidate of your own payments instead (`tillbox model dataset`), and measures it against
+the model in use.
 """
 
 import argparse
@@ -12,11 +17,14 @@ import hashlib
 import json
 import pathlib
 import random
+import re
+import sys
 
 import numpy as np
 import xgboost as xgb
 
 import card
+import distribution
 import golden
 import whatif
 from features import NAMES, FeatureEngine
@@ -177,6 +185,14 @@ def golden_csv(model, features, scores):
     return "\n".join(lines) + "\n"
 
 
+def schema_text(schema):
+    """JSON for people too: a list of numbers on one line."""
+    text = json.dumps(schema, indent=2)
+    return re.sub(
+        r"\[\s+([-\d][^\[\]\"]*?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]",
+        text) + "\n"
+
+
 def golden_events():
     lines = [json.dumps({"limits": golden.LIMITS})]
     for expected in golden.expectations():
@@ -186,10 +202,62 @@ def golden_events():
     return "\n".join(lines) + "\n"
 
 
-def main():
+def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=pathlib.Path, default=HERE)
-    out = parser.parse_args().out
+    parser.add_argument(
+        "--out", type=pathlib.Path,
+        help="the folder; with --data, candidates get a folder of their own in it (default "
+        "./model-candidates)")
+    own = parser.add_argument_group("a candidate from your own payments")
+    own.add_argument("--data", type=pathlib.Path, help="what `tillbox model dataset` wrote")
+    own.add_argument(
+        "--model", type=pathlib.Path, default=HERE, help="the model in use (default: built in)")
+    own.add_argument(
+        "--fees", action="append", default=[], metavar="CURRENCY:DISPUTE:REVIEW:MARGIN",
+        help="what decisions cost, in the currency's smallest unit and hundredths of a percent")
+    own.add_argument("--split", help="measure on payments from this UTC date on")
+    own.add_argument(
+        "--holdout", type=float, default=0.3,
+        help="else on this share of them, the latest (default 0.3)")
+    own.add_argument("--review", type=float, help="review from this score on")
+    own.add_argument("--block", type=float, help="block from this score on")
+    own.add_argument("--version", help="the candidate's name (default: from date and content)")
+    options = parser.parse_args()
+    if not 0 < options.holdout < 1:
+        parser.error("--holdout is a share between 0 and 1")
+    try:
+        options.split = options.split and int(np.datetime64(options.split, "s").astype(int))
+    except ValueError:
+        parser.error("--split is a UTC date such as 2026-03-01")
+    import evaluation
+
+    fees = [evaluation.Costs.parse(text) for text in options.fees]
+    if None in fees or len(dict(filter(None, fees))) < len(fees):
+        parser.error("--fees is CURRENCY:DISPUTE:REVIEW:MARGIN once a currency: usd:1500:200:300")
+    options.fees = fees
+    return options
+
+
+def main():
+    options = arguments()
+    if options.data is None:
+        return build(options.out or HERE)
+    # They build on this file, which as a program has another name.
+    sys.modules["train"] = sys.modules[__name__]
+    import candidate
+    import candidate_card
+    import dataset
+
+    options.out = options.out or pathlib.Path("model-candidates")
+    try:
+        print(candidate_card.summary(*candidate.make(options)))
+    except dataset.Refusal as refusal:
+        print(f"train.py: {refusal}", file=sys.stderr)
+        sys.exit(3)
+
+
+def build(out):
+    """The built-in model, from the seeded worlds."""
     out.mkdir(parents=True, exist_ok=True)
 
     features, labels, _, _ = matrix(TRAINING_SEED)
@@ -203,6 +271,7 @@ def main():
         "thresholds": {"review": REVIEW, "block": BLOCK},
         "training_data_sha256": digest,
         "model_sha256": hashlib.sha256(model_bytes).hexdigest(),
+        "training_distribution": distribution.of(features, predict(model, features)),
     }
     tested, truth, kinds, attacks = matrix(HOLDOUT_SEED)
     scores = predict(model, tested)
@@ -219,7 +288,7 @@ def main():
     measured = card.Measured(
         tested, truth, kinds, attacks, scores, thresholds=(REVIEW, BLOCK))
     texts = {
-        "schema.json": json.dumps(schema, indent=2) + "\n",
+        "schema.json": schema_text(schema),
         "golden.csv": golden_csv(model, tested, scores),
         "golden_events.jsonl": golden_events(),
         "CARD.md": card.text(facts, measured, worst, model.get_score(importance_type="total_gain")),

@@ -107,13 +107,14 @@ struct Pipeline {
 /// The pure steps as the settings want them: the same in every plane, and in a replay.
 package struct PipelineSteps: Sendable {
     let settings: Settings
-    let model: FraudModel
+    package let model: FraudModel
     let counters: Counters
 
     init(_ settings: Settings, model: FraudModel, counters: Counters) {
         self.settings = settings
         self.model = model
         self.counters = counters
+        counters.drift.begin(model.schema.features, model.schema.distribution)
     }
 
     /// Loads the model that the settings name.

@@ -14,6 +14,7 @@ struct CommandLineTests {
         ["dead-letter", "list"], ["dead-letter", "show", "0"], ["dead-letter", "redrive"],
         ["reconcile", "list"], ["reconcile", "show", "last"], ["explain", "processor:stripe"],
         ["user", "list"], ["token", "list"], ["audit", "list"], ["audit", "verify"],
+        ["model", "backtest"],
     ]
 
     /// One sentence, said by this program, and nothing else.
@@ -42,6 +43,9 @@ struct CommandLineTests {
         ["reconcile", "run", "--from", "2025-02-30"],
         ["reconcile", "list", "--limit", "0"], ["dead-letter", "list", "--after", "-1"],
         ["dead-letter", "redrive", "--offset", "-1"], ["replay", "--into", "x", "--to", "-1"],
+        ["model"], ["model", "dataset"], ["model", "shadow"],
+        ["model", "backtest", "--fees", "usd:1"],
+        ["model", "dataset", "--out", "x", "--maturity-days", "0"],
         ["help", "nope"], ["--verison"], ["demo", "--rate", "1000000"], ["demo", "--seed", "-1"],
         ["reconcile", "run", "--from", "2026-02-01", "--to", "2026-01-01"],
         ["review", "approve", "", "--note", "n"], ["review", "show", ""],
@@ -74,6 +78,7 @@ struct CommandLineTests {
         (["lgo"], "did you mean log?"), (["ledgr", "verify"], "did you mean ledger?"),
         (["log", "verfy"], "did you mean verify?"), (["dead-leter"], "did you mean dead-letter?"),
         (["xyzzy"], "tillbox --help"), (["log"], "topics, cat, offsets, verify, send"),
+        (["model"], "dataset, backtest, shadow"),
         (["log", "topics", "--jsn"], "--json"), (["run", "--profil", "dev"], "--profile"),
         (["run", "--profile", "clown"], "'dev', 'edge' or 'cloud'"),
         (["ledger", "balances", "--as-of", "2025-02-29"], "a day that the calendar has"),

@@ -72,6 +72,10 @@ struct FolderView {
         }
     }
 
+    /// The topics of the log as it is now. Those that are derived are looked at before what they
+    /// were derived from, but for `payment.scored`, which stands behind its vectors.
+    func topics() throws(CommandFailure) -> [TopicID: TopicReader] { try readers(of: try log()) }
+
     private func readers(
         of log: ReadOnlyLog
     ) throws(CommandFailure) -> [TopicID: TopicReader] {

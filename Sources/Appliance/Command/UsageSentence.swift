@@ -40,6 +40,7 @@ struct UsageSentence {
     /// Options with a value for each time.
     private static let mayBeRepeated: [String: Set<Substring>] = [
         "tillbox dead-letter redrive": ["--offset"],
+        "tillbox model backtest": ["--fees"],
         "tillbox twin": ["--key", "--endpoint", "--account"],
     ]
 

@@ -7,7 +7,7 @@ internal import Foundation
 package enum ModelLocation: Hashable, Sendable {
     /// The model this binary was built with.
     case embedded
-    /// A `.ubj` file; its `schema.json` lies in the same folder.
+    /// A `.ubj` file; its `schema.json` lies in the same folder, which may be a link.
     case file(path: String)
 
     static let schemaFileName = "schema.json"
@@ -19,10 +19,17 @@ package enum ModelLocation: Hashable, Sendable {
             return try FraudModel(
                 model: PackageResources.fraud_ubj, schema: PackageResources.schema_json)
         case .file(let path):
-            let folder = (path as NSString).deletingLastPathComponent
-            let schemaPath = (folder as NSString).appendingPathComponent(Self.schemaFileName)
+            let file = URL(filePath: path)
+            // A link that leads to the folder is followed once: while it is turned to another
+            // candidate, both files are still of one.
+            let folder = file.deletingLastPathComponent().resolvingSymlinksInPath()
+            let modelPath = folder.appending(path: file.lastPathComponent).path
+            let schemaPath = folder.appending(path: Self.schemaFileName).path
+            guard FileManager.default.fileExists(atPath: modelPath) else {
+                throw .unreadable(path: path)
+            }
             return try FraudModel(
-                model: Self.read(path), schema: Self.read(schemaPath))
+                model: Self.read(modelPath), schema: Self.read(schemaPath))
         }
     }
 

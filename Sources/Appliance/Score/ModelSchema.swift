@@ -12,6 +12,8 @@ package struct ModelSchema: Hashable, Sendable, Decodable {
     package var trainingDataHash: String
     /// SHA-256 of the model file, in hex. libxgboost itself would not notice a changed leaf.
     package var modelHash: String
+    /// How the training payments were spread; nil of a model that does not say so.
+    package var distribution: TrainingDistribution?
 
     package struct Thresholds: Hashable, Sendable, Decodable {
         /// From this score on a person looks at the payment.
@@ -64,6 +66,7 @@ package struct ModelSchema: Hashable, Sendable, Decodable {
         case version, features, thresholds
         case trainingDataHash = "training_data_sha256"
         case modelHash = "model_sha256"
+        case distribution = "training_distribution"
     }
 
     /// Reads and checks a schema.
@@ -80,6 +83,10 @@ package struct ModelSchema: Hashable, Sendable, Decodable {
                 in: "schema.json", expected: Feature.names, found: features)
         }
         guard !version.isEmpty else { throw .damagedSchema(detail: "the version is empty") }
+        if let distribution, distribution.bins(of: features) == nil {
+            throw .damagedSchema(
+                detail: "training_distribution lacks a feature, or its bins are no bins")
+        }
         try thresholds.check()
     }
 }

@@ -79,6 +79,7 @@ package struct ScoreStage<Source: FeatureSource>: Stage {
         var outputs = OutputBuffer(count: run.events.count * 2)
         for letter in run.letters { outputs.append(letter) }
         let outcomes = scoring.judge(run.events, by: run.answers)
+        counters.drift.add(outcomes.compactMap(Self.firstScored))
         for place in outcomes.indices {
             emit(outcomes[place], of: run.events[place], from: run.sources[place], into: &outputs)
         }
@@ -128,6 +129,16 @@ package struct ScoreStage<Source: FeatureSource>: Stage {
                 topic: .paymentScored, from: placed, eventID: event.eventID,
                 schema: SchemaHeader.paymentScored, key: event.orderingKey, payment)
         }
+    }
+
+    /// What drift is counted of: each payment's first vector, with what the model made of it.
+    private static func firstScored(
+        _ outcome: ScoreOutcome
+    ) -> (vector: FeatureVector, score: Double)? {
+        guard !outcome.isRescore, let vector = outcome.features,
+            let score = outcome.payment?.score
+        else { return nil }
+        return (vector, score)
     }
 
     private func count(_ payment: ScoredPayment, isRescore: Bool) {

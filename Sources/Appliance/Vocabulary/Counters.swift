@@ -37,6 +37,8 @@ package final class Counters: Sendable {
     package let signatureCodes = WordTally()
     /// Events that move nothing here, by type.
     package let ignoredTypes = WordTally()
+    /// What the model sees and says, against what it learned from.
+    package let drift = ModelDrift()
     /// From a record's arrival at the gate to its commit in the ledger.
     package let endToEnd = ConcurrentHistogram()
     /// From a request's arrival to its answer, where that is 200.

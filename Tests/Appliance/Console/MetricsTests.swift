@@ -166,6 +166,8 @@ struct MetricsTests {
         let shape = EventShape(apiVersion: "2025-03-31.basil", type: "charge.succeeded")
         counters.shapes.add([(shape, .understood)])
         counters.add(volume: [try #require(Currency("usd")): 1])
+        counters.drift.begin(DriftGiven.names, DriftGiven.distribution)
+        counters.drift.add(DriftGiven.window)
         let reports = [BridgeReport(name: .kafka, state: .running)]
         let text = HealthRoutes(
             readiness: Readiness(), counters: counters,

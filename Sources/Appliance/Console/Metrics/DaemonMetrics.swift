@@ -110,6 +110,7 @@ extension HealthRoutes {
             [.init(.whole(Int64(readiness.warnings.count + counters.standstills.warnings.count)))])
         Counters.Name.write(counters, into: &text)
         writeTallies(into: &text)
+        Self.write(counters.drift.readings, into: &text)
         write(
             counters.acknowledged, "tillbox_answer_duration_seconds",
             "From a delivery's arrival to its answer, where that is 200.", into: &text)
@@ -149,6 +150,38 @@ extension HealthRoutes {
         text.add(
             "tillbox_refunds_waiting", .gauge, "Refunds that were told and cannot be booked yet.",
             [.init(.whole(Int64(counters.waiting.load(ordering: .relaxed))))])
+    }
+
+    /// What the model sees and says, in the bins of its training; nothing of a model that does not
+    /// tell them.
+    private static func write(_ readings: [ModelDrift.Reading], into text: inout PrometheusText) {
+        guard !readings.isEmpty else { return }
+        func samples(
+            _ counts: (ModelDrift.Reading) -> [Int]
+        ) -> [PrometheusText.Sample] {
+            readings.flatMap { reading -> [PrometheusText.Sample] in
+                let bounds = reading.bins.edges.map { "\($0)" } + ["+Inf"]
+                return zip(bounds, counts(reading)).map { bound, count in
+                    PrometheusText.Sample(
+                        .whole(Int64(count)), [("of", reading.name), ("below", bound)])
+                }
+            }
+        }
+        text.add(
+            "tillbox_model_values_total", .counter,
+            "Payments by what the model saw of them and by its score, in the bins of training.",
+            samples(\.counts))
+        text.add(
+            "tillbox_model_training_values", .gauge, "Payments of the training data, in the same.",
+            samples(\.bins.counts))
+        text.add(
+            "tillbox_model_drift", .gauge,
+            "Population stability index of the last 10,000 payments against training.",
+            readings.compactMap { reading in
+                reading.stabilityIndex.map {
+                    PrometheusText.Sample(.real($0), [("of", reading.name)])
+                }
+            })
     }
 
     /// Events of the log by one of their labels, and by what the validation made of them.
