@@ -19,7 +19,7 @@ struct Tillbox: AsyncParsableCommand {
             TwinCommand.self, ReconcileCommand.self, DeadLetterCommand.self, ReplayCommand.self,
             ReviewCommand.self, ExplainCommand.self, CloudCommand.self, BridgeCommand.self,
             StatusCommand.self, BenchCommand.self, UserCommand.self, TokenCommand.self,
-            AuditCommand.self,
+            AuditCommand.self, BankCommand.self, ReportCommand.self,
         ])
 
     /// Parses, runs, and turns whatever went wrong into one sentence and the exit code of contracts

@@ -13,6 +13,7 @@ struct ReportPages: Sendable {
     func add(to routes: inout AdminRoutes) {
         pages.page(&routes, .get, "/reports", .viewer) { try all($0) }
         RunPages(pages: pages).add(to: &routes)
+        BankPages(pages: pages).add(to: &routes)
         pages.page(&routes, .get, "/reports/:name", .viewer) { try one($0) }
         DecisionPages(pages: pages).add(to: &routes)
     }

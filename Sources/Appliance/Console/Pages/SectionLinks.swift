@@ -28,6 +28,7 @@ enum ReportSection: Hashable {
     case all
     case day(DayReport)
     case reconciliation
+    case bank
 
     /// - Parameter period: which days the reports are to show.
     static func links(at current: ReportSection, _ period: String) -> [SectionLink] {
@@ -40,7 +41,8 @@ enum ReportSection: Hashable {
         ] + reports + [
             SectionLink(
                 name: "Reconciliation", href: "/reports/reconciliation",
-                isCurrent: current == .reconciliation)
+                isCurrent: current == .reconciliation),
+            SectionLink(name: "Bank", href: BankPages.base, isCurrent: current == .bank),
         ]
     }
 }
