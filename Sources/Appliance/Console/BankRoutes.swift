@@ -66,7 +66,7 @@ package struct BankRoutes: Sendable {
     private static func statements(
         of body: [UInt8]
     ) throws(Problem) -> (file: String, statements: [BankStatement]) {
-        let document = JSONDocument(bytesMax: bodyByteCountMax)
+        let document = JSONDocument(bytesMax: max(body.count, 1))
         guard let root = try? document.parse(body), let listed = root["statements"]?.array else {
             throw Problem(.badRequest, "the body must be {\"file\":…,\"statements\":[…]}")
         }
