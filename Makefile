@@ -6,7 +6,7 @@ export TILLBOX_TESTABLE := 1
 SWIFT_FLAGS := -c release
 # Colours on a terminal are a compiler flag: with them, a build on a terminal and one into a file
 # would each begin from nothing.
-SWIFT_BUILD := swift build --no-color-diagnostics $(SWIFT_FLAGS)
+SWIFT_BUILD := swift build --no-color-diagnostics --disable-index-store $(SWIFT_FLAGS)
 TILLBOX     := .build/release/tillbox
 SEED        ?= 1
 COUNT       ?= 10000
@@ -34,8 +34,12 @@ help: ## list the targets
 setup: ## install the packages that .ci/packages.txt lists
 	@.ci/setup
 
+.PHONY: packages
+packages:
+	@.ci/setup packages
+
 .PHONY: build
-build: setup ## build the daemon
+build: packages ## build the daemon
 	@[ -x $(TILLBOX) ] && echo "==> building tillbox (what has not changed is not built again)" \
 	  || echo "==> building tillbox for the first time: 10 to 15 minutes on two cores; [n/m] counts the steps"
 	@$(SWIFT_BUILD) --product tillbox
@@ -45,12 +49,12 @@ run: build ## start the demo: signed traffic through the whole pipeline, live in
 	@$(TILLBOX) demo
 
 .PHONY: test
-test: setup ## run every test, a short fuzz run and a crash simulation
-	@echo "==> building the fuzz targets"
-	@Tests/Fuzz/run.sh 0
+test: packages ## run every test, a short fuzz run and a crash simulation
+	@echo "==> installing the tests' Python packages and building the fuzz targets beside the rest"
 	@[ -x $(TILLBOX) ] && echo "==> building tillbox and its tests" \
 	  || echo "==> building tillbox and its tests for the first time: 12 to 20 minutes on two cores"
-	@$(SWIFT_BUILD) --build-tests
+	@.ci/beside '.ci/setup environments' 'Tests/Fuzz/run.sh 0' -- \
+	  $(SWIFT_BUILD) --build-tests
 	@echo "==> running the tests, one group after the other, and $(TESTS_AT_ONCE) tests at once"
 	@swift test $(SWIFT_FLAGS) --skip-build --filter 'AppendLogTests|SimulationTests'
 	@.ci/tests --filter 'TwinTests|ApplianceTests' --skip '$(WITH_SERVERS)'
@@ -67,7 +71,7 @@ simulate: setup ## crash histories of the log: make simulate SEED=7 COUNT=100000
 	  swift test $(SWIFT_FLAGS) --skip-build --filter SimulationTests
 
 .PHONY: cloud
-cloud: build ## the cloud profile on this machine, servers and roles and traffic: make cloud SECONDS_MAX=60
+cloud: build setup ## the cloud profile on this machine, servers and roles and traffic: make cloud SECONDS_MAX=60
 	@.venv/bin/python3 .ci/cloud $(if $(SECONDS_MAX),--seconds $(SECONDS_MAX))
 
 .PHONY: cloud-kills
@@ -90,7 +94,7 @@ bench-against: build ## measure beside another revision: make bench-against REV=
 	@.ci/bench-against "$(REV)" $(or $(PART),all)
 
 .PHONY: bench-cloud
-bench-cloud: build ## what each role of the profile cloud does and costs: make bench-cloud PARTITIONS=1,2,4
+bench-cloud: build setup ## what each role of the profile cloud does and costs: make bench-cloud PARTITIONS=1,2,4
 	@.venv/bin/python3 .ci/cloud-bench $(if $(PARTITIONS),--partitions $(PARTITIONS)) $(if $(COUNT),--count $(COUNT)) $(if $(EVENTS),--events $(EVENTS))
 
 .PHONY: catch-up

@@ -26,12 +26,17 @@ let rooms: [Target.Dependency] = [
     "Vocabulary",
 ]
 
-/// Tests are compiled without optimisation, which takes minutes less; what they call is as it
-/// ships.
+/// Tests are compiled without optimisation, and a few files at a time on each core, which takes
+/// minutes less; what they call is as it ships.
 let tests: [SwiftSetting] =
     strict
     + (Context.environment["TILLBOX_TESTABLE"] == nil
-        ? [] : [.unsafeFlags(["-Onone"], .when(configuration: .release))])
+        ? []
+        : [
+            .unsafeFlags(
+                ["-Onone", "-no-whole-module-optimization", "-enable-batch-mode"],
+                .when(configuration: .release))
+        ])
 
 let argumentParser: Target.Dependency = .product(
     name: "ArgumentParser", package: "swift-argument-parser")
@@ -185,8 +190,11 @@ let package = Package(
                 coreMetrics, mustache, sqlite,
             ] + running + network,
             path: "Sources/Appliance/Console",
-            // The pages, whole: the binary serves them and needs no folder beside it.
+            // The pages, whole: the binary serves them and needs no folder beside it. Links into
+            // migrations/ for the accounts in Postgres.
             resources: [
+                .embedInCode("Access/Postgres/Resources/console_0001_accounts.sql"),
+                .embedInCode("Access/Postgres/Resources/console_grants.sql"),
                 .embedInCode("Pages/Templates/layout.mustache"),
                 .embedInCode("Pages/Templates/door.mustache"),
                 .embedInCode("Pages/Templates/sheet.mustache"),

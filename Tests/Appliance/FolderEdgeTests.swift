@@ -75,6 +75,10 @@ struct FolderEdgeTests {
         var folder: String
         var path: String
         var text: String
+        /// Every word of its code, comments left out.
+        var words: Set<String>
+        /// Every type that it declares and does not hide in its file.
+        var declarations: [String]
     }
 
     static let sources: [Source] = {
@@ -86,7 +90,9 @@ struct FolderEdgeTests {
             else { return nil }
             let parts = url.pathComponents.dropFirst(top.pathComponents.count)
             guard parts.count > 1, let folder = parts.first else { return nil }
-            return Source(folder: folder, path: parts.joined(separator: "/"), text: text)
+            return Source(
+                folder: folder, path: parts.joined(separator: "/"), text: text,
+                words: words(in: text), declarations: declarations(in: text))
         }
     }()
 
@@ -102,8 +108,8 @@ struct FolderEdgeTests {
         // A type that the folder may name can bear the same name, nested or not.
         let open = (allowed[folder] ?? []).union([folder, "Vocabulary"])
         let nameable = Self.sources.filter { open.contains($0.folder) }
-        let mine = Self.words(in: own)
-            .subtracting(nameable.flatMap { Self.declarations(in: $0.text) })
+        let mine = own.reduce(into: Set<String>()) { $0.formUnion($1.words) }
+            .subtracting(nameable.flatMap(\.declarations))
         let forbidden = Set(allowed.keys).subtracting(allowed[folder] ?? [])
             .subtracting([folder, "Vocabulary"])
         for other in forbidden.sorted() {
@@ -127,7 +133,7 @@ struct FolderEdgeTests {
     @Test("no handle of the embedded log is named outside of its plane")
     func logHandlesStay() {
         for source in Self.sources where !logPlaces.contains(where: source.path.hasPrefix) {
-            let named = Self.words(in: [source]).intersection(logHandles)
+            let named = source.words.intersection(logHandles)
             #expect(named.isEmpty, "\(source.path) names \(named.sorted())")
         }
     }
@@ -135,9 +141,7 @@ struct FolderEdgeTests {
     @Test("no word of SQLite is named outside of its plane")
     func sqliteStays() {
         for source in Self.sources where !sqlitePlaces.contains(where: source.path.hasPrefix) {
-            let named = Self.words(in: [source]).filter {
-                $0.contains("SQLite") || $0.contains("GRDB")
-            }
+            let named = source.words.filter { $0.contains("SQLite") || $0.contains("GRDB") }
             #expect(named.isEmpty, "\(source.path) names \(named.sorted())")
         }
     }
@@ -167,7 +171,6 @@ struct FolderEdgeTests {
         })
     }
 
-    /// Every type that the text declares and does not hide in its file.
     static func declarations(in text: String) -> [String] {
         text.split(separator: "\n").compactMap { line in
             let words = line.split { !($0.isLetter || $0.isNumber || $0 == "_") }.map(String.init)
@@ -180,18 +183,14 @@ struct FolderEdgeTests {
         }
     }
 
-    /// Every word of the code, comments left out.
-    static func words(in sources: [Source]) -> Set<String> {
+    static func words(in text: String) -> Set<String> {
         var words: Set<String> = []
-        for source in sources {
-            for line in source.text.split(separator: "\n") {
-                let code = line.split(
-                    separator: "//", maxSplits: 1, omittingEmptySubsequences: false)[0]
-                for word in code.split(whereSeparator: {
-                    !($0.isLetter || $0.isNumber || $0 == "_")
-                }) {
-                    words.insert(String(word))
-                }
+        for line in text.split(separator: "\n") {
+            let parts = line.split(separator: "//", maxSplits: 1, omittingEmptySubsequences: false)
+            for word in parts[0].split(whereSeparator: {
+                !($0.isLetter || $0.isNumber || $0 == "_")
+            }) {
+                words.insert(String(word))
             }
         }
         return words

@@ -99,7 +99,7 @@ struct CloudRunTests {
         for _ in 0..<2 {
             let prepared = try await place.run("cloud", "prepare")
             #expect(prepared.code == 0, "\(prepared.errors)")
-            #expect(prepared.output.contains("7 topics and the ledger are ready"))
+            #expect(prepared.output.contains("7 topics, the ledger and the console"))
         }
         let port = try freePort()
         let children = [

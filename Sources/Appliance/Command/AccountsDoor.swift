@@ -7,15 +7,20 @@ import Foundation
 import Terminal
 import Vocabulary
 
-/// The accounts of a data folder that a daemon has made, for the commands on them: they work
-/// whether or not it runs, and it sees each change at the next request.
+/// The accounts of a data folder that a daemon has made, or those of the cloud plane, for the
+/// commands on them: they work whether or not it runs, and it sees each change at the next request.
 struct AccountsDoor {
-    let store: AccountStore
-
-    static let insteadInCloud = "no accounts; its roles are asked with admin.token_file"
+    let store: any AccountStore
 
     init(_ data: DataOptions) async throws {
-        let settings = try await data.folderSettings(insteadInCloud: Self.insteadInCloud)
+        let settings = try await data.settings(needsSecrets: false)
+        guard settings.profile != .cloud else {
+            store = try await orCannotRun {
+                try settings.requirePostgres(for: "accounts of the profile cloud")
+                return try settings.quietPlane().accounts()
+            }
+            return
+        }
         // In no other program's folder is anything made.
         _ = try FolderView(path: settings.dataPath).logPath()
         let folder = DataFolder(existingAt: settings.dataPath)
@@ -26,14 +31,14 @@ struct AccountsDoor {
         } catch {
             throw CommandFailure.cannotRun("cannot make \(folder.console): \(error)")
         }
-        store = AccountStore(at: folder.accounts)
+        store = FolderAccounts(at: folder.accounts)
         if let trouble = store.trouble { throw CommandFailure.cannotRun(trouble) }
     }
 
     static var now: Int64 { SystemLogClock().now().milliseconds }
 
     /// What `body` does, in words that a command ends with.
-    func run<Value>(_ body: (AccountStore) throws -> Value) throws(CommandFailure) -> Value {
+    func run<Value>(_ body: (any AccountStore) throws -> Value) throws(CommandFailure) -> Value {
         do {
             return try body(store)
         } catch let failure as CommandFailure {
@@ -51,7 +56,7 @@ struct AccountsDoor {
     /// Notes what a command of this user did.
     ///
     /// - Parameter detail: what a person should know of it; never a secret.
-    static func note(_ what: String, _ detail: String, in store: AccountStore) throws {
+    static func note(_ what: String, _ detail: String, in store: any AccountStore) throws {
         try store.note(
             who: "\(NSUserName()) (command line)", what: what, place: "command line",
             detail: detail, at: now)

@@ -146,7 +146,7 @@ struct BridgeCommand: AsyncParsableCommand {
         @Option(help: "Who asks; the user of this machine by default.") var by: String?
 
         mutating func run() async throws {
-            try await BridgeDoor(options: options).change(to: .paused, by: by ?? NSUserName())
+            try await BridgeDoor(options: options).change(to: .paused, by: by)
         }
     }
 
@@ -158,7 +158,7 @@ struct BridgeCommand: AsyncParsableCommand {
         @Option(help: "Who asks; the user of this machine by default.") var by: String?
 
         mutating func run() async throws {
-            try await BridgeDoor(options: options).change(to: .resumed, by: by ?? NSUserName())
+            try await BridgeDoor(options: options).change(to: .resumed, by: by)
         }
     }
 }
@@ -201,12 +201,9 @@ extension BridgeCommand {
         /// The daemon holds the folder, and forgets.
         private func ask(_ name: BridgeName, _ settings: Settings) async throws {
             let connection = AdminConnection(settings)
-            var writer = JSONWriter()
-            writer.beginObject()
-            writer.member("by", by ?? NSUserName())
-            writer.endObject()
+            let body = BridgeDoor.body(by, connection)
             let path = "/api/v1/bridges/\(name.rawValue)/forget"
-            try await connection.send(.POST, path, body: writer.bytes) { root in
+            try await connection.send(.POST, path, body: body) { root in
                 guard root["forgotten"]?.bool == true else { throw connection.strange(path) }
             }
         }
@@ -219,7 +216,17 @@ private struct BridgeDoor {
 
     let options: BridgeCommand.NameOptions
 
-    func change(to change: Change, by: String) async throws {
+    /// What the daemon is told of who asks. `by` is left out where it knows, and nobody was named.
+    static func body(_ by: String?, _ connection: AdminConnection) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.beginObject()
+        if let by = by ?? (connection.saysWho ? NSUserName() : nil) { writer.member("by", by) }
+        writer.endObject()
+        return writer.bytes
+    }
+
+    func change(to change: Change, by named: String?) async throws {
+        let by = named ?? NSUserName()
         let settings = try await options.data.folderSettings(
             insteadInCloud: BridgeText.insteadInCloud)
         let name = try options.bridge(of: settings)
@@ -233,13 +240,10 @@ private struct BridgeDoor {
                 "\(name.rawValue) is \(change.rawValue); it counts from the next start on")
         } catch LogError.locked {
             let connection = AdminConnection(settings)
-            var writer = JSONWriter()
-            writer.beginObject()
-            writer.member("by", by)
-            writer.endObject()
             let verb = change == .paused ? "pause" : "resume"
             let text = try await connection.send(
-                .POST, "/api/v1/bridges/\(name.rawValue)/\(verb)", body: writer.bytes
+                .POST, "/api/v1/bridges/\(name.rawValue)/\(verb)",
+                body: Self.body(named, connection)
             ) { BridgeText.line($0) }
             try options.tell(text)
         } catch let error as LogError {

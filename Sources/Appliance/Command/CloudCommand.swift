@@ -19,11 +19,11 @@ struct CloudCommand: AsyncParsableCommand {
     /// `cloud prepare`
     struct Prepare: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Create missing topics and bring the ledger in Postgres to this schema.",
+            abstract: "Create missing topics; bring what is in Postgres to this schema.",
             discussion: """
                 Repeatable: what is there is checked and left as it is. What cannot be used, or \
                 does not answer, is one sentence, and exit code 3. Run it as the owner of the \
-                ledger's tables, before the roles of a new release start.
+                tables, before the roles of a new release start.
                 """)
         @OptionGroup var data: DataOptions
         @Option(
@@ -55,9 +55,11 @@ struct CloudCommand: AsyncParsableCommand {
                 let created = try plane.topics.prepare()
                 for topic in created { try Output.standard.line("created the topic \(topic)") }
                 try plane.migrate()
+                try plane.migrateAccounts()
                 try plane.noteTopics()
                 try Output.standard.line(
-                    "\(TopicID.allCases.count) topics and the ledger are ready")
+                    "\(TopicID.allCases.count) topics, the ledger and the console's accounts are "
+                        + "ready")
             }
         }
     }

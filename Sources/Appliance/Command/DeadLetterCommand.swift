@@ -286,7 +286,8 @@ struct RedriveDoor {
         do {
             return try await all(request) { request in
                 try await connection.send(
-                    .POST, "/api/v1/dead-letters/redrive", body: request.encoded(dataPath: folder)
+                    .POST, "/api/v1/dead-letters/redrive",
+                    body: request.encoded(dataPath: folder, saysWho: connection.saysWho)
                 ) { try RedriveAnswer(json: $0) }
             }
         } catch let failure as CommandFailure where failure.isNoDaemon {

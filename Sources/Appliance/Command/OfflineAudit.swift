@@ -13,7 +13,7 @@ enum OfflineAudit {
         // A folder whose accounts were taken away gets new ones at a start alone.
         guard FileManager.default.fileExists(atPath: path) else { return }
         do {
-            let store = AccountStore(at: path)
+            let store = FolderAccounts(at: path)
             defer { store.close() }
             try AccountsDoor.note(what, detail, in: store)
         } catch {

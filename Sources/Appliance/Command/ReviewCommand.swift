@@ -115,7 +115,8 @@ struct ReviewCommand: AsyncParsableCommand {
                 let request = try ReviewRequest(decision, by: by ?? NSUserName(), note: note)
                 let settings = try await data.settings(needsSecrets: false)
                 booker = settings.profile == .cloud ? "a role ledger" : "the daemon"
-                answer = try await ReviewDoor(settings: settings).decide(id, request)
+                answer = try await ReviewDoor(settings: settings, namesSomebody: by != nil)
+                    .decide(id, request)
             } catch let refusal as ReviewRefusal {
                 if case .badRequest(let what) = refusal {
                     throw CommandFailure(exitCode: CommandFailure.wrongUsage, message: what)
@@ -298,6 +299,8 @@ extension Review {
 /// The way to whoever may write the log: this process, or the daemon that holds the folder.
 struct ReviewDoor {
     let settings: Settings
+    /// Whether it was said who decides; what a daemon need not be told is left out otherwise.
+    let namesSomebody: Bool
 
     /// How long another command, which has the folder for a moment, is waited for.
     private static let lockPatience = Duration.seconds(10)
@@ -375,14 +378,15 @@ struct ReviewDoor {
         _ id: String, _ request: ReviewRequest
     ) async -> Result<ReviewAnswer, CommandFailure> {
         do throws(CommandFailure) {
-            let answer = try await AdminConnection(
+            let connection = AdminConnection(
                 settings,
                 patience: AdminConnection.Patience(
                     seconds: ReviewDesk.answerSecondsMax,
                     unanswered: "the decision may have been taken; look with `tillbox review show "
-                        + "\(ShellWord.quoted(id)) --data \(ShellWord.quoted(settings.dataPath))`")
-            ).send(
-                .POST, "/api/v1/reviews/\(Self.escaped(id))/decision", body: request.encoded(),
+                        + "\(ShellWord.quoted(id)) --data \(ShellWord.quoted(settings.dataPath))`"))
+            let answer = try await connection.send(
+                .POST, "/api/v1/reviews/\(Self.escaped(id))/decision",
+                body: request.encoded(saysWho: connection.saysWho || namesSomebody),
                 refusal: { code, detail in
                     ReviewRefusal.isAnswer(code)
                         ? .foundSomething(ReviewRefusal.sentence(detail, code: code, id))

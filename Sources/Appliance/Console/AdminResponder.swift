@@ -14,10 +14,12 @@ package import Vocabulary
 package struct AdminResponder: PortResponder {
     private let routes: any HTTPResponder<AdminContext>
     private let rules: [AdminRoutes.Rule]
+    private let absent: [AbsentPart]
     private let guards: AdminGuard
     private let access: any AdminAccess
     private let isBehindProxy: Bool
     private let streamLook: Duration
+    private let shares = StreamShares()
     private let counters: Counters
     private let logger: Logger
 
@@ -39,6 +41,7 @@ package struct AdminResponder: PortResponder {
         self.streamLook = streamLook
         self.routes = routes.router.buildResponder()
         rules = routes.rules
+        absent = routes.absent
         self.guards = guards
         self.access = access
         self.counters = counters
@@ -64,12 +67,15 @@ package struct AdminResponder: PortResponder {
             completion(answer)
             guard let body, let stream = answer.stream else { return }
             await send(body.body, over: stream, to: body.caller, of: request)
+            if let share = body.share { shares.giveBack(share) }
         }
     }
 
     /// Who reads a stream, and what they are given.
     private struct Streamed {
         var caller: Caller?
+        /// Given back when the stream is over.
+        var share: StreamShares.Share?
         var body: ResponseBody
     }
 
@@ -117,9 +123,10 @@ package struct AdminResponder: PortResponder {
                 return (missing(asked), nil)
             }
             if response.headers[.contentType] == ServerSentEvent.contentType {
+                let share = try shares.take(for: caller)
                 return (
                     PortResponse(streaming: response, on: request.channel),
-                    Streamed(caller: caller, body: response.body)
+                    Streamed(caller: caller, share: share, body: response.body)
                 )
             }
             return (try await PortResponse(response), nil)
@@ -144,7 +151,7 @@ extension AdminResponder {
     private func missing(_ request: Request) -> PortResponse {
         let methods = rules.methods(at: request.uri.path)
         guard !methods.isEmpty else {
-            return PortResponse(Problem(.notFound, "there is no such path"))
+            return PortResponse(absent.problem(at: request.uri.path))
         }
         // HEAD is answered as GET is, without the body.
         let allowed = (methods + (methods.contains("GET") ? ["HEAD"] : [])).sorted()

@@ -10,9 +10,12 @@ import Vocabulary
 /// | route | answer |
 /// | --- | --- |
 /// | `GET /api/v1/bridges` | every bridge: state, lag, rate, last error, and its place by topic |
-/// | `POST /api/v1/bridges/{name}/pause` `{"by"}` | stops it, over restarts too |
-/// | `POST /api/v1/bridges/{name}/resume` `{"by"}` | goes on, paused or stopped |
-/// | `POST /api/v1/bridges/{name}/forget` `{"by"}` | forgets one that is not configured |
+/// | `POST /api/v1/bridges/{name}/pause` | stops it, over restarts too |
+/// | `POST /api/v1/bridges/{name}/resume` | goes on, paused or stopped |
+/// | `POST /api/v1/bridges/{name}/forget` | forgets one that is not configured |
+///
+/// The posts take `{}` and count under the caller's own name. Only the data folder's token says
+/// `{"by"}`, which it must: it names who sits at the command line.
 ///
 /// `former` of the first are bridges that are not configured and that the log keeps records for.
 /// The posts answer with the bridge as it then stands, a forgotten one with its name. A request
@@ -84,7 +87,8 @@ package struct BridgeRoutes: Sendable {
         try DataFolderCheck.check(request, dataPath: dataPath)
         try request.checkIsJSON()
         let text = String((context.parameters.get("name") ?? "").prefix(Self.nameLengthMax))
-        let by = try Self.asker(in: try await request.bytes(upTo: Self.bodyByteCountMax))
+        let by = try Self.asker(
+            in: try await request.bytes(upTo: Self.bodyByteCountMax), context)
         guard let name = BridgeName(rawValue: text), let former = board.former else {
             throw Problem(.notFound, "there is no bridge \(text)", code: "unknown_bridge")
         }
@@ -120,7 +124,8 @@ package struct BridgeRoutes: Sendable {
                     + (known.isEmpty ? "; name it in bridges" : "; there are: \(known)"),
                 code: "unknown_bridge")
         }
-        let by = try Self.asker(in: try await request.bytes(upTo: Self.bodyByteCountMax))
+        let by = try Self.asker(
+            in: try await request.bytes(upTo: Self.bodyByteCountMax), context)
         do {
             try await queue.run { () throws(RelayFailure) in try body(bridge, by) }
         } catch RelayFailure.permanent(let sentence), RelayFailure.passing(let sentence) {
@@ -129,14 +134,27 @@ package struct BridgeRoutes: Sendable {
         return Response.json(.ok) { bridge.report().encode(into: &$0) }
     }
 
-    private static func asker(in body: [UInt8]) throws(Problem) -> String {
+    private static func asker(
+        in body: [UInt8], _ context: AdminContext
+    ) throws(Problem) -> String {
+        let unnamed = Problem(
+            .badRequest, "by must say who asks, once, in 1 to \(nameLengthMax) characters")
         let document = JSONDocument(bytesMax: max(body.count, 1))
-        guard let by = (try? document.request(body))?["by"]?.string, !by.isEmpty,
-            by.count <= nameLengthMax
-        else {
-            throw Problem(
-                .badRequest, "by must say who asks, once, in 1 to \(nameLengthMax) characters")
+        let said: String?
+        let strays: Bool
+        do throws(RecordCodecError) {
+            let root = try document.request(body)
+            guard let members = root.object else { throw .notAnObject }
+            strays = members.contains { $0.key.string != "by" }
+            said = try root.optionalString("by")
+        } catch .notAnObject {
+            throw Problem(.badRequest, "the body is no JSON object of this route")
+        } catch {
+            throw unnamed
         }
+        guard !strays else { throw Problem(.badRequest, "the body has no member but by") }
+        guard let by = try context.name(saying: said), (1...nameLengthMax).contains(by.count)
+        else { throw unnamed }
         return by
     }
 }

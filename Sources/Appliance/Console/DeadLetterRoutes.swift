@@ -5,7 +5,8 @@ import Vocabulary
 
 /// `GET /api/v1/dead-letters` and `POST /api/v1/dead-letters/redrive` on the admin port.
 ///
-/// A redrive must say `Content-Type: application/json`.
+/// A redrive must say `Content-Type: application/json`. An edit is the caller's own; only the data
+/// folder's token says `by`.
 package struct DeadLetterRoutes: Sendable {
     let list: LetterList
     let redriver: Redriver
@@ -28,7 +29,7 @@ package struct DeadLetterRoutes: Sendable {
             try request.checkIsJSON()
             let body = try await request.bytes(upTo: RedriveLimits.bodyByteCountMax)
             return try await withTaskExecutorPreference(thread) {
-                try await redrive(body, context.caller)
+                try await redrive(body, context)
             }
         }
     }
@@ -47,32 +48,26 @@ package struct DeadLetterRoutes: Sendable {
         }
     }
 
-    private func redrive(_ body: [UInt8], _ caller: Caller?) async throws -> Response {
-        var request = try request(in: body)
-        request.edit?.name(caller)
+    private func redrive(_ body: [UInt8], _ context: AdminContext) async throws -> Response {
+        let request = try request(in: body, context)
         let answer = try await redriver.redrive(request)
         return Response.jsonObject(.ok) { answer.encode(into: &$0) }
     }
 
-    private func request(in body: [UInt8]) throws(Problem) -> RedriveRequest {
-        let (request, folder): (RedriveRequest, String?)
+    private func request(
+        in body: [UInt8], _ context: AdminContext
+    ) throws(Problem) -> RedriveRequest {
+        var request: RedriveRequest
+        let (folder, said): (String?, String?)
         do {
-            (request, folder) = try RedriveRequest.decode(body)
+            (request, folder, said) = try RedriveRequest.decode(body)
         } catch {
             throw Problem(.badRequest, "the body is not a redrive request: \(error.sentence)")
         }
         if let folder, folder != dataPath {
             throw Problem(.conflict, "this daemon's data folder is \(dataPath), not \(folder)")
         }
+        request.edit?.by = try context.name(saying: said) ?? context.caller?.name ?? ""
         return request
-    }
-}
-
-extension RedriveEdit {
-    /// Whoever signed in edited it. Only a command of the folder's owner, who has no name here,
-    /// says who that is.
-    fileprivate mutating func name(_ caller: Caller?) {
-        guard let caller, caller.credential != .folder || by.isEmpty else { return }
-        by = caller.name
     }
 }

@@ -3,7 +3,7 @@ package import Appliance
 import Logging
 import ServiceLifecycle
 import Synchronization
-import Vocabulary
+package import Vocabulary
 
 /// `ledger verify` beside the running daemon: at most one at a time, on a thread and a connection
 /// of its own, so that neither a booking nor a page waits for it.
@@ -45,16 +45,19 @@ package final class LedgerCheck: Service {
     private let open: @Sendable () throws(LedgerError) -> Opened
     private let clock: any LogClock
     private let current = Mutex(State())
+    private let log: VerificationLog?
     /// Breaks off what runs; it refuses to begin once the daemon stops.
     private let stop = Mutex<(interrupt: (@Sendable () -> Void)?, isStopped: Bool)>((nil, false))
     private let asks: AsyncStream<Void>
     private let ask: AsyncStream<Void>.Continuation
     private let queue = BlockingQueue("tillbox.console.verify")
 
+    /// - Parameter log: where it is kept what was found; nil forgets it with the process.
     package init(
-        clock: any LogClock, open: @escaping @Sendable () throws(LedgerError) -> Opened
+        clock: any LogClock, log: VerificationLog? = nil,
+        open: @escaping @Sendable () throws(LedgerError) -> Opened
     ) {
-        (self.clock, self.open) = (clock, open)
+        (self.clock, self.log, self.open) = (clock, log, open)
         (asks, ask) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
@@ -104,13 +107,18 @@ package final class LedgerCheck: Service {
             outcome = .failure(error)
         }
         let now = now
-        current.withLock { state in
-            guard let running = state.running else { return }
-            state.ended = Ended(
+        let ended: Ended? = current.withLock { state in
+            guard let running = state.running else { return nil }
+            let ended = Ended(
                 by: running.by, begun: running.begun, at: now, outcome: outcome)
-            state.running = nil
+            (state.ended, state.running) = (ended, nil)
+            return ended
         }
+        if let ended { await log?.note(ended) }
     }
+
+    /// When the whole ledger was verified last and found sound, also before the last restart.
+    package var verifiedAt: Instant? { log?.verifiedAt }
 
     private func verify() throws(LedgerError) -> LedgerVerification {
         let opened = try open()

@@ -10,7 +10,10 @@ import Vocabulary
 /// | --- | --- |
 /// | `GET /api/v1/reviews?limit&after` | open reviews, in the order of their payments |
 /// | `GET /api/v1/reviews/{id}` | one review, open or not |
-/// | `POST /api/v1/reviews/{id}/decision` `{"decision","by","note"}` | 200 booked, 202 it will be |
+/// | `POST /api/v1/reviews/{id}/decision` `{"decision","note"}` | 200 booked, 202 it will be |
+///
+/// A decision is taken under the caller's own name. Only the data folder's token says `by`, which
+/// it must: it names who sits at the command line.
 ///
 /// `id` is the payment: `charge:ch_…` or `ch_…`. A review that is not open, or that somebody else
 /// has just decided, is a 409 that says who was first. A request that names another data folder in
@@ -39,8 +42,8 @@ package struct ReviewRoutes: Sendable {
         routes.post("/api/v1/reviews/:id/decision", needs: .reviewer) { request, context in
             try DataFolderCheck.check(request, dataPath: dataPath)
             try request.checkIsJSON()
-            return try await decide(
-                context.word("id"), try await request.bytes(upTo: Self.bodyByteCountMax))
+            let body = try await request.bytes(upTo: Self.bodyByteCountMax)
+            return try await decide(context.word("id"), body, context)
         }
     }
 
@@ -68,9 +71,12 @@ package struct ReviewRoutes: Sendable {
         return Response.json(.ok) { found.encode(into: &$0) }
     }
 
-    private func decide(_ id: String, _ body: [UInt8]) async throws -> Response {
+    private func decide(
+        _ id: String, _ body: [UInt8], _ context: AdminContext
+    ) async throws -> Response {
         do {
-            let answer = try await desk.decide(id, try ReviewRequest.decode(body))
+            let request = try ReviewRequest.decode(body) { try context.name(saying: $0) }
+            let answer = try await desk.decide(id, request)
             return Response.json(answer.isBooked ? .ok : .accepted) { answer.encode(into: &$0) }
         } catch let refusal as ReviewRefusal {
             throw Self.problem(refusal)

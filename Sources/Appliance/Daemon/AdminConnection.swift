@@ -68,6 +68,10 @@ package struct AdminConnection {
             patience: patience, token: settings.adminToken, isSecure: settings.adminIsSecure)
     }
 
+    /// Whether what is sent may say whose name it is in: the data folder's token has none of its
+    /// own, and every other has.
+    package var saysWho: Bool { token == nil }
+
     /// Longest answer read, in bytes.
     private static let bodyByteCountMax = 32 << 20
 

@@ -66,6 +66,7 @@ package struct CloudDaemon {
         let deadline = StopDeadline(seconds: Self.stopSecondsMax, logger: logger)
         var services = running.parts.mapValues { opening.before($0) }
         services[.admin] = adminServer(running, ports)
+        services[.ledgerCheck] = running.console?.check
         services[.kafkaWatch] = kafkaWatch
         services[.redisWatch] = running.redisWatch
         tellReadiness(running)
@@ -100,8 +101,11 @@ package struct CloudDaemon {
         var redisWatch: RedisWatch?
         var producer: KafkaLastingProducer?
         var ledger: PostgresLedger?
+        var console: CloudConsole?
 
         func close() async {
+            console?.desk.close()
+            try? console?.seenLedger.close()
             producer?.close(within: .seconds(1))
             await redis?.shutDown()
             ledger?.close()
@@ -140,8 +144,22 @@ package struct CloudDaemon {
     /// have to say at the start whose it is, and one that does not answer ends the process.
     private func openConsole(_ running: inout Running) throws {
         try plane.requireOwnLedger()
-        running.ledger = try plane.ledger(within: .seconds(3))
-        running.producer = try plane.producer()
+        let (ledger, seen) = (
+            try plane.ledger(within: .seconds(3)), try plane.ledger(within: .seconds(3))
+        )
+        let producer = try plane.producer()
+        (running.ledger, running.producer) = (ledger, producer)
+        let dataPath = DataFolder.canonical(settings.dataPath)
+        let desk = AccessDesk(
+            sharing: try plane.accounts(), token: settings.adminToken, dataPath: dataPath,
+            clock: plane.clock, logger: logger)
+        running.console = CloudConsole(
+            ledger: ledger, seenLedger: seen, decisions: plane.decisions(producer),
+            log: try plane.shownLog(), desk: desk,
+            check: LedgerCheck(clock: plane.clock) { [plane] () throws(LedgerError) in
+                try plane.checkedLedger()
+            }, readiness: readiness, counters: counters, clock: plane.clock,
+            dataPath: settings.dataPath)
     }
 
     /// Before the group is joined, where both servers answer; it is held in any case before the
@@ -186,14 +204,11 @@ package struct CloudDaemon {
             logLinesLost: { LogSink.standardError.lostCount },
             isAlive: { pulse?.isAlive() ?? true }
         ).routes()
-        guard role == .console, let ledger = running.ledger, let producer = running.producer else {
+        guard let console = running.console else {
             return ports.admin(routes, access: TokenAccess(settings.adminToken, role: .viewer))
         }
-        let console = CloudConsole(
-            ledger: ledger, decisions: plane.decisions(producer), clock: plane.clock,
-            dataPath: settings.dataPath)
         console.add(to: &routes)
-        return ports.admin(routes, access: TokenAccess(settings.adminToken, role: .reviewer))
+        return ports.admin(routes, access: console.desk, setupPath: console.desk.setupPath)
     }
 }
 

@@ -2,6 +2,7 @@ package import Appliance
 package import AppendLog
 package import Bridges
 package import Cloud
+package import Console
 package import Logging
 package import ServiceLifecycle
 package import Vocabulary
@@ -87,6 +88,47 @@ package struct CloudPlane: Sendable {
             configuration, clockMilliseconds: { clock.now().milliseconds }, onWait: onWait)
     }
 
+    /// The accounts of people and programs, beside the ledger. Blocks.
+    ///
+    /// - Throws: `AccountsFailure`, also where `cloud prepare` has not made them.
+    package func accounts() throws -> any AccountStore {
+        try PostgresAccounts(accountsConfiguration)
+    }
+
+    /// A request waits for who asks: what takes longer than this is told as 503.
+    private var accountsConfiguration: PostgresConfiguration {
+        var configuration = settings.postgresConfiguration()
+        (configuration.connectTimeout, configuration.lockTimeout) = (.seconds(3), .seconds(5))
+        configuration.replyTimeout = .seconds(8)
+        configuration.applicationName = "tillbox-accounts"
+        return configuration
+    }
+
+    package func migrateAccounts() throws {
+        try ConsoleSchema.migrate(settings.postgresConfiguration())
+    }
+
+    /// A ledger on a connection of its own, for one verification, and how that is broken off: by
+    /// Postgres, over another connection. Blocks.
+    func checkedLedger() throws(LedgerError) -> LedgerCheck.Opened {
+        var configuration = settings.postgresConfiguration()
+        // By which it is found among all who are connected.
+        configuration.applicationName = "tillbox-verify-\(UInt64.random(in: 0...UInt64.max))"
+        let clock = clock
+        let ledger = try PostgresLedger.open(
+            configuration, clockMilliseconds: { clock.now().milliseconds })
+        return LedgerCheck.Opened(ledger) { [configuration] in
+            var other = configuration
+            (other.applicationName, other.connectTimeout) = ("tillbox-stop", .seconds(1))
+            guard let connection = try? PostgresConnection.connect(other) else { return }
+            defer { connection.close() }
+            _ = try? connection.query(
+                """
+                SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = $1
+                """, [.text(configuration.applicationName)])
+        }
+    }
+
     package func migrate() throws(LedgerError) {
         try PostgresSchema.migrate(settings.postgresConfiguration())
     }
@@ -137,6 +179,11 @@ package struct CloudPlane: Sendable {
 
     package func decisions(_ producer: KafkaLastingProducer) -> KafkaDecisions {
         KafkaDecisions(producer, configuration: kafka, names: names)
+    }
+
+    /// The topics for who only looks.
+    func shownLog() throws(KafkaError) -> KafkaLog {
+        try KafkaLog(kafka, names: names, partitions: settings.kafka.partitions)
     }
 
     // MARK: Steps

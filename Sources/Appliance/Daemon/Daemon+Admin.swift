@@ -29,6 +29,15 @@ extension Daemon {
             byteCount: { [folder] in folder.byteCount(ofTopic: $0.rawValue) })
     }
 
+    /// Makes the refunds of declined payments; nil without an API key.
+    var refundKeeper: RefundKeeper? {
+        refunds.map {
+            RefundKeeper(
+                desk: $0, sources: consoleSources, access: access, base: settings.stripeBase,
+                clock: clock, logger: logger)
+        }
+    }
+
     /// What open consoles are told.
     func liveBoard() -> LiveBoard {
         LiveBoard(
@@ -41,7 +50,8 @@ extension Daemon {
                             group: $0.group, topic: $0.topic, next: $0.next, lag: $0.lag)
                     }
                 }, reconciler: reconciler, bridges: bridges, readiness: readiness,
-                counters: counters, clock: clock))
+                counters: counters, clock: clock,
+                verifiedAt: { [ledgerCheck] in ledgerCheck.verifiedAt }))
     }
 
     func adminServer(_ ports: DaemonPorts, _ live: LiveBoard) -> any Service {
@@ -107,7 +117,7 @@ extension Daemon {
                 sources: consoleSources, live: live, desk: desk, letters: letters,
                 redriver: redriver, reconciler: reconciler, bridges: bridges,
                 check: ledgerCheck, readiness: readiness, counters: counters, clock: clock,
-                profile: settings.profile.rawValue, sent: sent, refunds: refunds,
+                profile: settings.profile.rawValue, sent: sent, refunds: refundKeeper,
                 stripeBase: settings.stripeBase,
                 reviewExpirySeconds: settings.reviewExpirySeconds))
     }

@@ -110,7 +110,12 @@ package final class Daemon: Sendable {
         refunds = stripe.refunds()
         reviewDesk = ReviewDesk(decisions: plane.decisions, ledger: ledger, clock: clock)
         seenLedger = try SQLiteLedgerReader.open(path: folder.ledger)
-        ledgerCheck = LedgerCheck(clock: clock) { () throws(LedgerError) in
+        access = AccessDesk(
+            store: FolderAccounts(at: folder.accounts), folderToken: folderToken,
+            dataPath: DataFolder.canonical(folder.path), letsGuestsIn: settings.profile == .dev,
+            clock: clock, logger: logger)
+        let verifications = VerificationLog(access.audit)
+        ledgerCheck = LedgerCheck(clock: clock, log: verifications) { () throws(LedgerError) in
             let ledger = try SQLiteLedgerReader.open(path: folder.ledger)
             return LedgerCheck.Opened(ledger) { ledger.interrupt() }
         }
@@ -123,10 +128,6 @@ package final class Daemon: Sendable {
         readiness.watch { [reach = stripe.reach] in reach.warning }
         for sentence in held.plan.lasting { readiness.watch { sentence } }
         bridges = Self.bridges(settings, plane, folder, logger)
-        access = AccessDesk(
-            store: AccountStore(at: folder.accounts), folderToken: folderToken,
-            dataPath: DataFolder.canonical(folder.path), letsGuestsIn: settings.profile == .dev,
-            clock: clock, logger: logger)
         access.noteConfiguration(settings.summary)
         devPayments = DevPaymentSender(settings, clock: clock)
         readiness.watch { [access] in access.warning }
@@ -275,6 +276,7 @@ package final class Daemon: Sendable {
             ReviewExpiry(
                 desk: reviewDesk, ledger: ledger, afterSeconds: $0, clock: clock, logger: logger)
         }
+        services[.refunds] = refundKeeper
         services[.webhook] = webhookServer(ports)
         services[.reserveRelease] = ReserveRelease(file: reserve, logger: logger)
         services[.refusalSummary] = refusalSummary()

@@ -182,6 +182,8 @@ enum DaemonPart: CaseIterable, Sendable {
     case ledger, score, validate, redrive
     /// These bring events in, and stop before the steps that take them.
     case chargeFetch, reconciler
+    /// Asks Stripe for refunds of what was declined; it reads what the ledger has booked.
+    case refunds
     /// Writes decisions, and stops before the ledger that books them.
     case reviewExpiry
     /// Opens when everything behind it runs; from then on the daemon is ready.

@@ -31,7 +31,7 @@ package enum Feature: Int, CaseIterable, Sendable {
 ///
 /// The training code and the Spark job keep the same ones: beyond a bound the vectors differ from
 /// the plain definition in contracts §4, but they differ in the same way everywhere.
-enum FeatureBounds {
+package enum FeatureBounds {
     static let minuteSeconds: Int64 = 60
     static let hourSeconds: Int64 = 3_600
 
@@ -48,7 +48,7 @@ enum FeatureBounds {
     static let currenciesMax = 4
 
     /// Earlier payments in the currency that an amount is compared with, at the least.
-    static let amountsMin = 3
+    package static let amountsMin = 3
 
     static let zScoreMax = 10.0
 

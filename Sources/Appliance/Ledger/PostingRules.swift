@@ -9,7 +9,7 @@ import Vocabulary
 /// - a refund, or its failure, is settled as soon as both it and a decline are booked.
 enum PostingRules {
     /// Who stands in `ReviewRecord.by` when the daemon itself opened or closed a review.
-    static let scoringActor = "scoring"
+    static let scoringActor = ReservedNames.scoring
 
     /// The posting of a movement from its event alone; a payment's from its scoring too.
     /// - Returns: nil for a kind that moves no money.

@@ -50,7 +50,7 @@ package enum RefundOutcome: Hashable, Sendable {
 }
 
 /// Makes refunds at Stripe for payments that people have declined, when they say so. It books
-/// nothing: Stripe's event does.
+/// nothing, which Stripe's event does, and keeps nothing of what has ended.
 ///
 ///     request A                         request B, of the same payment
 ///     asked: claim it                   claimed: is told what becomes of A
@@ -61,11 +61,7 @@ package actor RefundDesk {
     private let patience: StripePatience
     private let sleep: @Sendable (Duration) async throws -> Void
     private var running: [RefundOrder: Task<RefundOutcome, Never>] = [:]
-    /// The last outcomes, and the charges in the order in which they came.
-    private var outcomes: [String: RefundOutcome] = [:]
-    private var order: [String] = []
 
-    private static let outcomesMax = 1_000
     private static let path = "/v1/refunds"
 
     /// - Parameter patience: a person waits for the answer.
@@ -82,9 +78,6 @@ package actor RefundDesk {
         self.sleep = sleep
     }
 
-    /// What the last request for a charge came to; nil where there was none since the start.
-    package func outcome(of charge: String) -> RefundOutcome? { outcomes[charge] }
-
     /// Asks Stripe, and again with the same key where no answer came.
     package func refund(_ refund: RefundOrder) async -> RefundOutcome {
         if let task = running[refund] { return await task.value }
@@ -92,14 +85,7 @@ package actor RefundDesk {
         running[refund] = task
         let outcome = await task.value
         running[refund] = nil
-        note(outcome, of: refund.charge)
         return outcome
-    }
-
-    private func note(_ outcome: RefundOutcome, of charge: String) {
-        if outcomes.updateValue(outcome, forKey: charge) == nil { order.append(charge) }
-        guard order.count > Self.outcomesMax else { return }
-        outcomes[order.removeFirst()] = nil
     }
 
     /// - Parameter attempt: from 1 on.

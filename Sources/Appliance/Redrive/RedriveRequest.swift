@@ -30,8 +30,10 @@ package struct RedriveRequest: Hashable, Sendable {
 /// What the admin API is asked. Only the embedded log is asked that way, whose topics have one
 /// partition, so that an offset names a letter.
 extension RedriveRequest {
-    /// - Parameter dataPath: the folder that is meant; the daemon refuses if it is not its own.
-    package func encoded(dataPath: String) -> [UInt8] {
+    /// - Parameters:
+    ///   - dataPath: the folder that is meant; the daemon refuses if it is not its own.
+    ///   - saysWho: whether `by` is there; only the data folder's token may say it.
+    package func encoded(dataPath: String, saysWho: Bool = true) -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
         writer.member("data", dataPath)
@@ -46,16 +48,17 @@ extension RedriveRequest {
         writer.member("after", after?.offset.rawValue)
         if let edit {
             writer.member("value", String(decoding: edit.value, as: UTF8.self))
-            writer.member("by", edit.by)
+            if saysWho { writer.member("by", edit.by) }
         }
         writer.endObject()
         return writer.bytes
     }
 
-    /// - Returns: the request, and the data folder that it means, if it names one.
+    /// - Returns: the request; the data folder that it means, and who it says asks, if it names
+    ///   them.
     package static func decode(
         _ body: [UInt8]
-    ) throws(RecordCodecError) -> (request: RedriveRequest, dataPath: String?) {
+    ) throws(RecordCodecError) -> (request: RedriveRequest, dataPath: String?, by: String?) {
         let document = JSONDocument()
         let root = try document.request(body)
         guard let members = root.object else { throw .notAnObject }
@@ -83,18 +86,19 @@ extension RedriveRequest {
             }
             request.letters = wanted
         }
-        request.edit = try edit(in: root, request)
-        return (request, try root.optionalString("data"))
+        let by = try root.optionalString("by")
+        request.edit = try edit(in: root, request, by: by)
+        return (request, try root.optionalString("data"), by)
     }
 
     private static func edit(
-        in root: JSONValue, _ request: RedriveRequest
+        in root: JSONValue, _ request: RedriveRequest, by: String?
     ) throws(RecordCodecError) -> RedriveEdit? {
         guard let value = try root.optionalString("value") else { return nil }
         guard value.utf8.count <= RedriveLimits.editByteCountMax else { throw .field("value") }
         // One value for several letters would make one record of them all.
         guard request.letters?.count == 1, request.after == nil else { throw .field("offsets") }
-        return RedriveEdit(value: Array(value.utf8), by: try root.optionalString("by") ?? "")
+        return RedriveEdit(value: Array(value.utf8), by: by ?? "")
     }
 
     private static func letter(

@@ -18,7 +18,7 @@ package struct ReviewExpiry: Service {
     var sleep: @Sendable (_ milliseconds: Int64) async throws -> Void
 
     /// Whose decision it is.
-    package static let actor = "expiry"
+    package static let actor = ReservedNames.expiry
     private static let lookMilliseconds: Int64 = 60_000
     private static let pageCount = 100
     /// Reviews that one look declines at most.
@@ -101,9 +101,7 @@ package struct ReviewExpiry: Service {
     }
 
     private func decline(_ review: Review) async throws {
-        let request = try ReviewRequest(
-            .decline, by: Self.actor,
-            note: "nobody decided within \(afterSeconds / 3_600) h")
+        let request = ReviewRequest(expiredAfterSeconds: afterSeconds)
         do {
             _ = try await desk.decide(review.movement.rawValue, request)
         } catch let refusal as ReviewRefusal {

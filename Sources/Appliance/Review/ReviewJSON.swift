@@ -64,27 +64,43 @@ extension ReviewAnswer {
 
 extension ReviewRequest {
     /// `{"decision":"approve","by":…,"note":…}`
-    package func encoded() -> [UInt8] {
+    ///
+    /// - Parameter saysWho: whether `by` is there; only the data folder's token may say it.
+    package func encoded(saysWho: Bool = true) -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
         writer.member("decision", decision.rawValue)
-        writer.member("by", by)
+        if saysWho { writer.member("by", by) }
         writer.member("note", note)
         writer.endObject()
         return writer.bytes
     }
 
-    /// - Throws: `ReviewRefusal.badRequest`.
-    package static func decode(_ body: [UInt8]) throws(ReviewRefusal) -> ReviewRequest {
+    /// - Parameter name: says under whose name a body that says `by`, or does not, is taken; it
+    ///   throws where the body may not say so. nil is for a body that must say it.
+    /// - Throws: `ReviewRefusal.badRequest`, and what `name` throws.
+    package static func decode(
+        _ body: [UInt8], as name: (_ said: String?) throws -> String? = { $0 }
+    ) throws -> ReviewRequest {
+        let fields = try fields(of: body)
+        guard let by = try name(fields.by) else {
+            throw ReviewRefusal.badRequest("by is missing: it must say who decides")
+        }
+        return try ReviewRequest(fields.decision, by: by, note: fields.note)
+    }
+
+    private static func fields(
+        of body: [UInt8]
+    ) throws(ReviewRefusal) -> (decision: Decision, by: String?, note: String) {
         let document = JSONDocument()
-        let fields: (Decision, String, String)
+        let fields: (Decision, String?, String)
         let stray: String?
         do throws(RecordCodecError) {
             let root = try document.request(body)
             let names = root.object?.map { $0.key.string ?? "" } ?? []
             stray = names.first { !["decision", "by", "note"].contains($0) }
             fields = (
-                try root.requiredWord("decision"), try root.requiredString("by"),
+                try root.requiredWord("decision"), try root.optionalString("by"),
                 try root.requiredString("note")
             )
         } catch {
@@ -97,6 +113,6 @@ extension ReviewRequest {
                 "\(ShownText.escaped(String(stray.prefix(64)))) is no member of a decision; it has "
                     + "decision, by and note")
         }
-        return try ReviewRequest(fields.0, by: fields.1, note: fields.2)
+        return fields
     }
 }

@@ -24,11 +24,11 @@ package struct ReviewRequest: Hashable, Sendable {
         let name = Self.trimmed(by)
         (self.decision, self.by, self.note) = (decision, name, note)
         guard (1...Self.nameBytesMax).contains(name.utf8.count), ShownText.isPlain(name),
-            name.lowercased() != PostingRules.scoringActor
+            !ReservedNames.isMachine(name)
         else {
             throw .badRequest(
-                "by must be a name of 1 to \(Self.nameBytesMax) bytes, all of it visible, other "
-                    + "than \(PostingRules.scoringActor)")
+                "by must be a name of 1 to \(Self.nameBytesMax) bytes, all of it visible, and none "
+                    + "of those that no person has (\(ReservedNames.machineWords))")
         }
         guard
             note.unicodeScalars.contains(where: {
@@ -42,6 +42,12 @@ package struct ReviewRequest: Hashable, Sendable {
                 $0.properties.generalCategory == .control && !"\n\t".unicodeScalars.contains($0)
             })
         else { throw .badRequest("note must not have control characters") }
+    }
+
+    /// The decline of what nobody has decided in time, which no person can ask for.
+    init(expiredAfterSeconds seconds: Int64) {
+        (decision, by) = (.decline, ReservedNames.expiry)
+        note = "nobody decided within \(seconds / 3_600) h"
     }
 }
 

@@ -272,6 +272,7 @@ package struct LedgerDesk<Books: LedgerBooks> {
 
     private func count(_ outcome: PostOutcome, of batch: LedgerStep.Batch) {
         counters.add(.booked, outcome.posted.count)
+        counters.add(.paymentsBooked, outcome.posted.count { $0.posting.kind == .payment })
         counters.add(
             .reviewsOpened,
             outcome.reviews.count { $0.record.state == .opened } - outcome.renewedCount)
@@ -291,9 +292,11 @@ package struct LedgerDesk<Books: LedgerBooks> {
     }
 
     /// What payments came to, each once: to release or to decline one moves its money once more.
+    /// What is captured later of one is more of it.
     private static func volume(of posted: [PostedTransaction]) -> [Currency: Int64] {
         var volume: [Currency: Int64] = [:]
-        for transaction in posted where transaction.posting.kind == .payment {
+        for transaction in posted
+        where [.payment, .captureGrown].contains(transaction.posting.kind) {
             for entry in transaction.posting.entries where entry.amount > .zero {
                 volume[entry.currency, default: 0] &+= entry.amount.rawValue
             }

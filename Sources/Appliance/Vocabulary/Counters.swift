@@ -13,7 +13,7 @@ package final class Counters: Sendable {
         case adminRequestsRefused
         case validated, ignored, deadLetters, redriven
         case scored, rescored, repeated, notScored, approved, flagged, blocked, reviewsOpened
-        case booked, alreadyBooked, postingsRefused
+        case booked, paymentsBooked, alreadyBooked, postingsRefused
         case eventsBackfilled, eventsNearExpiry, reconciliationBreaks
         case chargesFetched, clockJumps
 

@@ -18,9 +18,11 @@ struct LedgerCheckTests {
         return folder
     }
 
-    private static func check(_ folder: LedgerFolder) -> LedgerCheck {
+    private static func check(
+        _ folder: LedgerFolder, _ log: VerificationLog? = nil
+    ) -> LedgerCheck {
         let file = folder.file
-        return LedgerCheck(clock: SystemLogClock()) { () throws(LedgerError) in
+        return LedgerCheck(clock: SystemLogClock(), log: log) { () throws(LedgerError) in
             let ledger = try SQLiteLedgerReader.open(path: file)
             return LedgerCheck.Opened(ledger) { ledger.interrupt() }
         }
@@ -52,6 +54,28 @@ struct LedgerCheckTests {
             check.state, now: Instant(seconds: 0), mayBegin: true, token: "t")
         #expect(view.ended?.isRight == true && view.running == nil && view.mayBegin)
         #expect(view.ended?.head == String(hex: found.head))
+    }
+
+    @Test("that it was found sound, and when, outlives the process; that it was not does not count")
+    func kept() async throws {
+        let (folder, world) = (try Self.folder(), try AccessWorld())
+        let check = Self.check(folder, VerificationLog(world.desk.audit))
+        #expect(check.verifiedAt == nil)
+        #expect(check.begin(by: "ada"))
+        let ended = try await Self.ended(check)
+        #expect(check.verifiedAt == ended.at)
+        let noted = try #require(try world.store.lastAudit(of: "ledger verified"))
+        #expect(noted.who == "ada" && noted.detail == "20 transactions")
+        let kept = VerificationLog(world.desk.audit).verifiedAt
+        #expect(kept == Instant(seconds: noted.at / 1_000))
+        _ = try folder.sqlite3(
+            "DROP TRIGGER entries_no_update;\n"
+                + "UPDATE entries SET amount = amount + 1 WHERE transaction_id = 7")
+        let next = Self.check(folder, VerificationLog(world.desk.audit))
+        #expect(next.begin(by: "rita"))
+        _ = try await Self.ended(next)
+        #expect(next.verifiedAt == kept)
+        #expect(try world.store.lastAudit(of: "ledger not sound")?.who == "rita")
     }
 
     @Test("a ledger that was changed is found, and named with its place")

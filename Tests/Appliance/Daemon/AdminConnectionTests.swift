@@ -102,7 +102,7 @@ struct AdminConnectionTests {
         settings.admin = Settings.Address(host: "127.0.0.1", port: peer.port)
         let request = try ReviewRequest(.approve, by: "ada", note: "known")
         let decision = await #expect(throws: CommandFailure.self) {
-            try await ReviewDoor(settings: settings).decide("ch_1", request)
+            try await ReviewDoor(settings: settings, namesSomebody: true).decide("ch_1", request)
         }
         #expect(decision?.message?.contains("may have been taken; look with `tillbox ") == true)
         #expect(peer.connections == 1)

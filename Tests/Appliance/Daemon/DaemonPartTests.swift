@@ -46,10 +46,10 @@ struct DaemonPartTests {
         try await running
         #expect(
             stopped.withLock { $0 } == [
-                .refusalSummary, .reserveRelease, .webhook, .reviewExpiry, .reconciler,
-                .chargeFetch, .redrive, .validate, .score, .ledger, .bridges, .live, .ledgerCheck,
-                .paymentIndex, .upkeep, .redisWatch, .kafkaWatch, .folderWatch, .poisonWatch,
-                .admin,
+                .refusalSummary, .reserveRelease, .webhook, .reviewExpiry, .refunds,
+                .reconciler, .chargeFetch, .redrive, .validate, .score, .ledger, .bridges, .live,
+                .ledgerCheck, .paymentIndex, .upkeep, .redisWatch, .kafkaWatch, .folderWatch,
+                .poisonWatch, .admin,
             ])
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Testing
 
 @testable import Appliance
@@ -97,8 +98,17 @@ final class LedgerFolder {
 }
 
 extension SQLiteLedger {
+    /// The migrations, run once: parsing them takes most of the time of a short test.
+    private static let empty = Result {
+        let queue = try SQLiteFile.open(":memory:", readOnly: false, busyTimeoutSeconds: 5)
+        try queue.writeWithoutTransaction(SQLiteFile.migrate)
+        return queue
+    }
+
     static func inMemory() throws -> SQLiteLedger {
-        try SQLiteLedger.open(path: ":memory:") { 1_700_000_000_000 }
+        let queue = try SQLiteFile.open(":memory:", readOnly: false, busyTimeoutSeconds: 5)
+        try empty.get().backup(to: queue)
+        return try open(queue) { 1_700_000_000_000 }
     }
 }
 

@@ -69,11 +69,16 @@ struct MemoryPlaneTests {
     @Test("one seed gives one history")
     func repeatable() async throws {
         let scenario = try await PlaneScenario(seed: 4)
-        var steps: Set<Int> = []
-        for _ in 0..<2 {
-            var run = PlaneRun(scenario, seed: 4)
-            steps.insert(await run.run().stepCount)
+        for seed in UInt64(4)..<8 {
+            var histories: Set<[String: Int]> = []
+            for _ in 0..<4 {
+                var run = PlaneRun(scenario, seed: seed)
+                let report = await run.run()
+                var counts = report.deaths
+                counts["steps"] = report.stepCount
+                histories.insert(counts)
+            }
+            #expect(histories.count == 1, "seed \(seed)")
         }
-        #expect(steps.count == 1)
     }
 }

@@ -40,7 +40,7 @@ struct PlaneRun {
 
     mutating func run() async -> Report {
         for part in MemoryPlane.Part.allCases {
-            for _ in 0..<Int.random(in: 1...2, using: &random) { plane.start(part) }
+            for _ in 0..<Int.random(in: 1...2, using: &random) { await start(part) }
         }
         plane.compute()
         plane.decide()
@@ -50,14 +50,14 @@ struct PlaneRun {
             let parked = await plane.schedule.quiet()
             let isDisturbed = steps < Self.disturbedSteps
             if isDisturbed, Int.random(in: 0..<25, using: &random) == 0 {
-                disturb()
+                await disturb()
                 continue
             }
             // The time of a claim runs out, under whoever holds it.
             if !isDisturbed, steps % 40 == 0 { plane.claims.expire() }
             let able = parked.filter { $0.hasWork() }
             guard let next = able.randomElement(using: &random) else {
-                if calm() { continue }
+                if await calm() { continue }
                 break
             }
             if isDisturbed, Int.random(in: 0..<deathEvery, using: &random) == 0 {
@@ -70,31 +70,38 @@ struct PlaneRun {
         return report(steps)
     }
 
-    private mutating func disturb() {
+    /// Starts an instance and waits until it stands at its first point: of two that start side by
+    /// side, either could join its group first, and own the other's partitions.
+    private func start(_ part: MemoryPlane.Part) async {
+        plane.start(part)
+        _ = await plane.schedule.quiet()
+    }
+
+    private mutating func disturb() async {
         let alive = plane.alive
         let part = MemoryPlane.Part.allCases.randomElement(using: &random) ?? .ledger
         let own = alive.filter { $0.value.part == part }.keys.sorted()
         switch Int.random(in: 0..<4, using: &random) {
-        case 0 where own.count < Self.instancesMax: plane.start(part)
+        case 0 where own.count < Self.instancesMax: await start(part)
         case 1:
             if own.count > 1, let one = own.randomElement(using: &random) { plane.stop(one) }
         case 2: plane.removeDead()
         default: plane.claims.expire()
         }
         // A part without an instance waits until somebody starts one; not for ever here.
-        if own.isEmpty { plane.start(part) }
+        if own.isEmpty { await start(part) }
     }
 
     /// Nobody can do anything: time passes.
     /// - Returns: whether that has changed anything.
-    private func calm() -> Bool {
+    private func calm() async -> Bool {
         let alive = Set(plane.alive.values.filter { !$0.isStopping }.map(\.part))
         let missing = MemoryPlane.Part.allCases.filter { !alive.contains($0) }
         if plane.hasDead {
             plane.removeDead()
             return true
         }
-        for part in missing { plane.start(part) }
+        for part in missing { await start(part) }
         return !missing.isEmpty
     }
 

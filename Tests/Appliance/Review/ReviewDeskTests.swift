@@ -204,7 +204,8 @@ struct ReviewDeskTests {
         "a request without a name or a reason is refused",
         arguments: [
             ("", "why"), ("scoring", "why"), ("ada", " \n"), ("ada", ""), (" ", "why"),
-            (" scoring\t", "why"), ("Scoring", "why"), ("sco\u{AD}ring", "why"),
+            (" scoring\t", "why"), ("expiry", "why"), ("Expiry ", "why"), ("DAEMON", "why"),
+            ("Scoring", "why"), ("sco\u{AD}ring", "why"),
             ("scoring\u{0}x", "why"), ("ada\u{1B}[2K", "why"), ("ada\nbob", "why"),
             ("ada\u{A0}b", "why"), ("\u{3164}", "why"), ("ada", "w\u{0}hy"),
             ("ada", "\u{1B}[1A"), ("ada", "\u{200B}"),
@@ -253,6 +254,7 @@ struct ReviewDeskTests {
         for (bad, says) in [
             ("", "it is empty"), ("{}", "decision is missing"), ("[]", "it is no object"),
             ("{", "it is not JSON"),
+            (#"{"decision":"approve","note":"b"}"#, "by is missing"),
             (#"{"decision":"maybe","by":"a","note":"b"}"#, "decision is missing"),
             (#"{"decision":"approve","decision":"decline","by":"a","note":"b"}"#, "decision twice"),
             (#"{"decision":"approve","by":"a","note":"b","by":"a"}"#, "by twice"),

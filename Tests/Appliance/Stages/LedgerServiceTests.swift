@@ -54,6 +54,37 @@ struct LedgerServiceTests {
         }
     }
 
+    /// One is told twice in one run, the other in two.
+    @Test("a payment that is held, and then released by a milder scoring, counts once")
+    func countsOnce() async throws {
+        let fixture = try PipelineFixture()
+        try await fixture.opened { opened in
+            func tell(_ charge: String, _ verdict: Verdict) async throws {
+                let isHeld = verdict != .approve
+                let scored = ScoredPayment(
+                    event: Given.event(
+                        .payment, charge, id: "evt_\(charge)_\(verdict)", known: !isHeld),
+                    verdict: verdict, score: 0.5, reasons: [], model: nil, featuresAsOf: nil)
+                _ = try await opened.append(
+                    Record(
+                        key: nil, value: scored.encoded()[...],
+                        timestamp: Timestamp(milliseconds: 1)), to: .paymentScored)
+            }
+            try await tell("ch_1", .manualReview)
+            try await tell("ch_2", .manualReview)
+            try await tell("ch_2", .approve)
+            try await fixture.process(opened)
+            try await tell("ch_1", .approve)
+            try await fixture.process(opened)
+            let kinds = try opened.ledger.posted(after: TransactionID(0), limit: 10)
+                .map(\.posting.kind)
+            #expect(kinds.count { $0 == .payment } == 2 && kinds.count { $0 == .released } == 2)
+            #expect(fixture.counters.volume == [Given.usd: 2_000])
+            #expect(fixture.counters[.paymentsBooked] == 2)
+            #expect(fixture.counters[.booked] == 4)
+        }
+    }
+
     @Test("buries what was refused and not buried, once")
     func buries() async throws {
         let fixture = try PipelineFixture()

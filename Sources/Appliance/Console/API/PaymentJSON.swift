@@ -66,8 +66,8 @@ extension PaymentStory {
                 writer.object { writer in
                     writer.member("name", line.name)
                     writer.member("value", line.value)
-                    writer.member("mean", line.mean)
-                    writer.member("deviation", line.deviation)
+                    writer.member("mean", line.usual?.mean)
+                    writer.member("deviation", line.usual?.deviation)
                 }
             }
         }

@@ -44,7 +44,7 @@ package struct ConsoleSources: Sendable {
         PaymentRoutes(sources: self).add(to: &routes)
         LedgerRoutes(ledger: ledger, explainer: { explainer }).add(to: &routes)
         RecordRoutes(sources: self).add(to: &routes)
-        ReportRoutes(index: index).add(to: &routes)
+        ReportRoutes(source: ReportSource(index)).add(to: &routes)
     }
 }
 

@@ -58,7 +58,9 @@ extension PaymentQuery {
         try request.checkParameters(Self.parameters)
         try take(q: try request.text("q"))
         if let id = try request.text("id") { try take(id: id, "id") }
-        if let movement = try request.text("movement") { charge = Self.charge(in: movement) }
+        if let movement = try request.text("movement") {
+            take(movement: movement)
+        }
         customer = try request.text("customer") ?? customer
         if let amount = try request.value("amount", Self.amountForm, { AmountWords($0) }) {
             take(amount)
@@ -94,7 +96,7 @@ extension PaymentQuery {
     private mutating func take(q: String?) throws(Problem) {
         guard let q else { return }
         if q.contains(":") {
-            charge = Self.charge(in: q)
+            take(movement: q)
         } else if Self.isLastFour(q) {
             lastFour = q
         } else if let amount = AmountWords(q) {
@@ -125,11 +127,6 @@ extension PaymentQuery {
     private static func isLastFour(_ text: String) -> Bool {
         text.utf8.count == 4
             && text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
-    }
-
-    /// The charge that a movement is about.
-    private static func charge(in movement: String) -> String {
-        String(movement.split(separator: ":", maxSplits: 1).last ?? "")
     }
 }
 

@@ -79,15 +79,13 @@ struct StoryReader {
     }
 }
 
-/// The usual of a customer: of each feature mean and standard deviation over earlier vectors.
+/// The usual of a customer, of each feature over earlier vectors.
 struct FeatureUsual {
     struct Line {
         var name: String
         var value: Double
-        /// nil without an earlier vector.
-        var mean: Double?
-        /// Of the population.
-        var deviation: Double?
+        /// nil for fewer earlier vectors than make a usual.
+        var usual: UsualRange?
     }
 
     var lines: [Line]
@@ -97,14 +95,9 @@ struct FeatureUsual {
     init(of vectors: [FeatureVector], beside record: FeaturesRecord) {
         count = vectors.count
         lines = Feature.names.enumerated().map { place, name in
-            var line = Line(name: name, value: Double(record.vector[place]))
-            guard !vectors.isEmpty else { return line }
-            let values = vectors.map { Double($0[place]) }
-            let mean = values.reduce(0, +) / Double(values.count)
-            let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
-            line.mean = mean
-            line.deviation = (squares / Double(values.count)).squareRoot()
-            return line
+            Line(
+                name: name, value: Double(record.vector[place]),
+                usual: UsualRange(vectors.map { Double($0[place]) }))
         }
     }
 }

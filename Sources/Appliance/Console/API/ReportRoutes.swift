@@ -5,29 +5,31 @@ import Vocabulary
 
 /// `GET /api/v1/reports/{name}?from&to&format` on the admin port: a line for every UTC day and
 /// currency, as JSON or CSV.
-struct ReportRoutes: Sendable {
-    let index: PaymentIndex
+package struct ReportRoutes: Sendable {
+    let source: ReportSource
     private let queue = BlockingQueue("tillbox.console.reports")
 
     /// The form of an answer.
     private enum Form: String, CaseIterable { case json, csv }
 
-    init(index: PaymentIndex) { self.index = index }
+    package init(source: ReportSource) { self.source = source }
 
-    func add(to routes: inout AdminRoutes) {
+    package func add(to routes: inout AdminRoutes) {
         routes.get("/api/v1/reports/:name", needs: .viewer) { request, context in
             try request.checkParameters(["from", "to", "format"])
-            guard let report = DayReport(rawValue: context.word("name")) else {
+            guard let report = DayReport(rawValue: context.word("name")),
+                source.reports.contains(report)
+            else {
                 throw Problem(
                     .notFound, "there is no report \(context.word("name").prefix(40)); there are: "
-                        + DayReport.allCases.map(\.rawValue).joined(separator: ", "))
+                        + source.reports.map(\.rawValue).joined(separator: ", "))
             }
             let period = try request.period()
             let form = try request.word("format", as: Form.self) ?? .json
-            let sums = try await queue.run { [index] () throws(StoreFailure) in
-                try index.sums(
-                    of: report.words, from: period.from ?? Instant(seconds: .min),
-                    to: period.to ?? Instant(seconds: .max))
+            let sums = try await queue.run { [source] in
+                try source.sums(
+                    report.words, period.from ?? Instant(seconds: .min),
+                    period.to ?? Instant(seconds: .max))
             }
             let lines = report.lines(of: sums)
             return form == .csv ? Self.csv(report, lines) : json(report, lines)
@@ -52,7 +54,7 @@ struct ReportRoutes: Sendable {
                     }
                 }
             }
-            writer.member("index_lag", index.lag)
+            writer.member("index_lag", source.lag())
         }
     }
 

@@ -90,6 +90,6 @@ extension AccessDesk {
         guard
             try await work({ try await passwords.matches(Password(current), user.password) })
         else { throw Problem(.forbidden, "the current password is another", code: "login_refused") }
-        throttle.succeeded(attempt, atMilliseconds: now)
+        try await forget(attempt)
     }
 }

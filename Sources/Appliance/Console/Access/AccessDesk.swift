@@ -18,27 +18,30 @@ import Vocabulary
 /// A change that comes by a session needs its CSRF token too, and an `Origin` that is this port's:
 /// a browser sends the cookie along by itself, and both of these only for a page of ours.
 package struct AccessDesk: AdminAccess {
-    let store: AccountStore
-    let audit: AuditLog
+    let store: any AccountStore
+    package let audit: AuditLog
     let passwords: PasswordDesk
-    let throttle = LoginThrottle()
     let setup: SetupLink
     /// Who comes in by the setup link without an account; nil where they make one.
     let guest: SessionGuest?
-    private let folderTokenHash: [UInt8]
+    /// A program that comes in by a token which is no account: the command line of this machine by
+    /// the folder's, or whoever has that of the settings.
+    private let known: (hash: [UInt8], caller: Caller)?
     /// The data folder, so that a command learns that it speaks to the wrong daemon.
     private let dataPath: String
     private let clock: any LogClock
     /// Each request that shows something asks the store.
     private let queue = BlockingQueue("tillbox.console.access")
 
+    /// Over the accounts of a data folder.
+    ///
     /// - Parameters:
     ///   - folderToken: what the command line of this machine shows.
     ///   - dataPath: the data folder's one absolute path.
     ///   - letsGuestsIn: whether the setup link opens the console without an account: in the
     ///     profile dev.
     package init(
-        store: AccountStore, folderToken: String, dataPath: String, letsGuestsIn: Bool,
+        store: any AccountStore, folderToken: String, dataPath: String, letsGuestsIn: Bool,
         clock: any LogClock, logger: Logger
     ) {
         self.init(
@@ -46,23 +49,49 @@ package struct AccessDesk: AdminAccess {
             clock: clock, passwords: PasswordDesk(), logger: logger)
     }
 
+    /// Over accounts that several instances share, each of which keeps nothing. Blocking.
+    ///
+    /// - Parameters:
+    ///   - token: of the settings, by which a program comes in as reviewer; nil for none.
+    ///   - dataPath: as commands name the place that they mean.
+    package init(
+        sharing store: any AccountStore, token: String?, dataPath: String, clock: any LogClock,
+        logger: Logger
+    ) {
+        self.init(
+            store: store,
+            known: token.map { ($0, TokenAccess.caller(.reviewer)) }, dataPath: dataPath,
+            letsGuestsIn: false, clock: clock, passwords: PasswordDesk(), logger: logger)
+    }
+
     init(
-        store: AccountStore, folderToken: String, dataPath: String = "", letsGuestsIn: Bool,
+        store: any AccountStore, folderToken: String, dataPath: String = "", letsGuestsIn: Bool,
         clock: any LogClock, passwords: PasswordDesk, logger: Logger
+    ) {
+        self.init(
+            store: store,
+            known: (folderToken, Caller(name: ReservedNames.folder, role: .admin, credential: .folder)),
+            dataPath: dataPath, letsGuestsIn: letsGuestsIn, clock: clock, passwords: passwords,
+            logger: logger)
+    }
+
+    private init(
+        store: any AccountStore, known: (token: String, caller: Caller)?, dataPath: String,
+        letsGuestsIn: Bool, clock: any LogClock, passwords: PasswordDesk, logger: Logger
     ) {
         self.store = store
         self.passwords = passwords
         self.clock = clock
         self.dataPath = dataPath
         audit = AuditLog(store: store, clock: clock, logger: logger)
-        folderTokenHash = AccessSecret.hash(folderToken)
+        self.known = known.map { (AccessSecret.hash($0.token), $0.caller) }
         guest = letsGuestsIn ? SessionGuest() : nil
-        // Nobody can be let in who cannot be written down.
-        setup = SetupLink(isNeeded: (try? store.hasUsers) == false)
+        setup = SetupLink(store, at: clock.now().milliseconds)
         if !letsGuestsIn { try? store.endGuestSessions() }
     }
 
-    /// The path of the setup link; nil where somebody had an account at the start.
+    /// The path of the setup link; nil where somebody had an account at the start, or where another
+    /// instance has made the link.
     package var setupPath: String? { setup.code.map { "/setup?code=\($0)" } }
 
     /// Notes how the daemon is set up, where that has changed. Blocks.
@@ -71,10 +100,13 @@ package struct AccessDesk: AdminAccess {
         audit.noteConfiguration(summary)
     }
 
+    /// Lets go of the accounts.
+    package func close() { store.close() }
+
     /// What an operator should look at: accounts that cannot be used.
     package var warning: String? {
         store.trouble.map {
-            "nobody can sign in: \($0); move console/accounts.sqlite away to begin anew"
+            "nobody can sign in: \($0); \(store.remedy)"
         }
     }
 
@@ -83,7 +115,7 @@ package struct AccessDesk: AdminAccess {
     var now: Int64 { clock.now().milliseconds }
 
     func run<Value: Sendable>(
-        _ body: @escaping @Sendable (AccountStore) throws -> Value
+        _ body: @escaping @Sendable (any AccountStore) throws -> Value
     ) async throws -> Value {
         try await queue.run { [store] in try body(store) }
     }
@@ -127,8 +159,8 @@ package struct AccessDesk: AdminAccess {
             .unauthorized, "this token is unknown or has expired; see `tillbox token list`",
             code: "token_refused")
         guard let token = BearerToken.of(shown) else { throw unknown }
-        guard !equalInConstantTime(AccessSecret.hash(token), folderTokenHash) else {
-            return Caller(name: "local", role: .admin, credential: .folder)
+        if let known, equalInConstantTime(AccessSecret.hash(token), known.hash) {
+            return known.caller
         }
         let now = now
         guard let account = try await run({ try $0.token(token, at: now, isUse: isUse) })
@@ -246,6 +278,12 @@ package struct TokenAccess: AdminAccess {
                 .unauthorized, "this token is not the one of admin.token_file",
                 code: "token_refused")
         }
-        return Caller(name: "admin.token", role: role, credential: .token(id: "admin.token"))
+        return Self.caller(role)
+    }
+
+    /// Who shows the token of the settings.
+    static func caller(_ role: Role) -> Caller {
+        let name = ReservedNames.adminToken
+        return Caller(name: name, role: role, credential: .token(id: name))
     }
 }

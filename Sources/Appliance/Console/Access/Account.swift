@@ -42,6 +42,8 @@ package struct SessionAccount: Hashable, Sendable {
 /// Why an account was not made or changed.
 package enum AccountRefusal: Error, Hashable, CustomStringConvertible {
     case nameUnusable
+    /// The daemon writes it itself; see ``ReservedNames``.
+    case nameReserved(String)
     case nameTaken(String)
     case unknown(String)
     case passwordTooShort
@@ -56,6 +58,8 @@ package enum AccountRefusal: Error, Hashable, CustomStringConvertible {
         switch self {
         case .nameUnusable:
             "a name has 1 to 64 letters, digits, dots, - _ and @, and begins with a letter or digit"
+        case .nameReserved(let name):
+            "\(name) is a name that Tillbox writes itself, so nobody can have it; take another"
         case .nameTaken(let name): "there is \(name) already"
         case .unknown(let name): "there is no \(name)"
         case .passwordTooShort:
@@ -86,6 +90,8 @@ package enum AccessLimits {
     package static let noteMilliseconds: Int64 = 30_000
     /// Seconds between two looks at whether who reads a stream may still come in.
     package static let streamLookSeconds: Int64 = 5
+    /// Streams of one user, in all their sessions together, or of one token.
+    package static let streamsPerCallerMax = 8
     /// Sessions of one user; a further one ends the oldest.
     package static let sessionsPerUserMax = 20
     /// Passwords that are worked on at once; each takes 128 MiB.

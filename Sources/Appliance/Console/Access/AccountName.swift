@@ -1,4 +1,5 @@
 import Foundation
+import Vocabulary
 
 /// Names and passwords as they may be.
 package enum AccountName {
@@ -8,9 +9,12 @@ package enum AccountName {
         name.wholeMatch(of: /[A-Za-z0-9][A-Za-z0-9._@-]{0,63}/) != nil
     }
 
-    /// - Throws: ``AccountRefusal/nameUnusable``.
+    /// Whether somebody new may have it.
+    ///
+    /// - Throws: ``AccountRefusal/nameUnusable`` or ``AccountRefusal/nameReserved(_:)``.
     package static func check(_ name: String) throws(AccountRefusal) {
         guard isUsable(name) else { throw .nameUnusable }
+        guard !ReservedNames.isReserved(name) else { throw .nameReserved(name) }
     }
 }
 

@@ -82,6 +82,8 @@ package struct AdminRoutes {
 
     package let router = Router(context: AdminContext.self)
     package private(set) var rules: [Rule] = []
+    /// What another plane has, and this one has not.
+    package var absent: [AbsentPart] = []
 
     package init() {}
 

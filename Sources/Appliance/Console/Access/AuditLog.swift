@@ -8,12 +8,12 @@ import Vocabulary
 /// What cannot be written is logged, and holds nothing up: a full disk must not keep anybody from
 /// deciding a review.
 package struct AuditLog: Sendable {
-    let store: AccountStore
+    let store: any AccountStore
     let clock: any LogClock
     let logger: Logger
     private let queue = BlockingQueue("tillbox.console.audit")
 
-    init(store: AccountStore, clock: any LogClock, logger: Logger) {
+    init(store: any AccountStore, clock: any LogClock, logger: Logger) {
         self.store = store
         self.clock = clock
         self.logger = logger
@@ -45,9 +45,9 @@ package struct AuditLog: Sendable {
         let (what, now) = ("configuration", clock.now().milliseconds)
         do {
             let last = try store.lastAudit(of: what)?.detail
-            guard last != AccountStore.kept(summary) else { return }
+            guard last != AuditEntry.kept(summary) else { return }
             try store.note(
-                who: "daemon", what: what, place: "start", detail: summary, at: now)
+                who: ReservedNames.daemon, what: what, place: "start", detail: summary, at: now)
         } catch {
             logger.error(
                 "the audit log cannot be written",

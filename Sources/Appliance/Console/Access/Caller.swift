@@ -1,3 +1,6 @@
+import HTTPTypes
+import Vocabulary
+
 /// What a person or a program may do: each may do all that those before it may.
 package enum Role: String, CaseIterable, Comparable, Sendable {
     /// Sees everything but secrets, accounts and the audit log.
@@ -41,5 +44,30 @@ package struct Caller: Hashable, Sendable {
         self.name = name
         self.role = role
         self.credential = credential
+    }
+
+    /// Under whose name what is asked for is done: the caller's own. Only the command line, which
+    /// shows the data folder's token and has no account, says who sits at it.
+    ///
+    /// - Parameter said: the `by` of the request's body; nil where it has none.
+    /// - Returns: nil where the body must say it and does not.
+    /// - Throws: 400 for a `by` that is not the caller's to say.
+    func name(saying said: String?) throws(Problem) -> String? {
+        guard credential != .folder else { return said }
+        guard said == nil else {
+            throw Problem(
+                .badRequest,
+                "by is not yours to say: this is done under your own name, \(name); leave by out",
+                code: "name_refused")
+        }
+        return name
+    }
+}
+
+extension AdminContext {
+    /// See ``Caller/name(saying:)``.
+    func name(saying said: String?) throws(Problem) -> String? {
+        guard let caller else { return said }
+        return try caller.name(saying: said)
     }
 }

@@ -1,5 +1,16 @@
 import Synchronization
 
+/// Makes who guesses wait; where one is kept for several instances, it can be out of reach.
+package protocol LoginThrottling: Sendable {
+    /// Counts an attempt before it is looked at, so that many at once are as slow as one by one.
+    ///
+    /// - Returns: nil where it may be looked at; else the seconds to wait.
+    func begin(_ attempt: LoginThrottle.Attempt, atMilliseconds now: Int64) throws -> Int64?
+
+    /// The attempt was a good one: its failures are forgotten.
+    func succeeded(_ attempt: LoginThrottle.Attempt, atMilliseconds now: Int64) throws
+}
+
 /// Makes who guesses wait longer and longer: by account, and by address.
 ///
 /// Nobody is locked out for good: the longest wait of an account is short, and whoever has signed
@@ -8,9 +19,9 @@ import Synchronization
 ///
 /// An address of IPv6 counts with its /64: that is what one customer of a provider has at least,
 /// and may pick a new address from for each attempt.
-package final class LoginThrottle: Sendable {
+package final class LoginThrottle: LoginThrottling {
     /// Whom an attempt is counted against.
-    struct Attempt: Hashable, Sendable {
+    package struct Attempt: Hashable, Sendable {
         /// The account's name as it was typed; nil for a setup code.
         var account: String?
         /// The address of IPv4, or the network of IPv6.
@@ -28,15 +39,17 @@ package final class LoginThrottle: Sendable {
     static let accountWaitMax: Int64 = 30
     static let addressWaitMax: Int64 = 900
     /// An hour without an attempt forgets them.
-    private static let memoryMilliseconds: Int64 = 3_600_000
+    static let memoryMilliseconds: Int64 = 3_600_000
     /// Entries of each kind; a further one takes the place of the oldest.
     static let entryCountMax = 10_000
 
-    private struct Entry {
+    struct Entry {
         var failures = 0
         /// When the last attempt was, and until when there is to be no other.
         var last: Int64
         var until: Int64
+        /// The same two before the last attempt, which may turn out to be a good one.
+        var before: (last: Int64, until: Int64)?
     }
 
     private struct State {
@@ -50,10 +63,7 @@ package final class LoginThrottle: Sendable {
 
     package init() {}
 
-    /// Counts an attempt before it is looked at, so that many at once are as slow as one by one.
-    ///
-    /// - Returns: nil where it may be looked at; else the seconds to wait.
-    func begin(_ attempt: Attempt, atMilliseconds now: Int64) -> Int64? {
+    package func begin(_ attempt: Attempt, atMilliseconds now: Int64) -> Int64? {
         let account = attempt.account?.lowercased()
         return state.withLock { state in
             let isKnown = state.known[Self.place(attempt)] != nil
@@ -72,11 +82,13 @@ package final class LoginThrottle: Sendable {
         }
     }
 
-    /// The attempt was a good one: its failures are forgotten.
-    func succeeded(_ attempt: Attempt, atMilliseconds now: Int64) {
+    /// The attempt was a good one: the account's failures are forgotten. Those of the address are
+    /// not, since whoever has an account could guess the others' between two logins of their own;
+    /// there this attempt alone no longer counts.
+    package func succeeded(_ attempt: Attempt, atMilliseconds now: Int64) {
         state.withLock { state in
             if let account = attempt.account { state.accounts[account.lowercased()] = nil }
-            state.addresses[attempt.address] = nil
+            Self.discount(attempt.address, in: &state.addresses)
             let place = Self.place(attempt)
             if state.known.count >= Self.entryCountMax, state.known[place] == nil,
                 let oldest = state.known.min(by: { $0.value < $1.value })
@@ -99,15 +111,35 @@ package final class LoginThrottle: Sendable {
     private static func count(
         _ key: String, in entries: inout [String: Entry], _ now: Int64, waitMax: Int64
     ) {
-        var entry = entries[key] ?? Entry(last: now, until: now)
+        let entry = counted(entries[key], now, waitMax: waitMax)
+        if entries[key] == nil, entries.count >= entryCountMax { makeRoom(in: &entries, now) }
+        entries[key] = entry
+    }
+
+    /// An entry with one attempt more.
+    static func counted(_ known: Entry?, _ now: Int64, waitMax: Int64) -> Entry {
+        var entry = known ?? Entry(last: now, until: now)
         if now - entry.last > memoryMilliseconds { entry.failures = 0 }
+        entry.before = entry.failures == 0 ? nil : (entry.last, entry.until)
         entry.failures += 1
         entry.last = now
         let beyond = entry.failures - freeCount
         // 1, 2, 4 … seconds; the bound is reached long before the shift is too long.
         let seconds = beyond < 0 ? 0 : min(Int64(1) << Int64(min(beyond, 20)), waitMax)
         entry.until = now + seconds * 1_000
-        if entries[key] == nil, entries.count >= entryCountMax { makeRoom(in: &entries, now) }
+        return entry
+    }
+
+    /// Takes the last attempt back. No other can have begun since then where one has to wait: it
+    /// would have been told to.
+    private static func discount(_ key: String, in entries: inout [String: Entry]) {
+        guard var entry = entries[key] else { return }
+        entry.failures -= 1
+        guard entry.failures > 0, let before = entry.before else {
+            entries[key] = entry.failures > 0 ? entry : nil
+            return
+        }
+        (entry.last, entry.until, entry.before) = (before.last, before.until, nil)
         entries[key] = entry
     }
 

@@ -1,37 +1,22 @@
-import Bridges
-import Synchronization
 import Vocabulary
 
 /// The code by which the first person comes in: good once, and as long as nobody has an account.
-/// Each start makes another one.
-final class SetupLink: Sendable {
-    /// nil once it was used, or where there is none.
-    private let hash: Mutex<[UInt8]?>
-    /// What the address ends with; for who prints it.
+/// Where accounts are a folder's, each start makes another one; where several instances share
+/// them, the first to start makes it, and another one only once it is old.
+struct SetupLink: Sendable {
+    /// What the address ends with; for who prints it. nil where there is none, or it is somebody
+    /// else's.
     let code: String?
 
-    /// - Parameter isNeeded: whether there is no account yet.
-    init(isNeeded: Bool) {
-        let code = isNeeded ? AccessSecret.make(byteCount: 16) : nil
-        self.code = code
-        hash = Mutex(code.map { AccessSecret.hash($0) })
-    }
-
-    /// Whether a code is the one, and was not used yet.
-    func isGood(_ shown: String) -> Bool {
-        let known = hash.withLock { $0 }
-        return known.map { equalInConstantTime($0, AccessSecret.hash(shown)) } ?? false
-    }
-
-    /// Uses the code up.
-    ///
-    /// - Returns: false where it is not the one, or somebody was first.
-    func use(_ shown: String) -> Bool {
-        let shown = AccessSecret.hash(shown)
-        return hash.withLock { known in
-            guard let good = known, equalInConstantTime(good, shown) else { return false }
-            known = nil
-            return true
+    /// Offers a code, where nobody has an account and the store takes it. Blocking.
+    init(_ store: any AccountStore, at now: Int64) {
+        // Nobody can be let in who cannot be written down.
+        guard (try? store.hasUsers) == false else {
+            code = nil
+            return
         }
+        let new = AccessSecret.make(byteCount: 16)
+        let isTaken = (try? store.offerSetup(AccessSecret.hash(new), at: now)) == true
+        code = isTaken ? new : nil
     }
 }

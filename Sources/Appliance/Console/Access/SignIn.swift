@@ -39,7 +39,7 @@ extension AccessDesk {
             throw Problem(
                 .unauthorized, "the name, the password or the code is wrong", code: "login_refused")
         }
-        throttle.succeeded(attempt, atMilliseconds: now)
+        try await forget(attempt)
         let secret = try await begin(for: user.id, insteadOf: shown.former)
         await audit.note(who: user.name, "login", from: shown.address, user.role.rawValue)
         return secret
@@ -56,11 +56,19 @@ extension AccessDesk {
     }
 
     /// Counts an attempt before it is looked at.
-    func hold(back attempt: LoginThrottle.Attempt) async throws(Problem) {
-        guard let seconds = throttle.begin(attempt, atMilliseconds: now) else { return }
+    func hold(back attempt: LoginThrottle.Attempt) async throws {
+        let now = now
+        guard let seconds = try await run({ try $0.throttle.begin(attempt, atMilliseconds: now) })
+        else { return }
         throw Problem(
             .tooManyRequests, "too many attempts; try again in \(seconds) s",
             code: "login_throttled", retryAfterSeconds: seconds)
+    }
+
+    /// The attempt was a good one.
+    func forget(_ attempt: LoginThrottle.Attempt) async throws {
+        let now = now
+        try await run { try $0.throttle.succeeded(attempt, atMilliseconds: now) }
     }
 
     /// Passwords are worked on few at a time.
@@ -91,7 +99,8 @@ extension AccessDesk {
 
     /// - Throws: ``Problem`` where a code does not let anybody in.
     func checkSetup(_ code: String, from address: String?) async throws {
-        guard !setup.isGood(code) else { return }
+        let (hash, now) = (AccessSecret.hash(code), now)
+        guard try await !run({ try $0.knowsSetup(hash, at: now) }) else { return }
         let attempt = LoginThrottle.Attempt(account: nil, address: address ?? "unknown")
         try await hold(back: attempt)
         throw Self.setupRefused
@@ -105,7 +114,8 @@ extension AccessDesk {
     ) async throws -> String {
         try await checkSetup(code, from: address)
         // An account that was made meanwhile closes this way.
-        guard try await run({ try !$0.hasUsers }), setup.use(code) else {
+        let (hash, now) = (AccessSecret.hash(code), now)
+        guard try await run({ try !$0.hasUsers && $0.useSetup(hash, at: now) }) else {
             throw Self.setupRefused
         }
         let secret = try await begin(for: nil, insteadOf: former)
@@ -126,12 +136,12 @@ extension AccessDesk {
             try AccountName.check(name)
             let new = try Password(new: password)
             let hash = try await work { try await passwords.hash(new) }
-            let now = now
+            let (shown, now) = (AccessSecret.hash(code), now)
             let made = try await run { store in
                 try store.addUser(name, role: .admin, password: hash, at: now, isFirst: true)
-                return try store.user(named: name)
+                return try store.useSetup(shown, at: now) ? store.user(named: name) : nil
             }
-            guard let made, setup.use(code) else { throw Self.setupRefused }
+            guard let made else { throw Self.setupRefused }
             user = made
         } catch let refusal as AccountRefusal {
             throw Problem(refusal)
@@ -146,7 +156,7 @@ extension Problem {
     /// A refusal of the accounts, as the admin API says it.
     init(_ refusal: AccountRefusal) {
         switch refusal {
-        case .nameUnusable, .passwordTooShort, .passwordTooLong:
+        case .nameUnusable, .nameReserved, .passwordTooShort, .passwordTooLong:
             self.init(.badRequest, refusal.description, code: "account_refused")
         case .nameTaken, .lastAdmin, .firstIsNoAdmin, .notFirst:
             self.init(.conflict, refusal.description, code: "account_conflict")

@@ -29,6 +29,8 @@ package struct PaymentQuery: Hashable, Sendable {
     package var name: String?
     /// Exactly this charge.
     package var charge: String?
+    /// A movement that is of the payment: a refund's, a dispute's, a note's.
+    package var movement: String?
     package var customer: String?
     /// Minor units, in whichever currency.
     package var amount: Int64?
@@ -130,6 +132,7 @@ extension PaymentIndex {
             (names, best) = (bounds, nil)
         }
         // A charge is one row, which its own index finds.
+        if query.movement != nil { best = nil }
         let hint = query.charge == nil ? best.map { "INDEXED BY \($0)" } ?? "NOT INDEXED" : ""
         return query.statement(hint: hint, names: names)
     }
@@ -177,6 +180,9 @@ extension PaymentQuery {
             add("(created < ? OR id < ?)", [after.created, after.id])
         }
         if let charge { add("charge = ?", [charge]) }
+        if let movement {
+            add("id IN (SELECT payment FROM names WHERE name = ?)", [movement])
+        }
         if let from { add("created >= ?", [from.seconds]) }
         for (column, value) in equals { add("\(column) = ?", [value]) }
         if let amounts { add("amount BETWEEN ? AND ?", [amounts.lowerBound, amounts.upperBound]) }
@@ -188,6 +194,15 @@ extension PaymentQuery {
             sql: "SELECT * FROM payments \(hint) WHERE \(conditions.joined(separator: " AND ")) "
                 + "ORDER BY created DESC, id DESC LIMIT ?",
             arguments: arguments)
+    }
+}
+
+extension PaymentQuery {
+    /// Asks for the payment that a movement is of, by the movement's key.
+    mutating func take(movement key: String) {
+        let origin = RecordLooker.origin(of: key)
+        charge = RecordLooker.charge(in: origin)
+        movement = charge == nil ? origin : nil
     }
 }
 

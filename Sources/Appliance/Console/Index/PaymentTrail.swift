@@ -13,12 +13,11 @@ package struct TrailStep: Hashable, Sendable {
 }
 
 extension PaymentIndex {
-    /// A payment by its movement, by its id, or by a refund, a dispute, an event or a payment
-    /// intent of it; nil where there is none. Blocking.
+    /// A payment by any movement of it or that the ledger made of one, by its id, or by that of a
+    /// refund, a dispute, an event or a payment intent of it; nil where there is none. Blocking.
     package func payment(_ words: String) throws(StoreFailure) -> PaymentRow? {
-        let prefix = ["charge:", "charge_failed:", "charge_reversed:"]
-            .first { words.hasPrefix($0) }
-        let name = prefix.map { String(words.dropFirst($0.count)) } ?? words
+        let origin = RecordLooker.origin(of: words)
+        let name = RecordLooker.charge(in: origin) ?? origin
         return try reading { database in
             try Row.fetchOne(
                 database,

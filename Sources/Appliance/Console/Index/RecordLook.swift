@@ -81,22 +81,27 @@ final class RecordLooker {
 
     /// - Parameter movement: `charge:ch_…` names its charge; others were linked to one.
     private static func look(at movement: String) -> RecordLook {
-        for prefix in ["charge:", "charge_failed:", "charge_reversed:"]
-        where movement.hasPrefix(prefix) {
-            return RecordLook(charge: String(movement.dropFirst(prefix.count)))
-        }
-        return RecordLook(link: movement)
+        charge(in: movement).map { RecordLook(charge: $0) } ?? RecordLook(link: movement)
     }
 
     /// The movement that led to a transaction: what the ledger makes by itself stands under the
     /// kind's name and the movement, or the refund, that it made it of.
     private static func told(by posted: LedgerPosted) -> String {
-        let key = posted.movement.rawValue
-        guard key.hasPrefix(posted.kind + ":"), ledgerKinds.contains(posted.kind) else {
-            return key
-        }
-        let rest = key.dropFirst(posted.kind.count + 1).prefix { $0 != "#" }
+        origin(of: posted.movement.rawValue)
+    }
+
+    /// The movement that Stripe told of, by the key of any that the ledger has.
+    static func origin(of key: String) -> String {
+        guard let colon = key.firstIndex(of: ":"), ledgerKinds.contains(String(key[..<colon]))
+        else { return key }
+        let rest = key[key.index(after: colon)...].prefix { $0 != "#" }
         return rest.contains(":") ? String(rest) : "refund:\(rest)"
+    }
+
+    /// The charge that a movement's key names; nil for one that was linked to a charge.
+    static func charge(in key: String) -> String? {
+        ["charge:", "charge_failed:", "charge_reversed:"].first { key.hasPrefix($0) }
+            .map { String(key.dropFirst($0.count)) }
     }
 
     private static let ledgerKinds: Set<String> = [

@@ -24,6 +24,7 @@ struct LiveFigures {
     /// Counters whose rate is told.
     static let rated: [Counters.Name] = [
         .admitted, .duplicates, .signatureRefused, .validated, .scored, .booked, .deadLetters,
+        .paymentsBooked,
     ]
 
     /// Milliseconds since 1970.
@@ -55,6 +56,8 @@ struct LiveFigures {
     var hasStripe: Bool
     /// Payments that the feed passed over since the start.
     var paymentsLeftOut: Int64
+    /// When the whole ledger was verified last and found sound; nil where that was never noted.
+    var verifiedAt: Instant?
 
     func count(_ name: Counters.Name) -> Int64 {
         counts.first { $0.name == name }?.count ?? 0
@@ -100,6 +103,7 @@ struct LiveFigures {
         writer.member("oldest_unread_at", readers.compactMap(\.oldestUnreadAt).min())
         writer.member("stripe_ahead_ms", stripeAheadMilliseconds)
         writer.member("payments_left_out", paymentsLeftOut)
+        writer.member("verified_at", verifiedAt?.seconds)
         writer.key("bucket")
         if let bucket { Self.write(bucket, into: &writer) } else { writer.null() }
         if let history {

@@ -69,7 +69,7 @@ struct LiveLook {
             bridges: parts.bridges.reports(), money: money,
             stripeAheadMilliseconds: parts.reconciler?.stripeAheadMilliseconds,
             hasStripe: parts.reconciler?.asksStripe ?? false,
-            paymentsLeftOut: payments.leftOutCount)
+            paymentsLeftOut: payments.leftOutCount, verifiedAt: parts.verifiedAt())
     }
 
     /// A ledger that cannot be asked leaves what was seen last, with its time.
@@ -145,7 +145,11 @@ enum LiveRecord {
             writer.key("reasons")
             payment.reasons.encode(into: &writer)
             writer.key("shown")
-            OverviewView.Payment(payment, at: stored).encode(into: &writer)
+            if let line = OverviewView.Payment(payment, at: stored) {
+                line.encode(into: &writer)
+            } else {
+                writer.null()
+            }
             writer.key("transactions")
             writer.beginArray()
             for transaction in booked { LedgerPosted(transaction).encode(into: &writer) }

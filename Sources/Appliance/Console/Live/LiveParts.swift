@@ -33,11 +33,14 @@ package struct LiveParts: Sendable {
     let readiness: Readiness
     let counters: Counters
     let clock: any LogClock
+    /// When the whole ledger was verified last and found sound.
+    let verifiedAt: @Sendable () -> Instant?
 
     package init(
         ledger: any LedgerReading, topic: @escaping @Sendable (TopicID) -> TopicReader,
         readers: @escaping @Sendable () -> [ReaderPlace], reconciler: Reconciler?,
-        bridges: BridgeBoard, readiness: Readiness, counters: Counters, clock: any LogClock
+        bridges: BridgeBoard, readiness: Readiness, counters: Counters, clock: any LogClock,
+        verifiedAt: @escaping @Sendable () -> Instant? = { nil }
     ) {
         self.ledger = ledger
         self.topic = topic
@@ -47,5 +50,6 @@ package struct LiveParts: Sendable {
         self.readiness = readiness
         self.counters = counters
         self.clock = clock
+        self.verifiedAt = verifiedAt
     }
 }

@@ -44,6 +44,7 @@ extension Counters.Name {
         case .blocked: ("verdicts", ("verdict", "block"))
         case .reviewsOpened: ("reviews_opened", nil)
         case .booked: ("postings", ("outcome", "booked"))
+        case .paymentsBooked: ("payments_booked", nil)
         case .alreadyBooked: ("postings", ("outcome", "already_booked"))
         case .postingsRefused: ("postings", ("outcome", "refused"))
         case .eventsBackfilled: ("events_backfilled", nil)
@@ -66,6 +67,7 @@ extension Counters.Name {
         ("verdicts", "Payments by verdict."),
         ("reviews_opened", "Payments that a person has to decide about."),
         ("postings", "Movements at the ledger, by what became of them."),
+        ("payments_booked", "Payments at the ledger, each once however often its money moves."),
         ("events_backfilled", "Events that never arrived and were fetched from Stripe."),
         ("events_near_expiry", "Events that were fetched shortly before Stripe forgets them."),
         ("reconciliation_breaks", "Differences to Stripe's settlements that runs have found."),

@@ -26,6 +26,9 @@ struct CaseHistory {
     private static let vectorMillisecondsMax: Int64 = 2_000
     private static let vectorRecordsMax = 8_192
 
+    /// Where there is no log to look into.
+    init() {}
+
     /// - Parameters:
     ///   - scoredAt: where the payment lies in `payment.scored`, where that is known.
     /// - Throws: `StoreFailure`.

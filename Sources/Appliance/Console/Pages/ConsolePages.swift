@@ -28,30 +28,41 @@ package struct ConsolePages: SignInPages {
     package init(_ parts: ConsoleParts) { self.parts = parts }
 
     package func add(to routes: inout AdminRoutes) {
-        routes.page(.get, "/assets/:name", needs: nil, telling: Self.told) { _, context in
+        routes.page(.get, "/assets/:name", needs: nil, telling: told) { _, context in
             guard let file = PageAssets.response(context.word("name")) else {
                 throw Problem(.notFound, "no file of this name belongs to these pages")
             }
             return file
         }
-        page(&routes, .get, "/", .viewer) { try OverviewPage(self).response($0) }
-        PaymentPages(pages: self).add(to: &routes)
         ReviewPages(pages: self).add(to: &routes)
         LedgerPages(pages: self).add(to: &routes)
         LogPages(pages: self).add(to: &routes)
-        ReportPages(pages: self).add(to: &routes)
-        LetterPages(pages: self).add(to: &routes)
         RecordPages(pages: self).add(to: &routes)
-        if let sent = parts.sent { SendPages(pages: self, board: sent).add(to: &routes) }
+        ReportPages(pages: self).add(to: &routes)
+        if parts.log == nil { addFirst(to: &routes) } else { addLog(to: &routes) }
         // The least of all matches: whatever is no path of the port. The router does not come back
         // from a first part that it knows, so that each of these has its own.
-        for path in ["/**", "/payments/**", "/review/**", "/ledger/**", "/log/**", "/reports/**"]
+        let own = parts.log == nil ? [] : ["/payments/**"]
+        for path in ["/**", "/review/**", "/ledger/**", "/log/**", "/reports/**"] + own
             + (parts.sent == nil ? [] : ["/send/**"])
         {
-            routes.page(.get, path, needs: nil, telling: Self.told) { _, _ in
-                throw Problem(.notFound, "there is no such path")
+            routes.page(.get, path, needs: nil, telling: told) { [parts] request, _ in
+                throw parts.absent.problem(at: request.uri.path)
             }
         }
+    }
+
+    /// Pages that follow the log, or read the index that is made of it.
+    private func addLog(to routes: inout AdminRoutes) {
+        page(&routes, .get, "/", .viewer) { try OverviewPage(self).response($0) }
+        PaymentPages(pages: self).add(to: &routes)
+        LetterPages(pages: self).add(to: &routes)
+        if let sent = parts.sent { SendPages(pages: self, board: sent).add(to: &routes) }
+    }
+
+    /// Without an overview what waits for a person is the first page.
+    private func addFirst(to routes: inout AdminRoutes) {
+        page(&routes, .get, "/", .viewer) { _ in Self.sent(to: "/review") }
     }
 
     /// Adds a page whose work is done in the pages' own thread.
@@ -65,7 +76,7 @@ package struct ConsolePages: SignInPages {
         _ body: @escaping @Sendable (PageRequest) async throws -> Response
     ) {
         routes.page(
-            method, path, needs: role, isSecret: isSecret, telling: Self.told
+            method, path, needs: role, isSecret: isSecret, telling: told
         ) { [thread] request, context in
             let form = method == .post ? try await Self.form(of: request, upTo: most) : nil
             let asked = PageRequest(request: request, context: context, form: form)
@@ -96,6 +107,7 @@ package struct ConsolePages: SignInPages {
         shell.now = "\(ShownMoment(parts.now).clock) UTC"
         shell.profile = parts.profile
         shell.sends = parts.sent != nil
+        shell.hasLog = parts.log != nil
         if let caller = asked.context.caller, case .session(let token) = caller.credential {
             shell.person = Shell.Person(
                 name: ShownText.escaped(caller.name), role: caller.role.rawValue, csrf: token)
@@ -105,6 +117,7 @@ package struct ConsolePages: SignInPages {
         return shell
     }
 
+    /// Of a page of nobody, or a refusal.
     private static func shell(_ title: String) -> Shell {
         Shell(
             title: title, at: .nowhere, now: "", token: "", profile: "", version: Release.version)
@@ -167,23 +180,36 @@ package struct ConsolePages: SignInPages {
     }
 
     /// A refusal or a failure: a page for a browser, a document for a program.
-    static let told: @Sendable (Problem, Request, AdminContext) -> Response = {
-        problem, request, context in
-        let isBrowser = request.headers[.accept]?.contains("text/html") == true
-        if !isBrowser || request.uri.path.hasPrefix("/api/") { return problem.response }
-        // A person is shown where to sign in.
-        if problem.status == .unauthorized { return sent(to: "/login") }
-        return html(
-            "problem", shell(heading(problem.status)), refusal(problem, request), problem.status)
+    var told: @Sendable (Problem, Request, AdminContext) -> Response {
+        Self.telling(hasLog: parts.log != nil)
     }
 
-    private static func refusal(_ problem: Problem, _ request: Request) -> Refusal {
+    /// - Parameter hasLog: whether the menu has what follows the log.
+    static func telling(
+        hasLog: Bool
+    ) -> @Sendable (Problem, Request, AdminContext) -> Response {
+        { problem, request, context in
+            let isBrowser = request.headers[.accept]?.contains("text/html") == true
+            if !isBrowser || request.uri.path.hasPrefix("/api/") { return problem.response }
+            // A person is shown where to sign in.
+            if problem.status == .unauthorized { return Self.sent(to: "/login") }
+            var shell = Self.shell(Self.heading(problem.status))
+            shell.hasLog = hasLog
+            return Self.html(
+                "problem", shell, Self.refusal(problem, request, hasLog: hasLog), problem.status)
+        }
+    }
+
+    private static func refusal(
+        _ problem: Problem, _ request: Request, hasLog: Bool
+    ) -> Refusal {
         let isFailure = problem.status.code >= 500
         let here = request.method == .get ? local(request.uri.description) : "/"
         return Refusal(
             heading: heading(problem.status), detail: ShownText.escaped(problem.detail),
             kept: isFailure ? "Nothing is lost; what Stripe sends is still taken." : nil,
-            way: isFailure ? here : "/", wayWords: isFailure ? "Try again" : "To the overview",
+            way: isFailure ? here : "/", wayWords: isFailure
+                ? "Try again" : hasLog ? "To the overview" : "To the first page",
             status: problem.status.code, code: problem.code)
     }
 

@@ -5,14 +5,23 @@ package import Relay
 package import Vocabulary
 
 /// What the pages read, and the two doors by which they change something.
+///
+/// Pages that read the log or the index of payments are there only beside a ``LogParts``; without
+/// one the console is that of a plane whose log is elsewhere, and says in ``absent`` what it lacks.
 package struct ConsoleParts: Sendable {
-    /// What the JSON routes read as well.
-    let sources: ConsoleSources
-    /// What open pages are told.
-    let live: LiveBoard
+    /// What stands on the log of this process; nil where that is elsewhere.
+    let log: LogParts?
+    /// Its records, wherever it is.
+    let shownLog: ShownLog
+    /// What reports by day are made of.
+    let reports: ReportSource
+    /// What is asked on every plane.
+    let ledger: any LedgerReading
+    /// One for one caller.
+    let explainer: @Sendable () -> Explainer
+    /// Parts that this plane has not, so that nobody takes them for a misspelt address.
+    let absent: [AbsentPart]
     let desk: ReviewDesk
-    let letters: LetterList
-    let redriver: Redriver
     let reconciler: Reconciler?
     /// Copies in other systems; nil where there are none.
     let bridges: BridgeBoard?
@@ -25,7 +34,7 @@ package struct ConsoleParts: Sendable {
     /// `dev`, `edge`
     let profile: String
     /// Makes refunds at Stripe; nil without an API key.
-    let refunds: RefundDesk?
+    let refunds: RefundKeeper?
     /// Where Stripe's API is, for who makes them by hand.
     let stripeBase: String
     /// Seconds after which a review that nobody decides is declined; nil keeps it held.
@@ -33,18 +42,21 @@ package struct ConsoleParts: Sendable {
     /// Payments that are sent as Stripe would; nil where nothing can be sent.
     let sent: SentBoard?
 
+    /// Beside the log of this process.
     package init(
         sources: ConsoleSources, live: LiveBoard, desk: ReviewDesk, letters: LetterList,
         redriver: Redriver, reconciler: Reconciler?, bridges: BridgeBoard? = nil,
         check: LedgerCheck? = nil, readiness: Readiness, counters: Counters, clock: any LogClock,
-        profile: String, sent: SentBoard? = nil, refunds: RefundDesk? = nil,
-        stripeBase: String = "https://api.stripe.com", reviewExpirySeconds: Int64? = nil
+        profile: String, sent: SentBoard? = nil, refunds: RefundKeeper? = nil,
+        stripeBase: String = Self.stripe, reviewExpirySeconds: Int64? = nil
     ) {
-        self.sources = sources
-        self.live = live
+        log = LogParts(sources: sources, live: live, letters: letters, redriver: redriver)
+        shownLog = ShownLog(sources)
+        reports = ReportSource(sources.index)
+        ledger = sources.ledger
+        explainer = { sources.explainer }
+        absent = []
         self.desk = desk
-        self.letters = letters
-        self.redriver = redriver
         self.reconciler = reconciler
         self.bridges = bridges
         self.check = check
@@ -58,16 +70,58 @@ package struct ConsoleParts: Sendable {
         self.sent = sent
     }
 
-    var ledger: any LedgerReading { sources.ledger }
+    /// Of a plane whose log is elsewhere.
+    package init(
+        ledger: any LedgerReading, shownLog: ShownLog, reports: ReportSource,
+        explainer: @escaping @Sendable () -> Explainer,
+        absent: [AbsentPart], desk: ReviewDesk, check: LedgerCheck?, readiness: Readiness,
+        counters: Counters, clock: any LogClock, profile: String
+    ) {
+        log = nil
+        self.shownLog = shownLog
+        self.reports = reports
+        self.ledger = ledger
+        self.explainer = explainer
+        self.absent = absent
+        self.desk = desk
+        reconciler = nil
+        bridges = nil
+        self.check = check
+        self.readiness = readiness
+        self.counters = counters
+        self.clock = clock
+        self.profile = profile
+        refunds = nil
+        stripeBase = Self.stripe
+        reviewExpirySeconds = nil
+        sent = nil
+    }
+
+    package static let stripe = "https://api.stripe.com"
+
+    /// For pages that ``ConsolePages`` adds beside a log alone.
+    private var own: LogParts {
+        guard let log else { preconditionFailure("a page that reads the log has none to read") }
+        return log
+    }
+
+    var sources: ConsoleSources { own.sources }
+    var live: LiveBoard { own.live }
+    var letters: LetterList { own.letters }
+    var redriver: Redriver { own.redriver }
 
     /// By the daemon's own clock.
     var now: Instant { Instant(seconds: clock.now().milliseconds / 1_000) }
 
     func topic(_ id: TopicID) -> TopicReader { sources.reader(id) }
+}
 
-    /// Records of a topic that are kept.
-    func count(_ id: TopicID) -> Int64 {
-        let reader = topic(id)
-        return reader.start.distance(to: reader.end)
-    }
+/// What stands on the log that this process has open.
+package struct LogParts: Sendable {
+    /// What the JSON routes read as well.
+    let sources: ConsoleSources
+    /// What open pages are told.
+    let live: LiveBoard
+    let letters: LetterList
+    let redriver: Redriver
 }

@@ -71,21 +71,17 @@ enum FeatureWords {
 /// What a customer usually pays in one currency, in its minor units.
 struct UsualAmount: Hashable, Sendable {
     var currency: Currency
-    var count: Int
-    var mean: Double
-    var deviation: Double
+    private var range: UsualRange
 
-    /// Payments that make an amount usual, at the least: as many as the feature wants.
-    static let countMin = 3
+    var count: Int { range.count }
+    var mean: Double { range.mean }
+    var low: Double { max(0, range.low) }
+    var high: Double { range.high }
 
-    /// - Returns: nil for fewer payments than ``countMin``.
+    /// - Returns: nil for fewer payments than ``UsualRange/countMin``.
     init?(_ amounts: [MinorUnits], _ currency: Currency) {
-        guard amounts.count >= Self.countMin else { return nil }
-        let values = amounts.map { Double($0.rawValue) }
-        let mean = values.reduce(0, +) / Double(values.count)
-        let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
-        (self.currency, count, self.mean) = (currency, values.count, mean)
-        deviation = (squares / Double(values.count - 1)).squareRoot()
+        guard let range = UsualRange(amounts.map { Double($0.rawValue) }) else { return nil }
+        (self.currency, self.range) = (currency, range)
     }
 }
 

@@ -64,7 +64,7 @@ struct LedgerPages: Sendable {
         let day = asked.query("as_of")
         let moment = try Self.moment(day)
         let after = try asked.request.after(QueryNumber.row) ?? 0
-        let explainer = parts.sources.explainer
+        let explainer = parts.explainer()
         guard case .account(let name, _) = try explainer.name(words),
             let explained = try explainer.account(
                 name, currency, asOf: moment, after: TransactionID(after), limit: Self.entriesMax)
@@ -80,7 +80,7 @@ struct LedgerPages: Sendable {
         guard let words = asked.query("of")?.trimmed, !words.isEmpty else {
             return ConsolePages.sent(to: "/ledger")
         }
-        let explainer = parts.sources.explainer
+        let explainer = parts.explainer()
         switch try explainer.name(words) {
         case .account(let account, let currencies):
             guard let currency = currencies.first else { throw Self.unknown(words) }
@@ -90,6 +90,10 @@ struct LedgerPages: Sendable {
         case .transaction(let id):
             return ConsolePages.sent(to: "/ledger/transactions/\(id)")
         case nil:
+            // What moves no money, or waits, is in no account; its payment's page has its bytes.
+            if let row = try parts.sources.index.payment(words) {
+                return ConsolePages.sent(to: "/payments/\(PathText.escaped(row.charge))")
+            }
             let near = try explainer.names(near: words).filter {
                 $0.localizedCaseInsensitiveContains(words)
             }

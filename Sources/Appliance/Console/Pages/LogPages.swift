@@ -4,8 +4,8 @@ import Foundation
 import Hummingbird
 import Vocabulary
 
-/// The log: `/log`, the records of a topic at `/log/{topic}?from&has`, and dead letters at
-/// `/log/letters`, which go back behind a dry run.
+/// The log: `/log`, the records of a topic at `/log/{topic}?partition&from&has`, and dead letters
+/// at `/log/letters`, which go back behind a dry run.
 struct LogPages: Sendable {
     let pages: ConsolePages
 
@@ -21,32 +21,39 @@ struct LogPages: Sendable {
 
     func add(to routes: inout AdminRoutes) {
         pages.page(&routes, .get, "/log", .viewer) { try topics($0) }
-        pages.page(&routes, .get, "/log/letters", .viewer) { try await letters($0) }
-        pages.page(&routes, .post, "/log/letters", .admin) { try await redrive($0) }
+        if parts.log != nil {
+            pages.page(&routes, .get, "/log/letters", .viewer) { try await letters($0) }
+            pages.page(&routes, .post, "/log/letters", .admin) { try await redrive($0) }
+        } else {
+            // Else it would be taken for a topic of that name.
+            pages.page(&routes, .get, "/log/letters", .viewer) {
+                throw parts.absent.problem(at: $0.request.uri.path)
+            }
+        }
         pages.page(&routes, .get, "/log/:topic", .viewer) { try records($0) }
     }
 
     // MARK: Topics
 
     private func topics(_ asked: PageRequest) throws -> Response {
-        let readers = parts.sources.lags()
-        let rows = TopicID.allCases.map { id in
-            let reader = parts.topic(id)
-            let slowest = readers.filter { $0.topic == id.rawValue }
-                .max { $0.recordCount < $1.recordCount }
+        let log = parts.shownLog
+        let rows = try log.figures().map { figures in
+            let slowest = figures.readers.max { $0.lag < $1.lag }
+            let lane = ShownLane(lane: figures.lane, isOnly: log.partitionCount == 1)
             return LogIndexView.Row(
-                topic: id.rawValue, href: "/log/\(id.rawValue)",
-                count: ShownAmount.grouped(parts.count(id)),
-                size: ShownNumber.bytes(parts.sources.byteCount(id)),
-                first: ShownAmount.grouped(reader.start.rawValue),
-                end: ShownAmount.grouped(reader.end.rawValue),
+                topic: lane.topic.rawValue, partition: lane.number, href: lane.path(),
+                count: ShownAmount.grouped(figures.start.distance(to: figures.end)),
+                size: figures.byteCount.map { ShownNumber.bytes($0) } ?? "–",
+                first: ShownAmount.grouped(figures.start.rawValue),
+                end: ShownAmount.grouped(figures.end.rawValue),
                 slowest: slowest?.group ?? "–",
-                lag: slowest.map { ShownAmount.grouped($0.recordCount) } ?? "–")
+                lag: slowest.map { ShownAmount.grouped($0.lag) } ?? "–")
         }
-        let groups = try letterGroups().groups
+        let groups = try parts.log == nil ? [] : letterGroups().groups
         let total = groups.reduce(0) { $0 + $1.count }
         let view = LogIndexView(
-            count: ShownNumber.count(Int64(rows.count), "topic"), rows: rows,
+            count: ShownNumber.count(Int64(TopicID.allCases.count), "topic"), place: log.place,
+            rows: rows, hasLetters: parts.log != nil,
             groups: groups.map { $0.view(isCurrent: false) }, hasGroups: !groups.isEmpty,
             letters: ShownNumber.count(Int64(total), "dead letter"))
         return ConsolePages.html("log", pages.shell("The log", .log, asked), view)
@@ -55,9 +62,9 @@ struct LogPages: Sendable {
     // MARK: Records
 
     private func records(_ asked: PageRequest) throws -> Response {
-        let id = try RecordPages.topic(asked)
+        let lane = try parts.shownLog.lane(asked)
         let matcher = try RecordPages.filter(asked).map { RecordMatcher($0) }
-        let reader = parts.topic(id)
+        let reader = try parts.shownLog.reader(lane.lane)
         let wanted = asked.query("has")
         let from = try first(asked.query("from"), reader)
         var rows: [RecordView] = []
@@ -73,22 +80,25 @@ struct LogPages: Sendable {
             if let bytes, value.firstRange(of: bytes) == nil, key.firstRange(of: bytes) == nil {
                 return true
             }
-            rows.append(RecordView(stored, of: id))
+            rows.append(RecordView(stored, of: lane))
             return true
         }
         let field = asked.query("filter")
         let filter = (wanted.map { "&has=\(PathText.escaped($0))" } ?? "")
             + (field.map { "&filter=\(PathText.escaped($0))" } ?? "")
         let before = max(reader.start.rawValue, from.rawValue - Int64(Self.recordsMax))
+        func page(_ from: Int64) -> String { lane.path(query: "from=\(from)\(filter)") }
         let view = RecordsView(
-            topic: id.rawValue, has: wanted.map(ShownText.escaped) ?? "",
+            topic: lane.topic.rawValue, partition: lane.number, live: lane.path("/tail"),
+            has: wanted.map(ShownText.escaped) ?? "",
             filter: field.map(ShownText.escaped) ?? "", from: "\(from)",
             begins: ShownAmount.grouped(reader.start.rawValue),
             ends: ShownAmount.grouped(reader.end.rawValue), rows: rows, isEmpty: rows.isEmpty,
             seen: wanted == nil && field == nil ? nil : ShownNumber.count(Int64(seen), "record"),
-            earlier: from > reader.start ? "/log/\(id.rawValue)?from=\(before)\(filter)" : nil,
-            later: next < reader.end ? "/log/\(id.rawValue)?from=\(next)\(filter)" : nil)
-        return ConsolePages.html("records", pages.shell(id.rawValue, .log, asked), view)
+            earlier: from > reader.start ? page(before) : nil,
+            later: next < reader.end ? page(next.rawValue) : nil)
+        return ConsolePages.html(
+            "records", pages.shell(lane.topic.rawValue, .log, asked), view)
     }
 
     /// Where a page of records begins: at the offset that is asked for, else so that it ends with

@@ -6,7 +6,10 @@ import Vocabulary
 /// The topics and how far their readers are.
 struct LogIndexView {
     struct Row {
-        var topic, href, count, size, first, end, slowest, lag: String
+        var topic: String
+        /// nil for the only one.
+        var partition: String?
+        var href, count, size, first, end, slowest, lag: String
     }
 
     /// Dead letters of one reason.
@@ -15,8 +18,10 @@ struct LogIndexView {
         var isCurrent: Bool
     }
 
-    var count: String
+    var count, place: String
     var rows: [Row]
+    /// Whether dead letters are looked through here.
+    var hasLetters: Bool
     var groups: [Group]
     var hasGroups: Bool
     var letters: String
@@ -24,7 +29,10 @@ struct LogIndexView {
 
 /// Records of a topic, each readable.
 struct RecordsView {
-    var topic, has, filter, from, begins, ends: String
+    var topic: String
+    /// nil for the only one.
+    var partition: String?
+    var live, has, filter, from, begins, ends: String
     var rows: [RecordView]
     var isEmpty: Bool
     /// How many records were looked through, where something was looked for.
@@ -48,11 +56,11 @@ struct RecordView {
     var headers: [Header]
     var cut: String?
 
-    init(_ stored: StoredRecord, of topic: TopicID) {
+    init(_ stored: StoredRecord, of lane: ShownLane) {
         let record = stored.record
         let value = record.value ?? []
         let readable = ReadableValue(value.prefix(LogPages.valueBytesMax))
-        href = "/log/\(topic.rawValue)/\(stored.offset)"
+        href = lane.path("/\(stored.offset)")
         offset = ShownAmount.grouped(stored.offset.rawValue)
         moment = ShownMoment(record.timestamp)
         let part = ((record.timestamp.milliseconds % 1_000) + 1_000) % 1_000

@@ -9,31 +9,45 @@ extension OverviewView {
     /// From here on what is unread is told as something that waits.
     private static let unreadCountMax: Int64 = 10_000
     private static let unreadAgeMax: Int64 = 60_000
+    /// Seconds after which a run of reconciliation, and its look for missed events, is too old: a
+    /// nightly one that was missed, and half a day beside it.
+    static let reconciliationAgeMax: Int64 = 36 * 3_600
+    /// Seconds after which the ledger's whole chain ought to be verified again.
+    static let verificationAgeMax: Int64 = 7 * 86_400
     /// Milliseconds that two clocks may differ.
     private static let clockDifferenceMax: Int64 = 5_000
 
     static func proofs(_ figures: LiveFigures) -> [Proof] {
         [
-            trial(figures.money), reconciliation(figures), missed(figures), unread(figures),
+            trial(figures), reconciliation(figures), missed(figures), unread(figures),
             reviews(figures), letters(figures), backups, clock(figures),
         ]
     }
 
-    private static func trial(_ money: MoneyCheck?) -> Proof {
+    private static func trial(_ figures: LiveFigures) -> Proof {
         func proof(_ value: String, _ second: String, _ tone: Tone) -> Proof {
             Proof("trial", "Trial balance", value, second, tone, "/ledger")
         }
-        guard let money else { return proof("Unknown", "the ledger was not asked yet", .mute) }
+        guard let money = figures.money else {
+            return proof("Unknown", "the ledger was not asked yet", .mute)
+        }
         let wrong = money.trial.filter { $0.value != 0 }.map { $0.key.code.uppercased() }.sorted()
         guard wrong.isEmpty else {
             return proof("Not zero", "in \(wrong.joined(separator: ", "))", .stop)
         }
         let count = Int64(money.trial.count)
-        return proof(
-            "Zero",
-            count == 0
-                ? "nothing is booked yet"
-                : "in \(ShownNumber.count(count, "currency", "currencies"))", .ok)
+        guard count > 0 else { return proof("Zero", "nothing is booked yet", .ok) }
+        let words = "in \(ShownNumber.count(count, "currency", "currencies"))"
+        // A daemon that was never asked counts from its start.
+        let since = figures.verifiedAt?.seconds ?? figures.startedAt / 1_000
+        guard figures.at / 1_000 - since > verificationAgeMax else {
+            return proof("Zero", words, .ok)
+        }
+        let last = figures.verifiedAt.map { "last verified \(age($0, figures)) ago" }
+        return Proof(
+            "trial", "Trial balance", "Zero",
+            "\(words), \(last ?? "not verified yet"): verify the ledger", .wait, "/ledger/verify",
+            isOld: true)
     }
 
     private static func age(_ from: Instant, _ figures: LiveFigures) -> String {
@@ -54,7 +68,13 @@ extension OverviewView {
             return proof(
                 count == 0 ? "Not clean" : ShownNumber.count(count, "break"), age, .stop)
         }
-        return proof(run.share.map(ShownNumber.share) ?? "Clean", "explained, \(age)", .ok)
+        let share = run.share.map(ShownNumber.share) ?? "Clean"
+        guard figures.at / 1_000 - ended.seconds <= reconciliationAgeMax else {
+            return Proof(
+                "reconciliation", "Reconciliation", share,
+                "explained, \(age): no run has ended since", .wait, nil, isOld: true)
+        }
+        return proof(share, "explained, \(age)", .ok)
     }
 
     private static func missed(_ figures: LiveFigures) -> Proof {
@@ -65,7 +85,13 @@ extension OverviewView {
             return proof(
                 "Not looked for", figures.hasStripe ? "not yet" : "needs a Stripe key", .mute)
         }
-        return proof("None", "looked for until \(age(swept, figures)) ago", .ok)
+        let words = "looked for until \(age(swept, figures)) ago"
+        guard figures.at / 1_000 - swept.seconds <= reconciliationAgeMax else {
+            return Proof(
+                "missed", "Missed events", "None", "\(words), and not since", .wait, nil,
+                isOld: true)
+        }
+        return proof("None", words, .ok)
     }
 
     private static func unread(_ figures: LiveFigures) -> Proof {

@@ -14,16 +14,19 @@ struct OverviewView {
         var name, value, second: String
         var href: String?
         var isStop: Bool
+        /// Whether it is right as far as it goes, and too old to rely on.
+        var isOld: Bool
         /// A class of its own.
         var tone: String
 
         init(
             _ key: String, _ name: String, _ value: String, _ second: String, _ tone: Tone,
-            _ href: String?
+            _ href: String?, isOld: Bool = false
         ) {
             (self.key, self.name, self.value, self.second) = (key, name, value, second)
             (self.href, self.tone) = (href, tone.rawValue)
             isStop = tone == .stop
+            self.isOld = isOld
         }
     }
 
@@ -52,6 +55,9 @@ struct OverviewView {
             } else if money.trial.isEmpty {
                 (words, tone) = ("Ready for the first payment", "grey")
                 second = "Nothing is booked yet. What Stripe sends appears here as it is processed."
+            } else if let old = proofs.first(where: \.isOld) {
+                (words, tone) = ("The money is right; something needs a look", "is-wait")
+                second = "\(old.name): \(old.second)."
             } else {
                 (words, tone) = ("The money is right", "is-right")
                 second = "Every booking balances, in every currency."
@@ -129,8 +135,9 @@ struct OverviewView {
         let flagged = seen.count(.flagged) + seen.count(.blocked)
         return [
             Figure(
-                key: "booked", name: "Transactions processed", value: count(.booked),
-                second: "\(ShownRate.words(seen.rate(.booked))) now", href: "/log/ledger.posted"),
+                key: "booked", name: "Transactions processed", value: count(.paymentsBooked),
+                second: "\(ShownRate.words(seen.rate(.paymentsBooked))) now",
+                href: "/payments?from=\(seen.startedAt / 1_000)"),
             Figure(
                 key: "fraud", name: "Fraud flagged", value: ShownAmount.grouped(flagged),
                 second: "\(count(.flagged)) to review · \(count(.blocked)) blocked",
@@ -164,7 +171,7 @@ enum ShownRate {
 }
 
 extension OverviewView {
-    /// A line of the list of single payments.
+    /// A line of the list of single payments, which fees, refunds and payouts are not.
     struct Payment {
         /// Where it lies in `payment.scored`, by which a page knows what it has.
         var offset: Int64
@@ -174,7 +181,9 @@ extension OverviewView {
         var state: ShownState
         var score: String
 
-        init(_ scored: ScoredPayment, at stored: StoredRecord) {
+        /// - Returns: nil for another movement than a payment, or an attempt that failed.
+        init?(_ scored: ScoredPayment, at stored: StoredRecord) {
+            guard [.payment, .paymentFailed].contains(scored.event.kind) else { return nil }
             let event = scored.event
             offset = stored.offset.rawValue
             moment = ShownMoment(stored.record.timestamp)

@@ -31,6 +31,13 @@ struct PaymentPages: Sendable {
             throw Problem(error)
         }
         let fields = Self.fields(filled)
+        // A payout or a fee is no payment's: what the ledger has of it is what was looked for.
+        if found.rows.isEmpty, fields.count == 1, query.charge ?? query.movement != nil,
+            let typed = filled.parameter("q") ?? filled.parameter("movement"),
+            try parts.sources.explainer.name(typed) != nil
+        {
+            return ConsolePages.sent(to: AccountPath.explain(typed))
+        }
         let next = found.next.map { place in
             let kept = fields.filter { $0.name != "after" } + [("after", place.token)]
             return "/payments?" + kept.map { "\($0.0)=\(PathText.escaped($0.1))" }

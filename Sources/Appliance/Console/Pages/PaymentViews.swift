@@ -198,8 +198,9 @@ struct StoryView {
     }
 
     private static func feature(_ line: FeatureUsual.Line) -> Feature {
-        let usual = line.mean.map { mean in
-            "\(ShownNumber.decimal(mean, 2)) ± \(ShownNumber.decimal(2 * (line.deviation ?? 0), 2))"
+        let usual = line.usual.map { usual in
+            "\(ShownNumber.decimal(usual.mean, 2)) ± "
+                + ShownNumber.decimal(usual.high - usual.mean, 2)
         }
         return Feature(
             words: FeatureWords.words(line.name, line.value).sentence,

@@ -22,6 +22,8 @@ struct RecordPages: Sendable {
     private static let tailRecordsMax: Int64 = 20_000
     /// Records in which the first look looks.
     private static let firstLookMax: Int64 = 5_000
+    /// Offsets in which the record before another is looked for.
+    private static let besideMax: Int64 = 16
     /// Bytes of values that one answer of the tail looks through.
     private static let tailBytesMax = 16 << 20
     /// Seconds that a receiver may take.
@@ -30,8 +32,8 @@ struct RecordPages: Sendable {
     func add(to routes: inout AdminRoutes) {
         pages.page(&routes, .get, "/log/:topic/tail", .viewer) { try tail($0) }
         pages.page(&routes, .get, "/log/:topic/:offset", .viewer) { asked in
-            let (id, stored) = try record(asked)
-            return try respond(id, stored, asked)
+            let (lane, stored) = try record(asked)
+            return try respond(lane, stored, asked)
         }
         guard parts.profile == "dev" else { return }
         pages.page(&routes, .post, "/log/:topic/:offset/send", .admin, isSecret: true) { asked in
@@ -60,21 +62,24 @@ struct RecordPages: Sendable {
     // MARK: The tail
 
     private func tail(_ asked: PageRequest) throws -> Response {
-        let id = try Self.topic(asked)
-        let reader = parts.topic(id)
+        let lane = try parts.shownLog.lane(asked)
+        let reader = try parts.shownLog.reader(lane.lane)
         let filter = try Self.filter(asked)
         let newest = try Newest(
             of: reader, from: try Self.place(asked.query("from"), reader), filter)
         let words = asked.query("filter").map { ShownText.escaped($0) }
         let view = TailView(
-            topic: id.rawValue, filter: words ?? "", next: "\(newest.next)",
-            rows: newest.records.reversed().map { TailView.Row($0, id) },
+            topic: lane.topic.rawValue, partition: lane.number, log: lane.path(),
+            filter: words ?? "", next: "\(newest.next)",
+            rows: newest.records.reversed().map { TailView.Row($0, lane) },
             isEmpty: newest.records.isEmpty,
             passedOver: newest.passedOver == 0
                 ? nil : ShownNumber.count(newest.passedOver, "record"),
-            again: "/log/\(id.rawValue)/tail"
-                + (asked.query("filter").map { "?filter=\(PathText.escaped($0))" } ?? ""))
-        return ConsolePages.html("tail", pages.shell("\(id.rawValue), live", .log, asked), view)
+            again: lane.path(
+                "/tail",
+                query: asked.query("filter").map { "filter=\(PathText.escaped($0))" } ?? ""))
+        let title = "\(lane.topic.rawValue), live"
+        return ConsolePages.html("tail", pages.shell(title, .log, asked), view)
     }
 
     private static func place(_ text: String?, _ reader: TopicReader) throws(Problem) -> Offset? {
@@ -122,32 +127,55 @@ struct RecordPages: Sendable {
 
     // MARK: One record
 
-    private func record(_ asked: PageRequest) throws -> (TopicID, StoredRecord) {
-        let id = try Self.topic(asked)
+    private func record(_ asked: PageRequest) throws -> (ShownLane, StoredRecord) {
+        let lane = try parts.shownLog.lane(asked)
         let word = asked.context.word("offset").replacing(",", with: "")
         guard let offset = QueryNumber.offset(word) else {
             throw Problem(.notFound, "an offset is a whole number from 0 on")
         }
-        let reader = parts.topic(id)
+        let reader = try parts.shownLog.reader(lane.lane)
         guard let record = try reader.record(at: offset) else {
             throw Problem(
                 .notFound,
-                "\(id.rawValue) has the offsets \(reader.start) up to \(reader.end), and not "
-                    + "\(offset)")
+                "\(lane.topic.rawValue) has the offsets \(reader.start) up to \(reader.end), and "
+                    + "not \(offset)")
         }
-        return (id, StoredRecord(offset: offset, record: record))
+        return (lane, StoredRecord(offset: offset, record: record))
+    }
+
+    /// The records on both sides. At Kafka the end of a transaction has an offset too, so that they
+    /// are not always one away.
+    private static func beside(
+        _ offset: Offset, in reader: TopicReader
+    ) throws(StoreFailure) -> (earlier: Offset?, later: Offset?) {
+        var earlier: Offset?
+        let low = max(reader.start, Offset(max(0, offset.rawValue - besideMax)))
+        try reader.scan(from: low) { stored in
+            guard stored.offset < offset else { return false }
+            earlier = stored.offset
+            return true
+        }
+        let next = offset.advanced(by: 1)
+        guard next < reader.end else { return (earlier, nil) }
+        return (earlier, try reader.read(from: next, byteCountMax: 1).first?.offset)
     }
 
     private func respond(
-        _ id: TopicID, _ stored: StoredRecord, _ asked: PageRequest, sent: ShownState? = nil,
+        _ lane: ShownLane, _ stored: StoredRecord, _ asked: PageRequest, sent: ShownState? = nil,
         to address: String = "", _ status: HTTPResponse.Status = .ok
     ) throws -> Response {
-        let reader = parts.topic(id)
-        let event = stored.record.text("event-id")
-        let row = try event.flatMap { try parts.sources.index.payment($0) }
-        var view = RecordPageView(stored, of: id, start: reader.start, end: reader.end)
-        view.payment = row.map { "/payments/\(PathText.escaped($0.charge))" }
-        if id == .webhookReceived {
+        let (id, reader) = (lane.topic, try parts.shownLog.reader(lane.lane))
+        var view = RecordPageView(
+            stored, of: lane, start: reader.start,
+            try Self.beside(stored.offset, in: reader))
+        view.letter = parts.log == nil ? nil : view.letter
+        if let index = parts.log?.sources.index, let event = stored.record.text("event-id") {
+            view.payment = try index.payment(event).map {
+                "/payments/\(PathText.escaped($0.charge))"
+            }
+        }
+        // A command of this machine reads the log of a data folder alone.
+        if id == .webhookReceived, parts.log != nil {
             let isOpen = parts.profile == "dev" && asked.role >= .admin
             view.sending = RecordPageView.Sending(
                 action: isOpen ? "/log/\(id.rawValue)/\(stored.offset)/send" : nil,
@@ -163,10 +191,11 @@ struct RecordPages: Sendable {
     // MARK: Sending
 
     private func send(_ asked: PageRequest) async throws -> Response {
-        let (id, stored) = try record(asked)
-        guard id == .webhookReceived else {
+        let (lane, stored) = try record(asked)
+        guard lane.topic == .webhookReceived else {
             throw Problem(
-                .badRequest, "\(id.rawValue) holds nothing that was ever signed; send a record of "
+                .badRequest,
+                "\(lane.topic.rawValue) holds nothing that was ever signed; send a record of "
                     + TopicID.webhookReceived.rawValue)
         }
         let text = asked.form?["to"] ?? ""
@@ -175,13 +204,13 @@ struct RecordPages: Sendable {
             address = try WebhookAddress(text)
         } catch {
             let problem = ShownState("The address must be \(error).", "stop")
-            return try respond(id, stored, asked, sent: problem, to: text, .badRequest)
+            return try respond(lane, stored, asked, sent: problem, to: text, .badRequest)
         }
         let typed = asked.form?["secret"] ?? ""
         let secrets = typed.isEmpty ? parts.sources.endpoints.first?.secrets ?? [] : [typed]
         guard !secrets.isEmpty else {
             let problem = ShownState("Give the receiver’s signing secret.", "stop")
-            return try respond(id, stored, asked, sent: problem, to: text, .badRequest)
+            return try respond(lane, stored, asked, sent: problem, to: text, .badRequest)
         }
         let sender = WebhookSender(address: address, secrets: secrets, seconds: Self.sendSeconds)
         let told: ShownState
@@ -195,7 +224,7 @@ struct RecordPages: Sendable {
                 "No answer \(ShownText.escaped("\(error)")); whether it was taken is not known",
                 "stop")
         }
-        return try respond(id, stored, asked, sent: told, to: text)
+        return try respond(lane, stored, asked, sent: told, to: text)
     }
 }
 
@@ -204,15 +233,20 @@ struct TailView {
     struct Row {
         var offset, href, iso, stamp, key, short: String
 
-        init(_ stored: StoredRecord, _ topic: TopicID) {
-            let view = RecordView(stored, of: topic)
+        init(_ stored: StoredRecord, _ lane: ShownLane) {
+            let view = RecordView(stored, of: lane)
             (offset, stamp, key, short) = (view.offset, view.stamp, view.key, view.short)
             iso = view.moment.iso
             href = view.href
         }
     }
 
-    var topic, filter, next: String
+    var topic: String
+    /// nil for the only one.
+    var partition: String?
+    /// Where its records are.
+    var log: String
+    var filter, next: String
     var rows: [Row]
     var isEmpty: Bool
     var passedOver: String?
@@ -231,7 +265,9 @@ struct RecordPageView {
         var token: String
     }
 
-    var topic, offset, stamp: String
+    var topic, partition, offset, stamp: String
+    /// Where the records beside it are.
+    var log: String
     /// nil for a record without one.
     var key: String?
     var moment: ShownMoment
@@ -245,21 +281,24 @@ struct RecordPageView {
     var letter: String?
     var sending: Sending?
 
-    init(_ stored: StoredRecord, of id: TopicID, start: Offset, end: Offset) {
+    init(
+        _ stored: StoredRecord, of lane: ShownLane, start: Offset,
+        _ beside: (earlier: Offset?, later: Offset?)
+    ) {
         let record = stored.record
-        let view = RecordView(stored, of: id)
-        let path = "/log/\(id.rawValue)/"
-        topic = id.rawValue
+        let view = RecordView(stored, of: lane)
+        topic = lane.topic.rawValue
+        (partition, log) = ("\(lane.lane.partition)", lane.path())
         (offset, stamp) = (view.offset, view.stamp)
         key = record.key == nil ? nil : view.key
         (moment, headers) = (view.moment, view.headers)
         value = ReadableValue(record.value)
         size = ShownNumber.count(Int64(record.value?.count ?? 0), "byte")
         let number = stored.offset.rawValue
-        earlier = stored.offset > start ? "\(path)\(number - 1)" : nil
-        later = number + 1 < end.rawValue ? "\(path)\(number + 1)" : nil
-        around = "/log/\(id.rawValue)?from=\(max(start.rawValue, number - 20))"
-        let isLetter = id == .deadLetter && StoredLetter(stored) != nil
+        earlier = beside.earlier.map { lane.path("/\($0)") }
+        later = beside.later.map { lane.path("/\($0)") }
+        around = lane.path(query: "from=\(max(start.rawValue, number - 20))")
+        let isLetter = lane.topic == .deadLetter && StoredLetter(stored) != nil
         letter = isLetter ? "/log/letters/\(number)" : nil
     }
 }

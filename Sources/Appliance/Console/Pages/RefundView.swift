@@ -17,14 +17,14 @@ struct RefundView {
     var token: String
 
     /// - Returns: nil where nothing of the payment is left to be refunded.
-    init?(_ due: DueRefund, action: String?, _ outcome: RefundOutcome?, token: String) {
+    init?(_ due: DueRefund, action: String?, _ known: AskedRefund?, token: String) {
         guard due.order.amount > .zero else { return nil }
         let order = due.order
         amount = ShownAmount(order.amount, order.currency)
         charge = ShownText.escaped(order.charge)
         dashboard = due.dashboard
         command = ShownText.escaped(due.command)
-        self.outcome = outcome?.shown
+        outcome = known?.shown
         self.action = action
         self.token = token
     }
@@ -63,6 +63,28 @@ struct DueRefund {
         return "curl \(base)/v1/refunds -u \"$STRIPE_KEY:\" -H 'Idempotency-Key: "
             + "\(order.idempotencyKey)'\(account)"
             + order.form.map { " -d \($0.0)=\($0.1)" }.joined()
+    }
+}
+
+extension AskedRefund {
+    var shown: ShownState {
+        switch state {
+        case .wanted: ShownState("Stripe is asked for the refund once this is booked", "wait")
+        case .asking: ShownState("Stripe is being asked for the refund", "wait")
+        case .ended(let outcome): outcome.shown
+        case .dropped(let why):
+            ShownState("The refund was not made: \(ShownText.escaped(why))", "stop")
+        }
+    }
+
+    /// For the audit log.
+    var noted: String {
+        switch state {
+        case .wanted: "wanted"
+        case .asking: "asked"
+        case .ended(let outcome): outcome.noted
+        case .dropped(let why): "not made: \(why)"
+        }
     }
 }
 

@@ -12,10 +12,12 @@ struct ReportPages: Sendable {
 
     func add(to routes: inout AdminRoutes) {
         pages.page(&routes, .get, "/reports", .viewer) { try all($0) }
-        RunPages(pages: pages).add(to: &routes)
-        BankPages(pages: pages).add(to: &routes)
+        if parts.log != nil {
+            RunPages(pages: pages).add(to: &routes)
+            BankPages(pages: pages).add(to: &routes)
+        }
         pages.page(&routes, .get, "/reports/:name", .viewer) { try one($0) }
-        DecisionPages(pages: pages).add(to: &routes)
+        if parts.log != nil { DecisionPages(pages: pages).add(to: &routes) }
     }
 
     // MARK: What is shown
@@ -38,7 +40,7 @@ struct ReportPages: Sendable {
             throw Problem(.badRequest, "currency must be three letters, as usd")
         }
         let words = Set(reports.flatMap(\.words)).sorted()
-        let all = try parts.sources.index.sums(of: words, from: period.start, to: period.end)
+        let all = try parts.reports.sums(words, period.start, period.end)
         let days = Dictionary(grouping: all, by: \.currency).mapValues { Set($0.map(\.day)).count }
         let codes = Set(days.keys).union(wanted.map { [$0] } ?? []).sorted()
         let code = wanted ?? codes.max { (days[$0] ?? 0, $1) < (days[$1] ?? 0, $0) }
@@ -56,23 +58,30 @@ struct ReportPages: Sendable {
     }
 
     private var behind: String? {
-        let lag = parts.sources.index.lag
+        let lag = parts.reports.lag()
         return lag == 0 ? nil : ShownNumber.count(lag, "record")
+    }
+
+    private func sections(at current: ReportSection, _ query: String) -> [SectionLink] {
+        ReportSection.links(
+            at: current, query, parts.reports.reports, hasRuns: parts.log != nil)
     }
 
     // MARK: All
 
     private func all(_ asked: PageRequest) throws -> Response {
-        let found = try found(DayReport.allCases, at: "/reports", asked)
+        let reports = parts.reports.reports
+        let found = try found(reports, at: "/reports", asked)
         let query = found.query
         let cards = found.currency.map { currency in
-            DayReport.allCases.map { card($0, found, currency, query) }
+            reports.map { card($0, found, currency, query) }
         }
         let run = try parts.reconciler?.reports(before: nil, limit: 1).first
         let view = ReportsView(
-            sections: ReportSection.links(at: .all, query), period: found.form, cards: cards ?? [],
+            sections: sections(at: .all, query), period: found.form, cards: cards ?? [],
             run: run.map { "Run \($0.run.id)" } ?? "No run yet",
-            runHref: run.map { RunPages.path(of: $0.run.id) } ?? RunPages.base,
+            runHref: parts.log == nil
+                ? nil : run.map { RunPages.path(of: $0.run.id) } ?? RunPages.base,
             runState: run.map(RunRow.state), isEmpty: cards == nil, behind: behind)
         return ConsolePages.html("reports", pages.shell("Reports", .reports, asked), view)
     }
@@ -97,7 +106,11 @@ struct ReportPages: Sendable {
 
     private func one(_ asked: PageRequest) throws -> Response {
         let name = asked.context.word("name")
-        guard let report = DayReport(rawValue: name) else {
+        guard let report = DayReport(rawValue: name), parts.reports.reports.contains(report) else {
+            let path = asked.request.uri.path
+            if parts.absent.contains(where: { $0.has(path) }) {
+                throw parts.absent.problem(at: path)
+            }
             throw Problem(
                 .notFound, "there is no report \(ShownText.escaped(String(name.prefix(40))))")
         }
@@ -108,7 +121,7 @@ struct ReportPages: Sendable {
         }
         let view = ReportView(
             title: report.title, rule: report.rule,
-            sections: ReportSection.links(at: .day(report), found.query), period: found.form,
+            sections: sections(at: .day(report), found.query), period: found.form,
             charts: found.currency.map { currency in
                 report.drawn.map { ChartView(report, $0, found.sums, currency, found.period) }
             } ?? [],

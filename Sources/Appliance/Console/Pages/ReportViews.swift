@@ -12,7 +12,8 @@ struct ReportsView {
     var period: ReportForm
     var cards: [Card]
     var run: String
-    var runHref: String
+    /// nil where no runs are shown.
+    var runHref: String?
     var runState: ShownState?
     var isEmpty: Bool
     var behind: String?

@@ -11,7 +11,8 @@ import Vocabulary
 ///     GET /review ──▶ the first case of the queue
 ///     POST /review/{movement}
 ///        booked ──▶ 303 to the next case, which tells what was decided
-///        declined with refund=yes ──▶ Stripe is asked for the refund too, once
+///        declined with refund=yes ──▶ Stripe is asked for the refund too, once; where the ledger
+///                                     books the decline late, when it has (``RefundKeeper``)
 ///        somebody was first ──▶ 409: who, when and what; the note is kept
 ///        bad note ──▶ 400 on the same page; the note is kept
 ///        not yet ──▶ 503 on the same page; the note is kept
@@ -22,7 +23,7 @@ struct ReviewPages: Sendable {
     /// Cases that the queue holds at most.
     private static let queueMax = 200
     private static let decidedMax = 12
-    /// Records of `payment.review` that are looked through for them.
+    /// Records of `payment.review` that are looked through for them, of all its partitions.
     private static let decidedWindow: Int64 = 2_000
 
     func add(to routes: inout AdminRoutes) {
@@ -126,13 +127,14 @@ struct ReviewPages: Sendable {
         let mayMake = parts.refunds != nil && asked.role >= .reviewer
         view.refund = RefundView(
             due, action: mayMake ? "\(view.path)/refund" : nil,
-            await parts.refunds?.outcome(of: due.order.charge), token: asked.token)
+            await parts.refunds?.known(of: review.movement), token: asked.token)
         return view
     }
 
     private func history(of review: Review) throws -> CaseHistory {
+        guard parts.log != nil else { return CaseHistory() }
         let booked = try parts.ledger.transaction(review.payment)
-        let explained = try booked.map { try parts.sources.explainer.explain($0) }
+        let explained = try booked.map { try parts.explainer().explain($0) }
         let place = explained?.records.first { $0.topic == .paymentScored }?.offset
         return try CaseHistory(of: review, scoredAt: place, topic: parts.topic)
     }
@@ -147,17 +149,23 @@ struct ReviewPages: Sendable {
 
     /// The last decisions of people, and those that the expiry took for them; the newest first.
     private func decisions() throws -> [ReviewView.Decided] {
-        let topic = parts.topic(.paymentReview)
+        let log = parts.shownLog
         let document = JSONDocument()
-        let first = max(topic.start, Offset(max(0, topic.end.rawValue - Self.decidedWindow)))
         var records: [ReviewRecord] = []
-        try topic.scan(from: first) { stored in
-            guard let record = try? ReviewRecord(stored.record.value ?? [], using: document),
-                [.approved, .declined].contains(record.state), record.by != "scoring"
-            else { return true }
-            records.append(record)
-            return true
+        for partition in 0..<log.partitionCount {
+            let topic = try log.reader(SourceLane(topic: .paymentReview, partition: partition))
+            let window = Self.decidedWindow / Int64(log.partitionCount)
+            let first = max(topic.start, Offset(max(0, topic.end.rawValue - window)))
+            try topic.scan(from: first) { stored in
+                guard let record = try? ReviewRecord(stored.record.value ?? [], using: document),
+                    [.approved, .declined].contains(record.state), record.by != "scoring"
+                else { return true }
+                records.append(record)
+                return true
+            }
         }
+        // Partitions have no order among them.
+        if log.partitionCount > 1 { records.sort { $0.at < $1.at } }
         return try records.suffix(Self.decidedMax).reversed().map { record in
             let review = try parts.ledger.review(of: record.movement)
             let isApproved = record.state == .approved
@@ -186,18 +194,18 @@ struct ReviewPages: Sendable {
         case .declined:
             return await declined(review, amount)
         case .open where state == "written":
+            let wanted = await parts.refunds?.known(of: movement)
             return ReviewView.Done(
-                words: "Your decision is on disk; the ledger books it next.", movement: name,
-                tone: "wait")
+                words: "Your decision is on disk; the ledger books it next."
+                    + (wanted.map { " \($0.shown.words)." } ?? ""),
+                movement: name, tone: "wait")
         case .open, .expired, .released: return nil
         }
     }
 
     private func declined(_ review: Review, _ amount: String) async -> ReviewView.Done {
         let (name, href) = (review.movement.rawValue, CaseView.path(of: review.movement))
-        let charge = name.replacing("charge:", with: "", maxReplacements: 1)
-        let outcome = await parts.refunds?.outcome(of: charge)
-        guard let shown = outcome?.shown else {
+        guard let shown = await parts.refunds?.known(of: review.movement)?.shown else {
             return ReviewView.Done(
                 words: "Declined: \(amount) is due as a refund at Stripe.", movement: name,
                 tone: "", href: href)
@@ -215,28 +223,14 @@ struct ReviewPages: Sendable {
         guard let review = try parts.ledger.review(of: movement), review.state == .declined else {
             throw Problem(.conflict, "only a payment that a person has declined is refunded here")
         }
-        try await makeRefund(of: review, asked)
+        guard let keeper = parts.refunds, let caller = asked.context.caller else {
+            throw Problem(
+                .conflict, "no refund can be made from here: it takes stripe.api_key")
+        }
+        try await keeper.make(review, by: caller.name, from: asked.context.address)
         let path = CaseView.path(of: review.movement)
         return ConsolePages.sent(
             to: "\(path)?done=refund&of=\(PathText.escaped(movement.rawValue))")
-    }
-
-    private func makeRefund(of review: Review, _ asked: PageRequest) async throws {
-        guard let desk = parts.refunds, let caller = asked.context.caller,
-            let due = try history(of: review).due(review, base: parts.stripeBase)
-        else {
-            throw Problem(
-                .conflict, "no refund can be made from here: it takes stripe.api_key and the "
-                    + "payment's record in the log")
-        }
-        guard due.order.amount > .zero else {
-            throw Problem(.conflict, "nothing of the payment is left to be refunded")
-        }
-        let outcome = await desk.refund(due.order)
-        await asked.context.audit?.note(
-            caller, "refund at Stripe", from: asked.context.address,
-            "\(due.order.charge) \(ShownAmount(due.order.amount, due.order.currency).words): "
-                + outcome.noted)
     }
 
     // MARK: Deciding
@@ -252,10 +246,11 @@ struct ReviewPages: Sendable {
         let following = try queue(byAge: byAge).following(movement)
         do {
             let request = try ReviewRequest(decision, by: caller.name, note: note)
-            let answer = try await parts.desk.decide(id, request)
-            if decision == .decline, asked.form?["refund"] == "yes", answer.isBooked {
-                // The decision stands, whatever the refund meets: the case says how to go on.
-                try? await makeRefund(of: answer.review, asked)
+            let refunds = decision == .decline && asked.form?["refund"] == "yes"
+                ? parts.refunds : nil
+            let answer = try await take(request, on: movement, note, refunds, caller)
+            if let refunds, answer.isBooked {
+                await refunds.begin(answer.review, by: caller.name, from: asked.context.address)
             }
             let order = byAge ? "" : "&by=amount"
             let next = following.map { CaseView.path(of: $0.movement) } ?? "/review"
@@ -265,6 +260,22 @@ struct ReviewPages: Sendable {
         } catch let refusal as ReviewRefusal {
             return try await refused(
                 refusal, movement, note: note, byAge: byAge, decision, asked)
+        }
+    }
+
+    /// Decides. A refund is kept as wanted before that, so that it is made also where the decline
+    /// is booked late, or after a restart.
+    private func take(
+        _ request: ReviewRequest, on movement: MovementKey, _ note: String,
+        _ refunds: RefundKeeper?, _ caller: Caller
+    ) async throws -> ReviewAnswer {
+        try await refunds?.want(movement, by: caller.name, note: note)
+        do {
+            return try await parts.desk.decide(movement.rawValue, request)
+        } catch let refusal as ReviewRefusal {
+            // Another failure may have left the decision written: then the refund is, too.
+            try await refunds?.withdraw(movement, by: caller.name)
+            throw refusal
         }
     }
 
@@ -320,7 +331,7 @@ struct ReviewPages: Sendable {
         guard let review = try parts.ledger.review(of: movement) else {
             throw Problem(.notFound, ReviewRefusal.unknown(id).message, code: "review_unknown")
         }
-        let explained = try parts.sources.explainer.movement(movement)
+        let explained = try parts.explainer().movement(movement)
         let sheet = Sheet(
             openCase: try await openCase(review, asked),
             trail: explained.transactions.map { TrailView($0) },

@@ -228,8 +228,7 @@ extension CaseView {
 extension CaseView.Band {
     /// The drawing ends at the larger of the value and the usual's upper end.
     init(_ amount: MinorUnits, _ usual: UsualAmount) {
-        let low = max(0, usual.mean - 2 * usual.deviation)
-        let high = usual.mean + 2 * usual.deviation
+        let (low, high) = (usual.low, usual.high)
         let now = Double(amount.rawValue)
         let end = max(now, high, 1) * 1.08
         func place(_ value: Double) -> String { String(Int(value / end * 100)) + "%" }
@@ -246,7 +245,6 @@ extension UsualAmount {
             let shown = ShownAmount(MinorUnits(Int64(value.rounded())), currency)
             return shown.whole + shown.fraction
         }
-        let (low, high) = (max(0, mean - 2 * deviation), mean + 2 * deviation)
         return "usually \(amount(low)) to \(amount(high)), mean \(amount(mean)) over "
             + "\(count) payments"
     }

@@ -30,19 +30,25 @@ enum ReportSection: Hashable {
     case reconciliation
     case bank
 
-    /// - Parameter period: which days the reports are to show.
-    static func links(at current: ReportSection, _ period: String) -> [SectionLink] {
-        let reports = DayReport.allCases.map {
+    /// - Parameters:
+    ///   - period: which days the reports are to show.
+    ///   - reports: those that there are.
+    ///   - hasRuns: whether runs of reconciliation are shown.
+    static func links(
+        at current: ReportSection, _ period: String,
+        _ reports: [DayReport] = DayReport.allCases, hasRuns: Bool = true
+    ) -> [SectionLink] {
+        let reports = reports.map {
             SectionLink(
                 name: $0.title, href: "\($0.path)?\(period)", isCurrent: current == .day($0))
         }
         return [
             SectionLink(name: "All", href: "/reports?\(period)", isCurrent: current == .all)
-        ] + reports + [
+        ] + reports + (hasRuns ? [
             SectionLink(
                 name: "Reconciliation", href: "/reports/reconciliation",
                 isCurrent: current == .reconciliation),
             SectionLink(name: "Bank", href: BankPages.base, isCurrent: current == .bank),
-        ]
+        ] : [])
     }
 }

@@ -31,10 +31,17 @@ extension SettingsPages {
         var isSettable: Bool
     }
 
+    private var own: SettingsParts.Model {
+        guard let model = parts.model else {
+            preconditionFailure("the settings of a model without one")
+        }
+        return model
+    }
+
     func addModel(to routes: inout AdminRoutes) {
         pages.page(&routes, .get, "/settings/model", .viewer) { try model($0) }
         pages.page(&routes, .get, "/settings/model/card", .viewer) { asked in
-            guard parts.modelPath == nil else {
+            guard own.path == nil else {
                 throw Problem(
                     .notFound, "this model is a file of your own; its card is with who trained it")
             }
@@ -45,7 +52,7 @@ extension SettingsPages {
 
     private func model(_ asked: PageRequest) throws -> Response {
         try asked.request.checkParameters(["review", "block", "of"])
-        let (now, own) = (parts.verdicts.thresholds, parts.schema.thresholds)
+        let (now, usual) = (own.verdicts.thresholds, own.schema.thresholds)
         let span = try asked.request.word("of", as: ThresholdForecast.Span.self) ?? .day
         do {
             let tried = try ModelSchema.Thresholds.checked(
@@ -55,7 +62,7 @@ extension SettingsPages {
                 of: span, in: pages.parts.topic(.paymentScored), now: pages.parts.now)
             var view = view(tried, span, ThresholdForecast(found.payments, tried))
             if found.isCut { view.answer += " The day has more; these are the first of it." }
-            view.isSettable = tried.review <= own.review && tried.block <= own.block
+            view.isSettable = tried.review <= usual.review && tried.block <= usual.block
             return respond("settingsModel", .model, asked, view)
         } catch is ModelError {
             let problem = Problem(
@@ -83,14 +90,14 @@ extension SettingsPages {
         _ tried: ModelSchema.Thresholds, _ span: ThresholdForecast.Span,
         _ forecast: ThresholdForecast?
     ) -> Model {
-        let (schema, now) = (parts.schema, parts.verdicts.thresholds)
-        let limits = parts.verdicts.amountLimits.sorted { $0.key.code < $1.key.code }
+        let (schema, now) = (own.schema, own.verdicts.thresholds)
+        let limits = own.verdicts.amountLimits.sorted { $0.key.code < $1.key.code }
             .map { ShownAmount($0.value, $0.key) }
         return Model(
             version: ShownText.escaped(schema.version),
-            place: parts.modelPath.map(ShownText.escaped) ?? "built in",
+            place: own.path.map(ShownText.escaped) ?? "built in",
             hash: schema.modelHash, trained: schema.trainingDataHash,
-            hasCard: parts.modelPath == nil, features: schema.features,
+            hasCard: own.path == nil, features: schema.features,
             review: "\(now.review)", block: "\(now.block)",
             ownReview: "\(schema.thresholds.review)", ownBlock: "\(schema.thresholds.block)",
             limits: limits, hasLimits: !limits.isEmpty, triedReview: "\(tried.review)",

@@ -32,16 +32,18 @@ package struct SettingsPages: Sendable {
         addAccount(to: &routes)
         addUsers(to: &routes)
         addTokens(to: &routes)
-        addModel(to: &routes)
-        addBridges(to: &routes)
-        pages.page(&routes, .get, "/settings/endpoints", .viewer) { endpoints($0) }
-        pages.page(&routes, .get, "/settings/backups", .viewer) { asked in
-            respond("settingsBackups", .backups, asked, SettingsBackups())
+        if parts.model != nil {
+            addModel(to: &routes)
+            addBridges(to: &routes)
+            pages.page(&routes, .get, "/settings/endpoints", .viewer) { endpoints($0) }
+            pages.page(&routes, .get, "/settings/backups", .viewer) { asked in
+                respond("settingsBackups", .backups, asked, SettingsBackups())
+            }
         }
         pages.page(&routes, .get, "/settings/audit", .admin) { try await audit($0) }
         // Behind a first part that the router knows it does not come back to what fits all paths.
-        routes.page(.get, "/settings/**", needs: nil, telling: ConsolePages.told) { _, _ in
-            throw Problem(.notFound, "there is no such path")
+        routes.page(.get, "/settings/**", needs: nil, telling: pages.told) { request, _ in
+            throw pages.parts.absent.problem(at: request.uri.path)
         }
     }
 
@@ -68,6 +70,11 @@ package struct SettingsPages: Sendable {
         var needs: Role { [.users, .tokens, .audit].contains(self) ? .admin : .viewer }
     }
 
+    /// Those that this plane has.
+    private var sections: [Section] {
+        parts.model == nil ? [.account, .users, .tokens, .audit] : Section.allCases
+    }
+
     /// What a page tells of the form that was sent to it.
     struct Told {
         var problem: Problem?
@@ -80,7 +87,7 @@ package struct SettingsPages: Sendable {
         _ told: Told = Told()
     ) -> Response {
         let shell = pages.shell(section.words, .settings, asked)
-        let links = Section.allCases.filter { $0.needs <= asked.role }.map {
+        let links = sections.filter { $0.needs <= asked.role }.map {
             SettingsView<Body>.Link(href: $0.path, words: $0.words, isHere: $0 == section)
         }
         let view = SettingsView(
@@ -109,20 +116,31 @@ package struct SettingsPages: Sendable {
 
 /// What settings show beside what all pages read.
 package struct SettingsParts: Sendable {
+    /// How this process judges payments.
+    struct Model: Sendable {
+        let schema: ModelSchema
+        /// A model file outside the binary; nil for the built-in one.
+        let path: String?
+        /// With the thresholds and amounts that hold now.
+        let verdicts: Verdicts
+    }
+
     let desk: AccessDesk
-    let schema: ModelSchema
-    /// A model file outside the binary; nil for the built-in one.
-    let modelPath: String?
-    /// With the thresholds and amounts that hold now.
-    let verdicts: Verdicts
+    /// nil where another process judges, takes webhooks and feeds copies: then there are no
+    /// sections of these.
+    let model: Model?
 
     package init(
         desk: AccessDesk, schema: ModelSchema, modelPath: String?, verdicts: Verdicts
     ) {
         self.desk = desk
-        self.schema = schema
-        self.modelPath = modelPath
-        self.verdicts = verdicts
+        model = Model(schema: schema, path: modelPath, verdicts: verdicts)
+    }
+
+    /// Of a console that is a process of its own.
+    package init(desk: AccessDesk) {
+        self.desk = desk
+        model = nil
     }
 }
 

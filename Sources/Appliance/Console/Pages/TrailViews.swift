@@ -129,7 +129,8 @@ extension TrailView {
                     + ShownAmount.grouped(begins.rawValue), isStop: false)
         case .missing: Point(words: "\(topic): missing", isStop: true)
         case .pending: Point(words: "\(topic): still to be published", isStop: false)
-        case .noLog: Point(words: "\(topic): there is no such log here", isStop: false)
+        case .noLog:
+            Point(words: "\(topic): its log is elsewhere, and was not read", isStop: false)
         }
     }
 

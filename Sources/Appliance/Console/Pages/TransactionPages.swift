@@ -80,7 +80,7 @@ struct TransactionPages: Sendable {
             let transaction = try parts.ledger.transaction(TransactionID(number))
         else { throw LedgerPages.unknown(word) }
         let link = try parts.ledger.link(of: transaction)
-        let explained = try parts.sources.explainer.explain(transaction)
+        let explained = try parts.explainer().explain(transaction)
         let view = TransactionView(explained, link, head: try parts.ledger.head())
         return ConsolePages.html(
             "transaction", pages.shell("Transaction \(number)", .ledger, asked), view)

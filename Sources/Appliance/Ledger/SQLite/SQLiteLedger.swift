@@ -31,17 +31,24 @@ package final class SQLiteLedger: Ledger, RebookingLedger, SQLiteReading, @unche
         do {
             let queue = try SQLiteFile.open(
                 path, readOnly: false, busyTimeoutSeconds: busyTimeoutSeconds)
-            let booking = try queue.writeWithoutTransaction { database in
-                try SQLiteFile.migrate(database)
-                try SQLiteFile.checkVersion(database)
-                return Booking(
-                    try SQLiteRows(database), original: original,
-                    clockMilliseconds: clockMilliseconds)
-            }
-            return SQLiteLedger(queue: queue, booking: booking)
+            return try open(queue, original: original, clockMilliseconds: clockMilliseconds)
         } catch {
             throw LedgerError(error, path: path)
         }
+    }
+
+    /// The ledger of a database that is open already.
+    static func open(
+        _ queue: DatabaseQueue, original: (any LedgerOriginal)? = nil,
+        clockMilliseconds: @escaping @Sendable () -> Int64
+    ) throws -> SQLiteLedger {
+        let booking = try queue.writeWithoutTransaction { database in
+            try SQLiteFile.migrate(database)
+            try SQLiteFile.checkVersion(database)
+            return Booking(
+                try SQLiteRows(database), original: original, clockMilliseconds: clockMilliseconds)
+        }
+        return SQLiteLedger(queue: queue, booking: booking)
     }
 
     package func post(

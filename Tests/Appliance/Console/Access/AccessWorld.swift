@@ -19,17 +19,19 @@ struct AccessWorld {
 
     let folder: TemporaryFolder
     let clock: ManualLogClock
-    let store: AccountStore
+    let store: any AccountStore
     let desk: AccessDesk
     let responder: AdminResponder
     let rules: [AdminRoutes.Rule]
 
     /// - Parameters:
+    ///   - store: where its accounts are; nil for a file of the folder.
     ///   - cost: of passwords; cheap, where time is not what is tested.
     ///   - streamLook: between two looks at who reads a stream.
     ///   - further: routes beside those of the accounts.
     init(
-        folder: TemporaryFolder? = nil, letsGuestsIn: Bool = false, logN: Int = 4,
+        folder: TemporaryFolder? = nil, store: (any AccountStore)? = nil,
+        letsGuestsIn: Bool = false, logN: Int = 4,
         isSecure: Bool = false, clock: ManualLogClock = ManualLogClock(),
         streamLook: Duration = .seconds(AccessLimits.streamLookSeconds),
         _ further: (inout AdminRoutes) -> Void = { _ in }
@@ -37,9 +39,10 @@ struct AccessWorld {
         let folder = try folder ?? TemporaryFolder()
         self.folder = folder
         self.clock = clock
-        store = AccountStore(at: folder.file("accounts.sqlite"))
+        self.store = store ?? FolderAccounts(at: folder.file("accounts.sqlite"))
         desk = AccessDesk(
-            store: store, folderToken: Self.folderToken, letsGuestsIn: letsGuestsIn, clock: clock,
+            store: self.store, folderToken: Self.folderToken, letsGuestsIn: letsGuestsIn,
+            clock: clock,
             passwords: PasswordDesk(cost: try #require(Scrypt.Cost(logN: logN, r: 8, p: 1))),
             logger: PipelineFixture.quiet)
         var routes = AdminRoutes()

@@ -103,7 +103,7 @@ struct AccountRequestTests {
     @Test("where the command line left no admin, others can still be removed")
     func withoutAdmin() throws {
         let folder = try TemporaryFolder()
-        let store = AccountStore(at: folder.file("accounts.sqlite"))
+        let store = FolderAccounts(at: folder.file("accounts.sqlite"))
         try store.addUser("bob", role: .viewer, password: "", at: 1)
         try store.addUser("eve", role: .viewer, password: "", at: 1, keepsAdmin: true)
         try store.removeUser("bob", keepsAdmin: true)

@@ -15,9 +15,11 @@ import Testing
 
 @Suite("The audit log")
 struct AuditTests {
-    @Test("tells who did what, and from where; no secret is in it")
-    func told() async throws {
-        let world = try AccessWorld()
+    @Test(
+        "tells who did what, and from where; no secret is in it",
+        arguments: AccountPlace.allCases)
+    func told(place: AccountPlace) async throws {
+        let world = try AccessWorld(place)
         try await world.add("ann")
         _ = await world.post("/login", ["name": "ann", "password": "wrong, wrong, wrong"])
         let session = try await world.session("ann")
@@ -68,10 +70,10 @@ struct AuditTests {
         #expect(entries.map(\.detail) == ["/secret 200 the red one", "/open 200 note=hidden"])
     }
 
-    /// SQLite ends a text at its first NUL.
-    @Test("nobody breaks the chain by what they type")
-    func hostileTexts() async throws {
-        let world = try AccessWorld()
+    /// SQLite ends a text at its first NUL, and Postgres takes none.
+    @Test("nobody breaks the chain by what they type", arguments: AccountPlace.allCases)
+    func hostileTexts(place: AccountPlace) async throws {
+        let world = try AccessWorld(place)
         try await world.add("ann")
         let marks = String(repeating: "\u{301}", count: 900)
         for name in ["ann\0x", "\0", "\u{202E}ann\u{1B}[2J", "a" + marks] {

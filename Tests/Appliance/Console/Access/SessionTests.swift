@@ -96,12 +96,14 @@ struct SessionTests {
         #expect(await Self.status(world, session) == 401)
     }
 
-    @Test("another password, a switch-off or a removal ends all sessions of that user alone")
-    func ended() async throws {
-        let world = try AccessWorld()
+    @Test(
+        "another password, a switch-off or a removal ends all sessions of that user alone",
+        arguments: AccountPlace.allCases)
+    func ended(place: AccountPlace) async throws {
+        let world = try AccessWorld(place)
         for name in ["ann", "bob"] { try await world.add(name) }
         let other = try await world.session("bob")
-        let ways: [(AccountStore) throws -> Void] = [
+        let ways: [(any AccountStore) throws -> Void] = [
             { try $0.setPassword("scrypt$", of: "ann", dropsCodes: false) },
             { try $0.setDisabled(1, of: "ann", keepsAdmin: false) },
             { try $0.removeUser("ann", keepsAdmin: false) },
@@ -117,9 +119,11 @@ struct SessionTests {
         #expect(await Self.status(world, other) == 200)
     }
 
-    @Test("one user has only so many sessions; the oldest gives way")
-    func bounded() async throws {
-        let world = try AccessWorld()
+    @Test(
+        "one user has only so many sessions; the oldest gives way",
+        arguments: AccountPlace.allCases)
+    func bounded(place: AccountPlace) async throws {
+        let world = try AccessWorld(place)
         try await world.add("ann")
         let first = try await world.session("ann")
         for _ in 0..<AccessLimits.sessionsPerUserMax {

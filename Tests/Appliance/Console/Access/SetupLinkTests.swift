@@ -17,9 +17,9 @@ struct SetupLinkTests {
         return String(path.dropFirst("/setup?code=".count))
     }
 
-    @Test("it makes the first admin, once")
-    func once() async throws {
-        let world = try AccessWorld()
+    @Test("it makes the first admin, once", arguments: AccountPlace.allCases)
+    func once(place: AccountPlace) async throws {
+        let world = try AccessWorld(place)
         let code = try Self.code(world)
         let page = await world.ask(.GET, "/setup?code=\(code)")
         #expect(page.status == 200)
@@ -37,9 +37,9 @@ struct SetupLinkTests {
         #expect(try world.store.users().count == 1)
     }
 
-    @Test("of many at once one makes an account")
-    func race() async throws {
-        let world = try AccessWorld()
+    @Test("of many at once one makes an account", arguments: AccountPlace.allCases)
+    func race(place: AccountPlace) async throws {
+        let world = try AccessWorld(place)
         let code = try Self.code(world)
         let made = await withTaskGroup(of: Int.self) { group in
             for number in 0..<8 {
@@ -56,9 +56,11 @@ struct SetupLinkTests {
         #expect(try world.store.users().count == 1)
     }
 
-    @Test("a wrong code lets nobody in, and guessing is throttled")
-    func guessed() async throws {
-        let world = try AccessWorld()
+    @Test(
+        "a wrong code lets nobody in, and guessing is throttled",
+        arguments: AccountPlace.allCases)
+    func guessed(place: AccountPlace) async throws {
+        let world = try AccessWorld(place)
         var statuses: [Int] = []
         for number in 0..<12 {
             statuses.append(

@@ -119,6 +119,46 @@ struct SignInTests {
         #expect(await attempt(AccessWorld.password, from: "192.0.2.1") == 303)
     }
 
+    @Test("who has an account cannot guess others' for want of waiting, by signing in in between")
+    func ownLogins() async throws {
+        let world = try AccessWorld()
+        try await world.add("ann")
+        try await world.add("eve", .viewer)
+        let address = "10.6.0.1"
+        let started = world.now
+        func attempt(_ name: String, _ password: String) async throws -> Int {
+            while true {
+                let answer = await world.post(
+                    "/login", ["name": name, "password": password], from: address)
+                guard answer.status == 429 else { return answer.status }
+                let seconds = try #require(answer.field("Retry-After").flatMap { Int64($0) })
+                world.clock.advance(milliseconds: seconds * 1_000)
+            }
+        }
+        for number in 0..<40 {
+            #expect(try await attempt("eve", AccessWorld.password) == 303)
+            #expect(try await attempt("user\(number)", "wrong, wrong, wrong") == 401)
+        }
+        let waited = (world.now - started) / 1_000
+        #expect(waited > 20 * LoginThrottle.addressWaitMax, "40 guesses in \(waited) s")
+    }
+
+    @Test("many who sign in from one address, and mistype now and then, do not wait")
+    func manyPeople() async throws {
+        let world = try AccessWorld()
+        for number in 0..<12 { try await world.add("user\(number)", .viewer) }
+        for number in 0..<12 {
+            if number % 4 == 0 {
+                let bad = await world.post(
+                    "/login", ["name": "user\(number)", "password": "mistyped, mistyped"])
+                #expect(bad.status == 401)
+            }
+            let good = await world.post(
+                "/login", ["name": "user\(number)", "password": AccessWorld.password])
+            #expect(good.status == 303, "user\(number): \(good.status)")
+        }
+    }
+
     @Test("an address that tries many names waits too; what is known of both is bounded")
     func manyNames() {
         let throttle = LoginThrottle()

@@ -105,7 +105,34 @@ struct StreamTests {
         let seen = try world.store.sessions(guest: nil, at: world.now).map(\.lastSeen)
         #expect(seen == [world.now - AccessLimits.noteMilliseconds])
         try ending.end(world)
-        try await eventually("it ends: \(ending.what)") { reading.isOver }
+        try await eventually("it ends: \(ending.what)", within: 10) { reading.isOver }
+    }
+
+    @Test("one user has eight streams in all sessions together, and another's are another's")
+    func shares() async throws {
+        let world = try Self.world()
+        for name in ["ann", "bob"] { try await world.add(name, .viewer) }
+        let sessions = [try await world.session("ann"), try await world.session("ann")]
+        var open: [Reading] = []
+        defer { for reading in open { reading.close() } }
+        for number in 0..<AccessLimits.streamsPerCallerMax {
+            open.append(try await Self.reading(world, [sessions[number % 2].cookie]))
+        }
+        for session in sessions {
+            let refused = await world.ask(.GET, "/events", [session.cookie])
+            #expect(refused.status == 429, "\(refused.text)")
+            #expect(refused.body.contains("8 live pages"), "\(refused.body)")
+            #expect(refused.field("Retry-After") != nil)
+        }
+        open.append(try await Self.reading(world, [try await world.session("bob").cookie]))
+        let owner = [("Authorization", "Bearer \(AccessWorld.folderToken)")]
+        for _ in 0...AccessLimits.streamsPerCallerMax {
+            open.append(try await Self.reading(world, owner))
+        }
+        open.removeFirst().close()
+        try await eventually("the one that is closed is free again") {
+            await world.ask(.GET, "/events", [sessions[0].cookie]).status == 200
+        }
     }
 
     static let tokenEndings: [Ending] = [
@@ -123,7 +150,7 @@ struct StreamTests {
         let other = try await Self.reading(world, owner)
         defer { other.close() }
         try ending.end(world)
-        try await eventually("it ends: \(ending.what)") { reading.isOver }
+        try await eventually("it ends: \(ending.what)", within: 10) { reading.isOver }
         let count = other.pieceCount
         try await eventually("another's goes on") { other.pieceCount > count + 20 }
         #expect(!other.isOver)

@@ -2,6 +2,7 @@ import AppendLog
 import Foundation
 import TestSupport
 import Testing
+import TwinSupport
 
 @testable import Appliance
 @testable import Console
@@ -63,6 +64,72 @@ struct OverviewTests {
             #expect(wrong.volumes.first { $0.key == "usd" }?.isZero == false)
             figures.money = nil
             #expect(OverviewView(figures, []).answer.tone == "grey")
+        }
+    }
+
+    @Test("payments are counted and listed once each, and fees are none")
+    func payments() async throws {
+        let fee = StripeExample.event(
+            "tillbox.balance_transaction",
+            StripeExample.balanceTransaction.with(["fee": 33, "net": 67]), id: "evt_fee")
+        // The same payment, of which more was captured later.
+        let again = PipelineFixture.charge(6, amount: 7_000, type: "charge.captured")
+            .replacing("evt_6", with: "evt_again")
+        try await PageFixture.opened(and: [
+            PipelineFixture.received(
+                String(decoding: fee.bytes, as: UTF8.self), event: "evt_fee"),
+            PipelineFixture.received(again, event: "evt_again"),
+        ]) { pages in
+            let scored = try pages.pipeline.records(.paymentScored).count
+            #expect(scored > 7, "\(scored) records: no fee, or no second telling")
+            let page = try await pages.ask("/").text
+            for number in 1...6 {
+                let name = "data-cell=\"name\">ch_\(number)<"
+                #expect(page.ranges(of: name).count == 1, "ch_\(number)")
+            }
+            #expect(page.ranges(of: "data-cell=\"name\">").count == 6)
+            #expect(page.contains("data-value=\"booked\">6<"))
+        }
+    }
+
+    @Test("what is right as far as it goes turns amber by age, and says what to do")
+    func ages() async throws {
+        try await PageFixture.opened { pages in
+            var figures = pages.seen.figures
+            (figures.reasons, figures.warnings) = ([], [])
+            let checked = try #require(figures.money?.checkedAt)
+            figures.at = checked
+            let now = checked / 1_000
+            func view(_ hours: Int64, verified days: Int64) -> OverviewView {
+                let ended = Instant(seconds: now - hours * 3_600)
+                figures.money?.run = RunReport(
+                    run: RunRecord(
+                        id: 1, cause: .schedule, state: .finished, from: Instant(seconds: 0),
+                        to: ended, startedAt: ended, finishedAt: ended, livemode: false, pages: 1,
+                        transactions: 14, failure: nil, sweptTo: ended), breaks: [])
+                figures.verifiedAt = Instant(seconds: now - days * 86_400)
+                return OverviewView(figures, [])
+            }
+            func tones(_ view: OverviewView) -> [String] {
+                ["trial", "reconciliation", "missed"].map { key in
+                    view.proofs.first { $0.key == key }?.tone ?? "none"
+                }
+            }
+            let fresh = view(36, verified: 7)
+            #expect(tones(fresh) == ["ok", "ok", "ok"])
+            #expect(fresh.answer.tone == "is-right")
+            let old = view(37, verified: 7)
+            #expect(tones(old) == ["ok", "wait", "wait"])
+            #expect(old.answer.tone == "is-wait")
+            #expect(old.answer.second.hasPrefix("Reconciliation: explained, "))
+            #expect(old.answer.second.hasSuffix("no run has ended since."))
+            let unverified = view(1, verified: 8)
+            #expect(tones(unverified) == ["wait", "ok", "ok"])
+            #expect(unverified.answer.second.contains("last verified 8 d ago: verify the ledger"))
+            figures.verifiedAt = nil
+            figures.startedAt = figures.at - 8 * 86_400_000
+            let never = OverviewView(figures, []).proofs.first { $0.key == "trial" }
+            #expect(never?.tone == "wait" && never?.second.contains("not verified yet") == true)
         }
     }
 

@@ -45,11 +45,16 @@ struct PageFixture {
     private let live: LiveBoard
     let desk: AccessDesk
     let bridge: Bridge
+    let pipeline: PipelineFixture.Opened
     private let responder: any HTTPResponder<AdminContext>
 
     /// Runs `body` over pages whose folder has payments of two customers, all of them held, one
     /// decided, and dead letters.
-    static func opened(_ body: (PageFixture) async throws -> Void) async throws {
+    ///
+    /// - Parameter webhooks: what else Stripe told, before the pages are opened.
+    static func opened(
+        and webhooks: [AppendLog.Record] = [], _ body: (PageFixture) async throws -> Void
+    ) async throws {
         let dollar = try #require(Currency("usd"))
         let fixture = try PipelineFixture { $0.amountLimits = [dollar: MinorUnits(1)] }
         try await fixture.opened { opened in
@@ -63,6 +68,7 @@ struct PageFixture {
                 PipelineFixture.letter(
                     Array(hostile.utf8), topic: "webhook.received", offset: Offset(0)),
                 to: .deadLetter)
+            for record in webhooks { _ = try await opened.append(record, to: .webhookReceived) }
             try await fixture.process(opened)
             _ = try await opened.append(
                 PipelineFixture.decision(3, .approved), to: .paymentReview)
@@ -72,6 +78,7 @@ struct PageFixture {
     }
 
     private init(_ fixture: PipelineFixture, _ opened: PipelineFixture.Opened) throws {
+        pipeline = opened
         let (topics, ledger, log) = (opened.topics, opened.ledger, opened.log)
         let reader: @Sendable (TopicID) -> TopicReader = { TopicReader(topics[$0]) }
         let index = PaymentIndex(
@@ -140,7 +147,7 @@ struct PageFixture {
     /// Accounts of all who ask here.
     private static func desk(at path: String) throws -> AccessDesk {
         let cost = try #require(Scrypt.Cost(logN: 4, r: 8, p: 1))
-        let store = AccountStore(at: path)
+        let store = FolderAccounts(at: path)
         let salt = [UInt8](repeating: 1, count: PasswordHash.saltByteCount)
         let key = try #require(
             Scrypt.key(password: Array(password.utf8), salt: salt, cost: cost))

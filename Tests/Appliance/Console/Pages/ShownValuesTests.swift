@@ -3,6 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
+@testable import Appliance
 @testable import Console
 @testable import Vocabulary
 
@@ -75,11 +76,29 @@ struct ShownValuesTests {
         let earlier = [40_000, 41_400, 42_800].map { MinorUnits($0) }
         let usual = try #require(UsualAmount(earlier, currency))
         #expect(usual.mean == 41_400)
-        #expect(abs(usual.deviation - 1_400) < 0.001)
+        // Population deviation: sqrt(2 * 1400^2 / 3), as the feature `amount_zscore` has it.
+        #expect(abs(usual.high - 41_400 - 2 * 1_143.095_2) < 0.001)
+        #expect(abs(usual.low - 41_400 + 2 * 1_143.095_2) < 0.001)
         #expect(
             FeatureWords.words("amount_zscore", 9, amount: MinorUnits(128_340), usual: usual)
                 == "3.1 times the usual 414.00")
         #expect(UsualAmount(Array(earlier.dropLast()), currency) == nil)
+    }
+
+    @Test("what is usual is what the feature calls so, for amounts and features alike")
+    func oneUsual() throws {
+        let values = [3.0, 5, 8, 13, 21]
+        let usual = try #require(UsualRange(values))
+        var spread = AmountSpread()
+        for value in values { spread.add(value) }
+        #expect(abs(spread.zScore(usual.high) - 2) < 1e-9)
+        #expect(abs(spread.zScore(usual.low) + 2) < 1e-9)
+        for count in 0...FeatureBounds.amountsMin {
+            let first = (0..<count).map { Double($0) }
+            var spread = AmountSpread()
+            for value in first { spread.add(value) }
+            #expect((UsualRange(first) == nil) == (spread.zScore(100) == 0), "\(count) values")
+        }
     }
 }
 

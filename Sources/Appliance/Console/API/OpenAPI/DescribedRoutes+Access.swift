@@ -12,7 +12,7 @@ extension DescribedRoutes {
                 .init(
                     name: "Last-Event-ID", schema: .text(),
                     meaning: "the last event that was read, to go on behind it", isHeader: true)
-            ], .text([ServerSentEvent.contentType])),
+            ], .text([ServerSentEvent.contentType]), problems: [429]),
     ]
 
     static let access: [RouteDescription] = users + tokens + [

@@ -15,10 +15,11 @@ extension DescribedSchemas {
         ),
         (
             "Decision",
-            .object([
-                ("decision", .words(["approve", "decline"])), ("by", .text(min: 1, max: 128)),
-                ("note", .text(min: 1, max: 2_000)),
-            ])
+            .form(
+                [
+                    ("decision", .words(["approve", "decline"])),
+                    ("note", .text(min: 1, max: 2_000)),
+                ], optional: [("by", said(.text(min: 1, max: 128)))])
         ),
         ("Decided", .object([("booked", .flag), ("review", .named("Review"))])),
         (
@@ -36,7 +37,7 @@ extension DescribedSchemas {
                 ("data", .text()), ("reason", .orNull(.text())),
                 ("offsets", .list(.integer(min: 0))), ("dry_run", .flag),
                 ("after", .orNull(.integer(min: 0))),
-                ("value", .orNull(.text())), ("by", .orNull(.text())),
+                ("value", .orNull(.text())), ("by", said(.text())),
             ])
         ),
         (
@@ -128,6 +129,14 @@ extension DescribedSchemas {
                     ("topics", .list(.object([("topic", .word), ("lag", .id)], isOpen: true))),
                 ], isOpen: true)
         ),
-        ("AskedBy", .object([("by", .text(min: 1, max: 100))], isOpen: true)),
+        ("AskedBy", .options([("by", said(.text(min: 1, max: 100)))])),
     ]
+
+    /// `by`, as every route has it that takes one.
+    private static func said(_ name: Schema) -> Schema {
+        .told(
+            .orNull(name),
+            "Who asks. Only the data folder's token may say it: everybody else acts under their "
+                + "own name, and a request of theirs that has a by is answered with 400 name_refused.")
+    }
 }

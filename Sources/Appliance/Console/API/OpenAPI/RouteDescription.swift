@@ -41,11 +41,11 @@ struct RouteDescription: Sendable {
 
     static func get(
         _ path: String, _ id: String, _ summary: String, _ parameters: [Parameter],
-        _ content: Content
+        _ content: Content, problems: [Int] = []
     ) -> Self {
         Self(
             method: "GET", path: path, id: id, summary: summary, parameters: parameters,
-            answers: [200: content])
+            answers: [200: content], problems: problems)
     }
 
     static func get(
@@ -270,7 +270,7 @@ extension RouteDescription {
         401: "Nobody has signed in", 403: "This needs another role",
         404: "There is no such thing", 409: "It cannot be done as things stand",
         413: "The body is too long", 415: "The body must be JSON",
-        421: "This host is not served here", 429: "Too many attempts; later again",
+        421: "This host is not served here", 429: "Too many at once, or in a row; later again",
         500: "Something is broken here",
         503: "It cannot be done now; later perhaps",
     ]

@@ -18,6 +18,8 @@ indirect enum Schema: Sendable {
     case form([(String, Schema)], optional: [(String, Schema)])
     /// One that has a name of its own in the document.
     case named(String)
+    /// One that a sentence says more of.
+    case told(Schema, String)
 
     func encode(into writer: inout JSONWriter) {
         writer.object { encodeMembers(into: &$0) }
@@ -59,6 +61,9 @@ indirect enum Schema: Sendable {
             writer.list("required", members) { $0.string($1.0) }
         case .named(let name):
             writer.member("$ref", "#/components/schemas/\(name)")
+        case .told(let schema, let words):
+            schema.encodeMembers(into: &writer)
+            writer.member("description", words)
         }
     }
 

@@ -3,7 +3,7 @@ import GRDB
 /// The tables of `console/accounts.sqlite` (docs/formats/accounts.md).
 enum AccountSchema {
     /// `PRAGMA user_version` of this schema.
-    static let version = 1
+    static let version = 2
 
     /// Brings a new file to this schema.
     ///
@@ -16,9 +16,26 @@ enum AccountSchema {
                     + "\(version): they are a newer Tillbox's")
         }
         guard found < version else { return }
-        try database.execute(sql: tables)
+        if found < 1 { try database.execute(sql: tables) }
+        try database.execute(sql: refunds)
         try database.execute(sql: "PRAGMA user_version = \(version)")
     }
+
+    /// Since version 2.
+    private static let refunds = """
+        CREATE TABLE refunds (
+            movement TEXT NOT NULL PRIMARY KEY,
+            by TEXT NOT NULL,
+            note TEXT NOT NULL,
+            wanted_at INTEGER NOT NULL,
+            changed_at INTEGER NOT NULL,
+            state TEXT NOT NULL
+                CHECK (state IN ('wanted', 'asking', 'made', 'refused', 'unknown', 'dropped')),
+            detail TEXT NOT NULL,
+            status TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX refunds_open ON refunds (wanted_at) WHERE state IN ('wanted', 'asking');
+        """
 
     private static let tables = """
         CREATE TABLE users (

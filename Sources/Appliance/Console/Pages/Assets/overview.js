@@ -100,6 +100,8 @@ const hold = document.querySelector('[data-hold]')
 let pending = [], newer = 0, isHeld = false
 events.addEventListener('payment', event => {
   const payment = JSON.parse(event.data)
+  // Fees, refunds and payouts are no payments.
+  if (!payment.shown) return
   newer += 1 + payment.left_out
   pending.push(payment)
   if (pending.length > rowsMax) pending.shift()
@@ -131,6 +133,13 @@ function flush() {
   }
   const last = Math.max(...[...body.rows].map(row => Number(row.dataset.offset)))
   for (const payment of pending.filter(payment => payment.offset > last)) {
+    const named = [...body.rows].find(
+      row => row.querySelector('[data-cell="name"]').textContent === payment.shown.name)
+    if (named) {
+      // It was told again, and is no second payment.
+      fill(named, payment)
+      continue
+    }
     const row = body.rows.length < rowsMax
       ? body.rows[0].cloneNode(true) : body.rows[body.rows.length - 1]
     fill(row, payment)

@@ -1,0 +1,1 @@
+../../../../../../migrations/postgres-console/0001_accounts.sql

@@ -1,0 +1,1 @@
+../../../../../../migrations/postgres-console/grants.sql

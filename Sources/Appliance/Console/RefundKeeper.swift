@@ -1,0 +1,200 @@
+package import AppendLog
+import Appliance
+package import Logging
+package import Reconcile
+import ServiceLifecycle
+import Vocabulary
+
+/// Makes the refunds that people want of payments that they decline, also where the ledger books
+/// the decline late, and keeps what came of each. It books nothing: Stripe's event does.
+///
+///     decide with a refund             this service, every few seconds
+///     keep: wanted
+///     write the decision               declined, by the same person with the same note?
+///     booked ─▶ ask Stripe now            yes ─▶ keep: asking; POST /v1/refunds, key K; keep it
+///     not booked ─▶ it says so            ended otherwise ─▶ keep: dropped, and why
+///     (a crash anywhere: the row stands, and the service goes on from it after the start)
+///
+/// Two that ask for one payment at once are one request to Stripe (``RefundDesk``).
+package struct RefundKeeper: Service {
+    let desk: RefundDesk
+    let sources: ConsoleSources
+    private let access: AccessDesk
+    /// Where Stripe's API is.
+    let base: String
+    private let clock: any LogClock
+    private let logger: Logger
+    var sleep: @Sendable (_ milliseconds: Int64) async throws -> Void = {
+        try await Task.sleep(for: .milliseconds($0))
+    }
+
+    private static let lookMilliseconds: Int64 = 5_000
+    private static let rowsMax = 100
+    /// Stripe answers a key with what it made for it for 24 hours at least
+    /// (https://docs.stripe.com/api/idempotent_requests): behind that, to ask again by itself might
+    /// make a second refund.
+    static let keyMilliseconds: Int64 = 23 * 3_600_000
+
+    package init(
+        desk: RefundDesk, sources: ConsoleSources, access: AccessDesk, base: String,
+        clock: any LogClock, logger: Logger
+    ) {
+        (self.desk, self.sources, self.access, self.base) = (desk, sources, access, base)
+        (self.clock, self.logger) = (clock, logger)
+    }
+
+    private var now: Int64 { clock.now().milliseconds }
+
+    // MARK: What pages ask
+
+    /// What is known of the refund of a payment; nil where nobody wanted one, and where that cannot
+    /// be read now.
+    func known(of movement: MovementKey) async -> AskedRefund? {
+        try? await access.run { try $0.refund(of: movement) }
+    }
+
+    /// Keeps that a refund is wanted as soon as a decline is booked that is about to be written.
+    ///
+    /// - Throws: `AccountsFailure`; then nothing was kept, and nothing should be decided.
+    func want(_ movement: MovementKey, by name: String, note: String) async throws {
+        let now = now
+        try await access.run {
+            // A refund that was made is not forgotten for a decline that may be refused.
+            if let known = try $0.refund(of: movement), case .ended(.made) = known.state { return }
+            try $0.keep(
+                AskedRefund(
+                    movement: movement, by: name, note: note, wantedAt: now, changedAt: now,
+                    state: .wanted))
+        }
+    }
+
+    /// The decline was not taken.
+    func withdraw(_ movement: MovementKey, by name: String) async throws {
+        try await access.run { try $0.forgetWanted(movement, by: name) }
+    }
+
+    /// Makes a refund of a decline that is booked already and whose refund is kept as wanted: what
+    /// cannot be now is at the next look, and until then the refund is told to be wanted.
+    func begin(_ review: Review, by name: String, from address: String?) async {
+        do {
+            try await make(review, by: name, from: address)
+        } catch {
+            logger.warning(
+                "a refund is not asked for at Stripe now, and is soon",
+                metadata: ["movement": "\(review.movement)", "error": "\(error)"])
+        }
+    }
+
+    /// Asks Stripe for the refund of a declined payment, and keeps what comes of it.
+    ///
+    /// - Returns: how it then stands; also that it was not made, and why.
+    /// - Throws: `AccountsFailure` where it cannot be kept that Stripe is asked: it is not then;
+    ///   `LedgerError` or `StoreFailure` where it cannot be read now what is to be refunded.
+    @discardableResult
+    func make(
+        _ review: Review, by name: String, from address: String?
+    ) async throws -> AskedRefund {
+        var row = AskedRefund(
+            movement: review.movement, by: name, note: review.decision?.note ?? "", wantedAt: now,
+            changedAt: now, state: .asking)
+        let due = try CaseHistory(of: review, in: sources).due(review, base: base)
+        guard let due, due.order.amount > .zero else {
+            row.state = .dropped(
+                due == nil
+                    ? "the log has no record of the payment any more; make it in Stripe's dashboard"
+                    : "nothing of the payment is left to be refunded")
+            return try await end(row, "\(review.movement)", from: address)
+        }
+        let asking = row
+        try await access.run { try $0.keep(asking) }
+        row.state = .ended(await desk.refund(due.order))
+        let amount = ShownAmount(due.order.amount, due.order.currency).words
+        return try await end(row, "\(due.order.charge) \(amount)", from: address)
+    }
+
+    private func end(
+        _ row: AskedRefund, _ what: String, from address: String?
+    ) async throws -> AskedRefund {
+        var row = row
+        row.changedAt = now
+        let ended = row
+        // In the audit log first: that outlives what is wanted next.
+        await access.audit.note(
+            who: row.by, "refund at Stripe", from: address, "\(what): \(row.noted)")
+        try await access.run { try $0.keep(ended) }
+        return row
+    }
+
+    // MARK: What waits for its decline
+
+    package func run() async throws {
+        do {
+            try await withTaskExecutorPreference(OwnThread("tillbox.refunds")) {
+                try await cancelWhenGracefulShutdown {
+                    while !Task.isCancelled {
+                        await look()
+                        try await sleep(Self.lookMilliseconds)
+                    }
+                }
+            }
+        } catch is CancellationError {
+            return
+        }
+    }
+
+    /// One look: makes what may be made now. What cannot be is at the next one.
+    func look() async {
+        do {
+            for row in try await access.run({ try $0.openRefunds(limit: Self.rowsMax) }) {
+                guard !Task.isCancelled else { return }
+                try await goOn(with: row)
+            }
+        } catch {
+            logger.warning(
+                "refunds that are wanted at Stripe cannot be looked at now, and are again",
+                metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func goOn(with row: AskedRefund) async throws {
+        if row.state == .asking {
+            // This process asks no longer than a minute: an older one has died over it.
+            guard now - row.changedAt > 60_000 else { return }
+            guard now - row.changedAt < Self.keyMilliseconds else {
+                return try await drop(
+                    row, as: .ended(.unknown("the daemon stopped while it asked, long ago")))
+            }
+        }
+        guard let review = try sources.ledger.review(of: row.movement) else { return }
+        switch review.state {
+        case .open: return
+        case .declined where row.state == .asking,
+            .declined where review.decision?.by == row.by && review.decision?.note == row.note:
+            let made = try await make(review, by: row.by, from: "refund that waited")
+            logger.notice(
+                "a refund was asked for at Stripe once its decline was booked",
+                metadata: ["movement": "\(row.movement)", "outcome": "\(made.noted)"])
+        case .declined:
+            try await drop(
+                row, as: .dropped("somebody else declined the payment, and asked for none"))
+        case .approved, .expired, .released:
+            try await drop(row, as: .dropped("the payment was not declined"))
+        }
+    }
+
+    private func drop(_ row: AskedRefund, as state: AskedRefund.State) async throws {
+        var row = row
+        row.state = state
+        _ = try await end(row, "\(row.movement)", from: "refund that waited")
+    }
+}
+
+extension CaseHistory {
+    /// The same, looked for from the ledger on.
+    init(of review: Review, in sources: ConsoleSources) throws {
+        let booked = try sources.ledger.transaction(review.payment)
+        let explained = try booked.map { try sources.explainer.explain($0) }
+        let place = explained?.records.first { $0.topic == .paymentScored }?.offset
+        try self.init(of: review, scoredAt: place, topic: sources.reader)
+    }
+}

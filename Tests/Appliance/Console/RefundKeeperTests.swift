@@ -1,0 +1,174 @@
+import AppendLog
+import LogSupport
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Appliance
+@testable import Console
+@testable import Daemon
+@testable import Reconcile
+@testable import Vocabulary
+
+@Suite("Refunds that wait for their decline")
+struct RefundKeeperTests {
+    /// Stripe, which makes every refund.
+    private final class Stripe: StripePosting {
+        private let state = Mutex<[String]>([])
+        /// The keys of all requests.
+        var keys: [String] { state.withLock { $0 } }
+
+        func post(
+            _ path: String, _ form: [(String, String)], idempotencyKey key: String,
+            of account: StripeAccount
+        ) async throws -> StripeAnswer {
+            state.withLock { $0.append(key) }
+            return StripeAnswer(
+                status: 200, retryAfter: nil,
+                body: Array(#"{"id":"re_\#(key)","status":"succeeded"}"#.utf8))
+        }
+    }
+
+    private static let movement = MovementKey("charge:ch_1")
+    private static let key = "tillbox-decline-ch_1-4200"
+
+    /// A folder with one held payment, of 42.00.
+    private struct World {
+        let access: AccessWorld
+        let stripe = Stripe()
+        let fixture: PipelineFixture
+        let opened: PipelineFixture.Opened
+
+        /// One as after a start.
+        func keeper() -> RefundKeeper {
+            let reader: @Sendable (TopicID) -> TopicReader = { [opened] in
+                TopicReader(opened.topics[$0])
+            }
+            return RefundKeeper(
+                desk: RefundDesk(stripe: stripe, sleep: { _ in }),
+                sources: ConsoleSources(
+                    index: PaymentIndex(
+                        at: fixture.folder.file("index.sqlite"),
+                        log: opened.log.identity.description, reader: reader,
+                        logger: PipelineFixture.quiet),
+                    ledger: opened.ledger, statement: StatementStore(of: opened.ledger),
+                    reader: reader, endpoints: [], lags: { [] }, byteCount: { _ in 0 }),
+                access: access.desk, base: "https://api.stripe.com", clock: access.clock,
+                logger: PipelineFixture.quiet)
+        }
+
+        func decide(_ decision: ReviewRequest.Decision, by name: String, note: String) async throws
+        {
+            let review = try #require(try opened.ledger.review(of: RefundKeeperTests.movement))
+            let request = try ReviewRequest(decision, by: name, note: note)
+            _ = try await opened.append(
+                request.record(on: review, at: Timestamp(milliseconds: 1_760_100_000_000)),
+                to: .paymentReview)
+            try await fixture.process(opened)
+        }
+
+        func state() throws -> AskedRefund.State? {
+            try access.store.refund(of: RefundKeeperTests.movement)?.state
+        }
+    }
+
+    private func opened(_ body: (World) async throws -> Void) async throws {
+        let dollar = try #require(Currency("usd"))
+        let fixture = try PipelineFixture { $0.amountLimits = [dollar: MinorUnits(1)] }
+        try await fixture.opened { opened in
+            _ = try await opened.append(
+                PipelineFixture.received(
+                    PipelineFixture.charge(1, amount: 4_200), event: "evt_1"),
+                to: .webhookReceived)
+            try await fixture.process(opened)
+            try await body(
+                World(access: try AccessWorld(), fixture: fixture, opened: opened))
+        }
+    }
+
+    @Test("it is made once the decline is booked, over a restart, and is known after the next")
+    func late() async throws {
+        try await opened { world in
+            try await world.keeper().want(Self.movement, by: "rita", note: "odd")
+            await world.keeper().look()
+            #expect(world.stripe.keys.isEmpty, "nothing is declined yet")
+            #expect(try world.state() == .wanted)
+            try await world.decide(.decline, by: "rita", note: "odd")
+            let restarted = world.keeper()
+            await restarted.look()
+            await restarted.look()
+            #expect(world.stripe.keys == [Self.key])
+            let known = await world.keeper().known(of: Self.movement)
+            #expect(known?.state == .ended(.made(id: "re_\(Self.key)", status: "succeeded")))
+            let view = try #require(known?.shown)
+            #expect(view.words.hasPrefix("Stripe has made the refund re_") && view.tone == "ok")
+            let noted = try #require(try world.access.store.lastAudit(of: "refund at Stripe"))
+            #expect(noted.who == "rita")
+            #expect(noted.detail == "ch_1 42.00 USD: made re_\(Self.key), succeeded")
+        }
+    }
+
+    struct Otherwise: Sendable {
+        var decision: ReviewRequest.Decision
+        var by, note, says: String
+    }
+
+    @Test(
+        "it is not made where the review ends otherwise, and that is told",
+        arguments: [
+            Otherwise(decision: .approve, by: "rita", note: "odd", says: "was not declined"),
+            Otherwise(decision: .decline, by: "ada", note: "odd", says: "somebody else declined"),
+            Otherwise(decision: .decline, by: "rita", note: "else", says: "somebody else declined"),
+        ])
+    func dropped(_ other: Otherwise) async throws {
+        try await opened { world in
+            try await world.keeper().want(Self.movement, by: "rita", note: "odd")
+            try await world.decide(other.decision, by: other.by, note: other.note)
+            await world.keeper().look()
+            #expect(world.stripe.keys.isEmpty)
+            let found = await world.keeper().known(of: Self.movement)
+            let known = try #require(found)
+            #expect(known.shown.words.contains(other.says), "\(known.shown.words)")
+            #expect(known.shown.words.hasPrefix("The refund was not made: "))
+        }
+    }
+
+    @Test("a process that died while it asked asks again with the same key, but not a day later")
+    func died() async throws {
+        try await opened { world in
+            try await world.decide(.decline, by: "rita", note: "odd")
+            func asking() throws {
+                try world.access.store.keep(
+                    AskedRefund(
+                        movement: Self.movement, by: "rita", note: "odd",
+                        wantedAt: world.access.now, changedAt: world.access.now, state: .asking))
+            }
+            try asking()
+            await world.keeper().look()
+            #expect(world.stripe.keys.isEmpty, "it may still be asking")
+            world.access.clock.advance(milliseconds: 61_000)
+            await world.keeper().look()
+            #expect(world.stripe.keys == [Self.key])
+            try asking()
+            world.access.clock.advance(milliseconds: RefundKeeper.keyMilliseconds)
+            await world.keeper().look()
+            #expect(world.stripe.keys == [Self.key])
+            guard case .ended(.unknown) = try world.state() else {
+                Issue.record("\(String(describing: try world.state()))")
+                return
+            }
+        }
+    }
+
+    @Test("one whose decline is refused is wanted no more")
+    func withdrawn() async throws {
+        try await opened { world in
+            let keeper = world.keeper()
+            try await keeper.want(Self.movement, by: "rita", note: "odd")
+            try await keeper.withdraw(Self.movement, by: "ada")
+            #expect(try world.state() == .wanted, "it is another's")
+            try await keeper.withdraw(Self.movement, by: "rita")
+            #expect(try world.state() == nil)
+        }
+    }
+}
