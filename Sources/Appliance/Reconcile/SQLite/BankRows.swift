@@ -118,7 +118,7 @@ extension StatementStore {
 
     /// Entries that settle nothing so far, oldest first.
     ///
-    /// - Parameter mark: a word that their text must have, in whichever case; every text by default.
+    /// - Parameter mark: a word that their text must have, in whichever case; any text by default.
     func openBankEntries(with mark: String = "") throws(LedgerError) -> [OpenBankEntry] {
         try rows(
             """
