@@ -20,6 +20,7 @@ struct ReconciliationEndToEndTests {
         #expect(swept.code == 0, "\(swept.errors)")
         #expect(try JSON(swept.output)["missed"].int > charges.count)
         try await expectClean(world, charges)
+        try await expectBank(world)
         try await expectBreaks(world, charges)
         let verified = try await world.tillbox("ledger", "verify")
         #expect(verified.code == 0, "\(verified.errors)")
@@ -48,6 +49,48 @@ struct ReconciliationEndToEndTests {
         let booked = try JSON(again.output)["reconciliation"]["currencies"].list
             .reduce(0) { $0 + $1["booked"].int }
         #expect(booked == 0)
+    }
+
+    /// Stripe takes ten dollars from the bank, which keeps five cents for it and says so in a file.
+    private func expectBank(_ world: ReconciliationWorld) async throws {
+        _ = try await world.twin.post(
+            "/twin/payouts/debit", ["currency": "usd", "amount": "1000"])
+        try await eventually("the ledger holds it") {
+            _ = try await world.tillbox("reconcile", "sweep")
+            _ = try await world.tillbox("reconcile", "run")
+            return try await self.balance(of: "bank:usd", world) == -1000
+        }
+        let days = ISO8601DateFormatter()
+        days.formatOptions = [.withFullDate]
+        func day(_ later: Double) -> String {
+            let text = days.string(from: Date().addingTimeInterval(later * 86_400))
+            return text.replacing("-", with: "").dropFirst(2).description
+        }
+        let file = world.folder.file("bank.sta")
+        let lines = [
+            ":20:1", ":25:A", ":60F:C\(day(0))USD20,00",
+            ":61:\(day(1))D10,05NTRFNONREF//1", ":86:STRIPE", ":62F:C\(day(9))USD9,95", "-",
+        ]
+        try lines.joined(separator: "\n").write(toFile: file, atomically: true, encoding: .utf8)
+        for new in [1, 0] {
+            let taken = try await world.tillbox("bank", "import", file)
+            #expect(taken.code == 0, "\(taken)")
+            #expect(taken.output.contains("the ledger is what the bank says"))
+            #expect(taken.output.contains("1 entries, \(new) of them new"))
+        }
+        #expect(try await balance(of: "bank:usd", world) == -1005)
+        #expect(try await balance(of: "charges:bank", world) == 5)
+        let shown = try await world.tillbox("bank", "show", "--all", "--json")
+        #expect(try JSON(shown.output)["movements"].list.map { $0["state"].text } == ["different"])
+        let month = try await world.tillbox("report", "month", "2020-01", "--csv")
+        #expect(month.code == 0 && month.output.hasPrefix("month,account,"), "\(month)")
+        let wrong = try await world.tillbox("bank", "import", world.folder.file("data/lock"))
+        #expect(wrong.code == 3 && wrong.errors.contains("neither camt.053 nor MT940"))
+    }
+
+    private func balance(of account: String, _ world: ReconciliationWorld) async throws -> Int? {
+        let all = try JSON(try await world.tillbox("ledger", "balances", "--json").output)
+        return all["balances"].list.first { $0["account"].text == account }?["minor_units"].int
     }
 
     /// What Stripe forgets, changes, repeats and invents is found, and nothing else is.

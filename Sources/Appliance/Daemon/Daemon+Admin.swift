@@ -80,6 +80,9 @@ extension Daemon {
         ReconciliationRoutes(
             reconciler: reconciler, dataPath: DataFolder.canonical(folder.path)
         ).add(to: &routes)
+        BankRoutes(
+            reconciler: reconciler, dataPath: DataFolder.canonical(folder.path)
+        ).add(to: &routes)
         BridgeRoutes(
             board: bridges, dataPath: DataFolder.canonical(folder.path), logger: logger
         ).add(to: &routes)

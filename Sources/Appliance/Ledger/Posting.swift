@@ -22,7 +22,8 @@ package struct AccountName: Hashable, Sendable, CustomStringConvertible {
 
     static func fees(of account: String?) -> Self { owned("fees:stripe", account) }
 
-    static func bank(_ currency: Currency, of account: String?) -> Self {
+    /// What Stripe has sent to a bank account, or taken from it.
+    package static func bank(_ currency: Currency, of account: String?) -> Self {
         owned("bank:\(currency.code)", account)
     }
 
@@ -44,6 +45,7 @@ package struct AccountName: Hashable, Sendable, CustomStringConvertible {
         case .applicationFees: applicationFees
         case .exchange: owned("exchange:stripe", account)
         case .bank: bank(currency, of: account)
+        case .bankCharges: owned("charges:bank", account)
         }
     }
 

@@ -78,10 +78,13 @@ extension PostingRules {
         else { throw .amountOverflow }
         let counter = event.outcome.flatMap(CounterAccount.init) ?? .fees
         let account = AccountName.counter(counter, event.currency, of: event.account)
-        let processor = AccountName.processor(of: event.account)
+        // A bank keeps of what Stripe has sent: nothing of that is Stripe's.
+        let holder: AccountName =
+            counter == .bankCharges
+            ? .bank(event.currency, of: event.account) : .processor(of: event.account)
         return event.fee < .zero
-            ? pair(debit: processor, credit: account, event.currency, event.amount)
-            : pair(debit: account, credit: processor, event.currency, event.amount)
+            ? pair(debit: holder, credit: account, event.currency, event.amount)
+            : pair(debit: account, credit: holder, event.currency, event.amount)
     }
 
     static func pair(

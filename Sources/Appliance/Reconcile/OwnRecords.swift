@@ -78,6 +78,35 @@ struct OwnRecords: Sendable {
             body: writer.bytes + source + Array("}}".utf8))
     }
 
+    /// What books the difference between what Stripe sent and what the bank booked.
+    ///
+    /// - Returns: nil where there is none.
+    static func bankDifference(
+        _ match: BankMatcher.Match, _ entry: OpenBankEntry, livemode: Bool
+    ) -> Draft? {
+        guard match.kept != .zero else { return nil }
+        let movement = match.movement
+        let event = ReconciledRecord.bankEventID(of: MovementKey(movement.key))
+        var writer = JSONWriter(capacity: 512)
+        open(event, ReconciledRecord.bankType, entry.day.start, livemode, .own, &writer)
+        writer.key("object")
+        writer.beginObject()
+        writer.member("id", String(movement.id))
+        writer.member("object", "bank_entry")
+        writer.member("movement", movement.key)
+        writer.member("expected", movement.amount.rawValue)
+        writer.member("booked", entry.amount.rawValue)
+        writer.member("currency", movement.currency.code)
+        writer.member("day", entry.day.description)
+        writer.member("text", entry.text)
+        writer.endObject()
+        writer.endObject()
+        writer.endObject()
+        return Draft(
+            id: event, type: ReconciledRecord.bankType, created: entry.day.start,
+            body: writer.bytes)
+    }
+
     /// Writes an event up to what its `data` holds.
     private static func open(
         _ id: EventID, _ type: String, _ created: Instant, _ livemode: Bool,

@@ -73,6 +73,7 @@ extension Reconciler {
         } catch {
             logger.error("a reconciliation could not be noted", metadata: ["error": "\(error)"])
         }
+        if !name.isDry { await matchBank() }
     }
 
     private func outcome(

@@ -33,6 +33,8 @@ package final class Reconciler: Service {
         var jobs: [Job] = []
         var current: RunName?
         var progress = 0.0
+        /// Whether a bank's statements are being imported.
+        var isImporting = false
         var dryRuns: [DryRun] = []
         var dryRunCount: Int64 = 0
         /// Ends the wait that is going on.

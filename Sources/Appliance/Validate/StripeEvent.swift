@@ -39,6 +39,7 @@ struct StripeEvent {
         case balanceTransaction = "tillbox.balance_transaction"
         case settlement = "tillbox.settlement"
         case released = "tillbox.released"
+        case bankDifference = "tillbox.bank_difference"
     }
 
     /// The movements of an event that has some, or why it has none.
@@ -149,6 +150,7 @@ struct StripeEvent {
         case .balanceTransaction: try balanceTransaction(booked: booked, payment: payment)
         case .settlement: try settlement()
         case .released: try release()
+        case .bankDifference: try bankDifference()
         }
     }
 

@@ -90,6 +90,11 @@ private struct AmountPlaces {
             if let place = Self.place(ofOwn: event, object) { amount = [place] }
             return
         }
+        if type == ReconciledRecord.bankType {
+            // What the bank kept: what was sent, less what it booked.
+            amount = ["expected", "booked"].map { Self.object + [.member($0)] }
+            return
+        }
         switch event.kind {
         case .payment, .transferPayment:
             amount = Self.places(ofPayment: event, type, object)

@@ -87,6 +87,9 @@ package enum CounterAccount: String, CaseIterable, Sendable {
     case applicationFees = "application_fees"
     /// The other half of a conversion: one movement in each currency.
     case exchange
+    /// What a bank kept of money on its way. It stands against `bank:{currency}`, not against
+    /// `processor:stripe`: Stripe has sent all of it.
+    case bankCharges = "bank_charges"
 }
 
 /// What reconciliation puts into `webhook.received`, and Validate reads there.
@@ -122,6 +125,19 @@ package enum ReconciledRecord {
     package static func releasedEventID(of object: String) -> EventID {
         EventID("evt_tillbox_released_\(object)")
     }
+
+    /// The type of the event which says that a bank booked another amount than Stripe sent.
+    package static let bankType = "tillbox.bank_difference"
+
+    /// The id of that event.
+    ///
+    /// - Parameter movement: what Stripe sent, as `payout:po_…`; its colon becomes a line.
+    package static func bankEventID(of movement: MovementKey) -> EventID {
+        EventID("evt_tillbox_bank_\(movement.rawValue.replacing(":", with: "_"))")
+    }
+
+    /// The movement that it becomes.
+    package static func bankKey(of movement: String) -> String { "bank_charge:\(movement)" }
 
     /// Whether a type or an event's id is of our own making, which nobody else may use.
     package static func isReserved(type: String) -> Bool { type.hasPrefix("tillbox.") }

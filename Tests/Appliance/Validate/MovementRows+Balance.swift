@@ -9,7 +9,24 @@ extension MovementRows {
 
     private static let txn = "txn_1PgaxNB7WZ01zgkWEV3TLf40"
     private static let line = StripeExample.balanceTransaction
+    private static let bankEntry: TestJSON = [
+        "id": "po_1", "object": "bank_entry", "movement": "payout:po_1", "expected": 1100,
+        "booked": 1085, "currency": "usd",
+    ]
     static let own: [MovementCase] = [
+        MovementCase(
+            "what a bank kept", "tillbox.bank_difference", bankEntry,
+            "fee bank_charge:payout:po_1 15 usd"),
+        MovementCase(
+            "what a bank gave", "tillbox.bank_difference", bankEntry.with(["booked": 1101]),
+            "fee bank_charge:payout:po_1 1 usd"),
+        MovementCase(
+            "what a bank booked in full", "tillbox.bank_difference",
+            bankEntry.with(["booked": 1100]), "ignored nothing_charged"),
+        MovementCase(
+            "a bank's entry of another movement", "tillbox.bank_difference",
+            bankEntry.with(["movement": "payout:po_2"]),
+            "refused bad_id bank_entry.movement"),
         MovementCase(
             "no fee", "tillbox.balance_transaction", line, "ignored nothing_charged"),
         MovementCase(

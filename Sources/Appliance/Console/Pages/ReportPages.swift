@@ -12,7 +12,10 @@ struct ReportPages: Sendable {
 
     func add(to routes: inout AdminRoutes) {
         pages.page(&routes, .get, "/reports", .viewer) { try all($0) }
-        if parts.log != nil { RunPages(pages: pages).add(to: &routes) }
+        if parts.log != nil {
+            RunPages(pages: pages).add(to: &routes)
+            BankPages(pages: pages).add(to: &routes)
+        }
         pages.page(&routes, .get, "/reports/:name", .viewer) { try one($0) }
         if parts.log != nil { DecisionPages(pages: pages).add(to: &routes) }
     }

@@ -28,6 +28,7 @@ enum ReportSection: Hashable {
     case all
     case day(DayReport)
     case reconciliation
+    case bank
 
     /// - Parameters:
     ///   - period: which days the reports are to show.
@@ -46,7 +47,8 @@ enum ReportSection: Hashable {
         ] + reports + (hasRuns ? [
             SectionLink(
                 name: "Reconciliation", href: "/reports/reconciliation",
-                isCurrent: current == .reconciliation)
+                isCurrent: current == .reconciliation),
+            SectionLink(name: "Bank", href: BankPages.base, isCurrent: current == .bank),
         ] : [])
     }
 }

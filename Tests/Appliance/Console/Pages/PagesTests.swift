@@ -35,7 +35,7 @@ struct PagesTests {
         ("/reports/chargebacks?from=2025-10-01&to=2025-10-31", 200),
         ("/reports/fees?from=2025-10-01&to=2025-10-31", 200), ("/reports/payouts", 200),
         ("/reports/decisions?state=approved&currency=usd&from=2025-10-10", 200),
-        ("/reports/reconciliation", 200), ("/reports/nothing/at/all", 404),
+        ("/reports/reconciliation", 200), ("/reports/bank", 200), ("/reports/nothing/at/all", 404),
         ("/ledger/transactions", 200), ("/ledger/transactions?account=merchant:", 200),
         ("/ledger/accounts/processor:stripe/usd/statement", 200), ("/ledger/verify", 200),
         ("/ledger/export", 200),

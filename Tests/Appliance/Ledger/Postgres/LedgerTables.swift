@@ -11,7 +11,9 @@ enum LedgerTables {
     }
 
     /// What one of the two has for itself.
-    static let sqliteOnly: Set<String> = ["gate", "zero", "schema_version"]
+    static let sqliteOnly: Set<String> = [
+        "gate", "zero", "schema_version", "bank_statements", "bank_entries",
+    ]
 
     /// What reconciliation keeps is no part of the books: no rule holds it in Postgres.
     static let reconciliation: Set<String> = [

@@ -18,7 +18,7 @@ package enum OpenAPIRoutes {
 /// answers. A test compares the list with the routes.
 enum DescribedRoutes {
     static let all = health + payments + ledger + records + reviews + letters + reconciliations
-        + bridges + access + live
+        + bank + bridges + access + live
 
     // MARK: Parameters
 
@@ -210,6 +210,19 @@ enum DescribedRoutes {
             "/api/v1/sweeps", "sweep", "Asks for a look for missed events.", body: .anything,
             answers: [202: .json(.named("Sweep"))]),
         .get("/api/v1/sweeps/:id", "oneSweep", "One of them.", .json(.named("Sweep"))),
+    ]
+
+    private static let bank: [RouteDescription] = [
+        .get(
+            "/api/v1/bank", "bank", "The bank's statements beside the ledger.",
+            [
+                .init(
+                    name: "all", schema: .text(),
+                    meaning: "every movement, also those that are there to the cent")
+            ], .json(.named("Bank"))),
+        .post(
+            "/api/v1/bank/statements", "importStatements", "Takes statements of a bank.",
+            body: .named("BankStatements"), answers: [200: .json(.named("BankImport"))]),
     ]
 
     private static let bridges: [RouteDescription] = [

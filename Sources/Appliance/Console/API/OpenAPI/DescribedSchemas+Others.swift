@@ -1,3 +1,5 @@
+import Reconcile
+
 /// Reviews, dead letters, reconciliation and bridges.
 extension DescribedSchemas {
     static let others: [(String, Schema)] = [
@@ -73,6 +75,50 @@ extension DescribedSchemas {
                     ("id", .integer(min: 1)), ("state", .word), ("from", .seconds),
                     ("to", .seconds), ("events", .integer(min: 0)), ("missed", .integer(min: 0)),
                 ], isOpen: true)
+        ),
+        (
+            "Bank",
+            .object([
+                ("clean", .flag), ("currencies", .list(.object([], isOpen: true))),
+                ("movements", .list(.object([], isOpen: true))),
+                ("unknown", .list(.object([], isOpen: true))),
+                ("gaps", .list(.object([], isOpen: true))),
+            ])
+        ),
+        (
+            "BankStatements",
+            .form(
+                [("statements", .list(.named("BankStatement")))],
+                optional: [("file", .text(max: 255))])
+        ),
+        (
+            "BankStatement",
+            .form(
+                [
+                    ("account", .text(min: 1, max: Int64(BankLimits.accountBytesMax))),
+                    ("currency", .text(min: 3, max: 3)), ("from", .text(min: 10, max: 10)),
+                    ("to", .text(min: 10, max: 10)),
+                    (
+                        "entries",
+                        .list(
+                            .form(
+                                [("day", .text(min: 10, max: 10)), ("amount", .integer())],
+                                optional: [
+                                    ("text", .orNull(.word)), ("reference", .orNull(.word)),
+                                ]))
+                    ),
+                ],
+                optional: [
+                    ("format", .word), ("opening", .orNull(.integer())),
+                    ("closing", .orNull(.integer())),
+                ])
+        ),
+        (
+            "BankImport",
+            .object([
+                ("statements", .id), ("entries", .id), ("new", .id), ("settled", .id),
+                ("differences", .id), ("booked", .id),
+            ])
         ),
         (
             "Bridge",

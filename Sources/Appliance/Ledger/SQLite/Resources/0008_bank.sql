@@ -1,0 +1,1 @@
+../../../../../migrations/sqlite/0008_bank.sql
