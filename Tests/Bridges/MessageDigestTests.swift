@@ -26,6 +26,19 @@ struct MessageDigestTests {
         }
     }
 
+    @Test("what comes in pieces has the digest of the whole, and the next begins anew")
+    func stream() {
+        let stream = SHA256Stream()
+        let message = (0..<300).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+        #expect(stream.finish() == SHA256.digest([]))
+        for length in [1, 63, 64, 65, 300] {
+            for start in stride(from: 0, to: message.count, by: length) {
+                stream.add(Array(message[start..<min(start + length, message.count)]))
+            }
+            #expect(stream.finish() == SHA256.digest(message[...]), "in pieces of \(length)")
+        }
+    }
+
     /// RFC 4231, test cases 1, 2, 3, 6: key, message, code.
     static let vectors: [(key: [UInt8], message: [UInt8], code: String)] = [
         (Array(repeating: 0x0B, count: 20), Array("Hi There".utf8),

@@ -65,7 +65,8 @@ struct FolderView {
         let ledger = try ledger()
         return settings.warehouse(
             of: log.identity?.description ?? path, livemode: livemode, ledger: ledger,
-            statement: StatementStore(of: ledger), logger: Logger(label: "tillbox") { _ in SwiftLogNoOpLogHandler() }
+            statement: StatementStore(of: ledger),
+            logger: Logger(label: "tillbox") { _ in SwiftLogNoOpLogHandler() }
         ) { id in
             guard let reader = topics[id] else { preconditionFailure("\(id) was not opened") }
             return reader

@@ -72,6 +72,7 @@ public final class SHA256Stream {
 
     deinit { EVP_MD_CTX_free(context) }
 
+    /// Adds the next piece.
     public func add(_ bytes: [UInt8]) {
         // SAFETY: the buffer outlives the call and is only read.
         let updated = bytes.withUnsafeBytes {

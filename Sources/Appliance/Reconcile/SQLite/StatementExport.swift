@@ -55,8 +55,8 @@ extension FeeState {
     }
 }
 
-/// The statement and the breaks by day, a page at a time. Each page is a snapshot of its own: what a
-/// run changes in between is told the next time.
+/// The statement and the breaks by day, a page at a time. Each page is a snapshot of its own: what
+/// a run changes in between is told the next time.
 extension StatementStore {
     /// The UTC days, counted from 1970, that have lines, in order. Reads every line.
     ///
