@@ -343,6 +343,9 @@ class World:
                   merchant="acct_a", verdict="not_scored", reasons="[]")
         self.expected_payments["charge:py_seller"] = dict(
             captured=90, place="payable", settlement_lines=1, settled_gross=90)
+        # What the bank kept of a payout is none of Stripe's fees.
+        self._post("fee", "bank_charge:payout:po_1", at,
+                   [("charges:bank", "charges", None, None, "eur", 4), (*bank, -4)])
         line = self._line("stripe_fee", at, None, "eur", -25, transaction_id=self.number + 1)
         self._post("fee", f"fee:{line}", at, [(*fees, 25), (*own, -25)])
         # A dispute of a charge that is not in the payments: of its account's merchant, or nobody's.

@@ -66,6 +66,7 @@ struct WarehouseSchemaTests {
             ("processor:stripe:acct_1", "processor", nil, "acct_1"),
             ("bank:usd", "bank", nil, nil), ("bank:usd:acct_1", "bank", nil, "acct_1"),
             ("fees:stripe:acct_1", "fees", nil, "acct_1"),
+            ("charges:bank", "charges", nil, nil),
             ("merchant:default:payable", "payable", "default", nil),
             ("merchant:a:b:refund_due", "refund_due", "a:b", nil),
             ("connect:acct_1:transfers", "transfers", nil, "acct_1"),

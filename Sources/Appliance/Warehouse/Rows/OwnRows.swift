@@ -70,7 +70,7 @@ struct AccountWords: Hashable {
 
     private static let places: Set<String> = ["payable", "held", "refund_due", "disputed"]
     private static let withAccount: Set<String> = [
-        "processor", "fees", "adjustments", "reserves", "transfers", "exchange",
+        "processor", "fees", "charges", "adjustments", "reserves", "transfers", "exchange",
     ]
 
     init(of name: String) {

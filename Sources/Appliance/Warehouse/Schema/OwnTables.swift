@@ -74,8 +74,8 @@ extension WarehouseTable {
             .required(
                 "account_class", .text,
                 """
-                The account's kind: `processor`, `bank`, `fees`, `payable`, `held`, \
-                `refund_due`, `disputed`, `adjustments`, `reserves`, `transfers`, \
+                The account's kind: `processor`, `bank`, `fees`, `charges`, `payable`, \
+                `held`, `refund_due`, `disputed`, `adjustments`, `reserves`, `transfers`, \
                 `exchange`, `income`, `other`.
                 """),
             .optional("merchant", .text, "The merchant, of accounts that are a merchant's."),
