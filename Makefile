@@ -106,7 +106,7 @@ bench-cloud: build setup ## what each role of the profile cloud does and costs: 
 	@.venv/bin/python3 .ci/cloud-bench $(if $(PARTITIONS),--partitions $(PARTITIONS)) $(if $(COUNT),--count $(COUNT)) $(if $(EVENTS),--events $(EVENTS))
 
 .PHONY: warehouse
-warehouse: build ## export the demo's world, build the dbt models on DuckDB, print the marts: make warehouse COUNT=3000
+warehouse: build setup ## export the demo's world, build the dbt models on DuckDB, print the marts: make warehouse COUNT=3000
 	@.venv-dbt/bin/python3 .ci/warehouse $(if $(filter command line,$(origin COUNT)),--count $(COUNT)) $(if $(filter command line,$(origin SEED)),--seed $(SEED))
 
 .PHONY: catch-up
@@ -114,7 +114,7 @@ catch-up: build ## pile records up while the bridges' targets are gone, then cop
 	@.venv/bin/python3 Tests/Campaigns/catch_up.py $(TILLBOX) $(COUNT)
 
 .PHONY: airflow
-airflow: build ## the nightly DAG against a live daemon, a twin and a BigQuery emulator
+airflow: build setup ## the nightly DAG against a live daemon, a twin and a BigQuery emulator
 	@.venv-airflow/bin/python3 -m unittest discover -s deploy/airflow/tests
 	@.venv-airflow/bin/python3 deploy/airflow/tests/live.py $(TILLBOX) .venv-bqemu/bin/bqemulator
 

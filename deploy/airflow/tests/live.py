@@ -2,7 +2,7 @@
 
     .venv-airflow/bin/python3 deploy/airflow/tests/live.py PROGRAM EMULATOR
 
-PROGRAM is the built `tillbox`; EMULATOR is `bqemulator` of .venv-bigquery. Runs `airflow dags test`
+PROGRAM is the built `tillbox`; EMULATOR is `bqemulator` of .venv-bqemu. Runs `airflow dags test`
 for several dates, makes one step fail once, plants discrepancies at the twin and looks for them in
 BigQuery's tables. dbt is `.venv-dbt`'s, on the emulator, or what TILLBOX_DBT_COMMAND names; where
 there is neither, `true` takes its place, and this says so. Ends with 0 where everything holds;
