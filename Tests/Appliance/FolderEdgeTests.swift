@@ -28,7 +28,8 @@ private let allowed: [String: Set<String>] = [
         "Features", "Gate", "Ledger", "Reconcile", "Redrive", "Relay", "Review", "Score", "Stages",
         "Validate",
     ],
-    "Terminal": [], "Traffic": [], "Twin": ["Traffic"], "Warehouse": ["Ledger", "Reconcile"],
+    "Terminal": [], "Traffic": [], "Twin": ["Traffic"],
+    "Warehouse": ["Ledger", "Reconcile", "Validate"],
     "Daemon": middle.union([
         "Cloud", "Console", "Reconcile", "Relay", "Terminal", "Traffic", "Warehouse",
     ]),

@@ -2,12 +2,12 @@ import Vocabulary
 
 /// Card numbers where none belong: 13 to 19 digits that pass Luhn's check (ISO/IEC 7812-1), with
 /// or without single blanks or hyphens between them.
-enum CardNumber {
+package enum CardNumber {
     private static let digitCounts = 13...19
 
     /// `text` with all but the last four digits of each card number replaced by `*`; nil where it
     /// holds none.
-    static func masked(in text: String) -> String? {
+    package static func masked(in text: String) -> String? {
         let digitCount = text.utf8.count { $0.isDigit }
         guard digitCount >= digitCounts.lowerBound else { return nil }
         var bytes = Array(text.utf8)

@@ -98,6 +98,27 @@ struct StripeObjectsTests {
         #expect(try Self.rows(.paymentMethod, state).first?["customer_id"] as? String == "cus_1")
     }
 
+    @Test("card numbers in what somebody typed are masked; ids and telephone numbers are not")
+    func cardNumbers() throws {
+        let folder = try TemporaryFolder()
+        let card = "4242424242424242"
+        let object = Self.charge()
+            .replacing("\"order\": \"7\"", with: "\"\(card)\":\"no 5555-5555-5555-4444\"")
+            .replacing("\"Ada\"", with: "\"\(card)\",\"phone\":\"\(card)\"")
+            .replacing("cus_1", with: card)
+        let (state, objects) = try Self.state(
+            of: [Self.event("evt_1", "charge.succeeded", 1_770_000_000, object)], in: folder)
+        defer { state.close() }
+        #expect(objects.unreadable == 0)
+        let row = try Self.rows(.charge, state).first ?? [:]
+        #expect(
+            row["metadata"] as? String
+                == #"{"************4242":"no ****-****-****-4444","note":"a\"b"}"#)
+        #expect(row["billing_detail_name"] as? String == "************4242")
+        #expect(row["billing_detail_phone"] as? String == card)
+        #expect(row["customer_id"] as? String == card)
+    }
+
     @Test("a line of the statement names the object's, before its event and behind it")
     func statementLine() throws {
         for isFirst in [true, false] {

@@ -1,3 +1,4 @@
+import Appliance
 import Vocabulary
 
 /// Where a telling of an object stands: what its row needs beside the object itself.
@@ -111,7 +112,7 @@ struct ObjectRow {
         switch column.kind {
         case .text:
             if let text = Self.text(value) {
-                writer.string(text)
+                writer.string(column.isFreeText ? Self.masked(text) : text)
             } else if value.object != nil || value.array != nil {
                 writer.string(Self.compact(value))
             } else {
@@ -164,7 +165,10 @@ struct ObjectRow {
         return text
     }
 
-    /// JSON without white space.
+    /// Nothing that is derived from a webhook has a card number in it (docs/THREATS.md).
+    private static func masked(_ text: String) -> String { CardNumber.masked(in: text) ?? text }
+
+    /// JSON without white space, and without card numbers.
     private static func compact(_ value: JSONValue) -> String {
         var writer = JSONWriter()
         write(value, into: &writer)
@@ -175,7 +179,7 @@ struct ObjectRow {
         if let members = value.object {
             writer.beginObject()
             for (key, value) in members {
-                writer.key(named: key.string ?? "")
+                writer.key(named: masked(key.string ?? ""))
                 write(value, into: &writer)
             }
             writer.endObject()
@@ -184,7 +188,7 @@ struct ObjectRow {
             for element in elements { write(element, into: &writer) }
             writer.endArray()
         } else if let text = value.string {
-            writer.string(text)
+            writer.string(masked(text))
         } else if let flag = value.bool {
             writer.bool(flag)
         } else if let number = value.int64 {

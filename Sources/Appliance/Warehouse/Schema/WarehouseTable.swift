@@ -40,6 +40,18 @@ package struct WarehouseColumn: Sendable {
     /// nil where it does not come from an object of Stripe's.
     let source: Source?
 
+    /// Members that look like words and are none: masking one would lose a key, or a number that
+    /// somebody else gives out.
+    private static let givenOut: Set<String> = [
+        "id", "phone", "shipping.phone", "billing_details.phone", "shipping.tracking_number",
+    ]
+
+    /// Whether a person may have typed what stands in it, and a card number with it.
+    var isFreeText: Bool {
+        guard kind == .text, case .member(let path)? = source else { return false }
+        return !Self.givenOut.contains(path)
+    }
+
     static func required(
         _ name: String, _ kind: Kind, from source: Source? = nil, _ about: String
     ) -> Self {
