@@ -27,10 +27,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent.parent
 PLANE = os.environ.get("TILLBOX_AIRFLOW_PLANE", "edge")
 RETRY_SECONDS = float(os.environ.get("TILLBOX_AIRFLOW_RETRY_SECONDS", "300"))
 FIRST_NIGHT = os.environ.get("TILLBOX_AIRFLOW_FIRST_NIGHT", "2026-01-01")
-DBT = (
-    f"dbt build --project-dir {REPOSITORY / 'deploy/dbt'} "
-    f"--profiles-dir {REPOSITORY / 'deploy/dbt'} --target bigquery"
-)
+DBT = commands.dbt_build(str(REPOSITORY / "deploy/dbt"))
 # Of the daemon's own; the role console of the cloud plane has none.
 REPORTS = ("revenue", "chargebacks", "payouts")
 

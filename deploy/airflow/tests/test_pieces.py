@@ -3,10 +3,12 @@
 import http.server
 import json
 import os
+import shlex
 import sys
 import tempfile
 import threading
 import unittest
+import unittest.mock
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -176,6 +178,27 @@ class Commands(unittest.TestCase):
                 commands.run(self.ending(code))
         with self.assertRaisesRegex(commands.CommandRetry, "ended with 3: busy"):
             commands.run(self.ending(3, "busy"))
+
+    def test_the_models_are_built_from_what_the_load_fills(self):
+        def built(**given):
+            kept = {
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith("TILLBOX_BIGQUERY_")
+            }
+            with unittest.mock.patch.dict(os.environ, {**kept, **given}, clear=True):
+                return shlex.split(commands.dbt_build("/a b/dbt"))
+
+        words = built()
+        self.assertEqual(words[:4], ["dbt", "build", "--project-dir", "/a b/dbt"])
+        self.assertEqual(
+            json.loads(words[words.index("--vars") + 1]),
+            {"tillbox_schema": "tillbox", "stripe_schema": "stripe"},
+        )
+        words = built(TILLBOX_BIGQUERY_DATASET="own", TILLBOX_BIGQUERY_STRIPE_DATASET="theirs")
+        self.assertEqual(
+            json.loads(words[-1]), {"tillbox_schema": "own", "stripe_schema": "theirs"}
+        )
 
     def test_what_does_not_end_and_what_is_not_there(self):
         with self.assertRaises(commands.CommandRetry):

@@ -43,6 +43,19 @@ def words(variable: str, default: str) -> list[str]:
     return found
 
 
+def dbt_build(project: str) -> str:
+    """How the models of a dbt project are built in BigQuery, in a shell's words: from the datasets
+    that `tillbox warehouse load` fills, by the same variables of the environment."""
+    datasets = {
+        "tillbox_schema": os.environ.get("TILLBOX_BIGQUERY_DATASET") or "tillbox",
+        "stripe_schema": os.environ.get("TILLBOX_BIGQUERY_STRIPE_DATASET") or "stripe",
+    }
+    return shlex.join(
+        ["dbt", "build", "--project-dir", project, "--profiles-dir", project]
+        + ["--target", "bigquery", "--vars", json.dumps(datasets)]
+    )
+
+
 def run(
     command: Sequence[str],
     *,
