@@ -187,7 +187,7 @@ struct CloudConsoleTests {
             ("/payments", "tillbox ledger show"), ("/payments/ch_1", "tillbox ledger show"),
             ("/log/letters", "kcat"), ("/reports/reconciliation", "tillbox reconcile"),
             ("/reports/verdicts", "of the ledger alone"),
-            ("/settings/model", "other roles"),
+            ("/settings/model", "other roles"), ("/ledger/explain?of=ch_nobody", "Nothing found"),
         ] {
             let page = try consoles[0].browse(path, cookie: cookie)
             #expect(page.status == 404 && page.content.contains(words), "\(path): \(page.text)")
