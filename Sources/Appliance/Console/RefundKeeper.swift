@@ -188,13 +188,3 @@ package struct RefundKeeper: Service {
         _ = try await end(row, "\(row.movement)", from: "refund that waited")
     }
 }
-
-extension CaseHistory {
-    /// The same, looked for from the ledger on.
-    init(of review: Review, in sources: ConsoleSources) throws {
-        let booked = try sources.ledger.transaction(review.payment)
-        let explained = try booked.map { try sources.explainer.explain($0) }
-        let place = explained?.records.first { $0.topic == .paymentScored }?.offset
-        try self.init(of: review, scoredAt: place, topic: sources.reader)
-    }
-}

@@ -46,6 +46,16 @@ struct CaseHistory {
         try look(for: customer, before: place, in: scores, document)
     }
 
+    /// The same, looked for from the ledger on.
+    ///
+    /// - Throws: `LedgerError` or `StoreFailure`.
+    init(of review: Review, in sources: ConsoleSources) throws {
+        let booked = try sources.ledger.transaction(review.payment)
+        let explained = try booked.map { try sources.explainer.explain($0) }
+        let place = explained?.records.first { $0.topic == .paymentScored }?.offset
+        try self.init(of: review, scoredAt: place, topic: sources.reader)
+    }
+
     private mutating func look(
         for customer: String, before place: Offset, in scores: TopicReader,
         _ document: JSONDocument
