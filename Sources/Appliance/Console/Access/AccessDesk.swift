@@ -19,6 +19,7 @@ import Vocabulary
 /// a browser sends the cookie along by itself, and both of these only for a page of ours.
 package struct AccessDesk: AdminAccess {
     let store: any AccountStore
+    /// Where changes, logins and the daemon's own acts are noted.
     package let audit: AuditLog
     let passwords: PasswordDesk
     let setup: SetupLink
