@@ -12,7 +12,6 @@ struct CaseHistory {
     }
 
     var scored: ScoredPayment?
-    var scoredAt: Offset?
     var vector: FeatureVector?
     /// The newest first, at most ``shownMax``.
     var earlier: [Earlier] = []
@@ -40,7 +39,7 @@ struct CaseHistory {
         guard let place, let record = try scores.record(at: place),
             let scored = try? ScoredPayment(record.value ?? [], using: document)
         else { return }
-        (self.scored, scoredAt) = (scored, place)
+        self.scored = scored
         vector = try Self.vector(of: scored, near: record.timestamp, topic(.paymentFeatures))
         guard let customer = scored.event.customer else { return }
         try look(for: customer, before: place, in: scores, document)
