@@ -13,6 +13,7 @@ import Vocabulary
 /// | nothing, or a session that is over | nobody |
 /// | `Authorization: Bearer` with the folder's token | whoever may read the data folder: an admin |
 /// | the same with a token of `tillbox token add` | that program |
+/// | the same with `admin.token`, in the cloud plane | a program: a reviewer |
 /// | the cookie of a session | who signed in |
 ///
 /// A change that comes by a session needs its CSRF token too, and an `Origin` that is this port's:
