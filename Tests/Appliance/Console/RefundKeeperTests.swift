@@ -146,7 +146,7 @@ struct RefundKeeperTests {
             try asking()
             await world.keeper().look()
             #expect(world.stripe.keys.isEmpty, "it may still be asking")
-            world.access.clock.advance(milliseconds: 61_000)
+            world.access.clock.advance(milliseconds: RefundKeeper.askingMilliseconds + 1)
             await world.keeper().look()
             #expect(world.stripe.keys == [Self.key])
             try asking()

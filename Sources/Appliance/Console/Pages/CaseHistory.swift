@@ -12,7 +12,6 @@ struct CaseHistory {
     }
 
     var scored: ScoredPayment?
-    var scoredAt: Offset?
     var vector: FeatureVector?
     /// The newest first, at most ``shownMax``.
     var earlier: [Earlier] = []
@@ -40,10 +39,20 @@ struct CaseHistory {
         guard let place, let record = try scores.record(at: place),
             let scored = try? ScoredPayment(record.value ?? [], using: document)
         else { return }
-        (self.scored, scoredAt) = (scored, place)
+        self.scored = scored
         vector = try Self.vector(of: scored, near: record.timestamp, topic(.paymentFeatures))
         guard let customer = scored.event.customer else { return }
         try look(for: customer, before: place, in: scores, document)
+    }
+
+    /// The same, looked for from the ledger on.
+    ///
+    /// - Throws: `LedgerError` or `StoreFailure`.
+    init(of review: Review, in sources: ConsoleSources) throws {
+        let booked = try sources.ledger.transaction(review.payment)
+        let explained = try booked.map { try sources.explainer.explain($0) }
+        let place = explained?.records.first { $0.topic == .paymentScored }?.offset
+        try self.init(of: review, scoredAt: place, topic: sources.reader)
     }
 
     private mutating func look(

@@ -132,11 +132,8 @@ struct ReviewPages: Sendable {
     }
 
     private func history(of review: Review) throws -> CaseHistory {
-        guard parts.log != nil else { return CaseHistory() }
-        let booked = try parts.ledger.transaction(review.payment)
-        let explained = try booked.map { try parts.explainer().explain($0) }
-        let place = explained?.records.first { $0.topic == .paymentScored }?.offset
-        return try CaseHistory(of: review, scoredAt: place, topic: parts.topic)
+        guard let log = parts.log else { return CaseHistory() }
+        return try CaseHistory(of: review, in: log.sources)
     }
 
     private static func held(_ open: [Review]) -> [ShownAmount] {
@@ -158,7 +155,8 @@ struct ReviewPages: Sendable {
             let first = max(topic.start, Offset(max(0, topic.end.rawValue - window)))
             try topic.scan(from: first) { stored in
                 guard let record = try? ReviewRecord(stored.record.value ?? [], using: document),
-                    [.approved, .declined].contains(record.state), record.by != "scoring"
+                    [.approved, .declined].contains(record.state),
+                    record.by != ReservedNames.scoring
                 else { return true }
                 records.append(record)
                 return true
