@@ -269,12 +269,12 @@ struct ReviewPages: Sendable {
         _ request: ReviewRequest, on movement: MovementKey, _ note: String,
         _ refunds: RefundKeeper?, _ caller: Caller
     ) async throws -> ReviewAnswer {
-        try await refunds?.want(movement, by: caller.name, note: note)
+        let wish = try await refunds?.want(movement, by: caller.name, note: note)
         do {
             return try await parts.desk.decide(movement.rawValue, request)
         } catch let refusal as ReviewRefusal {
             // Another failure may have left the decision written: then the refund is, too.
-            try await refunds?.withdraw(movement, by: caller.name)
+            if let wish { try await refunds?.withdraw(wish) }
             throw refusal
         }
     }
@@ -302,8 +302,8 @@ struct ReviewPages: Sendable {
             return respond(view, asked, .conflict)
         case .beingDecided:
             view.done = ReviewView.Done(
-                words: "\(refusal.message.sentence). Your \(own) was not recorded.", movement: nil,
-                tone: "wait")
+                words: "The review of \(refusal.message). Your \(own) was not recorded.",
+                movement: nil, tone: "wait")
             return respond(view, asked, .conflict)
         case .beingTaken, .ledgerBehind, .unknown:
             view.openCase?.decision = CaseView.Decision(
