@@ -57,24 +57,27 @@ package struct RefundKeeper: Service {
         try? await access.run { try $0.refund(of: movement) }
     }
 
+    /// A refund that is wanted once its decline is booked.
+    struct Wish: Sendable {
+        var refund: AskedRefund
+        /// What was known of the payment's before.
+        var earlier: AskedRefund?
+    }
+
     /// Keeps that a refund is wanted as soon as a decline is booked that is about to be written.
     ///
     /// - Throws: `AccountsFailure`; then nothing was kept, and nothing should be decided.
-    func want(_ movement: MovementKey, by name: String, note: String) async throws {
-        let now = now
-        try await access.run {
-            // A refund that was made is not forgotten for a decline that may be refused.
-            if let known = try $0.refund(of: movement), case .ended(.made) = known.state { return }
-            try $0.keep(
-                AskedRefund(
-                    movement: movement, by: name, note: note, wantedAt: now, changedAt: now,
-                    state: .wanted))
-        }
+    func want(_ movement: MovementKey, by name: String, note: String) async throws -> Wish {
+        let refund = AskedRefund(
+            movement: movement, by: name, note: note, wantedAt: now, changedAt: now,
+            state: .wanted)
+        return Wish(refund: refund, earlier: try await access.run { try $0.want(refund) })
     }
 
-    /// The decline was not taken.
-    func withdraw(_ movement: MovementKey, by name: String) async throws {
-        try await access.run { try $0.forgetWanted(movement, by: name) }
+    /// The decline was not taken. Who was first, and whose decline the ledger may book late, still
+    /// wants theirs.
+    func withdraw(_ wish: Wish) async throws {
+        try await access.run { try $0.withdraw(wish.refund, for: wish.earlier) }
     }
 
     /// Makes a refund of a decline that is booked already and whose refund is kept as wanted: what

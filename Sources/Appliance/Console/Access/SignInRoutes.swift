@@ -81,7 +81,8 @@ package struct SignInRoutes: Sendable {
     ) async throws -> Response {
         do {
             return try await body()
-        } catch let problem as Problem {
+        } catch {
+            let problem = Problem(of: error)
             var response = page(problem.detail)
             response.status = problem.status
             for (name, value) in problem.fields {
