@@ -6,7 +6,7 @@ export TILLBOX_TESTABLE := 1
 SWIFT_FLAGS := -c release
 # Colours on a terminal are a compiler flag: with them, a build on a terminal and one into a file
 # would each begin from nothing.
-SWIFT_BUILD := swift build --no-color-diagnostics --disable-index-store $(SWIFT_FLAGS)
+SWIFT_BUILD := swift build --no-color-diagnostics $(SWIFT_FLAGS)
 TILLBOX     := .build/release/tillbox
 SEED        ?= 1
 COUNT       ?= 10000

@@ -185,9 +185,10 @@ struct CloudConsoleTests {
         #expect(try consoles[0].browse("/", cookie: cookie).location == "/review")
         for (path, words) in [
             ("/payments", "tillbox ledger show"), ("/payments/ch_1", "tillbox ledger show"),
-            ("/log/letters", "kcat"), ("/reports/reconciliation", "tillbox reconcile"),
+            ("/log/letters", "kcat"), ("/log/letters/0", "kcat"),
+            ("/reports/reconciliation", "tillbox reconcile"),
             ("/reports/verdicts", "of the ledger alone"),
-            ("/settings/model", "other roles"),
+            ("/settings/model", "other roles"), ("/ledger/explain?of=ch_nobody", "Nothing found"),
         ] {
             let page = try consoles[0].browse(path, cookie: cookie)
             #expect(page.status == 404 && page.content.contains(words), "\(path): \(page.text)")

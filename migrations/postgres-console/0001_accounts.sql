@@ -64,6 +64,9 @@ CREATE TABLE attempts (
     failures BIGINT NOT NULL,
     last BIGINT NOT NULL,
     until BIGINT NOT NULL,
+    -- The same two before the last attempt, which may turn out to be a good one.
+    before_last BIGINT,
+    before_until BIGINT,
     PRIMARY KEY (kind, name)
 );
 CREATE INDEX attempts_by_last ON attempts (kind, last);

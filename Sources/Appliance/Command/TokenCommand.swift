@@ -7,8 +7,9 @@ struct TokenCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "token", abstract: "Make, list and remove what programs show the admin API.",
         discussion: """
-            Works on the data folder itself, whether or not a daemon runs. A token goes into \
-            `Authorization: Bearer TOKEN`. Exit codes: 0 done, 2 wrong usage, 3 cannot run.
+            Works on the data folder itself, or in the profile cloud on the accounts in Postgres, \
+            whether or not a daemon runs. A token goes into `Authorization: Bearer TOKEN`. \
+            Exit codes: 0 done, 2 wrong usage, 3 cannot run.
             """,
         subcommands: [Add.self, List.self, Remove.self])
 

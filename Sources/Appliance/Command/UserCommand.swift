@@ -8,9 +8,9 @@ struct UserCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "user", abstract: "Make, list and remove who may sign in to the console.",
         discussion: """
-            Works on the data folder itself, whether or not a daemon runs. A password is typed, or \
-            the first line of standard input; never an argument. Exit codes: 0 done, 2 wrong \
-            usage, 3 cannot run.
+            Works on the data folder itself, or in the profile cloud on the accounts in Postgres, \
+            whether or not a daemon runs. A password is typed, or the first line of standard \
+            input; never an argument. Exit codes: 0 done, 2 wrong usage, 3 cannot run.
             """,
         subcommands: [
             Add.self, List.self, Remove.self, PasswordOf.self, Codes.self, Disable.self,

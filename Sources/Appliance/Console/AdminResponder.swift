@@ -113,10 +113,10 @@ package struct AdminResponder: PortResponder {
             return (PortResponse(Problem(.badRequest, "the request cannot be understood")), nil)
         }
         do {
-            let caller = try await access.caller(of: request)
+            let (caller, refusal) = try await caller(of: request)
             let context = AdminContext(
                 source: AdminContextSource(
-                    logger: logger, caller: caller,
+                    logger: logger, caller: caller, refusal: refusal,
                     address: address(of: request), audit: access.log, sent: request.body))
             let response = try await routes.respond(to: asked, context: context)
             guard response.status != .notFound || response.body.contentLength != 0 else {
@@ -135,6 +135,16 @@ package struct AdminResponder: PortResponder {
             return (PortResponse(Problem(error.status, "\(error)")), nil)
         } catch {
             return (PortResponse(Problem(of: error)), nil)
+        }
+    }
+
+    /// Who asks. Where the accounts cannot be read nobody does, and what needs a role says why; what
+    /// is open to everybody is open to a browser with a session, too.
+    private func caller(of request: PortRequest) async throws -> (Caller?, refusal: Problem?) {
+        do {
+            return (try await access.caller(of: request), nil)
+        } catch let failure as AccountsFailure {
+            return (nil, Problem(of: failure))
         }
     }
 

@@ -67,7 +67,9 @@ package struct DeadLetterRoutes: Sendable {
         if let folder, folder != dataPath {
             throw Problem(.conflict, "this daemon's data folder is \(dataPath), not \(folder)")
         }
-        request.edit?.by = try context.name(saying: said) ?? context.caller?.name ?? ""
+        // Also where there is no edit: a name that is not the caller's to say is refused.
+        let by = try context.name(saying: said) ?? context.caller?.name ?? ""
+        request.edit?.by = by
         return request
     }
 }

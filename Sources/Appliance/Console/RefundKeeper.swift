@@ -29,7 +29,11 @@ package struct RefundKeeper: Service {
     }
 
     private static let lookMilliseconds: Int64 = 5_000
+    /// Refunds that one look goes on with at most.
     private static let rowsMax = 100
+    /// A request to Stripe ends within this: three attempts of a minute each, and the waits between
+    /// them. One that is asked for longer is of a process that has died over it.
+    static let askingMilliseconds: Int64 = 240_000
     /// Stripe answers a key with what it made for it for 24 hours at least
     /// (https://docs.stripe.com/api/idempotent_requests): behind that, to ask again by itself might
     /// make a second refund.
@@ -53,24 +57,27 @@ package struct RefundKeeper: Service {
         try? await access.run { try $0.refund(of: movement) }
     }
 
+    /// A refund that is wanted once its decline is booked.
+    struct Wish: Sendable {
+        var refund: AskedRefund
+        /// What was known of the payment's before.
+        var earlier: AskedRefund?
+    }
+
     /// Keeps that a refund is wanted as soon as a decline is booked that is about to be written.
     ///
     /// - Throws: `AccountsFailure`; then nothing was kept, and nothing should be decided.
-    func want(_ movement: MovementKey, by name: String, note: String) async throws {
-        let now = now
-        try await access.run {
-            // A refund that was made is not forgotten for a decline that may be refused.
-            if let known = try $0.refund(of: movement), case .ended(.made) = known.state { return }
-            try $0.keep(
-                AskedRefund(
-                    movement: movement, by: name, note: note, wantedAt: now, changedAt: now,
-                    state: .wanted))
-        }
+    func want(_ movement: MovementKey, by name: String, note: String) async throws -> Wish {
+        let refund = AskedRefund(
+            movement: movement, by: name, note: note, wantedAt: now, changedAt: now,
+            state: .wanted)
+        return Wish(refund: refund, earlier: try await access.run { try $0.want(refund) })
     }
 
-    /// The decline was not taken.
-    func withdraw(_ movement: MovementKey, by name: String) async throws {
-        try await access.run { try $0.forgetWanted(movement, by: name) }
+    /// The decline was not taken. Who was first, and whose decline the ledger may book late, still
+    /// wants theirs.
+    func withdraw(_ wish: Wish) async throws {
+        try await access.run { try $0.withdraw(wish.refund, for: wish.earlier) }
     }
 
     /// Makes a refund of a decline that is booked already and whose refund is kept as wanted: what
@@ -158,8 +165,7 @@ package struct RefundKeeper: Service {
 
     private func goOn(with row: AskedRefund) async throws {
         if row.state == .asking {
-            // This process asks no longer than a minute: an older one has died over it.
-            guard now - row.changedAt > 60_000 else { return }
+            guard now - row.changedAt > Self.askingMilliseconds else { return }
             guard now - row.changedAt < Self.keyMilliseconds else {
                 return try await drop(
                     row, as: .ended(.unknown("the daemon stopped while it asked, long ago")))
@@ -186,15 +192,5 @@ package struct RefundKeeper: Service {
         var row = row
         row.state = state
         _ = try await end(row, "\(row.movement)", from: "refund that waited")
-    }
-}
-
-extension CaseHistory {
-    /// The same, looked for from the ledger on.
-    init(of review: Review, in sources: ConsoleSources) throws {
-        let booked = try sources.ledger.transaction(review.payment)
-        let explained = try booked.map { try sources.explainer.explain($0) }
-        let place = explained?.records.first { $0.topic == .paymentScored }?.offset
-        try self.init(of: review, scoredAt: place, topic: sources.reader)
     }
 }

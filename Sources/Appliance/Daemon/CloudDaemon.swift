@@ -35,7 +35,8 @@ package struct CloudDaemon {
     /// Checks what the role stands on. Blocks.
     ///
     /// - Throws: `SettingsError`; `CloudUnprepared` and `KafkaTopicRefusal`; a server's own words
-    ///   where it refuses us. A Kafka or Postgres that does not answer is waited for later.
+    ///   where it refuses us. A Kafka or Postgres that does not answer is waited for later, but by
+    ///   the role `console`, whose `run` throws then.
     package init(settings: Settings, role: Role, logger: Logger) throws {
         self.settings = settings
         self.role = role

@@ -104,6 +104,9 @@ package struct CloudPlane: Sendable {
         return configuration
     }
 
+    /// Makes the accounts, or brings older ones to this schema, as their tables' owner. Blocks.
+    ///
+    /// - Throws: `AccountsFailure`.
     package func migrateAccounts() throws {
         try ConsoleSchema.migrate(settings.postgresConfiguration())
     }
@@ -129,6 +132,7 @@ package struct CloudPlane: Sendable {
         }
     }
 
+    /// The same of the ledger. Blocks.
     package func migrate() throws(LedgerError) {
         try PostgresSchema.migrate(settings.postgresConfiguration())
     }

@@ -123,17 +123,22 @@ package final class Daemon: Sendable {
         payments = PaymentIndex(
             at: folder.paymentIndex, log: plane.log.identity.description,
             reader: { [plane] in plane.reader($0) }, logger: logger)
-        readiness.watch { [payments] in
-            payments.trouble.map { "the index of payments does not come further: \($0)" }
-        }
-        readiness.watch { [reach = stripe.reach] in reach.warning }
-        for sentence in held.plan.lasting { readiness.watch { sentence } }
         bridges = Self.bridges(settings, plane, folder, logger)
         access.noteConfiguration(settings.summary)
         devPayments = DevPaymentSender(settings, clock: clock)
+        watchParts(stripe.reach)
+        watchFormerBridges()
+    }
+
+    /// What an operator should look at although the daemon goes on, part by part.
+    private func watchParts(_ reach: StripeReach) {
+        readiness.watch { [payments] in
+            payments.trouble.map { "the index of payments does not come further: \($0)" }
+        }
+        readiness.watch { reach.warning }
+        for sentence in held.plan.lasting { readiness.watch { sentence } }
         readiness.watch { [access] in access.warning }
         for bridge in bridges.bridges { readiness.watch { bridge.report().warning } }
-        watchFormerBridges()
     }
 
     private func watchFormerBridges() {

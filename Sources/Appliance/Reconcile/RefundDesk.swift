@@ -17,8 +17,10 @@ package protocol StripePosting: Sendable {
 package struct RefundOrder: Hashable, Sendable {
     /// `ch_…`
     package var charge: String
+    /// What is to be given back, above zero.
     package var amount: MinorUnits
     package var currency: Currency
+    /// Whose charge it is: the platform's own, or a connected account's.
     package var account: StripeAccount
 
     package init(

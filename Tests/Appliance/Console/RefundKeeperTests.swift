@@ -89,7 +89,7 @@ struct RefundKeeperTests {
     @Test("it is made once the decline is booked, over a restart, and is known after the next")
     func late() async throws {
         try await opened { world in
-            try await world.keeper().want(Self.movement, by: "rita", note: "odd")
+            _ = try await world.keeper().want(Self.movement, by: "rita", note: "odd")
             await world.keeper().look()
             #expect(world.stripe.keys.isEmpty, "nothing is declined yet")
             #expect(try world.state() == .wanted)
@@ -122,7 +122,7 @@ struct RefundKeeperTests {
         ])
     func dropped(_ other: Otherwise) async throws {
         try await opened { world in
-            try await world.keeper().want(Self.movement, by: "rita", note: "odd")
+            _ = try await world.keeper().want(Self.movement, by: "rita", note: "odd")
             try await world.decide(other.decision, by: other.by, note: other.note)
             await world.keeper().look()
             #expect(world.stripe.keys.isEmpty)
@@ -146,7 +146,7 @@ struct RefundKeeperTests {
             try asking()
             await world.keeper().look()
             #expect(world.stripe.keys.isEmpty, "it may still be asking")
-            world.access.clock.advance(milliseconds: 61_000)
+            world.access.clock.advance(milliseconds: RefundKeeper.askingMilliseconds + 1)
             await world.keeper().look()
             #expect(world.stripe.keys == [Self.key])
             try asking()
@@ -164,11 +164,48 @@ struct RefundKeeperTests {
     func withdrawn() async throws {
         try await opened { world in
             let keeper = world.keeper()
-            try await keeper.want(Self.movement, by: "rita", note: "odd")
-            try await keeper.withdraw(Self.movement, by: "ada")
-            #expect(try world.state() == .wanted, "it is another's")
-            try await keeper.withdraw(Self.movement, by: "rita")
+            let wish = try await keeper.want(Self.movement, by: "rita", note: "odd")
+            #expect(try world.state() == .wanted)
+            try await keeper.withdraw(wish)
             #expect(try world.state() == nil)
+        }
+    }
+
+    @Test(
+        "who is refused takes nothing from who was first, whose decline is booked late",
+        arguments: ["ada", "rita"])
+    func twoAtOnce(_ second: String) async throws {
+        try await opened { world in
+            let keeper = world.keeper()
+            _ = try await keeper.want(Self.movement, by: "rita", note: "odd")
+            world.access.clock.advance(milliseconds: 1)
+            let late = try await keeper.want(Self.movement, by: second, note: "odd, too")
+            try await keeper.withdraw(late)
+            try await world.decide(.decline, by: "rita", note: "odd")
+            await keeper.look()
+            #expect(world.stripe.keys == [Self.key])
+            let refund = try #require(try world.access.store.refund(of: Self.movement))
+            #expect(refund.by == "rita" && refund.note == "odd")
+        }
+    }
+
+    @Test("who is refused leaves what Stripe has said before, and what came meanwhile")
+    func refusedBehindAnAnswer() async throws {
+        try await opened { world in
+            let keeper = world.keeper()
+            let unknown = AskedRefund(
+                movement: Self.movement, by: "rita", note: "odd", wantedAt: world.access.now,
+                changedAt: world.access.now, state: .ended(.unknown("status 500")))
+            try world.access.store.keep(unknown)
+            let late = try await keeper.want(Self.movement, by: "ada", note: "odd, too")
+            try await keeper.withdraw(late)
+            #expect(try world.access.store.refund(of: Self.movement) == unknown)
+            let later = try await keeper.want(Self.movement, by: "ada", note: "odd, too")
+            var made = unknown
+            made.state = .ended(.made(id: "re_1", status: "succeeded"))
+            try world.access.store.keep(made)
+            try await keeper.withdraw(later)
+            #expect(try world.access.store.refund(of: Self.movement) == made)
         }
     }
 }

@@ -13,12 +13,14 @@ import Vocabulary
 /// | nothing, or a session that is over | nobody |
 /// | `Authorization: Bearer` with the folder's token | whoever may read the data folder: an admin |
 /// | the same with a token of `tillbox token add` | that program |
+/// | the same with `admin.token`, in the cloud plane | a program: a reviewer |
 /// | the cookie of a session | who signed in |
 ///
 /// A change that comes by a session needs its CSRF token too, and an `Origin` that is this port's:
 /// a browser sends the cookie along by itself, and both of these only for a page of ours.
 package struct AccessDesk: AdminAccess {
     let store: any AccountStore
+    /// Where changes, logins and the daemon's own acts are noted.
     package let audit: AuditLog
     let passwords: PasswordDesk
     let setup: SetupLink

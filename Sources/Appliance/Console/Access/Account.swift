@@ -12,6 +12,7 @@ package struct UserAccount: Hashable, Sendable {
     /// When it was switched off; nil while it may sign in.
     package var disabled: Int64?
 
+    /// Whether one-time codes are asked for beside the password.
     package var hasCodes: Bool { codeSecret != nil }
 }
 

@@ -32,24 +32,26 @@ struct AskedRefund: Hashable, Sendable {
 extension AccountStore {
     /// Keeps a refund as it now stands, in the place of what was known of the payment's before.
     func keep(_ refund: AskedRefund) throws {
+        try write { try Self.keep(refund, in: $0) }
+    }
+
+    private static func keep(_ refund: AskedRefund, in database: any AccountTables) throws {
         let (word, detail, status) = refund.state.words
-        try write { database in
-            _ = try database.change(
-                """
-                INSERT INTO refunds
-                    (movement, by, note, wanted_at, changed_at, state, detail, status)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                ON CONFLICT (movement) DO UPDATE SET
-                    by = excluded.by, note = excluded.note, wanted_at = excluded.wanted_at,
-                    changed_at = excluded.changed_at, state = excluded.state,
-                    detail = excluded.detail, status = excluded.status
-                """,
-                [
-                    .text(refund.movement.rawValue), .text(refund.by), .text(refund.note),
-                    .integer(refund.wantedAt), .integer(refund.changedAt), .text(word),
-                    .text(detail), .text(status),
-                ])
-        }
+        _ = try database.change(
+            """
+            INSERT INTO refunds
+                (movement, by, note, wanted_at, changed_at, state, detail, status)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (movement) DO UPDATE SET
+                by = excluded.by, note = excluded.note, wanted_at = excluded.wanted_at,
+                changed_at = excluded.changed_at, state = excluded.state,
+                detail = excluded.detail, status = excluded.status
+            """,
+            [
+                .text(refund.movement.rawValue), .text(refund.by), .text(refund.note),
+                .integer(refund.wantedAt), .integer(refund.changedAt), .text(word),
+                .text(detail), .text(status),
+            ])
     }
 
     private static var refundRows: String {
@@ -58,9 +60,14 @@ extension AccountStore {
 
     /// nil where nobody ever wanted one.
     func refund(of movement: MovementKey) throws -> AskedRefund? {
-        try read {
-            try $0.row(Self.refundRows + " WHERE movement = ?", [.text(movement.rawValue)])
-        }.flatMap { try AskedRefund($0) }
+        try read { try Self.refund(of: movement, in: $0) }
+    }
+
+    private static func refund(
+        of movement: MovementKey, in database: any AccountTables
+    ) throws -> AskedRefund? {
+        try database.row(refundRows + " WHERE movement = ?", [.text(movement.rawValue)])
+            .flatMap { try AskedRefund($0) }
     }
 
     /// Those that are neither made nor given up, oldest first.
@@ -74,12 +81,28 @@ extension AccountStore {
         }.compactMap { try AskedRefund($0) }
     }
 
-    /// Forgets one that is wanted and whose decline was not taken.
-    func forgetWanted(_ movement: MovementKey, by name: String) throws {
+    /// Keeps that one is wanted, for a decline that is about to be written.
+    ///
+    /// - Returns: what was known of the payment's before, which ``withdraw(_:for:)`` puts back; one
+    ///   that was made stays as it is.
+    func want(_ refund: AskedRefund) throws -> AskedRefund? {
         try write { database in
+            let earlier = try Self.refund(of: refund.movement, in: database)
+            if case .ended(.made) = earlier?.state { return earlier }
+            try Self.keep(refund, in: database)
+            return earlier
+        }
+    }
+
+    /// Takes back one that is wanted and whose decline was not taken: what was known before it is
+    /// known again, also that somebody's, whose decline was, is still wanted.
+    func withdraw(_ refund: AskedRefund, for earlier: AskedRefund?) throws {
+        try write { database in
+            // Who was first may have gone on with their own meanwhile.
+            guard try Self.refund(of: refund.movement, in: database) == refund else { return }
+            if let earlier { return try Self.keep(earlier, in: database) }
             _ = try database.change(
-                "DELETE FROM refunds WHERE movement = ? AND by = ? AND state = 'wanted'",
-                [.text(movement.rawValue), .text(name)])
+                "DELETE FROM refunds WHERE movement = ?", [.text(refund.movement.rawValue)])
         }
     }
 }

@@ -189,11 +189,14 @@ extension AccountStore {
         "SELECT id, name, role, created, expires, last_used FROM tokens"
     }
 
+    /// In the order of their names, also those that have expired.
     package func tokens() throws -> [TokenAccount] {
         try read { try $0.rows(Self.tokenRows + " ORDER BY lower(name)", []) }
             .map { try TokenAccount($0) }
     }
 
+    /// Removes a token, which opens nothing from then on.
+    ///
     /// - Parameter name: its name or its id.
     /// - Throws: ``AccountRefusal``.
     package func removeToken(_ name: String) throws {

@@ -5,11 +5,13 @@ extension AccountStore {
         "SELECT id, name, role, password, code_secret, created, disabled FROM users"
     }
 
+    /// In the order of their names.
     package func users() throws -> [UserAccount] {
         try read { try $0.rows(Self.userRows + " ORDER BY lower(name)", []) }
             .map { try UserAccount($0) }
     }
 
+    /// A user by name, without regard to case; nil where nobody has it.
     package func user(named name: String) throws -> UserAccount? {
         guard AccountName.isUsable(name) else { return nil }
         return try read {
@@ -17,6 +19,7 @@ extension AccountStore {
         }.map { try UserAccount($0) }
     }
 
+    /// Whether anybody has an account, also one that is switched off.
     package var hasUsers: Bool {
         get throws {
             try read { try $0.count("SELECT count(*) FROM users") } > 0
@@ -65,6 +68,8 @@ extension AccountStore {
         }
     }
 
+    /// Gives a user another role, which counts from the next request on.
+    ///
     /// - Parameter keepsAdmin: whether the last one with the role admin keeps it.
     /// - Throws: ``AccountRefusal``.
     package func setRole(_ role: Role, of name: String, keepsAdmin: Bool) throws {
@@ -79,7 +84,9 @@ extension AccountStore {
 
     /// Lets a user sign in, or not; their sessions end with it.
     ///
-    /// - Parameter moment: when they were switched off; nil lets them in again.
+    /// - Parameters:
+    ///   - moment: when they were switched off; nil lets them in again.
+    ///   - keepsAdmin: whether the last one with the role admin is refused.
     /// - Throws: ``AccountRefusal``.
     package func setDisabled(_ moment: Int64?, of name: String, keepsAdmin: Bool) throws {
         try write { database in
@@ -111,6 +118,8 @@ extension AccountStore {
         }
     }
 
+    /// Asks a user for one-time codes, or no more.
+    ///
     /// - Parameters:
     ///   - secret: of one-time codes from now on; nil asks for none.
     ///   - step: of a code that was shown with it, and is good no more; nil for none.

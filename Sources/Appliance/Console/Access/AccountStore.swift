@@ -55,6 +55,7 @@ package struct AccountRow: Sendable {
 /// The accounts' tables within one transaction. A statement is in the words that SQLite and
 /// Postgres have in common, with `?` for each value in its order.
 package protocol AccountTables {
+    /// All rows that a query has, in its order.
     func rows(_ sql: String, _ values: [AccountValue]) throws -> [AccountRow]
     /// - Returns: how many rows it was about.
     @discardableResult
@@ -73,9 +74,9 @@ extension AccountTables {
     }
 }
 
-/// Users, tokens, sessions and the audit log, wherever they are kept: in a file of the data folder
-/// (`FolderAccounts`) or beside the ledger in Postgres (`PostgresAccounts`), where all instances of
-/// the console have the same ones.
+/// Users, tokens, sessions, the audit log and refunds that are wanted, wherever they are kept: in a
+/// file of the data folder (`FolderAccounts`) or beside the ledger in Postgres
+/// (`PostgresAccounts`), where all instances of the console have the same ones.
 ///
 /// Blocking: call it from a queue of its own. Everything throws ``AccountsFailure`` where the store
 /// cannot be used.
@@ -91,6 +92,7 @@ package protocol AccountStore: Sendable {
     func read<Value>(_ body: (any AccountTables) throws -> Value) throws -> Value
     /// One transaction, and the only one of its time that changes something.
     func write<Value>(_ body: (any AccountTables) throws -> Value) throws -> Value
+    /// Lets go of the file or the connection. To be called once nobody asks any more.
     func close()
 
     // MARK: The first person

@@ -7,7 +7,8 @@ package protocol AdminAccess: Sendable {
     var log: AuditLog? { get }
 
     /// - Returns: nil for who shows nothing.
-    /// - Throws: ``Problem`` for a credential that is not, or no longer, good.
+    /// - Throws: ``Problem`` for a credential that is not, or no longer, good; ``AccountsFailure``
+    ///   where that cannot be read now.
     func caller(of request: PortRequest) async throws -> Caller?
 
     /// Whether what a request showed still means the same caller: what is written for as long as

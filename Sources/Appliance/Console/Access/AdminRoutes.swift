@@ -12,6 +12,8 @@ package struct AdminContext: RequestContext {
     package var coreContext: CoreRequestContextStorage
     /// nil for who has not shown who they are; only open routes see that.
     package let caller: Caller?
+    /// Why it cannot be known who asks: the accounts cannot be read. Only open routes answer then.
+    let refusal: Problem?
     /// The address that the request came from; nil where the system does not tell it.
     package let address: String?
     /// Where changes are noted; nil where there is no audit log.
@@ -23,6 +25,7 @@ package struct AdminContext: RequestContext {
     package init(source: AdminContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
         caller = source.caller
+        refusal = source.refusal
         address = source.address
         audit = source.audit
         sent = source.sent
@@ -50,15 +53,18 @@ private final class AuditRemark: Sendable {
 package struct AdminContextSource: RequestContextSource {
     package let logger: Logger
     package let caller: Caller?
+    let refusal: Problem?
     package let address: String?
     let audit: AuditLog?
     let sent: [UInt8]
 
     init(
-        logger: Logger, caller: Caller?, address: String?, audit: AuditLog?, sent: [UInt8] = []
+        logger: Logger, caller: Caller?, refusal: Problem? = nil, address: String?,
+        audit: AuditLog?, sent: [UInt8] = []
     ) {
         self.logger = logger
         self.caller = caller
+        self.refusal = refusal
         self.address = address
         self.audit = audit
         self.sent = sent
@@ -101,10 +107,12 @@ package struct AdminRoutes {
         rules.append(rule)
         router.on(RouterPath(path), method: method) { request, context in
             await Response.answering {
-                if role != nil, context.caller == nil, method == .get, Self.isBrowser(request) {
+                if role != nil, context.caller == nil, context.refusal == nil, method == .get,
+                    Self.isBrowser(request)
+                {
                     return Response(status: .seeOther, headers: [.location: "/login"])
                 }
-                try Self.check(context.caller, role)
+                try Self.check(context, role)
                 guard method != .get, role != nil else {
                     return try await handler(request, context)
                 }
@@ -128,7 +136,7 @@ package struct AdminRoutes {
         rules.append(rule)
         router.on(RouterPath(path), method: method) { request, context in
             do throws(Problem) {
-                try Self.check(context.caller, role)
+                try Self.check(context, role)
             } catch {
                 return telling(error, request, context)
             }
@@ -168,9 +176,10 @@ package struct AdminRoutes {
         request.headers[.accept]?.contains("text/html") == true
     }
 
-    private static func check(_ caller: Caller?, _ role: Role?) throws(Problem) {
+    private static func check(_ context: AdminContext, _ role: Role?) throws(Problem) {
         guard let role else { return }
-        guard let caller else {
+        if let refusal = context.refusal { throw refusal }
+        guard let caller = context.caller else {
             throw Problem(
                 .unauthorized, "sign in, or send a bearer token of `tillbox token add`",
                 code: "unauthenticated")

@@ -2,14 +2,21 @@ import Bridges
 
 /// Something that somebody did.
 package struct AuditEntry: Hashable, Sendable {
+    /// From 1, without a gap.
     package var seq: Int64
     /// Milliseconds since 1970.
     package var at: Int64
+    /// A user's name, `token NAME`, `NAME (command line)`, or `daemon`; of a refused login the name
+    /// that was typed.
     package var who: String
+    /// `login`, `user add`, `configuration`; of a route its method and path.
     package var what: String
-    /// The address that it came from, or `command line`.
+    /// The address that it came from, or `command line`; of what the daemon does by itself what it
+    /// did it for, as `start`.
     package var place: String
+    /// What a person should know of it; never a secret.
     package var detail: String
+    /// The entry's link of the chain, SHA-256; see ``hash(after:)``.
     package var hash: [UInt8]
 
     /// The hash that the entry must have behind another: SHA-256 of that one's hash, of number and

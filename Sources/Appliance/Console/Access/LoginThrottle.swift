@@ -7,7 +7,9 @@ package protocol LoginThrottling: Sendable {
     /// - Returns: nil where it may be looked at; else the seconds to wait.
     func begin(_ attempt: LoginThrottle.Attempt, atMilliseconds now: Int64) throws -> Int64?
 
-    /// The attempt was a good one: its failures are forgotten.
+    /// The attempt was a good one: the account's failures are forgotten. Those of the address are
+    /// not, since whoever has an account could guess the others' between two logins of their own;
+    /// there this attempt alone no longer counts.
     func succeeded(_ attempt: LoginThrottle.Attempt, atMilliseconds now: Int64) throws
 }
 
@@ -82,13 +84,12 @@ package final class LoginThrottle: LoginThrottling {
         }
     }
 
-    /// The attempt was a good one: the account's failures are forgotten. Those of the address are
-    /// not, since whoever has an account could guess the others' between two logins of their own;
-    /// there this attempt alone no longer counts.
     package func succeeded(_ attempt: Attempt, atMilliseconds now: Int64) {
         state.withLock { state in
             if let account = attempt.account { state.accounts[account.lowercased()] = nil }
-            Self.discount(attempt.address, in: &state.addresses)
+            if let entry = state.addresses[attempt.address] {
+                state.addresses[attempt.address] = Self.discounted(entry)
+            }
             let place = Self.place(attempt)
             if state.known.count >= Self.entryCountMax, state.known[place] == nil,
                 let oldest = state.known.min(by: { $0.value < $1.value })
@@ -130,17 +131,15 @@ package final class LoginThrottle: LoginThrottling {
         return entry
     }
 
-    /// Takes the last attempt back. No other can have begun since then where one has to wait: it
-    /// would have been told to.
-    private static func discount(_ key: String, in entries: inout [String: Entry]) {
-        guard var entry = entries[key] else { return }
+    /// An entry without its last attempt; nil where that was the only one. No other can have begun
+    /// since then where one has to wait: it would have been told to.
+    static func discounted(_ known: Entry) -> Entry? {
+        var entry = known
         entry.failures -= 1
-        guard entry.failures > 0, let before = entry.before else {
-            entries[key] = entry.failures > 0 ? entry : nil
-            return
-        }
+        guard entry.failures > 0 else { return nil }
+        guard let before = entry.before else { return entry }
         (entry.last, entry.until, entry.before) = (before.last, before.until, nil)
-        entries[key] = entry
+        return entry
     }
 
     /// Forgets what is old; where nothing is, the oldest tenth, so that room is made seldom.

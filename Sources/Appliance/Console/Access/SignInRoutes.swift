@@ -44,13 +44,16 @@ package struct SignInRoutes: Sendable {
         }
         routes.get("/setup", needs: nil) { request, context in
             let code = request.parameter("code") ?? ""
-            guard let guest = desk.guest else {
-                try await desk.checkSetup(code, from: context.address)
-                return pages.setup(code: code, problem: nil)
+            // A link that is good no more leads to where those sign in who have an account.
+            return try await shown(pages.login(problem:)) {
+                guard let guest = desk.guest else {
+                    try await desk.checkSetup(code, from: context.address)
+                    return pages.setup(code: code, problem: nil)
+                }
+                return Self.comingIn(
+                    try await desk.letGuestIn(
+                        code, guest, former: Self.secret(of: request), from: context.address))
             }
-            return Self.comingIn(
-                try await desk.letGuestIn(
-                    code, guest, former: Self.secret(of: request), from: context.address))
         }
         routes.post("/setup", needs: nil) { request, context in
             let form = try await form(of: request)
@@ -81,7 +84,8 @@ package struct SignInRoutes: Sendable {
     ) async throws -> Response {
         do {
             return try await body()
-        } catch let problem as Problem {
+        } catch {
+            let problem = Problem(of: error)
             var response = page(problem.detail)
             response.status = problem.status
             for (name, value) in problem.fields {

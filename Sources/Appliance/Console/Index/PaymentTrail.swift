@@ -86,9 +86,13 @@ extension TopicID {
 package struct DaySum: Hashable, Sendable {
     /// Days since 1970-01-01, UTC.
     package var day: Int64
+    /// `usd`
     package var currency: String
+    /// What there was: `fees`, `booked:` with a posting's kind, `verdict:` with a verdict,
+    /// `review:` with a state.
     package var word: String
     package var count: Int64
+    /// Minor units.
     package var amount: Int64
 }
 

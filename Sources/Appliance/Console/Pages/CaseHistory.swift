@@ -12,7 +12,6 @@ struct CaseHistory {
     }
 
     var scored: ScoredPayment?
-    var scoredAt: Offset?
     var vector: FeatureVector?
     /// The newest first, at most ``shownMax``.
     var earlier: [Earlier] = []
@@ -40,10 +39,20 @@ struct CaseHistory {
         guard let place, let record = try scores.record(at: place),
             let scored = try? ScoredPayment(record.value ?? [], using: document)
         else { return }
-        (self.scored, scoredAt) = (scored, place)
+        self.scored = scored
         vector = try Self.vector(of: scored, near: record.timestamp, topic(.paymentFeatures))
         guard let customer = scored.event.customer else { return }
         try look(for: customer, before: place, in: scores, document)
+    }
+
+    /// The same, looked for from the ledger on.
+    ///
+    /// - Throws: `LedgerError` or `StoreFailure`.
+    init(of review: Review, in sources: ConsoleSources) throws {
+        let booked = try sources.ledger.transaction(review.payment)
+        let explained = try booked.map { try sources.explainer.explain($0) }
+        let place = explained?.records.first { $0.topic == .paymentScored }?.offset
+        try self.init(of: review, scoredAt: place, topic: sources.reader)
     }
 
     private mutating func look(
@@ -62,16 +71,29 @@ struct CaseHistory {
             found.append(Earlier(payment: payment, offset: stored.offset))
             return true
         }
-        let currency = scored?.event.currency
-        let paid = found.filter {
-            $0.payment.event.kind == .payment && $0.payment.event.currency == currency
-                && $0.payment.event.movement != scored?.event.movement
-        }
-        usual = currency.flatMap { UsualAmount(paid.map(\.payment.event.amount), $0) }
-        earlier = found.filter {
+        let others = Self.once(found).filter {
             [.payment, .paymentFailed].contains($0.payment.event.kind)
                 && $0.payment.event.movement != scored?.event.movement
-        }.suffix(Self.shownMax).reversed()
+        }
+        let currency = scored?.event.currency
+        let paid = others.filter {
+            $0.payment.event.kind == .payment && $0.payment.event.currency == currency
+        }
+        usual = currency.flatMap { UsualAmount(paid.map(\.payment.event.amount), $0) }
+        earlier = others.suffix(Self.shownMax).reversed()
+    }
+
+    /// Each movement once, as its newest record has it: a payment is told by its intent and by its
+    /// charge, and may be scored for either.
+    ///
+    /// - Parameter found: the oldest first, as the answer.
+    static func once(_ found: [Earlier]) -> [Earlier] {
+        var seen: Set<MovementKey> = []
+        var kept: [Earlier] = []
+        for one in found.reversed() where seen.insert(one.payment.event.movement).inserted {
+            kept.append(one)
+        }
+        return kept.reversed()
     }
 
     /// The vector is written just before the score, by the same step.

@@ -6,8 +6,9 @@ package import Vocabulary
 
 /// What the pages read, and the two doors by which they change something.
 ///
-/// Pages that read the log or the index of payments are there only beside a ``LogParts``; without
-/// one the console is that of a plane whose log is elsewhere, and says in ``absent`` what it lacks.
+/// Pages that follow the log, or read the index of payments, are there only beside a ``LogParts``;
+/// without one the console is that of a plane whose log is elsewhere, which is read by
+/// ``ShownLog``, and says in ``absent`` what it lacks.
 package struct ConsoleParts: Sendable {
     /// What stands on the log of this process; nil where that is elsewhere.
     let log: LogParts?
@@ -97,6 +98,7 @@ package struct ConsoleParts: Sendable {
         sent = nil
     }
 
+    /// Where Stripe's own API is.
     package static let stripe = "https://api.stripe.com"
 
     /// For pages that ``ConsolePages`` adds beside a log alone.

@@ -26,8 +26,10 @@ struct LogPages: Sendable {
             pages.page(&routes, .post, "/log/letters", .admin) { try await redrive($0) }
         } else {
             // Else it would be taken for a topic of that name.
-            pages.page(&routes, .get, "/log/letters", .viewer) {
-                throw parts.absent.problem(at: $0.request.uri.path)
+            for path in ["/log/letters", "/log/letters/:offset"] {
+                pages.page(&routes, .get, path, .viewer) {
+                    throw parts.absent.problem(at: $0.request.uri.path)
+                }
             }
         }
         pages.page(&routes, .get, "/log/:topic", .viewer) { try records($0) }

@@ -132,11 +132,8 @@ struct ReviewPages: Sendable {
     }
 
     private func history(of review: Review) throws -> CaseHistory {
-        guard parts.log != nil else { return CaseHistory() }
-        let booked = try parts.ledger.transaction(review.payment)
-        let explained = try booked.map { try parts.explainer().explain($0) }
-        let place = explained?.records.first { $0.topic == .paymentScored }?.offset
-        return try CaseHistory(of: review, scoredAt: place, topic: parts.topic)
+        guard let log = parts.log else { return CaseHistory() }
+        return try CaseHistory(of: review, in: log.sources)
     }
 
     private static func held(_ open: [Review]) -> [ShownAmount] {
@@ -158,7 +155,8 @@ struct ReviewPages: Sendable {
             let first = max(topic.start, Offset(max(0, topic.end.rawValue - window)))
             try topic.scan(from: first) { stored in
                 guard let record = try? ReviewRecord(stored.record.value ?? [], using: document),
-                    [.approved, .declined].contains(record.state), record.by != "scoring"
+                    [.approved, .declined].contains(record.state),
+                    record.by != ReservedNames.scoring
                 else { return true }
                 records.append(record)
                 return true
@@ -260,7 +258,28 @@ struct ReviewPages: Sendable {
         } catch let refusal as ReviewRefusal {
             return try await refused(
                 refusal, movement, note: note, byAge: byAge, decision, asked)
+        } catch let unkept as RefundUnkept {
+            return try await respond(unkept, movement, note: note, byAge: byAge, asked)
         }
+    }
+
+    /// It cannot be kept now that a refund is wanted, and so nothing was decided.
+    private struct RefundUnkept: Error {
+        var why: String
+    }
+
+    /// The same page with that; the note is still there.
+    private func respond(
+        _ unkept: RefundUnkept, _ movement: MovementKey, note: String, byAge: Bool,
+        _ asked: PageRequest
+    ) async throws -> Response {
+        let review = try parts.ledger.review(of: movement)
+        var view = try await self.view(try queue(byAge: byAge), review, byAge: byAge, asked)
+        view.openCase?.decision = CaseView.Decision(
+            note: note,
+            problem: "It cannot be kept now that a refund is wanted: \(unkept.why). Nothing was "
+                + "recorded; decline without it, or ask again.", mayRefund: true)
+        return respond(view, asked, .serviceUnavailable)
     }
 
     /// Decides. A refund is kept as wanted before that, so that it is made also where the decline
@@ -269,12 +288,18 @@ struct ReviewPages: Sendable {
         _ request: ReviewRequest, on movement: MovementKey, _ note: String,
         _ refunds: RefundKeeper?, _ caller: Caller
     ) async throws -> ReviewAnswer {
-        try await refunds?.want(movement, by: caller.name, note: note)
+        let wish: RefundKeeper.Wish?
+        do {
+            wish = try await refunds?.want(movement, by: caller.name, note: note)
+        } catch let failure as AccountsFailure {
+            throw RefundUnkept(why: failure.description)
+        }
         do {
             return try await parts.desk.decide(movement.rawValue, request)
         } catch let refusal as ReviewRefusal {
             // Another failure may have left the decision written: then the refund is, too.
-            try await refunds?.withdraw(movement, by: caller.name)
+            // Where it cannot be taken back, the decline that is not theirs drops it.
+            if let wish { try? await refunds?.withdraw(wish) }
             throw refusal
         }
     }
@@ -302,8 +327,8 @@ struct ReviewPages: Sendable {
             return respond(view, asked, .conflict)
         case .beingDecided:
             view.done = ReviewView.Done(
-                words: "\(refusal.message.sentence). Your \(own) was not recorded.", movement: nil,
-                tone: "wait")
+                words: "The review of \(refusal.message). Your \(own) was not recorded.",
+                movement: nil, tone: "wait")
             return respond(view, asked, .conflict)
         case .beingTaken, .ledgerBehind, .unknown:
             view.openCase?.decision = CaseView.Decision(

@@ -126,7 +126,7 @@ extension PaymentOrder.Kind {
 extension PaymentOrder.Card {
     var words: String {
         switch self {
-        case .own: "The customer’s own, of the same country"
+        case .own: "The customer’s own"
         case .stolen: "Another one, from abroad, on another device"
         case .declined: "The customer’s own, and the bank declines"
         }

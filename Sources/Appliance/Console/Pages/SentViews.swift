@@ -166,15 +166,7 @@ private struct SentReading {
         steps.append(
             Step("New: stored before it was answered").at(.webhookReceived, received.offset))
         let letters = of(.deadLetter)
-        for letter in letters {
-            let words = letter.record.text("reason") ?? ""
-            let detail = letter.record.text("detail") ?? ""
-            steps.append(
-                Step(
-                    "Dead letter: \(ShownText.escaped(words))", ShownText.escaped(detail),
-                    dot: "stop"
-                ).at(.deadLetter, letter.offset))
-        }
+        steps += letters.map { Self.refused($0) }
         let validated = of(.paymentValidated)
         guard !validated.isEmpty else {
             let isRead = outcome.isRead(received.offset)
@@ -207,6 +199,14 @@ private struct SentReading {
     }
 
     // MARK: Stages
+
+    private static func refused(_ letter: StoredRecord) -> Step {
+        let words = letter.record.text("reason") ?? ""
+        let detail = letter.record.text("detail") ?? ""
+        return Step(
+            "Dead letter: \(ShownText.escaped(words))", ShownText.escaped(detail), dot: "stop"
+        ).at(.deadLetter, letter.offset)
+    }
 
     private func read(_ stored: StoredRecord) -> Step {
         guard let event = try? PaymentEvent(stored.record.value ?? [], using: document) else {

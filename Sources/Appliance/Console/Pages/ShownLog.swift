@@ -8,6 +8,7 @@ package import Vocabulary
 package struct ShownLog: Sendable {
     /// What the list of topics tells of a partition.
     package struct Figures: Sendable {
+        /// The topic and its partition.
         package var lane: SourceLane
         /// The first offset that is kept, and the next one.
         package var start, end: Offset

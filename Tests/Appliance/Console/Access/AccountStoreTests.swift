@@ -1,6 +1,7 @@
 import AppendLog
 import Bridges
 import Foundation
+import GRDB
 import LogSupport
 import NIOHTTP1
 import TestSupport
@@ -41,6 +42,41 @@ struct AccountStoreTests {
         let owner = [("Authorization", "Bearer \(AccessWorld.folderToken)")]
         #expect(await world.ask(.GET, "/api/v1/users", owner).status == 503)
         #expect(await world.ask(.GET, "/login", owner).status == 200)
+        let browser = [("Cookie", "\(AccessDesk.cookieName)=of-better-days")]
+        #expect(await world.ask(.GET, "/login", browser).status == 200, "it is open to all")
+        let refused = await world.ask(.GET, "/api/v1/users", browser)
+        #expect(refused.status == 503 && !refused.body.contains("PRAGMA"), "\(refused.body)")
+    }
+
+    @Test("a newer Tillbox's accounts are not to be moved away")
+    func newer() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("accounts.sqlite")
+        let queue = try DatabaseQueue(path: path)
+        try queue.write { try $0.execute(sql: "PRAGMA user_version = 99") }
+        try queue.close()
+        let accounts = FolderAccounts(at: path)
+        #expect(accounts.trouble?.contains("they are a newer Tillbox's") == true)
+        #expect(accounts.remedy == "start that one")
+    }
+
+    @Test("damage that is found when they are read is told like any other")
+    func damaged() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("accounts.sqlite")
+        let former = FolderAccounts(at: path)
+        try former.addUser("ann", role: .viewer, password: "", at: 1)
+        former.close()
+        let file = try FileHandle(forUpdating: URL(filePath: path))
+        let end = try file.seekToEnd()
+        // Behind the first page, which says what tables there are.
+        try file.seek(toOffset: 4_096)
+        try file.write(contentsOf: Data(repeating: 0xff, count: Int(end) - 4_096))
+        try file.close()
+        let accounts = FolderAccounts(at: path)
+        #expect(accounts.trouble == nil, "it can be opened")
+        #expect(throws: AccountsFailure.self) { try accounts.users() }
+        #expect(accounts.trouble?.contains("SQLite error 11") == true)
     }
 
     struct Refused: Sendable {

@@ -170,6 +170,11 @@ struct CallerNameTests {
                 #expect(refused.status == 400, "\(refused.text)")
                 #expect(refused.body.contains("name_refused"), "\(refused.body)")
                 #expect(await redrive(by, "").status == 200)
+                let unedited = await world.ask(
+                    by, "/api/v1/dead-letters/redrive",
+                    #"{"offsets":[0],"dry_run":true,"by":"ann"}"#)
+                #expect(unedited.status == 400, "\(unedited.text)")
+                #expect(unedited.body.contains("name_refused"), "\(unedited.body)")
             }
             #expect(await redrive(.folder, #","by":"Gil""#).status == 200)
         }

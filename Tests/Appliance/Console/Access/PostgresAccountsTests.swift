@@ -256,7 +256,7 @@ struct PostgresAccountsTests {
         let path = folder.file("accounts.sqlite")
         FolderAccounts(at: path).close()
         let expected = try DatabaseQueue(path: path).read { database in
-            try ["audit", "sessions", "tokens", "users"].flatMap { table in
+            try ["audit", "refunds", "sessions", "tokens", "users"].flatMap { table in
                 try Row.fetchAll(database, sql: "PRAGMA table_info(\(table))").map { row in
                     // A primary key is never null, whether or not SQLite says so.
                     let isRequired = (row["notnull"] as Int) == 1 || (row["pk"] as Int) > 0

@@ -100,6 +100,21 @@ struct ShownValuesTests {
             #expect((UsualRange(first) == nil) == (spread.zScore(100) == 0), "\(count) values")
         }
     }
+
+    @Test("a payment that its intent and its charge told is one of the customer's, not two")
+    func toldTwice() {
+        let told: [(String, Int64)] = [("ch_1", 1_000), ("ch_2", 2_000), ("ch_1", 1_500)]
+        let found = told.enumerated().map { place, payment in
+            CaseHistory.Earlier(
+                payment: ScoredPayment(
+                    event: Given.event(.payment, payment.0, amount: payment.1),
+                    verdict: .approve, score: 0.1, reasons: [], model: nil, featuresAsOf: nil),
+                offset: Offset(Int64(place)))
+        }
+        let kept = CaseHistory.once(found)
+        #expect(kept.map(\.payment.event.objectID) == ["ch_2", "ch_1"])
+        #expect(kept.map(\.payment.event.amount.rawValue) == [2_000, 1_500], "the newest stands")
+    }
 }
 
 /// Every pair of colours that text or a mark stands in, in both themes (WCAG 2.2, 1.4.3, 1.4.11).

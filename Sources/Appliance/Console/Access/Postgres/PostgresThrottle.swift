@@ -39,11 +39,11 @@ struct PostgresThrottle: LoginThrottling {
     func succeeded(_ attempt: LoginThrottle.Attempt, atMilliseconds now: Int64) throws {
         let names = Self.names(attempt)
         try store.write { tables in
-            try tables.change(
-                """
-                DELETE FROM attempts
-                WHERE (kind = 'account' AND name = ?) OR (kind = 'address' AND name = ?)
-                """, [.text(names.account ?? ""), .text(names.address)])
+            if let name = names.account { try Self.keep(.account, name, nil, tables) }
+            if let entry = try Self.entry(.address, names.address, tables) {
+                let left = LoginThrottle.discounted(entry)
+                try Self.keep(.address, names.address, left, tables)
+            }
             guard let place = names.place else { return }
             try tables.change(
                 """
@@ -61,14 +61,19 @@ struct PostgresThrottle: LoginThrottling {
     private static func entry(
         _ kind: Kind, _ name: String, _ tables: any AccountTables
     ) throws -> LoginThrottle.Entry? {
-        try tables.row(
-            "SELECT failures, last, until FROM attempts WHERE kind = ? AND name = ?",
-            [.text(kind.rawValue), .text(name)]
-        ).map { row in
-            LoginThrottle.Entry(
-                failures: Int(clamping: try row.integer(0)), last: try row.integer(1),
-                until: try row.integer(2))
+        let row = try tables.row(
+            """
+            SELECT failures, last, until, before_last, before_until FROM attempts
+            WHERE kind = ? AND name = ?
+            """, [.text(kind.rawValue), .text(name)])
+        guard let row else { return nil }
+        var entry = LoginThrottle.Entry(
+            failures: Int(clamping: try row.integer(0)), last: try row.integer(1),
+            until: try row.integer(2))
+        if let last = try row.integerOrNull(3), let until = try row.integerOrNull(4) {
+            entry.before = (last, until)
         }
+        return entry
     }
 
     private static func put(
@@ -76,16 +81,7 @@ struct PostgresThrottle: LoginThrottling {
         _ tables: any AccountTables
     ) throws {
         let entry = LoginThrottle.counted(known, now, waitMax: kind.waitMax)
-        try tables.change(
-            """
-            INSERT INTO attempts (kind, name, failures, last, until) VALUES (?, ?, ?, ?, ?)
-            ON CONFLICT (kind, name) DO UPDATE
-            SET failures = excluded.failures, last = excluded.last, until = excluded.until
-            """,
-            [
-                .text(kind.rawValue), .text(name), .integer(Int64(entry.failures)),
-                .integer(entry.last), .integer(entry.until),
-            ])
+        try keep(kind, name, entry, tables)
         guard known == nil else { return }
         // What is old goes first, and then whatever is beyond the bound.
         try tables.change(
@@ -96,6 +92,31 @@ struct PostgresThrottle: LoginThrottling {
             [
                 .text(kind.rawValue), .integer(now - LoginThrottle.memoryMilliseconds),
                 .text(kind.rawValue), .integer(Int64(LoginThrottle.entryCountMax)),
+            ])
+    }
+
+    /// - Parameter entry: nil forgets it.
+    private static func keep(
+        _ kind: Kind, _ name: String, _ entry: LoginThrottle.Entry?, _ tables: any AccountTables
+    ) throws {
+        guard let entry else {
+            try tables.change(
+                "DELETE FROM attempts WHERE kind = ? AND name = ?",
+                [.text(kind.rawValue), .text(name)])
+            return
+        }
+        try tables.change(
+            """
+            INSERT INTO attempts (kind, name, failures, last, until, before_last, before_until)
+            VALUES (?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (kind, name) DO UPDATE
+            SET failures = excluded.failures, last = excluded.last, until = excluded.until,
+                before_last = excluded.before_last, before_until = excluded.before_until
+            """,
+            [
+                .text(kind.rawValue), .text(name), .integer(Int64(entry.failures)),
+                .integer(entry.last), .integer(entry.until), AccountValue(entry.before?.last),
+                AccountValue(entry.before?.until),
             ])
     }
 

@@ -5,7 +5,7 @@ enum AccountSchema {
     /// `PRAGMA user_version` of this schema.
     static let version = 2
 
-    /// Brings a new file to this schema.
+    /// Brings a new file, or one of an earlier version, to this schema.
     ///
     /// - Throws: ``AccountsFailure`` for a file of a later version.
     static func prepare(_ database: Database) throws {

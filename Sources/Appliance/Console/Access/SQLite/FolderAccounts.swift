@@ -12,9 +12,13 @@ package final class FolderAccounts: AccountStore {
     private let opened: Result<DatabaseQueue, AccountsFailure>
     /// What opens the door to the first person; each start has another one.
     private let setup = Mutex<[UInt8]?>(nil)
+    /// What was found when it was read, and holds for good: that it is damaged.
+    private let damage = Mutex<AccountsFailure?>(nil)
 
     package let throttle: any LoginThrottling = LoginThrottle()
-    package let remedy = "move console/accounts.sqlite away to begin anew"
+    package let remedy: String
+
+    private static let anew = "move console/accounts.sqlite away to begin anew"
 
     /// Opens the file, and makes it where it is missing.
     ///
@@ -24,8 +28,9 @@ package final class FolderAccounts: AccountStore {
             // Made before SQLite makes it, which would give it the rights of the process's mask.
             let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
             guard file >= 0 else {
-                throw AccountsFailure(
-                    description: "cannot open \(path): \(String(cString: strerror(errno)))")
+                throw Unopened(
+                    "cannot open \(path): \(String(cString: strerror(errno)))",
+                    "let the daemon's user read and write it, and start again")
             }
             Foundation.close(file)
             var configuration = Configuration()
@@ -40,17 +45,30 @@ package final class FolderAccounts: AccountStore {
                 try AccountSchema.prepare($0)
                 return .commit
             }
-            opened = .success(queue)
-        } catch let failure as AccountsFailure {
-            opened = .failure(failure)
+            (opened, remedy) = (.success(queue), Self.anew)
+        } catch let unopened as Unopened {
+            (opened, remedy) = (.failure(unopened.failure), unopened.remedy)
+        } catch let newer as AccountsFailure {
+            (opened, remedy) = (.failure(newer), "start that one")
         } catch {
-            opened = .failure(
-                AccountsFailure(description: "the accounts in \(path) cannot be used: \(error)"))
+            let words = "the accounts in \(path) cannot be used: \(Self.words(error))"
+            (opened, remedy) = (.failure(AccountsFailure(description: words)), Self.anew)
+        }
+    }
+
+    /// A file that the system does not open.
+    private struct Unopened: Error {
+        var failure: AccountsFailure
+        var remedy: String
+
+        init(_ words: String, _ remedy: String) {
+            (failure, self.remedy) = (AccountsFailure(description: words), remedy)
         }
     }
 
     package var trouble: String? {
-        if case .failure(let failure) = opened { failure.description } else { nil }
+        if case .failure(let failure) = opened { return failure.description }
+        return damage.withLock { $0?.description }
     }
 
     /// Closes the file; the last to close it empties the write-ahead log.
@@ -78,8 +96,23 @@ package final class FolderAccounts: AccountStore {
         do {
             return try body(try opened.get())
         } catch let error as DatabaseError {
-            throw AccountsFailure(description: "the accounts cannot be used: \(error)")
+            let failure = AccountsFailure(
+                description: "the accounts cannot be used: \(Self.words(error))")
+            let isDamage = [ResultCode.SQLITE_CORRUPT, .SQLITE_NOTADB]
+                .contains(error.resultCode.primaryResultCode)
+            if isDamage { damage.withLock { $0 = failure } }
+            throw failure
         }
+    }
+
+    /// Without the statement, which is nothing to whoever asks.
+    private static func words(_ error: any Error) -> String {
+        guard let error = error as? DatabaseError else { return "\(error)" }
+        guard error.resultCode.primaryResultCode != .SQLITE_FULL else {
+            return "the disk of console/accounts.sqlite is full; free some space"
+        }
+        let code = error.extendedResultCode.rawValue
+        return "SQLite error \(code)" + (error.message.map { ": \($0)" } ?? "")
     }
 
     // MARK: The first person
