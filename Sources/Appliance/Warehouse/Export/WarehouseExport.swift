@@ -10,8 +10,8 @@ package import Vocabulary
 ///     each day that may be behind ──▶ its rows ──▶ file ──▶ manifest ──▶ state: settled
 ///
 /// It may end anywhere, and ends where its task is cancelled: what was read is kept with how far it
-/// was read, and a day is settled only behind its manifest. The next run goes on there. Memory holds
-/// a page of rows at a time.
+/// was read, and a day is settled only behind its manifest. The next run goes on there. Memory
+/// holds a page of rows at a time.
 package final class WarehouseExport {
     /// Told what is under way, how much of it is done, and of how much.
     package typealias Progress = (_ what: String, _ done: Int64, _ total: Int64) -> Void
