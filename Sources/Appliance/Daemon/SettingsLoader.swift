@@ -74,11 +74,10 @@ package struct SettingsLoader {
         let hours = try integer(.reviewExpireHours, 0...8_760) ?? 0
         settings.reviewExpirySeconds = hours == 0 ? nil : Int64(hours) * 3_600
         settings.stripeBase = try stripeBase() ?? settings.stripeBase
-        settings.stripeKey =
-            needsStripe || (needsSecrets && role == .all) ? try stripeKey() : nil
+        let asksStripe = needsStripe || (needsSecrets && role == .all)
+        settings.stripeKey = asksStripe ? try stripeKey() : nil
         settings.reconcile = try reconcile()
-        settings.exportMinute = try minute(.exportAt, default: "off")
-        settings.exportsCompressed = try flag(.exportGzip)
+        (settings.exportMinute, settings.exportsCompressed) = try export()
         settings.logLevel = try choice(.logLevel, default: settings.logLevel)
         settings.logFormat = try text(.logFormat).map { _ in
             try choice(.logFormat, default: .json)
@@ -139,6 +138,10 @@ package struct SettingsLoader {
                 expected: "a time of day in UTC such as 02:30, or off")
         }
         return minute
+    }
+
+    private func export() throws -> (minute: Int?, isCompressed: Bool) {
+        (try minute(.exportAt, default: "off"), try flag(.exportGzip))
     }
 
     private func reconcile() throws -> ReconcilerSettings {
