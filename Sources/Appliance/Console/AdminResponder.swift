@@ -138,8 +138,8 @@ package struct AdminResponder: PortResponder {
         }
     }
 
-    /// Who asks. Where the accounts cannot be read nobody does, and what needs a role says why; what
-    /// is open to everybody is open to a browser with a session, too.
+    /// Who asks. Where the accounts cannot be read nobody does, and what needs a role says why;
+    /// what is open to everybody is open to a browser with a session, too.
     private func caller(of request: PortRequest) async throws -> (Caller?, refusal: Problem?) {
         do {
             return (try await access.caller(of: request), nil)
