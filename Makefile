@@ -101,6 +101,10 @@ bench-cloud: build setup ## what each role of the profile cloud does and costs: 
 catch-up: build ## pile records up while the bridges' targets are gone, then copy them: make catch-up COUNT=1000000
 	@.venv/bin/python3 Tests/Campaigns/catch_up.py $(TILLBOX) $(COUNT)
 
+.PHONY: console-load
+console-load: build setup ## what live pages cost a busy box, and what the person at one sees: make console-load ROUNDS=5
+	@.venv-browser/bin/python3 Tests/Campaigns/console_load.py $(TILLBOX) $(ROUNDS)
+
 .PHONY: model
 model: setup ## train model/fraud.ubj again, byte for byte
 	@.venv/bin/python3 model/train.py
