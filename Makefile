@@ -118,6 +118,10 @@ airflow: build setup ## the nightly DAG against a live daemon, a twin and a BigQ
 	@.venv-airflow/bin/python3 -m unittest discover -s deploy/airflow/tests
 	@.venv-airflow/bin/python3 deploy/airflow/tests/live.py $(TILLBOX) .venv-bqemu/bin/bqemulator
 
+.PHONY: console-load
+console-load: build setup ## what live pages cost a busy box, and what the person at one sees: make console-load ROUNDS=5
+	@.venv-browser/bin/python3 Tests/Campaigns/console_load.py $(TILLBOX) $(ROUNDS)
+
 .PHONY: model
 model: setup ## train model/fraud.ubj again, byte for byte
 	@.venv/bin/python3 model/train.py

@@ -51,6 +51,9 @@ package struct HTTPStripeTransport: StripeTransport {
     /// Longest answer read, in bytes; a page of a hundred events may hold many objects.
     private static let bodyByteCountMax = 32 << 20
     private static let timeoutSeconds: Int64 = 60
+    /// Of what is made while a person waits: three attempts end within a minute, before the admin
+    /// port gives the connection up.
+    private static let postTimeoutSeconds: Int64 = 15
     /// The twin's world may live in another month than the machine that answers for it, whose
     /// server stamps `Date`.
     private static let worldDate = "World-Date"
@@ -90,8 +93,8 @@ package struct HTTPStripeTransport: StripeTransport {
         request.headers.add(name: "Authorization", value: "Bearer \(key)")
         request.headers.add(name: "User-Agent", value: "tillbox")
         if let id = account.id { request.headers.add(name: "Stripe-Account", value: id) }
-        let response = try await Self.client.execute(
-            request, timeout: .seconds(Self.timeoutSeconds))
+        let seconds = request.method == .POST ? Self.postTimeoutSeconds : Self.timeoutSeconds
+        let response = try await Self.client.execute(request, timeout: .seconds(seconds))
         let headers = response.headers
         if let date = headers.first(name: Self.worldDate) {
             clock?.note(date: date, ofWorld: true)

@@ -172,11 +172,11 @@ final class PipelineFixture: Sendable {
             """
     }
 
-    static func received(_ body: String, event: String) -> Record {
+    static func received(_ body: String, event: String, endpoint: String = "") -> Record {
         Record(
             key: ArraySlice(event.utf8), value: ArraySlice(body.utf8),
             headers: [
-                RecordHeader("endpoint", ""), RecordHeader("received-at", "1760054400000"),
+                RecordHeader("endpoint", endpoint), RecordHeader("received-at", "1760054400000"),
                 RecordHeader("signature", "t=1,v1=aa"), RecordHeader("event-id", event),
                 RecordHeader("source-offset", "-1"), RecordHeader("schema", "webhook.received/1"),
             ],

@@ -51,7 +51,7 @@ extension PaymentIndex {
     }
 
     /// Where the vectors of the customer's payments before this one lie in `payment.features`, the
-    /// newest first; none for a payment without a customer. Blocking.
+    /// newest first, of each payment its newest; none for a payment without a customer. Blocking.
     package func earlierVectors(
         of row: PaymentRow, limit: Int
     ) throws(StoreFailure) -> [Offset] {
@@ -60,10 +60,11 @@ extension PaymentIndex {
             try Int64.fetchAll(
                 database,
                 sql: """
-                    SELECT t.offset FROM payments p INDEXED BY payments_customer
-                        JOIN trail t ON t.payment = p.id AND t.topic = ?
+                    SELECT (SELECT max(t.offset) FROM trail t
+                        WHERE t.payment = p.id AND t.topic = ?) AS newest
+                    FROM payments p INDEXED BY payments_customer
                     WHERE p.customer = ? AND p.created <= ?
-                        AND (p.created < ? OR p.id < ?)
+                        AND (p.created < ? OR p.id < ?) AND newest IS NOT NULL
                     ORDER BY p.created DESC, p.id DESC LIMIT ?
                     """,
                 arguments: [

@@ -172,13 +172,17 @@ struct StoryView {
             }
         }
         let card = row.lastFour.map { "\(row.brand?.sentence ?? "Card") •••• \($0)" }
+        let hasFailed = row.told?.isFailed == true
         return [
             fact("Customer", row.told?.customer, isID: true), fact("Card", card),
             fact("Card from", event?.cardCountry), fact("Billed in", event?.country),
             fact("Device", event?.device.map { String($0.prefix(16)) }, isID: true),
             fact("Merchant", row.told?.merchant),
             fact("Stripe account", row.told.map { $0.account ?? "the platform’s own" }),
-            fact("Paid", row.told.map { ShownMoment($0.created).words }),
+            fact(
+                hasFailed ? "Attempted" : "Paid",
+                row.told.map { ShownMoment($0.created).words }),
+            fact("Failed with", hasFailed ? event?.outcome : nil, isID: true),
         ].compactMap { $0 }
     }
 

@@ -220,7 +220,7 @@ extension CaseView {
         let hasFailed = event.kind == .paymentFailed
         return Earlier(
             moment: ShownMoment(event.created), amount: ShownAmount(event.amount, event.currency),
-            state: hasFailed ? ShownState("Failed", "stop") : ShownState(earlier.payment.verdict),
+            state: hasFailed ? ShownState("Failed", dot: "o") : ShownState(earlier.payment.verdict),
             note: hasFailed ? ShownText.escaped(event.outcome ?? "") : "")
     }
 }

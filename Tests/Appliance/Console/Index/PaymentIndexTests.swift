@@ -242,6 +242,13 @@ struct PaymentIndexTests {
             }
             let last = try #require(try index.payment("ch_20"))
             #expect(try index.earlierVectors(of: last, limit: 100).count == 19)
+            let features = TopicReader(opened.topics[.paymentFeatures])
+            let told = try #require(try features.record(at: Offset(0)))
+            _ = try await opened.append(told, to: .paymentFeatures)
+            try index.catchUp()
+            let again = try index.earlierVectors(of: last, limit: 100)
+            #expect(again.count == 19, "a payment that was told twice counts once")
+            #expect(!again.contains(Offset(0)), "as its newest vector has it")
         }
     }
 }

@@ -77,7 +77,8 @@ struct OverviewTests {
             .replacing("evt_6", with: "evt_again")
         try await PageFixture.opened(and: [
             PipelineFixture.received(
-                String(decoding: fee.bytes, as: UTF8.self), event: "evt_fee"),
+                String(decoding: fee.bytes, as: UTF8.self), event: "evt_fee",
+                endpoint: "reconcile"),
             PipelineFixture.received(again, event: "evt_again"),
         ]) { pages in
             let scored = try pages.pipeline.records(.paymentScored).count

@@ -9,10 +9,15 @@ import Foundation
 /// only reads is asked once more then, and so is a change of which nothing can be stored. Changes
 /// go one at a time, those of all instances, as in the file of one machine.
 package final class PostgresAccounts: AccountStore, @unchecked Sendable {
-    // `@unchecked Sendable`: `open` is touched only under `lock`.
+    // `@unchecked Sendable`: `open` and `refused` are touched only under `lock`.
     private let lock = NSLock()
     private let configuration: PostgresConfiguration
     private var open: PostgresConnection?
+    /// With what the last attempt to connect failed, and until when that is the answer.
+    private var refused: (until: ContinuousClock.Instant, error: PostgresError)?
+    /// Whoever waited for the same attempt is answered with it: else each of them would wait for
+    /// one of their own, and the line would grow as long as Postgres does not answer.
+    private static let refusedFor = Duration.milliseconds(250)
 
     /// Of `pg_advisory_xact_lock`: one changes something at a time. The bytes of "tillacc".
     private static let writing: Int64 = 0x0074_696C_6C61_6363
@@ -85,7 +90,14 @@ package final class PostgresAccounts: AccountStore, @unchecked Sendable {
 
     private func connection() throws -> PostgresConnection {
         if let open, open.isUsable { return open }
-        let connection = try PostgresConnection.connect(configuration)
+        if let refused, ContinuousClock.now < refused.until { throw refused.error }
+        let connection: PostgresConnection
+        do throws(PostgresError) {
+            connection = try PostgresConnection.connect(configuration)
+        } catch {
+            refused = (ContinuousClock.now + Self.refusedFor, error)
+            throw error
+        }
         try ConsoleSchema.check(connection)
         try connection.execute("SET search_path = tillbox_console; SET jit = off")
         open = connection
