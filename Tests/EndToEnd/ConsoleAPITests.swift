@@ -151,22 +151,25 @@ struct ConsoleAPITests {
         }.joined().write(toFile: configuration, atomically: true, encoding: .utf8)
         // Without a key of Stripe's there is nobody to ask: that is a 503 of the first two. The
         // third answers for as long as somebody reads.
-        let run = try await Child.run(
-            python,
-            [
-                "-m", "schemathesis.cli", "--config-file", configuration, "run",
-                "http://localhost:\(daemon.admin)/openapi.json",
-                "--phases", "examples,coverage,fuzzing", "--max-examples", "12",
-                "--exclude-operation-id", "reconcile", "--exclude-operation-id", "sweep",
-                "--exclude-operation-id", "events",
-                "--header", "Authorization: Bearer \(Tillbox.token(of: daemon.data))",
-                "--checks",
-                "not_a_server_error,status_code_conformance,content_type_conformance,"
-                    + "response_schema_conformance,unsupported_method",
-                "--request-timeout", "10", "--seed", "7", "--workers", "2",
-                "--suppress-health-check", "all", "--no-color", "--max-time", "35",
-                "--generation-database", "none",
-            ])
+        let arguments = [
+            "-m", "schemathesis.cli", "--config-file", configuration, "run",
+            "http://localhost:\(daemon.admin)/openapi.json",
+            "--phases", "examples,coverage,fuzzing", "--max-examples", "12",
+            "--exclude-operation-id", "reconcile", "--exclude-operation-id", "sweep",
+            "--exclude-operation-id", "events",
+            "--header", "Authorization: Bearer \(Tillbox.token(of: daemon.data))",
+            "--checks",
+            "not_a_server_error,status_code_conformance,content_type_conformance,"
+                + "response_schema_conformance,unsupported_method",
+            "--request-timeout", "10", "--seed", "7", "--workers", "2",
+            "--suppress-health-check", "all", "--no-color", "--max-time", "35",
+            "--generation-database", "none",
+        ]
+        var run = try await Child.run(python, arguments)
+        // Debian's Python 3.11.2 loses count in its own parser now and then (CPython 106905).
+        for _ in 0..<2 where run.output.contains("AST constructor recursion depth mismatch") {
+            run = try await Child.run(python, arguments)
+        }
         #expect(run.code == 0, "\(run.output.suffix(6_000)) \(run.errors.suffix(500))")
         #expect(daemon.daemon.isRunning)
         try await daemon.stop()

@@ -8,17 +8,26 @@ import Testing
 struct LedgerSumsTests {
     private static let day: Int64 = 86_400
 
-    /// Payments with and without fees, in two currencies, on both sides of midnight and before
-    /// 1970, refunds, and a payment that is held.
+    /// Payments in two currencies, on both sides of midnight and before 1970, disputes of them with
+    /// and without a fee, a fee by itself, a refund, and a payment that is held.
     private static func inputs() -> [LedgerInput] {
         let moments = [-1, 0, day - 1, day, day + 5, 3 * day]
-        var inputs = moments.enumerated().map { number, moment in
-            Given.scored(
-                Given.event(
-                    .payment, "p\(number)", amount: 1_000 + Int64(number),
-                    currency: number % 2 == 0 ? Given.usd : Given.eur,
-                    fee: number % 3 == 0 ? 0 : 30 + Int64(number), at: moment), .approve)
+        var inputs = moments.enumerated().flatMap { number, moment in
+            let currency = number % 2 == 0 ? Given.usd : Given.eur
+            return [
+                Given.scored(
+                    Given.event(
+                        .payment, "p\(number)", amount: 1_000 + Int64(number),
+                        currency: currency, at: moment), .approve),
+                Given.scored(
+                    Given.event(
+                        .disputeWithdrawn, "d\(number)", amount: 500 + Int64(number),
+                        currency: currency, fee: number % 3 == 0 ? 0 : 30 + Int64(number),
+                        at: moment)),
+            ]
         }
+        inputs.append(
+            Given.scored(Given.event(.fee, "txn", amount: 33, at: 2 * day)))
         inputs.append(
             Given.scored(
                 Given.event(.refund, "r", amount: 400, related: "p3", at: 2 * day), .notScored))

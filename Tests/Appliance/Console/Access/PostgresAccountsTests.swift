@@ -220,6 +220,8 @@ struct PostgresAccountsTests {
 
     @Test("what is missing, newer or not granted is one sentence that says what to do")
     func refused() throws {
+        // With it comes the role, too.
+        let database = try AccountDatabase()
         let server = try PostgresServer.common()
         let name = server.databaseName()
         try server.sql("postgres", "CREATE DATABASE \(name)")
@@ -231,7 +233,6 @@ struct PostgresAccountsTests {
             } catch { return "\(error)" }
         }
         #expect(sentence(name, AccountDatabase.role).contains("run `tillbox cloud prepare`"))
-        let database = try AccountDatabase()
         _ = try database.psql("REVOKE SELECT ON users FROM \(AccountDatabase.role)")
         #expect(sentence(database.name, AccountDatabase.role).contains("grants.sql"))
         _ = try database.psql("UPDATE schema_version SET version = 99")
