@@ -100,14 +100,7 @@ struct CloudConsoleTests {
         let admin = try Self.firstAdmin(place, consoles)
         try Self.addUser("rita", "reviewer", admin, consoles[1])
         try Self.addUser("vera", "viewer", admin, consoles[0])
-        let sent = try await Tillbox.simulate(to: place.port, count: 200, seed: 4)
-        #expect(sent.code == 0, "\(sent.errors)")
-        var movement = ""
-        try await eventually("a review is open", every: .milliseconds(50)) {
-            let open = try consoles[0].get("/api/v1/reviews?limit=5")["reviews"].list
-            movement = open.first?["movement"].text ?? ""
-            return !movement.isEmpty
-        }
+        let movement = try await Self.reviewOpened(place, consoles[0])
         let rita = try consoles[0].session("rita")
         try expectPages(consoles, rita, movement)
         try await expectDecision(consoles, rita, movement)
@@ -124,6 +117,21 @@ struct CloudConsoleTests {
             consoles.allSatisfy { (try? $0.ask("GET", "/readyz").status) == 200 }
         }
         return consoles
+    }
+
+    /// Takes payments until one waits for a person, and returns its movement.
+    private static func reviewOpened(
+        _ place: CloudPlace, _ console: Console
+    ) async throws -> String {
+        let sent = try await Tillbox.simulate(to: place.port, count: 200, seed: 4)
+        #expect(sent.code == 0, "\(sent.errors)")
+        var movement = ""
+        try await eventually("a review is open", every: .milliseconds(50)) {
+            let open = try console.get("/api/v1/reviews?limit=5")["reviews"].list
+            movement = open.first?["movement"].text ?? ""
+            return !movement.isEmpty
+        }
+        return movement
     }
 
     /// What each of the instances has logged of the link.
@@ -282,14 +290,7 @@ struct CloudConsoleTests {
         let consoles = try await Self.consoles(place)
         try await place.untilWebhooksAreTaken()
         // Nobody computes vectors here: whoever pays is looked at by a person.
-        let sent = try await Tillbox.simulate(to: place.port, count: 200, seed: 4)
-        #expect(sent.code == 0, "\(sent.errors)")
-        var movement = ""
-        try await eventually("a review is open", every: .milliseconds(50)) {
-            let open = try consoles[0].get("/api/v1/reviews?limit=5")["reviews"].list
-            movement = open.first?["movement"].text ?? ""
-            return !movement.isEmpty
-        }
+        let movement = try await Self.reviewOpened(place, consoles[0])
         let note = #"{"decision":"approve","note":"a good one"}"#
         let path = "/api/v1/reviews/\(movement)/decision"
         let other = try consoles[0].ask(
