@@ -108,7 +108,8 @@ extension KafkaError {
             RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED:
             return .assignmentLost(detail: answer.text)
         case RD_KAFKA_RESP_ERR__STATE:
-            return answer.isRetriable ? nil : .state(detail: "\(context.call): \(answer.text)")
+            return answer.isRetriable || answer.requiresAbort
+                ? nil : .state(detail: "\(context.call): \(answer.text)")
         case RD_KAFKA_RESP_ERR__DESTROY:
             return .closed
         default:

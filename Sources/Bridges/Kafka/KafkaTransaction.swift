@@ -89,7 +89,14 @@ struct KafkaTransaction {
     /// - Parameter isOverTime: the transaction is older than the broker lets one become.
     mutating func did(_ call: Call, _ answer: KafkaAnswer?, isOverTime: Bool = false) -> Step {
         precondition(allows(call), "\(call.rawValue) in \(phase)")
-        guard let answer else { return succeeded(call) }
+        guard var answer else { return succeeded(call) }
+        // The call was in its place, so that librdkafka's own state is another one: a record that
+        // was refused in the midst of the call has ended the transaction.
+        if answer.code == RD_KAFKA_RESP_ERR__STATE.rawValue, !answer.isRetriable,
+            call == .produce || call == .offsets
+        {
+            answer.requiresAbort = true
+        }
         if answer.code == RD_KAFKA_RESP_ERR__FENCED.rawValue { isExpired = isOverTime }
         if answer.isFatal || KafkaError.fencing.contains(answer.code) {
             phase = .over(answer)

@@ -85,6 +85,15 @@ struct KafkaTransactionTests {
         #expect(transaction.allows(.abort))
     }
 
+    /// -172 is librdkafka's `_STATE`.
+    @Test("an open transaction that is found in another state was ended by a record: it is aborted",
+        arguments: [Call.produce, .offsets])
+    func foundElsewhere(call: Call) {
+        var transaction = after(.start, .begin)
+        #expect(transaction.did(call, Self.answer(-172)) == .abort(Self.answer(-172, abort: true)))
+        #expect(transaction.allows(.abort) && !transaction.allows(.commit))
+    }
+
     @Test("a fatal answer ends the producer, from anywhere", arguments: [
         [], [Call.start], [.start, .begin], [.start, .begin, .produce],
     ])
