@@ -93,6 +93,22 @@ extension PayoutParts {
         writer.member("unexplained", unexplained.rawValue)
         writer.member("created", created.seconds)
         writer.member("run", run)
+        writer.key("lines")
+        writer.beginArray()
+        for line in lines { line.encode(into: &writer) }
+        writer.endArray()
+        writer.endObject()
+    }
+}
+
+extension PayoutLine {
+    fileprivate func encode(into writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.member("id", id)
+        writer.member("type", type)
+        writer.member("net", net?.rawValue)
+        writer.member("created", created.seconds)
+        writer.member("transaction", transaction?.rawValue)
         writer.endObject()
     }
 }
@@ -224,6 +240,8 @@ extension StatementLine {
         writer.member("net", net.rawValue)
         writer.member("created", created.seconds)
         writer.member("agrees", isRight)
+        writer.member("payout", payout?.id)
+        writer.member("paid_out", payout?.created.seconds)
         writer.endObject()
     }
 }

@@ -7,6 +7,8 @@ import Vocabulary
 struct IndexDraft {
     private let database: Database
     private var rows: [String: PaymentRow] = [:]
+    /// The rows of those as they were before.
+    private var originals: [String: PaymentRow] = [:]
     private var days: [DayWord: (count: Int64, amount: Int64)] = [:]
 
     /// What is counted by day.
@@ -26,6 +28,7 @@ struct IndexDraft {
             (1...255).contains(charge.utf8.count)
         else { return }
         var row = try rows[charge] ?? load(charge)
+        if originals[charge] == nil { originals[charge] = row }
         try note(stored, of: topic, look.word, on: row)
         for name in look.names { try note(name, on: row) }
         try change(&row, look.change, at: stored.record.timestamp.milliseconds)
@@ -77,8 +80,8 @@ struct IndexDraft {
 
     // MARK: Sums by day
 
-    /// Counts a transaction of the ledger by the day on which it took effect: what moved beside the
-    /// processor and its fees, and the fees.
+    /// Counts a transaction of the ledger by the day on which it took effect: what moved, as
+    /// `MovedSum` says, and the fees.
     private mutating func count(_ change: RecordLook.Change) {
         guard case .posted(let posted) = change else { return }
         for sum in posted.movedSums {
@@ -165,6 +168,14 @@ struct IndexDraft {
     }
 
     // MARK: Writing
+
+    /// What was gathered, counted beside what there was.
+    func count(into tally: inout PaymentTally) {
+        for (charge, row) in rows {
+            guard let before = originals[charge] else { continue }
+            tally.replace(before, by: row)
+        }
+    }
 
     /// Writes what was gathered, and that it has been read up to `next`.
     func write(_ topic: TopicID, next: Offset) throws {

@@ -13,7 +13,7 @@
 /// All of it follows from the log. There are no migrations: a file of another version is made anew.
 enum IndexSchema {
     /// Raised with every change to the tables or to what is written into them.
-    static let version: Int64 = 1
+    static let version: Int64 = 2
 
     /// The columns that a list is narrowed by, each with its index; in each `created` and the row's
     /// number follow, so that a page is a run of it. All of them may be null: SQLite does not use
@@ -35,6 +35,7 @@ enum IndexSchema {
             review TEXT, refunded INTEGER NOT NULL, disputed INTEGER NOT NULL,
             letters INTEGER NOT NULL) STRICT;
         CREATE INDEX payments_created ON payments (created);
+        CREATE INDEX payments_first_seen ON payments (first_seen);
         \(narrowing.map {
             "CREATE INDEX payments_\($0) ON payments (\($0), created) WHERE \($0) IS NOT NULL;"
         }.joined(separator: "\n"))

@@ -26,7 +26,7 @@ package final class PaymentIndex: Service {
     private let readers: [TopicID: TopicReader]
     private let logger: Logger
     private let thread = OwnThread("tillbox.console.index")
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     private struct State {
         /// nil until it could be opened.
@@ -35,16 +35,20 @@ package final class PaymentIndex: Service {
         var trouble: String?
         /// Somebody who read it found that it is no sound database.
         var isDamaged = false
+        var tally: PaymentTally
     }
 
     /// - Parameters:
     ///   - path: of the file, in a folder that is made where it is missing.
     ///   - log: the identity of the log; an index of another one is thrown away.
+    ///   - since: milliseconds since 1970 from when on payments are counted in ``tally``.
     package init(
-        at path: String, log: String, reader: (TopicID) -> TopicReader, logger: Logger
+        at path: String, log: String, since: Int64 = 0, reader: (TopicID) -> TopicReader,
+        logger: Logger
     ) {
         self.path = path
         self.log = log
+        state = Mutex(State(tally: PaymentTally(since: since)))
         readers = Dictionary(
             uniqueKeysWithValues: TopicID.allCases.map { ($0, reader($0)) })
         self.logger = logger
@@ -65,6 +69,9 @@ package final class PaymentIndex: Service {
 
     /// Why it does not come further; nil where nothing is in its way.
     package var trouble: String? { state.withLock { $0.trouble } }
+
+    /// What this index has taken in of payments that came since it was made.
+    package var tally: PaymentTally { state.withLock { $0.tally } }
 
     // MARK: Reading
 
@@ -102,6 +109,8 @@ package final class PaymentIndex: Service {
     private func remake() {
         let file = state.withLock { state in
             defer { (state.file, state.next, state.isDamaged) = (nil, [:], false) }
+            // All of it is counted again.
+            state.tally = PaymentTally(since: state.tally.since)
             return state.file
         }
         try? file?.pool.close()
@@ -180,14 +189,17 @@ package final class PaymentIndex: Service {
         let records = try reader.read(from: next, byteCountMax: Self.turnByteCountMax)
             .prefix(Self.turnRecordCountMax).filter { $0.offset < end }
         let reached = records.last.map { $0.offset.advanced(by: 1) } ?? end
-        try file.pool.write { database in
-            var draft = IndexDraft(database)
+        let before = tally
+        let counted = try file.pool.write { database in
+            var (draft, tally) = (IndexDraft(database), before)
             for stored in records {
                 try draft.take(stored, of: topic, feed.looker.look(at: stored.record, of: topic))
             }
             try draft.write(topic, next: reached)
+            draft.count(into: &tally)
+            return tally
         }
-        state.withLock { $0.next[topic] = reached }
+        state.withLock { ($0.next[topic], $0.tally) = (reached, counted) }
         return true
     }
 

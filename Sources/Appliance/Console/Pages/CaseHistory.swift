@@ -17,6 +17,11 @@ struct CaseHistory {
     var earlier: [Earlier] = []
     /// In the payment's own currency.
     var usual: UsualAmount?
+    /// Whether there is a usual amount; nil where the customer's payments were not looked for, or
+    /// may lie before where they were.
+    var hasUsual: Bool?
+    /// `Visa •••• 4242`; nil where no index of payments knows it.
+    var card: String?
 
     /// Records before the payment's own in which the customer is looked for.
     static let windowCount: Int64 = 20_000
@@ -53,6 +58,7 @@ struct CaseHistory {
         let explained = try booked.map { try sources.explainer.explain($0) }
         let place = explained?.records.first { $0.topic == .paymentScored }?.offset
         try self.init(of: review, scoredAt: place, topic: sources.reader)
+        card = try? sources.index.payment(review.movement.rawValue)?.card
     }
 
     private mutating func look(
@@ -80,6 +86,7 @@ struct CaseHistory {
             $0.payment.event.kind == .payment && $0.payment.event.currency == currency
         }
         usual = currency.flatMap { UsualAmount(paid.map(\.payment.event.amount), $0) }
+        hasUsual = usual != nil ? true : first == .zero ? false : nil
         earlier = others.suffix(Self.shownMax).reversed()
     }
 

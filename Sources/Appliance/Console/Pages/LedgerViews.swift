@@ -159,6 +159,16 @@ struct AccountView {
 struct ExplainView {
     struct Near { var name, href: String }
 
+    /// A line of the statement that a payout paid out.
+    struct Part {
+        var id, type: String
+        var created: ShownMoment
+        /// nil where no run has read the line.
+        var net: ShownAmount?
+        /// The transaction that it settles.
+        var number, href: String?
+    }
+
     var heading: String
     var second: String
     var trail: [TrailView] = []
@@ -166,6 +176,9 @@ struct ExplainView {
     var isRight = false
     var faults: Int = 0
     var payout: [String] = []
+    /// What a payout paid out, as far as it is told.
+    var parts: [Part] = []
+    var hasParts = false
     var near: [Near] = []
 
     init(_ explained: MovementExplanation, _ name: String) {
@@ -186,6 +199,26 @@ struct ExplainView {
                 + "\(ShownAmount(parts.total, parts.currency).words), in run \(parts.run).",
             parts.unexplained == .zero ? "Nothing is unexplained." : "Unexplained: \(left)",
         ]
+        show(parts)
+    }
+
+    private mutating func show(_ payout: PayoutParts) {
+        parts = payout.lines.map { line in
+            Part(
+                id: ShownText.escaped(line.id), type: ShownText.escaped(line.type ?? ""),
+                created: ShownMoment(line.created),
+                net: line.net.map { ShownAmount($0, payout.currency) },
+                number: line.transaction.map { "\($0)" },
+                href: line.transaction.map { "\(TransactionsPath.base)/\($0)" })
+        }
+        hasParts = !parts.isEmpty
+        let left = payout.count - Int64(payout.lines.count)
+        if payout.lines.isEmpty, left > 0 {
+            self.payout.append(
+                "Which they are is not known yet: the next run of reconciliation asks for them.")
+        } else if left > 0 {
+            self.payout.append("The first \(payout.lines.count) of them stand below.")
+        }
     }
 
     init(unknown words: String, near names: [String]) {

@@ -127,7 +127,7 @@ extension OverviewView {
         func proof(_ value: String, _ second: String, _ tone: Tone) -> Proof {
             Proof("letters", "Dead letters", value, second, tone, "/log/letters")
         }
-        let count = figures.stage(.deadLetter).count
+        let count = figures.letterCount
         return count == 0
             ? proof("None", "every record was understood", .ok)
             : proof(ShownAmount.grouped(count), "in the log, redriven or not", .wait)

@@ -132,31 +132,40 @@ struct OverviewView {
 
     private static func figures(_ seen: LiveFigures) -> [Figure] {
         func count(_ name: Counters.Name) -> String { ShownAmount.grouped(seen.count(name)) }
-        let flagged = seen.count(.flagged) + seen.count(.blocked)
+        let flagged = PaymentTally.flagged.reduce(0) { $0 + seen.payments(of: $1) }
+        let booked = seen.tally?.bookedCount ?? seen.count(.paymentsBooked)
         return [
             Figure(
-                key: "booked", name: "Transactions processed", value: count(.paymentsBooked),
+                key: "booked", name: "Transactions processed", value: ShownAmount.grouped(booked),
                 second: "\(ShownRate.words(seen.rate(.paymentsBooked))) now",
-                href: "/payments?from=\(seen.startedAt / 1_000)"),
+                href: seen.tally?.path([PaymentTally.bookedFilter])),
             Figure(
                 key: "fraud", name: "Fraud flagged", value: ShownAmount.grouped(flagged),
-                second: "\(count(.flagged)) to review · \(count(.blocked)) blocked",
-                href: "/payments?verdict=\(Verdict.manualReview.rawValue)"),
+                second: flaggedWords(seen),
+                href: seen.tally?.path([PaymentTally.flaggedFilter])),
             Figure(
                 key: "blocked twice", name: "Duplicates blocked", value: count(.duplicates),
                 second: "answered, none stored twice"),
         ]
     }
 
+    /// `3 to review · 1 blocked`
+    static func flaggedWords(_ seen: LiveFigures) -> String {
+        "\(ShownAmount.grouped(seen.payments(of: .manualReview))) to review · "
+            + "\(ShownAmount.grouped(seen.payments(of: .block))) blocked"
+    }
+
     private static func volumes(_ seen: LiveFigures) -> [Volume] {
         let trial = seen.money?.trial ?? [:]
-        let currencies = Set(seen.volume.keys).union(trial.keys)
+        let volume = seen.tally?.volume ?? seen.volume
+        let currencies = Set(volume.keys).union(trial.keys)
         return currencies.sorted { $0.code < $1.code }.map { currency in
             let sum = trial[currency]
             return Volume(
                 code: currency.code.uppercased(), key: currency.code,
-                href: "/payments?currency=\(currency.code)&from=\(seen.startedAt / 1_000)",
-                amount: ShownAmount(MinorUnits(seen.volume[currency] ?? 0), currency),
+                href: seen.tally?.path([("currency", currency.code), PaymentTally.bookedFilter])
+                    ?? "/payments?currency=\(currency.code)",
+                amount: ShownAmount(MinorUnits(volume[currency] ?? 0), currency),
                 sum: sum.map { ShownAmount(MinorUnits($0), currency) }, isZero: sum == 0)
         }
     }

@@ -20,10 +20,12 @@ struct StoryMoment {
             StoryMoment(
                 step, of: story, isGone: place < story.kept.count && !story.kept[place])
         }
-        let lines = story.transactions.flatMap { explained in
-            explained.statement.map { StoryMoment($0, explained.transaction.id) }
+        let statement = story.transactions.flatMap { explained in
+            explained.statement.map { (line: $0, transaction: explained.transaction.id) }
         }
-        return (records + lines).enumerated()
+        let lines = statement.map { StoryMoment($0.line, $0.transaction) }
+        let payouts = statement.compactMap { StoryMoment(paidOut: $0.line) }
+        return (records + lines + payouts).enumerated()
             .sorted { ($0.element.at, $0.offset) < ($1.element.at, $1.offset) }
             .map { $0.element }
     }
@@ -65,5 +67,21 @@ struct StoryMoment {
         dot = line.isRight ? "ok" : "stop"
         record = ShownText.escaped(line.id)
         href = "/ledger/transactions/\(transaction.rawValue)"
+    }
+
+    /// The payout that a line of the statement went into; its time is Stripe's.
+    ///
+    /// - Returns: nil where it is in none yet, or none is known.
+    private init?(paidOut line: StatementLine) {
+        guard let payout = line.payout else { return nil }
+        let net = ShownAmount(line.net, line.currency).words
+        let (name, day) = (ShownText.escaped(payout.id), ShownMoment(payout.created).day)
+        at = payout.created.seconds * 1_000
+        words = line.net < .zero
+            ? "Taken off the payout \(name) on \(day), \(net)"
+            : "Paid out in \(name) on \(day), \(net)"
+        dot = "ok"
+        record = ShownText.escaped(line.id)
+        href = AccountPath.explain(payout.id)
     }
 }

@@ -64,14 +64,14 @@ struct TopologyView {
         func count(_ name: Counters.Name) -> String { ShownAmount.grouped(seen.count(name)) }
         duplicates = count(.duplicates)
         refused = count(.signatureRefused)
-        letters = ShownAmount.grouped(seen.stage(.deadLetter).count)
+        letters = ShownAmount.grouped(seen.letterCount)
         reviews = seen.money.map {
             ShownAmount.grouped(Int64($0.openReviewCount)) + ($0.hasFurtherReviews ? "+" : "")
         } ?? "–"
-        let scored = seen.count(.approved) + seen.count(.flagged) + seen.count(.blocked)
-        approved =
-            scored == 0 ? "–" : ShownNumber.share(Double(seen.count(.approved)) / Double(scored))
-        flagged = "\(count(.flagged)) to review · \(count(.blocked)) blocked"
+        let through = seen.payments(of: .approve)
+        let scored = PaymentTally.flagged.reduce(through) { $0 + seen.payments(of: $1) }
+        approved = scored == 0 ? "–" : ShownNumber.share(Double(through) / Double(scored))
+        flagged = OverviewView.flaggedWords(seen)
     }
 
     /// Texts by the places that they stand in, beside the topics' own.

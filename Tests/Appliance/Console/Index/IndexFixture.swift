@@ -80,20 +80,23 @@ final class IndexFixture {
     let path: String
     private let topics: [TopicID: ListedTopic]
     private(set) var index: PaymentIndex
+    private let since: Int64
 
-    init() throws {
+    /// - Parameter since: milliseconds since 1970 from when on the index counts payments.
+    init(since: Int64 = 0) throws {
         folder = try TemporaryFolder()
+        self.since = since
         path = folder.file("console/index.sqlite")
         let topics = Dictionary(uniqueKeysWithValues: TopicID.allCases.map { ($0, ListedTopic()) })
         self.topics = topics
-        index = Self.index(topics, path, log: "log-1")
+        index = Self.index(topics, path, log: "log-1", since)
     }
 
     private static func index(
-        _ topics: [TopicID: ListedTopic], _ path: String, log: String
+        _ topics: [TopicID: ListedTopic], _ path: String, log: String, _ since: Int64
     ) -> PaymentIndex {
         PaymentIndex(
-            at: path, log: log,
+            at: path, log: log, since: since,
             reader: { id in
                 guard let topic = topics[id] else { preconditionFailure("no \(id)") }
                 return TopicReader(topic) { $0 }
@@ -101,7 +104,7 @@ final class IndexFixture {
     }
 
     /// Opens the file anew, as a restart does.
-    func reopen(log: String = "log-1") { index = Self.index(topics, path, log: log) }
+    func reopen(log: String = "log-1") { index = Self.index(topics, path, log: log, since) }
 
     func append(_ record: Record, to id: TopicID) { topics[id]?.append(record) }
 

@@ -93,6 +93,25 @@ struct OverviewTests {
         }
     }
 
+    @Test("a figure leads to exactly the payments that it counts")
+    func links() async throws {
+        try await PageFixture.opened { pages in
+            let view = OverviewView(pages.seen.figures, [])
+            for key in ["booked", "fraud"] {
+                let figure = try #require(view.figures.first { $0.key == key })
+                let list = try await pages.ask(try #require(figure.href)).text
+                let rows = list.ranges(of: "<a class=\"id cut\" href=\"/payments/ch_").count
+                #expect("\(rows)" == figure.value, "\(key): \(figure.href ?? "")")
+            }
+            #expect(view.figures.first { $0.key == "booked" }?.value == "6")
+            // All payments of the fixture are of one currency.
+            let volume = try #require(view.volumes.first)
+            let paid = try await pages.ask(volume.href).text
+            #expect(paid.ranges(of: "<a class=\"id cut\" href=\"/payments/ch_").count == 6)
+            #expect(volume.amount.whole == "210")
+        }
+    }
+
     @Test("what is right as far as it goes turns amber by age, and says what to do")
     func ages() async throws {
         try await PageFixture.opened { pages in
