@@ -92,6 +92,9 @@ package protocol AccountStore: Sendable {
     func read<Value>(_ body: (any AccountTables) throws -> Value) throws -> Value
     /// One transaction, and the only one of its time that changes something.
     func write<Value>(_ body: (any AccountTables) throws -> Value) throws -> Value
+    /// The same for what may be lost, such as when a session was seen last: where somebody else
+    /// changes something now it is not done, and nobody is waited for.
+    func writeAtOnce(_ body: (any AccountTables) throws -> Void) throws
     /// Lets go of the file or the connection. To be called once nobody asks any more.
     func close()
 
