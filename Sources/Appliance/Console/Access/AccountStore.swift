@@ -107,8 +107,10 @@ package protocol AccountStore: Sendable {
     func offerSetup(_ hash: [UInt8], at now: Int64) throws -> Bool
     /// Whether a code is the one, and was not used yet.
     func knowsSetup(_ hash: [UInt8], at now: Int64) throws -> Bool
-    /// Uses the code up.
+    /// Uses the code up together with what `body` changes: both are stored, or neither.
     ///
-    /// - Returns: false where it is not the one, or somebody was first.
-    func useSetup(_ hash: [UInt8], at now: Int64) throws -> Bool
+    /// - Returns: false where it is not the one, or somebody was first; `body` is not run then.
+    func useSetup(
+        _ hash: [UInt8], at now: Int64, _ body: (any AccountTables) throws -> Void
+    ) throws -> Bool
 }

@@ -135,9 +135,10 @@ extension AccessDesk {
         try await checkSetup(code, from: address)
         // An account that was made meanwhile closes this way.
         let (hash, now) = (AccessSecret.hash(code), now)
-        guard try await change({ try !$0.hasUsers && $0.useSetup(hash, at: now) }) else {
-            throw Self.setupRefused
+        let isIn = try await change { store in
+            try !store.hasUsers && store.useSetup(hash, at: now) { _ in }
         }
+        guard isIn else { throw Self.setupRefused }
         let secret = try await begin(for: nil, insteadOf: former)
         await audit.note(who: guest.name, "login", from: address, "by the setup link")
         return secret
@@ -158,8 +159,7 @@ extension AccessDesk {
             let hash = try await work { try await passwords.hash(new) }
             let (shown, now) = (AccessSecret.hash(code), now)
             let made = try await change { store in
-                try store.addUser(name, role: .admin, password: hash, at: now, isFirst: true)
-                return try store.useSetup(shown, at: now) ? store.user(named: name) : nil
+                try store.addFirst(name, password: hash, using: shown, at: now)
             }
             guard let made else { throw Self.setupRefused }
             user = made

@@ -163,8 +163,11 @@ struct AccountLockTests {
             try inner.knowsSetup(hash, at: now)
         }
 
-        func useSetup(_ hash: [UInt8], at now: Int64) throws -> Bool {
-            try inner.useSetup(hash, at: now)
+        func useSetup(
+            _ hash: [UInt8], at now: Int64, _ body: (any AccountTables) throws -> Void
+        ) throws -> Bool {
+            try check()
+            return try inner.useSetup(hash, at: now, body)
         }
     }
 

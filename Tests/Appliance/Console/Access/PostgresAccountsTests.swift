@@ -142,6 +142,38 @@ struct PostgresAccountsTests {
         #expect(try AccessWorld(store: try database.store()).desk.setupPath == nil)
     }
 
+    @Test(
+        "the first account and the used code are stored together, or neither",
+        arguments: AccountPlace.allCases)
+    func firstAtOnce(_ place: AccountPlace) throws {
+        let world = try AccessWorld(place)
+        let path = try #require(world.desk.setupPath)
+        let code = AccessSecret.hash(String(path.dropFirst("/setup?code=".count)))
+        struct Broken: Error {}
+        #expect(throws: Broken.self) {
+            try world.store.useSetup(code, at: world.now) { tables in
+                try tables.change(
+                    "INSERT INTO users (name, role, password, created) VALUES (?, ?, ?, ?)",
+                    [.text("ann"), .text("admin"), .text("x"), .integer(world.now)])
+                throw Broken()
+            }
+        }
+        #expect(try world.store.users().isEmpty)
+        #expect(try world.store.knowsSetup(code, at: world.now))
+        try world.store.addUser("zoe", role: .viewer, password: "", at: world.now)
+        #expect(throws: AccountRefusal.notFirst) {
+            try world.store.addFirst("ann", password: "x", using: code, at: world.now)
+        }
+        #expect(try world.store.knowsSetup(code, at: world.now), "a refusal leaves it good")
+        try world.store.removeUser("zoe", keepsAdmin: false)
+        let made = try world.store.addFirst("ann", password: "x", using: code, at: world.now)
+        #expect(made?.role == .admin)
+        #expect(try !world.store.knowsSetup(code, at: world.now))
+        let second = try world.store.addFirst("bob", password: "x", using: code, at: world.now)
+        #expect(second == nil)
+        #expect(try world.store.users().map(\.name) == ["ann"])
+    }
+
     @Test("guesses at several instances count together, and wait as those at one")
     func throttled() async throws {
         let (first, second) = try Self.instances(try AccountDatabase())

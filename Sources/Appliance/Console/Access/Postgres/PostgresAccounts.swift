@@ -137,8 +137,16 @@ package final class PostgresAccounts: AccountStore, @unchecked Sendable {
         try read { try $0.count("SELECT count(*) FROM setup WHERE hash = ?", [.bytes(hash)]) } > 0
     }
 
-    package func useSetup(_ hash: [UInt8], at now: Int64) throws -> Bool {
-        try write { try $0.change("DELETE FROM setup WHERE hash = ?", [.bytes(hash)]) } > 0
+    package func useSetup(
+        _ hash: [UInt8], at now: Int64, _ body: (any AccountTables) throws -> Void
+    ) throws -> Bool {
+        try write { tables in
+            guard try tables.change("DELETE FROM setup WHERE hash = ?", [.bytes(hash)]) > 0 else {
+                return false
+            }
+            try body(tables)
+            return true
+        }
     }
 }
 

@@ -198,9 +198,13 @@ package final class FolderAccounts: AccountStore {
         setup.withLock { $0.map { equalInConstantTime($0, hash) } ?? false }
     }
 
-    package func useSetup(_ hash: [UInt8], at now: Int64) throws -> Bool {
-        setup.withLock { known in
+    package func useSetup(
+        _ hash: [UInt8], at now: Int64, _ body: (any AccountTables) throws -> Void
+    ) throws -> Bool {
+        try setup.withLock { known in
             guard let good = known, equalInConstantTime(good, hash) else { return false }
+            // The code lives in this process alone: it is good until the change is on the disk.
+            try write(body)
             known = nil
             return true
         }
