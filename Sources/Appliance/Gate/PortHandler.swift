@@ -107,13 +107,18 @@ final class PortHandler: ChannelDuplexHandler, RequestTaker {
         switch event {
         case ChannelEvent.inputClosed:
             isEnding = true
+            switch state {
+            case .idle: closeOnceSent(context)
             // An answer under way closes the connection when it is written.
-            guard case .answering = state else { return context.close(promise: nil) }
+            case .answering: break
+            case .receiving, .refused, .streaming: context.close(promise: nil)
+            }
         case is ChannelShouldQuiesceEvent:
             isEnding = true
             // A request that has begun is answered; the port bounds how long it waits for that.
             switch state {
-            case .idle, .streaming: context.close(promise: nil)
+            case .idle: closeOnceSent(context)
+            case .streaming: context.close(promise: nil)
             case .receiving, .refused, .answering: break
             }
         case is MemoryIsUsedUp:
@@ -268,21 +273,26 @@ final class PortHandler: ChannelDuplexHandler, RequestTaker {
             }
         }
         let isLast = response.isLast || !isKeepAlive || isEnding
-        if isLast {
-            // Closed sooner, what the kernel has not taken would be lost.
-            let promise = sent ?? context.eventLoop.makePromise(of: Void.self)
-            sent = promise
-            promise.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
-        }
-        deadlines.endAnswer(byteCount: response.byteCount, context)
-        if !isLast { state = .idle }
         write(
             response, withBody: method != .HEAD, isKeepAlive: !isLast, promise: sent, context)
+        deadlines.endAnswer(byteCount: response.byteCount, context)
+        state = .idle
         keepMemory()
-        if !isLast || !context.channel.isWritable {
-            connection.phase = context.channel.isWritable ? .quiet : .unread
-        }
-        if !isLast { goOn(context) }
+        connection.phase = context.channel.isWritable ? .quiet : .unread
+        if isLast { return closeOnceSent(context) }
+        goOn(context)
+    }
+
+    /// Ends the connection behind what was written: closed sooner, what the kernel has not taken
+    /// yet would be lost.
+    private func closeOnceSent(_ context: ChannelHandlerContext) {
+        isEnding = true
+        guard RequestDeadlines.buffered(context) > 0 else { return context.close(promise: nil) }
+        // Nothing more is taken up meanwhile.
+        state = .answering
+        let sent = context.eventLoop.makePromise(of: Void.self)
+        sent.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: sent)
     }
 
     /// Sends an answer's head, and from then on what its stream is given.

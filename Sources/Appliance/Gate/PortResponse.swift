@@ -133,6 +133,8 @@ package struct PortResponse: Sendable {
         case .invalidURL, .invalidHost, .invalidPort, .invalidPath, .invalidQueryString,
             .invalidFragment:
             self = Self.targetMalformed
+        // A coding of the body, or an end of a line: the decoder has no names for these.
+        case .unknown, .lfExpected, .strictModeAssertion: self = Self.framingMalformed
         default: self = Self.malformed
         }
     }
@@ -151,6 +153,9 @@ package struct PortResponse: Sendable {
         "the size of a chunk is no hexadecimal number; send each chunk's bytes behind their count")
     private static let lengthMalformed = malformed(
         "the length of the body is not clear; send one Content-Length, or chunks, not both")
+    private static let framingMalformed = malformed(
+        "where a line or the body ends is not clear; end lines with CR LF, and send one "
+            + "Content-Length or Transfer-Encoding: chunked")
     private static let fieldMalformed = malformed(
         "a header field has a character that none may have; send its name, a colon and its value "
             + "on a line of its own")

@@ -46,17 +46,18 @@ final class RequestDeadlines: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     /// - Parameters:
-    ///   - unsentByteCount: bytes that are written and that the kernel has not taken.
     ///   - onExpired: called once for each connection that is closed; told whether a request is
     ///     lost with it, because it had begun.
+    ///   - unsentByteCount: bytes that are written and that the kernel has not taken.
     init(
-        unsentByteCount: @escaping (ChannelHandlerContext) -> Int = RequestDeadlines.buffered,
-        onExpired: @escaping @Sendable (_ hasBegun: Bool) -> Void = { _ in }
+        onExpired: @escaping @Sendable (_ hasBegun: Bool) -> Void = { _ in },
+        unsentByteCount: @escaping (ChannelHandlerContext) -> Int = RequestDeadlines.buffered
     ) {
         self.unsentByteCount = unsentByteCount
         self.onExpired = onExpired
     }
 
+    /// What is written on a connection and not taken by the kernel.
     static func buffered(_ context: ChannelHandlerContext) -> Int {
         (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     }
@@ -125,7 +126,7 @@ final class RequestDeadlines: ChannelInboundHandler, RemovableChannelHandler {
 
     private func look(_ context: ChannelHandlerContext) {
         guard !isAnswering, context.eventLoop.now >= deadline else { return }
-        if awaited == .request, isTakingAnswer(context) { return expect(.request, context) }
+        if isTakingAnswer(context) { return expect(awaited, context) }
         watch?.cancel()
         watch = nil
         onExpired(hasBegun)
