@@ -103,7 +103,7 @@ struct AccountLockTests {
         let world = try AccessWorld(store: try database.store())
         try await world.add("ann")
         let session = try await world.session("ann")
-        let other = try PostgresConnection.connect(database.configuration)
+        let other = try PostgresConnection.connect(database.configuration())
         defer { other.close() }
         try other.execute("BEGIN; LOCK TABLE tillbox_console.sessions IN EXCLUSIVE MODE")
         world.clock.advance(milliseconds: AccessLimits.noteMilliseconds)
@@ -171,7 +171,7 @@ struct AccountLockTests {
         }
     }
 
-    @Test("a logout on a full disk ends the session, says how far, and is stored when there is room")
+    @Test("a logout on a full disk ends the session, says how far, and is stored later")
     func logoutOnFullDisk() async throws {
         let folder = try TemporaryFolder()
         let store = FullStore(FolderAccounts(at: folder.file("accounts.sqlite")))

@@ -43,10 +43,7 @@ package enum ConsoleSchema {
     static func grant(to role: String, _ configuration: PostgresConfiguration) throws {
         let connection = try PostgresConnection.connect(configuration)
         defer { connection.close() }
-        let name = "\"\(role.replacing("\"", with: "\"\""))\""
-        let sql = grants.split(separator: "\n").filter { !$0.hasPrefix("--") }
-            .joined(separator: "\n").replacing(":role", with: name)
-        try connection.transaction { try $0.execute(sql) }
+        try connection.grant(grants, to: role)
     }
 
     /// - Throws: ``AccountsFailure`` for what this program cannot use, in a sentence.
