@@ -26,7 +26,7 @@ struct AccountLockTests {
         }
 
         func execute(_ sql: String) throws {
-            try queue.inDatabase { try $0.execute(sql: sql) }
+            try queue.writeWithoutTransaction { try $0.execute(sql: sql) }
         }
     }
 
@@ -65,7 +65,8 @@ struct AccountLockTests {
             await withTaskGroup(of: AccessAnswer.self) { group in
                 for _ in 0..<4 { group.addTask { await world.post("/login", form) } }
                 return await group.reduce(into: 503) { status, answer in
-                    if !answer.body.contains("end that, and try again") { status = answer.status }
+                    let isTold = answer.body.contains("end that, and try again")
+                    if answer.status != 503 || !isTold { status = isTold ? answer.status : 0 }
                 }
             }
         }
@@ -76,7 +77,9 @@ struct AccountLockTests {
         }
         #expect(await world.ask(.GET, "/api/v1/users", [session.cookie]).status == 200)
         let noted = try world.store.sessions(guest: nil, at: world.now).map(\.lastSeen)
-        #expect(noted.contains(world.now), "what was lost is noted at the next request")
+        #expect(
+            noted.count > 1 && noted.allSatisfy { $0 == world.now },
+            "what was lost is noted at the next request")
     }
 
     @Test("a start does not wait for whoever has the file locked, nor call it damaged")
