@@ -139,27 +139,27 @@ package struct PortResponse: Sendable {
         }
     }
 
-    private static func malformed(_ detail: String) -> PortResponse {
+    private static func refusing(_ detail: String) -> PortResponse {
         PortResponse(refusing: .badRequest, code: "http_malformed", detail)
     }
 
-    private static let malformed = malformed(
+    private static let malformed = refusing(
         "the request is not HTTP/1.1; speak HTTP to this port, or HTTPS where it has TLS")
-    private static let methodUnknown = malformed(
+    private static let methodUnknown = refusing(
         "the method is none that is known; send GET or POST, in capital letters")
-    private static let versionUnknown = malformed(
+    private static let versionUnknown = refusing(
         "the version of the request line is none; end that line with HTTP/1.1")
-    private static let chunkMalformed = malformed(
+    private static let chunkMalformed = refusing(
         "the size of a chunk is no hexadecimal number; send each chunk's bytes behind their count")
-    private static let lengthMalformed = malformed(
+    private static let lengthMalformed = refusing(
         "the length of the body is not clear; send one Content-Length, or chunks, not both")
-    private static let framingMalformed = malformed(
+    private static let framingMalformed = refusing(
         "where a line or the body ends is not clear; end lines with CR LF, and send one "
             + "Content-Length or Transfer-Encoding: chunked")
-    private static let fieldMalformed = malformed(
+    private static let fieldMalformed = refusing(
         "a header field has a character that none may have; send its name, a colon and its value "
             + "on a line of its own")
-    private static let targetMalformed = malformed(
+    private static let targetMalformed = refusing(
         "the target of the request line is no path; send one that begins with /")
 
     private static let headerTooLarge = PortResponse(

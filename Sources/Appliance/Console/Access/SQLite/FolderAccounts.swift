@@ -35,7 +35,7 @@ package final class FolderAccounts: AccountStore {
 
     private static let anew = "move console/accounts.sqlite away to begin anew"
     /// How long a start waits for whoever has the file locked, and later on a change.
-    private static let openingMilliseconds = 5_000
+    private static let openingSeconds = 5.0
     private static let writingMilliseconds = 1_000
     private static let lockedFor = Duration.milliseconds(250)
 
@@ -66,7 +66,7 @@ package final class FolderAccounts: AccountStore {
     }
 
     private static func doors(_ path: String) throws -> Doors {
-        let writing = try door(path, waiting: openingMilliseconds, synchronous: "FULL")
+        let writing = try door(path, synchronous: "FULL")
         // Whoever has it locked need not be waited for where nothing is to be made.
         if try writing.read({ try AccountSchema.version(of: $0) }) != AccountSchema.version {
             // Immediate: another process may make the tables at the same moment.
@@ -75,22 +75,25 @@ package final class FolderAccounts: AccountStore {
                 return .commit
             }
         }
-        try writing.writeWithoutTransaction {
-            try $0.execute(sql: "PRAGMA busy_timeout = \(writingMilliseconds)")
-        }
-        return Doors(
-            reading: try door(path, waiting: writingMilliseconds, synchronous: "FULL"),
-            writing: writing,
+        let doors = Doors(
+            reading: try door(path, synchronous: "FULL"), writing: writing,
             // Without a sync: a note may be lost, as long as the file stays whole.
-            noting: try door(path, waiting: 0, synchronous: "NORMAL"))
+            noting: try door(path, synchronous: "NORMAL"))
+        for (door, milliseconds) in [
+            (doors.reading, writingMilliseconds), (doors.writing, writingMilliseconds),
+            (doors.noting, 0),
+        ] {
+            try door.writeWithoutTransaction {
+                try $0.execute(sql: "PRAGMA busy_timeout = \(milliseconds)")
+            }
+        }
+        return doors
     }
 
-    private static func door(
-        _ path: String, waiting milliseconds: Int, synchronous: String
-    ) throws -> DatabaseQueue {
+    /// A connection that waits as a start does.
+    private static func door(_ path: String, synchronous: String) throws -> DatabaseQueue {
         var configuration = Configuration()
-        configuration.busyMode =
-            milliseconds == 0 ? .immediateError : .timeout(Double(milliseconds) / 1_000)
+        configuration.busyMode = .timeout(openingSeconds)
         configuration.prepareDatabase { database in
             try database.execute(
                 sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = \(synchronous)")
