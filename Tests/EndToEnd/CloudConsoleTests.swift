@@ -104,6 +104,7 @@ struct CloudConsoleTests {
         let rita = try consoles[0].session("rita")
         try expectPages(consoles, rita, movement)
         try await expectDecision(consoles, rita, movement)
+        try await expectVerification(consoles, rita, admin)
         try await expectEnds(place, consoles, admin)
         #expect(!FileManager.default.fileExists(atPath: place.folder.file("data")))
         place.expectRunning()
@@ -259,6 +260,20 @@ struct CloudConsoleTests {
         #expect(listed.content.contains("asked the customer"), "\(listed.text)")
     }
 
+    /// What one of them verifies is in the audit log that both show.
+    private func expectVerification(
+        _ consoles: [Console], _ rita: String, _ admin: String
+    ) async throws {
+        let page = try consoles[0].browse("/ledger/verify", cookie: rita)
+        let form = ["csrf": try #require(page.token, "\(page.text)")]
+        let begun = try consoles[0].browse("/ledger/verify", form: form, cookie: rita)
+        #expect(begun.status == 303, "\(begun.text)")
+        try await eventually("the other one's audit log has it", every: .milliseconds(100)) {
+            let audit = try consoles[1].browse("/settings/audit", cookie: admin)
+            return audit.content.contains("ledger verified")
+        }
+    }
+
     /// What ends a session or a token at one place ends it at both.
     private func expectEnds(
         _ place: CloudPlace, _ consoles: [Console], _ admin: String
@@ -309,9 +324,15 @@ struct CloudConsoleTests {
         place.postgres.stop(.fast)
         let unread = try consoles[0].ask("GET", "/api/v1/accounts")
         #expect(unread.status == 503, "\(unread)")
+        try await eventually("it says that Postgres is in the way", every: .milliseconds(100)) {
+            let ready = try consoles[0].ask("GET", "/readyz", token: nil)
+            return ready.status == 503
+                && ready.body["reasons"].list.contains { $0.text.contains("Postgres") }
+        }
         try place.postgres.start()
         try await eventually("it reads again", every: .milliseconds(100)) {
             try consoles[0].ask("GET", "/api/v1/accounts").status == 200
+                && consoles[0].ask("GET", "/readyz", token: nil).status == 200
         }
         place.expectRunning()
         await place.stop()

@@ -70,6 +70,7 @@ package struct CloudDaemon {
         services[.ledgerCheck] = running.console?.check
         services[.kafkaWatch] = kafkaWatch
         services[.redisWatch] = running.redisWatch
+        services[.postgresWatch] = running.postgresWatch
         tellReadiness(running)
         var quiet = logger
         quiet.logLevel = .critical
@@ -100,6 +101,7 @@ package struct CloudDaemon {
         var pulse: Pulse?
         var redis: RedisClient?
         var redisWatch: RedisWatch?
+        var postgresWatch: PostgresWatch?
         var producer: KafkaLastingProducer?
         var ledger: PostgresLedger?
         var console: CloudConsole?
@@ -151,14 +153,16 @@ package struct CloudDaemon {
         let producer = try plane.producer()
         (running.ledger, running.producer) = (ledger, producer)
         let dataPath = DataFolder.canonical(settings.dataPath)
+        let accounts = try plane.accounts()
+        running.postgresWatch = PostgresWatch(logger: logger) { _ = try accounts.hasUsers }
         let desk = AccessDesk(
-            sharing: try plane.accounts(), token: settings.adminToken, dataPath: dataPath,
+            sharing: accounts, token: settings.adminToken, dataPath: dataPath,
             clock: plane.clock, logger: logger)
         running.console = CloudConsole(
             ledger: ledger, seenLedger: seen, decisions: plane.decisions(producer),
             log: try plane.shownLog(), desk: desk,
-            check: LedgerCheck(clock: plane.clock) { [plane] () throws(LedgerError) in
-                try plane.checkedLedger()
+            check: LedgerCheck(clock: plane.clock, log: VerificationLog(desk.audit)) {
+                [plane] () throws(LedgerError) in try plane.checkedLedger()
             }, readiness: readiness, counters: counters, clock: plane.clock,
             dataPath: settings.dataPath)
     }
@@ -181,6 +185,9 @@ package struct CloudDaemon {
         var watches = [ServerWatch("Kafka") { [kafkaWatch] in kafkaWatch.trouble }]
         if let redis = running.redisWatch {
             watches.append(ServerWatch("Redis") { redis.trouble })
+        }
+        if let postgres = running.postgresWatch {
+            watches.append(ServerWatch("Postgres") { postgres.trouble })
         }
         for watch in watches { readiness.require(watch.trouble) }
         if role == .webhook {

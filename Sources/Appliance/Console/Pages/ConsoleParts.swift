@@ -51,51 +51,32 @@ package struct ConsoleParts: Sendable {
         profile: String, sent: SentBoard? = nil, refunds: RefundKeeper? = nil,
         stripeBase: String = Self.stripe, reviewExpirySeconds: Int64? = nil
     ) {
-        log = LogParts(sources: sources, live: live, letters: letters, redriver: redriver)
-        shownLog = ShownLog(sources)
-        reports = ReportSource(sources.index)
-        ledger = sources.ledger
-        explainer = { sources.explainer }
-        absent = []
-        self.desk = desk
-        self.reconciler = reconciler
-        self.bridges = bridges
-        self.check = check
-        self.readiness = readiness
-        self.counters = counters
-        self.clock = clock
-        self.profile = profile
-        self.refunds = refunds
-        self.stripeBase = stripeBase
-        self.reviewExpirySeconds = reviewExpirySeconds
-        self.sent = sent
+        self.init(
+            ledger: sources.ledger, shownLog: ShownLog(sources),
+            reports: ReportSource(sources.index), explainer: { sources.explainer }, absent: [],
+            desk: desk, check: check, readiness: readiness, counters: counters, clock: clock,
+            profile: profile,
+            log: LogParts(sources: sources, live: live, letters: letters, redriver: redriver),
+            reconciler: reconciler, bridges: bridges, sent: sent, refunds: refunds,
+            stripeBase: stripeBase, reviewExpirySeconds: reviewExpirySeconds)
     }
 
-    /// Of a plane whose log is elsewhere.
+    /// Of a plane whose log is elsewhere, where `log` and what follows it are left out.
     package init(
         ledger: any LedgerReading, shownLog: ShownLog, reports: ReportSource,
         explainer: @escaping @Sendable () -> Explainer,
         absent: [AbsentPart], desk: ReviewDesk, check: LedgerCheck?, readiness: Readiness,
-        counters: Counters, clock: any LogClock, profile: String
+        counters: Counters, clock: any LogClock, profile: String, log: LogParts? = nil,
+        reconciler: Reconciler? = nil, bridges: BridgeBoard? = nil, sent: SentBoard? = nil,
+        refunds: RefundKeeper? = nil, stripeBase: String = Self.stripe,
+        reviewExpirySeconds: Int64? = nil
     ) {
-        log = nil
-        self.shownLog = shownLog
-        self.reports = reports
-        self.ledger = ledger
-        self.explainer = explainer
-        self.absent = absent
-        self.desk = desk
-        reconciler = nil
-        bridges = nil
-        self.check = check
-        self.readiness = readiness
-        self.counters = counters
-        self.clock = clock
-        self.profile = profile
-        refunds = nil
-        stripeBase = Self.stripe
-        reviewExpirySeconds = nil
-        sent = nil
+        (self.log, self.shownLog, self.reports) = (log, shownLog, reports)
+        (self.ledger, self.explainer, self.absent) = (ledger, explainer, absent)
+        (self.desk, self.check, self.reconciler, self.bridges) = (desk, check, reconciler, bridges)
+        (self.readiness, self.counters, self.clock) = (readiness, counters, clock)
+        (self.profile, self.stripeBase, self.refunds) = (profile, stripeBase, refunds)
+        (self.reviewExpirySeconds, self.sent) = (reviewExpirySeconds, sent)
     }
 
     /// Where Stripe's own API is.

@@ -119,10 +119,7 @@ package enum PostgresSchema {
         do {
             let connection = try PostgresConnection.connect(configuration)
             defer { connection.close() }
-            let name = "\"\(role.replacing("\"", with: "\"\""))\""
-            let sql = grants.split(separator: "\n").filter { !$0.hasPrefix("--") }
-                .joined(separator: "\n").replacing(":role", with: name)
-            try connection.transaction { try $0.execute(sql) }
+            try connection.grant(grants, to: role)
         } catch {
             throw LedgerError(postgres: error)
         }

@@ -157,6 +157,29 @@ struct CallerNameTests {
         }
     }
 
+    @Test(
+        "nobody acts, by the folder's token either, under a name that the daemon writes itself",
+        arguments: [
+            "scoring", "DAEMON", " local ", "ſcoring", "ｅｘｐｉｒｙ", "ѕсоring", "dеv", "a\u{200B}b",
+        ])
+    func reserved(name: String) async throws {
+        try await opened { world in
+            for (path, body) in [
+                ("/api/v1/reviews/ch_1/decision", #""decision":"approve","note":"seen""#),
+                ("/api/v1/bridges/redis/pause", ""), ("/api/v1/bridges/redis/resume", ""),
+                ("/api/v1/bridges/redis/forget", ""),
+                ("/api/v1/dead-letters/redrive", #""offsets":[0],"value":"{}""#),
+            ] {
+                let members = body + (body.isEmpty ? "" : ",") + #""by":"\#(name)""#
+                let answer = await world.ask(.folder, path, "{\(members)}")
+                #expect(answer.status == 400, "\(path): \(answer.text)")
+                #expect(answer.body.contains("name_refused"), "\(path): \(answer.body)")
+            }
+            #expect(world.bridge.report().state == .starting)
+            #expect(try world.deciders() == [])
+        }
+    }
+
     @Test("so is an edit that is redriven")
     func redrive() async throws {
         try await opened { world in

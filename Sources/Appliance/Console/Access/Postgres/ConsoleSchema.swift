@@ -43,10 +43,7 @@ package enum ConsoleSchema {
     static func grant(to role: String, _ configuration: PostgresConfiguration) throws {
         let connection = try PostgresConnection.connect(configuration)
         defer { connection.close() }
-        let name = "\"\(role.replacing("\"", with: "\"\""))\""
-        let sql = grants.split(separator: "\n").filter { !$0.hasPrefix("--") }
-            .joined(separator: "\n").replacing(":role", with: name)
-        try connection.transaction { try $0.execute(sql) }
+        try connection.grant(grants, to: role)
     }
 
     /// - Throws: ``AccountsFailure`` for what this program cannot use, in a sentence.
@@ -77,10 +74,16 @@ package enum ConsoleSchema {
 extension AccountsFailure {
     /// What Postgres, or the way there, threw.
     init(_ error: PostgresError) {
-        self.init(
-            description: error.sqlState == "42501"
-                ? "this role may not use the console's accounts in Postgres: grant it what "
+        let words =
+            switch error.sqlState {
+            case "42501":
+                "this role may not use the console's accounts in Postgres: grant it what "
                     + "migrations/postgres-console/grants.sql lists (SQLSTATE 42501)"
-                : "the accounts cannot be used: \(error)")
+            case "55P03":
+                "another transaction has the console's accounts in Postgres locked; end that, and "
+                    + "try again (SQLSTATE 55P03)"
+            default: "the accounts cannot be used: \(error)"
+            }
+        self.init(description: words)
     }
 }
