@@ -22,18 +22,14 @@ struct MonthPages: Sendable {
     private func show(_ asked: PageRequest) async throws -> Response {
         let month = try Self.month(asked, now: pages.parts.now)
         let report = try await report(month)
-        let view = MonthView(month, report, now: pages.parts.now)
+        let view = MonthView(report, now: pages.parts.now)
         return ConsolePages.html("month", pages.shell(view.name, .reports, asked), view)
     }
 
     /// As `tillbox report month --csv` writes it.
     private func csv(_ asked: PageRequest) async throws -> Response {
         let month = try Self.month(asked, now: pages.parts.now)
-        guard let report = try await report(month) else {
-            throw Problem(
-                .notFound, "this daemon keeps no statement of Stripe’s; take the month with "
-                    + "tillbox report month \(month) --csv")
-        }
+        let report = try await report(month)
         return Response(
             status: .ok,
             headers: [
@@ -42,11 +38,10 @@ struct MonthPages: Sendable {
             ], body: ResponseBody(byteBuffer: ByteBuffer(string: report.csv)))
     }
 
-    /// nil where no statement is kept to hold the ledger against.
-    private func report(_ month: CalendarMonth) async throws -> MonthReport? {
-        guard let reconciler = pages.parts.reconciler else { return nil }
+    private func report(_ month: CalendarMonth) async throws -> MonthReport {
+        let statement = pages.parts.sources.statement
         return try await Self.queue.run { () throws(LedgerError) in
-            try reconciler.store.monthReport(month)
+            try statement.monthReport(month)
         }
     }
 

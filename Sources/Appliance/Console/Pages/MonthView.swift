@@ -44,16 +44,15 @@ struct MonthView {
     var command: String
     var earlier, later: String?
 
-    /// - Parameter report: nil where no statement of Stripe's is kept.
-    init(_ month: CalendarMonth, _ report: MonthReport?, now: Instant) {
+    init(_ report: MonthReport, now: Instant) {
+        let month = report.month
         self.month = month.description
         name = month.words
         let isOver = month.to <= now
-        isRight = report?.isRight == true
-        (answer, tone) = Self.answer(month, report, isOver: isOver)
-        second =
-            report?.verdict ?? "This daemon keeps no statement of Stripe’s to hold it against."
-        balances = (report?.balances ?? []).map { Self.balance($0, month, report) }
+        isRight = report.isRight
+        (answer, tone) = Self.answer(report, isOver: isOver)
+        second = report.verdict
+        balances = report.balances.map { Self.balance($0, report) }
         isEmpty = balances.isEmpty
         csv = isEmpty ? nil : "\(MonthPages.base)/csv?of=\(month)"
         command = "tillbox report month \(month)"
@@ -62,30 +61,29 @@ struct MonthView {
     }
 
     private static func answer(
-        _ month: CalendarMonth, _ report: MonthReport?, isOver: Bool
+        _ report: MonthReport, isOver: Bool
     ) -> (words: String, tone: String) {
-        guard let report, report.isCompared else {
-            return (isOver ? "\(month.words) is not compared yet" : "\(month.words) is not over",
-                "grey")
+        let name = report.month.words
+        guard report.isCompared else {
+            return (isOver ? "\(name) is not compared yet" : "\(name) is not over", "grey")
         }
         return report.isRight
-            ? ("\(month.words) is what Stripe says", "")
-            : ("\(month.words) is not what Stripe says", "is-stop")
+            ? ("\(name) is what Stripe says", "") : ("\(name) is not what Stripe says", "is-stop")
     }
 
     private static func balance(
-        _ balance: MonthReport.Balance, _ month: CalendarMonth, _ report: MonthReport?
+        _ balance: MonthReport.Balance, _ report: MonthReport
     ) -> Balance {
         let code = balance.currency.code.uppercased()
         let transit = balance.inTransit.map { amount in
             let words = ShownAmount(MinorUnits(amount), balance.currency).words
             let count = ShownNumber.count(balance.inTransitCount, "movement")
             return "On the way to the bank at the end: \(words) in \(count), "
-                + "\(report?.transitWords ?? "")."
+                + "\(report.transitWords)."
         }
         return Balance(
             name: balance.account.id.map { "\(code), account \(ShownText.escaped($0))" } ?? code,
-            state: state(balance), rows: rows(balance, month), transit: transit)
+            state: state(balance), rows: rows(balance, report.month), transit: transit)
     }
 
     private static func state(_ balance: MonthReport.Balance) -> ShownState {

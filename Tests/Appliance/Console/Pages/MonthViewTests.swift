@@ -28,9 +28,8 @@ struct MonthViewTests {
             inTransit: [Self.usd: (500, 1)])
     }
 
-    private func view(_ report: MonthReport?, now: String = "2026-11-20") throws -> MonthView {
-        let month = try #require(CalendarMonth("2026-10"))
-        return MonthView(month, report, now: try #require(BankDay(now)).start)
+    private func view(_ report: MonthReport, now: String = "2026-11-20") throws -> MonthView {
+        MonthView(report, now: try #require(BankDay(now)).start)
     }
 
     private func page(_ view: MonthView) -> String {
@@ -75,15 +74,27 @@ struct MonthViewTests {
 
     @Test("what was not compared is called neither right nor wrong")
     func unread() throws {
-        for report in [nil, try report(stripe: nil)] {
-            let over = try view(report)
-            #expect(over.answer == "Oct 2026 is not compared yet" && over.tone == "grey")
-            #expect(!over.isRight && !page(over).contains("class=\"proof\""))
-        }
+        let over = try view(try report(stripe: nil))
+        #expect(over.answer == "Oct 2026 is not compared yet" && over.tone == "grey")
+        #expect(!over.isRight && !page(over).contains("class=\"proof\""))
         let running = try view(try report(stripe: nil), now: "2026-10-31")
         #expect(running.answer == "Oct 2026 is not over" && running.later == nil)
-        let none = try view(nil)
-        #expect(none.isEmpty && none.csv == nil)
+    }
+
+    @Test("the ledger's own month is on the page, and the CSV is what the command writes")
+    func pages() async throws {
+        try await PageFixture.opened { pages in
+            // Six payments of 10 to 60 dollars, that no run has read Stripe's statement of.
+            let page = try await pages.ask("/reports/month?of=2025-10").text
+            #expect(page.contains("Oct 2025 is not compared yet"))
+            #expect(page.contains("<span class=\"amt\">210.00</span>"))
+            let csv = try await pages.ask("/reports/month/csv?of=2025-10")
+            #expect(csv.headers[.contentType] == "text/csv; charset=utf-8")
+            #expect(csv.text.contains("2025-10,,usd,activity:payment,6,21000,210.00\n"))
+            let before = try await pages.ask("/reports/month?of=2025-09").text
+            #expect(before.contains("No money had moved by the end of Sep 2025"))
+            #expect(!before.contains("/reports/month/csv"))
+        }
     }
 
     @Test("a connected account is named, and whatever it is called stays text")

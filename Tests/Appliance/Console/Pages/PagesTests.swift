@@ -37,7 +37,7 @@ struct PagesTests {
         ("/reports/decisions?state=approved&currency=usd&from=2025-10-10", 200),
         ("/reports/reconciliation", 200), ("/reports/bank", 200), ("/reports/month", 200),
         ("/reports/month?of=2025-10", 200), ("/reports/month?of=2025-13", 400),
-        ("/reports/month/csv", 404), ("/reports/nothing/at/all", 404),
+        ("/reports/month?of=1969-12", 400), ("/reports/nothing/at/all", 404),
         ("/ledger/transactions", 200), ("/ledger/transactions?account=merchant:", 200),
         ("/ledger/accounts/processor:stripe/usd/statement", 200), ("/ledger/verify", 200),
         ("/ledger/export", 200),
