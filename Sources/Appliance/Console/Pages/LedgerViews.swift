@@ -5,7 +5,9 @@ import Vocabulary
 /// Accounts with their balances, and the trial balance that they come to.
 struct LedgerView {
     struct Row {
-        var account, href: String
+        /// The account's name, to be broken behind its colons where there is no room.
+        var parts: [String]
+        var href: String
         var amount: ShownAmount
     }
 
@@ -86,8 +88,10 @@ struct LedgerView {
     }
 
     private static func row(_ balance: AccountBalance) -> Row {
-        Row(
-            account: ShownText.escaped(balance.account.rawValue),
+        let pieces = ShownText.escaped(balance.account.rawValue)
+            .split(separator: ":", omittingEmptySubsequences: false)
+        return Row(
+            parts: pieces.dropLast().map { "\($0):" } + pieces.suffix(1).map(String.init),
             href: AccountPath.href(balance.account, balance.currency),
             amount: ShownAmount(balance.balance, balance.currency))
     }
