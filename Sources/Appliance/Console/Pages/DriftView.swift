@@ -5,7 +5,8 @@ import Vocabulary
 struct DriftView {
     /// One input, or the score.
     struct Row {
-        var name: String
+        /// In a person's words; and as the model calls it.
+        var name, id: String
         /// The population stability index, with three decimals; nil until there is one.
         var index: String?
         var state: ShownState
@@ -44,10 +45,25 @@ struct DriftView {
         let before = shares(reading.bins.counts)
         let now = shares(reading.counts)
         return Row(
-            name: ShownText.escaped(reading.name),
+            name: name(of: reading.name), id: ShownText.escaped(reading.name),
             index: reading.stabilityIndex.map { ShownNumber.decimal($0, 3) },
             state: state(reading.stabilityIndex), before: area(before, most(before, now)),
-            now: line(now, most(before, now)), sentence: sentence(reading.name, before, now))
+            now: line(now, most(before, now)), sentence: sentence(name(of: reading.name), before, now))
+    }
+
+    private static func name(of input: String) -> String {
+        switch input {
+        case "tx_velocity_1m": "Payments in a minute"
+        case "tx_velocity_1h": "Payments in an hour"
+        case "amount_zscore": "Amount beside the usual"
+        case "merchant_risk_score": "Disputes at the merchant"
+        case "device_switch_flag": "Another device"
+        case "country_mismatch_flag": "Card and billing country"
+        case "failed_attempts_1h": "Failures in an hour"
+        case "log_seconds_since_last": "Time since the last payment"
+        case "score": "Score"
+        default: ShownText.escaped(input)
+        }
     }
 
     private static func state(_ index: Double?) -> ShownState {
@@ -102,10 +118,10 @@ struct DriftView {
     ) -> String {
         let pairs = zip(before, now).enumerated()
         guard let widest = pairs.max(by: { abs($0.1.0 - $0.1.1) < abs($1.1.0 - $1.1.1) }) else {
-            return "\(ShownText.escaped(name)): nothing scored yet."
+            return "\(name): nothing scored yet."
         }
         let (was, since) = widest.element
-        return "\(ShownText.escaped(name)): bin \(widest.offset + 1) of \(before.count) differs "
+        return "\(name): bin \(widest.offset + 1) of \(before.count) differs "
             + "most, \(ShownNumber.decimal(was * 100, 1)) % in training and "
             + "\(ShownNumber.decimal(since * 100, 1)) % since the start."
     }

@@ -29,15 +29,25 @@ struct DriftViewTests {
         // Both are drawn against the greatest share, three quarters.
         #expect(row.before == "M0.0 16.0V0.0H60.0V16.0ZM60.0 16.0V10.7H120.0V16.0Z")
         #expect(row.now == "M0.0 10.7H60.0V0.0H120.0")
-        #expect(row.sentence == "amount_zscore: bin 1 of 2 differs most, 75.0 % in training and "
-            + "25.0 % since the start.")
+        #expect(row.sentence == "Amount beside the usual: bin 1 of 2 differs most, 75.0 % in training "
+            + "and 25.0 % since the start.")
     }
 
     @Test("nothing scored is no line, and no division by nothing")
     func empty() throws {
         let row = try #require(DriftView([reading([0, 0])])).rows[0]
         #expect(row.now == "" && row.before.hasPrefix("M0.0 16.0V0.0"))
-        #expect(row.sentence == "amount_zscore: nothing scored yet.")
+        #expect(row.sentence == "Amount beside the usual: nothing scored yet.")
+    }
+
+    @Test("every input of the model has words of its own")
+    func words() throws {
+        let readings = (Feature.names + ["score"]).map {
+            ModelDrift.Reading(name: $0, bins: Self.bins, counts: [1, 1], stabilityIndex: nil)
+        }
+        let rows = try #require(DriftView(readings)).rows
+        #expect(Set(rows.map(\.name)).count == readings.count)
+        #expect(rows.allSatisfy { !$0.name.contains("_") && $0.name != $0.id })
     }
 
     @Test("amber is another population alone", arguments: [
