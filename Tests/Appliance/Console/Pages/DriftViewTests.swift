@@ -1,5 +1,6 @@
 import Testing
 
+@testable import Appliance
 @testable import Console
 @testable import Vocabulary
 
