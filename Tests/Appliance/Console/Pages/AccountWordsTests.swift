@@ -6,8 +6,6 @@ import Testing
 
 @Suite("What an account is, in words")
 struct AccountWordsTests {
-    private static let merchant = MerchantID("a:b")
-
     @Test("every account that the ledger makes has words", arguments: [
         (.processor(of: nil), "What Stripe holds"),
         (.processor(of: "acct_1"), "What Stripe holds"),
@@ -20,10 +18,10 @@ struct AccountWordsTests {
         (.counter(.reserves, Currency("usd")!, of: nil), "What Stripe keeps in reserve"),
         (.counter(.exchange, Currency("usd")!, of: nil), "What was converted at Stripe"),
         (.counter(.bankCharges, Currency("usd")!, of: nil), "What banks kept"),
-        (.funds(of: merchant, in: .payable), "Due to the merchant"),
-        (.funds(of: merchant, in: .held), "Held until a person decides"),
-        (.funds(of: merchant, in: .refundDue), "To be paid back after a decline"),
-        (.disputed(merchant), "Withdrawn for disputes"),
+        (.funds(of: MerchantID("a:b"), in: .payable), "Due to the merchant"),
+        (.funds(of: MerchantID("a:b"), in: .held), "Held until a person decides"),
+        (.funds(of: MerchantID("a:b"), in: .refundDue), "To be paid back after a decline"),
+        (.disputed(MerchantID("a:b")), "Withdrawn for disputes"),
     ] as [(Appliance.AccountName, String)])
     func words(account: Appliance.AccountName, expected: String) {
         #expect(account.words == expected)
