@@ -44,11 +44,12 @@ struct DriftView {
     private static func row(_ reading: ModelDrift.Reading) -> Row {
         let before = shares(reading.bins.counts)
         let now = shares(reading.counts)
+        let name = name(of: reading.name)
         return Row(
-            name: name(of: reading.name), id: ShownText.escaped(reading.name),
+            name: name, id: ShownText.escaped(reading.name),
             index: reading.stabilityIndex.map { ShownNumber.decimal($0, 3) },
             state: state(reading.stabilityIndex), before: area(before, most(before, now)),
-            now: line(now, most(before, now)), sentence: sentence(name(of: reading.name), before, now))
+            now: line(now, most(before, now)), sentence: sentence(name, before, now))
     }
 
     private static func name(of input: String) -> String {

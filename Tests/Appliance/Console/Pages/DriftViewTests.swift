@@ -30,8 +30,9 @@ struct DriftViewTests {
         // Both are drawn against the greatest share, three quarters.
         #expect(row.before == "M0.0 16.0V0.0H60.0V16.0ZM60.0 16.0V10.7H120.0V16.0Z")
         #expect(row.now == "M0.0 10.7H60.0V0.0H120.0")
-        #expect(row.sentence == "Amount beside the usual: bin 1 of 2 differs most, 75.0 % in training "
-            + "and 25.0 % since the start.")
+        #expect(
+            row.sentence == "Amount beside the usual: bin 1 of 2 differs most, 75.0 % in "
+                + "training and 25.0 % since the start.")
     }
 
     @Test("nothing scored is no line, and no division by nothing")
