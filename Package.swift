@@ -233,6 +233,7 @@ let package = Package(
                 .embedInCode("Pages/Templates/caseSheet.mustache"),
                 .embedInCode("Pages/Templates/trail.mustache"),
                 .embedInCode("Pages/Templates/bank.mustache"),
+                .embedInCode("Pages/Templates/month.mustache"),
                 .embedInCode("Pages/Templates/ledger.mustache"),
                 .embedInCode("Pages/Templates/account.mustache"),
                 .embedInCode("Pages/Templates/explain.mustache"),

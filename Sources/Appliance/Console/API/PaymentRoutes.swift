@@ -1,13 +1,15 @@
 package import Appliance
 import Hummingbird
+package import Reconcile
 package import Vocabulary
 
 /// What the JSON routes read from, in the profiles whose log this process has open.
 package struct ConsoleSources: Sendable {
     package var index: PaymentIndex
     package var ledger: any LedgerReading
-    /// Stripe's statement, as reconciliation read it.
-    package var statement: any StatementReading & Sendable
+    /// Stripe's statement, as reconciliation read it, and the bank's. On the ledger's connection
+    /// for readers: what takes long here keeps no booking waiting.
+    package var statement: StatementStore
     package var reader: @Sendable (TopicID) -> TopicReader
     /// The webhook endpoints, with whose secrets signatures are computed again.
     package var endpoints: [WebhookEndpoint]
@@ -17,8 +19,7 @@ package struct ConsoleSources: Sendable {
     package var byteCount: @Sendable (TopicID) -> Int64
 
     package init(
-        index: PaymentIndex, ledger: any LedgerReading,
-        statement: any StatementReading & Sendable,
+        index: PaymentIndex, ledger: any LedgerReading, statement: StatementStore,
         reader: @escaping @Sendable (TopicID) -> TopicReader, endpoints: [WebhookEndpoint],
         lags: @escaping @Sendable () -> [ConsumerLag],
         byteCount: @escaping @Sendable (TopicID) -> Int64

@@ -5,7 +5,9 @@ import Vocabulary
 /// Accounts with their balances, and the trial balance that they come to.
 struct LedgerView {
     struct Row {
-        var account, href: String
+        /// The account's name, to be broken behind its colons where there is no room.
+        var parts: [String]
+        var href: String
         var amount: ShownAmount
     }
 
@@ -86,8 +88,10 @@ struct LedgerView {
     }
 
     private static func row(_ balance: AccountBalance) -> Row {
-        Row(
-            account: ShownText.escaped(balance.account.rawValue),
+        let pieces = ShownText.escaped(balance.account.rawValue)
+            .split(separator: ":", omittingEmptySubsequences: false)
+        return Row(
+            parts: pieces.dropLast().map { "\($0):" } + pieces.suffix(1).map(String.init),
             href: AccountPath.href(balance.account, balance.currency),
             amount: ShownAmount(balance.balance, balance.currency))
     }
@@ -110,11 +114,17 @@ struct LedgerView {
 /// An account in one currency: its balance, and the entries that it is made of.
 struct AccountView {
     var account, currency: String
+    /// What its balance is; nil where the name says nothing of it.
+    var meaning: String?
     /// Where the account's statement of a period is.
     var statementLink: String
     var balance: ShownAmount
     var day: String
+    /// `now`, or the end of a day.
+    var asOf: String
     var count: String
+    /// The balance with every entry, where later ones are not counted.
+    var kept: ShownAmount?
     var before: String?
     var beforeAmount: ShownAmount?
     var trail: [TrailView]
@@ -127,9 +137,11 @@ struct AccountView {
     init(_ explained: AccountExplanation, day: String, after: Int64) {
         let (currency, count) = (explained.currency, explained.count)
         account = ShownText.escaped(explained.account.rawValue)
+        meaning = explained.account.words
         self.currency = currency.code.uppercased()
         statementLink = StatementView.path(of: explained.account, currency)
         self.day = day
+        asOf = day.isEmpty ? "now" : "the end of \(day) UTC"
         balance = ShownAmount(count.counted.amount, currency)
         self.count = ShownNumber.count(count.counted.entries, "entry", "entries")
         if count.before.entries > 0 {
@@ -145,6 +157,7 @@ struct AccountView {
         back = after > 0 ? path + (day.isEmpty ? "" : "?as_of=\(PathText.escaped(day))") : nil
         isRight = explained.sumFaults.isEmpty
         let later = count.all.entries - count.counted.entries
+        kept = later == 0 ? nil : ShownAmount(count.balance, currency)
         proof =
             later == 0
             ? "Counted again now from its entries: it is the balance that the ledger keeps."
