@@ -1,3 +1,4 @@
+import Appliance
 package import Bridges
 
 /// The numbered SQL of `migrations/postgres-console`, which is compiled into the binary: the
