@@ -9,9 +9,9 @@ import Vocabulary
 /// go to Kafka, as those of the command line do. The process keeps nothing, and of it there may be
 /// several: they have accounts, sessions, guesses and the audit log in common.
 ///
-/// The pages of the log name a record by partition and offset. What would be answered from an index
-/// of the log is not there: an index names a record by its offset alone. Who asks for it gets 404
-/// with what does it instead, never a part of the answer.
+/// Lists and stories of payments come from an index that each instance makes for itself of the
+/// topics, from their beginning, and keeps nowhere: until it has read all of it, its pages say how
+/// much is left. Who asks for what this plane has not gets 404 with what does it instead.
 struct CloudConsole {
     /// Of programs that ask. Pages have one of their own, so that neither waits for the other.
     let ledger: any LedgerSQL
@@ -19,6 +19,10 @@ struct CloudConsole {
     let decisions: any DecisionLog
     /// The topics, for pages.
     let log: KafkaLog
+    /// Follows the topics by readers of its own.
+    let index: PaymentIndex
+    /// With whose secrets signatures are computed again.
+    let endpoints: [WebhookEndpoint]
     let desk: AccessDesk
     let check: LedgerCheck
     let readiness: Readiness
@@ -29,19 +33,21 @@ struct CloudConsole {
 
     func add(to routes: inout AdminRoutes) {
         let reviews = ReviewDesk(decisions: decisions, ledger: ledger, clock: clock)
+        let explainer = explainer(seenLedger)
         let pages = ConsolePages(
             ConsoleParts(
                 ledger: seenLedger, shownLog: shownLog,
-                reports: ReportSource(seenLedger),
-                explainer: { [seenLedger] in Self.explainer(seenLedger) },
+                payments: payments(seenLedger),
+                reports: ReportSource(seenLedger, beside: index), explainer: explainer,
                 absent: Self.absent, desk: reviews, check: check, readiness: readiness,
                 counters: counters, clock: clock, profile: Settings.Profile.cloud.rawValue))
         routes.absent = Self.absent
-        LedgerRoutes(ledger: ledger) { [ledger] in Self.explainer(ledger) }.add(to: &routes)
+        LedgerRoutes(ledger: ledger, explainer: self.explainer(ledger)).add(to: &routes)
+        PaymentRoutes(sources: payments(ledger)).add(to: &routes)
         ReviewRoutes(
             desk: reviews, ledger: ledger, dataPath: DataFolder.canonical(dataPath)
         ).add(to: &routes)
-        ReportRoutes(source: ReportSource(ledger)).add(to: &routes)
+        ReportRoutes(source: ReportSource(ledger, beside: index)).add(to: &routes)
         pages.add(to: &routes)
         SettingsPages(pages: pages, parts: SettingsParts(desk: desk)).add(to: &routes)
         SignInRoutes(desk: desk, pages: pages).add(to: &routes)
@@ -77,29 +83,38 @@ struct CloudConsole {
             }, reader: { [log] in try log.reader($0) })
     }
 
-    /// Explains from the ledger alone: hashes, entries and sums; no record of the log is read.
-    private static func explainer(_ ledger: any LedgerReading) -> Explainer {
-        Explainer(ledger: ledger, statement: nil, topic: { _ in nil }, endpoints: [])
+    /// Explains down to the webhook's bytes: records are found by their keys, which lead to their
+    /// partitions, and by their time.
+    private func explainer(_ ledger: any LedgerReading) -> @Sendable () -> Explainer {
+        { [log, endpoints] in
+            // One page sees a partition as it was when it first asked for it.
+            var seen: [SourceLane: TopicReader] = [:]
+            return Explainer(
+                ledger: ledger, statement: nil, partitions: log.partitions,
+                reader: { lane in
+                    let reader = try seen[lane] ?? log.reader(lane)
+                    seen[lane] = reader
+                    return reader
+                }, endpoints: endpoints)
+        }
+    }
+
+    private func payments(_ ledger: any LedgerReading) -> PaymentSources {
+        PaymentSources(
+            index: index, ledger: ledger, log: shownLog, explainer: explainer(ledger))
     }
 
     /// What the embedded plane's console has, and this one has not.
     private static let absent = [
-        AbsentPart(
-            paths: ["/payments", "/api/v1/payments"],
-            sentence: "the cloud plane has no index of payments; look one up by its id at "
-                + "/ledger/explain?of=ID, or with `tillbox ledger show ID`"),
         AbsentPart(
             paths: ["/log/letters", "/api/v1/topics", "/api/v1/dead-letters"],
             sentence: "the cloud plane's log is in Kafka: its pages are at /log, programs read a "
                 + "topic as `kcat -C -b BROKER -t TOPIC -p PARTITION -o OFFSET`, and dead letters "
                 + "go back with `tillbox dead-letter redrive`"),
         AbsentPart(
-            paths: [
-                "/reports/verdicts", "/reports/reviews", "/reports/chargebacks",
-                "/reports/decisions",
-            ],
-            sentence: "the cloud plane makes reports of the ledger alone, which does not tell "
-                + "this; the reports are at /reports"),
+            paths: ["/reports/reviews", "/reports/decisions"],
+            sentence: "the cloud plane has no report of decided reviews; the last decisions are at "
+                + "/review"),
         AbsentPart(
             paths: [
                 "/reports/reconciliation", "/api/v1/reconciliations", "/api/v1/sweeps",

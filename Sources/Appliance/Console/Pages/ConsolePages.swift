@@ -39,10 +39,13 @@ package struct ConsolePages: SignInPages {
         LogPages(pages: self).add(to: &routes)
         RecordPages(pages: self).add(to: &routes)
         ReportPages(pages: self).add(to: &routes)
+        if let payments = parts.payments {
+            PaymentPages(pages: self, sources: payments).add(to: &routes)
+        }
         if parts.log == nil { addFirst(to: &routes) } else { addLog(to: &routes) }
         // The least of all matches: whatever is no path of the port. The router does not come back
         // from a first part that it knows, so that each of these has its own.
-        let own = parts.log == nil ? [] : ["/payments/**"]
+        let own = parts.payments == nil ? [] : ["/payments/**"]
         for path in ["/**", "/review/**", "/ledger/**", "/log/**", "/reports/**"] + own
             + (parts.sent == nil ? [] : ["/send/**"])
         {
@@ -52,10 +55,9 @@ package struct ConsolePages: SignInPages {
         }
     }
 
-    /// Pages that follow the log, or read the index that is made of it.
+    /// Pages that follow the log.
     private func addLog(to routes: inout AdminRoutes) {
         page(&routes, .get, "/", .viewer) { try OverviewPage(self).response($0) }
-        PaymentPages(pages: self).add(to: &routes)
         LetterPages(pages: self).add(to: &routes)
         if let sent = parts.sent { SendPages(pages: self, board: sent).add(to: &routes) }
     }
@@ -108,6 +110,7 @@ package struct ConsolePages: SignInPages {
         shell.profile = parts.profile
         shell.sends = parts.sent != nil
         shell.hasLog = parts.log != nil
+        shell.hasPayments = parts.payments != nil
         if let caller = asked.context.caller, case .session(let token) = caller.credential {
             shell.person = Shell.Person(
                 name: ShownText.escaped(caller.name), role: caller.role.rawValue, csrf: token)
@@ -181,12 +184,14 @@ package struct ConsolePages: SignInPages {
 
     /// A refusal or a failure: a page for a browser, a document for a program.
     var told: @Sendable (Problem, Request, AdminContext) -> Response {
-        Self.telling(hasLog: parts.log != nil)
+        Self.telling(hasLog: parts.log != nil, hasPayments: parts.payments != nil)
     }
 
-    /// - Parameter hasLog: whether the menu has what follows the log.
+    /// - Parameters:
+    ///   - hasLog: whether the menu has what follows the log.
+    ///   - hasPayments: whether it has the list of payments.
     static func telling(
-        hasLog: Bool
+        hasLog: Bool, hasPayments: Bool
     ) -> @Sendable (Problem, Request, AdminContext) -> Response {
         { problem, request, context in
             let isBrowser = request.headers[.accept]?.contains("text/html") == true
@@ -194,7 +199,7 @@ package struct ConsolePages: SignInPages {
             // A person is shown where to sign in.
             if problem.status == .unauthorized { return Self.sent(to: "/login") }
             var shell = Self.shell(Self.heading(problem.status))
-            shell.hasLog = hasLog
+            (shell.hasLog, shell.hasPayments) = (hasLog, hasPayments)
             return Self.html(
                 "problem", shell, Self.refusal(problem, request, hasLog: hasLog), problem.status)
         }

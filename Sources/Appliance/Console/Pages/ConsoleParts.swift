@@ -6,14 +6,16 @@ package import Vocabulary
 
 /// What the pages read, and the two doors by which they change something.
 ///
-/// Pages that follow the log, or read the index of payments, are there only beside a ``LogParts``;
-/// without one the console is that of a plane whose log is elsewhere, which is read by
-/// ``ShownLog``, and says in ``absent`` what it lacks.
+/// Pages that follow the log are there only beside a ``LogParts``; without one the console is that
+/// of a plane whose log is elsewhere, which is read by ``ShownLog``, and says in ``absent`` what it
+/// lacks.
 package struct ConsoleParts: Sendable {
     /// What stands on the log of this process; nil where that is elsewhere.
     let log: LogParts?
     /// Its records, wherever it is.
     let shownLog: ShownLog
+    /// What payments are listed and told from; nil where there is no index of them.
+    let payments: PaymentSources?
     /// What reports by day are made of.
     let reports: ReportSource
     /// What is asked on every plane.
@@ -52,6 +54,7 @@ package struct ConsoleParts: Sendable {
         stripeBase: String = Self.stripe, reviewExpirySeconds: Int64? = nil
     ) {
         log = LogParts(sources: sources, live: live, letters: letters, redriver: redriver)
+        payments = sources.payments
         shownLog = ShownLog(sources)
         reports = ReportSource(sources.index)
         ledger = sources.ledger
@@ -73,12 +76,14 @@ package struct ConsoleParts: Sendable {
 
     /// Of a plane whose log is elsewhere.
     package init(
-        ledger: any LedgerReading, shownLog: ShownLog, reports: ReportSource,
+        ledger: any LedgerReading, shownLog: ShownLog, payments: PaymentSources?,
+        reports: ReportSource,
         explainer: @escaping @Sendable () -> Explainer,
         absent: [AbsentPart], desk: ReviewDesk, check: LedgerCheck?, readiness: Readiness,
         counters: Counters, clock: any LogClock, profile: String
     ) {
         log = nil
+        self.payments = payments
         self.shownLog = shownLog
         self.reports = reports
         self.ledger = ledger
