@@ -33,17 +33,20 @@ struct CloudConsole {
 
     func add(to routes: inout AdminRoutes) {
         let reviews = ReviewDesk(decisions: decisions, ledger: ledger, clock: clock)
-        let explainer = explainer(seenLedger)
+        let payments = payments(seenLedger)
         let pages = ConsolePages(
             ConsoleParts(
-                ledger: seenLedger, shownLog: shownLog,
-                payments: payments(seenLedger),
-                reports: ReportSource(seenLedger, beside: index), explainer: explainer,
+                ledger: seenLedger, shownLog: shownLog, payments: payments,
+                look: AfarLook(
+                    payments, readers: readers, readiness: readiness, clock: clock,
+                    verifiedAt: { [check] in check.verifiedAt }),
+                reports: ReportSource(seenLedger, beside: index),
+                explainer: explainer(seenLedger),
                 absent: Self.absent, desk: reviews, check: check, readiness: readiness,
                 counters: counters, clock: clock, profile: Settings.Profile.cloud.rawValue))
         routes.absent = Self.absent
-        LedgerRoutes(ledger: ledger, explainer: self.explainer(ledger)).add(to: &routes)
-        PaymentRoutes(sources: payments(ledger)).add(to: &routes)
+        LedgerRoutes(ledger: ledger, explainer: explainer(ledger)).add(to: &routes)
+        PaymentRoutes(sources: self.payments(ledger)).add(to: &routes)
         ReviewRoutes(
             desk: reviews, ledger: ledger, dataPath: DataFolder.canonical(dataPath)
         ).add(to: &routes)
@@ -64,23 +67,57 @@ struct CloudConsole {
                 let scored = try log.scored()
                 return try log.lanes.map { lane in
                     let ends = try log.ends(of: lane)
-                    var readers: [(group: String, lag: Int64)] = []
-                    func add(_ group: String, _ next: Offset) {
-                        let lag = max(0, max(next, ends.first).distance(to: ends.stableEnd))
-                        readers.append((group, lag))
-                    }
-                    if CloudStage<RedisFeatures>.inputs.contains(lane.topic) {
-                        add(CloudStage<RedisFeatures>.name, scored[lane] ?? .zero)
-                    }
-                    if LedgerStep.inputs.contains(lane.topic) {
-                        let next = try seenLedger.position(
-                            topic: lane.topic.rawValue, partition: lane.partition)
-                        add(LedgerStep.name, Offset(next ?? 0))
+                    let readers = try Self.places(in: lane, scored, seenLedger).map {
+                        group, next in
+                        (
+                            group: group,
+                            lag: max(0, max(next, ends.first).distance(to: ends.stableEnd))
+                        )
                     }
                     return ShownLog.Figures(
                         lane: lane, start: ends.first, end: ends.stableEnd, readers: readers)
                 }
             }, reader: { [log] in try log.reader($0) })
+    }
+
+    /// Who reads a partition, and what each of them reads next.
+    private static func places(
+        in lane: SourceLane, _ scored: [SourceLane: Offset], _ ledger: any LedgerReading
+    ) throws(LedgerError) -> [(group: String, next: Offset)] {
+        var places: [(group: String, next: Offset)] = []
+        if CloudStage<RedisFeatures>.inputs.contains(lane.topic) {
+            places.append((CloudStage<RedisFeatures>.name, scored[lane] ?? .zero))
+        }
+        if LedgerStep.inputs.contains(lane.topic) {
+            let next = try ledger.position(
+                topic: lane.topic.rawValue, partition: lane.partition)
+            places.append((LedgerStep.name, Offset(next ?? 0)))
+        }
+        return places
+    }
+
+    /// The same for the overview, with the record that each of them reads next: at the end of a
+    /// partition there are offsets that no record has.
+    private var readers: @Sendable () throws -> [AfarLook.Reader] {
+        { [log, seenLedger] in
+            let scored = try log.scored()
+            var found: [AfarLook.Reader] = []
+            for lane in log.lanes {
+                for (group, next) in try Self.places(in: lane, scored, seenLedger) {
+                    let reader = try log.reader(lane)
+                    let first = max(next, reader.start)
+                    let unread = try first < reader.end
+                        ? reader.read(from: first, byteCountMax: 1).first : nil
+                    let place = LiveParts.ReaderPlace(
+                        group: group, topic: lane.topic.rawValue, next: first,
+                        lag: unread.map { $0.offset.distance(to: reader.end) } ?? 0)
+                    found.append(
+                        AfarLook.Reader(
+                            place, oldestUnreadAt: unread?.record.timestamp.milliseconds))
+                }
+            }
+            return found
+        }
     }
 
     /// Explains down to the webhook's bytes: records are found by their keys, which lead to their

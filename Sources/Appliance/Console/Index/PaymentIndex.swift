@@ -47,6 +47,8 @@ package final class PaymentIndex: Service {
         var readers: [SourceLane: TopicReader] = [:]
         /// Whether it has seen all that was there at its start.
         var hasCaughtUp = false
+        /// When each of the last looks was, and the ends that it found, by topic.
+        var looks: [(at: ContinuousClock.Instant, ends: [TopicID: Int64])] = []
         var trouble: String?
         /// Somebody who read it found that it is no sound database.
         var isDamaged = false
@@ -115,6 +117,24 @@ package final class PaymentIndex: Service {
 
     /// Records of all topics that are not in the index yet.
     package var lag: Int64 { TopicID.allCases.reduce(0) { $0 + lag(of: $1) } }
+
+    /// Offsets from the first that is kept of a topic to its end, as of the last look.
+    func count(of topic: TopicID) -> Int64 {
+        state.withLock { $0.readers }.reduce(0) { count, one in
+            one.key.topic == topic ? count + one.value.start.distance(to: one.value.end) : count
+        }
+    }
+
+    /// Offsets a second that a topic has grown by over the last looks; 0 before the second one.
+    func rate(of topic: TopicID) -> Double {
+        let (first, last) = state.withLock { ($0.looks.first, $0.looks.last) }
+        guard let first, let last, first.at < last.at else { return 0 }
+        let grown = (last.ends[topic] ?? 0) - (first.ends[topic] ?? 0)
+        return max(0, Double(grown) / (first.at.duration(to: last.at) / .seconds(1)))
+    }
+
+    /// Looks that a rate is taken over.
+    private static let lookCountMax = 10
 
     /// Why it does not come further; nil where nothing is in its way.
     package var trouble: String? { state.withLock { $0.trouble } }
@@ -274,7 +294,11 @@ package final class PaymentIndex: Service {
             let reader = try open(lane)
             plan.append((lane, reader, reader.end))
         }
-        let next = state.withLock { state in
+        var ends: [TopicID: Int64] = [:]
+        for piece in plan { ends[piece.lane.topic, default: 0] += piece.end.rawValue }
+        let next = state.withLock { [ends] state in
+            state.looks.append((.now, ends))
+            if state.looks.count > Self.lookCountMax { state.looks.removeFirst() }
             state.readers = Dictionary(uniqueKeysWithValues: plan.map { ($0.lane, $0.reader) })
             return state.next
         }

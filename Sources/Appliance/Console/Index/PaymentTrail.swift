@@ -113,6 +113,25 @@ package struct DaySum: Hashable, Sendable {
 }
 
 extension PaymentIndex {
+    /// Sums of all days, by currency and word; each has the day 0. Blocking.
+    func sums(of words: [String]) throws(StoreFailure) -> [DaySum] {
+        let marks = words.map { _ in "?" }.joined(separator: ", ")
+        return try reading { database in
+            try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT currency, word, sum(count) AS count, sum(amount) AS amount FROM days
+                    WHERE word IN (\(marks)) GROUP BY currency, word
+                    """,
+                arguments: StatementArguments(words)
+            ).map {
+                DaySum(
+                    day: 0, currency: $0["currency"], word: $0["word"], count: $0["count"],
+                    amount: $0["amount"])
+            }
+        }
+    }
+
     /// Sums of the days from `from` to `to`, both included, by day and currency. Blocking.
     package func sums(
         of words: [String], from: Instant, to: Instant

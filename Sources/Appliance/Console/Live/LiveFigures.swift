@@ -58,6 +58,19 @@ struct LiveFigures {
     var paymentsLeftOut: Int64
     /// When the whole ledger was verified last and found sound; nil where that was never noted.
     var verifiedAt: Instant?
+    /// What is not of this process, but told from elsewhere; nil where all of it is its own.
+    var afar: Afar?
+
+    /// Figures of a pipeline whose parts are other processes.
+    struct Afar {
+        /// Records that are still to be counted, in words; nil for none.
+        var behind: String?
+    }
+
+    /// A count in words; `–` where nobody tells it here.
+    func words(_ name: Counters.Name) -> String {
+        counts.first { $0.name == name }.map { ShownAmount.grouped($0.count) } ?? "–"
+    }
 
     func count(_ name: Counters.Name) -> Int64 {
         counts.first { $0.name == name }?.count ?? 0

@@ -14,8 +14,10 @@ package struct ConsoleParts: Sendable {
     let log: LogParts?
     /// Its records, wherever it is.
     let shownLog: ShownLog
-    /// What payments are listed and told from; nil where there is no index of them.
-    let payments: PaymentSources?
+    /// What payments are listed and told from.
+    let payments: PaymentSources
+    /// The pipeline as the overview shows it, with its last hour. Blocking.
+    let seen: @Sendable () throws -> (figures: LiveFigures, history: [LiveHistory.Bucket])
     /// What reports by day are made of.
     let reports: ReportSource
     /// What is asked on every plane.
@@ -53,8 +55,9 @@ package struct ConsoleParts: Sendable {
         profile: String, sent: SentBoard? = nil, refunds: RefundKeeper? = nil,
         stripeBase: String = Self.stripe, reviewExpirySeconds: Int64? = nil
     ) {
-        log = LogParts(sources: sources, live: live, letters: letters, redriver: redriver)
+        log = LogParts(sources: sources, letters: letters, redriver: redriver)
         payments = sources.payments
+        seen = { live.seen() }
         shownLog = ShownLog(sources)
         reports = ReportSource(sources.index)
         ledger = sources.ledger
@@ -76,14 +79,15 @@ package struct ConsoleParts: Sendable {
 
     /// Of a plane whose log is elsewhere.
     package init(
-        ledger: any LedgerReading, shownLog: ShownLog, payments: PaymentSources?,
-        reports: ReportSource,
+        ledger: any LedgerReading, shownLog: ShownLog, payments: PaymentSources,
+        look: AfarLook, reports: ReportSource,
         explainer: @escaping @Sendable () -> Explainer,
         absent: [AbsentPart], desk: ReviewDesk, check: LedgerCheck?, readiness: Readiness,
         counters: Counters, clock: any LogClock, profile: String
     ) {
         log = nil
         self.payments = payments
+        seen = { (try look.figures(), []) }
         self.shownLog = shownLog
         self.reports = reports
         self.ledger = ledger
@@ -113,7 +117,6 @@ package struct ConsoleParts: Sendable {
     }
 
     var sources: ConsoleSources { own.sources }
-    var live: LiveBoard { own.live }
     var letters: LetterList { own.letters }
     var redriver: Redriver { own.redriver }
 
@@ -127,8 +130,6 @@ package struct ConsoleParts: Sendable {
 package struct LogParts: Sendable {
     /// What the JSON routes read as well.
     let sources: ConsoleSources
-    /// What open pages are told.
-    let live: LiveBoard
     let letters: LetterList
     let redriver: Redriver
 }

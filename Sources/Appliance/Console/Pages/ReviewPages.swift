@@ -133,7 +133,7 @@ struct ReviewPages: Sendable {
 
     private func history(of review: Review) throws -> CaseHistory {
         if let log = parts.log { return try CaseHistory(of: review, in: log.sources) }
-        return try parts.payments.map { try CaseHistory(of: review, in: $0) } ?? CaseHistory()
+        return try CaseHistory(of: review, in: parts.payments)
     }
 
     private static func held(_ open: [Review]) -> [ShownAmount] {

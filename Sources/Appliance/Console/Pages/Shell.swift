@@ -36,10 +36,6 @@ struct Shell {
     var token: String
     /// Reviews that wait for a person; nil for none.
     var waiting: String?
-    /// Whether there are pages that follow the log.
-    var hasLog = true
-    /// Whether payments are listed.
-    var hasPayments = true
     /// Whether payments can be sent from here.
     var sends = false
     var profile: String
