@@ -68,6 +68,7 @@ package struct CloudDaemon {
         var services = running.parts.mapValues { opening.before($0) }
         services[.admin] = adminServer(running, ports)
         services[.ledgerCheck] = running.console?.check
+        services[.paymentIndex] = running.console?.index
         services[.kafkaWatch] = kafkaWatch
         services[.redisWatch] = running.redisWatch
         services[.postgresWatch] = running.postgresWatch
@@ -160,7 +161,8 @@ package struct CloudDaemon {
             clock: plane.clock, logger: logger)
         running.console = CloudConsole(
             ledger: ledger, seenLedger: seen, decisions: plane.decisions(producer),
-            log: try plane.shownLog(), desk: desk,
+            log: try plane.shownLog(), index: try plane.index(logger: logger),
+            endpoints: settings.endpoints, desk: desk,
             check: LedgerCheck(clock: plane.clock, log: VerificationLog(desk.audit)) {
                 [plane] () throws(LedgerError) in try plane.checkedLedger()
             }, readiness: readiness, counters: counters, clock: plane.clock,
@@ -195,6 +197,11 @@ package struct CloudDaemon {
         }
         if let pulse = running.pulse { readiness.require(beyond: watches) { pulse.trouble } }
         readiness.watch { [kafkaWatch] in kafkaWatch.warning }
+        if let index = running.console?.index {
+            readiness.watch {
+                index.trouble.map { "the index of payments does not come further: \($0)" }
+            }
+        }
     }
 
     private func ports(

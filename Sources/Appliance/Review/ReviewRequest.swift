@@ -11,7 +11,7 @@ package struct ReviewRequest: Hashable, Sendable {
 
     var decision: Decision
     /// Who decides.
-    var by: String
+    package var by: String
     /// Why.
     var note: String
 

@@ -162,6 +162,7 @@ extension TrailPoint {
     fileprivate func encode(into writer: inout JSONWriter) {
         writer.beginObject()
         writer.member("topic", topic.rawValue)
+        if let partition { writer.member("partition", Int64(partition)) }
         writer.member("offset", offset?.rawValue)
         writer.member("state", word)
         if case .removed(let begins) = state { writer.member("begins", begins.rawValue) }
@@ -193,6 +194,7 @@ extension AmountOrigin {
 extension ExplainedWebhook {
     fileprivate func encode(into writer: inout JSONWriter) {
         writer.beginObject()
+        if let partition { writer.member("partition", Int64(partition)) }
         writer.member("offset", offset.rawValue)
         writer.member("bytes", Int64(byteCount))
         writer.member("type", type)

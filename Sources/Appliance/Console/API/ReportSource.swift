@@ -25,6 +25,22 @@ package struct ReportSource: Sendable {
         }
         lag = { 0 }
     }
+
+    /// Of the ledger, and beside it what moves no money from the index. Decided reviews are not
+    /// among them: their page reads one log.
+    package init(_ ledger: any LedgerSQL, beside index: PaymentIndex) {
+        reports = [.revenue, .verdicts, .chargebacks, .fees, .payouts]
+        sums = { words, from, to in
+            let isBooked: (String) -> Bool = { $0 == "fees" || $0.hasPrefix("booked:") }
+            let booked = try LedgerSums(ledger).sums(
+                of: Set(words.filter(isBooked)), from: from, to: to)
+            let told = try index.sums(of: words.filter { !isBooked($0) }, from: from, to: to)
+            return (booked + told).sorted {
+                ($0.day, $0.currency, $0.word) < ($1.day, $1.currency, $1.word)
+            }
+        }
+        lag = { index.lag }
+    }
 }
 
 /// Sums by day, as the index of payments has them, computed from the entries of the period.

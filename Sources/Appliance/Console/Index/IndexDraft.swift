@@ -2,8 +2,8 @@ import AppendLog
 import GRDB
 import Vocabulary
 
-/// What a run of one topic's records changes in the index, gathered and then written at once with
-/// the topic's position. Lives within one transaction.
+/// What a run of one partition's records changes in the index, gathered and then written at once
+/// with the partition's position. Lives within one transaction.
 struct IndexDraft {
     private let database: Database
     private var rows: [String: PaymentRow] = [:]
@@ -22,14 +22,14 @@ struct IndexDraft {
 
     // MARK: Taking records
 
-    mutating func take(_ stored: StoredRecord, of topic: TopicID, _ look: RecordLook) throws {
+    mutating func take(_ stored: StoredRecord, of lane: SourceLane, _ look: RecordLook) throws {
         count(look.change)
         guard let charge = try look.charge ?? look.link.flatMap({ try linked($0) }),
             (1...255).contains(charge.utf8.count)
         else { return }
         var row = try rows[charge] ?? load(charge)
         if originals[charge] == nil { originals[charge] = row }
-        try note(stored, of: topic, look.word, on: row)
+        try note(stored, of: lane, look.word, on: row)
         for name in look.names { try note(name, on: row) }
         try change(&row, look.change, at: stored.record.timestamp.milliseconds)
         rows[charge] = row
@@ -145,16 +145,16 @@ struct IndexDraft {
     }
 
     private func note(
-        _ stored: StoredRecord, of topic: TopicID, _ word: String, on row: PaymentRow
+        _ stored: StoredRecord, of lane: SourceLane, _ word: String, on row: PaymentRow
     ) throws {
         try database.cachedStatement(
             sql: """
-                INSERT INTO trail (payment, topic, offset, at, word) VALUES (?, ?, ?, ?, ?)
-                ON CONFLICT DO NOTHING
+                INSERT INTO trail (payment, topic, partition, offset, at, word)
+                VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
                 """
         ).execute(arguments: [
-            row.id, topic.number, stored.offset.rawValue, stored.record.timestamp.milliseconds,
-            String(word.prefix(100)),
+            row.id, lane.topic.number, lane.partition, stored.offset.rawValue,
+            stored.record.timestamp.milliseconds, String(word.prefix(100)),
         ])
     }
 
@@ -178,7 +178,7 @@ struct IndexDraft {
     }
 
     /// Writes what was gathered, and that it has been read up to `next`.
-    func write(_ topic: TopicID, next: Offset) throws {
+    func write(_ lane: SourceLane, next: Offset) throws {
         let update = try database.cachedStatement(
             sql: """
                 UPDATE payments SET failed = ?2, customer = ?3, amount = ?4, thousandths = ?5,
@@ -202,10 +202,10 @@ struct IndexDraft {
         }
         try database.cachedStatement(
             sql: """
-                INSERT INTO positions (topic, next) VALUES (?, ?)
+                INSERT INTO positions (topic, partition, next) VALUES (?, ?, ?)
                 ON CONFLICT DO UPDATE SET next = excluded.next
                 """
-        ).execute(arguments: [topic.number, next.rawValue])
+        ).execute(arguments: [lane.topic.number, lane.partition, next.rawValue])
     }
 }
 

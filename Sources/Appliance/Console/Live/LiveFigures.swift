@@ -62,6 +62,19 @@ struct LiveFigures {
     var verifiedAt: Instant?
     /// Payments since the start, each once; nil without an index of payments.
     var tally: PaymentTally?
+    /// What is not of this process, but told from elsewhere; nil where all of it is its own.
+    var afar: Afar?
+
+    /// Figures of a pipeline whose parts are other processes.
+    struct Afar {
+        /// Records that are still to be counted, in words; nil for none.
+        var behind: String?
+    }
+
+    /// A count in words; `–` where nobody tells it here.
+    func words(_ name: Counters.Name) -> String {
+        counts.first { $0.name == name }.map { ShownAmount.grouped($0.count) } ?? "–"
+    }
 
     func count(_ name: Counters.Name) -> Int64 {
         counts.first { $0.name == name }?.count ?? 0

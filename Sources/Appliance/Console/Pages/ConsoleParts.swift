@@ -6,14 +6,18 @@ package import Vocabulary
 
 /// What the pages read, and the two doors by which they change something.
 ///
-/// Pages that follow the log, or read the index of payments, are there only beside a ``LogParts``;
-/// without one the console is that of a plane whose log is elsewhere, which is read by
-/// ``ShownLog``, and says in ``absent`` what it lacks.
+/// Pages that follow the log are there only beside a ``LogParts``; without one the console is that
+/// of a plane whose log is elsewhere, which is read by ``ShownLog``, and says in ``absent`` what it
+/// lacks.
 package struct ConsoleParts: Sendable {
     /// What stands on the log of this process; nil where that is elsewhere.
     let log: LogParts?
     /// Its records, wherever it is.
     let shownLog: ShownLog
+    /// What payments are listed and told from.
+    let payments: PaymentSources
+    /// The pipeline as the overview shows it, with its last hour. Blocking.
+    let seen: @Sendable () throws -> (figures: LiveFigures, history: [LiveHistory.Bucket])
     /// What reports by day are made of.
     let reports: ReportSource
     /// What is asked on every plane.
@@ -51,32 +55,56 @@ package struct ConsoleParts: Sendable {
         profile: String, sent: SentBoard? = nil, refunds: RefundKeeper? = nil,
         stripeBase: String = Self.stripe, reviewExpirySeconds: Int64? = nil
     ) {
-        self.init(
-            ledger: sources.ledger, shownLog: ShownLog(sources),
-            reports: ReportSource(sources.index), explainer: { sources.explainer }, absent: [],
-            desk: desk, check: check, readiness: readiness, counters: counters, clock: clock,
-            profile: profile,
-            log: LogParts(sources: sources, live: live, letters: letters, redriver: redriver),
-            reconciler: reconciler, bridges: bridges, sent: sent, refunds: refunds,
-            stripeBase: stripeBase, reviewExpirySeconds: reviewExpirySeconds)
+        log = LogParts(sources: sources, letters: letters, redriver: redriver)
+        payments = sources.payments
+        seen = { live.seen() }
+        shownLog = ShownLog(sources)
+        reports = ReportSource(sources.index)
+        ledger = sources.ledger
+        explainer = { sources.explainer }
+        absent = []
+        self.desk = desk
+        self.reconciler = reconciler
+        self.bridges = bridges
+        self.check = check
+        self.readiness = readiness
+        self.counters = counters
+        self.clock = clock
+        self.profile = profile
+        self.refunds = refunds
+        self.stripeBase = stripeBase
+        self.reviewExpirySeconds = reviewExpirySeconds
+        self.sent = sent
     }
 
-    /// Of a plane whose log is elsewhere, where `log` and what follows it are left out.
+    /// Of a plane whose log is elsewhere.
     package init(
-        ledger: any LedgerReading, shownLog: ShownLog, reports: ReportSource,
+        ledger: any LedgerReading, shownLog: ShownLog, payments: PaymentSources,
+        look: AfarLook, reports: ReportSource,
         explainer: @escaping @Sendable () -> Explainer,
         absent: [AbsentPart], desk: ReviewDesk, check: LedgerCheck?, readiness: Readiness,
-        counters: Counters, clock: any LogClock, profile: String, log: LogParts? = nil,
-        reconciler: Reconciler? = nil, bridges: BridgeBoard? = nil, sent: SentBoard? = nil,
-        refunds: RefundKeeper? = nil, stripeBase: String = Self.stripe,
-        reviewExpirySeconds: Int64? = nil
+        counters: Counters, clock: any LogClock, profile: String
     ) {
-        (self.log, self.shownLog, self.reports) = (log, shownLog, reports)
-        (self.ledger, self.explainer, self.absent) = (ledger, explainer, absent)
-        (self.desk, self.check, self.reconciler, self.bridges) = (desk, check, reconciler, bridges)
-        (self.readiness, self.counters, self.clock) = (readiness, counters, clock)
-        (self.profile, self.stripeBase, self.refunds) = (profile, stripeBase, refunds)
-        (self.reviewExpirySeconds, self.sent) = (reviewExpirySeconds, sent)
+        log = nil
+        self.payments = payments
+        seen = { (try look.figures(), []) }
+        self.shownLog = shownLog
+        self.reports = reports
+        self.ledger = ledger
+        self.explainer = explainer
+        self.absent = absent
+        self.desk = desk
+        reconciler = nil
+        bridges = nil
+        self.check = check
+        self.readiness = readiness
+        self.counters = counters
+        self.clock = clock
+        self.profile = profile
+        refunds = nil
+        stripeBase = Self.stripe
+        reviewExpirySeconds = nil
+        sent = nil
     }
 
     /// Where Stripe's own API is.
@@ -89,7 +117,6 @@ package struct ConsoleParts: Sendable {
     }
 
     var sources: ConsoleSources { own.sources }
-    var live: LiveBoard { own.live }
     var letters: LetterList { own.letters }
     var redriver: Redriver { own.redriver }
 
@@ -103,8 +130,6 @@ package struct ConsoleParts: Sendable {
 package struct LogParts: Sendable {
     /// What the JSON routes read as well.
     let sources: ConsoleSources
-    /// What open pages are told.
-    let live: LiveBoard
     let letters: LetterList
     let redriver: Redriver
 }

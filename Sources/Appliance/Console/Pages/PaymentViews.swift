@@ -29,7 +29,7 @@ struct PaymentsView {
     /// Records that are not in the index yet, in words; nil for none.
     var behind: String?
 
-    init(_ page: PaymentPage, fields: [String: String], next: String?, lag: Int64) {
+    init(_ page: PaymentPage, fields: [String: String], next: String?, behind: String?) {
         func field(_ name: String) -> String { ShownText.escaped(fields[name] ?? "") }
         (q, currency, from, to) = (field("q"), field("currency"), field("from"), field("to"))
         verdicts = Self.choices(
@@ -42,7 +42,7 @@ struct PaymentsView {
         isEmpty = rows.isEmpty
         isFiltered = fields.keys.contains { $0 != "after" && $0 != "limit" }
         self.next = next
-        behind = lag == 0 ? nil : ShownNumber.count(lag, "record")
+        self.behind = behind
     }
 
     /// Every word, and where an address names several at once, these together.

@@ -36,16 +36,16 @@ struct StoryMoment {
         self.words = words
         self.dot = dot
         self.isGone = isGone
-        record = "\(step.topic.rawValue) @ \(ShownAmount.grouped(step.offset.rawValue))"
-        href = "/log/\(step.topic.rawValue)/\(step.offset)"
+        record = LogPath.words(step.topic, step.partition, step.offset)
+        href = LogPath.page(step.topic, step.partition, "/\(step.offset)")
         isTurn = step.topic == .paymentReview || step.topic == .paymentScored
         if let decider = Self.decider(of: step, in: story) {
             self.words = decider == ReviewExpiry.actor
                 ? "Declined: nobody decided in time" : "Declined by a person"
         }
         guard step.topic == .deadLetter else { return }
-        if step.word != "redrive" { href = "/log/letters/\(step.offset)" }
-        let own = story.letters.first { $0.step.offset == step.offset }
+        if step.word != "redrive", step.partition == nil { href = "/log/letters/\(step.offset)" }
+        let own = story.letters.first { $0.step == step }
         guard let author = own.flatMap({ RedriveEdit.author(of: $0.record) }) else { return }
         self.words = "Redriven, edited by \(ShownText.escaped(author))"
     }
@@ -55,7 +55,10 @@ struct StoryMoment {
         guard step.topic == .paymentReview, step.word == ReviewState.declined.rawValue else {
             return nil
         }
-        return story.decisions.first { $0.place.decision == step.offset.rawValue }?.record.by
+        return story.decisions.first {
+            $0.place.decision == step.offset.rawValue
+                && $0.place.partition == step.lane.partition
+        }?.record.by
     }
 
     /// A line of Stripe's statement that settles a transaction; its time is Stripe's.

@@ -126,8 +126,9 @@ extension TrailView {
         return switch point.state {
         case .at(let offset):
             Point(
-                words: "\(topic) @ \(ShownAmount.grouped(offset.rawValue))",
-                record: "/log/\(topic)?from=\(offset.rawValue)", isStop: false)
+                words: LogPath.words(point.topic, point.partition, offset),
+                record: LogPath.page(point.topic, point.partition, query: "from=\(offset)"),
+                isStop: false)
         case .removed(let begins):
             Point(
                 words: "\(topic): gone by the log’s retention, which begins at "

@@ -171,7 +171,7 @@ struct PagesTests {
     func passing(failure: LedgerError, status: Int) async throws {
         var routes = AdminRoutes()
         routes.get("/program", needs: .viewer) { _, _ in throw failure }
-        let told = ConsolePages.telling(hasLog: true)
+        let told = ConsolePages.told
         routes.page(.get, "/person", needs: .viewer, telling: told) { _, _ in throw failure }
         let responder = routes.router.buildResponder()
         for path in ["/program", "/person"] {
