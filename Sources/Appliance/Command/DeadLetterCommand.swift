@@ -191,6 +191,12 @@ struct DeadLetterCommand: AsyncParsableCommand {
                         + "fail again and stay; see one with "
                         + "`tillbox dead-letter show \(refused.letter.letterName)`")
             }
+            let underWay = lines.count { $0.result == .underWay }
+            guard underWay == 0 else {
+                throw CommandFailure.foundSomething(
+                    "\(underWay) of \(lines.count) stay for now, since somebody else is storing "
+                        + "their events or was killed over them; run this again in half a minute")
+            }
             if lines.contains(where: { $0.result == .notFound }) {
                 throw CommandFailure.foundSomething(nil)
             }

@@ -240,8 +240,14 @@ struct PostgresAccountsTests {
         #expect(sentence(name, AccountDatabase.role).contains("run `tillbox cloud prepare`"))
         _ = try database.psql("REVOKE SELECT ON users FROM \(AccountDatabase.role)")
         #expect(sentence(database.name, AccountDatabase.role).contains("grants.sql"))
-        _ = try database.psql("UPDATE schema_version SET version = 99")
-        #expect(sentence(database.name, AccountDatabase.role).contains("start a newer tillbox"))
+        for newer in [
+            "INSERT INTO schema_version VALUES (98)", "UPDATE schema_version SET version = 99",
+        ] {
+            _ = try database.psql(newer)
+            #expect(
+                sentence(database.name, AccountDatabase.role).contains("start a newer tillbox"),
+                "\(newer)")
+        }
     }
 
     /// `rowid`, which SQLite has of itself, and what only several instances need.

@@ -67,8 +67,9 @@ package enum ConsoleSchema {
         let found = try connection.query(
             "SELECT to_regclass('tillbox_console.schema_version') IS NOT NULL")
         guard try found.boolean(0, 0) else { return 0 }
-        return try connection.query("SELECT version FROM tillbox_console.schema_version")
-            .integer(0, 0)
+        // The newest, as the ledger's: whoever notes a migration as a row of its own is seen, too.
+        return try connection.query("SELECT max(version) FROM tillbox_console.schema_version")
+            .integerOrNull(0, 0) ?? 0
     }
 }
 
