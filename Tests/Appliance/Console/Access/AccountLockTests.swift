@@ -94,7 +94,7 @@ struct AccountLockTests {
         let store = FolderAccounts(at: path)
         #expect(store.trouble == nil)
         #expect(try store.users().map(\.name) == ["ann"])
-        #expect(throws: AccountsFailure.self) { try store.removeUser("ann") }
+        #expect(throws: AccountsFailure.self) { try store.removeUser("ann", keepsAdmin: false) }
         #expect(store.trouble == nil)
         try shell.execute("ROLLBACK")
         store.close()
