@@ -53,7 +53,8 @@ package struct AfarLook: Sendable {
             bridges: [], money: try MoneyCheck(payments.ledger, run: nil, at: now),
             stripeAheadMilliseconds: nil, hasStripe: false,
             letterCount: index.count(of: .deadLetter), paymentsLeftOut: 0,
-            verifiedAt: verifiedAt(), tally: index.tally, afar: LiveFigures.Afar(behind: index.behind))
+            verifiedAt: verifiedAt(), tally: index.tally,
+            afar: LiveFigures.Afar(behind: index.behind))
     }
 
     /// Partitions of one topic are one to whoever looks at the whole.

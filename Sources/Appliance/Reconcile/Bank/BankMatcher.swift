@@ -50,8 +50,9 @@ struct OpenBankEntry: Hashable, Sendable {
 ///    where exactly one movement fits it, and it exactly one such entry.
 /// 3. An entry that says Stripe and has another amount settles the movement that was sent by the
 ///    day after it, was due within ``differenceDays`` of it and is at most a tenth away from it,
-///    where it is the only one, or four times as near as the next; and only once the statements tell of the days in which the
-///    right amount would have come, since what is booked of a difference is not taken back.
+///    where it is the only one, or four times as near as the next; and only once the statements
+///    tell of the days in which the right amount would have come, since what is booked of a
+///    difference is not taken back.
 struct BankMatcher {
     struct Match: Hashable, Sendable {
         var entry: Int64
