@@ -70,8 +70,8 @@ struct PostgresRefusalTests {
                 what: "an older schema",
                 sql: "CREATE SCHEMA tillbox; CREATE TABLE tillbox.head (id int); "
                     + "CREATE TABLE tillbox.schema_version AS SELECT 1::bigint AS version",
-                command: "a ledger of schema 1, and this program knows 2; run `tillbox cloud pr",
-                bridge: "knows 2; a daemon of this release brings it up to date, by its bridge"),
+                command: "a ledger of schema 1, and this program knows 3; run `tillbox cloud pr",
+                bridge: "knows 3; a daemon of this release brings it up to date, by its bridge"),
         ])
     func standing(_ standing: Standing) throws {
         let server = try PostgresServer.common()
