@@ -24,6 +24,10 @@ WITH_SERVERS = ApplianceTests\.($(shell grep -rlE '(Kafka|Redis|Postgres|BigQuer
 # Those of the whole that start brokers wait for them most of the time: they run beside the others.
 WITH_BROKERS = EndToEndTests\.(Bridge|Cloud)
 
+# Those of the cold path start Spark, Airflow, dbt and a stand-in for BigQuery, and take minutes each:
+# beside the others, too.
+WITH_COLD_PATH = EndToEndTests\.(CloudSpark|Airflow|WarehouseModels)
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -59,8 +63,9 @@ test: packages ## run every test, a short fuzz run and a crash simulation
 	@swift test $(SWIFT_FLAGS) --skip-build --filter 'AppendLogTests|SimulationTests'
 	@.ci/tests --filter 'TwinTests|ApplianceTests' --skip '$(WITH_SERVERS)'
 	@.ci/tests --filter 'BridgesTests|$(WITH_SERVERS)'
-	@.ci/tests --no-parallel --filter 'EndToEndTests' --skip '$(WITH_BROKERS)' \
-	  + --no-parallel --filter '$(WITH_BROKERS)'
+	@.ci/tests --no-parallel --filter 'EndToEndTests' --skip '$(WITH_BROKERS)|$(WITH_COLD_PATH)' \
+	  + --no-parallel --filter '$(WITH_BROKERS)' --skip '$(WITH_COLD_PATH)' \
+	  + --no-parallel --filter '$(WITH_COLD_PATH)'
 	@echo "==> fuzzing each target for $(FUZZ_SECONDS) s"
 	@Tests/Fuzz/run.sh $(FUZZ_SECONDS)
 
