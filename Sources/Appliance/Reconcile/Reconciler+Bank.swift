@@ -91,10 +91,13 @@ extension Reconciler {
 
     /// Waits until the ledger holds these movements, within bounds.
     private func booked(_ keys: [String]) async throws -> Int {
-        var count = try store.bookedCount(of: keys)
-        for _ in 0..<Self.bookingAttempts where count < keys.count {
+        var count = 0
+        for attempt in 0...Self.bookingAttempts {
+            count = try await Self.bankQueue.run { [store] () throws(LedgerError) in
+                try store.bookedCount(of: keys)
+            }
+            guard count < keys.count, attempt < Self.bookingAttempts else { break }
             try await Task.sleep(for: .milliseconds(Self.bookingPauseMilliseconds))
-            count = try store.bookedCount(of: keys)
         }
         return count
     }

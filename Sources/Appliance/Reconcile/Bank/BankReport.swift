@@ -150,7 +150,8 @@ package struct BankReport: Hashable, Sendable {
         }
     }
 
-    private static func span(_ statements: [StoredBankStatement]) -> ClosedRange<BankDay>? {
+    /// From the first day that any of the statements tells of to the last; nil for none.
+    static func span(_ statements: [StoredBankStatement]) -> ClosedRange<BankDay>? {
         guard let first = statements.map(\.days.lowerBound).min(),
             let last = statements.map(\.days.upperBound).max()
         else { return nil }
@@ -163,7 +164,7 @@ package struct BankReport: Hashable, Sendable {
             settled.filter { $0.entry == nil }.map { ($0.movement.key, $0.movement) },
             uniquingKeysWith: { first, _ in first })
         var keys: Set<String> = []
-        for (kind, back) in [("payout", "payout_failed"), ("topup", "topup_reversed")] {
+        for (kind, back) in BankMovement.kinds {
             for (key, movement) in open where key.hasPrefix("\(kind):") {
                 let other = "\(back):\(movement.id)"
                 guard let failed = open[other], failed.currency == movement.currency,

@@ -12,9 +12,6 @@ extension StatementStore {
         var new = 0
     }
 
-    /// The movement keys of what moves `bank:{currency}`.
-    private static let movementKinds = ["payout", "payout_failed", "topup", "topup_reversed"]
-
     /// A folder that an earlier release wrote last has no such tables, nor has a store by itself.
     func checkKeepsBank() throws(LedgerError) {
         let version = try storedVersion()
@@ -135,7 +132,7 @@ extension StatementStore {
     /// What of the ledger has to stand at the bank, in its order, with the entry that settles it.
     func bankMovements() throws(LedgerError) -> [SettledBankMovement] {
         var found: [SettledBankMovement] = []
-        for kind in Self.movementKinds {
+        for kind in BankMovement.kinds.flatMap({ [$0.sent, $0.takenBack] }) {
             found += try rows(
                 """
                 SELECT t.id, t.movement, e.currency, e.amount, t.effective_at,
