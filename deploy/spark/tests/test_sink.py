@@ -5,6 +5,7 @@ import threading
 
 import pytest
 import redis
+from confluent_kafka import KafkaException
 
 from vectors import settings, sink, steps
 from vectors.refusal import Refusal
@@ -166,6 +167,17 @@ def test_a_producer_that_does_not_come_back_gives_way_to_another(servers, monkey
             for record in servers.read("stuck.payment.features")] == [
                 "evt_1", "evt_2", "evt_3"]
     made.topic.close()
+
+
+def test_a_producer_that_could_not_begin_is_closed_all_the_same(servers, monkeypatch):
+    monkeypatch.setattr(sink, "ANSWER_SECONDS", 0.2)
+    environment = servers.environment("away.") | {"TILLBOX_KAFKA_BOOTSTRAP": "127.0.0.1:1"}
+    topic = sink.FeaturesTopic(settings.read(["--checkpoint", "/nowhere"], environment=environment))
+    with pytest.raises(KafkaException):
+        topic.write([row()])
+    assert topic.producer is not None
+    topic.close()
+    assert topic.producer is None
 
 
 def test_a_stop_is_not_kept_waiting(servers, monkeypatch):
