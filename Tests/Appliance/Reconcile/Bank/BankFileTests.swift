@@ -178,7 +178,7 @@ struct BankFileTests {
         }
     }
 
-    @Test("no file and no panic comes of changing any byte")
+    @Test("a byte that is changed is refused or read, and never ends the process or makes entries")
     func mutilation() {
         for text in [BankFiles.camt, BankFiles.mt940] {
             let bytes = Array(text.utf8)
