@@ -94,7 +94,8 @@ struct BigQueryEmulatorTests {
                 "SELECT column_name FROM "
                     + "`\(BigQueryServer.project).books.INFORMATION_SCHEMA.COLUMNS` "
                     + "WHERE table_name = '\(table.name)' ORDER BY 1", in: "EU")
-            #expect(told == table.columns.map(\.name).sorted().map { [$0] }, "\(table.name)")
+            let expected: [[String?]] = table.columns.map(\.name).sorted().map { [$0] }
+            #expect(told == expected, "\(table.name)")
         }
     }
 }
