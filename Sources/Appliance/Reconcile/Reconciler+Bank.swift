@@ -114,10 +114,4 @@ extension StatementStore {
             try bankMovements(), open: try openBankEntries(with: "stripe"), try bankStatements(),
             try bankBalances())
     }
-
-    /// The statements that were imported, by account, currency and day.
-    package func importedStatements() throws(LedgerError) -> [StoredBankStatement] {
-        try checkKeepsBank()
-        return try bankStatements()
-    }
 }

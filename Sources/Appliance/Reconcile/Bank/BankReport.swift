@@ -24,13 +24,12 @@ package struct SettledBankMovement: Hashable, Sendable {
 }
 
 /// A statement that was imported.
-package struct StoredBankStatement: Hashable, Sendable {
-    package var account: String
-    package var currency: Currency
-    package var days: ClosedRange<BankDay>
-    package var opening, closing: Int64?
-    package var format, file: String
-    package var entries: Int64
+struct StoredBankStatement: Hashable, Sendable {
+    var account: String
+    var currency: Currency
+    var days: ClosedRange<BankDay>
+    /// Minor units; nil where the file did not say.
+    var opening, closing: Int64?
 }
 
 /// What has become of money on its way between Stripe and the bank.

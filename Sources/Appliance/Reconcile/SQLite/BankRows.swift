@@ -194,15 +194,14 @@ extension StatementStore {
     func bankStatements() throws(LedgerError) -> [StoredBankStatement] {
         try rows(
             """
-            SELECT account, currency, day_first, day_last, opening, closing, format, file, entries
+            SELECT account, currency, day_first, day_last, opening, closing
             FROM bank_statements ORDER BY account, currency, day_first, day_last, id
             """, { _ in }
         ) { row in
             StoredBankStatement(
                 account: row.text(0), currency: try Self.currency(row.text(1)),
                 days: BankDay(row.integer(2))...BankDay(row.integer(3)),
-                opening: row.integerOrNull(4), closing: row.integerOrNull(5), format: row.text(6),
-                file: row.text(7), entries: row.integer(8))
+                opening: row.integerOrNull(4), closing: row.integerOrNull(5))
         }
     }
 
