@@ -18,47 +18,24 @@ from features import NAMES
 
 
 def make(options):
-    """Writes a candidate's folder and returns it. Raises dataset.Refusal."""
+    """Writes a candidate's folder and returns it, and the figures. Raises dataset.Refusal."""
     manifest, rows = dataset.read(options.data)
     earlier, later, split = dataset.cut(rows, options.split, options.holdout)
     used, used_schema = load(options.model)
-    costs = dict(options.fees)
 
     model = train.train(earlier.values, earlier.labels)
     model_bytes = bytes(model.save_raw("ubj"))
-    sha256 = hashlib.sha256(model_bytes).hexdigest()
-    thresholds = (
-        options.review or used_schema["thresholds"]["review"],
-        options.block or used_schema["thresholds"]["block"])
-    if not 0 < thresholds[0] <= thresholds[1] <= 1:
-        raise dataset.Refusal(f"the thresholds are {thresholds[0]} and {thresholds[1]}: they must "
-                              "satisfy 0 < --review ≤ --block ≤ 1")
-    as_of = datetime.datetime.fromtimestamp(manifest["as_of"], datetime.timezone.utc)
-    schema = {
-        "version": options.version or f"candidate-{as_of:%Y-%m-%d}-{sha256[:8]}",
-        "features": NAMES,
-        "thresholds": {"review": thresholds[0], "block": thresholds[1]},
-        "training_data_sha256": hashlib.sha256(
-            earlier.values.tobytes() + earlier.labels.tobytes()).hexdigest(),
-        "model_sha256": sha256,
-        "training_distribution": distribution.of(
-            earlier.values, train.predict(model, earlier.values)),
-    }
+    schema = describe(model, model_bytes, earlier, manifest, options, used_schema)
     scores = train.predict(model, later.values)
-    used_thresholds = tuple(used_schema["thresholds"][name] for name in ("review", "block"))
+    costs = dict(options.fees)
     figures = {
         "dataset": manifest,
         "split": split,
         "training": {"payments": len(earlier), "fraud": int(earlier.labels.sum())},
         "holdout": {"payments": len(later), "fraud": int(later.labels.sum())},
         "fees": {currency: vars(fees) for currency, fees in sorted(costs.items())},
-        "candidate": {
-            "version": schema["version"],
-            **evaluation.measure(later, scores, thresholds, costs)},
-        "in_use": {
-            "version": used_schema["version"],
-            **evaluation.measure(
-                later, train.predict(used, later.values), used_thresholds, costs)},
+        "candidate": side(schema, later, scores, costs),
+        "in_use": side(used_schema, later, train.predict(used, later.values), costs),
         "worst_single_change": {
             name: round(value, 6) for name, value in
             train.worst_single_changes(model, later.values, later.labels).items()},
@@ -70,6 +47,38 @@ def make(options):
         "CARD.md": candidate_card.text(figures, schema, len(model_bytes)),
     }
     return keep(options.out, schema["version"], model_bytes, texts), figures
+
+
+def describe(model, model_bytes, earlier, manifest, options, used_schema):
+    """What the candidate's `schema.json` says. Raises dataset.Refusal for thresholds that are none.
+
+    A threshold that the options do not name is that of the model in use.
+    """
+    used = used_schema["thresholds"]
+    review = used["review"] if options.review is None else options.review
+    block = used["block"] if options.block is None else options.block
+    if not 0 < review <= block <= 1:
+        raise dataset.Refusal(f"the thresholds are {review} and {block}: they must satisfy "
+                              "0 < --review ≤ --block ≤ 1")
+    sha256 = hashlib.sha256(model_bytes).hexdigest()
+    as_of = datetime.datetime.fromtimestamp(manifest["as_of"], datetime.timezone.utc)
+    return {
+        "version": options.version or f"candidate-{as_of:%Y-%m-%d}-{sha256[:8]}",
+        "features": NAMES,
+        "thresholds": {"review": review, "block": block},
+        "training_data_sha256": hashlib.sha256(
+            earlier.values.tobytes() + earlier.labels.tobytes()).hexdigest(),
+        "model_sha256": sha256,
+        "training_distribution": distribution.of(
+            earlier.values, train.predict(model, earlier.values)),
+    }
+
+
+def side(schema, later, scores, costs):
+    """The figures of one of the two models, by its scores of the later payments."""
+    thresholds = tuple(schema["thresholds"][name] for name in ("review", "block"))
+    return {
+        "version": schema["version"], **evaluation.measure(later, scores, thresholds, costs)}
 
 
 def load(place):

@@ -30,7 +30,7 @@ struct BankCommand: AsyncParsableCommand {
                 """)
         @OptionGroup var data: DataOptions
         @Argument(help: "The file as the bank gives it; - for standard input.") var file: String
-        @Option(help: "camt053, mt940 or csv; found out where left away.")
+        @Option(help: "camt053, mt940 or csv; found out where left out.")
         var format: BankFile.Format?
         @Option(help: "For CSV: a JSON file that says which column is what (docs/BANK.md).")
         var mapping: String?

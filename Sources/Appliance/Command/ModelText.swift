@@ -148,8 +148,8 @@ extension ModelComparison.Report {
     /// In the customary words for a population stability index.
     private static func meaning(of index: Double?) -> String {
         switch index ?? 0 {
-        case ..<0.1: "as in training"
-        case ..<0.25: "somewhat other than in training"
+        case ..<ValueBins.shiftedFrom: "as in training"
+        case ..<ValueBins.otherFrom: "somewhat other than in training"
         default: "other than in training"
         }
     }

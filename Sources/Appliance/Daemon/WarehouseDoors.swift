@@ -30,8 +30,9 @@ extension Settings {
     ///
     /// - Parameters:
     ///   - name: of the log.
-    ///   - reader: of a topic.
-    ///   - ledger: opened for reading; statement: in the same file.
+    ///   - ledger: opened for reading.
+    ///   - statement: in the same file.
+    ///   - reader: opens a topic.
     package func warehouse(
         of name: String, livemode: Bool, ledger: any LedgerSQL, statement: StatementStore,
         logger: Logger, reader: @escaping (TopicID) throws -> TopicReader

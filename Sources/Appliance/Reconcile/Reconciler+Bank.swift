@@ -91,10 +91,13 @@ extension Reconciler {
 
     /// Waits until the ledger holds these movements, within bounds.
     private func booked(_ keys: [String]) async throws -> Int {
-        var count = try store.bookedCount(of: keys)
-        for _ in 0..<Self.bookingAttempts where count < keys.count {
+        var count = 0
+        for attempt in 0...Self.bookingAttempts {
+            count = try await Self.bankQueue.run { [store] () throws(LedgerError) in
+                try store.bookedCount(of: keys)
+            }
+            guard count < keys.count, attempt < Self.bookingAttempts else { break }
             try await Task.sleep(for: .milliseconds(Self.bookingPauseMilliseconds))
-            count = try store.bookedCount(of: keys)
         }
         return count
     }
@@ -110,11 +113,5 @@ extension StatementStore {
         return BankReport(
             try bankMovements(), open: try openBankEntries(with: "stripe"), try bankStatements(),
             try bankBalances())
-    }
-
-    /// The statements that were imported, by account, currency and day.
-    package func importedStatements() throws(LedgerError) -> [StoredBankStatement] {
-        try checkKeepsBank()
-        return try bankStatements()
     }
 }

@@ -8,7 +8,7 @@ package import Vocabulary
 /// | honest | 0 | review | margin of the amount |
 ///
 /// A person who looks is taken to decide rightly, and a blocked honest payment to be lost. The
-/// training code counts the same (`model/candidate.py`).
+/// training code counts the same (`model/evaluation.py`).
 package struct DecisionCosts: Hashable, Sendable {
     /// What a disputed payment costs beside its amount.
     package let disputeFee: Int64

@@ -30,9 +30,6 @@ package struct FraudEvidence {
 
     package init(asOf: Instant) { self.asOf = asOf }
 
-    /// Charges that something is said of.
-    package var caseCount: Int { cases.count }
-
     // MARK: Taking in
 
     /// Takes in a record of `webhook.received`: `radar.early_fraud_warning.created` and `.updated`,

@@ -5,6 +5,9 @@ import Synchronization
 package struct ValueBins: Hashable, Sendable, Decodable {
     /// Bins of one input at most, so that counting stays cheap and the metrics bounded.
     package static let binsMax = 32
+    /// From which index on the values are customarily taken for shifted, and for those of another
+    /// population (Siddiqi, Credit Risk Scorecards, 2006).
+    package static let (shiftedFrom, otherFrom) = (0.1, 0.25)
     /// The least share that a bin counts with: an empty one would make the index infinite.
     private static let shareMin = 1e-4
 
@@ -33,8 +36,8 @@ package struct ValueBins: Hashable, Sendable, Decodable {
     }
 
     /// The population stability index of `actual` against training: Σ (a − e) ln(a / e) over the
-    /// bins' shares (Siddiqi, Credit Risk Scorecards, 2006). Below 0.1 is customarily taken for
-    /// stable, above 0.25 for another population. Nil where nothing was counted.
+    /// bins' shares (Siddiqi, Credit Risk Scorecards, 2006); see ``shiftedFrom`` and
+    /// ``otherFrom``. Nil where nothing was counted.
     ///
     /// - Parameter actual: counts of the same bins.
     package func stabilityIndex(of actual: [Int]) -> Double? {

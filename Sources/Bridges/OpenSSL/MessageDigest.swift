@@ -9,12 +9,17 @@ public enum SHA256 {
     // from several threads at once. Looking it up anew takes longer than a short digest.
     fileprivate nonisolated(unsafe) static let algorithm = EVP_MD_fetch(nil, "SHA256", nil)
 
+    /// A context that has begun; whoever has it frees it.
+    fileprivate static func newContext() -> OpaquePointer {
+        guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex(context, algorithm, nil) == 1
+        else { preconditionFailure("libcrypto has no SHA-256") }
+        return context
+    }
+
     /// The digest of the concatenation of `parts`, 32 bytes.
     public static func digest(_ parts: ArraySlice<UInt8>...) -> [UInt8] {
-        let context = EVP_MD_CTX_new()
+        let context = newContext()
         defer { EVP_MD_CTX_free(context) }
-        precondition(
-            EVP_DigestInit_ex(context, algorithm, nil) == 1, "libcrypto has no SHA-256")
         for part in parts {
             // SAFETY: the buffer outlives the call and is only read.
             part.withUnsafeBytes { _ = EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
@@ -32,12 +37,8 @@ public enum SHA256 {
 public final class SHA256Context {
     private let context: OpaquePointer
 
-    public init() {
-        guard let context = EVP_MD_CTX_new(),
-            EVP_DigestInit_ex(context, SHA256.algorithm, nil) == 1
-        else { preconditionFailure("libcrypto has no SHA-256") }
-        self.context = context
-    }
+    /// Begins the first digest.
+    public init() { context = SHA256.newContext() }
 
     deinit { EVP_MD_CTX_free(context) }
 
@@ -63,12 +64,8 @@ public final class SHA256Context {
 public final class SHA256Stream {
     private let context: OpaquePointer
 
-    public init() {
-        guard let context = EVP_MD_CTX_new(),
-            EVP_DigestInit_ex(context, SHA256.algorithm, nil) == 1
-        else { preconditionFailure("libcrypto has no SHA-256") }
-        self.context = context
-    }
+    /// Begins the digest of what is added.
+    public init() { context = SHA256.newContext() }
 
     deinit { EVP_MD_CTX_free(context) }
 

@@ -51,22 +51,25 @@ struct BigQueryPatienceTests {
         #expect(fixture.stub.change { $0.faults.isEmpty })
     }
 
-    @Test("what stays is not asked again", arguments: [
+    @Test("what stays is not asked again, be it an upload's beginning or a piece", arguments: [
         (403, "accessDenied", BigQueryError.forbidden(message: "not now")),
         (403, "quotaExceeded", .quota(message: "not now")),
+        (403, "billingTierLimitExceeded", .quota(message: "not now")),
         (400, "invalid", .refused(status: 400, message: "not now")),
     ])
     func stays(status: Int, reason: String, expected: BigQueryError) async throws {
-        let fixture = try LoadFixture()
-        try fixture.files.write("2026-11-26", [100])
-        fixture.stub.change {
-            $0.faults = [
-                .init(method: .POST, part: "/upload", answer: Self.answer(status, reason))
-            ]
+        for (method, count) in [(HTTPMethod.POST, 1), (.PUT, 2)] {
+            let fixture = try LoadFixture()
+            try fixture.files.write("2026-11-26", [100])
+            fixture.stub.change {
+                $0.faults = [
+                    .init(method: method, part: "/upload", answer: Self.answer(status, reason))
+                ]
+            }
+            await #expect(throws: expected) { try await fixture.run() }
+            #expect(fixture.stub.requests(with: "/upload").count == count)
+            #expect(fixture.rows == [])
         }
-        await #expect(throws: expected) { try await fixture.run() }
-        #expect(fixture.stub.requests(with: "/upload").count == 1)
-        #expect(fixture.rows == [])
     }
 
     @Test("patience ends, and the sentence says that nothing is loaded twice")
@@ -97,7 +100,7 @@ struct BigQueryPatienceTests {
         }
     }
 
-    @Test("a token that ends in the middle of an upload is replaced, and no byte sent twice")
+    @Test("a token that ends in the middle of an upload is replaced, and each row arrives once")
     func expiresInUpload() async throws {
         var fixture = try LoadFixture()
         fixture.tokens = Tokens()

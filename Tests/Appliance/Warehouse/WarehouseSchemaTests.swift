@@ -73,8 +73,8 @@ struct WarehouseSchemaTests {
             ("income:application_fees", "income", nil, nil), ("what:else", "other", nil, nil),
         ] as [(String, String, String?, String?)])
     func accounts(name: String, kind: String, merchant: String?, account: String?) {
-        let words = AccountWords(of: name)
-        #expect(words.kind == kind && words.merchant == merchant)
-        #expect(words.stripeAccount == account)
+        let parts = AccountParts(of: name)
+        #expect(parts.kind == kind && parts.merchant == merchant)
+        #expect(parts.stripeAccount == account)
     }
 }

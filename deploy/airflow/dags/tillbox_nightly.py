@@ -49,10 +49,99 @@ def permanent(error: Exception) -> AirflowFailException:
 
 
 def the_day() -> str:
+    """The UTC day that the run is about, `2026-11-26`."""
     context = get_current_context()
     run = context["dag_run"]
     day = nights.yesterday_utc(context.get("logical_date"), getattr(run, "run_after", None))
     return day.isoformat()
+
+
+@task
+def reconcile() -> dict:
+    """Stripe's statement of the day against the ledger. Breaks are no failure: they are what the
+    rest of the night brings to people."""
+    day = the_day()
+    if PLANE == "cloud":
+        try:
+            ended = commands.run(
+                tillbox() + ["reconcile", "run", "--from", day, "--to", day, "--json"],
+                allowed=(0, 1),
+            )
+            return {"day": day, "run": ended.json()["reconciliation"]}
+        except commands.CommandWrong as error:
+            raise permanent(error) from None
+    try:
+        start, end = nights.bounds(datetime.fromisoformat(day).date(), time.time())
+        return {"day": day, "run": TillboxHook.from_connection().reconcile(start, end)}
+    except (TillboxRefused, ValueError) as error:
+        raise permanent(error) from None
+
+
+@task
+def export(night: dict) -> dict:
+    """Every day whose rows have changed, into files."""
+    try:
+        commands.run(tillbox() + ["export", *folder("--out")])
+    except commands.CommandWrong as error:
+        raise permanent(error) from None
+    return night
+
+
+@task
+def load(night: dict) -> dict:
+    """Every day that BigQuery has not, or has otherwise: the night's, and those that a late event,
+    a dispute or a resolved break has changed."""
+    try:
+        ended = commands.run(tillbox() + ["warehouse", "load", "--json", *folder("--folder")])
+    except commands.CommandWrong as error:
+        raise permanent(error) from None
+    return {**night, "load": ended.json()}
+
+
+@task
+def dbt_build(night: dict) -> dict:
+    """The models and their tests. A test that fails is no matter of waiting."""
+    try:
+        commands.run(commands.words("TILLBOX_DBT_COMMAND", DBT))
+    except commands.CommandWrong as error:
+        raise permanent(error) from None
+    return night
+
+
+@task
+def report(night: dict) -> str:
+    """The night's report as a file, and an alert where breaks are open. Returns its path."""
+    day, run = night["day"], night["run"]
+    try:
+        if PLANE == "cloud":
+            shown = commands.run(
+                tillbox() + ["reconcile", "show", run["id"], "--json"], allowed=(0, 1)
+            ).json()
+            findings = [item for item in shown["findings"] if item["status"] == "open"]
+            figures: dict = {}
+        else:
+            hook = TillboxHook.from_connection()
+            findings = hook.findings(run["id"])
+            figures = {name: hook.report(name, day) for name in REPORTS}
+    except (TillboxRefused, commands.CommandWrong) as error:
+        raise permanent(error) from None
+    text = reports.summary(day, run, findings, night["load"])
+    path = reports.write_report(
+        os.environ.get("TILLBOX_REPORT_DIR", "tillbox-reports"),
+        day,
+        {
+            "day": day,
+            "run": run,
+            "breaks": findings,
+            "load": night["load"],
+            "reports": figures,
+        },
+    )
+    if findings:
+        alerts.send(text)
+    else:
+        print(text)
+    return path
 
 
 @dag(
@@ -75,90 +164,7 @@ def the_day() -> str:
     doc_md=__doc__,
 )
 def tillbox_nightly():
-    @task
-    def reconcile() -> dict:
-        """Stripe's statement of the day against the ledger. Breaks are no failure: they are what
-        the rest of the night brings to people."""
-        day = the_day()
-        if PLANE == "cloud":
-            try:
-                ended = commands.run(
-                    tillbox()
-                    + ["reconcile", "run", "--from", day, "--to", day, "--json"],
-                    allowed=(0, 1),
-                )
-                return {"day": day, "run": ended.json()["reconciliation"]}
-            except commands.CommandWrong as error:
-                raise permanent(error) from None
-        try:
-            start, end = nights.bounds(datetime.fromisoformat(day).date(), time.time())
-            return {"day": day, "run": TillboxHook.from_connection().reconcile(start, end)}
-        except (TillboxRefused, ValueError) as error:
-            raise permanent(error) from None
-
-    @task
-    def export(night: dict) -> dict:
-        """Every day whose rows have changed, into files."""
-        try:
-            commands.run(tillbox() + ["export", *folder("--out")])
-        except commands.CommandWrong as error:
-            raise permanent(error) from None
-        return night
-
-    @task
-    def load(night: dict) -> dict:
-        """Every day that BigQuery has not, or has otherwise: the night's, and those that a late
-        event, a dispute or a resolved break has changed."""
-        try:
-            ended = commands.run(tillbox() + ["warehouse", "load", "--json", *folder("--folder")])
-        except commands.CommandWrong as error:
-            raise permanent(error) from None
-        return {**night, "load": ended.json()}
-
-    @task
-    def dbt_build(night: dict) -> dict:
-        """The models and their tests. A test that fails is no matter of waiting."""
-        try:
-            commands.run(commands.words("TILLBOX_DBT_COMMAND", DBT))
-        except commands.CommandWrong as error:
-            raise permanent(error) from None
-        return night
-
-    @task
-    def report(night: dict) -> str:
-        """The night's report as a file, and an alert where breaks are open. Returns its path."""
-        day, run = night["day"], night["run"]
-        try:
-            if PLANE == "cloud":
-                shown = commands.run(
-                    tillbox() + ["reconcile", "show", run["id"], "--json"], allowed=(0, 1)
-                ).json()
-                findings = [item for item in shown["findings"] if item["status"] == "open"]
-                figures: dict = {}
-            else:
-                hook = TillboxHook.from_connection()
-                findings = hook.findings(run["id"])
-                figures = {name: hook.report(name, day) for name in REPORTS}
-        except (TillboxRefused, commands.CommandWrong) as error:
-            raise permanent(error) from None
-        text = reports.summary(day, run, findings, night["load"])
-        path = reports.write_report(
-            os.environ.get("TILLBOX_REPORT_DIR", "tillbox-reports"),
-            day,
-            {
-                "day": day,
-                "run": run,
-                "breaks": findings,
-                "load": night["load"],
-                "reports": figures,
-            },
-        )
-        if findings:
-            alerts.send(text)
-        else:
-            print(text)
-        return path
-
+    """The tasks, each handing on what the report will say."""
     report(dbt_build(load(export(reconcile()))))
 
 

@@ -1,5 +1,13 @@
 -- The marts' net by day and currency, against what Stripe's balance moved by for the same reasons:
 -- another column of the entries than the one that the mart adds up.
+{%- set others %}
+    (
+        'fee', 'payout', 'payout_failed', 'payout_debit', 'payout_debit_failed', 'transfer',
+        'transfer_reversed', 'transfer_payment', 'application_fee', 'application_fee_refunded',
+        'topup', 'topup_reversed'
+    )
+{%- endset %}
+
 with mart as (
     select day, currency, sum(net) as net from {{ ref('mart_revenue') }} group by day, currency
 ),
@@ -9,14 +17,8 @@ entries as (
         effective_on as day,
         currency,
         sum(case
-            when account_class = 'processor' and kind not in ('fee', 'payout', 'payout_failed',
-                'payout_debit', 'payout_debit_failed', 'transfer', 'transfer_reversed',
-                'transfer_payment', 'application_fee', 'application_fee_refunded', 'topup',
-                'topup_reversed') then amount
-            when account_class = 'fees' and kind in ('fee', 'payout', 'payout_failed',
-                'payout_debit', 'payout_debit_failed', 'transfer', 'transfer_reversed',
-                'transfer_payment', 'application_fee', 'application_fee_refunded', 'topup',
-                'topup_reversed') then -amount
+            when account_class = 'processor' and kind not in {{ others }} then amount
+            when account_class = 'fees' and kind in {{ others }} then -amount
             else 0
         end) as net
     from {{ ref('stg_ledger_entries') }}

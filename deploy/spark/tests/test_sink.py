@@ -5,6 +5,7 @@ import threading
 
 import pytest
 import redis
+from confluent_kafka import KafkaException
 
 from vectors import settings, sink, steps
 from vectors.refusal import Refusal
@@ -168,6 +169,17 @@ def test_a_producer_that_does_not_come_back_gives_way_to_another(servers, monkey
     made.topic.close()
 
 
+def test_a_producer_that_could_not_begin_is_closed_all_the_same(servers, monkeypatch):
+    monkeypatch.setattr(sink, "ANSWER_SECONDS", 0.2)
+    environment = servers.environment("away.") | {"TILLBOX_KAFKA_BOOTSTRAP": "127.0.0.1:1"}
+    topic = sink.FeaturesTopic(settings.read(["--checkpoint", "/nowhere"], environment=environment))
+    with pytest.raises(KafkaException):
+        topic.write([row()])
+    assert topic.producer is not None
+    topic.close()
+    assert topic.producer is None
+
+
 def test_a_stop_is_not_kept_waiting(servers, monkeypatch):
     made = sink.Sink(chosen(servers, "stop."))
     made.is_stopping = lambda: True
@@ -186,7 +198,7 @@ def test_numbers_read_back_as_the_same_float(value, text):
     assert steps.single(float(text)) == steps.single(value)
 
 
-def test_settings_that_do_not_do_are_told_in_one_sentence(servers, tmp_path):
+def test_settings_that_do_not_do_are_told_in_one_sentence(servers, tmp_path, capsys):
     environment = servers.environment("x.")
     for change, sentence in (
             ({"TILLBOX_KAFKA_BOOTSTRAP": ""}, "TILLBOX_KAFKA_BOOTSTRAP is not set"),
@@ -201,5 +213,6 @@ def test_settings_that_do_not_do_are_told_in_one_sentence(servers, tmp_path):
         settings.read(
             ["--checkpoint", "/nowhere", "--schema", str(tmp_path / "none")],
             environment=environment)
-    with pytest.raises(settings.BadSetting, match="--records-max is 0; it may be 1 to 1000000"):
+    with pytest.raises(SystemExit, match="2"):
         settings.read(["--checkpoint", "/nowhere", "--records-max", "0"], environment=environment)
+    assert "--records-max is 0; it may be 1 to 1000000" in capsys.readouterr().err

@@ -34,7 +34,7 @@ class Chain:
         self.state, self.vectors = ({}, {}, {}), {}
         self.first = steps.MovementStep
 
-    def batch(self, records, shuffle=random.Random(1)):
+    def batch(self, records):
         """Vectors of one micro-batch, whose rows arrive at each step in any order."""
         rows = self._step(0, records, lambda row: self._set(row, 0))
         rows = self._step(1, rows, lambda row: row["customer_set"])

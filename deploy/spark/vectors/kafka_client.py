@@ -6,7 +6,7 @@ import os
 import time
 import urllib.request
 
-#: A token is fetched anew before it ends.
+#: Where a machine of Google's asks for a token of its service account.
 _METADATA = "/computeMetadata/v1/instance/service-accounts/default/token"
 
 

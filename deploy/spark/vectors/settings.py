@@ -78,11 +78,15 @@ def parser():
 
 def read(arguments=None, environment=None):
     """Raises BadSetting; ends with exit code 2 for arguments that are none."""
-    given = parser().parse_args(arguments)
+    made = parser()
+    given = made.parse_args(arguments)
+    for name, value, least, most in (
+            ("--records-max", given.records_max, 1, 1_000_000),
+            ("--shuffle-partitions", given.shuffle_partitions, 1, 1024),
+            ("--trigger-seconds", given.trigger_seconds, 0, 3600)):
+        if not least <= value <= most:
+            made.error(f"{name} is {value}; it may be {least} to {most}")
     take = _Taker(os.environ if environment is None else environment)
-    _within("--records-max", given.records_max, 1, 1_000_000)
-    _within("--shuffle-partitions", given.shuffle_partitions, 1, 1024)
-    _within("--trigger-seconds", given.trigger_seconds, 0, 3600)
     settings = Settings(
         bootstrap=take.needed("KAFKA_BOOTSTRAP"),
         topic_prefix=take.text("KAFKA_TOPIC_PREFIX") or "",
@@ -107,11 +111,6 @@ def read(arguments=None, environment=None):
             "TILLBOX_KAFKA_SECURITY is sasl_google: set TILLBOX_KAFKA_USERNAME to the service "
             "account's mail address")
     return settings
-
-
-def _within(name, value, least, most):
-    if not least <= value <= most:
-        raise BadSetting(f"{name} is {value}; it may be {least} to {most}")
 
 
 class _Taker:

@@ -147,7 +147,8 @@ class FeaturesTopic:
         self.schema = settings.schema
         self.client = kafka_client.options(settings)
         self.transactional_id = settings.topic_prefix + "features-spark"
-        self.producer = self.told = None
+        #: `places` is None too behind a producer that could not begin.
+        self.producer = self.told = self.places = None
 
     def open(self):
         """Fences whoever was before, and finds what is told."""
@@ -170,6 +171,7 @@ class FeaturesTopic:
     def close(self):
         """Leaves no transaction open, where the broker answers."""
         producer, self.producer = self.producer, None
+        places, self.places = self.places, None
         if producer is None:
             return
 
@@ -178,7 +180,8 @@ class FeaturesTopic:
                 producer.abort_transaction(ANSWER_SECONDS)
             except KafkaException:
                 pass
-            self.places.close()
+            if places is not None:
+                places.close()
 
         try:
             within(ANSWER_SECONDS * 2, end)

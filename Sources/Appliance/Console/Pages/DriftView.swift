@@ -25,9 +25,6 @@ struct DriftView {
 
     static let width = 120.0
     static let height = 16.0
-    /// From which on an index is customarily taken for a shift, and for another population
-    /// (Siddiqi, Credit Risk Scorecards, 2006).
-    static let (movedFrom, otherFrom) = (0.1, 0.25)
 
     /// - Returns: nil where nothing is counted against, as of a model that does not say what it
     ///   learned from.
@@ -70,8 +67,9 @@ struct DriftView {
     private static func state(_ index: Double?) -> ShownState {
         switch index {
         case nil: ShownState("Not yet", dot: "o")
-        case let index? where index >= otherFrom: ShownState("Another population", "wait")
-        case let index? where index >= movedFrom: ShownState("Shifted")
+        case let index? where index >= ValueBins.otherFrom:
+            ShownState("Another population", "wait")
+        case let index? where index >= ValueBins.shiftedFrom: ShownState("Shifted")
         default: ShownState("As in training")
         }
     }

@@ -111,7 +111,7 @@ struct MonthView {
         }
         let kinds = balance.activities.map { activity in
             (
-                isPayout: activity.kind.hasPrefix("payout"),
+                isPayout: MonthReport.isPayout(activity.kind),
                 row: Row(
                     name: MonthReport.title(of: activity.kind),
                     link: link(activity.kind, balance.currency, month),

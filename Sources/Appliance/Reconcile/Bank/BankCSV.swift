@@ -75,8 +75,12 @@ package struct BankCSVMapping: Hashable, Sendable {
         case "text": text = texts
         case "reference": reference = value
         case "delimiter":
-            guard value.utf8.count == 1, let byte = value.utf8.first, byte != 0x22, byte != 0x0A
-            else { throw BankFileRefusal("the mapping's delimiter must be one character") }
+            guard value.utf8.count == 1, let byte = value.utf8.first,
+                ![0x22, 0x0A, 0x0D].contains(byte)
+            else {
+                throw BankFileRefusal(
+                    "the mapping's delimiter must be one character, no quotation mark or line end")
+            }
             delimiter = byte
         case "decimal": throw BankFileRefusal("the mapping's decimal must be . or ,")
         default:
@@ -109,7 +113,7 @@ struct BankCSV {
     static func statements(
         in bytes: [UInt8], _ mapping: BankCSVMapping, days: ClosedRange<BankDay>?
     ) throws(BankFileRefusal) -> [BankStatement] {
-        var rows = try CSVRows(bytes, delimiter: mapping.delimiter)
+        var rows = CSVRows(bytes, delimiter: mapping.delimiter)
         for _ in 0..<mapping.skip { _ = try rows.next() }
         guard let header = try rows.next() else {
             throw BankFileRefusal("the file has no line with the columns' names")
@@ -132,8 +136,11 @@ struct BankCSV {
                 throw BankFileRefusal(line: row.line, error.description)
             }
         }
-        guard !order.isEmpty, order.count <= BankLimits.statementsMax else {
-            throw BankFileRefusal("the file has no entries")
+        guard !order.isEmpty else { throw BankFileRefusal("the file has no entries") }
+        guard order.count <= BankLimits.statementsMax else {
+            throw BankFileRefusal(
+                "the file has more than \(BankLimits.statementsMax) accounts and currencies; "
+                    + "split it")
         }
         var statements: [BankStatement] = []
         for place in order {
@@ -266,7 +273,7 @@ struct CSVRows {
     private var line = 1
 
     /// - Parameter bytes: UTF-8, with or without its mark.
-    init(_ bytes: [UInt8], delimiter: UInt8) throws(BankFileRefusal) {
+    init(_ bytes: [UInt8], delimiter: UInt8) {
         self.bytes = bytes
         self.delimiter = delimiter
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { place = 3 }

@@ -2,6 +2,12 @@ package import Vocabulary
 
 /// A change of `bank:{currency}` in the ledger: what has to stand in the bank's statement.
 package struct BankMovement: Hashable, Sendable {
+    /// How the movement keys of what moves `bank:{currency}` begin: of what is sent, and of what
+    /// takes the same back.
+    static let kinds = [
+        (sent: "payout", takenBack: "payout_failed"), (sent: "topup", takenBack: "topup_reversed"),
+    ]
+
     /// The ledger's transaction.
     package var transaction: Int64
     /// `payout:po_…`, `payout_failed:po_…`, `topup:tu_…`

@@ -24,13 +24,12 @@ package struct SettledBankMovement: Hashable, Sendable {
 }
 
 /// A statement that was imported.
-package struct StoredBankStatement: Hashable, Sendable {
-    package var account: String
-    package var currency: Currency
-    package var days: ClosedRange<BankDay>
-    package var opening, closing: Int64?
-    package var format, file: String
-    package var entries: Int64
+struct StoredBankStatement: Hashable, Sendable {
+    var account: String
+    var currency: Currency
+    var days: ClosedRange<BankDay>
+    /// Minor units; nil where the file did not say.
+    var opening, closing: Int64?
 }
 
 /// What has become of money on its way between Stripe and the bank.
@@ -150,7 +149,8 @@ package struct BankReport: Hashable, Sendable {
         }
     }
 
-    private static func span(_ statements: [StoredBankStatement]) -> ClosedRange<BankDay>? {
+    /// From the first day that any of the statements tells of to the last; nil for none.
+    static func span(_ statements: [StoredBankStatement]) -> ClosedRange<BankDay>? {
         guard let first = statements.map(\.days.lowerBound).min(),
             let last = statements.map(\.days.upperBound).max()
         else { return nil }
@@ -163,7 +163,7 @@ package struct BankReport: Hashable, Sendable {
             settled.filter { $0.entry == nil }.map { ($0.movement.key, $0.movement) },
             uniquingKeysWith: { first, _ in first })
         var keys: Set<String> = []
-        for (kind, back) in [("payout", "payout_failed"), ("topup", "topup_reversed")] {
+        for (kind, back) in BankMovement.kinds {
             for (key, movement) in open where key.hasPrefix("\(kind):") {
                 let other = "\(back):\(movement.id)"
                 guard let failed = open[other], failed.currency == movement.currency,

@@ -96,16 +96,19 @@ package struct MonthReport: Hashable, Sendable {
     /// Whether every balance agrees with it.
     package var isRight: Bool { balances.allSatisfy { $0.agrees ?? false } && isCompared }
 
-    /// Whether a kind is money between Stripe and the bank.
-    static func isPayout(_ kind: String) -> Bool { kind.hasPrefix("payout") }
+    /// Whether a kind is a payout or one that came back: what Stripe's report sums by itself.
+    package static func isPayout(_ kind: String) -> Bool { kind.hasPrefix("payout") }
 
-    /// A row of the ledger's, summed by kind.
+    /// What one kind moved of a balance; minor units.
     struct KindSum: Hashable, Sendable {
         var account: StripeAccount
         var currency: Currency
         var kind: String
-        var opening, amount, count: Int64
-        /// Of a dispute's amount, the fee that was taken with it in the month; and before it.
+        /// Before the month.
+        var opening: Int64
+        /// In the month, and by how many movements or lines.
+        var amount, count: Int64
+        /// Of a dispute's amount, the fee that was taken with it in the month.
         var fee: Int64
     }
 
@@ -184,7 +187,7 @@ extension MonthReport {
         var sent = Dictionary(
             settled.map { ($0.movement.key, $0) }, uniquingKeysWith: { first, _ in first })
         // Where Stripe took it back before it was there, both are gone, or it is still on its way.
-        for (kind, back) in [("payout", "payout_failed"), ("topup", "topup_reversed")] {
+        for (kind, back) in BankMovement.kinds {
             for (key, one) in sent where key.hasPrefix("\(kind):") && one.entry == nil {
                 let other = "\(back):\(one.movement.id)"
                 guard let failed = sent[other], failed.entry == nil else { continue }

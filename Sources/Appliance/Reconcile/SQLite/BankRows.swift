@@ -12,9 +12,6 @@ extension StatementStore {
         var new = 0
     }
 
-    /// The movement keys of what moves `bank:{currency}`.
-    private static let movementKinds = ["payout", "payout_failed", "topup", "topup_reversed"]
-
     /// A folder that an earlier release wrote last has no such tables, nor has a store by itself.
     func checkKeepsBank() throws(LedgerError) {
         let version = try storedVersion()
@@ -135,7 +132,7 @@ extension StatementStore {
     /// What of the ledger has to stand at the bank, in its order, with the entry that settles it.
     func bankMovements() throws(LedgerError) -> [SettledBankMovement] {
         var found: [SettledBankMovement] = []
-        for kind in Self.movementKinds {
+        for kind in BankMovement.kinds.flatMap({ [$0.sent, $0.takenBack] }) {
             found += try rows(
                 """
                 SELECT t.id, t.movement, e.currency, e.amount, t.effective_at,
@@ -197,15 +194,14 @@ extension StatementStore {
     func bankStatements() throws(LedgerError) -> [StoredBankStatement] {
         try rows(
             """
-            SELECT account, currency, day_first, day_last, opening, closing, format, file, entries
+            SELECT account, currency, day_first, day_last, opening, closing
             FROM bank_statements ORDER BY account, currency, day_first, day_last, id
             """, { _ in }
         ) { row in
             StoredBankStatement(
                 account: row.text(0), currency: try Self.currency(row.text(1)),
                 days: BankDay(row.integer(2))...BankDay(row.integer(3)),
-                opening: row.integerOrNull(4), closing: row.integerOrNull(5), format: row.text(6),
-                file: row.text(7), entries: row.integer(8))
+                opening: row.integerOrNull(4), closing: row.integerOrNull(5))
         }
     }
 

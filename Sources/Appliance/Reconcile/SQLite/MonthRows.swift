@@ -13,13 +13,8 @@ extension StatementStore {
         let isCompared = isWhole && readUntil.map { $0 >= month.to } ?? false
         var statements: [MonthReport.Place: MonthReport.Statement]?
         if isCompared { statements = try monthStatements(month) }
-        let banks = Dictionary(grouping: try bankStatements(), by: \.currency)
-        let days = banks.compactMapValues { statements -> ClosedRange<BankDay>? in
-            guard let first = statements.map(\.days.lowerBound).min(),
-                let last = statements.map(\.days.upperBound).max()
-            else { return nil }
-            return first...last
-        }
+        let days = Dictionary(grouping: try bankStatements(), by: \.currency)
+            .compactMapValues(BankReport.span)
         let settled = try bankMovements()
         let last = month.end + -1
         let currencies = Set(settled.filter { $0.movement.sent < month.end }

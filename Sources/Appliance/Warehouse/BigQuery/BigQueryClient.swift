@@ -58,14 +58,10 @@ package struct BigQueryClient: Sendable {
         while true {
             let token = try await tokens.token()
             let answer: BigQueryAnswer
-            do {
-                answer = try await transport.send(request, token: token)
-            } catch is CancellationError {
-                throw .cancelled
+            do throws(BigQueryError) {
+                answer = try await send(request, token: token, attempt)
             } catch {
-                let silence = BigQueryError.unreachable(
-                    base: place.base, reason: "\(error)", attempts: attempt)
-                try await pause(&attempt, nil, else: silence)
+                try await pause(&attempt, nil, else: error)
                 continue
             }
             if answer.status == 401, let token, !hasRenewed {
@@ -78,8 +74,23 @@ package struct BigQueryClient: Sendable {
         }
     }
 
+    /// Sends once.
+    ///
+    /// - Throws: `cancelled`; `unreachable` where no answer comes.
+    func send(
+        _ request: BigQueryRequest, token: Secret?, _ attempt: Int
+    ) async throws(BigQueryError) -> BigQueryAnswer {
+        do {
+            return try await transport.send(request, token: token)
+        } catch is CancellationError {
+            throw .cancelled
+        } catch {
+            throw .unreachable(base: place.base, reason: "\(error)", attempts: attempt)
+        }
+    }
+
     /// What is wrong with the answer; nil where it is one.
-    private func trouble(in answer: BigQueryAnswer, _ attempt: Int) -> BigQueryError? {
+    func trouble(in answer: BigQueryAnswer, _ attempt: Int) -> BigQueryError? {
         if (200..<300).contains(answer.status) || [308, 404, 409, 410].contains(answer.status) {
             return nil
         }

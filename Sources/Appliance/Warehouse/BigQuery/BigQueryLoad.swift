@@ -75,14 +75,14 @@ package struct BigQueryLoad: Sendable {
     ) async throws -> BigQueryLoadReport {
         let location = try await location(makesDataset: request.makesDataset)
         try await client.prepare(
-            BigQuerySQL.journal, BigQuerySQL.journalColumns, partition: "dt",
+            BigQuerySQL.journal, BigQuerySQL.journalColumns, partition: WarehouseTable.partition,
             meaning: "Which days were loaded, and with which content.")
         var report = BigQueryLoadReport(dataset: client.place.dataset)
         for table in request.tables {
             try Task.checkCancellation()
             try await client.prepare(
                 table.name, table.bigQueryColumns, partition: WarehouseTable.partition,
-                    meaning: table.about)
+                meaning: table.about)
             let days = try folder.days(of: table, from: request.first, to: request.last)
             try await load(days, of: table, in: location, &report, progress)
         }

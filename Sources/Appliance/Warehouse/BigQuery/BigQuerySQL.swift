@@ -73,7 +73,7 @@ struct BigQuerySQL: Sendable {
         return parts.joined(separator: "\nUNION ALL\n")
     }
 
-    /// What stands in the journal: table, day, content, version.
+    /// What stands in the journal of a table: day, content and version, a row a day.
     func standing(of table: WarehouseTable, days: ClosedRange<LoadDay>) -> String {
         """
         SELECT CAST(dt AS STRING), content_sha256, CAST(schema_version AS STRING)

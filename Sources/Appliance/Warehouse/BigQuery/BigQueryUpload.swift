@@ -112,40 +112,19 @@ extension BigQueryClient {
         return last + 1
     }
 
-    /// One attempt; a refused token, 429 and 5xx are failures that pass.
+    /// One attempt. A refused token passes as well: the next one is shown another.
     private func once(
         _ request: BigQueryRequest, _ attempt: Int
     ) async throws(BigQueryError) -> BigQueryAnswer {
         let token = try await tokens.token()
-        let answer: BigQueryAnswer
-        do {
-            answer = try await transport.send(request, token: token)
-        } catch is CancellationError {
-            throw .cancelled
-        } catch {
-            throw .unreachable(base: place.base, reason: "\(error)", attempts: attempt)
-        }
-        switch answer.status {
-        case 401, 429, 500...599:
-            if answer.status == 401, let token { await tokens.forget(token) }
+        let answer = try await send(request, token: token, attempt)
+        if answer.status == 401 {
+            if let token { await tokens.forget(token) }
             throw .unavailable(
                 status: answer.status, message: BigQueryRefusal(in: answer.body).message,
                 attempts: attempt)
-        case 200..<300, 308, 404, 409, 410: return answer
-        case 403: throw Self.forbidden(answer, attempt)
-        default:
-            throw .refused(
-                status: answer.status, message: BigQueryRefusal(in: answer.body).message)
         }
-    }
-
-    private static func forbidden(_ answer: BigQueryAnswer, _ attempt: Int) -> BigQueryError {
-        let refusal = BigQueryRefusal(in: answer.body)
-        return switch refusal.reason {
-        case "quotaExceeded": .quota(message: refusal.message)
-        case "rateLimitExceeded":
-            .unavailable(status: 403, message: refusal.message, attempts: attempt)
-        default: .forbidden(message: refusal.message)
-        }
+        if let trouble = trouble(in: answer, attempt) { throw trouble }
+        return answer
     }
 }

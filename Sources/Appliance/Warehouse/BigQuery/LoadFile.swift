@@ -62,22 +62,27 @@ package final class LoadFile {
         _ folder: LoadDayFolder, schemaVersion: Int64
     ) throws(WarehouseFault) {
         self.folder = folder
+        var refused: (manifest: LoadManifest, fault: WarehouseFault)?
         var look = 1
         while true {
             let manifest = try Self.manifest(of: folder, schemaVersion)
-            let path = folder.url.appending(path: manifest.file).path
-            let file = try Self.open(path)
-            do throws(WarehouseFault) {
-                try Self.compare(file, with: manifest, path)
-                self.manifest = manifest
-                self.file = file
-                return
-            } catch {
-                try? file.close()
-                guard look < Self.looksMax else { throw error }
-                usleep(Self.lookMilliseconds * 1_000)
-                look += 1
+            // The rows are read again only once there is another manifest to hold them against.
+            if manifest != refused?.manifest {
+                let path = folder.url.appending(path: manifest.file).path
+                let file = try Self.open(path)
+                do throws(WarehouseFault) {
+                    try Self.compare(file, with: manifest, path)
+                    self.manifest = manifest
+                    self.file = file
+                    return
+                } catch {
+                    try? file.close()
+                    refused = (manifest, error)
+                }
             }
+            if let refused, look >= Self.looksMax { throw refused.fault }
+            usleep(Self.lookMilliseconds * 1_000)
+            look += 1
         }
     }
 

@@ -62,7 +62,7 @@ extension KeptPayment {
 }
 
 /// What an account of the ledger is, by its name.
-struct AccountWords: Hashable {
+struct AccountParts: Hashable {
     /// `processor`, `payable` and so on; `other` for what this version does not know.
     var kind: String
     var merchant: String?
@@ -117,7 +117,7 @@ struct RowWriter {
     ) throws {
         let posting = transaction.posting
         for (place, entry) in posting.entries.enumerated() {
-            let words = AccountWords(of: entry.account.rawValue)
+            let parts = AccountParts(of: entry.account.rawValue)
             begin(day)
             writer.member("transaction_id", transaction.id.rawValue)
             writer.member("seq", Int64(place))
@@ -125,9 +125,9 @@ struct RowWriter {
             writer.member("kind", posting.kind.name)
             writer.member("event_id", posting.eventID.rawValue)
             writer.member("account", entry.account.rawValue)
-            writer.member("account_class", words.kind)
-            writer.member("merchant", words.merchant)
-            writer.member("stripe_account", words.stripeAccount)
+            writer.member("account_class", parts.kind)
+            writer.member("merchant", parts.merchant)
+            writer.member("stripe_account", parts.stripeAccount)
             writer.member("currency", entry.currency.code)
             writer.member("amount", entry.amount.rawValue)
             writer.member("effective_at", UTCText.second(posting.effectiveAt))

@@ -53,7 +53,7 @@ struct StateReading {
         }.first ?? 0
     }
 
-    /// Days whose files may be behind, the oldest first, at most `limit`.
+    /// Days of a table whose files may be behind, the oldest first.
     func dirty(of name: String) throws -> [Int64] {
         try rows("SELECT day FROM dirty WHERE name = ? ORDER BY day", { $0.bind(1, name) }) {
             $0.integer(0)

@@ -130,10 +130,20 @@ struct BankFileTests {
         ("\"currency_is\":\"EUR\",", "", "must have date"),
         ("\"skip\":1", "\"skipp\":\"1\"", "knows no skipp"),
         ("\"EUR\"", "\"EURO\"", "three letters"),
+        ("\"delimiter\":\";\"", "\"delimiter\":\"\\r\"", "no quotation mark or line end"),
     ])
     func csvRefused(part: String, other: String, word: String) {
         let said = refusal(BankFiles.csv, BankFiles.mapping.replacing(part, with: other))
         #expect(said?.contains(word) == true, "\(said ?? "it was read")")
+    }
+
+    @Test("a CSV of more accounts than a file may have is told as that")
+    func manyAccounts() {
+        let lines = (0...BankLimits.statementsMax).map { "2026-10-01,1.00,A\($0)\n" }
+        let said = refusal(
+            "Date,Amount,Account\n" + lines.joined(),
+            #"{"date":"Date","amount":"Amount","currency_is":"eur","account":"Account"}"#)
+        #expect(said?.contains("more than 1000 accounts") == true, "\(said ?? "it was read")")
     }
 
     @Test("what is no bank's file is refused")
@@ -168,7 +178,7 @@ struct BankFileTests {
         }
     }
 
-    @Test("no file and no panic comes of changing any byte")
+    @Test("a byte that is changed is refused or read, and never ends the process or makes entries")
     func mutilation() {
         for text in [BankFiles.camt, BankFiles.mt940] {
             let bytes = Array(text.utf8)

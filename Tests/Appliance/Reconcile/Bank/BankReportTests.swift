@@ -28,7 +28,7 @@ struct BankReportTests {
     ) -> StoredBankStatement {
         StoredBankStatement(
             account: "A", currency: Self.usd, days: BankDay(first)...BankDay(last),
-            opening: opening, closing: closing, format: "camt.053", file: "", entries: 0)
+            opening: opening, closing: closing)
     }
 
     private var settled: [SettledBankMovement] {
