@@ -4,7 +4,7 @@ import Testing
 
 /// The nightly DAG of `deploy/airflow`: its pieces, and nights against a live daemon, a twin of
 /// Stripe and a BigQuery emulator. What is claimed stands in `live.py`, line by line.
-@Suite("The nightly DAG", .timeLimit(.minutes(10)))
+@Suite("The nightly DAG", .timeLimit(.minutes(30)))
 struct AirflowTests {
     private static func run(
         _ words: [String], environment: [String: String] = [:]
