@@ -184,8 +184,8 @@ def listens(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def end(child, seconds=30):
-    """SIGTERM, and the exit code."""
+def end(child, seconds=120):
+    """SIGTERM, and the exit code; a busy machine may take long to end a virtual machine."""
     if child.poll() is None:
         child.send_signal(signal.SIGTERM)
     try:
