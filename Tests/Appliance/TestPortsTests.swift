@@ -10,14 +10,14 @@ struct TestPortsTests {
         let claims = folder.file("claims")
         let range = 30_000..<30_008
         let script = """
-            import fcntl, sys, time
+            import fcntl, sys
             file = open(sys.argv[1], "w")
             for port in range(30000, 30007):
                 fcntl.lockf(file, fcntl.LOCK_EX, 1, port)
             print("claimed", flush=True)
-            time.sleep(600)
+            sys.stdin.read()
             """
-        let other = try Child("/usr/bin/env", ["python3", "-c", script, claims])
+        let other = try Child("/usr/bin/env", ["python3", "-c", script, claims], isFed: true)
         try await eventually("it has claimed all but one: \(other.standardError)") {
             other.standardOutput.contains("claimed") || !other.isRunning
         }
