@@ -20,7 +20,7 @@ locals {
   # Who speaks with Kafka; what each may there is in kafka.tf.
   kafka_accounts = [
     "webhook", "score", "ledger", "console", "features", "prepare", "reconcile", "warehouse",
-    "verify", "redrive",
+    "redrive",
   ]
   # Whose numbers the collector beside them writes.
   measured_accounts = ["webhook", "score", "ledger", "console", "features"]

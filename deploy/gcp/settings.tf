@@ -142,7 +142,7 @@ locals {
     }
     verify = {
       words    = ["ledger", "verify"]
-      settings = ["common", "kafka"]
+      settings = ["common"]
       postgres = "reader"
       secrets = {
         PGPASSWORD = "postgres-reader"
@@ -168,7 +168,9 @@ locals {
   plain = {
     for name, program in local.programs : name => merge(concat(
       [for group in program.settings : local.settings[group]],
-      [{ TILLBOX_KAFKA_USERNAME = google_service_account.this[local.account_of[name]].email }],
+      contains(program.settings, "kafka") ? [
+        { TILLBOX_KAFKA_USERNAME = google_service_account.this[local.account_of[name]].email }
+      ] : [],
       program.postgres == "" ? [] : [{ TILLBOX_POSTGRES_URL = local.postgres_url[program.postgres] }],
     )...)
   }

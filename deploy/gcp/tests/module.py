@@ -91,6 +91,7 @@ def without_providers():
     kept = re.sub(
         r"google_service_account\.this\[([^\[\]]+(?:\[[^\[\]]+\])?)\]\.email",
         r'"tillbox-${\1}@my-tillbox.iam.gserviceaccount.com"', kept)
+    kept = re.sub(r"google_bigquery_dataset\.(\w+)\.dataset_id", r'"\1"', kept)
     return re.sub(r"\bgoogle_\w+(?:\.\w+)+", '"127.0.0.1"', kept)
 
 

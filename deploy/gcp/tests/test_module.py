@@ -29,7 +29,7 @@ REQUIRED = {
     "reconcile": {"TILLBOX_KAFKA_BOOTSTRAP", "TILLBOX_REDIS_URL", "TILLBOX_POSTGRES_URL",
                   "TILLBOX_STRIPE_API_KEY"},
     "warehouse": {"TILLBOX_KAFKA_BOOTSTRAP", "TILLBOX_POSTGRES_URL", "TILLBOX_BIGQUERY_PROJECT"},
-    "verify": {"TILLBOX_KAFKA_BOOTSTRAP", "TILLBOX_POSTGRES_URL"},
+    "verify": {"TILLBOX_POSTGRES_URL"},
     "redrive": {"TILLBOX_KAFKA_BOOTSTRAP", "TILLBOX_REDIS_URL", "TILLBOX_POSTGRES_URL"},
 }
 #: Given to a program that has no use for it, an access right is one too many.
@@ -37,6 +37,7 @@ NOT_FOR = {
     "TILLBOX_WEBHOOK_SECRET": set(REQUIRED) - {"webhook"},
     "TILLBOX_STRIPE_API_KEY": set(REQUIRED) - {"sweep", "reconcile", "warehouse"},
     "TILLBOX_POSTGRES_URL": {"webhook", "score", "features"},
+    "TILLBOX_KAFKA_BOOTSTRAP": {"verify"},
     "TILLBOX_REDIS_URL": {"ledger", "console", "prepare", "warehouse", "verify"},
 }
 
