@@ -7,6 +7,10 @@ locals {
       TILLBOX_PROFILE        = "cloud"
       TILLBOX_LOGGING_FORMAT = "json"
     }
+    merchant = {
+      TILLBOX_MERCHANT_DEFAULT = var.merchant
+    }
+    verdict = { for key, value in var.verdict : "TILLBOX_VERDICT_${upper(key)}" => value }
     # Health, readiness and numbers, for Cloud Run's probes and the collector beside the role.
     admin = {
       TILLBOX_ADMIN_HOST = "0.0.0.0"
@@ -63,7 +67,7 @@ locals {
     }
     score = {
       words    = ["run", "--role", "score"]
-      settings = ["common", "admin", "kafka", "redis"]
+      settings = ["common", "admin", "kafka", "redis", "merchant", "verdict"]
       postgres = ""
       secrets = {
         TILLBOX_REDIS_URL   = "redis-url"
@@ -92,7 +96,7 @@ locals {
     }
     features = {
       words    = ["cloud", "features"]
-      settings = ["common", "kafka", "redis"]
+      settings = ["common", "kafka", "redis", "merchant"]
       postgres = ""
       secrets = {
         TILLBOX_REDIS_URL = "redis-url"
@@ -110,7 +114,7 @@ locals {
     }
     sweep = {
       words    = ["reconcile", "sweep"]
-      settings = ["common", "kafka", "redis", "gate"]
+      settings = ["common", "kafka", "redis", "gate", "merchant"]
       postgres = "reconcile"
       secrets = {
         PGPASSWORD             = "postgres-reconcile"
@@ -121,7 +125,7 @@ locals {
     }
     reconcile = {
       words    = ["reconcile", "run"]
-      settings = ["common", "kafka", "redis", "gate"]
+      settings = ["common", "kafka", "redis", "gate", "merchant"]
       postgres = "reconcile"
       secrets = {
         PGPASSWORD             = "postgres-reconcile"
@@ -132,7 +136,7 @@ locals {
     }
     warehouse = {
       words    = ["export", "--out", "/warehouse"]
-      settings = ["common", "kafka", "gate", "bigquery"]
+      settings = ["common", "kafka", "gate", "merchant", "bigquery"]
       postgres = "reader"
       secrets = {
         PGPASSWORD             = "postgres-reader"
@@ -151,7 +155,7 @@ locals {
     }
     redrive = {
       words    = ["dead-letter", "redrive"]
-      settings = ["common", "kafka", "redis", "gate"]
+      settings = ["common", "kafka", "redis", "gate", "merchant"]
       postgres = "reader"
       secrets = {
         PGPASSWORD        = "postgres-reader"

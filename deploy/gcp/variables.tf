@@ -94,6 +94,23 @@ variable "livemode" {
   }
 }
 
+variable "merchant" {
+  description = "merchant.default: whose money it is where an event names no Connect account."
+  type        = string
+  default     = "default"
+}
+
+variable "verdict" {
+  description = "Tighter rules of the score role: review_from, block_from, amount_limits (docs/CONFIGURATION.md)."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for key in keys(var.verdict) : contains(["review_from", "block_from", "amount_limits"], key)])
+    error_message = "There are review_from, block_from and amount_limits."
+  }
+}
+
 variable "features" {
   description = "Who computes vectors: stand_in (one instance of tillbox cloud features) or spark (a job elsewhere, docs/SPARK.md)."
   type        = string

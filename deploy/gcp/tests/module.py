@@ -17,6 +17,7 @@ EXAMPLE = {
     "project": '"my-tillbox"', "webhook_host": '"hooks.example.com"',
     "console_host": '"tillbox.example.com"', "console_people": '["group:finance@example.com"]',
     "alert_emails": '["oncall@example.com"]',
+    "verdict": '{ amount_limits = "usd:500000" }',
 }
 #: The tables that say what runs, and what they are called in what `worked_out` returns.
 TABLES = {

@@ -5,6 +5,7 @@
 import re
 import unittest
 
+import costs
 import provider
 from module import (
     MODULE, ROOT, SIZES, STAGES, is_formatted, resources, text, worked_out)
@@ -106,6 +107,8 @@ class Tables(unittest.TestCase):
         known = known_variables()
         self.assertIn("TILLBOX_KAFKA_BOOTSTRAP", known)
         tables = worked_out()
+        self.assertEqual(
+            tables["plain"]["score"]["TILLBOX_VERDICT_AMOUNT_LIMITS"], "usd:500000")
         for name, program in tables["programs"].items():
             plain, secret = tables["plain"][name], program["secrets"]
             given = {*plain, *secret}
@@ -191,6 +194,11 @@ class Tables(unittest.TestCase):
             self.assertGreaterEqual(size["partitions"], 2 * size["score_instances"], name)
             self.assertGreaterEqual(size["kafka_memory_gib"], size["kafka_vcpu"], name)
             self.assertLessEqual(size["kafka_memory_gib"], 8 * size["kafka_vcpu"], name)
+
+    def test_costs_are_those_of_the_page(self):
+        page = (ROOT / "docs/GCP.md").read_text()
+        self.assertIn(costs.table(), page, "docs/GCP.md: run deploy/gcp/tests/costs.py")
+        self.assertIn(costs.prices(), page)
 
 
 if __name__ == "__main__":
