@@ -38,4 +38,39 @@ struct GoogleCloudTests {
         #expect(output.contains("in the same accounts, to the cent"), "\(output)")
         #expect(output.contains("ok: the console begins with its own rights"), "\(output)")
     }
+
+    /// The job `warehouse` of the small size begins each night with an empty folder.
+    @Test("export --load sends what is new, also from a folder that begins anew each night")
+    func loads() async throws {
+        let server = try await BigQueryServer()
+        let data = try await FilledFolder()
+        func tillbox(
+            _ words: String...
+        ) async throws -> (code: Int32, output: String, errors: String) {
+            try await Child.run(
+                Tillbox.executable, words,
+                environment: [
+                    "TILLBOX_BIGQUERY_PROJECT": BigQueryServer.project,
+                    "TILLBOX_BIGQUERY_API_BASE": server.base, "TILLBOX_DATA": data.path,
+                ])
+        }
+        let first = try await tillbox("export", "--out", data.file("first"))
+        #expect(first.code == 0, "\(first.errors)")
+        let made = try await tillbox(
+            "warehouse", "load", "--create-datasets", "--table", "payments", "--folder",
+            data.file("first"))
+        #expect(made.code == 0, "\(made.errors)")
+        let days = try #require(
+            made.output.firstMatch(of: /([1-9][0-9]*) days with [1-9][0-9]* rows are loaded/)?.1)
+
+        let tables = try await tillbox(
+            "warehouse", "load", "--create-datasets", "--folder", data.file("first"))
+        #expect(tables.code == 0, "\(tables.errors)")
+        #expect(tables.output.contains("and \(days) were there already"), "\(tables.output)")
+
+        let second = try await tillbox("export", "--out", data.file("second"), "--load")
+        #expect(second.code == 0, "\(second.errors)")
+        #expect(second.output.contains("rows written in"), "\(second.output)")
+        #expect(second.output.contains("0 days with 0 rows are loaded"), "\(second.output)")
+    }
 }

@@ -8,15 +8,15 @@ locals {
 
   topic_rights = {
     "webhook.received" = {
-      READ  = ["score", "console", "reconcile", "warehouse", "redrive"]
+      READ  = ["score", "console", "warehouse", "redrive"]
       WRITE = ["webhook", "reconcile", "redrive"]
     }
     "payment.validated" = {
-      READ  = ["score", "features", "console", "warehouse", "redrive"]
+      READ  = ["score", "features", "console", "redrive"]
       WRITE = ["score", "redrive"]
     }
     "payment.features" = {
-      READ  = ["score", "console", "warehouse", "redrive"]
+      READ  = ["score", "console", "redrive"]
       WRITE = ["features", "redrive"]
     }
     "payment.scored" = {
@@ -24,15 +24,15 @@ locals {
       WRITE = ["score", "redrive"]
     }
     "payment.review" = {
-      READ  = ["ledger", "console", "warehouse", "redrive"]
+      READ  = ["ledger", "console", "redrive"]
       WRITE = ["ledger", "console", "redrive"]
     }
     "ledger.posted" = {
-      READ  = ["ledger", "console", "warehouse"]
+      READ  = ["ledger", "console"]
       WRITE = ["ledger"]
     }
     "dead.letter" = {
-      READ  = ["score", "ledger", "console", "warehouse", "redrive"]
+      READ  = ["score", "ledger", "console", "redrive"]
       WRITE = ["webhook", "score", "ledger", "reconcile", "redrive"]
     }
   }

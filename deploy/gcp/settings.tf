@@ -135,7 +135,7 @@ locals {
       files = ["postgres-ca", "redis-ca"]
     }
     warehouse = {
-      words    = ["export", "--out", "/warehouse"]
+      words    = ["export", "--out", "/warehouse", "--load"]
       settings = ["common", "kafka", "gate", "merchant", "bigquery"]
       postgres = "reader"
       secrets = {

@@ -75,11 +75,8 @@ resource "google_cloud_run_v2_job" "warehouse" {
       }
 
       containers {
-        image   = var.image
-        command = ["/bin/sh", "-c"]
-        args = [
-          "tillbox ${join(" ", local.programs.warehouse.words)} && tillbox warehouse load --folder /warehouse",
-        ]
+        image = var.image
+        args  = local.programs.warehouse.words
 
         resources {
           limits = { cpu = "2", memory = local.size.export_disk_gib > 0 ? "2Gi" : "8Gi" }

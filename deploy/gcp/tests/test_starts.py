@@ -26,12 +26,13 @@ SECRETS = {
 STAY = {"webhook", "score", "ledger"}
 #: What a program says that has taken all its settings and finds no server.
 NO_SERVER = r"cannot connect to Postgres|Kafka did not answer|cannot reach Kafka|Kafka cannot be"
-#: The setting that a sentence names where a variable is left out. (Stripe's key is asked for
-#: behind a ledger, and BigQuery's project behind an export.)
+#: The setting that a sentence names where a variable is left out. (Stripe's key is
+#: asked for behind a ledger.)
 NAMED = {
     "TILLBOX_KAFKA_BOOTSTRAP": "kafka.bootstrap", "TILLBOX_REDIS_URL": "redis.url",
     "TILLBOX_POSTGRES_URL": "postgres.url", "TILLBOX_WEBHOOK_SECRET": "webhook.secret",
     "TILLBOX_ADMIN_BEHIND_PROXY": "admin.behind_proxy",
+    "TILLBOX_BIGQUERY_PROJECT": "bigquery.project",
 }
 #: Asked for once Kafka has answered.
 LATER = {("redrive", "TILLBOX_POSTGRES_URL")}
