@@ -132,7 +132,7 @@ resource "google_monitoring_alert_policy" "lag" {
     display_name = "a group has more than 1,000 records to read"
 
     condition_threshold {
-      filter          = "resource.type = \"managedkafka.googleapis.com/TopicPartition\" AND metric.type = \"managedkafka.googleapis.com/offset_lag\""
+      filter          = "resource.type = \"managedkafka.googleapis.com/TopicPartitionConsumerGroup\" AND metric.type = \"managedkafka.googleapis.com/offset_lag\""
       comparison      = "COMPARISON_GT"
       threshold_value = 1000
       duration        = "600s"
@@ -141,7 +141,7 @@ resource "google_monitoring_alert_policy" "lag" {
         alignment_period     = "60s"
         per_series_aligner   = "ALIGN_MAX"
         cross_series_reducer = "REDUCE_SUM"
-        group_by_fields      = ["metric.label.consumer_group_id", "resource.label.topic_id"]
+        group_by_fields      = ["resource.label.consumer_group_id", "resource.label.topic_id"]
       }
     }
   }

@@ -55,7 +55,7 @@ variable "psql_image" {
 variable "metrics_image" {
   description = "Google's collector, which runs beside each role and reads its /metrics."
   type        = string
-  default     = "us-docker.pkg.dev/cloud-ops-agents-artifacts/cloud-run-gmp-sidecar/cloud-run-gmp-sidecar:1.2.0"
+  default     = "us-docker.pkg.dev/cloud-ops-agents-artifacts/cloud-run-gmp-sidecar/cloud-run-gmp-sidecar:1.7.0"
 }
 
 variable "webhook_host" {

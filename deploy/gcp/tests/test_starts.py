@@ -81,6 +81,7 @@ class Starts(unittest.TestCase):
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2) as one:
                     answered = one.status == 200
+                self.be_scraped(environment["TILLBOX_ADMIN_PORT"])
             except OSError:
                 time.sleep(0.1)
         if child.poll() is None:
@@ -91,6 +92,13 @@ class Starts(unittest.TestCase):
             child.kill()
             words = child.communicate()[0]
         return answered, child.returncode, words
+
+    def be_scraped(self, port):
+        """Asks as Google's collector does, which calls the role beside it 0.0.0.0."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/metrics", headers={"Host": f"0.0.0.0:{port}"})
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            self.assertIn(b"tillbox_ready", answer.read())
 
     def test_settings_are_taken(self):
         names = [name for name in REQUIRED if name != "features"]
