@@ -103,7 +103,7 @@ resource "google_cloud_run_v2_service" "console" {
 
       resources {
         cpu_idle = false
-        limits   = { cpu = "0.5", memory = "256Mi" }
+        limits   = { cpu = "1", memory = "512Mi" }
       }
 
       volume_mounts {

@@ -108,7 +108,7 @@ resource "google_cloud_run_v2_service" "webhook" {
 
       resources {
         cpu_idle = false
-        limits   = { cpu = "0.5", memory = "256Mi" }
+        limits   = { cpu = "1", memory = "512Mi" }
       }
 
       volume_mounts {
@@ -270,7 +270,7 @@ resource "google_cloud_run_v2_worker_pool" "this" {
         depends_on = ["tillbox"]
 
         resources {
-          limits = { cpu = "0.5", memory = "256Mi" }
+          limits = { cpu = "1", memory = "512Mi" }
         }
 
         volume_mounts {

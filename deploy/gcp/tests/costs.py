@@ -53,8 +53,8 @@ def month(name):
         stored = json.load(file)[0]["paced"]["bytes_a_payment"]
     # vCPU and GiB of an instance with the collector beside it.
     run = [
-        (size["webhook_instances"], 1.5, 0.75), (size["console_instances"], 1.5, 1.25),
-        (size["score_instances"] + size["ledger_instances"], 1.5, 1.25), (1, 1, 1),
+        (size["webhook_instances"], 2, 1), (size["console_instances"], 2, 1.5),
+        (size["score_instances"] + size["ledger_instances"], 2, 1.5), (1, 1, 1),
     ]
     _, _, vcpu, mib = size["sql_tier"].split("-")
     copies = 2 if size["sql_availability"] == "REGIONAL" else 1

@@ -189,6 +189,16 @@ class Tables(unittest.TestCase):
         # sweep and reconcile ask Stripe the same, for the same tables.
         self.assertEqual(runs - {"sweep"} | {"grants", "scheduler"}, set(tables["accounts"]))
 
+    def test_processors_and_memory_are_what_cloud_run_has(self):
+        # Less than one processor wants billing by requests and one request at a time.
+        limits = re.findall(r'limits += \{ cpu = "([^"]+)", memory = (.*) \}', text())
+        self.assertGreater(len(limits), 6)
+        most = {"1": 4, "2": 8}
+        for cpu, memory in limits:
+            for amount, unit in re.findall(r"(\d+)(Mi|Gi)", memory):
+                gib = int(amount) / (1024 if unit == "Mi" else 1)
+                self.assertTrue(0.5 <= gib <= most[cpu], f"{cpu} with {memory}")
+
     def test_sizes_agree(self):
         for name, size in worked_out()["sizes"].items():
             self.assertGreaterEqual(size["partitions"], 2 * size["score_instances"], name)
