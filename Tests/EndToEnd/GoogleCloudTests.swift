@@ -18,7 +18,7 @@ struct GoogleCloudTests {
         Repository.root.appending(path: path).path
     }
 
-    @Test("format, argument names, settings, rights, alerts, costs and the linter; each role starts")
+    @Test("format, arguments, settings, rights, alerts, costs, the linter; each role starts")
     func module() async throws {
         let (code, _, errors) = try await Self.run(
             try Repository.python("deploy"),
