@@ -22,7 +22,7 @@ WITH_SERVERS = ApplianceTests\.($(shell grep -rlE '(Kafka|Redis|Postgres|BigQuer
   --include='*Tests.swift' Tests/Appliance | xargs sed -n 's/^struct \([A-Za-z]*Tests\) .*/\1/p' | paste -sd'|'))/
 
 # Those of the whole that start brokers wait for them most of the time: they run beside the others.
-WITH_BROKERS = EndToEndTests\.(Bridge|Cloud)
+WITH_BROKERS = EndToEndTests\.(Bridge|Cloud|GoogleCloud)
 
 # Those of the cold path start Spark, Airflow, dbt and a stand-in for BigQuery, and take minutes each:
 # beside the others, too.
@@ -122,6 +122,11 @@ catch-up: build ## pile records up while the bridges' targets are gone, then cop
 airflow: build setup ## the nightly DAG against a live daemon, a twin and a BigQuery emulator
 	@.venv-airflow/bin/python3 -m unittest discover -s deploy/airflow/tests
 	@.venv-airflow/bin/python3 deploy/airflow/tests/live.py $(TILLBOX) .venv-bqemu/bin/bqemulator
+
+.PHONY: gcp
+gcp: build setup ## check the Terraform of deploy/gcp, and rehearse moving a box into it
+	@TILLBOX=$(abspath $(TILLBOX)) .venv-deploy/bin/python3 -m unittest discover -s deploy/gcp/tests
+	@TILLBOX=$(abspath $(TILLBOX)) .venv/bin/python3 deploy/gcp/tests/rehearsal.py
 
 .PHONY: console-load
 console-load: build setup ## what live pages cost a busy box, and what the person at one sees: make console-load ROUNDS=5
