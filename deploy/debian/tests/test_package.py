@@ -337,7 +337,7 @@ class PackageLifeTests(unittest.TestCase):
 
     def test_13_installed_again_it_goes_on_where_it_was(self) -> None:
         self.root.install(PACKAGE)
-        self.manager.start()
+        self.assertIsNotNone(self.manager.process)
         self.stripe.deliver(charge(3, "again"))
         self.assert_whole()
 
