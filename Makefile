@@ -142,6 +142,16 @@ deb: static ## build the Debian package, and its bill of materials, into .build/
 deb-test: deb setup ## build the package twice, then install, upgrade and remove it on a fresh Debian 12 (as root)
 	@deploy/debian/tests/run $(STATIC_BUILD)/release/tillbox $(DEB_INTO)
 
+CONTAINER_INTO := .build/container
+
+.PHONY: container
+container: deb ## build the image localhost/tillbox from the package, by podman, and its bill of materials
+	@deploy/container/build $(DEB_INTO)/tillbox_*.deb $(CONTAINER_INTO)
+
+.PHONY: container-test
+container-test: deb setup ## build the image on a debootstrapped base, run it, lint the compose files (as root)
+	@deploy/container/tests/run $(DEB_INTO) $(CONTAINER_INTO)
+
 .PHONY: model
 model: setup ## train model/fraud.ubj again, byte for byte
 	@.venv/bin/python3 model/train.py
