@@ -14,6 +14,7 @@ struct OutsideMendedTests {
 
         taken += try await redisPassword(servers, place)
         taken += try await kafkaPassword(servers, place)
+        taken += try await kafkaAuthority(servers, place)
         taken += try await tooLarge(servers, place)
         try await absences(servers, place)
         try await noVectors(servers, place, taken)
@@ -89,6 +90,28 @@ struct OutsideMendedTests {
         try await takes(event, "Kafka's password is mended", at: place.port)
         try await isReadyAgain(role)
         return ["kafka"]
+    }
+
+    /// The brokers show certificates of another authority, which the file names later. Who only
+    /// waits comes in by itself, as the webhook does.
+    private func kafkaAuthority(
+        _ servers: SecureServers, _ place: CloudPlace
+    ) async throws -> [String] {
+        try place.start("ledger")
+        let roles = place.roles
+        for role in roles { try await isReadyAgain(role) }
+        let next = try await TestCertificate()
+        try servers.proxy.show(next)
+        try servers.proxy.cut()
+        let event = Ask.payment("authority")
+        #expect(try Ask.deliver(event, to: place.port) == 503)
+        for role in roles {
+            try await says("the Kafka broker's certificate is not trusted", role)
+        }
+        try servers.kafkaTrusts([servers.certificate, next])
+        try await takes(event, "the other authority is trusted", at: place.port)
+        for role in roles { try await isReadyAgain(role) }
+        return ["authority"]
     }
 
     // MARK: Large records

@@ -49,6 +49,17 @@ final class SecureServers: @unchecked Sendable {
         return path
     }
 
+    /// Writes whose certificates Kafka's clients trust to the file that they are told.
+    @discardableResult
+    func kafkaTrusts(_ certificates: [TestCertificate]) throws -> String {
+        let path = folder.file("kafka-ca.pem")
+        let authorities = try certificates.map {
+            try String(contentsOfFile: $0.caFile, encoding: .utf8)
+        }
+        try authorities.joined().write(toFile: path, atomically: true, encoding: .utf8)
+        return path
+    }
+
     /// With the certificate's authority and its name checked, and the password in a file.
     func postgresURL(_ database: String, host: String = "localhost") -> String {
         postgres.tlsURI(database, host: host).replacing(":correct%20horse@", with: "@")
@@ -59,7 +70,7 @@ final class SecureServers: @unchecked Sendable {
             "TILLBOX_KAFKA_BOOTSTRAP": broker.bootstrap, "TILLBOX_KAFKA_SECURITY": "sasl_plain",
             "TILLBOX_KAFKA_USERNAME": "ann",
             "TILLBOX_KAFKA_PASSWORD_FILE": try file("kafka", Self.kafkaPassword),
-            "TILLBOX_KAFKA_CA_FILE": certificate.caFile,
+            "TILLBOX_KAFKA_CA_FILE": try kafkaTrusts([certificate]),
             "TILLBOX_REDIS_URL": Ask.asAnn(redis.secureURL),
             "TILLBOX_REDIS_PASSWORD_FILE": try file("redis", Self.redisPassword),
             "TILLBOX_REDIS_CA_FILE": certificate.caFile,

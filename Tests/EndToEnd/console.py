@@ -27,6 +27,7 @@ PAGES = {
     "waiting": "/ledger/waiting", "log": "/log", "records": "/log/webhook.received",
     "scored": "/log/payment.scored", "letters": "/log/letters", "missing": "/nowhere", "reports": "/reports",
     "transactions": "/ledger/transactions", "send": "/send", "settings": "/settings",
+    "month": "/reports/month", "bank": "/reports/bank", "model": "/settings/model",
 }
 
 
@@ -71,6 +72,24 @@ WIDE = """[...document.querySelectorAll('main *')].filter(e => e.getBoundingClie
   innerWidth + 1 && !e.closest('.scroll')).slice(0, 4).map(e => e.tagName + '.' + e.className)"""
 
 
+# Ids whose last letters are not to be seen: what tells one from another is their end.
+CUT = """[...document.querySelectorAll('main .cut')].filter(e => {
+  const text = e.firstChild, end = document.createRange()
+  end.setStart(text, Math.max(0, text.length - 6))
+  end.setEnd(text, text.length)
+  const [shown, own] = [end.getBoundingClientRect(), e.getBoundingClientRect()]
+  return own.width > 0 && (shown.left < own.left - 1 || shown.right > own.right + 1)
+}).map(e => e.textContent)"""
+
+
+def ends(page, name):
+    """Ids that are too long for their place keep their end, and have the whole as a title."""
+    expect(page.locator("main .cut").count() > 0, f"{name}: no id is listed")
+    expect(page.evaluate(CUT) == [], f"{name}: ids without their end: {page.evaluate(CUT)[:3]}")
+    cut = page.locator("main .cut").first
+    expect(cut.get_attribute("title") == cut.inner_text(), f"{name}: an id without its title")
+
+
 def pictures(browser, state):
     for theme in ("light", "dark"):
         for size, width, height in (("desk", 1440, 900), ("phone", 360, 740)):
@@ -83,6 +102,8 @@ def pictures(browser, state):
             for name, path in PAGES.items():
                 page.goto(origin + path)
                 looked(page, f"{name} {theme} {size}")
+                if name in ("overview", "payments"):
+                    ends(page, f"{name} {theme} {size}")
                 page.screenshot(path=shots / f"{name}-{theme}-{size}.png", full_page=True)
             page.goto(origin + "/ledger")
             page.locator("td a.x").first.click()

@@ -75,6 +75,28 @@ def statement(page, world, period):
     page.screenshot(path=world.shots / "statement.png", full_page=True)
 
 
+def month(page, world, period):
+    """The month of the first transaction: its sheets, its CSV, and nothing but it on paper."""
+    page.goto(f"{world.origin}/reports/month?of={period[5:12]}")
+    world.sound(page, "month")
+    closing = page.locator("tr.total td").nth(1).inner_text()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV", exact=True).click()
+    text = download.value.path().read_text()
+    world.expect(
+        text.startswith("month,account,currency,line,count,minor_units,amount"),
+        f"the month's CSV begins {text[:40]}")
+    world.expect(
+        closing.replace(",", "").replace("−", "-").strip() in text,
+        f"the closing balance {closing} is not in the CSV")
+    page.emulate_media(media="print")
+    for gone in ("nav.side", "header.top", "form.bar", "nav.sections"):
+        world.expect(not page.locator(gone).is_visible(), f"{gone} is on paper")
+    world.expect(page.locator("tr.total").first.is_visible(), "the month is not on paper")
+    page.screenshot(path=world.shots / "month-print.png", full_page=True)
+    page.emulate_media(media="screen")
+
+
 def verifies(page, world):
     page.goto(world.origin + "/ledger/verify")
     world.sound(page, "verify")
@@ -89,4 +111,5 @@ def steps(page, world):
     explained(page, world, period)
     csv(page, world, period)
     statement(page, world, period)
+    month(page, world, period)
     verifies(page, world)

@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 
 /// The `tillbox` binary that was built with the tests, as a user runs it.
 public enum Tillbox {
@@ -54,40 +53,6 @@ public enum Tillbox {
             executable, ["run", "--data", data], environment: own.merging(environment) { $1 })
     }
 }
-
-/// A TCP port on 127.0.0.1 that was free a moment ago.
-///
-/// It lies below the range from which Linux takes ports by itself (32768 on), so that no other
-/// test's port 0 and no outgoing connection takes it while a killed daemon is away.
-public func freePort() throws -> Int {
-    for _ in 0..<100 {
-        let port = Int.random(in: 20_000..<30_000)
-        // Two tests that run side by side must not be given the same one.
-        let isNew = givenPorts.withLock { $0.insert(port).inserted }
-        if isNew, isFree(port) { return port }
-    }
-    throw NoFreePort()
-}
-
-private let givenPorts = Mutex<Set<Int>>([])
-
-private func isFree(_ port: Int) -> Bool {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = in_port_t(port).bigEndian
-    address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-    // SAFETY: the address lives through the call and has the length given.
-    return withUnsafePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-            bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-        }
-    }
-}
-
-/// The system gave no port.
-public struct NoFreePort: Error {}
 
 extension Child {
     /// Waits until the daemon says that it listens for webhooks, or has ended.

@@ -90,9 +90,10 @@ class World:
         assert not any(sums.values()), f"{movement} does not balance: {sums}"
         for currency in sums:
             apart = [e for e in entries if e[4] == currency]
+            others = [e for e in apart if e[1] not in ("processor", "fees")]
             self.expected_movements[self.number, currency] = (
                 payment, merchant,
-                abs(sum(e[5] for e in apart if e[1] not in ("processor", "fees"))),
+                max(sum(e[5] for e in others if e[5] > 0), -sum(e[5] for e in others if e[5] < 0)),
                 sum(e[5] for e in apart if e[1] == "fees"))
         return self.number
 

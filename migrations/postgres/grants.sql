@@ -19,4 +19,4 @@ GRANT DELETE ON tillbox.waiting_decisions, tillbox.open_reviews TO :role;
 -- What reconciliation keeps is no part of the books.
 GRANT INSERT, DELETE ON tillbox.reconciliations, tillbox.settlements, tillbox.breaks,
     tillbox.run_breaks, tillbox.settled_payouts, tillbox.sweeps, tillbox.run_accounts,
-    tillbox.run_balances, tillbox.sweep_accounts TO :role;
+    tillbox.run_balances, tillbox.sweep_accounts, tillbox.payout_lines TO :role;

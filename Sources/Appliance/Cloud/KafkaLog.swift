@@ -7,12 +7,13 @@ package import Vocabulary
 /// The topics at Kafka for who only looks: one partition at a time, as it is when it is asked for.
 /// What is read is committed. Blocking; those who ask at once wait for each other.
 package final class KafkaLog: @unchecked Sendable {
-    // `@unchecked Sendable`: `records` and `scores` are asked only under `lock`.
+    // `@unchecked Sendable`: `records` and `scores` are asked, and replaced, only under `lock`.
     private let lock = NSLock()
+    private let configuration: KafkaConfiguration
     /// Writes nothing under this group; its name is one that the broker allows to this client.
-    private let records: KafkaReader
+    private var records: KafkaReader
     /// Knows how far the score role is.
-    private let scores: KafkaReader
+    private var scores: KafkaReader
     private let names: KafkaNames
     /// Of every topic.
     package let partitions: Int32
@@ -24,7 +25,8 @@ package final class KafkaLog: @unchecked Sendable {
     package init(
         _ configuration: KafkaConfiguration, names: KafkaNames, partitions: Int32
     ) throws(KafkaError) {
-        let group = names.group(CloudStage<RedisFeatures>.name)
+        let group = Self.group(names)
+        self.configuration = configuration
         records = try KafkaReader(configuration, group: group)
         scores = try KafkaReader(configuration, group: group)
         self.names = names
@@ -73,9 +75,26 @@ package final class KafkaLog: @unchecked Sendable {
     private func asked<Value>(
         _ body: () throws(KafkaError) -> Value
     ) throws(StoreFailure) -> Value {
+        do throws(KafkaError) { return try alone(body) } catch { throw StoreFailure(error) }
+    }
+
+    /// One question at a time, by readers that know who is to be trusted.
+    fileprivate func alone<Value>(
+        _ body: () throws(KafkaError) -> Value
+    ) throws(KafkaError) -> Value {
         lock.lock()
         defer { lock.unlock() }
-        do throws(KafkaError) { return try body() } catch { throw StoreFailure(error) }
+        if records.isOutdated { records = try anew() }
+        if scores.isOutdated { scores = try anew() }
+        return try body()
+    }
+
+    private func anew() throws(KafkaError) -> KafkaReader {
+        try KafkaReader(configuration, group: Self.group(names))
+    }
+
+    private static func group(_ names: KafkaNames) -> String {
+        names.group(CloudStage<RedisFeatures>.name)
     }
 
     private struct Partition: RecordReading {
@@ -91,23 +110,22 @@ package final class KafkaLog: @unchecked Sendable {
         ) throws(KafkaError) -> [StoredRecord] {
             let from = max(offset, start)
             guard from < end else { return [] }
-            log.lock.lock()
-            defer { log.lock.unlock() }
-            var found: [StoredRecord] = []
-            try log.records.read(
-                partition, from: from, to: end, bytesMax: byteCountMax, within: answerPatience
-            ) { batch in
-                found = batch.records
-                return false
+            return try log.alone { () throws(KafkaError) in
+                var found: [StoredRecord] = []
+                try log.records.read(
+                    partition, from: from, to: end, bytesMax: byteCountMax, within: answerPatience
+                ) { batch in
+                    found = batch.records
+                    return false
+                }
+                return found
             }
-            return found
         }
 
         func offset(at timestamp: Timestamp) throws(KafkaError) -> Offset? {
-            log.lock.lock()
-            defer { log.lock.unlock() }
-            return try log.records.offset(
-                of: partition, at: timestamp, within: answerPatience)
+            try log.alone { () throws(KafkaError) in
+                try log.records.offset(of: partition, at: timestamp, within: answerPatience)
+            }
         }
     }
 }

@@ -107,6 +107,8 @@ package final class KafkaMember: @unchecked Sendable {
     /// - Throws: `KafkaError`, and what the positions throw.
     func look(bytesMax: Int, within patience: Duration) throws -> Look {
         pulse.beat()
+        // It would knock for ever at a door that opens to a new one.
+        if consumer?.isOutdated == true { leave() }
         let consumer = try joined()
         if isPaused {
             try consumer.resume(lanes.map(names.partition))

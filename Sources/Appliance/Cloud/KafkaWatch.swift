@@ -143,7 +143,7 @@ private final class Asker: Sendable {
     }
 
     private func admin() throws(KafkaError) -> KafkaAdmin {
-        if let known = state.withLock({ $0.admin }) { return known }
+        if let known = state.withLock({ $0.admin }), !known.isOutdated { return known }
         let new = try topics.admin()
         state.withLock { $0.admin = new }
         return new

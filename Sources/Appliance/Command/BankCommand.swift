@@ -1,3 +1,4 @@
+import Appliance
 import ArgumentParser
 import Daemon
 import Foundation

@@ -226,7 +226,6 @@ private struct BridgeDoor {
     }
 
     func change(to change: Change, by named: String?) async throws {
-        let by = named ?? NSUserName()
         let settings = try await options.data.folderSettings(
             insteadInCloud: BridgeText.insteadInCloud)
         let name = try options.bridge(of: settings)
@@ -234,6 +233,7 @@ private struct BridgeDoor {
         do {
             let lock = try FolderLock(settings.dataPath)
             defer { lock.release() }
+            let by = try OfflineAudit.name(named ?? NSUserName())
             try keep(change, of: name, by: by, settings)
             OfflineAudit.note(settings, "bridge \(change.rawValue)", "\(name.rawValue) by \(by)")
             try options.tell(

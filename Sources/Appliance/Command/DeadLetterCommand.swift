@@ -164,20 +164,25 @@ struct DeadLetterCommand: AsyncParsableCommand {
                 stays as it is, and what goes back says who edited it.
                 """)
         var valueFile: String?
+        @Option(help: "Who edits; the user of this machine by default.") var by: String?
         @Flag(name: .customLong("dry-run"), help: "Say what would happen, and do nothing.")
         var dryRun = false
         @Flag(help: "Answer with one JSON document.") var json = false
 
         func validate() throws {
+            guard by == nil || valueFile != nil else {
+                throw ValidationError("--by says who edits; name the edit with --value-file")
+            }
             guard valueFile != nil, offset.count != 1 else { return }
             throw ValidationError("--value-file edits one letter; name it with one --offset")
         }
 
         mutating func run() async throws {
             let settings = try await data.settings(needsSecrets: false)
+            let edit = try valueFile.map { try Self.edit(from: $0, by: by ?? NSUserName()) }
             let request = RedriveRequest(
                 reason: reason, letters: offset.isEmpty ? nil : offset.map(\.place),
-                isDryRun: dryRun, edit: try valueFile.map { try Self.edit(from: $0) })
+                isDryRun: dryRun, edit: edit)
             let lines = try await RedriveDoor(settings: settings).send(request)
             try report(lines, settings.profile)
             if let refused = lines.first(where: { $0.result == .stillRefused }) {
@@ -186,12 +191,18 @@ struct DeadLetterCommand: AsyncParsableCommand {
                         + "fail again and stay; see one with "
                         + "`tillbox dead-letter show \(refused.letter.letterName)`")
             }
+            let underWay = lines.count { $0.result == .underWay }
+            guard underWay == 0 else {
+                throw CommandFailure.foundSomething(
+                    "\(underWay) of \(lines.count) stay for now, since somebody else is storing "
+                        + "their events or was killed over them; run this again in half a minute")
+            }
             if lines.contains(where: { $0.result == .notFound }) {
                 throw CommandFailure.foundSomething(nil)
             }
         }
 
-        private static func edit(from path: String) throws -> RedriveEdit {
+        private static func edit(from path: String, by: String) throws -> RedriveEdit {
             let most = RedriveLimits.editByteCountMax
             guard let file = FileHandle(forReadingAtPath: path),
                 let bytes = try? file.read(upToCount: most + 1)
@@ -202,7 +213,7 @@ struct DeadLetterCommand: AsyncParsableCommand {
             guard String(validating: bytes, as: UTF8.self) != nil else {
                 throw CommandFailure.cannotRun("\(path) is not text in UTF-8")
             }
-            return RedriveEdit(value: Array(bytes), by: NSUserName())
+            return RedriveEdit(value: Array(bytes), by: by)
         }
 
         private func report(_ lines: [RedriveLine], _ profile: Settings.Profile) throws {
@@ -234,7 +245,10 @@ struct RedriveDoor {
     func send(_ request: RedriveRequest) async throws -> [RedriveLine] {
         guard settings.profile != .cloud else {
             return try await orCannotRun {
-                try await settings.quietPlane().redriving(isDryRun: request.isDryRun) { redriver in
+                if let edit = request.edit { _ = try OfflineAudit.name(edit.by) }
+                return try await settings.quietPlane().redriving(
+                    isDryRun: request.isDryRun
+                ) { redriver in
                     try await all(request) { try await redriver.redrive($0) }
                 }
             }
@@ -247,6 +261,7 @@ struct RedriveDoor {
         }
         do {
             let lines = try await EmbeddedPlane.offline(settings) { plane in
+                if let edit = request.edit { _ = try OfflineAudit.name(edit.by) }
                 let redriver = plane.redriver()
                 return try await all(request) { try await redriver.redrive($0) }
             }

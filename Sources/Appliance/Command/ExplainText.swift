@@ -112,6 +112,9 @@ struct ExplainText {
                 "\(line.id), \(line.type), \(currency.display(amount)) \(currency.code), fee "
                     + "\(currency.display(line.fee)), net \(currency.display(line.net))"
                     + (line.isRight ? "" : "; reconciliation finds it wrong"))
+            if let payout = line.payout {
+                add("paid out", "in \(payout.id) on \(payout.created.rfc3339.prefix(10))")
+            }
         }
         add(faults: explained.faults)
     }
@@ -206,5 +209,18 @@ struct ExplainText {
         lines.append(
             payout.unexplained == .zero
                 ? "unexplained: nothing" : "unexplained: \(amount(payout.unexplained))")
+        for line in payout.lines {
+            add(
+                "line",
+                "\(line.id), "
+                    + (line.net.map { "\(line.type ?? ""), net \(amount($0))" } ?? "not read yet")
+                    + (line.transaction.map { ", transaction \($0)" } ?? ""))
+        }
+        let left = payout.count - Int64(payout.lines.count)
+        if payout.lines.isEmpty, left > 0 {
+            lines.append("  which they are: not known yet; the next run asks Stripe for them")
+        } else if left > 0 {
+            lines.append("  and \(left) more")
+        }
     }
 }

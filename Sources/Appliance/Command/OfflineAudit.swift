@@ -2,9 +2,22 @@ import Console
 import Daemon
 import Foundation
 import Terminal
+import Vocabulary
 
 /// What a command changes by itself, where no daemon holds the folder, in the folder's audit log.
 enum OfflineAudit {
+    /// The name under which this process changes something, without a daemon that would look.
+    ///
+    /// - Throws: wrong usage for a name that is nobody's (``PersonName``).
+    static func name(_ said: String) throws(CommandFailure) -> String {
+        do throws(PersonName.Refusal) {
+            return try PersonName.said(said)
+        } catch {
+            throw CommandFailure(
+                exitCode: CommandFailure.wrongUsage, message: "\(error), with --by")
+        }
+    }
+
     /// Notes what was done. What cannot be noted is said, and takes nothing back.
     ///
     /// - Parameter detail: what a person should know of it; never a secret.

@@ -329,7 +329,8 @@ struct ReviewDoor {
         let ledger = try view.ledger()
         do {
             let answer = try await EmbeddedPlane.offline(settings) { plane in
-                try await OfflineDecision(
+                _ = try OfflineAudit.name(request.by)
+                return try await OfflineDecision(
                     decisions: plane.decisions, topic: plane.reader(.paymentReview),
                     ledger: ledger, clock: plane.clock
                 ).decide(id, request)
@@ -358,6 +359,7 @@ struct ReviewDoor {
         do {
             try settings.requireKafka(for: "a decision in the profile cloud")
             try settings.requirePostgres(for: "a decision in the profile cloud")
+            _ = try OfflineAudit.name(request.by)
             let plane = try settings.quietPlane()
             try plane.requireOwnLedger()
             let producer = try plane.producer()
@@ -368,6 +370,8 @@ struct ReviewDoor {
             return try await desk.decide(id, request)
         } catch let refusal as ReviewRefusal {
             throw refusal
+        } catch let failure as CommandFailure {
+            throw failure
         } catch {
             throw CommandFailure.cannotRun("\(error)")
         }

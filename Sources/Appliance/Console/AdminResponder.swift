@@ -264,7 +264,7 @@ extension PortResponse {
     fileprivate init(_ problem: Problem, fields: [(name: String, value: String)] = []) {
         self.init(
             HTTPResponseStatus(statusCode: problem.status.code), json: problem.bytes,
-            type: "application/problem+json", fields: problem.fields + fields)
+            type: ProblemDocument.type, fields: problem.fields + fields)
     }
 
     /// What a route answers, gathered.

@@ -80,7 +80,7 @@ package struct BankRoutes: Sendable {
                 do {
                     statements.append(try BankStatement(json: value))
                 } catch {
-                    throw Problem(.badRequest, error.description)
+                    throw Problem(.badRequest, "\(error)")
                 }
             }
             return (String((root["file"]?.string ?? "").prefix(255)), statements)

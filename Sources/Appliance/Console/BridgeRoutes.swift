@@ -26,7 +26,7 @@ package struct BridgeRoutes: Sendable {
     let dataPath: String
 
     private static let bodyByteCountMax = 4_096
-    /// Characters of who asks that are kept.
+    /// Characters of a bridge's name that are looked at.
     private static let nameLengthMax = 100
     private let logger: Logger
     /// A pause is written to the disk.
@@ -138,7 +138,8 @@ package struct BridgeRoutes: Sendable {
         in body: [UInt8], _ context: AdminContext
     ) throws(Problem) -> String {
         let unnamed = Problem(
-            .badRequest, "by must say who asks, once, in 1 to \(nameLengthMax) characters")
+            .badRequest,
+            "by must say who asks, once, in 1 to \(PersonName.byteCountMax) bytes")
         let document = JSONDocument(bytesMax: max(body.count, 1))
         let said: String?
         let strays: Bool
@@ -153,8 +154,7 @@ package struct BridgeRoutes: Sendable {
             throw unnamed
         }
         guard !strays else { throw Problem(.badRequest, "the body has no member but by") }
-        guard let by = try context.name(saying: said), (1...nameLengthMax).contains(by.count)
-        else { throw unnamed }
+        guard let by = try context.name(saying: said) else { throw unnamed }
         return by
     }
 }

@@ -51,7 +51,7 @@ struct Problem: Error {
 
     var response: Response {
         var headers: HTTPFields = [
-            .contentType: "application/problem+json", .xContentTypeOptions: "nosniff",
+            .contentType: ProblemDocument.type, .xContentTypeOptions: "nosniff",
         ]
         for (name, value) in fields {
             if let name = HTTPField.Name(name) { headers[name] = value }
@@ -71,14 +71,7 @@ struct Problem: Error {
 
     /// The document.
     var bytes: [UInt8] {
-        var writer = JSONWriter()
-        writer.beginObject()
-        writer.member("type", "about:blank")
-        writer.member("title", status.reasonPhrase)
-        writer.member("status", Int64(status.code))
-        writer.member("detail", detail)
-        if let code { writer.member("code", code) }
-        writer.endObject()
-        return writer.bytes
+        ProblemDocument.bytes(
+            status: status.code, title: status.reasonPhrase, detail: detail, code: code)
     }
 }

@@ -71,13 +71,13 @@ package struct RefundKeeper: Service {
         let refund = AskedRefund(
             movement: movement, by: name, note: note, wantedAt: now, changedAt: now,
             state: .wanted)
-        return Wish(refund: refund, earlier: try await access.run { try $0.want(refund) })
+        return Wish(refund: refund, earlier: try await access.change { try $0.want(refund) })
     }
 
     /// The decline was not taken. Who was first, and whose decline the ledger may book late, still
     /// wants theirs.
     func withdraw(_ wish: Wish) async throws {
-        try await access.run { try $0.withdraw(wish.refund, for: wish.earlier) }
+        try await access.change { try $0.withdraw(wish.refund, for: wish.earlier) }
     }
 
     /// Makes a refund of a decline that is booked already and whose refund is kept as wanted: what
@@ -113,7 +113,7 @@ package struct RefundKeeper: Service {
             return try await end(row, "\(review.movement)", from: address)
         }
         let asking = row
-        try await access.run { try $0.keep(asking) }
+        try await access.change { try $0.keep(asking) }
         row.state = .ended(await desk.refund(due.order))
         let amount = ShownAmount(due.order.amount, due.order.currency).words
         return try await end(row, "\(due.order.charge) \(amount)", from: address)
@@ -128,7 +128,7 @@ package struct RefundKeeper: Service {
         // In the audit log first: that outlives what is wanted next.
         await access.audit.note(
             who: row.by, "refund at Stripe", from: address, "\(what): \(row.noted)")
-        try await access.run { try $0.keep(ended) }
+        try await access.change { try $0.keep(ended) }
         return row
     }
 

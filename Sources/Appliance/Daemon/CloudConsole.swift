@@ -9,9 +9,9 @@ import Vocabulary
 /// go to Kafka, as those of the command line do. The process keeps nothing, and of it there may be
 /// several: they have accounts, sessions, guesses and the audit log in common.
 ///
-/// The pages of the log name a record by partition and offset. What would be answered from an index
-/// of the log is not there: an index names a record by its offset alone. Who asks for it gets 404
-/// with what does it instead, never a part of the answer.
+/// Lists and stories of payments come from an index that each instance makes for itself of the
+/// topics, from their beginning, and keeps nowhere: until it has read all of it, its pages say how
+/// much is left. Who asks for what this plane has not gets 404 with what does it instead.
 struct CloudConsole {
     /// Of programs that ask. Pages have one of their own, so that neither waits for the other.
     let ledger: any LedgerSQL
@@ -19,6 +19,10 @@ struct CloudConsole {
     let decisions: any DecisionLog
     /// The topics, for pages.
     let log: KafkaLog
+    /// Follows the topics by readers of its own.
+    let index: PaymentIndex
+    /// With whose secrets signatures are computed again.
+    let endpoints: [WebhookEndpoint]
     let desk: AccessDesk
     let check: LedgerCheck
     let readiness: Readiness
@@ -29,19 +33,24 @@ struct CloudConsole {
 
     func add(to routes: inout AdminRoutes) {
         let reviews = ReviewDesk(decisions: decisions, ledger: ledger, clock: clock)
+        let payments = payments(seenLedger)
         let pages = ConsolePages(
             ConsoleParts(
-                ledger: seenLedger, shownLog: shownLog,
-                reports: ReportSource(seenLedger),
-                explainer: { [seenLedger] in Self.explainer(seenLedger) },
+                ledger: seenLedger, shownLog: shownLog, payments: payments,
+                look: AfarLook(
+                    payments, readers: readers, readiness: readiness, clock: clock,
+                    verifiedAt: { [check] in check.verifiedAt }),
+                reports: ReportSource(seenLedger, beside: index),
+                explainer: explainer(seenLedger),
                 absent: Self.absent, desk: reviews, check: check, readiness: readiness,
                 counters: counters, clock: clock, profile: Settings.Profile.cloud.rawValue))
         routes.absent = Self.absent
-        LedgerRoutes(ledger: ledger) { [ledger] in Self.explainer(ledger) }.add(to: &routes)
+        LedgerRoutes(ledger: ledger, explainer: explainer(ledger)).add(to: &routes)
+        PaymentRoutes(sources: self.payments(ledger)).add(to: &routes)
         ReviewRoutes(
             desk: reviews, ledger: ledger, dataPath: DataFolder.canonical(dataPath)
         ).add(to: &routes)
-        ReportRoutes(source: ReportSource(ledger)).add(to: &routes)
+        ReportRoutes(source: ReportSource(ledger, beside: index)).add(to: &routes)
         pages.add(to: &routes)
         SettingsPages(pages: pages, parts: SettingsParts(desk: desk)).add(to: &routes)
         SignInRoutes(desk: desk, pages: pages).add(to: &routes)
@@ -58,18 +67,12 @@ struct CloudConsole {
                 let scored = try log.scored()
                 return try log.lanes.map { lane in
                     let ends = try log.ends(of: lane)
-                    var readers: [(group: String, lag: Int64)] = []
-                    func add(_ group: String, _ next: Offset) {
-                        let lag = max(0, max(next, ends.first).distance(to: ends.stableEnd))
-                        readers.append((group, lag))
-                    }
-                    if CloudStage<RedisFeatures>.inputs.contains(lane.topic) {
-                        add(CloudStage<RedisFeatures>.name, scored[lane] ?? .zero)
-                    }
-                    if LedgerStep.inputs.contains(lane.topic) {
-                        let next = try seenLedger.position(
-                            topic: lane.topic.rawValue, partition: lane.partition)
-                        add(LedgerStep.name, Offset(next ?? 0))
+                    let readers = try Self.places(in: lane, scored, seenLedger).map {
+                        group, next in
+                        (
+                            group: group,
+                            lag: max(0, max(next, ends.first).distance(to: ends.stableEnd))
+                        )
                     }
                     return ShownLog.Figures(
                         lane: lane, start: ends.first, end: ends.stableEnd, readers: readers)
@@ -77,29 +80,78 @@ struct CloudConsole {
             }, reader: { [log] in try log.reader($0) })
     }
 
-    /// Explains from the ledger alone: hashes, entries and sums; no record of the log is read.
-    private static func explainer(_ ledger: any LedgerReading) -> Explainer {
-        Explainer(ledger: ledger, statement: nil, topic: { _ in nil }, endpoints: [])
+    /// Who reads a partition, and what each of them reads next.
+    private static func places(
+        in lane: SourceLane, _ scored: [SourceLane: Offset], _ ledger: any LedgerReading
+    ) throws(LedgerError) -> [(group: String, next: Offset)] {
+        var places: [(group: String, next: Offset)] = []
+        if CloudStage<RedisFeatures>.inputs.contains(lane.topic) {
+            places.append((CloudStage<RedisFeatures>.name, scored[lane] ?? .zero))
+        }
+        if LedgerStep.inputs.contains(lane.topic) {
+            let next = try ledger.position(
+                topic: lane.topic.rawValue, partition: lane.partition)
+            places.append((LedgerStep.name, Offset(next ?? 0)))
+        }
+        return places
+    }
+
+    /// The same for the overview, with the record that each of them reads next: at the end of a
+    /// partition there are offsets that no record has.
+    private var readers: @Sendable () throws -> [AfarLook.Reader] {
+        { [log, seenLedger] in
+            let scored = try log.scored()
+            var found: [AfarLook.Reader] = []
+            for lane in log.lanes {
+                for (group, next) in try Self.places(in: lane, scored, seenLedger) {
+                    let reader = try log.reader(lane)
+                    let first = max(next, reader.start)
+                    let unread = try first < reader.end
+                        ? reader.read(from: first, byteCountMax: 1).first : nil
+                    let place = LiveParts.ReaderPlace(
+                        group: group, topic: lane.topic.rawValue, next: first,
+                        lag: unread.map { $0.offset.distance(to: reader.end) } ?? 0)
+                    found.append(
+                        AfarLook.Reader(
+                            place, oldestUnreadAt: unread?.record.timestamp.milliseconds))
+                }
+            }
+            return found
+        }
+    }
+
+    /// Explains down to the webhook's bytes: records are found by their keys, which lead to their
+    /// partitions, and by their time.
+    private func explainer(_ ledger: any LedgerReading) -> @Sendable () -> Explainer {
+        { [log, endpoints] in
+            // One page sees a partition as it was when it first asked for it.
+            var seen: [SourceLane: TopicReader] = [:]
+            return Explainer(
+                ledger: ledger, statement: nil, partitions: log.partitions,
+                reader: { lane in
+                    let reader = try seen[lane] ?? log.reader(lane)
+                    seen[lane] = reader
+                    return reader
+                }, endpoints: endpoints)
+        }
+    }
+
+    private func payments(_ ledger: any LedgerReading) -> PaymentSources {
+        PaymentSources(
+            index: index, ledger: ledger, log: shownLog, explainer: explainer(ledger))
     }
 
     /// What the embedded plane's console has, and this one has not.
     private static let absent = [
-        AbsentPart(
-            paths: ["/payments", "/api/v1/payments"],
-            sentence: "the cloud plane has no index of payments; look one up by its id at "
-                + "/ledger/explain?of=ID, or with `tillbox ledger show ID`"),
         AbsentPart(
             paths: ["/log/letters", "/api/v1/topics", "/api/v1/dead-letters"],
             sentence: "the cloud plane's log is in Kafka: its pages are at /log, programs read a "
                 + "topic as `kcat -C -b BROKER -t TOPIC -p PARTITION -o OFFSET`, and dead letters "
                 + "go back with `tillbox dead-letter redrive`"),
         AbsentPart(
-            paths: [
-                "/reports/verdicts", "/reports/reviews", "/reports/chargebacks",
-                "/reports/decisions",
-            ],
-            sentence: "the cloud plane makes reports of the ledger alone, which does not tell "
-                + "this; the reports are at /reports"),
+            paths: ["/reports/reviews", "/reports/decisions"],
+            sentence: "the cloud plane has no report of decided reviews; the last decisions are at "
+                + "/review"),
         AbsentPart(
             paths: [
                 "/reports/reconciliation", "/api/v1/reconciliations", "/api/v1/sweeps",

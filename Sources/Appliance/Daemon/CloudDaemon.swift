@@ -68,8 +68,10 @@ package struct CloudDaemon {
         var services = running.parts.mapValues { opening.before($0) }
         services[.admin] = adminServer(running, ports)
         services[.ledgerCheck] = running.console?.check
+        services[.paymentIndex] = running.console?.index
         services[.kafkaWatch] = kafkaWatch
         services[.redisWatch] = running.redisWatch
+        services[.postgresWatch] = running.postgresWatch
         tellReadiness(running)
         var quiet = logger
         quiet.logLevel = .critical
@@ -100,6 +102,7 @@ package struct CloudDaemon {
         var pulse: Pulse?
         var redis: RedisClient?
         var redisWatch: RedisWatch?
+        var postgresWatch: PostgresWatch?
         var producer: KafkaLastingProducer?
         var ledger: PostgresLedger?
         var console: CloudConsole?
@@ -151,14 +154,17 @@ package struct CloudDaemon {
         let producer = try plane.producer()
         (running.ledger, running.producer) = (ledger, producer)
         let dataPath = DataFolder.canonical(settings.dataPath)
+        let accounts = try plane.accounts()
+        running.postgresWatch = PostgresWatch(logger: logger) { _ = try accounts.hasUsers }
         let desk = AccessDesk(
-            sharing: try plane.accounts(), token: settings.adminToken, dataPath: dataPath,
+            sharing: accounts, token: settings.adminToken, dataPath: dataPath,
             clock: plane.clock, logger: logger)
         running.console = CloudConsole(
             ledger: ledger, seenLedger: seen, decisions: plane.decisions(producer),
-            log: try plane.shownLog(), desk: desk,
-            check: LedgerCheck(clock: plane.clock) { [plane] () throws(LedgerError) in
-                try plane.checkedLedger()
+            log: try plane.shownLog(), index: try plane.index(logger: logger),
+            endpoints: settings.endpoints, desk: desk,
+            check: LedgerCheck(clock: plane.clock, log: VerificationLog(desk.audit)) {
+                [plane] () throws(LedgerError) in try plane.checkedLedger()
             }, readiness: readiness, counters: counters, clock: plane.clock,
             dataPath: settings.dataPath)
     }
@@ -182,12 +188,20 @@ package struct CloudDaemon {
         if let redis = running.redisWatch {
             watches.append(ServerWatch("Redis") { redis.trouble })
         }
+        if let postgres = running.postgresWatch {
+            watches.append(ServerWatch("Postgres") { postgres.trouble })
+        }
         for watch in watches { readiness.require(watch.trouble) }
         if role == .webhook {
             readiness.require(beyond: watches) { [counters] in counters.standstills.outside }
         }
         if let pulse = running.pulse { readiness.require(beyond: watches) { pulse.trouble } }
         readiness.watch { [kafkaWatch] in kafkaWatch.warning }
+        if let index = running.console?.index {
+            readiness.watch {
+                index.trouble.map { "the index of payments does not come further: \($0)" }
+            }
+        }
     }
 
     private func ports(

@@ -190,6 +190,14 @@ package struct CloudPlane: Sendable {
         try KafkaLog(kafka, names: names, partitions: settings.kafka.partitions)
     }
 
+    /// An index of payments that follows the topics, and is kept nowhere.
+    func index(logger: Logger) throws(KafkaError) -> PaymentIndex {
+        let log = try shownLog()
+        return PaymentIndex(
+            partitions: log.partitions,
+            reader: { lane throws(StoreFailure) in try log.reader(lane) }, logger: logger)
+    }
+
     // MARK: Steps
 
     /// Validation and scoring.

@@ -51,7 +51,8 @@ extension Daemon {
                     }
                 }, reconciler: reconciler, bridges: bridges, readiness: readiness,
                 counters: counters, clock: clock,
-                verifiedAt: { [ledgerCheck] in ledgerCheck.verifiedAt }))
+                verifiedAt: { [ledgerCheck] in ledgerCheck.verifiedAt },
+                tally: { [payments] in payments.tally }))
     }
 
     func adminServer(_ ports: DaemonPorts, _ live: LiveBoard) -> any Service {

@@ -122,6 +122,7 @@ package final class Daemon: Sendable {
         }
         payments = PaymentIndex(
             at: folder.paymentIndex, log: plane.log.identity.description,
+            since: clock.now().milliseconds,
             reader: { [plane] in plane.reader($0) }, logger: logger)
         bridges = Self.bridges(settings, plane, folder, logger)
         access.noteConfiguration(settings.summary)

@@ -168,7 +168,7 @@ enum DaemonPart: CaseIterable, Sendable {
     /// Up before anything else and down after it, so that readiness says why the rest is not there.
     case admin
     /// Watch what the others stand on, for as long as any of them runs.
-    case poisonWatch, folderWatch, kafkaWatch, redisWatch, upkeep
+    case poisonWatch, folderWatch, kafkaWatch, redisWatch, postgresWatch, upkeep
     /// What lists of payments are answered from; it only reads what the others write.
     case paymentIndex
     /// Waits for somebody who wants the ledger verified; it only reads.

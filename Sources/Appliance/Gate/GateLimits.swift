@@ -9,8 +9,11 @@ package enum GateLimits {
     static let headerSecondsMax: Int64 = 5
     /// Seconds from the end of the header to the end of the body.
     static let bodySecondsMax: Int64 = 10
-    /// Seconds that a connection may stay open without a request.
+    /// Seconds that a connection may stay open without a request, once all is answered.
     static let idleSecondsMax: Int64 = 75
+    /// Bytes of an answer that a client takes at least within each ``idleSecondsMax``, unless fewer
+    /// are left: one that reads slower is cut off.
+    static let takenAnswerByteCountMin = 64 << 10
     /// Bytes of a body, refused for its size, that are still read so that the refusal is seen.
     static let discardedByteCountMax = 4 << 20
     /// Bytes of further requests that wait for an answer's end, from which on a connection is not

@@ -133,10 +133,16 @@ final class MemoryMeter: ChannelInboundHandler, RemovableChannelHandler {
     /// Lets nothing more through: the port has no memory for it.
     func refuse() {
         guard discardedByteCount == nil, let context else { return }
+        discard()
+        context.fireUserInboundEventTriggered(MemoryIsUsedUp())
+    }
+
+    /// Lets nothing more through: what comes is thrown away, up to a bound, so that a client that
+    /// still sends reads its answer and not a reset.
+    func discard() {
         discardedByteCount = 0
         dropWaiting()
         memory.keep(0)
-        context.fireUserInboundEventTriggered(MemoryIsUsedUp())
     }
 
     private func dropWaiting() {

@@ -43,7 +43,7 @@ struct PortChannel: Sendable {
         try pipeline.addHandler(deadlines)
         try pipeline.addHandler(
             PortHandler(
-                responder, connection: connection, among: connections, memory: memory, meter: meter)
-        )
+                responder, connection: connection, among: connections, memory: memory,
+                meter: meter, deadlines: deadlines))
     }
 }

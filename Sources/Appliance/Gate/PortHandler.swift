@@ -23,6 +23,7 @@ final class PortHandler: ChannelDuplexHandler, RequestTaker {
     private let connections: ConnectionTable
     private let memory: ConnectionMemory
     private let meter: MemoryMeter
+    private let deadlines: RequestDeadlines
     private var state = State.idle
     /// What has arrived of the body; outside the state, so that it grows in place.
     private var body: [UInt8] = []
@@ -53,15 +54,18 @@ final class PortHandler: ChannelDuplexHandler, RequestTaker {
     ///   - connection: the one that this handles, as the others of its port see it.
     ///   - memory: what it holds of the port's budget.
     ///   - meter: holds what was sent and is not taken yet.
+    ///   - deadlines: of what the client does.
     init(
         _ responder: any PortResponder, connection: PortConnection,
-        among connections: ConnectionTable, memory: ConnectionMemory, meter: MemoryMeter
+        among connections: ConnectionTable, memory: ConnectionMemory, meter: MemoryMeter,
+        deadlines: RequestDeadlines
     ) {
         self.responder = responder
         self.connection = connection
         self.connections = connections
         self.memory = memory
         self.meter = meter
+        self.deadlines = deadlines
         meter.taker = self
     }
 
@@ -103,13 +107,18 @@ final class PortHandler: ChannelDuplexHandler, RequestTaker {
         switch event {
         case ChannelEvent.inputClosed:
             isEnding = true
+            switch state {
+            case .idle: closeOnceSent(context)
             // An answer under way closes the connection when it is written.
-            guard case .answering = state else { return context.close(promise: nil) }
+            case .answering: break
+            case .receiving, .refused, .streaming: context.close(promise: nil)
+            }
         case is ChannelShouldQuiesceEvent:
             isEnding = true
-            // A request that has begun is answered; the deadlines bound how long that takes.
+            // A request that has begun is answered; the port bounds how long it waits for that.
             switch state {
-            case .idle, .streaming: context.close(promise: nil)
+            case .idle: closeOnceSent(context)
+            case .streaming: context.close(promise: nil)
             case .receiving, .refused, .answering: break
             }
         case is MemoryIsUsedUp:
@@ -124,17 +133,25 @@ final class PortHandler: ChannelDuplexHandler, RequestTaker {
         case .answering where error is HTTPParserError:
             // It belongs to a request sent ahead; the one before it still gets its answer.
             isEnding = true
-        case .idle where error is HTTPParserError, .receiving where error is HTTPParserError:
-            state = .refused(discardedByteCount: 0)
-            // A request that ends with its connection is no news, nor can it be answered.
-            guard context.channel.isActive else { return }
-            responder.count(.requestsMalformed)
-            let isLong = (error as? HTTPParserError) == .headerOverflow
-            write(isLong ? .headerTooLarge : .malformed, isKeepAlive: false, context)
-            context.close(promise: nil)
+        case .idle, .receiving:
+            guard let error = error as? HTTPParserError else { return context.close(promise: nil) }
+            refuseMalformed(error, context)
         default:
             context.close(promise: nil)
         }
+    }
+
+    /// Nothing more of this connection can be read; see ``refuseForMemory(_:)``.
+    private func refuseMalformed(_ error: HTTPParserError, _ context: ChannelHandlerContext) {
+        state = .refused(discardedByteCount: 0)
+        // A request that ends with its connection is no news, nor can it be answered.
+        guard context.channel.isActive else { return }
+        responder.count(.requestsMalformed)
+        (isEnding, isGivenUp) = (true, true)
+        (body, bodyByteCountDue) = ([], 0)
+        meter.discard()
+        write(PortResponse(error), isKeepAlive: false, context)
+        context.close(mode: .output, promise: nil)
     }
 
     private func receive(_ part: HTTPServerRequestPart, _ context: ChannelHandlerContext) {
@@ -220,6 +237,7 @@ final class PortHandler: ChannelDuplexHandler, RequestTaker {
         to request: PortRequest, isKeepAlive: Bool, _ context: ChannelHandlerContext
     ) {
         connection.phase = .answering
+        deadlines.beginAnswer()
         // The handler and its context never leave their event loop; the box checks that.
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         let (loop, method) = (context.eventLoop, request.method)
@@ -257,11 +275,24 @@ final class PortHandler: ChannelDuplexHandler, RequestTaker {
         let isLast = response.isLast || !isKeepAlive || isEnding
         write(
             response, withBody: method != .HEAD, isKeepAlive: !isLast, promise: sent, context)
+        deadlines.endAnswer(byteCount: response.byteCount, context)
         state = .idle
         keepMemory()
-        if isLast { return context.close(promise: nil) }
         connection.phase = context.channel.isWritable ? .quiet : .unread
+        if isLast { return closeOnceSent(context) }
         goOn(context)
+    }
+
+    /// Ends the connection behind what was written: closed sooner, what the kernel has not taken
+    /// yet would be lost.
+    private func closeOnceSent(_ context: ChannelHandlerContext) {
+        isEnding = true
+        guard RequestDeadlines.buffered(context) > 0 else { return context.close(promise: nil) }
+        // Nothing more is taken up meanwhile.
+        state = .answering
+        let sent = context.eventLoop.makePromise(of: Void.self)
+        sent.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: sent)
     }
 
     /// Sends an answer's head, and from then on what its stream is given.
@@ -281,7 +312,6 @@ final class PortHandler: ChannelDuplexHandler, RequestTaker {
         }
         state = .streaming
         keepMemory()
-        try? context.pipeline.syncOperations.handler(type: RequestDeadlines.self).suspend()
         Self.boundSilence(of: context.channel)
         context.channel.closeFuture.whenComplete { _ in stream.close() }
         write(response, isKeepAlive: false, context)

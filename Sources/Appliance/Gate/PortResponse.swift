@@ -77,7 +77,7 @@ package struct PortResponse: Sendable {
     /// An error, in the form that contracts §1 gives.
     init(
         _ status: HTTPResponseStatus, code: String, _ message: String,
-        fields: [(name: String, value: String)] = [], isLast: Bool = false
+        fields: [(name: String, value: String)] = []
     ) {
         var writer = JSONWriter()
         writer.beginObject()
@@ -87,7 +87,7 @@ package struct PortResponse: Sendable {
         writer.member("message", message)
         writer.endObject()
         writer.endObject()
-        self.init(status, json: writer.bytes, fields: fields, isLast: isLast)
+        self.init(status, json: writer.bytes, fields: fields)
     }
 
     static let received = PortResponse(.ok, json: Array(#"{"received":true}"#.utf8))
@@ -96,34 +96,96 @@ package struct PortResponse: Sendable {
     static let alive = PortResponse(.ok, json: Array(#"{"status":"alive"}"#.utf8))
     static let unknownPath = PortResponse(
         .notFound, code: "path_unknown", "deliveries go to /webhooks/stripe")
-    static let malformed = PortResponse(
-        .badRequest, code: "http_malformed", "the request is not HTTP/1.1", isLast: true)
-
-    static let headerTooLarge = PortResponse(
-        .requestHeaderFieldsTooLarge, code: "header_too_large",
-        "the header exceeds \(GateLimits.headerByteCountMax) bytes", isLast: true)
-    static let notHTTP1 = PortResponse(
-        .httpVersionNotSupported, code: "http_version", "use HTTP/1.1", isLast: true)
-    static let hostMissing = PortResponse(
-        .badRequest, code: "host_missing", "send exactly one Host header", isLast: true)
-    static let expectationFailed = PortResponse(
-        .expectationFailed, code: "expectation_unknown", "only 100-continue can be expected",
-        isLast: true)
-    static let memoryUsedUp = PortResponse(
-        .serviceUnavailable, code: "unavailable", "too many requests at once; retry later",
-        fields: [("Retry-After", String(GateLimits.retryAfterSeconds))], isLast: true)
-
     static func methodNotAllowed(_ allowed: String) -> PortResponse {
         PortResponse(
             .methodNotAllowed, code: "method_not_allowed", "use \(allowed)",
             fields: [("Allow", allowed)])
     }
 
+    // MARK: What the port answers by itself
+
+    /// A refusal that the port gives before anybody is asked, as RFC 9457 writes it; the
+    /// connection ends with it.
+    ///
+    /// - Parameters:
+    ///   - code: a stable word for a program.
+    ///   - detail: a sentence that says what to do.
+    private init(
+        refusing status: HTTPResponseStatus, code: String, _ detail: String,
+        fields: [(name: String, value: String)] = []
+    ) {
+        self.init(
+            status,
+            json: ProblemDocument.bytes(
+                status: Int(status.code), title: status.reasonPhrase, detail: detail, code: code),
+            type: ProblemDocument.type, fields: fields, isLast: true)
+    }
+
+    /// What the decoder found of a request that is not HTTP as RFC 9112 has it.
+    init(_ error: HTTPParserError) {
+        switch error {
+        case .headerOverflow: self = Self.headerTooLarge
+        case .invalidMethod: self = Self.methodUnknown
+        case .invalidVersion: self = Self.versionUnknown
+        case .invalidChunkSize: self = Self.chunkMalformed
+        case .invalidContentLength, .unexpectedContentLength: self = Self.lengthMalformed
+        case .invalidHeaderToken: self = Self.fieldMalformed
+        case .invalidURL, .invalidHost, .invalidPort, .invalidPath, .invalidQueryString,
+            .invalidFragment:
+            self = Self.targetMalformed
+        // A coding of the body, or an end of a line: the decoder has no names for these.
+        case .unknown, .lfExpected, .strictModeAssertion: self = Self.framingMalformed
+        default: self = Self.malformed
+        }
+    }
+
+    private static func refusing(_ detail: String) -> PortResponse {
+        PortResponse(refusing: .badRequest, code: "http_malformed", detail)
+    }
+
+    private static let malformed = refusing(
+        "the request is not HTTP/1.1; speak HTTP to this port, or HTTPS where it has TLS")
+    private static let methodUnknown = refusing(
+        "the method is none that is known; send GET or POST, in capital letters")
+    private static let versionUnknown = refusing(
+        "the version of the request line is none; end that line with HTTP/1.1")
+    private static let chunkMalformed = refusing(
+        "the size of a chunk is no hexadecimal number; send each chunk's bytes behind their count")
+    private static let lengthMalformed = refusing(
+        "the length of the body is not clear; send one Content-Length, or chunks, not both")
+    private static let framingMalformed = refusing(
+        "where a line or the body ends is not clear; end lines with CR LF, and send one "
+            + "Content-Length or Transfer-Encoding: chunked")
+    private static let fieldMalformed = refusing(
+        "a header field has a character that none may have; send its name, a colon and its value "
+            + "on a line of its own")
+    private static let targetMalformed = refusing(
+        "the target of the request line is no path; send one that begins with /")
+
+    private static let headerTooLarge = PortResponse(
+        refusing: .requestHeaderFieldsTooLarge, code: "header_too_large",
+        "the header exceeds \(GateLimits.headerByteCountMax) bytes or "
+            + "\(GateLimits.headerCountMax) fields; send a smaller one")
+    static let notHTTP1 = PortResponse(
+        refusing: .httpVersionNotSupported, code: "http_version",
+        "this version of HTTP is not spoken here; use HTTP/1.1")
+    static let hostMissing = PortResponse(
+        refusing: .badRequest, code: "host_missing", "send exactly one Host header")
+    static let expectationFailed = PortResponse(
+        refusing: .expectationFailed, code: "expectation_unknown",
+        "only 100-continue can be expected; leave Expect out")
+    static let memoryUsedUp = PortResponse(
+        refusing: .serviceUnavailable, code: "unavailable",
+        "too many requests at once; retry later",
+        fields: [("Retry-After", String(GateLimits.retryAfterSeconds))])
+
     static func bodyTooLarge(byteCountMax: Int) -> PortResponse {
         PortResponse(
-            .payloadTooLarge, code: "body_too_large", "the body exceeds \(byteCountMax) bytes",
-            isLast: true)
+            refusing: .payloadTooLarge, code: "body_too_large",
+            "the body exceeds \(byteCountMax) bytes; send a smaller one")
     }
+
+    // MARK: Its form
 
     /// Bytes that it takes until it is sent, to within the date.
     var byteCount: Int { head.count + body.count }

@@ -231,7 +231,7 @@ extension ReconciliationRun {
     }
 
     /// Each automatic payout of the period against the balance transactions that it paid out, and
-    /// once more those that no run has explained yet.
+    /// once more those that no run has explained yet. Which they were is kept.
     private func explainPayouts(_ run: RunRecord, _ accounts: [StripeAccount]) async throws {
         let earlier = try await blocking { [store] () throws(LedgerError) in
             try store.unexplainedPayouts()
@@ -285,9 +285,11 @@ extension ReconciliationRun {
                 place.path, [("payout", payout.payout)], after: place.cursor
             ) { (json) throws(RecordCodecError) in try BalanceTransaction(json: json) }
             try place.move(behind: page.items.last?.id, hasMore: page.hasMore)
-            for statement in page.items where statement.source != payout.payout {
-                summary.transactions += 1
-                try summary.total.add(statement.net.rawValue)
+            let lines = page.items.filter { $0.source != payout.payout }
+            for line in lines { try summary.total.add(line.net.rawValue) }
+            summary.transactions += Int64(lines.count)
+            try await blocking { [store] () throws(LedgerError) in
+                try store.keep(lines, of: payout.payout)
             }
         }
         let explained = summary

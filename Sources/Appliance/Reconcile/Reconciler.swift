@@ -39,6 +39,9 @@ package final class Reconciler: Service {
         var dryRunCount: Int64 = 0
         /// Ends the wait that is going on.
         var wake: AsyncStream<Void>.Continuation?
+        /// Seconds until a Stripe that has never answered is asked again; they double, up to a
+        /// minute: it may be there a moment after this.
+        var askAgainSeconds: Int64 = 1
         /// When the lack of a sweep was complained of last, in milliseconds.
         var complainedAt: Int64?
         /// Whether the date of Stripe's answers has been warned of.
@@ -212,8 +215,17 @@ package final class Reconciler: Service {
         // Nothing is begun before Stripe has answered once: it would fail, and its times would be
         // the machine's, which need not be Stripe's.
         guard hasAnswered else {
-            logger.warning("Stripe does not answer: sweep and reconciliation wait for it")
-            return Self.lookSecondsMax
+            let seconds = state.withLock { state in
+                defer {
+                    state.askAgainSeconds = min(state.askAgainSeconds * 2, Self.lookSecondsMax)
+                }
+                return state.askAgainSeconds
+            }
+            // Once at the start, and then once a minute.
+            if seconds == 1 || seconds == Self.lookSecondsMax {
+                logger.warning("Stripe does not answer: sweep and reconciliation wait for it")
+            }
+            return seconds
         }
         let swept = (
             finished: try store.lastFinishedSweep(notAfter: latest),

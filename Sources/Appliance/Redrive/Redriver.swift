@@ -15,6 +15,8 @@ package struct RedriveLine: Hashable, Sendable {
         case wouldSend = "would_send"
         /// It would fail as before, and stays.
         case stillRefused = "still_refused"
+        /// Somebody else is storing its event, or was killed over it; it stays for now.
+        case underWay = "under_way"
         case alreadyRedriven = "already_redriven"
         /// There is no dead letter at this offset.
         case notFound = "not_found"
@@ -23,7 +25,7 @@ package struct RedriveLine: Hashable, Sendable {
         var goes: Bool {
             switch self {
             case .sent, .admitted, .duplicate, .wouldSend: true
-            case .stillRefused, .alreadyRedriven, .notFound: false
+            case .stillRefused, .underWay, .alreadyRedriven, .notFound: false
             }
         }
     }
@@ -154,7 +156,8 @@ package actor Redriver {
     }
 
     /// Redrives at most `RedriveLimits.requestCountMax` letters; everything is on disk when it
-    /// returns. What is too large for where it would go stays, and holds up none of the others.
+    /// returns. What is too large for where it would go stays, and so does a delivery whose event
+    /// somebody else has claimed: neither holds up the others.
     ///
     /// - Throws: what an append or a read throws; letters of this request may then have gone, and
     ///   asking again is harmless.
@@ -299,8 +302,10 @@ package actor Redriver {
             outcome = try await admission.admit(identity, record: record)
         } catch {
             guard let why = error.reasonOfRecord else { throw error }
-            if case .tooLarge(let why) = error { line.stays(because: why) } else {
-                (line.result, line.detail) = (.stillRefused, "not_stored: \(why)")
+            switch error {
+            case .tooLarge(let why): line.stays(because: why)
+            case .pending: (line.result, line.detail) = (.underWay, "\(error)")
+            default: (line.result, line.detail) = (.stillRefused, "not_stored: \(why)")
             }
             return line
         }

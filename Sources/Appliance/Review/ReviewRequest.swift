@@ -11,23 +11,20 @@ package struct ReviewRequest: Hashable, Sendable {
 
     var decision: Decision
     /// Who decides.
-    var by: String
+    package var by: String
     /// Why.
     var note: String
 
-    /// Bytes of a name, and of a note, at most.
-    static let nameBytesMax = 128
+    /// Bytes of a note at most.
     static let noteBytesMax = 2_000
 
     /// - Throws: a sentence's worth of what is missing or too much.
     package init(_ decision: Decision, by: String, note: String) throws(ReviewRefusal) {
-        let name = Self.trimmed(by)
+        let name = PersonName.trimmed(by)
         (self.decision, self.by, self.note) = (decision, name, note)
-        guard (1...Self.nameBytesMax).contains(name.utf8.count), ShownText.isPlain(name),
-            !ReservedNames.isMachine(name)
-        else {
+        guard PersonName.isUsable(name), !ReservedNames.isMachine(name) else {
             throw .badRequest(
-                "by must be a name of 1 to \(Self.nameBytesMax) bytes, all of it visible, and none "
+                "\(PersonName.Refusal.unusable), and none "
                     + "of those that no person has (\(ReservedNames.machineWords))")
         }
         guard
@@ -48,15 +45,6 @@ package struct ReviewRequest: Hashable, Sendable {
     init(expiredAfterSeconds seconds: Int64) {
         (decision, by) = (.decline, ReservedNames.expiry)
         note = "nobody decided within \(seconds / 3_600) h"
-    }
-}
-
-extension ReviewRequest {
-    private static func trimmed(_ name: String) -> String {
-        var scalars = name.unicodeScalars[...]
-        while scalars.first?.properties.isWhitespace == true { scalars.removeFirst() }
-        while scalars.last?.properties.isWhitespace == true { scalars.removeLast() }
-        return String(scalars)
     }
 }
 

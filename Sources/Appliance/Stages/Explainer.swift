@@ -7,12 +7,15 @@ package import Vocabulary
 /// The ledger is read before the log, so that the log has all that the ledger knows. Blocking, and
 /// for one caller at a time. Throws `LedgerError`, `StoreFailure`, and what `topic` throws.
 package struct Explainer {
-    private let ledger: any LedgerReading
+    let ledger: any LedgerReading
     private let statement: (any StatementReading)?
-    private let finder: RecordFinder
+    let finder: RecordFinder
+    /// Whether an account's entries are told without their records, each of which would be asked
+    /// of a server.
+    private let isBrief: Bool
     private let verifiers: [String: SignatureVerifier]
-    private let told = ToldNumbers()
-    private let document = JSONDocument()
+    let told = ToldNumbers()
+    let document = JSONDocument()
 
     /// Lines of the statement that are shown of one transaction.
     static let linesMax = 20
@@ -29,9 +32,35 @@ package struct Explainer {
         ledger: any LedgerReading, statement: (any StatementReading)?,
         topic: @escaping (TopicID) throws -> TopicReader?, endpoints: [WebhookEndpoint]
     ) {
+        self.init(
+            ledger: ledger, statement: statement,
+            finder: RecordFinder(partitionCount: nil) { try topic($0.topic) }, isBrief: false,
+            endpoints: endpoints)
+    }
+
+    /// Over topics of several partitions, into which records go by their keys.
+    ///
+    /// - Parameters:
+    ///   - partitions: of every topic.
+    ///   - reader: of one of them, asked when a record is wanted.
+    package init(
+        ledger: any LedgerReading, statement: (any StatementReading)?, partitions: Int32,
+        reader: @escaping (SourceLane) throws -> TopicReader, endpoints: [WebhookEndpoint]
+    ) {
+        self.init(
+            ledger: ledger, statement: statement,
+            finder: RecordFinder(partitionCount: partitions) { try reader($0) }, isBrief: true,
+            endpoints: endpoints)
+    }
+
+    private init(
+        ledger: any LedgerReading, statement: (any StatementReading)?, finder: RecordFinder,
+        isBrief: Bool, endpoints: [WebhookEndpoint]
+    ) {
         self.ledger = ledger
         self.statement = statement
-        finder = RecordFinder(topic: topic)
+        self.finder = finder
+        self.isBrief = isBrief
         verifiers = Dictionary(
             endpoints.filter { !$0.secrets.isEmpty }.map {
                 ($0.name, SignatureVerifier(secrets: $0.secrets))
@@ -112,7 +141,7 @@ package struct Explainer {
             entries.append(
                 ExplainedEntry(
                     amount: row.amount, balance: balance,
-                    transaction: try explain(transaction)))
+                    transaction: try explain(transaction, withRecords: !isBrief)))
         }
         let next = rows.count > limit ? rows[limit - 1].transaction : nil
         return AccountExplanation(
@@ -176,15 +205,25 @@ package struct Explainer {
 
     // MARK: One transaction
 
-    package func explain(_ transaction: PostedTransaction) throws -> ExplainedTransaction {
+    /// - Parameter withRecords: whether the log is read, too.
+    package func explain(
+        _ transaction: PostedTransaction, withRecords: Bool = true
+    ) throws -> ExplainedTransaction {
         var explained = ExplainedTransaction(transaction: transaction)
         explained.statement =
             try statement?.settling(transaction.id, limit: Self.linesMax) ?? []
         explained.faults = try faults(within: transaction)
-        let posted = try finder.posted(transaction.id)
+        guard withRecords else {
+            explained.records = [
+                TopicID.webhookReceived, .paymentValidated, .paymentScored, .ledgerPosted,
+            ].map { TrailPoint(topic: $0, state: .noLog) }
+            return explained
+        }
+        let posted = try finder.posted(transaction.id, transaction.posting.movement)
         compare(transaction, posted.record?.record, &explained.faults)
         let scored = try records(behind: transaction, &explained)
-        explained.records.append(TrailPoint(topic: .ledgerPosted, state: posted.state))
+        explained.records.append(
+            TrailPoint(topic: .ledgerPosted, partition: posted.partition, state: posted.state))
         if let scored { compare(transaction.posting, scored, &explained) }
         explained.decision = try decision(behind: transaction.posting, &explained.faults)
         return explained
@@ -231,26 +270,16 @@ package struct Explainer {
         let moment = Timestamp(milliseconds: transaction.postedAtMilliseconds)
         let keys = Self.keysTold(by: posting)
         let event = posting.eventID.rawValue
-        let scored = try finder.find(in: .paymentScored, stampedBy: moment) { stored in
-            fit(stored, event, keys)
-        }
-        let validated = try scored.record.map {
-            try finder.source(of: $0.record, in: .paymentValidated, stampedBy: moment) {
-                fit($0, event, keys)
-            }
-        } ?? (try finder.find(in: .paymentValidated, stampedBy: moment) { fit($0, event, keys) })
-        let isEvent: (StoredRecord) -> RecordFinder.Fit = {
-            $0.record.key?.elementsEqual(event.utf8) == true ? .exactly : .not
-        }
-        let received = try validated.record.map {
-            try finder.source(
-                of: $0.record, in: .webhookReceived, stampedBy: moment, isEvent)
-        } ?? (try finder.find(in: .webhookReceived, stampedBy: moment, isEvent))
-        explained.records = [
-            TrailPoint(topic: .webhookReceived, state: received.state),
-            TrailPoint(topic: .paymentValidated, state: validated.state),
-            TrailPoint(topic: .paymentScored, state: scored.state),
+        let (received, validated, scored) =
+            try finder.isKeyed
+            ? keyedRecords(of: event, keys, stampedBy: moment)
+            : records(of: event, keys, stampedBy: moment)
+        let found: [(topic: TopicID, search: RecordFinder.Search)] = [
+            (.webhookReceived, received), (.paymentValidated, validated), (.paymentScored, scored),
         ]
+        explained.records = found.map { one in
+            TrailPoint(topic: one.topic, partition: one.search.partition, state: one.search.state)
+        }
         for point in explained.records where point.state == .missing {
             explained.faults.append(
                 "transaction \(transaction.id): the log has no record of \(event) in "
@@ -261,31 +290,11 @@ package struct Explainer {
         let payment = scored.record.flatMap {
             try? ScoredPayment($0.record.value ?? [], using: document)
         }
-        if let received = received.record {
-            read(received, payment?.event.movement, keys, posting, &explained)
+        if let record = received.record {
+            read(record, payment?.event.movement, keys, posting, &explained)
+            explained.webhook?.partition = received.partition
         }
         return payment
-    }
-
-    /// How well a record of a movement fits: both the event and the movement, or the event alone.
-    private func fit(
-        _ stored: StoredRecord, _ event: String, _ keys: [MovementKey]
-    ) -> RecordFinder.Fit {
-        guard stored.record.header("event-id")?.elementsEqual(event.utf8) == true else {
-            return .not
-        }
-        let movement = try? document.parse(stored.record.value ?? [])["movement"]?.string
-        return keys.contains { $0.rawValue == movement } ? .exactly : .perhaps
-    }
-
-    /// The movements under which an event may have told what was booked.
-    private static func keysTold(by posting: Posting) -> [MovementKey] {
-        let key = posting.movement.rawValue
-        guard posting.kind.isInternal else { return [posting.movement] }
-        let rest = key.dropFirst(posting.kind.name.count + 1).prefix { $0 != "#" }
-        return rest.contains(":")
-            ? [MovementKey(String(rest))]
-            : ["refund:", "refund_failed:"].map { MovementKey($0 + rest) }
     }
 
     // MARK: The webhook
@@ -396,45 +405,6 @@ package struct Explainer {
                 "transaction \(id): payment.scored tells a \(event.kind.rawValue) of "
                     + "\(words(event)), and the ledger has another")
         }
-    }
-
-    // MARK: Decisions
-
-    /// The decision that a transaction books, with its record.
-    private func decision(
-        behind posting: Posting, _ faults: inout [String]
-    ) throws -> ExplainedDecision? {
-        let state: ReviewState
-        switch posting.kind {
-        case .reviewApproved: state = .approved
-        case .reviewDeclined: state = .declined
-        default: return nil
-        }
-        guard let payment = Self.keysTold(by: posting).first,
-            let placed = try ledger.decisions(on: payment).first(where: {
-                $0.tookEffect && $0.record.state == state
-            })
-        else { return nil }
-        let offset = Offset(placed.place.decision)
-        var point = TrailPoint(topic: .paymentReview, state: .noLog)
-        if let reader = try finder.topic(.paymentReview) {
-            let record = try reader.record(at: offset)
-            point.state =
-                record != nil
-                ? .at(offset)
-                : offset < reader.start ? .removed(begins: reader.start) : .missing
-            let told = record.flatMap { try? ReviewRecord($0.value ?? [], using: document) }
-            let agrees =
-                told.map {
-                    $0.movement == payment && $0.state == state && $0.by == placed.record.by
-                } ?? (record == nil)
-            if point.state == .missing || !agrees {
-                faults.append(
-                    "payment.review/\(offset) does not hold the decision on \(payment) that the "
-                        + "ledger took from there")
-            }
-        }
-        return ExplainedDecision(record: placed.record, point: point)
     }
 }
 

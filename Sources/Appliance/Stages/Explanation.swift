@@ -19,6 +19,8 @@ package struct TrailPoint: Hashable, Sendable {
     }
 
     package var topic: TopicID
+    /// nil in a log whose topics have one.
+    package var partition: Int32?
     package var state: State
 
     package var offset: Offset? {
@@ -46,6 +48,8 @@ package enum UnsignedOrigin: String, Sendable {
 
 /// The webhook that a transaction was booked from, as it lies in `webhook.received`.
 package struct ExplainedWebhook: Hashable, Sendable {
+    /// nil in a log whose topics have one.
+    package var partition: Int32?
     package var offset: Offset
     package var byteCount: Int
     package var type: String?

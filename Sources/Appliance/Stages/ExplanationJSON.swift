@@ -93,6 +93,22 @@ extension PayoutParts {
         writer.member("unexplained", unexplained.rawValue)
         writer.member("created", created.seconds)
         writer.member("run", run)
+        writer.key("lines")
+        writer.beginArray()
+        for line in lines { line.encode(into: &writer) }
+        writer.endArray()
+        writer.endObject()
+    }
+}
+
+extension PayoutLine {
+    fileprivate func encode(into writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.member("id", id)
+        writer.member("type", type)
+        writer.member("net", net?.rawValue)
+        writer.member("created", created.seconds)
+        writer.member("transaction", transaction?.rawValue)
         writer.endObject()
     }
 }
@@ -146,6 +162,7 @@ extension TrailPoint {
     fileprivate func encode(into writer: inout JSONWriter) {
         writer.beginObject()
         writer.member("topic", topic.rawValue)
+        if let partition { writer.member("partition", Int64(partition)) }
         writer.member("offset", offset?.rawValue)
         writer.member("state", word)
         if case .removed(let begins) = state { writer.member("begins", begins.rawValue) }
@@ -177,6 +194,7 @@ extension AmountOrigin {
 extension ExplainedWebhook {
     fileprivate func encode(into writer: inout JSONWriter) {
         writer.beginObject()
+        if let partition { writer.member("partition", Int64(partition)) }
         writer.member("offset", offset.rawValue)
         writer.member("bytes", Int64(byteCount))
         writer.member("type", type)
@@ -224,6 +242,8 @@ extension StatementLine {
         writer.member("net", net.rawValue)
         writer.member("created", created.seconds)
         writer.member("agrees", isRight)
+        writer.member("payout", payout?.id)
+        writer.member("paid_out", payout?.created.seconds)
         writer.endObject()
     }
 }

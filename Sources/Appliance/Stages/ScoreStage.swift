@@ -141,9 +141,14 @@ package struct ScoreStage<Source: FeatureSource>: Stage {
         return (vector, score)
     }
 
+    /// A payment's verdict counts once, by its first scoring: a vector that came late, a telling of
+    /// more money or a redrive scores it again, and is counted apart.
     private func count(_ payment: ScoredPayment, isRescore: Bool) {
-        counters.add(.scored)
-        if isRescore { counters.add(.rescored) }
+        if isRescore {
+            counters.add(.rescored)
+            return
+        }
+        if payment.verdict != .notScored { counters.add(.scored) }
         switch payment.verdict {
         case .notScored: counters.add(.notScored)
         case .approve: counters.add(.approved)

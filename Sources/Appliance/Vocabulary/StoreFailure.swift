@@ -38,7 +38,8 @@ package enum StoreFailure: Error, Hashable, Sendable {
         switch self {
         case .tooLarge(let why): "too large: \(why)"
         case .refused(let why): why
-        case .outOfSpace, .queueFull, .pending, .outside, .stopping, .broken: nil
+        case .pending: "under way: \(self)"
+        case .outOfSpace, .queueFull, .outside, .stopping, .broken: nil
         }
     }
 }
@@ -48,7 +49,9 @@ extension StoreFailure: CustomStringConvertible {
         switch self {
         case .outOfSpace: "there is no space left"
         case .queueFull: "too much waits to be stored"
-        case .pending: "the same event is under way elsewhere"
+        case .pending:
+            "somebody else has claimed the same event and has not said what became of it; where "
+                + "that one was killed, the claim ends within half a minute: try again then"
         case .stopping: "it is shutting down"
         case .broken(let why), .outside(let why), .tooLarge(let why), .refused(let why): why
         }

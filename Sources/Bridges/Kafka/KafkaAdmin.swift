@@ -9,6 +9,9 @@ public final class KafkaAdmin: Sendable {
         handle = try KafkaHandle(configuration, .admin)
     }
 
+    /// Whether it trusts no broker, and would if it were made anew; see `KafkaProducer.isOutdated`.
+    public var isOutdated: Bool { handle.isOutdated }
+
     /// Creates topics with their own timestamps kept. One that is there already is left as it is:
     /// check it afterwards.
     ///

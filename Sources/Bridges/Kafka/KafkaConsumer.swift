@@ -68,6 +68,9 @@ public final class KafkaConsumer: @unchecked Sendable {
         KafkaClients.end { _ = KafkaLeaving.run(handle, until: KafkaDeadline(.seconds(1))) }
     }
 
+    /// Whether it trusts no broker, and would if it were made anew; see `KafkaProducer.isOutdated`.
+    public var isOutdated: Bool { handle.isOutdated }
+
     /// Becomes a member of the group, whose partitions of these topics are shared out by range.
     /// Does not block; the assignment comes by `next`.
     public func subscribe(to topics: [String]) throws(KafkaError) {

@@ -38,9 +38,7 @@ extension KafkaError {
     ) -> KafkaError? {
         switch rd_kafka_resp_err_t(rawValue: answer.code) {
         case RD_KAFKA_RESP_ERR__SSL, RD_KAFKA_RESP_ERR__TRANSPORT:
-            // Either code stands for either: a connection that is reset in the middle of the
-            // handshake, and a certificate that is refused. The words tell them apart.
-            answer.text.contains("certificate")
+            answer.isOfCertificate
                 ? .certificate(server: context.bootstrap, detail: answer.text) : nil
         case RD_KAFKA_RESP_ERR__AUTHENTICATION, RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED,
             RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM:
@@ -143,6 +141,13 @@ extension KafkaError {
 }
 
 extension KafkaAnswer {
+    /// Whether a broker's certificate is refused. Either code stands for that, and for a connection
+    /// that is reset in the middle of the handshake: the words tell them apart.
+    var isOfCertificate: Bool {
+        [RD_KAFKA_RESP_ERR__SSL.rawValue, RD_KAFKA_RESP_ERR__TRANSPORT.rawValue].contains(code)
+            && text.contains("certificate")
+    }
+
     /// The answer that a bare code is.
     init(_ code: rd_kafka_resp_err_t, text: String? = nil, isFatal: Bool = false) {
         self.init(

@@ -10,6 +10,8 @@ final class KafkaHandle: @unchecked Sendable {
     private let pointer: OpaquePointer
     private let callbacks: Unmanaged<KafkaCallbacks>
     private let isConsumer: Bool
+    /// What the brokers' certificates are held against; nil for the system's own, or no TLS.
+    private let authorities: KafkaAuthorities?
     let bootstrap: String
     /// What librdkafka calls back into.
     var context: KafkaCallbacks { callbacks.takeUnretainedValue() }
@@ -20,6 +22,8 @@ final class KafkaHandle: @unchecked Sendable {
     ) throws(KafkaError) {
         bootstrap = configuration.bootstrap
         isConsumer = kind.isConsumer
+        // Before librdkafka reads it: a file that is changed in between counts as another one.
+        authorities = configuration.security.caFile.map { KafkaAuthorities(at: $0) }
         let settings = KafkaSettings()
         try settings.set(KafkaProperties(configuration, kind).pairs)
         let password = try configuration.security.readPassword()
@@ -100,6 +104,13 @@ final class KafkaHandle: @unchecked Sendable {
             KafkaErrorContext(
                 call: call, bootstrap: bootstrap, topic: topic, partition: partition,
                 trouble: context.trouble))
+    }
+
+    /// Whether this client trusts no broker that it meets, and the file of authorities is another
+    /// one than it has read: only a new client can come in.
+    var isOutdated: Bool {
+        guard let authorities, context.trouble?.isOfCertificate == true else { return false }
+        return authorities.haveChanged
     }
 
     /// What has ended this client; nil while it lives.

@@ -6,7 +6,8 @@ import Synchronization
 /// An idempotent producer ends for good where the broker's count of its records and its own differ
 /// (OUT_OF_ORDER_SEQUENCE_NUMBER): the broker has lost what it had acknowledged, or an answer was
 /// lost at a bad moment. Whoever writes single records has nothing to abort then, and each of them
-/// was told its fate. Without a new producer all later ones would be refused until a restart.
+/// was told its fate. Without a new producer all later ones would be refused until a restart. The
+/// same where the brokers have certificates of another authority, which the file names by now.
 public final class KafkaLastingProducer: Sendable {
     private struct State {
         var producer: KafkaProducer
@@ -45,7 +46,9 @@ public final class KafkaLastingProducer: Sendable {
     /// What was queued before is told its fate by the producer that is let go.
     private func living() throws(KafkaError) -> KafkaProducer {
         try state.withLock { state throws(KafkaError) in
-            if state.producer.fatalError != nil, .now - state.madeAt >= Self.renewalPause {
+            if state.producer.fatalError != nil || state.producer.isOutdated,
+                .now - state.madeAt >= Self.renewalPause
+            {
                 state = State(producer: try KafkaProducer(configuration))
             }
             return state.producer

@@ -48,6 +48,10 @@ public final class KafkaProducer: Sendable {
         sending.handle.fatalAnswer.map { sending.handle.error($0, "produce") }
     }
 
+    /// Whether it trusts no broker, and would if it were made anew: the file of authorities is
+    /// another one since. Make a new one then.
+    public var isOutdated: Bool { sending.handle.isOutdated }
+
     /// Waits until all records have been told their fate. Blocking, at most `patience`.
     ///
     /// - Returns: whether they have.

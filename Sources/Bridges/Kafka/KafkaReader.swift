@@ -16,6 +16,9 @@ public final class KafkaReader {
         self.configuration = configuration
     }
 
+    /// Whether it trusts no broker, and would if it were made anew; see `KafkaProducer.isOutdated`.
+    public var isOutdated: Bool { consumer.isOutdated }
+
     /// The oldest offset that is kept and the one behind the last stable one.
     public func ends(
         of partition: KafkaPartition, within patience: Duration

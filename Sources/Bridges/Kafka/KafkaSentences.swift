@@ -23,7 +23,8 @@ extension KafkaError: CustomStringConvertible {
             "the Kafka setting \(property) is not accepted: \(detail)"
         case .certificate(let server, let detail):
             "the Kafka broker's certificate is not trusted; check kafka.ca_file and the names in "
-                + "kafka.bootstrap\(Self.place(of: server)): \(detail)"
+                + "kafka.bootstrap, and whether the certificate has expired"
+                + "\(Self.place(of: server)): \(detail)"
         case .authentication(let server, let detail):
             "the Kafka broker refuses these credentials; check kafka.username and "
                 + "kafka.password_file\(Self.place(of: server)): \(detail)"

@@ -186,6 +186,16 @@ enum TLSWords {
     }
 }
 
+/// libpq tells only in words, too, that it cannot use a setting of the URI (its fe-connect.c).
+enum SettingWords {
+    /// libpq takes no such value: no retrying helps. What it quotes is that one value.
+    static func isRefusal(_ detail: String) -> Bool {
+        guard detail.contains("invalid ") else { return false }
+        return [" value: \"", " for connection option \"", "SSL protocol version range"]
+            .contains { detail.contains($0) }
+    }
+}
+
 extension PostgresError: CustomStringConvertible {
     /// One sentence for the operator: what happened, and what to do; the words of libpq or of the
     /// server, which name host, database and table, stand at its end.

@@ -65,6 +65,8 @@ final class PostgresHandle {
 
     private func refusal() -> PostgresError {
         let (state, detail) = PostgresWords.stateAndDetail(of: message)
+        // It was refused by libpq, and no server was asked.
+        if state == nil, SettingWords.isRefusal(detail) { return .configuration(detail) }
         return .cannotConnect(sqlState: state, detail: detail)
     }
 

@@ -44,6 +44,36 @@ struct CloudRedriveOnceTests {
         #expect(try await cloud.redrive().isEmpty)
     }
 
+    @Test("a delivery whose claim a killed run has left stays for now, and holds up no other")
+    func claimLeft() async throws {
+        let cloud = try await CloudFixture.ofLetters()
+        for number in 30..<33 { try await cloud.refuseDelivery(PipelineFixture.charge(number)) }
+        let foretold = try await cloud.redrive(RedriveRequest(isDryRun: true))
+        #expect(RedriveLine.results(foretold) == ["would_send": 3])
+        // What the victim leaves: its claim, and no record.
+        let identity = EventIdentity(
+            id: EventID("evt_31"), type: "charge.succeeded", created: "\(1_760_054_400 + 31 * 60)")
+        let claims = ClaimStore(
+            cloud.redis, prefix: RedisKeys(prefix: cloud.settings.redis.prefix).claims,
+            done: RedisKeys.lifetime)
+        let claim = try await claims.claim(
+            identity.id.rawValue, identity: identity.claimText)
+        guard case .taken(let token) = claim else {
+            Issue.record("\(claim)")
+            return
+        }
+        let lines = try await cloud.redrive()
+        #expect(RedriveLine.results(lines) == ["admitted": 2, "under_way": 1])
+        let detail = lines.first { $0.result == .underWay }?.detail ?? ""
+        #expect(detail.contains("try again"), "\(detail)")
+        // It has run out.
+        try await claims.giveBack(
+            identity.id.rawValue, identity: identity.claimText, token: token)
+        #expect(RedriveLine.results(try await cloud.redrive()) == ["admitted": 1])
+        #expect(try await cloud.redrive().isEmpty)
+        #expect(try await cloud.copies()[.webhookReceived]?.count == 3)
+    }
+
     @Test("of two at once the later one goes on, and the first says so; nothing goes twice")
     func twoAtOnce() async throws {
         let cloud = try await CloudFixture.ofLetters()

@@ -1,3 +1,4 @@
+import AppendLog
 import Logging
 import TestSupport
 import Testing

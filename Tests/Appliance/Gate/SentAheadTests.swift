@@ -13,7 +13,7 @@ import Testing
 @Suite("Requests sent ahead")
 struct SentAheadTests {
     /// Answers when the test says so, and keeps count of what it was asked.
-    private final class HeldResponder: PortResponder {
+    final class HeldResponder: PortResponder {
         let bodyByteCountMax = 1 << 10
         private let held = Mutex<[@Sendable (PortResponse) -> Void]>([])
         private let counts = Mutex<(asked: Int, refused: Int)>((0, 0))
@@ -39,7 +39,7 @@ struct SentAheadTests {
         }
     }
 
-    private struct Port {
+    struct Port {
         let responder = HeldResponder()
         let budget: MemoryBudget
         let table = ConnectionTable(countMax: 8)
@@ -54,7 +54,7 @@ struct SentAheadTests {
         }
     }
 
-    private static let request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    static let request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
     /// How many answers the channel has written so far.
     private static func answers(_ channel: EmbeddedChannel) throws -> Int {

@@ -26,7 +26,7 @@ struct ExplainedPayoutTests {
         let start = ReconcileFixture.start
         let world = try TwinWorld(start: start, payouts: .daily)
         try await world.fixture.running {
-            _ = try world.charge(10_000)
+            let charge = try world.charge(10_000)
             _ = try world.charge(2_500)
             world.go(to: start + 9 * day)
             try await world.deliver()
@@ -56,6 +56,20 @@ struct ExplainedPayoutTests {
             let text = ExplainText(found).text
             #expect(text.contains("made of \(parts.count) balance transactions at Stripe"))
             #expect(text.contains("unexplained: nothing"))
+            // Each payment's line, and none of the payout's own.
+            #expect(parts.count == 2)
+            #expect(parts.lines.map(\.type) == ["charge", "charge"])
+            #expect(parts.lines.compactMap(\.net?.rawValue).reduce(0, +) == amount)
+            let payment = try explainer(world).movement(MovementKey("charge:\(charge)"))
+            let settled = try #require(payment.transactions.first)
+            let line = try #require(settled.statement.first)
+            #expect(line.payout == PayoutOfLine(id: id, created: parts.created))
+            #expect(parts.lines.contains {
+                $0.id == line.id && $0.transaction == settled.transaction.id
+            })
+            let day = parts.created.rfc3339.prefix(10)
+            #expect(ExplainText(payment).text.contains("paid out   in \(id) on \(day)"))
+            #expect(text.contains("  line       \(line.id), charge, net "))
             // The fee was never signed: reconciliation made it.
             let fees = try #require(
                 try explainer(world).account(
@@ -69,6 +83,29 @@ struct ExplainedPayoutTests {
                 #expect(number.path == "data.object.fee")
                 #expect(number.value == entry.amount.rawValue)
             }
+        }
+    }
+
+    @Test("a payout whose lines an earlier release did not keep has them after the next run")
+    func filled() async throws {
+        let start = ReconcileFixture.start
+        let world = try TwinWorld(start: start, payouts: .daily)
+        try await world.fixture.running {
+            let charge = MovementKey("charge:\(try world.charge(10_000))")
+            world.go(to: start + 9 * day)
+            try await world.deliver()
+            _ = try await world.fixture.reconcile(from: 0)
+            let before = try explainer(world).movement(charge).transactions[0].statement
+            let id = try #require(before.first?.payout?.id)
+            try world.fixture.store.execute("DELETE FROM payout_lines")
+            let gone = try explainer(world).movement(charge).transactions[0].statement
+            #expect(gone.count == 1 && gone.first?.payout == nil)
+            let unknown = ExplainText(try explainer(world).movement(MovementKey("payout:\(id)")))
+            #expect(unknown.text.contains("which they are: not known yet"))
+            // A night's period, which does not hold the payout.
+            world.go(to: start + 20 * day)
+            _ = try await world.fixture.reconcile(from: start + 18 * day)
+            #expect(try explainer(world).movement(charge).transactions[0].statement == before)
         }
     }
 

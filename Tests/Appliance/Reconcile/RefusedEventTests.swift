@@ -94,6 +94,19 @@ struct RefusedEventTests {
         #expect(sweep.to == Instant(seconds: start + 5 * day))
     }
 
+    @Test("one that somebody else has claimed and not stored keeps nobody from the others")
+    func claimed() async throws {
+        let fixture = try Self.fixture()
+        let choosy = Choosy(fixture.admission)
+        choosy.refuses.withLock { $0["evt_ch_b"] = .pending }
+        let sweep = try await fixture.sweep(through: choosy)
+        #expect(sweep.missed == 2 && sweep.to == Instant(seconds: start + day))
+        #expect(sweep.failure?.contains("evt_ch_b (charge.succeeded): under way: ") == true)
+        choosy.refuses.withLock { $0 = [:] }
+        let later = try await fixture.sweep(from: sweep.to.seconds - 3_600, through: choosy)
+        #expect(later.missed == 1 && later.failure == nil)
+    }
+
     @Test("what is in the way of all ends the sweep, and moves no mark")
     func ofAll() async throws {
         let fixture = try Self.fixture()

@@ -38,6 +38,36 @@ struct SilentStripeTests {
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
+    @Test("a Stripe that has never answered is asked again after a second, then ever less often")
+    func askedAgain() async throws {
+        let fixture = try ReconcileFixture()
+        fixture.stripe.script.withLock { script in script = { _, _ in throw Refused() } }
+        let waits = Mutex<[Int64]>([])
+        let reconciler = Reconciler(
+            settings: ReconcilerSettings(), client: fixture.client, store: fixture.store,
+            openLedger: { try SQLiteLedgerReader.open(path: fixture.data.ledger) },
+            admission: fixture.admission, accepts: { !$0 }, clock: fixture.clock,
+            stripeClock: StripeClock(fixture.clock),
+            sleep: { seconds in
+                let count = waits.withLock { waits in
+                    waits.append(seconds)
+                    return waits.count
+                }
+                // The last wait lasts as long as the service.
+                if count == 8 { try? await Task.sleep(for: .seconds(3_600)) }
+            },
+            counters: fixture.counters,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        try await fixture.running {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await reconciler.run() }
+                defer { group.cancelAll() }
+                try await eventually("it waits") { waits.withLock { $0.count } == 8 }
+            }
+        }
+        #expect(waits.withLock { $0 } == [1, 2, 4, 8, 16, 32, 60, 60])
+    }
+
     @Test("nothing that is due is begun until Stripe has answered; then it has Stripe's time")
     func waits() async throws {
         let fixture = try ReconcileFixture()

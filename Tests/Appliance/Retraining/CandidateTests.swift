@@ -1,3 +1,4 @@
+import AppendLog
 import Bridges
 import Foundation
 import TestSupport

@@ -1,3 +1,4 @@
+import AppendLog
 import Foundation
 import Testing
 

@@ -46,7 +46,9 @@ struct ScoreStageTests {
             let place = SourcePlace(topic: .paymentValidated, offset: Offset(Int64(offset)))
             _ = stage.take([PlacedRecord(place: place, record: record)])
         }
-        #expect(counters[.scored] == 2)
+        #expect(counters[.scored] == 1)
         #expect(counters[.rescored] == 1)
+        // The payment has one verdict, however often it is scored.
+        #expect(counters[.approved] + counters[.flagged] + counters[.blocked] == 1)
     }
 }

@@ -78,7 +78,7 @@ struct BigQueryTransportTests {
             try files.write("2026-11-26", [100, 200, Int64.max])
             let client = BigQueryClient(
                 BigQueryPlace(project: "p-roject", dataset: "books", base: base),
-                tokens: BigQueryPatienceTests.Tokens())
+                tokens: BigQueryPatienceTests.Tokens(), now: { 1_795_000_000 })
             let report = try await BigQueryLoad(client, schemaVersion: 1).run(
                 BigQueryLoad.Request(tables: [BigQueryStub.table]), from: files.warehouse)
             #expect(report.loaded.map(\.rows) == [3])

@@ -1,3 +1,5 @@
+import AppendLog
+import Daemon
 import Foundation
 import GRDB
 import TestSupport

@@ -276,6 +276,59 @@ struct KafkaAccessTests {
         #expect(try world.proxy.shown.contains("ann\u{0}p"))
     }
 
+    @Test("another authority, and its file later: only a new client comes in, and knows it")
+    func otherAuthority() async throws {
+        let world = try await World()
+        let folder = try TemporaryFolder()
+        let file = folder.file("ca.pem")
+        func trust(_ certificates: [TestCertificate]) throws {
+            let bundle = try certificates.map {
+                try String(contentsOfFile: $0.caFile, encoding: .utf8)
+            }
+            try bundle.joined().write(toFile: file, atomically: true, encoding: .utf8)
+        }
+        try trust([world.certificate])
+        var configuration = world.configuration(.tls(caFile: file))
+        configuration.deliveryTimeout = .seconds(2)
+        let topic = Fixture.name("authority")
+        let admin = try KafkaAdmin(configuration)
+        try admin.create([KafkaTopic(topic, partitions: 1)], within: Fixture.patience)
+        let producer = try KafkaLastingProducer(configuration)
+        try write("first", to: topic, by: producer)
+
+        let next = try await TestCertificate()
+        try world.proxy.show(next)
+        try world.proxy.cut()
+        let error = refusal(\.isPermanent) {
+            _ = try admin.partitionCounts(within: .seconds(2))
+        }
+        expectSentence(error, "whether the certificate has expired")
+        // Nothing that a new client could do better.
+        #expect(!admin.isOutdated)
+
+        try trust([world.certificate, next])
+        #expect(admin.isOutdated)
+        _ = try KafkaAdmin(configuration).partitionCounts(within: Fixture.patience)
+        try write("second", to: topic, by: producer)
+        producer.close(within: .seconds(1))
+    }
+
+    /// Writes a record again and again, until one is acknowledged.
+    private func write(
+        _ text: String, to topic: String, by producer: KafkaLastingProducer
+    ) throws {
+        let deadline = ContinuousClock.now + Fixture.patience
+        while true {
+            let deliveries = Deliveries()
+            try producer.produce(Fixture.record(text), to: topic) { deliveries.add($0) }
+            _ = producer.flush(within: .seconds(3))
+            if !deliveries.written.isEmpty { return }
+            guard ContinuousClock.now < deadline else {
+                throw Unexpected(what: "\(text): \(deliveries.all)")
+            }
+        }
+    }
+
     @Test("a CA file that is missing, and a client that speaks TLS to a plain port")
     func wrongFiles() async throws {
         let plain = try await KafkaServer.shared()

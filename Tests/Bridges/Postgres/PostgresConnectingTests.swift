@@ -70,6 +70,23 @@ struct PostgresConnectingTests {
         #expect(error.isPermanent)
     }
 
+    @Test(
+        "a value that libpq does not know is refused with its name, and not tried again",
+        arguments: [
+            ("sslmode", "verify-fool"), ("channel_binding", "perhaps"),
+            ("target_session_attrs", "any-one"), ("gssencmode", "maybe"),
+        ])
+    func unknownValues(name: String, value: String) throws {
+        // Nobody listens there: a server that does not answer is tried again.
+        let uri = "postgresql://u:hunter2@127.0.0.1:1/db?\(name)=\(value)"
+        let error = try refusal(PostgresConfiguration(uri: uri))
+        #expect(error.isPermanent, "\(error)")
+        let sentence = "\(error)"
+        #expect(sentence.hasPrefix("the Postgres URI cannot be used: "), "\(sentence)")
+        #expect(sentence.contains(name) && sentence.contains(value), "\(sentence)")
+        #expect(!sentence.contains("hunter2"))
+    }
+
     @Test("who cannot be reached is a reason to try again, and a missing database to stop")
     func unreachable() throws {
         let server = try PostgresServer.common()

@@ -238,6 +238,12 @@ public final class KafkaProxy: Sendable {
     /// Tells another id of the cluster from now on, which is as long as ``cluster``.
     public func tell(cluster: String) throws { _ = try command("cluster \(cluster)") }
 
+    /// Shows another certificate from now on to who connects anew, as a broker does whose own was
+    /// renewed. Connections stay: `cut` ends them.
+    public func show(_ certificate: TestCertificate) throws {
+        try order("certificate \(certificate.certificateFile) \(certificate.keyFile)")
+    }
+
     /// Refuses from now on who does not show this when it authenticates, as a broker does that
     /// checks passwords; noida-db takes any.
     public func accept(_ secret: String) throws {

@@ -21,6 +21,8 @@ Commands, a line each, on CONTROL_PORT; each is answered by "ok", a number, or "
     restarted     the broker has what it had kept: who has left since leaves once more
     due           how many answers the broker owes to requests that write something
     joins         how many times somebody has asked to join a group
+    certificate CERTIFICATE KEY
+                  show this one from now on to who connects anew
     cluster ID    tell this id of the cluster from now on: noida-db tells one and the same wherever
                   it runs, and this is as long
 """
@@ -64,7 +66,9 @@ def joins(requests):
 
 
 class Proxy:
-    def __init__(self):
+    def __init__(self, context):
+        #: Of TLS; None where the outside is plain.
+        self.context = context
         self.lock = threading.Lock()
         self.drops = {}
         self.dropped = 0
@@ -116,6 +120,8 @@ class Proxy:
             return str(self.members.expired)
         elif words[0] == "joins":
             return str(self.joins)
+        elif words[0] == "certificate" and self.context:
+            self.context.load_cert_chain(words[1], words[2])
         elif words[0] == "cluster" and len(words[1]) == len(CLUSTER):
             self.cluster = words[1].encode()
         elif words[0] == "restarted":
@@ -332,7 +338,7 @@ def main():
     if len(sys.argv) > 4:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(sys.argv[4], sys.argv[5])
-    proxy = Proxy()
+    proxy = Proxy(context)
 
     def obey(connection):
         with connection, connection.makefile("rw") as lines:

@@ -16,7 +16,13 @@ import Vocabulary
 struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
-        abstract: "Run everything with simulated traffic in a fresh folder, and show it live.")
+        abstract: "Run everything with simulated traffic in a fresh folder, and show it live.",
+        discussion: """
+            The daemon listens on 127.0.0.1, at the ports of TILLBOX_WEBHOOK_PORT and \
+            TILLBOX_ADMIN_PORT where these are set; else at \(Settings().webhook.port) and \
+            \(Settings().admin.port) where they are free, and at any free ones where not. It takes \
+            no other setting from the environment, and none from a file.
+            """)
 
     @Option(help: "Webhooks a second.")
     var rate = 200.0
@@ -92,8 +98,11 @@ struct DemoCommand: AsyncParsableCommand {
             }
         var settings = Settings()
         settings.dataPath = folder
-        settings.webhook.port = try await LocalPort.usual(settings.webhook.port)
-        settings.admin.port = try await LocalPort.usual(settings.admin.port)
+        let environment = ProcessInfo.processInfo.environment
+        settings.webhook.port = try await LocalPort.told(
+            "TILLBOX_WEBHOOK_PORT", environment, else: settings.webhook.port)
+        settings.admin.port = try await LocalPort.told(
+            "TILLBOX_ADMIN_PORT", environment, else: settings.admin.port)
         // The demo forges signatures on purpose, and shows how many.
         settings.summarySeconds = nil
         let secret = "whsec_" + String(hex: randomBytes(count: 24))
@@ -116,7 +125,7 @@ struct DemoCommand: AsyncParsableCommand {
         let twin = DemoTwin(
             demo: self, twinPort: twinPort, webhookPort: settings.webhook.port,
             ports: ports.stream, secret: secret,
-            hint: Self.hint(settings, folder, ProcessInfo.processInfo.environment), notes: notes,
+            hint: Self.hint(settings, folder, environment), notes: notes,
             logger: daemon.logger)
         try await daemon.run(
             extra: [
@@ -136,8 +145,8 @@ struct DemoCommand: AsyncParsableCommand {
     }
 
     /// What a person pastes into another terminal to see the ledger proved. It names the daemon's
-    /// address where the command would look elsewhere: by itself, or by the environment, of which
-    /// the demo takes nothing.
+    /// address where the command would look elsewhere: by itself, or by the environment, which
+    /// another terminal may have otherwise.
     static func hint(
         _ settings: Settings, _ folder: String, _ environment: [String: String]
     ) -> String {

@@ -9,6 +9,7 @@ import Reconcile
 import ServiceLifecycle
 import Terminal
 import Twin
+import Vocabulary
 
 /// The demo's twin: its API, which the daemon asks from its start on, its deliveries, and its world
 /// once the daemon's ports are open.
@@ -102,7 +103,24 @@ enum LocalPort {
             "no port of 127.0.0.1 is free; stop something that listens there")
     }
 
-    /// `port`, which an option names, where nobody listens on it at this moment.
+    /// The port that the environment names, 0 for any free one; where it names none, `port`, where
+    /// nobody listens on it at this moment, else any free one.
+    ///
+    /// - Throws: wrong usage for what is no port, and what cannot run where it is not free.
+    static func told(
+        _ variable: String, _ environment: [String: String], else port: Int
+    ) async throws -> Int {
+        guard let text = environment[variable], !text.isEmpty else { return try await usual(port) }
+        guard let named = Int(text), (0...65_535).contains(named) else {
+            throw CommandFailure(
+                exitCode: CommandFailure.wrongUsage,
+                message: "\(variable) is \(ShownText.escaped(text)), and must be a port from 1 to "
+                    + "65535, or 0 for any free one")
+        }
+        return named == 0 ? try await usual(0) : try await self.named(named, by: variable)
+    }
+
+    /// `port`, which an option or a variable names, where nobody listens on it at this moment.
     static func named(_ port: Int, by option: String) async throws -> Int {
         do {
             _ = try await bound(port)

@@ -37,6 +37,9 @@ extension PaymentStory {
         writer.list("records", zip(steps, kept)) { writer, line in
             writer.object { writer in
                 writer.member("topic", line.0.topic.rawValue)
+                if let partition = line.0.partition {
+                    writer.member("partition", Int64(partition))
+                }
                 writer.member("offset", line.0.offset.rawValue)
                 writer.member("at_ms", line.0.at.milliseconds)
                 writer.member("word", line.0.word)

@@ -1,13 +1,15 @@
 package import Appliance
 import Hummingbird
+package import Reconcile
 package import Vocabulary
 
 /// What the JSON routes read from, in the profiles whose log this process has open.
 package struct ConsoleSources: Sendable {
     package var index: PaymentIndex
     package var ledger: any LedgerReading
-    /// Stripe's statement, as reconciliation read it.
-    package var statement: any StatementReading & Sendable
+    /// Stripe's statement, as reconciliation read it, and the bank's. On the ledger's connection
+    /// for readers: what takes long here keeps no booking waiting.
+    package var statement: StatementStore
     package var reader: @Sendable (TopicID) -> TopicReader
     /// The webhook endpoints, with whose secrets signatures are computed again.
     package var endpoints: [WebhookEndpoint]
@@ -17,8 +19,7 @@ package struct ConsoleSources: Sendable {
     package var byteCount: @Sendable (TopicID) -> Int64
 
     package init(
-        index: PaymentIndex, ledger: any LedgerReading,
-        statement: any StatementReading & Sendable,
+        index: PaymentIndex, ledger: any LedgerReading, statement: StatementStore,
         reader: @escaping @Sendable (TopicID) -> TopicReader, endpoints: [WebhookEndpoint],
         lags: @escaping @Sendable () -> [ConsumerLag],
         byteCount: @escaping @Sendable (TopicID) -> Int64
@@ -32,6 +33,12 @@ package struct ConsoleSources: Sendable {
         self.byteCount = byteCount
     }
 
+    /// What is asked of payments.
+    package var payments: PaymentSources {
+        PaymentSources(
+            index: index, ledger: ledger, log: ShownLog(self), explainer: { explainer })
+    }
+
     /// One for one caller.
     var explainer: Explainer {
         let reader = reader
@@ -41,10 +48,26 @@ package struct ConsoleSources: Sendable {
 
     /// Their routes, under `/api/v1/`.
     package func add(to routes: inout AdminRoutes) {
-        PaymentRoutes(sources: self).add(to: &routes)
+        PaymentRoutes(sources: payments).add(to: &routes)
         LedgerRoutes(ledger: ledger, explainer: { explainer }).add(to: &routes)
         RecordRoutes(sources: self).add(to: &routes)
         ReportRoutes(source: ReportSource(index)).add(to: &routes)
+    }
+}
+
+/// What lists and stories of payments are read from, wherever the log is.
+package struct PaymentSources: Sendable {
+    let index: PaymentIndex
+    let ledger: any LedgerReading
+    let log: ShownLog
+    /// One for one caller.
+    let explainer: @Sendable () -> Explainer
+
+    package init(
+        index: PaymentIndex, ledger: any LedgerReading, log: ShownLog,
+        explainer: @escaping @Sendable () -> Explainer
+    ) {
+        (self.index, self.ledger, self.log, self.explainer) = (index, ledger, log, explainer)
     }
 }
 
@@ -54,15 +77,15 @@ package struct ConsoleSources: Sendable {
 /// | --- | --- |
 /// | `GET /api/v1/payments?…` | payments, newest first, with `next` and the index's lag |
 /// | `GET /api/v1/payments/{movement}` | one payment's whole story |
-struct PaymentRoutes: Sendable {
-    let sources: ConsoleSources
+package struct PaymentRoutes: Sendable {
+    let sources: PaymentSources
     /// Searches do not wait for stories, which read the log.
     private let searches = BlockingQueue("tillbox.console.search")
     private let stories = BlockingQueue("tillbox.console.story")
 
-    init(sources: ConsoleSources) { self.sources = sources }
+    package init(sources: PaymentSources) { self.sources = sources }
 
-    func add(to routes: inout AdminRoutes) {
+    package func add(to routes: inout AdminRoutes) {
         routes.get("/api/v1/payments", needs: .viewer) { request, _ in try await list(request) }
         routes.get("/api/v1/payments/:movement", needs: .viewer) { request, context in
             try request.checkParameters([])
@@ -89,10 +112,7 @@ struct PaymentRoutes: Sendable {
     private func story(_ words: String) async throws -> Response {
         let sources = sources
         let body = try await stories.run { () -> [UInt8]? in
-            let story = try StoryReader(
-                index: sources.index, ledger: sources.ledger, explainer: sources.explainer,
-                reader: sources.reader
-            ).story(of: words)
+            let story = try StoryReader(sources).story(of: words)
             guard let story else { return nil }
             var writer = JSONWriter(capacity: 16_384)
             writer.object { writer in
@@ -102,11 +122,11 @@ struct PaymentRoutes: Sendable {
             return writer.bytes
         }
         guard let body else {
-            let lag = sources.index.lag
+            let behind = sources.index.behind
             throw Problem(
                 .notFound,
                 "there is no payment \(words.prefix(80))"
-                    + (lag == 0 ? "" : "; \(lag) records are still to be indexed"),
+                    + (behind.map { "; \($0) are still to be indexed" } ?? ""),
                 code: "unknown_payment")
         }
         return Response.json(.ok) { $0.json(body) }

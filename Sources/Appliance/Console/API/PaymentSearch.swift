@@ -45,8 +45,8 @@ extension PaymentQuery {
     /// The parameters that a list of payments may be narrowed by.
     static let parameters = [
         "q", "id", "movement", "customer", "amount", "last_four", "verdict", "place", "review",
-        "currency", "merchant", "account", "from", "to", "amount_from", "amount_to", "limit",
-        "after",
+        "currency", "merchant", "account", "from", "to", "seen_from", "amount_from", "amount_to",
+        "limit", "after",
     ]
     static let limitMax = 1_000
     /// Letters that the beginning of an id has at least.
@@ -68,13 +68,16 @@ extension PaymentQuery {
         lastFour = try request.value("last_four", "the card's last four digits") {
             Self.isLastFour($0) ? $0 : nil
         } ?? lastFour
-        verdict = try request.word("verdict")
-        place = try request.word("place")
+        verdicts = try request.words("verdict")
+        places = try request.words("place")
         review = try request.word("review")
         currency = try request.currency()
         merchant = try request.text("merchant")
         account = try request.text("account")
         (from, to) = try request.period()
+        seenFrom = try request.value("seen_from", "milliseconds since 1970, from 0") { text in
+            Int64(text).flatMap { $0 >= 0 ? $0 : nil }
+        }
         amountFrom = try Self.minorUnits("amount_from", request)
         amountTo = try Self.minorUnits("amount_to", request)
         limit = try request.limit(upTo: Self.limitMax)

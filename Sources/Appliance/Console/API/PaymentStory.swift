@@ -7,7 +7,7 @@ struct StoryReader {
     let index: PaymentIndex
     let ledger: any LedgerReading
     let explainer: Explainer
-    let reader: @Sendable (TopicID) -> TopicReader
+    let log: ShownLog
     private let document = JSONDocument()
 
     /// Records and transactions of one payment that are told.
@@ -15,12 +15,12 @@ struct StoryReader {
     static let transactionCountMax = 50
     /// The customer's earlier vectors that the usual is taken from.
     static let vectorCountMax = 200
+    /// The same where each of them is asked of a server.
+    static let vectorsAfarMax = 20
 
-    init(
-        index: PaymentIndex, ledger: any LedgerReading, explainer: Explainer,
-        reader: @escaping @Sendable (TopicID) -> TopicReader
-    ) {
-        (self.index, self.ledger, self.explainer, self.reader) = (index, ledger, explainer, reader)
+    init(_ sources: PaymentSources) {
+        (index, ledger, log) = (sources.index, sources.ledger, sources.log)
+        explainer = sources.explainer()
     }
 
     /// - Returns: nil where the index knows no such payment.
@@ -31,8 +31,11 @@ struct StoryReader {
         let movement = MovementKey("charge:\(row.charge)")
         story.review = try ledger.review(of: movement)
         story.decisions = try ledger.decisions(on: movement)
+        var readers: [SourceLane: TopicReader] = [:]
         for step in steps {
-            let record = try reader(step.topic).record(at: step.offset)
+            let reader = try readers[step.lane] ?? log.reader(step.lane)
+            readers[step.lane] = reader
+            let record = try reader.record(at: step.offset)
             story.kept.append(record != nil)
             if let record { try tell(record, step, &story) }
         }
@@ -71,9 +74,10 @@ struct StoryReader {
     }
 
     private func earlier(_ row: PaymentRow) throws -> [FeatureVector] {
-        let features = reader(.paymentFeatures)
-        return try index.earlierVectors(of: row, limit: Self.vectorCountMax).compactMap {
-            guard let record = try features.record(at: $0) else { return nil }
+        let limit = log.isNear ? Self.vectorCountMax : Self.vectorsAfarMax
+        return try index.earlierVectors(of: row, limit: limit).compactMap { place in
+            let reader = try log.reader(place.lane)
+            guard let record = try reader.record(at: place.offset) else { return nil }
             return try? FeaturesRecord(record.value ?? [], using: document).vector
         }
     }

@@ -42,6 +42,18 @@ extension Request {
         return try value(name, "one of \(all)") { Word(rawValue: $0) }
     }
 
+    /// One or more of an enum's words, with commas between them; none where it is absent.
+    func words<Word: RawRepresentable<String> & CaseIterable & Hashable>(
+        _ name: String, as type: Word.Type = Word.self
+    ) throws(Problem) -> [Word] {
+        let all = Word.allCases.map(\.rawValue).joined(separator: ", ")
+        return try value(name, "one or more of \(all), with commas between them") { text in
+            let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+            let words = parts.compactMap { Word(rawValue: String($0)) }
+            return words.count == parts.count && Set(words).count == words.count ? words : nil
+        } ?? []
+    }
+
     func moment(_ name: String) throws(Problem) -> Moment? {
         try value(
             name, "a UTC date (2025-03-01), RFC 3339 (2025-03-01T12:00:00Z) or Unix seconds"

@@ -25,6 +25,22 @@ package struct ReportSource: Sendable {
         }
         lag = { 0 }
     }
+
+    /// Of the ledger, and beside it what moves no money from the index. Decided reviews are not
+    /// among them: their page reads one log.
+    package init(_ ledger: any LedgerSQL, beside index: PaymentIndex) {
+        reports = [.revenue, .verdicts, .chargebacks, .fees, .payouts]
+        sums = { words, from, to in
+            let isBooked: (String) -> Bool = { $0 == "fees" || $0.hasPrefix("booked:") }
+            let booked = try LedgerSums(ledger).sums(
+                of: Set(words.filter(isBooked)), from: from, to: to)
+            let told = try index.sums(of: words.filter { !isBooked($0) }, from: from, to: to)
+            return (booked + told).sorted {
+                ($0.day, $0.currency, $0.word) < ($1.day, $1.currency, $1.word)
+            }
+        }
+        lag = { index.lag }
+    }
 }
 
 /// Sums by day, as the index of payments has them, computed from the entries of the period.
@@ -82,15 +98,18 @@ struct LedgerSums {
         min(max(moment.utcDay, -719_162), 2_932_896)
     }
 
-    /// Of each transaction and currency what moved beside the processor and its fees, in either
-    /// direction, and the fees, as `LedgerPosted.movedSums` has them.
+    /// Of each transaction and currency what moved, the greater of debits and credits beside the
+    /// processor and its fees, and the fees, as `MovedSum` says. For SQLite and Postgres.
     private static let sql = """
-        SELECT day, currency, kind, count(*), sum(moved), sum(has_fee), sum(fee)
+        SELECT day, currency, kind, count(*),
+            sum(CASE WHEN debits > credits THEN debits ELSE credits END), sum(has_fee), sum(fee)
         FROM (
             SELECT t.id AS id, t.kind AS kind, e.currency AS currency,
                 (t.effective_at - ((t.effective_at % 86400) + 86400) % 86400) / 86400 AS day,
-                abs(sum(CASE WHEN a.name LIKE 'processor:%' OR a.name LIKE 'fees:%'
-                    THEN 0 ELSE e.amount END)) AS moved,
+                sum(CASE WHEN a.name LIKE 'processor:%' OR a.name LIKE 'fees:%'
+                    OR e.amount < 0 THEN 0 ELSE e.amount END) AS debits,
+                sum(CASE WHEN a.name LIKE 'processor:%' OR a.name LIKE 'fees:%'
+                    OR e.amount > 0 THEN 0 ELSE -e.amount END) AS credits,
                 sum(CASE WHEN a.name LIKE 'fees:%' THEN e.amount ELSE 0 END) AS fee,
                 max(CASE WHEN a.name LIKE 'fees:%' THEN 1 ELSE 0 END) AS has_fee
             FROM transactions t

@@ -11,7 +11,7 @@ extension AccessDesk {
         let new = try Password(new: password)
         let hash = try await work { try await passwords.hash(new) }
         let now = now
-        try await run {
+        try await change {
             try $0.addUser(name, role: role, password: hash, at: now, keepsAdmin: true)
         }
     }
@@ -20,7 +20,7 @@ extension AccessDesk {
     func setPassword(_ password: String, of name: String, dropsCodes: Bool) async throws {
         let new = try Password(new: password)
         let hash = try await work { try await passwords.hash(new) }
-        try await run { try $0.setPassword(hash, of: name, dropsCodes: dropsCodes) }
+        try await change { try $0.setPassword(hash, of: name, dropsCodes: dropsCodes) }
     }
 
     /// Sets the caller's own password; their sessions end.
@@ -50,7 +50,7 @@ extension AccessDesk {
                 "this is not the code of this secret now; look whether the clock is right",
                 code: "code_refused")
         }
-        try await run { try $0.setCodeSecret(secret, of: user.name, taken: step) }
+        try await change { try $0.setCodeSecret(secret, of: user.name, taken: step) }
     }
 
     /// Asks the caller for one-time codes no more.
@@ -59,7 +59,7 @@ extension AccessDesk {
     ) async throws {
         let user = try await account(of: caller)
         try await check(current, of: user, from: address)
-        try await run { try $0.setCodeSecret(nil, of: user.name) }
+        try await change { try $0.setCodeSecret(nil, of: user.name) }
     }
 
     /// Ends one of the caller's own sessions.
@@ -68,7 +68,7 @@ extension AccessDesk {
         let now = now
         let isOwn = try await run { try $0.sessions(guest: nil, at: now) }
             .contains { $0.id == id && $0.name == user.name }
-        guard isOwn, try await run({ try $0.endSession(id: id) }) else {
+        guard isOwn, try await change({ try $0.endSession(id: id) }) else {
             throw Problem(.notFound, "you have no session \(id.prefix(40))")
         }
     }

@@ -32,8 +32,10 @@ package struct AccessDesk: AdminAccess {
     /// The data folder, so that a command learns that it speaks to the wrong daemon.
     private let dataPath: String
     private let clock: any LogClock
-    /// Each request that shows something asks the store.
-    private let queue = BlockingQueue("tillbox.console.access")
+    /// Each request that shows something asks the store; it waits for no change.
+    private let reads = BlockingQueue("tillbox.console.access")
+    private let changes = BlockingQueue("tillbox.console.accounts")
+    private let ended = EndedSessions()
 
     /// Over the accounts of a data folder.
     ///
@@ -116,10 +118,18 @@ package struct AccessDesk: AdminAccess {
 
     var now: Int64 { clock.now().milliseconds }
 
+    /// What only reads the store, or notes something in it.
     func run<Value: Sendable>(
         _ body: @escaping @Sendable (any AccountStore) throws -> Value
     ) async throws -> Value {
-        try await queue.run { [store] in try body(store) }
+        try await reads.run { [store] in try body(store) }
+    }
+
+    /// What changes the store, and may wait for who else does.
+    func change<Value: Sendable>(
+        _ body: @escaping @Sendable (any AccountStore) throws -> Value
+    ) async throws -> Value {
+        try await changes.run { [store] in try body(store) }
     }
 
     // MARK: Who asks
@@ -142,6 +152,7 @@ package struct AccessDesk: AdminAccess {
             return nil
         }
         let (hash, now) = (AccessSecret.hash(secret), now)
+        guard !ended.has(hash) else { return nil }
         let session = try await run { [guest] in
             try $0.session(hash, guest: guest, at: now, isUse: isUse)
         }
@@ -230,15 +241,20 @@ package struct AccessDesk: AdminAccess {
     /// - Returns: the new secret.
     func begin(for user: Int64?, insteadOf former: String?) async throws -> String {
         let (secret, now) = (AccessSecret.make(), now)
-        try await run { store in
+        try await change { [ended] store in
+            try ended.store(in: store)
             if let former { try store.endSession(AccessSecret.hash(former)) }
             try store.beginSession(AccessSecret.hash(secret), of: user, at: now)
         }
         return secret
     }
 
+    /// Ends a session; for this process also where it cannot be stored.
+    ///
+    /// - Throws: ``AccountsFailure`` where that is so.
     func end(_ secret: String) async throws {
-        try await run { try $0.endSession(AccessSecret.hash(secret)) }
+        ended.add(AccessSecret.hash(secret), at: now)
+        try await change { [ended] in try ended.store(in: $0) }
     }
 }
 

@@ -68,7 +68,7 @@ package struct AccountRoutes: Sendable {
                 guard role != nil || isDisabled != nil else {
                     throw Problem(.badRequest, "say a role, or whether it is disabled")
                 }
-                try await desk.run { store in
+                try await desk.change { store in
                     if let role { try store.setRole(role, of: name, keepsAdmin: true) }
                     if let isDisabled {
                         try store.setDisabled(isDisabled ? now : nil, of: name, keepsAdmin: true)
@@ -80,7 +80,7 @@ package struct AccountRoutes: Sendable {
         routes.on(.delete, "/api/v1/users/:name", needs: .admin) { _, context in
             try await answering {
                 let name = context.word("name")
-                try await desk.run { try $0.removeUser(name, keepsAdmin: true) }
+                try await desk.change { try $0.removeUser(name, keepsAdmin: true) }
                 return Response(status: .noContent)
             }
         }
@@ -102,7 +102,7 @@ package struct AccountRoutes: Sendable {
                 let asked = try await AccountRequest(request, of: ["enabled"])
                 let name = context.word("name")
                 let secret = asked.isEnabled == false ? nil : OneTimeCode.secret()
-                try await desk.run { try $0.setCodeSecret(secret, of: name) }
+                try await desk.change { try $0.setCodeSecret(secret, of: name) }
                 return Response.jsonObject(.ok) { writer in
                     writer.member("name", name)
                     writer.member("totp", secret != nil)
@@ -145,7 +145,7 @@ package struct AccountRoutes: Sendable {
                 let asked = try await AccountRequest(request, of: ["name", "role", "expires_at"])
                 let (name, role) = (try asked.text("name"), try asked.role())
                 let (expires, now) = (try asked.expires(after: desk.now), desk.now)
-                let token = try await desk.run {
+                let token = try await desk.change {
                     try $0.addToken(name, role: role, expires: expires, at: now)
                 }
                 let made = try await desk.run { try $0.tokens() }.first { $0.name == name }
@@ -158,7 +158,7 @@ package struct AccountRoutes: Sendable {
         routes.on(.delete, "/api/v1/tokens/:name", needs: .admin) { _, context in
             try await answering {
                 let name = context.word("name")
-                try await desk.run { try $0.removeToken(name) }
+                try await desk.change { try $0.removeToken(name) }
                 return Response(status: .noContent)
             }
         }
@@ -178,7 +178,7 @@ package struct AccountRoutes: Sendable {
         }
         routes.on(.delete, "/api/v1/sessions/:id", needs: .admin) { _, context in
             let id = context.word("id")
-            guard try await desk.run({ try $0.endSession(id: id) }) else {
+            guard try await desk.change({ try $0.endSession(id: id) }) else {
                 throw Problem(.notFound, "there is no session \(id.prefix(40))")
             }
             return Response(status: .noContent)

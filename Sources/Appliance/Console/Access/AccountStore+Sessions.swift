@@ -74,9 +74,9 @@ extension AccountStore {
         guard let row, try row.integerOrNull(6) == nil,
             let session = try SessionAccount(row, guest: guest), !Self.isOver(session, now)
         else { return nil }
-        // Only noted: a full disk keeps nobody out.
+        // Only noted: a full disk, or whoever has the accounts locked, keeps nobody out.
         if isUse, now - session.lastSeen >= AccessLimits.noteMilliseconds {
-            _ = try? write {
+            try? writeAtOnce {
                 try $0.change(
                     "UPDATE sessions SET last_seen = ? WHERE hash = ?",
                     [.integer(now), .bytes(hash)])
@@ -220,7 +220,7 @@ extension AccountStore {
             token.expires.map({ now < $0 }) ?? true
         else { return nil }
         if isUse, token.lastUsed.map({ now - $0 >= AccessLimits.noteMilliseconds }) ?? true {
-            _ = try? write {
+            try? writeAtOnce {
                 try $0.change(
                     "UPDATE tokens SET last_used = ? WHERE hash = ?", [.integer(now), hash])
             }

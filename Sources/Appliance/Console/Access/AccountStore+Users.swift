@@ -30,29 +30,52 @@ extension AccountStore {
     ///
     /// - Parameters:
     ///   - password: as ``PasswordHash`` writes it.
-    ///   - isFirst: whether there may be no other.
     ///   - keepsAdmin: whether the first account must be an admin's: the way in without an account
     ///     is closed with it, and nobody could make another.
     /// - Throws: ``AccountRefusal``.
     package func addUser(
-        _ name: String, role: Role, password: String, at now: Int64, isFirst: Bool = false,
-        keepsAdmin: Bool = false
+        _ name: String, role: Role, password: String, at now: Int64, keepsAdmin: Bool = false
     ) throws {
         try AccountName.check(name)
         try write { database in
             let count = try database.count("SELECT count(*) FROM users")
-            guard !isFirst || count == 0 else { throw AccountRefusal.notFirst }
             guard !keepsAdmin || count > 0 || role == .admin else {
                 throw AccountRefusal.firstIsNoAdmin
             }
-            guard try Self.id(of: name, database) == nil else {
-                throw AccountRefusal.nameTaken(name)
-            }
-            try database.change(
-                "INSERT INTO users (name, role, password, created) VALUES (?, ?, ?, ?)",
-                [.text(name), .text(role.rawValue), .text(password), .integer(now)])
-            try database.change("DELETE FROM sessions WHERE \"user\" IS NULL", [])
+            try Self.insert(name, role, password: password, at: now, database)
         }
+    }
+
+    /// Makes the first account, an admin's, by the code of the setup link, which is used up in the
+    /// same transaction: an instance that ends in between leaves neither.
+    ///
+    /// - Parameters:
+    ///   - password: as ``PasswordHash`` writes it.
+    ///   - code: the hash of the link's code.
+    /// - Returns: nil where the code is not the one, or was used.
+    /// - Throws: ``AccountRefusal``, which leaves the code good.
+    func addFirst(
+        _ name: String, password: String, using code: [UInt8], at now: Int64
+    ) throws -> UserAccount? {
+        try AccountName.check(name)
+        let isMade = try useSetup(code, at: now) { database in
+            guard try database.count("SELECT count(*) FROM users") == 0 else {
+                throw AccountRefusal.notFirst
+            }
+            try Self.insert(name, .admin, password: password, at: now, database)
+        }
+        return isMade ? try user(named: name) : nil
+    }
+
+    private static func insert(
+        _ name: String, _ role: Role, password: String, at now: Int64,
+        _ database: any AccountTables
+    ) throws {
+        guard try id(of: name, database) == nil else { throw AccountRefusal.nameTaken(name) }
+        try database.change(
+            "INSERT INTO users (name, role, password, created) VALUES (?, ?, ?, ?)",
+            [.text(name), .text(role.rawValue), .text(password), .integer(now)])
+        try database.change("DELETE FROM sessions WHERE \"user\" IS NULL", [])
     }
 
     /// Removes a user, and ends their sessions.

@@ -92,6 +92,9 @@ package protocol AccountStore: Sendable {
     func read<Value>(_ body: (any AccountTables) throws -> Value) throws -> Value
     /// One transaction, and the only one of its time that changes something.
     func write<Value>(_ body: (any AccountTables) throws -> Value) throws -> Value
+    /// The same for what may be lost, such as when a session was seen last: where somebody else
+    /// changes something now it is not done, and nobody is waited for.
+    func writeAtOnce(_ body: (any AccountTables) throws -> Void) throws
     /// Lets go of the file or the connection. To be called once nobody asks any more.
     func close()
 
@@ -104,8 +107,10 @@ package protocol AccountStore: Sendable {
     func offerSetup(_ hash: [UInt8], at now: Int64) throws -> Bool
     /// Whether a code is the one, and was not used yet.
     func knowsSetup(_ hash: [UInt8], at now: Int64) throws -> Bool
-    /// Uses the code up.
+    /// Uses the code up together with what `body` changes: both are stored, or neither.
     ///
-    /// - Returns: false where it is not the one, or somebody was first.
-    func useSetup(_ hash: [UInt8], at now: Int64) throws -> Bool
+    /// - Returns: false where it is not the one, or somebody was first; `body` is not run then.
+    func useSetup(
+        _ hash: [UInt8], at now: Int64, _ body: (any AccountTables) throws -> Void
+    ) throws -> Bool
 }

@@ -51,9 +51,10 @@ package struct Caller: Hashable, Sendable {
     ///
     /// - Parameter said: the `by` of the request's body; nil where it has none.
     /// - Returns: nil where the body must say it and does not.
-    /// - Throws: 400 for a `by` that is not the caller's to say.
+    /// - Throws: 400 for a `by` that is not the caller's to say, or that is nobody's
+    ///   (``PersonName``).
     func name(saying said: String?) throws(Problem) -> String? {
-        guard credential != .folder else { return said }
+        guard credential != .folder else { return try said.map(Self.name(said:)) }
         guard said == nil else {
             throw Problem(
                 .badRequest,
@@ -62,12 +63,20 @@ package struct Caller: Hashable, Sendable {
         }
         return name
     }
+
+    fileprivate static func name(said: String) throws(Problem) -> String {
+        do throws(PersonName.Refusal) {
+            return try PersonName.said(said)
+        } catch {
+            throw Problem(.badRequest, error.description, code: "name_refused")
+        }
+    }
 }
 
 extension AdminContext {
     /// See ``Caller/name(saying:)``.
     func name(saying said: String?) throws(Problem) -> String? {
-        guard let caller else { return said }
+        guard let caller else { return try said.map(Caller.name(said:)) }
         return try caller.name(saying: said)
     }
 }

@@ -33,9 +33,12 @@ extension AccessDesk {
         guard let user, isRight, user.disabled == nil,
             try await takesCode(shown.code, of: user)
         else {
+            // What is typed may be anything: also a name that the daemon writes itself.
+            let isName = (try? AccountName.check(shown.name)) != nil
             await audit.note(
-                who: shown.name, "login refused", from: shown.address,
-                "name, password or code is wrong")
+                who: isName ? shown.name : "unknown", "login refused", from: shown.address,
+                "name, password or code is wrong"
+                    + (isName ? "" : ": \(ShownText.escaped(shown.name))"))
             throw Problem(
                 .unauthorized, "the name, the password or the code is wrong", code: "login_refused")
         }
@@ -52,14 +55,14 @@ extension AccessDesk {
         guard let step = OneTimeCode.step(of: typed, secret, atMilliseconds: now) else {
             return false
         }
-        return try await run { try $0.takeCodeStep(step, of: user.id) }
+        return try await change { try $0.takeCodeStep(step, of: user.id) }
     }
 
     /// Counts an attempt before it is looked at.
     func hold(back attempt: LoginThrottle.Attempt) async throws {
         let now = now
-        guard let seconds = try await run({ try $0.throttle.begin(attempt, atMilliseconds: now) })
-        else { return }
+        let wait = try await change { try $0.throttle.begin(attempt, atMilliseconds: now) }
+        guard let seconds = wait else { return }
         throw Problem(
             .tooManyRequests, "too many attempts; try again in \(seconds) s",
             code: "login_throttled", retryAfterSeconds: seconds)
@@ -68,7 +71,7 @@ extension AccessDesk {
     /// The attempt was a good one.
     func forget(_ attempt: LoginThrottle.Attempt) async throws {
         let now = now
-        try await run { try $0.throttle.succeeded(attempt, atMilliseconds: now) }
+        try await change { try $0.throttle.succeeded(attempt, atMilliseconds: now) }
     }
 
     /// Passwords are worked on few at a time.
@@ -85,9 +88,26 @@ extension AccessDesk {
     }
 
     /// Signs somebody out, wherever they are.
-    func signOut(_ secret: String, _ caller: Caller?, from address: String?) async throws {
-        try await end(secret)
-        if let caller { await audit.note(caller, "logout", from: address) }
+    ///
+    /// - Returns: what is to be known where the session is over for this process alone, as the
+    ///   store cannot be written; nil where it is over for good.
+    func signOut(
+        _ secret: String, _ caller: Caller?, from address: String?
+    ) async throws -> String? {
+        var failure: AccountsFailure?
+        do {
+            try await end(secret)
+        } catch let error as AccountsFailure {
+            failure = error
+        }
+        if let caller {
+            await audit.note(caller, "logout", from: address, failure == nil ? "" : "not stored")
+        }
+        return failure.map {
+            "You are signed out here, but that could not be stored: \($0). Until somebody has "
+                + "signed in or out again, another instance, or a restart, would still know the "
+                + "session."
+        }
     }
 
     // MARK: The first start
@@ -115,9 +135,10 @@ extension AccessDesk {
         try await checkSetup(code, from: address)
         // An account that was made meanwhile closes this way.
         let (hash, now) = (AccessSecret.hash(code), now)
-        guard try await run({ try !$0.hasUsers && $0.useSetup(hash, at: now) }) else {
-            throw Self.setupRefused
+        let isIn = try await change { store in
+            try !store.hasUsers && store.useSetup(hash, at: now) { _ in }
         }
+        guard isIn else { throw Self.setupRefused }
         let secret = try await begin(for: nil, insteadOf: former)
         await audit.note(who: guest.name, "login", from: address, "by the setup link")
         return secret
@@ -137,9 +158,8 @@ extension AccessDesk {
             let new = try Password(new: password)
             let hash = try await work { try await passwords.hash(new) }
             let (shown, now) = (AccessSecret.hash(code), now)
-            let made = try await run { store in
-                try store.addUser(name, role: .admin, password: hash, at: now, isFirst: true)
-                return try store.useSetup(shown, at: now) ? store.user(named: name) : nil
+            let made = try await change { store in
+                try store.addFirst(name, password: hash, using: shown, at: now)
             }
             guard let made else { throw Self.setupRefused }
             user = made

@@ -9,7 +9,7 @@ import Vocabulary
 /// | route | answer |
 /// | --- | --- |
 /// | `GET /login`, `POST /login` `name`, `password`, `code` | the form; 303 to `/` with a session |
-/// | `POST /logout` | ends the session; 303 to `/login` |
+/// | `POST /logout` | ends the session; 303 to `/login`, 503 where that cannot be stored |
 /// | `GET /setup?code`, `POST /setup` `code`, `name`, `password` | makes the first account |
 ///
 /// The posts are forms. What goes wrong is shown on the form again, with the problem's status.
@@ -39,8 +39,8 @@ package struct SignInRoutes: Sendable {
             guard let secret = Self.secret(of: request) else {
                 throw Problem(.badRequest, "only a session can be ended; a token is removed")
             }
-            try await desk.signOut(secret, context.caller, from: context.address)
-            return Self.going
+            let unstored = try await desk.signOut(secret, context.caller, from: context.address)
+            return unstored.map(goingUnstored) ?? Self.going
         }
         routes.get("/setup", needs: nil) { request, context in
             let code = request.parameter("code") ?? ""
@@ -110,6 +110,14 @@ package struct SignInRoutes: Sendable {
 
     private static func comingIn(_ secret: String) -> Response {
         Response(status: .seeOther, headers: [.location: "/", .setCookie: cookie(secret)])
+    }
+
+    /// The browser forgets the session, and whoever sits there reads how far it is over.
+    private func goingUnstored(_ words: String) -> Response {
+        var response = pages.login(problem: words)
+        response.status = .serviceUnavailable
+        response.headers[.setCookie] = Self.cookie("", "; Max-Age=0")
+        return response
     }
 
     private static var going: Response {

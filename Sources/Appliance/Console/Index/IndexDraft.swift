@@ -2,11 +2,13 @@ import AppendLog
 import GRDB
 import Vocabulary
 
-/// What a run of one topic's records changes in the index, gathered and then written at once with
-/// the topic's position. Lives within one transaction.
+/// What a run of one partition's records changes in the index, gathered and then written at once
+/// with the partition's position. Lives within one transaction.
 struct IndexDraft {
     private let database: Database
     private var rows: [String: PaymentRow] = [:]
+    /// The rows of those as they were before.
+    private var originals: [String: PaymentRow] = [:]
     private var days: [DayWord: (count: Int64, amount: Int64)] = [:]
 
     /// What is counted by day.
@@ -20,13 +22,14 @@ struct IndexDraft {
 
     // MARK: Taking records
 
-    mutating func take(_ stored: StoredRecord, of topic: TopicID, _ look: RecordLook) throws {
+    mutating func take(_ stored: StoredRecord, of lane: SourceLane, _ look: RecordLook) throws {
         count(look.change)
         guard let charge = try look.charge ?? look.link.flatMap({ try linked($0) }),
             (1...255).contains(charge.utf8.count)
         else { return }
         var row = try rows[charge] ?? load(charge)
-        try note(stored, of: topic, look.word, on: row)
+        if originals[charge] == nil { originals[charge] = row }
+        try note(stored, of: lane, look.word, on: row)
         for name in look.names { try note(name, on: row) }
         try change(&row, look.change, at: stored.record.timestamp.milliseconds)
         rows[charge] = row
@@ -77,8 +80,8 @@ struct IndexDraft {
 
     // MARK: Sums by day
 
-    /// Counts a transaction of the ledger by the day on which it took effect: what moved beside the
-    /// processor and its fees, and the fees.
+    /// Counts a transaction of the ledger by the day on which it took effect: what moved, as
+    /// `MovedSum` says, and the fees.
     private mutating func count(_ change: RecordLook.Change) {
         guard case .posted(let posted) = change else { return }
         for sum in posted.movedSums {
@@ -142,16 +145,16 @@ struct IndexDraft {
     }
 
     private func note(
-        _ stored: StoredRecord, of topic: TopicID, _ word: String, on row: PaymentRow
+        _ stored: StoredRecord, of lane: SourceLane, _ word: String, on row: PaymentRow
     ) throws {
         try database.cachedStatement(
             sql: """
-                INSERT INTO trail (payment, topic, offset, at, word) VALUES (?, ?, ?, ?, ?)
-                ON CONFLICT DO NOTHING
+                INSERT INTO trail (payment, topic, partition, offset, at, word)
+                VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
                 """
         ).execute(arguments: [
-            row.id, topic.number, stored.offset.rawValue, stored.record.timestamp.milliseconds,
-            String(word.prefix(100)),
+            row.id, lane.topic.number, lane.partition, stored.offset.rawValue,
+            stored.record.timestamp.milliseconds, String(word.prefix(100)),
         ])
     }
 
@@ -166,8 +169,16 @@ struct IndexDraft {
 
     // MARK: Writing
 
+    /// What was gathered, counted beside what there was.
+    func count(into tally: inout PaymentTally) {
+        for (charge, row) in rows {
+            guard let before = originals[charge] else { continue }
+            tally.replace(before, by: row)
+        }
+    }
+
     /// Writes what was gathered, and that it has been read up to `next`.
-    func write(_ topic: TopicID, next: Offset) throws {
+    func write(_ lane: SourceLane, next: Offset) throws {
         let update = try database.cachedStatement(
             sql: """
                 UPDATE payments SET failed = ?2, customer = ?3, amount = ?4, thousandths = ?5,
@@ -191,10 +202,10 @@ struct IndexDraft {
         }
         try database.cachedStatement(
             sql: """
-                INSERT INTO positions (topic, next) VALUES (?, ?)
+                INSERT INTO positions (topic, partition, next) VALUES (?, ?, ?)
                 ON CONFLICT DO UPDATE SET next = excluded.next
                 """
-        ).execute(arguments: [topic.number, next.rawValue])
+        ).execute(arguments: [lane.topic.number, lane.partition, next.rawValue])
     }
 }
 

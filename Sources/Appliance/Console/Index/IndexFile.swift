@@ -3,12 +3,24 @@ import Foundation
 import GRDB
 import Vocabulary
 
-/// The file of the index, open for one writer and several readers.
+/// The database of the index: a file, open for one writer and several readers, or a temporary one
+/// on one connection, of which nothing is left.
 struct IndexFile: Sendable {
     /// Readers at a time; further ones wait.
     private static let readerCountMax = 4
 
-    let pool: DatabasePool
+    let database: any DatabaseWriter
+
+    /// Makes an empty index that nobody else can open, and that is gone with the process: SQLite
+    /// keeps it in memory, and what is too much for that in a file without a name in the folder for
+    /// temporary files (`SQLITE_TMPDIR`, `TMPDIR`, `/var/tmp`, `/tmp`).
+    ///
+    /// - Throws: what SQLite says.
+    init() throws {
+        let queue = try DatabaseQueue(path: "", configuration: Self.configuration)
+        try queue.write { try Self.make($0, log: "") }
+        database = queue
+    }
 
     /// Opens the index of a log. One of another version or another log, or a damaged one, is thrown
     /// away, and an empty one made.
@@ -19,18 +31,20 @@ struct IndexFile: Sendable {
             atPath: URL(filePath: path).deletingLastPathComponent().path,
             withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         if let pool = try? Self.opened(path, log) {
-            self.pool = pool
+            database = pool
             return
         }
         Self.remove(path)
         let pool = try DatabasePool(path: path, configuration: Self.configuration)
-        try pool.write { database in
-            try database.execute(sql: IndexSchema.statements)
-            try database.execute(
-                sql: "INSERT INTO about (version, log) VALUES (?, ?)",
-                arguments: [IndexSchema.version, log])
-        }
-        self.pool = pool
+        try pool.write { try Self.make($0, log: log) }
+        database = pool
+    }
+
+    private static func make(_ database: Database, log: String) throws {
+        try database.execute(sql: IndexSchema.statements)
+        try database.execute(
+            sql: "INSERT INTO about (version, log) VALUES (?, ?)",
+            arguments: [IndexSchema.version, log])
     }
 
     /// - Returns: nil for what is no index of this log, in this version.
@@ -66,14 +80,16 @@ struct IndexFile: Sendable {
         return configuration
     }
 
-    /// The offset to read next of every topic.
-    func positions() throws -> [TopicID: Offset] {
-        try pool.read { database in
-            let rows = try Row.fetchAll(database, sql: "SELECT topic, next FROM positions")
-            var positions: [TopicID: Offset] = [:]
-            for topic in TopicID.allCases {
-                let row = rows.first { $0["topic"] == topic.number }
-                positions[topic] = row.map { Offset($0["next"]) } ?? .zero
+    /// The offset to read next of every partition that was read.
+    func positions() throws -> [SourceLane: Offset] {
+        try database.read { database in
+            let rows = try Row.fetchAll(
+                database, sql: "SELECT topic, partition, next FROM positions")
+            var positions: [SourceLane: Offset] = [:]
+            for row in rows {
+                guard let topic = TopicID(number: row["topic"]) else { continue }
+                positions[SourceLane(topic: topic, partition: row["partition"])] =
+                    Offset(row["next"])
             }
             return positions
         }

@@ -1,4 +1,5 @@
-/// The index's file, `console/index.sqlite`: payments, what led to each, names to find them by, and
+/// The index: the file `console/index.sqlite` beside a log of this process, a temporary one of
+/// SQLite's beside topics at Kafka. It has payments, what led to each, names to find them by, and
 /// sums by day.
 ///
 /// | table | a row |
@@ -8,12 +9,12 @@
 /// | `names` | another name of a charge: an event's id, a payment intent, a refund, a dispute |
 /// | `links` | a movement or an object that hangs on a charge |
 /// | `days` | how many there were of something in a currency on a UTC day, and their sum |
-/// | `positions` | the offset to read next of a topic, written with what was read |
+/// | `positions` | the offset to read next of a partition, written with what was read |
 ///
 /// All of it follows from the log. There are no migrations: a file of another version is made anew.
 enum IndexSchema {
     /// Raised with every change to the tables or to what is written into them.
-    static let version: Int64 = 1
+    static let version: Int64 = 2
 
     /// The columns that a list is narrowed by, each with its index; in each `created` and the row's
     /// number follow, so that a page is a run of it. All of them may be null: SQLite does not use
@@ -26,7 +27,9 @@ enum IndexSchema {
     static var statements: String {
         """
         CREATE TABLE about (version INTEGER NOT NULL, log TEXT NOT NULL) STRICT;
-        CREATE TABLE positions (topic INTEGER PRIMARY KEY, next INTEGER NOT NULL) STRICT;
+        CREATE TABLE positions (
+            topic INTEGER NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL,
+            PRIMARY KEY (topic, partition)) STRICT, WITHOUT ROWID;
         CREATE TABLE payments (
             id INTEGER PRIMARY KEY, charge TEXT NOT NULL UNIQUE, failed INTEGER NOT NULL,
             customer TEXT, amount INTEGER, thousandths INTEGER, currency TEXT, created INTEGER,
@@ -35,12 +38,14 @@ enum IndexSchema {
             review TEXT, refunded INTEGER NOT NULL, disputed INTEGER NOT NULL,
             letters INTEGER NOT NULL) STRICT;
         CREATE INDEX payments_created ON payments (created);
+        CREATE INDEX payments_first_seen ON payments (first_seen);
         \(narrowing.map {
             "CREATE INDEX payments_\($0) ON payments (\($0), created) WHERE \($0) IS NOT NULL;"
         }.joined(separator: "\n"))
         CREATE TABLE trail (
-            payment INTEGER NOT NULL, topic INTEGER NOT NULL, offset INTEGER NOT NULL,
-            at INTEGER NOT NULL, word TEXT NOT NULL, PRIMARY KEY (payment, topic, offset)
+            payment INTEGER NOT NULL, topic INTEGER NOT NULL, partition INTEGER NOT NULL,
+            offset INTEGER NOT NULL, at INTEGER NOT NULL, word TEXT NOT NULL,
+            PRIMARY KEY (payment, topic, partition, offset)
         ) STRICT, WITHOUT ROWID;
         CREATE TABLE names (
             name TEXT NOT NULL, payment INTEGER NOT NULL, PRIMARY KEY (name, payment)

@@ -15,38 +15,83 @@ package final class PaymentIndex: Service {
     static let turnByteCountMax = 1 << 18
     /// Between two looks where nothing new is there; what comes meanwhile is taken in together.
     private static let pause = Duration.milliseconds(100)
+    /// The same where each look asks a server for the end of every partition.
+    private static let pauseElsewhere = Duration.seconds(1)
     /// After a failure of the disk.
     private static let patience = Duration.seconds(1)
     /// Records behind from which on it is said how far it has come, every so often.
     private static let toldLag: Int64 = 50_000
     private static let tellingInterval = Duration.seconds(5)
 
-    private let path: String
-    private let log: String
-    private let readers: [TopicID: TopicReader]
+    /// Where it is kept.
+    private enum Place {
+        case file(String, log: String)
+        /// Nowhere: it is gone with the process, and begins with the oldest records.
+        case temporary
+    }
+
+    private let place: Place
+    /// Every partition of every topic, in the order in which topics follow from each other.
+    private let lanes: [SourceLane]
+    /// A partition as it is now.
+    private let open: @Sendable (SourceLane) throws(StoreFailure) -> TopicReader
     private let logger: Logger
     private let thread = OwnThread("tillbox.console.index")
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     private struct State {
         /// nil until it could be opened.
         var file: IndexFile?
-        var next: [TopicID: Offset] = [:]
+        var next: [SourceLane: Offset] = [:]
+        /// As the last look found them; those of a log of this process tell of what came since.
+        var readers: [SourceLane: TopicReader] = [:]
+        /// Whether it has seen all that was there at its start.
+        var hasCaughtUp = false
+        /// When each of the last looks was, and the ends that it found, by topic.
+        var looks: [(at: ContinuousClock.Instant, ends: [TopicID: Int64])] = []
         var trouble: String?
         /// Somebody who read it found that it is no sound database.
         var isDamaged = false
+        var tally: PaymentTally
     }
 
     /// - Parameters:
     ///   - path: of the file, in a folder that is made where it is missing.
     ///   - log: the identity of the log; an index of another one is thrown away.
+    ///   - since: milliseconds since 1970 from when on payments are counted in ``tally``.
     package init(
-        at path: String, log: String, reader: (TopicID) -> TopicReader, logger: Logger
+        at path: String, log: String, since: Int64 = 0, reader: (TopicID) -> TopicReader,
+        logger: Logger
     ) {
-        self.path = path
-        self.log = log
-        readers = Dictionary(
-            uniqueKeysWithValues: TopicID.allCases.map { ($0, reader($0)) })
+        state = Mutex(State(tally: PaymentTally(since: since)))
+        place = .file(path, log: log)
+        lanes = TopicID.allCases.map { SourceLane(topic: $0, partition: 0) }
+        let readers = Dictionary(uniqueKeysWithValues: lanes.map { ($0, reader($0.topic)) })
+        open = { lane throws(StoreFailure) in
+            guard let reader = readers[lane] else { preconditionFailure("no \(lane)") }
+            return reader
+        }
+        self.logger = logger
+        state.withLock { $0.readers = readers }
+    }
+
+    /// Of topics that are elsewhere: nothing of it is kept, and each start reads them from their
+    /// beginning.
+    ///
+    /// - Parameters:
+    ///   - partitions: of every topic.
+    ///   - reader: a partition with the ends that it has now. Blocking.
+    package init(
+        partitions: Int32,
+        reader: @escaping @Sendable (SourceLane) throws(StoreFailure) -> TopicReader,
+        logger: Logger
+    ) {
+        place = .temporary
+        lanes = TopicID.allCases.flatMap { topic in
+            (0..<partitions).map { SourceLane(topic: topic, partition: $0) }
+        }
+        open = reader
+        state = Mutex(State(tally: PaymentTally(since: 0)))
         self.logger = logger
     }
 
@@ -54,24 +99,64 @@ package final class PaymentIndex: Service {
 
     /// Records of a topic that are not in the index yet.
     package func lag(of topic: TopicID) -> Int64 {
-        guard let reader = readers[topic] else { return 0 }
-        let (start, end) = (reader.start, reader.end)
-        let next = max(state.withLock { $0.next[topic] } ?? .zero, start)
-        return max(0, next.distance(to: end))
+        let (readers, next) = state.withLock { ($0.readers, $0.next) }
+        return readers.reduce(0) { lag, one in
+            guard one.key.topic == topic else { return lag }
+            let (start, end) = (one.value.start, one.value.end)
+            return lag + max(0, max(next[one.key] ?? .zero, start).distance(to: end))
+        }
+    }
+
+    /// What is still to be read, in words: `12 records`, and behind a start that reads all of it
+    /// `12 records of 3,000`; nil where nothing is.
+    var behind: String? {
+        let (readers, hasCaughtUp) = state.withLock { ($0.readers, $0.hasCaughtUp) }
+        let lag = lag
+        guard case .temporary = place, !hasCaughtUp else {
+            return lag == 0 ? nil : ShownNumber.count(lag, "record")
+        }
+        guard readers.count == lanes.count else { return "all records" }
+        let all = readers.values.reduce(0) { $0 + max(0, $1.start.distance(to: $1.end)) }
+        return "\(ShownNumber.count(lag, "record")) of \(ShownAmount.grouped(all))"
     }
 
     /// Records of all topics that are not in the index yet.
     package var lag: Int64 { TopicID.allCases.reduce(0) { $0 + lag(of: $1) } }
 
+    /// Offsets from the first that is kept of a topic to its end, as of the last look.
+    func count(of topic: TopicID) -> Int64 {
+        state.withLock { $0.readers }.reduce(0) { count, one in
+            one.key.topic == topic ? count + one.value.start.distance(to: one.value.end) : count
+        }
+    }
+
+    /// Offsets a second that a topic has grown by over the last looks; 0 before the second one.
+    func rate(of topic: TopicID) -> Double {
+        let (first, last) = state.withLock { ($0.looks.first, $0.looks.last) }
+        guard let first, let last, first.at < last.at else { return 0 }
+        let grown = (last.ends[topic] ?? 0) - (first.ends[topic] ?? 0)
+        return max(0, Double(grown) / (first.at.duration(to: last.at) / .seconds(1)))
+    }
+
+    /// Looks that a rate is taken over.
+    private static let lookCountMax = 10
+
     /// Why it does not come further; nil where nothing is in its way.
     package var trouble: String? { state.withLock { $0.trouble } }
+
+    /// What this index has taken in of payments that came since it was made.
+    package var tally: PaymentTally { state.withLock { $0.tally } }
+    /// Whether records are named by their partition, too.
+    var hasPartitions: Bool {
+        if case .temporary = place { true } else { false }
+    }
 
     // MARK: Reading
 
     /// Runs `body` on one snapshot. Blocking.
     func reading<Value>(_ body: (Database) throws -> Value) throws(StoreFailure) -> Value {
         do {
-            return try opened().pool.read(body)
+            return try opened().database.read(body)
         } catch {
             if Self.isDamage(error) { state.withLock { $0.isDamaged = true } }
             throw .outside(
@@ -88,7 +173,11 @@ package final class PaymentIndex: Service {
 
     private func opened() throws -> IndexFile {
         if let file = state.withLock({ $0.file }) { return file }
-        let file = try IndexFile(at: path, log: log)
+        let file =
+            switch place {
+            case .file(let path, let log): try IndexFile(at: path, log: log)
+            case .temporary: try IndexFile()
+            }
         let positions = try file.positions()
         return state.withLock { state in
             // Somebody else may have opened it meanwhile.
@@ -101,11 +190,16 @@ package final class PaymentIndex: Service {
     /// Throws the file away; the next look makes it anew.
     private func remake() {
         let file = state.withLock { state in
-            defer { (state.file, state.next, state.isDamaged) = (nil, [:], false) }
+            defer {
+                (state.file, state.next, state.isDamaged) = (nil, [:], false)
+                state.hasCaughtUp = false
+            }
+            // All of it is counted again.
+            state.tally = PaymentTally(since: state.tally.since)
             return state.file
         }
-        try? file?.pool.close()
-        IndexFile.remove(path)
+        try? file?.database.close()
+        if case .file(let path, _) = place { IndexFile.remove(path) }
     }
 
     // MARK: Following
@@ -125,7 +219,7 @@ package final class PaymentIndex: Service {
             }
             try? await cancelWhenGracefulShutdown { try await Task.sleep(for: rest) }
         }
-        try? state.withLock({ $0.file })?.pool.close()
+        try? state.withLock({ $0.file })?.database.close()
     }
 
     /// - Returns: how long to rest.
@@ -134,11 +228,15 @@ package final class PaymentIndex: Service {
         do {
             let isMore = try turn(feed)
             state.withLock { $0.trouble = nil }
-            return isMore ? min(begun.duration(to: .now), Self.pause) : Self.pause
+            return isMore ? min(begun.duration(to: .now), Self.pause) : pause
         } catch {
             failed(error, feed)
             return Self.patience
         }
+    }
+
+    private var pause: Duration {
+        if case .temporary = place { Self.pauseElsewhere } else { Self.pause }
     }
 
     private func failed(_ error: any Error, _ feed: IndexFeed) {
@@ -171,48 +269,66 @@ package final class PaymentIndex: Service {
         }
         let file = try opened()
         if feed.plan.isEmpty { feed.plan = try plan() }
-        guard let (topic, end) = feed.plan.first, let reader = readers[topic] else { return false }
-        let next = max(state.withLock { $0.next[topic] } ?? .zero, reader.start)
+        guard let (lane, reader, end) = feed.plan.first else {
+            state.withLock { $0.hasCaughtUp = true }
+            return false
+        }
+        let next = max(state.withLock { $0.next[lane] } ?? .zero, reader.start)
         guard next < end else {
             feed.plan.removeFirst()
+            if feed.plan.isEmpty { state.withLock { $0.hasCaughtUp = true } }
             return !feed.plan.isEmpty
         }
         let records = try reader.read(from: next, byteCountMax: Self.turnByteCountMax)
             .prefix(Self.turnRecordCountMax).filter { $0.offset < end }
         let reached = records.last.map { $0.offset.advanced(by: 1) } ?? end
-        try file.pool.write { database in
-            var draft = IndexDraft(database)
+        let before = tally
+        let counted = try file.database.write { database in
+            var (draft, tally) = (IndexDraft(database), before)
             for stored in records {
-                try draft.take(stored, of: topic, feed.looker.look(at: stored.record, of: topic))
+                let look = feed.looker.look(at: stored.record, of: lane.topic)
+                try draft.take(stored, of: lane, look)
             }
-            try draft.write(topic, next: reached)
+            try draft.write(lane, next: reached)
+            draft.count(into: &tally)
+            return tally
         }
-        state.withLock { $0.next[topic] = reached }
+        state.withLock { ($0.next[lane], $0.tally) = (reached, counted) }
         return true
     }
 
-    /// What is to be read: every topic up to its end, in the order in which they follow from each
-    /// other. The ends are taken from the last one on, so that what a record follows from has been
-    /// read before it.
-    private func plan() throws -> [(topic: TopicID, end: Offset)] {
-        var plan: [(topic: TopicID, end: Offset)] = []
-        for topic in TopicID.allCases.reversed() {
-            guard let reader = readers[topic] else { continue }
-            plan.append((topic, reader.end))
+    /// What is to be read: every partition up to its end, in the order in which topics follow from
+    /// each other. The ends are taken from the last one on, so that what a record follows from has
+    /// been read before it.
+    private func plan() throws -> [IndexFeed.Piece] {
+        var plan: [IndexFeed.Piece] = []
+        for lane in lanes.reversed() {
+            let reader = try open(lane)
+            plan.append((lane, reader, reader.end))
         }
-        let next = state.withLock { $0.next }
-        if plan.contains(where: { next[$0.topic] ?? .zero > $0.end }) {
+        var ends: [TopicID: Int64] = [:]
+        for piece in plan { ends[piece.lane.topic, default: 0] += piece.end.rawValue }
+        let next = state.withLock { [ends] state in
+            state.looks.append((.now, ends))
+            if state.looks.count > Self.lookCountMax { state.looks.removeFirst() }
+            state.readers = Dictionary(uniqueKeysWithValues: plan.map { ($0.lane, $0.reader) })
+            return state.next
+        }
+        if plan.contains(where: { next[$0.lane] ?? .zero > $0.end }) {
             // The log was cut back: what is here follows from records that are gone.
             remake()
             _ = try opened()
         }
         let current = state.withLock { $0.next }
-        return plan.reversed().filter { current[$0.topic] ?? .zero < $0.end }
+        return plan.reversed().filter { max(current[$0.lane] ?? .zero, $0.reader.start) < $0.end }
     }
 }
 
 /// What the follower keeps from turn to turn. For one thread.
 final class IndexFeed {
+    /// A partition, and how far it is to be read.
+    typealias Piece = (lane: SourceLane, reader: TopicReader, end: Offset)
+
     let looker = RecordLooker()
-    var plan: [(topic: TopicID, end: Offset)] = []
+    var plan: [Piece] = []
 }

@@ -37,8 +37,9 @@ package struct PaymentQuery: Hashable, Sendable {
     /// Thousandths of the major unit, in whichever currency.
     package var thousandths: Int64?
     package var lastFour: String?
-    package var verdict: Verdict?
-    package var place: MoneyPlace?
+    /// One of these; any where it is empty.
+    package var verdicts: [Verdict] = []
+    package var places: [MoneyPlace] = []
     package var review: ReviewState?
     package var currency: Currency?
     package var merchant: String?
@@ -46,6 +47,8 @@ package struct PaymentQuery: Hashable, Sendable {
     /// When it was made, both included.
     package var from: Instant?
     package var to: Instant?
+    /// Milliseconds since 1970: when its first webhook was kept, included.
+    package var seenFrom: Int64?
     /// Minor units, both included.
     package var amountFrom: Int64?
     package var amountTo: Int64?
@@ -54,6 +57,33 @@ package struct PaymentQuery: Hashable, Sendable {
     package var limit = 100
 
     package init() {}
+
+    /// The one verdict that is asked for.
+    package var verdict: Verdict? {
+        get { verdicts.count == 1 ? verdicts[0] : nil }
+        set { verdicts = newValue.map { [$0] } ?? [] }
+    }
+
+    /// The one place that is asked for.
+    package var place: MoneyPlace? {
+        get { places.count == 1 ? places[0] : nil }
+        set { places = newValue.map { [$0] } ?? [] }
+    }
+
+    /// The same as queries of one verdict and one place at most, no two of which pick the same.
+    var single: [PaymentQuery] {
+        guard verdicts.count > 1 || places.count > 1 else { return [self] }
+        func each<Word>(_ words: [Word]) -> [[Word]] {
+            words.count > 1 ? words.map { [$0] } : [words]
+        }
+        return each(verdicts).flatMap { verdict in
+            each(places).map { place in
+                var query = self
+                (query.verdicts, query.places) = (verdict, place)
+                return query
+            }
+        }
+    }
 }
 
 /// A page of the list.
@@ -105,8 +135,28 @@ extension PaymentIndex {
         var arguments: StatementArguments
     }
 
+    /// Of several verdicts or places each is read in the order of the list, a page of it at most,
+    /// and the newest of all of them are the page.
+    ///
     /// - Returns: nil where too many names match.
     static func statement(_ query: PaymentQuery, _ database: Database) throws -> Statement? {
+        let queries = query.single
+        if queries.count == 1 { return try one(query, database) }
+        var (parts, arguments) = ([String](), StatementArguments())
+        for query in queries {
+            guard let part = try one(query, database) else { return nil }
+            parts.append("SELECT * FROM (\(part.sql))")
+            arguments += part.arguments
+        }
+        return Statement(
+            sql: parts.joined(separator: " UNION ALL ")
+                + " ORDER BY created DESC, id DESC LIMIT ?",
+            arguments: arguments + [query.limit])
+    }
+
+    private static func one(
+        _ query: PaymentQuery, _ database: Database
+    ) throws -> Statement? {
         let equals = query.equals
         var (best, fewest): (String?, Int) = ("payments_created", sortedCountMax)
         for (column, value) in equals {
@@ -123,6 +173,12 @@ extension PaymentIndex {
                 "payments INDEXED BY payments_amount WHERE amount BETWEEN ? AND ?",
                 [range.lowerBound, range.upperBound], database)
             if count < fewest { (best, fewest) = ("payments_amount", count) }
+        }
+        if let seenFrom = query.seenFrom {
+            let count = try count(
+                "payments INDEXED BY payments_first_seen WHERE first_seen >= ?", [seenFrom],
+                database)
+            if count < fewest { (best, fewest) = ("payments_first_seen", count) }
         }
         var names: StatementArguments?
         if let name = query.name {
@@ -184,6 +240,7 @@ extension PaymentQuery {
             add("id IN (SELECT payment FROM names WHERE name = ?)", [movement])
         }
         if let from { add("created >= ?", [from.seconds]) }
+        if let seenFrom { add("first_seen >= ?", [seenFrom]) }
         for (column, value) in equals { add("\(column) = ?", [value]) }
         if let amounts { add("amount BETWEEN ? AND ?", [amounts.lowerBound, amounts.upperBound]) }
         if let names {

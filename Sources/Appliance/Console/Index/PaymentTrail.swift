@@ -5,11 +5,15 @@ package import Vocabulary
 /// A record that is about a payment.
 package struct TrailStep: Hashable, Sendable {
     package var topic: TopicID
+    /// nil in a log whose topics have one.
+    package var partition: Int32?
     package var offset: Offset
     package var at: Timestamp
     /// A webhook's type, a movement's kind, a verdict, a review's state, the kind of a transaction,
     /// a dead letter's reason, or `redrive`.
     package var word: String
+
+    var lane: SourceLane { SourceLane(topic: topic, partition: partition ?? 0) }
 }
 
 extension PaymentIndex {
@@ -37,13 +41,14 @@ extension PaymentIndex {
             let rows = try Row.fetchAll(
                 database,
                 sql: """
-                    SELECT topic, offset, at, word FROM trail WHERE payment = ?
-                    ORDER BY at, topic, offset LIMIT ?
+                    SELECT topic, partition, offset, at, word FROM trail WHERE payment = ?
+                    ORDER BY at, topic, partition, offset LIMIT ?
                     """, arguments: [row.id, limit])
             return rows.compactMap { row in
                 TopicID(number: row["topic"]).map { topic in
                     TrailStep(
-                        topic: topic, offset: Offset(row["offset"]),
+                        topic: topic, partition: hasPartitions ? (row["partition"] as Int32) : nil,
+                        offset: Offset(row["offset"]),
                         at: Timestamp(milliseconds: row["at"]), word: row["word"])
                 }
             }
@@ -54,24 +59,34 @@ extension PaymentIndex {
     /// newest first, of each payment its newest; none for a payment without a customer. Blocking.
     package func earlierVectors(
         of row: PaymentRow, limit: Int
-    ) throws(StoreFailure) -> [Offset] {
+    ) throws(StoreFailure) -> [SourcePlace] {
         guard let told = row.told, let customer = told.customer else { return [] }
+        // Where tellings of a payment went to several partitions, that of the last of them.
+        func newest(_ column: String) -> String {
+            """
+            (SELECT t.\(column) FROM trail t WHERE t.payment = p.id AND t.topic = ?
+                ORDER BY t.partition DESC, t.offset DESC LIMIT 1)
+            """
+        }
+        let features = TopicID.paymentFeatures
         return try reading { database in
-            try Int64.fetchAll(
+            try Row.fetchAll(
                 database,
                 sql: """
-                    SELECT (SELECT max(t.offset) FROM trail t
-                        WHERE t.payment = p.id AND t.topic = ?) AS newest
+                    SELECT \(newest("partition")) AS partition, \(newest("offset")) AS newest
                     FROM payments p INDEXED BY payments_customer
                     WHERE p.customer = ? AND p.created <= ?
                         AND (p.created < ? OR p.id < ?) AND newest IS NOT NULL
                     ORDER BY p.created DESC, p.id DESC LIMIT ?
                     """,
                 arguments: [
-                    TopicID.paymentFeatures.number, customer, told.created.seconds,
+                    features.number, features.number, customer, told.created.seconds,
                     told.created.seconds, row.id, limit,
                 ]
-            ).map { Offset($0) }
+            ).map {
+                SourcePlace(
+                    topic: features, partition: $0["partition"], offset: Offset($0["newest"]))
+            }
         }
     }
 }

@@ -54,13 +54,42 @@ struct LiveFigures {
     var stripeAheadMilliseconds: Int64?
     /// Whether Stripe's API can be asked at all.
     var hasStripe: Bool
+    /// Dead letters that the log holds, redriven or not.
+    var letterCount: Int64
     /// Payments that the feed passed over since the start.
     var paymentsLeftOut: Int64
     /// When the whole ledger was verified last and found sound; nil where that was never noted.
     var verifiedAt: Instant?
+    /// Payments since the start, each once; nil without an index of payments.
+    var tally: PaymentTally?
+    /// What is not of this process, but told from elsewhere; nil where all of it is its own.
+    var afar: Afar?
+
+    /// Figures of a pipeline whose parts are other processes.
+    struct Afar {
+        /// Records that are still to be counted, in words; nil for none.
+        var behind: String?
+    }
+
+    /// A count in words; `–` where nobody tells it here.
+    func words(_ name: Counters.Name) -> String {
+        counts.first { $0.name == name }.map { ShownAmount.grouped($0.count) } ?? "–"
+    }
 
     func count(_ name: Counters.Name) -> Int64 {
         counts.first { $0.name == name }?.count ?? 0
+    }
+
+    /// Payments of a verdict since the start, each once: by the verdict that stands where there is
+    /// an index, else by the first one.
+    func payments(of verdict: Verdict) -> Int64 {
+        if let tally { return tally.count(verdict) }
+        return switch verdict {
+        case .approve: count(.approved)
+        case .manualReview: count(.flagged)
+        case .block: count(.blocked)
+        case .notScored: count(.notScored)
+        }
     }
 
     func rate(_ name: Counters.Name) -> Double {

@@ -18,6 +18,7 @@ struct LiveLook {
     private var payments: RecordSample
     private var reviews: RecordSample
     private var letters: RecordSample
+    private var letterCount = LetterCount()
     private let document = JSONDocument()
 
     init(_ parts: LiveParts) {
@@ -54,6 +55,8 @@ struct LiveLook {
         let topicRates = topicRates.rates(topics.map(\.end), at: milliseconds)
         let rates = counterRates.rates(
             LiveFigures.rated.map { Int64(counters[$0]) }, at: milliseconds)
+        let deadLetters = parts.topic(.deadLetter)
+        let held = deadLetters.start.distance(to: deadLetters.end)
         return LiveFigures(
             at: now, startedAt: startedAt, reasons: parts.readiness.current,
             warnings: parts.readiness.warnings + counters.standstills.warnings,
@@ -69,7 +72,9 @@ struct LiveLook {
             bridges: parts.bridges.reports(), money: money,
             stripeAheadMilliseconds: parts.reconciler?.stripeAheadMilliseconds,
             hasStripe: parts.reconciler?.asksStripe ?? false,
-            paymentsLeftOut: payments.leftOutCount, verifiedAt: parts.verifiedAt())
+            letterCount: (try? letterCount.look(at: deadLetters)) ?? held,
+            paymentsLeftOut: payments.leftOutCount, verifiedAt: parts.verifiedAt(),
+            tally: parts.tally())
     }
 
     /// A ledger that cannot be asked leaves what was seen last, with its time.

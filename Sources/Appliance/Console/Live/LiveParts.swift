@@ -35,12 +35,15 @@ package struct LiveParts: Sendable {
     let clock: any LogClock
     /// When the whole ledger was verified last and found sound.
     let verifiedAt: @Sendable () -> Instant?
+    /// Payments since the start, by the index of payments; nil where there is none.
+    let tally: @Sendable () -> PaymentTally?
 
     package init(
         ledger: any LedgerReading, topic: @escaping @Sendable (TopicID) -> TopicReader,
         readers: @escaping @Sendable () -> [ReaderPlace], reconciler: Reconciler?,
         bridges: BridgeBoard, readiness: Readiness, counters: Counters, clock: any LogClock,
-        verifiedAt: @escaping @Sendable () -> Instant? = { nil }
+        verifiedAt: @escaping @Sendable () -> Instant? = { nil },
+        tally: @escaping @Sendable () -> PaymentTally? = { nil }
     ) {
         self.ledger = ledger
         self.topic = topic
@@ -51,5 +54,6 @@ package struct LiveParts: Sendable {
         self.counters = counters
         self.clock = clock
         self.verifiedAt = verifiedAt
+        self.tally = tally
     }
 }

@@ -19,15 +19,25 @@ struct MoneyCheck {
 
     /// Blocks.
     init(_ parts: LiveParts) throws(LedgerError) {
-        checkedAt = parts.clock.now().milliseconds
+        let run = try parts.reconciler?.reports(before: nil, limit: LiveLimits.runCountMax)
+            .first { $0.run.state.isOver }
+        try self.init(parts.ledger, run: run, at: parts.clock.now().milliseconds)
+    }
+
+    /// Blocks.
+    ///
+    /// - Parameters:
+    ///   - run: the last run of reconciliation that has ended; nil where there is none.
+    ///   - now: milliseconds since 1970.
+    init(_ ledger: any LedgerReading, run: RunReport?, at now: Int64) throws(LedgerError) {
+        checkedAt = now
+        self.run = run
         trial = [:]
-        for balance in try parts.ledger.balances() {
+        for balance in try ledger.balances() {
             trial[balance.currency, default: 0] &+= balance.balance.rawValue
         }
-        run = try parts.reconciler?.reports(before: nil, limit: LiveLimits.runCountMax)
-            .first { $0.run.state.isOver }
         let most = LiveLimits.reviewCountMax
-        let reviews = try parts.ledger.openReviews(after: TransactionID(0), limit: most + 1)
+        let reviews = try ledger.openReviews(after: TransactionID(0), limit: most + 1)
         openReviewCount = min(most, reviews.count)
         hasFurtherReviews = reviews.count > most
         oldestReview = reviews.map(\.effectiveAt).min()

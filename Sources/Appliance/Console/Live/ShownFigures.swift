@@ -84,6 +84,7 @@ struct ShownFigures {
         writer.member("key", chart.key)
         writer.member("sentence", chart.sentence)
         writer.member("top", chart.top)
+        writer.member("span", chart.span)
         writer.key("lines")
         writer.beginArray()
         for line in chart.lines {

@@ -64,7 +64,7 @@ extension Counters.Name {
         ("dead_letters", "Records that failed and were put aside."),
         ("dead_letters_redriven", "Dead letters that were sent back through the pipeline."),
         ("scorings", "Events at scoring: the first of a movement, one that said more, or nothing."),
-        ("verdicts", "Payments by verdict."),
+        ("verdicts", "Payments by the verdict of their first scoring, each once."),
         ("reviews_opened", "Payments that a person has to decide about."),
         ("postings", "Movements at the ledger, by what became of them."),
         ("payments_booked", "Payments at the ledger, each once however often its money moves."),

@@ -17,10 +17,17 @@ struct CaseHistory {
     var earlier: [Earlier] = []
     /// In the payment's own currency.
     var usual: UsualAmount?
+    /// Whether there is a usual amount; nil where the customer's payments were not looked for, or
+    /// may lie before where they were.
+    var hasUsual: Bool?
+    /// `Visa •••• 4242`; nil where no index of payments knows it.
+    var card: String?
 
     /// Records before the payment's own in which the customer is looked for.
     static let windowCount: Int64 = 20_000
     static let shownMax = 6
+    /// Earlier payments of the customer that the index is asked for.
+    private static let indexedMax = 1_000
     /// Milliseconds before the score from which on its vector is looked for, and records.
     private static let vectorMillisecondsMax: Int64 = 2_000
     private static let vectorRecordsMax = 8_192
@@ -53,6 +60,47 @@ struct CaseHistory {
         let explained = try booked.map { try sources.explainer.explain($0) }
         let place = explained?.records.first { $0.topic == .paymentScored }?.offset
         try self.init(of: review, scoredAt: place, topic: sources.reader)
+        card = try? sources.index.payment(review.movement.rawValue)?.card
+    }
+
+    /// The same by the index of payments, where the log is elsewhere and in several partitions.
+    ///
+    /// - Throws: `LedgerError` or `StoreFailure`.
+    init(of review: Review, in sources: PaymentSources) throws {
+        self.init()
+        guard let row = try sources.index.payment(review.movement.rawValue) else { return }
+        let document = JSONDocument()
+        func newest<Found>(
+            _ topic: TopicID, of row: PaymentRow, _ read: (ArraySlice<UInt8>) -> Found?
+        ) throws -> (found: Found, offset: Offset)? {
+            let steps = try sources.index.trail(of: row, limit: StoryReader.recordCountMax)
+            for step in steps.reversed() where step.topic == topic {
+                let record = try sources.log.reader(step.lane).record(at: step.offset)
+                if let found = record?.value.flatMap(read) { return (found, step.offset) }
+            }
+            return nil
+        }
+        func scoring(of row: PaymentRow) throws -> (found: ScoredPayment, offset: Offset)? {
+            try newest(.paymentScored, of: row) { value in
+                let payment = try? ScoredPayment(value, using: document)
+                return payment?.event.objectID == row.charge ? payment : nil
+            }
+        }
+        scored = try scoring(of: row)?.found
+        vector = try newest(.paymentFeatures, of: row) {
+            try? FeaturesRecord($0, using: document).vector
+        }?.found
+        guard let told = row.told, let customer = told.customer else { return }
+        var query = PaymentQuery()
+        (query.customer, query.after, query.limit) = (customer, row.listPlace, Self.indexedMax)
+        let past = try sources.index.payments(query).rows
+        usual = UsualAmount(
+            past.compactMap(\.told).filter { !$0.isFailed && $0.currency == told.currency }
+                .map { MinorUnits($0.amount) }, told.currency)
+        for row in past.prefix(Self.shownMax) {
+            guard let (payment, offset) = try scoring(of: row) else { continue }
+            earlier.append(Earlier(payment: payment, offset: offset))
+        }
     }
 
     private mutating func look(
@@ -80,6 +128,7 @@ struct CaseHistory {
             $0.payment.event.kind == .payment && $0.payment.event.currency == currency
         }
         usual = currency.flatMap { UsualAmount(paid.map(\.payment.event.amount), $0) }
+        hasUsual = usual != nil ? true : first == .zero ? false : nil
         earlier = others.suffix(Self.shownMax).reversed()
     }
 

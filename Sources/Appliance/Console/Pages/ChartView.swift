@@ -25,6 +25,9 @@ struct ChartView {
     var ends: [End]
     /// The drawing's first and last day.
     var span: String
+    /// What stands in place of a drawing where there is nothing to draw: no value, or nothing but
+    /// zeros.
+    var empty: String?
 
     static let width = 400.0
     static let height = 88.0
@@ -44,21 +47,19 @@ struct ChartView {
         self.name = name
         span = "\(Self.day(days.lowerBound)) to \(Self.day(days.upperBound)) UTC"
         sentence = Self.sentence(name, series.values, days, words)
-        marks = known.isEmpty ? [] : [Self.mark(series, scale)]
+        let isEmpty = known.allSatisfy { $0 == 0 }
+        empty = isEmpty ? Self.words(ofEmpty: series, known) : nil
+        marks = isEmpty ? [] : [Self.mark(series, scale)]
         if scale.low < 0 {
             let zero = Self.number(scale.place(of: 0))
             marks.append(Mark(tone: "lim", path: "M0 \(zero)H\(Int(Self.width))"))
         }
         // A scale of nothing but zeros means nothing.
-        if known.contains(where: { $0 != 0 }) {
-            ends = [
-                End(words: label(scale.high), place: "t0", isStrong: false),
-                End(words: label((scale.high + scale.low) / 2), place: "t50", isStrong: false),
-            ]
-        } else {
-            ends = []
-        }
-        if series.form == .line, let last = known.last {
+        ends = isEmpty ? [] : [
+            End(words: label(scale.high), place: "t0", isStrong: false),
+            End(words: label((scale.high + scale.low) / 2), place: "t50", isStrong: false),
+        ]
+        if !isEmpty, series.form == .line, let last = known.last {
             let tenth = Int((scale.place(of: last) / Self.height * 10).rounded())
             // Of two labels in one place the line's own is the one to read.
             ends.removeAll { abs(($0.place == "t0" ? 0 : 5) - tenth) < 2 }
@@ -120,9 +121,10 @@ struct ChartView {
             let isAfter = place > 0 && values[place - 1] != nil
             let isBefore = place + 1 < values.count && values[place + 1] != nil
             path += "\(isAfter ? "L" : "M")\(number(x)) \(y)"
-            // A day alone is a short stroke.
+            // A day alone is a stroke as long as its place is wide.
             if !isAfter, !isBefore {
-                path += "M\(number(max(0, x - 2))) \(y)H\(number(min(width, x + 2)))"
+                let half = max(2, min(8, step / 2))
+                path += "M\(number(max(0, x - half))) \(y)H\(number(min(width, x + half)))"
             }
         }
         return path
@@ -131,6 +133,12 @@ struct ChartView {
     private static func number(_ value: Double) -> String { String(format: "%.1f", value) }
 
     // MARK: The words
+
+    /// A day without a sum has nothing, a day without a rate has no value.
+    private static func words(ofEmpty series: Series, _ known: [Double]) -> String {
+        if series.form == .bars { return "Nothing on these days" }
+        return known.isEmpty ? "No value on these days" : "Zero on these days"
+    }
 
     private static func day(_ day: Int64) -> String { ShownMoment(Instant(utcDay: day)).day }
 

@@ -39,30 +39,23 @@ package struct ConsolePages: SignInPages {
         LogPages(pages: self).add(to: &routes)
         RecordPages(pages: self).add(to: &routes)
         ReportPages(pages: self).add(to: &routes)
-        if parts.log == nil { addFirst(to: &routes) } else { addLog(to: &routes) }
+        page(&routes, .get, "/", .viewer) { try OverviewPage(self).response($0) }
+        PaymentPages(pages: self, sources: parts.payments).add(to: &routes)
+        if parts.log != nil { addLog(to: &routes) }
         // The least of all matches: whatever is no path of the port. The router does not come back
         // from a first part that it knows, so that each of these has its own.
-        let own = parts.log == nil ? [] : ["/payments/**"]
-        for path in ["/**", "/review/**", "/ledger/**", "/log/**", "/reports/**"] + own
-            + (parts.sent == nil ? [] : ["/send/**"])
-        {
+        let firsts = ["/**", "/payments/**", "/review/**", "/ledger/**", "/log/**", "/reports/**"]
+        for path in firsts + (parts.sent == nil ? [] : ["/send/**"]) {
             routes.page(.get, path, needs: nil, telling: told) { [parts] request, _ in
                 throw parts.absent.problem(at: request.uri.path)
             }
         }
     }
 
-    /// Pages that follow the log, or read the index that is made of it.
+    /// Pages that follow the log.
     private func addLog(to routes: inout AdminRoutes) {
-        page(&routes, .get, "/", .viewer) { try OverviewPage(self).response($0) }
-        PaymentPages(pages: self).add(to: &routes)
         LetterPages(pages: self).add(to: &routes)
         if let sent = parts.sent { SendPages(pages: self, board: sent).add(to: &routes) }
-    }
-
-    /// Without an overview what waits for a person is the first page.
-    private func addFirst(to routes: inout AdminRoutes) {
-        page(&routes, .get, "/", .viewer) { _ in Self.sent(to: "/review") }
     }
 
     /// Adds a page whose work is done in the pages' own thread.
@@ -107,7 +100,6 @@ package struct ConsolePages: SignInPages {
         shell.now = "\(ShownMoment(parts.now).clock) UTC"
         shell.profile = parts.profile
         shell.sends = parts.sent != nil
-        shell.hasLog = parts.log != nil
         if let caller = asked.context.caller, case .session(let token) = caller.credential {
             shell.person = Shell.Person(
                 name: ShownText.escaped(caller.name), role: caller.role.rawValue, csrf: token)
@@ -181,35 +173,28 @@ package struct ConsolePages: SignInPages {
 
     /// A refusal or a failure: a page for a browser, a document for a program.
     var told: @Sendable (Problem, Request, AdminContext) -> Response {
-        Self.telling(hasLog: parts.log != nil)
+        Self.told
     }
 
-    /// - Parameter hasLog: whether the menu has what follows the log.
-    static func telling(
-        hasLog: Bool
-    ) -> @Sendable (Problem, Request, AdminContext) -> Response {
-        { problem, request, context in
-            let isBrowser = request.headers[.accept]?.contains("text/html") == true
-            if !isBrowser || request.uri.path.hasPrefix("/api/") { return problem.response }
-            // A person is shown where to sign in.
-            if problem.status == .unauthorized { return Self.sent(to: "/login") }
-            var shell = Self.shell(Self.heading(problem.status))
-            shell.hasLog = hasLog
-            return Self.html(
-                "problem", shell, Self.refusal(problem, request, hasLog: hasLog), problem.status)
-        }
+    static let told: @Sendable (Problem, Request, AdminContext) -> Response = {
+        problem, request, context in
+        let isBrowser = request.headers[.accept]?.contains("text/html") == true
+        if !isBrowser || request.uri.path.hasPrefix("/api/") { return problem.response }
+        // A person is shown where to sign in.
+        if problem.status == .unauthorized { return Self.sent(to: "/login") }
+        return Self.html(
+            "problem", Self.shell(Self.heading(problem.status)), Self.refusal(problem, request),
+            problem.status)
     }
 
-    private static func refusal(
-        _ problem: Problem, _ request: Request, hasLog: Bool
-    ) -> Refusal {
+    private static func refusal(_ problem: Problem, _ request: Request) -> Refusal {
         let isFailure = problem.status.code >= 500
         let here = request.method == .get ? local(request.uri.description) : "/"
         return Refusal(
             heading: heading(problem.status), detail: ShownText.escaped(problem.detail),
             kept: isFailure ? "Nothing is lost; what Stripe sends is still taken." : nil,
             way: isFailure ? here : "/", wayWords: isFailure
-                ? "Try again" : hasLog ? "To the overview" : "To the first page",
+                ? "Try again" : "To the overview",
             status: problem.status.code, code: problem.code)
     }
 

@@ -6,14 +6,18 @@ package import Vocabulary
 
 /// What the pages read, and the two doors by which they change something.
 ///
-/// Pages that follow the log, or read the index of payments, are there only beside a ``LogParts``;
-/// without one the console is that of a plane whose log is elsewhere, which is read by
-/// ``ShownLog``, and says in ``absent`` what it lacks.
+/// Pages that follow the log are there only beside a ``LogParts``; without one the console is that
+/// of a plane whose log is elsewhere, which is read by ``ShownLog``, and says in ``absent`` what it
+/// lacks.
 package struct ConsoleParts: Sendable {
     /// What stands on the log of this process; nil where that is elsewhere.
     let log: LogParts?
     /// Its records, wherever it is.
     let shownLog: ShownLog
+    /// What payments are listed and told from.
+    let payments: PaymentSources
+    /// The pipeline as the overview shows it, with its last hour. Blocking.
+    let seen: @Sendable () throws -> (figures: LiveFigures, history: [LiveHistory.Bucket])
     /// What reports by day are made of.
     let reports: ReportSource
     /// What is asked on every plane.
@@ -51,7 +55,9 @@ package struct ConsoleParts: Sendable {
         profile: String, sent: SentBoard? = nil, refunds: RefundKeeper? = nil,
         stripeBase: String = Self.stripe, reviewExpirySeconds: Int64? = nil
     ) {
-        log = LogParts(sources: sources, live: live, letters: letters, redriver: redriver)
+        log = LogParts(sources: sources, letters: letters, redriver: redriver)
+        payments = sources.payments
+        seen = { live.seen() }
         shownLog = ShownLog(sources)
         reports = ReportSource(sources.index)
         ledger = sources.ledger
@@ -73,12 +79,15 @@ package struct ConsoleParts: Sendable {
 
     /// Of a plane whose log is elsewhere.
     package init(
-        ledger: any LedgerReading, shownLog: ShownLog, reports: ReportSource,
+        ledger: any LedgerReading, shownLog: ShownLog, payments: PaymentSources,
+        look: AfarLook, reports: ReportSource,
         explainer: @escaping @Sendable () -> Explainer,
         absent: [AbsentPart], desk: ReviewDesk, check: LedgerCheck?, readiness: Readiness,
         counters: Counters, clock: any LogClock, profile: String
     ) {
         log = nil
+        self.payments = payments
+        seen = { (try look.figures(), []) }
         self.shownLog = shownLog
         self.reports = reports
         self.ledger = ledger
@@ -108,7 +117,6 @@ package struct ConsoleParts: Sendable {
     }
 
     var sources: ConsoleSources { own.sources }
-    var live: LiveBoard { own.live }
     var letters: LetterList { own.letters }
     var redriver: Redriver { own.redriver }
 
@@ -122,8 +130,6 @@ package struct ConsoleParts: Sendable {
 package struct LogParts: Sendable {
     /// What the JSON routes read as well.
     let sources: ConsoleSources
-    /// What open pages are told.
-    let live: LiveBoard
     let letters: LetterList
     let redriver: Redriver
 }

@@ -3,14 +3,18 @@ import Vocabulary
 
 /// The model's reasons in a person's words.
 enum FeatureWords {
-    /// - Parameter usual: what this customer usually pays in the currency, if that is known.
+    /// - Parameters:
+    ///   - usual: what this customer usually pays in the currency, if that is known.
+    ///   - hasUsual: whether the customer had paid often enough before for anything to be usual;
+    ///     nil where that was not looked for.
     static func words(
-        _ name: String, _ value: Double, amount: MinorUnits? = nil, usual: UsualAmount? = nil
+        _ name: String, _ value: Double, amount: MinorUnits? = nil, usual: UsualAmount? = nil,
+        hasUsual: Bool? = nil
     ) -> String {
         switch name {
         case "tx_velocity_1m": payments(value, "within one minute")
         case "tx_velocity_1h": payments(value, "within one hour")
-        case "amount_zscore": amountWords(value, amount, usual)
+        case "amount_zscore": amountWords(value, amount, usual, hasUsual)
         case "merchant_risk_score":
             "disputes at this merchant: \(ShownNumber.decimal(value * 100, 1)) %"
         case "device_switch_flag":
@@ -40,9 +44,16 @@ enum FeatureWords {
         "\(ShownNumber.count(whole(value), "payment")) \(span)"
     }
 
+    /// The feature is 0 for a customer's first payments, which nothing is usual for yet, and where
+    /// all amounts before were the same.
     private static func amountWords(
-        _ value: Double, _ amount: MinorUnits?, _ usual: UsualAmount?
+        _ value: Double, _ amount: MinorUnits?, _ usual: UsualAmount?, _ hasUsual: Bool?
     ) -> String {
+        if value == 0, usual == nil, hasUsual != true {
+            return hasUsual == false
+                ? "no usual amount yet to compare it with"
+                : "the usual amount, or none is usual yet"
+        }
         guard let amount, let usual, usual.mean > 0 else {
             return abs(value) < 2
                 ? "amount within the usual"
@@ -86,11 +97,13 @@ struct UsualAmount: Hashable, Sendable {
 }
 
 extension VerdictReason {
-    func words(amount: MinorUnits? = nil, usual: UsualAmount? = nil) -> String {
+    func words(
+        amount: MinorUnits? = nil, usual: UsualAmount? = nil, hasUsual: Bool? = nil
+    ) -> String {
         switch self {
         case .rule(let name): FeatureWords.words(rule: name)
         case .feature(let name, let value, _):
-            FeatureWords.words(name, value, amount: amount, usual: usual)
+            FeatureWords.words(name, value, amount: amount, usual: usual, hasUsual: hasUsual)
         }
     }
 }

@@ -91,8 +91,7 @@ struct LedgerPages: Sendable {
             return ConsolePages.sent(to: "/ledger/transactions/\(id)")
         case nil:
             // What moves no money, or waits, is in no account; its payment's page has its bytes.
-            // A plane without an index has no such page.
-            if let index = parts.log?.sources.index, let row = try index.payment(words) {
+            if let row = try parts.payments.index.payment(words) {
                 return ConsolePages.sent(to: "/payments/\(PathText.escaped(row.charge))")
             }
             let near = try explainer.names(near: words).filter {

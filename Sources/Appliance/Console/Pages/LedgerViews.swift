@@ -5,7 +5,9 @@ import Vocabulary
 /// Accounts with their balances, and the trial balance that they come to.
 struct LedgerView {
     struct Row {
-        var account, href: String
+        /// The account's name, to be broken behind its colons where there is no room.
+        var parts: [String]
+        var href: String
         var amount: ShownAmount
     }
 
@@ -86,8 +88,10 @@ struct LedgerView {
     }
 
     private static func row(_ balance: AccountBalance) -> Row {
-        Row(
-            account: ShownText.escaped(balance.account.rawValue),
+        let pieces = ShownText.escaped(balance.account.rawValue)
+            .split(separator: ":", omittingEmptySubsequences: false)
+        return Row(
+            parts: pieces.dropLast().map { "\($0):" } + pieces.suffix(1).map(String.init),
             href: AccountPath.href(balance.account, balance.currency),
             amount: ShownAmount(balance.balance, balance.currency))
     }
@@ -110,11 +114,17 @@ struct LedgerView {
 /// An account in one currency: its balance, and the entries that it is made of.
 struct AccountView {
     var account, currency: String
+    /// What its balance is; nil where the name says nothing of it.
+    var meaning: String?
     /// Where the account's statement of a period is.
     var statementLink: String
     var balance: ShownAmount
     var day: String
+    /// `now`, or the end of a day.
+    var asOf: String
     var count: String
+    /// The balance with every entry, where later ones are not counted.
+    var kept: ShownAmount?
     var before: String?
     var beforeAmount: ShownAmount?
     var trail: [TrailView]
@@ -127,9 +137,11 @@ struct AccountView {
     init(_ explained: AccountExplanation, day: String, after: Int64) {
         let (currency, count) = (explained.currency, explained.count)
         account = ShownText.escaped(explained.account.rawValue)
+        meaning = explained.account.words
         self.currency = currency.code.uppercased()
         statementLink = StatementView.path(of: explained.account, currency)
         self.day = day
+        asOf = day.isEmpty ? "now" : "the end of \(day) UTC"
         balance = ShownAmount(count.counted.amount, currency)
         self.count = ShownNumber.count(count.counted.entries, "entry", "entries")
         if count.before.entries > 0 {
@@ -145,6 +157,7 @@ struct AccountView {
         back = after > 0 ? path + (day.isEmpty ? "" : "?as_of=\(PathText.escaped(day))") : nil
         isRight = explained.sumFaults.isEmpty
         let later = count.all.entries - count.counted.entries
+        kept = later == 0 ? nil : ShownAmount(count.balance, currency)
         proof =
             later == 0
             ? "Counted again now from its entries: it is the balance that the ledger keeps."
@@ -159,6 +172,16 @@ struct AccountView {
 struct ExplainView {
     struct Near { var name, href: String }
 
+    /// A line of the statement that a payout paid out.
+    struct Part {
+        var id, type: String
+        var created: ShownMoment
+        /// nil where no run has read the line.
+        var net: ShownAmount?
+        /// The transaction that it settles.
+        var number, href: String?
+    }
+
     var heading: String
     var second: String
     var trail: [TrailView] = []
@@ -166,6 +189,9 @@ struct ExplainView {
     var isRight = false
     var faults: Int = 0
     var payout: [String] = []
+    /// What a payout paid out, as far as it is told.
+    var parts: [Part] = []
+    var hasParts = false
     var near: [Near] = []
 
     init(_ explained: MovementExplanation, _ name: String) {
@@ -186,6 +212,26 @@ struct ExplainView {
                 + "\(ShownAmount(parts.total, parts.currency).words), in run \(parts.run).",
             parts.unexplained == .zero ? "Nothing is unexplained." : "Unexplained: \(left)",
         ]
+        show(parts)
+    }
+
+    private mutating func show(_ payout: PayoutParts) {
+        parts = payout.lines.map { line in
+            Part(
+                id: ShownText.escaped(line.id), type: ShownText.escaped(line.type ?? ""),
+                created: ShownMoment(line.created),
+                net: line.net.map { ShownAmount($0, payout.currency) },
+                number: line.transaction.map { "\($0)" },
+                href: line.transaction.map { "\(TransactionsPath.base)/\($0)" })
+        }
+        hasParts = !parts.isEmpty
+        let left = payout.count - Int64(payout.lines.count)
+        if payout.lines.isEmpty, left > 0 {
+            self.payout.append(
+                "Which they are is not known yet: the next run of reconciliation asks for them.")
+        } else if left > 0 {
+            self.payout.append("The first \(payout.lines.count) of them stand below.")
+        }
     }
 
     init(unknown words: String, near names: [String]) {

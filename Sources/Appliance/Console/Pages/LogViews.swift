@@ -149,6 +149,7 @@ struct LettersView {
             switch line.result {
             case .wouldSend: "Understood now: \(kind(line.detail))"
             case .stillRefused: "Fails again: \(ShownText.escaped(String(line.detail.prefix(120))))"
+            case .underWay: "Under way elsewhere"
             case .alreadyRedriven: "Redriven already"
             case .notFound: "No dead letter any more"
             case .sent, .admitted, .duplicate: "Gone"

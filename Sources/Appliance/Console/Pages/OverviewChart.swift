@@ -1,7 +1,8 @@
 import AppendLog
 import Vocabulary
 
-/// A line over the last hour. Its labels are text beside the drawing, which is stretched.
+/// A line over what there was of the last hour. Its labels are text beside the drawing, which is
+/// stretched.
 struct OverviewChart {
     struct Line {
         var key, path: String
@@ -15,8 +16,11 @@ struct OverviewChart {
     var key, name: String
     /// What one would see.
     var sentence: String
-    /// The value at the upper edge; zero is at the lower one.
+    /// The value at the upper edge, zero being at the lower one; empty where nothing was more than
+    /// zero, since a scale of nothing means nothing.
     var top: String
+    /// How far back the left edge lies.
+    var span: String
     var lines: [Line]
 
     private static let width = 400.0
@@ -24,6 +28,9 @@ struct OverviewChart {
     /// Points of an hour: each of half a minute.
     private static let pointCount = 120
     private static let bucketsPerPoint = LiveLimits.bucketCount / pointCount
+    /// Points from edge to edge: ten minutes, half an hour, an hour. The least that holds all there
+    /// are, so that a line of the first minutes is no stroke in a corner.
+    private static let windows = [20, 60, pointCount]
 
     /// Half a minute: when it ended, and its value, nil for none.
     private typealias Point = (endedAt: Int64, value: Double?)
@@ -34,12 +41,12 @@ struct OverviewChart {
             return Double(buckets.reduce(0) { $0 + $1.booked }) / seconds
         }
         let top = ceiling(points.compactMap(\.value).max() ?? 0)
-        let now = ShownRate.words(points.last?.value ?? 0)
+        let now = points.isEmpty ? "" : ShownRate.words(points.last?.value ?? 0)
         return OverviewChart(
             key: "throughput", name: "Throughput",
             sentence: sentence(
                 "Throughput, transactions a second", points, now: now) { ShownRate.words($0) },
-            top: "\(short(top))/s",
+            top: label(points, "\(short(top))/s"), span: span(points),
             lines: [
                 line("throughput", points, top, "ln b2", now, at: tenths(points, top))
             ])
@@ -65,15 +72,15 @@ struct OverviewChart {
             lower = upper + 2
         }
         let lines = [
-            line("p99", p99, top, "ln b2", "p99 \(now99)", at: upper),
-            line("p50", p50, top, "ln", "p50 \(now50)", at: lower),
+            line("p99", p99, top, "ln b2", p99.isEmpty ? "" : "p99 \(now99)", at: upper),
+            line("p50", p50, top, "ln", p50.isEmpty ? "" : "p50 \(now50)", at: lower),
         ]
         return OverviewChart(
             key: "latency", name: "Request to ledger",
             sentence: sentence(
                 "From Stripe’s request to the ledger, p99 in milliseconds", p99,
                 now: "\(now99), p50 \(now50)") { ShownNumber.decimal($0, 1) },
-            top: "\(short(top)) ms", lines: lines)
+            top: label(p99, "\(short(top)) ms"), span: span(p99), lines: lines)
     }
 
     // MARK: Points
@@ -95,6 +102,7 @@ struct OverviewChart {
         _ key: String, _ points: [Point], _ top: Double, _ tone: String, _ words: String,
         at tenths: Int
     ) -> Line {
+        let step = width / Double(window(points) - 1)
         var path = ""
         var isDrawing = false
         for (place, point) in points.enumerated() {
@@ -102,12 +110,30 @@ struct OverviewChart {
                 isDrawing = false
                 continue
             }
-            let slot = pointCount - points.count + place
-            let x = Double(slot) * width / Double(pointCount - 1)
-            path += (isDrawing ? "L" : "M") + short(x) + " " + short(height * (1 - value / top))
+            let x = width - Double(points.count - 1 - place) * step
+            let y = short(height * (1 - value / top))
+            path += (isDrawing ? "L" : "M") + short(x) + " " + y
+            let isLast = place + 1 == points.count || points[place + 1].value == nil
+            // A point alone is a short stroke.
+            if !isDrawing, isLast { path += "H" + short(x - step / 2) }
             isDrawing = true
         }
         return Line(key: key, path: path, tone: tone, words: words, place: "t\(tenths * 10)")
+    }
+
+    private static func window(_ points: [Point]) -> Int {
+        windows.first { $0 >= points.count } ?? pointCount
+    }
+
+    /// The words of the upper edge; none where no value lies above zero.
+    private static func label(_ points: [Point], _ words: String) -> String {
+        points.contains { $0.value.map { $0 > 0 } ?? false } ? words : ""
+    }
+
+    private static func span(_ points: [Point]) -> String {
+        guard !points.isEmpty else { return "begins after half a minute" }
+        let seconds = Int64(window(points) * bucketsPerPoint) * LiveLimits.bucketSeconds
+        return seconds == 3_600 ? "the last hour" : "the last \(ShownAge.words(seconds: seconds))"
     }
 
     /// How far down a line ends, in tenths: below the words of the upper edge.

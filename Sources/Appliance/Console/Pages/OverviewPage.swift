@@ -17,11 +17,20 @@ struct OverviewPage {
     private static let feedWindow: Int64 = 240
 
     func response(_ asked: PageRequest) throws -> Response {
-        let seen = parts.live.seen()
+        let seen = try parts.seen()
         var view = OverviewView(seen.figures, seen.history)
-        view.feed = try feed()
+        view.feed = try parts.log == nil ? indexed() : feed()
         view.hasFeed = !view.feed.isEmpty
         return ConsolePages.html("overview", pages.shell("Overview", .overview, asked), view)
+    }
+
+    /// The last payments that the index knows, by when they were made.
+    private func indexed() throws -> [OverviewView.Payment] {
+        var query = PaymentQuery()
+        query.limit = Self.feedMax
+        return try parts.payments.index.payments(query).rows.compactMap {
+            OverviewView.Payment($0)
+        }
     }
 
     /// The last payments that the ledger has considered, each once, with its newest telling: those

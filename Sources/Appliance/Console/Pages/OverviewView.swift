@@ -93,6 +93,13 @@ struct OverviewView {
     var volumes: [Volume]
     var hasVolumes: Bool
     var charts: [OverviewChart]
+    var hasCharts: Bool
+    /// Since when, or of what, figures are.
+    var since: String
+    /// Where the records of the pipeline are.
+    var place: String
+    /// Whether an open page is told of what comes.
+    var isLive: Bool
     /// What the page is made of: where this changes, an open page asks for it as a whole.
     var shape: String
     var feed: [Payment] = []
@@ -109,7 +116,14 @@ struct OverviewView {
         figures = Self.figures(seen)
         volumes = Self.volumes(seen)
         hasVolumes = !volumes.isEmpty
-        charts = [.throughput(history), .latency(history, seen)]
+        charts = seen.afar == nil ? [.throughput(history), .latency(history, seen)] : []
+        hasCharts = !charts.isEmpty
+        isLive = seen.afar == nil
+        since = seen.afar.map { afar in
+            "of all that the topics hold"
+                + (afar.behind.map { "; \($0) still to be counted" } ?? "")
+        } ?? "since the daemon’s start"
+        place = seen.afar == nil ? "a durable log on this disk" : "a topic at Kafka"
         shape = (volumes.map(\.code) + seen.bridges.map(\.name.rawValue) + self.warnings)
             .joined(separator: "\n")
     }
@@ -131,32 +145,47 @@ struct OverviewView {
     }
 
     private static func figures(_ seen: LiveFigures) -> [Figure] {
-        func count(_ name: Counters.Name) -> String { ShownAmount.grouped(seen.count(name)) }
-        let flagged = seen.count(.flagged) + seen.count(.blocked)
-        return [
+        func count(_ name: Counters.Name) -> String { seen.words(name) }
+        let flagged = PaymentTally.flagged.reduce(0) { $0 + seen.payments(of: $1) }
+        let booked = seen.tally?.bookedCount ?? seen.count(.paymentsBooked)
+        let isOwn = seen.afar == nil
+        let figures = [
             Figure(
-                key: "booked", name: "Transactions processed", value: count(.paymentsBooked),
-                second: "\(ShownRate.words(seen.rate(.paymentsBooked))) now",
-                href: "/payments?from=\(seen.startedAt / 1_000)"),
+                key: "booked", name: "Transactions processed", value: ShownAmount.grouped(booked),
+                second: isOwn
+                    ? "\(ShownRate.words(seen.rate(.paymentsBooked))) now" : "payments booked",
+                href: seen.tally?.path([PaymentTally.bookedFilter])),
             Figure(
                 key: "fraud", name: "Fraud flagged", value: ShownAmount.grouped(flagged),
-                second: "\(count(.flagged)) to review · \(count(.blocked)) blocked",
-                href: "/payments?verdict=\(Verdict.manualReview.rawValue)"),
+                second: flaggedWords(seen),
+                href: seen.tally?.path([PaymentTally.flaggedFilter])),
+        ]
+        // Whoever takes webhooks counts it for itself.
+        guard isOwn else { return figures }
+        return figures + [
             Figure(
                 key: "blocked twice", name: "Duplicates blocked", value: count(.duplicates),
-                second: "answered, none stored twice"),
+                second: "answered, none stored twice")
         ]
+    }
+
+    /// `3 to review · 1 blocked`
+    static func flaggedWords(_ seen: LiveFigures) -> String {
+        "\(ShownAmount.grouped(seen.payments(of: .manualReview))) to review · "
+            + "\(ShownAmount.grouped(seen.payments(of: .block))) blocked"
     }
 
     private static func volumes(_ seen: LiveFigures) -> [Volume] {
         let trial = seen.money?.trial ?? [:]
-        let currencies = Set(seen.volume.keys).union(trial.keys)
+        let volume = seen.tally?.volume ?? seen.volume
+        let currencies = Set(volume.keys).union(trial.keys)
         return currencies.sorted { $0.code < $1.code }.map { currency in
             let sum = trial[currency]
             return Volume(
                 code: currency.code.uppercased(), key: currency.code,
-                href: "/payments?currency=\(currency.code)&from=\(seen.startedAt / 1_000)",
-                amount: ShownAmount(MinorUnits(seen.volume[currency] ?? 0), currency),
+                href: seen.tally?.path([("currency", currency.code), PaymentTally.bookedFilter])
+                    ?? "/payments?currency=\(currency.code)",
+                amount: ShownAmount(MinorUnits(volume[currency] ?? 0), currency),
                 sum: sum.map { ShownAmount(MinorUnits($0), currency) }, isZero: sum == 0)
         }
     }
@@ -180,6 +209,22 @@ extension OverviewView {
         var amount: ShownAmount
         var state: ShownState
         var score: String
+
+        /// As the index has it.
+        ///
+        /// - Returns: nil for what is in no list yet.
+        init?(_ row: PaymentRow) {
+            guard let told = row.told else { return nil }
+            offset = row.id
+            moment = ShownMoment(Timestamp(milliseconds: told.firstSeen))
+            name = ShownText.escaped(row.charge)
+            href = AccountPath.explain(row.movement)
+            amount = ShownAmount(MinorUnits(told.amount), told.currency)
+            state = told.isFailed
+                ? ShownState("Failed", dot: "o")
+                : row.verdict.map { ShownState($0) } ?? ShownState("Not scored yet")
+            score = row.score.map { ShownNumber.decimal($0, 2) } ?? ""
+        }
 
         /// - Returns: nil for another movement than a payment, or an attempt that failed.
         init?(_ scored: ScoredPayment, at stored: StoredRecord) {

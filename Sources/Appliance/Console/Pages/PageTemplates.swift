@@ -35,7 +35,7 @@ enum PageTemplates {
         ("reports", PackageResources.reports_mustache),
         ("report", PackageResources.report_mustache),
         ("decisions", PackageResources.decisions_mustache),
-        ("bank", PackageResources.bank_mustache),
+        ("bank", PackageResources.bank_mustache), ("month", PackageResources.month_mustache),
         ("runs", PackageResources.runs_mustache), ("run", PackageResources.run_mustache),
         ("transactions", PackageResources.transactions_mustache),
         ("transaction", PackageResources.transaction_mustache),

@@ -9,8 +9,8 @@ import Vocabulary
 /// story at `/payments/{movement}`, by any of its names.
 struct PaymentPages: Sendable {
     let pages: ConsolePages
+    let sources: PaymentSources
 
-    private var parts: ConsoleParts { pages.parts }
     private static let rowsMax = 50
 
     func add(to routes: inout AdminRoutes) {
@@ -26,7 +26,7 @@ struct PaymentPages: Sendable {
         query.limit = Self.rowsMax
         let found: PaymentPage
         do {
-            found = try parts.sources.index.payments(query)
+            found = try sources.index.payments(query)
         } catch let error as TooManyNames {
             throw Problem(error)
         }
@@ -34,7 +34,7 @@ struct PaymentPages: Sendable {
         // A payout or a fee is no payment's: what the ledger has of it is what was looked for.
         if found.rows.isEmpty, fields.count == 1, query.charge ?? query.movement != nil,
             let typed = filled.parameter("q") ?? filled.parameter("movement"),
-            try parts.sources.explainer.name(typed) != nil
+            try sources.explainer().name(typed) != nil
         {
             return ConsolePages.sent(to: AccountPath.explain(typed))
         }
@@ -45,7 +45,7 @@ struct PaymentPages: Sendable {
         }
         let view = PaymentsView(
             found, fields: Dictionary(fields, uniquingKeysWith: { first, _ in first }), next: next,
-            lag: parts.sources.index.lag)
+            behind: sources.index.behind)
         return ConsolePages.html("payments", pages.shell("Payments", .payments, asked), view)
     }
 
@@ -67,17 +67,12 @@ struct PaymentPages: Sendable {
 
     private func story(_ asked: PageRequest) throws -> Response {
         let words = asked.context.word("movement")
-        let sources = parts.sources
-        let story = try StoryReader(
-            index: sources.index, ledger: sources.ledger, explainer: sources.explainer,
-            reader: sources.reader
-        ).story(of: words)
-        guard let story else {
-            let lag = sources.index.lag
+        guard let story = try StoryReader(sources).story(of: words) else {
+            let behind = sources.index.behind
             throw Problem(
                 .notFound,
                 "there is no payment \(ShownText.escaped(String(words.prefix(80))))"
-                    + (lag == 0 ? "" : "; \(ShownNumber.count(lag, "record")) are to be indexed"),
+                    + (behind.map { "; \($0) are to be indexed" } ?? ""),
                 code: "unknown_payment")
         }
         return ConsolePages.html(

@@ -19,6 +19,8 @@ struct PaymentsView {
     }
 
     var q, currency, from, to: String
+    /// Milliseconds since 1970, as asked.
+    var seenFrom: String?
     var verdicts, places: [Choice]
     var rows: [Row]
     var isEmpty: Bool
@@ -27,23 +29,36 @@ struct PaymentsView {
     /// Records that are not in the index yet, in words; nil for none.
     var behind: String?
 
-    init(_ page: PaymentPage, fields: [String: String], next: String?, lag: Int64) {
+    init(_ page: PaymentPage, fields: [String: String], next: String?, behind: String?) {
         func field(_ name: String) -> String { ShownText.escaped(fields[name] ?? "") }
         (q, currency, from, to) = (field("q"), field("currency"), field("from"), field("to"))
-        let verdict = fields["verdict"]
-        verdicts = [Verdict.approve, .manualReview, .block].map {
-            Choice(
-                value: $0.rawValue, words: ShownState($0).words, isChosen: $0.rawValue == verdict)
-        }
-        let place = fields["place"]
-        places = MoneyPlace.allCases.map {
-            Choice(value: $0.rawValue, words: $0.words, isChosen: $0.rawValue == place)
-        }
+        verdicts = Self.choices(
+            [Verdict.approve, .manualReview, .block].map { ($0.rawValue, ShownState($0).words) },
+            fields["verdict"])
+        places = Self.choices(
+            MoneyPlace.allCases.map { ($0.rawValue, $0.words) }, fields["place"])
+        seenFrom = fields["seen_from"].map(ShownText.escaped)
         rows = page.rows.compactMap(Row.init)
         isEmpty = rows.isEmpty
         isFiltered = fields.keys.contains { $0 != "after" && $0 != "limit" }
         self.next = next
-        behind = lag == 0 ? nil : ShownNumber.count(lag, "record")
+        self.behind = behind
+    }
+
+    /// Every word, and where an address names several at once, these together.
+    private static func choices(
+        _ all: [(value: String, words: String)], _ chosen: String?
+    ) -> [Choice] {
+        let single = all.map {
+            Choice(value: $0.value, words: $0.words, isChosen: $0.value == chosen)
+        }
+        guard let chosen, chosen.contains(",") else { return single }
+        let names = chosen.split(separator: ",")
+        let several = single.filter { names.contains($0.value[...]) }
+        let choice = Choice(
+            value: several.map(\.value).joined(separator: ","),
+            words: several.map(\.words).joined(separator: ", "), isChosen: true)
+        return [choice] + single
     }
 }
 
@@ -73,6 +88,11 @@ extension PaymentRow {
         case .opened, nil: return verdict.map { ShownState($0) } ?? ShownState("Not scored yet")
         }
     }
+}
+
+extension PaymentRow {
+    /// `Visa •••• 4242`, as it was told; nil where no card was.
+    var card: String? { lastFour.map { "\(brand?.sentence ?? "Card") •••• \($0)" } }
 }
 
 extension MoneyPlace {
@@ -154,8 +174,11 @@ struct StoryView {
         count = ShownNumber.count(Int64(story.steps.count), "record")
         let scored = story.scored?.payment
         score = scored?.score.map { ShownNumber.decimal($0, 2) }
-        reasons = scored?.reasons.map { $0.words(amount: scored?.event.amount).sentence } ?? []
-        features = (story.usual?.lines ?? []).map(Self.feature)
+        let hasUsual = Self.hasUsual(story)
+        reasons = scored?.reasons.map {
+            $0.words(amount: scored?.event.amount, hasUsual: hasUsual).sentence
+        } ?? []
+        features = (story.usual?.lines ?? []).map { Self.feature($0, hasUsual) }
         hasFeatures = !features.isEmpty
         usual = ShownNumber.count(Int64(story.usual?.count ?? 0), "earlier payment")
         trail = story.transactions.map { TrailView($0) }
@@ -171,10 +194,9 @@ struct StoryView {
                 CaseView.Fact(name: name, value: ShownText.escaped($0), href: nil, isID: isID)
             }
         }
-        let card = row.lastFour.map { "\(row.brand?.sentence ?? "Card") •••• \($0)" }
         let hasFailed = row.told?.isFailed == true
         return [
-            fact("Customer", row.told?.customer, isID: true), fact("Card", card),
+            fact("Customer", row.told?.customer, isID: true), fact("Card", row.card),
             fact("Card from", event?.cardCountry), fact("Billed in", event?.country),
             fact("Device", event?.device.map { String($0.prefix(16)) }, isID: true),
             fact("Merchant", row.told?.merchant),
@@ -201,13 +223,20 @@ struct StoryView {
         }
     }
 
-    private static func feature(_ line: FeatureUsual.Line) -> Feature {
+    /// Whether any amount is usual for the customer: not before so many payments. Of more than
+    /// those some may have been in another currency, so that it is not known.
+    private static func hasUsual(_ story: PaymentStory) -> Bool? {
+        guard let usual = story.usual else { return nil }
+        return usual.count < UsualRange.countMin ? false : nil
+    }
+
+    private static func feature(_ line: FeatureUsual.Line, _ hasUsual: Bool?) -> Feature {
         let usual = line.usual.map { usual in
             "\(ShownNumber.decimal(usual.mean, 2)) ± "
                 + ShownNumber.decimal(usual.high - usual.mean, 2)
         }
         return Feature(
-            words: FeatureWords.words(line.name, line.value).sentence,
+            words: FeatureWords.words(line.name, line.value, hasUsual: hasUsual).sentence,
             value: ShownNumber.decimal(line.value, 2), usual: usual ?? "–")
     }
 }

@@ -169,8 +169,8 @@ struct RecordPages: Sendable {
             stored, of: lane, start: reader.start,
             try Self.beside(stored.offset, in: reader))
         view.letter = parts.log == nil ? nil : view.letter
-        if let index = parts.log?.sources.index, let event = stored.record.text("event-id") {
-            view.payment = try index.payment(event).map {
+        if let event = stored.record.text("event-id") {
+            view.payment = try parts.payments.index.payment(event).map {
                 "/payments/\(PathText.escaped($0.charge))"
             }
         }

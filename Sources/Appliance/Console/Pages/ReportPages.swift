@@ -15,6 +15,7 @@ struct ReportPages: Sendable {
         if parts.log != nil {
             RunPages(pages: pages).add(to: &routes)
             BankPages(pages: pages).add(to: &routes)
+            MonthPages(pages: pages).add(to: &routes)
         }
         pages.page(&routes, .get, "/reports/:name", .viewer) { try one($0) }
         if parts.log != nil { DecisionPages(pages: pages).add(to: &routes) }

@@ -132,8 +132,8 @@ struct ReviewPages: Sendable {
     }
 
     private func history(of review: Review) throws -> CaseHistory {
-        guard let log = parts.log else { return CaseHistory() }
-        return try CaseHistory(of: review, in: log.sources)
+        if let log = parts.log { return try CaseHistory(of: review, in: log.sources) }
+        return try CaseHistory(of: review, in: parts.payments)
     }
 
     private static func held(_ open: [Review]) -> [ShownAmount] {

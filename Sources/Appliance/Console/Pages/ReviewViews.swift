@@ -160,7 +160,9 @@ extension CaseView {
             }
             return Reason(
                 number: place + 1,
-                words: reason.words(amount: review.amount, usual: history.usual).sentence,
+                words: reason.words(
+                    amount: review.amount, usual: history.usual, hasUsual: history.hasUsual
+                ).sentence,
                 second: second, band: band)
         }
         guard shown.isEmpty else { return shown }
@@ -182,13 +184,13 @@ extension CaseView {
         {
             value.map { Fact(name: name, value: ShownText.escaped($0), href: href, isID: isID) }
         }
-        let card = event?.card.map { "\($0.prefix(12))" }
         return [
             fact(
                 "Payment", review.movement.rawValue, isID: true,
                 "/ledger/explain?of=\(PathText.escaped(review.movement.rawValue))"),
             fact("Customer", event?.customer, isID: true),
-            fact("Card", card, isID: true),
+            // Its brand and last four digits; a fingerprint tells a person nothing.
+            fact("Card", history.card),
             fact("Card from", event?.cardCountry),
             fact("Billed in", event?.country),
             fact("Device", event?.device.map { String($0.prefix(16)) }, isID: true),
@@ -208,7 +210,8 @@ extension CaseView {
             let effect = effects[name]
             return Feature(
                 words: FeatureWords.words(
-                    name, value, amount: review.amount, usual: history.usual),
+                    name, value, amount: review.amount, usual: history.usual,
+                    hasUsual: history.hasUsual),
                 value: ShownNumber.decimal(value, 2),
                 effect: effect.map { ($0 > 0 ? "+" : "") + ShownNumber.decimal($0, 2) } ?? "",
                 isReason: effect != nil)

@@ -29,6 +29,7 @@ enum ReportSection: Hashable {
     case day(DayReport)
     case reconciliation
     case bank
+    case month
 
     /// - Parameters:
     ///   - period: which days the reports are to show.
@@ -49,6 +50,7 @@ enum ReportSection: Hashable {
                 name: "Reconciliation", href: "/reports/reconciliation",
                 isCurrent: current == .reconciliation),
             SectionLink(name: "Bank", href: BankPages.base, isCurrent: current == .bank),
+            SectionLink(name: "Month", href: MonthPages.base, isCurrent: current == .month),
         ] : [])
     }
 }

@@ -222,9 +222,13 @@ private struct SentReading {
 
     private func features(_ stored: StoredRecord) -> Step {
         let record = try? FeaturesRecord(stored.record.value ?? [], using: document)
-        let words = record.map { record in
-            Feature.names.enumerated().map { FeatureWords.words($1, Double(record.vector[$0])) }
-                .joined(separator: ", ")
+        let words = record.map { record -> String in
+            let values = Feature.names.enumerated().map { ($1, Double(record.vector[$0])) }
+            // Before a customer's first payment nothing can be usual.
+            let isFirst = values.contains { $0.0 == "log_seconds_since_last" && $0.1 < 0 }
+            return values.map {
+                FeatureWords.words($0.0, $0.1, hasUsual: isFirst ? false : nil)
+            }.joined(separator: ", ")
         }
         return Step("Eight features from the customer’s history", words)
             .at(.paymentFeatures, stored.offset)

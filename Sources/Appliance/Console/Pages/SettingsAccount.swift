@@ -146,7 +146,7 @@ extension SettingsPages {
             if id == "others" {
                 let name = try await desk.account(of: asked.context.caller).name
                 let kept = Self.sessionHash(asked)
-                _ = try await desk.run { try $0.endSessions(of: name, butOf: kept) }
+                _ = try await desk.change { try $0.endSessions(of: name, butOf: kept) }
             } else {
                 try await desk.endOwnSession(id, asked.context.caller)
             }

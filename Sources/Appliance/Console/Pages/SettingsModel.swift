@@ -29,6 +29,8 @@ extension SettingsPages {
         var answer: String
         /// Whether the tried thresholds could be set: a model's own may only be lowered.
         var isSettable: Bool
+        /// nil of a model that does not say what it learned from.
+        var drift: DriftView?
     }
 
     private var own: SettingsParts.Model {
@@ -106,7 +108,8 @@ extension SettingsPages {
                 SettingsOption(
                     value: $0.rawValue, label: Self.words(of: $0), isChosen: $0 == span)
             }, groups: forecast.map(Self.groups) ?? [], isEmpty: (forecast?.count ?? 0) == 0,
-            answer: forecast.map { Self.answer(to: $0, span) } ?? "", isSettable: false)
+            answer: forecast.map { Self.answer(to: $0, span) } ?? "", isSettable: false,
+            drift: DriftView(pages.parts.counters.drift.readings))
     }
 
     private static func words(of span: ThresholdForecast.Span) -> String {

@@ -131,17 +131,17 @@ extension SettingsPages {
             switch act {
             case "role":
                 let role = try asked.formRole()
-                try await desk.run { try $0.setRole(role, of: name, keepsAdmin: true) }
+                try await desk.change { try $0.setRole(role, of: name, keepsAdmin: true) }
             case "disable", "enable":
                 let moment = act == "disable" ? now : nil
-                try await desk.run { try $0.setDisabled(moment, of: name, keepsAdmin: true) }
-            case "end": _ = try await desk.run { try $0.endSessions(of: name) }
-            case "codes_off": try await desk.run { try $0.setCodeSecret(nil, of: name) }
+                try await desk.change { try $0.setDisabled(moment, of: name, keepsAdmin: true) }
+            case "end": _ = try await desk.change { try $0.endSessions(of: name) }
+            case "codes_off": try await desk.change { try $0.setCodeSecret(nil, of: name) }
             case "remove":
                 guard asked.form?["sure"] != nil else {
                     throw Problem(.badRequest, "say that you are sure")
                 }
-                try await desk.run { try $0.removeUser(name, keepsAdmin: true) }
+                try await desk.change { try $0.removeUser(name, keepsAdmin: true) }
                 return ConsolePages.sent(
                     to: "/settings/users?removed=\(PathText.escaped(name))")
             default: throw Problem(.badRequest, "this form asks for nothing that there is")
@@ -188,7 +188,7 @@ extension SettingsPages {
         pages.page(&routes, .post, "/settings/tokens/:name", .admin) { asked in
             try await attempt({ try await tokens(asked, $0) }) {
                 let name = asked.context.word("name")
-                try await desk.run { try $0.removeToken(name) }
+                try await desk.change { try $0.removeToken(name) }
                 return ConsolePages.sent(
                     to: "/settings/tokens?removed=\(PathText.escaped(name))")
             }
@@ -202,7 +202,7 @@ extension SettingsPages {
             throw Problem(.badRequest, "say how long it holds")
         }
         let expires = term.days.map { now + $0 * 86_400_000 }
-        let token = try await desk.run {
+        let token = try await desk.change {
             try $0.addToken(name, role: role, expires: expires, at: now)
         }
         return try await tokens(

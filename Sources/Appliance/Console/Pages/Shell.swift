@@ -36,8 +36,6 @@ struct Shell {
     var token: String
     /// Reviews that wait for a person; nil for none.
     var waiting: String?
-    /// Whether there are pages that follow the log, or read the index that is made of it.
-    var hasLog = true
     /// Whether payments can be sent from here.
     var sends = false
     var profile: String

@@ -32,6 +32,8 @@ package struct ShownLog: Sendable {
     let place: String
     let figures: @Sendable () throws -> [Figures]
     let reader: @Sendable (SourceLane) throws -> TopicReader
+    /// Whether its records are on this machine; each that is read of another one takes its time.
+    var isNear: Bool
 
     package init(
         partitionCount: Int32, place: String, figures: @escaping @Sendable () throws -> [Figures],
@@ -39,6 +41,7 @@ package struct ShownLog: Sendable {
     ) {
         (self.partitionCount, self.place) = (partitionCount, place)
         (self.figures, self.reader) = (figures, reader)
+        isNear = false
     }
 
     /// Of a data folder.
@@ -57,6 +60,7 @@ package struct ShownLog: Sendable {
                         byteCount: sources.byteCount(id))
                 }
             }, reader: { sources.reader($0.topic) })
+        isNear = true
     }
 
     /// The partition that a page is asked for; the first one where none is named.
@@ -70,6 +74,28 @@ package struct ShownLog: Sendable {
         return ShownLane(
             lane: SourceLane(topic: topic, partition: Int32(partition.rawValue)),
             isOnly: partitionCount == 1)
+    }
+}
+
+/// How pages name a record that they lead to.
+enum LogPath {
+    /// A page of a topic.
+    ///
+    /// - Parameters:
+    ///   - partition: nil where the topic has one, which nobody names.
+    ///   - query: without `?`, and with every value escaped; empty for none.
+    static func page(
+        _ topic: TopicID, _ partition: Int32?, _ rest: String = "", query: String = ""
+    ) -> String {
+        ShownLane(
+            lane: SourceLane(topic: topic, partition: partition ?? 0), isOnly: partition == nil
+        ).path(rest, query: query)
+    }
+
+    /// `payment.scored @ 1,204`; of several partitions `payment.scored/2 @ 1,204`.
+    static func words(_ topic: TopicID, _ partition: Int32?, _ offset: Offset) -> String {
+        topic.rawValue + (partition.map { "/\($0)" } ?? "")
+            + " @ \(ShownAmount.grouped(offset.rawValue))"
     }
 }
 

@@ -20,10 +20,12 @@ struct StoryMoment {
             StoryMoment(
                 step, of: story, isGone: place < story.kept.count && !story.kept[place])
         }
-        let lines = story.transactions.flatMap { explained in
-            explained.statement.map { StoryMoment($0, explained.transaction.id) }
+        let statement = story.transactions.flatMap { explained in
+            explained.statement.map { (line: $0, transaction: explained.transaction.id) }
         }
-        return (records + lines).enumerated()
+        let lines = statement.map { StoryMoment($0.line, $0.transaction) }
+        let payouts = statement.compactMap { StoryMoment(paidOut: $0.line) }
+        return (records + lines + payouts).enumerated()
             .sorted { ($0.element.at, $0.offset) < ($1.element.at, $1.offset) }
             .map { $0.element }
     }
@@ -34,16 +36,16 @@ struct StoryMoment {
         self.words = words
         self.dot = dot
         self.isGone = isGone
-        record = "\(step.topic.rawValue) @ \(ShownAmount.grouped(step.offset.rawValue))"
-        href = "/log/\(step.topic.rawValue)/\(step.offset)"
+        record = LogPath.words(step.topic, step.partition, step.offset)
+        href = LogPath.page(step.topic, step.partition, "/\(step.offset)")
         isTurn = step.topic == .paymentReview || step.topic == .paymentScored
         if let decider = Self.decider(of: step, in: story) {
             self.words = decider == ReviewExpiry.actor
                 ? "Declined: nobody decided in time" : "Declined by a person"
         }
         guard step.topic == .deadLetter else { return }
-        if step.word != "redrive" { href = "/log/letters/\(step.offset)" }
-        let own = story.letters.first { $0.step.offset == step.offset }
+        if step.word != "redrive", step.partition == nil { href = "/log/letters/\(step.offset)" }
+        let own = story.letters.first { $0.step == step }
         guard let author = own.flatMap({ RedriveEdit.author(of: $0.record) }) else { return }
         self.words = "Redriven, edited by \(ShownText.escaped(author))"
     }
@@ -53,7 +55,10 @@ struct StoryMoment {
         guard step.topic == .paymentReview, step.word == ReviewState.declined.rawValue else {
             return nil
         }
-        return story.decisions.first { $0.place.decision == step.offset.rawValue }?.record.by
+        return story.decisions.first {
+            $0.place.decision == step.offset.rawValue
+                && $0.place.partition == step.lane.partition
+        }?.record.by
     }
 
     /// A line of Stripe's statement that settles a transaction; its time is Stripe's.
@@ -65,5 +70,21 @@ struct StoryMoment {
         dot = line.isRight ? "ok" : "stop"
         record = ShownText.escaped(line.id)
         href = "/ledger/transactions/\(transaction.rawValue)"
+    }
+
+    /// The payout that a line of the statement went into; its time is Stripe's.
+    ///
+    /// - Returns: nil where it is in none yet, or none is known.
+    private init?(paidOut line: StatementLine) {
+        guard let payout = line.payout else { return nil }
+        let net = ShownAmount(line.net, line.currency).words
+        let (name, day) = (ShownText.escaped(payout.id), ShownMoment(payout.created).day)
+        at = payout.created.seconds * 1_000
+        words = line.net < .zero
+            ? "Taken off the payout \(name) on \(day), \(net)"
+            : "Paid out in \(name) on \(day), \(net)"
+        dot = "ok"
+        record = ShownText.escaped(line.id)
+        href = AccountPath.explain(payout.id)
     }
 }

@@ -36,6 +36,8 @@ struct TopologyView {
     var bridges: [Bridge]
     var hasBridges: Bool
     var duplicates, refused, letters, reviews: String
+    /// Where dead letters are listed, or else the topic that holds them.
+    var lettersHref: String
     var approved: String
     var flagged: String
 
@@ -61,17 +63,22 @@ struct TopologyView {
                 lag: "lag \(ShownAmount.grouped(report.lag))", y: y, textY: y + 19, middle: y + 15)
         }
         hasBridges = !bridges.isEmpty
-        func count(_ name: Counters.Name) -> String { ShownAmount.grouped(seen.count(name)) }
+        func count(_ name: Counters.Name) -> String { seen.words(name) }
         duplicates = count(.duplicates)
         refused = count(.signatureRefused)
-        letters = ShownAmount.grouped(seen.stage(.deadLetter).count)
+        lettersHref = Self.lettersHref(seen)
+        letters = ShownAmount.grouped(seen.letterCount)
         reviews = seen.money.map {
             ShownAmount.grouped(Int64($0.openReviewCount)) + ($0.hasFurtherReviews ? "+" : "")
         } ?? "–"
-        let scored = seen.count(.approved) + seen.count(.flagged) + seen.count(.blocked)
-        approved =
-            scored == 0 ? "–" : ShownNumber.share(Double(seen.count(.approved)) / Double(scored))
-        flagged = "\(count(.flagged)) to review · \(count(.blocked)) blocked"
+        let through = seen.payments(of: .approve)
+        let scored = PaymentTally.flagged.reduce(through) { $0 + seen.payments(of: $1) }
+        approved = scored == 0 ? "–" : ShownNumber.share(Double(through) / Double(scored))
+        flagged = OverviewView.flaggedWords(seen)
+    }
+
+    static func lettersHref(_ seen: LiveFigures) -> String {
+        seen.afar == nil ? "/log/letters" : "/log/\(TopicID.deadLetter.rawValue)"
     }
 
     /// Texts by the places that they stand in, beside the topics' own.

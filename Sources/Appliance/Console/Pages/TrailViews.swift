@@ -24,7 +24,12 @@ struct TrailView {
         var id, type: String
         var amount, fee, net: ShownAmount
         var isWrong: Bool
+        /// nil where it is in no payout yet, or none is known.
+        var paidOut: Payout?
     }
+
+    /// The payout that paid a line out, and its day.
+    struct Payout { var name, href, day: String }
 
     struct Decision {
         var words: String
@@ -121,8 +126,9 @@ extension TrailView {
         return switch point.state {
         case .at(let offset):
             Point(
-                words: "\(topic) @ \(ShownAmount.grouped(offset.rawValue))",
-                record: "/log/\(topic)?from=\(offset.rawValue)", isStop: false)
+                words: LogPath.words(point.topic, point.partition, offset),
+                record: LogPath.page(point.topic, point.partition, query: "from=\(offset)"),
+                isStop: false)
         case .removed(let begins):
             Point(
                 words: "\(topic): gone by the log’s retention, which begins at "
@@ -148,7 +154,12 @@ extension TrailView {
             id: ShownText.escaped(line.id), type: ShownText.escaped(line.type),
             amount: ShownAmount(line.amount, line.currency),
             fee: ShownAmount(line.fee, line.currency), net: ShownAmount(line.net, line.currency),
-            isWrong: !line.isRight)
+            isWrong: !line.isRight,
+            paidOut: line.payout.map { payout in
+                Payout(
+                    name: ShownText.escaped(payout.id), href: AccountPath.explain(payout.id),
+                    day: ShownMoment(payout.created).day)
+            })
     }
 
     // MARK: Bytes

@@ -9,7 +9,8 @@ struct TransactionsView {
     }
 
     struct Moved {
-        var amount: LinkedAmount
+        /// nil where nothing moved but a fee.
+        var amount: LinkedAmount?
         var fee: ShownAmount?
     }
 
@@ -22,7 +23,9 @@ struct TransactionsView {
     /// What all transactions of a kind come to.
     struct Sum {
         var kind, count: String
-        var moved, fee: ShownAmount
+        /// nil where nothing moved but fees.
+        var moved: ShownAmount?
+        var fee: ShownAmount
     }
 
     var sections: [SectionLink]
@@ -60,7 +63,8 @@ struct TransactionsView {
         }.map { kind, sum in
             Sum(
                 kind: kind.kind.words, count: ShownAmount.grouped(sum.count),
-                moved: ShownAmount(MinorUnits(sum.moved), kind.currency),
+                moved: sum.moved == 0
+                    ? nil : ShownAmount(MinorUnits(sum.moved), kind.currency),
                 fee: ShownAmount(MinorUnits(sum.fee), kind.currency))
         }
         hasSums = !sums.isEmpty
@@ -92,7 +96,8 @@ extension TransactionsView.Row {
             effective: ShownMoment(posting.effectiveAt),
             moved: sums.map { sum in
                 TransactionsView.Moved(
-                    amount: LinkedAmount(MinorUnits(sum.moved), sum.currency, link: own),
+                    amount: sum.moved == 0
+                        ? nil : LinkedAmount(MinorUnits(sum.moved), sum.currency, link: own),
                     fee: sum.fee.map { ShownAmount(MinorUnits($0), sum.currency) })
             })
     }

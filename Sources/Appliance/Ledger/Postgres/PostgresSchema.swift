@@ -6,6 +6,7 @@ package enum PostgresSchema {
     static let migrations = [
         PackageResources.postgres_0001_ledger_sql,
         PackageResources.postgres_0002_reconciliation_sql,
+        PackageResources.postgres_0003_payout_lines_sql,
     ].map { String(decoding: $0, as: UTF8.self) }
     static let version = Int64(migrations.count)
     /// What a role needs that does not own the tables; `:role` stands for its name.
@@ -118,10 +119,7 @@ package enum PostgresSchema {
         do {
             let connection = try PostgresConnection.connect(configuration)
             defer { connection.close() }
-            let name = "\"\(role.replacing("\"", with: "\"\""))\""
-            let sql = grants.split(separator: "\n").filter { !$0.hasPrefix("--") }
-                .joined(separator: "\n").replacing(":role", with: name)
-            try connection.transaction { try $0.execute(sql) }
+            try connection.grant(grants, to: role)
         } catch {
             throw LedgerError(postgres: error)
         }

@@ -48,10 +48,11 @@ struct OpenBankEntry: Hashable, Sendable {
 ///    ``daysMax`` after it. Of several movements the one that was due first, as a queue: two
 ///    payouts of one amount arrive in their order. An entry that does not say Stripe counts only
 ///    where exactly one movement fits it, and it exactly one such entry.
-/// 3. An entry that says Stripe and has another amount settles the movement that was due within
-///    ``differenceDays`` of it and is at most a tenth away from it, where it is the only one, or
-///    four times as near as the next; and only once the statements tell of the days in which the
-///    right amount would have come, since what is booked of a difference is not taken back.
+/// 3. An entry that says Stripe and has another amount settles the movement that was sent by the
+///    day after it, was due within ``differenceDays`` of it and is at most a tenth away from it,
+///    where it is the only one, or four times as near as the next; and only once the statements
+///    tell of the days in which the right amount would have come, since what is booked of a
+///    difference is not taken back.
 struct BankMatcher {
     struct Match: Hashable, Sendable {
         var entry: Int64
@@ -130,6 +131,7 @@ struct BankMatcher {
                     && through[movement.currency].map {
                         $0 - movement.due >= BankReport.graceDays
                     } ?? false
+                    && entry.day - movement.sent >= -1
                     && abs(entry.day - movement.due) <= Self.differenceDays
                     && Self.apart(movement, entry) <= movement.amount.rawValue.magnitude / 10
             }

@@ -278,6 +278,7 @@ extension StatementStore {
     private static let payoutColumns =
         "payout, currency, amount, created, transactions, total, account"
 
+    /// Stores what a payout came to, once ``keep(_:of:)`` has all of its lines.
     func record(_ payout: PayoutSummary, run: Int64) throws(LedgerError) {
         try execute("REPLACE INTO settled_payouts VALUES (?, ?, ?, ?, ?, ?, ?, ?)") {
             $0.bind(1, payout.payout)
@@ -291,20 +292,41 @@ extension StatementStore {
         }
     }
 
+    /// Stores a page of the lines that a payout paid out.
+    func keep(_ lines: [BalanceTransaction], of payout: String) throws(LedgerError) {
+        try write { database in
+            let insert = try LedgerStatement(
+                again: database, "REPLACE INTO payout_lines VALUES (?1, ?2, ?3)")
+            for line in lines {
+                insert.bind(1, line.id)
+                insert.bind(2, line.created.seconds)
+                insert.bind(3, payout)
+                try insert.run()
+            }
+        }
+    }
+
+    /// What an earlier look has explained, down to the lines: earlier releases did not keep those.
+    private static let isExplained = """
+        (amount = total AND transactions = (SELECT count(*) FROM payout_lines l
+            WHERE l.payout = settled_payouts.payout))
+        """
+
     /// Whether an earlier look has explained this payout. What a payout is made of never changes.
     func isExplained(_ payout: String) throws(LedgerError) -> Bool {
         try !rows(
-            "SELECT 1 FROM settled_payouts WHERE payout = ? AND amount = total",
+            "SELECT 1 FROM settled_payouts WHERE payout = ? AND \(Self.isExplained)",
             { $0.bind(1, payout) }, { _ in true }
         ).isEmpty
     }
 
-    /// Payouts that no run has explained yet, at most a hundred.
+    /// Payouts that no run has explained yet, at most a hundred: first those whose lines do not
+    /// come to their amount, then the newest of those whose lines are not known.
     func unexplainedPayouts() throws(LedgerError) -> [PayoutSummary] {
         try rows(
             """
-            SELECT \(Self.payoutColumns) FROM settled_payouts
-            WHERE amount <> total ORDER BY created LIMIT 100
+            SELECT \(Self.payoutColumns) FROM settled_payouts WHERE NOT \(Self.isExplained)
+            ORDER BY amount = total, iif(amount = total, -created, created) LIMIT 100
             """, { _ in }, Self.payout)
     }
 

@@ -9,7 +9,7 @@ extension StatementStore {
     /// In an order in which they can be filled.
     package static let tables = [
         "reconciliations", "settlements", "breaks", "run_breaks", "settled_payouts", "sweeps",
-        "run_accounts", "run_balances", "sweep_accounts",
+        "run_accounts", "run_balances", "sweep_accounts", "payout_lines",
     ]
 
     /// Rows that are moved at once.

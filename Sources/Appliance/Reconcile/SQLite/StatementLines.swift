@@ -9,10 +9,19 @@ extension StatementStore: StatementReading {
     package func settling(
         _ transaction: TransactionID, limit: Int
     ) throws(LedgerError) -> [StatementLine] {
-        guard try keepsAccounts() else { return [] }
+        let version = try schemaVersion()
+        guard version >= Self.accountsVersion else { return [] }
+        let payout =
+            version < LedgerSchema.payoutLinesVersion
+            ? "NULL, NULL"
+            : """
+                (SELECT payout FROM payout_lines WHERE line = settlements.id),
+                (SELECT p.created FROM payout_lines l JOIN settled_payouts p ON p.payout = l.payout
+                    WHERE l.line = settlements.id)
+                """
         return try rows(
             """
-            SELECT \(Self.settlementColumns) FROM settlements WHERE transaction_id = ?
+            SELECT \(Self.settlementColumns), \(payout) FROM settlements WHERE transaction_id = ?
             ORDER BY created, id LIMIT ?
             """,
             {
@@ -25,13 +34,48 @@ extension StatementStore: StatementReading {
             return StatementLine(
                 id: line.id, type: line.type, currency: line.currency, amount: line.amount,
                 fee: line.fee, net: line.net, created: line.created,
-                isRight: settlement.finding == .none)
+                isRight: settlement.finding == .none, payout: Self.payout(row))
         }
     }
 
+    /// What stands behind the columns of a settlement.
+    private static func payout(_ row: LedgerStatement) -> PayoutOfLine? {
+        guard let id = row.textOrNull(18), let created = row.integerOrNull(19) else { return nil }
+        return PayoutOfLine(id: id, created: Instant(seconds: created))
+    }
+
     package func parts(ofPayout id: String) throws(LedgerError) -> PayoutParts? {
-        guard try keepsAccounts() else { return nil }
-        return try rows(
+        let version = try schemaVersion()
+        guard version >= Self.accountsVersion else { return nil }
+        var parts = try parts(id)
+        if version >= LedgerSchema.payoutLinesVersion {
+            parts?.lines = try lines(ofPayout: id, limit: PayoutParts.linesMax)
+        }
+        return parts
+    }
+
+    private func lines(ofPayout id: String, limit: Int) throws(LedgerError) -> [PayoutLine] {
+        try rows(
+            """
+            SELECT l.line, l.created, s.type, s.net, s.transaction_id FROM payout_lines l
+            LEFT JOIN settlements s ON s.created = l.created AND s.id = l.line
+            WHERE l.payout = ? ORDER BY l.created, l.line LIMIT ?
+            """,
+            {
+                $0.bind(1, id)
+                $0.bind(2, Int64(limit))
+            }
+        ) { row in
+            PayoutLine(
+                id: row.text(0), type: row.textOrNull(2),
+                net: row.integerOrNull(3).map { MinorUnits($0) },
+                created: Instant(seconds: row.integer(1)),
+                transaction: row.integerOrNull(4).map { TransactionID($0) })
+        }
+    }
+
+    private func parts(_ id: String) throws(LedgerError) -> PayoutParts? {
+        try rows(
             """
             SELECT currency, amount, created, transactions, total, run FROM settled_payouts
             WHERE payout = ?
@@ -45,8 +89,8 @@ extension StatementStore: StatementReading {
     }
 
     /// A folder that an earlier release wrote last is read as it is.
-    private func keepsAccounts() throws(LedgerError) -> Bool {
+    private func schemaVersion() throws(LedgerError) -> Int64 {
         try rows("SELECT max(version) FROM schema_version", { _ in }, { $0.integer(0) })
-            .first.map { $0 >= Self.accountsVersion } ?? false
+            .first ?? 0
     }
 }

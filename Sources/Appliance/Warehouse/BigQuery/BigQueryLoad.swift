@@ -213,11 +213,9 @@ package struct BigQueryLoad: Sendable {
                 try await client.beginScript(id, script, in: location)
             },
             isStillThere: { () throws(BigQueryError) in
-                try await standing(of: table, manifest.day...manifest.day, in: location)[
-                    manifest.day]
-                    == BigQuerySQL.Standing(
-                        contentDigest: manifest.contentDigest,
-                        schemaVersion: manifest.schemaVersion)
+                // The journal alone would not do: rows may have been changed behind it.
+                try await present(of: table, manifest.day...manifest.day, in: location)
+                    .has(manifest)
             })
     }
 

@@ -32,7 +32,57 @@ struct LedgerSumsTests {
             Given.scored(
                 Given.event(.refund, "r", amount: 400, related: "p3", at: 2 * day), .notScored))
         inputs.append(Given.payment("held", .block, amount: 77))
+        inputs.append(Given.review("held", .approved))
         return inputs
+    }
+
+    private static func moved(_ entries: [(String, Int64)]) -> MovedSum? {
+        LedgerPosted(
+            id: 1, movement: MovementKey("m"), eventID: EventID("evt_1"), kind: "payment",
+            effectiveAt: Instant(seconds: 0), postedAt: Instant(seconds: 0),
+            entries: entries.map {
+                .init(account: $0.0, currency: Given.usd, amount: MinorUnits($0.1))
+            }, hash: "").movedSums.first
+    }
+
+    @Test("what moved is what left the account that paid, once", arguments: [
+        ("a payment", [("processor:stripe", 1_000), ("merchant:m:payable", -1_000)], 1_000, nil),
+        ("a payout", [("bank:usd", 900), ("processor:stripe", -900)], 900, nil),
+        ("a release", [("merchant:m:held", 700), ("merchant:m:payable", -700)], 700, nil),
+        ("a transfer", [("connect:acct_1:transfers", 50), ("processor:stripe", -50)], 50, nil),
+        ("what a bank kept", [("charges:bank", 3), ("bank:usd", -3)], 3, nil),
+        ("a fee", [("fees:stripe", 30), ("processor:stripe", -30)], 0, 30),
+        (
+            "a dispute and its fee",
+            [("merchant:m:disputed", 500), ("fees:stripe", 15), ("processor:stripe", -515)], 500, 15
+        ),
+        (
+            "a part to the processor, a part to another account",
+            [("merchant:m:payable", 100), ("merchant:m:held", -60), ("processor:stripe", -40)],
+            100, nil
+        ),
+    ] as [(String, [(String, Int64)], Int64, Int64?)])
+    func moved(name: String, entries: [(String, Int64)], amount: Int64, fee: Int64?) {
+        #expect(
+            Self.moved(entries) == MovedSum(currency: Given.usd, moved: amount, fee: fee),
+            "\(name)")
+    }
+
+    @Test("between a merchant's own accounts all of it moved, in both databases",
+        arguments: LedgerStore.allCases)
+    func ownAccounts(store: LedgerStore) throws {
+        let ledger = try store.ledger()
+        _ = try ledger.post([
+            Given.payment("ch_1", .manualReview, amount: 4_100), Given.review("ch_1", .approved),
+            Given.scored(Given.event(.payout, "po_1", amount: 900)),
+        ])
+        let sums = try LedgerSums(try #require(ledger as? any LedgerSQL)).sums(
+            of: Set(PostingKind.allCases.map { "booked:\($0.name)" }),
+            from: Instant(seconds: 0), to: Instant(seconds: 86_399))
+        let amounts = Dictionary(uniqueKeysWithValues: sums.map { ($0.word, $0.amount) })
+        #expect(amounts["booked:payment"] == 4_100)
+        #expect(amounts["booked:review_approved"] == 4_100)
+        #expect(amounts["booked:payout"] == 900)
     }
 
     /// As the index of payments counts them, transaction by transaction.

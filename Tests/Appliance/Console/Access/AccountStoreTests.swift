@@ -119,9 +119,6 @@ struct AccountStoreTests {
         Refused(what: "no token has that name", refusal: .unknown("t")) {
             try $0.removeToken("t")
         },
-        Refused(what: "there is a first", refusal: .notFirst) {
-            try $0.addUser("bob", role: .admin, password: "", at: 1, isFirst: true)
-        },
     ]
 
     @Test(

@@ -51,6 +51,18 @@ struct AuditTests {
         #expect(rest.body.contains(#""seq":3"#) && !rest.body.contains(#""seq":4"#))
     }
 
+    @Test("a name that is typed at the login stands for nobody where nobody can have it")
+    func typedName() async throws {
+        let world = try AccessWorld()
+        for name in ["daemon", "local (command line)"] {
+            let answer = await world.post("/login", ["name": name, "password": "x"])
+            #expect(answer.status == 401, "\(answer.text)")
+        }
+        let entries = try world.store.auditEntries(before: nil, limit: 100)
+        #expect(entries.map(\.who) == ["unknown", "unknown"])
+        #expect(entries.first?.detail.hasSuffix(": local (command line)") == true)
+    }
+
     @Test("of a form all is noted but the page's token; of a secret one what the route says")
     func forms() async throws {
         let world = try AccessWorld { routes in

@@ -120,7 +120,8 @@ struct CallerNameTests {
             }
             #expect(await decide(.folder, 1, nil).status == 400)
             #expect(await decide(.folder, 1, "expiry").status == 400)
-            #expect(try world.deciders() == [])
+            let deciders = try world.deciders()
+            #expect(deciders == [])
             for (by, payment, name) in [
                 (.session, 1, nil), (.token, 2, nil), (.folder, 3, "Gil"),
             ] as [(World.By, Int, String?)] {
@@ -154,6 +155,30 @@ struct CallerNameTests {
                     .session, "/api/v1/bridges/redis/resume", "{}")
                 #expect(resumed.status == 200, "\(resumed.text)")
             }
+        }
+    }
+
+    @Test(
+        "nobody acts, by the folder's token either, under a name that the daemon writes itself",
+        arguments: [
+            "scoring", "DAEMON", " local ", "ſcoring", "ｅｘｐｉｒｙ", "ѕсоring", "dеv", "a\u{200B}b",
+        ])
+    func reserved(name: String) async throws {
+        try await opened { world in
+            for (path, body) in [
+                ("/api/v1/reviews/ch_1/decision", #""decision":"approve","note":"seen""#),
+                ("/api/v1/bridges/redis/pause", ""), ("/api/v1/bridges/redis/resume", ""),
+                ("/api/v1/bridges/redis/forget", ""),
+                ("/api/v1/dead-letters/redrive", #""offsets":[0],"value":"{}""#),
+            ] {
+                let members = body + (body.isEmpty ? "" : ",") + #""by":"\#(name)""#
+                let answer = await world.ask(.folder, path, "{\(members)}")
+                #expect(answer.status == 400, "\(path): \(answer.text)")
+                #expect(answer.body.contains("name_refused"), "\(path): \(answer.body)")
+            }
+            #expect(world.bridge.report().state == .starting)
+            let deciders = try world.deciders()
+            #expect(deciders == [])
         }
     }
 

@@ -32,42 +32,24 @@ extension AccessWorld {
 }
 
 /// Accounts in a database of their own, on the server of this test process.
-struct AccountDatabase {
+struct AccountDatabase: TemplatedDatabase {
     /// The role that serves, and owns nothing.
     static let role = "tillbox_console"
 
-    let server: PostgresServer
-    let name: String
-
-    init() throws {
-        server = try PostgresServer.common()
-        name = server.databaseName()
-        try Self.template.get()
-        try server.sql("postgres", "CREATE DATABASE \(name) TEMPLATE console_template")
-    }
-
-    private static let template = Result {
-        let server = try PostgresServer.common()
-        try server.sql("postgres", "CREATE DATABASE console_template")
-        try server.sql(
-            "postgres", "CREATE ROLE \(role) LOGIN PASSWORD '\(PostgresServer.password)'")
-        let configuration = PostgresConfiguration(uri: server.uri("console_template"))
+    static let schema = "tillbox_console"
+    static let template = PostgresTemplate("console_template", role: role) { configuration in
         try ConsoleSchema.migrate(configuration)
         try ConsoleSchema.migrate(configuration)
         try ConsoleSchema.grant(to: role, configuration)
     }
 
-    var configuration: PostgresConfiguration {
-        PostgresConfiguration(uri: server.networkURI(name, user: Self.role))
-    }
+    let server: PostgresServer
+    let name: String
+
+    init() throws { (server, name) = try Self.template.copy() }
 
     /// One more instance's.
-    func store() throws -> PostgresAccounts { try PostgresAccounts(configuration) }
-
-    /// As the owner of the tables.
-    func psql(_ sql: String, user: String = PostgresServer.owner) throws -> (
-        output: String, errors: String
-    ) { try server.psql(name, "SET search_path = tillbox_console; " + sql, user: user) }
+    func store() throws -> PostgresAccounts { try PostgresAccounts(configuration()) }
 }
 
 @Suite("Accounts in Postgres")
@@ -126,20 +108,43 @@ struct PostgresAccountsTests {
         let newer = try #require(third.desk.setupPath, "an old one gives way")
         #expect(await first.ask(.GET, path).status == 403)
         let code = String(newer.dropFirst("/setup?code=".count))
-        let made = await withTaskGroup(of: Int.self) { group in
-            for (number, world) in [first, second, third, first, second, third].enumerated() {
-                group.addTask {
-                    await world.post(
-                        "/setup",
-                        ["code": code, "name": "u\(number)", "password": AccessWorld.password]
-                    ).status
-                }
-            }
-            return await group.reduce(into: 0) { $0 += $1 == 303 ? 1 : 0 }
-        }
+        let made = await AccessWorld.makeFirst(
+            at: [first, second, third, first, second, third], by: code)
         #expect(made == 1)
         #expect(try second.store.users().map(\.role) == [.admin])
         #expect(try AccessWorld(store: try database.store()).desk.setupPath == nil)
+    }
+
+    @Test(
+        "the first account and the used code are stored together, or neither",
+        arguments: AccountPlace.allCases)
+    func firstAtOnce(_ place: AccountPlace) throws {
+        let world = try AccessWorld(place)
+        let path = try #require(world.desk.setupPath)
+        let code = AccessSecret.hash(String(path.dropFirst("/setup?code=".count)))
+        struct Broken: Error {}
+        #expect(throws: Broken.self) {
+            try world.store.useSetup(code, at: world.now) { tables in
+                try tables.change(
+                    "INSERT INTO users (name, role, password, created) VALUES (?, ?, ?, ?)",
+                    [.text("ann"), .text("admin"), .text("x"), .integer(world.now)])
+                throw Broken()
+            }
+        }
+        #expect(try world.store.users().isEmpty)
+        #expect(try world.store.knowsSetup(code, at: world.now))
+        try world.store.addUser("zoe", role: .viewer, password: "", at: world.now)
+        #expect(throws: AccountRefusal.notFirst) {
+            try world.store.addFirst("ann", password: "x", using: code, at: world.now)
+        }
+        #expect(try world.store.knowsSetup(code, at: world.now), "a refusal leaves it good")
+        try world.store.removeUser("zoe", keepsAdmin: false)
+        let made = try world.store.addFirst("ann", password: "x", using: code, at: world.now)
+        #expect(made?.role == .admin)
+        #expect(try !world.store.knowsSetup(code, at: world.now))
+        let second = try world.store.addFirst("bob", password: "x", using: code, at: world.now)
+        #expect(second == nil)
+        #expect(try world.store.users().map(\.name) == ["ann"])
     }
 
     @Test("guesses at several instances count together, and wait as those at one")
@@ -235,8 +240,14 @@ struct PostgresAccountsTests {
         #expect(sentence(name, AccountDatabase.role).contains("run `tillbox cloud prepare`"))
         _ = try database.psql("REVOKE SELECT ON users FROM \(AccountDatabase.role)")
         #expect(sentence(database.name, AccountDatabase.role).contains("grants.sql"))
-        _ = try database.psql("UPDATE schema_version SET version = 99")
-        #expect(sentence(database.name, AccountDatabase.role).contains("start a newer tillbox"))
+        for newer in [
+            "INSERT INTO schema_version VALUES (98)", "UPDATE schema_version SET version = 99",
+        ] {
+            _ = try database.psql(newer)
+            #expect(
+                sentence(database.name, AccountDatabase.role).contains("start a newer tillbox"),
+                "\(newer)")
+        }
     }
 
     /// `rowid`, which SQLite has of itself, and what only several instances need.

@@ -21,6 +21,8 @@ final class ListedTopic: RecordReading {
     var start: Offset { Offset(state.withLock { $0.start }) }
     var end: Offset { Offset(state.withLock { $0.start + Int64($0.records.count) }) }
 
+    var all: [StoredRecord] { state.withLock { $0.records } }
+
     func append(_ record: Record) {
         state.withLock { state in
             let offset = Offset(state.start + Int64(state.records.count))
@@ -80,20 +82,23 @@ final class IndexFixture {
     let path: String
     private let topics: [TopicID: ListedTopic]
     private(set) var index: PaymentIndex
+    private let since: Int64
 
-    init() throws {
+    /// - Parameter since: milliseconds since 1970 from when on the index counts payments.
+    init(since: Int64 = 0) throws {
         folder = try TemporaryFolder()
+        self.since = since
         path = folder.file("console/index.sqlite")
         let topics = Dictionary(uniqueKeysWithValues: TopicID.allCases.map { ($0, ListedTopic()) })
         self.topics = topics
-        index = Self.index(topics, path, log: "log-1")
+        index = Self.index(topics, path, log: "log-1", since)
     }
 
     private static func index(
-        _ topics: [TopicID: ListedTopic], _ path: String, log: String
+        _ topics: [TopicID: ListedTopic], _ path: String, log: String, _ since: Int64
     ) -> PaymentIndex {
         PaymentIndex(
-            at: path, log: log,
+            at: path, log: log, since: since,
             reader: { id in
                 guard let topic = topics[id] else { preconditionFailure("no \(id)") }
                 return TopicReader(topic) { $0 }
@@ -101,7 +106,28 @@ final class IndexFixture {
     }
 
     /// Opens the file anew, as a restart does.
-    func reopen(log: String = "log-1") { index = Self.index(topics, path, log: log) }
+    func reopen(log: String = "log-1") { index = Self.index(topics, path, log: log, since) }
+
+    /// An index of the same records in topics of several partitions, and kept nowhere: each record
+    /// is in another partition than the one before it.
+    func spread(over count: Int32) -> PaymentIndex {
+        var lanes: [SourceLane: ListedTopic] = [:]
+        for (id, topic) in topics {
+            for partition in 0..<count {
+                lanes[SourceLane(topic: id, partition: partition)] = ListedTopic()
+            }
+            for (place, stored) in topic.all.enumerated() {
+                let partition = Int32((place + Int(id.number)) % Int(count))
+                lanes[SourceLane(topic: id, partition: partition)]?.append(stored.record)
+            }
+        }
+        return PaymentIndex(
+            partitions: count,
+            reader: { [lanes] lane throws(StoreFailure) in
+                guard let topic = lanes[lane] else { throw .outside("no \(lane)") }
+                return TopicReader(topic) { $0 }
+            }, logger: PipelineFixture.quiet)
+    }
 
     func append(_ record: Record, to id: TopicID) { topics[id]?.append(record) }
 

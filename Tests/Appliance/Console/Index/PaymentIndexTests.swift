@@ -35,6 +35,7 @@ struct PaymentIndexTests {
         ("narrow amounts", { ($0.amountFrom, $0.amountTo) = (40_000, 40_010) }),
         ("after", { $0.after = PaymentPlace(created: 1_760_001_000, id: 9) }),
         ("nobody's", { $0.customer = "cus_nobody" }),
+        ("seen lately", { $0.seenFrom = 1_760_003_990_000 }),
     ]
     private static let severalAtOnce: [(String, @Sendable (inout PaymentQuery) -> Void)] = [
         ("verdict and currency", { ($0.verdict, $0.currency) = (.block, Currency("jpy")) }),
@@ -43,6 +44,12 @@ struct PaymentIndexTests {
             ($0.account, $0.review, $0.place) = ("acct_1", .opened, .held)
         }),
         ("last four and a day", { ($0.lastFour, $0.from) = ("4242", day) }),
+        ("flagged, seen from", {
+            ($0.verdicts, $0.seenFrom) = (PaymentTally.flagged, day.seconds * 1_000)
+        }),
+        ("booked, seen lately", {
+            ($0.places, $0.seenFrom) = (PaymentTally.bookedPlaces, 1_760_003_999_000)
+        }),
     ]
 
     /// What SQLite says of how it answers.
@@ -66,7 +73,8 @@ struct PaymentIndexTests {
             #expect(plan.allSatisfy { !$0.hasPrefix("SCAN") }, "\(name): \(plan)")
             // Only a few candidates are ever sorted.
             let isSorted = plan.contains { $0.contains("TEMP B-TREE FOR ORDER BY") }
-            #expect(isSorted == ["name", "narrow amounts"].contains(name), "\(name): \(plan)")
+            let few = ["name", "narrow amounts", "seen lately"]
+            #expect(isSorted == few.contains(name), "\(name): \(plan)")
         }
         #expect(throws: TooManyNames(most: PaymentIndex.sortedCountMax)) {
             var query = PaymentQuery()
@@ -248,7 +256,7 @@ struct PaymentIndexTests {
             try index.catchUp()
             let again = try index.earlierVectors(of: last, limit: 100)
             #expect(again.count == 19, "a payment that was told twice counts once")
-            #expect(!again.contains(Offset(0)), "as its newest vector has it")
+            #expect(!again.map(\.offset).contains(Offset(0)), "as its newest vector has it")
         }
     }
 }

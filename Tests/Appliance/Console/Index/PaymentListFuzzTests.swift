@@ -30,7 +30,9 @@ struct PaymentListFuzzTests {
                 && (query.thousandths == nil
                     || query.thousandths == payment.amount.thousandths(in: payment.currency))
                 && fits(query.lastFour, payment.lastFour)
-                && fits(query.verdict, payment.verdict) && fits(query.place, payment.place)
+                && (query.verdicts.isEmpty || query.verdicts.contains(payment.verdict))
+                && (query.places.isEmpty || query.places.contains(payment.place))
+                && query.seenFrom ?? .min <= payment.created * 1_000
                 && fits(query.review, payment.review) && fits(query.currency, payment.currency)
                 && fits(query.merchant, payment.merchant) && fits(query.account, payment.account)
                 && fits(query.charge, payment.charge)
@@ -57,6 +59,9 @@ struct PaymentListFuzzTests {
         some { $0.lastFour = like.lastFour }
         some { $0.verdict = like.verdict }
         some { $0.place = like.place }
+        some { $0.verdicts = [.manualReview, .block] }
+        some { $0.places = [.payable, .held, .unbooked] }
+        some { $0.seenFrom = like.created * 1_000 - 900_000 }
         some { $0.review = like.review ?? .expired }
         some { $0.currency = like.currency }
         some { $0.merchant = like.merchant }

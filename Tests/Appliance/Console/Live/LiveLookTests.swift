@@ -132,6 +132,24 @@ struct LiveLookTests {
         #expect(try look().isEmpty)
     }
 
+    @Test("dead letters are counted without the orders that redrive them")
+    func letterCount() async throws {
+        let fixture = try GateFixture()
+        let topic = fixture.topics[.deadLetter]
+        let reader = TopicReader(topic)
+        var count = LetterCount()
+        #expect(try count.look(at: reader) == 0)
+        let letter = PipelineFixture.letter("x".utf8, topic: "webhook.received")
+        var order = letter
+        order.headers.append(
+            RecordHeader(RedriveHeader.to, ArraySlice("webhook.received".utf8)))
+        _ = try await topic.append([letter, letter, order])
+        #expect(try count.look(at: reader) == 2)
+        #expect(try count.look(at: reader) == 2)
+        _ = try await topic.append([order, letter])
+        #expect(try count.look(at: reader) == 3)
+    }
+
     @Test("records that are not worth telling are passed over, some a look")
     func notTold() async throws {
         let fixture = try GateFixture()

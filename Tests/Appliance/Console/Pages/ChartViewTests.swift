@@ -50,10 +50,23 @@ struct ChartViewTests {
     @Test("a line breaks where there is no value, and a day alone is a stroke")
     func lines() {
         let chart = Self.chart([10, 5, nil, 0, nil], .line)
-        #expect(chart.marks[0].path == "M0.0 0.0L100.0 44.0M300.0 88.0M298.0 88.0H302.0")
+        #expect(chart.marks[0].path == "M0.0 0.0L100.0 44.0M300.0 88.0M292.0 88.0H308.0")
         #expect(chart.ends.last?.place == "t100" && chart.ends.last?.isStrong == true)
         // The line's own label takes the place of one that it would cover.
         #expect(Self.chart([10, 5], .line).ends.map(\.place) == ["t0", "t50"])
+    }
+
+    @Test("where there is nothing to draw a word stands, and no scale of nothing")
+    func empty() {
+        for (values, form, words) in [
+            ([0.0, 0], ChartView.Series.Form.bars, "Nothing on these days"),
+            ([nil, nil], .bars, "Nothing on these days"), ([nil], .line, "No value on these days"),
+            ([0, nil], .line, "Zero on these days"),
+        ] as [([Double?], ChartView.Series.Form, String)] {
+            let chart = Self.chart(values, form)
+            #expect(chart.empty == words && chart.marks.isEmpty && chart.ends.isEmpty)
+        }
+        #expect(Self.chart([0, 1]).empty == nil && Self.chart([-1, 0], .line).empty == nil)
     }
 
     @Test("a year of days stays small, each number finite")

@@ -93,6 +93,25 @@ struct OverviewTests {
         }
     }
 
+    @Test("a figure leads to exactly the payments that it counts")
+    func links() async throws {
+        try await PageFixture.opened { pages in
+            let view = OverviewView(pages.seen.figures, [])
+            for key in ["booked", "fraud"] {
+                let figure = try #require(view.figures.first { $0.key == key })
+                let list = try await pages.ask(try #require(figure.href)).text
+                let rows = list.ranges(of: "<a class=\"id cut\" href=\"/payments/ch_").count
+                #expect("\(rows)" == figure.value, "\(key): \(figure.href ?? "")")
+            }
+            #expect(view.figures.first { $0.key == "booked" }?.value == "6")
+            // All payments of the fixture are of one currency.
+            let volume = try #require(view.volumes.first)
+            let paid = try await pages.ask(volume.href).text
+            #expect(paid.ranges(of: "<a class=\"id cut\" href=\"/payments/ch_").count == 6)
+            #expect(volume.amount.whole == "210")
+        }
+    }
+
     @Test("what is right as far as it goes turns amber by age, and says what to do")
     func ages() async throws {
         try await PageFixture.opened { pages in
@@ -161,17 +180,31 @@ struct OverviewTests {
             let empty = OverviewView(figures, []).charts
             #expect(empty.allSatisfy { $0.sentence.contains("nothing yet") })
             #expect(empty.allSatisfy { $0.lines.allSatisfy { $0.path.isEmpty } })
+            // No scale and no value before there is one.
+            #expect(empty.allSatisfy { $0.top == "" && $0.lines.allSatisfy { $0.words == "" } })
+            #expect(empty.allSatisfy { $0.span == "begins after half a minute" })
             let hour = OverviewView(figures, Self.history(LiveLimits.bucketCount)).charts
             let throughput = try #require(hour.first)
             #expect(throughput.lines[0].path.hasPrefix("M0 "))
             #expect(throughput.lines[0].path.ranges(of: "L").count == 119)
             #expect(throughput.lines[0].path.contains("L400 "))
             #expect(throughput.sentence.contains("over the last 60 min"))
-            #expect(throughput.top == "10/s")
+            #expect(throughput.top == "10/s" && throughput.span == "the last hour")
             let latency = hour[1]
             #expect(latency.lines.map(\.key) == ["p99", "p50"])
             #expect(latency.lines[0].place != latency.lines[1].place)
             #expect(latency.top == "10 ms")
+            // Four half minutes of the first ten: the line is no stroke in a corner.
+            let begun = OverviewView(figures, Self.history(12)).charts[0]
+            #expect(begun.span == "the last 10 min" && begun.lines[0].path.hasPrefix("M336.8 "))
+            let alone = OverviewView(figures, Self.history(3)).charts[0].lines[0].path
+            #expect(alone.hasPrefix("M400 ") && alone.hasSuffix("H389.5"))
+            let idle = Self.history(12).map { bucket in
+                var bucket = bucket
+                bucket.booked = 0
+                return bucket
+            }
+            #expect(OverviewView(figures, idle).charts.map(\.top) == ["", ""])
             var gap = Self.history(12)
             for place in 3..<6 { gap[place].booked = 0 }
             for place in 3..<6 { gap[place].toLedger = LiveHistory.Latency() }

@@ -97,7 +97,7 @@ struct PageFixture {
             LiveParts(
                 ledger: ledger, topic: reader, readers: { [] }, reconciler: nil,
                 bridges: BridgeBoard([]), readiness: Readiness(), counters: fixture.counters,
-                clock: SystemLogClock()))
+                clock: SystemLogClock(), tally: { index.tally }))
         let file = ledger.queue.path
         check = LedgerCheck(clock: SystemLogClock()) { () throws(LedgerError) in
             let ledger = try SQLiteLedgerReader.open(path: file)

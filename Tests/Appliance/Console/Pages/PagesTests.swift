@@ -35,7 +35,9 @@ struct PagesTests {
         ("/reports/chargebacks?from=2025-10-01&to=2025-10-31", 200),
         ("/reports/fees?from=2025-10-01&to=2025-10-31", 200), ("/reports/payouts", 200),
         ("/reports/decisions?state=approved&currency=usd&from=2025-10-10", 200),
-        ("/reports/reconciliation", 200), ("/reports/bank", 200), ("/reports/nothing/at/all", 404),
+        ("/reports/reconciliation", 200), ("/reports/bank", 200), ("/reports/month", 200),
+        ("/reports/month?of=2025-10", 200), ("/reports/month?of=2025-13", 400),
+        ("/reports/month?of=1969-12", 400), ("/reports/nothing/at/all", 404),
         ("/ledger/transactions", 200), ("/ledger/transactions?account=merchant:", 200),
         ("/ledger/accounts/processor:stripe/usd/statement", 200), ("/ledger/verify", 200),
         ("/ledger/export", 200),
@@ -169,7 +171,7 @@ struct PagesTests {
     func passing(failure: LedgerError, status: Int) async throws {
         var routes = AdminRoutes()
         routes.get("/program", needs: .viewer) { _, _ in throw failure }
-        let told = ConsolePages.telling(hasLog: true)
+        let told = ConsolePages.told
         routes.page(.get, "/person", needs: .viewer, telling: told) { _, _ in throw failure }
         let responder = routes.router.buildResponder()
         for path in ["/program", "/person"] {
@@ -253,6 +255,56 @@ struct PagesTests {
             for word in words { #expect(page.contains(word), "\(word)") }
             #expect(page.contains("<mark>3000</mark>"))
         }
+    }
+
+    @Test("a case and its sheet show a card by brand and last four, and its fingerprint nowhere")
+    func card() async throws {
+        let told = PipelineFixture.charge(1, type: "charge.captured")
+            .replacing("evt_1", with: "evt_card")
+            .replacing(
+                #""fingerprint""#, with: #""brand":"visa","last4":"4242","fingerprint""#)
+        try await PageFixture.opened(and: [
+            PipelineFixture.received(told, event: "evt_card")
+        ]) { pages in
+            for path in ["/review/ch_1", "/review/ch_1/sheet", "/payments/ch_1"] {
+                let page = try await pages.ask(path).text
+                #expect(page.contains("Visa •••• 4242"), "\(path)")
+            }
+            for path in ["/review/ch_1", "/review/ch_1/sheet", "/review/ch_3/sheet"] {
+                let page = try await pages.ask(path).text
+                #expect(!page.contains("fp_1"), "\(path)")
+            }
+        }
+    }
+
+    @Test("a payment's story tells of the payout that it went into, and what was taken off one")
+    func paidOut() throws {
+        let dollar = try #require(Currency("usd"))
+        let payout = PayoutOfLine(id: "po_1", created: Instant(seconds: 1_773_325_927))
+        func line(_ net: Int64, _ payout: PayoutOfLine?) -> StatementLine {
+            StatementLine(
+                id: "txn_1", type: "charge", currency: dollar, amount: MinorUnits(net),
+                fee: .zero, net: MinorUnits(net), created: Instant(seconds: 1_773_000_000),
+                isRight: true, payout: payout)
+        }
+        let posted = PostedTransaction(
+            id: TransactionID(4),
+            posting: Posting(
+                movement: MovementKey("charge:ch_1"), eventID: EventID("evt_1"), kind: .payment,
+                effectiveAt: Instant(seconds: 0), entries: []),
+            postedAtMilliseconds: 0, hash: [])
+        var story = PaymentStory(row: PaymentRow(id: 1, charge: "ch_1"), steps: [])
+        var explained = ExplainedTransaction(transaction: posted)
+        explained.statement = [line(970, payout), line(-500, payout), line(10, nil)]
+        story.transactions = [explained]
+        let moments = StoryMoment.all(of: story).filter { $0.href == AccountPath.explain("po_1") }
+        #expect(moments.map(\.words) == [
+            "Paid out in po_1 on 12 Mar 2026, 9.70 USD",
+            "Taken off the payout po_1 on 12 Mar 2026, −5.00 USD",
+        ])
+        #expect(moments.allSatisfy { $0.at == 1_773_325_927_000 })
+        let shown = TrailView(explained).statement.map { $0.paidOut?.day }
+        #expect(shown == ["12 Mar 2026", "12 Mar 2026", nil])
     }
 
     @Test("who declined is told as it was: a person, or the time that ran out", arguments: [

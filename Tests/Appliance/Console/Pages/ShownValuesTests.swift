@@ -70,6 +70,18 @@ struct ShownValuesTests {
         #expect(FeatureWords.words(name, value) == words)
     }
 
+    @Test("where nothing is usual yet that is said, not that the amount is within it", arguments: [
+        (0, false, "no usual amount yet to compare it with"),
+        (0, nil, "the usual amount, or none is usual yet"),
+        (0, true, "amount within the usual"), (0.5, nil, "amount within the usual"),
+        (3.14, false, "amount 3.1 standard deviations above the usual"),
+    ] as [(Double, Bool?, String)])
+    func noUsual(value: Double, hasUsual: Bool?, words: String) {
+        #expect(FeatureWords.words("amount_zscore", value, hasUsual: hasUsual) == words)
+        let reason = VerdictReason.feature(name: "amount_zscore", value: value, contribution: 0)
+        #expect(reason.words(hasUsual: hasUsual) == words)
+    }
+
     @Test("an amount beside the usual is so many times of it")
     func usual() throws {
         let currency = try #require(Currency("eur"))

@@ -19,6 +19,7 @@ enum LedgerTables {
     static let reconciliation: Set<String> = [
         "reconciliations", "settlements", "breaks", "run_breaks", "run_currencies",
         "settled_payouts", "sweeps", "run_accounts", "run_balances", "sweep_accounts",
+        "payout_lines",
     ]
 
     static func shared() throws -> [Table] {

@@ -134,6 +134,6 @@ struct PostgresRefusalTests {
             for _ in 0..<4 { group.addTask { try PostgresSchema.migrate(configuration) } }
             try await group.waitForAll()
         }
-        #expect(try server.sql(name, "SELECT * FROM tillbox.schema_version") == "2")
+        #expect(try server.sql(name, "SELECT * FROM tillbox.schema_version") == "3")
     }
 }

@@ -19,49 +19,85 @@ enum LedgerStore: String, CaseIterable, Sendable {
     }
 }
 
-/// A database with an empty ledger in it, on the server of this test process.
-struct PostgresDatabase {
-    /// The role that books, and owns nothing.
-    static let role = "tillbox_books"
-
-    let server: PostgresServer
+/// A database that tests copy instead of making its tables each time, and the role that uses the
+/// copies and owns nothing.
+struct PostgresTemplate: Sendable {
     let name: String
+    /// Why it could not be made, on the server of this test process.
+    private let made: Result<Void, any Error>
 
-    init() throws {
-        server = try PostgresServer.common()
-        name = server.databaseName()
-        try Self.template.get()
-        try server.sql("postgres", "CREATE DATABASE \(name) TEMPLATE ledger_template")
+    /// - Parameter fill: makes the tables, as their owner, and grants the role what it needs.
+    init(
+        _ name: String, role: String, _ fill: (PostgresConfiguration) throws -> Void
+    ) {
+        self.name = name
+        made = Result {
+            let server = try PostgresServer.common()
+            try server.sql("postgres", "CREATE DATABASE \(name)")
+            try server.sql(
+                "postgres", "CREATE ROLE \(role) LOGIN PASSWORD '\(PostgresServer.password)'")
+            try fill(PostgresConfiguration(uri: server.uri(name)))
+        }
     }
 
-    private static let template = Result {
+    /// A database of a test's own.
+    func copy() throws -> (server: PostgresServer, name: String) {
+        try made.get()
         let server = try PostgresServer.common()
-        try server.sql("postgres", "CREATE DATABASE ledger_template")
-        try server.sql(
-            "postgres", "CREATE ROLE \(role) LOGIN PASSWORD '\(PostgresServer.password)'")
-        let configuration = PostgresConfiguration(uri: server.uri("ledger_template"))
-        try PostgresSchema.migrate(configuration)
-        try PostgresSchema.grant(to: role, configuration)
+        let copy = server.databaseName()
+        try server.sql("postgres", "CREATE DATABASE \(copy) TEMPLATE \(name)")
+        return (server, copy)
     }
+}
 
+/// A copy of a template.
+protocol TemplatedDatabase {
+    /// The role that uses it, and owns nothing.
+    static var role: String { get }
+    /// Where its tables are.
+    static var schema: String { get }
+
+    var server: PostgresServer { get }
+    var name: String { get }
+}
+
+extension TemplatedDatabase {
     /// As the role that owns nothing, over the network.
     func configuration(port: Int? = nil) -> PostgresConfiguration {
         PostgresConfiguration(uri: server.networkURI(name, user: Self.role, port: port))
     }
 
-    func open(port: Int? = nil) throws -> PostgresLedger {
-        try PostgresLedger.open(configuration(port: port)) { 1_700_000_000_000 }
-    }
-
     func psql(_ sql: String, user: String = PostgresServer.owner) throws -> (
         output: String, errors: String
-    ) { try server.psql(name, "SET search_path = tillbox; " + sql, user: user) }
+    ) { try server.psql(name, "SET search_path = \(Self.schema); " + sql, user: user) }
 
     /// What has to succeed, as the owner.
     @discardableResult
     func sql(_ script: String) throws -> String {
-        try server.sql(name, "SET search_path = tillbox; " + script)
+        try server.sql(name, "SET search_path = \(Self.schema); " + script)
     }
+}
+
+/// A database with an empty ledger in it, on the server of this test process.
+struct PostgresDatabase: TemplatedDatabase {
+    /// The role that books, and owns nothing.
+    static let role = "tillbox_books"
+
+    static let schema = "tillbox"
+    private static let template = PostgresTemplate("ledger_template", role: role) {
+        try PostgresSchema.migrate($0)
+        try PostgresSchema.grant(to: role, $0)
+    }
+
+    let server: PostgresServer
+    let name: String
+
+    init() throws { (server, name) = try Self.template.copy() }
+
+    func open(port: Int? = nil) throws -> PostgresLedger {
+        try PostgresLedger.open(configuration(port: port)) { 1_700_000_000_000 }
+    }
+
 }
 
 extension LedgerSQL {

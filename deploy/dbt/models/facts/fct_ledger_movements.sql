@@ -24,7 +24,11 @@ moved as (
         {{ sum_where('amount', "account_class = 'processor'") }} as processor_change,
         {{ sum_where('amount', "account_class = 'fees'") }} as fees,
         {{ count_where("account_class = 'fees'") }} as fee_entries,
-        {{ sum_where('amount', "account_class not in ('processor', 'fees')") }} as other_change,
+        -- Beside the processor and its fees, each side by itself.
+        {{ sum_where('amount', "amount > 0 and account_class not in ('processor', 'fees')") }}
+            as other_debits,
+        {{ sum_where('-amount', "amount < 0 and account_class not in ('processor', 'fees')") }}
+            as other_credits,
         {{ sum_where('amount', "account_class = 'bank'") }} as bank_change,
         {{ sum_where('amount', "account_class = 'payable'") }} as payable_change,
         {{ sum_where('amount', "account_class = 'held'") }} as held_change,
@@ -105,7 +109,7 @@ select
     charged.stripe_account,
     charged.entries,
     charged.debits,
-    abs(charged.other_change) as moved,
+    greatest(charged.other_debits, charged.other_credits) as moved,
     charged.fees,
     charged.fee_entries > 0 as has_fees,
     charged.processor_change,

@@ -53,6 +53,13 @@ enum DescribedRoutes {
         .init(name: name, schema: .words(words), meaning: meaning)
     }
 
+    /// One or more words, with commas between them.
+    private static func several(
+        _ name: String, _ words: [String], _ meaning: String
+    ) -> RouteDescription.Parameter {
+        text(name, "\(meaning): one or more of \(words.joined(separator: ", ")), with commas")
+    }
+
     private static let currency = RouteDescription.Parameter(
         name: "currency", schema: .text(min: 3, max: 3), meaning: "three letters, as usd")
 
@@ -88,11 +95,14 @@ enum DescribedRoutes {
                 .init(
                     name: "last_four", schema: .text(min: 4, max: 4),
                     meaning: "the card's last four digits"),
-                words("verdict", Verdict.allCases.map(\.rawValue), "what scoring says"),
-                words("place", MoneyPlace.allCases.map(\.rawValue), "where the money stands"),
+                several("verdict", Verdict.allCases.map(\.rawValue), "what scoring says"),
+                several("place", MoneyPlace.allCases.map(\.rawValue), "where the money stands"),
                 words("review", ReviewState.allCases.map(\.rawValue), "the review's state"),
                 currency, text("merchant", "whose money it is"), text("account", "acct_…"),
             ] + period + [
+                .init(
+                    name: "seen_from", schema: .integer(min: 0),
+                    meaning: "when its first webhook was kept, in milliseconds since 1970"),
                 .init(name: "amount_from", schema: .integer(min: 0), meaning: "minor units"),
                 .init(name: "amount_to", schema: .integer(min: 0), meaning: "minor units"),
                 limit(Int64(PaymentQuery.limitMax)), next,

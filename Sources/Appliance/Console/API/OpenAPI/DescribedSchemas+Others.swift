@@ -37,7 +37,7 @@ extension DescribedSchemas {
                 ("data", .text()), ("reason", .orNull(.text())),
                 ("offsets", .list(.integer(min: 0))), ("dry_run", .flag),
                 ("after", .orNull(.integer(min: 0))),
-                ("value", .orNull(.text())), ("by", said(.text())),
+                ("value", .orNull(.text())), ("by", said(.text(min: 1, max: 128))),
             ])
         ),
         (
@@ -129,7 +129,7 @@ extension DescribedSchemas {
                     ("topics", .list(.object([("topic", .word), ("lag", .id)], isOpen: true))),
                 ], isOpen: true)
         ),
-        ("AskedBy", .options([("by", said(.text(min: 1, max: 100)))])),
+        ("AskedBy", .options([("by", said(.text(min: 1, max: 128)))])),
     ]
 
     /// `by`, as every route has it that takes one.

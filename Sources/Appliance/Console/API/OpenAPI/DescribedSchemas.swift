@@ -71,7 +71,7 @@ enum DescribedSchemas {
                         .object([
                             ("topic", .words(topics)), ("offset", .id), ("at_ms", .integer()),
                             ("word", .word), ("kept", .flag),
-                        ]))
+                        ], isOpen: true))
                 ), ("event", .orNull(.object([("event_id", .word)], isOpen: true))),
                 ("features", .orNull(.named("Features"))),
                 ("scoring", .orNull(.named("VerdictGiven"))), ("review", .orNull(.named("Review"))),

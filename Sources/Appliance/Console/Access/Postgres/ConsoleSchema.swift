@@ -1,3 +1,4 @@
+import Appliance
 package import Bridges
 
 /// The numbered SQL of `migrations/postgres-console`, which is compiled into the binary: the
@@ -43,10 +44,7 @@ package enum ConsoleSchema {
     static func grant(to role: String, _ configuration: PostgresConfiguration) throws {
         let connection = try PostgresConnection.connect(configuration)
         defer { connection.close() }
-        let name = "\"\(role.replacing("\"", with: "\"\""))\""
-        let sql = grants.split(separator: "\n").filter { !$0.hasPrefix("--") }
-            .joined(separator: "\n").replacing(":role", with: name)
-        try connection.transaction { try $0.execute(sql) }
+        try connection.grant(grants, to: role)
     }
 
     /// - Throws: ``AccountsFailure`` for what this program cannot use, in a sentence.
@@ -69,18 +67,25 @@ package enum ConsoleSchema {
         let found = try connection.query(
             "SELECT to_regclass('tillbox_console.schema_version') IS NOT NULL")
         guard try found.boolean(0, 0) else { return 0 }
-        return try connection.query("SELECT version FROM tillbox_console.schema_version")
-            .integer(0, 0)
+        // The newest, as the ledger's: whoever notes a migration as a row of its own is seen, too.
+        return try connection.query("SELECT max(version) FROM tillbox_console.schema_version")
+            .integerOrNull(0, 0) ?? 0
     }
 }
 
 extension AccountsFailure {
     /// What Postgres, or the way there, threw.
     init(_ error: PostgresError) {
-        self.init(
-            description: error.sqlState == "42501"
-                ? "this role may not use the console's accounts in Postgres: grant it what "
+        let words =
+            switch error.sqlState {
+            case "42501":
+                "this role may not use the console's accounts in Postgres: grant it what "
                     + "migrations/postgres-console/grants.sql lists (SQLSTATE 42501)"
-                : "the accounts cannot be used: \(error)")
+            case "55P03":
+                "another transaction has the console's accounts in Postgres locked; end that, and "
+                    + "try again (SQLSTATE 55P03)"
+            default: "the accounts cannot be used: \(error)"
+            }
+        self.init(description: words)
     }
 }

@@ -52,6 +52,12 @@ package final class PostgresAccounts: AccountStore, @unchecked Sendable {
         try run("BEGIN; SELECT pg_advisory_xact_lock(\(Self.writing))", body) { try $0.commit() }
     }
 
+    package func writeAtOnce(_ body: (any AccountTables) throws -> Void) throws {
+        try run(
+            "BEGIN; SET LOCAL lock_timeout = '1ms'; SELECT pg_advisory_xact_lock(\(Self.writing))",
+            body) { try $0.commit() }
+    }
+
     private func run<Value>(
         _ begin: String, _ body: (any AccountTables) throws -> Value,
         _ end: (PostgresConnection) throws -> Void
@@ -99,7 +105,9 @@ package final class PostgresAccounts: AccountStore, @unchecked Sendable {
             throw error
         }
         try ConsoleSchema.check(connection)
-        try connection.execute("SET search_path = tillbox_console; SET jit = off")
+        // Whoever else has a table locked keeps a change waiting for a second, as in a file.
+        try connection.execute(
+            "SET search_path = tillbox_console; SET jit = off; SET lock_timeout = '1s'")
         open = connection
         return connection
     }
@@ -129,8 +137,16 @@ package final class PostgresAccounts: AccountStore, @unchecked Sendable {
         try read { try $0.count("SELECT count(*) FROM setup WHERE hash = ?", [.bytes(hash)]) } > 0
     }
 
-    package func useSetup(_ hash: [UInt8], at now: Int64) throws -> Bool {
-        try write { try $0.change("DELETE FROM setup WHERE hash = ?", [.bytes(hash)]) } > 0
+    package func useSetup(
+        _ hash: [UInt8], at now: Int64, _ body: (any AccountTables) throws -> Void
+    ) throws -> Bool {
+        try write { tables in
+            guard try tables.change("DELETE FROM setup WHERE hash = ?", [.bytes(hash)]) > 0 else {
+                return false
+            }
+            try body(tables)
+            return true
+        }
     }
 }
 

@@ -9,7 +9,7 @@ enum AccountSchema {
     ///
     /// - Throws: ``AccountsFailure`` for a file of a later version.
     static func prepare(_ database: Database) throws {
-        let found = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+        let found = try version(of: database)
         guard found <= version else {
             throw AccountsFailure(
                 description: "the accounts are of schema \(found), and this program knows "
@@ -19,6 +19,11 @@ enum AccountSchema {
         if found < 1 { try database.execute(sql: tables) }
         try database.execute(sql: refunds)
         try database.execute(sql: "PRAGMA user_version = \(version)")
+    }
+
+    /// The version that a file has; 0 of a new one.
+    static func version(of database: Database) throws -> Int {
+        try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
     }
 
     /// Since version 2.

@@ -8,8 +8,23 @@ import Synchronization
 /// The daemon and the command line may have it open at once; each sees what the other has
 /// committed. A store that cannot be opened says so at each call, so that the daemon goes on with
 /// the folder's own token.
+///
+/// Whoever else has it locked, such as somebody's sqlite3 in a transaction, keeps changes waiting
+/// for a second; what is read, and what is only noted, never waits for that.
 package final class FolderAccounts: AccountStore {
-    private let opened: Result<DatabaseQueue, AccountsFailure>
+    /// A connection for each way of waiting: each of them has one line.
+    private struct Doors {
+        let reading: DatabaseQueue
+        let writing: DatabaseQueue
+        let noting: DatabaseQueue
+
+        var all: [DatabaseQueue] { [reading, noting, writing] }
+    }
+
+    private let opened: Result<Doors, AccountsFailure>
+    /// With what the last change failed that found the file locked, and until when that is the
+    /// answer to those that stood in line behind it.
+    private let locked = Mutex<(until: ContinuousClock.Instant, error: DatabaseError)?>(nil)
     /// What opens the door to the first person; each start has another one.
     private let setup = Mutex<[UInt8]?>(nil)
     /// What was found when it was read, and holds for good: that it is damaged.
@@ -19,6 +34,10 @@ package final class FolderAccounts: AccountStore {
     package let remedy: String
 
     private static let anew = "move console/accounts.sqlite away to begin anew"
+    /// How long a start waits for whoever has the file locked, and later on a change.
+    private static let openingSeconds = 5.0
+    private static let writingMilliseconds = 1_000
+    private static let lockedFor = Duration.milliseconds(250)
 
     /// Opens the file, and makes it where it is missing.
     ///
@@ -33,27 +52,53 @@ package final class FolderAccounts: AccountStore {
                     "let the daemon's user read and write it, and start again")
             }
             Foundation.close(file)
-            var configuration = Configuration()
-            configuration.busyMode = .timeout(5)
-            configuration.prepareDatabase { database in
-                try database.execute(
-                    sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
-            }
-            let queue = try DatabaseQueue(path: path, configuration: configuration)
-            // Immediate: another process may make the tables at the same moment.
-            try queue.inTransaction(.immediate) {
-                try AccountSchema.prepare($0)
-                return .commit
-            }
-            (opened, remedy) = (.success(queue), Self.anew)
+            (opened, remedy) = (.success(try Self.doors(path)), Self.anew)
         } catch let unopened as Unopened {
             (opened, remedy) = (.failure(unopened.failure), unopened.remedy)
         } catch let newer as AccountsFailure {
             (opened, remedy) = (.failure(newer), "start that one")
         } catch {
             let words = "the accounts in \(path) cannot be used: \(Self.words(error))"
-            (opened, remedy) = (.failure(AccountsFailure(description: words)), Self.anew)
+            let isLocked = (error as? DatabaseError).map(Self.isLocked) ?? false
+            opened = .failure(AccountsFailure(description: words))
+            remedy = isLocked ? "start again then" : Self.anew
         }
+    }
+
+    private static func doors(_ path: String) throws -> Doors {
+        let writing = try door(path, synchronous: "FULL")
+        // Whoever has it locked need not be waited for where nothing is to be made.
+        if try writing.read({ try AccountSchema.version(of: $0) }) != AccountSchema.version {
+            // Immediate: another process may make the tables at the same moment.
+            try writing.inTransaction(.immediate) {
+                try AccountSchema.prepare($0)
+                return .commit
+            }
+        }
+        let doors = Doors(
+            reading: try door(path, synchronous: "FULL"), writing: writing,
+            // Without a sync: a note may be lost, as long as the file stays whole.
+            noting: try door(path, synchronous: "NORMAL"))
+        for (door, milliseconds) in [
+            (doors.reading, writingMilliseconds), (doors.writing, writingMilliseconds),
+            (doors.noting, 0),
+        ] {
+            try door.writeWithoutTransaction {
+                try $0.execute(sql: "PRAGMA busy_timeout = \(milliseconds)")
+            }
+        }
+        return doors
+    }
+
+    /// A connection that waits as a start does.
+    private static func door(_ path: String, synchronous: String) throws -> DatabaseQueue {
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(openingSeconds)
+        configuration.prepareDatabase { database in
+            try database.execute(
+                sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = \(synchronous)")
+        }
+        return try DatabaseQueue(path: path, configuration: configuration)
     }
 
     /// A file that the system does not open.
@@ -73,26 +118,52 @@ package final class FolderAccounts: AccountStore {
 
     /// Closes the file; the last to close it empties the write-ahead log.
     package func close() {
-        if case .success(let queue) = opened { try? queue.close() }
+        if case .success(let doors) = opened { for door in doors.all { try? door.close() } }
     }
 
     package func read<Value>(_ body: (any AccountTables) throws -> Value) throws -> Value {
-        try run { queue in try queue.read { try body(FolderTables(database: $0)) } }
+        try run { doors in try doors.reading.read { try body(FolderTables(database: $0)) } }
     }
 
     package func write<Value>(_ body: (any AccountTables) throws -> Value) throws -> Value {
-        try run { queue in
-            var value: Value?
-            try queue.inTransaction(.immediate) { database in
-                value = try body(FolderTables(database: database))
-                return .commit
+        try run { doors in
+            try doors.writing.writeWithoutTransaction { database in
+                if let locked = locked.withLock({ $0 }), ContinuousClock.now < locked.until {
+                    throw locked.error
+                }
+                do {
+                    return try Self.transaction(database, body)
+                } catch let error as DatabaseError where Self.isLocked(error) {
+                    locked.withLock { $0 = (ContinuousClock.now + Self.lockedFor, error) }
+                    throw error
+                }
             }
-            guard let value else { preconditionFailure("a transaction ended without its body") }
-            return value
         }
     }
 
-    private func run<Value>(_ body: (DatabaseQueue) throws -> Value) throws -> Value {
+    package func writeAtOnce(_ body: (any AccountTables) throws -> Void) throws {
+        try run { doors in
+            try doors.noting.writeWithoutTransaction { try Self.transaction($0, body) }
+        }
+    }
+
+    private static func transaction<Value>(
+        _ database: Database, _ body: (any AccountTables) throws -> Value
+    ) throws -> Value {
+        var value: Value?
+        try database.inTransaction(.immediate) {
+            value = try body(FolderTables(database: database))
+            return .commit
+        }
+        guard let value else { preconditionFailure("a transaction ended without its body") }
+        return value
+    }
+
+    private static func isLocked(_ error: DatabaseError) -> Bool {
+        error.resultCode.primaryResultCode == .SQLITE_BUSY
+    }
+
+    private func run<Value>(_ body: (Doors) throws -> Value) throws -> Value {
         do {
             return try body(try opened.get())
         } catch let error as DatabaseError {
@@ -111,6 +182,10 @@ package final class FolderAccounts: AccountStore {
         guard error.resultCode.primaryResultCode != .SQLITE_FULL else {
             return "the disk of console/accounts.sqlite is full; free some space"
         }
+        guard !isLocked(error) else {
+            return "another program has console/accounts.sqlite locked, such as sqlite3 in a "
+                + "transaction; end that, and try again"
+        }
         let code = error.extendedResultCode.rawValue
         return "SQLite error \(code)" + (error.message.map { ": \($0)" } ?? "")
     }
@@ -126,9 +201,13 @@ package final class FolderAccounts: AccountStore {
         setup.withLock { $0.map { equalInConstantTime($0, hash) } ?? false }
     }
 
-    package func useSetup(_ hash: [UInt8], at now: Int64) throws -> Bool {
-        setup.withLock { known in
+    package func useSetup(
+        _ hash: [UInt8], at now: Int64, _ body: (any AccountTables) throws -> Void
+    ) throws -> Bool {
+        try setup.withLock { known in
             guard let good = known, equalInConstantTime(good, hash) else { return false }
+            // The code lives in this process alone: it is good until the change is on the disk.
+            try write(body)
             known = nil
             return true
         }

@@ -48,6 +48,7 @@ function draw(chart) {
   for (const figure of named('chart', chart.key)) {
     figure.querySelector('svg').setAttribute('aria-label', chart.sentence)
     put(figure.querySelector('[data-top]'), chart.top)
+    put(figure.querySelector('[data-span]'), chart.span)
     for (const line of chart.lines) {
       figure.querySelector(`[data-line="${line.key}"]`)?.setAttribute('d', line.path)
       const end = figure.querySelector(`[data-end="${line.key}"]`)
@@ -117,6 +118,7 @@ function fill(row, payment) {
     put(cell(name), shown[name])
   cell('clock').setAttribute('datetime', shown.iso)
   for (const name of ['name', 'amount']) cell(name).setAttribute('href', shown.href)
+  cell('name').title = shown.name
   cell('state').className = shown.tone
   cell('state').querySelector('.dot').className = shown.dot
 }
@@ -164,6 +166,12 @@ document.addEventListener('keydown', event => {
   turnHold()
 })
 
+function place(dot, path) {
+  const point = path.getPointAtLength(dot.at)
+  dot.node.setAttribute('cx', point.x.toFixed(1))
+  dot.node.setAttribute('cy', point.y.toFixed(1))
+}
+
 // One dot stands for as many records a second as keep them few.
 const dots = new Map()
 function flow(found, most) {
@@ -182,7 +190,10 @@ function flow(found, most) {
       node.setAttribute('r', path.dataset.kind ? 4 : 3.5)
       node.setAttribute('class', 'rec ' + (path.dataset.kind ?? ''))
       path.ownerSVGElement.append(node)
-      own.push({ node, at: path.getTotalLength() * own.length / dotsPerFlow })
+      const dot = { node, at: path.getTotalLength() * own.length / dotsPerFlow }
+      own.push(dot)
+      // While motion rests it stands on its line as well.
+      place(dot, path)
     }
     dots.set(path, own)
   }
@@ -199,9 +210,7 @@ const frame = now => {
       const length = path.getTotalLength(), speed = Number(path.dataset.speed ?? 70)
       for (const dot of own) {
         dot.at = (dot.at + speed * step) % length
-        const place = path.getPointAtLength(dot.at)
-        dot.node.setAttribute('cx', place.x.toFixed(1))
-        dot.node.setAttribute('cy', place.y.toFixed(1))
+        place(dot, path)
       }
     }
   requestAnimationFrame(frame)

@@ -15,3 +15,7 @@ if (form && note) {
 }
 const done = document.querySelector('[data-done]')
 if (done) sessionStorage.removeItem('note ' + done.dataset.done)
+
+// Where the queue has a height of its own, the case that is open is in it.
+const queue = document.querySelector('.queue'), current = queue?.querySelector('[aria-current]')
+if (current) queue.scrollTop = current.offsetTop - queue.offsetTop - queue.clientHeight / 3

@@ -1,0 +1,1 @@
+../../../../../migrations/postgres/0003_payout_lines.sql

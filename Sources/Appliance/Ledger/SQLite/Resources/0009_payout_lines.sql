@@ -1,0 +1,1 @@
+../../../../../migrations/sqlite/0009_payout_lines.sql

@@ -1,0 +1,116 @@
+import TestSupport
+import Testing
+
+/// Payments at the console role: lists, stories and what a customer paid before.
+extension CloudConsoleTests {
+    /// The overview tells what this process can know, and nothing of its own counters, which are
+    /// those of no pipeline.
+    func expectOverview(_ console: Console, _ cookie: String) throws {
+        let page = try console.browse("/", cookie: cookie)
+        #expect(page.status == 200, "\(page.text)")
+        for words in [
+            "Trial balance", "Oldest unread record", "The money is right", "a topic at Kafka",
+            "of all that the topics hold", "payments booked", "Total volume",
+        ] {
+            #expect(page.content.contains(words), "\(words): \(page.content)")
+        }
+        for words in [
+            "Duplicates blocked", "Last hour", "since the daemon", "Backups", "on this disk",
+        ] {
+            #expect(!page.content.contains(words), "\(words)")
+        }
+        let booked = page.content.firstMatch(of: /data-value="booked">([0-9,]+)</)
+        let count = booked.flatMap { Int($0.1.replacing(",", with: "")) } ?? 0
+        #expect(count > 100, "of 200 payments: \(count)")
+    }
+
+    /// All pages of a list.
+    private static func all(
+        _ path: String, _ name: String, _ console: Console
+    ) throws -> [JSON] {
+        var (found, after): ([JSON], String?) = ([], nil)
+        repeat {
+            let page = try console.get("\(path)?limit=1000" + (after.map { "&after=\($0)" } ?? ""))
+            found += page[name].list
+            after = page["next"].text.isEmpty ? nil : page["next"].text
+        } while after != nil
+        return found
+    }
+
+    /// Both list the payments that the ledger has booked, and the same ones.
+    func expectPayments(_ consoles: [Console]) async throws {
+        try await Self.untilIndexed(consoles)
+        var booked: Set<String> = []
+        var after = 0
+        while true {
+            let page = try consoles[0].get("/api/v1/transactions?limit=1000&after=\(after)")
+            let rows = page["transactions"].list
+            for row in rows where row["kind"].text == "payment" {
+                booked.insert(row["movement"].text)
+            }
+            guard let last = rows.last else { break }
+            after = last["id"].int
+        }
+        #expect(booked.count > 100)
+        for console in consoles {
+            try await eventually("the list is the ledger's", every: .milliseconds(200)) {
+                let listed = try Self.all("/api/v1/payments", "payments", console)
+                    .filter { !["unbooked", "failed"].contains($0["place"].text) }
+                    .map { $0["movement"].text }
+                return Set(listed) == booked && listed.count == booked.count
+            }
+        }
+    }
+
+    /// A payment's records are found in whichever partition they are, and its amount down to the
+    /// webhook's bytes, whose signature is computed again.
+    func expectStories(_ console: Console) throws {
+        let rows = try Self.all("/api/v1/payments", "payments", console)
+            .filter { $0["place"].text != "unbooked" && $0["place"].text != "failed" }
+        var partitions: Set<Int> = []
+        for row in rows.prefix(24) {
+            let movement = row["movement"].text
+            let story = try console.get("/api/v1/payments/\(movement)")
+            let records = story["records"].list
+            #expect(records.allSatisfy { $0["kept"].bool }, "\(records)")
+            for record in records { partitions.insert(record["partition"].int) }
+            for topic in ["webhook.received", "payment.scored", "ledger.posted"] {
+                #expect(records.contains { $0["topic"].text == topic }, "\(movement): \(topic)")
+            }
+            let explained = try console.get("/api/v1/explain/\(movement)")
+            #expect(explained["faults"].list.isEmpty, "\(explained["faults"])")
+            for transaction in explained["transactions"].list {
+                let states = transaction["records"].list.map { $0["state"].text }
+                #expect(states == ["found", "found", "found", "found"], "\(movement): \(states)")
+                let signature = transaction["webhook"]["signature"]["state"].text
+                #expect(signature == "valid", "\(movement): \(transaction["webhook"])")
+            }
+        }
+        #expect(partitions == [0, 1, 2], "24 payments lie in each of the partitions")
+    }
+
+    /// Beside a case stands what the customer paid before, wherever those records are.
+    func expectHistory(_ console: Console) throws {
+        var seen = 0
+        for review in try console.get("/api/v1/reviews?limit=100")["reviews"].list {
+            let movement = review["movement"].text
+            let row = try console.get("/api/v1/payments/\(movement)")["payment"]
+            let customer = row["customer"].text
+            guard seen < 3, !customer.isEmpty else { continue }
+            let others = try console.get("/api/v1/payments?customer=\(customer)")["payments"].list
+                .filter { $0["movement"].text != movement }
+            // Of one second either may be the earlier one.
+            guard !others.contains(where: { $0["created"].int == row["created"].int }) else {
+                continue
+            }
+            let hasEarlier = others.contains { $0["created"].int < row["created"].int }
+            let sheet = try console.ask("GET", "/review/\(movement)/sheet")
+            #expect(sheet.status == 200, "\(sheet.text)")
+            #expect(
+                sheet.content.contains("The customer before") == hasEarlier,
+                "\(movement) of \(customer): \(hasEarlier)")
+            seen += hasEarlier ? 1 : 0
+        }
+        #expect(seen > 0, "200 payments have a customer who pays twice")
+    }
+}
