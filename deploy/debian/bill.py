@@ -1,8 +1,8 @@
 """Bills of materials in CycloneDX 1.5 JSON, the same bytes for the same parts.
 
-Swift packages come from Package.resolved, the version and the commit that were built; Debian's from
-a package's Depends with the versions that are installed where it is built, or from dpkg's list of an
-image's root.
+Swift packages come from Package.resolved, the version and the commit that were built; Debian's
+from a package's Depends with the versions that are installed where it is built, or from dpkg's
+list of an image's root.
 """
 
 import hashlib

@@ -123,7 +123,9 @@ class Package:
             ("zsh", "usr/share/zsh/vendor-completions/_tillbox"),
             ("fish", "usr/share/fish/vendor_completions.d/tillbox.fish"),
         ]:
-            self.put(path, self.ask("--generate-completion-script", shell))
+            script = self.ask("--generate-completion-script", shell)
+            # It is read by a shell, and run by none.
+            self.put(path, re.sub(r"\A#!.*\n", "", script))
 
     def put_service(self) -> None:
         self.put("usr/lib/systemd/system/tillbox.service", (HERE / "tillbox.service").read_text())

@@ -96,10 +96,10 @@ def configuration(page: str) -> str:
     write another value. Groups stand without a #, so that a key below needs nothing else.
     """
     lines = [
-        "# Tillbox's configuration (YAML). A line that begins with # and a blank explains; one that",
-        "# begins with # alone is a setting with its default: take the # away to set another.",
-        "# `tillbox init` asks for what has to be set. Secrets do not stand here: each is a file in",
-        "# /etc/tillbox/secrets, and systemd hands FILE to the service as",
+        "# Tillbox's configuration (YAML). A line that begins with # and a blank explains; one",
+        "# that begins with # alone is a setting with its default: take the # away to set another.",
+        "# `tillbox init` asks for what has to be set. Secrets do not stand here: each is a file",
+        "# in /etc/tillbox/secrets, and systemd hands FILE to the service as",
         f"# {CREDENTIALS}/secret_FILE.",
         "# After a change: systemctl restart tillbox. All of it: man tillbox.conf.",
     ]

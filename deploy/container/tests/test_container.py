@@ -69,7 +69,8 @@ class ImageTests(unittest.TestCase):
 
     def test_holds_no_shell_and_nothing_that_gives_rights(self) -> None:
         root = self.folder / "root"
-        programs = [p for p in root.rglob("*") if p.parent.name in ("bin", "sbin") and not p.is_dir()]
+        programs = [p for p in root.rglob("*")
+                    if p.parent.name in ("bin", "sbin") and not p.is_dir()]
         self.assertEqual({p.name for p in programs}, {"tillbox"})
         raised = [p for p in root.rglob("*") if not p.is_symlink() and p.lstat().st_mode & 0o6000]
         self.assertEqual(raised, [])
