@@ -126,7 +126,7 @@ console-load: build setup ## what live pages cost a busy box, and what the perso
 # internals to no test: another build, in a folder of its own, whose paths are in no message.
 STATIC_BUILD := .build-static
 DEB_INTO := .build/deb
-STATIC_FLAGS = --scratch-path $(STATIC_BUILD) --static-swift-stdlib --product tillbox \
+STATIC_FLAGS = --scratch-path $(STATIC_BUILD) --static-swift-stdlib --disable-local-rpath --product tillbox \
   -Xswiftc -file-prefix-map -Xswiftc $(CURDIR)=. -Xcc -ffile-prefix-map=$(CURDIR)=.
 
 .PHONY: static
