@@ -125,6 +125,7 @@ package final class Daemon: Sendable {
             since: clock.now().milliseconds,
             reader: { [plane] in plane.reader($0) }, logger: logger)
         bridges = Self.bridges(settings, plane, folder, logger)
+        folder.format.note(logger)
         access.noteConfiguration(settings.summary)
         devPayments = DevPaymentSender(settings, clock: clock)
         watchParts(stripe.reach)
@@ -210,8 +211,10 @@ package final class Daemon: Sendable {
         try await held.makeUp(in: log)
         leaveToken()
         defer { folder.consoleToken.remove() }
-        let parts = folderParts()
-        let services = DaemonPart.inOrder(try services(onListening, parts))
+        let (parts, open) = (folderParts(), OpenPorts(settings))
+        var running = try services(telling(open, onListening), parts)
+        running[.watchdog] = watchdog(open)
+        let services = DaemonPart.inOrder(running)
         // The group tells of every service that a failure stops; the failure itself is told once.
         var quiet = logger
         quiet.logLevel = .critical

@@ -167,6 +167,8 @@ package struct EmbeddedPlane: Sendable {
 enum DaemonPart: CaseIterable, Sendable {
     /// Up before anything else and down after it, so that readiness says why the rest is not there.
     case admin
+    /// Tells the service manager that the others live, to their end.
+    case watchdog
     /// Watch what the others stand on, for as long as any of them runs.
     case poisonWatch, folderWatch, kafkaWatch, redisWatch, postgresWatch, upkeep
     /// What lists of payments are answered from; it only reads what the others write.

@@ -49,7 +49,7 @@ struct DaemonPartTests {
                 .refusalSummary, .reserveRelease, .webhook, .reviewExpiry, .refunds,
                 .reconciler, .chargeFetch, .redrive, .validate, .score, .ledger, .bridges, .live,
                 .nightlyExport, .ledgerCheck, .paymentIndex, .upkeep, .postgresWatch,
-                .redisWatch, .kafkaWatch, .folderWatch, .poisonWatch, .admin,
+                .redisWatch, .kafkaWatch, .folderWatch, .poisonWatch, .watchdog, .admin,
             ])
     }
 

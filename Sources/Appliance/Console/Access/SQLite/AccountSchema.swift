@@ -1,9 +1,9 @@
 import GRDB
 
 /// The tables of `console/accounts.sqlite` (docs/formats/accounts.md).
-enum AccountSchema {
+package enum AccountSchema {
     /// `PRAGMA user_version` of this schema.
-    static let version = 2
+    package static let version = 2
 
     /// Brings a new file, or one of an earlier version, to this schema.
     ///

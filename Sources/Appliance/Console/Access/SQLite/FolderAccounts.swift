@@ -1,3 +1,4 @@
+import Appliance
 import Bridges
 import Foundation
 import GRDB
@@ -69,6 +70,7 @@ package final class FolderAccounts: AccountStore {
         let writing = try door(path, synchronous: "FULL")
         // Whoever has it locked need not be waited for where nothing is to be made.
         if try writing.read({ try AccountSchema.version(of: $0) }) != AccountSchema.version {
+            try keepCopy(of: path, writing)
             // Immediate: another process may make the tables at the same moment.
             try writing.inTransaction(.immediate) {
                 try AccountSchema.prepare($0)
@@ -99,6 +101,19 @@ package final class FolderAccounts: AccountStore {
                 sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = \(synchronous)")
         }
         return try DatabaseQueue(path: path, configuration: configuration)
+    }
+
+    /// Before a newer schema is brought to it.
+    private static func keepCopy(of path: String, _ queue: DatabaseQueue) throws {
+        let version = try queue.read { try AccountSchema.version(of: $0) }
+        guard version > 0, version < AccountSchema.version else { return }
+        do {
+            try SchemaCopy.keep(of: path, schema: Int64(version))
+        } catch {
+            throw Unopened(
+                "\(path) is of an older Tillbox, and no copy of it could be kept before it is "
+                    + "brought forward: \(error)", "make room for it and start again")
+        }
     }
 
     /// A file that the system does not open.
