@@ -1,5 +1,6 @@
 import AppendLog
 import Appliance
+import Backup
 import Relay
 import Vocabulary
 
@@ -58,6 +59,8 @@ struct LiveFigures {
     var paymentsLeftOut: Int64
     /// When the whole ledger was verified last and found sound; nil where that was never noted.
     var verifiedAt: Instant?
+    /// The last backup of the data folder; nil where none is known.
+    var backup: BackupNote?
 
     func count(_ name: Counters.Name) -> Int64 {
         counts.first { $0.name == name }?.count ?? 0
@@ -104,6 +107,7 @@ struct LiveFigures {
         writer.member("stripe_ahead_ms", stripeAheadMilliseconds)
         writer.member("payments_left_out", paymentsLeftOut)
         writer.member("verified_at", verifiedAt?.seconds)
+        writer.member("backed_up_at", backup?.moment.seconds)
         writer.key("bucket")
         if let bucket { Self.write(bucket, into: &writer) } else { writer.null() }
         if let history {

@@ -69,7 +69,8 @@ struct LiveLook {
             bridges: parts.bridges.reports(), money: money,
             stripeAheadMilliseconds: parts.reconciler?.stripeAheadMilliseconds,
             hasStripe: parts.reconciler?.asksStripe ?? false,
-            paymentsLeftOut: payments.leftOutCount, verifiedAt: parts.verifiedAt())
+            paymentsLeftOut: payments.leftOutCount, verifiedAt: parts.verifiedAt(),
+            backup: parts.backup())
     }
 
     /// A ledger that cannot be asked leaves what was seen last, with its time.

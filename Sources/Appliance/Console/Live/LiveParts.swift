@@ -1,5 +1,6 @@
 package import AppendLog
 package import Appliance
+package import Backup
 package import Reconcile
 package import Relay
 package import Vocabulary
@@ -35,12 +36,15 @@ package struct LiveParts: Sendable {
     let clock: any LogClock
     /// When the whole ledger was verified last and found sound.
     let verifiedAt: @Sendable () -> Instant?
+    /// The last backup of the data folder; nil where none is known.
+    let backup: @Sendable () -> BackupNote?
 
     package init(
         ledger: any LedgerReading, topic: @escaping @Sendable (TopicID) -> TopicReader,
         readers: @escaping @Sendable () -> [ReaderPlace], reconciler: Reconciler?,
         bridges: BridgeBoard, readiness: Readiness, counters: Counters, clock: any LogClock,
-        verifiedAt: @escaping @Sendable () -> Instant? = { nil }
+        verifiedAt: @escaping @Sendable () -> Instant? = { nil },
+        backup: @escaping @Sendable () -> BackupNote? = { nil }
     ) {
         self.ledger = ledger
         self.topic = topic
@@ -51,5 +55,6 @@ package struct LiveParts: Sendable {
         self.counters = counters
         self.clock = clock
         self.verifiedAt = verifiedAt
+        self.backup = backup
     }
 }
