@@ -277,6 +277,8 @@ package final class Daemon: Sendable {
         services[.paymentIndex] = payments
         services[.ledgerCheck] = ledgerCheck
         services[.nightlyExport] = nightlyExport()
+        services[.nightlyBackup] = nightlyBackup()
+        services[.alerts] = alertWatch()
         services[.poisonWatch] = PoisonWatch(log: log)
         services[.folderWatch] = FolderWatch(log: log, parts: parts, logger: logger)
         services[.upkeep] = Upkeep(plane, snapshotPath: folder.gateSnapshot)
@@ -317,6 +319,27 @@ package final class Daemon: Sendable {
         }
         readiness.watch { export.warning }
         return export
+    }
+
+    /// nil where no folder is named.
+    private func nightlyBackup() -> (any Service)? {
+        guard let backup = NightlyBackup(settings, of: folder, clock: clock, logger: logger) else {
+            return nil
+        }
+        readiness.watch { backup.warning }
+        return backup
+    }
+
+    /// nil where nobody is told.
+    private func alertWatch() -> (any Service)? {
+        let doors = settings.alerts.doors
+        guard !doors.isEmpty else { return nil }
+        let (readiness, counters) = (readiness, counters)
+        let watch = AlertWatch(settings.alerts, doors: doors, clock: clock, logger: logger) {
+            readiness.sentences + counters.standstills.warnings
+        }
+        readiness.watch { watch.warning }
+        return watch
     }
 
     private func webhookServer(_ ports: DaemonPorts) -> any Service {

@@ -177,6 +177,10 @@ enum DaemonPart: CaseIterable, Sendable {
     case ledgerCheck
     /// Writes the warehouse's files; of the daemon's own it only reads.
     case nightlyExport
+    /// Copies the folder to where it can be restored from; it only reads.
+    case nightlyBackup
+    /// Tells somebody what readiness and its warnings say.
+    case alerts
     /// Looks at all of them for open consoles.
     case live
     /// Copies in other systems; they stop behind the ledger, so that little is left to copy.

@@ -78,6 +78,8 @@ package struct SettingsLoader {
         settings.stripeKey = asksStripe ? try stripeKey() : nil
         settings.reconcile = try reconcile()
         (settings.exportMinute, settings.exportsCompressed) = try export()
+        settings.alerts = try alerts(settings.profile, needsSecrets: needsSecrets)
+        settings.backup = try backup(settings.profile, readsKey: needsSecrets)
         settings.logLevel = try choice(.logLevel, default: settings.logLevel)
         settings.logFormat = try text(.logFormat).map { _ in
             try choice(.logFormat, default: .json)
@@ -129,7 +131,7 @@ package struct SettingsLoader {
     }
 
     /// - Returns: minutes after midnight; nil for `off`.
-    private func minute(_ key: SettingsKey, default usual: String) throws -> Int? {
+    func minute(_ key: SettingsKey, default usual: String) throws -> Int? {
         let at = text(key) ?? usual
         guard at != "off" else { return nil }
         guard let minute = ReconcileSchedule.minute(of: at) else {
