@@ -79,7 +79,9 @@ struct BackupDrill {
             }
             let ledger = try folder.ledger()
             defer { try? ledger.close() }
-            if let fault = try ledger.verify(progress: { _ in }).fault { faults.append("ledger.sqlite: \(fault)") }
+            if let fault = try ledger.verify(progress: { _ in }).fault {
+                faults.append("ledger.sqlite: \(fault)")
+            }
             let head = try ledger.point()
             if head.head != manifest.transactions || String(hex: head.hash) != manifest.ledgerHash {
                 faults.append("the ledger's last transaction is not the one that was backed up")
