@@ -20,7 +20,7 @@ package enum SQLiteFileCopy {
         _ path: String, to destination: String, emptying emptied: [String] = [],
         goesOn: () -> Bool = { true }
     ) throws {
-        for suffix in ["", "-wal", "-shm", "-journal"] { unlink(destination + suffix) }
+        remove(destination)
         // Where nobody can write, SQLite cannot read a write-ahead log: a private copy can be read.
         let copy = LedgerCopy.isNeeded(for: path) ? try LedgerCopy(of: path) : nil
         defer { copy?.remove() }
@@ -49,5 +49,10 @@ package enum SQLiteFileCopy {
         } catch {
             throw LedgerError(error, path: path)
         }
+    }
+
+    /// A copy that did not come to its end, and what SQLite keeps beside one.
+    static func remove(_ path: String) {
+        for suffix in ["", "-wal", "-shm", "-journal"] { unlink(path + suffix) }
     }
 }

@@ -5,7 +5,7 @@ internal import GRDB
 /// A database as it was before a newer schema is brought to it, beside it: the way back to the
 /// program that knew it, and what is left where the change goes wrong.
 ///
-/// It is whole and on the disk before the first statement of a migration runs, write-ahead log and
+/// ``SQLiteFileCopy`` makes it. It is whole and on the disk before the first statement of a migration runs, write-ahead log and
 /// all; without room for it nothing is migrated. One that is there already was made by an attempt
 /// before this one, and stays.
 package enum SchemaCopy {
@@ -21,29 +21,24 @@ package enum SchemaCopy {
         guard !FileManager.default.fileExists(atPath: copy) else { return }
         let draft = copy + ".new"
         do {
-            for suffix in ["", "-wal", "-shm", "-journal"] { unlink(draft + suffix) }
-            var configuration = Configuration()
-            configuration.readonly = true
-            let source = try DatabaseQueue(path: database, configuration: configuration)
-            let target = try DatabaseQueue(path: draft)
-            try source.backup(to: target)
-            // It takes over that the original has a write-ahead log; alone it needs none.
-            try target.writeWithoutTransaction {
-                _ = try String.fetchOne($0, sql: "PRAGMA journal_mode = DELETE")
-            }
-            try target.close()
-            try source.close()
+            try SQLiteFileCopy.write(database, to: draft)
             try settle(draft, as: copy)
         } catch {
-            for suffix in ["", "-wal", "-shm", "-journal"] { unlink(draft + suffix) }
+            SQLiteFileCopy.remove(draft)
             throw LedgerError(error, path: copy)
         }
     }
 
-    private static func settle(_ draft: String, as copy: String) throws(DiskError) {
+    private static func settle(_ draft: String, as copy: String) throws(LedgerError) {
         let disk = PosixDisk()
-        try disk.open(draft, .read).sync()
-        try disk.rename(draft, to: copy)
-        try disk.syncDirectory(URL(filePath: copy).deletingLastPathComponent().path)
+        do throws(DiskError) {
+            try disk.open(draft, .read).sync()
+            try disk.rename(draft, to: copy)
+            try disk.syncDirectory(URL(filePath: copy).deletingLastPathComponent().path)
+        } catch {
+            // As SQLite names the two.
+            throw [ENOSPC, EDQUOT].contains(error.code)
+                ? .diskFull : .io(code: ResultCode.SQLITE_IOERR.rawValue)
+        }
     }
 }
