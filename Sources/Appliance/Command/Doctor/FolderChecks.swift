@@ -99,7 +99,7 @@ struct FolderChecks {
         guard FileManager.default.fileExists(atPath: folder.accounts) else {
             return .note("audit", "nobody has an account yet")
         }
-        let store = FolderAccounts(at: folder.accounts)
+        let store = FolderAccounts(readingAt: folder.accounts)
         defer { store.close() }
         do {
             let count = try store.verifyAudit()

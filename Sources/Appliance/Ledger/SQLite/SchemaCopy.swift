@@ -5,9 +5,9 @@ internal import GRDB
 /// A database as it was before a newer schema is brought to it, beside it: the way back to the
 /// program that knew it, and what is left where the change goes wrong.
 ///
-/// ``SQLiteFileCopy`` makes it. It is whole and on the disk before the first statement of a migration runs, write-ahead log and
+/// It is whole and on the disk before the first statement of a migration runs, write-ahead log and
 /// all; without room for it nothing is migrated. One that is there already was made by an attempt
-/// before this one, and stays.
+/// before this one, and stays. ``SQLiteFileCopy`` makes it.
 package enum SchemaCopy {
     /// Of a database and the version of the schema that it has there.
     package static func path(of database: String, schema version: Int64) -> String {

@@ -66,6 +66,26 @@ package final class FolderAccounts: AccountStore {
         }
     }
 
+    /// Opens the file to look at it: nothing is made or changed, and one of an earlier version is
+    /// left that.
+    ///
+    /// - Parameter path: of the file, which must exist.
+    package init(readingAt path: String) {
+        do {
+            var configuration = Configuration()
+            configuration.readonly = true
+            configuration.busyMode = .timeout(Self.openingSeconds)
+            let door = try DatabaseQueue(path: path, configuration: configuration)
+            try door.read { _ = try AccountSchema.known(AccountSchema.version(of: $0)) }
+            (opened, remedy) = (
+                .success(Doors(reading: door, writing: door, noting: door)), Self.anew
+            )
+        } catch {
+            let words = "the accounts in \(path) cannot be read: \(Self.words(error))"
+            (opened, remedy) = (.failure(AccountsFailure(description: words)), Self.anew)
+        }
+    }
+
     private static func doors(_ path: String) throws -> Doors {
         let writing = try door(path, synchronous: "FULL")
         // Whoever has it locked need not be waited for where nothing is to be made.
