@@ -10,6 +10,8 @@ package struct BackupSource: Sendable {
     let log: String
     let ledger: String
     let accounts: String
+    /// Which formats ledger and accounts were brought to; may be missing.
+    let format: String
     /// Files that are whole under their names at every moment, and may be missing.
     let snapshots: [String]
     /// Folders of such files.
@@ -17,13 +19,14 @@ package struct BackupSource: Sendable {
 
     /// All paths are absolute and lie below the folder.
     package init(
-        folder: String, log: String, ledger: String, accounts: String, snapshots: [String],
-        folders: [String]
+        folder: String, log: String, ledger: String, accounts: String, format: String,
+        snapshots: [String], folders: [String]
     ) {
         self.folder = folder
         self.log = log
         self.ledger = ledger
         self.accounts = accounts
+        self.format = format
         self.snapshots = snapshots
         self.folders = folders
     }
@@ -196,9 +199,10 @@ struct BackupPoint {
     }
 
     private mutating func takeSmallFiles(_ source: BackupSource) {
-        let identity = source.log + "/identity"
-        if let bytes = BackupSource.bytes(at: identity) {
-            small.append((source.name(identity), bytes))
+        // The format behind the tables: it may then be ahead of them, and is never behind.
+        for path in [source.log + "/identity", source.format] {
+            guard let bytes = BackupSource.bytes(at: path) else { continue }
+            small.append((source.name(path), bytes))
         }
         for folder in source.folders {
             let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []

@@ -4,13 +4,13 @@ package import Backup
 extension DataFolder {
     /// What a backup copies of this folder. What is made again from that (the index of payments,
     /// the warehouse's files) is not among it, and neither is what is this machine's own: locks,
-    /// the reserve, the commands' token.
+    /// the reserve, the commands' token, what was kept before a newer schema.
     package var backupSource: BackupSource {
         let folder = DataFolder(existingAt: Self.canonical(path))
         return BackupSource(
             folder: folder.path, log: folder.log, ledger: folder.ledger,
-            accounts: folder.accounts, snapshots: [folder.gateSnapshot, folder.featureSnapshot],
-            folders: [folder.bridges])
+            accounts: folder.accounts, format: folder.format.path,
+            snapshots: [folder.gateSnapshot, folder.featureSnapshot], folders: [folder.bridges])
     }
 
     /// Restores a backup into this folder, then compares its parts as a start does.

@@ -188,7 +188,7 @@ struct BackupFolderTests {
         for own in ["lock", "holder", "reserve", "console/token", "console/index.sqlite"] {
             #expect(!names.contains(own), "\(own)")
         }
-        #expect(names.isSuperset(of: ["ledger.sqlite", "log/identity"]))
+        #expect(names.isSuperset(of: ["ledger.sqlite", "log/identity", "format"]))
     }
 
     @Test("a target that holds anything, and a damaged file, are refused, and nothing is left")
