@@ -144,8 +144,12 @@ static: packages
 	@echo "==> building tillbox with Swift's runtime inside: 10 to 20 minutes on two cores the first time"
 	@env -u TILLBOX_TESTABLE $(SWIFT_BUILD) $(STATIC_FLAGS)
 
+.PHONY: package-tools
+package-tools:
+	@.ci/setup package
+
 .PHONY: deb
-deb: static ## build the Debian package, and its bill of materials, into .build/deb
+deb: package-tools static ## build the Debian package, and its bill of materials, into .build/deb
 	@deploy/debian/build.py --binary $(STATIC_BUILD)/release/tillbox --into $(DEB_INTO)
 
 .PHONY: deb-test
