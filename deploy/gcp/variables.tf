@@ -46,6 +46,20 @@ variable "image" {
   }
 }
 
+variable "export_image" {
+  description = <<-EOT
+    The same image as root, by digest, for the sizes whose export has a disk: who writes to NFS in
+    Cloud Run must be root, and Tillbox's image is not. docs/GCP.md says how it is made.
+  EOT
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.export_image == "" || can(regex("@sha256:[0-9a-f]{64}$", var.export_image))
+    error_message = "Name the image by its digest (…@sha256:…), so that what was tested is what runs."
+  }
+}
+
 variable "psql_image" {
   description = "An image with psql, for the job that gives the roles their rights in Postgres."
   type        = string

@@ -75,7 +75,7 @@ resource "google_cloud_run_v2_job" "warehouse" {
       }
 
       containers {
-        image = var.image
+        image = local.size.export_disk_gib > 0 ? var.export_image : var.image
         args  = local.programs.warehouse.words
 
         resources {
@@ -151,6 +151,13 @@ resource "google_cloud_run_v2_job" "warehouse" {
           }
         }
       }
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = local.size.export_disk_gib == 0 || var.export_image != ""
+      error_message = "This size exports to a disk: name export_image, Tillbox's image as root (docs/GCP.md, step 5)."
     }
   }
 
