@@ -99,11 +99,7 @@ extension Daemon {
             pages: pages,
             parts: SettingsParts(
                 desk: access, schema: steps.model.schema, modelPath: settings.modelPath,
-                verdicts: verdicts,
-                backups: SettingsParts.Backups(
-                    folder: settings.backup.folder, minute: settings.backup.minute,
-                    isEncrypted: settings.backup.keyFile != nil,
-                    last: { [folder] in BackupNote(in: folder.path) }))
+                verdicts: verdicts, backups: backups)
         ).add(to: &routes)
         SignInRoutes(desk: access, pages: pages).add(to: &routes)
         AccountRoutes(desk: access).add(to: &routes)
@@ -113,6 +109,14 @@ extension Daemon {
         // Last, since it describes the others.
         OpenAPIRoutes.add(to: &routes)
         return routes
+    }
+
+    /// What the console's settings show of backups.
+    private var backups: SettingsParts.Backups {
+        SettingsParts.Backups(
+            folder: settings.backup.folder, minute: settings.backup.minute,
+            isEncrypted: settings.backup.keyFile != nil,
+            last: { [folder] in BackupNote(in: folder.path) })
     }
 
     private func pages(

@@ -80,18 +80,22 @@ package struct SettingsLoader {
         (settings.exportMinute, settings.exportsCompressed) = try export()
         settings.alerts = try alerts(settings.profile, needsSecrets: needsSecrets)
         settings.backup = try backup(settings.profile, readsKey: needsSecrets)
-        settings.logLevel = try choice(.logLevel, default: settings.logLevel)
-        settings.logFormat = try text(.logFormat).map { _ in
-            try choice(.logFormat, default: .json)
-        }
-        let summary = try integer(.logSummarySeconds, 0...86_400) ?? 60
-        settings.summarySeconds = summary == 0 ? nil : summary
+        try loadLogging(&settings)
         settings.livemode = try choice(
             .webhookLivemode, default: settings.profile == .dev ? .test : .live)
         settings.endpoints = try endpoints(settings.livemode, needsSecrets: takesWebhooks)
         try loadOutside(&settings)
         if needsSecrets { try settings.checkOutside(role) }
         return settings
+    }
+
+    private func loadLogging(_ settings: inout Settings) throws {
+        settings.logLevel = try choice(.logLevel, default: settings.logLevel)
+        settings.logFormat = try text(.logFormat).map { _ in
+            try choice(.logFormat, default: .json)
+        }
+        let summary = try integer(.logSummarySeconds, 0...86_400) ?? 60
+        settings.summarySeconds = summary == 0 ? nil : summary
     }
 
     private func loadPorts(_ settings: inout Settings) throws {

@@ -63,59 +63,89 @@ struct ConsistentCutTests {
     /// topics while writing goes on.
     @Test("whatever is read when: nothing lacks its source, and what is older is all there")
     func histories() {
-        let ring: [TopicID] = [.deadLetter, .paymentValidated, .paymentScored]
         for seed in 0..<500 {
-            var random = SeededGenerator(seed: UInt64(seed))
-            var written: [TopicID: [(source: (TopicID, Int64)?, at: Int)]] = [:]
-            var moment = 0
-            func write() {
-                moment += 1
-                let place = Int(random.next() % 3)
-                let input = ring[(place + 1) % 3]
-                let count = written[input]?.count ?? 0
-                let known = written[ring[place]]?.compactMap { $0.source?.1 }.max() ?? 0
-                var source: (TopicID, Int64)?
-                if known < count, random.next() % 4 > 0 {
-                    let from = known + Int64(random.next() % UInt64(Int64(count) - known))
-                    source = (input, from)
-                }
-                written[ring[place], default: []].append((source, moment))
-            }
-            func ends() -> [TopicID: Int64] {
-                var ends: [TopicID: Int64] = [:]
-                for topic in ring.shuffled(using: &random) {
-                    ends[topic] = Int64(written[topic]?.count ?? 0)
-                    for _ in 0..<random.next() % 4 { write() }
-                }
-                return ends
-            }
-            for _ in 0..<30 { write() }
-            let first = ends()
-            let snapshot = moment
-            for _ in 0..<random.next() % 20 { write() }
-            let second = ends()
-            var batches: [TopicID: [(Int64, ConsistentCut.Source)]] = [:]
-            for topic in ring {
-                let records = written[topic] ?? []
-                for offset in (first[topic] ?? 0)..<(second[topic] ?? 0) {
-                    guard let source = records[Int(offset)].source else { continue }
-                    batches[topic, default: []].append(
-                        (offset, .record(source.0, Offset(source.1))))
-                }
-            }
-            var cut = cut(second, batches)
+            var history = RingHistory(seed: UInt64(seed))
+            history.write(count: 30)
+            let first = history.readEnds()
+            let snapshot = history.moment
+            history.write(count: history.random(20))
+            let second = history.readEnds()
+            var cut = cut(second, history.batches(from: first, to: second))
             cut.settle(transactions: 0, reviews: 0)
-            for topic in ring {
+            for topic in RingHistory.ring {
+                let records = history.written[topic] ?? []
                 let end = cut.ends[topic]?.rawValue ?? 0
-                let records = written[topic] ?? []
                 for record in records.prefix(Int(end)) {
                     guard let source = record.source else { continue }
-                    let there = cut.ends[source.0]?.rawValue ?? 0
-                    #expect(source.1 < there, "seed \(seed)")
+                    let there = cut.ends[source.topic]?.rawValue ?? 0
+                    #expect(source.offset < there, "seed \(seed)")
                 }
                 let older = records.filter { $0.at <= snapshot }.count
                 #expect(end >= Int64(older), "seed \(seed): \(topic) lost what was there before")
             }
         }
+    }
+}
+
+/// What was written into topics of which each is derived from the next.
+private struct RingHistory {
+    static let ring: [TopicID] = [.deadLetter, .paymentValidated, .paymentScored]
+
+    struct Record {
+        /// nil for one that comes from outside.
+        var source: (topic: TopicID, offset: Int64)?
+        var at: Int
+    }
+
+    private(set) var written: [TopicID: [Record]] = [:]
+    /// How many records were written.
+    private(set) var moment = 0
+    private var generator: SeededGenerator
+
+    init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
+
+    /// From 0 to below `bound`.
+    mutating func random(_ bound: Int) -> Int { Int(generator.next() % UInt64(bound)) }
+
+    /// Writes records into any topics, most of them from a record that nothing was made of yet.
+    mutating func write(count: Int) {
+        for _ in 0..<count {
+            moment += 1
+            let place = random(3)
+            let topic = Self.ring[place]
+            let input = Self.ring[(place + 1) % 3]
+            let count = written[input]?.count ?? 0
+            let known = written[topic]?.compactMap { $0.source?.offset }.max() ?? 0
+            var record = Record(at: moment)
+            if known < count, random(4) > 0 {
+                record.source = (input, known + Int64(random(count - Int(known))))
+            }
+            written[topic, default: []].append(record)
+        }
+    }
+
+    /// Reads the topics' ends in any order, while writing goes on.
+    mutating func readEnds() -> [TopicID: Int64] {
+        var ends: [TopicID: Int64] = [:]
+        for topic in Self.ring.shuffled(using: &generator) {
+            ends[topic] = Int64(written[topic]?.count ?? 0)
+            write(count: random(4))
+        }
+        return ends
+    }
+
+    /// What was written between two readings, with where each record came from.
+    func batches(
+        from first: [TopicID: Int64], to second: [TopicID: Int64]
+    ) -> [TopicID: [(Int64, ConsistentCut.Source)]] {
+        var batches: [TopicID: [(Int64, ConsistentCut.Source)]] = [:]
+        for topic in Self.ring {
+            for offset in (first[topic] ?? 0)..<(second[topic] ?? 0) {
+                guard let source = written[topic]?[Int(offset)].source else { continue }
+                batches[topic, default: []].append(
+                    (offset, .record(source.topic, Offset(source.offset))))
+            }
+        }
+        return batches
     }
 }
