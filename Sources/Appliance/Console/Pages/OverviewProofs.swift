@@ -148,10 +148,7 @@ extension OverviewView {
             Proof(
                 "backups", "Backups", value, second, tone, "/settings/backups", isOld: isOld)
         }
-        // A console on the cloud plane has no data folder, and no page of its backups.
-        guard let last = figures.backup else {
-            return Proof("backups", "Backups", "None", "none is known", .mute, nil)
-        }
+        guard let last = figures.backup else { return proof("None", "none is known", .mute) }
         let words = "the last one is of \(age(last.moment, figures)) ago"
         guard figures.at / 1_000 - last.moment.seconds <= backupAgeMax else {
             return proof("Old", "\(words): make another", .wait, isOld: true)

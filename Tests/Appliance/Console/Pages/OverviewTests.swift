@@ -166,7 +166,7 @@ struct OverviewTests {
                 }
                 return OverviewView(figures, []).proofs.first { $0.key == "backups" }
             }
-            #expect(proof(nil)?.tone == "mute" && proof(nil)?.href == nil)
+            #expect(proof(nil)?.tone == "mute" && proof(nil)?.href == "/settings/backups")
             #expect(proof(36)?.tone == "ok" && proof(36)?.href == "/settings/backups")
             #expect(proof(37)?.tone == "wait" && proof(37)?.second.contains("ago") == true)
         }
