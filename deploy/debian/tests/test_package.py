@@ -1,6 +1,6 @@
 """The life of the package on a fresh Debian 12: installed, asked its questions, started, paid
-through, upgraded under load, gone back from, refused where it would not know the data, removed,
-purged. Run it as root by `make deb-test`.
+through, upgraded under load, gone back from, backed up and restored, refused where it would not know
+the data, removed, purged. Run it as root by `make deb-test`.
 
     TILLBOX_DEB      the package
     TILLBOX_OLDER    one of an earlier version number
@@ -212,6 +212,36 @@ class PackageLifeTests(unittest.TestCase):
         load.end()
         self.assert_whole()
         self.assertEqual(self.version(), self.number(OLDER))
+
+    def test_10b_comes_back_from_a_backup_as_its_readme_says(self) -> None:
+        backups, key = "/var/backups/tillbox", self.root.path / "etc/tillbox/secrets/backup"
+        data = self.root.path / "var/lib/tillbox"
+        self.root("install", "-d", "-o", "tillbox", "-g", "tillbox", "-m", "0700", backups)
+        key.write_text("5a" * 32 + "\n")
+        key.chmod(0o600)
+        # Secrets are handed over at a start.
+        self.manager.stop()
+        self.assertTrue(self.manager.start(), self.manager.log.read_text()[-2000:])
+        handed = "/run/credentials/tillbox.service/secret_backup"
+        said = self.tillbox("backup", backups, "--key-file", handed).stdout
+        self.assertIn("encrypted", said)
+        found = json.loads(self.tillbox("doctor", "--json", check=False).stdout)["findings"]
+        states = {finding["check"]: finding["state"] for finding in found}
+        for check in ["secrets", "permissions", "parts", "log", "ledger", "audit", "backup"]:
+            self.assertEqual(states[check], "ok", found)
+        known = (data / "format").read_text()
+
+        self.manager.stop()
+        self.root("mv", "/var/lib/tillbox", "/var/lib/tillbox.before")
+        self.root("/usr/bin/tillbox", "restore", backups, "--data", "/var/lib/tillbox",
+                  "--key-file", "/etc/tillbox/secrets/backup")
+        self.assertEqual((data / "format").read_text(), known)
+        self.root("chown", "-R", "tillbox:", "/var/lib/tillbox")
+        self.assertTrue(self.manager.start(), self.manager.log.read_text()[-2000:])
+        self.assert_whole()
+        self.stripe.deliver(charge(4, "restored"))
+        self.assert_whole()
+        self.root("rm", "-r", backups, "/var/lib/tillbox.before", "/etc/tillbox/secrets/backup")
 
     def test_11_refuses_data_of_a_newer_format_before_it_touches_anything(self) -> None:
         note = self.root.path / "var/lib/tillbox/format"
