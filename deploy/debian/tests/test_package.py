@@ -1,6 +1,6 @@
 """The life of the package on a fresh Debian 12: installed, asked its questions, started, paid
-through, upgraded under load, gone back from, backed up and restored, refused where it would not know
-the data, removed, purged. Run it as root by `make deb-test`.
+through, upgraded under load, gone back from, backed up and restored, refused where it would not
+know the data, removed, purged. Run it as root by `make deb-test`.
 
     TILLBOX_DEB      the package
     TILLBOX_OLDER    one of an earlier version number
