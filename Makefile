@@ -21,8 +21,9 @@ export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH := $(TESTS_AT_ONCE)
 WITH_SERVERS = ApplianceTests\.($(shell grep -rlE '(Kafka|Redis|Postgres|BigQuery)Server|CloudFixture|PostgresDatabase|LedgerStore' \
   --include='*Tests.swift' Tests/Appliance | xargs sed -n 's/^struct \([A-Za-z]*Tests\) .*/\1/p' | paste -sd'|'))/
 
-# Those of the whole that start brokers wait for them most of the time: they run beside the others.
-WITH_BROKERS = EndToEndTests\.(Bridge|Cloud|GoogleCloud)
+# Those of the whole that start brokers wait for them most of the time: they run beside the others. So
+# do backups and the doctor, who would make the others' queue longer.
+WITH_BROKERS = EndToEndTests\.(Bridge|Cloud|GoogleCloud|Backup|Doctor)
 
 # Those of the cold path start Spark, Airflow, dbt and a stand-in for BigQuery, and take minutes each:
 # beside the others, too.
