@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The Spark job of `deploy/spark`, whose own tests are Python's.
-@Suite("The Spark job", .serialized)
+@Suite("The Spark job", .serialized, .timeLimit(.minutes(30)))
 struct CloudSparkTests {
     @Test(
         "steps, source and sink; every vector is the engine's; late vectors close their reviews",

@@ -161,12 +161,13 @@ struct ConsoleAPITests {
             "--checks",
             "not_a_server_error,status_code_conformance,content_type_conformance,"
                 + "response_schema_conformance,unsupported_method",
-            "--request-timeout", "10", "--seed", "7", "--workers", "2",
+            "--request-timeout", "10", "--seed", "7", "--workers", "1",
             "--suppress-health-check", "all", "--no-color", "--max-time", "35",
             "--generation-database", "none",
         ]
         var run = try await Child.run(python, arguments)
-        // Debian's Python 3.11.2 loses count in its own parser now and then (CPython 106905).
+        // The parser of Debian's Python 3.11.2 loses count where two threads are in it (CPython
+        // 106905): hence one worker, and another try.
         for _ in 0..<2 where run.output.contains("AST constructor recursion depth mismatch") {
             run = try await Child.run(python, arguments)
         }

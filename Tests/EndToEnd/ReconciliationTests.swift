@@ -84,8 +84,11 @@ struct ReconciliationEndToEndTests {
         #expect(try JSON(shown.output)["movements"].list.map { $0["state"].text } == ["different"])
         let month = try await world.tillbox("report", "month", "2020-01", "--csv")
         #expect(month.code == 0 && month.output.hasPrefix("month,account,"), "\(month)")
-        let wrong = try await world.tillbox("bank", "import", world.folder.file("data/lock"))
-        #expect(wrong.code == 3 && wrong.errors.contains("neither camt.053 nor MT940"))
+        let note = world.folder.file("note.txt")
+        try "not a statement".write(toFile: note, atomically: true, encoding: .utf8)
+        let wrong = try await world.tillbox("bank", "import", note)
+        #expect(wrong.code == 3)
+        #expect(wrong.errors.contains("neither camt.053 nor MT940"), "\(wrong.errors)")
     }
 
     private func balance(of account: String, _ world: ReconciliationWorld) async throws -> Int? {

@@ -145,11 +145,15 @@ struct StrangersTests {
         try await eventually("all of them have been opened: \(holder.standardError)") {
             holder.standardOutput.contains("2400")
         }
+        // Pushed out by newer ones, or closed for want of a header. While the kernel still hands
+        // them over, the newest one may be, too.
+        try await eventually("most of them have gone again") {
+            let ended = ["connections_evicted", "connections_idled"].map {
+                (try? world.counter($0)) ?? 0
+            }
+            return ended.reduce(0, +) > 1000
+        }
         try await world.expectHealthy()
-        // Pushed out by newer ones, or closed for want of a header.
-        let ended =
-            try world.counter("connections_evicted") + world.counter("connections_idled")
-        #expect(ended > 1000)
         // None of them had a delivery that could have been refused.
         #expect(try world.counter("requests_timed_out") == 0)
         // Deliveries go on while the others are open.

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// A child process with its output kept in files, killed when this object goes.
 ///
@@ -10,6 +11,7 @@ public final class Child: @unchecked Sendable {
     private let folder: TemporaryFolder
     /// Kept open for as long as this object is there.
     private let input: Pipe?
+    private let end = End()
 
     /// Starts `executable`.
     ///
@@ -30,6 +32,7 @@ public final class Child: @unchecked Sendable {
         process.standardInput = input ?? FileHandle.nullDevice
         process.standardOutput = try Self.create(folder.file("output"))
         process.standardError = try Self.create(folder.file("errors"))
+        process.terminationHandler = { [end] _ in end.come() }
         try process.run()
     }
 
@@ -56,19 +59,15 @@ public final class Child: @unchecked Sendable {
 
     public func kill(_ signal: Int32) { Foundation.kill(process.processIdentifier, signal) }
 
-    /// Waits for its end, off the cooperative pool, whose few threads the other tests need.
+    /// Waits for its end. `waitUntilExit` would do so by running a run loop without sources, which
+    /// takes a core for as long as it lasts.
     ///
     /// - Returns: the exit code, or 128 and the signal's number.
     @discardableResult
     public func wait() async -> Int32 {
-        await withCheckedContinuation { continuation in
-            DispatchQueue.global().async {
-                self.process.waitUntilExit()
-                let status = self.process.terminationStatus
-                let isSignal = self.process.terminationReason == .uncaughtSignal
-                continuation.resume(returning: isSignal ? 128 + status : status)
-            }
-        }
+        await end.wait()
+        let status = process.terminationStatus
+        return process.terminationReason == .uncaughtSignal ? 128 + status : status
     }
 
     /// Runs to the end.
@@ -78,6 +77,35 @@ public final class Child: @unchecked Sendable {
         let child = try Child(executable, arguments, environment: environment)
         let code = await child.wait()
         return (code, child.standardOutput, child.standardError)
+    }
+}
+
+/// The end of a process, which is waited for by whoever wants to know of it.
+private final class End: Sendable {
+    private struct State {
+        var isThere = false
+        var waiting: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let state = Mutex(State())
+
+    func come() {
+        let waiting = state.withLock { state in
+            defer { state.waiting = [] }
+            state.isThere = true
+            return state.waiting
+        }
+        for one in waiting { one.resume() }
+    }
+
+    func wait() async {
+        await withCheckedContinuation { continuation in
+            let isThere = state.withLock { state in
+                if !state.isThere { state.waiting.append(continuation) }
+                return state.isThere
+            }
+            if isThere { continuation.resume() }
+        }
     }
 }
 

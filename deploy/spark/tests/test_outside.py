@@ -40,7 +40,7 @@ class Tellings:
 
     def arrive(self, what):
         """Every payment has its vector, once and in order; features 1 counts them all."""
-        processes.until(what, lambda: len(self.read()) >= self.number, 150, self.job)
+        processes.until(what, lambda: len(self.read()) >= self.number, 400, self.job)
         told = self.read()
         assert [one["event_id"] for one in told] == [
             f"evt_{at}" for at in range(1, self.number + 1)]

@@ -18,6 +18,8 @@ from vectors import steps
 
 SEED = 11
 EVENTS_MIN = 10_000
+#: Seconds that the job may take for all of it; on an idle machine it is a fifth of that.
+PATIENCE = 500
 PREFIX = "parity."
 
 
@@ -33,18 +35,21 @@ def finished(servers, edge, tmp_path_factory):
     checkpoint = tmp_path_factory.mktemp("checkpoint")
     publish(servers, edge.validated)
     watch = Watch(servers)
-    total = len(edge.features)
-    job = servers.job(PREFIX, checkpoint, "--records-max", "2000")
-    processes.until("the job is under way", lambda: watch.count() >= total * 0.3, 200, job)
-    processes.kill(job)
-    assert watch.count() < total
-    later = later_release(tmp_path_factory.mktemp("release"))
-    job = servers.job(
-        PREFIX, checkpoint, "--records-max", "4000", script=later,
-        TILLBOX_FEATURES_CUSTOMERS_MAX="2000000")
-    processes.until("all is computed", lambda: watch.count() >= total, 200, job)
-    assert processes.end(job) == 0, processes.words(job)
-    watch.stop()
+    try:
+        total = len(edge.features)
+        job = servers.job(PREFIX, checkpoint, "--records-max", "2000")
+        processes.until(
+            "the job is under way", lambda: watch.count() >= total * 0.3, PATIENCE, job)
+        processes.kill(job)
+        assert watch.count() < total
+        later = later_release(tmp_path_factory.mktemp("release"))
+        job = servers.job(
+            PREFIX, checkpoint, "--records-max", "4000", script=later,
+            TILLBOX_FEATURES_CUSTOMERS_MAX="2000000")
+        processes.until("all is computed", lambda: watch.count() >= total, PATIENCE, job)
+        assert processes.end(job) == 0, processes.words(job)
+    finally:
+        watch.stop()
     return watch
 
 
@@ -90,7 +95,7 @@ class Watch:
         self.records, self.without = [], []
         self.is_over = threading.Event()
         self.servers = servers
-        self.thread = threading.Thread(target=self._follow)
+        self.thread = threading.Thread(target=self._follow, daemon=True)
         self.thread.start()
 
     def count(self):
