@@ -34,8 +34,11 @@ package enum SQLiteFileCopy {
                 _ = try Int64.fetchOne(database, sql: "SELECT count(*) FROM sqlite_schema")
                 try target.writeWithoutTransaction { copied in
                     try copied.execute(sql: "PRAGMA synchronous = OFF")
-                    try database.backup(to: copied, pagesPerStep: pagesPerStep) { progress in
-                        if !progress.isCompleted, !goesOn() { throw CancellationError() }
+                    // GRDB takes an optional closure, which counts as one that it keeps.
+                    try withoutActuallyEscaping(goesOn) { goesOn in
+                        try database.backup(to: copied, pagesPerStep: pagesPerStep) { progress in
+                            if !progress.isCompleted, !goesOn() { throw CancellationError() }
+                        }
                     }
                 }
             }
