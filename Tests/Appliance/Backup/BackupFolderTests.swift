@@ -158,6 +158,15 @@ struct BackupFolderTests {
         }
     }
 
+    /// Puts a session into the accounts at a path.
+    private static func signIn(_ path: String) throws {
+        try DatabaseQueue(path: path).write { database in
+            try database.execute(
+                sql: "INSERT INTO sessions (hash, created, last_seen) VALUES (?, 1, 1)",
+                arguments: [Data(repeating: 7, count: 32)])
+        }
+    }
+
     @Test("accounts come along, and nobody stays signed in; the data folder knows its last backup")
     func accounts() async throws {
         let fixture = try await folder("data", 6)
@@ -165,11 +174,7 @@ struct BackupFolderTests {
         let store = FolderAccounts(at: path)
         #expect(try store.users().isEmpty)
         store.close()
-        try DatabaseQueue(path: path).write { database in
-            try database.execute(
-                sql: "INSERT INTO sessions (hash, created, last_seen) VALUES (?, 1, 1)",
-                arguments: [Data(repeating: 7, count: 32)])
-        }
+        try Self.signIn(path)
         let report = try backUp(fixture.path)
         let note = try #require(BackupNote(in: fixture.path))
         #expect(note.name == report.manifest.name && note.folder == root.file("backups"))

@@ -43,9 +43,9 @@ struct AlertTests {
 
     @Test("what comes and goes is not told; numbers alone make no other sentence")
     func flapping() {
-        #expect(
-            Self.told([(0, ["a"]), (20, []), (40, ["a"]), (59, []), (100, []), (130, [])])
-                .allSatisfy(\.isEmpty))
+        let told = Self.told(
+            [(0, ["a"]), (20, []), (40, ["a"]), (59, []), (100, []), (130, [])])
+        #expect(told == [[], [], [], [], [], []])
         #expect(
             Self.told([(0, ["behind by 12"]), (60, ["behind by 900"]), (80, ["behind by 901"])])
                 == [[], ["raised behind by 900"], []])
