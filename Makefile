@@ -21,8 +21,9 @@ export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH := $(TESTS_AT_ONCE)
 WITH_SERVERS = ApplianceTests\.($(shell grep -rlE '(Kafka|Redis|Postgres|BigQuery)Server|CloudFixture|PostgresDatabase|LedgerStore' \
   --include='*Tests.swift' Tests/Appliance | xargs sed -n 's/^struct \([A-Za-z]*Tests\) .*/\1/p' | paste -sd'|'))/
 
-# Those of the whole that start brokers wait for them most of the time: they run beside the others.
-WITH_BROKERS = EndToEndTests\.(Bridge|Cloud)
+# Those of the whole that start brokers wait for them most of the time: they run beside the others. So
+# do backups and the doctor, who would make the others' queue longer.
+WITH_BROKERS = EndToEndTests\.(Bridge|Cloud|GoogleCloud|Backup|Doctor)
 
 # Those of the cold path start Spark, Airflow, dbt and a stand-in for BigQuery, and take minutes each:
 # beside the others, too.
@@ -123,9 +124,48 @@ airflow: build setup ## the nightly DAG against a live daemon, a twin and a BigQ
 	@.venv-airflow/bin/python3 -m unittest discover -s deploy/airflow/tests
 	@.venv-airflow/bin/python3 deploy/airflow/tests/live.py $(TILLBOX) .venv-bqemu/bin/bqemulator
 
+.PHONY: gcp
+gcp: build setup ## check the Terraform of deploy/gcp, and rehearse moving a box into it
+	@TILLBOX=$(abspath $(TILLBOX)) .venv-deploy/bin/python3 -m unittest discover -s deploy/gcp/tests
+	@TILLBOX=$(abspath $(TILLBOX)) .venv/bin/python3 deploy/gcp/tests/rehearsal.py
+
 .PHONY: console-load
 console-load: build setup ## what live pages cost a busy box, and what the person at one sees: make console-load ROUNDS=5
 	@.venv-browser/bin/python3 Tests/Campaigns/console_load.py $(TILLBOX) $(ROUNDS)
+
+# The package's program carries Swift's runtime, so that the box needs no toolchain, and shows its
+# internals to no test: another build, in a folder of its own, whose paths are in no message.
+STATIC_BUILD := .build-static
+DEB_INTO := .build/deb
+STATIC_FLAGS = --scratch-path $(STATIC_BUILD) --static-swift-stdlib --disable-local-rpath --product tillbox \
+  -Xswiftc -file-prefix-map -Xswiftc $(CURDIR)=. -Xcc -ffile-prefix-map=$(CURDIR)=.
+
+.PHONY: static
+static: packages
+	@echo "==> building tillbox with Swift's runtime inside: 10 to 20 minutes on two cores the first time"
+	@env -u TILLBOX_TESTABLE $(SWIFT_BUILD) $(STATIC_FLAGS)
+
+.PHONY: package-tools
+package-tools:
+	@.ci/setup package
+
+.PHONY: deb
+deb: package-tools static ## build the Debian package, and its bill of materials, into .build/deb
+	@deploy/debian/build.py --binary $(STATIC_BUILD)/release/tillbox --into $(DEB_INTO)
+
+.PHONY: deb-test
+deb-test: deb setup ## build the package twice, then install, upgrade and remove it on a fresh Debian 12 (as root)
+	@deploy/debian/tests/run $(STATIC_BUILD)/release/tillbox $(DEB_INTO)
+
+CONTAINER_INTO := .build/container
+
+.PHONY: container
+container: deb ## build the image localhost/tillbox from the package, by podman, and its bill of materials
+	@deploy/container/build $(DEB_INTO)/tillbox_*.deb $(CONTAINER_INTO)
+
+.PHONY: container-test
+container-test: deb setup ## build the image on a debootstrapped base, run it, lint the compose files (as root)
+	@deploy/container/tests/run $(DEB_INTO) $(CONTAINER_INTO)
 
 .PHONY: model
 model: setup ## train model/fraud.ubj again, byte for byte
@@ -133,4 +173,4 @@ model: setup ## train model/fraud.ubj again, byte for byte
 
 .PHONY: clean
 clean: ## remove everything that was built
-	@rm -rf .build .build-fuzz .build-mutants .venv .venv-*
+	@rm -rf .build .build-fuzz .build-mutants .build-static .venv .venv-*

@@ -22,8 +22,8 @@ let strict: [SwiftSetting] = [
 /// The daemon's rooms but the last ones, `Bench` and `Command`; they are named together by who puts
 /// them together, and by tests.
 let rooms: [Target.Dependency] = [
-    "Appliance", "Cloud", "Console", "Daemon", "Reconcile", "Relay", "Terminal", "Traffic", "Twin",
-    "Vocabulary", "Warehouse",
+    "Appliance", "Backup", "Cloud", "Console", "Daemon", "Reconcile", "Relay", "Terminal",
+    "Traffic", "Twin", "Vocabulary", "Warehouse",
 ]
 
 /// Tests are compiled without optimisation, and a few files at a time on each core, which takes
@@ -151,8 +151,9 @@ let package = Package(
             ] + running + network,
             path: "Sources/Appliance",
             exclude: [
-                "Bench", "CLibraries", "Cloud", "Command", "Console", "Daemon", "Pipeline.swift",
-                "Reconcile", "Relay", "Terminal", "Traffic", "Twin", "Vocabulary", "Warehouse",
+                "Backup", "Bench", "CLibraries", "Cloud", "Command", "Console", "Daemon",
+                "Pipeline.swift", "Reconcile", "Relay", "Terminal", "Traffic", "Twin", "Vocabulary",
+                "Warehouse",
             ],
             // Links into model/ and migrations/: both are compiled into the binary.
             resources: [
@@ -190,6 +191,11 @@ let package = Package(
                 system, .product(name: "JWTKit", package: "jwt-kit"),
             ] + running + network,
             path: "Sources/Appliance/Warehouse", swiftSettings: strict),
+        // Copies of a data folder, to be restored.
+        .target(
+            name: "Backup",
+            dependencies: ["AppendLog", "Appliance", "Bridges", "Vocabulary"],
+            path: "Sources/Appliance/Backup", swiftSettings: strict),
         .target(
             name: "Cloud",
             dependencies: ["AppendLog", "Appliance", "Bridges", "Vocabulary"] + running,
@@ -201,7 +207,7 @@ let package = Package(
         .target(
             name: "Console",
             dependencies: [
-                "AppendLog", "Appliance", "Bridges", "Reconcile", "Relay", "Vocabulary",
+                "AppendLog", "Appliance", "Backup", "Bridges", "Reconcile", "Relay", "Vocabulary",
                 coreMetrics, mustache, sqlite,
             ] + running + network,
             path: "Sources/Appliance/Console",
@@ -287,17 +293,18 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "AppendLog", "Appliance", "Bridges", "CProcess", "Cloud", "Console", "Reconcile",
-                "Relay", "Terminal", "Traffic", "Vocabulary", "Warehouse", security, system,
+                "AppendLog", "Appliance", "Backup", "Bridges", "CProcess", "Cloud", "Console",
+                "Reconcile", "Relay", "Terminal", "Traffic", "Vocabulary", "Warehouse", security,
+                system,
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Yams", package: "Yams"),
             ] + running + network,
             path: "Sources/Appliance",
             exclude: [
-                "Bench", "CLibraries", "Cloud", "Command", "Console", "Embedded", "Features",
-                "Gate", "Ledger", "Reconcile", "Redrive", "Relay", "Replay", "Retraining", "Review",
-                "Score", "Stages", "Start", "Terminal", "Traffic", "Twin", "Validate", "Vocabulary",
-                "Warehouse",
+                "Backup", "Bench", "CLibraries", "Cloud", "Command", "Console", "Embedded",
+                "Features", "Gate", "Ledger", "Reconcile", "Redrive", "Relay", "Replay",
+                "Retraining", "Review", "Score", "Stages", "Start", "Terminal", "Traffic", "Twin",
+                "Validate", "Vocabulary", "Warehouse",
             ],
             sources: ["Daemon", "Pipeline.swift"], swiftSettings: strict),
         .target(

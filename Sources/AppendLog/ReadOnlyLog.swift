@@ -1,7 +1,9 @@
 /// A log folder seen from outside: no lock, no writes.
 public struct ReadOnlyLog: Sendable {
-    /// In the order of their names.
+    /// In the order of their names, without the consumers' cursors.
     public let topics: [ReadOnlyTopic]
+    /// The consumers' cursors as a topic, for who copies a log; nil where it has none yet.
+    public let cursorTopic: ReadOnlyTopic?
     /// The groups' cursors, as the folder has them.
     public let cursors: [GroupName: [TopicName: Offset]]
     /// How far each topic had come when that was noted last; the log may have grown since.
@@ -18,6 +20,7 @@ public struct ReadOnlyLog: Sendable {
         }
         identity = try disk.identity(of: path, topics: folders)
         var topics: [ReadOnlyTopic] = []
+        var cursorTopic: ReadOnlyTopic?
         var noted: Noted = ([:], [:])
         for name in folders {
             let (topic, found) = try Self.again { [identity] () throws(LogError) in
@@ -26,9 +29,14 @@ public struct ReadOnlyLog: Sendable {
                     identity: identity, checksSegments: checksSegments)
                 return (topic, name == .cursors ? try Self.noted(in: topic) : nil)
             }
-            if let found { noted = found } else { topics.append(topic) }
+            if let found {
+                (noted, cursorTopic) = (found, topic)
+            } else {
+                topics.append(topic)
+            }
         }
         self.topics = topics
+        self.cursorTopic = cursorTopic
         (cursors, marks) = noted
     }
 
@@ -135,6 +143,35 @@ public struct ReadOnlyTopic: Sendable {
         let reading = try run.read(from: offset, byteCountMax: byteCountMax, place: nil)
         if let segment = run.segment(before: reading.next) { opened.use(segment) }
         return try reading.batches.verifiedRecords(from: offset)
+    }
+
+    /// The same without decoding: batches from the one with `offset` on.
+    ///
+    /// - Throws: as ``read(from:byteCountMax:)``.
+    public func readBatches(
+        from offset: Offset, byteCountMax: Int = 1 << 20
+    ) throws(LogError) -> [StoredBatch] {
+        try run.read(from: offset, byteCountMax: byteCountMax, place: nil).batches.verified()
+    }
+
+    /// The files that hold the records before `end`, for who copies a topic up to there; the last
+    /// one has its bytes up to there alone. A segment that begins at `end` is among them, with no
+    /// byte: a checkpoint may name it.
+    ///
+    /// - Parameter end: the offset at which a batch begins or the topic ends, from `start` on.
+    /// - Throws: `.offsetOutOfRange` where no batch ends there, `.corrupt`, `.disk`.
+    public func segments(before end: Offset) throws(LogError) -> [SegmentSummary] {
+        var found = segments.filter { $0.baseOffset <= end }
+        guard var last = found.popLast() else { return [] }
+        if last.baseOffset == end {
+            (last.end, last.byteCount) = (end, 0)
+        } else if last.end > end {
+            guard let batch = try lastBatch(before: end), batch.header.nextOffset == end else {
+                throw .offsetOutOfRange(requested: end, start: start, highWatermark: self.end)
+            }
+            (last.end, last.byteCount) = (end, batch.position + Int64(batch.header.byteCount))
+        }
+        return found + [last]
     }
 
     /// The first offset whose record is stamped `timestamp` or later; nil if there is none.

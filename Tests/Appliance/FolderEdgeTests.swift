@@ -24,14 +24,15 @@ private let allowed: [String: Set<String>] = [
     "Retraining": ["Features", "Score", "Ledger", "Review"],
     "Cloud": ["Gate", "Features", "Ledger", "Stages", "Redrive", "Review"],
     "Relay": ["Gate", "Ledger", "Replay", "Stages"],
+    "Backup": ["Ledger", "Start", "Stages"],
     "Console": [
-        "Features", "Gate", "Ledger", "Reconcile", "Redrive", "Relay", "Review", "Score", "Stages",
-        "Validate",
+        "Backup", "Features", "Gate", "Ledger", "Reconcile", "Redrive", "Relay", "Review", "Score",
+        "Stages", "Validate",
     ],
     "Terminal": [], "Traffic": [], "Twin": ["Traffic"],
     "Warehouse": ["Ledger", "Reconcile", "Validate"],
     "Daemon": middle.union([
-        "Cloud", "Console", "Reconcile", "Relay", "Terminal", "Traffic", "Warehouse",
+        "Backup", "Cloud", "Console", "Reconcile", "Relay", "Terminal", "Traffic", "Warehouse",
     ]),
     "Bench": middle.union(["Daemon", "Reconcile", "Terminal", "Traffic", "Twin"]),
 ]
@@ -57,7 +58,7 @@ private let logHandles: Set<String> = [
 /// of it (replay, the start's comparison, the commands on the log, its benchmarks), and who puts it
 /// together.
 private let logPlaces = [
-    "Embedded/", "Replay/", "Start/", "Daemon/Planes.swift", "Daemon/Daemon.swift",
+    "Backup/", "Embedded/", "Replay/", "Start/", "Daemon/Planes.swift", "Daemon/Daemon.swift",
     "Daemon/HeldFolder.swift", "Command/Log", "Command/FolderView.swift",
     "Command/DeadLetterCommand.swift", "Command/ReviewCommand.swift", "Command/BridgeCommand.swift",
     "Bench/",
@@ -65,8 +66,8 @@ private let logPlaces = [
 
 /// Where SQLite may be named: folders of that name, and who opens a ledger of the embedded plane.
 private let sqlitePlaces = [
-    "Console/Access/SQLite/", "Console/Index/", "Ledger/SQLite/", "Reconcile/SQLite/", "Replay/",
-    "Start/", "Daemon/Planes.swift", "Daemon/Daemon.swift", "Command/Ledger",
+    "Backup/", "Console/Access/SQLite/", "Console/Index/", "Ledger/SQLite/", "Reconcile/SQLite/",
+    "Replay/", "Start/", "Daemon/Planes.swift", "Daemon/Daemon.swift", "Command/Ledger",
     "Command/FolderView.swift", "Command/Demo/", "Bench/",
     "Warehouse/State/",
     // Its sentences name whose codes they are.

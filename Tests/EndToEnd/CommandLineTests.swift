@@ -46,6 +46,7 @@ struct CommandLineTests {
         ["model"], ["model", "dataset"], ["model", "shadow"],
         ["model", "backtest", "--fees", "usd:1"],
         ["model", "dataset", "--out", "x", "--maturity-days", "0"],
+        ["export", "--load", "--json"],
         ["help", "nope"], ["--verison"], ["demo", "--rate", "1000000"], ["demo", "--seed", "-1"],
         ["reconcile", "run", "--from", "2026-02-01", "--to", "2026-01-01"],
         ["review", "approve", "", "--note", "n"], ["review", "show", ""],
@@ -95,6 +96,7 @@ struct CommandLineTests {
         (["cloud", "prepare", "--profile", "dev"], "leave --profile dev away"),
         (["reconcile", "sweep", "--jsn"], "--json"),
         (["bench", "validate", "--quick", "--against", "/nope"], "there is no program /nope"),
+        (["export", "--load"], "bigquery.project"),
     ])
     func nearest(arguments: [String], expected: String) async throws {
         let answer = try await Child.run(Tillbox.executable, arguments)

@@ -51,10 +51,11 @@ final class ReconciliationWorld {
     }
 
     func tillbox(
-        _ arguments: [String], data: String
+        _ arguments: [String], data: String, _ more: [String: String] = [:]
     ) async throws -> (code: Int32, output: String, errors: String) {
         try await Child.run(
-            Tillbox.executable, arguments + ["--data", data], environment: environment)
+            Tillbox.executable, arguments + ["--data", data],
+            environment: environment.merging(more) { $1 })
     }
 
     /// The same on a terminal of its own; what it says on both outputs comes as one.

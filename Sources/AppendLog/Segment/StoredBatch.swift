@@ -5,9 +5,9 @@ public struct StoredBatch: Hashable, Sendable {
     public let header: RecordBatchHeader
     /// Shares the bytes of the whole read.
     public let bytes: ArraySlice<UInt8>
-    /// Where it was read, for error messages.
+    /// Where it was read.
     let file: String
-    let position: Int64
+    package let position: Int64
 
     init(header: RecordBatchHeader, bytes: ArraySlice<UInt8>, file: String, position: Int64) {
         self.header = header

@@ -92,31 +92,12 @@ enum PasswordPrompt {
             }
             return line
         }
-        let first = try typed("Password: ")
-        guard try typed("Once more: ") == first else {
+        let first = try TypedLine.hidden("Password: ", what: "password")
+        guard try TypedLine.hidden("Once more: ", what: "password") == first else {
             throw CommandFailure(
                 exitCode: CommandFailure.wrongUsage, message: "the two are not the same")
         }
         return first
-    }
-
-    private static func typed(_ prompt: String) throws(CommandFailure) -> String {
-        var before = termios()
-        guard tcgetattr(STDIN_FILENO, &before) == 0 else {
-            throw .cannotRun("this terminal cannot hide what is typed; pipe the password in")
-        }
-        var silent = before
-        silent.c_lflag &= ~tcflag_t(ECHO)
-        guard tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) == 0 else {
-            throw .cannotRun("this terminal cannot hide what is typed; pipe the password in")
-        }
-        defer { tcsetattr(STDIN_FILENO, TCSAFLUSH, &before) }
-        // On the terminal itself: standard output may be a file.
-        FileHandle.standardError.write(Data(prompt.utf8))
-        let line = readLine(strippingNewline: true)
-        FileHandle.standardError.write(Data("\n".utf8))
-        guard let line else { throw .cannotRun("there is no password on standard input") }
-        return line
     }
 }
 

@@ -31,10 +31,24 @@ struct ExportCommand: AsyncParsableCommand {
     var gzip = false
     @Option(help: "Export Stripe's objects of this mode. Default: that of the endpoints.")
     var mode: Mode?
+    @Flag(
+        help: """
+            Then load what is new into BigQuery, as `tillbox warehouse load` does: for a job that \
+            keeps no files.
+            """)
+    var load = false
     @Flag(help: "Answer with one JSON document.") var json = false
+
+    func validate() throws {
+        guard load, json else { return }
+        throw ValidationError(
+            "--load and --json are two answers; run `tillbox warehouse load --json` behind it")
+    }
 
     mutating func run() async throws {
         let settings = try await data.settings(needsSecrets: false, needsStripe: true)
+        // An hour of exporting is no way to find a setting that is missing.
+        if load { try await orCannotRun { _ = try settings.bigQuery.places() } }
         let livemode = try livemode(settings)
         let out = try place(settings)
         let isCompressed = gzip
@@ -51,6 +65,10 @@ struct ExportCommand: AsyncParsableCommand {
             return try await export.run()
         }
         try print(report, in: out, after: began.duration(to: .now))
+        guard load else { return }
+        try await WarehouseCommand.Load.load(
+            { dataset in WarehouseTable.all.filter { $0.dataset == dataset } },
+            from: WarehouseFolder(URL(filePath: out, directoryHint: .isDirectory)), settings)
     }
 
     private func livemode(_ settings: Settings) throws -> Bool {

@@ -6,7 +6,7 @@ enum PastedCommand {
     /// The verbs that take `--data`, `--config` and `--profile` as the command before them did.
     private static let folderVerbs: Set<String> = [
         "run", "log", "ledger", "review", "dead-letter", "reconcile", "replay", "bridge", "status",
-        "explain", "bank", "report",
+        "explain", "bank", "report", "backup", "doctor",
     ]
 
     /// The sentence with each command in it whole: `` `tillbox ledger verify` `` gets the path of

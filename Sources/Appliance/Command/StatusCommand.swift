@@ -79,6 +79,7 @@ struct StatusCommand: AsyncParsableCommand {
             "since its start\(start): "
                 + (counts.isEmpty ? "nothing yet" : counts.joined(separator: ", ")))
         if let held = whatItHas(root) { lines.append("whenever it came: \(held)") }
+        if let backup = root["backup"] { lines.append(lastBackup(backup)) }
         if let bridges = root["bridges"]?.array, let table = BridgeText.table(bridges) {
             lines.append(table)
         }
@@ -102,6 +103,15 @@ struct StatusCommand: AsyncParsableCommand {
             parts.append("\(waiting) refunds waiting in the ledger")
         }
         return parts.joined(separator: ", ")
+    }
+
+    private static func lastBackup(_ backup: JSONValue) -> String {
+        guard let moment = backup["moment"]?.int64 else {
+            return "no backup is known; `tillbox backup DIR` makes one while the daemon runs"
+        }
+        let age = Figures.ago(seconds: Date().timeIntervalSince1970 - Double(moment))
+        let folder = backup["folder"]?.string.map { " in \(ShownText.escaped($0))" } ?? ""
+        return "the last backup is of \(age)\(folder)"
     }
 
     private static func texts(_ value: JSONValue?) -> [String] {

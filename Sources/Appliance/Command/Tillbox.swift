@@ -20,7 +20,8 @@ struct Tillbox: AsyncParsableCommand {
             ReviewCommand.self, ExplainCommand.self, CloudCommand.self, BridgeCommand.self,
             StatusCommand.self, BenchCommand.self, UserCommand.self, TokenCommand.self,
             AuditCommand.self, ExportCommand.self, WarehouseCommand.self, ModelCommand.self,
-            BankCommand.self, ReportCommand.self,
+            BankCommand.self, ReportCommand.self, InitCommand.self, HealthCommand.self,
+            BackupCommand.self, RestoreCommand.self, DoctorCommand.self,
         ])
 
     /// Parses, runs, and turns whatever went wrong into one sentence and the exit code of contracts

@@ -108,7 +108,9 @@ private struct VerbPlace {
             names.append(word)
             rest = rest.dropFirst()
         }
-        verbs = command.configuration.subcommands.map { $0._commandName }
+        // Where one of them is meant when none is named, any word may be that one's.
+        let isChoice = command.configuration.defaultSubcommand == nil
+        verbs = isChoice ? command.configuration.subcommands.map { $0._commandName } : []
     }
 
     var path: String { names.joined(separator: " ") }

@@ -129,16 +129,32 @@ struct WarehouseCommand: AsyncParsableCommand {
 
         mutating func run() async throws {
             let selection = selection
-            let makesDataset = createDatasets
             let settings = try await selection.data.settings(needsSecrets: false)
-            let folder = try selection.place(settings)
+            try await Self.load(
+                selection.tables(of:), from: try selection.place(settings), settings,
+                days: (selection.from, selection.to), makesDatasets: createDatasets,
+                json: selection.json)
+        }
+
+        /// Loads what is due, and says what was loaded.
+        ///
+        /// - Parameters:
+        ///   - tables: those that are meant, of either shape.
+        ///   - days: the first and the last; nil for no bound.
+        /// - Throws: `CommandFailure`, also for days that are not as they should be (exit code 1).
+        static func load(
+            _ tables: (WarehouseTable.Dataset) -> [WarehouseTable],
+            from folder: WarehouseFolder, _ settings: Settings,
+            days: (first: LoadDay?, last: LoadDay?) = (nil, nil), makesDatasets: Bool = false,
+            json: Bool = false
+        ) async throws {
+            let shapes: [WarehouseTable.Dataset] = [.tillbox, .stripe]
+            let wanted = shapes.map(tables)
             var reports: [BigQueryLoadReport] = []
             try await orCannotRun {
                 let tokens = try settings.bigQuery.tokens()
-                let shapes: [WarehouseTable.Dataset] = [.tillbox, .stripe]
-                for (place, shape) in zip(try settings.bigQuery.places(), shapes) {
-                    let tables = selection.tables(of: shape)
-                    guard !tables.isEmpty else { continue }
+                for (place, tables) in zip(try settings.bigQuery.places(), wanted)
+                where !tables.isEmpty {
                     let load = BigQueryLoad(
                         BigQueryClient(place, tokens: tokens),
                         schemaVersion: WarehouseTable.schemaVersion)
@@ -147,15 +163,15 @@ struct WarehouseCommand: AsyncParsableCommand {
                     reports.append(
                         try await load.run(
                             BigQueryLoad.Request(
-                                tables: tables, first: selection.from, last: selection.to,
-                                makesDataset: makesDataset),
+                                tables: tables, first: days.first, last: days.last,
+                                makesDataset: makesDatasets),
                             from: folder
                         ) { table, done, total in
                             bar.show(Int64(done), of: Int64(total), "\(table), day \(done)")
                         })
                 }
             }
-            try Self.say(reports, json: selection.json)
+            try say(reports, json: json)
         }
 
         private static func say(_ reports: [BigQueryLoadReport], json: Bool) throws {

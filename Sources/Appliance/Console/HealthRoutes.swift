@@ -1,4 +1,5 @@
 import AppendLog
+package import Backup
 import HTTPTypes
 import Hummingbird
 import NIOCore
@@ -53,6 +54,9 @@ package final class Readiness: Sendable {
         watches.withLock { $0.append(warning) }
     }
 
+    /// Why the daemon is not ready, and what to look at although it is.
+    package var sentences: [String] { current + warnings }
+
     var warnings: [String] { watches.withLock { $0 }.compactMap { $0() } }
 }
 
@@ -86,6 +90,8 @@ package struct HealthRoutes: Sendable {
     package var recordCounts: @Sendable () -> [(topic: TopicID, count: Int64)] = { [] }
     /// How far each consumer group is behind; none where the log is elsewhere.
     package var lags: @Sendable () -> [ConsumerLag] = { [] }
+    /// The last backup of the data folder; nil where none is known.
+    package var backup: @Sendable () -> BackupNote? = { nil }
     /// Log lines that found no reader.
     package var logLinesLost: @Sendable () -> Int = { 0 }
     /// Whether every part still turns; a process that does not is to be ended and started again.
@@ -96,6 +102,7 @@ package struct HealthRoutes: Sendable {
         bridges: BridgeBoard? = nil, dataPath: String? = nil,
         recordCounts: @escaping @Sendable () -> [(topic: TopicID, count: Int64)] = { [] },
         lags: @escaping @Sendable () -> [ConsumerLag] = { [] },
+        backup: @escaping @Sendable () -> BackupNote? = { nil },
         logLinesLost: @escaping @Sendable () -> Int = { 0 },
         isAlive: @escaping @Sendable () -> Bool = { true }
     ) {
@@ -107,6 +114,7 @@ package struct HealthRoutes: Sendable {
         self.dataPath = dataPath
         self.recordCounts = recordCounts
         self.lags = lags
+        self.backup = backup
         self.logLinesLost = logLinesLost
     }
 
@@ -170,6 +178,7 @@ package struct HealthRoutes: Sendable {
         Self.write(counters.shapes.byType, into: &writer)
         writer.key("reconciliation")
         writeReconciliation(into: &writer)
+        if dataPath != nil { writeBackup(into: &writer) }
         writer.member("log_lines_lost", Int64(logLinesLost()))
         BridgeRoutes.write(bridges?.reports() ?? [], into: &writer)
     }
@@ -206,6 +215,15 @@ package struct HealthRoutes: Sendable {
             return writer.null()
         }
         report.encodeShort(into: &writer)
+    }
+
+    /// The last backup; null where none is known.
+    private func writeBackup(into writer: inout JSONWriter) {
+        writer.key("backup")
+        guard let note = backup() else { return writer.null() }
+        writer.beginObject()
+        note.encode(into: &writer)
+        writer.endObject()
     }
 
     /// Runs that are looked through for one that has ended: those before it wait or are under way.

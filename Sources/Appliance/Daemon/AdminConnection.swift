@@ -134,6 +134,13 @@ package struct AdminConnection {
         }
     }
 
+    /// The answer as it came, whatever its status.
+    package func answer(
+        _ path: String
+    ) async throws(CommandFailure) -> (status: Int, body: [UInt8]) {
+        try await exchange(.GET, path, nil)
+    }
+
     /// The answer as it came.
     package func text(_ path: String) async throws(CommandFailure) -> String {
         let (status, bytes) = try await exchange(.GET, path, nil)

@@ -59,8 +59,13 @@ package struct CloudDaemon {
         onListening: @escaping @Sendable (_ role: String, _ port: Int) -> Void = { _, _ in }
     ) async throws {
         let opening = PortOpening()
-        let ports = ports { [opening] role, port in
+        let open = OpenPorts(settings)
+        // The role webhook is ready with its own port, the others with the one that they have.
+        let last = role == .webhook ? DaemonPorts.webhookRole : DaemonPorts.adminRole
+        let ports = ports { [opening, logger] role, port in
+            open.didOpen(role, port)
             if role == DaemonPorts.adminRole { opening.didOpen() }
+            if role == last { ServiceManager.ofProcess?.tell(.ready, logger) }
             onListening(role, port)
         }
         let running = try parts(ports)
@@ -69,6 +74,7 @@ package struct CloudDaemon {
         services[.admin] = adminServer(running, ports)
         services[.ledgerCheck] = running.console?.check
         services[.paymentIndex] = running.console?.index
+        services[.watchdog] = watchdog(open)
         services[.kafkaWatch] = kafkaWatch
         services[.redisWatch] = running.redisWatch
         services[.postgresWatch] = running.postgresWatch
@@ -94,6 +100,19 @@ package struct CloudDaemon {
         await running.close()
         deadline.met()
         try outcome.get()
+    }
+
+    /// The admin port says whether the role's step turns.
+    private func watchdog(_ open: OpenPorts) -> (any Service)? {
+        guard let manager = ServiceManager.ofProcess, let seconds = manager.watchdogSeconds else {
+            return nil
+        }
+        return Watchdog(manager: manager, seconds: seconds, logger: logger) {
+            for question in open.questions {
+                if let sentence = await question.trouble() { return sentence }
+            }
+            return nil
+        }
     }
 
     /// What a role runs, and what it has to let go of behind it.

@@ -1,5 +1,6 @@
 import AppendLog
 import Appliance
+import Backup
 import Console
 import Reconcile
 import ServiceLifecycle
@@ -52,7 +53,8 @@ extension Daemon {
                 }, reconciler: reconciler, bridges: bridges, readiness: readiness,
                 counters: counters, clock: clock,
                 verifiedAt: { [ledgerCheck] in ledgerCheck.verifiedAt },
-                tally: { [payments] in payments.tally }))
+                tally: { [payments] in payments.tally },
+                backup: { [folder] in BackupNote(in: folder.path) }))
     }
 
     func adminServer(_ ports: DaemonPorts, _ live: LiveBoard) -> any Service {
@@ -69,7 +71,7 @@ extension Daemon {
                     ($0, topics[$0].start.distance(to: topics[$0].highWatermark))
                 }
             },
-            lags: { self.lags() },
+            lags: { self.lags() }, backup: { [folder] in BackupNote(in: folder.path) },
             logLinesLost: { LogSink.standardError.lostCount }
         ).routes()
         // One for all who ask: it keeps two of them from sending the same letter.
@@ -97,7 +99,7 @@ extension Daemon {
             pages: pages,
             parts: SettingsParts(
                 desk: access, schema: steps.model.schema, modelPath: settings.modelPath,
-                verdicts: verdicts)
+                verdicts: verdicts, backups: backups)
         ).add(to: &routes)
         SignInRoutes(desk: access, pages: pages).add(to: &routes)
         AccountRoutes(desk: access).add(to: &routes)
@@ -107,6 +109,14 @@ extension Daemon {
         // Last, since it describes the others.
         OpenAPIRoutes.add(to: &routes)
         return routes
+    }
+
+    /// What the console's settings show of backups.
+    private var backups: SettingsParts.Backups {
+        SettingsParts.Backups(
+            folder: settings.backup.folder, minute: settings.backup.minute,
+            isEncrypted: settings.backup.keyFile != nil,
+            last: { [folder] in BackupNote(in: folder.path) })
     }
 
     private func pages(

@@ -125,6 +125,7 @@ package final class Daemon: Sendable {
             since: clock.now().milliseconds,
             reader: { [plane] in plane.reader($0) }, logger: logger)
         bridges = Self.bridges(settings, plane, folder, logger)
+        folder.format.note(logger)
         access.noteConfiguration(settings.summary)
         devPayments = DevPaymentSender(settings, clock: clock)
         watchParts(stripe.reach)
@@ -210,8 +211,10 @@ package final class Daemon: Sendable {
         try await held.makeUp(in: log)
         leaveToken()
         defer { folder.consoleToken.remove() }
-        let parts = folderParts()
-        let services = DaemonPart.inOrder(try services(onListening, parts))
+        let (parts, open) = (folderParts(), OpenPorts(settings))
+        var running = try services(telling(open, onListening), parts)
+        running[.watchdog] = watchdog(open)
+        let services = DaemonPart.inOrder(running)
         // The group tells of every service that a failure stops; the failure itself is told once.
         var quiet = logger
         quiet.logLevel = .critical
@@ -274,6 +277,8 @@ package final class Daemon: Sendable {
         services[.paymentIndex] = payments
         services[.ledgerCheck] = ledgerCheck
         services[.nightlyExport] = nightlyExport()
+        services[.nightlyBackup] = nightlyBackup()
+        services[.alerts] = alertWatch()
         services[.poisonWatch] = PoisonWatch(log: log)
         services[.folderWatch] = FolderWatch(log: log, parts: parts, logger: logger)
         services[.upkeep] = Upkeep(plane, snapshotPath: folder.gateSnapshot)
@@ -314,6 +319,27 @@ package final class Daemon: Sendable {
         }
         readiness.watch { export.warning }
         return export
+    }
+
+    /// nil where no folder is named.
+    private func nightlyBackup() -> (any Service)? {
+        guard let backup = NightlyBackup(settings, of: folder, clock: clock, logger: logger) else {
+            return nil
+        }
+        readiness.watch { backup.warning }
+        return backup
+    }
+
+    /// nil where nobody is told.
+    private func alertWatch() -> (any Service)? {
+        let doors = settings.alerts.doors
+        guard !doors.isEmpty else { return nil }
+        let (readiness, counters) = (readiness, counters)
+        let watch = AlertWatch(settings.alerts, doors: doors, clock: clock, logger: logger) {
+            readiness.sentences + counters.standstills.warnings
+        }
+        readiness.watch { watch.warning }
+        return watch
     }
 
     private func webhookServer(_ ports: DaemonPorts) -> any Service {

@@ -55,6 +55,8 @@ package struct DataFolder: Sendable {
     package var accounts: String { "\(console)/accounts.sqlite" }
     /// What a command of this machine shows the daemon.
     var consoleToken: FolderToken { FolderToken(path: "\(console)/token") }
+    /// What its parts were brought to.
+    var format: FolderFormat { FolderFormat(path: "\(path)/format") }
     var reserve: String { "\(path)/reserve" }
     var gateSnapshot: String { "\(path)/gate/index.snapshot" }
     /// Which bridges a person has paused.

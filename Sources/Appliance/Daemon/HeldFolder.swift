@@ -1,5 +1,6 @@
 import AppendLog
 import Appliance
+import Backup
 import Foundation
 import Logging
 import Vocabulary
@@ -29,6 +30,9 @@ struct HeldFolder: Sendable {
                 ])
         }
         try lock.hold(folder.ledger)
+        guard !BackupRestore.isUnfinished(in: folder.path) else {
+            throw BackupError.halfRestored(path: folder.path)
+        }
         switch StartComparison.verdict(of: try folder.survey.state(isHeld: true)) {
         case .refuse(let refusal): throw refusal
         case .proceed(let plan):

@@ -167,6 +167,8 @@ package struct EmbeddedPlane: Sendable {
 enum DaemonPart: CaseIterable, Sendable {
     /// Up before anything else and down after it, so that readiness says why the rest is not there.
     case admin
+    /// Tells the service manager that the others live, to their end.
+    case watchdog
     /// Watch what the others stand on, for as long as any of them runs.
     case poisonWatch, folderWatch, kafkaWatch, redisWatch, postgresWatch, upkeep
     /// What lists of payments are answered from; it only reads what the others write.
@@ -175,6 +177,10 @@ enum DaemonPart: CaseIterable, Sendable {
     case ledgerCheck
     /// Writes the warehouse's files; of the daemon's own it only reads.
     case nightlyExport
+    /// Copies the folder to where it can be restored from; it only reads.
+    case nightlyBackup
+    /// Tells somebody what readiness and its warnings say.
+    case alerts
     /// Looks at all of them for open consoles.
     case live
     /// Copies in other systems; they stop behind the ledger, so that little is left to copy.

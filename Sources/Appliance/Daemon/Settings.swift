@@ -74,6 +74,10 @@ package struct Settings: Sendable {
     /// Minutes after midnight, UTC, of the nightly export; nil for none.
     package var exportMinute: Int?
     package var exportsCompressed = false
+    /// Where backups go, and when.
+    package var backup = BackupSettings()
+    /// Who is told when something needs a person.
+    package var alerts = AlertSettings()
 
     package init() {}
 
@@ -84,6 +88,13 @@ package struct Settings: Sendable {
         let name = host.contains(":") ? "[\(host)]" : host
         return "\(adminIsSecure ? "https" : "http")://\(name):\(port)"
     }
+
+    /// Seconds that a delivery's time may be off.
+    package var signatureTolerance: Int64 { toleranceSeconds }
+    /// Whether the model is not the built-in one.
+    package var usesOwnModel: Bool { modelPath != nil }
+    /// Of the endpoints that deliveries come to; empty for the one without a name.
+    package var endpointNames: [String] { endpoints.map(\.name) }
 
     /// What any of the endpoints accepts.
     var livemodes: [WebhookEndpoint.Livemode] {
@@ -145,6 +156,15 @@ enum SettingsKey: String, CaseIterable {
     case reconcileChargeWaitSeconds = "reconcile.charge_wait_seconds"
     case exportAt = "export.at"
     case exportGzip = "export.gzip"
+    case backupFolder = "backup.folder"
+    case backupAt = "backup.at"
+    case backupKeyFile = "backup.key_file"
+    case backupKeep = "backup.keep"
+    case alertsURL = "alerts.url"
+    case alertsURLFile = "alerts.url_file"
+    case alertsCommand = "alerts.command"
+    case alertsAfter = "alerts.after_seconds"
+    case alertsAgain = "alerts.again_hours"
     case sweepMinutes = "sweep.every_minutes"
     case sweepDelaySeconds = "sweep.delay_seconds"
     case sweepAlertDays = "sweep.alert_days"

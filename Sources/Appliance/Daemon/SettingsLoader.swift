@@ -78,18 +78,24 @@ package struct SettingsLoader {
         settings.stripeKey = asksStripe ? try stripeKey() : nil
         settings.reconcile = try reconcile()
         (settings.exportMinute, settings.exportsCompressed) = try export()
-        settings.logLevel = try choice(.logLevel, default: settings.logLevel)
-        settings.logFormat = try text(.logFormat).map { _ in
-            try choice(.logFormat, default: .json)
-        }
-        let summary = try integer(.logSummarySeconds, 0...86_400) ?? 60
-        settings.summarySeconds = summary == 0 ? nil : summary
+        settings.alerts = try alerts(settings.profile, needsSecrets: needsSecrets)
+        settings.backup = try backup(settings.profile, readsKey: needsSecrets)
+        try loadLogging(&settings)
         settings.livemode = try choice(
             .webhookLivemode, default: settings.profile == .dev ? .test : .live)
         settings.endpoints = try endpoints(settings.livemode, needsSecrets: takesWebhooks)
         try loadOutside(&settings)
         if needsSecrets { try settings.checkOutside(role) }
         return settings
+    }
+
+    private func loadLogging(_ settings: inout Settings) throws {
+        settings.logLevel = try choice(.logLevel, default: settings.logLevel)
+        settings.logFormat = try text(.logFormat).map { _ in
+            try choice(.logFormat, default: .json)
+        }
+        let summary = try integer(.logSummarySeconds, 0...86_400) ?? 60
+        settings.summarySeconds = summary == 0 ? nil : summary
     }
 
     private func loadPorts(_ settings: inout Settings) throws {
@@ -129,7 +135,7 @@ package struct SettingsLoader {
     }
 
     /// - Returns: minutes after midnight; nil for `off`.
-    private func minute(_ key: SettingsKey, default usual: String) throws -> Int? {
+    func minute(_ key: SettingsKey, default usual: String) throws -> Int? {
         let at = text(key) ?? usual
         guard at != "off" else { return nil }
         guard let minute = ReconcileSchedule.minute(of: at) else {

@@ -28,6 +28,8 @@ extension Settings {
             ("reconcile_minute", reconcile.schedule.nightlyMinute.map { "\($0)" } ?? "off"),
             ("grace_seconds", "\(reconcile.limits.graceSeconds)"),
             ("sweep_seconds", reconcile.schedule.sweepSeconds.map { "\($0)" } ?? "off"),
+            ("backup", backup.folder ?? "none"),
+            ("backup_encrypted", "\(backup.keyFile != nil)"),
             ("bridges", bridges.map(\.rawValue).joined(separator: ",")),
         ]
         return words.map { "\($0)=\($1)" }.joined(separator: " ")

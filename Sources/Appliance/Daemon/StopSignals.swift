@@ -48,5 +48,6 @@ package final class StopSignals: Service {
         }
         guard let number else { return }
         logger.info("stopping", metadata: ["signal": "\(number)"])
+        ServiceManager.ofProcess?.tell(.stopping, logger)
     }
 }

@@ -46,6 +46,9 @@ package final class Standstills: Sendable {
     /// A delivery was sent away; Stripe sends it again, so that this tells itself while it lasts.
     package func foundNoRoom() { state.withLock { $0.full = .now } }
 
+    /// Whether a step waits: for room, mostly, and until somebody makes some.
+    package var isWaiting: Bool { state.withLock { !$0.waiting.isEmpty } }
+
     package func broke(_ reason: String) { state.withLock { $0.broken = (.now, reason) } }
 
     /// Another server did not take a delivery, which comes again.

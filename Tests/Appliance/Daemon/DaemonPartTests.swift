@@ -48,8 +48,9 @@ struct DaemonPartTests {
             stopped.withLock { $0 } == [
                 .refusalSummary, .reserveRelease, .webhook, .reviewExpiry, .refunds,
                 .reconciler, .chargeFetch, .redrive, .validate, .score, .ledger, .bridges, .live,
-                .nightlyExport, .ledgerCheck, .paymentIndex, .upkeep, .postgresWatch,
-                .redisWatch, .kafkaWatch, .folderWatch, .poisonWatch, .admin,
+                .alerts, .nightlyBackup, .nightlyExport, .ledgerCheck, .paymentIndex, .upkeep,
+                .postgresWatch, .redisWatch, .kafkaWatch, .folderWatch, .poisonWatch, .watchdog,
+                .admin,
             ])
     }
 

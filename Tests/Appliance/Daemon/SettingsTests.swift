@@ -372,6 +372,10 @@ struct SettingsTests {
             })
         let missing = SettingsKey.allCases.map(\.rawValue).filter { !keys.contains($0) }
         #expect(missing.isEmpty, "\(missing)")
+        // The package's configuration is made from that page: a key that nobody knows would be an
+        // error in it.
+        let unknown = keys.filter { !$0.hasPrefix(".") && !SettingsKey.isKnown($0) }
+        #expect(unknown.isEmpty, "\(unknown)")
     }
 }
 

@@ -45,6 +45,27 @@ struct StoreTests {
         #expect(try ledger.verify().fault == nil)
     }
 
+    @Test("before a newer schema is brought to a ledger, it is kept as it was")
+    func keptBefore() throws {
+        let folder = try LedgerFolder()
+        let known = Int(LedgerSchema.version)
+        for migration in LedgerSchema.migrations.dropLast() {
+            #expect(try folder.sqlite3(migration).errors.isEmpty)
+        }
+        try folder.open().close()
+        let copy = SchemaCopy.path(of: folder.file, schema: Int64(known - 1))
+        let looked = try folder.sqlite3(
+            """
+            ATTACH '\(copy)' AS old; PRAGMA old.integrity_check;
+            SELECT max(version) FROM old.schema_version; SELECT max(version) FROM schema_version
+            """)
+        #expect(looked.output == "ok\n\(known - 1)\n\(known)\n", "\(looked.errors)")
+        // Of a ledger that needs nothing there is none.
+        try folder.open().close()
+        let files = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+        #expect(files.filter { $0.contains(".schema-") } == ["ledger.sqlite.schema-\(known - 1)"])
+    }
+
     @Test("every kind's code has its name in the kinds table")
     func kinds() throws {
         let folder = try LedgerFolder()

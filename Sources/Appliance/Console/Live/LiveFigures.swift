@@ -1,5 +1,6 @@
 import AppendLog
 import Appliance
+import Backup
 import Relay
 import Vocabulary
 
@@ -62,6 +63,8 @@ struct LiveFigures {
     var verifiedAt: Instant?
     /// Payments since the start, each once; nil without an index of payments.
     var tally: PaymentTally?
+    /// The last backup of the data folder; nil where none is known.
+    var backup: BackupNote?
     /// What is not of this process, but told from elsewhere; nil where all of it is its own.
     var afar: Afar?
 
@@ -133,6 +136,7 @@ struct LiveFigures {
         writer.member("stripe_ahead_ms", stripeAheadMilliseconds)
         writer.member("payments_left_out", paymentsLeftOut)
         writer.member("verified_at", verifiedAt?.seconds)
+        writer.member("backed_up_at", backup?.moment.seconds)
         writer.key("bucket")
         if let bucket { Self.write(bucket, into: &writer) } else { writer.null() }
         if let history {

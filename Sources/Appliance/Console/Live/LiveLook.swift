@@ -74,7 +74,7 @@ struct LiveLook {
             hasStripe: parts.reconciler?.asksStripe ?? false,
             letterCount: (try? letterCount.look(at: deadLetters)) ?? held,
             paymentsLeftOut: payments.leftOutCount, verifiedAt: parts.verifiedAt(),
-            tally: parts.tally())
+            tally: parts.tally(), backup: parts.backup())
     }
 
     /// A ledger that cannot be asked leaves what was seen last, with its time.

@@ -1,5 +1,6 @@
 package import AppendLog
 package import Appliance
+package import Backup
 package import Reconcile
 package import Relay
 package import Vocabulary
@@ -37,13 +38,16 @@ package struct LiveParts: Sendable {
     let verifiedAt: @Sendable () -> Instant?
     /// Payments since the start, by the index of payments; nil where there is none.
     let tally: @Sendable () -> PaymentTally?
+    /// The last backup of the data folder; nil where none is known.
+    let backup: @Sendable () -> BackupNote?
 
     package init(
         ledger: any LedgerReading, topic: @escaping @Sendable (TopicID) -> TopicReader,
         readers: @escaping @Sendable () -> [ReaderPlace], reconciler: Reconciler?,
         bridges: BridgeBoard, readiness: Readiness, counters: Counters, clock: any LogClock,
         verifiedAt: @escaping @Sendable () -> Instant? = { nil },
-        tally: @escaping @Sendable () -> PaymentTally? = { nil }
+        tally: @escaping @Sendable () -> PaymentTally? = { nil },
+        backup: @escaping @Sendable () -> BackupNote? = { nil }
     ) {
         self.ledger = ledger
         self.topic = topic
@@ -55,5 +59,6 @@ package struct LiveParts: Sendable {
         self.clock = clock
         self.verifiedAt = verifiedAt
         self.tally = tally
+        self.backup = backup
     }
 }

@@ -1,4 +1,5 @@
 import Appliance
+import Backup
 import Reconcile
 import Vocabulary
 
@@ -12,6 +13,8 @@ extension OverviewView {
     /// Seconds after which a run of reconciliation, and its look for missed events, is too old: a
     /// nightly one that was missed, and half a day beside it.
     static let reconciliationAgeMax: Int64 = 36 * 3_600
+    /// Seconds after which a backup is too old: a nightly one that was missed, and half a day.
+    static let backupAgeMax: Int64 = 36 * 3_600
     /// Seconds after which the ledger's whole chain ought to be verified again.
     static let verificationAgeMax: Int64 = 7 * 86_400
     /// Milliseconds that two clocks may differ.
@@ -24,7 +27,7 @@ extension OverviewView {
         }
         return [
             trial(figures), reconciliation(figures), missed(figures), unread(figures),
-            reviews(figures), letters(figures), backups, clock(figures),
+            reviews(figures), letters(figures), backups(figures), clock(figures),
         ]
     }
 
@@ -138,9 +141,20 @@ extension OverviewView {
             : proof(ShownAmount.grouped(count), "in the log, redriven or not", .wait)
     }
 
-    /// What is there by now, and nothing more than that.
-    private static let backups = Proof(
-        "backups", "Backups", "None", "the daemon makes none yet", .mute, nil)
+    private static func backups(_ figures: LiveFigures) -> Proof {
+        func proof(
+            _ value: String, _ second: String, _ tone: Tone, isOld: Bool = false
+        ) -> Proof {
+            Proof(
+                "backups", "Backups", value, second, tone, "/settings/backups", isOld: isOld)
+        }
+        guard let last = figures.backup else { return proof("None", "none is known", .mute) }
+        let words = "the last one is of \(age(last.moment, figures)) ago"
+        guard figures.at / 1_000 - last.moment.seconds <= backupAgeMax else {
+            return proof("Old", "\(words): make another", .wait, isOld: true)
+        }
+        return proof("Made", words, .ok)
+    }
 
     private static func clock(_ figures: LiveFigures) -> Proof {
         func proof(_ value: String, _ second: String, _ tone: Tone) -> Proof {

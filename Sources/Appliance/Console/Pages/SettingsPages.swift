@@ -1,4 +1,5 @@
 package import Appliance
+package import Backup
 import HTTPTypes
 import Hummingbird
 import Vocabulary
@@ -37,7 +38,7 @@ package struct SettingsPages: Sendable {
             addBridges(to: &routes)
             pages.page(&routes, .get, "/settings/endpoints", .viewer) { endpoints($0) }
             pages.page(&routes, .get, "/settings/backups", .viewer) { asked in
-                respond("settingsBackups", .backups, asked, SettingsBackups())
+                respond("settingsBackups", .backups, asked, SettingsBackups(parts.backups))
             }
         }
         pages.page(&routes, .get, "/settings/audit", .admin) { try await audit($0) }
@@ -125,21 +126,48 @@ package struct SettingsParts: Sendable {
         let verdicts: Verdicts
     }
 
+    /// Where backups go, and the last one.
+    package struct Backups: Sendable {
+        /// nil where none is made by itself.
+        let folder: String?
+        /// Of the UTC day; nil for none.
+        let minute: Int?
+        let isEncrypted: Bool
+        let last: @Sendable () -> BackupNote?
+
+        package init(
+            folder: String?, minute: Int?, isEncrypted: Bool,
+            last: @escaping @Sendable () -> BackupNote?
+        ) {
+            self.folder = folder
+            self.minute = minute
+            self.isEncrypted = isEncrypted
+            self.last = last
+        }
+
+        /// None, and none is known.
+        package static let none = Backups(folder: nil, minute: nil, isEncrypted: false) { nil }
+    }
+
     let desk: AccessDesk
+    let backups: Backups
     /// nil where another process judges, takes webhooks and feeds copies: then there are no
     /// sections of these.
     let model: Model?
 
     package init(
-        desk: AccessDesk, schema: ModelSchema, modelPath: String?, verdicts: Verdicts
+        desk: AccessDesk, schema: ModelSchema, modelPath: String?, verdicts: Verdicts,
+        backups: Backups = .none
     ) {
         self.desk = desk
+        self.backups = backups
         model = Model(schema: schema, path: modelPath, verdicts: verdicts)
     }
 
     /// Of a console that is a process of its own.
     package init(desk: AccessDesk) {
         self.desk = desk
+        backups = .none
         model = nil
     }
 }

@@ -1,4 +1,5 @@
 import Appliance
+import Backup
 import HTTPTypes
 import Hummingbird
 import Relay
@@ -141,8 +142,31 @@ extension SettingsPages {
     }
 }
 
-/// What there is of backups: the page says it in its own words.
-struct SettingsBackups {}
+/// What there is of backups, `/settings/backups`.
+struct SettingsBackups {
+    struct Last {
+        var moment: ShownMoment
+        var folder, name: String
+        var isEncrypted: Bool
+    }
+
+    /// nil where none is known.
+    var last: Last?
+    /// When one is made by itself: `every night at 03:30 UTC, into /mnt/backup`; nil for never.
+    var schedule: String?
+
+    init(_ backups: SettingsParts.Backups) {
+        last = backups.last().map {
+            Last(
+                moment: ShownMoment($0.moment), folder: ShownText.escaped($0.folder),
+                name: ShownText.escaped($0.name), isEncrypted: $0.isEncrypted)
+        }
+        guard let folder = backups.folder, let minute = backups.minute else { return }
+        let parts = [minute / 60, minute % 60].map { $0 < 10 ? "0\($0)" : "\($0)" }
+        schedule = "every night at \(parts.joined(separator: ":")) UTC, into "
+            + ShownText.escaped(folder) + (backups.isEncrypted ? ", encrypted" : "")
+    }
+}
 
 /// Who did what: `/settings/audit?who&what&before`.
 extension SettingsPages {

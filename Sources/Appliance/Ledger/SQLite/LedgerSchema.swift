@@ -2,7 +2,7 @@
 /// path.
 package enum LedgerSchema {
     /// The version that this program writes and knows.
-    static let version = Int64(migrations.count)
+    package static let version = Int64(migrations.count)
     /// From here on it keeps captures, and what was told of refunds.
     static let captureVersion: Int64 = 3
     /// From here on the ledger keeps reviews, and positions are nothing else.

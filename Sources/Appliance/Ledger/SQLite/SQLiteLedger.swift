@@ -31,6 +31,10 @@ package final class SQLiteLedger: Ledger, RebookingLedger, SQLiteReading, @unche
         do {
             let queue = try SQLiteFile.open(
                 path, readOnly: false, busyTimeoutSeconds: busyTimeoutSeconds)
+            let version = try queue.writeWithoutTransaction { try SQLiteFile.storedVersion($0) }
+            if version > 0, version < LedgerSchema.version {
+                try SchemaCopy.keep(of: path, schema: version)
+            }
             return try open(queue, original: original, clockMilliseconds: clockMilliseconds)
         } catch {
             throw LedgerError(error, path: path)

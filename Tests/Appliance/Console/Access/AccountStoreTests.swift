@@ -60,6 +60,32 @@ struct AccountStoreTests {
         #expect(accounts.remedy == "start that one")
     }
 
+    @Test("looked at, an older file stays that; opened, it is brought forward, and kept as it was")
+    func older() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("accounts.sqlite")
+        FolderAccounts(at: path).close()
+        let queue = try DatabaseQueue(path: path)
+        try queue.writeWithoutTransaction {
+            try $0.execute(sql: "DROP TABLE refunds; PRAGMA user_version = 1")
+        }
+        try queue.close()
+        func version(_ path: String) throws -> Int? {
+            let queue = try DatabaseQueue(path: path)
+            defer { try? queue.close() }
+            return try queue.read { try Int.fetchOne($0, sql: "PRAGMA user_version") }
+        }
+        let copy = SchemaCopy.path(of: path, schema: 1)
+        let looked = FolderAccounts(readingAt: path)
+        #expect(try looked.verifyAudit() == 0)
+        looked.close()
+        #expect(try version(path) == 1)
+        #expect(!FileManager.default.fileExists(atPath: copy))
+        FolderAccounts(at: path).close()
+        #expect(try version(path) == AccountSchema.version)
+        #expect(try version(copy) == 1)
+    }
+
     @Test("damage that is found when they are read is told like any other")
     func damaged() throws {
         let folder = try TemporaryFolder()

@@ -5,6 +5,7 @@ import Testing
 import TwinSupport
 
 @testable import Appliance
+@testable import Backup
 @testable import Console
 @testable import Reconcile
 @testable import Vocabulary
@@ -150,6 +151,24 @@ struct OverviewTests {
             figures.startedAt = figures.at - 8 * 86_400_000
             let never = OverviewView(figures, []).proofs.first { $0.key == "trial" }
             #expect(never?.tone == "wait" && never?.second.contains("not verified yet") == true)
+        }
+    }
+
+    @Test("the last backup is told with its age, and amber when it is old")
+    func backups() async throws {
+        try await PageFixture.opened { pages in
+            var figures = pages.seen.figures
+            func proof(_ hours: Int64?) -> OverviewView.Proof? {
+                figures.backup = hours.map {
+                    BackupNote(
+                        moment: Instant(seconds: figures.at / 1_000 - $0 * 3_600), name: "n",
+                        folder: "/b", byteCount: 1, isEncrypted: true)
+                }
+                return OverviewView(figures, []).proofs.first { $0.key == "backups" }
+            }
+            #expect(proof(nil)?.tone == "mute" && proof(nil)?.href == "/settings/backups")
+            #expect(proof(36)?.tone == "ok" && proof(36)?.href == "/settings/backups")
+            #expect(proof(37)?.tone == "wait" && proof(37)?.second.contains("ago") == true)
         }
     }
 

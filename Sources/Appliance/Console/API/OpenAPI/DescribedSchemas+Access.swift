@@ -85,7 +85,7 @@ extension DescribedSchemas {
                 ("money", .orNull(.named("MoneyLook"))),
                 ("oldest_unread_at", .orNull(.integer())),
                 ("stripe_ahead_ms", .orNull(.integer())), ("payments_left_out", .id),
-                ("verified_at", .orNull(.seconds)),
+                ("verified_at", .orNull(.seconds)), ("backed_up_at", .orNull(.seconds)),
                 ("bucket", .orNull(bucket)), ("history", .list(bucket)),
             ])
         ),

@@ -33,6 +33,7 @@ enum DescribedSchemas {
                     ("warnings", .list(.word)), ("started_at", .seconds),
                     ("up_seconds", .integer(min: 0)),
                     ("log", .object([], isOpen: true)), ("reconciliation", .anything),
+                    ("backup", .anything),
                     ("bridges", .list(.named("Bridge"))),
                 ], isOpen: true)
         ),

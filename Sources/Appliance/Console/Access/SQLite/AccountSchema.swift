@@ -1,20 +1,15 @@
 import GRDB
 
 /// The tables of `console/accounts.sqlite` (docs/formats/accounts.md).
-enum AccountSchema {
+package enum AccountSchema {
     /// `PRAGMA user_version` of this schema.
-    static let version = 2
+    package static let version = 2
 
     /// Brings a new file, or one of an earlier version, to this schema.
     ///
     /// - Throws: ``AccountsFailure`` for a file of a later version.
     static func prepare(_ database: Database) throws {
-        let found = try version(of: database)
-        guard found <= version else {
-            throw AccountsFailure(
-                description: "the accounts are of schema \(found), and this program knows "
-                    + "\(version): they are a newer Tillbox's")
-        }
+        let found = try known(version(of: database))
         guard found < version else { return }
         if found < 1 { try database.execute(sql: tables) }
         try database.execute(sql: refunds)
@@ -24,6 +19,16 @@ enum AccountSchema {
     /// The version that a file has; 0 of a new one.
     static func version(of database: Database) throws -> Int {
         try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+    }
+
+    /// - Throws: ``AccountsFailure`` for a later version than this program's.
+    static func known(_ found: Int) throws(AccountsFailure) -> Int {
+        guard found <= version else {
+            throw AccountsFailure(
+                description: "the accounts are of schema \(found), and this program knows "
+                    + "\(version): they are a newer Tillbox's")
+        }
+        return found
     }
 
     /// Since version 2.

@@ -1,3 +1,4 @@
+import Appliance
 import Bridges
 import Foundation
 import GRDB
@@ -65,10 +66,31 @@ package final class FolderAccounts: AccountStore {
         }
     }
 
+    /// Opens the file to look at it: nothing is made or changed, and one of an earlier version is
+    /// left that.
+    ///
+    /// - Parameter path: of the file, which must exist.
+    package init(readingAt path: String) {
+        do {
+            var configuration = Configuration()
+            configuration.readonly = true
+            configuration.busyMode = .timeout(Self.openingSeconds)
+            let door = try DatabaseQueue(path: path, configuration: configuration)
+            try door.read { _ = try AccountSchema.known(AccountSchema.version(of: $0)) }
+            (opened, remedy) = (
+                .success(Doors(reading: door, writing: door, noting: door)), Self.anew
+            )
+        } catch {
+            let words = "the accounts in \(path) cannot be read: \(Self.words(error))"
+            (opened, remedy) = (.failure(AccountsFailure(description: words)), Self.anew)
+        }
+    }
+
     private static func doors(_ path: String) throws -> Doors {
         let writing = try door(path, synchronous: "FULL")
         // Whoever has it locked need not be waited for where nothing is to be made.
         if try writing.read({ try AccountSchema.version(of: $0) }) != AccountSchema.version {
+            try keepCopy(of: path, writing)
             // Immediate: another process may make the tables at the same moment.
             try writing.inTransaction(.immediate) {
                 try AccountSchema.prepare($0)
@@ -99,6 +121,19 @@ package final class FolderAccounts: AccountStore {
                 sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = \(synchronous)")
         }
         return try DatabaseQueue(path: path, configuration: configuration)
+    }
+
+    /// Before a newer schema is brought to it.
+    private static func keepCopy(of path: String, _ queue: DatabaseQueue) throws {
+        let version = try queue.read { try AccountSchema.version(of: $0) }
+        guard version > 0, version < AccountSchema.version else { return }
+        do {
+            try SchemaCopy.keep(of: path, schema: Int64(version))
+        } catch {
+            throw Unopened(
+                "\(path) is of an older Tillbox, and no copy of it could be kept before it is "
+                    + "brought forward: \(error)", "make room for it and start again")
+        }
     }
 
     /// A file that the system does not open.

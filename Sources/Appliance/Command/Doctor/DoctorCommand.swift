@@ -1,0 +1,80 @@
+import AppendLog
+import ArgumentParser
+import Daemon
+import Foundation
+import Reconcile
+import Terminal
+import Vocabulary
+
+/// `tillbox doctor`: every check of the runbook, each with what to do.
+struct DoctorCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor",
+        abstract: "Look at everything an operator should know of, and say what to do.",
+        discussion: """
+            Disk, sync speed, clock, permissions, secrets, the parts of the data folder against \
+            each other, every batch of the log, every rule of the ledger, the audit log, the \
+            daemon and its warnings, missed events, reconciliation, bridges, the last backup, \
+            the model, and with an API key the endpoint at Stripe: its events and its API \
+            version. Changes nothing. Exit codes: 0 nothing needs a person, 1 something does, \
+            2 wrong usage.
+            """)
+    @OptionGroup var data: DataOptions
+    @Flag(help: "Leave out what reads all of log and ledger.") var quick = false
+    @Flag(help: "Answer with one JSON document.") var json = false
+
+    mutating func run() async throws {
+        var diagnosis = Diagnosis()
+        let settings = try await readSettings(&diagnosis)
+        guard settings.profile != .cloud else {
+            throw CommandFailure.cannotRun(
+                "the profile cloud has no data folder; ask each role with `tillbox status`, and "
+                    + "check its tables with `tillbox ledger verify`")
+        }
+        let machine = MachineChecks(path: settings.dataPath)
+        let hasFolder = FileManager.default.fileExists(atPath: settings.dataPath)
+        if hasFolder {
+            diagnosis.add(machine.disk())
+            diagnosis.add(machine.sync())
+            diagnosis.add(machine.permissions())
+            diagnosis.add(FolderChecks(settings: settings).findings(isQuick: quick))
+        } else {
+            diagnosis.add(
+                .act(
+                    "parts", "there is no data folder \(settings.dataPath)",
+                    "name it with --data, or start the daemon once"))
+        }
+        diagnosis.add(await DaemonChecks(settings: settings).findings())
+        let clock = StripeClock(SystemLogClock())
+        diagnosis.add(await EndpointChecks(settings: settings, clock: clock).findings())
+        diagnosis.add(MachineChecks.clock(settings, clock))
+        try Output.standard.line(
+            json ? diagnosis.json : PastedCommand.completed(diagnosis.text))
+        if diagnosis.needsSomebody { throw CommandFailure.foundSomething(nil) }
+    }
+
+    /// The settings as the daemon would read them, secrets too; without them where that fails,
+    /// which is a finding.
+    private func readSettings(_ diagnosis: inout Diagnosis) async throws -> Settings {
+        do {
+            let settings = try await data.settings(needsSecrets: true, needsStripe: true)
+            let count = settings.endpoints.reduce(0) { $0 + $1.secrets.count }
+            diagnosis.add(
+                .ok(
+                    "secrets", "configuration and secrets are read and private: \(count) signing "
+                        + (count == 1 ? "secret" : "secrets")
+                        + (settings.stripeKey == nil ? ", no API key" : ", an API key")))
+            return settings
+        } catch let failure as CommandFailure {
+            let message = failure.message ?? "the configuration cannot be read"
+            let parts = message.split(separator: ";", maxSplits: 1).map(String.init)
+            diagnosis.add(
+                .act(
+                    "secrets", parts[0],
+                    parts.count > 1
+                        ? parts[1].trimmingCharacters(in: .whitespaces)
+                        : "correct it; docs/CONFIGURATION.md has every key"))
+            return try await data.settings(needsSecrets: false)
+        }
+    }
+}

@@ -1,0 +1,98 @@
+import Terminal
+import Vocabulary
+
+/// What one check found, and what a person is to do.
+struct Finding: Hashable {
+    enum State: String {
+        case ok
+        /// Worth knowing; nothing need be done now.
+        case note
+        /// Somebody has to do something.
+        case act
+        /// It could not be looked at.
+        case skipped
+    }
+
+    /// A stable word: `disk`, `sync`, `clock`, `permissions`, `secrets`, `parts`, `log`, `ledger`,
+    /// `audit`, `daemon`, `missed`, `reconciliation`, `bridges`, `backup`, `model`, `endpoint`.
+    var check: String
+    var state: State
+    /// One sentence without a full stop.
+    var says: String
+    /// The same; nil where there is nothing to do.
+    var todo: String?
+
+    static func ok(_ check: String, _ says: String) -> Finding {
+        Finding(check: check, state: .ok, says: says)
+    }
+
+    static func note(_ check: String, _ says: String, _ todo: String? = nil) -> Finding {
+        Finding(check: check, state: .note, says: says, todo: todo)
+    }
+
+    static func act(_ check: String, _ says: String, _ todo: String) -> Finding {
+        Finding(check: check, state: .act, says: says, todo: todo)
+    }
+
+    static func skipped(_ check: String, _ says: String, _ todo: String? = nil) -> Finding {
+        Finding(check: check, state: .skipped, says: says, todo: todo)
+    }
+}
+
+/// All that was looked at.
+struct Diagnosis {
+    private(set) var findings: [Finding] = []
+
+    /// Whether somebody has to do something.
+    var needsSomebody: Bool { findings.contains { $0.state == .act } }
+
+    mutating func add(_ finding: Finding) { findings.append(finding) }
+    mutating func add(_ more: [Finding]) { findings += more }
+
+    /// One line a finding, and below it what to do.
+    var text: String {
+        let width = findings.map(\.check.count).max() ?? 0
+        let words: [Finding.State: String] = [
+            .ok: "ok", .note: "note", .act: "ACT", .skipped: "-",
+        ]
+        var lines: [String] = []
+        for finding in findings {
+            let check = finding.check.padding(to: width)
+            let state = (words[finding.state] ?? "").padding(to: 4)
+            lines.append("\(state)  \(check)  \(ShownText.escaped(finding.says))")
+            guard let todo = finding.todo else { continue }
+            lines.append(String(repeating: " ", count: width + 8) + "→ " + todo)
+        }
+        let count = findings.filter { $0.state == .act }.count
+        lines.append(
+            count == 0
+                ? "nothing needs a person"
+                : count == 1 ? "1 thing needs a person" : "\(count) things need a person")
+        return lines.joined(separator: "\n")
+    }
+
+    var json: String {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.member("needs_somebody", needsSomebody)
+        writer.key("findings")
+        writer.beginArray()
+        for finding in findings {
+            writer.beginObject()
+            writer.member("check", finding.check)
+            writer.member("state", finding.state.rawValue)
+            writer.member("says", finding.says)
+            writer.member("todo", finding.todo)
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.endObject()
+        return String(decoding: writer.bytes, as: UTF8.self)
+    }
+}
+
+extension String {
+    fileprivate func padding(to width: Int) -> String {
+        self + String(repeating: " ", count: max(0, width - count))
+    }
+}

@@ -1,0 +1,152 @@
+import AppendLog
+import Appliance
+import Backup
+import Console
+import Daemon
+import Foundation
+import Terminal
+import Vocabulary
+
+/// What a data folder is like, also while the daemon writes to it.
+struct FolderChecks {
+    let settings: Settings
+
+    /// A nightly backup that was missed, and half a day.
+    static let backupAgeMaxSeconds: Int64 = 36 * 3_600
+
+    private var folder: DataFolder { DataFolder(existingAt: settings.dataPath) }
+    private var view: FolderView { FolderView(path: settings.dataPath) }
+
+    /// - Parameter isQuick: whether what reads all of log and ledger is left out.
+    func findings(isQuick: Bool) -> [Finding] {
+        var findings = [parts()]
+        if isQuick {
+            findings += ["log", "ledger"].map { .skipped($0, "left out by --quick") }
+        } else {
+            findings += [batches(), ledger()]
+        }
+        return findings + [audit(), backup(), model()]
+    }
+
+    /// The next start's own comparison.
+    private func parts() -> Finding {
+        if BackupRestore.isUnfinished(in: settings.dataPath) {
+            return .act(
+                "parts", "a restore into \(settings.dataPath) did not come to its end",
+                "remove the folder and restore again")
+        }
+        do {
+            let state = try folder.survey.state()
+            switch StartComparison.verdict(of: state) {
+            case .refuse(let refusal): return Self.refused(refusal)
+            case .proceed(let plan):
+                guard let lasting = plan.lasting.first else {
+                    return .ok("parts", "log, ledger and snapshots belong together")
+                }
+                return .note("parts", lasting)
+            }
+        } catch let refusal as StartRefusal {
+            return Self.refused(refusal)
+        } catch {
+            return .act("parts", "\(error)", "run this as the daemon's user")
+        }
+    }
+
+    private static func refused(_ refusal: StartRefusal) -> Finding {
+        let words = "\(refusal)".split(separator: "; nothing was changed. ").map(String.init)
+        return .act(
+            "parts", "a start would refuse the folder: \(words[0])",
+            words.count > 1 ? words[1] : "restore the folder from its newest backup")
+    }
+
+    /// Every batch: checksums, dense offsets, each source once.
+    private func batches() -> Finding {
+        do {
+            var count = 0
+            for topic in try view.log().topics {
+                let report = try topic.verify()
+                count += report.recordCount
+                guard let corruption = report.corruption else { continue }
+                return .act(
+                    "log", "\(corruption)", "restore the folder from its newest backup")
+            }
+            return .ok("log", "\(Figures.grouped(count)) records, every checksum holds")
+        } catch {
+            return .act("log", Self.words(error), "run `tillbox log verify`")
+        }
+    }
+
+    /// The chain, the sums, the balances, and all that is kept beside them.
+    private func ledger() -> Finding {
+        do {
+            guard let ledger = try view.ledgerIfThere() else {
+                return .note("ledger", "there is none yet; the first start makes it")
+            }
+            defer { try? ledger.close() }
+            let found = try ledger.verify { _ in }
+            guard let fault = found.fault else {
+                return .ok(
+                    "ledger", "\(Figures.grouped(Int(found.transactions))) transactions, the chain "
+                        + "holds and every currency balances")
+            }
+            return .act("ledger", "\(fault)", "restore the folder from its newest backup")
+        } catch {
+            return .act("ledger", Self.words(error), "run `tillbox ledger verify`")
+        }
+    }
+
+    private func audit() -> Finding {
+        guard FileManager.default.fileExists(atPath: folder.accounts) else {
+            return .note("audit", "nobody has an account yet")
+        }
+        let store = FolderAccounts(readingAt: folder.accounts)
+        defer { store.close() }
+        do {
+            let count = try store.verifyAudit()
+            return .ok("audit", "\(Figures.grouped(count)) entries, the chain holds")
+        } catch {
+            return .act(
+                "audit", "\(error)", "find out who changed it: `tillbox audit verify` says where")
+        }
+    }
+
+    private func backup() -> Finding {
+        let now = Int64(Date().timeIntervalSince1970)
+        return Self.backup(
+            BackupNote(in: settings.dataPath), at: Instant(seconds: now),
+            isDevelopment: settings.profile == .dev)
+    }
+
+    static func backup(_ note: BackupNote?, at now: Instant, isDevelopment: Bool) -> Finding {
+        let todo = "run `tillbox backup DIR`, or set backup.folder; then try it with "
+            + "`tillbox backup drill DIR`"
+        guard let note else {
+            return isDevelopment
+                ? .note("backup", "no backup is known", todo)
+                : .act("backup", "no backup is known", todo)
+        }
+        let age = now.seconds - note.moment.seconds
+        let words = "the last one is of \(Figures.ago(seconds: Double(age))), in \(note.folder)"
+            + (note.isEncrypted ? ", encrypted" : "")
+        guard age <= backupAgeMaxSeconds else {
+            return isDevelopment ? .note("backup", words, todo) : .act("backup", words, todo)
+        }
+        return .ok("backup", words)
+    }
+
+    private func model() -> Finding {
+        do {
+            let steps = try PipelineSteps(settings, counters: Counters())
+            _ = try steps.verdicts()
+            return .ok(
+                "model", "\(steps.model.schema.version), "
+                    + (settings.usesOwnModel ? "a file of your own" : "the built-in one"))
+        } catch {
+            return .act("model", "\(error)", "correct model.path or the thresholds, then start")
+        }
+    }
+
+    private static func words(_ error: any Error) -> String {
+        (error as? CommandFailure)?.message ?? "\(error)"
+    }
+}

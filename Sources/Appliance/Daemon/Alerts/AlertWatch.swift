@@ -1,0 +1,117 @@
+import AppendLog
+import Bridges
+import Console
+import Foundation
+import Logging
+import ServiceLifecycle
+import Synchronization
+import Vocabulary
+
+/// Who is told when something needs a person, and after how long.
+package struct AlertSettings: Sendable {
+    /// nil where nobody is told.
+    var url: Secret?
+    var command: String?
+    /// Seconds that a sentence lasts before it is told, and is gone before it is over.
+    var afterSeconds: Int64 = 60
+    /// Seconds after which one that lasts is told again.
+    var againSeconds: Int64 = 86_400
+
+    var doors: [any AlertDoor] {
+        var doors: [any AlertDoor] = []
+        if let url { doors.append(AlertWebhook(url: url)) }
+        if let command { doors.append(AlertCommand(command)) }
+        return doors
+    }
+}
+
+extension SettingsLoader {
+    func alerts(_ profile: Settings.Profile, needsSecrets: Bool) throws -> AlertSettings {
+        var alerts = AlertSettings()
+        alerts.command = text(.alertsCommand)
+        for key in [SettingsKey.alertsCommand, .alertsURL, .alertsURLFile]
+        where profile == .cloud && text(key) != nil {
+            throw SettingsError.contradicts(
+                key: key.rawValue,
+                reason: "the roles of the profile cloud tell nobody by themselves; watch their "
+                    + "metrics, and remove it")
+        }
+        if needsSecrets, let (value, _) = try secret(SettingsKey.alertsURL.rawValue) {
+            let address = value.trimmingCharacters(in: .whitespacesAndNewlines)
+            let url = URL(string: address)
+            guard let url, ["http", "https"].contains(url.scheme), url.host() != nil else {
+                throw SettingsError.badValue(
+                    key: SettingsKey.alertsURL.rawValue, value: "…",
+                    expected: "an address such as https://hooks.example.com/…")
+            }
+            alerts.url = Secret(address)
+        }
+        alerts.afterSeconds = Int64(try integer(.alertsAfter, 0...86_400) ?? 60)
+        alerts.againSeconds = Int64(try integer(.alertsAgain, 1...720) ?? 24) * 3_600
+        return alerts
+    }
+}
+
+/// Looks at what the daemon says of itself, and tells somebody: each sentence once, and when it is
+/// over. What cannot be told is tried again at the next look.
+final class AlertWatch: Service {
+    /// Between two looks.
+    private static let pause = Duration.seconds(20)
+
+    private let doors: [any AlertDoor]
+    private let sentences: @Sendable () -> [String]
+    private let clock: any LogClock
+    private let logger: Logger
+    /// One for each door: one of them may take what another does not.
+    private let books: Mutex<[AlertBook]>
+    private let failures: Mutex<[String?]>
+
+    /// - Parameter sentences: why the daemon is not ready, and its warnings.
+    init(
+        _ settings: AlertSettings, doors: [any AlertDoor], clock: any LogClock, logger: Logger,
+        sentences: @escaping @Sendable () -> [String]
+    ) {
+        let book = AlertBook(
+            afterSeconds: settings.afterSeconds, againSeconds: settings.againSeconds)
+        books = Mutex(Array(repeating: book, count: doors.count))
+        failures = Mutex(Array(repeating: nil, count: doors.count))
+        (self.doors, self.sentences, self.clock, self.logger) = (doors, sentences, clock, logger)
+    }
+
+    /// nil while everybody could be told.
+    var warning: String? {
+        failures.withLock { $0.compactMap { $0 }.first }.map { "alerts cannot be told: \($0)" }
+    }
+
+    func run() async throws {
+        while !Task.isShuttingDownGracefully, !Task.isCancelled {
+            await look()
+            try? await cancelWhenGracefulShutdown { try await Task.sleep(for: Self.pause) }
+        }
+    }
+
+    /// Takes one look, and tells what is due.
+    func look() async {
+        let now = Instant(seconds: clock.now().milliseconds / 1_000)
+        // That somebody cannot be told is told to the others by readiness alone.
+        let found = sentences()
+        for (place, door) in doors.enumerated() {
+            let due = books.withLock { $0[place].look(found, at: now) }
+            guard !due.isEmpty else { continue }
+            do {
+                try await cancelWhenGracefulShutdown { try await door.tell(due, at: now) }
+                books.withLock { $0[place].noteTold(due, at: now) }
+                failures.withLock { $0[place] = nil }
+            } catch is CancellationError {
+                return
+            } catch {
+                let isNew = failures.withLock { failures in
+                    defer { failures[place] = "\(error)" }
+                    return failures[place] == nil
+                }
+                guard isNew else { continue }
+                logger.warning("an alert cannot be told", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+}

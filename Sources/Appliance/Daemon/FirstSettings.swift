@@ -1,0 +1,176 @@
+import Foundation
+import SystemPackage
+
+/// What a box has to be told before its first start, and how that is written: settings into the
+/// configuration file, each secret into a file of its own.
+package struct FirstSettings: Sendable {
+    /// Which events are taken.
+    package var mode: Mode
+    /// Where deliveries are listened for.
+    package var address: Settings.Address
+    /// Of the endpoint, as the dashboard shows it; nil keeps the one that is there.
+    package var signingSecret: String?
+    /// nil keeps the one that is there, or none.
+    package var apiKey: String?
+
+    package enum Mode: String, CaseIterable, Sendable { case live, test }
+
+    package init(
+        mode: Mode, address: Settings.Address, signingSecret: String?, apiKey: String?
+    ) {
+        self.mode = mode
+        self.address = address
+        self.signingSecret = signingSecret
+        self.apiKey = apiKey
+    }
+
+    /// Why an answer cannot be meant; nil where it can. No sentence repeats a secret.
+    package static func refusal(ofSigningSecret text: String) -> String? {
+        switch SecretText.signingSecrets(in: text) {
+        case .success: nil
+        case .failure(let error) where error.refusal == .empty:
+            "it is needed; it stands on the endpoint's page in Stripe's dashboard"
+        case .failure(let error): "that \(error.refusal.sentence)"
+        }
+    }
+
+    /// - Parameter mode: which events are taken.
+    package static func refusal(ofAPIKey text: String, mode: Mode) -> String? {
+        switch SecretText.apiKey(in: text) {
+        case .failure(let error): return "that \(error.refusal.sentence)"
+        case .success(let key):
+            let isLive = StripeKeyMode(of: key) == .live
+            guard isLive != (mode == .live) else { return nil }
+            return "that is a key of \(isLive ? "live" : "test") mode, and the events are to be "
+                + "\(mode.rawValue) ones; give a key of \(mode.rawValue) mode"
+        }
+    }
+
+    /// `host:port`, `[…]:port` of an IPv6 address, or a port of this machine alone.
+    package static func address(in text: String) -> Settings.Address? {
+        let word = text.trimmingCharacters(in: .whitespaces)
+        if let port = Int(word) {
+            return (1...65535).contains(port) ? .init(host: "127.0.0.1", port: port) : nil
+        }
+        guard let colon = word.lastIndex(of: ":"),
+            let port = Int(word[word.index(after: colon)...]), (1...65535).contains(port)
+        else { return nil }
+        var host = word[..<colon]
+        if host.first == "[", host.last == "]" { host = host.dropFirst().dropLast() }
+        guard !host.isEmpty, host.allSatisfy({ $0.isASCII && !$0.isWhitespace }),
+            !host.contains(":") || word.hasPrefix("[")
+        else { return nil }
+        return .init(host: String(host), port: port)
+    }
+}
+
+/// Where a box keeps its configuration and secrets.
+package struct SettingsPlace: Sendable {
+    package let file: String
+    package let secrets: String
+
+    private static let systemFile = "/etc/tillbox/tillbox.conf"
+    private static let systemSecrets = "/etc/tillbox/secrets"
+    /// What the package's file looks like at first.
+    private static let template = "/usr/share/tillbox/tillbox.conf"
+    private static let credentials = "/run/credentials/tillbox.service/secret_"
+
+    /// - Parameters:
+    ///   - file: nil takes the package's where that is installed, else one in this folder.
+    ///   - secrets: nil takes a folder beside the file.
+    package init(file: String?, secrets: String?) {
+        let isInstalled = FileManager.default.fileExists(atPath: Self.systemSecrets)
+        let path = file ?? (isInstalled ? Self.systemFile : "tillbox.conf")
+        let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+        self.file = path
+        self.secrets = secrets ?? (folder + ["secrets"]).joined(separator: "/")
+    }
+
+    /// Whether the service reads it, with secrets that systemd hands over.
+    package var isSystem: Bool { secrets == Self.systemSecrets }
+
+    package func secretExists(_ name: String) -> Bool {
+        FileManager.default.fileExists(atPath: "\(secrets)/\(name)")
+    }
+
+    /// As the configuration names a secret's file.
+    private func reference(to name: String) -> String {
+        isSystem ? Self.credentials + name : DataFolder.canonical("\(secrets)/\(name)")
+    }
+
+    /// Writes all of it: the secrets first, each for its owner alone, then the file that names
+    /// them.
+    ///
+    /// - Throws: ``ConfigurationDraft/Refusal``, `SettingsError` where the file would not be read,
+    ///   and what the system says; the old file stays then.
+    package func write(_ settings: FirstSettings) throws {
+        let (next, text) = (file + ".new", try changed(by: settings))
+        try Self.replace(next, with: text, isOpen: true)
+        do {
+            _ = try SettingsLoader(file: next, environment: [:]).load(needsSecrets: false)
+            let secrets = [
+                (Self.webhookName, settings.signingSecret), (Self.stripeName, settings.apiKey),
+            ]
+            for case (let name, let secret?) in secrets { try put(secret, name) }
+            guard rename(next, file) == 0 else { throw Errno(rawValue: errno) }
+        } catch {
+            unlink(next)
+            throw error
+        }
+    }
+
+    /// The file's text with these settings in it.
+    private func changed(by settings: FirstSettings) throws -> String {
+        var draft = ConfigurationDraft(
+            try Self.text(at: file) ?? Self.text(at: Self.template) ?? "")
+        for key in ["webhook.secret", "stripe.api_key"] where draft.isSet(key) {
+            throw SettingsError.contradicts(
+                key: key,
+                reason: "\(file) holds that secret itself; take the line out, secrets get files "
+                    + "of their own")
+        }
+        try draft.set("profile", to: "edge")
+        try draft.set("webhook.host", to: settings.address.host)
+        try draft.set("webhook.port", to: "\(settings.address.port)")
+        try draft.set("webhook.livemode", to: settings.mode.rawValue)
+        try draft.set("webhook.secret_file", to: reference(to: Self.webhookName))
+        if settings.apiKey != nil || secretExists(Self.stripeName) {
+            try draft.set("stripe.api_key_file", to: reference(to: Self.stripeName))
+        }
+        return draft.text
+    }
+
+    package static let webhookName = "webhook"
+    package static let stripeName = "stripe"
+
+    private func put(_ secret: String, _ name: String) throws {
+        try FileManager.default.createDirectory(
+            atPath: secrets, withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700])
+        let path = "\(secrets)/\(name)"
+        try Self.replace("\(path).new", with: secret + "\n", isOpen: false)
+        guard rename("\(path).new", path) == 0 else { throw Errno(rawValue: errno) }
+    }
+
+    /// - Parameter isOpen: whether everybody may read it; otherwise its owner alone.
+    private static func replace(_ path: String, with text: String, isOpen: Bool) throws {
+        let permissions: FilePermissions =
+            isOpen ? [.ownerReadWrite, .groupRead, .otherRead] : .ownerReadWrite
+        let file = try FileDescriptor.open(
+            FilePath(path), .writeOnly, options: [.create, .truncate, .closeOnExec],
+            permissions: permissions)
+        try file.closeAfter {
+            // The process's mask may have taken some away.
+            guard fchmod(file.rawValue, permissions.rawValue) == 0 else {
+                throw Errno(rawValue: errno)
+            }
+            _ = try file.writeAll(Array(text.utf8))
+            guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
+        }
+    }
+
+    private static func text(at path: String) throws -> String? {
+        guard FileManager.default.fileExists(atPath: path) else { return nil }
+        return try String(contentsOfFile: path, encoding: .utf8)
+    }
+}

@@ -1,0 +1,82 @@
+import Testing
+
+@testable import Daemon
+
+@Suite("Configuration draft")
+struct ConfigurationDraftTests {
+    private static func changed(_ text: String, _ key: String, to value: String) throws -> String {
+        var draft = ConfigurationDraft(text)
+        try draft.set(key, to: value)
+        return draft.text
+    }
+
+    @Test("sets a key and leaves every other line as it is", arguments: [
+        ("webhook:\n  # Where.\n  #port: 8080\nadmin:\n  #port: 9090\n", "webhook.port", "1",
+         "webhook:\n  # Where.\n  port: 1\nadmin:\n  #port: 9090\n"),
+        ("webhook:\n  port: 2\n", "webhook.port", "1", "webhook:\n  port: 1\n"),
+        ("webhook:\n    host: a # mine\n", "webhook.port", "1",
+         "webhook:\n    port: 1\n    host: a # mine\n"),
+        ("webhook:\n", "webhook.port", "1", "webhook:\n  port: 1\n"),
+        ("admin:\n  port: 2\n", "webhook.port", "1",
+         "admin:\n  port: 2\n\nwebhook:\n  port: 1\n"),
+        ("#profile: dev\n", "profile", "edge", "profile: edge\n"),
+        ("", "profile", "edge", "\nprofile: edge\n"),
+        ("webhook:\n  #host: x\n", "webhook.host", "::", "webhook:\n  host: \"::\"\n"),
+        ("webhook:\n  endpoint:\n    eu:\n      port: 3\n", "webhook.port", "1",
+         "webhook:\n  port: 1\n  endpoint:\n    eu:\n      port: 3\n"),
+        ("# webhook: is below\nwebhook:\n  #port: 2\n", "webhook.port", "1",
+         "# webhook: is below\nwebhook:\n  port: 1\n"),
+    ])
+    func sets(before: String, key: String, value: String, after: String) throws {
+        #expect(try Self.changed(before, key, to: value) == after)
+    }
+
+    @Test("a group on one line is refused, and nothing is lost")
+    func oneLine() throws {
+        #expect(throws: ConfigurationDraft.Refusal.groupOnOneLine("webhook")) {
+            _ = try Self.changed("webhook: {port: 3}\n", "webhook.port", to: "1")
+        }
+    }
+
+    @Test("a value stands there only where no # is before it and something behind it", arguments: [
+        ("webhook:\n  secret: whsec_a\n", true), ("webhook:\n  #secret: whsec_a\n", false),
+        ("webhook:\n  secret:\n", false), ("webhook:\n  secret_file: x\n", false), ("", false),
+        ("stripe:\n  secret: x\n", false),
+    ])
+    func isSet(text: String, expected: Bool) {
+        #expect(ConfigurationDraft(text).isSet("webhook.secret") == expected)
+    }
+}
+
+@Suite("First settings")
+struct FirstSettingsTests {
+    @Test("an address is host:port or a port", arguments: [
+        ("8080", "127.0.0.1", 8080), ("0.0.0.0:80", "0.0.0.0", 80), ("[::1]:443", "::1", 443),
+        ("shop.example:8443", "shop.example", 8443),
+    ])
+    func addresses(text: String, host: String, port: Int) {
+        #expect(FirstSettings.address(in: text) == Settings.Address(host: host, port: port))
+    }
+
+    @Test("what is no address is refused", arguments: [
+        "", "0", "65536", "host", "host:", ":80", "::1:80", "a b:80", "host:http", "-1",
+    ])
+    func noAddress(text: String) { #expect(FirstSettings.address(in: text) == nil) }
+
+    @Test("a secret in the wrong place is told, and not repeated", arguments: [
+        ("", "Stripe's dashboard"), ("sk_live_abcdef", "API key"), ("nonsense", "whsec_"),
+    ])
+    func signingSecrets(text: String, expected: String) {
+        let sentence = FirstSettings.refusal(ofSigningSecret: text) ?? "accepted"
+        #expect(sentence.contains(expected), "\(sentence)")
+        #expect(text.isEmpty || !sentence.contains(text))
+    }
+
+    @Test("a key is of the events' mode", arguments: [
+        ("rk_live_a", FirstSettings.Mode.live, true), ("rk_test_a", .live, false),
+        ("sk_test_a", .test, true), ("sk_live_a", .test, false), ("whsec_a", .test, false),
+    ])
+    func keys(text: String, mode: FirstSettings.Mode, isFine: Bool) {
+        #expect((FirstSettings.refusal(ofAPIKey: text, mode: mode) == nil) == isFine)
+    }
+}
