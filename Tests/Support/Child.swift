@@ -33,10 +33,21 @@ public final class Child: @unchecked Sendable {
         process.standardOutput = try Self.create(folder.file("output"))
         process.standardError = try Self.create(folder.file("errors"))
         process.terminationHandler = { [end] _ in end.come() }
-        try process.run()
+        try Self.unblockingSignals { try process.run() }
     }
 
     deinit { if process.isRunning { kill(SIGKILL) } }
+
+    /// A pool's thread has most signals blocked, and a child inherits that with all that it starts:
+    /// no SIGTERM would end them.
+    private static func unblockingSignals(_ start: () throws -> Void) rethrows {
+        var none = sigset_t()
+        var before = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        try start()
+    }
 
     private static func create(_ path: String) throws -> FileHandle {
         _ = FileManager.default.createFile(atPath: path, contents: nil)

@@ -15,7 +15,6 @@ Exit code 0 when all of it held; else 1, with a line for each thing that did not
 import argparse
 import json
 import shutil
-import signal
 import sqlite3
 import sys
 import tempfile
@@ -295,8 +294,6 @@ def of_reports(check, folder, found):
 
 
 def main():
-    # Blocked signals would be inherited: no SIGTERM would end the emulator.
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     options = argparse.ArgumentParser(description="Runs the dbt models on DuckDB and BigQuery.")
     options.add_argument("--export", type=Path, help="what a daemon exported")
     options.add_argument("--ledger", type=Path, help="the ledger.sqlite that was exported")

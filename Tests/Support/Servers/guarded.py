@@ -29,9 +29,6 @@ def watch(parent, server, folders):
 
 
 def main():
-    # A test's worker thread blocks most signals, and a child inherits that: without this, SIGTERM
-    # would never reach the server.
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     # By descriptors and not by ids, which the system gives again to others.
     parent = os.pidfd_open(int(sys.argv[1]))
     server = os.pidfd_open(os.getpid())

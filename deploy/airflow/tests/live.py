@@ -273,8 +273,6 @@ def fails_once(world: World) -> str:
 
 
 def main():
-    # Blocked signals would be inherited: no SIGTERM would end what is started here.
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     program, emulator = sys.argv[1:3]
     world = World(program, emulator)
     # Whoever ends this ends what it has started.

@@ -1,14 +1,9 @@
 """Paths of the job's modules, as `job.py` sets them."""
 
 import pathlib
-import signal
 import sys
 
 import pytest
-
-# Whoever starts this may have signals blocked, which the servers and the job would inherit: no
-# SIGTERM would end them.
-signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
