@@ -89,7 +89,10 @@ struct CommandLineTests {
         (["demo", "--rate", "1000000"], "at most 100000"),
         (["review", "approve", "ch_1", "--note", "a", "--note", "b"], "--note is given twice"),
         (
-            ["warehouse", "check", "--table", "payments", "--table", "reviews", "--folder", "/nope"],
+            [
+                "warehouse", "check", "--table", "payments", "--table", "reviews", "--folder",
+                "/nope",
+            ],
             "/nope"
         ),
         (["log", "topics", "--data", "/etc/passwd"], "/etc/passwd is no folder"),

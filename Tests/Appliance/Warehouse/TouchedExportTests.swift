@@ -47,11 +47,15 @@ struct TouchedExportTests {
         try await fixture.running {
             world.go(to: start + 10 * hour)
             _ = try world.charge(5_000)
+            try await world.deliver()
+            let late = try world.charge(7_000)
             world.go(to: start + 40 * hour)
+            let held = world.heldBack { $0.contains(late) }
             try await world.deliver()
             _ = try await fixture.export()
             let older = (try Data(contentsOf: rowsAt), try Data(contentsOf: manifestAt))
-            try await self.trade(world)
+            world.go(to: start + 64 * hour)
+            try await world.deliver(held)
             _ = try await fixture.export()
             let right = try Self.bytes(root)
             let whole = try Data(contentsOf: rowsAt)
@@ -136,10 +140,9 @@ struct TouchedExportTests {
             }
             #expect(try ExportedFolder.state(root) == files)
             // A day's folder that leads to another day's is not written through.
-            let (day, other) = ("\(root)/\(Self.place)", "\(root)/payments/dt=2026-01-31")
+            let (day, other) = ("\(root)/\(Self.place)", fixture.folder.file("elsewhere"))
             try FileManager.default.moveItem(atPath: day, toPath: other)
-            try FileManager.default.createSymbolicLink(
-                atPath: day, withDestinationPath: "\(root)/payments/dt=2026-01-31")
+            try FileManager.default.createSymbolicLink(atPath: day, withDestinationPath: other)
             try Data(contentsOf: URL(filePath: "\(other)/manifest.json"))
                 .replacing("2026-02-01", with: "2026-01-31")
                 .write(to: URL(filePath: "\(other)/manifest.json"))

@@ -65,7 +65,7 @@ extension BigQueryError: CustomStringConvertible {
             "BigQuery knows nothing of it (\(message)); check bigquery.project, bigquery.dataset "
                 + "and bigquery.location"
         case .refused(let status, let message): "BigQuery refused with \(status): \(message)"
-        case .malformed(let what): 
+        case .malformed(let what):
             "BigQuery's answer cannot be read: \(what); check that bigquery.api_base is BigQuery's "
                 + "own address and no proxy answers for it, then run this again: nothing is loaded "
                 + "twice"

@@ -81,7 +81,8 @@ struct DayFiles: Sendable {
         let path = "\(folder)/\(manifest.file)"
         let found = try? FileManager.default.attributesOfItem(atPath: path)
         guard (found?[.size] as? NSNumber)?.int64Value == manifest.fileBytes else { return false }
-        return try isLeft || DraftFile.digest(of: path) == manifest.fileDigest
+        if isLeft { return true }
+        return try DraftFile.digest(of: path) == manifest.fileDigest
     }
 
     /// Brings a day's file to the rows that it has now.
