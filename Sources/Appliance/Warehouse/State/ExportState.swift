@@ -11,7 +11,7 @@ import Vocabulary
 /// | --- | --- |
 /// | `about` | one: the version, and what the export reads |
 /// | `positions` | the offset to read next of a topic's partition, and a digest of the last one |
-/// | `marks` | a number of its own kind: the ledger's last transaction (with its hash), the last run |
+/// | `marks` | a number of its kind: the ledger's last transaction, with its hash; the last run |
 /// | `dirty` | a table and a day whose file may be behind |
 /// | `stamps` | a table and a day, and what tells that nobody has touched its files since |
 /// | `spans` | transactions that follow each other and took effect on one day |
