@@ -89,6 +89,13 @@ struct CommandLineTests {
         (["twin", "--seed", "-7"], "--seed is -7"), (["demo", "--loss", "-0.1"], "--loss is -0.1"),
         (["demo", "--rate", "1000000"], "at most 100000"),
         (["review", "approve", "ch_1", "--note", "a", "--note", "b"], "--note is given twice"),
+        (
+            [
+                "warehouse", "check", "--table", "payments", "--table", "reviews", "--folder",
+                "/nope",
+            ],
+            "/nope"
+        ),
         (["log", "topics", "--data", "/etc/passwd"], "/etc/passwd is no folder"),
         (["bridge", "verify", "mysql"], "bridges are kafka, redis, postgres"),
         (["bridge", "verfy", "kafka"], "did you mean verify?"),

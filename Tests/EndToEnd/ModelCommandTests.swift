@@ -58,6 +58,17 @@ struct ModelCommandTests {
             "eur:2000:200:300")
         #expect(text.contains("both verdicts agree on \(back.payments) of \(back.payments)"))
         #expect(try Self.content(of: folder.path) == before)
+        for kept in ["ledger.sqlite", "log/identity", "log/payment.scored-0/x"] {
+            let refused = try await Child.run(
+                Tillbox.executable,
+                ["model", "dataset", "--data", folder.path, "--out", "\(folder.path)/\(kept)"])
+            #expect(refused.code == 3 && refused.errors.contains("is kept in the data folder"))
+        }
+        #expect(try Self.content(of: folder.path) == before)
+        let future = try await Child.run(
+            Tillbox.executable,
+            ["model", "dataset", "--data", folder.path, "--out", out, "--as-of", "2100-01-01"])
+        #expect(future.errors.contains("--as-of lies in the future"))
         try await Self.noModel(folder)
         try await Self.beside(folder, payments: back.payments)
     }

@@ -91,13 +91,35 @@ final class WholeFile {
         let place = URL(filePath: path).resolvingSymlinksInPath().path
         let found = try? FileManager.default.attributesOfItem(atPath: place)
         switch found?[.type] as? FileAttributeType {
-        case nil, .typeRegular: return place
+        case nil, .typeRegular:
+            if let folder = dataFolder(of: place) {
+                throw .cannotRun(
+                    "\(path) is kept in the data folder \(folder), and would be lost; choose "
+                        + "another place with --out")
+            }
+            return place
         case .typeDirectory: throw failure(path, EISDIR)
         default:
             throw .cannotRun(
                 "\(path) is a device or a pipe, and --out writes a file; leave --out away and send "
                     + "standard output there")
         }
+    }
+
+    /// The data folder that keeps what stands at a place, or would; nil for any other place. A name
+    /// too many with --out must not cost the books.
+    private static func dataFolder(of place: String) -> String? {
+        let own: Set = ["log", "features", "gate", "console", "warehouse", "reserve"]
+        var folder = URL(filePath: place).standardizedFileURL
+        while folder.path != "/" {
+            let name = folder.lastPathComponent
+            folder = folder.deletingLastPathComponent()
+            guard own.contains(name) || name.hasPrefix("ledger.sqlite") else { continue }
+            if FileManager.default.fileExists(atPath: "\(folder.path)/log/identity") {
+                return folder.path
+            }
+        }
+        return nil
     }
 
     deinit { close(descriptor) }

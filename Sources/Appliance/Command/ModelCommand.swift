@@ -91,6 +91,18 @@ struct LabelOptions: ParsableArguments {
     }
 
     var maturity: LabelMaturity { LabelMaturity(days: maturityDays) }
+
+    /// Silence until a day that has not come says nothing: whoever asks for it is told.
+    func warnOfFuture() {
+        guard let asOf, asOf.start > Instant(seconds: Int64(Date().timeIntervalSince1970)) else {
+            return
+        }
+        writeError(
+            "tillbox: --as-of lies in the future: payments that nobody has complained of yet count "
+                + "as honest by then, though complaints may come; leave --as-of away to learn from "
+                + "what is known")
+    }
+
     var instant: Instant {
         asOf?.end ?? Instant(seconds: Int64(Date().timeIntervalSince1970))
     }
@@ -140,6 +152,7 @@ extension ModelCommand {
         mutating func run() async throws {
             let (folder, _) = try await data.history()
             let (labels, period, out, json) = (labels, period, out, json)
+            labels.warnOfFuture()
             try await orCannotRun {
                 let began = ContinuousClock.now
                 let topics = try folder.topics()
@@ -230,6 +243,7 @@ extension ModelCommand {
         mutating func run() async throws {
             let (folder, settings) = try await data.history()
             let (command, costs) = (self, try costs())
+            labels.warnOfFuture()
             try await orCannotRun {
                 let steps = try PipelineSteps(
                     settings, modelAt: try command.file.map(ModelCommand.modelFile))

@@ -41,6 +41,8 @@ struct UsageSentence {
     private static let mayBeRepeated: [String: Set<Substring>] = [
         "tillbox dead-letter redrive": ["--offset"],
         "tillbox model backtest": ["--fees"],
+        "tillbox warehouse check": ["--table"],
+        "tillbox warehouse load": ["--table"],
         "tillbox twin": ["--key", "--endpoint", "--account"],
     ]
 

@@ -104,13 +104,16 @@ extension ReconcileFixture {
     var exportRoot: String { folder.file("warehouse") }
 
     /// Exports what there is now.
+    ///
+    /// - Parameter name: of the log, where it is not to be this one's own.
     func export(
-        asksStripe: Bool = true, isCompressed: Bool = false, into root: String? = nil
+        asksStripe: Bool = true, isCompressed: Bool = false, into root: String? = nil,
+        as name: String? = nil
     ) async throws -> WarehouseReport {
         let reader = try SQLiteLedgerReader.open(path: data.ledger)
         defer { try? reader.close() }
         let source = WarehouseSource(
-            name: log.identity.description, livemode: false,
+            name: name ?? log.identity.description, livemode: false,
             lanes: { [plane] in [plane.reader($0)] }, ledger: reader,
             statement: StatementStore(of: reader),
             members: asksStripe ? PayoutMembers(client: client) : nil)

@@ -158,6 +158,17 @@ class Hook(unittest.TestCase):
             with self.assertRaisesRegex(TillboxRefused, f"{status} no"):
                 self.hook.get("/api/v1/status")
 
+    def test_a_redirection_is_not_followed_with_the_token(self):
+        self.answers((302, {"detail": "elsewhere"}), (200, {}))
+        with unittest.mock.patch.object(
+            Daemon, "end_headers", lambda it: (
+                it.send_header("Location", "/elsewhere"),
+                http.server.BaseHTTPRequestHandler.end_headers(it),
+            )
+        ), self.assertRaisesRegex(TillboxRefused, "302 elsewhere"):
+            self.hook.get("/api/v1/status")
+        self.assertEqual(len(self.server.asked), 1)
+
     def test_nobody_listens(self):
         gone = TillboxHook("http://127.0.0.1:1", "secret")
         with self.assertRaises(TillboxUnavailable) as caught:

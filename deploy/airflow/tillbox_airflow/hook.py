@@ -23,6 +23,16 @@ class TillboxRefused(Exception):
     """The request cannot be fulfilled as it is: another attempt would be refused alike."""
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Follows no redirection: the token would be shown to whoever it leads to."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_NoRedirect)
+
+
 @dataclass(frozen=True)
 class TillboxHook:
     """One daemon.
@@ -73,7 +83,7 @@ class TillboxHook:
         if body is not None:
             request.add_header("Content-Type", "application/json")
         try:
-            with urllib.request.urlopen(request, timeout=SECONDS_PER_REQUEST) as answer:
+            with _OPENER.open(request, timeout=SECONDS_PER_REQUEST) as answer:
                 return self._json(path, answer.read(ANSWER_BYTES_MAX + 1))
         except urllib.error.HTTPError as error:
             sentence = f"{method} {path}: {error.code} {self._detail(error)}"

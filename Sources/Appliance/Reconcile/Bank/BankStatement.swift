@@ -74,6 +74,13 @@ package struct BankStatement: Hashable, Sendable {
         self.entries = entries
     }
 
+    /// Whether it is the next page of one that stands before it in a file: an entry that is alike
+    /// in both is then two entries, and not one that was told twice.
+    func continues(_ former: Self) -> Bool {
+        guard let opening, let closing = former.closing, self != former else { return false }
+        return opening == closing && account == former.account && currency == former.currency
+    }
+
     /// Checks what every statement has to be, whoever reads it.
     ///
     /// - Throws: ``BankFileRefusal`` where opening, entries and closing do not agree, which is how

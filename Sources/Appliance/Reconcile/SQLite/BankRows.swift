@@ -36,10 +36,13 @@ extension StatementStore {
     ) throws(LedgerError) -> AddedEntries {
         try write { database in
             var added = AddedEntries(statements: statements.count)
-            for statement in statements {
+            var seen: [String: Int] = [:]
+            for (place, statement) in statements.enumerated() {
                 let id = try Self.statementID(statement, file: file, at: now, database)
+                let former = place > 0 ? statements[place - 1] : nil
+                if !former.map({ statement.continues($0) }) ?? true { seen = [:] }
                 added.entries += statement.entries.count
-                added.new += try Self.add(statement, id, database)
+                added.new += try Self.add(statement, id, &seen, database)
             }
             return added
         }
@@ -81,9 +84,10 @@ extension StatementStore {
         return database.lastInsertedRowID
     }
 
+    /// - Parameter seen: how many entries that are alike the pages before it have.
     /// - Returns: how many of its entries are new.
     private static func add(
-        _ statement: BankStatement, _ id: Int64, _ database: Database
+        _ statement: BankStatement, _ id: Int64, _ seen: inout [String: Int], _ database: Database
     ) throws -> Int {
         let insert = try LedgerStatement(
             again: database,
@@ -92,7 +96,7 @@ extension StatementStore {
                 (account, currency, key, day, amount, text, reference, statement)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?)
             """)
-        var (seen, new): ([String: Int], Int) = ([:], 0)
+        var new = 0
         for entry in statement.entries {
             // Two that are alike in all are told apart by their place among them.
             let alike = "\(entry.day)|\(entry.amount.rawValue)|\(entry.reference ?? entry.text)"

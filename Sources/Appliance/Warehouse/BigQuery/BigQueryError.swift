@@ -65,7 +65,10 @@ extension BigQueryError: CustomStringConvertible {
             "BigQuery knows nothing of it (\(message)); check bigquery.project, bigquery.dataset "
                 + "and bigquery.location"
         case .refused(let status, let message): "BigQuery refused with \(status): \(message)"
-        case .malformed(let what): "BigQuery's answer cannot be read: \(what)"
+        case .malformed(let what):
+            "BigQuery's answer cannot be read: \(what); check that bigquery.api_base is BigQuery's "
+                + "own address and no proxy answers for it, then run this again: nothing is loaded "
+                + "twice"
         default: ofWork
         }
     }
@@ -76,7 +79,8 @@ extension BigQueryError: CustomStringConvertible {
             "the dataset \(dataset) is in \(found), and bigquery.location says \(wanted); set "
                 + "that to \(found) or remove it, or name another dataset"
         case .job(let id, let reason, let message):
-            "the job \(id) failed (\(reason)): \(message)"
+            "the job \(id) failed (\(reason)): \(message); its day is left as it was. Run this "
+                + "again, and where it fails alike look the job up in BigQuery's console"
         case .jobUnfinished(let id, let seconds):
             "the job \(id) has not ended after \(seconds) s; run this again: it is looked for "
                 + "then, and not begun a second time"

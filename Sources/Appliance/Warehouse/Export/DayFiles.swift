@@ -53,29 +53,55 @@ struct DayFiles: Sendable {
         guard manifest.compression == compression else {
             throw .otherCompression(path: root, found: manifest.compression.rawValue)
         }
+        let found = (manifest.dataset, manifest.table, manifest.day)
+        guard found == (table.dataset.rawValue, table.name, UTCText.day(day)) else {
+            throw .otherDay(path: path, found: "\(manifest.table) on \(manifest.day)")
+        }
         return manifest
     }
 
-    private func isThere(_ manifest: DayManifest, _ folder: String) -> Bool {
-        let found = try? FileManager.default.attributesOfItem(atPath: "\(folder)/\(manifest.file)")
-        return (found?[.size] as? NSNumber)?.int64Value == manifest.fileBytes
+    /// What tells that a day's files are still those that were left: size and times of both, which
+    /// no write leaves as they were. Empty where one is missing.
+    func stamp(_ table: WarehouseTable, _ day: Int64) -> String {
+        let folder = folder(table, day)
+        var stamp: [String] = []
+        for name in [Self.fileName(of: table, compression), "manifest.json"] {
+            guard let found = FileStamp.of("\(folder)/\(name)") else { return "" }
+            stamp.append(found)
+        }
+        return stamp.joined(separator: " ")
+    }
+
+    /// Whether the rows' file is the one that the manifest tells of.
+    ///
+    /// - Parameter isLeft: nobody has touched the two since.
+    private func isThere(
+        _ manifest: DayManifest, _ folder: String, isLeft: Bool
+    ) throws(WarehouseError) -> Bool {
+        let path = "\(folder)/\(manifest.file)"
+        let found = try? FileManager.default.attributesOfItem(atPath: path)
+        guard (found?[.size] as? NSNumber)?.int64Value == manifest.fileBytes else { return false }
+        if isLeft { return true }
+        return try DraftFile.digest(of: path) == manifest.fileDigest
     }
 
     /// Brings a day's file to the rows that it has now.
     ///
-    /// - Parameter rows: hands the rows over in their order; may be called twice.
+    /// - Parameters:
+    ///   - isLeft: nobody has touched its files since they were found right; else they are read.
+    ///   - rows: hands the rows over in their order; may be called twice.
     /// - Returns: what was done, and the manifest that stands.
     func settle(
-        _ table: WarehouseTable, _ day: Int64, _ rows: (RowSink) throws -> Void
+        _ table: WarehouseTable, _ day: Int64, isLeft: Bool, _ rows: (RowSink) throws -> Void
     ) throws -> (outcome: Outcome, manifest: DayManifest) {
         let folder = folder(table, day)
         let former = try manifest(table, day)
         if let former, former.schemaVersion == WarehouseTable.schemaVersion,
-            isThere(former, folder)
+            try isThere(former, folder, isLeft: isLeft)
         {
             let sink = RowSink(table, into: nil)
             try rows(sink)
-            if try sink.finish().digest == former.contentDigest {
+            if try former.tells(of: sink.finish()) {
                 return (.unchanged, try completed(former, folder, day))
             }
         }
@@ -130,17 +156,20 @@ struct DayFiles: Sendable {
         try DraftFile.sync(folder: folder)
     }
 
-    /// Makes a folder for its owner alone, and its name durable.
+    /// Makes a folder for its owner alone, with those above it, and their names durable.
     static func make(_ folder: String) throws(WarehouseError) {
-        guard !FileManager.default.fileExists(atPath: folder) else { return }
-        do {
-            try FileManager.default.createDirectory(
-                atPath: folder, withIntermediateDirectories: true,
-                attributes: [.posixPermissions: 0o700])
-        } catch {
-            let reason = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-            throw .disk(path: folder, code: Int32(truncatingIfNeeded: reason?.code ?? 0))
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder),
+            isFolder.boolValue
+        {
+            return
         }
-        try DraftFile.sync(folder: URL(filePath: folder).deletingLastPathComponent().path)
+        let parent = URL(filePath: folder).deletingLastPathComponent().path
+        try make(parent)
+        guard mkdir(folder, 0o700) == 0 else {
+            let code = errno
+            throw .disk(path: folder, code: code)
+        }
+        try DraftFile.sync(folder: parent)
     }
 }

@@ -111,6 +111,12 @@ package struct DayManifest: Hashable, Sendable {
             rows: try json.requiredInt64("rows"), sum: sum)
     }
 
+    /// Whether these are the rows that it tells of.
+    func tells(of content: DayContent) -> Bool {
+        contentDigest == content.digest && contentBytes == content.bytes && rows == content.rows
+            && sums == content.sums
+    }
+
     /// What a day's rows come to, in the manifest of a file that holds them.
     init(
         _ table: WarehouseTable, day: String, content: DayContent, file: WrittenFile,

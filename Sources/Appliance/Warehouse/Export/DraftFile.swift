@@ -71,6 +71,30 @@ final class DraftFile {
     /// Gives back its room, where it could not be written to its end.
     func discard() { unlink(draft) }
 
+    /// SHA-256 of a file, 64 hex digits.
+    static func digest(of path: String) throws(WarehouseError) -> String {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            let code = errno
+            throw .disk(path: path, code: code)
+        }
+        defer { close(descriptor) }
+        let digest = SHA256Stream()
+        var room = [UInt8](repeating: 0, count: 1 << 20)
+        while true {
+            // SAFETY: the array's bytes live through the call, which writes at most its length.
+            let count = room.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
+            let code = errno
+            if count > 0 {
+                digest.add(Array(room[..<count]))
+            } else if count == 0 {
+                return String(hex: digest.finish())
+            } else if code != EINTR {
+                throw .disk(path: path, code: code)
+            }
+        }
+    }
+
     /// Makes the names in a folder durable.
     static func sync(folder path: String) throws(WarehouseError) {
         let folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

@@ -8,6 +8,10 @@ package enum WarehouseError: Error, Hashable, Sendable, CustomStringConvertible 
     case otherCompression(path: String, found: String)
     /// A manifest that this version does not know.
     case manifest(path: String)
+    /// A manifest in the folder of another table or day.
+    case otherDay(path: String, found: String)
+    /// The folder has the export of another log, or of the other mode.
+    case otherSource(path: String)
     /// What is kept beside the files cannot be read or written.
     case state(path: String, reason: String)
     /// zlib's answer.
@@ -26,6 +30,13 @@ package enum WarehouseError: Error, Hashable, Sendable, CustomStringConvertible 
         case .manifest(let path):
             "\(path) is no manifest that this version of tillbox knows; move its folder away, and "
                 + "the export writes the day anew"
+        case .otherDay(let path, let found):
+            "\(path) is of \(found), and its folder is not; move its folder away (or the link that "
+                + "stands there), and the export writes the day anew"
+        case .otherSource(let path):
+            "\(path) has the export of another data folder, or of the other mode; choose another "
+                + "--out, or remove \(path)/.state where this one is to take its place: whatever "
+                + "is not of this one then goes"
         case .state(let path, let reason):
             "\(path) cannot be used (\(reason)); remove its folder, and the export reads "
                 + "everything anew"

@@ -11,10 +11,14 @@ extension WarehouseExport {
         let days = try days(of: table)
         let onDisk = Set(files.days(of: table))
         let dirty = Set(try state.read { try $0.dirty(of: table.name) })
+        let stamps = try state.read { try $0.stamps(of: table.name) }
+        func isLeft(_ day: Int64) -> Bool {
+            stamps[day].map { !$0.isEmpty && $0 == files.stamp(table, day) } ?? false
+        }
         var due: [Int64]
         if table.isKept {
-            // What is neither there nor written may have been taken away.
-            due = days.filter { dirty.contains($0) || !onDisk.contains($0) }
+            // What is not as it was left may have been taken away, cut, changed or put back.
+            due = days.filter { dirty.contains($0) || !isLeft($0) }
         } else {
             due = days
         }
@@ -24,10 +28,14 @@ extension WarehouseExport {
         if days.isEmpty, onDisk.isEmpty { due.append(0) }
         let known = Set(days)
         for day in due.sorted() {
-            let (outcome, manifest) = try files.settle(table, day) { sink in
+            let (outcome, manifest) = try files.settle(table, day, isLeft: isLeft(day)) { sink in
                 if known.contains(day) { try rows(of: table, day, sink) }
             }
-            if manifest.isComplete { try state.write { try $0.settle(table, day) } }
+            let stamp = files.stamp(table, day)
+            try state.write { draft in
+                if manifest.isComplete { try draft.settle(table, day) }
+                if stamp != stamps[day] { try draft.keep(stamp: stamp, of: table, day) }
+            }
             report.days += 1
             switch outcome {
             case .unchanged: continue

@@ -1,5 +1,6 @@
 import AppendLog
 import Appliance
+import Bridges
 import Foundation
 import Reconcile
 package import Vocabulary
@@ -45,8 +46,46 @@ package final class WarehouseExport {
         let folder = "\(root)/.state"
         try DayFiles.make(folder)
         lock = try ExportLock(folder)
-        state = try ExportState(
-            in: folder, source: "\(source.name) \(source.livemode ? "live" : "test")")
+        let name = "\(source.name) \(source.livemode ? "live" : "test")"
+        let kept = try ExportState(in: folder, source: name)
+        guard try !Self.isOfOtherHistory(kept, source) else {
+            kept.close()
+            state = try ExportState(in: folder, source: name, isAnew: true)
+            return
+        }
+        state = kept
+    }
+
+    /// Whether the log or the ledger has something else where the last export has read: a data
+    /// folder that was restored from a backup goes on with other records under the same numbers.
+    private static func isOfOtherHistory(
+        _ state: ExportState, _ source: WarehouseSource
+    ) throws -> Bool {
+        for topic in [TopicID.webhookReceived, .paymentScored] {
+            let lanes = try source.lanes(topic)
+            for place in try state.read({ try $0.positions(of: topic) }) {
+                // What retention has removed cannot be told; what is not there yet is refused.
+                guard lanes.indices.contains(Int(place.partition)),
+                    let record = try lanes[Int(place.partition)].record(
+                        at: place.next.advanced(by: -1))
+                else { continue }
+                if digest(of: record) != place.last { return true }
+            }
+        }
+        let mark = try state.read { try $0.lastMark("transaction") }
+        guard mark.value > 0 else { return false }
+        return try hash(of: mark.value, source) != mark.last
+    }
+
+    private static func hash(of id: Int64, _ source: WarehouseSource) throws -> String? {
+        try source.ledger.transaction(TransactionID(id)).map { String(hex: $0.hash) }
+    }
+
+    private static func digest(of record: Record) -> String {
+        let digest = SHA256Stream()
+        digest.add(Array("\(record.timestamp.milliseconds)\n".utf8))
+        digest.add(Array(record.value ?? []))
+        return String(hex: digest.finish())
     }
 
     /// Reads what is new, and brings every day's file up to it.
@@ -133,7 +172,8 @@ package final class WarehouseExport {
                 try Task.checkCancellation()
                 try state.write { draft in
                     try body(records, draft)
-                    try draft.move(topic, partition, to: reached)
+                    try draft.move(
+                        topic, partition, to: reached, behind: Self.digest(of: last.record))
                 }
                 progress(topic.rawValue, next.rawValue, lane.end.rawValue)
             }
@@ -147,9 +187,10 @@ package final class WarehouseExport {
             let times = try source.ledger.effectiveTimes(
                 after: TransactionID(last), limit: Self.timesCount)
             guard let end = times.last?.id.rawValue else { break }
+            let hash = try Self.hash(of: end, source)
             try state.write { draft in
                 try draft.add(times)
-                try draft.mark("transaction", end)
+                try draft.mark("transaction", end, last: hash)
             }
             last = end
             progress("ledger", min(last, head), head)

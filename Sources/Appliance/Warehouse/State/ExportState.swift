@@ -10,9 +10,10 @@ import Vocabulary
 /// | table | a row |
 /// | --- | --- |
 /// | `about` | one: the version, and what the export reads |
-/// | `positions` | the offset to read next of a topic's partition, written with what was read |
-/// | `marks` | a number of its own kind: the ledger's last transaction, the last run |
+/// | `positions` | the offset to read next of a topic's partition, and a digest of the last one |
+/// | `marks` | a number of its kind: the ledger's last transaction, with its hash; the last run |
 /// | `dirty` | a table and a day whose file may be behind |
+/// | `stamps` | a table and a day, and what tells that nobody has touched its files since |
 /// | `spans` | transactions that follow each other and took effect on one day |
 /// | `payments` | a charge, by the scoring that stands |
 /// | `objects` | an object of Stripe's in its last telling, as the text of its row |
@@ -20,22 +21,30 @@ import Vocabulary
 /// | `payouts`, `parts` | automatic payouts, and the lines that each paid out |
 ///
 /// All of it follows from log, ledger and statement. There are no migrations: a file of another
-/// version, or of another source, is made anew.
+/// version is made anew, and so is one of another history (a data folder that was restored from a
+/// backup and went on otherwise). One of another log or mode is refused.
 final class ExportState {
     /// Raised with every change to the tables or to what is written into them.
-    static let version: Int64 = 1
+    static let version: Int64 = 2
 
     let path: String
     private let queue: DatabaseQueue
 
     /// - Parameters:
     ///   - folder: made where it is missing.
-    ///   - source: names the log and the mode; a state of another one is thrown away.
-    init(in folder: String, source: String) throws {
+    ///   - source: names the log and the mode.
+    ///   - isAnew: what is there is thrown away.
+    /// - Throws: `WarehouseError.otherSource` for the state of another log or mode.
+    init(in folder: String, source: String, isAnew: Bool = false) throws {
         try DayFiles.make(folder)
         path = "\(folder)/export.sqlite"
-        if let queue = try? Self.opened(path, source) {
-            self.queue = queue
+        if !isAnew, let found = try? Self.opened(path) {
+            guard found.source == source else {
+                try found.queue.close()
+                throw WarehouseError.otherSource(
+                    path: URL(filePath: folder).deletingLastPathComponent().path)
+            }
+            queue = found.queue
             return
         }
         Self.remove(path)
@@ -53,15 +62,17 @@ final class ExportState {
         }
     }
 
-    /// - Returns: nil for what is no state of this source, in this version.
-    private static func opened(_ path: String, _ source: String) throws -> DatabaseQueue? {
+    /// - Returns: nil for what is no state in this version.
+    private static func opened(
+        _ path: String
+    ) throws -> (queue: DatabaseQueue, source: String)? {
         guard FileManager.default.fileExists(atPath: path) else { return nil }
         let queue = try DatabaseQueue(path: path, configuration: configuration)
-        let isRight = try queue.read { database in
-            let about = try Row.fetchOne(database, sql: "SELECT version, source FROM about")
-            return about?["version"] == version && about?["source"] == source
+        let source = try queue.read { database in
+            try String.fetchOne(
+                database, sql: "SELECT source FROM about WHERE version = ?", arguments: [version])
         }
-        if isRight { return queue }
+        if let source { return (queue, source) }
         try queue.close()
         return nil
     }
@@ -88,10 +99,14 @@ final class ExportState {
         CREATE TABLE about (version INTEGER NOT NULL, source TEXT NOT NULL);
         CREATE TABLE positions (
             topic TEXT NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL,
-            PRIMARY KEY (topic, partition)) WITHOUT ROWID;
-        CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+            last TEXT NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID;
+        CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL, last TEXT)
+            WITHOUT ROWID;
         CREATE TABLE dirty (name TEXT NOT NULL, day INTEGER NOT NULL, PRIMARY KEY (name, day))
             WITHOUT ROWID;
+        CREATE TABLE stamps (
+            name TEXT NOT NULL, day INTEGER NOT NULL, stamp TEXT NOT NULL,
+            PRIMARY KEY (name, day)) WITHOUT ROWID;
         CREATE TABLE spans (
             day INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
             PRIMARY KEY (day, first)) WITHOUT ROWID;

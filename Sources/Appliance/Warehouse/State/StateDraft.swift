@@ -75,26 +75,45 @@ final class StateDraft {
         try delete.run()
     }
 
-    func move(_ topic: TopicID, _ partition: Int32, to next: Offset) throws {
+    /// Notes how a day's files look that were found right, or were written.
+    func keep(stamp: String, of table: WarehouseTable, _ day: Int64) throws {
         let write = try statement(
             """
-            INSERT INTO positions (topic, partition, next) VALUES (?, ?, ?)
-            ON CONFLICT DO UPDATE SET next = excluded.next
+            INSERT INTO stamps (name, day, stamp) VALUES (?, ?, ?)
+            ON CONFLICT DO UPDATE SET stamp = excluded.stamp
+            """)
+        write.bind(1, table.name)
+        write.bind(2, day)
+        write.bind(3, stamp)
+        try write.run()
+    }
+
+    /// - Parameter last: the digest of the record before `next`.
+    func move(
+        _ topic: TopicID, _ partition: Int32, to next: Offset, behind last: String
+    ) throws {
+        let write = try statement(
+            """
+            INSERT INTO positions (topic, partition, next, last) VALUES (?, ?, ?, ?)
+            ON CONFLICT DO UPDATE SET next = excluded.next, last = excluded.last
             """)
         write.bind(1, topic.rawValue)
         write.bind(2, Int64(partition))
         write.bind(3, next.rawValue)
+        write.bind(4, last)
         try write.run()
     }
 
-    func mark(_ name: String, _ value: Int64) throws {
+    /// - Parameter last: what stands there, so that another history can be told.
+    func mark(_ name: String, _ value: Int64, last: String? = nil) throws {
         let write = try statement(
             """
-            INSERT INTO marks (name, value) VALUES (?, ?)
-            ON CONFLICT DO UPDATE SET value = excluded.value
+            INSERT INTO marks (name, value, last) VALUES (?, ?, ?)
+            ON CONFLICT DO UPDATE SET value = excluded.value, last = excluded.last
             """)
         write.bind(1, name)
         write.bind(2, value)
+        write.bind(3, orNull: last)
         try write.run()
     }
 

@@ -47,10 +47,31 @@ struct StateReading {
         ) { Offset($0.integer(0)) }.first
     }
 
-    func mark(_ name: String) throws -> Int64 {
-        try rows("SELECT value FROM marks WHERE name = ?", { $0.bind(1, name) }) {
-            $0.integer(0)
-        }.first ?? 0
+    /// The places up to which topics were read, each with the digest of the record before it.
+    func positions(
+        of topic: TopicID
+    ) throws -> [(partition: Int32, next: Offset, last: String)] {
+        try rows(
+            "SELECT partition, next, last FROM positions WHERE topic = ?",
+            { $0.bind(1, topic.rawValue) }
+        ) { (Int32(clamping: $0.integer(0)), Offset($0.integer(1)), $0.text(2)) }
+    }
+
+    func mark(_ name: String) throws -> Int64 { try lastMark(name).value }
+
+    /// A mark, and what stood there; 0 and nil where there is none.
+    func lastMark(_ name: String) throws -> (value: Int64, last: String?) {
+        try rows("SELECT value, last FROM marks WHERE name = ?", { $0.bind(1, name) }) {
+            ($0.integer(0), $0.textOrNull(1))
+        }.first ?? (0, nil)
+    }
+
+    /// By day, what the files of a table looked like when they were found right.
+    func stamps(of name: String) throws -> [Int64: String] {
+        let stamps = try rows(
+            "SELECT day, stamp FROM stamps WHERE name = ?", { $0.bind(1, name) }
+        ) { ($0.integer(0), $0.text(1)) }
+        return Dictionary(uniqueKeysWithValues: stamps)
     }
 
     /// Days of a table whose files may be behind, the oldest first.

@@ -121,6 +121,36 @@ struct TwinBankTests {
         }
     }
 
+    @Test("two pages of a day have each its entry where they are alike, and told again none is new")
+    func pages() async throws {
+        let fixture = try TwinWorld(start: start, payouts: .manual).fixture
+        let currency = try #require(Currency("eur"))
+        let today = BankDay(of: Instant(seconds: start))
+        func page(_ opening: Int64, _ amounts: [Int64]) throws -> BankStatement {
+            try BankStatement(
+                format: "MT940", account: "DE02", currency: currency, days: today...today,
+                opening: MinorUnits(opening),
+                closing: MinorUnits(opening + amounts.reduce(0, +)),
+                entries: amounts.map {
+                    BankEntry(day: today, amount: MinorUnits($0), text: "PAYMENTS", reference: nil)
+                }
+            ).checked()
+        }
+        try await fixture.running {
+            let reconciler = self.reconciler(fixture)
+            let pages = [try page(0, [100, 500]), try page(600, [500, 500])]
+            let first = try await reconciler.importBank(pages, file: "a.sta")
+            #expect(first.entries == 4 && first.new == 4)
+            let told = [pages, [pages[1]], [try page(0, [100, 500, 500, 500])]]
+            for statements in told + [[pages[0], pages[0]]] {
+                let again = try await reconciler.importBank(statements, file: "b.sta")
+                #expect(again.new == 0)
+            }
+            let amounts = try fixture.store.openBankEntries().map(\.amount.rawValue)
+            #expect(amounts.sorted() == [100, 500, 500, 500])
+        }
+    }
+
     private func expectBank(
         _ world: TwinWorld, _ statements: [BankStatement], _ payouts: [Payout],
         _ lost: Payout, _ cut: Payout
