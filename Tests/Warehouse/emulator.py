@@ -3,6 +3,7 @@
 It takes anything (floats into INT64, null into REQUIRED, unknown fields), so that it proves the
 models' SQL and nothing of loading; docs/DBT.md says what only Google's own can show.
 """
+import argparse
 import gzip
 import io
 import json
@@ -11,6 +12,8 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -32,16 +35,18 @@ class Emulator:
     """Runs from `with` to its end; `base` is its address.
 
     - folder: a place of its own, for what it writes and for its log, `emulator.log`.
+    - port: where it listens; any free one by default.
     """
 
-    def __init__(self, folder, environment=ROOT / ".venv-bqemu"):
+    def __init__(self, folder, environment=ROOT / ".venv-bqemu", port=None):
         self.folder = Path(folder)
+        self.port = port
         self.environment = environment
         self.process = None
 
     def __enter__(self):
         self._place_extension()
-        port, log = free_port(), open(self.folder / "emulator.log", "wb")
+        port, log = self.port or free_port(), open(self.folder / "emulator.log", "wb")
         self.base = f"http://127.0.0.1:{port}"
         self.process = subprocess.Popen(
             [self.environment / "bin/bqemulator", "start", "--rest-port", str(port),
@@ -125,3 +130,27 @@ class Emulator:
                         io.BytesIO(rows), place, job_config=bigquery.LoadJobConfig(
                             schema=schema, write_disposition="WRITE_APPEND",
                             source_format="NEWLINE_DELIMITED_JSON")).result()
+
+
+def main():
+    """Runs one for a person, until Ctrl-C or SIGTERM."""
+    options = argparse.ArgumentParser(description="A BigQuery that runs here, in memory.")
+    options.add_argument("--port", type=int, default=9050, metavar="N",
+                         help="where it listens on 127.0.0.1 (default: %(default)s)")
+    given = options.parse_args()
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", given.port)) == 0:
+            raise SystemExit(f"port {given.port} is taken; name another with --port")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with tempfile.TemporaryDirectory(prefix="tillbox-bigquery-") as folder:
+        with Emulator(folder, port=given.port) as emulator:
+            print(f"export TILLBOX_BIGQUERY_PROJECT={PROJECT} "
+                  f"TILLBOX_BIGQUERY_API_BASE={emulator.base}", flush=True)
+            try:
+                emulator.process.wait()
+            except KeyboardInterrupt:
+                return
+
+
+if __name__ == "__main__":
+    main()

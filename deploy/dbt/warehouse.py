@@ -9,6 +9,7 @@ test failed, 2 wrong usage, 3 cannot run.
 """
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -67,6 +68,18 @@ def table(names, rows):
             for cell, width, number in zip(row, widths, numbers)).rstrip()
 
 
+def warned(output):
+    """Each test that warned, and what it found, as dbt says it at the end."""
+    named = re.finditer(r"Warning in test (\S+).*?\n.*?(Got \d+ results?)", output)
+    reasons = {
+        "reconciliation_is_explained":
+            "of the last day, by account and currency, the ledger and the statement differ by more "
+            "than the open breaks: the ledger is ahead until the next `tillbox reconcile run`",
+    }
+    return [(each[1], f"{each[2]}; {reasons.get(each[1], 'see its file in deploy/dbt')}")
+            for each in named]
+
+
 def show(database, rows_max):
     import duckdb
 
@@ -115,6 +128,8 @@ def main():
         return 1 if built.returncode == 1 else 3
     done = [line for line in built.stdout.splitlines() if "Done. PASS=" in line]
     print(f"==> {given.database}: {done[-1].split('Done. ')[1] if done else 'built'}")
+    for name, reason in warned(built.stdout):
+        print(f"warned: {name}: {reason}")
     show(given.database, given.rows)
     return 0
 

@@ -71,6 +71,13 @@ struct TwinCommand: AsyncParsableCommand {
     @Option(help: "End the simulated world after so many events; the API goes on. Default: never.")
     var count: Int?
 
+    @Option(
+        help: """
+            Customers of the simulated world, each of whom pays about once a day: with fewer, the \
+            same number of events spans more days.
+            """)
+    var customers = 20_000
+
     @Option(help: "Share of the simulated payment attempts that are fraud, 0 to 0.9.")
     var fraud = 0.02
 
@@ -93,6 +100,9 @@ struct TwinCommand: AsyncParsableCommand {
         guard count ?? 1 > 0 else { throw ValidationError("--count is above 0.") }
         guard count == nil || traffic != nil else {
             throw ValidationError("--count ends a simulated world; start one with --traffic RATE.")
+        }
+        guard (1...1_000_000).contains(customers) else {
+            throw ValidationError("--customers is from 1 to 1000000.")
         }
         guard (0...TrafficWorld.Settings.fraudShareMax).contains(fraud) else {
             throw ValidationError(
@@ -129,7 +139,8 @@ struct TwinCommand: AsyncParsableCommand {
         let live = try LiveTwin(
             settings, folder: data, delivery: delivery,
             playing: traffic.map { _ in
-                TrafficWorld.Settings(seed: settings.seed, fraudShare: fraud)
+                TrafficWorld.Settings(
+                    seed: settings.seed, customers: customers, fraudShare: fraud)
             },
             listener: showsLines ? TwinLines.listener(writer) : nil, logger: logger)
         let server = HTTPService(

@@ -82,7 +82,10 @@ def run(
             check=False,
         )
     except FileNotFoundError:
-        raise CommandWrong(f"there is no program {command[0]}; install it, or name it") from None
+        raise CommandWrong(
+            f"there is no program {command[0]}; put it into PATH, or name another with "
+            "TILLBOX_COMMAND (for dbt TILLBOX_DBT_COMMAND)"
+        ) from None
     except subprocess.TimeoutExpired:
         raise CommandRetry(f"{_named(command)} has not ended after {seconds_max:.0f} s") from None
     if ended.stderr.strip():
