@@ -19,6 +19,8 @@ struct CloudConsole {
     let decisions: any DecisionLog
     /// The topics, for pages.
     let log: KafkaLog
+    /// What open pages are told, from readers of its own.
+    let live: LiveBoard
     /// Follows the topics by readers of its own.
     let index: PaymentIndex
     /// With whose secrets signatures are computed again.
@@ -37,10 +39,7 @@ struct CloudConsole {
         let pages = ConsolePages(
             ConsoleParts(
                 ledger: seenLedger, shownLog: shownLog, payments: payments,
-                look: AfarLook(
-                    payments, readers: readers, readiness: readiness, clock: clock,
-                    verifiedAt: { [check] in check.verifiedAt }),
-                reports: ReportSource(seenLedger, beside: index),
+                live: live, reports: ReportSource(seenLedger, beside: index),
                 explainer: explainer(seenLedger),
                 absent: Self.absent, desk: reviews, check: check, readiness: readiness,
                 counters: counters, clock: clock, profile: Settings.Profile.cloud.rawValue))
@@ -52,6 +51,7 @@ struct CloudConsole {
         ).add(to: &routes)
         ReportRoutes(source: ReportSource(ledger, beside: index)).add(to: &routes)
         pages.add(to: &routes)
+        LiveRoutes(board: live).add(to: &routes)
         SettingsPages(pages: pages, parts: SettingsParts(desk: desk)).add(to: &routes)
         SignInRoutes(desk: desk, pages: pages).add(to: &routes)
         AccountRoutes(desk: desk).add(to: &routes)
@@ -96,14 +96,19 @@ struct CloudConsole {
         return places
     }
 
-    /// The same for the overview, with the record that each of them reads next: at the end of a
+    /// The same for open pages, with the record that each of them reads next: at the end of a
     /// partition there are offsets that no record has.
-    private var readers: @Sendable () throws -> [AfarLook.Reader] {
-        { [log, seenLedger] in
+    ///
+    /// - Parameters:
+    ///   - log: that nobody else waits for, and the ledger too.
+    static func readers(
+        _ log: KafkaLog, _ ledger: any LedgerReading
+    ) -> @Sendable () throws -> [AfarLook.Reader] {
+        {
             let scored = try log.scored()
             var found: [AfarLook.Reader] = []
             for lane in log.lanes {
-                for (group, next) in try Self.places(in: lane, scored, seenLedger) {
+                for (group, next) in try places(in: lane, scored, ledger) {
                     let reader = try log.reader(lane)
                     let first = max(next, reader.start)
                     let unread = try first < reader.end
@@ -158,10 +163,6 @@ struct CloudConsole {
             ],
             sentence: "the cloud plane shows no runs here; `tillbox reconcile` makes them, lists "
                 + "them and shows their breaks"),
-        AbsentPart(
-            paths: ["/api/v1/events", "/api/v1/figures"],
-            sentence: "the cloud plane has no live figures here; each role tells its own at "
-                + "/metrics"),
         AbsentPart(
             paths: [
                 "/settings/endpoints", "/settings/model", "/settings/bridges",

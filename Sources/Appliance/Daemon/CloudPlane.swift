@@ -190,6 +190,23 @@ package struct CloudPlane: Sendable {
         try KafkaLog(kafka, names: names, partitions: settings.kafka.partitions)
     }
 
+    /// The same for what open pages are told, which waits less long: it looks again soon.
+    func followedLog() throws(KafkaError) -> KafkaLog {
+        try KafkaLog(
+            kafka, names: names, partitions: settings.kafka.partitions,
+            answerPatience: .seconds(2))
+    }
+
+    /// What comes into some topics from now on, for one who asks.
+    func tail(_ topics: [TopicID]) -> @Sendable () throws -> AfarLook.Piece {
+        let tail = KafkaTail(
+            kafka, names: names, topics: topics, partitions: settings.kafka.partitions)
+        return {
+            let piece = try tail.take()
+            return AfarLook.Piece(records: piece.records, passed: piece.passed)
+        }
+    }
+
     /// An index of payments that follows the topics, and is kept nowhere.
     func index(logger: Logger) throws(KafkaError) -> PaymentIndex {
         let log = try shownLog()
