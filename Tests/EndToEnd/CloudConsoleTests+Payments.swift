@@ -113,4 +113,59 @@ extension CloudConsoleTests {
         }
         #expect(seen > 0, "200 payments have a customer who pays twice")
     }
+
+    /// An open page has been told of payments that the ledger has booked, of figures that agree
+    /// with it, and of the decision; who comes back goes on, and who comes from another instance is told
+    /// that nobody knows what was missed.
+    func expectTold(_ watching: Watching, _ movement: String, _ console: Console) throws {
+        let hello = try watching.next("hello")
+        #expect(!hello.data["resumed"].bool)
+        let payment = try watching.next("payment")
+        #expect(payment.data.has("partition"), "\(payment.data)")
+        let pairs = payment.data["transactions"].list
+        for pair in pairs {
+            #expect(pair["entries"].list.reduce(0) { $0 + $1["amount"].int } == 0, "\(pair)")
+        }
+        #expect(!pairs.isEmpty, "\(payment.data)")
+        var review = JSON.null
+        repeat { review = try watching.next("review").data["review"] } while
+            review["movement"].text != movement || review["state"].text != "approved"
+        let figures = try watching.next("figures").data
+        #expect(figures["money"]["is_zero"].bool && figures.has("shown"), "\(figures)")
+        #expect(figures["readers"].list.contains { $0["group"].text == "ledger" }, "\(figures)")
+        let whole = try console.get("/api/v1/figures")
+        #expect(whole["stages"].list.count == 7 && whole["history"].list.isEmpty, "\(whole)")
+        let id = try #require(payment.id)
+        #expect(try Watching(console, after: id).next("hello").data["resumed"].bool)
+        let other = try Watching(console, after: "1-1").next("hello")
+        #expect(!other.data["resumed"].bool)
+    }
+
+    /// A program that reads a console's events.
+    final class Watching {
+        private let connection: RawConnection
+
+        init(_ console: Console, after id: String? = nil) throws {
+            connection = try RawConnection(port: console.port, patienceSeconds: 60)
+            let last = id.map { "Last-Event-ID: \($0)\r\n" } ?? ""
+            connection.send(
+                "GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n"
+                    + "Authorization: Bearer \(CloudConsoleTests.token)\r\n\(last)\r\n")
+        }
+
+        /// The data of the next event of a name, with its id.
+        func next(_ name: String) throws -> (id: String?, data: JSON) {
+            while true {
+                let block = try #require(connection.readBlock(), "it has ended before \(name)")
+                let lines = block.split(separator: "\n").map(String.init)
+                guard lines.contains("event: \(name)") else { continue }
+                func value(_ field: String) -> String? {
+                    lines.first { $0.hasPrefix("\(field): ") }.map {
+                        String($0.dropFirst(field.count + 2))
+                    }
+                }
+                return (value("id"), try JSON(try #require(value("data"))))
+            }
+        }
+    }
 }

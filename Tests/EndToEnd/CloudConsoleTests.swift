@@ -316,6 +316,7 @@ struct CloudConsoleTests {
         for role in ["ledger", "score", "webhook"] { try place.start(role) }
         let consoles = try await Self.consoles(place)
         try await place.untilWebhooksAreTaken()
+        let watching = try Watching(consoles[1])
         // Nobody computes vectors here: whoever pays is looked at by a person.
         let movement = try await Self.reviewOpened(place, consoles[0])
         let note = #"{"decision":"approve","note":"a good one"}"#
@@ -325,6 +326,7 @@ struct CloudConsoleTests {
         #expect(other.status == 400 && other.body["code"].text == "name_refused", "\(other)")
         let decided = try consoles[0].ask("POST", path, json: note)
         #expect(decided.status == 200 || decided.status == 202, "\(decided)")
+        try expectTold(watching, movement, consoles[1])
         try await eventually("the other console tells of it", every: .milliseconds(50)) {
             try consoles[1].get("/api/v1/reviews/\(movement)")["state"].text == "approved"
         }
@@ -336,6 +338,8 @@ struct CloudConsoleTests {
         try expectStories(consoles[1])
         try expectHistory(consoles[0])
         try expectHonest(consoles[0])
+        let onlooker = try Watching(consoles[0])
+        _ = try onlooker.next("hello")
         place.postgres.stop(.fast)
         let unread = try consoles[0].ask("GET", "/api/v1/accounts")
         #expect(unread.status == 503, "\(unread)")
@@ -344,6 +348,9 @@ struct CloudConsoleTests {
             return ready.status == 503
                 && ready.body["reasons"].list.contains { $0.text.contains("Postgres") }
         }
+        // Who has a page open is told of it too, and the stream goes on.
+        var reasons: [JSON] = []
+        repeat { reasons = try onlooker.next("figures").data["reasons"].list } while reasons.isEmpty
         try place.postgres.start()
         try await eventually("it reads again", every: .milliseconds(100)) {
             try consoles[0].ask("GET", "/api/v1/accounts").status == 200
@@ -383,11 +390,13 @@ struct CloudConsoleTests {
     /// What it describes it answers, and what it does not it refuses.
     private func expectHonest(_ console: Console) throws {
         let paths = try console.get("/openapi.json")["paths"]
-        for path in ["/api/v1/accounts", "/api/v1/transactions", "/api/v1/payments"] {
+        for path in [
+            "/api/v1/accounts", "/api/v1/transactions", "/api/v1/payments", "/api/v1/events",
+        ] {
             #expect(paths.has(path), "\(path)")
         }
         let absent = [
-            "/api/v1/topics", "/api/v1/dead-letters", "/api/v1/events",
+            "/api/v1/topics", "/api/v1/dead-letters",
         ]
         for path in absent {
             #expect(!paths.has(path), "\(path)")

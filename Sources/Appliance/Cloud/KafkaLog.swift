@@ -18,13 +18,17 @@ package final class KafkaLog: @unchecked Sendable {
     /// Of every topic.
     package let partitions: Int32
 
-    /// What one question may take: somebody waits for the page.
-    fileprivate static let answerPatience = Duration.seconds(5)
+    /// What one question may take.
+    fileprivate let answerPatience: Duration
 
     /// Opens nothing yet.
+    ///
+    /// - Parameter answerPatience: what one question may take; somebody waits for the page.
     package init(
-        _ configuration: KafkaConfiguration, names: KafkaNames, partitions: Int32
+        _ configuration: KafkaConfiguration, names: KafkaNames, partitions: Int32,
+        answerPatience: Duration = .seconds(5)
     ) throws(KafkaError) {
+        self.answerPatience = answerPatience
         let group = Self.group(names)
         self.configuration = configuration
         records = try KafkaReader(configuration, group: group)
@@ -53,7 +57,7 @@ package final class KafkaLog: @unchecked Sendable {
         of lane: SourceLane
     ) throws(StoreFailure) -> (first: Offset, stableEnd: Offset) {
         try asked { () throws(KafkaError) in
-            try records.ends(of: names.partition(lane), within: Self.answerPatience)
+            try records.ends(of: names.partition(lane), within: answerPatience)
         }
     }
 
@@ -63,7 +67,7 @@ package final class KafkaLog: @unchecked Sendable {
             names.partitions(of: $0, count: partitions)
         }
         let found = try asked { () throws(KafkaError) in
-            try scores.committed(wanted, within: Self.answerPatience)
+            try scores.committed(wanted, within: answerPatience)
         }
         var places: [SourceLane: Offset] = [:]
         for (partition, next) in found {
@@ -113,7 +117,8 @@ package final class KafkaLog: @unchecked Sendable {
             return try log.alone { () throws(KafkaError) in
                 var found: [StoredRecord] = []
                 try log.records.read(
-                    partition, from: from, to: end, bytesMax: byteCountMax, within: answerPatience
+                    partition, from: from, to: end, bytesMax: byteCountMax,
+                    within: log.answerPatience
                 ) { batch in
                     found = batch.records
                     return false
@@ -124,7 +129,7 @@ package final class KafkaLog: @unchecked Sendable {
 
         func offset(at timestamp: Timestamp) throws(KafkaError) -> Offset? {
             try log.alone { () throws(KafkaError) in
-                try log.records.offset(of: partition, at: timestamp, within: answerPatience)
+                try log.records.offset(of: partition, at: timestamp, within: log.answerPatience)
             }
         }
     }

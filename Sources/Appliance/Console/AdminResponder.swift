@@ -17,7 +17,7 @@ package struct AdminResponder: PortResponder {
     private let absent: [AbsentPart]
     private let guards: AdminGuard
     private let access: any AdminAccess
-    private let isBehindProxy: Bool
+    private let proxyCount: Int
     private let streamLook: Duration
     private let shares = StreamShares()
     private let counters: Counters
@@ -28,16 +28,16 @@ package struct AdminResponder: PortResponder {
 
     /// - Parameters:
     ///   - isSecure: whether the port speaks TLS itself.
-    ///   - isBehindProxy: whether a proxy stands before it, which says whom a request is from.
+    ///   - proxyCount: of trusted proxies before it, which say whom a request is from; 0 for none.
     ///   - streamLook: between two looks at whether who reads a stream may still come in.
     package init(
         routes: AdminRoutes, guards: AdminGuard, access: any AdminAccess, isSecure: Bool = false,
-        isBehindProxy: Bool = false,
+        proxyCount: Int = 0,
         streamLook: Duration = .seconds(AccessLimits.streamLookSeconds), counters: Counters,
         logger: Logger
     ) {
         fields = SecurityFields.of(isSecure: isSecure)
-        self.isBehindProxy = isBehindProxy
+        self.proxyCount = proxyCount
         self.streamLook = streamLook
         self.routes = routes.router.buildResponder()
         rules = routes.rules
@@ -148,11 +148,11 @@ package struct AdminResponder: PortResponder {
         }
     }
 
-    /// Where a request comes from: the proxy's word where there is one, which is the last of the
-    /// list; those before it are whatever the client wrote.
+    /// Where a request comes from: the trusted proxies' word where there are any.
     private func address(of request: PortRequest) -> String? {
-        let told = isBehindProxy ? request.headers[canonicalForm: "X-Forwarded-For"].last : nil
-        return told.map { String($0.prefix(64)) } ?? request.channel.remoteAddress?.ipAddress
+        ForwardedAddress.of(
+            request.headers[canonicalForm: "X-Forwarded-For"], trusted: proxyCount)
+            ?? request.channel.remoteAddress?.ipAddress
     }
 }
 

@@ -2,6 +2,8 @@ import AppendLog
 import Appliance
 import Cloud
 import Console
+import Logging
+import Reconcile
 import Vocabulary
 
 /// What the role `console` of the profile `cloud` serves: the pages and routes of the embedded
@@ -19,12 +21,19 @@ struct CloudConsole {
     let decisions: any DecisionLog
     /// The topics, for pages.
     let log: KafkaLog
+    /// What open pages are told, from readers of its own.
+    let live: LiveBoard
     /// Follows the topics by readers of its own.
     let index: PaymentIndex
     /// With whose secrets signatures are computed again.
     let endpoints: [WebhookEndpoint]
     let desk: AccessDesk
     let check: LedgerCheck
+    /// Asks Stripe for refunds; nil without an API key.
+    let refunds: RefundDesk?
+    /// Where Stripe's API is.
+    let stripeBase: String
+    let logger: Logger
     let readiness: Readiness
     let counters: Counters
     let clock: any LogClock
@@ -37,13 +46,11 @@ struct CloudConsole {
         let pages = ConsolePages(
             ConsoleParts(
                 ledger: seenLedger, shownLog: shownLog, payments: payments,
-                look: AfarLook(
-                    payments, readers: readers, readiness: readiness, clock: clock,
-                    verifiedAt: { [check] in check.verifiedAt }),
-                reports: ReportSource(seenLedger, beside: index),
+                live: live, reports: ReportSource(seenLedger, beside: index),
                 explainer: explainer(seenLedger),
                 absent: Self.absent, desk: reviews, check: check, readiness: readiness,
-                counters: counters, clock: clock, profile: Settings.Profile.cloud.rawValue))
+                counters: counters, clock: clock, profile: Settings.Profile.cloud.rawValue,
+                refunds: refundKeeper, stripeBase: stripeBase))
         routes.absent = Self.absent
         LedgerRoutes(ledger: ledger, explainer: explainer(ledger)).add(to: &routes)
         PaymentRoutes(sources: self.payments(ledger)).add(to: &routes)
@@ -52,11 +59,22 @@ struct CloudConsole {
         ).add(to: &routes)
         ReportRoutes(source: ReportSource(ledger, beside: index)).add(to: &routes)
         pages.add(to: &routes)
+        LiveRoutes(board: live).add(to: &routes)
         SettingsPages(pages: pages, parts: SettingsParts(desk: desk)).add(to: &routes)
         SignInRoutes(desk: desk, pages: pages).add(to: &routes)
         AccountRoutes(desk: desk).add(to: &routes)
         // Last, since it describes the others.
         OpenAPIRoutes.add(to: &routes)
+    }
+
+    /// Makes the refunds of declined payments; nil without an API key. Each instance looks for
+    /// those that wait, and one goes on with each.
+    var refundKeeper: RefundKeeper? {
+        refunds.map {
+            RefundKeeper(
+                desk: $0, payments: payments(ledger), access: desk, base: stripeBase,
+                clock: clock, logger: logger)
+        }
     }
 
     /// The topics as pages show them, partition by partition.
@@ -96,14 +114,19 @@ struct CloudConsole {
         return places
     }
 
-    /// The same for the overview, with the record that each of them reads next: at the end of a
+    /// The same for open pages, with the record that each of them reads next: at the end of a
     /// partition there are offsets that no record has.
-    private var readers: @Sendable () throws -> [AfarLook.Reader] {
-        { [log, seenLedger] in
+    ///
+    /// - Parameters:
+    ///   - log: that nobody else waits for, and the ledger too.
+    static func readers(
+        _ log: KafkaLog, _ ledger: any LedgerReading
+    ) -> @Sendable () throws -> [AfarLook.Reader] {
+        {
             let scored = try log.scored()
             var found: [AfarLook.Reader] = []
             for lane in log.lanes {
-                for (group, next) in try Self.places(in: lane, scored, seenLedger) {
+                for (group, next) in try places(in: lane, scored, ledger) {
                     let reader = try log.reader(lane)
                     let first = max(next, reader.start)
                     let unread = try first < reader.end
@@ -158,10 +181,6 @@ struct CloudConsole {
             ],
             sentence: "the cloud plane shows no runs here; `tillbox reconcile` makes them, lists "
                 + "them and shows their breaks"),
-        AbsentPart(
-            paths: ["/api/v1/events", "/api/v1/figures"],
-            sentence: "the cloud plane has no live figures here; each role tells its own at "
-                + "/metrics"),
         AbsentPart(
             paths: [
                 "/settings/endpoints", "/settings/model", "/settings/bridges",

@@ -75,6 +75,8 @@ package struct CloudDaemon {
         services[.ledgerCheck] = running.console?.check
         services[.paymentIndex] = running.console?.index
         services[.watchdog] = watchdog(open)
+        services[.live] = running.console?.live
+        services[.refunds] = running.console?.refundKeeper
         services[.kafkaWatch] = kafkaWatch
         services[.redisWatch] = running.redisWatch
         services[.postgresWatch] = running.postgresWatch
@@ -125,10 +127,13 @@ package struct CloudDaemon {
         var producer: KafkaLastingProducer?
         var ledger: PostgresLedger?
         var console: CloudConsole?
+        /// What open pages are told from, beside the console's own.
+        var followed: PostgresLedger?
 
         func close() async {
             console?.desk.close()
             try? console?.seenLedger.close()
+            followed?.close()
             producer?.close(within: .seconds(1))
             await redis?.shutDown()
             ledger?.close()
@@ -170,6 +175,7 @@ package struct CloudDaemon {
         let (ledger, seen) = (
             try plane.ledger(within: .seconds(3)), try plane.ledger(within: .seconds(3))
         )
+        let followed = try plane.ledger(within: .seconds(3))
         let producer = try plane.producer()
         (running.ledger, running.producer) = (ledger, producer)
         let dataPath = DataFolder.canonical(settings.dataPath)
@@ -178,13 +184,23 @@ package struct CloudDaemon {
         let desk = AccessDesk(
             sharing: accounts, token: settings.adminToken, dataPath: dataPath,
             clock: plane.clock, logger: logger)
+        let index = try plane.index(logger: logger)
+        let check = LedgerCheck(clock: plane.clock, log: VerificationLog(desk.audit)) {
+            [plane] () throws(LedgerError) in try plane.checkedLedger()
+        }
+        running.followed = followed
         running.console = CloudConsole(
             ledger: ledger, seenLedger: seen, decisions: plane.decisions(producer),
-            log: try plane.shownLog(), index: try plane.index(logger: logger),
-            endpoints: settings.endpoints, desk: desk,
-            check: LedgerCheck(clock: plane.clock, log: VerificationLog(desk.audit)) {
-                [plane] () throws(LedgerError) in try plane.checkedLedger()
-            }, readiness: readiness, counters: counters, clock: plane.clock,
+            log: try plane.shownLog(),
+            live: LiveBoard(
+                AfarLook(
+                    index: index, ledger: followed,
+                    readers: CloudConsole.readers(try plane.followedLog(), followed),
+                    records: plane.tail(AfarLook.told), readiness: readiness, clock: plane.clock,
+                    verifiedAt: { check.verifiedAt })),
+            index: index, endpoints: settings.endpoints, desk: desk, check: check,
+            refunds: plane.refunds(), stripeBase: settings.stripeBase, logger: logger,
+            readiness: readiness, counters: counters, clock: plane.clock,
             dataPath: settings.dataPath)
     }
 

@@ -4,6 +4,7 @@ package import Bridges
 package import Cloud
 package import Console
 package import Logging
+import Reconcile
 package import ServiceLifecycle
 package import Vocabulary
 
@@ -185,9 +186,37 @@ package struct CloudPlane: Sendable {
         KafkaDecisions(producer, configuration: kafka, names: names)
     }
 
+    /// Asks Stripe for refunds; nil without an API key.
+    func refunds() -> RefundDesk? {
+        let base = settings.stripeBase
+        return settings.stripeKey.map { key in
+            RefundDesk(
+                stripe: HTTPStripeTransport(
+                    base: base, key: key, clock: StripeClock(clock),
+                    reach: StripeReach(base: base, clock: clock, logger: logger)))
+        }
+    }
+
     /// The topics for who only looks.
     func shownLog() throws(KafkaError) -> KafkaLog {
         try KafkaLog(kafka, names: names, partitions: settings.kafka.partitions)
+    }
+
+    /// The same for what open pages are told, which waits less long: it looks again soon.
+    func followedLog() throws(KafkaError) -> KafkaLog {
+        try KafkaLog(
+            kafka, names: names, partitions: settings.kafka.partitions,
+            answerPatience: .seconds(2))
+    }
+
+    /// What comes into some topics from now on, for one who asks.
+    func tail(_ topics: [TopicID]) -> @Sendable () throws -> AfarLook.Piece {
+        let tail = KafkaTail(
+            kafka, names: names, topics: topics, partitions: settings.kafka.partitions)
+        return {
+            let piece = try tail.take()
+            return AfarLook.Piece(records: piece.records, passed: piece.passed)
+        }
     }
 
     /// An index of payments that follows the topics, and is kept nowhere.

@@ -48,7 +48,7 @@ struct DaemonPorts {
                 guards: AdminGuard(
                     listensOn: settings.admin.host, further: settings.adminHosts),
                 access: access, isSecure: settings.adminTLS != nil,
-                isBehindProxy: settings.adminIsBehindProxy, counters: counters, logger: logger),
+                proxyCount: settings.adminProxyCount, counters: counters, logger: logger),
             limits: PortLimits(
                 connectionCountMax: connectionCounts.admin,
                 memoryByteCountMax: settings.adminMemoryByteCountMax),

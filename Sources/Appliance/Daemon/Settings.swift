@@ -34,7 +34,9 @@ package struct Settings: Sendable {
     /// Whether it speaks TLS, for who asks it and may not read its key.
     package var adminIsSecure = false
     /// TLS ends at a proxy that stands before the admin port, and tells whom a request is from.
-    var adminIsBehindProxy = false
+    var adminIsBehindProxy: Bool { adminProxyCount > 0 }
+    /// How many addresses trusted proxies append to `X-Forwarded-For`; 0 without a proxy.
+    var adminProxyCount = 0
     /// What a role of the profile cloud wants to see before it says how it stands, and what a
     /// command shows to a daemon of another machine; nil for none.
     package var adminToken: String?
@@ -136,6 +138,7 @@ enum SettingsKey: String, CaseIterable {
     case adminCertificateFile = "admin.tls_certificate_file"
     case adminKeyFile = "admin.tls_key_file"
     case adminBehindProxy = "admin.behind_proxy"
+    case adminProxyCount = "admin.proxy_count"
     case adminToken = "admin.token"
     case adminTokenFile = "admin.token_file"
     case merchantDefault = "merchant.default"

@@ -10,7 +10,7 @@ extension SettingsLoader {
     ///   - needsSecrets: whether the port is to be opened; who only asks it needs no key.
     ///   - role: which decides what the port shows.
     func loadAdmin(_ settings: inout Settings, needsSecrets: Bool, role: Role) throws {
-        settings.adminIsBehindProxy = try flag(.adminBehindProxy)
+        settings.adminProxyCount = try adminProxyCount()
         settings.adminToken = try adminToken(needsSecrets: needsSecrets)
         let (certificate, key) = (text(.adminCertificateFile), text(.adminKeyFile))
         guard (certificate == nil) == (key == nil) else {
@@ -31,6 +31,23 @@ extension SettingsLoader {
         else { return }
         throw SettingsError.openToNetwork(host: settings.admin.host)
     }
+
+    /// One proxy appends one address; some append more.
+    private func adminProxyCount() throws -> Int {
+        let count = try integer(.adminProxyCount, 1...Self.proxyCountMax)
+        guard try flag(.adminBehindProxy) else {
+            guard count == nil else {
+                throw SettingsError.contradicts(
+                    key: SettingsKey.adminProxyCount.rawValue,
+                    reason: "admin.behind_proxy is not true: X-Forwarded-For is not believed at "
+                        + "all then; set that too, or leave this out")
+            }
+            return 0
+        }
+        return count ?? 1
+    }
+
+    private static let proxyCountMax = 16
 
     static func isLoopback(_ host: String) -> Bool {
         loopback.contains(host.lowercased())

@@ -15,7 +15,7 @@ extension Settings {
         let words: [(String, String)] = [
             ("profile", profile.rawValue), ("webhook", "\(webhook)"), ("admin", "\(admin)"),
             ("admin.hosts", adminHosts.joined(separator: ",")), ("tls", "\(adminIsSecure)"),
-            ("behind_proxy", "\(adminIsBehindProxy)"),
+            ("behind_proxy", "\(adminIsBehindProxy)"), ("proxy_count", "\(adminProxyCount)"),
             ("endpoints", endpoints.joined(separator: ", ")),
             ("tolerance_seconds", "\(toleranceSeconds)"),
             ("merchant", defaultMerchant.rawValue), ("model", modelPath ?? "built in"),

@@ -88,4 +88,21 @@ struct AdminSettingsTests {
         #expect(
             Self.refusal(["TILLBOX_ADMIN_BEHIND_PROXY": "perhaps"]).contains("true or false"))
     }
+
+    @Test("how many proxies are trusted is told with the proxy, and is one without a word")
+    func proxies() throws {
+        #expect(try Self.load([:]).adminProxyCount == 0)
+        let behind = ["TILLBOX_ADMIN_BEHIND_PROXY": "true"]
+        #expect(try Self.load(behind).adminProxyCount == 1)
+        func counted(_ count: String) -> [String: String] {
+            behind.merging(["TILLBOX_ADMIN_PROXY_COUNT": count]) { $1 }
+        }
+        #expect(try Self.load(counted("2")).adminProxyCount == 2)
+        for count in ["0", "17", "two"] {
+            #expect(Self.refusal(counted(count)).contains("admin.proxy_count"), "\(count)")
+        }
+        #expect(
+            Self.refusal(["TILLBOX_ADMIN_PROXY_COUNT": "2"])
+                .contains("admin.behind_proxy is not true"))
+    }
 }

@@ -1,10 +1,10 @@
 package import AppendLog
-import Appliance
+package import Appliance
 package import Vocabulary
 
-/// The pipeline as a process sees it that runs no part of it: what its topics hold, how far their
-/// readers are, what the index of payments has counted, and the ledger. What only those parts know
-/// of themselves, such as refused deliveries and times, is not told.
+/// Where a pipeline is looked at by a process that runs no part of it: its topics' records as they
+/// come, how far their readers are, what the index of payments has counted, and the ledger. What
+/// only those parts know of themselves, such as refused deliveries and times, is not told.
 package struct AfarLook: Sendable {
     /// A reader of a topic.
     package struct Reader: Sendable {
@@ -17,48 +17,54 @@ package struct AfarLook: Sendable {
         }
     }
 
-    private let payments: PaymentSources
-    private let readers: @Sendable () throws -> [Reader]
-    private let readiness: Readiness
-    private let clock: any LogClock
-    private let verifiedAt: @Sendable () -> Instant?
-    private let startedAt: Int64
+    /// Records of `payment.scored`, `payment.review` and `dead.letter` that came of late.
+    package struct Piece: Sendable {
+        /// Those of one partition in their order.
+        var records: [(lane: SourceLane, stored: StoredRecord)]
+        /// Records that were passed over, by topic.
+        var passed: [TopicID: Int64]
+
+        package init(
+            records: [(lane: SourceLane, stored: StoredRecord)] = [],
+            passed: [TopicID: Int64] = [:]
+        ) {
+            (self.records, self.passed) = (records, passed)
+        }
+    }
+
+    /// Topics whose single records are told of.
+    package static let told: [TopicID] = [.paymentScored, .paymentReview, .deadLetter]
+
+    let index: PaymentIndex
+    let ledger: any LedgerReading
+    let readers: @Sendable () throws -> [Reader]
+    let records: @Sendable () throws -> Piece
+    let readiness: Readiness
+    let clock: any LogClock
+    let verifiedAt: @Sendable () -> Instant?
+    let startedAt: Int64
 
     /// - Parameters:
+    ///   - ledger: that nobody else waits for.
     ///   - readers: all who read the topics, by partition. Blocking.
+    ///   - records: what has come of ``told`` since it was asked last, a bounded piece of it, for
+    ///     one who asks. Blocking.
     ///   - verifiedAt: when the whole ledger was verified last and found sound.
     package init(
-        _ payments: PaymentSources, readers: @escaping @Sendable () throws -> [Reader],
+        index: PaymentIndex, ledger: any LedgerReading,
+        readers: @escaping @Sendable () throws -> [Reader],
+        records: @escaping @Sendable () throws -> Piece,
         readiness: Readiness, clock: any LogClock,
         verifiedAt: @escaping @Sendable () -> Instant?
     ) {
-        (self.payments, self.readers, self.readiness) = (payments, readers, readiness)
-        (self.clock, self.verifiedAt) = (clock, verifiedAt)
+        (self.index, self.ledger) = (index, ledger)
+        (self.readers, self.records) = (readers, records)
+        (self.readiness, self.clock, self.verifiedAt) = (readiness, clock, verifiedAt)
         startedAt = clock.now().milliseconds
     }
 
-    /// Looks. Blocking.
-    ///
-    /// - Throws: `StoreFailure` where Kafka cannot be asked, `LedgerError`.
-    func figures() throws -> LiveFigures {
-        let (index, now) = (payments.index, clock.now().milliseconds)
-        return LiveFigures(
-            at: now, startedAt: startedAt, reasons: readiness.current,
-            warnings: readiness.warnings,
-            stages: TopicID.allCases.map {
-                LiveFigures.Stage(topic: $0, count: index.count(of: $0), rate: index.rate(of: $0))
-            },
-            readers: Self.summed(try readers()), counts: [], rates: [], volume: [:],
-            toLedger: LiveHistory.Latency(), toAnswer: LiveHistory.Latency(), bucket: nil,
-            bridges: [], money: try MoneyCheck(payments.ledger, run: nil, at: now),
-            stripeAheadMilliseconds: nil, hasStripe: false,
-            letterCount: index.count(of: .deadLetter), paymentsLeftOut: 0,
-            verifiedAt: verifiedAt(), tally: index.tally,
-            afar: LiveFigures.Afar(behind: index.behind))
-    }
-
     /// Partitions of one topic are one to whoever looks at the whole.
-    private static func summed(_ readers: [Reader]) -> [LiveFigures.Reader] {
+    static func summed(_ readers: [Reader]) -> [LiveFigures.Reader] {
         var found: [LiveFigures.Reader] = []
         for reader in readers {
             let place = reader.place

@@ -7,20 +7,29 @@ import Vocabulary
 /// tells what it sees to all of them at once.
 package final class LiveBoard: Service {
     package let feed: LiveFeed
-    private let parts: LiveParts
+    /// One for one thread.
+    private let makeLook: @Sendable () -> any LiveLooking
     private let newest = Mutex<(figures: LiveFigures, history: [LiveHistory.Bucket])?>(nil)
     private let thread = OwnThread("tillbox.live")
 
+    /// Of a pipeline that this process runs.
     package init(_ parts: LiveParts) {
-        self.parts = parts
+        makeLook = { LiveLook(parts) }
         feed = LiveFeed(epoch: parts.clock.now().milliseconds)
+    }
+
+    /// Of one that other processes run. Of several instances that look at it each has numbers of
+    /// its own, so that an id of one is not taken for another's.
+    package init(_ look: AfarLook) {
+        makeLook = { AfarLive(look) }
+        feed = LiveFeed(epoch: Int64.random(in: 1..<LiveLimits.epochEnd))
     }
 
     /// The newest figures with those of the last hour. Before the first look of its own it looks
     /// for who asks, and blocks for as long as that takes.
     func seen() -> (figures: LiveFigures, history: [LiveHistory.Bucket]) {
         if let newest = newest.withLock({ $0 }) { return newest }
-        var look = LiveLook(parts)
+        var look = makeLook()
         return (look.figures(), [])
     }
 
@@ -34,13 +43,13 @@ package final class LiveBoard: Service {
     }
 
     private func look() async {
-        var look = LiveLook(parts)
+        var look = makeLook()
         var count = 0
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
             look.tell(feed)
             if count % LiveLimits.looksPerSecond == 0 {
                 let figures = look.figures()
-                let history = Array(look.history.buckets)
+                let history = look.buckets
                 newest.withLock { $0 = (figures, history) }
                 feed.publish(
                     figures: figures.encode(shown: ShownFigures(figures, history)))

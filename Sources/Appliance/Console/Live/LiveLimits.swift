@@ -27,4 +27,17 @@ enum LiveLimits {
     static let reviewCountMax = 1_000
     /// Runs that are looked through for one that has ended.
     static let runCountMax = 10
+    /// Milliseconds between two looks at a pipeline that other processes run, each of which asks
+    /// servers for every partition.
+    static let afarMilliseconds: Int64 = 2_000
+    /// Such a look that takes long is made less often, so that it takes this share of its thread's
+    /// time at most; one that failed is made again after as long a pause.
+    static let afarShareMax = 0.25
+    static let afarTroubleMilliseconds: Int64 = 4_000
+    /// Payments of such a pipeline that wait for the ledger before they are told of, and between
+    /// two looks at how far it is.
+    static let afarWaitingMax = 64
+    static let afarBookedMilliseconds: Int64 = 1_000
+    /// A script's numbers are exact up to here.
+    static let epochEnd: Int64 = 1 << 53
 }

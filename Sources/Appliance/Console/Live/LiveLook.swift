@@ -7,12 +7,12 @@ import Vocabulary
 /// Looks at the pipeline again and again, and remembers what it needs of the looks before.
 ///
 /// Every look blocks on the disk and the ledger for as long as those take.
-struct LiveLook {
+struct LiveLook: LiveLooking {
     private let parts: LiveParts
     private let startedAt: Int64
     private var topicRates = RateWindow()
     private var counterRates = RateWindow()
-    private(set) var history: LiveHistory
+    private var history: LiveHistory
     private var money: MoneyCheck?
     private var moneySchedule: MoneySchedule
     private var payments: RecordSample
@@ -42,6 +42,8 @@ struct LiveLook {
     }
 
     // MARK: Figures
+
+    var buckets: [LiveHistory.Bucket] { Array(history.buckets) }
 
     mutating func figures() -> LiveFigures {
         let (counters, now) = (parts.counters, parts.clock.now().milliseconds)
@@ -128,13 +130,15 @@ struct LiveLook {
 
 /// Single records as the feed tells of them.
 enum LiveRecord {
-    /// - Parameter booked: the transactions of its movement, and of what the ledger made of it.
+    /// - Parameters:
+    ///   - booked: the transactions of its movement, and of what the ledger made of it.
+    ///   - partition: of the record; nil where its topic has one.
     static func encode(
         _ payment: ScoredPayment, _ booked: [PostedTransaction], at stored: StoredRecord,
-        leftOut: Int64
+        _ partition: Int32? = nil, leftOut: Int64
     ) -> [UInt8] {
         let event = payment.event
-        return object(at: stored, leftOut: leftOut) { writer in
+        return object(at: stored, partition, leftOut: leftOut) { writer in
             writer.member("event_id", event.eventID.rawValue)
             writer.member("movement", event.movement.rawValue)
             writer.member("kind", event.kind.rawValue)
@@ -150,7 +154,7 @@ enum LiveRecord {
             writer.key("reasons")
             payment.reasons.encode(into: &writer)
             writer.key("shown")
-            if let line = OverviewView.Payment(payment, at: stored) {
+            if let line = OverviewView.Payment(payment, at: stored, partition) {
                 line.encode(into: &writer)
             } else {
                 writer.null()
@@ -163,16 +167,18 @@ enum LiveRecord {
     }
 
     static func encode(
-        _ review: ReviewRecord, at stored: StoredRecord, leftOut: Int64
+        _ review: ReviewRecord, at stored: StoredRecord, _ partition: Int32? = nil, leftOut: Int64
     ) -> [UInt8] {
-        object(at: stored, leftOut: leftOut) { writer in
+        object(at: stored, partition, leftOut: leftOut) { writer in
             writer.key("review")
             review.encode(into: &writer)
         }
     }
 
-    static func encode(letter stored: StoredRecord, leftOut: Int64) -> [UInt8] {
-        object(at: stored, leftOut: leftOut) { writer in
+    static func encode(
+        letter stored: StoredRecord, _ partition: Int32? = nil, leftOut: Int64
+    ) -> [UInt8] {
+        object(at: stored, partition, leftOut: leftOut) { writer in
             writer.member("event_id", stored.record.text("event-id"))
             writer.member("topic", stored.record.text("topic"))
             writer.member("stage", stored.record.text("stage"))
@@ -182,10 +188,12 @@ enum LiveRecord {
     }
 
     private static func object(
-        at stored: StoredRecord, leftOut: Int64, _ write: (inout JSONWriter) -> Void
+        at stored: StoredRecord, _ partition: Int32?, leftOut: Int64,
+        _ write: (inout JSONWriter) -> Void
     ) -> [UInt8] {
         var writer = JSONWriter(capacity: 1_024)
         writer.beginObject()
+        if let partition { writer.member("partition", Int64(partition)) }
         writer.member("offset", stored.offset.rawValue)
         writer.member("at", stored.record.timestamp.milliseconds)
         writer.member("left_out", leftOut)

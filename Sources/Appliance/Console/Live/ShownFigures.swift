@@ -16,7 +16,7 @@ struct ShownFigures {
     var values: [(String, String)] {
         var values = [
             ("answer", view.answer.words), ("answer second", view.answer.second),
-            ("checked", view.checked),
+            ("checked", view.checked), ("since", view.since),
         ]
         for proof in view.proofs {
             values += [(proof.key, proof.value), ("\(proof.key) second", proof.second)]

@@ -17,7 +17,7 @@ package struct ConsoleParts: Sendable {
     /// What payments are listed and told from.
     let payments: PaymentSources
     /// The pipeline as the overview shows it, with its last hour. Blocking.
-    let seen: @Sendable () throws -> (figures: LiveFigures, history: [LiveHistory.Bucket])
+    let seen: @Sendable () -> (figures: LiveFigures, history: [LiveHistory.Bucket])
     /// What reports by day are made of.
     let reports: ReportSource
     /// What is asked on every plane.
@@ -80,14 +80,15 @@ package struct ConsoleParts: Sendable {
     /// Of a plane whose log is elsewhere.
     package init(
         ledger: any LedgerReading, shownLog: ShownLog, payments: PaymentSources,
-        look: AfarLook, reports: ReportSource,
+        live: LiveBoard, reports: ReportSource,
         explainer: @escaping @Sendable () -> Explainer,
         absent: [AbsentPart], desk: ReviewDesk, check: LedgerCheck?, readiness: Readiness,
-        counters: Counters, clock: any LogClock, profile: String
+        counters: Counters, clock: any LogClock, profile: String, refunds: RefundKeeper? = nil,
+        stripeBase: String = Self.stripe
     ) {
         log = nil
         self.payments = payments
-        seen = { (try look.figures(), []) }
+        seen = { live.seen() }
         self.shownLog = shownLog
         self.reports = reports
         self.ledger = ledger
@@ -101,8 +102,8 @@ package struct ConsoleParts: Sendable {
         self.counters = counters
         self.clock = clock
         self.profile = profile
-        refunds = nil
-        stripeBase = Self.stripe
+        self.refunds = refunds
+        self.stripeBase = stripeBase
         reviewExpirySeconds = nil
         sent = nil
     }

@@ -17,7 +17,7 @@ struct OverviewPage {
     private static let feedWindow: Int64 = 240
 
     func response(_ asked: PageRequest) throws -> Response {
-        let seen = try parts.seen()
+        let seen = parts.seen()
         var view = OverviewView(seen.figures, seen.history)
         view.feed = try parts.log == nil ? indexed() : feed()
         view.hasFeed = !view.feed.isEmpty

@@ -98,8 +98,6 @@ struct OverviewView {
     var since: String
     /// Where the records of the pipeline are.
     var place: String
-    /// Whether an open page is told of what comes.
-    var isLive: Bool
     /// What the page is made of: where this changes, an open page asks for it as a whole.
     var shape: String
     var feed: [Payment] = []
@@ -118,7 +116,6 @@ struct OverviewView {
         hasVolumes = !volumes.isEmpty
         charts = seen.afar == nil ? [.throughput(history), .latency(history, seen)] : []
         hasCharts = !charts.isEmpty
-        isLive = seen.afar == nil
         since = seen.afar.map { afar in
             "of all that the topics hold"
                 + (afar.behind.map { "; \($0) still to be counted" } ?? "")
@@ -202,8 +199,9 @@ enum ShownRate {
 extension OverviewView {
     /// A line of the list of single payments, which fees, refunds and payouts are not.
     struct Payment {
-        /// Where it lies in `payment.scored`, by which a page knows what it has.
-        var offset: Int64
+        /// By which a page knows which is the newer one: where it lies in `payment.scored`, or,
+        /// where that has several partitions, when its webhook came, in milliseconds since 1970.
+        var order: Int64
         var moment: ShownMoment
         var name, href: String
         var amount: ShownAmount
@@ -215,7 +213,7 @@ extension OverviewView {
         /// - Returns: nil for what is in no list yet.
         init?(_ row: PaymentRow) {
             guard let told = row.told else { return nil }
-            offset = row.id
+            order = told.firstSeen
             moment = ShownMoment(Timestamp(milliseconds: told.firstSeen))
             name = ShownText.escaped(row.charge)
             href = AccountPath.explain(row.movement)
@@ -226,11 +224,13 @@ extension OverviewView {
             score = row.score.map { ShownNumber.decimal($0, 2) } ?? ""
         }
 
+        /// - Parameter partition: of the record; nil where its topic has one.
         /// - Returns: nil for another movement than a payment, or an attempt that failed.
-        init?(_ scored: ScoredPayment, at stored: StoredRecord) {
+        init?(_ scored: ScoredPayment, at stored: StoredRecord, _ partition: Int32? = nil) {
             guard [.payment, .paymentFailed].contains(scored.event.kind) else { return nil }
             let event = scored.event
-            offset = stored.offset.rawValue
+            order = partition == nil
+                ? stored.offset.rawValue : stored.record.timestamp.milliseconds
             moment = ShownMoment(stored.record.timestamp)
             name = ShownText.escaped(event.objectID)
             href = AccountPath.explain(event.movement.rawValue)
@@ -243,6 +243,7 @@ extension OverviewView {
 
         func encode(into writer: inout JSONWriter) {
             writer.beginObject()
+            writer.member("order", order)
             writer.member("iso", moment.iso)
             writer.member("clock", moment.clock)
             writer.member("name", name)

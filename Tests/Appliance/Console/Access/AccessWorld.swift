@@ -27,12 +27,13 @@ struct AccessWorld {
     /// - Parameters:
     ///   - store: where its accounts are; nil for a file of the folder.
     ///   - cost: of passwords; cheap, where time is not what is tested.
+    ///   - proxyCount: of trusted proxies before the port.
     ///   - streamLook: between two looks at who reads a stream.
     ///   - further: routes beside those of the accounts.
     init(
         folder: TemporaryFolder? = nil, store: (any AccountStore)? = nil,
         letsGuestsIn: Bool = false, logN: Int = 4,
-        isSecure: Bool = false, clock: ManualLogClock = ManualLogClock(),
+        isSecure: Bool = false, proxyCount: Int = 1, clock: ManualLogClock = ManualLogClock(),
         streamLook: Duration = .seconds(AccessLimits.streamLookSeconds),
         _ further: (inout AdminRoutes) -> Void = { _ in }
     ) throws {
@@ -52,8 +53,8 @@ struct AccessWorld {
         rules = routes.rules
         responder = AdminResponder(
             routes: routes, guards: AdminGuard(listensOn: "127.0.0.1"), access: desk,
-            isSecure: isSecure, isBehindProxy: true, streamLook: streamLook, counters: Counters(),
-            logger: PipelineFixture.quiet)
+            isSecure: isSecure, proxyCount: proxyCount, streamLook: streamLook,
+            counters: Counters(), logger: PipelineFixture.quiet)
     }
 
     var now: Int64 { clock.now().milliseconds }

@@ -78,12 +78,18 @@ async function ask() {
   } catch { /* The bar above says that the daemon is not heard of. */ }
 }
 
+let pending = [], newer = 0, isHeld = false
 const events = new EventSource('/api/v1/events')
 let epoch = null
 events.addEventListener('hello', event => {
   const hello = JSON.parse(event.data)
   if (epoch !== null && !hello.resumed) ask()
   epoch = hello.epoch
+})
+// The server has not kept them; what stands here is asked for.
+events.addEventListener('missed', event => {
+  newer += JSON.parse(event.data).count
+  ask()
 })
 events.addEventListener('figures', event => {
   heard = Date.now()
@@ -98,7 +104,6 @@ events.addEventListener('figures', event => {
 // Single payments: taken together once a second, and not at all while the list is looked at.
 const feed = document.querySelector('[data-feed]')
 const hold = document.querySelector('[data-hold]')
-let pending = [], newer = 0, isHeld = false
 events.addEventListener('payment', event => {
   const payment = JSON.parse(event.data)
   // Fees, refunds and payouts are no payments.
@@ -113,7 +118,7 @@ const isLookedAt = () =>
 
 function fill(row, payment) {
   const shown = payment.shown, cell = name => row.querySelector(`[data-cell="${name}"]`)
-  row.dataset.offset = payment.offset
+  row.dataset.order = shown.order
   for (const name of ['clock', 'name', 'whole', 'fraction', 'code', 'verdict', 'score'])
     put(cell(name), shown[name])
   cell('clock').setAttribute('datetime', shown.iso)
@@ -133,19 +138,23 @@ function flush() {
     ask()
     return
   }
-  const last = Math.max(...[...body.rows].map(row => Number(row.dataset.offset)))
-  for (const payment of pending.filter(payment => payment.offset > last)) {
-    const named = [...body.rows].find(
+  for (const payment of pending) {
+    const rows = [...body.rows], order = row => Number(row.dataset.order)
+    const isFull = rows.length >= rowsMax
+    // Older than all that the list has room for.
+    if (isFull && payment.shown.order < order(rows[rows.length - 1])) continue
+    const named = rows.find(
       row => row.querySelector('[data-cell="name"]').textContent === payment.shown.name)
     if (named) {
       // It was told again, and is no second payment.
       fill(named, payment)
       continue
     }
-    const row = body.rows.length < rowsMax
-      ? body.rows[0].cloneNode(true) : body.rows[body.rows.length - 1]
+    const row = isFull ? rows[rows.length - 1] : rows[0].cloneNode(true)
     fill(row, payment)
-    body.prepend(row)
+    // Those of several partitions do not come in their order.
+    const older = rows.find(other => other !== row && order(other) <= payment.shown.order)
+    body.insertBefore(row, older ?? null)
   }
   pending = []
   newer = 0
