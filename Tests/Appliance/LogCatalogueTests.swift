@@ -24,7 +24,7 @@ struct LogCatalogueTests {
     func symbols() throws {
         let links = Set(
             Self.pages.values.flatMap { page in
-                page.matches(of: #/``([A-Za-z][^`]*)``/#).map { String($0.output.1) }
+                page.matches(of: #/``([A-Za-z][^`\n]*)``/#).map { String($0.output.1) }
             })
         #expect(links.count > 50)
         for link in links where link != "AppendLog" {
