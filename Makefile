@@ -167,6 +167,16 @@ container: deb ## build the image localhost/tillbox from the package, by podman,
 container-test: deb setup ## build the image on a debootstrapped base, run it, lint the compose files (as root)
 	@deploy/container/tests/run $(DEB_INTO) $(CONTAINER_INTO)
 
+# Neither is part of `make test`: the example builds a package of its own, the reference is for readers.
+.PHONY: example
+example: packages ## build and run a program of its own that uses the log as a library (docs/examples/tally)
+	@.ci/example
+
+.PHONY: docs
+docs: packages ## the reference of the library AppendLog, into .build/docs, its links checked
+	@$(SWIFT_BUILD) --target AppendLog
+	@.ci/log-docs .build/release/Modules .build/docs
+
 .PHONY: model
 model: setup ## train model/fraud.ubj again, byte for byte
 	@.venv/bin/python3 model/train.py

@@ -58,8 +58,11 @@ public final class Log: Sendable {
     /// Another process may be appending to it meanwhile: each topic ends where its last whole batch
     /// ended when it was opened; open it again to see more.
     ///
-    /// - Parameter checksSegments: whether each sealed segment is looked at where it begins and
-    ///   ends, as `open` does: that none is missing, cut, or another's.
+    /// - Parameters:
+    ///   - path: the folder of a log.
+    ///   - disk: where it lies.
+    ///   - checksSegments: whether each sealed segment is looked at where it begins and ends, as
+    ///     `open` does: that none is missing, cut, or another's.
     /// - Throws: `.corrupt`, `.identityUnknown`, `.disk`.
     public static func openReadOnly(
         at path: String, disk: any Disk = PosixDisk(), checksSegments: Bool = false

@@ -4,8 +4,10 @@ internal import CChecksum
 public enum CRC32C {
     /// The checksum of `bytes`, computed with the CPU's instruction where it has one.
     ///
-    /// - Parameter checksum: that of the bytes before these, so that a long run can be summed up
-    ///   piece by piece; 0 at the start.
+    /// - Parameters:
+    ///   - bytes: any number, none too.
+    ///   - checksum: that of the bytes before these, so that a long run can be summed up piece by
+    ///     piece; 0 at the start.
     public static func checksum(
         _ bytes: UnsafeRawBufferPointer, continuing checksum: UInt32 = 0
     ) -> UInt32 {

@@ -5,7 +5,9 @@ extension RecordBatch {
     /// not looked at: call `verify(_:)` once where the bytes come from a disk or a network. The
     /// records of a control batch are decoded like any others; skip such a batch by its header.
     ///
-    /// - Parameter start: records below it are passed over without being made.
+    /// - Parameters:
+    ///   - bytes: a batch from its first byte on.
+    ///   - start: records below it are passed over without being made.
     /// - Throws: as `header(in:)`; `.truncated` if the batch reaches beyond `bytes`;
     ///   `.unsupportedCompression`; `.malformed`.
     public static func records(

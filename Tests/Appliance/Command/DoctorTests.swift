@@ -143,6 +143,7 @@ struct DoctorTests {
         #expect(
             lines == [
                 "ok    disk    fine", "ACT   backup  none", "              → make one",
+                "                docs/RUNBOOK.md: No backup, or an old one",
                 "1 thing needs a person",
             ])
         let json = try #require(

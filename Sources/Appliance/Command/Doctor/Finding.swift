@@ -22,6 +22,24 @@ struct Finding: Hashable {
     /// The same; nil where there is nothing to do.
     var todo: String?
 
+    /// The chapter of docs/RUNBOOK.md that a person who has to do something reads on in, by check.
+    static let chapters: [String: String] = [
+        "disk": "A full disk",
+        "sync": "The disk, and who may read it", "permissions": "The disk, and who may read it",
+        "secrets": "Secrets and the endpoint", "endpoint": "Secrets and the endpoint",
+        "backup": "No backup, or an old one",
+        "parts": "Restore", "log": "Restore",
+        "clock": "The clock", "missed": "Stripe is away",
+        "bridges": "A bridge has stopped",
+        "ledger": "A red proof", "reconciliation": "A red proof",
+        "audit": "A forgotten password",
+        "daemon": "The daemon does not start, or is not ready",
+        "model": "The daemon does not start, or is not ready",
+    ]
+
+    /// nil where nobody has to do anything.
+    var chapter: String? { state == .act ? Self.chapters[check] : nil }
+
     static func ok(_ check: String, _ says: String) -> Finding {
         Finding(check: check, state: .ok, says: says)
     }
@@ -49,7 +67,7 @@ struct Diagnosis {
     mutating func add(_ finding: Finding) { findings.append(finding) }
     mutating func add(_ more: [Finding]) { findings += more }
 
-    /// One line a finding, and below it what to do.
+    /// One line a finding, and below it what to do and where to read on.
     var text: String {
         let width = findings.map(\.check.count).max() ?? 0
         let words: [Finding.State: String] = [
@@ -61,7 +79,10 @@ struct Diagnosis {
             let state = (words[finding.state] ?? "").padding(to: 4)
             lines.append("\(state)  \(check)  \(ShownText.escaped(finding.says))")
             guard let todo = finding.todo else { continue }
-            lines.append(String(repeating: " ", count: width + 8) + "→ " + todo)
+            let indent = String(repeating: " ", count: width + 8)
+            lines.append(indent + "→ " + todo)
+            guard let chapter = finding.chapter else { continue }
+            lines.append(indent + "  docs/RUNBOOK.md: \(chapter)")
         }
         let count = findings.filter { $0.state == .act }.count
         lines.append(
@@ -83,6 +104,7 @@ struct Diagnosis {
             writer.member("state", finding.state.rawValue)
             writer.member("says", finding.says)
             writer.member("todo", finding.todo)
+            writer.member("chapter", finding.chapter)
             writer.endObject()
         }
         writer.endArray()
