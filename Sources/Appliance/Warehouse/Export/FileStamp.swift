@@ -1,4 +1,4 @@
-import Glibc
+import Foundation
 
 /// What a file looks like from outside. Whoever writes it, cuts it or puts another in its place
 /// changes this; who only copies the folder does so too, and then the file is read.
