@@ -92,7 +92,8 @@ struct DayFiles: Sendable {
     ///   - rows: hands the rows over in their order; may be called twice.
     /// - Returns: what was done, and the manifest that stands.
     func settle(
-        _ table: WarehouseTable, _ day: Int64, isLeft: Bool, _ rows: (RowSink) throws -> Void
+        _ table: WarehouseTable, _ day: Int64, isLeft: Bool = false,
+        _ rows: (RowSink) throws -> Void
     ) throws -> (outcome: Outcome, manifest: DayManifest) {
         let folder = folder(table, day)
         let former = try manifest(table, day)
