@@ -40,7 +40,7 @@ extension StatementStore {
             for (place, statement) in statements.enumerated() {
                 let id = try Self.statementID(statement, file: file, at: now, database)
                 let former = place > 0 ? statements[place - 1] : nil
-                if !former.map({ statement.continues($0) }) ?? true { seen = [:] }
+                if former.map({ statement.continues($0) }) != true { seen = [:] }
                 added.entries += statement.entries.count
                 added.new += try Self.add(statement, id, &seen, database)
             }
