@@ -84,6 +84,18 @@ struct ReconciliationEndToEndTests {
         #expect(try JSON(shown.output)["movements"].list.map { $0["state"].text } == ["different"])
         let month = try await world.tillbox("report", "month", "2020-01", "--csv")
         #expect(month.code == 0 && month.output.hasPrefix("month,account,"), "\(month)")
+        // A year of a busy account, far beyond what other requests may have.
+        let big = world.folder.file("big.csv")
+        let lines = (0..<3_000).map {
+            "2026-11-\(10 + $0 % 18),1.00,Other business \($0)\n"
+        }
+        try ("Date,Amount,Text\n" + lines.joined()).write(
+            toFile: big, atomically: true, encoding: .utf8)
+        let mapping = world.folder.file("mapping.json")
+        try #"{"date":"Date","amount":"Amount","currency_is":"usd","account_is":"B","text":"Text"}"#
+            .write(toFile: mapping, atomically: true, encoding: .utf8)
+        let large = try await world.tillbox("bank", "import", big, "--mapping", mapping)
+        #expect(large.output.contains("3000 entries, 3000 of them new"), "\(large.errors)")
         let note = world.folder.file("note.txt")
         try "not a statement".write(toFile: note, atomically: true, encoding: .utf8)
         let wrong = try await world.tillbox("bank", "import", note)

@@ -149,7 +149,9 @@ def damaged(check, world):
     """Every damage has a test that finds it."""
     entries = world.rows["ledger_entries"]
     world.rows["ledger_entries"] = [
-        {**entries[0], "amount": entries[0]["amount"] + 1}, entries[0], *entries[1:],
+        {**entries[0], "amount": entries[0]["amount"] + 1}, entries[0],
+        # Without one transaction, and all that belongs to it.
+        *(entry for entry in entries[1:] if entry["transaction_id"] != 2),
         {**entries[-1], "seq": 99, "dt": "2024-02-27", "account_class": "fees", "kind": "gift"}]
     world.rows["settlements"][0]["net"] += 1
     world.rows["settlements"][1]["transaction_id"] = 10**9
@@ -160,6 +162,9 @@ def damaged(check, world):
     # Written after the manifest: a row that it does not count.
     file = next((check.folder / "damaged").glob("settlements/dt=*/settlements.ndjson"))
     file.write_text(file.read_text() + file.read_text().splitlines()[0] + "\n")
+    manifest = next((check.folder / "damaged").glob("reviews/dt=*/manifest.json"))
+    told = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**told, "schema_version": told["schema_version"] + 1}))
     more = {"export": "damaged", "database": "damaged.duckdb"}
     check.built("the damaged export", check.dbt("run", **more))
     said = check.dbt("test", "--exclude", "test_type:unit", **more).stdout
@@ -170,7 +175,8 @@ def damaged(check, world):
                  "relationships_stg_settlements_transaction_id", "stg_payments_required",
                  "unique_stg_payments_payment", "source_unique_tillbox_reviews_id",
                  "every_row_of_the_files_arrived", "every_amount_of_the_files_arrived",
-                 "fct_payments_booked_as_told"):
+                 "fct_payments_booked_as_told", "no_transaction_is_missing",
+                 "files_are_of_this_schema"):
         failed = any(test in line and (" FAIL " in line or " ERROR " in line)
                      for line in said.splitlines())
         check.expect(failed, f"{test} finds nothing in a damaged export")

@@ -110,7 +110,7 @@ final class WholeFile {
     /// too many with --out must not cost the books.
     private static func dataFolder(of place: String) -> String? {
         let own: Set = ["log", "features", "gate", "console", "warehouse", "reserve"]
-        var folder = URL(filePath: place).standardizedFileURL
+        var folder = URL(filePath: place).absoluteURL.standardizedFileURL
         while folder.path != "/" {
             let name = folder.lastPathComponent
             folder = folder.deletingLastPathComponent()

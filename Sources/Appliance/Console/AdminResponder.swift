@@ -53,6 +53,12 @@ package struct AdminResponder: PortResponder {
 
     package func count(_ refusal: Counters.Name) { counters.add(refusal) }
 
+    /// A bank's statements are the only body of the port that is large.
+    package func bodyByteCountMax(for request: PortRequest) -> Int {
+        request.method == .POST && request.target == BankRoutes.statementsPath
+            ? BankRoutes.bodyByteCountMax : bodyByteCountMax
+    }
+
     package func respond(
         to request: PortRequest, completion: @escaping @Sendable (PortResponse) -> Void
     ) {

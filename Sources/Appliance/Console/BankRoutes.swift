@@ -24,11 +24,13 @@ package struct BankRoutes: Sendable {
         self.dataPath = dataPath
     }
 
-    /// JSON takes more room than the file that it comes from.
-    private static let bodyByteCountMax = 4 * BankLimits.fileBytesMax
+    static let statementsPath = "/api/v1/bank/statements"
+    /// JSON may take more room than the file that it comes from. Half of what the port's requests
+    /// in flight may hold by default.
+    static let bodyByteCountMax = 2 * BankLimits.fileBytesMax
 
     package func add(to routes: inout AdminRoutes) {
-        routes.on(.post, "/api/v1/bank/statements", needs: .admin) {
+        routes.on(.post, Self.statementsPath, needs: .admin) {
             [self] request, _ in
             try DataFolderCheck.check(request, dataPath: dataPath)
             return try await take(request)

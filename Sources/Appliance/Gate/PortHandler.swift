@@ -29,6 +29,10 @@ final class PortHandler: ChannelDuplexHandler, RequestTaker {
     private var body: [UInt8] = []
     /// Announced and not taken yet.
     private(set) var bodyByteCountDue = 0
+    /// Of the request under way.
+    private var bodyByteCountMax = 0
+    /// Room that is made before a byte has come; a large body that is only announced takes none.
+    private static let reservedByteCountMax = 1 << 20
     /// Parts of requests sent ahead, as far as they were decoded with what came before them.
     private var ahead = CircularBuffer<HTTPServerRequestPart>()
     private var aheadByteCount = 0
@@ -158,7 +162,7 @@ final class PortHandler: ChannelDuplexHandler, RequestTaker {
         switch (part, state) {
         case (.head(let head), .idle): begin(head, context)
         case (.body(let bytes), .receiving):
-            guard body.count + bytes.readableBytes <= responder.bodyByteCountMax else {
+            guard body.count + bytes.readableBytes <= bodyByteCountMax else {
                 return refuseBody(context)
             }
             body.append(contentsOf: bytes.readableBytesView)
@@ -184,15 +188,16 @@ final class PortHandler: ChannelDuplexHandler, RequestTaker {
     private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         let facts = HeadFacts(head)
         if let refusal = facts.refusal { return refuse(with: refusal, .requestsMalformed, context) }
-        if let announced = facts.contentLength {
-            guard announced <= responder.bodyByteCountMax else { return refuseBody(context) }
-            body.reserveCapacity(announced)
-            bodyByteCountDue = announced
-        }
-        connection.phase = .receiving
         let request = PortRequest(
             method: head.method, uri: head.uri, headers: head.headers, channel: context.channel,
             signature: facts.signature)
+        bodyByteCountMax = responder.bodyByteCountMax(for: request)
+        if let announced = facts.contentLength {
+            guard announced <= bodyByteCountMax else { return refuseBody(context) }
+            body.reserveCapacity(min(announced, Self.reservedByteCountMax))
+            bodyByteCountDue = announced
+        }
+        connection.phase = .receiving
         // After an upgrade that nobody agreed to the decoder reads nothing more.
         state = .receiving(request, isKeepAlive: head.isKeepAlive && !facts.isUpgrade)
         if facts.isToldToContinue {
@@ -204,7 +209,7 @@ final class PortHandler: ChannelDuplexHandler, RequestTaker {
     /// Says at once that the body is too large: who reads it stops sending.
     private func refuseBody(_ context: ChannelHandlerContext) {
         refuse(
-            with: .bodyTooLarge(byteCountMax: responder.bodyByteCountMax), .bodyTooLarge, context)
+            with: .bodyTooLarge(byteCountMax: bodyByteCountMax), .bodyTooLarge, context)
     }
 
     /// Answers a request before its end; what still comes of it is thrown away.

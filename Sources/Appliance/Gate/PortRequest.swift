@@ -29,6 +29,10 @@ package protocol PortResponder: Sendable {
     /// Bodies beyond it are refused before they have arrived whole.
     var bodyByteCountMax: Int { get }
 
+    /// The same for one request's target, where a route takes more than others; what all requests
+    /// in flight hold is bounded for the port besides.
+    func bodyByteCountMax(for request: PortRequest) -> Int
+
     /// What every answer of the port says, those that it gives by itself too.
     var fields: PortFields { get }
 
@@ -41,6 +45,8 @@ package protocol PortResponder: Sendable {
 }
 
 extension PortResponder {
+    package func bodyByteCountMax(for request: PortRequest) -> Int { bodyByteCountMax }
+
     package var fields: PortFields { PortFields() }
 }
 

@@ -85,6 +85,18 @@ struct BigQueryPatienceTests {
         #expect(error?.description.contains("6 attempts") == true)
     }
 
+    @Test("an upload of which nothing arrives is given up")
+    func standsStill() async throws {
+        let fixture = try LoadFixture()
+        try fixture.files.write("2026-11-26", [100])
+        fixture.stub.change { $0.pieceBytesKept = 0 }
+        let error = await #expect(throws: BigQueryError.self) { try await fixture.run() }
+        #expect(error?.description.contains("an upload does not go on") == true)
+        #expect(fixture.stub.requests(with: "upload_id").count == 6)
+        fixture.stub.change { $0.pieceBytesKept = nil }
+        #expect(try await fixture.run().loaded.count == 1)
+    }
+
     @Test("an expired token is asked for anew, once in a row")
     func expiredToken() async throws {
         var fixture = try LoadFixture()

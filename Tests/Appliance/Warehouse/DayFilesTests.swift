@@ -116,6 +116,11 @@ struct DayFilesTests {
         try Data("{".utf8).write(to: URL(filePath: path))
         #expect(try files.settle(table, day, rows).outcome == .corrected)
         #expect(try Self.text(root) == "{\"amount\":5}\n")
+        // Of the same length, which tells nothing; and a day whose files nobody has touched.
+        try Data("{\"amount\":7}\n".utf8).write(to: URL(filePath: path))
+        #expect(try files.settle(table, day, isLeft: true, rows).outcome == .unchanged)
+        #expect(try files.settle(table, day, rows).outcome == .corrected)
+        #expect(try Self.text(root) == "{\"amount\":5}\n")
     }
 
     @Test("a manifest that is none is refused by name")

@@ -89,6 +89,11 @@ package struct BankCSVMapping: Hashable, Sendable {
         }
     }
 
+    /// The columns that are read.
+    var columns: [String] {
+        [date] + [amount, credit, debit, currency, account, reference].compactMap(\.self) + text
+    }
+
     private func check() throws(BankFileRefusal) {
         guard !date.isEmpty, amount != nil || (credit != nil && debit != nil),
             currency != nil || currencyIs != nil, account != nil || accountIs != nil
@@ -119,6 +124,11 @@ struct BankCSV {
             throw BankFileRefusal("the file has no line with the columns' names")
         }
         let names = header.fields.map(\.trimmed)
+        let counts = Dictionary(names.map { ($0, 1) }, uniquingKeysWith: +)
+        if let name = mapping.columns.first(where: { counts[$0, default: 0] > 1 }) {
+            throw BankFileRefusal(
+                "the file has more than one column \(name.prefix(40)); name the others otherwise")
+        }
         let reading = BankCSV(
             mapping: mapping,
             columns: Dictionary(

@@ -145,28 +145,34 @@ package struct BankFileRefusal: Error, Hashable, Sendable, CustomStringConvertib
 
 /// Amounts as banks write them.
 enum BankAmount {
-    /// - Parameter decimal: what stands before the fraction, `.` or `,`; the other one, spaces and
-    ///   apostrophes may group the digits.
+    private static let signs: Set<Character> = ["-", "−", "+"]
+    private static let separators: Set<Character> = [
+        ".", ",", " ", "'", "’", "\u{a0}", "\u{202f}",
+    ]
+
+    /// - Parameter decimal: what stands before the fraction, `.` or `,`; the other one, spaces or
+    ///   apostrophes may group the digits, three in the last group. So `1000.00` is no amount
+    ///   where the decimal is a comma, and not a hundred times as much.
     /// - Returns: nil for what is no amount of this currency, such as one with more decimals than
     ///   it has; nothing is rounded.
     static func parse(
         _ text: some StringProtocol, decimal: Character, _ currency: Currency
     ) -> MinorUnits? {
-        var (isNegative, hasSign, seenFraction) = (false, false, false)
-        var (whole, fraction) = ("", "")
-        for character in text.trimmed {
-            switch character {
-            case "0"..."9":
-                if seenFraction { fraction.append(character) } else { whole.append(character) }
-            case decimal where !seenFraction: seenFraction = true
-            case "-", "−", "+":
-                guard !hasSign else { return nil }
-                (hasSign, isNegative) = (true, character != "+")
-            case ".", ",", " ", "'", "’", "\u{a0}", "\u{202f}":
-                guard !seenFraction else { return nil }
-            default: return nil
-            }
+        var body = String(text.trimmed)
+        var sign: Character?
+        if let first = body.first, signs.contains(first) {
+            sign = first
+            body.removeFirst()
+        } else if let last = body.last, signs.contains(last) {
+            sign = last
+            body.removeLast()
         }
+        let isNegative = sign != nil && sign != "+"
+        let parts = String(body.trimmed).split(
+            separator: decimal, maxSplits: 1, omittingEmptySubsequences: false)
+        guard let first = parts.first, let whole = ungrouped(first) else { return nil }
+        var fraction = parts.count > 1 ? String(parts[1]) : ""
+        guard fraction.allSatisfy(isDigit) else { return nil }
         let exponent = currency.displayExponent
         while fraction.count > exponent, fraction.last == "0" { fraction.removeLast() }
         guard !(whole.isEmpty && fraction.isEmpty), fraction.count <= exponent else { return nil }
@@ -176,6 +182,25 @@ enum BankAmount {
             return nil
         }
         return MinorUnits(isNegative ? -magnitude : magnitude)
+    }
+
+    private static func isDigit(_ character: Character) -> Bool {
+        ("0"..."9").contains(character)
+    }
+
+    /// The digits before the fraction; nil where they are not grouped as amounts are: one kind of
+    /// separator, one to three digits first, three last, two (in India) or three between.
+    private static func ungrouped(_ text: Substring) -> String? {
+        let groups = text.split(
+            omittingEmptySubsequences: false, whereSeparator: separators.contains)
+        guard groups.allSatisfy({ $0.allSatisfy(isDigit) }) else { return nil }
+        if groups.count > 1 {
+            guard (1...3).contains(groups[0].count), groups[groups.count - 1].count == 3,
+                groups.dropFirst().dropLast().allSatisfy({ (2...3).contains($0.count) }),
+                Set(text.filter(separators.contains)).count == 1
+            else { return nil }
+        }
+        return groups.joined()
     }
 }
 

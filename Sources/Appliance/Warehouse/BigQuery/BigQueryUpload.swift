@@ -53,19 +53,33 @@ extension BigQueryClient {
         _ file: some UploadedBytes, to session: String
     ) async throws(BigQueryError) -> BigQueryInsertion? {
         var offset: Int64 = 0
-        var attempt = 1
+        var (attempt, standstills) = (1, 1)
         while true {
             let answer: BigQueryAnswer
+            var isAsked = false
             do throws(BigQueryError) {
                 answer = try await once(try piece(of: file, at: offset, session), attempt)
                 attempt = 1
             } catch {
+                isAsked = true
                 // Whether it arrived is not known: that is asked, and nothing sent twice.
                 try await pause(&attempt, nil, else: error)
                 answer = try await exchange(Self.question(file, session))
             }
             switch answer.status {
-            case 308: offset = try Self.next(answer.range, of: file.byteCount)
+            case 308:
+                let next = try Self.next(answer.range, of: file.byteCount)
+                if next > offset {
+                    standstills = 1
+                } else if !isAsked {
+                    // A piece was taken and has not arrived, which must not go on for ever.
+                    try await pause(
+                        &standstills, answer.retryAfter,
+                        else: .unavailable(
+                            status: answer.status, message: "an upload does not go on",
+                            attempts: standstills))
+                }
+                offset = next
             case 404, 410: return nil
             default: return try insertion(answer)
             }

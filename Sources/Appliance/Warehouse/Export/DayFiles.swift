@@ -92,7 +92,8 @@ struct DayFiles: Sendable {
     ///   - rows: hands the rows over in their order; may be called twice.
     /// - Returns: what was done, and the manifest that stands.
     func settle(
-        _ table: WarehouseTable, _ day: Int64, isLeft: Bool, _ rows: (RowSink) throws -> Void
+        _ table: WarehouseTable, _ day: Int64, isLeft: Bool = false,
+        _ rows: (RowSink) throws -> Void
     ) throws -> (outcome: Outcome, manifest: DayManifest) {
         let folder = folder(table, day)
         let former = try manifest(table, day)
@@ -156,18 +157,21 @@ struct DayFiles: Sendable {
         try DraftFile.sync(folder: folder)
     }
 
+    private static func isFolder(_ path: String) -> Bool {
+        var isFolder: ObjCBool = false
+        return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+            && isFolder.boolValue
+    }
+
     /// Makes a folder for its owner alone, with those above it, and their names durable.
     static func make(_ folder: String) throws(WarehouseError) {
-        var isFolder: ObjCBool = false
-        if FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder),
-            isFolder.boolValue
-        {
-            return
-        }
-        let parent = URL(filePath: folder).deletingLastPathComponent().path
+        guard !isFolder(folder) else { return }
+        let parent = URL(filePath: folder).absoluteURL.deletingLastPathComponent().path
         try make(parent)
         guard mkdir(folder, 0o700) == 0 else {
             let code = errno
+            // Another export may have made it meanwhile; which of the two goes on, its lock says.
+            if code == EEXIST, isFolder(folder) { return }
             throw .disk(path: folder, code: code)
         }
         try DraftFile.sync(folder: parent)

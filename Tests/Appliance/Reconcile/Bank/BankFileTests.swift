@@ -137,6 +137,14 @@ struct BankFileTests {
         #expect(said?.contains(word) == true, "\(said ?? "it was read")")
     }
 
+    @Test("a CSV with two columns of a name that is read is refused")
+    func columnTwice() {
+        let said = refusal(
+            "Date,Amount,Amount\n2026-10-01,1.00,2.00\n",
+            #"{"date":"Date","amount":"Amount","currency_is":"eur","account_is":"A"}"#)
+        #expect(said?.contains("more than one column Amount") == true, "\(said ?? "it was read")")
+    }
+
     @Test("a CSV of more accounts than a file may have is told as that")
     func manyAccounts() {
         let lines = (0...BankLimits.statementsMax).map { "2026-10-01,1.00,A\($0)\n" }
@@ -156,6 +164,10 @@ struct BankFileTests {
         ("1.234,56", "eur", Int64?.some(123_456)), ("1'234,5", "chf", 123_450),
         ("1 234", "jpy", 1_234), ("10,0000", "eur", 1_000), ("10,001", "eur", nil),
         ("1,5", "jpy", nil), ("1,234", "kwd", 1_234), ("-0,01", "eur", -1), ("5,00-", "eur", -500),
+        ("1000.00", "eur", nil), ("1.000.00", "eur", nil), ("1.0,00", "eur", nil),
+        ("1-00", "eur", nil), ("-5,00-", "eur", nil), (".000,00", "eur", nil),
+        ("1.000'000,00", "eur", nil), ("12.345.678,90", "eur", 1_234_567_890),
+        ("12 34 567,00", "inr", 123_456_700), ("- 5,00", "eur", -500), ("1000", "eur", 100_000),
         ("−7", "eur", -700), ("--7", "eur", nil), ("", "eur", nil), (",", "eur", nil),
         ("1,00 EUR", "eur", nil), ("99999999999999999999", "eur", nil), ("1000", "isk", 100_000),
     ])

@@ -123,7 +123,8 @@ struct TwinBankTests {
 
     @Test("two pages of a day have each its entry where they are alike, and told again none is new")
     func pages() async throws {
-        let fixture = try TwinWorld(start: start, payouts: .manual).fixture
+        let world = try TwinWorld(start: start, payouts: .manual)
+        let fixture = world.fixture
         let currency = try #require(Currency("eur"))
         let today = BankDay(of: Instant(seconds: start))
         func page(_ opening: Int64, _ amounts: [Int64]) throws -> BankStatement {
