@@ -216,7 +216,7 @@ enum BankText {
             parts.append(
                 Table(
                     columns: ["movement", "state", "sent", "at the bank", "due", "booked"],
-                    rows: movements.suffix(shownMax).reversed().map(movement)
+                    rows: pressing(movements).prefix(shownMax).map(movement)
                 ).text())
         }
         if movements.count > shownMax {
@@ -233,10 +233,30 @@ enum BankText {
                 "no statement of \(ShownText.escaped(gap["account"]?.string ?? "")) tells of "
                     + "\(gap["from"]?.string ?? "") to \(gap["to"]?.string ?? "")")
         }
+        let unstated = sums.filter {
+            $0["from"]?.string == nil && $0["not_arrived"]?.int64 ?? 0 != 0
+        }
+        if !unstated.isEmpty {
+            let codes = unstated.map { $0["currency"]?.string ?? "" }.joined(separator: ", ")
+            parts.append(
+                "no statement of a bank tells of \(codes), so nothing says what has arrived; "
+                    + "import it: `tillbox bank import FILE`")
+        }
         parts.append(
             root["clean"]?.bool == true
                 ? "the ledger is what the bank says" : "the ledger is not what the bank says yet")
         return PastedCommand.completed(parts.joined(separator: "\n\n"))
+    }
+
+    /// The most pressing first, and the newest of those that are alike: what is missing must not
+    /// be behind what is merely on its way.
+    private static func pressing(_ movements: [JSONValue]) -> [JSONValue] {
+        func rank(_ value: JSONValue) -> Int {
+            value["state"]?.string.flatMap(BankState.init(rawValue:))?.rank ?? 0
+        }
+        return movements.enumerated()
+            .sorted { (rank($0.element), -$0.offset) < (rank($1.element), -$1.offset) }
+            .map { $0.element }
     }
 
     private static func sum(_ value: JSONValue) -> [String: Table.Cell] {

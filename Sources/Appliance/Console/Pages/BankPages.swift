@@ -69,8 +69,8 @@ struct BankView {
                 + "\(ShownMoment($0.days.lowerBound.start).day) to "
                 + "\(ShownMoment($0.days.upperBound.start).day)."
         }
-        let open = report.lines.filter { !$0.isQuiet }
-        rows = open.suffix(Self.rowsMax).reversed().map(Self.row)
+        let open = report.pressing { !$0.isQuiet }
+        rows = open.prefix(Self.rowsMax).map(Self.row)
         hasRows = !rows.isEmpty
         isCut = open.count > Self.rowsMax
         shown = ShownAmount.grouped(Int64(Self.rowsMax))
@@ -89,7 +89,9 @@ struct BankView {
         if missing > 0 {
             return "\(ShownNumber.count(missing, "payout")) never reached the bank"
         }
-        return "The bank and the ledger differ"
+        guard !report.differs else { return "The bank and the ledger differ" }
+        let codes = report.withoutStatement.map { $0.code.uppercased() }
+        return "No statement tells of \(codes.joined(separator: ", ")) yet"
     }
 
     private static func sum(_ sum: BankReport.Sum) -> Sum {

@@ -204,8 +204,9 @@ struct BankCSV {
             guard !text.trimmed.isEmpty else { return nil }
             guard let amount = BankAmount.parse(text, decimal: mapping.decimal, currency) else {
                 throw BankFileRefusal(
-                    "\(text.prefix(30)) is no amount in \(currency.code) with the decimal "
-                        + "\(mapping.decimal)")
+                    "\(text.prefix(30)) is no amount in \(currency.code): it has at most "
+                        + "\(currency.displayExponent) decimals, and the mapping's key decimal says that "
+                        + "they stand behind \(mapping.decimal)")
             }
             return amount
         }

@@ -48,6 +48,18 @@ package enum BankState: String, CaseIterable, Sendable {
     case returned
     /// Due before the first day that a statement tells of.
     case earlier
+
+    /// How soon a person should see it, the most pressing 0.
+    package var rank: Int {
+        switch self {
+        case .missing: 0
+        case .late: 1
+        case .different: 2
+        case .inTransit: 3
+        case .earlier: 4
+        case .arrived, .returned: 5
+        }
+    }
 }
 
 /// The bank beside `bank:{currency}`: what arrived, what did not, and that nothing else is between
@@ -116,11 +128,29 @@ package struct BankReport: Hashable, Sendable {
     package var gaps: [Gap]
 
     /// Whether the ledger is what the bank says, with nothing late, missing, unknown or untold.
-    package var isClean: Bool {
-        gaps.isEmpty && unknown.isEmpty
-            && sums.allSatisfy {
-                $0.difference == 0 && $0.count(.late) == 0 && $0.count(.missing) == 0
+    package var isClean: Bool { !differs && withoutStatement.isEmpty }
+
+    /// Whether the statements that were imported say otherwise than the ledger, or leave days out.
+    package var differs: Bool {
+        !gaps.isEmpty || !unknown.isEmpty
+            || sums.contains {
+                $0.difference != 0 || $0.count(.late) != 0 || $0.count(.missing) != 0
             }
+    }
+
+    /// Currencies in which money is on its way to a bank of which no statement was imported:
+    /// nothing can tell whether it has arrived.
+    package var withoutStatement: [Currency] {
+        sums.filter { $0.days == nil && $0.notArrived != 0 }.map(\.currency)
+    }
+
+    /// Of `lines`, the most pressing first, and the newest of those that are alike.
+    ///
+    /// - Parameter isWanted: whether a line is among them.
+    package func pressing(where isWanted: (Line) -> Bool) -> [Line] {
+        lines.enumerated().filter { isWanted($0.element) }
+            .sorted { ($0.element.state.rank, -$0.offset) < ($1.element.state.rank, -$1.offset) }
+            .map { $0.element }
     }
 
     /// Before anything has gone to a bank.

@@ -63,7 +63,8 @@ extension BigQueryError: CustomStringConvertible {
                 + "or raise it: what is loaded stays loaded"
         case .notFound(let message):
             "BigQuery knows nothing of it (\(message)); check bigquery.project, bigquery.dataset "
-                + "and bigquery.location"
+                + "and bigquery.location; datasets that are not there yet are made with "
+                + "--create-datasets"
         case .refused(let status, let message): "BigQuery refused with \(status): \(message)"
         case .malformed(let what):
             "BigQuery's answer cannot be read: \(what); check that bigquery.api_base is BigQuery's "

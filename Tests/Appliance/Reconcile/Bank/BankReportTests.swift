@@ -71,6 +71,26 @@ struct BankReportTests {
         #expect(right.difference == 0 && booked.isClean)
     }
 
+    @Test("without a statement nothing says that money has arrived")
+    func noStatement() {
+        let sent = [one(1, 1_000, due: 110)]
+        let report = BankReport(sent, open: [], [], [Self.usd: (1_000, 0)])
+        #expect(report.withoutStatement == [Self.usd])
+        #expect(!report.differs && !report.isClean)
+        let back = sent + [one(2, -1_000, due: 111, key: "payout_failed:po_1")]
+        #expect(BankReport(back, open: [], [], [Self.usd: (0, 0)]).isClean)
+    }
+
+    @Test("what is missing comes before what is late, other, or on its way; the newest first")
+    func pressing() {
+        let report = BankReport(
+            settled, open: [], [statement(100, 129)], [Self.usd: (1_131_106, -10)])
+        let pressing = report.pressing { $0.state != .arrived && $0.state != .returned }
+        #expect(
+            pressing.map(\.settled.movement.key)
+                == [7, 6, 4, 10, 5, 1].map { "payout:po_\($0)" })
+    }
+
     @Test("what says Stripe and is not known counts as what the bank says, and nothing else does")
     func unknown() throws {
         let entries = ["STRIPE 7", "rent"].enumerated().map { place, text in
