@@ -97,7 +97,7 @@ package final class PostgresLedger: Ledger, LedgerSQL, @unchecked Sendable {
         let wasOpen = link.isOpen
         do {
             return try begin()
-        } catch PostgresError.connectionLost where wasOpen {
+        } catch PostgresError.connectionLost(_, _) where wasOpen {
             return try begin()
         }
     }
