@@ -14,6 +14,7 @@ package import Vocabulary
 package struct AdminResponder: PortResponder {
     private let routes: any HTTPResponder<AdminContext>
     private let rules: [AdminRoutes.Rule]
+    private let openPaths: Set<String>
     private let absent: [AbsentPart]
     private let guards: AdminGuard
     private let access: any AdminAccess
@@ -41,6 +42,8 @@ package struct AdminResponder: PortResponder {
         self.streamLook = streamLook
         self.routes = routes.router.buildResponder()
         rules = routes.rules
+        openPaths = Set(
+            routes.rules.filter { $0.needs == nil && $0.method == "GET" }.map(\.path))
         absent = routes.absent
         self.guards = guards
         self.access = access
@@ -66,15 +69,23 @@ package struct AdminResponder: PortResponder {
             counters.add(.adminRequestsRefused)
             return completion(PortResponse(problem))
         }
-        // Routes may read the disk or wait for it. There is at most one such task a connection, and
-        // connections are capped.
-        Task {
+        // Routes may read the disk or ask a server, and wait for them: each on a thread of its own,
+        // so that those which wait hold up neither one another nor what everybody may ask, as
+        // `/healthz`. There is at most one such task a connection, and connections are capped.
+        let thread = isOpen(request) ? nil : OwnThread("tillbox.console.request")
+        Task(executorPreference: thread) {
             let (answer, body) = await answer(request)
             completion(answer)
             guard let body, let stream = answer.stream else { return }
             await send(body.body, over: stream, to: body.caller, of: request)
             if let share = body.share { shares.giveBack(share) }
         }
+    }
+
+    /// Whether it only asks for what everybody may see, which waits for nothing.
+    private func isOpen(_ request: PortRequest) -> Bool {
+        guard request.method == .GET || request.method == .HEAD else { return false }
+        return openPaths.contains(String(request.target.prefix { $0 != "?" }))
     }
 
     /// Who reads a stream, and what they are given.

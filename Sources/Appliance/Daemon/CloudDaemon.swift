@@ -180,7 +180,10 @@ package struct CloudDaemon {
         (running.ledger, running.producer) = (ledger, producer)
         let dataPath = DataFolder.canonical(settings.dataPath)
         let accounts = try plane.accounts()
-        running.postgresWatch = PostgresWatch(logger: logger) { _ = try accounts.hasUsers }
+        running.postgresWatch = PostgresWatch(logger: logger) {
+            _ = try accounts.hasUsers
+            _ = try seen.point()
+        }
         let desk = AccessDesk(
             sharing: accounts, token: settings.adminToken, dataPath: dataPath,
             clock: plane.clock, logger: logger)

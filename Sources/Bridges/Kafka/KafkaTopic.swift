@@ -28,6 +28,8 @@ public enum KafkaTopicRefusal: Error, Hashable, Sendable {
     case missing(String, partitions: Int32)
     /// Keys would move to other partitions, and their order would be lost.
     case otherPartitionCount(String, found: Int32, wanted: Int32)
+    /// Topics have different counts: no setting is right for all of them.
+    case unequalPartitionCounts(String, found: Int32, most: Int32)
     /// What is copied would be deleted on arrival.
     case shortRetention(String, found: Duration, needed: Duration?)
     case smallMessages(String, bytesMax: Int, needed: Int)
@@ -44,6 +46,11 @@ extension KafkaTopicRefusal: CustomStringConvertible {
             "the Kafka topic \(topic) has \(found) partitions and not \(wanted); another count "
                 + "breaks the order of each key, so set kafka.partitions to what the topic has, or "
                 + "use another kafka.topic_prefix"
+        case .unequalPartitionCounts(let topic, let found, let most):
+            "the Kafka topic \(topic) has \(found) partitions and most of the others have "
+                + "\(most); all of them need one count, so delete \(topic) if it holds nothing "
+                + "yet and have it made with \(most) (kafka.partitions: \(most)), or use another "
+                + "kafka.topic_prefix"
         case .shortRetention(let topic, let found, let needed):
             "the Kafka topic \(topic) keeps records for \(Self.time(found)), "
                 + (needed.map { "and the oldest to be kept is \(Self.time($0)) old" }
@@ -71,19 +78,34 @@ public enum KafkaTopicCheck {
     public static func refusals(
         wanted: [KafkaTopic], found: [String: KafkaTopic], oldestRecordAge: Duration? = nil
     ) -> [KafkaTopicRefusal] {
-        wanted.flatMap { topic -> [KafkaTopicRefusal] in
+        let most = commonest(wanted, found)
+        return wanted.flatMap { topic -> [KafkaTopicRefusal] in
             guard let existing = found[topic.name] else {
                 return [.missing(topic.name, partitions: topic.partitions)]
             }
-            return refusals(wanted: topic, found: existing, oldestRecordAge)
+            return refusals(wanted: topic, found: existing, most, oldestRecordAge)
         }
     }
 
+    /// The count of partitions that most topics have; of counts that equally many have, one that
+    /// is wanted, and of others the smaller one. nil where there is no topic.
+    private static func commonest(_ wanted: [KafkaTopic], _ found: [String: KafkaTopic]) -> Int32? {
+        let counts = wanted.compactMap { found[$0.name]?.partitions }
+        let isWanted = Set(wanted.map(\.partitions))
+        return Dictionary(grouping: counts) { $0 }.max { left, right in
+            (left.value.count, isWanted.contains(left.key) ? 1 : 0, -left.key)
+                < (right.value.count, isWanted.contains(right.key) ? 1 : 0, -right.key)
+        }?.key
+    }
+
     private static func refusals(
-        wanted: KafkaTopic, found: KafkaTopic, _ oldestRecordAge: Duration?
+        wanted: KafkaTopic, found: KafkaTopic, _ most: Int32?, _ oldestRecordAge: Duration?
     ) -> [KafkaTopicRefusal] {
         var result: [KafkaTopicRefusal] = []
-        if found.partitions != wanted.partitions {
+        if let most, found.partitions != most {
+            result.append(
+                .unequalPartitionCounts(wanted.name, found: found.partitions, most: most))
+        } else if found.partitions != wanted.partitions {
             result.append(
                 .otherPartitionCount(
                     wanted.name, found: found.partitions, wanted: wanted.partitions))

@@ -96,6 +96,10 @@ extension PostgresError {
     /// Whether a transaction may be stored, or not.
     public var isOutcomeUnknown: Bool { remedy == .look }
 
+    /// Whether the server does not find what a statement names: it is not there, or it is in a
+    /// schema that the role may not use, which then looks the same.
+    public var isNameMissing: Bool { sqlState.map { PostgresState($0).isNameMissing } ?? false }
+
     /// Whether the connection is of no more use.
     public var losesConnection: Bool {
         switch self {
@@ -150,6 +154,9 @@ struct PostgresState {
 
     var remedyOfConnecting: PostgresRemedy { remedy == .again ? .reconnect : remedy }
 
+    /// Schema, table, column, function.
+    var isNameMissing: Bool { ["3F000", "42P01", "42703", "42883"].contains(code) }
+
     var isUnknownAtCommit: Bool {
         ["57P01", "57P02", "57P03", "40003", "08007"].contains(code) || kind == "08"
     }
@@ -161,7 +168,7 @@ struct PostgresState {
             "check the user, the password and the server's pg_hba.conf"
         case "42501": "grant the role what migrations/postgres/grants.sql lists"
         case "3D000": "create the database, or correct its name in the URI"
-        case "3F000", "42P01", "42703", "42883": "bring the schema up to date with its migrations"
+        case _ where isNameMissing: "bring the schema up to date with its migrations"
         case "25006": "it is a replica or a read-only database; name the primary in the URI"
         case "57P01", "57P02", "57P03": "it is restarting, and is connected to again"
         case "53300": "raise max_connections, or run fewer instances"

@@ -152,9 +152,33 @@ struct KafkaWordsTests {
                 == [.shortRetention("t", found: .seconds(604_800), needed: .seconds(700_000))])
     }
 
+    @Test("of topics with different counts the odd ones are named, and all with one other count")
+    func partitionCounts() {
+        func refusals(_ counts: [Int32], wanted: Int32) -> [KafkaTopicRefusal] {
+            let topics = counts.enumerated().map { KafkaTopic("t\($0)", partitions: $1) }
+            return KafkaTopicCheck.refusals(
+                wanted: topics.map { KafkaTopic($0.name, partitions: wanted) },
+                found: Dictionary(uniqueKeysWithValues: topics.map { ($0.name, $0) }))
+        }
+        #expect(refusals([3, 3, 3], wanted: 3).isEmpty)
+        #expect(
+            refusals([3, 4, 3], wanted: 3) == [.unequalPartitionCounts("t1", found: 4, most: 3)])
+        #expect(
+            refusals([4, 4], wanted: 3).first == .otherPartitionCount("t0", found: 4, wanted: 3))
+        // The setting is that of the odd one.
+        #expect(
+            refusals([3, 4, 3], wanted: 4) == [
+                .otherPartitionCount("t0", found: 3, wanted: 4),
+                .unequalPartitionCounts("t1", found: 4, most: 3),
+                .otherPartitionCount("t2", found: 3, wanted: 4),
+            ])
+        #expect(refusals([4, 3], wanted: 3) == [.unequalPartitionCounts("t0", found: 4, most: 3)])
+    }
+
     @Test("every refusal is one sentence that says what to do", arguments: [
         (KafkaTopicRefusal.missing("t", partitions: 3), "create it"),
         (.otherPartitionCount("t", found: 4, wanted: 3), "kafka.partitions"),
+        (.unequalPartitionCounts("t", found: 4, most: 3), "kafka.partitions: 3"),
         (.shortRetention("t", found: .seconds(604_800), needed: nil), "retention.ms=-1"),
         (.smallMessages("t", bytesMax: 1, needed: 2), "max.message.bytes=2"),
     ])

@@ -6,6 +6,7 @@ import Vocabulary
 /// with the partition's position. Lives within one transaction.
 struct IndexDraft {
     private let database: Database
+    private let isOneOfSeveral: Bool
     private var rows: [String: PaymentRow] = [:]
     /// The rows of those as they were before.
     private var originals: [String: PaymentRow] = [:]
@@ -18,7 +19,11 @@ struct IndexDraft {
         var word: String
     }
 
-    init(_ database: Database) { self.database = database }
+    /// - Parameter isOneOfSeveral: whether other instances make the same index, each for itself.
+    init(_ database: Database, isOneOfSeveral: Bool) {
+        self.database = database
+        self.isOneOfSeveral = isOneOfSeveral
+    }
 
     // MARK: Taking records
 
@@ -115,13 +120,24 @@ struct IndexDraft {
         let make = try database.cachedStatement(
             sql: """
                 INSERT INTO payments
-                    (charge, failed, standing, place, refunded, disputed, letters)
-                VALUES (?, 0, 0, 'unbooked', 0, 0, 0)
+                    (id, charge, failed, standing, funds_since, place, refunded, disputed, letters)
+                VALUES (?, ?, 0, 0, 0, 'unbooked', 0, 0, 0)
                 """)
-        try make.execute(arguments: [charge])
+        try make.execute(arguments: [isOneOfSeveral ? freeNumber(for: charge) : nil, charge])
         let id = database.lastInsertedRowID
         try note(charge, on: PaymentRow(id: id, charge: charge))
         return PaymentRow(id: id, charge: charge)
+    }
+
+    /// A number that follows from the charge, so that it is the same in every instance's index,
+    /// whatever the order in which they read: a page's place is good at each of them, also among
+    /// payments of one second. Of two charges with one digest the second has the next number.
+    private func freeNumber(for charge: String) throws -> Int64 {
+        let find = try database.cachedStatement(sql: "SELECT 1 FROM payments WHERE id = ?")
+        // Room is left above.
+        var number = Int64(FNV1a.digest(of: charge.utf8) >> 2) + 1
+        while try Int64.fetchOne(find, arguments: [number]) != nil { number += 1 }
+        return number
     }
 
     private func linked(_ name: String) throws -> String? {
@@ -184,8 +200,8 @@ struct IndexDraft {
                 UPDATE payments SET failed = ?2, customer = ?3, amount = ?4, thousandths = ?5,
                     currency = ?6, created = ?7, first_seen = ?8, merchant = ?9, account = ?10,
                     last_four = ?11, brand = ?12, verdict = ?13, score = ?14, standing = ?15,
-                    funds = ?16, place = ?17, review = ?18, refunded = ?19, disputed = ?20,
-                    letters = ?21
+                    funds = ?16, funds_since = ?17, place = ?18, review = ?19, refunded = ?20,
+                    disputed = ?21, letters = ?22
                 WHERE id = ?1
                 """)
         for row in rows.values { try update.execute(arguments: row.arguments) }
@@ -245,7 +261,7 @@ extension PaymentRow {
             id, told?.isFailed ?? false, told?.customer, told?.amount,
             told.map { $0.amount.thousandths(in: $0.currency) }, told?.currency.code,
             told?.created.seconds, told?.firstSeen, told?.merchant, told?.account, lastFour, brand,
-            verdict?.rawValue, score, standing, funds?.rawValue, place.rawValue,
+            verdict?.rawValue, score, standing, funds?.rawValue, fundsSince, place.rawValue,
             review?.rawValue, refunded, disputed, letterCount,
         ]
     }
@@ -263,6 +279,7 @@ extension PaymentRow {
         verdict = (row["verdict"] as String?).flatMap { Verdict(rawValue: $0) }
         (score, standing) = (row["score"], row["standing"])
         funds = (row["funds"] as String?).flatMap { MoneyPlace(rawValue: $0) }
+        fundsSince = row["funds_since"]
         review = (row["review"] as String?).flatMap { ReviewState(rawValue: $0) }
         (refunded, disputed, letterCount) = (row["refunded"], row["disputed"], row["letters"])
     }

@@ -14,7 +14,7 @@
 /// All of it follows from the log. There are no migrations: a file of another version is made anew.
 enum IndexSchema {
     /// Raised with every change to the tables or to what is written into them.
-    static let version: Int64 = 2
+    static let version: Int64 = 3
 
     /// The columns that a list is narrowed by, each with its index; in each `created` and the row's
     /// number follow, so that a page is a run of it. All of them may be null: SQLite does not use
@@ -34,9 +34,9 @@ enum IndexSchema {
             id INTEGER PRIMARY KEY, charge TEXT NOT NULL UNIQUE, failed INTEGER NOT NULL,
             customer TEXT, amount INTEGER, thousandths INTEGER, currency TEXT, created INTEGER,
             first_seen INTEGER, merchant TEXT, account TEXT, last_four TEXT, brand TEXT,
-            verdict TEXT, score REAL, standing INTEGER NOT NULL, funds TEXT, place TEXT,
-            review TEXT, refunded INTEGER NOT NULL, disputed INTEGER NOT NULL,
-            letters INTEGER NOT NULL) STRICT;
+            verdict TEXT, score REAL, standing INTEGER NOT NULL, funds TEXT,
+            funds_since INTEGER NOT NULL, place TEXT, review TEXT,
+            refunded INTEGER NOT NULL, disputed INTEGER NOT NULL, letters INTEGER NOT NULL) STRICT;
         CREATE INDEX payments_created ON payments (created);
         CREATE INDEX payments_first_seen ON payments (first_seen);
         \(narrowing.map {

@@ -284,7 +284,9 @@ package final class PaymentIndex: Service {
         let reached = records.last.map { $0.offset.advanced(by: 1) } ?? end
         let before = tally
         let counted = try file.database.write { database in
-            var (draft, tally) = (IndexDraft(database), before)
+            var (draft, tally) = (
+                IndexDraft(database, isOneOfSeveral: hasPartitions), before
+            )
             for stored in records {
                 let look = feed.looker.look(at: stored.record, of: lane.topic)
                 try draft.take(stored, of: lane, look)

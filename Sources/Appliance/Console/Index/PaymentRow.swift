@@ -21,7 +21,9 @@ package enum MoneyPlace: String, CaseIterable, Sendable {
 /// One payment as lists and searches see it: everything that the seven topics say of a charge, in
 /// one row.
 ///
-/// Records of one topic change it in their order; which topic is ahead makes no difference.
+/// Records of one topic change it in their order; which topic is ahead makes no difference. Those
+/// of `ledger.posted` are of several partitions, since each transaction has a movement of its own:
+/// the transaction's number says there which is the newer one.
 package struct PaymentRow: Hashable, Sendable {
     /// The row's number in the index; it stays until the index is made anew.
     package let id: Int64
@@ -37,6 +39,8 @@ package struct PaymentRow: Hashable, Sendable {
     package var standing: Int64 = 0
     /// Which of the ledger's accounts has the money; nil while nothing is booked.
     package var funds: MoneyPlace?
+    /// The transaction that put it there; 0 for none.
+    package var fundsSince: Int64 = 0
     package var review: ReviewState?
     /// Minor units that went back to the payer, and that the payer's bank has taken.
     package var refunded: Int64 = 0
@@ -122,9 +126,10 @@ package struct PaymentRow: Hashable, Sendable {
             switch posted.kind {
             case "payment", "capture_grown", "held", "released", "review_approved",
                 "review_declined":
-                if entry.amount.rawValue < 0, let place = Self.funds(in: account) { funds = place }
-            case "payment_reversed":
-                funds = .reversed
+                if entry.amount.rawValue < 0, let place = Self.funds(in: account) {
+                    move(to: place, by: posted.id)
+                }
+            case "payment_reversed": move(to: .reversed, by: posted.id)
             case "refund", "refund_failed", "refund_released", "refund_restored":
                 if account.hasPrefix("processor:") { refunded -= entry.amount.rawValue }
             case "dispute_withdrawn", "dispute_reinstated":
@@ -132,6 +137,11 @@ package struct PaymentRow: Hashable, Sendable {
             default: break
             }
         }
+    }
+
+    private mutating func move(to place: MoneyPlace, by transaction: Int64) {
+        guard transaction >= fundsSince else { return }
+        (funds, fundsSince) = (place, transaction)
     }
 
     private static func funds(in account: Substring) -> MoneyPlace? {

@@ -82,7 +82,9 @@ package final class PostgresLedger: Ledger, LedgerSQL, @unchecked Sendable {
 
     private func locked<Value>(_ body: () throws -> Value) throws(LedgerError) -> Value {
         do {
-            return try lock.withLock { try body() }
+            return try lock.withLock {
+                do { return try body() } catch { throw link.explained(error) }
+            }
         } catch {
             throw LedgerError(postgres: error)
         }
@@ -90,15 +92,35 @@ package final class PostgresLedger: Ledger, LedgerSQL, @unchecked Sendable {
 
     // MARK: Reading
 
+    /// Begins to read. A connection that was lost while nobody used it is made anew.
+    private func begun() throws -> PostgresConnection {
+        let wasOpen = link.isOpen
+        do {
+            return try begin()
+        } catch PostgresError.connectionLost(_, _) where wasOpen {
+            return try begin()
+        }
+    }
+
+    private func begin() throws -> PostgresConnection {
+        let connection = try link.connection()
+        do {
+            try connection.execute(
+                "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
+                    + "SET LOCAL cursor_tuple_fraction = 1; SET LOCAL enable_seqscan = on")
+            return connection
+        } catch {
+            link.rollBack()
+            throw error
+        }
+    }
+
     package func reading<Value>(
         _ body: (any LedgerSnapshot) throws -> Value
     ) throws(LedgerError) -> Value {
         try locked {
-            let connection = try link.connection()
+            let connection = try begun()
             do {
-                try connection.execute(
-                    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
-                        + "SET LOCAL cursor_tuple_fraction = 1; SET LOCAL enable_seqscan = on")
                 let value = try body(PostgresSnapshot(connection))
                 link.rollBack()
                 return value

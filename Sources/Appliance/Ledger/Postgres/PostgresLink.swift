@@ -29,6 +29,21 @@ final class PostgresLink {
     private static let session =
         "SET search_path = tillbox; SET enable_seqscan = off; SET jit = off"
 
+    /// Whether there is a connection, which may be lost since it was used last.
+    var isOpen: Bool { open?.isUsable == true }
+
+    /// Why something is not found: the ledger is of another schema by now, or the role may not use
+    /// it any more. Ends what is open.
+    func explained(_ error: any Error) -> any Error {
+        guard let failure = error as? PostgresError, failure.isNameMissing else { return error }
+        rollBack()
+        guard let open else { return error }
+        do {
+            try PostgresSchema.check(open, madeBy: maker)
+            return error
+        } catch { return error }
+    }
+
     var roundTrips: Int { open?.roundTrips ?? 0 }
 
     /// Rolls back what is open; a connection that cannot is gone afterwards.

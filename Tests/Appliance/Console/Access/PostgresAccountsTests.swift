@@ -223,6 +223,18 @@ struct PostgresAccountsTests {
         #expect(try store.users().map(\.name) == ["ann", "bob"])
     }
 
+    @Test("rights that are taken back while it runs are told as rights, not as an old schema")
+    func takenBack() throws {
+        let database = try AccountDatabase()
+        let store = try database.store()
+        #expect(try store.users().isEmpty)
+        try database.sql("REVOKE USAGE ON SCHEMA tillbox_console FROM \(AccountDatabase.role)")
+        let error = #expect(throws: AccountsFailure.self) { try store.users() }
+        #expect(error.map { "\($0)" }?.contains("migrations/postgres-console/grants.sql") == true)
+        try database.sql("GRANT USAGE ON SCHEMA tillbox_console TO \(AccountDatabase.role)")
+        #expect(try store.users().isEmpty)
+    }
+
     @Test("what is missing, newer or not granted is one sentence that says what to do")
     func refused() throws {
         // With it comes the role, too.

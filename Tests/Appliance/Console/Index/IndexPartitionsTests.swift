@@ -48,6 +48,56 @@ struct IndexPartitionsTests {
                 == fixture.index.sums(of: words, from: from, to: to))
     }
 
+    @Test("money is where the newest transaction put it, whichever partition is read first")
+    func newest() throws {
+        let fixture = try IndexFixture()
+        let payment = ToldPayment(
+            number: 1, customer: "cus_1", amount: 500, created: 1_760_000_000, lastFour: "4242",
+            verdict: .manualReview)
+        fixture.tell(payment)
+        let at = Instant(seconds: payment.created)
+        fixture.append(
+            LedgerPosted(
+                id: 2, movement: MovementKey("released:charge:ch_1"), eventID: EventID("evt_1"),
+                kind: "released", effectiveAt: at, postedAt: at,
+                entries: [
+                    .init(
+                        account: "merchant:shop:held", currency: Given.usd,
+                        amount: MinorUnits(500)),
+                    .init(
+                        account: "merchant:shop:payable", currency: Given.usd,
+                        amount: MinorUnits(-500)),
+                ], hash: ""), to: .ledgerPosted)
+        try fixture.index.catchUp()
+        #expect(try fixture.index.payment("ch_1")?.place == .payable)
+        // Over two partitions the release is read before the payment.
+        let spread = fixture.spread(over: 2)
+        try spread.catchUp()
+        #expect(try spread.payment("ch_1")?.place == .payable)
+    }
+
+    @Test("payments of one second have one order in every instance, so that pages go on at any")
+    func pages() throws {
+        let fixture = try IndexFixture()
+        for number in 1...50 {
+            fixture.tell(
+                ToldPayment(
+                    number: number, customer: "cus_1", amount: 500, created: 1_760_000_000,
+                    lastFour: "4242"))
+        }
+        let instances = [fixture.spread(over: 2), fixture.spread(over: 3)]
+        for index in instances { try index.catchUp() }
+        var (query, charges) = (PaymentQuery(), [String]())
+        query.limit = 7
+        repeat {
+            let page = try instances[charges.count / 7 % 2].payments(query)
+            charges += page.rows.map(\.charge)
+            query.after = page.next
+        } while query.after != nil
+        #expect(charges.count == 50)
+        #expect(Set(charges).count == 50)
+    }
+
     @Test("until it has read what was there, it says how much is left, and of how much")
     func behind() throws {
         let fixture = try IndexFixture()

@@ -124,6 +124,47 @@ struct PostgresRefusalTests {
         try PostgresSchema.migrate(PostgresConfiguration(uri: server.uri(name)))
     }
 
+    @Test("what is taken away while it is open is told as what it is: rights, tables, the schema")
+    func takenAway() throws {
+        let database = try PostgresDatabase()
+        let ledger = try database.open()
+        defer { ledger.close() }
+        func sentence(behind sql: String) throws -> String {
+            _ = try ledger.balances()
+            try database.sql(sql)
+            let error = #expect(throws: LedgerError.self) { try ledger.balances() }
+            return error.map { "\($0)" } ?? ""
+        }
+        let role = PostgresDatabase.role
+        #expect(
+            try sentence(behind: "REVOKE USAGE ON SCHEMA tillbox FROM \(role)")
+                .contains("grant the role what migrations/postgres/grants.sql lists"))
+        try database.sql("GRANT USAGE ON SCHEMA tillbox TO \(role)")
+        #expect(
+            try sentence(behind: "ALTER TABLE entries RENAME TO former")
+                .contains("bring the schema up to date"))
+        try database.sql("ALTER TABLE former RENAME TO entries")
+        #expect(
+            try sentence(
+                behind: "INSERT INTO schema_version VALUES (99); ALTER TABLE entries RENAME TO e"
+            ).contains("start a newer tillbox"))
+    }
+
+    @Test("a connection that was lost is made anew for whoever reads next")
+    func lost() throws {
+        let database = try PostgresDatabase()
+        let ledger = try database.open()
+        defer { ledger.close() }
+        let before = try ledger.balances()
+        try database.server.sql(
+            "postgres",
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = '\(database.name)'
+            """)
+        #expect(try ledger.balances() == before)
+    }
+
     @Test("instances that prepare the database at once make one ledger")
     func migrations() async throws {
         let server = try PostgresServer.common()

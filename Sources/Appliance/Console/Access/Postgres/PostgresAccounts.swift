@@ -90,8 +90,22 @@ package final class PostgresAccounts: AccountStore, @unchecked Sendable {
                 connection.close()
                 open = nil
             }
-            throw error
+            throw Self.explained(error, connection)
         }
+    }
+
+    /// Why something is not found: the accounts are of another schema by now, or the role may not
+    /// use them any more.
+    private static func explained(
+        _ error: any Error, _ connection: PostgresConnection
+    ) -> any Error {
+        guard (error as? PostgresError)?.isNameMissing == true, connection.isUsable else {
+            return error
+        }
+        do {
+            try ConsoleSchema.check(connection)
+            return error
+        } catch { return error }
     }
 
     private func connection() throws -> PostgresConnection {
