@@ -2,8 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The library's pages, which `make docs` compiles: nothing that they name may be missing, also where
-/// nobody compiles them.
+/// The library's pages, which `make docs` compiles: nothing that they name may be missing, where
+/// nobody compiles them, too.
 @Suite("The catalogue of AppendLog")
 struct LogCatalogueTests {
     private static func texts(of folder: String, ending: String) -> [String: String] {
