@@ -11,6 +11,20 @@ struct PromisesTests {
 
     private static let page = text("docs/PROMISES.md")
 
+    /// What begins a suite at the start of a line.
+    private static let suiteWords: Set<Substring> = ["struct", "extension", "class"]
+
+    /// The name behind one of the words: of a type at the start of its line, of a function anywhere.
+    private static func name(behind keywords: Set<Substring>, in line: String) -> String? {
+        let isIndented = line.first == " "
+        guard isIndented == keywords.contains("func"), !line.isEmpty else { return nil }
+        let words = line.split { !($0.isLetter || $0.isNumber || $0 == "_") }
+        guard let place = words.firstIndex(where: { keywords.contains($0) }),
+            place + 1 < words.count
+        else { return nil }
+        return String(words[place + 1])
+    }
+
     /// The functions of every suite below Tests, by the suite's name; one name may stand in several
     /// targets.
     private static let tests: [String: Set<String>] = {
@@ -23,13 +37,11 @@ struct PromisesTests {
             var suite: String?
             var isTest = false
             for line in lines {
-                if let match = line.firstMatch(of: #/^(?:struct|extension|final class) (\w+)/#) {
-                    suite = String(match.output.1)
-                }
+                if let name = name(behind: suiteWords, in: line) { suite = name }
                 if line.hasPrefix("    @Test") { isTest = true }
-                guard isTest, let suite, let match = line.firstMatch(of: #/\bfunc (\w+)/#)
+                guard isTest, let suite, let function = name(behind: ["func"], in: line)
                 else { continue }
-                found[suite, default: []].insert(String(match.output.1))
+                found[suite, default: []].insert(function)
                 isTest = false
             }
         }

@@ -2,15 +2,13 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The README's tour, walked as it is written there: its own lines in a shell, on ports of its own.
-@Suite("The README's tour", .serialized)
+/// The tour, walked as it is written there: its own lines in a shell, on ports of its own.
+@Suite("docs/TOUR.md", .serialized)
 struct TourTests {
     /// The blocks of shell in the tour, in order.
     private static func blocks() throws -> [String] {
-        let readme = try String(
-            contentsOf: Repository.root.appending(path: "README.md"), encoding: .utf8)
-        let chapter = readme.components(separatedBy: "## A five-minute tour").dropFirst().first
-        let tour = try #require(chapter).components(separatedBy: "\n## ")[0]
+        let tour = try String(
+            contentsOf: Repository.root.appending(path: "docs/TOUR.md"), encoding: .utf8)
         return tour.components(separatedBy: "```sh\n").dropFirst().map {
             $0.components(separatedBy: "```")[0]
         }
@@ -30,7 +28,7 @@ struct TourTests {
                 withDestinationPath: Tillbox.executable)
         }
 
-        /// The README's ports are the usual ones; another daemon may stand on them here.
+        /// The page's ports are the usual ones; another daemon may stand on them here.
         func here(_ block: String) -> String {
             let moved = block.replacing("127.0.0.1:8080", with: "127.0.0.1:\(webhook)")
                 .replacing("127.0.0.1:9090", with: "127.0.0.1:\(admin)")
@@ -163,7 +161,7 @@ struct TourTests {
         }
     }
 
-    /// The README says in words: kill it, start it again, ask again.
+    /// The page says in words: kill it, start it again, ask again.
     private func killAndReplay(
         _ ground: Ground, _ first: Child, start: String, replay: String
     ) async throws {

@@ -33,6 +33,7 @@ struct Main {
         try await append(count, to: tally.orders)
         if arguments.contains("--crash") {
             print("\(count) orders are on the disk; ended without a total")
+            fflush(nil)
             _exit(0)
         }
         let made = try await tally.catchUp()
