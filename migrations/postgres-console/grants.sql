@@ -7,5 +7,5 @@ GRANT USAGE ON SCHEMA tillbox_console TO :role;
 GRANT SELECT ON ALL TABLES IN SCHEMA tillbox_console TO :role;
 GRANT INSERT, UPDATE, DELETE ON tillbox_console.users, tillbox_console.tokens,
     tillbox_console.sessions, tillbox_console.attempts, tillbox_console.known_places,
-    tillbox_console.setup TO :role;
+    tillbox_console.setup, tillbox_console.refunds TO :role;
 GRANT INSERT ON tillbox_console.audit TO :role;

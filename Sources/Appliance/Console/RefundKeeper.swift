@@ -15,10 +15,25 @@ import Vocabulary
 ///     not booked ─▶ it says so            ended otherwise ─▶ keep: dropped, and why
 ///     (a crash anywhere: the row stands, and the service goes on from it after the start)
 ///
-/// Two that ask for one payment at once are one request to Stripe (``RefundDesk``).
+/// Two that ask for one payment at once are one request to Stripe (``RefundDesk``). Where several
+/// processes keep refunds together, each of them looks, and one goes on with each:
+///
+///     process A                             process B
+///     read: wanted, declined                read: wanted, declined
+///     wanted ─▶ asking, if still wanted
+///     POST, key K                           not wanted any more: leaves it
+///     (killed)
+///                                           asking since 240 s ─▶ asking: POST, key K again
+///     (was only paused: made)               made: the same refund
+///
+/// That it was made stands, whoever says so. The key is of charge and amount, so that each of them
+/// has the same one; Stripe gives back no more than was paid in any case.
 package struct RefundKeeper: Service {
     let desk: RefundDesk
-    let sources: ConsoleSources
+    private let ledger: any LedgerReading
+    /// How a payment was scored, which says whose charge it is; nil where no record of it is kept.
+    /// Blocking.
+    private let scored: @Sendable (Review) throws -> ScoredPayment?
     private let access: AccessDesk
     /// Where Stripe's API is.
     let base: String
@@ -43,7 +58,30 @@ package struct RefundKeeper: Service {
         desk: RefundDesk, sources: ConsoleSources, access: AccessDesk, base: String,
         clock: any LogClock, logger: Logger
     ) {
-        (self.desk, self.sources, self.access, self.base) = (desk, sources, access, base)
+        self.init(
+            desk: desk, ledger: sources.ledger,
+            scored: { try CaseHistory(of: $0, in: sources).scored }, access: access, base: base,
+            clock: clock, logger: logger)
+    }
+
+    /// Where the log is elsewhere and in several partitions.
+    package init(
+        desk: RefundDesk, payments: PaymentSources, access: AccessDesk, base: String,
+        clock: any LogClock, logger: Logger
+    ) {
+        self.init(
+            desk: desk, ledger: payments.ledger,
+            scored: { try CaseHistory.scoring(of: $0, in: payments) }, access: access, base: base,
+            clock: clock, logger: logger)
+    }
+
+    private init(
+        desk: RefundDesk, ledger: any LedgerReading,
+        scored: @escaping @Sendable (Review) throws -> ScoredPayment?, access: AccessDesk,
+        base: String, clock: any LogClock, logger: Logger
+    ) {
+        (self.desk, self.ledger, self.scored) = (desk, ledger, scored)
+        (self.access, self.base) = (access, base)
         (self.clock, self.logger) = (clock, logger)
     }
 
@@ -71,7 +109,8 @@ package struct RefundKeeper: Service {
         let refund = AskedRefund(
             movement: movement, by: name, note: note, wantedAt: now, changedAt: now,
             state: .wanted)
-        return Wish(refund: refund, earlier: try await access.change { try $0.want(refund) })
+        let (kept, earlier) = try await access.change { try $0.want(refund) }
+        return Wish(refund: kept, earlier: earlier)
     }
 
     /// The decline was not taken. Who was first, and whose decline the ledger may book late, still
@@ -94,33 +133,48 @@ package struct RefundKeeper: Service {
 
     /// Asks Stripe for the refund of a declined payment, and keeps what comes of it.
     ///
-    /// - Returns: how it then stands; also that it was not made, and why.
+    /// - Returns: how it then stands; also that it was not made, and why, or that somebody else is
+    ///   asking for it now.
     /// - Throws: `AccountsFailure` where it cannot be kept that Stripe is asked: it is not then;
     ///   `LedgerError` or `StoreFailure` where it cannot be read now what is to be refunded.
     @discardableResult
     func make(
         _ review: Review, by name: String, from address: String?
     ) async throws -> AskedRefund {
+        let seen = try await access.run { try $0.refund(of: review.movement) }
+        if let seen, case .asking = seen.state, now - seen.changedAt <= Self.askingMilliseconds {
+            return seen
+        }
+        return try await make(review, by: name, from: address, seen)
+    }
+
+    /// - Parameter seen: what is kept of it; where that has changed since, somebody else goes on.
+    private func make(
+        _ review: Review, by name: String, from address: String?, _ seen: AskedRefund?
+    ) async throws -> AskedRefund {
         var row = AskedRefund(
             movement: review.movement, by: name, note: review.decision?.note ?? "", wantedAt: now,
             changedAt: now, state: .asking)
-        let due = try CaseHistory(of: review, in: sources).due(review, base: base)
+        let due = try scored(review).flatMap { DueRefund(review, $0.event, base: base) }
         guard let due, due.order.amount > .zero else {
             row.state = .dropped(
                 due == nil
                     ? "the log has no record of the payment any more; make it in Stripe's dashboard"
                     : "nothing of the payment is left to be refunded")
-            return try await end(row, "\(review.movement)", from: address)
+            return try await end(seen, row, "\(review.movement)", from: address)
         }
         let asking = row
-        try await access.change { try $0.keep(asking) }
+        guard try await access.change({ try $0.replace(seen, by: asking) }) else {
+            return try await access.run { try $0.refund(of: review.movement) } ?? asking
+        }
         row.state = .ended(await desk.refund(due.order))
         let amount = ShownAmount(due.order.amount, due.order.currency).words
-        return try await end(row, "\(due.order.charge) \(amount)", from: address)
+        return try await end(asking, row, "\(due.order.charge) \(amount)", from: address)
     }
 
+    /// - Parameter before: what is kept of it until now.
     private func end(
-        _ row: AskedRefund, _ what: String, from address: String?
+        _ before: AskedRefund?, _ row: AskedRefund, _ what: String, from address: String?
     ) async throws -> AskedRefund {
         var row = row
         row.changedAt = now
@@ -128,7 +182,10 @@ package struct RefundKeeper: Service {
         // In the audit log first: that outlives what is wanted next.
         await access.audit.note(
             who: row.by, "refund at Stripe", from: address, "\(what): \(row.noted)")
-        try await access.change { try $0.keep(ended) }
+        try await access.change { store in
+            guard let before else { return try store.keep(ended) }
+            try store.end(before, as: ended)
+        }
         return row
     }
 
@@ -171,12 +228,12 @@ package struct RefundKeeper: Service {
                     row, as: .ended(.unknown("the daemon stopped while it asked, long ago")))
             }
         }
-        guard let review = try sources.ledger.review(of: row.movement) else { return }
+        guard let review = try ledger.review(of: row.movement) else { return }
         switch review.state {
         case .open: return
-        case .declined where row.state == .asking,
-            .declined where review.decision?.by == row.by && review.decision?.note == row.note:
-            let made = try await make(review, by: row.by, from: "refund that waited")
+        case .declined where row.state == .asking || row.isWanted(by: review.decision):
+            let name = row.state == .asking ? row.by : review.decision?.by ?? row.by
+            let made = try await make(review, by: name, from: "refund that waited", row)
             logger.notice(
                 "a refund was asked for at Stripe once its decline was booked",
                 metadata: ["movement": "\(row.movement)", "outcome": "\(made.noted)"])
@@ -189,8 +246,8 @@ package struct RefundKeeper: Service {
     }
 
     private func drop(_ row: AskedRefund, as state: AskedRefund.State) async throws {
-        var row = row
-        row.state = state
-        _ = try await end(row, "\(row.movement)", from: "refund that waited")
+        var ended = row
+        ended.state = state
+        _ = try await end(row, ended, "\(row.movement)", from: "refund that waited")
     }
 }

@@ -2,6 +2,8 @@ import AppendLog
 import Appliance
 import Cloud
 import Console
+import Logging
+import Reconcile
 import Vocabulary
 
 /// What the role `console` of the profile `cloud` serves: the pages and routes of the embedded
@@ -27,6 +29,11 @@ struct CloudConsole {
     let endpoints: [WebhookEndpoint]
     let desk: AccessDesk
     let check: LedgerCheck
+    /// Asks Stripe for refunds; nil without an API key.
+    let refunds: RefundDesk?
+    /// Where Stripe's API is.
+    let stripeBase: String
+    let logger: Logger
     let readiness: Readiness
     let counters: Counters
     let clock: any LogClock
@@ -42,7 +49,8 @@ struct CloudConsole {
                 live: live, reports: ReportSource(seenLedger, beside: index),
                 explainer: explainer(seenLedger),
                 absent: Self.absent, desk: reviews, check: check, readiness: readiness,
-                counters: counters, clock: clock, profile: Settings.Profile.cloud.rawValue))
+                counters: counters, clock: clock, profile: Settings.Profile.cloud.rawValue,
+                refunds: refundKeeper, stripeBase: stripeBase))
         routes.absent = Self.absent
         LedgerRoutes(ledger: ledger, explainer: explainer(ledger)).add(to: &routes)
         PaymentRoutes(sources: self.payments(ledger)).add(to: &routes)
@@ -57,6 +65,16 @@ struct CloudConsole {
         AccountRoutes(desk: desk).add(to: &routes)
         // Last, since it describes the others.
         OpenAPIRoutes.add(to: &routes)
+    }
+
+    /// Makes the refunds of declined payments; nil without an API key. Each instance looks for
+    /// those that wait, and one goes on with each.
+    var refundKeeper: RefundKeeper? {
+        refunds.map {
+            RefundKeeper(
+                desk: $0, payments: payments(ledger), access: desk, base: stripeBase,
+                clock: clock, logger: logger)
+        }
     }
 
     /// The topics as pages show them, partition by partition.

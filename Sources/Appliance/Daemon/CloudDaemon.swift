@@ -70,6 +70,7 @@ package struct CloudDaemon {
         services[.ledgerCheck] = running.console?.check
         services[.paymentIndex] = running.console?.index
         services[.live] = running.console?.live
+        services[.refunds] = running.console?.refundKeeper
         services[.kafkaWatch] = kafkaWatch
         services[.redisWatch] = running.redisWatch
         services[.postgresWatch] = running.postgresWatch
@@ -179,6 +180,7 @@ package struct CloudDaemon {
                     records: plane.tail(AfarLook.told), readiness: readiness, clock: plane.clock,
                     verifiedAt: { check.verifiedAt })),
             index: index, endpoints: settings.endpoints, desk: desk, check: check,
+            refunds: plane.refunds(), stripeBase: settings.stripeBase, logger: logger,
             readiness: readiness, counters: counters, clock: plane.clock,
             dataPath: settings.dataPath)
     }

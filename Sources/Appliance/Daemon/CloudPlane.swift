@@ -4,6 +4,7 @@ package import Bridges
 package import Cloud
 package import Console
 package import Logging
+import Reconcile
 package import ServiceLifecycle
 package import Vocabulary
 
@@ -183,6 +184,17 @@ package struct CloudPlane: Sendable {
 
     package func decisions(_ producer: KafkaLastingProducer) -> KafkaDecisions {
         KafkaDecisions(producer, configuration: kafka, names: names)
+    }
+
+    /// Asks Stripe for refunds; nil without an API key.
+    func refunds() -> RefundDesk? {
+        let base = settings.stripeBase
+        return settings.stripeKey.map { key in
+            RefundDesk(
+                stripe: HTTPStripeTransport(
+                    base: base, key: key, clock: StripeClock(clock),
+                    reach: StripeReach(base: base, clock: clock, logger: logger)))
+        }
     }
 
     /// The topics for who only looks.

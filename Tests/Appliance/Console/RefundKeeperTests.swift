@@ -57,6 +57,29 @@ struct RefundKeeperTests {
                 logger: PipelineFixture.quiet)
         }
 
+        /// One of a plane whose log is elsewhere, with the index that it looks into.
+        func keeperAfar() -> (RefundKeeper, PaymentIndex) {
+            let reader: @Sendable (SourceLane) -> TopicReader = { [opened] in
+                TopicReader(opened.topics[$0.topic])
+            }
+            let index = PaymentIndex(
+                partitions: 1, reader: { lane throws(StoreFailure) in reader(lane) },
+                logger: PipelineFixture.quiet)
+            let sources = PaymentSources(
+                index: index, ledger: opened.ledger,
+                log: ShownLog(partitionCount: 1, place: "", figures: { [] }, reader: reader),
+                explainer: { [opened] in
+                    Explainer(
+                        ledger: opened.ledger, statement: nil, partitions: 1, reader: reader,
+                        endpoints: [])
+                })
+            let keeper = RefundKeeper(
+                desk: RefundDesk(stripe: stripe, sleep: { _ in }), payments: sources,
+                access: access.desk, base: "https://api.stripe.com", clock: access.clock,
+                logger: PipelineFixture.quiet)
+            return (keeper, index)
+        }
+
         func decide(_ decision: ReviewRequest.Decision, by name: String, note: String) async throws
         {
             let review = try #require(try opened.ledger.review(of: RefundKeeperTests.movement))
@@ -72,7 +95,9 @@ struct RefundKeeperTests {
         }
     }
 
-    private func opened(_ body: (World) async throws -> Void) async throws {
+    private func opened(
+        _ place: AccountPlace = .folder, _ body: (World) async throws -> Void
+    ) async throws {
         let dollar = try #require(Currency("usd"))
         let fixture = try PipelineFixture { $0.amountLimits = [dollar: MinorUnits(1)] }
         try await fixture.opened { opened in
@@ -82,7 +107,7 @@ struct RefundKeeperTests {
                 to: .webhookReceived)
             try await fixture.process(opened)
             try await body(
-                World(access: try AccessWorld(), fixture: fixture, opened: opened))
+                World(access: try AccessWorld(place), fixture: fixture, opened: opened))
         }
     }
 
@@ -206,6 +231,110 @@ struct RefundKeeperTests {
             try world.access.store.keep(made)
             try await keeper.withdraw(later)
             #expect(try world.access.store.refund(of: Self.movement) == made)
+        }
+    }
+
+    // MARK: Several processes
+
+    @Test("of several that look at once one asks Stripe", arguments: AccountPlace.allCases)
+    func atOnce(place: AccountPlace) async throws {
+        try await opened(place) { world in
+            _ = try await world.keeper().want(Self.movement, by: "rita", note: "odd")
+            try await world.decide(.decline, by: "rita", note: "odd")
+            // Each with a desk of its own, as in processes of their own.
+            let keepers = (0..<4).map { _ in world.keeper() }
+            await withTaskGroup(of: Void.self) { group in
+                for keeper in keepers { group.addTask { await keeper.look() } }
+            }
+            #expect(world.stripe.keys == [Self.key])
+            #expect(
+                try world.state() == .ended(.made(id: "re_\(Self.key)", status: "succeeded")))
+        }
+    }
+
+    @Test(
+        "one that was paused while it asked takes nothing from who went on",
+        arguments: AccountPlace.allCases)
+    func paused(place: AccountPlace) async throws {
+        try await opened(place) { world in
+            try await world.decide(.decline, by: "rita", note: "odd")
+            let asking = AskedRefund(
+                movement: Self.movement, by: "rita", note: "odd", wantedAt: world.access.now,
+                changedAt: world.access.now, state: .asking)
+            try world.access.store.keep(asking)
+            world.access.clock.advance(milliseconds: RefundKeeper.askingMilliseconds + 1)
+            await world.keeper().look()
+            let made = try #require(try world.access.store.refund(of: Self.movement))
+            #expect(made.state == .ended(.made(id: "re_\(Self.key)", status: "succeeded")))
+            var late = asking
+            late.state = .ended(.unknown("no answer"))
+            try world.access.store.end(asking, as: late)
+            #expect(try world.access.store.refund(of: Self.movement) == made)
+            // The other way round: what Stripe has made is not forgotten for a word that came late.
+            try world.access.store.keep(late)
+            try world.access.store.end(asking, as: made)
+            #expect(try world.access.store.refund(of: Self.movement) == made)
+        }
+    }
+
+    @Test(
+        "whose decline stands has their refund, also where another's process died wanting one",
+        arguments: AccountPlace.allCases)
+    func diedWanting(place: AccountPlace) async throws {
+        try await opened(place) { world in
+            let keeper = world.keeper()
+            _ = try await keeper.want(Self.movement, by: "rita", note: "odd")
+            _ = try await keeper.want(Self.movement, by: "ada", note: "\"odd\", too")
+            try await world.decide(.decline, by: "rita", note: "odd")
+            await keeper.look()
+            #expect(world.stripe.keys == [Self.key])
+            let refund = try #require(try world.access.store.refund(of: Self.movement))
+            #expect(refund.by == "rita" && refund.note == "odd")
+        }
+    }
+
+    @Test("who takes theirs back behind another's is not among those who want one any more")
+    func takenBack() async throws {
+        try await opened { world in
+            let keeper = world.keeper()
+            let wish = try await keeper.want(Self.movement, by: "rita", note: "odd")
+            _ = try await keeper.want(Self.movement, by: "ada", note: "odd, too")
+            try await keeper.withdraw(wish)
+            try await world.decide(.decline, by: "rita", note: "odd")
+            await keeper.look()
+            #expect(world.stripe.keys.isEmpty)
+        }
+    }
+
+    @Test("what is being asked is not asked again, whoever presses the button")
+    func pressed() async throws {
+        try await opened { world in
+            try await world.decide(.decline, by: "rita", note: "odd")
+            let asking = AskedRefund(
+                movement: Self.movement, by: "rita", note: "odd", wantedAt: world.access.now,
+                changedAt: world.access.now, state: .asking)
+            try world.access.store.keep(asking)
+            let review = try #require(try world.opened.ledger.review(of: Self.movement))
+            let told = try await world.keeper().make(review, by: "ada", from: nil)
+            #expect(told == asking)
+            #expect(world.stripe.keys.isEmpty)
+        }
+    }
+
+    @Test("where the log is elsewhere it waits until the index has read what it must know")
+    func afar() async throws {
+        try await opened(.postgres) { world in
+            let (keeper, index) = world.keeperAfar()
+            _ = try await keeper.want(Self.movement, by: "rita", note: "odd")
+            try await world.decide(.decline, by: "rita", note: "odd")
+            await keeper.look()
+            #expect(world.stripe.keys.isEmpty)
+            #expect(try world.state() == .wanted, "it is not given up")
+            try index.catchUp()
+            await keeper.look()
+            #expect(world.stripe.keys == [Self.key])
+            #expect(
+                try world.state() == .ended(.made(id: "re_\(Self.key)", status: "succeeded")))
         }
     }
 }

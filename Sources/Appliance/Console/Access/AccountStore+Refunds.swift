@@ -1,3 +1,4 @@
+import Appliance
 import Reconcile
 import Vocabulary
 
@@ -27,6 +28,23 @@ struct AskedRefund: Hashable, Sendable {
     var wantedAt: Int64
     var changedAt: Int64
     var state: State
+    /// While it is wanted: others who want one with a decline of theirs that nobody has booked or
+    /// refused yet. Which of them declines the payment, the ledger says.
+    var others: [Wanter] = []
+
+    /// Somebody who wants a refund with their decline.
+    struct Wanter: Hashable, Sendable {
+        var by: String
+        var note: String
+    }
+
+    var wanter: Wanter { Wanter(by: by, note: note) }
+
+    /// Whether somebody's decline comes with one.
+    func isWanted(by decision: Review.Decision?) -> Bool {
+        guard let decision else { return false }
+        return ([wanter] + others).contains(Wanter(by: decision.by, note: decision.note ?? ""))
+    }
 }
 
 extension AccountStore {
@@ -36,7 +54,7 @@ extension AccountStore {
     }
 
     private static func keep(_ refund: AskedRefund, in database: any AccountTables) throws {
-        let (word, detail, status) = refund.state.words
+        let (word, detail, status) = refund.words
         _ = try database.change(
             """
             INSERT INTO refunds
@@ -81,16 +99,27 @@ extension AccountStore {
         }.compactMap { try AskedRefund($0) }
     }
 
-    /// Keeps that one is wanted, for a decline that is about to be written.
+    /// Keeps that one is wanted, for a decline that is about to be written. One that was made, or
+    /// is being made, stays as it is; others who want one go on wanting it.
     ///
-    /// - Returns: what was known of the payment's before, which ``withdraw(_:for:)`` puts back; one
-    ///   that was made stays as it is.
-    func want(_ refund: AskedRefund) throws -> AskedRefund? {
+    /// - Returns: what is kept now, and what was known of the payment's before, which
+    ///   ``withdraw(_:for:)`` puts back.
+    func want(
+        _ refund: AskedRefund
+    ) throws -> (kept: AskedRefund, earlier: AskedRefund?) {
         try write { database in
             let earlier = try Self.refund(of: refund.movement, in: database)
-            if case .ended(.made) = earlier?.state { return earlier }
-            try Self.keep(refund, in: database)
-            return earlier
+            var kept = refund
+            switch earlier?.state {
+            case .ended(.made), .asking: return (refund, earlier)
+            case .wanted:
+                let others = [earlier?.wanter].compactMap { $0 } + (earlier?.others ?? [])
+                // As many as could decide at one moment, and far more.
+                kept.others = Array(others.filter { $0 != refund.wanter }.prefix(16))
+            case .ended, .dropped, nil: break
+            }
+            try Self.keep(kept, in: database)
+            return (kept, earlier)
         }
     }
 
@@ -98,20 +127,53 @@ extension AccountStore {
     /// known again, also that somebody's, whose decline was, is still wanted.
     func withdraw(_ refund: AskedRefund, for earlier: AskedRefund?) throws {
         try write { database in
-            // Who was first may have gone on with their own meanwhile.
-            guard try Self.refund(of: refund.movement, in: database) == refund else { return }
+            guard var now = try Self.refund(of: refund.movement, in: database) else { return }
+            guard now == refund else {
+                // Who was first may have gone on with their own meanwhile, or others came behind.
+                guard now.state == .wanted, now.others.contains(refund.wanter) else { return }
+                now.others.removeAll { $0 == refund.wanter }
+                return try Self.keep(now, in: database)
+            }
             if let earlier { return try Self.keep(earlier, in: database) }
             _ = try database.change(
                 "DELETE FROM refunds WHERE movement = ?", [.text(refund.movement.rawValue)])
         }
     }
+
+    /// Keeps a refund as it now stands, where it still is what somebody has read: of several who go
+    /// on with one, in one process or in others, one does.
+    ///
+    /// - Parameter seen: nil for none.
+    /// - Returns: whether it was kept.
+    func replace(_ seen: AskedRefund?, by refund: AskedRefund) throws -> Bool {
+        try write { database in
+            guard try Self.refund(of: refund.movement, in: database) == seen else { return false }
+            try Self.keep(refund, in: database)
+            return true
+        }
+    }
+
+    /// Keeps what came of asking Stripe, beside whoever went on with the same refund meanwhile:
+    /// that it was made stands whoever says so, and nothing else takes the place of what others say.
+    ///
+    /// - Parameter asking: as it was kept before Stripe was asked.
+    func end(_ asking: AskedRefund, as refund: AskedRefund) throws {
+        try write { database in
+            let now = try Self.refund(of: refund.movement, in: database)
+            if now != asking {
+                guard case .ended(.made) = refund.state else { return }
+                if case .ended(.made) = now?.state { return }
+            }
+            try Self.keep(refund, in: database)
+        }
+    }
 }
 
-extension AskedRefund.State {
+extension AskedRefund {
     /// As the table has it: the state, what is said of it, and Stripe's own word.
     fileprivate var words: (word: String, detail: String, status: String) {
-        switch self {
-        case .wanted: ("wanted", "", "")
+        switch state {
+        case .wanted: ("wanted", Self.encode(others), "")
         case .asking: ("asking", "", "")
         case .ended(.made(let id, let status)): ("made", id, status)
         case .ended(.refused(let why)): ("refused", why, "")
@@ -119,9 +181,34 @@ extension AskedRefund.State {
         case .dropped(let why): ("dropped", why, "")
         }
     }
-}
 
-extension AskedRefund {
+    /// `[["ada","the note"],…]`; empty for none.
+    private static func encode(_ others: [Wanter]) -> String {
+        guard !others.isEmpty else { return "" }
+        var writer = JSONWriter()
+        writer.beginArray()
+        for other in others {
+            writer.beginArray()
+            writer.string(other.by)
+            writer.string(other.note)
+            writer.endArray()
+        }
+        writer.endArray()
+        return String(decoding: writer.bytes, as: UTF8.self)
+    }
+
+    private static func wanters(in detail: String) -> [Wanter] {
+        guard !detail.isEmpty else { return [] }
+        let document = JSONDocument(bytesMax: detail.utf8.count)
+        return withExtendedLifetime(document) {
+            guard let list = (try? document.parse(Array(detail.utf8)))?.array else { return [] }
+            return list.compactMap { one in
+                let words = one.array?.compactMap(\.string) ?? []
+                return words.count == 2 ? Wanter(by: words[0], note: words[1]) : nil
+            }
+        }
+    }
+
     /// - Returns: nil for a state that a later release wrote.
     fileprivate init?(_ row: AccountRow) throws {
         let (word, detail, status) = (try row.text(5), try row.text(6), try row.text(7))
@@ -137,6 +224,7 @@ extension AskedRefund {
         }
         self.init(
             movement: MovementKey(try row.text(0)), by: try row.text(1), note: try row.text(2),
-            wantedAt: try row.integer(3), changedAt: try row.integer(4), state: state)
+            wantedAt: try row.integer(3), changedAt: try row.integer(4), state: state,
+            others: state == .wanted ? Self.wanters(in: detail) : [])
     }
 }

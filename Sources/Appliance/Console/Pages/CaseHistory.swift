@@ -168,6 +168,35 @@ struct CaseHistory {
 }
 
 extension CaseHistory {
+    /// How a payment was scored, by the index of payments; nil where no record of it is kept.
+    ///
+    /// - Throws: `LedgerError`; `StoreFailure`, also where the index has not read all that it would
+    ///   have to know to say that there is none.
+    static func scoring(
+        of review: Review, in sources: PaymentSources
+    ) throws -> ScoredPayment? {
+        let document = JSONDocument()
+        func read(_ lane: SourceLane, _ offset: Offset) throws -> ScoredPayment? {
+            let record = try sources.log.reader(lane).record(at: offset)
+            return record?.value.flatMap { try? ScoredPayment($0, using: document) }
+        }
+        let behind = sources.index.behind
+        if let row = try sources.index.payment(review.movement.rawValue) {
+            let steps = try sources.index.trail(of: row, limit: StoryReader.recordCountMax)
+            for step in steps.reversed() where step.topic == .paymentScored {
+                if let found = try read(step.lane, step.offset), found.event.objectID == row.charge
+                {
+                    return found
+                }
+            }
+        }
+        if let behind {
+            throw StoreFailure.outside(
+                "the records of the payment are not known yet: \(behind) still to be read")
+        }
+        return nil
+    }
+
     /// The refund that a decline makes due; nil where the log has no record that says whose charge
     /// it is.
     ///

@@ -83,7 +83,8 @@ package struct ConsoleParts: Sendable {
         live: LiveBoard, reports: ReportSource,
         explainer: @escaping @Sendable () -> Explainer,
         absent: [AbsentPart], desk: ReviewDesk, check: LedgerCheck?, readiness: Readiness,
-        counters: Counters, clock: any LogClock, profile: String
+        counters: Counters, clock: any LogClock, profile: String, refunds: RefundKeeper? = nil,
+        stripeBase: String = Self.stripe
     ) {
         log = nil
         self.payments = payments
@@ -101,8 +102,8 @@ package struct ConsoleParts: Sendable {
         self.counters = counters
         self.clock = clock
         self.profile = profile
-        refunds = nil
-        stripeBase = Self.stripe
+        self.refunds = refunds
+        self.stripeBase = stripeBase
         reviewExpirySeconds = nil
         sent = nil
     }
