@@ -58,6 +58,8 @@ package final class Daemon: Sendable {
     let bridges: BridgeBoard
     /// The ledger as the console reads it, so that no look at it holds a booking up.
     let seenLedger: SQLiteLedgerReader
+    /// For pages that show what reconciliation keeps, such as the bank's.
+    private let seenStatement: SQLiteLedgerReader
     let payments: PaymentIndex
     /// Verifies the ledger where a person asks for it.
     let ledgerCheck: LedgerCheck
@@ -106,7 +108,9 @@ package final class Daemon: Sendable {
         try held.lock.hold(folder.ledger)
         LedgerSuspicion(of: folder.ledger).clear()
         let stripe = StripeParts(plane, ledger)
-        reconciler = stripe.reconciler(readingLedgerAt: folder.ledger)
+        seenStatement = try SQLiteLedgerReader.open(path: folder.ledger)
+        reconciler = stripe.reconciler(
+            readingLedgerAt: folder.ledger, seen: StatementStore(of: seenStatement))
         chargeFetch = stripe.chargeFetch()
         refunds = stripe.refunds()
         reviewDesk = ReviewDesk(decisions: plane.decisions, ledger: ledger, clock: clock)
@@ -242,6 +246,7 @@ package final class Daemon: Sendable {
         if log.poison != nil || !outcome.isSuccess, let lost = parts.lost() { throw lost }
         if let poison = log.poison { throw DaemonError.stopped(poison) }
         try outcome.get()
+        try seenStatement.close()
         try seenLedger.close()
         try ledger.close()
     }
@@ -394,9 +399,9 @@ private struct StripeParts {
         return { mode in endpoints.contains { $0.livemode.accepts(mode) } }
     }
 
-    func reconciler(readingLedgerAt path: String) -> Reconciler {
+    func reconciler(readingLedgerAt path: String, seen: StatementStore) -> Reconciler {
         Reconciler(
-            settings: plane.settings.reconcile, client: client, store: store,
+            settings: plane.settings.reconcile, client: client, store: store, seen: seen,
             openLedger: { try SQLiteLedgerReader.open(path: path) },
             admission: plane.admission, accepts: accepts, clock: plane.clock, stripeClock: clock,
             counters: plane.counters, logger: plane.logger)

@@ -103,7 +103,7 @@ extension Reconciler {
     }
 
     /// The bank beside the ledger. Blocking.
-    package func bankReport() throws(LedgerError) -> BankReport { try store.bankReport() }
+    package func bankReport() throws(LedgerError) -> BankReport { try seen.bankReport() }
 }
 
 extension StatementStore {

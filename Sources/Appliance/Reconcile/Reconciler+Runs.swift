@@ -58,6 +58,11 @@ extension Reconciler {
         return dry.map { ($0.store, Self.dryRunID) }
     }
 
+    /// The same for who only looks.
+    private func seenPlace(of name: RunName) -> (store: StatementStore, id: Int64)? {
+        name.isDry ? place(of: name) : (seen, name.number)
+    }
+
     func perform(_ name: RunName, _ client: StripeClient) async {
         guard let (store, id) = place(of: name) else { return }
         state.withLock { ($0.current, $0.progress) = (name, 0) }
@@ -123,7 +128,7 @@ extension Reconciler {
 
     /// A run and what it found so far; nil if there is none of this name.
     package func report(_ name: RunName) throws(LedgerError) -> RunReport? {
-        guard let (store, id) = place(of: name), let run = try store.run(id) else { return nil }
+        guard let (store, id) = seenPlace(of: name), let run = try store.run(id) else { return nil }
         var report = try store.report(run)
         report.isDryRun = name.isDry
         return report
@@ -132,8 +137,8 @@ extension Reconciler {
     /// The newest runs, without dry ones.
     package func reports(before: Int64?, limit: Int) throws(LedgerError) -> [RunReport] {
         var reports: [RunReport] = []
-        for run in try store.runs(before: before, limit: limit) {
-            reports.append(try store.report(run))
+        for run in try seen.runs(before: before, limit: limit) {
+            reports.append(try seen.report(run))
         }
         return reports
     }
@@ -142,7 +147,7 @@ extension Reconciler {
     package func findings(
         of name: RunName, after: FindingPlace, limit: Int
     ) throws(LedgerError) -> FindingPage? {
-        guard let (store, id) = place(of: name), let run = try store.run(id) else { return nil }
+        guard let (store, id) = seenPlace(of: name), let run = try store.run(id) else { return nil }
         return try store.findings(of: run, after: after, limit: limit)
     }
 

@@ -16,10 +16,10 @@ extension Reconciler {
         return sweep
     }
 
-    package func sweep(_ id: Int64) throws(LedgerError) -> SweepRecord? { try store.sweep(id) }
+    package func sweep(_ id: Int64) throws(LedgerError) -> SweepRecord? { try seen.sweep(id) }
 
     package func sweeps(before: Int64?, limit: Int) throws(LedgerError) -> [SweepRecord] {
-        try store.sweeps(before: before, limit: limit)
+        try seen.sweeps(before: before, limit: limit)
     }
 
     /// Notes a sweep from the end of the last one, as far back as Stripe remembers.

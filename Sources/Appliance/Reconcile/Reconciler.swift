@@ -12,6 +12,8 @@ package final class Reconciler: Service {
     /// nil without an API key: then what is stored can be read, and nothing else.
     let client: StripeClient?
     package let store: StatementStore
+    /// The same rows for who only looks: a connection on which nothing is booked.
+    let seen: StatementStore
     let openLedger: @Sendable () throws -> any LedgerReading
     let records: OwnRecords
     let accepts: @Sendable (_ livemode: Bool) -> Bool
@@ -69,11 +71,14 @@ package final class Reconciler: Service {
 
     /// - Parameters:
     ///   - store: its own rows, beside the ledger's.
+    ///   - seen: the same for pages and programs, which then wait for no booking, and no booking
+    ///     for them; nil reads where it is written.
     ///   - openLedger: opens the ledger for reading.
     ///   - accepts: whether events of this mode are taken.
     ///   - sleep: waits until something may be due; returns at once when its task is cancelled.
     package init(
         settings: ReconcilerSettings, client: StripeClient?, store: StatementStore,
+        seen: StatementStore? = nil,
         openLedger: @escaping @Sendable () throws -> any LedgerReading,
         admission: any AdmissionStore,
         accepts: @escaping @Sendable (_ livemode: Bool) -> Bool, clock: any LogClock,
@@ -86,6 +91,7 @@ package final class Reconciler: Service {
         self.settings = settings
         self.client = client
         self.store = store
+        self.seen = seen ?? store
         self.openLedger = openLedger
         records = OwnRecords(admission: admission, clock: clock)
         self.accepts = accepts

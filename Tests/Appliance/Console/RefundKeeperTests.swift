@@ -241,11 +241,10 @@ struct RefundKeeperTests {
         try await opened(place) { world in
             _ = try await world.keeper().want(Self.movement, by: "rita", note: "odd")
             try await world.decide(.decline, by: "rita", note: "odd")
+            // Each with a desk of its own, as in processes of their own.
+            let keepers = (0..<4).map { _ in world.keeper() }
             await withTaskGroup(of: Void.self) { group in
-                for _ in 0..<4 {
-                    // Each with a desk of its own, as in processes of their own.
-                    group.addTask { await world.keeper().look() }
-                }
+                for keeper in keepers { group.addTask { await keeper.look() } }
             }
             #expect(world.stripe.keys == [Self.key])
             #expect(

@@ -24,7 +24,8 @@ struct BankView {
     struct Sum {
         var code, days, link: String
         var ledger, notArrived, untold, bank, difference: ShownAmount
-        var isProven: Bool
+        /// Statements tell of it, and it is zero; or it is not.
+        var isProven, isWrong: Bool
     }
 
     struct Row {
@@ -44,6 +45,10 @@ struct BankView {
 
     var sections: [SectionLink]
     var answer, second: String
+    /// `is-right`, `is-stop` where money is missing, `is-wait` where something differs, `grey`
+    /// where nobody can say.
+    var tone: String
+    var isRight: Bool
     var isEmpty: Bool
     /// Whether money has gone to a bank, and no statement tells of it.
     var hasNone: Bool
@@ -60,7 +65,8 @@ struct BankView {
         sections = ReportSection.links(at: .bank, "")
         isEmpty = report.sums.isEmpty
         hasNone = !isEmpty && report.sums.allSatisfy { $0.days == nil }
-        answer = Self.answer(report, hasNone: hasNone)
+        (answer, tone) = Self.answer(report, hasNone: hasNone)
+        isRight = tone == "is-right"
         second = "The ledger’s account of each currency beside the statements that were imported; "
             + "what a bank kept is booked as charges:bank"
         sums = report.sums.map(Self.sum)
@@ -82,16 +88,19 @@ struct BankView {
         hasUnknown = !unknown.isEmpty
     }
 
-    private static func answer(_ report: BankReport, hasNone: Bool) -> String {
-        if report.sums.isEmpty || hasNone { return "Bank" }
-        if report.isClean { return "The ledger is what the bank says" }
+    private static func answer(
+        _ report: BankReport, hasNone: Bool
+    ) -> (words: String, tone: String) {
+        if report.sums.isEmpty { return ("No money has gone to a bank yet", "grey") }
+        if hasNone { return ("Not known: no statement of a bank was imported", "grey") }
+        if report.isClean { return ("The ledger is what the bank says", "is-right") }
         let missing = report.sums.reduce(0) { $0 + $1.count(.missing) }
         if missing > 0 {
-            return "\(ShownNumber.count(missing, "payout")) never reached the bank"
+            return ("\(ShownNumber.count(missing, "payout")) never reached the bank", "is-stop")
         }
-        guard !report.differs else { return "The bank and the ledger differ" }
+        guard !report.differs else { return ("The bank and the ledger differ", "is-wait") }
         let codes = report.withoutStatement.map { $0.code.uppercased() }
-        return "No statement tells of \(codes.joined(separator: ", ")) yet"
+        return ("No statement tells of \(codes.joined(separator: ", ")) yet", "grey")
     }
 
     private static func sum(_ sum: BankReport.Sum) -> Sum {
@@ -106,7 +115,8 @@ struct BankView {
             link: AccountPath.href(.bank(sum.currency, of: nil), sum.currency),
             ledger: shown(sum.ledger), notArrived: shown(sum.notArrived),
             untold: shown(sum.untold), bank: shown(sum.bank), difference: shown(sum.difference),
-            isProven: sum.days != nil && sum.difference == 0)
+            isProven: sum.days != nil && sum.difference == 0,
+            isWrong: sum.days != nil && sum.difference != 0)
     }
 
     private static func row(_ line: BankReport.Line) -> Row {

@@ -126,7 +126,9 @@ struct BankReportTests {
         let report = BankReport(
             settled, open: [], [statement(100, 129)], [Self.usd: (ledger, -10)])
         let view = BankView(report)
-        #expect(view.answer == "1 payout never reached the bank")
+        #expect(view.answer == "1 payout never reached the bank" && view.tone == "is-stop")
+        let quiet = BankView(.nothing)
+        #expect(quiet.tone == "grey" && !quiet.isRight)
         #expect(view.rows.map(\.key).first == "payout:po_10")
         let shell = Shell(title: "Bank", at: .reports, now: "", token: "", profile: "", version: "")
         let text = PageTemplates.render("bank", PageView(shell: shell, page: view))

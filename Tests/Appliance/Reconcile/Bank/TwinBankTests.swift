@@ -1,6 +1,8 @@
 import Daemon
+import Dispatch
 import Foundation
 import Logging
+import Synchronization
 import TestSupport
 import Testing
 import TwinSupport
@@ -22,9 +24,12 @@ private let start = february - 7 * day
 struct TwinBankTests {
     private static let currencies = ["usd", "jpy", "eur"]
 
-    private func reconciler(_ fixture: ReconcileFixture) -> Reconciler {
+    private func reconciler(
+        _ fixture: ReconcileFixture, seen: StatementStore? = nil
+    ) -> Reconciler {
         Reconciler(
             settings: ReconcilerSettings(), client: fixture.client, store: fixture.store,
+            seen: seen,
             openLedger: { try SQLiteLedgerReader.open(path: fixture.data.ledger) },
             admission: fixture.admission, accepts: { !$0 }, clock: fixture.clock,
             counters: fixture.counters,
@@ -116,6 +121,7 @@ struct TwinBankTests {
             let again = try await reconciler.importBank(statements, file: "a.xml")
             #expect(again.new == 0 && again.settled == 0 && again.differences == 0)
             try self.expectBank(world, statements, payouts, lost, cut)
+            try self.expectReadBesideBooking(fixture)
             try self.expectMonths(fixture, world, atEnd, payouts)
             #expect(try fixture.ledger.verify().fault == nil)
         }
@@ -150,6 +156,29 @@ struct TwinBankTests {
             let amounts = try fixture.store.openBankEntries().map(\.amount.rawValue)
             #expect(amounts.sorted() == [100, 500, 500, 500])
         }
+    }
+
+    /// Pages read while something is being booked: they wait for nothing, and see the last commit.
+    private func expectReadBesideBooking(_ fixture: ReconcileFixture) throws {
+        let reader = try SQLiteLedgerReader.open(path: fixture.data.ledger)
+        defer { try? reader.close() }
+        let reconciler = self.reconciler(fixture, seen: StatementStore(of: reader))
+        let written = try fixture.store.bankReport()
+        let read = Mutex<BankReport?>(nil)
+        let isRead = DispatchSemaphore(value: 0)
+        let isInTime = try fixture.store.write { _ in
+            DispatchQueue.global().async {
+                let report = try? reconciler.bankReport()
+                let runs = try? reconciler.reports(before: nil, limit: 1)
+                if runs?.count == 1 { read.withLock { $0 = report } }
+                isRead.signal()
+            }
+            return isRead.wait(timeout: .now() + .seconds(20)) == .success
+        }
+        #expect(isInTime, "it waited for who books")
+        let report = try #require(read.withLock { $0 })
+        #expect(report.sums.map(\.bank) == written.sums.map(\.bank))
+        #expect(report.lines.count == written.lines.count)
     }
 
     private func expectBank(
