@@ -159,9 +159,11 @@ package struct CloudDaemon {
         let desk = AccessDesk(
             sharing: accounts, token: settings.adminToken, dataPath: dataPath,
             clock: plane.clock, logger: logger)
+        let log = try plane.shownLog()
         running.console = CloudConsole(
             ledger: ledger, seenLedger: seen, decisions: plane.decisions(producer),
-            log: try plane.shownLog(), index: try plane.index(logger: logger),
+            log: log, letters: CloudLetters(plane, log: log),
+            index: try plane.index(logger: logger),
             endpoints: settings.endpoints, desk: desk,
             check: LedgerCheck(clock: plane.clock, log: VerificationLog(desk.audit)) {
                 [plane] () throws(LedgerError) in try plane.checkedLedger()

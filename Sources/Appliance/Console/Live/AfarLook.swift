@@ -1,5 +1,6 @@
 package import AppendLog
 import Appliance
+package import Reconcile
 package import Vocabulary
 
 /// The pipeline as a process sees it that runs no part of it: what its topics hold, how far their
@@ -22,18 +23,20 @@ package struct AfarLook: Sendable {
     private let readiness: Readiness
     private let clock: any LogClock
     private let verifiedAt: @Sendable () -> Instant?
+    private let runs: any ReconciliationReading
     private let startedAt: Int64
 
     /// - Parameters:
     ///   - readers: all who read the topics, by partition. Blocking.
+    ///   - runs: of reconciliation. Blocking.
     ///   - verifiedAt: when the whole ledger was verified last and found sound.
     package init(
         _ payments: PaymentSources, readers: @escaping @Sendable () throws -> [Reader],
-        readiness: Readiness, clock: any LogClock,
+        runs: any ReconciliationReading, readiness: Readiness, clock: any LogClock,
         verifiedAt: @escaping @Sendable () -> Instant?
     ) {
         (self.payments, self.readers, self.readiness) = (payments, readers, readiness)
-        (self.clock, self.verifiedAt) = (clock, verifiedAt)
+        (self.clock, self.verifiedAt, self.runs) = (clock, verifiedAt, runs)
         startedAt = clock.now().milliseconds
     }
 
@@ -50,11 +53,16 @@ package struct AfarLook: Sendable {
             },
             readers: Self.summed(try readers()), counts: [], rates: [], volume: [:],
             toLedger: LiveHistory.Latency(), toAnswer: LiveHistory.Latency(), bucket: nil,
-            bridges: [], money: try MoneyCheck(payments.ledger, run: nil, at: now),
+            bridges: [], money: try MoneyCheck(payments.ledger, run: try lastRun(), at: now),
             stripeAheadMilliseconds: nil, hasStripe: false,
             letterCount: index.count(of: .deadLetter), paymentsLeftOut: 0,
             verifiedAt: verifiedAt(), tally: index.tally,
             afar: LiveFigures.Afar(behind: index.behind))
+    }
+
+    /// The last run that has ended.
+    private func lastRun() throws(LedgerError) -> RunReport? {
+        try runs.reports(before: nil, limit: LiveLimits.runCountMax).first { $0.run.state.isOver }
     }
 
     /// Partitions of one topic are one to whoever looks at the whole.
