@@ -169,6 +169,7 @@ let package = Package(
                 .embedInCode("Ledger/Postgres/Resources/postgres_0001_ledger.sql"),
                 .embedInCode("Ledger/Postgres/Resources/postgres_0002_reconciliation.sql"),
                 .embedInCode("Ledger/Postgres/Resources/postgres_0003_payout_lines.sql"),
+                .embedInCode("Ledger/Postgres/Resources/postgres_0004_console_reading.sql"),
                 .embedInCode("Ledger/Postgres/Resources/postgres_grants.sql"),
                 .embedInCode("Score/Resources/fraud.ubj"),
                 .embedInCode("Score/Resources/schema.json"),

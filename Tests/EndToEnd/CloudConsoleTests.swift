@@ -105,6 +105,7 @@ struct CloudConsoleTests {
         try await Self.untilIndexed(consoles)
         try expectPages(consoles, rita, movement)
         try await expectDecision(consoles, rita, movement)
+        try await expectLetters(place, consoles, admin: admin, reviewer: rita)
         try await expectVerification(consoles, rita, admin)
         try await expectEnds(place, consoles, admin)
         #expect(!FileManager.default.fileExists(atPath: place.folder.file("data")))
@@ -194,11 +195,13 @@ struct CloudConsoleTests {
             "/ledger/waiting", "/ledger/transactions", "/ledger/transactions/1",
             "/ledger/verify", "/ledger/export", "/ledger/explain?of=\(movement)", "/settings",
             "/reports", "/reports/revenue", "/reports/fees", "/reports/payouts",
-            "/reports/verdicts", "/reports/chargebacks", "/payments", "/payments/\(movement)", "/",
+            "/reports/verdicts", "/reports/chargebacks", "/reports/reviews",
+            "/reports/decisions?state=approved&currency=usd", "/reports/reconciliation",
+            "/log/letters", "/payments", "/payments/\(movement)", "/",
         ] {
             let page = try consoles[1].browse(path, cookie: cookie)
             #expect(page.status == 200, "\(path): \(page.text.prefix(2_000))")
-            for absent in ["/log/letters", "/reports/reviews", "/reports/decisions", "/send"] {
+            for absent in ["/reports/bank", "/reports/month", "/send"] {
                 #expect(!page.content.contains("href=\"\(absent)"), "\(path) leads to \(absent)")
             }
         }
@@ -206,9 +209,10 @@ struct CloudConsoleTests {
         try expectOverview(consoles[0], cookie)
         for (path, words) in [
             ("/payments/ch_nobody", "there is no payment"),
-            ("/log/letters", "kcat"), ("/log/letters/0", "kcat"),
-            ("/reports/reconciliation", "tillbox reconcile"),
-            ("/reports/reviews", "no report of decided reviews"),
+            ("/log/letters/999999", "no dead letter at offset"),
+            ("/log/letters/0?partition=3", "its partition, 0 to 2"),
+            ("/reports/reconciliation/1", "there is no run 1"),
+            ("/reports/bank", "no statements of a bank"), ("/reports/month", "closes no month"),
             ("/settings/model", "other roles"), ("/ledger/explain?of=ch_nobody", "Nothing found"),
         ] {
             let page = try consoles[0].browse(path, cookie: cookie)
@@ -270,6 +274,30 @@ struct CloudConsoleTests {
         #expect(late.status == 409 && late.content.contains("rita"), "\(late.text)")
         let listed = try consoles[1].browse("/review", cookie: rita)
         #expect(listed.content.contains("asked the customer"), "\(listed.text)")
+        try await expectReported(consoles, rita, movement)
+    }
+
+    /// The decision that was made is counted by both, on its day, and listed with its note.
+    private func expectReported(
+        _ consoles: [Console], _ cookie: String, _ movement: String
+    ) async throws {
+        let currency = try consoles[0].get("/api/v1/reviews/\(movement)")["currency"].text
+        for console in consoles {
+            try await eventually("the report counts it", every: .milliseconds(100)) {
+                let days = try console.get("/api/v1/reports/reviews")["days"].list
+                    .filter { $0["currency"].text == currency }
+                return days.reduce(0) { $0 + $1["approved"].int } == 1
+                    && days.reduce(0) { $0 + $1["declined"].int } == 0
+            }
+            let list = try console.browse(
+                "/reports/decisions?state=approved&currency=\(currency)", cookie: cookie)
+            #expect(list.content.contains("/review/\(movement)"), "\(list.text)")
+            #expect(list.content.contains("asked the customer"), "\(list.text)")
+            for other in ["state=declined&currency=\(currency)", "state=approved&currency=jpy"] {
+                let none = try console.browse("/reports/decisions?\(other)", cookie: cookie)
+                #expect(none.status == 200 && none.content.contains("No decision"), "\(other)")
+            }
+        }
     }
 
     /// What one of them verifies is in the audit log that both show.
@@ -396,7 +424,7 @@ struct CloudConsoleTests {
             #expect(paths.has(path), "\(path)")
         }
         let absent = [
-            "/api/v1/topics", "/api/v1/dead-letters",
+            "/api/v1/topics",
         ]
         for path in absent {
             #expect(!paths.has(path), "\(path)")
@@ -404,6 +432,13 @@ struct CloudConsoleTests {
             #expect(answer.status == 404, "\(path)")
             #expect(answer.body["code"].text == "not_on_this_plane", "\(path): \(answer)")
         }
+        for path in ["/api/v1/dead-letters", "/api/v1/reconciliations", "/api/v1/sweeps"] {
+            #expect(paths.has(path), "\(path)")
+            #expect(try console.ask("GET", path).status == 200, "\(path)")
+        }
+        // Runs are begun by commands.
+        let run = try console.ask("POST", "/api/v1/reconciliations", json: "{}")
+        #expect(run.status == 405 && run.body["detail"].text.contains("tillbox reconcile run"))
         for token in [nil, "another"] {
             #expect(try console.ask("GET", "/api/v1/accounts", token: token).status == 401)
             let decision = try console.ask(

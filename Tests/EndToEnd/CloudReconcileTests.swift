@@ -47,7 +47,46 @@ struct CloudReconcileTests {
             .reduce(0) { $0 + $1["booked"].int }
         #expect(booked == 0)
         try await expectKept(place)
+        try await expectShown(place, charges)
         await place.stop()
+    }
+
+    /// The role console shows the same runs, and explains money by Stripe's lines.
+    private func expectShown(_ place: CloudPlace, _ charges: [String]) async throws {
+        place.environment["TILLBOX_ADMIN_TOKEN"] = CloudConsoleTests.token
+        try place.start("console")
+        let role = try #require(place.roles.last)
+        let console = CloudConsoleTests.Console(port: role.admin)
+        try await eventually("the console is ready", every: .milliseconds(100)) {
+            (try? console.ask("GET", "/readyz").status) == 200
+        }
+        let told = try await place.run("reconcile", "list", "--json")
+        let runs = try JSON(told.output)["reconciliations"].list
+        let shown = try console.get("/api/v1/reconciliations")["reconciliations"].list
+        #expect(shown.map { $0["id"].text } == runs.map { $0["id"].text } && shown.count >= 2)
+        for (mine, due) in zip(shown, runs) {
+            #expect(mine["clean"].bool == due["clean"].bool)
+            #expect(mine["transactions"].int == due["transactions"].int)
+            #expect(mine["currencies"].list.count == due["currencies"].list.count)
+        }
+        let last = try #require(shown.first)["id"].text
+        let one = try console.get("/api/v1/reconciliations/\(last)?limit=5")
+        #expect(one["reconciliation"]["id"].text == last, "\(one)")
+        let sweeps = try console.get("/api/v1/sweeps")["sweeps"].list
+        #expect(sweeps.count >= 2 && sweeps.last?["missed"].int ?? 0 > 0, "\(sweeps)")
+        var lines = 0
+        for charge in charges.prefix(5) {
+            let explained = try console.get("/api/v1/explain/charge:\(charge)")
+            for transaction in explained["transactions"].list {
+                for line in transaction["statement"].list {
+                    #expect(line["id"].text.hasPrefix("txn_"), "\(line)")
+                    lines += 1
+                }
+            }
+        }
+        #expect(lines >= min(5, charges.count), "each charge has its line of the statement")
+        let overview = try console.ask("GET", "/")
+        #expect(overview.content.contains("Reconciliation"), "\(overview.text)")
     }
 
     /// What runs have found is in Postgres, for the next command.

@@ -66,6 +66,7 @@ extension Problem {
     init(of error: any Error) {
         switch error {
         case let problem as Problem: self = problem
+        case is RedriveRefused: self.init(.conflict, "\(error)")
         case is StoreFailure: self.init(.serviceUnavailable, "\(error)")
         case let failure as AccountsFailure:
             self.init(.serviceUnavailable, failure.description)

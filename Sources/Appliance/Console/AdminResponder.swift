@@ -182,11 +182,13 @@ extension AdminResponder {
         }
         // HEAD is answered as GET is, without the body.
         let allowed = (methods + (methods.contains("GET") ? ["HEAD"] : [])).sorted()
+        // What another plane can be asked for here is done otherwise on this one.
+        let other = absent.first { $0.has(request.uri.path) }.map { "; \($0.sentence)" } ?? ""
         return PortResponse(
             Problem(
                 .methodNotAllowed,
                 "\(request.method.rawValue) is no method here; there is "
-                    + allowed.joined(separator: ", ")),
+                    + allowed.joined(separator: ", ") + other),
             fields: [("allow", allowed.joined(separator: ", "))])
     }
 }

@@ -8,17 +8,22 @@ import Vocabulary
 /// A redrive must say `Content-Type: application/json`. An edit is the caller's own; only the data
 /// folder's token says `by`.
 package struct DeadLetterRoutes: Sendable {
-    let list: LetterList
-    let redriver: Redriver
+    let list: any LetterReading
+    let redriver: any Redriving
     /// The data folder, so that a command can make sure that it speaks to the right daemon.
     let dataPath: String
+    /// Whether letters are told by their names, since topics have several partitions.
+    let byName: Bool
     /// Both read letters from the disk.
     private let thread = OwnThread("tillbox.console.letters")
 
-    package init(list: LetterList, redriver: Redriver, dataPath: String) {
+    package init(
+        list: any LetterReading, redriver: any Redriving, dataPath: String, byName: Bool = false
+    ) {
         self.list = list
         self.redriver = redriver
         self.dataPath = dataPath
+        self.byName = byName
     }
 
     package func add(to routes: inout AdminRoutes) {
@@ -35,23 +40,28 @@ package struct DeadLetterRoutes: Sendable {
     }
 
     private func page(_ request: Request) throws -> Response {
-        let after = try request.after(QueryNumber.offset)
+        let after = try request.after { word in
+            byName
+                ? SourcePlace(letterName: word) : QueryNumber.offset(word).map { SourcePlace.letter($0) }
+        }
         let page = try list.page(
             after: after, limit: try request.limit(upTo: RedriveLimits.pageCountMax),
             reason: request.parameter("reason"))
         return Response.jsonObject(.ok) { writer in
             writer.key("dead_letters")
             writer.beginArray()
-            for line in page.lines { line.encode(into: &writer) }
+            for line in page.lines { line.encode(into: &writer, byName: byName) }
             writer.endArray()
-            writer.member("next", page.next?.rawValue)
+            writer.letter("next", page.next, byName: byName)
+            // What is not read yet is not in the list.
+            if byName { writer.member("behind", list.behind) }
         }
     }
 
     private func redrive(_ body: [UInt8], _ context: AdminContext) async throws -> Response {
         let request = try request(in: body, context)
         let answer = try await redriver.redrive(request)
-        return Response.jsonObject(.ok) { answer.encode(into: &$0) }
+        return Response.jsonObject(.ok) { answer.encode(into: &$0, byName: byName) }
     }
 
     private func request(

@@ -13,17 +13,27 @@ import Vocabulary
 /// | `POST /api/v1/sweeps` | 202 with the sweep, queued |
 /// | `GET /api/v1/sweeps?limit&after`, `GET /api/v1/sweeps/{id}` | sweeps, newest first; one |
 ///
+/// Where nobody runs one, as in the cloud plane, whose commands do, there are the lists alone.
+///
 /// A request that names another data folder in `tillbox-data-folder` is refused with 409.
 ///
 /// Lists hold `next`, the `after` of the next page, null at the end. A refusal is a problem
 /// document (RFC 9457).
 package struct ReconciliationRoutes: Sendable {
-    package let reconciler: Reconciler
+    private let kept: any ReconciliationReading
+    /// nil where runs and sweeps are begun elsewhere.
+    private let reconciler: Reconciler?
     /// The data folder, so that a command can make sure that it speaks to the right daemon.
     package let dataPath: String
 
     package init(reconciler: Reconciler, dataPath: String) {
-        self.reconciler = reconciler
+        (kept, self.reconciler) = (reconciler, reconciler)
+        self.dataPath = dataPath
+    }
+
+    /// Of runs and sweeps that others have made.
+    package init(kept: any ReconciliationReading, dataPath: String) {
+        (self.kept, reconciler) = (kept, nil)
         self.dataPath = dataPath
     }
 
@@ -41,23 +51,26 @@ package struct ReconciliationRoutes: Sendable {
                 return try await answer(request, context.parameters.get("id") ?? "")
             }
         }
-        on(.post, "/api/v1/reconciliations") { request, _ in try await begin(request) }
         on(.get, "/api/v1/reconciliations") { request, _ in try list(request) }
         on(.get, "/api/v1/reconciliations/:id") { request, id in try show(request, id) }
-        on(.post, "/api/v1/sweeps") { request, _ in try await beginSweep(request) }
         on(.get, "/api/v1/sweeps") { request, _ in try listSweeps(request) }
         on(.get, "/api/v1/sweeps/:id") { _, id in try showSweep(id) }
+        guard let reconciler else { return }
+        on(.post, "/api/v1/reconciliations") { request, _ in try await begin(request, reconciler) }
+        on(.post, "/api/v1/sweeps") { request, _ in try await beginSweep(request, reconciler) }
     }
 
     // MARK: Runs
 
-    private func begin(_ request: Request) async throws -> Response {
+    private func begin(
+        _ request: Request, _ reconciler: Reconciler
+    ) async throws -> Response {
         try request.checkIsJSON()
         let body = try await request.bytes(upTo: Self.bodyByteCountMax)
         let name: RunName
         do {
             let asked = try PeriodRequest.decode(body)
-            try await checkStripeAnswers()
+            try await Self.checkStripeAnswers(reconciler)
             name = try reconciler.request(from: asked.from, to: asked.to, dryRun: asked.isDry)
         } catch let refusal as PeriodRequest.Refusal {
             throw Problem(.badRequest, refusal.rawValue)
@@ -76,7 +89,7 @@ package struct ReconciliationRoutes: Sendable {
 
     /// Says at once, and not after many attempts, that there is nobody to ask. Where Stripe
     /// answers, its time is known then.
-    private func checkStripeAnswers() async throws {
+    private static func checkStripeAnswers(_ reconciler: Reconciler) async throws {
         guard await reconciler.learnTime(isAsked: true) else {
             // With a word of its own: nothing has come of the request.
             throw Problem(
@@ -87,13 +100,13 @@ package struct ReconciliationRoutes: Sendable {
     private func list(_ request: Request) throws -> Response {
         let limit = try request.limit(upTo: Self.limitMax)
         let before = try request.after(QueryNumber.row)
-        let reports = try reconciler.reports(before: before, limit: limit)
+        let reports = try kept.reports(before: before, limit: limit)
         let last = reports.count == limit ? reports.last?.run.id : nil
         return Self.page("reconciliations", next: last) { writer in
             for report in reports {
                 let name = RunName(number: report.run.id, isDry: false)
                 report.encode(
-                    into: &writer, name: name, progress: reconciler.progress(of: name))
+                    into: &writer, name: name, progress: kept.progress(of: name))
             }
         }
     }
@@ -115,19 +128,19 @@ package struct ReconciliationRoutes: Sendable {
 
     private func show(_ request: Request, _ id: String) throws -> Response {
         let unknown = Problem(.notFound, "there is no run \(id.prefix(40))")
-        guard let name = RunName(id), let report = try reconciler.report(name) else {
+        guard let name = RunName(id), let report = try kept.report(name) else {
             throw unknown
         }
         let place = try request.after { FindingPlace($0) } ?? .start
         guard
-            let page = try reconciler.findings(
+            let page = try kept.findings(
                 of: name, after: place, limit: try request.limit(upTo: Self.limitMax))
         else { throw unknown }
         let now = report.run.finishedAt ?? report.run.to
         return Response.json(.ok) { writer in
             writer.beginObject()
             writer.key("reconciliation")
-            report.encode(into: &writer, name: name, progress: reconciler.progress(of: name))
+            report.encode(into: &writer, name: name, progress: kept.progress(of: name))
             writer.key("findings")
             writer.beginArray()
             for finding in page.findings { finding.encode(into: &writer, now: now) }
@@ -139,9 +152,11 @@ package struct ReconciliationRoutes: Sendable {
 
     // MARK: Sweeps
 
-    private func beginSweep(_ request: Request) async throws -> Response {
+    private func beginSweep(
+        _ request: Request, _ reconciler: Reconciler
+    ) async throws -> Response {
         try request.checkIsJSON()
-        try await checkStripeAnswers()
+        try await Self.checkStripeAnswers(reconciler)
         let sweep: SweepRecord
         do {
             sweep = try reconciler.requestSweep()
@@ -156,7 +171,7 @@ package struct ReconciliationRoutes: Sendable {
     private func listSweeps(_ request: Request) throws -> Response {
         let limit = try request.limit(upTo: Self.limitMax)
         let before = try request.after(QueryNumber.row)
-        let sweeps = try reconciler.sweeps(before: before, limit: limit)
+        let sweeps = try kept.sweeps(before: before, limit: limit)
         let last = sweeps.count == limit ? sweeps.last?.id : nil
         return Self.page("sweeps", next: last) { writer in
             for sweep in sweeps { sweep.encode(into: &writer) }
@@ -164,7 +179,7 @@ package struct ReconciliationRoutes: Sendable {
     }
 
     private func showSweep(_ id: String) throws -> Response {
-        guard let number = QueryNumber.row(id), let sweep = try reconciler.sweep(number) else {
+        guard let number = QueryNumber.row(id), let sweep = try kept.sweep(number) else {
             throw Problem(.notFound, "there is no sweep \(id.prefix(40))")
         }
         return Response.json(.ok) { sweep.encode(into: &$0) }

@@ -23,6 +23,8 @@ struct CloudConsole {
     let log: KafkaLog
     /// What open pages are told, from readers of its own.
     let live: LiveBoard
+    /// Its dead letters, and their way back.
+    let letters: CloudLetters
     /// Follows the topics by readers of its own.
     let index: PaymentIndex
     /// With whose secrets signatures are computed again.
@@ -45,9 +47,11 @@ struct CloudConsole {
         let payments = payments(seenLedger)
         let pages = ConsolePages(
             ConsoleParts(
-                ledger: seenLedger, shownLog: shownLog, payments: payments,
+                ledger: seenLedger, shownLog: shownLog, letters: letters.book, redriver: letters,
+                payments: payments,
                 live: live, reports: ReportSource(seenLedger, beside: index),
-                explainer: explainer(seenLedger),
+                decisions: DecisionSource(seenLedger),
+                explainer: explainer(seenLedger), runs: KeptStatement(beside: seenLedger),
                 absent: Self.absent, desk: reviews, check: check, readiness: readiness,
                 counters: counters, clock: clock, profile: Settings.Profile.cloud.rawValue,
                 refunds: refundKeeper, stripeBase: stripeBase))
@@ -58,6 +62,13 @@ struct CloudConsole {
             desk: reviews, ledger: ledger, dataPath: DataFolder.canonical(dataPath)
         ).add(to: &routes)
         ReportRoutes(source: ReportSource(ledger, beside: index)).add(to: &routes)
+        DeadLetterRoutes(
+            list: letters.book, redriver: letters, dataPath: DataFolder.canonical(dataPath),
+            byName: true
+        ).add(to: &routes)
+        ReconciliationRoutes(
+            kept: KeptStatement(beside: ledger), dataPath: DataFolder.canonical(dataPath)
+        ).add(to: &routes)
         pages.add(to: &routes)
         LiveRoutes(board: live).add(to: &routes)
         SettingsPages(pages: pages, parts: SettingsParts(desk: desk)).add(to: &routes)
@@ -145,12 +156,13 @@ struct CloudConsole {
 
     /// Explains down to the webhook's bytes: records are found by their keys, which lead to their
     /// partitions, and by their time.
-    private func explainer(_ ledger: any LedgerReading) -> @Sendable () -> Explainer {
+    private func explainer(_ ledger: any LedgerSQL) -> @Sendable () -> Explainer {
         { [log, endpoints] in
             // One page sees a partition as it was when it first asked for it.
             var seen: [SourceLane: TopicReader] = [:]
             return Explainer(
-                ledger: ledger, statement: nil, partitions: log.partitions,
+                ledger: ledger, statement: KeptStatement(beside: ledger),
+                partitions: log.partitions,
                 reader: { lane in
                     let reader = try seen[lane] ?? log.reader(lane)
                     seen[lane] = reader
@@ -159,7 +171,7 @@ struct CloudConsole {
         }
     }
 
-    private func payments(_ ledger: any LedgerReading) -> PaymentSources {
+    private func payments(_ ledger: any LedgerSQL) -> PaymentSources {
         PaymentSources(
             index: index, ledger: ledger, log: shownLog, explainer: explainer(ledger))
     }
@@ -167,20 +179,24 @@ struct CloudConsole {
     /// What the embedded plane's console has, and this one has not.
     private static let absent = [
         AbsentPart(
-            paths: ["/log/letters", "/api/v1/topics", "/api/v1/dead-letters"],
-            sentence: "the cloud plane's log is in Kafka: its pages are at /log, programs read a "
-                + "topic as `kcat -C -b BROKER -t TOPIC -p PARTITION -o OFFSET`, and dead letters "
-                + "go back with `tillbox dead-letter redrive`"),
-        AbsentPart(
-            paths: ["/reports/reviews", "/reports/decisions"],
-            sentence: "the cloud plane has no report of decided reviews; the last decisions are at "
-                + "/review"),
+            paths: ["/api/v1/topics"],
+            sentence: "the cloud plane's log is in Kafka: its pages are at /log, and programs read "
+                + "a topic as `kcat -C -b BROKER -t TOPIC -p PARTITION -o OFFSET`"),
         AbsentPart(
             paths: [
                 "/reports/reconciliation", "/api/v1/reconciliations", "/api/v1/sweeps",
             ],
-            sentence: "the cloud plane shows no runs here; `tillbox reconcile` makes them, lists "
-                + "them and shows their breaks"),
+            sentence: "the cloud plane's runs and sweeps are made by the commands `tillbox "
+                + "reconcile run` and `tillbox reconcile sweep`"),
+        AbsentPart(
+            paths: ["/reports/bank", "/api/v1/bank"],
+            sentence: "the cloud plane keeps no statements of a bank; `tillbox bank` takes them "
+                + "into the data folder of one box"),
+        AbsentPart(
+            paths: ["/reports/month"],
+            sentence: "the cloud plane closes no month here, which reads all that was ever booked; "
+                + "`tillbox reconcile show last` has the ledger's balance beside Stripe's, and "
+                + "`tillbox ledger export` all that moved it"),
         AbsentPart(
             paths: [
                 "/settings/endpoints", "/settings/model", "/settings/bridges",

@@ -192,15 +192,17 @@ package struct CloudDaemon {
             [plane] () throws(LedgerError) in try plane.checkedLedger()
         }
         running.followed = followed
+        let log = try plane.shownLog()
         running.console = CloudConsole(
             ledger: ledger, seenLedger: seen, decisions: plane.decisions(producer),
-            log: try plane.shownLog(),
+            log: log, letters: CloudLetters(plane, log: log),
             live: LiveBoard(
                 AfarLook(
                     index: index, ledger: followed,
                     readers: CloudConsole.readers(try plane.followedLog(), followed),
-                    records: plane.tail(AfarLook.told), readiness: readiness, clock: plane.clock,
-                    verifiedAt: { check.verifiedAt })),
+                    records: plane.tail(AfarLook.told),
+                    runs: KeptStatement(beside: followed), readiness: readiness,
+                    clock: plane.clock, verifiedAt: { check.verifiedAt })),
             index: index, endpoints: settings.endpoints, desk: desk, check: check,
             refunds: plane.refunds(), stripeBase: settings.stripeBase, logger: logger,
             readiness: readiness, counters: counters, clock: plane.clock,

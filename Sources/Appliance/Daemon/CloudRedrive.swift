@@ -9,12 +9,15 @@ package import Vocabulary
 extension CloudPlane {
     /// Hands `body` a redriver, which blocks the thread that this gives it.
     ///
-    /// - Parameter isDryRun: only foretells, and so leaves another redrive alone. Else this one
-    ///   takes over from any other, which fails at its next order.
+    /// - Parameters:
+    ///   - isDryRun: only foretells, and so leaves another redrive alone. Else this one takes over
+    ///     from any other, which fails at its next order.
+    ///   - index: what is known by now of what has gone back.
     /// - Throws: `SettingsError`; `CloudUnprepared`; `LedgerNotOwn`; `StoreFailure`; what `body`
     ///   throws.
     package func redriving<Value: Sendable>(
-        isDryRun: Bool, _ body: (Redriver) async throws -> Value
+        isDryRun: Bool, knowing index: RedriveIndex = RedriveIndex(),
+        _ body: (Redriver) async throws -> Value
     ) async throws -> Value {
         try settings.requireKafka(for: "redrive in the profile cloud")
         try settings.requireRedis(for: "redrive in the profile cloud")
@@ -33,7 +36,7 @@ extension CloudPlane {
                     redis, prefix: settings.redis.prefix,
                     log: KafkaTopicWriter(producer, .webhookReceived, names: names)),
                 defaultMerchant: settings.defaultMerchant, livemodes: settings.livemodes,
-                clock: clock, counters: counters)
+                clock: clock, counters: counters, knowing: index)
             let outcome: Result<Value, any Error>
             do {
                 outcome = .success(try await body(redriver))
@@ -43,6 +46,25 @@ extension CloudPlane {
             producer.close(within: .seconds(1))
             await redis.shutDown()
             return try outcome.get()
+        }
+    }
+
+    /// Hands `body` a redriver that only foretells and has no door to write through, so that it
+    /// needs neither Redis nor a producer.
+    ///
+    /// - Throws: `SettingsError`; `StoreFailure`; what `body` throws.
+    func foretelling<Value: Sendable>(
+        knowing index: RedriveIndex, _ body: (Redriver) async throws -> Value
+    ) async throws -> Value {
+        try settings.requireKafka(for: "redrive in the profile cloud")
+        return try await withTaskExecutorPreference(OwnThread("tillbox.foretell")) {
+            try await body(
+                Redriver(
+                    source: try KafkaLetterSource(kafka, names: names)
+                        .source(foretellingBy: sizes()),
+                    letters: ShutDoors(), admission: ShutDoors(),
+                    defaultMerchant: settings.defaultMerchant, livemodes: settings.livemodes,
+                    clock: clock, counters: counters, knowing: index))
         }
     }
 

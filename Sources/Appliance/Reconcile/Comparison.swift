@@ -48,7 +48,7 @@ extension ReconciliationRun {
     /// A break for every row that is still open.
     private func noteOpen(_ run: RunRecord) async throws {
         let due = dueBefore
-        var place = StatementStore.OpenPlace()
+        var place = OpenPlace()
         var isMore = true
         while isMore {
             try Task.checkCancellation()
@@ -67,7 +67,7 @@ extension ReconciliationRun {
                 try store.record(breaks, run: run.id)
                 return open
             }
-            if let last = open.last { place = StatementStore.OpenPlace(last) }
+            if let last = open.last { place = OpenPlace(last) }
             isMore = open.count == ReconciliationLimits.chunkCount
         }
     }

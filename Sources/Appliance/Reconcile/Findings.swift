@@ -8,7 +8,7 @@ package struct FindingPage: Hashable, Sendable {
     package var next: FindingPlace?
 }
 
-extension StatementStore {
+extension StatementRows {
     /// What a run found, then what it booked itself: that is `fee_unbooked` and resolved by the
     /// run, and stands in the statement's rows alone.
     package func findings(

@@ -80,7 +80,7 @@ extension ReconciliationRun {
     func judgeAgain(_ id: Int64) async throws { _ = try await judgeOpen(id) }
 
     private func judgeOpen(_ id: Int64) async throws -> Awaited {
-        var place = StatementStore.OpenPlace()
+        var place = OpenPlace()
         var awaited = Awaited()
         var isMore = true
         while isMore {
@@ -101,14 +101,14 @@ extension ReconciliationRun {
             }
             let room = limits.confirmCountMax - awaited.refunds.count
             awaited.refunds += chunk.filter(\.asksForPayment).prefix(max(0, room))
-            if let last = chunk.last { place = StatementStore.OpenPlace(last) }
+            if let last = chunk.last { place = OpenPlace(last) }
             isMore = chunk.count == ReconciliationLimits.chunkCount
         }
         return awaited
     }
 
     private static func judgeChunk(
-        _ place: StatementStore.OpenPlace, _ due: Instant, _ store: StatementStore,
+        _ place: OpenPlace, _ due: Instant, _ store: StatementStore,
         _ ledger: LedgerMoment
     ) throws(LedgerError) -> [Settlement] {
         let open = try store.open(after: place, limit: ReconciliationLimits.chunkCount)
@@ -192,7 +192,7 @@ extension Settlement {
     }
 }
 
-extension StatementStore.OpenPlace {
+extension OpenPlace {
     init(_ settlement: Settlement) {
         self.init(
             source: settlement.statement.source, created: settlement.statement.created.seconds,

@@ -6,6 +6,8 @@ package enum RedriveState: String, Sendable {
     case notRedriven = "no"
     /// On its way; the stage has not come to it yet.
     case waiting
+    /// It stands in the topic that it came from, and nobody looked whether its step has come to it.
+    case sent
     /// The stage that refused it has taken it.
     case passed
     /// Its event had arrived otherwise.
@@ -16,16 +18,19 @@ package enum RedriveState: String, Sendable {
 
 /// A dead letter without its bytes, and what was made of it since.
 package struct LetterLine: Sendable {
-    package let offset: Offset
+    package let place: SourcePlace
     package let at: Timestamp
     package let stage, reason, detail, topic: String
     package let source: Offset?
+    package let sourcePartition: Int32
     package let eventID: String?
     /// The dead letter that this one had been redriven from.
     let origin: SourcePlace?
     package var state: RedriveState
     /// The dead letter that it became.
     package var again: SourcePlace?
+
+    package var offset: Offset { place.offset }
 }
 
 /// The log's topics and how far their readers are, whoever has the log open.
@@ -143,11 +148,16 @@ package struct LetterList: Sendable {
 }
 
 extension LetterLine {
-    init(_ letter: StoredLetter) {
+    /// Characters of a detail that a short line keeps.
+    private static let shortDetailMax = 240
+
+    /// - Parameter isShort: whether it is one of many that are kept.
+    init(_ letter: StoredLetter, isShort: Bool = false) {
+        let detail = isShort ? String(letter.detail.prefix(Self.shortDetailMax)) : letter.detail
         self.init(
-            offset: letter.offset, at: letter.record.timestamp, stage: letter.stage,
-            reason: letter.reason, detail: letter.detail, topic: letter.topic,
-            source: letter.source, eventID: letter.eventID, origin: letter.origin,
-            state: .notRedriven, again: nil)
+            place: letter.place, at: letter.record.timestamp, stage: letter.stage,
+            reason: letter.reason, detail: detail, topic: letter.topic,
+            source: letter.source, sourcePartition: letter.sourcePartition,
+            eventID: letter.eventID, origin: letter.origin, state: .notRedriven, again: nil)
     }
 }

@@ -3,13 +3,26 @@ import Vocabulary
 
 /// Which dead letters have been redriven, and which failed again: read out of `dead.letter` alone,
 /// so that it can be deleted, and is never wrong.
-struct RedriveIndex: Sendable {
+package struct RedriveIndex: Sendable {
     /// The order of each letter, by the letter's place.
     private(set) var orders: [SourcePlace: RedriveOrder] = [:]
     /// The letter that a redriven record became when it failed again, by the first letter's place.
     private(set) var again: [SourcePlace: SourcePlace] = [:]
     /// What is read next of each partition.
     private var next: [Int32: Offset] = [:]
+
+    package init() {}
+
+    /// Takes the next record of a partition.
+    mutating func note(_ stored: StoredRecord, partition: Int32) {
+        next[partition] = stored.offset.advanced(by: 1)
+        if let order = RedriveOrder(stored, partition: partition) {
+            // The first one counts: there is one a letter unless somebody else wrote orders.
+            if orders[order.letter] == nil { orders[order.letter] = order }
+        } else if let origin = RedriveHeader.letter(of: stored.record) {
+            again[origin] = .letter(stored.offset, partition: partition)
+        }
+    }
 
     /// Reads what `dead.letter` has gained since the last time.
     ///
@@ -23,17 +36,11 @@ struct RedriveIndex: Sendable {
     private mutating func catchUp(
         with topic: TopicReader, partition: Int32
     ) throws(StoreFailure) {
-        var (orders, again, next) = (orders, again, next[partition] ?? .zero)
-        try topic.scan(from: next) { stored in
-            next = stored.offset.advanced(by: 1)
-            if let order = RedriveOrder(stored, partition: partition) {
-                // The first one counts: there is one a letter unless somebody else wrote orders.
-                if orders[order.letter] == nil { orders[order.letter] = order }
-            } else if let origin = RedriveHeader.letter(of: stored.record) {
-                again[origin] = .letter(stored.offset, partition: partition)
-            }
+        var known = self
+        try topic.scan(from: next[partition] ?? .zero) { stored in
+            known.note(stored, partition: partition)
             return true
         }
-        (self.orders, self.again, self.next[partition]) = (orders, again, next)
+        self = known
     }
 }

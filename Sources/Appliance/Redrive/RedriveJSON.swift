@@ -2,12 +2,14 @@ import AppendLog
 package import Vocabulary
 
 // What the admin API and the command line exchange; the keys are stable (docs/CONTRACTS.md §10).
-// Only the embedded log is asked that way, whose topics have one partition.
+// Where topics have several partitions an offset names nothing, and letters stand there as the
+// commands name them.
 
 extension LetterLine {
-    package func encode(into writer: inout JSONWriter) {
+    /// - Parameter byName: whether letters are named, and not told by their offsets alone.
+    package func encode(into writer: inout JSONWriter, byName: Bool = false) {
         writer.beginObject()
-        writer.member("offset", offset.rawValue)
+        place.encode(into: &writer, byName: byName)
         writer.member("at", at.milliseconds)
         writer.member("stage", stage)
         writer.member("reason", reason)
@@ -15,27 +17,48 @@ extension LetterLine {
         writer.member("topic", topic)
         writer.member("source", source?.rawValue)
         writer.member("event_id", eventID)
-        writer.member("redriven_from", origin?.offset.rawValue)
+        writer.letter("redriven_from", origin, byName: byName)
         writer.member("redriven", state.rawValue)
-        writer.member("again", again?.offset.rawValue)
+        writer.letter("again", again, byName: byName)
         writer.endObject()
     }
 }
 
+extension SourcePlace {
+    fileprivate func encode(into writer: inout JSONWriter, byName: Bool) {
+        writer.member("offset", offset.rawValue)
+        guard byName else { return }
+        writer.member("partition", Int64(partition))
+        writer.member("letter", letterName)
+    }
+}
+
+extension JSONWriter {
+    /// A member that names a letter: its offset, or its name.
+    package mutating func letter(_ name: StaticString, _ place: SourcePlace?, byName: Bool) {
+        if byName {
+            member(name, place?.letterName)
+        } else {
+            member(name, place?.offset.rawValue)
+        }
+    }
+}
+
 extension RedriveAnswer {
-    package func encode(into writer: inout JSONWriter) {
+    /// - Parameter byName: as of a ``LetterLine``.
+    package func encode(into writer: inout JSONWriter, byName: Bool = false) {
         writer.key("letters")
         writer.beginArray()
         for line in lines {
             writer.beginObject()
-            writer.member("offset", line.letter.offset.rawValue)
+            line.letter.encode(into: &writer, byName: byName)
             writer.member("reason", line.reason)
             writer.member("result", line.result.rawValue)
             writer.member("detail", line.detail)
             writer.endObject()
         }
         writer.endArray()
-        writer.member("next", next?.offset.rawValue)
+        writer.letter("next", next, byName: byName)
     }
 
     package init(json: JSONValue) throws(RecordCodecError) {

@@ -8,6 +8,15 @@ package enum RedriveLimits {
     static let requestCountMax = 1000
     /// Dead letters that one page lists at most.
     package static let pageCountMax = 1000
+    /// Dead letters of a data folder that a page groups by their reasons.
+    static let listedCountMax = 5_000
+    /// Records of `dead.letter` that one look at Kafka reads at most, and letters whose lines are
+    /// kept from then on.
+    static let lookRecordCountMax = 20_000
+    static let bookLetterCountMax = 50_000
+    /// Records of `dead.letter` that a request looks through which names a reason or nothing; the
+    /// answer says where to go on.
+    static let searchRecordCountMax = 100_000
     /// An edited value, in bytes: with its escapes it fits a request's body.
     package static let editByteCountMax = 32 << 10
     /// Body of a request, in bytes.

@@ -27,8 +27,8 @@ package struct RedriveRequest: Hashable, Sendable {
     }
 }
 
-/// What the admin API is asked. Only the embedded log is asked that way, whose topics have one
-/// partition, so that an offset names a letter.
+/// What the admin API is asked. A letter is named by its offset where topics have one partition,
+/// and everywhere as the commands name it.
 extension RedriveRequest {
     /// - Parameters:
     ///   - dataPath: the folder that is meant; the daemon refuses if it is not its own.
@@ -63,27 +63,28 @@ extension RedriveRequest {
         let root = try document.request(body)
         guard let members = root.object else { throw .notAnObject }
         // A misspelt key would otherwise widen the request to every dead letter.
-        let known: Set = ["data", "reason", "offsets", "dry_run", "after", "value", "by"]
+        let known: Set = [
+            "data", "reason", "offsets", "letters", "dry_run", "after", "value", "by",
+        ]
         for (key, _) in members {
             guard let name = key.string, known.contains(name) else {
                 throw .field(key.string ?? "?")
             }
         }
         var request = RedriveRequest(reason: try root.optionalString("reason"))
-        if let after = try root.optionalInt64("after") {
+        if let after = root["after"], !after.isNull {
             request.after = try letter(after, "after")
         }
         if let isDryRun = root["dry_run"], !isDryRun.isNull {
             guard let value = isDryRun.bool else { throw .field("dry_run") }
             request.isDryRun = value
         }
-        if let offsets = root["offsets"], !offsets.isNull {
-            guard let elements = offsets.array else { throw .field("offsets") }
+        for name in ["offsets", "letters"] {
+            guard let places = root[name], !places.isNull else { continue }
+            // Both of them at once would be one selection too many.
+            guard let elements = places.array, request.letters == nil else { throw .field(name) }
             var wanted: [SourcePlace] = []
-            for element in elements {
-                guard let offset = element.int64 else { throw .field("offsets") }
-                wanted.append(try letter(offset, "offsets"))
-            }
+            for element in elements { wanted.append(try letter(element, name)) }
             request.letters = wanted
         }
         let by = try root.optionalString("by")
@@ -101,10 +102,16 @@ extension RedriveRequest {
         return RedriveEdit(value: Array(value.utf8), by: by ?? "")
     }
 
+    /// An offset, or a letter's name.
     private static func letter(
-        _ number: Int64, _ field: String
+        _ value: JSONValue, _ field: String
     ) throws(RecordCodecError) -> SourcePlace {
-        guard let offset = Offset(named: number) else { throw .field(field) }
-        return SourcePlace(topic: .deadLetter, offset: offset)
+        if let number = value.int64, let offset = Offset(named: number) {
+            return .letter(offset)
+        }
+        guard let name = value.string, let place = SourcePlace(letterName: name) else {
+            throw .field(field)
+        }
+        return place
     }
 }

@@ -67,19 +67,26 @@ struct RedriveSelection {
         redriven: (SourcePlace) -> Bool
     ) throws(StoreFailure) {
         var taken = self
+        var (seenCount, last): (Int, SourcePlace?) = (0, nil)
+        func isOver() -> Bool {
+            taken.isFull || seenCount >= RedriveLimits.searchRecordCountMax
+        }
         let first = request.after?.next ?? .letter(.zero)
-        for number in partitions.indices where number >= first.partition && !taken.isFull {
+        for number in partitions.indices where number >= first.partition && !isOver() {
             let partition = Int32(number)
             let start = partition == first.partition ? first.offset : .zero
             try partitions[number].scan(from: start) { stored in
-                guard let letter = StoredLetter(stored, partition: partition),
+                seenCount += 1
+                last = .letter(stored.offset, partition: partition)
+                if let letter = StoredLetter(stored, partition: partition),
                     letter.reason == request.reason ?? letter.reason, !redriven(letter.place)
-                else { return true }
-                taken.add(letter)
-                return !taken.isFull
+                {
+                    taken.add(letter)
+                }
+                return !isOver()
             }
         }
-        if taken.isFull { taken.next = taken.letters.last?.place }
+        if isOver() { taken.next = last }
         self = taken
     }
 

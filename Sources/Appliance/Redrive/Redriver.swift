@@ -99,16 +99,19 @@ package actor Redriver {
     private let forecaster: RedriveForecaster
     private let clock: any LogClock
     private let counters: Counters
-    private var index = RedriveIndex()
+    private var index: RedriveIndex
     /// Letters whose order is on its way to the disk.
     private var claimed: Set<SourcePlace> = []
 
-    /// - Parameter letters: where orders are written.
+    /// - Parameters:
+    ///   - letters: where orders are written.
+    ///   - index: what is known by now of what has gone back.
     package init(
         source: LetterSource, letters: any LetterStore, admission: any AdmissionStore,
         defaultMerchant: MerchantID, livemodes: [WebhookEndpoint.Livemode], clock: any LogClock,
-        counters: Counters
+        counters: Counters, knowing index: RedriveIndex = RedriveIndex()
     ) {
+        self.index = index
         self.source = source
         self.letters = letters
         self.admission = admission

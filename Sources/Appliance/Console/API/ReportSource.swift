@@ -26,10 +26,9 @@ package struct ReportSource: Sendable {
         lag = { 0 }
     }
 
-    /// Of the ledger, and beside it what moves no money from the index. Decided reviews are not
-    /// among them: their page reads one log.
+    /// Of the ledger, and beside it what moves no money from the index.
     package init(_ ledger: any LedgerSQL, beside index: PaymentIndex) {
-        reports = [.revenue, .verdicts, .chargebacks, .fees, .payouts]
+        reports = DayReport.allCases
         sums = { words, from, to in
             let isBooked: (String) -> Bool = { $0 == "fees" || $0.hasPrefix("booked:") }
             let booked = try LedgerSums(ledger).sums(

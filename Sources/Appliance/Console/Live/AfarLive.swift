@@ -84,7 +84,7 @@ struct AfarLive: LiveLooking {
         let began = parts.clock.monotonicMilliseconds()
         guard moneySchedule.isDue(at: began) else { return }
         let now = parts.clock.now().milliseconds
-        money = (try? MoneyCheck(parts.ledger, run: nil, at: now)) ?? money
+        money = (try? MoneyCheck(parts.ledger, run: parts.lastRun(), at: now)) ?? money
         moneySchedule.didLook(from: began, to: parts.clock.monotonicMilliseconds())
     }
 

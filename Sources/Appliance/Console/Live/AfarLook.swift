@@ -1,5 +1,6 @@
 package import AppendLog
 package import Appliance
+package import Reconcile
 package import Vocabulary
 
 /// Where a pipeline is looked at by a process that runs no part of it: its topics' records as they
@@ -42,6 +43,7 @@ package struct AfarLook: Sendable {
     let readiness: Readiness
     let clock: any LogClock
     let verifiedAt: @Sendable () -> Instant?
+    private let runs: any ReconciliationReading
     let startedAt: Int64
 
     /// - Parameters:
@@ -49,18 +51,24 @@ package struct AfarLook: Sendable {
     ///   - readers: all who read the topics, by partition. Blocking.
     ///   - records: what has come of ``told`` since it was asked last, a bounded piece of it, for
     ///     one who asks. Blocking.
+    ///   - runs: of reconciliation. Blocking.
     ///   - verifiedAt: when the whole ledger was verified last and found sound.
     package init(
         index: PaymentIndex, ledger: any LedgerReading,
         readers: @escaping @Sendable () throws -> [Reader],
         records: @escaping @Sendable () throws -> Piece,
-        readiness: Readiness, clock: any LogClock,
+        runs: any ReconciliationReading, readiness: Readiness, clock: any LogClock,
         verifiedAt: @escaping @Sendable () -> Instant?
     ) {
         (self.index, self.ledger) = (index, ledger)
-        (self.readers, self.records) = (readers, records)
+        (self.readers, self.records, self.runs) = (readers, records, runs)
         (self.readiness, self.clock, self.verifiedAt) = (readiness, clock, verifiedAt)
         startedAt = clock.now().milliseconds
+    }
+
+    /// The last run that has ended.
+    func lastRun() throws(LedgerError) -> RunReport? {
+        try runs.reports(before: nil, limit: LiveLimits.runCountMax).first { $0.run.state.isOver }
     }
 
     /// Partitions of one topic are one to whoever looks at the whole.

@@ -41,7 +41,8 @@ package struct ConsolePages: SignInPages {
         ReportPages(pages: self).add(to: &routes)
         page(&routes, .get, "/", .viewer) { try OverviewPage(self).response($0) }
         PaymentPages(pages: self, sources: parts.payments).add(to: &routes)
-        if parts.log != nil { addLog(to: &routes) }
+        LetterPages(pages: self).add(to: &routes)
+        if let sent = parts.sent { SendPages(pages: self, board: sent).add(to: &routes) }
         // The least of all matches: whatever is no path of the port. The router does not come back
         // from a first part that it knows, so that each of these has its own.
         let firsts = ["/**", "/payments/**", "/review/**", "/ledger/**", "/log/**", "/reports/**"]
@@ -50,12 +51,6 @@ package struct ConsolePages: SignInPages {
                 throw parts.absent.problem(at: request.uri.path)
             }
         }
-    }
-
-    /// Pages that follow the log.
-    private func addLog(to routes: inout AdminRoutes) {
-        LetterPages(pages: self).add(to: &routes)
-        if let sent = parts.sent { SendPages(pages: self, board: sent).add(to: &routes) }
     }
 
     /// Adds a page whose work is done in the pages' own thread.

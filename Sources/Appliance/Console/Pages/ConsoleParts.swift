@@ -12,6 +12,9 @@ package import Vocabulary
 package struct ConsoleParts: Sendable {
     /// What stands on the log of this process; nil where that is elsewhere.
     let log: LogParts?
+    /// Its dead letters, and what sends them back.
+    let letters: any LetterReading
+    let redriver: any Redriving
     /// Its records, wherever it is.
     let shownLog: ShownLog
     /// What payments are listed and told from.
@@ -20,6 +23,8 @@ package struct ConsoleParts: Sendable {
     let seen: @Sendable () -> (figures: LiveFigures, history: [LiveHistory.Bucket])
     /// What reports by day are made of.
     let reports: ReportSource
+    /// Where decided reviews are listed from.
+    let decisions: DecisionSource
     /// What is asked on every plane.
     let ledger: any LedgerReading
     /// One for one caller.
@@ -28,6 +33,8 @@ package struct ConsoleParts: Sendable {
     let absent: [AbsentPart]
     let desk: ReviewDesk
     let reconciler: Reconciler?
+    /// Runs of reconciliation and what they found, whoever made them; nil where none are shown.
+    let runs: (any ReconciliationReading)?
     /// Copies in other systems; nil where there are none.
     let bridges: BridgeBoard?
     /// Verifies the ledger when a person asks; nil where the daemon cannot.
@@ -55,16 +62,19 @@ package struct ConsoleParts: Sendable {
         profile: String, sent: SentBoard? = nil, refunds: RefundKeeper? = nil,
         stripeBase: String = Self.stripe, reviewExpirySeconds: Int64? = nil
     ) {
-        log = LogParts(sources: sources, letters: letters, redriver: redriver)
+        log = LogParts(sources: sources)
+        (self.letters, self.redriver) = (letters, redriver)
         payments = sources.payments
         seen = { live.seen() }
         shownLog = ShownLog(sources)
         reports = ReportSource(sources.index)
+        decisions = DecisionSource { sources.reader(.paymentReview) }
         ledger = sources.ledger
         explainer = { sources.explainer }
         absent = []
         self.desk = desk
         self.reconciler = reconciler
+        runs = reconciler
         self.bridges = bridges
         self.check = check
         self.readiness = readiness
@@ -79,23 +89,27 @@ package struct ConsoleParts: Sendable {
 
     /// Of a plane whose log is elsewhere.
     package init(
-        ledger: any LedgerReading, shownLog: ShownLog, payments: PaymentSources,
-        live: LiveBoard, reports: ReportSource,
-        explainer: @escaping @Sendable () -> Explainer,
+        ledger: any LedgerReading, shownLog: ShownLog, letters: any LetterReading,
+        redriver: any Redriving, payments: PaymentSources,
+        live: LiveBoard, reports: ReportSource, decisions: DecisionSource,
+        explainer: @escaping @Sendable () -> Explainer, runs: any ReconciliationReading,
         absent: [AbsentPart], desk: ReviewDesk, check: LedgerCheck?, readiness: Readiness,
         counters: Counters, clock: any LogClock, profile: String, refunds: RefundKeeper? = nil,
         stripeBase: String = Self.stripe
     ) {
         log = nil
+        (self.letters, self.redriver) = (letters, redriver)
         self.payments = payments
         seen = { live.seen() }
         self.shownLog = shownLog
         self.reports = reports
+        self.decisions = decisions
         self.ledger = ledger
         self.explainer = explainer
         self.absent = absent
         self.desk = desk
         reconciler = nil
+        self.runs = runs
         bridges = nil
         self.check = check
         self.readiness = readiness
@@ -118,11 +132,16 @@ package struct ConsoleParts: Sendable {
     }
 
     var sources: ConsoleSources { own.sources }
-    var letters: LetterList { own.letters }
-    var redriver: Redriver { own.redriver }
 
     /// By the daemon's own clock.
     var now: Instant { Instant(seconds: clock.now().milliseconds / 1_000) }
+
+    /// The pages of the reports that there are here, for the line above them.
+    func reportLinks(at current: ReportSection, _ query: String) -> [SectionLink] {
+        let further: [ReportSection] =
+            log == nil ? [.reconciliation] : [.reconciliation, .bank, .month]
+        return ReportSection.links(at: current, query, reports.reports, further: further)
+    }
 
     func topic(_ id: TopicID) -> TopicReader { sources.reader(id) }
 }
@@ -131,6 +150,4 @@ package struct ConsoleParts: Sendable {
 package struct LogParts: Sendable {
     /// What the JSON routes read as well.
     let sources: ConsoleSources
-    let letters: LetterList
-    let redriver: Redriver
 }

@@ -32,19 +32,26 @@ struct LetterPages: Sendable {
     private struct Found {
         var line: LetterLine
         var value: ArraySlice<UInt8>
+        /// Whether its topic has one partition, which nobody names.
+        var isOnly: Bool
     }
 
     private func found(_ asked: PageRequest) throws -> Found {
-        let word = asked.context.word("offset")
-        guard let offset = QueryNumber.offset(word) else {
-            throw Problem(.notFound, "a dead letter is named by its offset")
+        let count = parts.shownLog.partitionCount
+        guard let offset = QueryNumber.offset(asked.context.word("offset")),
+            let partition = QueryNumber.offset(asked.query("partition") ?? "0"),
+            partition.rawValue < count
+        else {
+            throw Problem(
+                .notFound, "a dead letter is named by its offset"
+                    + (count == 1 ? "" : " and its partition, 0 to \(count - 1)"))
         }
-        let before = offset == .zero ? nil : Offset(offset.rawValue - 1)
-        let page = try parts.letters.page(after: before, limit: 1)
-        guard let line = page.lines.first, line.offset == offset,
-            let record = try parts.topic(.deadLetter).record(at: offset)
-        else { throw Problem(.notFound, "there is no dead letter at offset \(offset)") }
-        return Found(line: line, value: record.value ?? [])
+        let place = SourcePlace.letter(offset, partition: Int32(partition.rawValue))
+        guard let (line, value) = try parts.letters.letter(at: place) else {
+            throw Problem(
+                .notFound, "there is no dead letter at offset \(place.letterName)")
+        }
+        return Found(line: line, value: value, isOnly: count == 1)
     }
 
     private func show(_ asked: PageRequest) async throws -> Response {
@@ -57,25 +64,30 @@ struct LetterPages: Sendable {
         problem: String? = nil, _ status: HTTPResponse.Status = .ok
     ) -> Response {
         // A letter that was never understood is of no payment that is known.
-        let row = found.line.eventID.flatMap { try? parts.sources.index.payment($0) }
+        let row = found.line.eventID.flatMap { try? parts.payments.index.payment($0) }
         var view = LetterView(
-            found.line, found.value, typed: typed, line, mayRedrive: asked.role >= .admin,
+            found.line, found.value, isOnly: found.isOnly, typed: typed, line,
+            mayRedrive: asked.role >= .admin,
             payment: row.map { "/payments/\(PathText.escaped($0.charge))" }, token: asked.token)
-        view.problem = problem
+        let behind = parts.letters.behind
+        view.problem = problem ?? (behind == 0
+            ? nil : "\(ShownNumber.count(behind, "record")) of dead.letter are still to be read "
+                + "here. Nothing is redriven until then: look again.")
         if asked.query("sent") != nil, found.line.state != .notRedriven {
             view.done = "It went back to where it had failed; what came of it is told below."
         }
         view.judged = Self.mark(LetterText.edit(typed, of: found.value) ?? Array(found.value))
         return ConsolePages.html(
-            "letter", pages.shell("Dead letter \(found.line.offset)", .log, asked), view, status)
+            "letter", pages.shell("Dead letter \(found.line.place.letterName)", .log, asked), view,
+            status)
     }
 
     /// - Parameter typed: what the form has; nil judges the letter as it is.
-    /// - Returns: nil where it has gone back already.
+    /// - Returns: nil where it has gone back already, or may have without being known here yet.
     private func dryRun(
         _ found: Found, _ typed: String?, _ asked: PageRequest
     ) async throws -> RedriveLine? {
-        guard found.line.state == .notRedriven else { return nil }
+        guard found.line.state == .notRedriven, parts.letters.behind == 0 else { return nil }
         let request = request(found, typed, asked, isDryRun: true)
         return try await parts.redriver.redrive(request).lines.first
     }
@@ -87,7 +99,7 @@ struct LetterPages: Sendable {
             RedriveEdit(value: $0, by: asked.context.caller?.name ?? "")
         }
         return RedriveRequest(
-            letters: [.letter(found.line.offset)], isDryRun: isDryRun, edit: edit)
+            letters: [found.line.place], isDryRun: isDryRun, edit: edit)
     }
 
     private func change(_ asked: PageRequest) async throws -> Response {
@@ -102,9 +114,11 @@ struct LetterPages: Sendable {
         let line = try await dryRun(found, typed, asked)
         guard asked.form?["act"] == "send" else { return respond(found, line, typed, asked) }
         guard let line else {
+            let isKnown = parts.letters.behind == 0
             return respond(
                 found, nil, typed, asked,
-                problem: "It has gone back already. Nothing more was sent.", .conflict)
+                problem: isKnown ? "It has gone back already. Nothing more was sent." : nil,
+                .conflict)
         }
         let value = LetterText.edit(typed, of: found.value) ?? Array(found.value)
         guard asked.form?["judged"] == Self.mark(value) else {
@@ -120,7 +134,8 @@ struct LetterPages: Sendable {
             return respond(
                 found, answer.lines.first, typed, asked, problem: "Nothing was sent.", .conflict)
         }
-        return ConsolePages.sent(to: "/log/letters/\(found.line.offset)?sent=1")
+        return ConsolePages.sent(
+            to: LetterPath.page(found.line.place, isOnly: found.isOnly, query: "sent=1"))
     }
 
     private static func mark(_ value: [UInt8]) -> String {
@@ -184,22 +199,23 @@ struct LetterView {
     var token: String
 
     init(
-        _ line: LetterLine, _ bytes: ArraySlice<UInt8>, typed: String?, _ result: RedriveLine?,
-        mayRedrive: Bool, payment: String?, token: String
+        _ line: LetterLine, _ bytes: ArraySlice<UInt8>, isOnly: Bool = true, typed: String?,
+        _ result: RedriveLine?, mayRedrive: Bool, payment: String?, token: String
     ) {
-        offset = ShownAmount.grouped(line.offset.rawValue)
-        path = "/log/letters/\(line.offset)"
+        offset = LetterPath.words(line.place, isOnly: isOnly)
+        path = LetterPath.page(line.place, isOnly: isOnly)
         reason = ShownText.escaped(line.reason)
         detail = ShownText.escaped(line.detail)
         stage = ShownText.escaped(line.stage)
         topic = ShownText.escaped(line.topic)
         moment = ShownMoment(line.at)
-        state = LettersView.Row(line).state
-        again = line.again.map { "/log/letters/\($0.offset)" }
+        state = LettersView.Row(line, isOnly: isOnly).state
+        again = line.again.map { LetterPath.page($0, isOnly: isOnly) }
         value = ReadableValue(bytes)
         self.token = token
-        command = "tillbox dead-letter redrive --offset \(line.offset) --value-file FILE --dry-run"
-        facts = Self.facts(line, payment: payment)
+        command = "tillbox dead-letter redrive --offset \(line.place.letterName) "
+            + "--value-file FILE --dry-run"
+        facts = Self.facts(line, isOnly: isOnly, payment: payment)
         let isEdited = LetterText.edit(typed, of: bytes) != nil
         plan = result.map { Plan($0, isEdited: isEdited) }
         guard mayRedrive, line.state == .notRedriven else { return }
@@ -211,20 +227,27 @@ struct LetterView {
         }
     }
 
-    private static func facts(_ line: LetterLine, payment: String?) -> [CaseView.Fact] {
+    private static func facts(
+        _ line: LetterLine, isOnly: Bool, payment: String?
+    ) -> [CaseView.Fact] {
+        let partition = isOnly ? nil : line.sourcePartition
         let source = line.source.map { offset -> CaseView.Fact in
-            let place = "\(line.topic) @ \(ShownAmount.grouped(offset.rawValue))"
+            // A topic that this release does not know has no page.
+            let topic = TopicID(rawValue: line.topic)
+            let words = topic.map { LogPath.words($0, partition, offset) }
+                ?? "\(line.topic) @ \(ShownAmount.grouped(offset.rawValue))"
             return CaseView.Fact(
-                name: "It was", value: ShownText.escaped(place),
-                href: "/log/\(PathText.escaped(line.topic))/\(offset)", isID: true)
+                name: "It was", value: ShownText.escaped(words),
+                href: topic.map { LogPath.page($0, partition, "/\(offset)") }, isID: true)
         }
         let event = line.eventID.map {
             CaseView.Fact(
                 name: "Event", value: ShownText.escaped($0), href: payment, isID: true)
         }
+        let own = isOnly ? nil : line.place.partition
         let record = CaseView.Fact(
-            name: "Its record", value: "dead.letter @ \(ShownAmount.grouped(line.offset.rawValue))",
-            href: "/log/dead.letter/\(line.offset)", isID: true)
+            name: "Its record", value: LogPath.words(.deadLetter, own, line.offset),
+            href: LogPath.page(.deadLetter, own, "/\(line.offset)"), isID: true)
         return [source, event, record].compactMap { $0 }
     }
 }

@@ -15,23 +15,12 @@ struct LogPages: Sendable {
     private static let searchMax = 20_000
     /// Bytes of a value that a page shows.
     static let valueBytesMax = 16_384
-    /// Dead letters that are grouped by their reasons.
-    private static let lettersMax = 5_000
     private static let lettersShown = 50
 
     func add(to routes: inout AdminRoutes) {
         pages.page(&routes, .get, "/log", .viewer) { try topics($0) }
-        if parts.log != nil {
-            pages.page(&routes, .get, "/log/letters", .viewer) { try await letters($0) }
-            pages.page(&routes, .post, "/log/letters", .admin) { try await redrive($0) }
-        } else {
-            // Else it would be taken for a topic of that name.
-            for path in ["/log/letters", "/log/letters/:offset"] {
-                pages.page(&routes, .get, path, .viewer) {
-                    throw parts.absent.problem(at: $0.request.uri.path)
-                }
-            }
-        }
+        pages.page(&routes, .get, "/log/letters", .viewer) { try await letters($0) }
+        pages.page(&routes, .post, "/log/letters", .admin) { try await redrive($0) }
         pages.page(&routes, .get, "/log/:topic", .viewer) { try records($0) }
     }
 
@@ -51,13 +40,13 @@ struct LogPages: Sendable {
                 slowest: slowest?.group ?? "–",
                 lag: slowest.map { ShownAmount.grouped($0.lag) } ?? "–")
         }
-        let groups = try parts.log == nil ? [] : letterGroups().groups
+        let groups = try letterGroups().groups
         let total = groups.reduce(0) { $0 + $1.count }
         let view = LogIndexView(
             count: ShownNumber.count(Int64(TopicID.allCases.count), "topic"), place: log.place,
-            rows: rows, hasLetters: parts.log != nil,
-            groups: groups.map { $0.view(isCurrent: false) }, hasGroups: !groups.isEmpty,
-            letters: ShownNumber.count(Int64(total), "dead letter"))
+            rows: rows, groups: groups.map { $0.view(isCurrent: false) },
+            hasGroups: !groups.isEmpty,
+            letters: ShownNumber.count(Int64(total), "dead letter"), behind: behind)
         return ConsolePages.html("log", pages.shell("The log", .log, asked), view)
     }
 
@@ -132,17 +121,12 @@ struct LogPages: Sendable {
 
     /// What has not gone back yet, by its reason, the largest group first.
     private func letterGroups() throws -> (groups: [LetterGroup], lines: [LetterLine]) {
-        var lines: [LetterLine] = []
-        var after: Offset?
-        repeat {
-            let page = try parts.letters.page(after: after, limit: 1_000)
-            lines += page.lines
-            after = page.next
-        } while after != nil && lines.count < Self.lettersMax
+        let lines = try parts.letters.listed()
         let open = lines.filter { $0.state == .notRedriven }
         let now = parts.now
         let groups = Dictionary(grouping: open, by: \.reason).map { reason, letters in
-            let oldest = letters[0].at
+            // Partitions follow upon each other, each with its own oldest one.
+            let oldest = letters.map(\.at).min() ?? letters[0].at
             return LetterGroup(
                 reason: reason, count: letters.count, stage: letters[0].stage,
                 age: ShownAge.words(
@@ -155,24 +139,38 @@ struct LogPages: Sendable {
         let (groups, lines) = try letterGroups()
         let reason = asked.query("reason") ?? groups.first?.reason
         let dry = try await dryRun(reason, groups)
-        let shown = lines.filter { $0.reason == reason }
+        let shown = lines.filter { $0.reason == reason }.sorted { $0.at < $1.at }
+        let isOnly = parts.shownLog.partitionCount == 1
         let view = LettersView(
             groups: groups.map { $0.view(isCurrent: $0.reason == reason) },
-            isEmpty: groups.isEmpty, last: lines.last.map { ShownMoment($0.at).words },
+            isEmpty: groups.isEmpty, last: lines.map(\.at).max().map { ShownMoment($0).words },
             reason: reason.map(ShownText.escaped), plan: dry,
-            rows: shown.suffix(Self.lettersShown).reversed().map(LettersView.Row.init),
+            rows: shown.suffix(Self.lettersShown).reversed().map {
+                LettersView.Row($0, isOnly: isOnly)
+            },
             done: asked.query("sent").flatMap { Int64($0) }.map {
                 "\(ShownNumber.count($0, "dead letter")) went back to where it had failed."
             }, mayRedrive: asked.role >= .admin,
-            token: asked.token)
+            token: asked.token, behind: behind,
+            unlisted: parts.letters.unlistedCount == 0
+                ? nil : ShownNumber.count(parts.letters.unlistedCount, "older dead letter"))
         return ConsolePages.html("letters", pages.shell("Dead letters", .log, asked), view)
     }
 
-    /// What would happen to the letters of a reason: nothing is changed.
+    /// What of `dead.letter` is still to be read; nil for nothing.
+    private var behind: String? {
+        let count = parts.letters.behind
+        return count == 0 ? nil : ShownNumber.count(count, "record")
+    }
+
+    /// What would happen to the letters of a reason: nothing is changed. Not while some may have
+    /// gone back without being known here.
     private func dryRun(
         _ reason: String?, _ groups: [LetterGroup]
     ) async throws -> LettersView.Plan? {
-        guard let reason, groups.contains(where: { $0.reason == reason }) else { return nil }
+        guard let reason, parts.letters.behind == 0,
+            groups.contains(where: { $0.reason == reason })
+        else { return nil }
         let answer = try await parts.redriver.redrive(
             RedriveRequest(reason: reason, isDryRun: true))
         return LettersView.Plan(answer, reason, at: parts.now)

@@ -20,11 +20,11 @@ struct LogIndexView {
 
     var count, place: String
     var rows: [Row]
-    /// Whether dead letters are looked through here.
-    var hasLetters: Bool
     var groups: [Group]
     var hasGroups: Bool
     var letters: String
+    /// Records of `dead.letter` that are still to be read; nil for none.
+    var behind: String?
 }
 
 /// Records of a topic, each readable.
@@ -97,9 +97,10 @@ struct LettersView {
         var moment: ShownMoment
         var state: ShownState
 
-        init(_ line: LetterLine) {
-            offset = ShownAmount.grouped(line.offset.rawValue)
-            href = "/log/letters/\(line.offset.rawValue)"
+        /// - Parameter isOnly: whether the topic has one partition, which nobody names.
+        init(_ line: LetterLine, isOnly: Bool) {
+            offset = LetterPath.words(line.place, isOnly: isOnly)
+            href = LetterPath.page(line.place, isOnly: isOnly)
             topic = ShownText.escaped(line.topic)
             detail = ShownText.escaped(line.detail)
             moment = ShownMoment(line.at)
@@ -107,6 +108,7 @@ struct LettersView {
                 switch line.state {
                 case .notRedriven: ShownState("Stopped", "stop")
                 case .waiting: ShownState("On its way back", "wait")
+                case .sent: ShownState("Went back")
                 case .passed: ShownState("Redriven")
                 case .duplicate: ShownState("Had arrived otherwise")
                 case .failedAgain: ShownState("Failed again", "stop")
@@ -171,4 +173,25 @@ struct LettersView {
     var done: String?
     var mayRedrive: Bool
     var token: String
+    /// Records of `dead.letter` that are still to be read; nil for none.
+    var behind: String?
+    /// Letters that are not listed for their age; nil for none.
+    var unlisted: String?
+}
+
+/// How pages name a dead letter.
+enum LetterPath {
+    /// Its own page.
+    ///
+    /// - Parameter isOnly: whether the topic has one partition, which nobody names.
+    static func page(_ place: SourcePlace, isOnly: Bool, query: String = "") -> String {
+        let own = isOnly ? "" : "partition=\(place.partition)"
+        let whole = [own, query].filter { !$0.isEmpty }.joined(separator: "&")
+        return "/log/letters/\(place.offset)" + (whole.isEmpty ? "" : "?\(whole)")
+    }
+
+    /// `1,204`; of several partitions `2/1,204`.
+    static func words(_ place: SourcePlace, isOnly: Bool) -> String {
+        (isOnly ? "" : "\(place.partition)/") + ShownAmount.grouped(place.offset.rawValue)
+    }
 }

@@ -21,9 +21,12 @@ extension OverviewView {
     private static let clockDifferenceMax: Int64 = 5_000
 
     static func proofs(_ figures: LiveFigures) -> [Proof] {
-        // Runs, backups and Stripe's clock are known to who makes them, which are other processes.
+        // Backups and Stripe's clock are known to who makes them, which are other processes.
         guard figures.afar == nil else {
-            return [trial(figures), unread(figures), reviews(figures), letters(figures)]
+            return [
+                trial(figures), reconciliation(figures), missed(figures), unread(figures),
+                reviews(figures), letters(figures),
+            ]
         }
         return [
             trial(figures), reconciliation(figures), missed(figures), unread(figures),
@@ -67,7 +70,9 @@ extension OverviewView {
         }
         guard let run = figures.money?.run, let ended = run.run.finishedAt else {
             return proof(
-                "None yet", figures.hasStripe ? "no run has ended" : "needs a Stripe key", .mute)
+                "None yet",
+                figures.hasStripe || figures.afar != nil
+                    ? "no run has ended" : "needs a Stripe key", .mute)
         }
         let age = "\(age(ended, figures)) ago"
         guard run.isClean else {
@@ -90,7 +95,8 @@ extension OverviewView {
         }
         guard let swept = figures.money?.run?.run.sweptTo else {
             return proof(
-                "Not looked for", figures.hasStripe ? "not yet" : "needs a Stripe key", .mute)
+                "Not looked for",
+                figures.hasStripe || figures.afar != nil ? "not yet" : "needs a Stripe key", .mute)
         }
         let words = "looked for until \(age(swept, figures)) ago"
         guard figures.at / 1_000 - swept.seconds <= reconciliationAgeMax else {
@@ -132,8 +138,7 @@ extension OverviewView {
 
     private static func letters(_ figures: LiveFigures) -> Proof {
         func proof(_ value: String, _ second: String, _ tone: Tone) -> Proof {
-            let href = TopologyView.lettersHref(figures)
-            return Proof("letters", "Dead letters", value, second, tone, href)
+            Proof("letters", "Dead letters", value, second, tone, TopologyView.lettersHref)
         }
         let count = figures.letterCount
         return count == 0

@@ -168,7 +168,6 @@ struct RecordPages: Sendable {
         var view = RecordPageView(
             stored, of: lane, start: reader.start,
             try Self.beside(stored.offset, in: reader))
-        view.letter = parts.log == nil ? nil : view.letter
         if let event = stored.record.text("event-id") {
             view.payment = try parts.payments.index.payment(event).map {
                 "/payments/\(PathText.escaped($0.charge))"
@@ -299,6 +298,9 @@ struct RecordPageView {
         later = beside.later.map { lane.path("/\($0)") }
         around = lane.path(query: "from=\(max(start.rawValue, number - 20))")
         let isLetter = lane.topic == .deadLetter && StoredLetter(stored) != nil
-        letter = isLetter ? "/log/letters/\(number)" : nil
+        letter = isLetter
+            ? LetterPath.page(
+                .letter(stored.offset, partition: lane.lane.partition), isOnly: lane.isOnly)
+            : nil
     }
 }

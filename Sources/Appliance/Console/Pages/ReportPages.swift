@@ -12,13 +12,13 @@ struct ReportPages: Sendable {
 
     func add(to routes: inout AdminRoutes) {
         pages.page(&routes, .get, "/reports", .viewer) { try all($0) }
+        if parts.runs != nil || parts.log != nil { RunPages(pages: pages).add(to: &routes) }
         if parts.log != nil {
-            RunPages(pages: pages).add(to: &routes)
             BankPages(pages: pages).add(to: &routes)
             MonthPages(pages: pages).add(to: &routes)
         }
         pages.page(&routes, .get, "/reports/:name", .viewer) { try one($0) }
-        if parts.log != nil { DecisionPages(pages: pages).add(to: &routes) }
+        DecisionPages(pages: pages, source: parts.decisions).add(to: &routes)
     }
 
     // MARK: What is shown
@@ -64,8 +64,7 @@ struct ReportPages: Sendable {
     }
 
     private func sections(at current: ReportSection, _ query: String) -> [SectionLink] {
-        ReportSection.links(
-            at: current, query, parts.reports.reports, hasRuns: parts.log != nil)
+        parts.reportLinks(at: current, query)
     }
 
     // MARK: All
@@ -77,12 +76,11 @@ struct ReportPages: Sendable {
         let cards = found.currency.map { currency in
             reports.map { card($0, found, currency, query) }
         }
-        let run = try parts.reconciler?.reports(before: nil, limit: 1).first
+        let run = try parts.runs?.reports(before: nil, limit: 1).first
         let view = ReportsView(
             sections: sections(at: .all, query), period: found.form, cards: cards ?? [],
             run: run.map { "Run \($0.run.id)" } ?? "No run yet",
-            runHref: parts.log == nil
-                ? nil : run.map { RunPages.path(of: $0.run.id) } ?? RunPages.base,
+            runHref: run.map { RunPages.path(of: $0.run.id) } ?? RunPages.base,
             runState: run.map(RunRow.state), isEmpty: cards == nil, behind: behind)
         return ConsolePages.html("reports", pages.shell("Reports", .reports, asked), view)
     }

@@ -21,20 +21,23 @@ struct RunPages: Sendable {
 
     func add(to routes: inout AdminRoutes) {
         pages.page(&routes, .get, Self.base, .viewer) { try list($0) }
-        pages.page(&routes, .post, Self.base, .admin) { try await begin($0) }
+        if parts.reconciler != nil || parts.log != nil {
+            pages.page(&routes, .post, Self.base, .admin) { try await begin($0) }
+        }
         pages.page(&routes, .get, "\(Self.base)/:run", .viewer) { try show($0) }
         pages.page(&routes, .get, "\(Self.base)/:run/findings", .viewer) { try csv($0) }
     }
 
     private func list(_ asked: PageRequest) throws -> Response {
         let before = try asked.request.after(QueryNumber.row)
-        let reports = try parts.reconciler?.reports(before: before, limit: Self.runsMax) ?? []
+        let reports = try parts.runs?.reports(before: before, limit: Self.runsMax) ?? []
         let last = reports.count == Self.runsMax ? reports.last?.run.id : nil
         let shell = pages.shell("Reconciliation", .reports, asked)
         let view = RunsView(
-            sections: ReportSection.links(at: .reconciliation, ""), rows: reports.map(RunRow.init),
+            sections: parts.reportLinks(at: .reconciliation, ""), rows: reports.map(RunRow.init),
             isEmpty: reports.isEmpty, next: last.map { "\(Self.base)?after=\($0)" },
-            mayBegin: asked.role >= .admin && parts.reconciler != nil, token: shell.token)
+            mayBegin: asked.role >= .admin && parts.reconciler != nil, token: shell.token,
+            isElsewhere: parts.log == nil)
         return ConsolePages.html("runs", shell, view)
     }
 
@@ -63,25 +66,26 @@ struct RunPages: Sendable {
     private func show(_ asked: PageRequest) throws -> Response {
         let word = asked.context.word("run")
         let place = try asked.request.after { FindingPlace($0) } ?? .start
-        guard let name = RunName(word), let reconciler = parts.reconciler,
-            let report = try reconciler.report(name),
-            let page = try reconciler.findings(of: name, after: place, limit: Self.findingsMax)
+        guard let name = RunName(word), let runs = parts.runs,
+            let report = try runs.report(name),
+            let page = try runs.findings(of: name, after: place, limit: Self.findingsMax)
         else { throw Self.unknown(word) }
         let view = RunView(
-            report, name, page, progress: reconciler.progress(of: name), now: parts.now)
+            report, name, page, progress: runs.progress(of: name), now: parts.now,
+            sections: parts.reportLinks(at: .reconciliation, ""))
         return ConsolePages.html("run", pages.shell(view.name, .reports, asked), view)
     }
 
     /// As `tillbox reconcile show --csv` writes it.
     private func csv(_ asked: PageRequest) throws -> Response {
         let word = asked.context.word("run")
-        guard let name = RunName(word), let reconciler = parts.reconciler,
-            let report = try reconciler.report(name)
+        guard let name = RunName(word), let runs = parts.runs,
+            let report = try runs.report(name)
         else { throw Self.unknown(word) }
         let now = report.run.finishedAt ?? parts.now
         var (lines, place) = ([StoredBreak.csvHeader], FindingPlace?.some(.start))
         while let from = place, lines.count <= Self.csvLinesMax {
-            let page = try reconciler.findings(of: name, after: from, limit: Self.csvChunkCount)
+            let page = try runs.findings(of: name, after: from, limit: Self.csvChunkCount)
             lines += (page?.findings ?? []).map { $0.csvLine(run: name, now: now) }
             place = page?.next
         }

@@ -11,6 +11,8 @@ struct RunsView {
     /// Whether the page has a form that asks for a run.
     var mayBegin = false
     var token = ""
+    /// Whether commands make the runs, and not this process.
+    var isElsewhere = false
 }
 
 /// A run in a list.
@@ -116,10 +118,10 @@ extension RunView {
     ///   - now: what ages count to while it has not ended.
     init(
         _ report: RunReport, _ runName: RunName, _ page: FindingPage, progress: Double?,
-        now: Instant
+        now: Instant, sections: [SectionLink]
     ) {
         let (run, count) = (report.run, RunRow.breakCount(report))
-        sections = ReportSection.links(at: .reconciliation, "")
+        self.sections = sections
         name = runName.isDry ? "Dry run \(runName.number)" : "Run \(run.id)"
         own = "\(RunPages.base)/\(runName)"
         csv = "\(own)/findings"

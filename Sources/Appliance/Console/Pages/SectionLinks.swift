@@ -34,10 +34,11 @@ enum ReportSection: Hashable {
     /// - Parameters:
     ///   - period: which days the reports are to show.
     ///   - reports: those that there are.
-    ///   - hasRuns: whether runs of reconciliation are shown.
+    ///   - further: those beside the reports by day that there are.
     static func links(
         at current: ReportSection, _ period: String,
-        _ reports: [DayReport] = DayReport.allCases, hasRuns: Bool = true
+        _ reports: [DayReport] = DayReport.allCases,
+        further: [ReportSection] = [.reconciliation, .bank, .month]
     ) -> [SectionLink] {
         let reports = reports.map {
             SectionLink(
@@ -45,12 +46,11 @@ enum ReportSection: Hashable {
         }
         return [
             SectionLink(name: "All", href: "/reports?\(period)", isCurrent: current == .all)
-        ] + reports + (hasRuns ? [
-            SectionLink(
-                name: "Reconciliation", href: "/reports/reconciliation",
-                isCurrent: current == .reconciliation),
-            SectionLink(name: "Bank", href: BankPages.base, isCurrent: current == .bank),
-            SectionLink(name: "Month", href: MonthPages.base, isCurrent: current == .month),
-        ] : [])
+        ] + reports + [
+            (ReportSection.reconciliation, "Reconciliation", RunPages.base),
+            (.bank, "Bank", BankPages.base), (.month, "Month", MonthPages.base),
+        ].filter { further.contains($0.0) }.map { section, name, href in
+            SectionLink(name: name, href: href, isCurrent: current == section)
+        }
     }
 }

@@ -44,7 +44,11 @@ struct StoryMoment {
                 ? "Declined: nobody decided in time" : "Declined by a person"
         }
         guard step.topic == .deadLetter else { return }
-        if step.word != "redrive", step.partition == nil { href = "/log/letters/\(step.offset)" }
+        if step.word != "redrive" {
+            href = LetterPath.page(
+                .letter(step.offset, partition: step.partition ?? 0),
+                isOnly: step.partition == nil)
+        }
         let own = story.letters.first { $0.step == step }
         guard let author = own.flatMap({ RedriveEdit.author(of: $0.record) }) else { return }
         self.words = "Redriven, edited by \(ShownText.escaped(author))"

@@ -36,7 +36,7 @@ struct TopologyView {
     var bridges: [Bridge]
     var hasBridges: Bool
     var duplicates, refused, letters, reviews: String
-    /// Where dead letters are listed, or else the topic that holds them.
+    /// Where dead letters are listed.
     var lettersHref: String
     var approved: String
     var flagged: String
@@ -66,7 +66,7 @@ struct TopologyView {
         func count(_ name: Counters.Name) -> String { seen.words(name) }
         duplicates = count(.duplicates)
         refused = count(.signatureRefused)
-        lettersHref = Self.lettersHref(seen)
+        lettersHref = Self.lettersHref
         letters = ShownAmount.grouped(seen.letterCount)
         reviews = seen.money.map {
             ShownAmount.grouped(Int64($0.openReviewCount)) + ($0.hasFurtherReviews ? "+" : "")
@@ -77,9 +77,7 @@ struct TopologyView {
         flagged = OverviewView.flaggedWords(seen)
     }
 
-    static func lettersHref(_ seen: LiveFigures) -> String {
-        seen.afar == nil ? "/log/letters" : "/log/\(TopicID.deadLetter.rawValue)"
-    }
+    static let lettersHref = "/log/letters"
 
     /// Texts by the places that they stand in, beside the topics' own.
     var values: [(String, String)] {

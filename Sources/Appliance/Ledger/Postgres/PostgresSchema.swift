@@ -7,6 +7,7 @@ package enum PostgresSchema {
         PackageResources.postgres_0001_ledger_sql,
         PackageResources.postgres_0002_reconciliation_sql,
         PackageResources.postgres_0003_payout_lines_sql,
+        PackageResources.postgres_0004_console_reading_sql,
     ].map { String(decoding: $0, as: UTF8.self) }
     static let version = Int64(migrations.count)
     /// What a role needs that does not own the tables; `:role` stands for its name.

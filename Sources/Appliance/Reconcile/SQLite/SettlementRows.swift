@@ -11,21 +11,6 @@ extension StatementStore {
         var transactions: Int64
     }
 
-    /// Where a row stands in the order of open rows.
-    struct OpenPlace: Hashable, Sendable {
-        var source = ""
-        var created = Int64.min
-        var id = ""
-    }
-
-    static let settlementColumns = """
-        created, id, type, source, category, currency, amount, fee, net, available_on, converted,
-        transaction_id, finding, fee_state, booked_by, account, payment, booked_whole
-        """
-
-    /// Whether what a run appended for a row is booked: its fee, or, where it has none, all of it.
-    static let isBooked = "(fee_state = 1 OR (fee_state = 0 AND finding = 0))"
-
     /// Stores a page, and with it that the page before is wholly done.
     ///
     /// What an earlier reading, or this one before a crash, knew of who booked a row stays.
@@ -339,29 +324,5 @@ extension StatementStore {
         row.bind(16, settlement.account.rawValue)
         row.bind(17, orNull: statement.payment)
         row.bind(18, settlement.isBookedWhole ? 1 : 0)
-    }
-
-    static func settlement(_ row: LedgerStatement) throws -> Settlement {
-        guard let finding = SettlementFinding(rawValue: row.integer(12)),
-            let feeState = FeeState(rawValue: row.integer(13))
-        else { throw LedgerError.corrupt(code: 0, detail: "settlements \(row.text(1))") }
-        let statement = BalanceTransaction(
-            id: row.text(1), type: row.text(2), source: row.text(3),
-            reportingCategory: row.textOrNull(4), amount: MinorUnits(row.integer(6)),
-            fee: MinorUnits(row.integer(7)), net: MinorUnits(row.integer(8)),
-            currency: try currency(row.text(5)), created: Instant(seconds: row.integer(0)),
-            availableOn: Instant(seconds: row.integer(9)), isConverted: row.integer(10) != 0,
-            payment: row.textOrNull(16))
-        return Settlement(
-            statement: statement, account: StripeAccount(row.text(15)),
-            transaction: row.integerOrNull(11), finding: finding, feeState: feeState,
-            bookedBy: row.integerOrNull(14), isBookedWhole: row.integer(17) != 0)
-    }
-
-    static func currency(_ code: String) throws -> Currency {
-        guard let currency = Currency(code) else {
-            throw LedgerError.corrupt(code: 0, detail: "currency \(code)")
-        }
-        return currency
     }
 }

@@ -74,14 +74,32 @@ package final class StatementStore: Sendable {
     }
 }
 
+// MARK: - For who only reads
+
+extension StatementStore: StatementRows {
+    /// The first schema whose tables have Stripe's accounts.
+    private static let accountsVersion: Int64 = 4
+
+    package func found<Row>(
+        _ sql: String, _ bind: (any LedgerQuery) -> Void,
+        _ row: (any LedgerQuery) throws -> Row
+    ) throws(LedgerError) -> [Row] {
+        try rows(sql, { bind($0) }, { try row($0) })
+    }
+
+    /// A folder that an earlier release wrote last is read as it is.
+    package func kept() throws(LedgerError) -> StatementSchema {
+        let version = try rows(
+            "SELECT max(version) FROM schema_version", { _ in }, { $0.integer(0) }
+        ).first ?? 0
+        if version < Self.accountsVersion { return .early }
+        return version < LedgerSchema.payoutLinesVersion ? .accounts : .payoutLines
+    }
+}
+
 // MARK: - Runs
 
 extension StatementStore {
-    private static let runColumns = """
-        id, cause, state, period_from, period_to, started_at, finished_at, livemode, pages,
-        transactions, failure, swept_to
-        """
-
     /// Notes a new run.
     /// - Returns: its number.
     func create(
@@ -103,13 +121,6 @@ extension StatementStore {
         }
     }
 
-    package func run(_ id: Int64) throws(LedgerError) -> RunRecord? {
-        try rows(
-            "SELECT \(Self.runColumns) FROM reconciliations WHERE id = ?", { $0.bind(1, id) },
-            Self.run
-        ).first
-    }
-
     /// Runs that are not over, the oldest first: what a start takes up again.
     func unfinished() throws(LedgerError) -> [RunRecord] {
         try rows(
@@ -117,18 +128,6 @@ extension StatementStore {
             SELECT \(Self.runColumns) FROM reconciliations
             WHERE state NOT IN ('finished', 'failed') ORDER BY id
             """, { _ in }, Self.run)
-    }
-
-    /// The newest runs, from before `before` on.
-    package func runs(before: Int64?, limit: Int) throws(LedgerError) -> [RunRecord] {
-        try rows(
-            """
-            SELECT \(Self.runColumns) FROM reconciliations WHERE id < ? ORDER BY id DESC LIMIT ?
-            """,
-            {
-                $0.bind(1, before ?? .max)
-                $0.bind(2, Int64(limit))
-            }, Self.run)
     }
 
     /// The run that ended well and reaches furthest without a gap before it, and the last that was
@@ -204,28 +203,6 @@ extension StatementStore {
             """, { $0.bind(1, run) }, Self.reading)
     }
 
-    private static func reading(_ row: LedgerStatement) -> AccountReading {
-        AccountReading(
-            account: StripeAccount(row.text(0)), isRead: row.integer(1) != 0,
-            cursor: row.textOrNull(2), failure: row.textOrNull(3))
-    }
-
-    /// How many accounts a run covers, and those of them that cannot be read, at most a hundred.
-    func accounts(
-        of run: Int64
-    ) throws(LedgerError) -> (count: Int64, unread: [AccountReading]) {
-        let count = try rows(
-            "SELECT count(*) FROM run_accounts WHERE run = ?", { $0.bind(1, run) },
-            { $0.integer(0) }
-        ).first
-        let unread = try rows(
-            """
-            SELECT account, is_read, cursor, failure FROM run_accounts
-            WHERE run = ? AND failure NOT NULL ORDER BY account LIMIT 100
-            """, { $0.bind(1, run) }, Self.reading)
-        return (count ?? 0, unread)
-    }
-
     /// Notes that an account's statement is read, or why it cannot be.
     func end(
         _ account: StripeAccount, of run: Int64, failure: String?
@@ -291,19 +268,5 @@ extension StatementStore {
             $0.bind(4, orNull: failure)
             $0.bind(5, orNull: sweptTo?.seconds)
         }
-    }
-
-    private static func run(_ row: LedgerStatement) throws -> RunRecord {
-        guard let cause = RunRecord.Cause(rawValue: row.text(1)),
-            let state = RunRecord.State(rawValue: row.text(2))
-        else { throw LedgerError.corrupt(code: 0, detail: "reconciliations \(row.integer(0))") }
-        return RunRecord(
-            id: row.integer(0), cause: cause, state: state,
-            from: Instant(seconds: row.integer(3)), to: Instant(seconds: row.integer(4)),
-            startedAt: Instant(seconds: row.integer(5)),
-            finishedAt: row.integerOrNull(6).map(Instant.init(seconds:)),
-            livemode: row.integerOrNull(7).map { $0 != 0 }, pages: row.integer(8),
-            transactions: row.integer(9), failure: row.textOrNull(10),
-            sweptTo: row.integerOrNull(11).map(Instant.init(seconds:)))
     }
 }

@@ -1,4 +1,4 @@
-package import Appliance
+import Appliance
 internal import GRDB
 import Vocabulary
 
@@ -83,18 +83,6 @@ extension StatementStore {
         ).first
     }
 
-    /// The newest sweeps, from before `before` on.
-    func sweeps(before: Int64?, limit: Int) throws(LedgerError) -> [SweepRecord] {
-        try sweeps("id < ? ORDER BY id DESC LIMIT ?") {
-            $0.bind(1, before ?? .max)
-            $0.bind(2, Int64(limit))
-        }
-    }
-
-    package func sweep(_ id: Int64) throws(LedgerError) -> SweepRecord? {
-        try sweeps("id = ?") { $0.bind(1, id) }.first
-    }
-
     /// Until when missed events of all these accounts have been looked for; nil where those of one
     /// never were.
     func sweptTo(
@@ -111,7 +99,7 @@ extension StatementStore {
     /// The last sweep that ended well. What reaches beyond `latest` is passed over.
     func lastFinishedSweep(notAfter latest: Instant) throws(LedgerError) -> SweepRecord? {
         try sweeps(
-            """
+            where: """
             state = 'finished' AND period_to <= ?1 AND started_at <= ?1
             ORDER BY period_to DESC LIMIT 1
             """
@@ -120,29 +108,8 @@ extension StatementStore {
 
     /// The last sweep that was begun, not beyond `latest`.
     func lastBegunSweep(notAfter latest: Instant) throws(LedgerError) -> SweepRecord? {
-        try sweeps("started_at <= ? ORDER BY id DESC LIMIT 1") { $0.bind(1, latest.seconds) }.first
-    }
-
-    private func sweeps(
-        _ condition: String, _ bind: (LedgerStatement) -> Void
-    ) throws(LedgerError) -> [SweepRecord] {
-        try rows(
-            """
-            SELECT id, state, period_from, period_to, started_at, finished_at, events, missed,
-                oldest_missed, failure, unswept_accounts
-            FROM sweeps WHERE \(condition)
-            """, bind
-        ) { row in
-            guard let state = SweepRecord.State(rawValue: row.text(1)) else {
-                throw LedgerError.corrupt(code: 0, detail: "sweeps \(row.integer(0))")
-            }
-            return SweepRecord(
-                id: row.integer(0), state: state, from: Instant(seconds: row.integer(2)),
-                to: Instant(seconds: row.integer(3)), startedAt: Instant(seconds: row.integer(4)),
-                finishedAt: row.integerOrNull(5).map(Instant.init(seconds:)),
-                unsweptAccounts: row.integer(10), events: row.integer(6), missed: row.integer(7),
-                oldestMissed: row.integerOrNull(8).map(Instant.init(seconds:)),
-                failure: row.textOrNull(9))
-        }
+        try sweeps(where: "started_at <= ? ORDER BY id DESC LIMIT 1") {
+            $0.bind(1, latest.seconds)
+        }.first
     }
 }

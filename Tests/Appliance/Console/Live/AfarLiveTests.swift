@@ -50,7 +50,8 @@ struct AfarLiveTests {
                 reader: { lane throws(StoreFailure) in TopicReader(topics[lane.topic]) },
                 logger: PipelineFixture.quiet),
             ledger: opened.ledger, readers: { try servers.readers() },
-            records: { try servers.records() }, readiness: Readiness(), clock: clock,
+            records: { try servers.records() }, runs: KeptStatement(beside: opened.ledger),
+            readiness: Readiness(), clock: clock,
             verifiedAt: { nil })
     }
 

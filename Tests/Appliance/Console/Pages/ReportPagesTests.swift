@@ -192,7 +192,8 @@ struct ReportPagesTests {
             findings: [StoredBreak(id: 1, found: found, firstRun: 11)], next: .break(1))
         let view = RunView(
             report, RunName(number: 12, isDry: false), page, progress: nil,
-            now: Instant(seconds: 1_900_000_000))
+            now: Instant(seconds: 1_900_000_000),
+            sections: ReportSection.links(at: .reconciliation, ""))
         #expect(view.answer == "Stripe and the ledger differ in 1 place")
         #expect(!view.isRight && view.isOver)
         #expect(view.findings.map(\.age) == ["2 h"])

@@ -181,13 +181,14 @@ enum DescribedRoutes {
         .get(
             "/api/v1/dead-letters", "deadLetters", "Records that were refused, oldest first.",
             [
-                limit(Int64(RedriveLimits.pageCountMax)), place,
+                limit(Int64(RedriveLimits.pageCountMax)), next,
                 .init(name: "reason", schema: .text(), meaning: "only letters of this reason"),
             ],
             .json(
-                .object([
-                    ("dead_letters", .list(.named("DeadLetter"))), ("next", .orNull(.id)),
-                ]))),
+                .form(
+                    [
+                        ("dead_letters", .list(.named("DeadLetter"))), ("next", .orNull(.letter)),
+                    ], optional: [("behind", .id)]))),
         .post(
             "/api/v1/dead-letters/redrive", "redrive", "Sends records back through the pipeline.",
             body: .named("RedriveOrder"), answers: [200: .json(.named("Redriven"))]),

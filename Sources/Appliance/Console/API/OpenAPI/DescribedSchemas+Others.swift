@@ -2,6 +2,9 @@ import Reconcile
 
 /// Reviews, dead letters, reconciliation and bridges.
 extension DescribedSchemas {
+    /// How a letter is named beside its offset, where topics have several partitions.
+    private static let named: [(String, Schema)] = [("partition", .id), ("letter", .text(min: 1))]
+
     static let others: [(String, Schema)] = [
         (
             "Review",
@@ -24,19 +27,20 @@ extension DescribedSchemas {
         ("Decided", .object([("booked", .flag), ("review", .named("Review"))])),
         (
             "DeadLetter",
-            .object([
-                ("offset", .id), ("at", .integer()), ("stage", .word), ("reason", .word),
-                ("detail", .word), ("topic", .word), ("source", .orNull(.id)),
-                ("event_id", .orNull(.word)), ("redriven_from", .orNull(.id)),
-                ("redriven", .word), ("again", .orNull(.id)),
-            ])
+            .form(
+                [
+                    ("offset", .id), ("at", .integer()), ("stage", .word), ("reason", .word),
+                    ("detail", .word), ("topic", .word), ("source", .orNull(.id)),
+                    ("event_id", .orNull(.word)), ("redriven_from", .orNull(.letter)),
+                    ("redriven", .word), ("again", .orNull(.letter)),
+                ], optional: named)
         ),
         (
             "RedriveOrder",
             .options([
                 ("data", .text()), ("reason", .orNull(.text())),
-                ("offsets", .list(.integer(min: 0))), ("dry_run", .flag),
-                ("after", .orNull(.integer(min: 0))),
+                ("offsets", .list(.integer(min: 0))), ("letters", .list(.letter)),
+                ("dry_run", .flag), ("after", .orNull(.letter)),
                 ("value", .orNull(.text())), ("by", said(.text(min: 1, max: 128))),
             ])
         ),
@@ -46,11 +50,12 @@ extension DescribedSchemas {
                 (
                     "letters",
                     .list(
-                        .object([
-                            ("offset", .id), ("reason", .word), ("result", .word),
-                            ("detail", .word),
-                        ]))
-                ), ("next", .orNull(.id)),
+                        .form(
+                            [
+                                ("offset", .id), ("reason", .word), ("result", .word),
+                                ("detail", .word),
+                            ], optional: named))
+                ), ("next", .orNull(.letter)),
             ])
         ),
         (

@@ -9,6 +9,8 @@ indirect enum Schema: Sendable {
     case words([String])
     case integer(min: Int64? = nil, max: Int64? = nil)
     case orNull(Schema)
+    /// One of them.
+    case oneOf([Schema])
     case list(Schema)
     /// Members by their names, all there; an open one may have others beside them.
     case object([(String, Schema)], isOpen: Bool = false)
@@ -47,6 +49,11 @@ indirect enum Schema: Sendable {
             schema.encode(into: &writer)
             writer.object { $0.member("type", "null") }
             writer.endArray()
+        case .oneOf(let schemas):
+            writer.key("anyOf")
+            writer.beginArray()
+            for schema in schemas { schema.encode(into: &writer) }
+            writer.endArray()
         case .list(let element):
             writer.member("type", "array")
             writer.key("items")
@@ -82,6 +89,8 @@ indirect enum Schema: Sendable {
     }
 
     static let id = Schema.integer(min: 0)
+    /// A dead letter: its offset, or, where topics have several partitions, `2/17`.
+    static let letter = Schema.oneOf([.id, .text(min: 1)])
     static let seconds = Schema.integer()
     static let word = Schema.text()
 }

@@ -2,24 +2,21 @@ package import Appliance
 import Vocabulary
 
 /// The statement as last read, for who explains an amount.
-extension StatementStore: StatementReading {
-    /// The first schema whose tables have all that is asked here.
-    private static let accountsVersion: Int64 = 4
-
+extension StatementRows {
     package func settling(
         _ transaction: TransactionID, limit: Int
     ) throws(LedgerError) -> [StatementLine] {
-        let version = try schemaVersion()
-        guard version >= Self.accountsVersion else { return [] }
+        let kept = try kept()
+        guard kept >= .accounts else { return [] }
         let payout =
-            version < LedgerSchema.payoutLinesVersion
+            kept < .payoutLines
             ? "NULL, NULL"
             : """
                 (SELECT payout FROM payout_lines WHERE line = settlements.id),
                 (SELECT p.created FROM payout_lines l JOIN settled_payouts p ON p.payout = l.payout
                     WHERE l.line = settlements.id)
                 """
-        return try rows(
+        return try found(
             """
             SELECT \(Self.settlementColumns), \(payout) FROM settlements WHERE transaction_id = ?
             ORDER BY created, id LIMIT ?
@@ -34,28 +31,28 @@ extension StatementStore: StatementReading {
             return StatementLine(
                 id: line.id, type: line.type, currency: line.currency, amount: line.amount,
                 fee: line.fee, net: line.net, created: line.created,
-                isRight: settlement.finding == .none, payout: Self.payout(row))
+                isRight: settlement.finding == .none, payout: Self.payoutOf(row))
         }
     }
 
     /// What stands behind the columns of a settlement.
-    private static func payout(_ row: LedgerStatement) -> PayoutOfLine? {
+    private static func payoutOf(_ row: any LedgerQuery) -> PayoutOfLine? {
         guard let id = row.textOrNull(18), let created = row.integerOrNull(19) else { return nil }
         return PayoutOfLine(id: id, created: Instant(seconds: created))
     }
 
     package func parts(ofPayout id: String) throws(LedgerError) -> PayoutParts? {
-        let version = try schemaVersion()
-        guard version >= Self.accountsVersion else { return nil }
+        let kept = try kept()
+        guard kept >= .accounts else { return nil }
         var parts = try parts(id)
-        if version >= LedgerSchema.payoutLinesVersion {
+        if kept >= .payoutLines {
             parts?.lines = try lines(ofPayout: id, limit: PayoutParts.linesMax)
         }
         return parts
     }
 
     private func lines(ofPayout id: String, limit: Int) throws(LedgerError) -> [PayoutLine] {
-        try rows(
+        try found(
             """
             SELECT l.line, l.created, s.type, s.net, s.transaction_id FROM payout_lines l
             LEFT JOIN settlements s ON s.created = l.created AND s.id = l.line
@@ -75,7 +72,7 @@ extension StatementStore: StatementReading {
     }
 
     private func parts(_ id: String) throws(LedgerError) -> PayoutParts? {
-        try rows(
+        try found(
             """
             SELECT currency, amount, created, transactions, total, run FROM settled_payouts
             WHERE payout = ?
@@ -86,11 +83,5 @@ extension StatementStore: StatementReading {
                 created: Instant(seconds: row.integer(2)), count: row.integer(3),
                 total: MinorUnits(row.integer(4)), run: row.integer(5))
         }.first
-    }
-
-    /// A folder that an earlier release wrote last is read as it is.
-    private func schemaVersion() throws(LedgerError) -> Int64 {
-        try rows("SELECT max(version) FROM schema_version", { _ in }, { $0.integer(0) })
-            .first ?? 0
     }
 }
