@@ -8,6 +8,7 @@ import Testing
 @testable import Appliance
 @testable import Console
 @testable import Daemon
+@testable import Reconcile
 @testable import Vocabulary
 
 @Suite("What open consoles are told of a pipeline that other processes run")
