@@ -79,8 +79,8 @@ extension RedriveRequest {
             guard let value = isDryRun.bool else { throw .field("dry_run") }
             request.isDryRun = value
         }
-        for name in ["offsets", "letters"] {
-            guard let places = root[name], !places.isNull else { continue }
+        for (name, places) in [("offsets", root["offsets"]), ("letters", root["letters"])] {
+            guard let places, !places.isNull else { continue }
             // Both of them at once would be one selection too many.
             guard let elements = places.array, request.letters == nil else { throw .field(name) }
             var wanted: [SourcePlace] = []
