@@ -6,6 +6,7 @@ import Console
 import Dispatch
 import Foundation
 package import Logging
+import Reconcile
 import ServiceLifecycle
 import Synchronization
 import Terminal
@@ -195,7 +196,7 @@ package struct CloudDaemon {
         let log = try plane.shownLog()
         running.console = CloudConsole(
             ledger: ledger, seenLedger: seen, decisions: plane.decisions(producer),
-            log: log, letters: CloudLetters(plane, log: log),
+            log: log,
             live: LiveBoard(
                 AfarLook(
                     index: index, ledger: followed,
@@ -203,10 +204,10 @@ package struct CloudDaemon {
                     records: plane.tail(AfarLook.told),
                     runs: KeptStatement(beside: followed), readiness: readiness,
                     clock: plane.clock, verifiedAt: { check.verifiedAt })),
-            index: index, endpoints: settings.endpoints, desk: desk, check: check,
-            refunds: plane.refunds(), stripeBase: settings.stripeBase, logger: logger,
-            readiness: readiness, counters: counters, clock: plane.clock,
-            dataPath: settings.dataPath)
+            letters: CloudLetters(plane, log: log), index: index, endpoints: settings.endpoints,
+            desk: desk, check: check, refunds: plane.refunds(),
+            stripeBase: settings.stripeBase, logger: logger, readiness: readiness,
+            counters: counters, clock: plane.clock, dataPath: settings.dataPath)
     }
 
     /// Before the group is joined, where both servers answer; it is held in any case before the
