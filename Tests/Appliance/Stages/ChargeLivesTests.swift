@@ -21,10 +21,11 @@ struct ChargeLivesTests {
                 guard case .string(let id) = event["id"] else { return event }
                 return event.with(["id": .string("\(id)_again")])
             }
-            for events in [order, order + again.shuffled(using: &random)] {
-                var pipeline = try MoneyPipeline()
+            var pipeline = try MoneyPipeline()
+            var types: [TestJSON] = []
+            for events in [order, again.shuffled(using: &random)] {
                 for event in events { try pipeline.take(event.bytes) }
-                let types = events.map { $0["type"] ?? .null }
+                types += events.map { $0["type"] ?? .null }
                 let held = try pipeline.ledger.standing()["processor:stripe usd"] ?? 0
                 #expect(held == life.truth, "\(types)")
                 #expect(try pipeline.ledger.waiting().isEmpty, "\(types)")
