@@ -127,7 +127,7 @@ struct BackupTests {
                 let text = (try? String(contentsOfFile: acknowledged, encoding: .utf8)) ?? ""
                 return text.split(separator: "\n").count > number * 800
             }
-            let known = try Self.noted(acknowledged, in: folder.file("known-\(number)"))
+            _ = try Self.noted(acknowledged, in: folder.file("known-\(number)"))
             // It says so where a file went away meanwhile, and goes on.
             _ = try await Child.run(
                 "/bin/cp", ["-a", daemon.data, folder.file("copy-\(number)")])

@@ -86,10 +86,10 @@ struct ReconciliationEndToEndTests {
         #expect(month.code == 0 && month.output.hasPrefix("month,account,"), "\(month)")
         // A year of a busy account, far beyond what other requests may have.
         let big = world.folder.file("big.csv")
-        let lines = (0..<3_000).map {
+        let entries = (0..<3_000).map {
             "2026-11-\(10 + $0 % 18),1.00,Other business \($0)\n"
         }
-        try ("Date,Amount,Text\n" + lines.joined()).write(
+        try ("Date,Amount,Text\n" + entries.joined()).write(
             toFile: big, atomically: true, encoding: .utf8)
         let mapping = world.folder.file("mapping.json")
         try #"{"date":"Date","amount":"Amount","currency_is":"usd","account_is":"B","text":"Text"}"#
