@@ -49,7 +49,8 @@ struct DecidedReviewTests {
                 found += page
                 guard page.count == limit, let last = page.last else { return found }
                 // As an address carries it.
-                place = try #require(DecidedPlace(last.place.token))
+                let next = try #require(DecidedPlace(last.place.token))
+                place = next
             }
         }
         for limit in [1, 2, 100] {

@@ -36,17 +36,18 @@ struct KeptStatementTests {
     private static func filled() throws -> StatementStore {
         let store = try StatementStore()
         let now = Instant(seconds: 5_000)
-        for (from, to) in [(Int64(0), Int64(1_000)), (500, 4_000)] {
+        let spans: [(from: Int64, to: Int64)] = [(0, 1_000), (500, 4_000)]
+        for (from, to) in spans {
             let run = try store.create(
                 .request, from: Instant(seconds: from), to: Instant(seconds: to), at: now)
             try store.cover([.own, other], run: run)
-            let rows = (0..<4).map { number in
-                Settlement(
-                    statement: line("txn_\(number)", 600 + Int64(number)),
-                    transaction: number < 2 ? 7 : nil,
-                    feeState: number == 3 ? .booked : FeeState.none,
-                    // What the first run reads it books nothing of.
-                    bookedBy: number > 1 && run == 2 ? run : nil)
+            let rows = (Int64(0)..<4).map { number -> Settlement in
+                let transaction: Int64? = number < 2 ? 7 : nil
+                // What the first run reads it books nothing of.
+                let bookedBy = number > 1 && run == 2 ? run : nil
+                return Settlement(
+                    statement: line("txn_\(number)", 600 + number), transaction: transaction,
+                    feeState: number == 3 ? .booked : FeeState.none, bookedBy: bookedBy)
             }
             try store.store(rows, run: run, done: nil)
             guard run == 2 else {

@@ -133,7 +133,7 @@ struct TwinBankTests {
         let fixture = world.fixture
         let currency = try #require(Currency("eur"))
         let today = BankDay(of: Instant(seconds: start))
-        func page(_ opening: Int64, _ amounts: [Int64]) throws -> BankStatement {
+        @Sendable func page(_ opening: Int64, _ amounts: [Int64]) throws -> BankStatement {
             try BankStatement(
                 format: "MT940", account: "DE02", currency: currency, days: today...today,
                 opening: MinorUnits(opening),
