@@ -34,6 +34,8 @@ package enum BackupError: Error, Hashable, Sendable {
     case notEmpty(path: String, name: String)
     /// An earlier restore into the folder has not come to its end.
     case halfRestored(path: String)
+    /// The last backup went into the folder, which has none any more.
+    case gone(path: String, note: String)
     /// The folder to back up into lies within the data folder, or the other way round.
     case withinItself(path: String)
 }
@@ -89,6 +91,9 @@ extension BackupError: CustomStringConvertible {
         case .halfRestored(let path):
             "a restore into \(path) did not come to its end, and what is there is not whole; "
                 + "remove the folder and restore again"
+        case .gone(let path, let note):
+            "the last backup went into \(path), and there is none there now; is its disk mounted? "
+                + "To begin anew there, remove \(note)"
         case .withinItself(let path):
             "\(path) lies within the data folder, or holds it; a backup is kept elsewhere, best on "
                 + "another disk"

@@ -14,7 +14,7 @@ package struct BackupNote: Hashable, Sendable {
     package var byteCount: Int64
     package var isEncrypted: Bool
 
-    private static func path(in folder: String) -> String { folder + "/backup.json" }
+    static func path(in folder: String) -> String { folder + "/backup.json" }
 
     package init(
         moment: Instant, name: String, folder: String, byteCount: Int64, isEncrypted: Bool

@@ -83,6 +83,11 @@ package struct BackupPlace: Sendable {
         try self.init(path, (log, check), key, disk)
     }
 
+    /// Whether something there says whose the backups are.
+    static func exists(at path: String) -> Bool {
+        FileManager.default.fileExists(atPath: path + "/" + owner)
+    }
+
     private typealias Owner = (log: String, key: String)
 
     private init(

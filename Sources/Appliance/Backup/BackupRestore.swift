@@ -80,8 +80,9 @@ package struct BackupRestore {
         let names: [String]
         let free: Int64
         do throws(DiskError) {
-            // The root of a file system has one.
-            names = try disk.list(folder).filter { $0 != "lost+found" }.sorted()
+            // The root of a file system has one; the other is a marker that was not put yet.
+            let own = ["lost+found", Self.marker + BackupPlace.partSuffix]
+            names = try disk.list(folder).filter { !own.contains($0) }.sorted()
             free = try disk.freeBytes(folder)
         } catch {
             throw BackupError(error)
@@ -115,10 +116,19 @@ package struct BackupRestore {
         for folder in folders.sorted(by: >) { try disk.syncDirectory(folder) }
     }
 
-    /// Takes away what was written: the folder was empty before.
+    /// Takes away what was written: the folder was empty before. The marker goes last, and only
+    /// when everything else has: a process that dies meanwhile leaves no part of a backup that a
+    /// daemon would start on.
     private func clear() {
-        for name in (try? disk.list(folder)) ?? [] where name != "lost+found" {
-            try? FileManager.default.removeItem(atPath: "\(folder)/\(name)")
+        let own = ["lost+found", Self.marker]
+        do {
+            for name in try disk.list(folder) where !own.contains(name) {
+                try FileManager.default.removeItem(atPath: "\(folder)/\(name)")
+            }
+            try disk.syncDirectory(folder)
+            try disk.remove("\(folder)/\(Self.marker)")
+        } catch {
+            // The marker stays, and says to remove the folder.
         }
     }
 

@@ -154,7 +154,9 @@ struct BackupStaging {
     init(
         for source: BackupSource, _ place: BackupPlace, spare: Int64
     ) throws(BackupError) {
-        Self.removeLeft(in: source.folder)
+        Self.removeLeft(in: source.folder, where: Self.hasEnded)
+        // Whoever makes one there holds the folder's lock, which is ours now.
+        Self.removeLeft(in: place.path) { _ in true }
         let needed = [source.ledger, source.accounts].reduce(Int64(0)) { sum, file in
             sum + BackupSource.byteCount(file) + BackupSource.byteCount(file + "-wal")
         }
@@ -175,15 +177,17 @@ struct BackupStaging {
         }
     }
 
-    /// What processes that have died left there.
-    private static func removeLeft(in folder: String) {
+    /// - Parameter isLeft: of a process's number, whether what it has made is nobody's any more.
+    private static func removeLeft(in folder: String, where isLeft: (Substring) -> Bool) {
         for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        where name.hasPrefix(prefix) {
-            guard let process = Int32(name.dropFirst(prefix.count)), process > 0,
-                process != getpid(), kill(process, 0) != 0, errno == ESRCH
-            else { continue }
+        where name.hasPrefix(prefix) && isLeft(name.dropFirst(prefix.count)) {
             try? FileManager.default.removeItem(atPath: folder + "/" + name)
         }
+    }
+
+    private static func hasEnded(_ number: Substring) -> Bool {
+        guard let process = Int32(number), process > 0, process != getpid() else { return false }
+        return kill(process, 0) != 0 && errno == ESRCH
     }
 
     func remove() { try? FileManager.default.removeItem(atPath: path) }

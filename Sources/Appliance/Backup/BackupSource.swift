@@ -34,7 +34,9 @@ package struct BackupSource: Sendable {
     /// A path as a backup names it.
     func name(_ path: String) -> String { String(path.dropFirst(folder.count + 1)) }
 
-    /// Opens the folder for this folder's backups, and makes it where it is missing or empty.
+    /// Opens the folder for this folder's backups, and makes it where it is missing or empty; but
+    /// not where the last backup went: its disk is not mounted then, and what is below it would be
+    /// filled.
     ///
     /// - Throws: `BackupError`; `LogError` where the log cannot be read.
     package func place(at path: String, key: BackupKey?) throws -> BackupPlace {
@@ -44,6 +46,10 @@ package struct BackupSource: Sendable {
         let (data, target) = (canonical(folder), canonical(path))
         guard !data.hasPrefix(target), !target.hasPrefix(data) else {
             throw BackupError.withinItself(path: path)
+        }
+        let last = BackupNote(in: folder)?.folder
+        if last == URL(filePath: path).standardizedFileURL.path, !BackupPlace.exists(at: path) {
+            throw BackupError.gone(path: path, note: BackupNote.path(in: folder))
         }
         return try BackupPlace(at: path, of: identity(), key: key)
     }

@@ -99,13 +99,16 @@ package struct SettingsPlace: Sendable {
     }
 
     /// Writes all of it: the secrets first, each for its owner alone, then the file that names
-    /// them.
+    /// them, which stays its owner's and closed to whom it was closed: it may hold secrets itself.
     ///
     /// - Throws: ``ConfigurationDraft/Refusal``, `SettingsError` where the file would not be read,
     ///   and what the system says; the old file stays then.
     package func write(_ settings: FirstSettings) throws {
         let (next, text) = (file + ".new", try changed(by: settings))
-        try Self.replace(next, with: text, isOpen: true)
+        let former = try? FilePath(file).stat()
+        try Self.replace(
+            next, with: text, former?.permissions ?? [.ownerReadWrite, .groupRead, .otherRead],
+            as: former)
         do {
             _ = try SettingsLoader(file: next, environment: [:]).load(needsSecrets: false)
             let secrets = [
@@ -148,19 +151,22 @@ package struct SettingsPlace: Sendable {
             atPath: secrets, withIntermediateDirectories: true,
             attributes: [.posixPermissions: 0o700])
         let path = "\(secrets)/\(name)"
-        try Self.replace("\(path).new", with: secret + "\n", isOpen: false)
+        try Self.replace("\(path).new", with: secret + "\n", .ownerReadWrite)
         guard rename("\(path).new", path) == 0 else { throw Errno(rawValue: errno) }
     }
 
-    /// - Parameter isOpen: whether everybody may read it; otherwise its owner alone.
-    private static func replace(_ path: String, with text: String, isOpen: Bool) throws {
-        let permissions: FilePermissions =
-            isOpen ? [.ownerReadWrite, .groupRead, .otherRead] : .ownerReadWrite
+    /// - Parameter former: whose owner and group it gets, where this process may give it away.
+    private static func replace(
+        _ path: String, with text: String, _ permissions: FilePermissions, as former: Stat? = nil
+    ) throws {
         let file = try FileDescriptor.open(
             FilePath(path), .writeOnly, options: [.create, .truncate, .closeOnExec],
-            permissions: permissions)
+            permissions: .ownerReadWrite)
         try file.closeAfter {
-            // The process's mask may have taken some away.
+            if let former {
+                _ = fchown(file.rawValue, former.userID.rawValue, former.groupID.rawValue)
+            }
+            // Before the first byte; the process's mask may have taken some away.
             guard fchmod(file.rawValue, permissions.rawValue) == 0 else {
                 throw Errno(rawValue: errno)
             }

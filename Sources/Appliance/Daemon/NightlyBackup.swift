@@ -25,6 +25,9 @@ final class NightlyBackup: Service {
     private let logger: Logger
     private let thread = OwnThread("tillbox.backup")
     private let failure = Mutex<(reason: String, at: Instant)?>(nil)
+    /// Of the last backup that this process has made: on a full disk the data folder's note stays
+    /// behind, and by that alone one would be made each minute, and push the older ones out.
+    private let made = Mutex<Instant?>(nil)
 
     /// - Returns: nil where none is to be made.
     init?(_ settings: Settings, of folder: DataFolder, clock: any LogClock, logger: Logger) {
@@ -38,9 +41,14 @@ final class NightlyBackup: Service {
 
     private var now: Instant { Instant(seconds: clock.now().milliseconds / 1_000) }
 
+    /// Of the last backups that are known.
+    private var moments: [Instant] {
+        [BackupNote(in: folder.path)?.moment, made.withLock { $0 }].compactMap { $0 }
+    }
+
     /// nil while the last backup went well and is not old.
     var warning: String? {
-        let last = BackupNote(in: folder.path)?.moment
+        let last = moments.max()
         let age = last.map { "the last one is of \($0.rfc3339)" } ?? "none has been made yet"
         if let reason = failure.withLock({ $0?.reason }) {
             return "the backup into \(place) fails: \(reason); \(age)"
@@ -65,6 +73,7 @@ final class NightlyBackup: Service {
         do {
             let report = try await cancelWhenGracefulShutdown { try self.backUp() }
             failure.withLock { $0 = nil }
+            made.withLock { $0 = Instant(seconds: report.manifest.moment / 1_000) }
             logger.info(
                 "backed up",
                 metadata: [
@@ -89,7 +98,7 @@ final class NightlyBackup: Service {
         {
             return false
         }
-        guard let last = BackupNote(in: folder.path)?.moment, last <= now else { return true }
+        guard let last = moments.filter({ $0 <= now }).max() else { return true }
         return last < ReconcileSchedule.lastOccurrence(ofMinute: minute, before: now)
     }
 

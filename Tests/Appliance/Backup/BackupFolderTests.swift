@@ -248,6 +248,19 @@ struct BackupFolderTests {
         }
     }
 
+    @Test("tables that a process which died has staged among the backups go with the next one")
+    func staged() async throws {
+        let fixture = try await folder("data", 6)
+        _ = try backUp(fixture.path)
+        // Whatever its number is now: in a container each has the same.
+        let left = root.file("backups/backup.part-1")
+        try FileManager.default.createDirectory(
+            atPath: left, withIntermediateDirectories: false)
+        try "rows".write(toFile: left + "/ledger.sqlite", atomically: true, encoding: .utf8)
+        _ = try backUp(fixture.path)
+        #expect(!FileManager.default.fileExists(atPath: left))
+    }
+
     @Test("a folder within the data folder, or around it, is none for backups")
     func within() async throws {
         let fixture = try await folder("data", 6)

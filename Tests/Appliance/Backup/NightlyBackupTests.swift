@@ -86,6 +86,40 @@ struct NightlyBackupTests {
         #expect(try names(in: "file") == 1)
     }
 
+    @Test("where the data folder cannot note it, the next one is made at its time and not at once")
+    func unnoted() async throws {
+        // No file takes a folder's place.
+        try FileManager.default.createDirectory(
+            atPath: fixture.path + "/backup.json", withIntermediateDirectories: false)
+        let backup = try nightly(into: "backups", keeping: 9)
+        await backup.look()
+        clock.set(midnight + 2 * hour + 60)
+        #expect(!backup.isDue(at: now))
+        await backup.look()
+        #expect(try names(in: "backups") == 1)
+        clock.set(midnight + 4 * hour)
+        #expect(backup.isDue(at: now))
+    }
+
+    @Test("a folder whose backups have gone is not begun anew: its disk may not be mounted")
+    func gone() async throws {
+        let (files, path) = (FileManager.default, root.file("backups"))
+        let backup = try nightly(into: "backups")
+        await backup.look()
+        try files.moveItem(atPath: path, toPath: root.file("disk"))
+        try files.createDirectory(atPath: path, withIntermediateDirectories: false)
+        clock.set(midnight + 30 * hour)
+        await backup.look()
+        #expect(backup.warning?.contains("is its disk mounted?") == true)
+        #expect(try files.contentsOfDirectory(atPath: path) == [])
+        // A person wants it so.
+        try files.removeItem(atPath: fixture.path + "/backup.json")
+        clock.set(midnight + 31 * hour)
+        await backup.look()
+        #expect(backup.warning == nil)
+        #expect(try names(in: "backups") == 1)
+    }
+
     @Test("a note from the future, of a clock that was wrong, keeps none from being made")
     func future() async throws {
         let backup = try nightly(into: "backups")

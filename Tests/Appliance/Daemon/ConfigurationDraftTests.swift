@@ -1,3 +1,5 @@
+import Foundation
+import TestSupport
 import Testing
 
 @testable import Daemon
@@ -56,6 +58,29 @@ struct FirstSettingsTests {
     ])
     func addresses(text: String, host: String, port: Int) {
         #expect(FirstSettings.address(in: text) == Settings.Address(host: host, port: port))
+    }
+
+    @Test("a file that was closed to others stays so; a new one is open, and the secrets are not",
+          arguments: [(0o600, 0o600), (0o640, 0o640), (nil, 0o644)] as [(mode_t?, mode_t)])
+    func permissions(before: mode_t?, after: mode_t) throws {
+        let root = try TemporaryFolder()
+        let (file, secrets) = (root.file("tillbox.conf"), root.file("secrets"))
+        if let before {
+            try "# Mine.\n".write(toFile: file, atomically: true, encoding: .utf8)
+            chmod(file, before)
+        }
+        try SettingsPlace(file: file, secrets: secrets).write(
+            FirstSettings(
+                mode: .test, address: .init(host: "127.0.0.1", port: 8080),
+                signingSecret: "whsec_" + String(repeating: "a", count: 32), apiKey: nil))
+        func mode(_ path: String) -> mode_t {
+            var status = stat()
+            return stat(path, &status) == 0 ? status.st_mode & 0o777 : 0
+        }
+        #expect(mode(file) == after)
+        #expect(mode(secrets) == 0o700 && mode(secrets + "/webhook") == 0o600)
+        let text = try String(contentsOfFile: file, encoding: .utf8)
+        #expect(text.contains("port: 8080") && text.contains("# Mine.") == (before != nil))
     }
 
     @Test("what is no address is refused", arguments: [

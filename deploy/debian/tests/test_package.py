@@ -285,6 +285,16 @@ class PackageLifeTests(unittest.TestCase):
                          " -not -path '/root/*' -not -path '/proc/*' -not -path '/run/*'").stdout
         self.assertEqual(left.split(), [], left)
 
+    def test_15_purging_keeps_the_key_of_the_backups(self) -> None:
+        self.root.install(PACKAGE)
+        secrets = self.root.path / "etc/tillbox/secrets"
+        for name in ["backup", "webhook"]:
+            (secrets / name).write_text("5a" * 32 + "\n")
+        done = self.root("apt-get", "purge", "-qq", "-y", "tillbox")
+        self.assertIn("key of the backups stays", done.stdout)
+        left = [str(file.relative_to(secrets.parent)) for file in secrets.parent.rglob("*")]
+        self.assertEqual(sorted(left), ["secrets", "secrets/backup"])
+
     def version(self) -> str:
         return self.root("dpkg-query", "-W", "-f", "${Version}", "tillbox").stdout
 

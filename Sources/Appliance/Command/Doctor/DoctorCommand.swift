@@ -17,7 +17,7 @@ struct DoctorCommand: AsyncParsableCommand {
             daemon and its warnings, missed events, reconciliation, bridges, the last backup, \
             the model, and with an API key the endpoint at Stripe: its events and its API \
             version. Changes nothing. Exit codes: 0 nothing needs a person, 1 something does, \
-            2 wrong usage.
+            2 wrong usage, 3 cannot run.
             """)
     @OptionGroup var data: DataOptions
     @Flag(help: "Leave out what reads all of log and ledger.") var quick = false

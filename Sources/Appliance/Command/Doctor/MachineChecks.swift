@@ -49,7 +49,8 @@ struct MachineChecks {
 
     /// Writes and syncs a page again and again, as the log does.
     func sync() -> Finding {
-        let file = "\(path)/doctor.tmp"
+        // A name that nobody can have put a link under beforehand: a person may run this as root.
+        let file = "\(path)/doctor-\(UUID().uuidString).tmp"
         let disk = PosixDisk()
         defer { unlink(file) }
         do throws(DiskError) {
