@@ -31,7 +31,9 @@ locals {
     }
     console = {
       TILLBOX_ADMIN_BEHIND_PROXY = "true"
-      TILLBOX_ADMIN_HOSTS        = var.console_host
+      # The balancer appends the client's address and its own (docs/SECURITY.md).
+      TILLBOX_ADMIN_PROXY_COUNT = "2"
+      TILLBOX_ADMIN_HOSTS       = var.console_host
     }
     bigquery = {
       TILLBOX_BIGQUERY_PROJECT        = var.project
