@@ -124,8 +124,8 @@ extension AccountStore {
         }
     }
 
-    /// Takes back one that is wanted and whose decline was not taken. Whoever else wants one goes on
-    /// wanting theirs; where nobody does, what was known before is known again.
+    /// Takes back one that is wanted and whose decline was not taken. Whoever else wants one goes
+    /// on wanting theirs; where nobody does, what was known before is known again.
     func withdraw(_ refund: AskedRefund, for earlier: AskedRefund?) throws {
         try write { database in
             // Who was first may have gone on with their own meanwhile.
