@@ -115,8 +115,8 @@ extension CloudConsoleTests {
     }
 
     /// An open page has been told of payments that the ledger has booked, of figures that agree
-    /// with it, and of the decision; who comes back goes on, and who comes from another instance is told
-    /// that nobody knows what was missed.
+    /// with it, and of the decision; who comes back goes on, and who comes from another instance is
+    /// told that nobody knows what was missed.
     func expectTold(_ watching: Watching, _ movement: String, _ console: Console) throws {
         let hello = try watching.next("hello")
         #expect(!hello.data["resumed"].bool)

@@ -31,7 +31,7 @@ locals {
     }
     console = {
       TILLBOX_ADMIN_BEHIND_PROXY = "true"
-      # The balancer appends who asked it, then itself.
+      # The balancer appends the client's address and its own (docs/SECURITY.md).
       TILLBOX_ADMIN_PROXY_COUNT = "2"
       TILLBOX_ADMIN_HOSTS       = var.console_host
     }

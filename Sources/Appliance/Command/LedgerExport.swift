@@ -109,7 +109,9 @@ final class WholeFile {
     /// The data folder that keeps what stands at a place, or would; nil for any other place. A name
     /// too many with --out must not cost the books.
     private static func dataFolder(of place: String) -> String? {
-        let own: Set = ["log", "features", "gate", "console", "warehouse", "reserve"]
+        let own: Set = [
+            "log", "features", "gate", "console", "warehouse", "reserve", "format", "bridges",
+        ]
         var folder = URL(filePath: place).absoluteURL.standardizedFileURL
         while folder.path != "/" {
             let name = folder.lastPathComponent

@@ -42,7 +42,8 @@ package struct DeadLetterRoutes: Sendable {
     private func page(_ request: Request) throws -> Response {
         let after = try request.after { word in
             byName
-                ? SourcePlace(letterName: word) : QueryNumber.offset(word).map { SourcePlace.letter($0) }
+                ? SourcePlace(letterName: word)
+                : QueryNumber.offset(word).map { SourcePlace.letter($0) }
         }
         let page = try list.page(
             after: after, limit: try request.limit(upTo: RedriveLimits.pageCountMax),

@@ -152,9 +152,11 @@ package struct RefundKeeper: Service {
     private func make(
         _ review: Review, by name: String, from address: String?, _ seen: AskedRefund?
     ) async throws -> AskedRefund {
+        // Who goes on with what another has asked for goes on with its key, which ages from then.
+        let began = seen.flatMap { $0.state == .asking ? $0.wantedAt : nil }
         var row = AskedRefund(
-            movement: review.movement, by: name, note: review.decision?.note ?? "", wantedAt: now,
-            changedAt: now, state: .asking)
+            movement: review.movement, by: name, note: review.decision?.note ?? "",
+            wantedAt: began ?? now, changedAt: now, state: .asking)
         let due = try scored(review).flatMap { DueRefund(review, $0.event, base: base) }
         guard let due, due.order.amount > .zero else {
             row.state = .dropped(
@@ -223,7 +225,7 @@ package struct RefundKeeper: Service {
     private func goOn(with row: AskedRefund) async throws {
         if row.state == .asking {
             guard now - row.changedAt > Self.askingMilliseconds else { return }
-            guard now - row.changedAt < Self.keyMilliseconds else {
+            guard now - row.wantedAt < Self.keyMilliseconds else {
                 return try await drop(
                     row, as: .ended(.unknown("the daemon stopped while it asked, long ago")))
             }

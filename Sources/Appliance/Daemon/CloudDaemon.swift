@@ -178,7 +178,7 @@ package struct CloudDaemon {
         )
         let followed = try plane.ledger(within: .seconds(3))
         let producer = try plane.producer()
-        (running.ledger, running.producer) = (ledger, producer)
+        (running.ledger, running.producer, running.followed) = (ledger, producer, followed)
         let dataPath = DataFolder.canonical(settings.dataPath)
         let accounts = try plane.accounts()
         running.postgresWatch = PostgresWatch(logger: logger) {
@@ -192,7 +192,6 @@ package struct CloudDaemon {
         let check = LedgerCheck(clock: plane.clock, log: VerificationLog(desk.audit)) {
             [plane] () throws(LedgerError) in try plane.checkedLedger()
         }
-        running.followed = followed
         let log = try plane.shownLog()
         running.console = CloudConsole(
             ledger: ledger, seenLedger: seen, decisions: plane.decisions(producer),

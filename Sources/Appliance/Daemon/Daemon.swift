@@ -109,8 +109,7 @@ package final class Daemon: Sendable {
         LedgerSuspicion(of: folder.ledger).clear()
         let stripe = StripeParts(plane, ledger)
         seenStatement = try SQLiteLedgerReader.open(path: folder.ledger)
-        reconciler = stripe.reconciler(
-            readingLedgerAt: folder.ledger, seen: StatementStore(of: seenStatement))
+        reconciler = stripe.reconciler(readingLedgerAt: folder.ledger, seen: seenStatement)
         chargeFetch = stripe.chargeFetch()
         refunds = stripe.refunds()
         reviewDesk = ReviewDesk(decisions: plane.decisions, ledger: ledger, clock: clock)
@@ -399,9 +398,11 @@ private struct StripeParts {
         return { mode in endpoints.contains { $0.livemode.accepts(mode) } }
     }
 
-    func reconciler(readingLedgerAt path: String, seen: StatementStore) -> Reconciler {
+    /// - Parameter seen: for who only looks.
+    func reconciler(readingLedgerAt path: String, seen: SQLiteLedgerReader) -> Reconciler {
         Reconciler(
-            settings: plane.settings.reconcile, client: client, store: store, seen: seen,
+            settings: plane.settings.reconcile, client: client, store: store,
+            seen: StatementStore(of: seen),
             openLedger: { try SQLiteLedgerReader.open(path: path) },
             admission: plane.admission, accepts: accepts, clock: plane.clock, stripeClock: clock,
             counters: plane.counters, logger: plane.logger)

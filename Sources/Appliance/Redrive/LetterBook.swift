@@ -15,16 +15,21 @@ package import Vocabulary
 package final class LetterBook: LetterReading {
     private let partitions: Int32
     private let reader: @Sendable (SourceLane) throws(StoreFailure) -> TopicReader
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     fileprivate struct State {
         var redrives = RedriveIndex()
         /// By partition, each in the order of offsets.
-        var lines: [[LetterLine]] = []
+        var lines: [[LetterLine]]
         /// What is read next of each partition.
-        var next: [Offset] = []
+        var next: [Offset]
         var behind: Int64 = 0
         var unlistedCount: Int64 = 0
+
+        init(partitions: Int32) {
+            lines = Array(repeating: [], count: Int(partitions))
+            next = Array(repeating: .zero, count: Int(partitions))
+        }
     }
 
     /// - Parameters:
@@ -35,10 +40,7 @@ package final class LetterBook: LetterReading {
         reader: @escaping @Sendable (SourceLane) throws(StoreFailure) -> TopicReader
     ) {
         (self.partitions, self.reader) = (partitions, reader)
-        state.withLock { state in
-            state.lines = Array(repeating: [], count: Int(partitions))
-            state.next = Array(repeating: .zero, count: Int(partitions))
-        }
+        state = Mutex(State(partitions: partitions))
     }
 
     // MARK: Reading
@@ -62,8 +64,16 @@ package final class LetterBook: LetterReading {
     private func look(_ state: inout State) throws(StoreFailure) {
         var left = RedriveLimits.lookRecordCountMax
         var behind: Int64 = 0
+        var topics: [TopicReader] = []
         for partition in 0..<partitions {
-            let topic = try reader(SourceLane(topic: .deadLetter, partition: partition))
+            topics.append(try reader(SourceLane(topic: .deadLetter, partition: partition)))
+        }
+        if zip(state.next, topics).contains(where: { $0 > $1.end }) {
+            // The topic was made anew or cut back: what is here may follow from records that are
+            // gone, and would keep letters of the same places from going back.
+            state = State(partitions: partitions)
+        }
+        for (partition, topic) in zip(0..<partitions, topics) {
             try read(topic, partition, &left, &state)
             behind += max(0, state.next[Int(partition)].distance(to: topic.end))
         }

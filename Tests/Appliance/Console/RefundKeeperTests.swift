@@ -185,6 +185,43 @@ struct RefundKeeperTests {
         }
     }
 
+    @Test("the key's day begins when it was asked for first, however often that was gone on with")
+    func oldKey() async throws {
+        try await opened { world in
+            try await world.decide(.decline, by: "rita", note: "odd")
+            let first = world.access.now
+            // Another process has gone on with it a minute ago, 23 hours after the first request.
+            world.access.clock.advance(milliseconds: RefundKeeper.keyMilliseconds - 60_000)
+            try world.access.store.keep(
+                AskedRefund(
+                    movement: Self.movement, by: "rita", note: "odd", wantedAt: first,
+                    changedAt: world.access.now, state: .asking))
+            world.access.clock.advance(milliseconds: RefundKeeper.askingMilliseconds + 1)
+            await world.keeper().look()
+            #expect(world.stripe.keys.isEmpty)
+            guard case .ended(.unknown) = try world.state() else {
+                Issue.record("\(String(describing: try world.state()))")
+                return
+            }
+        }
+    }
+
+    @Test("who goes on with a request of another's keeps the time of the first one")
+    func firstTime() async throws {
+        try await opened { world in
+            try await world.decide(.decline, by: "rita", note: "odd")
+            let first = world.access.now
+            try world.access.store.keep(
+                AskedRefund(
+                    movement: Self.movement, by: "rita", note: "odd", wantedAt: first,
+                    changedAt: first, state: .asking))
+            world.access.clock.advance(milliseconds: RefundKeeper.askingMilliseconds + 1)
+            await world.keeper().look()
+            let refund = try #require(try world.access.store.refund(of: Self.movement))
+            #expect(refund.wantedAt == first && refund.changedAt > first)
+        }
+    }
+
     @Test("one whose decline is refused is wanted no more")
     func withdrawn() async throws {
         try await opened { world in
@@ -303,6 +340,26 @@ struct RefundKeeperTests {
             try await world.decide(.decline, by: "rita", note: "odd")
             await keeper.look()
             #expect(world.stripe.keys.isEmpty)
+        }
+    }
+
+    @Test("of two who take theirs back nothing is left, whoever is first; of twice the same, one")
+    func bothTakenBack() async throws {
+        try await opened { world in
+            let keeper = world.keeper()
+            for isFirstFirst in [true, false] {
+                let first = try await keeper.want(Self.movement, by: "rita", note: "odd")
+                let second = try await keeper.want(Self.movement, by: "ada", note: "odd, too")
+                for wish in isFirstFirst ? [first, second] : [second, first] {
+                    try await keeper.withdraw(wish)
+                }
+                #expect(try world.state() == nil, "the first one is first: \(isFirstFirst)")
+            }
+            _ = try await keeper.want(Self.movement, by: "rita", note: "odd")
+            let again = try await keeper.want(Self.movement, by: "rita", note: "odd")
+            try await keeper.withdraw(again)
+            let left = try #require(try world.access.store.refund(of: Self.movement))
+            #expect(left.state == .wanted && left.by == "rita" && left.others.isEmpty)
         }
     }
 

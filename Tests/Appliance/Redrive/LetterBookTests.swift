@@ -1,4 +1,5 @@
 import AppendLog
+import Synchronization
 import TestSupport
 import Testing
 
@@ -74,6 +75,20 @@ struct LetterBookTests {
         #expect(Int64(lines.count) + book.unlistedCount == count)
         #expect(lines.last?.offset == Offset(count - 1))
         #expect(lines.map(\.offset) == lines.map(\.offset).sorted())
+    }
+
+    @Test("a topic that was made anew is read anew, and none of it is taken for one that went back")
+    func madeAnew() throws {
+        let lanes = Mutex([Lane(3), Lane(5, orders: [4: 2])])
+        let book = LetterBook(partitions: 2) { lane throws(StoreFailure) in
+            TopicReader(lanes.withLock { $0[Int(lane.partition)] }) { $0 }
+        }
+        #expect(try book.listed().count == 7)
+        #expect(try book.redrives().orders.count == 1)
+        lanes.withLock { $0 = [Lane(3), Lane(4)] }
+        let lines = try book.listed()
+        #expect(lines.count == 7 && lines.allSatisfy { $0.state == .notRedriven })
+        #expect(try book.redrives().orders.isEmpty)
     }
 
     @Test("pages go over partitions, by reason too; what has an order says that it went back")

@@ -113,9 +113,10 @@ extension AccountStore {
             switch earlier?.state {
             case .ended(.made), .asking: return (refund, earlier)
             case .wanted:
+                // As many as could decide at one moment, and far more. Who wants one twice is
+                // there twice, so that each decline that is refused takes back its own.
                 let others = [earlier?.wanter].compactMap { $0 } + (earlier?.others ?? [])
-                // As many as could decide at one moment, and far more.
-                kept.others = Array(others.filter { $0 != refund.wanter }.prefix(16))
+                kept.others = Array(others.prefix(16))
             case .ended, .dropped, nil: break
             }
             try Self.keep(kept, in: database)
@@ -123,20 +124,29 @@ extension AccountStore {
         }
     }
 
-    /// Takes back one that is wanted and whose decline was not taken: what was known before it is
-    /// known again, also that somebody's, whose decline was, is still wanted.
+    /// Takes back one that is wanted and whose decline was not taken. Whoever else wants one goes
+    /// on wanting theirs; where nobody does, what was known before is known again.
     func withdraw(_ refund: AskedRefund, for earlier: AskedRefund?) throws {
         try write { database in
-            guard var now = try Self.refund(of: refund.movement, in: database) else { return }
-            guard now == refund else {
-                // Who was first may have gone on with their own meanwhile, or others came behind.
-                guard now.state == .wanted, now.others.contains(refund.wanter) else { return }
-                now.others.removeAll { $0 == refund.wanter }
-                return try Self.keep(now, in: database)
+            // Who was first may have gone on with their own meanwhile.
+            guard var now = try Self.refund(of: refund.movement, in: database),
+                now.state == .wanted
+            else { return }
+            if let place = now.others.firstIndex(of: refund.wanter), now.wanter != refund.wanter {
+                now.others.remove(at: place)
+            } else if now.wanter != refund.wanter {
+                return
+            } else if let next = now.others.first {
+                (now.by, now.note) = (next.by, next.note)
+                now.others.removeFirst()
+            } else if let earlier, earlier.state != .wanted {
+                now = earlier
+            } else {
+                _ = try database.change(
+                    "DELETE FROM refunds WHERE movement = ?", [.text(refund.movement.rawValue)])
+                return
             }
-            if let earlier { return try Self.keep(earlier, in: database) }
-            _ = try database.change(
-                "DELETE FROM refunds WHERE movement = ?", [.text(refund.movement.rawValue)])
+            try Self.keep(now, in: database)
         }
     }
 
@@ -154,7 +164,8 @@ extension AccountStore {
     }
 
     /// Keeps what came of asking Stripe, beside whoever went on with the same refund meanwhile:
-    /// that it was made stands whoever says so, and nothing else takes the place of what others say.
+    /// that it was made stands whoever says so, and nothing else takes the place of what others
+    /// say.
     ///
     /// - Parameter asking: as it was kept before Stripe was asked.
     func end(_ asking: AskedRefund, as refund: AskedRefund) throws {

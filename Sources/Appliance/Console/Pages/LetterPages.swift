@@ -74,7 +74,8 @@ struct LetterPages: Sendable {
             ? nil : "\(ShownNumber.count(behind, "record")) of dead.letter are still to be read "
                 + "here. Nothing is redriven until then: look again.")
         if asked.query("sent") != nil, found.line.state != .notRedriven {
-            view.done = "It went back to where it had failed; what came of it is told below."
+            view.done = "It went back to where it had failed; what came of it is told "
+                + (found.line.state == .sent ? "by its payment's page." : "below.")
         }
         view.judged = Self.mark(LetterText.edit(typed, of: found.value) ?? Array(found.value))
         return ConsolePages.html(

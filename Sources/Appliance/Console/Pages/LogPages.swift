@@ -138,7 +138,7 @@ struct LogPages: Sendable {
     private func letters(_ asked: PageRequest) async throws -> Response {
         let (groups, lines) = try letterGroups()
         let reason = asked.query("reason") ?? groups.first?.reason
-        let dry = try await dryRun(reason, groups)
+        let dry = try await dryRun(reason, lines)
         let shown = lines.filter { $0.reason == reason }.sorted { $0.at < $1.at }
         let isOnly = parts.shownLog.partitionCount == 1
         let view = LettersView(
@@ -166,22 +166,35 @@ struct LogPages: Sendable {
     /// What would happen to the letters of a reason: nothing is changed. Not while some may have
     /// gone back without being known here.
     private func dryRun(
-        _ reason: String?, _ groups: [LetterGroup]
+        _ reason: String?, _ lines: [LetterLine]
     ) async throws -> LettersView.Plan? {
         guard let reason, parts.letters.behind == 0,
-            groups.contains(where: { $0.reason == reason })
+            let request = Self.dryRun(of: reason, lines)
         else { return nil }
-        let answer = try await parts.redriver.redrive(
-            RedriveRequest(reason: reason, isDryRun: true))
+        let answer = try await parts.redriver.redrive(request)
         return LettersView.Plan(answer, reason, at: parts.now)
+    }
+
+    /// Asks about the letters of a reason from the first on that is listed and has not gone back:
+    /// all that lies before it would use up what one request looks through.
+    ///
+    /// - Parameter lines: in the order of partitions and offsets.
+    /// - Returns: nil where none is listed.
+    static func dryRun(of reason: String, _ lines: [LetterLine]) -> RedriveRequest? {
+        let first = lines.first { $0.reason == reason && $0.state == .notRedriven }
+        guard var before = first?.place else { return nil }
+        before.offset = before.offset.advanced(by: -1)
+        return RedriveRequest(reason: reason, isDryRun: true, after: before)
     }
 
     private func redrive(_ asked: PageRequest) async throws -> Response {
         guard let reason = asked.form?["reason"], !reason.isEmpty else {
             throw Problem(.badRequest, "the form must name the reason whose letters go back")
         }
-        let dry = try await parts.redriver.redrive(
-            RedriveRequest(reason: reason, isDryRun: true))
+        guard let request = Self.dryRun(of: reason, try parts.letters.listed()) else {
+            throw Problem(.conflict, "no dead letter of this reason is left here: look again")
+        }
+        let dry = try await parts.redriver.redrive(request)
         let going = dry.lines.filter { $0.result == .wouldSend }.map(\.letter)
         guard !going.isEmpty else {
             throw Problem(.conflict, "none of them would go now: each would fail as before")
