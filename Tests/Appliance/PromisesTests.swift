@@ -14,7 +14,8 @@ struct PromisesTests {
     /// What begins a suite at the start of a line.
     private static let suiteWords: Set<Substring> = ["struct", "extension", "class"]
 
-    /// The name behind one of the words: of a type at the start of its line, of a function anywhere.
+    /// The name behind one of the words: of a type at the start of its line, of a function
+    /// anywhere.
     private static func name(behind keywords: Set<Substring>, in line: String) -> String? {
         let isIndented = line.first == " "
         guard isIndented == keywords.contains("func"), !line.isEmpty else { return nil }

@@ -19,7 +19,7 @@ extension StatementRows {
         return try found(
             """
             SELECT \(Self.settlementColumns), \(payout) FROM settlements WHERE transaction_id = ?
-            ORDER BY created, id LIMIT ?
+            ORDER BY settlements.created, settlements.id LIMIT ?
             """,
             {
                 $0.bind(1, transaction.rawValue)

@@ -87,11 +87,13 @@ public enum KafkaTopicCheck {
         }
     }
 
-    /// The count of partitions that most topics have; of counts that equally many have, one that
-    /// is wanted, and of others the smaller one. nil where there is no topic.
+    /// The count of partitions that most topics have, where one count is wanted of all; of counts
+    /// that equally many have, the one that is wanted, and of others the smaller one. nil where
+    /// there is no topic.
     private static func commonest(_ wanted: [KafkaTopic], _ found: [String: KafkaTopic]) -> Int32? {
         let counts = wanted.compactMap { found[$0.name]?.partitions }
         let isWanted = Set(wanted.map(\.partitions))
+        guard isWanted.count == 1 else { return nil }
         return Dictionary(grouping: counts) { $0 }.max { left, right in
             (left.value.count, isWanted.contains(left.key) ? 1 : 0, -left.key)
                 < (right.value.count, isWanted.contains(right.key) ? 1 : 0, -right.key)

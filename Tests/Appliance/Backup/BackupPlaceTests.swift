@@ -157,7 +157,7 @@ struct BackupPlaceTests {
             // An operation that changes nothing on the disk is no moment for a cut.
             if isOver { break }
         }
-        #expect(cuts > 20, "the power failed at \(cuts) moments only")
+        #expect(cuts > 15, "the power failed at \(cuts) moments only")
     }
 
     @Test("any call that fails, and a full disk, leave the backup before as it was")

@@ -205,8 +205,8 @@ struct BankCSV {
             guard let amount = BankAmount.parse(text, decimal: mapping.decimal, currency) else {
                 throw BankFileRefusal(
                     "\(text.prefix(30)) is no amount in \(currency.code): it has at most "
-                        + "\(currency.displayExponent) decimals, and the mapping's key decimal says "
-                        + "that they stand behind \(mapping.decimal)")
+                        + "\(currency.displayExponent) decimals, and the mapping's key decimal "
+                        + "says that they stand behind \(mapping.decimal)")
             }
             return amount
         }

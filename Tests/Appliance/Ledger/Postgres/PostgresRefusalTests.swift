@@ -70,8 +70,8 @@ struct PostgresRefusalTests {
                 what: "an older schema",
                 sql: "CREATE SCHEMA tillbox; CREATE TABLE tillbox.head (id int); "
                     + "CREATE TABLE tillbox.schema_version AS SELECT 1::bigint AS version",
-                command: "a ledger of schema 1, and this program knows 3; run `tillbox cloud pr",
-                bridge: "knows 3; a daemon of this release brings it up to date, by its bridge"),
+                command: "of schema 1, and this program knows \(PostgresSchema.version); run `tillb",
+                bridge: "knows \(PostgresSchema.version); a daemon of this release brings it up to date, by its bridge"),
         ])
     func standing(_ standing: Standing) throws {
         let server = try PostgresServer.common()
@@ -141,12 +141,12 @@ struct PostgresRefusalTests {
                 .contains("grant the role what migrations/postgres/grants.sql lists"))
         try database.sql("GRANT USAGE ON SCHEMA tillbox TO \(role)")
         #expect(
-            try sentence(behind: "ALTER TABLE entries RENAME TO former")
+            try sentence(behind: "ALTER TABLE accounts RENAME TO former")
                 .contains("bring the schema up to date"))
-        try database.sql("ALTER TABLE former RENAME TO entries")
+        try database.sql("ALTER TABLE former RENAME TO accounts")
         #expect(
             try sentence(
-                behind: "INSERT INTO schema_version VALUES (99); ALTER TABLE entries RENAME TO e"
+                behind: "INSERT INTO schema_version VALUES (99); ALTER TABLE accounts RENAME TO a"
             ).contains("start a newer tillbox"))
     }
 
@@ -175,6 +175,7 @@ struct PostgresRefusalTests {
             for _ in 0..<4 { group.addTask { try PostgresSchema.migrate(configuration) } }
             try await group.waitForAll()
         }
-        #expect(try server.sql(name, "SELECT * FROM tillbox.schema_version") == "3")
+        #expect(try server.sql(name, "SELECT * FROM tillbox.schema_version")
+                == "\(PostgresSchema.version)")
     }
 }
