@@ -19,7 +19,10 @@ package final class StatementStore: Sendable {
         do {
             queue = try DatabaseQueue(path: "")
             try queue.write { database in
-                try database.execute(sql: "CREATE TABLE schema_version (version INTEGER)")
+                // Each migration says which version it makes of it.
+                try database.execute(
+                    sql: "CREATE TABLE schema_version (version); "
+                        + "INSERT INTO schema_version VALUES (0)")
                 for migration in LedgerSchema.statements {
                     try database.execute(sql: migration)
                 }
