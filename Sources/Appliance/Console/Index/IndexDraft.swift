@@ -57,7 +57,11 @@ struct IndexDraft {
             if let before { add("verdict:\(before.rawValue)", told, -1, 0) }
             add("verdict:\(scored.verdict.rawValue)", told, 1, 0)
         case .reviewed(let record):
-            guard row.take(record.state), let told = row.told else { return }
+            let before = row.review
+            // A second decision stands, and is counted as the first one was.
+            guard row.take(record.state), before != .approved || record.state == .opened,
+                let told = row.told
+            else { return }
             add("review:\(record.state.rawValue)", told, 1, told.amount, at: record.at)
         case .posted(let posted): row.take(posted)
         case .letter: row.letterCount += 1

@@ -107,14 +107,15 @@ package struct PaymentRow: Hashable, Sendable {
         return true
     }
 
-    /// Takes a change of its review. Of people who decide at once the first counts; only scoring
-    /// opens it again.
+    /// Takes a change of its review. Of people who decide at once the first counts, but that the
+    /// ledger takes a decline behind an approval, too; only scoring opens it again.
     ///
     /// - Returns: whether anything changed.
     mutating func take(_ state: ReviewState) -> Bool {
-        guard review != state, review == nil || review == .opened || state == .opened else {
-            return false
-        }
+        let isDeclinedAfterAll = review == .approved && state == .declined
+        guard review != state,
+            review == nil || review == .opened || state == .opened || isDeclinedAfterAll
+        else { return false }
         review = state
         return true
     }

@@ -219,6 +219,36 @@ struct PaymentIndexTests {
         #expect(words.contains("charge.succeeded") && words.count == 9, "\(words)")
     }
 
+    @Test("a decline stands behind an approval, and no approval behind a decline", arguments: [
+        ([ReviewState.opened, .approved, .declined], ReviewState.declined, [1, 0]),
+        ([.opened, .declined, .approved], .declined, [0, 1]),
+        ([.opened, .expired, .declined], .expired, [0, 0]),
+    ])
+    func secondDecision(
+        _ told: [ReviewState], _ stands: ReviewState, _ counts: [Int64]
+    ) throws {
+        let fixture = try IndexFixture()
+        fixture.tell(
+            ToldPayment(
+                number: 1, customer: nil, amount: 900, created: 1_760_000_000, lastFour: "4242",
+                verdict: .manualReview))
+        for state in told {
+            fixture.append(
+                ReviewRecord(
+                    movement: MovementKey("charge:ch_1"), state: state, reasons: [], by: "ada",
+                    at: Instant(seconds: 1_760_000_000)), to: .paymentReview)
+        }
+        try fixture.index.catchUp()
+        #expect(try fixture.index.payment("ch_1")?.review == stands)
+        let sums = try fixture.index.sums(
+            of: ["review:approved", "review:declined"], from: Instant(seconds: 0),
+            to: Instant(seconds: 2_000_000_000))
+        let found = ["review:approved", "review:declined"].map { word in
+            sums.first { $0.word == word }.map { Int64($0.count) } ?? 0
+        }
+        #expect(found == counts, "a payment is counted by its first decision")
+    }
+
     @Test("a pipeline's payments stand in the index as the ledger has them")
     func pipeline() async throws {
         let fixture = try PipelineFixture { $0.amountLimits = [Given.usd: MinorUnits(5_000)] }
