@@ -158,6 +158,7 @@ package struct RefundKeeper: Service {
             movement: review.movement, by: name, note: review.decision?.note ?? "",
             wantedAt: began ?? now, changedAt: now, state: .asking)
         let due = try scored(review).flatMap { DueRefund(review, $0.event, base: base) }
+        if let seen, try isMade(seen, due) { return seen }
         guard let due, due.order.amount > .zero else {
             row.state = .dropped(
                 due == nil
@@ -172,6 +173,16 @@ package struct RefundKeeper: Service {
         row.state = .ended(await desk.refund(due.order))
         let amount = ShownAmount(due.order.amount, due.order.currency).words
         return try await end(asking, row, "\(due.order.charge) \(amount)", from: address)
+    }
+
+    /// Whether Stripe has made it, so that nothing is to be asked: its event is still to be booked,
+    /// or has left nothing. Otherwise more is due, as behind a refund that has failed.
+    private func isMade(_ seen: AskedRefund, _ due: DueRefund?) throws -> Bool {
+        guard case .ended(.made(let id, let status)) = seen.state,
+            status != "failed", status != "canceled"
+        else { return false }
+        guard let due, due.order.amount > .zero else { return true }
+        return try ledger.transactions(of: MovementKey("refund:\(id)")).isEmpty
     }
 
     /// - Parameter before: what is kept of it until now.

@@ -15,6 +15,8 @@ struct RefundKeeperTests {
     /// Stripe, which makes every refund.
     private final class Stripe: StripePosting {
         private let state = Mutex<[String]>([])
+        /// What it refuses each refund with; nil where it makes them.
+        let refusal = Mutex<String?>(nil)
         /// The keys of all requests.
         var keys: [String] { state.withLock { $0 } }
 
@@ -23,6 +25,11 @@ struct RefundKeeperTests {
             of account: StripeAccount
         ) async throws -> StripeAnswer {
             state.withLock { $0.append(key) }
+            if let why = refusal.withLock({ $0 }) {
+                return StripeAnswer(
+                    status: 400, retryAfter: nil,
+                    body: Array(#"{"error":{"message":"\#(why)"}}"#.utf8))
+            }
             return StripeAnswer(
                 status: 200, retryAfter: nil,
                 body: Array(#"{"id":"re_\#(key)","status":"succeeded"}"#.utf8))
@@ -375,6 +382,22 @@ struct RefundKeeperTests {
             let told = try await world.keeper().make(review, by: "ada", from: nil)
             #expect(told == asking)
             #expect(world.stripe.keys.isEmpty)
+        }
+    }
+
+    @Test("what Stripe has made stays made, whoever presses the button, until its event is booked")
+    func pressedBehindMade() async throws {
+        try await opened { world in
+            try await world.decide(.decline, by: "rita", note: "odd")
+            let review = try #require(try world.opened.ledger.review(of: Self.movement))
+            let made = try await world.keeper().make(review, by: "rita", from: nil)
+            #expect(made.state == .ended(.made(id: "re_\(Self.key)", status: "succeeded")))
+            // What it says of the same refund once it has forgotten the key.
+            world.stripe.refusal.withLock { $0 = "Charge ch_1 has already been refunded." }
+            let told = try await world.keeper().make(review, by: "ada", from: nil)
+            #expect(told == made)
+            #expect(world.stripe.keys == [Self.key])
+            #expect(try world.access.store.refund(of: Self.movement) == made)
         }
     }
 
