@@ -176,7 +176,7 @@ package struct CloudDaemon {
         let (ledger, seen) = (
             try plane.ledger(within: .seconds(3)), try plane.ledger(within: .seconds(3))
         )
-        let followed = try plane.ledger(within: .seconds(3))
+        let followed = try plane.followedLedger()
         let producer = try plane.producer()
         (running.ledger, running.producer, running.followed) = (ledger, producer, followed)
         let dataPath = DataFolder.canonical(settings.dataPath)

@@ -77,16 +77,24 @@ package struct CloudPlane: Sendable {
 
     /// - Parameters:
     ///   - patience: how long a connect, or another instance's batch, is waited for at once.
+    ///   - replyPatience: how long an answer may take; nil for as long as a batch may.
     ///   - onWait: for who can wait for a server that does not answer yet.
     /// - Throws: `LedgerError`, also where `cloud prepare` has not made it.
     package func ledger(
-        within patience: Duration = .seconds(5), onWait: ((LedgerError) -> Void)? = nil
+        within patience: Duration = .seconds(5), replyWithin replyPatience: Duration? = nil,
+        onWait: ((LedgerError) -> Void)? = nil
     ) throws(LedgerError) -> PostgresLedger {
         let clock = clock
         var configuration = settings.postgresConfiguration()
         (configuration.connectTimeout, configuration.lockTimeout) = (patience, patience)
+        if let replyPatience { configuration.replyTimeout = replyPatience }
         return try PostgresLedger.open(
             configuration, clockMilliseconds: { clock.now().milliseconds }, onWait: onWait)
+    }
+
+    /// The ledger for what open pages are told, which waits less long: it looks again soon.
+    func followedLedger() throws(LedgerError) -> PostgresLedger {
+        try ledger(within: .seconds(2), replyWithin: .seconds(2))
     }
 
     /// The accounts of people and programs, beside the ledger. Blocks.
