@@ -18,7 +18,7 @@ enum DayReport: String, CaseIterable {
         case .revenue:
             Self.volume + Self.refunds + Self.disputes + ["fees", "booked:payment_reversed"]
         case .verdicts: Verdict.allCases.map { "verdict:\($0.rawValue)" } + ["payment_failed"]
-        case .reviews: ReviewState.allCases.map { "review:\($0.rawValue)" }
+        case .reviews: ReviewState.allCases.map { "review:\($0.rawValue)" } + [IndexWord.released]
         case .chargebacks: Self.disputes + ["dispute_opened", "booked:payment"]
         case .fees: Self.volume + ["fees"]
         case .payouts:
@@ -115,7 +115,9 @@ enum DayReport: String, CaseIterable {
     }
 
     private static func reviews(_ sums: Sums) -> [(name: String, value: Value)] {
-        let approved = sums.count("review:\(ReviewState.approved.rawValue)")
+        // What scoring released by itself is among the approved, and nobody's error.
+        let approved =
+            sums.count("review:\(ReviewState.approved.rawValue)") - sums.count(IndexWord.released)
         let declined = sums.count("review:\(ReviewState.declined.rawValue)")
         return ReviewState.allCases.map {
             ($0.rawValue, .count(sums.count("review:\($0.rawValue)")))

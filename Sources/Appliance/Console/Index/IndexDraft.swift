@@ -63,6 +63,9 @@ struct IndexDraft {
                 let told = row.told
             else { return }
             add("review:\(record.state.rawValue)", told, 1, told.amount, at: record.at)
+            if record.state == .approved, record.by == ReservedNames.scoring {
+                add(IndexWord.released, told, 1, told.amount, at: record.at)
+            }
         case .posted(let posted): row.take(posted)
         case .letter: row.letterCount += 1
         }
@@ -297,4 +300,10 @@ extension Int64 {
         for _ in currency.displayExponent..<3 { value = value &* 10 }
         return value
     }
+}
+
+/// Words that reports look up besides those of a state, a verdict or a kind.
+enum IndexWord {
+    /// Approved by scoring, which a better vector has told better: nobody decided it.
+    static let released = "review:released"
 }

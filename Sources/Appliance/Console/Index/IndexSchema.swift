@@ -14,7 +14,7 @@
 /// All of it follows from the log. There are no migrations: a file of another version is made anew.
 enum IndexSchema {
     /// Raised with every change to the tables or to what is written into them.
-    static let version: Int64 = 3
+    static let version: Int64 = 4
 
     /// The columns that a list is narrowed by, each with its index; in each `created` and the row's
     /// number follow, so that a page is a run of it. All of them may be null: SQLite does not use
