@@ -249,6 +249,28 @@ struct PaymentIndexTests {
         #expect(found == counts, "a payment is counted by its first decision")
     }
 
+    @Test("what scoring releases by itself is approved, and no false positive")
+    func released() throws {
+        let fixture = try IndexFixture()
+        let time = Instant(seconds: 1_760_000_000)
+        for (number, name) in [(1, "scoring"), (2, "scoring"), (3, "ada")] {
+            fixture.tell(
+                ToldPayment(
+                    number: number, customer: nil, amount: 900, created: time.seconds,
+                    lastFour: "4242", verdict: .manualReview))
+            fixture.append(
+                ReviewRecord(
+                    movement: MovementKey("charge:ch_\(number)"), state: .approved, reasons: [],
+                    by: name, at: time), to: .paymentReview)
+        }
+        try fixture.index.catchUp()
+        let sums = try fixture.index.sums(
+            of: ["review:approved", IndexWord.released], from: Instant(seconds: 0),
+            to: Instant(seconds: 2_000_000_000))
+        let counts = Dictionary(uniqueKeysWithValues: sums.map { ($0.word, Int($0.count)) })
+        #expect(counts == ["review:approved": 3, "review:released": 2])
+    }
+
     @Test("a pipeline's payments stand in the index as the ledger has them")
     func pipeline() async throws {
         let fixture = try PipelineFixture { $0.amountLimits = [Given.usd: MinorUnits(5_000)] }
