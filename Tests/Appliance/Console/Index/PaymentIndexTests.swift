@@ -220,12 +220,12 @@ struct PaymentIndexTests {
     }
 
     @Test("a decline stands behind an approval, and no approval behind a decline", arguments: [
-        ([ReviewState.opened, .approved, .declined], ReviewState.declined, [1, 0]),
+        ([.opened, .approved, .declined], .declined, [1, 0]),
         ([.opened, .declined, .approved], .declined, [0, 1]),
         ([.opened, .expired, .declined], .expired, [0, 0]),
-    ])
+    ] as [([ReviewState], ReviewState, [Int])])
     func secondDecision(
-        _ told: [ReviewState], _ stands: ReviewState, _ counts: [Int64]
+        _ told: [ReviewState], _ stands: ReviewState, _ counts: [Int]
     ) throws {
         let fixture = try IndexFixture()
         fixture.tell(
@@ -244,7 +244,7 @@ struct PaymentIndexTests {
             of: ["review:approved", "review:declined"], from: Instant(seconds: 0),
             to: Instant(seconds: 2_000_000_000))
         let found = ["review:approved", "review:declined"].map { word in
-            sums.first { $0.word == word }.map { Int64($0.count) } ?? 0
+            sums.first { $0.word == word }.map { Int($0.count) } ?? 0
         }
         #expect(found == counts, "a payment is counted by its first decision")
     }
