@@ -16,7 +16,9 @@ extension CloudConsoleTests {
             return try letters.count == 2
                 && consoles[1].get("/api/v1/dead-letters")["dead_letters"].list.count == 2
         }
-        #expect(letters.allSatisfy { $0["stage"].text == "gate" && $0["redriven"].text == "no" })
+        // An object without a type comes as far as the step that validates.
+        #expect(Set(letters.map { $0["stage"].text }).isSubset(of: ["gate", "validate"]))
+        #expect(letters.allSatisfy { $0["redriven"].text == "no" }, "\(letters)")
         let paged = try consoles[0].get("/api/v1/dead-letters?limit=1")
         #expect(paged["dead_letters"].list.count == 1 && paged["behind"].int == 0, "\(paged)")
         let next = paged["next"].text

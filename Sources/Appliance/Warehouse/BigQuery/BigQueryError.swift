@@ -80,7 +80,7 @@ extension BigQueryError: CustomStringConvertible {
             "the dataset \(dataset) is in \(found), and bigquery.location says \(wanted); set "
                 + "that to \(found) or remove it, or name another dataset"
         case .job(let id, let reason, let message):
-            "the job \(id) failed (\(reason)): \(message); its day is left as it was. Run this "
+            "the job \(id) failed (\(reason)): \(message); its day is left as it was; run this "
                 + "again, and where it fails alike look the job up in BigQuery's console"
         case .jobUnfinished(let id, let seconds):
             "the job \(id) has not ended after \(seconds) s; run this again: it is looked for "
