@@ -70,8 +70,9 @@ struct PostgresRefusalTests {
                 what: "an older schema",
                 sql: "CREATE SCHEMA tillbox; CREATE TABLE tillbox.head (id int); "
                     + "CREATE TABLE tillbox.schema_version AS SELECT 1::bigint AS version",
-                command: "of schema 1, and this program knows \(PostgresSchema.version); run `tillb",
-                bridge: "knows \(PostgresSchema.version); a daemon of this release brings it up to date, by its bridge"),
+                command: "of schema 1, and this program knows \(PostgresSchema.version); run `",
+                bridge: "knows \(PostgresSchema.version); a daemon of this release brings it "
+                    + "up to date, by its bridge"),
         ])
     func standing(_ standing: Standing) throws {
         let server = try PostgresServer.common()
