@@ -127,9 +127,9 @@ extension CloudConsoleTests {
             #expect(pair["entries"].list.reduce(0) { $0 + $1["amount"].int } == 0, "\(pair)")
         }
         #expect(!pairs.isEmpty, "\(payment.data)")
-        var review = JSON.null
-        repeat { review = try watching.next("review").data["review"] } while
-            review["movement"].text != movement || review["state"].text != "approved"
+        _ = try watching.next("review") {
+            $0["review"]["movement"].text == movement && $0["review"]["state"].text == "approved"
+        }
         let figures = try watching.next("figures").data
         #expect(figures["money"]["is_zero"].bool && figures.has("shown"), "\(figures)")
         #expect(figures["readers"].list.contains { $0["group"].text == "ledger" }, "\(figures)")
@@ -153,9 +153,14 @@ extension CloudConsoleTests {
                     + "Authorization: Bearer \(CloudConsoleTests.token)\r\n\(last)\r\n")
         }
 
-        /// The data of the next event of a name, with its id.
-        func next(_ name: String) throws -> (id: String?, data: JSON) {
+        /// The data of the next event of a name that is wanted, with its id.
+        func next(
+            _ name: String, where isWanted: (JSON) -> Bool = { _ in true }
+        ) throws -> (id: String?, data: JSON) {
+            let deadline = ContinuousClock.now + .seconds(60)
+            // Others go on coming all the while.
             while true {
+                try #require(.now < deadline, "no \(name) that is wanted")
                 let block = try #require(connection.readBlock(), "it has ended before \(name)")
                 let lines = block.split(separator: "\n").map(String.init)
                 guard lines.contains("event: \(name)") else { continue }
@@ -164,7 +169,8 @@ extension CloudConsoleTests {
                         String($0.dropFirst(field.count + 2))
                     }
                 }
-                return (value("id"), try JSON(try #require(value("data"))))
+                let data = try JSON(try #require(value("data")))
+                if isWanted(data) { return (value("id"), data) }
             }
         }
     }
