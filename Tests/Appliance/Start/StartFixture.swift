@@ -147,6 +147,7 @@ final class StartFixture: Sendable {
 
     func stop(_ daemon: Daemon) async throws {
         // The last to close the ledger empties its WAL, if it may write.
+        try daemon.seenStatement.close()
         try daemon.seenLedger.close()
         try daemon.ledger.close()
         await daemon.log.close()
