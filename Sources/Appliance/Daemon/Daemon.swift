@@ -59,7 +59,7 @@ package final class Daemon: Sendable {
     /// The ledger as the console reads it, so that no look at it holds a booking up.
     let seenLedger: SQLiteLedgerReader
     /// For pages that show what reconciliation keeps, such as the bank's.
-    private let seenStatement: SQLiteLedgerReader
+    let seenStatement: SQLiteLedgerReader
     let payments: PaymentIndex
     /// Verifies the ledger where a person asks for it.
     let ledgerCheck: LedgerCheck
