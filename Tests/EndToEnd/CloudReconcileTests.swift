@@ -77,7 +77,7 @@ struct CloudReconcileTests {
         var lines = 0
         for charge in charges.prefix(5) {
             let explained = try console.get("/api/v1/explain/charge:\(charge)")
-            for transaction in explained["transactions"].list {
+            for transaction in explained["movement"]["transactions"].list {
                 for line in transaction["statement"].list {
                     #expect(line["id"].text.hasPrefix("txn_"), "\(line)")
                     lines += 1
