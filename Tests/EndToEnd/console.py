@@ -133,7 +133,7 @@ def approves(page):
     page.keyboard.press("Escape")
     page.keyboard.press("a")
     page.wait_for_url(re.compile("done="))
-    told = page.get_by_role("status").inner_text()
+    told = page.locator("[data-done]").inner_text()
     expect("Approved" in told and amount in told, f"after the approval: {told}")
     expect(page.evaluate("document.activeElement.id") == "case", "focus is not on the next case")
     expect(waiting(page) == before - 1, "the queue has not shrunk by the decided case")
@@ -166,7 +166,7 @@ def plain(browser, state):
     page.goto(origin + "/review")
     page.locator("textarea").fill("without a script")
     page.get_by_role("button", name=re.compile("^Decline")).click()
-    expect("Declined" in page.get_by_role("status").inner_text(), "no decline without scripts")
+    expect("Declined" in page.locator("[data-done]").inner_text(), "no decline without scripts")
     context.close()
 
 
