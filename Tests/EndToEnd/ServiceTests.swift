@@ -73,7 +73,9 @@ struct ServiceTests {
         let running = try await RunningDaemon()
         let own = ["TILLBOX_ADMIN_PORT": "\(running.admin)"]
         for words in [["health"], ["health", "--ready"]] {
-            let asked = try await Child.run(Tillbox.executable, words, environment: own)
+            // Another folder's daemon is not the one that is asked for.
+            let asked = try await Child.run(
+                Tillbox.executable, words + ["--data", running.data], environment: own)
             #expect(asked.code == 0, "\(asked.errors)")
             #expect(asked.output == "" && asked.errors == "")
         }
