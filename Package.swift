@@ -386,7 +386,7 @@ let package = Package(
             dependencies: ["AppendLog", "Command", "TestSupport"] + rooms + running,
             path: "Tests/EndToEnd", exclude: [
                 "cloud_oracle.py", "console.py", "console_records.py", "console_reports.py",
-                "console_send.py", "console_settings.py", "oracle.py",
+                "console_send.py", "console_settings.py", "kept_sockets.py", "oracle.py",
             ],
             swiftSettings: tests),
     ],

@@ -33,7 +33,7 @@ package struct PortService: Service {
     }
 
     package func run() async throws {
-        let server = PortServer(
+        var server = PortServer(
             host: address.host, port: address.port, responder: responder, limits: limits, tls: tls
         ) { [role, address, logger, onListening] port in
             logger.info(
@@ -45,7 +45,10 @@ package struct PortService: Service {
         }
         try await DaemonError.namingThePort(
             address, (host: "\(role).host", port: "\(role).port")
-        ) { try await server.run() }
+        ) {
+            server.socket = try await KeptSockets.ofProcess?.socket(role, on: address, logger)
+            try await server.run()
+        }
     }
 }
 

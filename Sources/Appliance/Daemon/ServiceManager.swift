@@ -38,7 +38,22 @@ package struct ServiceManager: Sendable {
     ///
     /// - Returns: 0, or the `errno` of what kept the word from being sent.
     @discardableResult
-    package func tell(_ word: Word) -> Int32 { tillbox_tell(socket, word.rawValue) }
+    package func tell(_ word: Word) -> Int32 { tillbox_tell(socket, word.rawValue, -1) }
+
+    /// Has it keep a socket while no process of this service runs, and hand it to the next one by
+    /// that name. It refuses where its unit has no room for that (`FileDescriptorStoreMax=`).
+    ///
+    /// - Returns: 0, or the `errno` of what kept the socket from being sent.
+    func keep(_ descriptor: Int32, named name: String) -> Int32 {
+        // Nobody but us looks at what the socket has.
+        tillbox_tell(socket, "FDSTORE=1\nFDPOLL=0\nFDNAME=\(name)", descriptor)
+    }
+
+    /// Has it let go of the sockets of that name, soon.
+    func forget(_ name: String) {
+        // Where the word does not arrive, the address stays taken, and that is said.
+        _ = tillbox_tell(socket, "FDSTOREREMOVE=1\nFDNAME=\(name)", -1)
+    }
 
     /// Tells, and says in the log where that is not possible: systemd would wait for the word.
     package func tell(_ word: Word, _ logger: Logger) {

@@ -119,8 +119,10 @@ final class PortHandler: ChannelDuplexHandler, RequestTaker {
             }
         case is ChannelShouldQuiesceEvent:
             isEnding = true
-            // A request that has begun is answered; the port bounds how long it waits for that.
+            // A request that has begun is answered; the port bounds how long it waits for that. The
+            // first one of a connection has begun when that was let in.
             switch state {
+            case .idle where connection.phase == .fresh: break
             case .idle: closeOnceSent(context)
             case .streaming: context.close(promise: nil)
             case .receiving, .refused, .answering: break

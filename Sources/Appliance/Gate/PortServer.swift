@@ -1,3 +1,4 @@
+import Foundation
 import NIOCore
 import NIOPosix
 import ServiceLifecycle
@@ -21,6 +22,7 @@ package struct PortLimits: Sendable {
 /// A port: it listens, and serves each connection by callbacks on its event loop.
 ///
 /// At the shutdown it stops listening, answers what has begun, and ends when every connection has.
+/// A client that was let in and has not sent a byte yet has begun, too.
 package struct PortServer: Service {
     package let host: String
     /// 0 lets the system choose.
@@ -29,6 +31,9 @@ package struct PortServer: Service {
     package var limits = PortLimits()
     /// nil speaks plain HTTP.
     package var tls: PortTLS?
+    /// A descriptor that listens on host and port already, and is this server's from now on; nil
+    /// opens one.
+    package var socket: Int32?
     let onListening: @Sendable (_ port: Int) -> Void
 
     package init(
@@ -44,7 +49,7 @@ package struct PortServer: Service {
     }
 
     /// Connections that the kernel keeps until they are accepted.
-    private static let backlogCount: Int32 = 512
+    package static let backlogCount: Int32 = 512
     /// Milliseconds before the next attempt when the system has no descriptor for a connection.
     private static let backoffMilliseconds: Int64 = 100
 
@@ -54,12 +59,34 @@ package struct PortServer: Service {
         let channel = PortChannel(
             responder: responder, connections: connections,
             budget: MemoryBudget(byteCountMax: limits.memoryByteCountMax))
-        let listener = try await bootstrap(channel).bind(host: host, port: port).get()
+        let listener = try await open(channel)
         onListening(listener.localAddress?.port ?? port)
         // Thrown when the task is cancelled, because another service failed: the port closes too.
         try? await gracefulShutdown()
-        try? await listener.close()
+        await Self.stopListening(listener)
         await Self.drain(connections)
+    }
+
+    private func open(_ channel: PortChannel) async throws -> any Channel {
+        guard let socket else {
+            return try await bootstrap(channel).bind(host: host, port: port).get()
+        }
+        let listener = try await bootstrap(channel).withBoundSocket(socket).get()
+        // Of a socket that it is given, NIO makes the kernel's queue the shorter one.
+        _ = listen(socket, Self.backlogCount)
+        return listener
+    }
+
+    /// Closes the port behind the last connection that was let in: NIO closes one whose handlers it
+    /// is still making when its listener closes, and who connected would get no answer.
+    private static func stopListening(_ listener: any Channel) async {
+        try? await listener.setOption(.autoRead, value: false).get()
+        let loops = MultiThreadedEventLoopGroup.singleton.makeIterator()
+        for loop in Array(loops) + [listener.eventLoop] {
+            // Behind what stands in the loop's queue.
+            try? await loop.submit {}.get()
+        }
+        try? await listener.close()
     }
 
     /// Lets requests that have begun be answered. One that does not arrive must not hold the daemon

@@ -47,6 +47,26 @@ struct PortAnswerTests {
         #expect(!channel.isActive)
     }
 
+    @Test("at the shutdown one that was just let in may still ask, once; one that has asked ends")
+    func shutdown() throws {
+        let port = SentAheadTests.Port(byteCountMax: 1 << 20)
+        let (fresh, quiet) = (try port.connect(), try port.connect())
+        try quiet.writeInbound(ByteBuffer(string: SentAheadTests.request))
+        port.responder.answer()
+        quiet.embeddedEventLoop.run()
+        for channel in [fresh, quiet] {
+            channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+            channel.embeddedEventLoop.run()
+        }
+        #expect(fresh.isActive && !quiet.isActive)
+        try fresh.writeInbound(ByteBuffer(string: SentAheadTests.request))
+        port.responder.answer()
+        fresh.embeddedEventLoop.run()
+        let bytes = try #require(try fresh.readOutbound(as: ByteBuffer.self))
+        #expect(String(buffer: bytes).contains("Connection: close"))
+        #expect(!fresh.isActive)
+    }
+
     /// What the kernel has not taken of what was written, in a test's hand.
     private final class Unsent {
         var byteCount = 0

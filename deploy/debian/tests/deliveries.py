@@ -45,6 +45,8 @@ class Stripe:
         self.port = port
         self.acknowledged: set[str] = set()
         self.refused = 0
+        # Of these, connections that nobody took.
+        self.unconnected = 0
         self.longest = 0.0
 
     def send(self, body: bytes) -> int:
@@ -52,6 +54,12 @@ class Stripe:
         moment = int(time.time())
         digest = hmac.new(SECRET.encode(), f"{moment}.".encode() + body, hashlib.sha256)
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.connect()
+        except OSError:
+            connection.close()
+            self.unconnected += 1
+            return 0
         try:
             connection.request("POST", "/webhooks/stripe", body, {
                 "Stripe-Signature": f"t={moment},v1={digest.hexdigest()}",

@@ -3,7 +3,7 @@ stand-in for the service manager, since no systemd runs in a folder.
 
 The stand-in reads the unit that the package has installed and does what matters here of what
 systemd does with it: the user, the state directory, credentials, the environment, the socket of
-sd_notify, the watchdog and restarts. What it does not do, the sandbox, is checked by
+sd_notify and the descriptors that come by it, the watchdog and restarts. What it does not do, the sandbox, is checked by
 `systemd-analyze`, and the system calls by test_unit.py.
 """
 
@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -109,6 +110,20 @@ class Unit:
         return float(number) * {"ms": 0.001, "s": 1, None: 1, "min": 60}[unit]
 
 
+# Becomes a command that is handed descriptors as sd_listen_fds(3) has it: from 3 on, named by the
+# process that they are for.
+HANDING = """
+import fcntl, os, sys
+aside = [fcntl.fcntl(int(word), fcntl.F_DUPFD, 100) for word in sys.argv[1].split(",") if word]
+os.closerange(3, 100)
+for number, descriptor in enumerate(aside):
+    os.dup2(descriptor, 3 + number)
+    os.close(descriptor)
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
 class Manager:
     """Runs one service of a root as its unit says."""
 
@@ -119,6 +134,7 @@ class Manager:
         self.wanted = False
         self.words: list[tuple[float, str]] = []
         self.starts: list[float] = []
+        self.kept: list[tuple[str, int]] = []
         self.log = root.path / "root/service.log"
         self.changed = threading.Condition()
         self.ended = False
@@ -138,10 +154,32 @@ class Manager:
         receiver.bind(f"/proc/self/fd/{folder}/notify")
         os.chmod(place, 0o777)
         while not self.ended:
-            text = receiver.recv(4096).decode()
+            data, descriptors, _, _ = socket.recv_fds(receiver, 4096, 8)
+            text = data.decode()
+            self._keep(text.split("\n"), descriptors)
             with self.changed:
                 self.words += [(time.monotonic(), word) for word in text.split("\n") if word]
                 self.changed.notify_all()
+
+    def _keep(self, words: list[str], descriptors: list[int]) -> None:
+        """What a process gives to be handed to the next one, as far as the unit has room for it."""
+        name = next((w.partition("=")[2] for w in words if w.startswith("FDNAME=")), "")
+        if "FDSTOREREMOVE=1" in words:
+            self._drop(name)
+        is_room = "FDSTORE=1" in words and len(self.kept) + len(descriptors) <= int(
+            self.unit.one("FileDescriptorStoreMax"))
+        for descriptor in descriptors:
+            if is_room:
+                self.kept.append((name, descriptor))
+            else:
+                os.close(descriptor)
+
+    def _drop(self, name: str | None = None) -> None:
+        """Lets go of what is kept by that name, or of all."""
+        gone = [one for one in self.kept if name is None or one[0] == name]
+        self.kept = [one for one in self.kept if one not in gone]
+        for _, descriptor in gone:
+            os.close(descriptor)
 
     def _serve(self) -> None:
         """What maintainer scripts ask of systemctl."""
@@ -157,7 +195,7 @@ class Manager:
         if action == "try-restart" and not self.process:
             return 0
         if action in ("stop", "restart", "try-restart"):
-            self.stop()
+            self.stop(for_good=action == "stop")
         if action in ("start", "restart", "try-restart"):
             return 0 if self.start() else 1
         return 0
@@ -204,11 +242,16 @@ class Manager:
             "CREDENTIALS_DIRECTORY": self._credentials(unit, user),
             "WATCHDOG_USEC": str(int(self.watchdog * 1e6)),
         }
+        names, descriptors = [n for n, _ in self.kept], [d for _, d in self.kept]
+        if names:
+            environment |= {"LISTEN_FDS": str(len(names)), "LISTEN_FDNAMES": ":".join(names)}
         command = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups",
                    "--no-new-privs", "--bounding-set=-all", "--", *unit.one("ExecStart").split()]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [shutil.which("chroot"), str(root), *command], env=environment, cwd="/",
+                [sys.executable, "-c", HANDING, ",".join(map(str, descriptors)),
+                 shutil.which("chroot"), str(root), *command],
+                env=environment, cwd="/", pass_fds=descriptors,
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
 
     @property
@@ -253,7 +296,13 @@ class Manager:
                 process.kill()
             time.sleep(0.02)
 
-    def stop(self) -> None:
+    def stop(self, for_good: bool = True) -> None:
+        """As systemd: what it keeps outlives a restart, and no stop."""
+        self._end_process()
+        if for_good:
+            self._drop()
+
+    def _end_process(self) -> None:
         self.wanted = False
         process = self.process
         if process is None:

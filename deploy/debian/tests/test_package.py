@@ -170,11 +170,13 @@ class PackageLifeTests(unittest.TestCase):
     def test_06_is_started_anew_within_two_seconds_of_a_kill(self) -> None:
         load = Load(self.stripe, "kill")
         time.sleep(1)
+        unconnected = self.stripe.unconnected
         self.manager.process.send_signal(signal.SIGKILL)
         killed = time.monotonic()
         self.assertTrue(self.manager.wait_for("READY=1", killed, 30))
         load.end()
         self.assert_whole()
+        self.assertEqual(self.stripe.unconnected, unconnected)
         # How long a start takes then is the machine's affair, and measured elsewhere.
         again = next(at for at in self.manager.starts if at >= killed)
         self.assertLess(again - killed, 2)
@@ -192,12 +194,13 @@ class PackageLifeTests(unittest.TestCase):
         load = Load(self.stripe, "up")
         time.sleep(1)
         before = self.root("tillbox", "--version").stdout
-        starts = len(self.manager.starts)
+        starts, refused = len(self.manager.starts), self.stripe.refused
         self.root.install(PACKAGE)
         self.assertEqual(len(self.manager.starts), starts + 1)
         time.sleep(1)
         load.end()
         self.assert_whole()
+        self.assertEqual(self.stripe.refused, refused)
         self.assertEqual(self.version(), self.number(PACKAGE))
         self.assertTrue(before)
 

@@ -1,6 +1,7 @@
 #include "CProcess.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,7 +29,16 @@ int tillbox_limit_arenas(int count) {
 #endif
 }
 
-int tillbox_tell(const char *socket_name, const char *text) {
+// A socket that no process started by this one has.
+static int open_socket(int family, int type) {
+#ifdef SOCK_CLOEXEC
+    return socket(family, type | SOCK_CLOEXEC, 0);
+#else
+    return socket(family, type, 0);
+#endif
+}
+
+int tillbox_tell(const char *socket_name, const char *text, int descriptor) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     size_t length = strlen(socket_name);
     if (length < 2 || length > sizeof address.sun_path - 1) return ENAMETOOLONG;
@@ -38,15 +48,65 @@ int tillbox_tell(const char *socket_name, const char *text) {
     if (address.sun_path[0] == '@') address.sun_path[0] = 0;
     else if (address.sun_path[0] != '/') return EINVAL;
     else size += 1;
-#ifdef SOCK_CLOEXEC
-    int file = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-#else
-    int file = socket(AF_UNIX, SOCK_DGRAM, 0);
-#endif
-    if (file < 0) return errno;
     size_t count = strlen(text);
-    ssize_t sent = sendto(file, text, count, MSG_DONTWAIT, (struct sockaddr *)&address, size);
+    struct iovec piece = {.iov_base = (void *)text, .iov_len = count};
+    struct msghdr message = {
+        .msg_name = &address, .msg_namelen = size, .msg_iov = &piece, .msg_iovlen = 1};
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } rights = {0};
+    if (descriptor >= 0) {
+        message.msg_control = rights.bytes;
+        message.msg_controllen = sizeof rights.bytes;
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof descriptor);
+        memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+    }
+    int file = open_socket(AF_UNIX, SOCK_DGRAM);
+    if (file < 0) return errno;
+    ssize_t sent = sendmsg(file, &message, MSG_DONTWAIT);
     int code = sent == (ssize_t)count ? 0 : sent < 0 ? errno : EMSGSIZE;
     close(file);
     return code;
+}
+
+int tillbox_listen(const struct sockaddr *address, socklen_t size, int backlog) {
+    int file = open_socket(address->sa_family, SOCK_STREAM);
+    if (file < 0) return -errno;
+    int yes = 1;
+    if (setsockopt(file, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0
+        && bind(file, address, size) == 0 && listen(file, backlog) == 0)
+        return file;
+    int code = errno;
+    close(file);
+    return -code;
+}
+
+// A port of 0 is any.
+static int is_port(in_port_t port, in_port_t wanted) { return wanted == 0 || port == wanted; }
+
+int tillbox_listens(int descriptor, const struct sockaddr *address) {
+    int is_listening = 0;
+    socklen_t size = sizeof is_listening;
+    if (getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &size) != 0) return 0;
+    struct sockaddr_storage own = {0};
+    size = sizeof own;
+    if (!is_listening || getsockname(descriptor, (struct sockaddr *)&own, &size) != 0) return 0;
+    if (own.ss_family != address->sa_family) return 0;
+    if (own.ss_family == AF_INET) {
+        struct sockaddr_in one, other;
+        memcpy(&one, &own, sizeof one);
+        memcpy(&other, address, sizeof other);
+        return one.sin_addr.s_addr == other.sin_addr.s_addr
+            && is_port(one.sin_port, other.sin_port);
+    }
+    if (own.ss_family != AF_INET6) return 0;
+    struct sockaddr_in6 one, other;
+    memcpy(&one, &own, sizeof one);
+    memcpy(&other, address, sizeof other);
+    return memcmp(&one.sin6_addr, &other.sin6_addr, sizeof one.sin6_addr) == 0
+        && one.sin6_scope_id == other.sin6_scope_id && is_port(one.sin6_port, other.sin6_port);
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/socket.h>
+
 // What Swift cannot call by itself: prctl takes a variable number of arguments, malloc.h is in no
 // module, and an address of a local socket is bytes behind bytes.
 
@@ -12,5 +14,13 @@ int tillbox_forbid_dumps(void);
 int tillbox_limit_arenas(int count);
 
 /// Sends one datagram to a local socket, as sd_notify(3) does: `socket_name` is its path, or begins
-/// with an @ where it has none. Never waits. Returns 0, or an errno.
-int tillbox_tell(const char *socket_name, const char *text);
+/// with an @ where it has none. With it goes a copy of `descriptor`, where that is not -1. Never
+/// waits. Returns 0, or an errno.
+int tillbox_tell(const char *socket_name, const char *text, int descriptor);
+
+/// Opens a socket that listens on an address of the internet. Returns its descriptor, or an errno
+/// below zero.
+int tillbox_listen(const struct sockaddr *address, socklen_t size, int backlog);
+
+/// Whether a descriptor is a socket that listens on this address; a port of 0 stands for any.
+int tillbox_listens(int descriptor, const struct sockaddr *address);
