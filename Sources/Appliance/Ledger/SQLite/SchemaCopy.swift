@@ -7,7 +7,8 @@ internal import GRDB
 ///
 /// It is whole and on the disk before the first statement of a migration runs, write-ahead log and
 /// all; without room for it nothing is migrated. One that is there already was made by an attempt
-/// before this one, and stays. ``SQLiteFileCopy`` makes it.
+/// before this one, and stays. Those of earlier versions go once a newer one is there: what they
+/// lack has long been booked. ``SQLiteFileCopy`` makes it.
 package enum SchemaCopy {
     /// Of a database and the version of the schema that it has there.
     package static func path(of database: String, schema version: Int64) -> String {
@@ -26,6 +27,22 @@ package enum SchemaCopy {
         } catch {
             SQLiteFileCopy.remove(draft)
             throw LedgerError(error, path: copy)
+        }
+        removeCopies(of: database, before: version)
+    }
+
+    /// Best effort: one that stays takes room and nothing else.
+    private static func removeCopies(of database: String, before version: Int64) {
+        let place = URL(filePath: database)
+        let (folder, prefix) = (
+            place.deletingLastPathComponent().path, place.lastPathComponent + ".schema-"
+        )
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        where name.hasPrefix(prefix) {
+            // With what a copy that was cut off has left.
+            let number = name.dropFirst(prefix.count).split(separator: ".").first
+            guard let known = number.flatMap({ Int64($0) }), known < version else { continue }
+            try? FileManager.default.removeItem(atPath: "\(folder)/\(name)")
         }
     }
 
