@@ -226,6 +226,33 @@ struct BackupTests {
         #expect(again.code == 0, "\(again.errors)")
     }
 
+    @Test(
+        "what root backs up beside a service is the service's, so that it can rotate it",
+        .enabled(if: geteuid() == 0))
+    func byRoot() async throws {
+        let filled = try await FilledFolder(count: 40)
+        let (root, nobody) = (try TemporaryFolder(), 65_534)
+        let given = try await Child.run("/bin/chown", ["-R", "\(nobody):\(nobody)", filled.path])
+        #expect(given.code == 0, "\(given.errors)")
+        let backups = root.file("backups")
+        for _ in 0..<2 {
+            let made = try await Tillbox.run(
+                "backup", backups, "--data", filled.path, "--keep", "1")
+            #expect(made.code == 0, "\(made.errors)")
+        }
+        let files = FileManager.default
+        for folder in [backups, filled.path] {
+            let names = try #require(files.enumerator(atPath: folder)).compactMap { $0 as? String }
+            #expect(names.count > 5)
+            for name in [""] + names {
+                let found = try files.attributesOfItem(atPath: "\(folder)/\(name)")
+                #expect((found[.ownerAccountID] as? NSNumber)?.intValue == nobody, "\(name)")
+            }
+        }
+        let note = try String(contentsOfFile: filled.path + "/backup.json", encoding: .utf8)
+        #expect(note.contains(backups))
+    }
+
     @Test("what came after the moment of a backup comes back by the sweep")
     func swept() async throws {
         let world = try await ReconciliationWorld()

@@ -2,9 +2,13 @@ import AppendLog
 import Foundation
 package import Vocabulary
 
-/// What the data folder knows of its last backup: `backup.json`, one JSON document. A backup into
-/// any folder writes it, so that the daemon can say how old the last one is.
+/// What the data folder knows of a backup of itself, in `backup.json`: one JSON document, of the last
+/// backup that was made, whose member `others` has the last one of each other folder. A backup into
+/// any folder is noted, and hides none that was made into another one.
 package struct BackupNote: Hashable, Sendable {
+    /// How many folders are known.
+    private static let folderCountMax = 8
+
     /// The moment that the backup is of.
     package var moment: Instant
     /// The backup's name and where it is.
@@ -29,32 +33,65 @@ package struct BackupNote: Hashable, Sendable {
     init(of report: BackupReport) {
         self.init(
             moment: Instant(seconds: report.manifest.moment / 1_000), name: report.manifest.name,
-            folder: URL(filePath: report.folder).standardizedFileURL.path,
+            folder: Self.place(report.folder),
             byteCount: report.manifest.byteCount, isEncrypted: report.isEncrypted)
     }
 
-    /// nil where there is none that can be read.
+    /// The folder of backups at a path, as it is noted.
+    static func place(_ path: String) -> String {
+        URL(filePath: path).standardizedFileURL.path
+    }
+
+    /// The last backup that was made of a data folder, wherever to; nil where there is none that can
+    /// be read.
     package init?(in folder: String) {
-        guard let bytes = BackupSource.bytes(at: Self.path(in: folder)) else { return nil }
-        let document = JSONDocument()
-        let note: BackupNote? = withExtendedLifetime(document) {
-            guard let json = try? document.parse(bytes), let moment = json["moment"]?.int64,
-                let instant = Instant(named: moment)
-            else { return nil }
-            return BackupNote(
-                moment: instant, name: json["name"]?.string ?? "",
-                folder: json["folder"]?.string ?? "", byteCount: json["bytes"]?.int64 ?? 0,
-                isEncrypted: json["encrypted"]?.bool ?? false)
-        }
-        guard let note else { return nil }
+        guard let note = Self.all(in: folder).first else { return nil }
         self = note
+    }
+
+    /// The last one that went into a folder of backups.
+    package init?(in folder: String, into place: String) {
+        let place = Self.place(place)
+        guard let note = Self.all(in: folder).first(where: { $0.folder == place }) else {
+            return nil
+        }
+        self = note
+    }
+
+    /// The last one of each folder of backups, that which was made last as the first.
+    private static func all(in folder: String) -> [BackupNote] {
+        guard let bytes = BackupSource.bytes(at: path(in: folder)) else { return [] }
+        let document = JSONDocument()
+        return withExtendedLifetime(document) {
+            guard let json = try? document.parse(bytes) else { return [] }
+            return ([json] + (json["others"]?.array.map { Array($0) } ?? [])).compactMap(Self.init)
+        }
+    }
+
+    private init?(_ json: JSONValue) {
+        guard let seconds = json["moment"]?.int64, let moment = Instant(named: seconds) else {
+            return nil
+        }
+        self.init(
+            moment: moment, name: json["name"]?.string ?? "",
+            folder: json["folder"]?.string ?? "", byteCount: json["bytes"]?.int64 ?? 0,
+            isEncrypted: json["encrypted"]?.bool ?? false)
     }
 
     /// Best effort: a data folder that is only read keeps no note.
     func write(in folder: String) {
+        let others = Self.all(in: folder).filter { $0.folder != self.folder }
         var writer = JSONWriter()
         writer.beginObject()
         encode(into: &writer)
+        writer.key("others")
+        writer.beginArray()
+        for other in others.prefix(Self.folderCountMax - 1) {
+            writer.beginObject()
+            other.encode(into: &writer)
+            writer.endObject()
+        }
+        writer.endArray()
         writer.endObject()
         writer.plain("\n")
         try? PosixDisk().put(writer.bytes, at: Self.path(in: folder), in: folder)

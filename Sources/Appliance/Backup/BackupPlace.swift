@@ -137,13 +137,29 @@ package struct BackupPlace: Sendable {
         }
     }
 
+    /// Keeps backups from being removed while one is read, as ``locked()``; nil where that cannot
+    /// be: a mount that nobody can write to, or a copy of the folder that nobody has written to.
+    ///
+    /// - Throws: `.busy`
+    func lockedForReading() throws(BackupError) -> (any DiskLock)? {
+        // Made by a reader, it might be one that the writer cannot open.
+        guard (try? disk.exists(path + "/lock")) == true else { return nil }
+        do throws(BackupError) {
+            return try locked()
+        } catch {
+            if case .busy = error { throw error }
+            return nil
+        }
+    }
+
     // MARK: Reading
 
-    /// Names of the complete backups, the newest first.
+    /// Names of the complete backups, the newest first. What else lies among them, such as what a
+    /// person has put there, is none and is left alone.
     package func names() throws(BackupError) -> [String] {
         do throws(DiskError) {
             guard try disk.exists(manifests) else { return [] }
-            return try disk.list(manifests).filter { !$0.hasSuffix(Self.partSuffix) }
+            return try disk.list(manifests).filter { BackupName.moment(of: $0) != nil }
                 .sorted(by: >)
         } catch {
             throw BackupError(error)

@@ -44,14 +44,12 @@ package struct BackupRestore {
     /// - Throws: `.notEmpty`, `.halfRestored`, `.full`, `.damaged`, `.busy`, `.disk`; the folder is
     ///   then as empty as it was.
     package func run() throws {
-        // A mount that nobody can write to cannot be locked, and nobody removes anything there.
-        var lock: (any DiskLock)?
-        do throws(BackupError) {
-            lock = try place.locked()
-        } catch {
-            if case .busy = error { throw error }
-        }
+        let lock = try place.lockedForReading()
         defer { lock?.release() }
+        // It may have been removed before this.
+        guard try place.names().contains(manifest.name) else {
+            throw BackupError.noBackup(path: place.path, name: manifest.name)
+        }
         try checkTarget()
         for file in manifest.files where !place.isThere(file) {
             throw BackupError.damaged(
@@ -138,8 +136,8 @@ package struct BackupRestore {
     package func finish() throws(BackupError) {
         BackupNote(
             moment: Instant(seconds: manifest.moment / 1_000), name: manifest.name,
-            folder: URL(filePath: place.path).standardizedFileURL.path,
-            byteCount: manifest.byteCount, isEncrypted: place.key != nil
+            folder: BackupNote.place(place.path), byteCount: manifest.byteCount,
+            isEncrypted: place.key != nil
         ).write(in: folder)
         do throws(DiskError) {
             try disk.remove("\(folder)/\(Self.marker)")
@@ -154,10 +152,23 @@ extension BackupPlace {
     /// Whether the folder's files are encrypted.
     package var isEncrypted: Bool { key != nil }
 
-    /// Reads every file of a backup and compares it with what was backed up.
+    /// Reads every file of a backup and compares it with what was backed up, while no other one is
+    /// made that could remove it.
     ///
-    /// - Throws: `.damaged` naming the first that is something else, `.disk`
+    /// - Parameter name: nil for the newest.
+    /// - Throws: `.damaged` naming the first file that is something else, `.noBackup`, `.busy`,
+    ///   `.disk`
     package func verify(
+        _ name: String?, progress: (Int64, Int64, String) -> Void = { _, _, _ in }
+    ) throws -> BackupManifest {
+        let lock = try lockedForReading()
+        defer { lock?.release() }
+        let manifest = try manifest(name)
+        try verify(manifest, progress: progress)
+        return manifest
+    }
+
+    func verify(
         _ manifest: BackupManifest, progress: (Int64, Int64, String) -> Void = { _, _, _ in }
     ) throws {
         var done: Int64 = 0

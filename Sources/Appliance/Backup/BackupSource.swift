@@ -47,8 +47,7 @@ package struct BackupSource: Sendable {
         guard !data.hasPrefix(target), !target.hasPrefix(data) else {
             throw BackupError.withinItself(path: path)
         }
-        let last = BackupNote(in: folder)?.folder
-        if last == URL(filePath: path).standardizedFileURL.path, !BackupPlace.exists(at: path) {
+        if BackupNote(in: folder, into: path) != nil, !BackupPlace.exists(at: path) {
             throw BackupError.gone(path: path, note: BackupNote.path(in: folder))
         }
         return try BackupPlace(at: path, of: identity(), key: key)

@@ -82,6 +82,7 @@ struct BackupCommand: AsyncParsableCommand {
             let bar = ProgressBar(label: "backing up")
             let began = ContinuousClock.now
             let count = keep ?? settings.backup.keptCount
+            try FolderOwner.become(of: settings.dataPath, making: dir)
             let (target, report) = try await orCannotRun {
                 defer { bar.clear() }
                 let source = DataFolder(existingAt: settings.dataPath).backupSource
@@ -124,7 +125,7 @@ struct BackupCommand: AsyncParsableCommand {
         mutating func run() async throws {
             let (_, target) = try await place.open()
             let rows = try await orCannotRun {
-                try target.names().map { name -> [String: Table.Cell] in
+                try target.names().compactMap { name -> [String: Table.Cell]? in
                     do {
                         let manifest = try target.manifest(name)
                         return [
@@ -135,6 +136,9 @@ struct BackupCommand: AsyncParsableCommand {
                         ]
                     } catch BackupError.damaged {
                         return ["backup": .text(name), "readable": .flag(false)]
+                    } catch BackupError.noBackup {
+                        // One that is made just now has taken its place.
+                        return nil
                     }
                 }
             }
@@ -156,8 +160,7 @@ struct BackupCommand: AsyncParsableCommand {
             defer { bar.clear() }
             let manifest: BackupManifest
             do {
-                manifest = try target.manifest(backup)
-                try target.verify(manifest) { bar.show($0, of: $1, $2) }
+                manifest = try target.verify(backup) { bar.show($0, of: $1, $2) }
             } catch let error as BackupError {
                 guard case .damaged = error else { throw CommandFailure.cannotRun("\(error)") }
                 throw CommandFailure.foundSomething("\(error)")

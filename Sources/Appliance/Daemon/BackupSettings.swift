@@ -22,6 +22,13 @@ package struct BackupSettings: Sendable {
         return key
     }
 
+    /// The last backup of a data folder that counts: into the folder that is configured where there
+    /// is one, else wherever it went.
+    package func note(in dataPath: String) -> BackupNote? {
+        guard let folder else { return BackupNote(in: dataPath) }
+        return BackupNote(in: dataPath, into: folder)
+    }
+
     /// The key that the settings name; nil for none.
     ///
     /// - Throws: as ``key(inFile:)``.

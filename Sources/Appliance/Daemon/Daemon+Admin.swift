@@ -54,7 +54,7 @@ extension Daemon {
                 counters: counters, clock: clock,
                 verifiedAt: { [ledgerCheck] in ledgerCheck.verifiedAt },
                 tally: { [payments] in payments.tally },
-                backup: { [folder] in BackupNote(in: folder.path) }))
+                backup: { [settings, folder] in settings.backup.note(in: folder.path) }))
     }
 
     func adminServer(_ ports: DaemonPorts, _ live: LiveBoard) -> any Service {
@@ -71,7 +71,7 @@ extension Daemon {
                     ($0, topics[$0].start.distance(to: topics[$0].highWatermark))
                 }
             },
-            lags: { self.lags() }, backup: { [folder] in BackupNote(in: folder.path) },
+            lags: { self.lags() }, backup: { [settings, folder] in settings.backup.note(in: folder.path) },
             logLinesLost: { LogSink.standardError.lostCount }
         ).routes()
         // One for all who ask: it keeps two of them from sending the same letter.
@@ -116,7 +116,7 @@ extension Daemon {
         SettingsParts.Backups(
             folder: settings.backup.folder, minute: settings.backup.minute,
             isEncrypted: settings.backup.keyFile != nil,
-            last: { [folder] in BackupNote(in: folder.path) })
+            last: { [settings, folder] in settings.backup.note(in: folder.path) })
     }
 
     private func pages(

@@ -41,14 +41,17 @@ final class NightlyBackup: Service {
 
     private var now: Instant { Instant(seconds: clock.now().milliseconds / 1_000) }
 
-    /// Of the last backups that are known.
-    private var moments: [Instant] {
-        [BackupNote(in: folder.path)?.moment, made.withLock { $0 }].compactMap { $0 }
+    /// Of the last backup into this place that is known. One into another folder, by hand, stands
+    /// in for none here; one of the future was stamped by a clock that was wrong, and says nothing.
+    private func last(before now: Instant) -> Instant? {
+        [BackupNote(in: folder.path, into: place)?.moment, made.withLock { $0 }]
+            .compactMap { $0 }.filter { $0 <= now }.max()
     }
 
     /// nil while the last backup went well and is not old.
     var warning: String? {
-        let last = moments.max()
+        let now = now
+        let last = last(before: now)
         let age = last.map { "the last one is of \($0.rfc3339)" } ?? "none has been made yet"
         if let reason = failure.withLock({ $0?.reason }) {
             return "the backup into \(place) fails: \(reason); \(age)"
@@ -98,7 +101,7 @@ final class NightlyBackup: Service {
         {
             return false
         }
-        guard let last = moments.filter({ $0 <= now }).max() else { return true }
+        guard let last = last(before: now) else { return true }
         return last < ReconcileSchedule.lastOccurrence(ofMinute: minute, before: now)
     }
 

@@ -11,6 +11,11 @@ import Testing
 struct BackupPlaceTests {
     static let log = String(repeating: "ab", count: 16)
 
+    /// The name of the backup of a version.
+    static func name(_ version: Int) -> String {
+        BackupName.text(of: Timestamp(milliseconds: 1_700_000_000_000 + Int64(version) * 1_000))
+    }
+
     /// A backup of a few files whose content tells their version.
     static func backUp(
         _ place: BackupPlace, _ version: Int, keeping count: Int = 7
@@ -23,7 +28,7 @@ struct BackupPlaceTests {
             files.append(try place.store(name) { try $0.write(Array(text.utf8)) })
         }
         let manifest = BackupManifest(
-            name: "backup-\(version)", moment: Int64(version), endedAt: Int64(version),
+            name: name(version), moment: Int64(version), endedAt: Int64(version),
             log: place.log, topics: [.init(name: "a", start: 0, end: Int64(version))],
             transactions: Int64(version), ledgerHash: "00", files: files)
         try place.complete(manifest)
@@ -119,17 +124,58 @@ struct BackupPlaceTests {
         let disk = SimulatedDisk(seed: 3)
         let place = try BackupPlace(at: "/b", of: Self.log, key: nil, disk: disk)
         for version in 1...4 { _ = try Self.backUp(place, version, keeping: 2) }
-        #expect(try place.names() == ["backup-4", "backup-3"])
+        #expect(try place.names() == [Self.name(4), Self.name(3)])
         let files = disk.contents.keys.filter { $0.hasPrefix("/b/files/") }
         #expect(files.count == 3, "\(files)")
         for name in try place.names() { try place.verify(try place.manifest(name)) }
         // A process that dies leaves parts, and files that nobody names.
         _ = try disk.open("/b/files/ledger.sqlite.part", .create)
         _ = try disk.open("/b/files/log/a-0/2.log.0123456789abcdef", .create)
-        _ = try disk.open("/b/backups/backup-5.part", .create)
-        #expect(try place.names() == ["backup-4", "backup-3"])
+        _ = try disk.open("/b/backups/\(Self.name(5)).part", .create)
+        #expect(try place.names() == [Self.name(4), Self.name(3)])
         _ = try Self.backUp(place, 5, keeping: 2)
         #expect(!disk.contents.keys.contains { $0.hasSuffix(".part") || $0.contains("2.log") })
+    }
+
+    @Test("what somebody has put among the backups is none, is in no way, and stays")
+    func strangers() throws {
+        let disk = SimulatedDisk(seed: 8)
+        let place = try BackupPlace(at: "/b", of: Self.log, key: nil, disk: disk)
+        _ = try Self.backUp(place, 1)
+        let strangers = ["lost+found", "notes.txt", ".DS_Store", "\(Self.name(9)).bak", "9"]
+        for name in strangers { _ = try disk.open("/b/backups/\(name)", .create) }
+        for version in 2...3 { _ = try Self.backUp(place, version, keeping: 1) }
+        #expect(try place.names() == [Self.name(3)])
+        #expect(try place.manifest(nil).name == Self.name(3))
+        #expect(throws: BackupError.noBackup(path: "/b", name: "notes.txt")) {
+            try place.manifest("notes.txt")
+        }
+        for name in strangers { #expect(try disk.exists("/b/backups/\(name)"), "\(name)") }
+    }
+
+    @Test("one that is verified or restored is not removed meanwhile, and the other way round")
+    func reading() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("backups")
+        let place = try BackupPlace(at: path, of: Self.log, key: nil)
+        let made = try Self.backUp(place, 1)
+        let busy = BackupError.busy(path: path, by: getpid())
+        let lock = try place.locked()
+        #expect(throws: busy) { try place.verify(nil) }
+        lock.release()
+        var isKeptOut = false
+        let verified = try place.verify(nil) { _, _, _ in
+            isKeptOut = (try? place.locked()) == nil
+        }
+        #expect(verified == made && isKeptOut)
+        // Chosen, and removed before its turn came.
+        let restore = try BackupRestore(from: place, into: folder.file("restored"))
+        _ = try Self.backUp(place, 2, keeping: 1)
+        #expect(throws: BackupError.noBackup(path: path, name: made.name)) { try restore.run() }
+        // A copy that nobody has written to has no lock, and gets none from who only reads.
+        try FileManager.default.removeItem(atPath: path + "/lock")
+        #expect(try place.verify(nil).name == Self.name(2))
+        #expect(!FileManager.default.fileExists(atPath: path + "/lock"))
     }
 
     @Test("the power fails at any moment: the backup before is whole, the new one is, or is not")
@@ -148,12 +194,12 @@ struct BackupPlaceTests {
             disk.crash()
             let again = try BackupPlace(existingAt: "/b", key: key, disk: disk)
             let manifest = try again.manifest(nil)
-            #expect(["backup-1", "backup-2"].contains(manifest.name))
-            if hasEnded { #expect(manifest.name == "backup-2") }
+            #expect([1, 2].map(Self.name).contains(manifest.name))
+            if hasEnded { #expect(manifest.name == Self.name(2)) }
             try again.verify(manifest)
             // The next one finds nothing in its way.
             _ = try Self.backUp(again, 3, keeping: 1)
-            #expect(try again.manifest(nil).name == "backup-3")
+            #expect(try again.manifest(nil).name == Self.name(3))
             // An operation that changes nothing on the disk is no moment for a cut.
             if isOver { break }
         }

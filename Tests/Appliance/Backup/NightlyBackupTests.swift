@@ -127,11 +127,46 @@ struct NightlyBackupTests {
         await backup.look()
         clock.set(midnight + 2 * hour)
         #expect(backup.isDue(at: now))
+        // It tells nothing of an age, either.
+        try FileManager.default.moveItem(
+            atPath: root.file("backups"), toPath: root.file("unmounted"))
+        await backup.look()
+        #expect(backup.warning?.contains("none has been made yet") == true)
+        try FileManager.default.moveItem(
+            atPath: root.file("unmounted"), toPath: root.file("backups"))
+        clock.set(midnight + 3 * hour)
         await backup.look()
         #expect(!backup.isDue(at: now))
         // The newest is found by its name all the same.
         let place = try BackupPlace(existingAt: root.file("backups"), key: nil)
         #expect(try place.manifest(nil).moment == now.seconds * 1_000)
+    }
+
+    @Test("one by hand into another folder is noted beside it, and stands in for none")
+    func byHand() async throws {
+        let backup = try nightly(into: "backups")
+        await backup.look()
+        let first = now
+        clock.set(midnight + 40 * hour)
+        let source = DataFolder(existingAt: fixture.path).backupSource
+        let elsewhere = root.file("elsewhere")
+        _ = try BackupRun(
+            of: source, into: try source.place(at: elsewhere, key: nil), clock: clock
+        ).run(keeping: 7)
+        // Another process knows what the folder's note says.
+        let again = try nightly(into: "backups")
+        #expect(again.isDue(at: now))
+        #expect(again.warning?.contains(first.rfc3339) == true)
+        #expect(BackupNote(in: fixture.path)?.moment == now)
+        #expect(BackupNote(in: fixture.path, into: elsewhere)?.moment == now)
+        #expect(BackupNote(in: fixture.path, into: root.file("backups"))?.moment == first)
+        var settings = BackupSettings()
+        #expect(settings.note(in: fixture.path)?.folder == elsewhere)
+        settings.folder = root.file("backups")
+        #expect(settings.note(in: fixture.path)?.moment == first)
+        await again.look()
+        #expect(!again.isDue(at: now) && again.warning == nil)
+        #expect(BackupNote(in: fixture.path, into: elsewhere)?.moment == now)
     }
 
     @Test("without a folder, or switched off, there is none")

@@ -48,6 +48,8 @@ struct DoctorTests {
         }
         #expect(found(nil) == .act && found(nil, isDevelopment: true) == .note)
         #expect(found(36) == .ok && found(37) == .act && found(37, isDevelopment: true) == .note)
+        // A clock that was ahead has stamped it: that is no age.
+        #expect(found(0) == .ok && found(-1) == .act)
     }
 
     private static func endpoint(

@@ -13,6 +13,8 @@ struct FolderChecks {
 
     /// A nightly backup that was missed, and half a day.
     static let backupAgeMaxSeconds: Int64 = 36 * 3_600
+    /// How far ahead of this moment a backup may be: clocks are set by a little now and then.
+    private static let clockPatienceSeconds: Int64 = 300
 
     private var folder: DataFolder { DataFolder(existingAt: settings.dataPath) }
     private var view: FolderView { FolderView(path: settings.dataPath) }
@@ -113,25 +115,31 @@ struct FolderChecks {
     private func backup() -> Finding {
         let now = Int64(Date().timeIntervalSince1970)
         return Self.backup(
-            BackupNote(in: settings.dataPath), at: Instant(seconds: now),
-            isDevelopment: settings.profile == .dev)
+            settings.backup.note(in: settings.dataPath), at: Instant(seconds: now),
+            into: settings.backup.folder, isDevelopment: settings.profile == .dev)
     }
 
-    static func backup(_ note: BackupNote?, at now: Instant, isDevelopment: Bool) -> Finding {
+    /// - Parameter place: the folder that backups are to go into; nil where any will do.
+    static func backup(
+        _ note: BackupNote?, at now: Instant, into place: String? = nil, isDevelopment: Bool
+    ) -> Finding {
+        func wanting(_ words: String, _ todo: String) -> Finding {
+            isDevelopment ? .note("backup", words, todo) : .act("backup", words, todo)
+        }
         let todo = "run `tillbox backup DIR`, or set backup.folder; then try it with "
             + "`tillbox backup drill DIR`"
         guard let note else {
-            return isDevelopment
-                ? .note("backup", "no backup is known", todo)
-                : .act("backup", "no backup is known", todo)
+            return wanting("no backup is known" + (place.map { " in \($0)" } ?? ""), todo)
         }
         let age = now.seconds - note.moment.seconds
-        let words = "the last one is of \(Figures.ago(seconds: Double(age))), in \(note.folder)"
-            + (note.isEncrypted ? ", encrypted" : "")
-        guard age <= backupAgeMaxSeconds else {
-            return isDevelopment ? .note("backup", words, todo) : .act("backup", words, todo)
+        guard age >= -clockPatienceSeconds else {
+            return wanting(
+                "the last one is noted as of \(note.moment.rfc3339), which is still to come",
+                "compare this machine's clock, which is wrong or was; then \(todo)")
         }
-        return .ok("backup", words)
+        let words = "the last one is of \(Figures.ago(seconds: Double(max(0, age)))), in "
+            + note.folder + (note.isEncrypted ? ", encrypted" : "")
+        return age <= backupAgeMaxSeconds ? .ok("backup", words) : wanting(words, todo)
     }
 
     private func model() -> Finding {

@@ -1,0 +1,36 @@
+import Foundation
+import Terminal
+
+/// What root does beside a service that runs as somebody else is done as that user: files of root's
+/// among the service's own are files that it can neither read nor remove.
+enum FolderOwner {
+    /// Where this process is root's and the folder is not, it goes on as the folder's owner, for
+    /// good.
+    ///
+    /// - Parameters:
+    ///   - path: of a folder, by whatever links.
+    ///   - dir: a folder that is made first, and given to the owner, where it is missing: who owns
+    ///     the data may not write where that belongs.
+    /// - Throws: `.cannotRun`
+    static func become(of path: String, making dir: String) throws(CommandFailure) {
+        let target = URL(filePath: path).resolvingSymlinksInPath().path
+        guard geteuid() == 0,
+            let attributes = try? FileManager.default.attributesOfItem(atPath: target),
+            let owner = (attributes[.ownerAccountID] as? NSNumber)?.uint32Value, owner != 0,
+            let group = (attributes[.groupOwnerAccountID] as? NSNumber)?.uint32Value
+        else { return }
+        if mkdir(dir, 0o700) == 0, chown(dir, owner, group) != 0 {
+            throw failed("give \(dir) to the owner of \(path)")
+        }
+        // The user's other groups, by which a mount may let it in; a user without a name has none.
+        let name = attributes[.ownerAccountName] as? String
+        let hasGroups = name.map { initgroups($0, group) } ?? setgroups(0, nil)
+        guard hasGroups == 0, setgid(group) == 0, setuid(owner) == 0 else {
+            throw failed("go on as the owner of \(path)")
+        }
+    }
+
+    private static func failed(_ what: String) -> CommandFailure {
+        .cannotRun("cannot \(what): \(String(cString: strerror(errno)))")
+    }
+}
