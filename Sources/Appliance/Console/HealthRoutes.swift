@@ -54,8 +54,20 @@ package final class Readiness: Sendable {
         watches.withLock { $0.append(warning) }
     }
 
-    /// Why the daemon is not ready, and what to look at although it is.
-    package var sentences: [String] { current + warnings }
+    /// Why the daemon is not ready, and what to look at although it is; each with who says so.
+    package var notices: [Notice] {
+        func found(_ kind: String, _ watches: [@Sendable () -> String?]) -> [Notice] {
+            watches.enumerated().compactMap { place, watch in
+                watch().map { Notice(kind: "\(kind) \(place)", sentence: $0) }
+            }
+        }
+        let all = reasons.withLock { $0 }.map { Notice(kind: "reason", sentence: $0) }
+            + found("hindrance", hindrances.withLock { $0 })
+            + found("watch", watches.withLock { $0 })
+        // Two may have found the same.
+        var known: Set<String> = []
+        return all.filter { known.insert($0.sentence).inserted }
+    }
 
     var warnings: [String] { watches.withLock { $0 }.compactMap { $0() } }
 }

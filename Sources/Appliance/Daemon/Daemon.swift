@@ -340,7 +340,8 @@ package final class Daemon: Sendable {
         guard !doors.isEmpty else { return nil }
         let (readiness, counters) = (readiness, counters)
         let watch = AlertWatch(settings.alerts, doors: doors, clock: clock, logger: logger) {
-            readiness.sentences + counters.standstills.warnings
+            readiness.notices
+                + counters.standstills.warnings.map { Notice(kind: "standstill", sentence: $0) }
         }
         readiness.watch { watch.warning }
         return watch

@@ -15,13 +15,17 @@ struct AlertTests {
         Instant(seconds: 1_800_000_000 + seconds)
     }
 
+    private static func notices(_ sentences: [String]) -> [Notice] {
+        sentences.map { Notice(kind: "", sentence: $0) }
+    }
+
     /// What a book tells at each of these looks, each told.
     private static func told(
         _ looks: [(at: Int64, sentences: [String])]
     ) -> [[String]] {
         var book = AlertBook(afterSeconds: 60, againSeconds: 86_400)
         return looks.map { look in
-            let alerts = book.look(look.sentences, at: at(look.at))
+            let alerts = book.look(notices(look.sentences), at: at(look.at))
             book.noteTold(alerts, at: at(look.at))
             return alerts.map { "\($0.state.rawValue) \($0.sentence)" }
         }
@@ -41,7 +45,7 @@ struct AlertTests {
             ])
     }
 
-    @Test("what comes and goes is not told; numbers alone make no other sentence")
+    @Test("what comes and goes is not told; figures alone make no other sentence")
     func flapping() {
         let told = Self.told(
             [(0, ["a"]), (20, []), (40, ["a"]), (59, []), (100, []), (130, [])])
@@ -51,14 +55,44 @@ struct AlertTests {
                 == [[], ["raised behind by 900"], []])
     }
 
+    @Test("figures are no part of a subject; names with digits and other kinds are", arguments: [
+        ("behind by 1,200 records, since 12 s.", "behind by 7 records, since 4.5 s.", true),
+        ("is 12% full (90s)", "is 90% full (4s)", true),
+        ("the last is of 2026-11-27T16:22:24Z", "the last is of 2026-12-01T00:00:00Z", true),
+        ("redis-1 does not answer", "redis-2 does not answer", false),
+        ("10.0.0.7:6379 does not answer", "10.0.0.8:6379 does not answer", false),
+        ("no event of evt_1", "no event of evt_2", false),
+    ])
+    func subjects(one: String, other: String, isOne: Bool) {
+        let (first, second) = (Self.notices([one])[0], Self.notices([other])[0])
+        #expect((first.subject == second.subject) == isOne)
+        #expect(first.subject != Notice(kind: "other", sentence: one).subject)
+        let told = Self.told([(0, [one, other]), (60, [one, other]), (80, [one, other])])
+        #expect(told.map(\.count) == [0, isOne ? 1 : 2, 0])
+    }
+
+    @Test("two that say the same in other figures are two, and each is over by itself")
+    func kinds() {
+        var book = AlertBook(afterSeconds: 0, againSeconds: 3_600)
+        let both = [
+            Notice(kind: "watch 1", sentence: "behind by 5"),
+            Notice(kind: "watch 2", sentence: "behind by 9"),
+        ]
+        let raised = book.look(both, at: Self.at(0))
+        #expect(raised.map(\.kind) == ["watch 1", "watch 2"])
+        book.noteTold(raised, at: Self.at(0))
+        let over = book.look([both[1]], at: Self.at(20))
+        #expect(over.map(\.kind) == ["watch 1"] && over.map(\.state) == [.over])
+    }
+
     @Test("what could not be told is due at every look until it is")
     func untold() {
         var book = AlertBook(afterSeconds: 0, againSeconds: 3_600)
-        let first = book.look(["x"], at: Self.at(0))
+        let first = book.look(Self.notices(["x"]), at: Self.at(0))
         #expect(first.count == 1)
-        #expect(book.look(["x"], at: Self.at(20)) == first)
+        #expect(book.look(Self.notices(["x"]), at: Self.at(20)) == first)
         book.noteTold(first, at: Self.at(20))
-        #expect(book.look(["x"], at: Self.at(40)).isEmpty)
+        #expect(book.look(Self.notices(["x"]), at: Self.at(40)).isEmpty)
     }
 
     /// A door that fails until it is told to open.
@@ -82,7 +116,7 @@ struct AlertTests {
         let watch = AlertWatch(
             settings, doors: [closed, open], clock: clock,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        ) { ["a bridge has stopped"] }
+        ) { Self.notices(["a bridge has stopped"]) }
         await watch.look()
         #expect(open.told.withLock { $0.count } == 1)
         #expect(watch.warning == "alerts cannot be told: closed")

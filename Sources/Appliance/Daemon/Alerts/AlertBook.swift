@@ -11,12 +11,18 @@ package struct Alert: Hashable, Sendable {
     package var sentence: String
     /// When it was noticed first.
     package var since: Instant
+    /// Who says it, see ``Notice``.
+    package var kind: String
 
-    package init(state: State, sentence: String, since: Instant) {
+    package init(state: State, sentence: String, since: Instant, kind: String = "") {
         self.state = state
         self.sentence = sentence
         self.since = since
+        self.kind = kind
     }
+
+    /// By which a book knows it again.
+    var subject: String { Notice(kind: kind, sentence: sentence).subject }
 }
 
 /// Which sentences somebody was told of, so that each is told once and not at every look.
@@ -24,10 +30,10 @@ package struct Alert: Hashable, Sendable {
 ///     noticed ──lasts afterSeconds──▶ told ──gone for afterSeconds──▶ over, told
 ///        └──gone before──▶ forgotten    └──still there after againSeconds──▶ told again
 ///
-/// Two sentences that differ in numbers alone are one: most name how much or how long.
+/// Two sentences of one kind that differ in figures alone are one: most name how much or how long.
 package struct AlertBook: Sendable {
     private struct Entry {
-        var sentence: String
+        var notice: Notice
         var since: Instant
         var seenAt: Instant
         /// nil until it was told.
@@ -36,6 +42,7 @@ package struct AlertBook: Sendable {
 
     let afterSeconds: Int64
     let againSeconds: Int64
+    /// By their subjects.
     private var entries: [String: Entry] = [:]
 
     package init(afterSeconds: Int64, againSeconds: Int64) {
@@ -47,12 +54,12 @@ package struct AlertBook: Sendable {
     ///
     /// - Returns: what is to be told now, by its sentence. It counts as told only once it is handed
     ///   to ``noteTold(_:at:)``: what could not be told is due at the next look.
-    package mutating func look(_ sentences: [String], at now: Instant) -> [Alert] {
-        for sentence in sentences {
-            let key = Self.key(sentence)
+    package mutating func look(_ notices: [Notice], at now: Instant) -> [Alert] {
+        for notice in notices {
+            let key = notice.subject
             var entry = entries[key]
-                ?? Entry(sentence: sentence, since: now, seenAt: now, toldAt: nil)
-            (entry.sentence, entry.seenAt) = (sentence, now)
+                ?? Entry(notice: notice, since: now, seenAt: now, toldAt: nil)
+            (entry.notice, entry.seenAt) = (notice, now)
             entries[key] = entry
         }
         var alerts: [Alert] = []
@@ -62,14 +69,19 @@ package struct AlertBook: Sendable {
                 if entry.toldAt == nil {
                     entries[key] = nil
                 } else {
-                    alerts.append(
-                        Alert(state: .over, sentence: entry.sentence, since: entry.since))
+                    alerts.append(Self.alert(.over, entry))
                 }
             } else if isDue(entry, at: now) {
-                alerts.append(Alert(state: .raised, sentence: entry.sentence, since: entry.since))
+                alerts.append(Self.alert(.raised, entry))
             }
         }
-        return alerts.sorted { $0.sentence < $1.sentence }
+        return alerts.sorted { ($0.sentence, $0.kind) < ($1.sentence, $1.kind) }
+    }
+
+    private static func alert(_ state: Alert.State, _ entry: Entry) -> Alert {
+        Alert(
+            state: state, sentence: entry.notice.sentence, since: entry.since,
+            kind: entry.notice.kind)
     }
 
     private func isDue(_ entry: Entry, at now: Instant) -> Bool {
@@ -81,15 +93,10 @@ package struct AlertBook: Sendable {
 
     package mutating func noteTold(_ alerts: [Alert], at now: Instant) {
         for alert in alerts {
-            let key = Self.key(alert.sentence)
             switch alert.state {
-            case .over: entries[key] = nil
-            case .raised: entries[key]?.toldAt = now
+            case .over: entries[alert.subject] = nil
+            case .raised: entries[alert.subject]?.toldAt = now
             }
         }
-    }
-
-    private static func key(_ sentence: String) -> String {
-        String(sentence.filter { !$0.isNumber })
     }
 }

@@ -59,23 +59,23 @@ final class AlertWatch: Service {
     private static let pause = Duration.seconds(20)
 
     private let doors: [any AlertDoor]
-    private let sentences: @Sendable () -> [String]
+    private let notices: @Sendable () -> [Notice]
     private let clock: any LogClock
     private let logger: Logger
     /// One for each door: one of them may take what another does not.
     private let books: Mutex<[AlertBook]>
     private let failures: Mutex<[String?]>
 
-    /// - Parameter sentences: why the daemon is not ready, and its warnings.
+    /// - Parameter notices: why the daemon is not ready, and its warnings.
     init(
         _ settings: AlertSettings, doors: [any AlertDoor], clock: any LogClock, logger: Logger,
-        sentences: @escaping @Sendable () -> [String]
+        notices: @escaping @Sendable () -> [Notice]
     ) {
         let book = AlertBook(
             afterSeconds: settings.afterSeconds, againSeconds: settings.againSeconds)
         books = Mutex(Array(repeating: book, count: doors.count))
         failures = Mutex(Array(repeating: nil, count: doors.count))
-        (self.doors, self.sentences, self.clock, self.logger) = (doors, sentences, clock, logger)
+        (self.doors, self.notices, self.clock, self.logger) = (doors, notices, clock, logger)
     }
 
     /// nil while everybody could be told.
@@ -94,7 +94,7 @@ final class AlertWatch: Service {
     func look() async {
         let now = Instant(seconds: clock.now().milliseconds / 1_000)
         // That somebody cannot be told is told to the others by readiness alone.
-        let found = sentences()
+        let found = notices()
         for (place, door) in doors.enumerated() {
             let due = books.withLock { $0[place].look(found, at: now) }
             guard !due.isEmpty else { continue }
