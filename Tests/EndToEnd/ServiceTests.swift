@@ -148,10 +148,34 @@ struct ServiceTests {
         #expect(secret == "whsec_four\n")
     }
 
+    @Test("empty answers to a second run change nothing; a key of another mode is not kept")
+    func kept() async throws {
+        let folder = try TemporaryFolder()
+        let first = try await Self.initialise(folder, "test\r\n9000\r\n whsec_four \r\n\r\n")
+        #expect(first.code == 0, "\(first.errors)")
+        #expect(first.output.contains("Without an API key no missed event is fetched"))
+        let path = folder.file("tillbox.conf")
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        #expect(text.contains("port: 9000") && text.contains("livemode: test"))
+        #expect(try await Self.initialise(folder, "\n \n\n\n").code == 0)
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == text)
+        let keyed = try await Self.initialise(folder, "\n\n\nrk_test_four\n")
+        #expect(keyed.code == 0 && !keyed.output.contains("Without an API key"))
+        let moved = try await Self.initialise(folder, "live\n\n\n\n")
+        #expect(moved.code == 2)
+        #expect(moved.errors.contains("the one that is there cannot be kept: that is a key"))
+        let still = try String(contentsOfFile: path, encoding: .utf8)
+        #expect(still.contains("livemode: test"))
+        let key = try String(contentsOfFile: folder.file("secrets/stripe"), encoding: .utf8)
+        #expect(key == "rk_test_four\n")
+    }
+
     @Test("a wrong answer is refused in a sentence, and nothing is written", arguments: [
         ("both\n", "neither live nor test"), ("live\nhost\n", "no host:port"),
         ("live\n\nsk_live_a\n", "API key"), ("live\n\nwhsec_a\nrk_test_a\n", "test mode"),
-        ("live\n\n", "no answer to: The endpoint's signing secret"),
+        ("live\n\n", "no answer to: The endpoint's signing secret"), ("", "needs four lines"),
+        ("live\n\nwhsec_a\n", "no answer to: A restricted API key"),
+        ("live\n\n \n\n", "it is needed"), ("live\n0\n", "no host:port"),
     ])
     func refused(answers: String, expected: String) async throws {
         let folder = try TemporaryFolder()

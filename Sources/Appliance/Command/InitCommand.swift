@@ -12,7 +12,7 @@ struct InitCommand: AsyncParsableCommand {
             Asks for the mode of the events, the address for deliveries, the endpoint's signing \
             secret and an API key; nothing of what is typed as a secret is shown. Without a \
             terminal, the four answers are the first four lines of standard input; an empty one \
-            takes what stands in brackets.
+            takes what stands in brackets, which is what the file says already, if it does.
 
             Everything else in the configuration file stays as it is. Where the Debian package is \
             installed it is /etc/tillbox/tillbox.conf, with the secrets in /etc/tillbox/secrets, \
@@ -27,7 +27,8 @@ struct InitCommand: AsyncParsableCommand {
 
     mutating func run() async throws {
         let place = SettingsPlace(file: config, secrets: secrets)
-        let settings = try Interview(place: place).settings()
+        let present = try await orCannotRun { try place.present() }
+        let settings = try Interview(place: place, present: present).settings()
         try await orCannotRun { try place.write(settings) }
         try Output.standard.line(Self.epilogue(place, settings))
     }
@@ -37,8 +38,13 @@ struct InitCommand: AsyncParsableCommand {
             place.isSystem
             ? "systemctl restart tillbox"
             : PastedCommand.completed("`tillbox run --config \(ShellWord.quoted(place.file))`")
+        let isWithoutKey = settings.apiKey == nil && !place.secretExists(SettingsPlace.stripeName)
+        let key =
+            isWithoutKey
+            ? "\nWithout an API key no missed event is fetched and nothing is reconciled; to give "
+                + "one later, run this again." : ""
         return """
-            \(place.file) is written, and the secrets are in \(place.secrets).
+            \(place.file) is written, and the secrets are in \(place.secrets).\(key)
             Start: \(start)
             Stripe delivers to /webhooks/stripe at \(settings.address); a web server with a \
             certificate has to pass that on to it.
@@ -49,11 +55,13 @@ struct InitCommand: AsyncParsableCommand {
 /// The four questions.
 private struct Interview {
     let place: SettingsPlace
+    /// What the file says already.
+    let present: (mode: String?, address: String?)
     let isTerminal = isatty(STDIN_FILENO) == 1
 
     func settings() throws(CommandFailure) -> FirstSettings {
         let mode: FirstSettings.Mode = try answer(
-            "Events of which mode, live or test?", usual: "live"
+            "Events of which mode, live or test?", usual: present.mode ?? "live"
         ) {
             guard let mode = FirstSettings.Mode(rawValue: $0) else {
                 return .refused("that is neither live nor test")
@@ -61,7 +69,8 @@ private struct Interview {
             return .fine(mode)
         }
         let address: Settings.Address = try answer(
-            "Where are deliveries listened for, host:port?", usual: "127.0.0.1:8080"
+            "Where are deliveries listened for, host:port?",
+            usual: present.address ?? "127.0.0.1:8080"
         ) {
             guard let address = FirstSettings.address(in: $0) else {
                 return .refused("that is no host:port with a port from 1 to 65535")
@@ -89,7 +98,7 @@ private struct Interview {
         while true {
             let words = isTerminal ? TypedLine.read("\(question) [\(usual)] ") : readLine()
             guard let words else { throw missing(question) }
-            let given = words.trimmingCharacters(in: .whitespaces)
+            let given = words.trimmingCharacters(in: .whitespacesAndNewlines)
             switch check(given.isEmpty ? usual : given) {
             case .fine(let value): return value
             case .refused(let sentence): try refuse(sentence, of: question)
@@ -107,10 +116,15 @@ private struct Interview {
         while true {
             let words = try isTerminal ? TypedLine.hidden(prompt, what: "secret") : readLine()
             guard let words else { throw missing(question) }
-            let given = words.trimmingCharacters(in: .whitespaces)
-            if given.isEmpty, usual != nil { return nil }
-            guard let sentence = refusal(given) else { return given }
-            try refuse(sentence, of: question)
+            let given = words.trimmingCharacters(in: .whitespacesAndNewlines)
+            if !isThere, given.isEmpty || given == usual, usual != nil { return nil }
+            // One that is there may not go with what was answered before.
+            let isKept = isThere && given.isEmpty
+            let meant = isKept ? place.secret(name) : given
+            guard let sentence = meant.flatMap(refusal) else { return isKept ? nil : given }
+            try refuse(
+                isKept ? "the one that is there cannot be kept: \(sentence)" : sentence,
+                of: question)
         }
     }
 

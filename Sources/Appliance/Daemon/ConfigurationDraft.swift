@@ -29,13 +29,19 @@ package struct ConfigurationDraft {
     package var text: String { lines.joined(separator: "\n") + "\n" }
 
     /// Whether a key has a value of its own here.
-    package func isSet(_ key: String) -> Bool {
-        guard let place = try? place(of: key), case .line(let index, _) = place else {
-            return false
-        }
+    package func isSet(_ key: String) -> Bool { value(of: key) != nil }
+
+    /// A key's own value on its line, without quotation marks and what is said behind it; nil where
+    /// it has none.
+    package func value(of key: String) -> String? {
+        guard let place = try? place(of: key), case .line(let index, _) = place else { return nil }
         let line = lines[index].drop { $0 == " " }
-        guard !line.hasPrefix("#"), let colon = line.firstIndex(of: ":") else { return false }
-        return !line[line.index(after: colon)...].allSatisfy(\.isWhitespace)
+        guard !line.hasPrefix("#"), let colon = line.firstIndex(of: ":") else { return nil }
+        let rest = line[line.index(after: colon)...].drop(while: \.isWhitespace)
+        guard let mark = rest.first else { return nil }
+        if mark == "\"" || mark == "'" { return String(rest.dropFirst().prefix { $0 != mark }) }
+        let words = rest.prefix { $0 != "#" }.split(whereSeparator: \.isWhitespace)
+        return words.joined(separator: " ")
     }
 
     /// Sets a key of one of the file's groups, or of the file.

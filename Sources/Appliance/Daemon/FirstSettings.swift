@@ -13,7 +13,8 @@ package struct FirstSettings: Sendable {
     /// nil keeps the one that is there, or none.
     package var apiKey: String?
 
-    package enum Mode: String, CaseIterable, Sendable { case live, test }
+    /// `any` is asked for by nobody, and kept where a person has set it.
+    package enum Mode: String, CaseIterable, Sendable { case live, test, any }
 
     package init(
         mode: Mode, address: Settings.Address, signingSecret: String?, apiKey: String?
@@ -40,7 +41,7 @@ package struct FirstSettings: Sendable {
         case .failure(let error): return "that \(error.refusal.sentence)"
         case .success(let key):
             let isLive = StripeKeyMode(of: key) == .live
-            guard isLive != (mode == .live) else { return nil }
+            guard mode != .any, isLive != (mode == .live) else { return nil }
             return "that is a key of \(isLive ? "live" : "test") mode, and the events are to be "
                 + "\(mode.rawValue) ones; give a key of \(mode.rawValue) mode"
         }
@@ -89,8 +90,58 @@ package struct SettingsPlace: Sendable {
     /// Whether the service reads it, with secrets that systemd hands over.
     package var isSystem: Bool { secrets == Self.systemSecrets }
 
+    /// Whether a secret is there that can be kept: an empty file is none.
     package func secretExists(_ name: String) -> Bool {
-        FileManager.default.fileExists(atPath: "\(secrets)/\(name)")
+        FileManager.default.fileExists(atPath: "\(secrets)/\(name)") && secret(name) != ""
+    }
+
+    /// The secret that is there, without white space around it; nil where it cannot be read.
+    package func secret(_ name: String) -> String? {
+        let text = try? String(contentsOfFile: "\(secrets)/\(name)", encoding: .utf8)
+        return text?.trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    /// What the file says by now of the events' mode and of the address, as a person would answer;
+    /// nil for what it does not say.
+    ///
+    /// - Throws: ``Failure`` where nothing could be written there in the end.
+    package func present() throws(Failure) -> (mode: String?, address: String?) {
+        try check()
+        guard let known = try text(at: file) else { return (nil, nil) }
+        let draft = ConfigurationDraft(known)
+        let (host, port) = (draft.value(of: "webhook.host"), draft.value(of: "webhook.port"))
+        guard host != nil || port != nil else { return (draft.value(of: "webhook.livemode"), nil) }
+        let name = host ?? "127.0.0.1"
+        let address = (name.contains(":") ? "[\(name)]" : name) + ":\(port ?? "8080")"
+        return (
+            draft.value(of: "webhook.livemode"),
+            FirstSettings.address(in: address) == nil ? nil : address
+        )
+    }
+
+    /// What keeps the settings from being written, before anybody has answered anything.
+    private func check() throws(Failure) {
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: file, isDirectory: &isFolder), isFolder.boolValue
+        {
+            throw Failure(path: file, reason: "it is a folder")
+        }
+        let parent = URL(filePath: file).deletingLastPathComponent().path
+        for folder in [parent, secrets]
+        where access(folder, W_OK | X_OK) != 0 && (folder == parent || errno != ENOENT) {
+            throw Failure(path: folder, reason: String(cString: strerror(errno)))
+        }
+    }
+
+    /// The settings cannot be written.
+    package struct Failure: Error, CustomStringConvertible {
+        let path: String
+        let reason: String
+
+        package var description: String {
+            "cannot write at \(path): \(reason); run it as who may (with sudo), or name other "
+                + "places with --config and --secrets"
+        }
     }
 
     /// As the configuration names a secret's file.
@@ -102,7 +153,7 @@ package struct SettingsPlace: Sendable {
     /// them, which stays its owner's and closed to whom it was closed: it may hold secrets itself.
     ///
     /// - Throws: ``ConfigurationDraft/Refusal``, `SettingsError` where the file would not be read,
-    ///   and what the system says; the old file stays then.
+    ///   ``Failure``, and what the system says; the old file stays then.
     package func write(_ settings: FirstSettings) throws {
         let (next, text) = (file + ".new", try changed(by: settings))
         let former = try? FilePath(file).stat()
@@ -125,7 +176,7 @@ package struct SettingsPlace: Sendable {
     /// The file's text with these settings in it.
     private func changed(by settings: FirstSettings) throws -> String {
         var draft = ConfigurationDraft(
-            try Self.text(at: file) ?? Self.text(at: Self.template) ?? "")
+            try text(at: file) ?? text(at: Self.template) ?? "")
         for key in ["webhook.secret", "stripe.api_key"] where draft.isSet(key) {
             throw SettingsError.contradicts(
                 key: key,
@@ -175,8 +226,11 @@ package struct SettingsPlace: Sendable {
         }
     }
 
-    private static func text(at path: String) throws -> String? {
+    private func text(at path: String) throws(Failure) -> String? {
         guard FileManager.default.fileExists(atPath: path) else { return nil }
-        return try String(contentsOfFile: path, encoding: .utf8)
+        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+            throw Failure(path: path, reason: "what is there cannot be read as text")
+        }
+        return text
     }
 }

@@ -83,6 +83,43 @@ struct FirstSettingsTests {
         #expect(text.contains("port: 8080") && text.contains("# Mine.") == (before != nil))
     }
 
+    @Test("what the file says by now is what an empty answer takes", arguments: [
+        ("", nil, nil), ("webhook:\n  #port: 8080\n  #livemode: live\n", nil, nil),
+        ("webhook:\n  port: 9000 # mine\n  livemode: \"test\"\n", "test", "127.0.0.1:9000"),
+        ("webhook:\n  host: '::1'\n  livemode: any\n", "any", "[::1]:8080"),
+        ("webhook:\n  host: shop.example\n  port: 0\n", nil, nil),
+    ] as [(String, String?, String?)])
+    func present(text: String, mode: String?, address: String?) throws {
+        let root = try TemporaryFolder()
+        let file = root.file("tillbox.conf")
+        try text.write(toFile: file, atomically: true, encoding: .utf8)
+        let found = try SettingsPlace(file: file, secrets: root.file("secrets")).present()
+        #expect(found.mode == mode && found.address == address, "\(found)")
+    }
+
+    @Test("a place that nothing can be written at is refused before anybody is asked")
+    func places() throws {
+        let root = try TemporaryFolder()
+        for (file, expected) in [
+            (root.path, "it is a folder"), (root.file("no/such.conf"), "No such file or directory"),
+        ] {
+            let place = SettingsPlace(file: file, secrets: root.file("secrets"))
+            #expect {
+                try place.present()
+            } throws: { "\($0)".contains(expected) && "\($0)".contains(root.path) }
+        }
+        // An empty file is no secret that could be kept.
+        try FileManager.default.createDirectory(
+            atPath: root.file("secrets"), withIntermediateDirectories: false)
+        let place = SettingsPlace(file: root.file("new.conf"), secrets: root.file("secrets"))
+        try " \n".write(toFile: root.file("secrets/stripe"), atomically: true, encoding: .utf8)
+        #expect(!place.secretExists(SettingsPlace.stripeName))
+        try "rk_live_a\n".write(
+            toFile: root.file("secrets/stripe"), atomically: true, encoding: .utf8)
+        #expect(place.secretExists(SettingsPlace.stripeName))
+        #expect(place.secret(SettingsPlace.stripeName) == "rk_live_a")
+    }
+
     @Test("what is no address is refused", arguments: [
         "", "0", "65536", "host", "host:", ":80", "::1:80", "a b:80", "host:http", "-1",
     ])
@@ -100,6 +137,7 @@ struct FirstSettingsTests {
     @Test("a key is of the events' mode", arguments: [
         ("rk_live_a", FirstSettings.Mode.live, true), ("rk_test_a", .live, false),
         ("sk_test_a", .test, true), ("sk_live_a", .test, false), ("whsec_a", .test, false),
+        ("rk_live_a", .any, true), ("rk_test_a", .any, true), ("", .any, false),
     ])
     func keys(text: String, mode: FirstSettings.Mode, isFine: Bool) {
         #expect((FirstSettings.refusal(ofAPIKey: text, mode: mode) == nil) == isFine)
