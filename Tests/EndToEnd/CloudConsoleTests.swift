@@ -370,6 +370,7 @@ struct CloudConsoleTests {
         try expectHonest(consoles[0])
         let onlooker = try Watching(consoles[0])
         _ = try onlooker.next("hello")
+        try await expectHang(place, consoles[0])
         place.postgres.stop(.fast)
         let unread = try consoles[0].ask("GET", "/api/v1/accounts")
         #expect(unread.status == 503, "\(unread)")

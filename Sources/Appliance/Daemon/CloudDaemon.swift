@@ -173,9 +173,7 @@ package struct CloudDaemon {
     /// have to say at the start whose it is, and one that does not answer ends the process.
     private func openConsole(_ running: inout Running) throws {
         try plane.requireOwnLedger()
-        let (ledger, seen) = (
-            try plane.ledger(within: .seconds(3)), try plane.ledger(within: .seconds(3))
-        )
+        let (ledger, seen) = (try plane.askedLedger(), try plane.askedLedger())
         let followed = try plane.followedLedger()
         let producer = try plane.producer()
         (running.ledger, running.producer, running.followed) = (ledger, producer, followed)

@@ -2,7 +2,7 @@ package import Appliance
 package import AppendLog
 package import Bridges
 package import Cloud
-package import Console
+import Console
 package import Logging
 import Reconcile
 package import ServiceLifecycle
@@ -75,42 +75,20 @@ package struct CloudPlane: Sendable {
         return try KafkaLastingProducer(kafka)
     }
 
+    /// For who books, whose statements may take as long as a batch does.
+    ///
     /// - Parameters:
     ///   - patience: how long a connect, or another instance's batch, is waited for at once.
-    ///   - replyPatience: how long an answer may take; nil for as long as a batch may.
     ///   - onWait: for who can wait for a server that does not answer yet.
     /// - Throws: `LedgerError`, also where `cloud prepare` has not made it.
     package func ledger(
-        within patience: Duration = .seconds(5), replyWithin replyPatience: Duration? = nil,
-        onWait: ((LedgerError) -> Void)? = nil
+        within patience: Duration = .seconds(5), onWait: ((LedgerError) -> Void)? = nil
     ) throws(LedgerError) -> PostgresLedger {
         let clock = clock
         var configuration = settings.postgresConfiguration()
         (configuration.connectTimeout, configuration.lockTimeout) = (patience, patience)
-        if let replyPatience { configuration.replyTimeout = replyPatience }
         return try PostgresLedger.open(
             configuration, clockMilliseconds: { clock.now().milliseconds }, onWait: onWait)
-    }
-
-    /// The ledger for what open pages are told, which waits less long: it looks again soon.
-    func followedLedger() throws(LedgerError) -> PostgresLedger {
-        try ledger(within: .seconds(2), replyWithin: .seconds(2))
-    }
-
-    /// The accounts of people and programs, beside the ledger. Blocks.
-    ///
-    /// - Throws: `AccountsFailure`, also where `cloud prepare` has not made them.
-    package func accounts() throws -> any AccountStore {
-        try PostgresAccounts(accountsConfiguration)
-    }
-
-    /// A request waits for who asks: what takes longer than this is told as 503.
-    private var accountsConfiguration: PostgresConfiguration {
-        var configuration = settings.postgresConfiguration()
-        (configuration.connectTimeout, configuration.lockTimeout) = (.seconds(3), .seconds(5))
-        configuration.replyTimeout = .seconds(8)
-        configuration.applicationName = "tillbox-accounts"
-        return configuration
     }
 
     /// Makes the accounts, or brings older ones to this schema, as their tables' owner. Blocks.
@@ -118,27 +96,6 @@ package struct CloudPlane: Sendable {
     /// - Throws: `AccountsFailure`.
     package func migrateAccounts() throws {
         try ConsoleSchema.migrate(settings.postgresConfiguration())
-    }
-
-    /// A ledger on a connection of its own, for one verification, and how that is broken off: by
-    /// Postgres, over another connection. Blocks.
-    func checkedLedger() throws(LedgerError) -> LedgerCheck.Opened {
-        var configuration = settings.postgresConfiguration()
-        // By which it is found among all who are connected.
-        configuration.applicationName = "tillbox-verify-\(UInt64.random(in: 0...UInt64.max))"
-        let clock = clock
-        let ledger = try PostgresLedger.open(
-            configuration, clockMilliseconds: { clock.now().milliseconds })
-        return LedgerCheck.Opened(ledger) { [configuration] in
-            var other = configuration
-            (other.applicationName, other.connectTimeout) = ("tillbox-stop", .seconds(1))
-            guard let connection = try? PostgresConnection.connect(other) else { return }
-            defer { connection.close() }
-            _ = try? connection.query(
-                """
-                SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = $1
-                """, [.text(configuration.applicationName)])
-        }
     }
 
     /// The same of the ledger. Blocks.
@@ -151,7 +108,7 @@ package struct CloudPlane: Sendable {
     ///
     /// - Throws: `LedgerNotOwn`; `LedgerError`; `KafkaError`.
     package func requireOwnLedger() throws {
-        try tie.compare(PostgresSchema.notes(in: settings.postgresConfiguration()))
+        try tie.compare(PostgresSchema.notes(in: askedConfiguration()))
     }
 
     /// The same, and notes the topics in a ledger that has nothing noted. Blocks.

@@ -28,14 +28,18 @@ package final class PostgresLedger: Ledger, LedgerSQL, @unchecked Sendable {
     /// - Parameters:
     ///   - original: the ledger that this one is a copy of.
     ///   - clockMilliseconds: the wall clock, milliseconds since 1970, for `posted_at` alone.
+    ///   - sharesSilence: for many who read at once: those who wait behind a call that the server
+    ///     does not answer fail as that one does, instead of waiting as long again.
     ///   - onWait: for who can wait: told what is in the way where that passes by itself. The
     ///     server is then connected to, and its schema looked at, at the first call.
     package static func open(
         _ configuration: PostgresConfiguration, original: (any LedgerOriginal)? = nil,
-        clockMilliseconds: @escaping @Sendable () -> Int64,
+        sharesSilence: Bool = false, clockMilliseconds: @escaping @Sendable () -> Int64,
         onWait: ((LedgerError) -> Void)? = nil
     ) throws(LedgerError) -> PostgresLedger {
-        let link = PostgresLink(configuration, madeBy: original == nil ? .command : .bridge)
+        let link = PostgresLink(
+            configuration, madeBy: original == nil ? .command : .bridge,
+            sharesSilence: sharesSilence)
         do {
             _ = try link.connection()
         } catch {
@@ -83,7 +87,12 @@ package final class PostgresLedger: Ledger, LedgerSQL, @unchecked Sendable {
     private func locked<Value>(_ body: () throws -> Value) throws(LedgerError) -> Value {
         do {
             return try lock.withLock {
-                do { return try body() } catch { throw link.explained(error) }
+                do {
+                    return try body()
+                } catch {
+                    link.didFail(error)
+                    throw link.explained(error)
+                }
             }
         } catch {
             throw LedgerError(postgres: error)

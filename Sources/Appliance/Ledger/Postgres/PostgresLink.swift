@@ -6,17 +6,33 @@ final class PostgresLink {
     private let configuration: PostgresConfiguration
     private let maker: PostgresSchema.Maker
     private var open: PostgresConnection?
+    /// nil where each call asks the server for itself.
+    private var silence: PostgresSilence?
 
-    /// - Parameter maker: who makes the ledger that it leads to.
-    init(_ configuration: PostgresConfiguration, madeBy maker: PostgresSchema.Maker) {
+    /// - Parameters:
+    ///   - maker: who makes the ledger that it leads to.
+    ///   - sharesSilence: whether those who wait behind a call that the server does not answer
+    ///     fail as that one does.
+    init(
+        _ configuration: PostgresConfiguration, madeBy maker: PostgresSchema.Maker,
+        sharesSilence: Bool
+    ) {
         self.configuration = configuration
         self.maker = maker
+        silence = sharesSilence ? PostgresSilence() : nil
     }
 
     /// - Throws: `PostgresError`; `LedgerError` for a schema that this program does not know.
     func connection() throws -> PostgresConnection {
         if let open, open.isUsable { return open }
-        let connection = try PostgresConnection.connect(configuration)
+        if let error = silence?.error(at: .now) { throw error }
+        let connection: PostgresConnection
+        do throws(PostgresError) {
+            connection = try PostgresConnection.connect(configuration)
+        } catch {
+            silence?.didNotConnect(error, at: .now)
+            throw error
+        }
         try PostgresSchema.check(connection, madeBy: maker)
         try connection.execute(Self.session)
         open = connection
@@ -42,6 +58,11 @@ final class PostgresLink {
             try PostgresSchema.check(open, madeBy: maker)
             return error
         } catch { return error }
+    }
+
+    /// A call has failed, whose words those behind it are told where the server does not answer.
+    func didFail(_ error: any Error) {
+        if let error = error as? PostgresError { silence?.didFail(error, at: .now) }
     }
 
     var roundTrips: Int { open?.roundTrips ?? 0 }

@@ -9,15 +9,12 @@ import Foundation
 /// only reads is asked once more then, and so is a change of which nothing can be stored. Changes
 /// go one at a time, those of all instances, as in the file of one machine.
 package final class PostgresAccounts: AccountStore, @unchecked Sendable {
-    // `@unchecked Sendable`: `open` and `refused` are touched only under `lock`.
+    // `@unchecked Sendable`: `open` and `silence` are touched only under `lock`.
     private let lock = NSLock()
     private let configuration: PostgresConfiguration
     private var open: PostgresConnection?
-    /// With what the last attempt to connect failed, and until when that is the answer.
-    private var refused: (until: ContinuousClock.Instant, error: PostgresError)?
-    /// Whoever waited for the same attempt is answered with it: else each of them would wait for
-    /// one of their own, and the line would grow as long as Postgres does not answer.
-    private static let refusedFor = Duration.milliseconds(250)
+    /// Whoever waited behind a call that had no answer fails as that one did.
+    private var silence = PostgresSilence()
 
     /// Of `pg_advisory_xact_lock`: one changes something at a time. The bytes of "tillacc".
     private static let writing: Int64 = 0x0074_696C_6C61_6363
@@ -66,9 +63,9 @@ package final class PostgresAccounts: AccountStore, @unchecked Sendable {
             let isKept = open != nil
             do {
                 return try once(begin, body, end)
-            } catch let error as PostgresError
-            where isKept && error.losesConnection && !error.isOutcomeUnknown {
-                // It was lost while nobody used it; nothing is stored of what was not committed.
+            } catch PostgresError.connectionLost(_, _) where isKept {
+                // It was lost while nobody used it; nothing is stored of what was not committed. A
+                // server that gives no answer is not asked again: whoever asks has waited enough.
                 return try once(begin, body, end)
             }
         }
@@ -85,6 +82,7 @@ package final class PostgresAccounts: AccountStore, @unchecked Sendable {
             try end(connection)
             return value
         } catch {
+            if let error = error as? PostgresError { silence.didFail(error, at: .now) }
             if connection.isUsable { connection.rollBack() }
             if (error as? PostgresError)?.losesConnection == true || !connection.isUsable {
                 connection.close()
@@ -110,12 +108,12 @@ package final class PostgresAccounts: AccountStore, @unchecked Sendable {
 
     private func connection() throws -> PostgresConnection {
         if let open, open.isUsable { return open }
-        if let refused, ContinuousClock.now < refused.until { throw refused.error }
+        if let error = silence.error(at: .now) { throw error }
         let connection: PostgresConnection
         do throws(PostgresError) {
             connection = try PostgresConnection.connect(configuration)
         } catch {
-            refused = (ContinuousClock.now + Self.refusedFor, error)
+            silence.didNotConnect(error, at: .now)
             throw error
         }
         try ConsoleSchema.check(connection)
