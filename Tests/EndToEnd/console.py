@@ -12,6 +12,7 @@ import types
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, sync_playwright
 
+import console_live
 import console_records
 import console_reports
 import console_send
@@ -230,7 +231,7 @@ with sync_playwright() as playwright:
     page.goto(origin + "/review")
     page.screenshot(path=shots / "review-decided.png", full_page=True)
     world = types.SimpleNamespace(origin=origin, expect=expect, sound=sound, shots=shots)
-    for part in (console_send, console_records, console_reports, console_settings):
+    for part in (console_send, console_live, console_records, console_reports, console_settings):
         walked(part.steps, page, world)
     # It makes the first account, which ends the guest's session.
     walked(console_settings.account, page, world)

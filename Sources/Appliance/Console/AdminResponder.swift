@@ -96,32 +96,41 @@ package struct AdminResponder: PortResponder {
         var body: ResponseBody
     }
 
-    /// Writes a body until it ends, nobody reads it any more, or who does may no longer.
+    /// Writes a body until it ends, nobody reads it any more, or who does may no longer, which is
+    /// then said.
     private func send(
         _ body: ResponseBody, over stream: PortStream, to caller: Caller?, of request: PortRequest
     ) async {
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await stream.isOver() }
+        await withTaskGroup(of: AccessStanding?.self) { group in
+            group.addTask {
+                await stream.isOver()
+                return nil
+            }
             if let caller { group.addTask { await untilRefused(caller, request) } }
             group.addTask {
                 // A stream has no other place for a failure than its end.
                 try? await body.write(StreamWriter(stream: stream))
-                stream.finish()
+                return nil
             }
-            await group.next()
+            let standing = await group.next() ?? nil
             group.cancelAll()
             // A piece that the client does not take would hold the writer up.
-            stream.finish()
+            stream.finish(saying: standing.flatMap(ServerSentEvent.end))
         }
     }
 
     /// Returns when what the request showed is good no longer: its session or token was ended, has
-    /// expired, or has another role.
-    private func untilRefused(_ caller: Caller, _ request: PortRequest) async {
-        repeat {
+    /// expired, or has another role. So it does where that cannot be known.
+    ///
+    /// - Returns: nil where the stream is over before.
+    private func untilRefused(_ caller: Caller, _ request: PortRequest) async -> AccessStanding? {
+        var standing = AccessStanding.good
+        while standing == .good {
             // Cancelled when the stream is over.
-            guard (try? await Task.sleep(for: streamLook)) != nil else { return }
-        } while await access.isStill(caller, by: request)
+            guard (try? await Task.sleep(for: streamLook)) != nil else { return nil }
+            standing = await access.standing(of: caller, by: request)
+        }
+        return standing
     }
 
     /// - Returns: the answer, and what its stream is to be given where it has one.

@@ -44,9 +44,12 @@ package final class PortStream: Sendable {
         sink.futureResult.flatMap { $0.send(bytes) }
     }
 
-    /// Ends the stream after what was written.
-    package func finish() {
-        sink.futureResult.whenSuccess { $0.close() }
+    /// Ends the stream after what was written, and after a last piece that nobody waits for.
+    package func finish(saying last: ByteBuffer? = nil) {
+        sink.futureResult.whenSuccess { sink in
+            if let last { _ = sink.send(last) }
+            sink.close()
+        }
     }
 
     /// Returns when the stream is over, whoever ended it.

@@ -138,8 +138,8 @@ package struct AccessDesk: AdminAccess {
         try await caller(of: request, isUse: true)
     }
 
-    package func isStill(_ caller: Caller, by request: PortRequest) async -> Bool {
-        (try? await self.caller(of: request, isUse: false)) == caller
+    package func standing(of caller: Caller, by request: PortRequest) async -> AccessStanding {
+        await AccessStanding(of: caller) { try await self.caller(of: request, isUse: false) }
     }
 
     /// - Parameter isUse: whether it is noted that the session or token was used.

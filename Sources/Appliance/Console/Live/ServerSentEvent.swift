@@ -9,6 +9,26 @@ enum ServerSentEvent {
     /// Milliseconds after which a page asks again whose stream has ended.
     static let retryMilliseconds = 2_000
 
+    /// The last event of a stream whose reader may not, or may perhaps not, go on reading: a page
+    /// shows it, and asks again.
+    ///
+    /// - Returns: nil for who may.
+    static func end(_ standing: AccessStanding) -> ByteBuffer? {
+        let (reason, detail): (String, String)
+        switch standing {
+        case .good: return nil
+        case .over:
+            (reason, detail) = ("access_over", "the session or token is over, or has another role")
+        case .unknown(let why): (reason, detail) = ("access_unknown", why)
+        }
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.member("reason", reason)
+        writer.member("detail", detail)
+        writer.endObject()
+        return encode("end", id: nil, data: writer.bytes)
+    }
+
     /// One event.
     ///
     /// - Parameters:

@@ -19,7 +19,7 @@ struct StreamTests {
     /// A connection that takes all that it is given.
     private final class Reading: Sendable {
         private static let loop = NIOAsyncTestingEventLoop()
-        private let taken = Mutex((pieces: 0, isOver: false))
+        private let taken = Mutex((pieces: 0, text: "", isOver: false))
         private let stream: PortStream
 
         init(_ stream: PortStream) {
@@ -31,14 +31,18 @@ struct StreamTests {
         func close() { stream.close() }
 
         var pieceCount: Int { taken.withLock { $0.pieces } }
+        var text: String { taken.withLock { $0.text } }
         var isOver: Bool { taken.withLock { $0.isOver } }
 
         private func open() {
             let stream = stream
             stream.open(
                 StreamSink(
-                    send: { _ in
-                        self.taken.withLock { $0.pieces += 1 }
+                    send: { bytes in
+                        self.taken.withLock {
+                            $0.pieces += 1
+                            $0.text += String(buffer: bytes)
+                        }
                         return Self.loop.makeSucceededVoidFuture()
                     },
                     close: {
@@ -49,17 +53,20 @@ struct StreamTests {
     }
 
     private static func world() throws -> AccessWorld {
-        try AccessWorld(streamLook: .milliseconds(2)) { routes in
-            routes.get("/events", needs: .viewer) { _, _ in
-                Response(
-                    status: .ok, headers: [.contentType: ServerSentEvent.contentType],
-                    body: ResponseBody { writer in
-                        while !Task.isCancelled {
-                            try await writer.write(ByteBuffer(string: ":\n\n"))
-                            try await Task.sleep(for: .milliseconds(1))
-                        }
-                    })
-            }
+        try AccessWorld(streamLook: .milliseconds(2)) { addEvents(to: &$0) }
+    }
+
+    /// A stream that goes on for ever.
+    private static func addEvents(to routes: inout AdminRoutes) {
+        routes.get("/events", needs: .viewer) { _, _ in
+            Response(
+                status: .ok, headers: [.contentType: ServerSentEvent.contentType],
+                body: ResponseBody { writer in
+                    while !Task.isCancelled {
+                        try await writer.write(ByteBuffer(string: ":\n\n"))
+                        try await Task.sleep(for: .milliseconds(1))
+                    }
+                })
         }
     }
 
@@ -106,6 +113,40 @@ struct StreamTests {
         #expect(seen == [world.now - AccessLimits.noteMilliseconds])
         try ending.end(world)
         try await eventually("it ends: \(ending.what)", within: 10) { reading.isOver }
+        #expect(reading.text.contains(#"event: end\#ndata: {"reason":"access_over""#))
+    }
+
+    /// Lets everybody in, and does not know afterwards whether that was right.
+    private struct Doubtful: AdminAccess {
+        let failure: any Error
+
+        func caller(of request: PortRequest) async throws -> Caller? {
+            Caller(name: "ann", role: .viewer, credential: .session(csrfToken: ""))
+        }
+
+        func standing(of caller: Caller, by request: PortRequest) async -> AccessStanding {
+            await AccessStanding(of: caller) { throw failure }
+        }
+    }
+
+    @Test("where the accounts cannot be read a stream ends too, and says why")
+    func unknown() async throws {
+        var routes = AdminRoutes()
+        Self.addEvents(to: &routes)
+        for (failure, words) in [
+            (
+                AccountsFailure(description: "Postgres gave no answer") as any Error,
+                "{\"reason\":\"access_unknown\",\"detail\":\"Postgres gave no answer\"}"
+            ), (Problem(.unauthorized, "unknown"), "{\"reason\":\"access_over\","),
+        ] {
+            let responder = AdminResponder(
+                routes: routes, guards: AdminGuard(listensOn: "127.0.0.1"),
+                access: Doubtful(failure: failure), streamLook: .milliseconds(2),
+                counters: Counters(), logger: PipelineFixture.quiet)
+            let reading = Reading(try #require(await responder.response(.GET, "/events").stream))
+            try await eventually("it ends") { reading.isOver }
+            #expect(reading.text.contains("event: end\ndata: \(words)"), "\(reading.text)")
+        }
     }
 
     @Test("one user has eight streams in all sessions together, and another's are another's")

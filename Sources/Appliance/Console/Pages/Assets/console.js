@@ -2,9 +2,10 @@
 const body = document.body
 const live = document.querySelector('[data-live]')
 
-// Live: heard of within 10 s. The daemon answers /healthz to anybody, so this needs no stream.
-const beatSeconds = 5, staleSeconds = 10
-let heard = Date.now(), tries = 0
+// Live: heard of within 10 s. The daemon answers /healthz to anybody; what a page is kept true by
+// beside that, its stream or its own asking, may be silent while the daemon is well.
+const beatSeconds = 5, staleSeconds = 10, retrySeconds = 5
+let heard = Date.now(), isAnswered = true, source = null
 const clock = () => new Date().toISOString().slice(11, 19) + ' UTC'
 const show = (state, words) => {
   if (!live) return
@@ -12,22 +13,95 @@ const show = (state, words) => {
   live.querySelector('.dot').className = 'dot ' + (state === 'ok' ? 'ok pulse' : state)
   live.querySelector('[data-words]').textContent = words
 }
-const beat = async () => {
+const lose = words => {
+  body.classList.add('lost')
+  show('stop', words)
+}
+function paint() {
+  if (live) live.title = source?.why ?? ''
+  const silent = Math.round((Date.now() - Math.min(heard, source?.heard ?? heard)) / 1000)
+  const left = Math.ceil(((source?.retryAt ?? 0) - Date.now()) / 1000)
+  if (source?.isOver) return lose('Signed out, load this page again')
+  if (left > 0) return lose(`Disconnected, next try in ${left} s`)
+  if (!isAnswered && silent >= staleSeconds)
+    return lose(`Disconnected, next try in ${beatSeconds} s`)
+  if (!isAnswered || (source && (source.hasFailed || silent >= staleSeconds)))
+    return show('wait', `Last heard ${silent} s ago`)
+  body.classList.remove('lost')
+  show('ok', 'Live ' + clock())
+}
+async function beat() {
   try {
     const answer = await fetch('/healthz', { cache: 'no-store', signal: AbortSignal.timeout(4000) })
-    if (!answer.ok) throw new Error(answer.status)
-    heard = Date.now(); tries = 0
-    body.classList.remove('lost')
-    show('ok', 'Live ' + clock())
-  } catch {
-    tries += 1
-    const silent = Math.round((Date.now() - heard) / 1000)
-    if (silent < staleSeconds) return show('wait', `Last heard ${silent} s ago`)
-    body.classList.add('lost')
-    show('stop', `Disconnected, next try in ${beatSeconds} s`)
-  }
+    isAnswered = answer.ok
+    if (answer.ok) heard = Date.now()
+  } catch { isAnswered = false }
+  paint()
 }
 if (live) { beat(); setInterval(() => { if (!document.hidden) beat() }, beatSeconds * 1000) }
+
+// What keeps this page true. It says each time that it was heard of, and that it was not.
+function keep() {
+  const own = { heard: Date.now(), hasFailed: false, retryAt: 0, isOver: false, why: '' }
+  const ticking = setInterval(paint, 1000)
+  source = own
+  return {
+    own,
+    hear() { Object.assign(own, { heard: Date.now(), hasFailed: false, retryAt: 0 }) },
+    fail() {
+      own.hasFailed = true
+      paint()
+    },
+    close() {
+      clearInterval(ticking)
+      if (source === own) source = null
+      paint()
+    },
+  }
+}
+
+// The daemon's events. Where it refuses them, as while it cannot read who asks, an EventSource takes
+// that for its end: a new one is begun, again and again, and nobody has to load the page.
+function events(listeners) {
+  const kept = keep(), own = kept.own
+  let stream = null, timer = null, hasEnded = false
+  const begin = () => {
+    own.retryAt = 0
+    stream = new EventSource('/api/v1/events')
+    for (const [name, listener] of Object.entries({ figures() {}, ...listeners }))
+      stream.addEventListener(name, event => {
+        kept.hear()
+        listener(event)
+      })
+    stream.addEventListener('hello', () => {
+      hasEnded = false
+      own.why = ''
+    })
+    stream.addEventListener('end', event => {
+      const end = JSON.parse(event.data)
+      hasEnded = end.reason === 'access_over'
+      own.why = end.detail
+    })
+    stream.addEventListener('error', () => {
+      if (stream.readyState === EventSource.CLOSED) {
+        own.isOver = hasEnded
+        own.retryAt = hasEnded ? 0 : Date.now() + retrySeconds * 1000
+        if (!hasEnded) timer = setTimeout(begin, retrySeconds * 1000)
+      }
+      kept.fail()
+    })
+  }
+  begin()
+  return {
+    close() {
+      clearTimeout(timer)
+      stream.close()
+      kept.close()
+    },
+  }
+}
+// For the modules of single pages, which run behind this one.
+globalThis.tillbox = { keep, events }
 
 // Keys rest while a field has focus, and can be turned off.
 const keysOff = () => localStorage.getItem('keys') === 'off'

@@ -23,17 +23,20 @@ function take(rows) {
   tell()
 }
 
+const bar = list && tillbox.keep()
 async function ask() {
-  if (document.hidden || isAsking) return
+  if (document.hidden) return bar.hear()
+  if (isAsking) return
   isAsking = true
   try {
     const address = new URL(location.href)
     address.searchParams.set('from', next)
     const answer = await fetch(address, { headers: { accept: 'text/html' }, cache: 'no-store' })
-    if (!answer.ok || answer.redirected) return
+    if (!answer.ok || answer.redirected) return bar.fail()
     const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
     const fresh = page.querySelector('[data-tail]')
     if (!fresh) return
+    bar.hear()
     next = fresh.dataset.tail
     const rows = [...fresh.children].map(row => document.importNode(row, true))
     if (fresh.dataset.passed) {
@@ -43,7 +46,7 @@ async function ask() {
       rows.push(gap)
     }
     take(rows)
-  } catch { /* The bar above says that the daemon is not heard of. */ } finally { isAsking = false }
+  } catch { bar.fail() } finally { isAsking = false }
 }
 
 if (list) {

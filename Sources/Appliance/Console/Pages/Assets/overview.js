@@ -79,19 +79,18 @@ async function ask() {
 }
 
 let pending = [], newer = 0, isHeld = false
-const events = new EventSource('/api/v1/events')
 let epoch = null
-events.addEventListener('hello', event => {
+function begun(event) {
   const hello = JSON.parse(event.data)
   if (epoch !== null && !hello.resumed) ask()
   epoch = hello.epoch
-})
+}
 // The server has not kept them; what stands here is asked for.
-events.addEventListener('missed', event => {
+function missed(event) {
   newer += JSON.parse(event.data).count
   ask()
-})
-events.addEventListener('figures', event => {
+}
+function take(event) {
   heard = Date.now()
   const figures = JSON.parse(event.data)
   if (document.hidden) return
@@ -99,19 +98,19 @@ events.addEventListener('figures', event => {
   const found = Object.fromEntries(figures.stages.map(stage => [stage.topic, stage.rate]))
   found.duplicates = figures.rates.duplicates ?? 0
   flow(found, Math.max(0, ...Object.values(found)))
-})
+}
 
 // Single payments: taken together once a second, and not at all while the list is looked at.
 const feed = document.querySelector('[data-feed]')
 const hold = document.querySelector('[data-hold]')
-events.addEventListener('payment', event => {
+function tell(event) {
   const payment = JSON.parse(event.data)
   // Fees, refunds and payouts are no payments.
   if (!payment.shown) return
   newer += 1 + payment.left_out
   pending.push(payment)
   if (pending.length > rowsMax) pending.shift()
-})
+}
 const isLookedAt = () =>
   isHeld || feed.querySelector('tbody:hover') !== null
   || (feed.contains(document.activeElement) && document.activeElement !== hold)
@@ -245,3 +244,6 @@ function explains() {
   }
 }
 explains()
+
+// Last, since what it calls is above.
+tillbox.events({ hello: begun, missed, figures: take, payment: tell })

@@ -76,11 +76,13 @@ function follow() {
     return
   }
   if (events) return
-  events = new EventSource('/api/v1/events')
-  for (const name of ['review', 'missed']) events.addEventListener(name, soon)
-  events.addEventListener('hello', event => {
-    if (hasBegun && !JSON.parse(event.data).resumed) soon()
-    hasBegun = true
+  events = tillbox.events({
+    review: soon,
+    missed: soon,
+    hello(event) {
+      if (hasBegun && !JSON.parse(event.data).resumed) soon()
+      hasBegun = true
+    },
   })
 }
 document.addEventListener('visibilitychange', follow)
