@@ -26,8 +26,9 @@ import Vocabulary
 ///                                           asking since 240 s ─▶ asking: POST, key K again
 ///     (was only paused: made)               made: the same refund
 ///
-/// That it was made stands, whoever says so. The key is of charge and amount, so that each of them
-/// has the same one; Stripe gives back no more than was paid in any case.
+/// That it was made stands, whoever says so. The key is of charge and amount, and of the attempt
+/// that failed before, which is kept with the refund, so that each of them has the same one; Stripe
+/// gives back no more than was paid in any case.
 package struct RefundKeeper: Service {
     let desk: RefundDesk
     private let ledger: any LedgerReading
@@ -157,8 +158,11 @@ package struct RefundKeeper: Service {
         var row = AskedRefund(
             movement: review.movement, by: name, note: review.decision?.note ?? "",
             wantedAt: began ?? now, changedAt: now, state: .asking)
-        let due = try scored(review).flatMap { DueRefund(review, $0.event, base: base) }
+        var due = try scored(review).flatMap { DueRefund(review, $0.event, base: base) }
         if let seen, try isMade(seen, due) { return seen }
+        // What Stripe has made, and is asked for again, has failed.
+        row.behind = seen?.nextBehind(hasFailed: true) ?? ""
+        due?.order.behind = row.behind
         guard let due, due.order.amount > .zero else {
             row.state = .dropped(
                 due == nil
@@ -170,19 +174,25 @@ package struct RefundKeeper: Service {
         guard try await access.change({ try $0.replace(seen, by: asking) }) else {
             return try await access.run { try $0.refund(of: review.movement) } ?? asking
         }
-        row.state = .ended(await desk.refund(due.order))
+        let outcome = await desk.refund(due.order)
+        row.state = .ended(outcome)
+        if case .made = outcome { row.behind = "" }
         let amount = ShownAmount(due.order.amount, due.order.currency).words
         return try await end(asking, row, "\(due.order.charge) \(amount)", from: address)
     }
 
     /// Whether Stripe has made it, so that nothing is to be asked: its event is still to be booked,
-    /// or has left nothing. Otherwise more is due, as behind a refund that has failed.
+    /// or has left nothing. Otherwise it has failed.
     private func isMade(_ seen: AskedRefund, _ due: DueRefund?) throws -> Bool {
-        guard case .ended(.made(let id, let status)) = seen.state,
-            status != "failed", status != "canceled"
+        guard case .ended(let outcome) = seen.state, case .made(let id, _) = outcome,
+            !outcome.hasFailed
         else { return false }
         guard let due, due.order.amount > .zero else { return true }
-        return try ledger.transactions(of: MovementKey("refund:\(id)")).isEmpty
+        guard try !ledger.transactions(of: MovementKey("refund:\(id)")).isEmpty else {
+            return true
+        }
+        // Read again: it may have been booked since.
+        return try ledger.review(of: seen.movement).map { $0.amount <= .zero } ?? true
     }
 
     /// - Parameter before: what is kept of it until now.

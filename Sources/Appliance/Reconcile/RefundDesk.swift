@@ -22,18 +22,26 @@ package struct RefundOrder: Hashable, Sendable {
     package var currency: Currency
     /// Whose charge it is: the platform's own, or a connected account's.
     package var account: StripeAccount
+    /// Which earlier attempt it comes after, whose outcome is known and which gave nothing back;
+    /// empty for the first.
+    package var behind: String
 
     package init(
-        charge: String, amount: MinorUnits, currency: Currency, account: StripeAccount
+        charge: String, amount: MinorUnits, currency: Currency, account: StripeAccount,
+        behind: String = ""
     ) {
         self.charge = charge
         self.amount = amount
         self.currency = currency
         self.account = account
+        self.behind = behind
     }
 
-    /// The same refund asked for twice is made once.
-    package var idempotencyKey: String { "tillbox-decline-\(charge)-\(amount.rawValue)" }
+    /// The same refund asked for twice is made once. One behind an attempt that has failed is
+    /// another: Stripe would answer that one's key with what became of it.
+    package var idempotencyKey: String {
+        "tillbox-decline-\(charge)-\(amount.rawValue)" + (behind.isEmpty ? "" : "-\(behind)")
+    }
 
     /// The body's fields.
     package var form: [(String, String)] {
@@ -49,6 +57,15 @@ package enum RefundOutcome: Hashable, Sendable {
     case refused(String)
     /// Nobody knows: no answer came. Asking again makes no second one.
     case unknown(String)
+
+    /// Whether Stripe has told that nothing is given back, so that the next is another refund.
+    package var hasFailed: Bool {
+        switch self {
+        case .made(_, let status): ["failed", "canceled"].contains(status)
+        case .refused: true
+        case .unknown: false
+        }
+    }
 }
 
 /// Makes refunds at Stripe for payments that people have declined, when they say so. It books
@@ -58,6 +75,7 @@ package enum RefundOutcome: Hashable, Sendable {
 ///     asked: claim it                   claimed: is told what becomes of A
 ///     POST /v1/refunds, key K
 ///     (no answer: again, key K)         later: POST again, key K: the same refund
+///     (it has failed: known)            later: POST, key K-re_1: another one
 package actor RefundDesk {
     private let stripe: any StripePosting
     private let patience: StripePatience

@@ -13,10 +13,12 @@ import Testing
 @Suite("Refunds that wait for their decline")
 struct RefundKeeperTests {
     /// Stripe, which makes every refund.
-    private final class Stripe: StripePosting {
+    final class Stripe: StripePosting {
         private let state = Mutex<[String]>([])
         /// What it refuses each refund with; nil where it makes them.
         let refusal = Mutex<String?>(nil)
+        /// Its word of each that it makes; nil where it answers nothing.
+        let status = Mutex<String?>("succeeded")
         /// The keys of all requests.
         var keys: [String] { state.withLock { $0 } }
 
@@ -30,17 +32,20 @@ struct RefundKeeperTests {
                     status: 400, retryAfter: nil,
                     body: Array(#"{"error":{"message":"\#(why)"}}"#.utf8))
             }
+            guard let status = status.withLock({ $0 }) else {
+                throw StripeSilence(reason: "no route")
+            }
             return StripeAnswer(
                 status: 200, retryAfter: nil,
-                body: Array(#"{"id":"re_\#(key)","status":"succeeded"}"#.utf8))
+                body: Array(#"{"id":"re_\#(key)","status":"\#(status)"}"#.utf8))
         }
     }
 
-    private static let movement = MovementKey("charge:ch_1")
-    private static let key = "tillbox-decline-ch_1-4200"
+    static let movement = MovementKey("charge:ch_1")
+    static let key = "tillbox-decline-ch_1-4200"
 
     /// A folder with one held payment, of 42.00.
-    private struct World {
+    struct World {
         let access: AccessWorld
         let stripe = Stripe()
         let fixture: PipelineFixture
@@ -102,7 +107,7 @@ struct RefundKeeperTests {
         }
     }
 
-    private func opened(
+    func opened(
         _ place: AccountPlace = .folder, _ body: (World) async throws -> Void
     ) async throws {
         let dollar = try #require(Currency("usd"))

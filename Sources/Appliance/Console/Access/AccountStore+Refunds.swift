@@ -8,6 +8,10 @@ import Vocabulary
 ///     wanted ──(the ledger has booked the decline)──▶ asking ──▶ made, refused, unknown
 ///       └──(it ends otherwise)──▶ dropped      ▲                          │
 ///                                              └────(somebody asks again)─┘
+///
+/// Whoever asks again where no answer came asks with the same key, so that Stripe makes one. Where
+/// it has failed Stripe would answer that key with the same failure for a day: the key then names
+/// what it comes after.
 struct AskedRefund: Hashable, Sendable {
     enum State: Hashable, Sendable {
         /// Its decline is not booked yet.
@@ -28,6 +32,8 @@ struct AskedRefund: Hashable, Sendable {
     var wantedAt: Int64
     var changedAt: Int64
     var state: State
+    /// See `RefundOrder`: the attempt that it comes after. Empty once it is made.
+    var behind = ""
     /// While it is wanted: others who want one with a decline of theirs that nobody has booked or
     /// refused yet. Which of them declines the payment, the ledger says.
     var others: [Wanter] = []
@@ -36,6 +42,17 @@ struct AskedRefund: Hashable, Sendable {
     struct Wanter: Hashable, Sendable {
         var by: String
         var note: String
+    }
+
+    /// What the next attempt comes after.
+    ///
+    /// - Parameter hasFailed: whether it is known to have failed beyond what Stripe answered.
+    func nextBehind(hasFailed: Bool = false) -> String {
+        guard case .ended(let outcome) = state, outcome.hasFailed || hasFailed else {
+            return behind
+        }
+        guard case .made(let id, _) = outcome else { return "\(changedAt)" }
+        return id
     }
 
     var wanter: Wanter { Wanter(by: by, note: note) }
@@ -113,11 +130,13 @@ extension AccountStore {
             switch earlier?.state {
             case .ended(.made), .asking: return (refund, earlier)
             case .wanted:
+                kept.behind = earlier?.behind ?? ""
                 // As many as could decide at one moment, and far more. Who wants one twice is
                 // there twice, so that each decline that is refused takes back its own.
                 let others = [earlier?.wanter].compactMap { $0 } + (earlier?.others ?? [])
                 kept.others = Array(others.prefix(16))
-            case .ended, .dropped, nil: break
+            case .ended, .dropped: kept.behind = earlier?.nextBehind() ?? ""
+            case nil: break
             }
             try Self.keep(kept, in: database)
             return (kept, earlier)
@@ -181,15 +200,16 @@ extension AccountStore {
 }
 
 extension AskedRefund {
-    /// As the table has it: the state, what is said of it, and Stripe's own word.
+    /// As the table has it: the state, what is said of it, and Stripe's own word of a refund that
+    /// is made, else what it comes after.
     fileprivate var words: (word: String, detail: String, status: String) {
         switch state {
-        case .wanted: ("wanted", Self.encode(others), "")
-        case .asking: ("asking", "", "")
+        case .wanted: ("wanted", Self.encode(others), behind)
+        case .asking: ("asking", "", behind)
         case .ended(.made(let id, let status)): ("made", id, status)
-        case .ended(.refused(let why)): ("refused", why, "")
-        case .ended(.unknown(let why)): ("unknown", why, "")
-        case .dropped(let why): ("dropped", why, "")
+        case .ended(.refused(let why)): ("refused", why, behind)
+        case .ended(.unknown(let why)): ("unknown", why, behind)
+        case .dropped(let why): ("dropped", why, behind)
         }
     }
 
@@ -236,6 +256,7 @@ extension AskedRefund {
         self.init(
             movement: MovementKey(try row.text(0)), by: try row.text(1), note: try row.text(2),
             wantedAt: try row.integer(3), changedAt: try row.integer(4), state: state,
+            behind: word == "made" ? "" : status,
             others: state == .wanted ? Self.wanters(in: detail) : [])
     }
 }

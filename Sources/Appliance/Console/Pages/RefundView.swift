@@ -19,6 +19,8 @@ struct RefundView {
     /// - Returns: nil where nothing of the payment is left to be refunded.
     init?(_ due: DueRefund, action: String?, _ known: AskedRefund?, token: String) {
         guard due.order.amount > .zero else { return nil }
+        var due = due
+        due.order.behind = known?.nextBehind() ?? ""
         let order = due.order
         amount = ShownAmount(order.amount, order.currency)
         charge = ShownText.escaped(order.charge)
@@ -91,6 +93,10 @@ extension AskedRefund {
 extension RefundOutcome {
     var shown: ShownState {
         switch self {
+        case .made(let id, let status) where hasFailed:
+            ShownState(
+                "The refund \(ShownText.escaped(id)) has not gone through at Stripe, "
+                    + "\(ShownText.escaped(status)): ask again, it is another one then", "stop")
         case .made(let id, let status):
             ShownState(
                 "Stripe has made the refund \(ShownText.escaped(id)), "
