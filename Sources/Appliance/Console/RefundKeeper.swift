@@ -1,5 +1,5 @@
 package import AppendLog
-import Appliance
+package import Appliance
 package import Logging
 package import Reconcile
 import ServiceLifecycle
@@ -13,6 +13,8 @@ import Vocabulary
 ///     write the decision               declined, by the same person with the same note?
 ///     booked ─▶ ask Stripe now            yes ─▶ keep: asking; POST /v1/refunds, key K; keep it
 ///     not booked ─▶ it says so            ended otherwise ─▶ keep: dropped, and why
+///                                         still open, nobody decides any more, and the ledger has
+///                                         read all decisions ─▶ keep: dropped
 ///     (a crash anywhere: the row stands, and the service goes on from it after the start)
 ///
 /// Two that ask for one payment at once are one request to Stripe (``RefundDesk``). Where several
@@ -35,6 +37,10 @@ package struct RefundKeeper: Service {
     /// How a payment was scored, which says whose charge it is; nil where no record of it is kept.
     /// Blocking.
     private let scored: @Sendable (Review) throws -> ScoredPayment?
+    private let decisions: any DecisionLog
+    /// What was wanted before this moment is of a process that is gone, where there is one at a
+    /// time; nil where there are several.
+    private let startedAt: Int64?
     private let access: AccessDesk
     /// Where Stripe's API is.
     let base: String
@@ -50,38 +56,44 @@ package struct RefundKeeper: Service {
     /// A request to Stripe ends within this: three attempts of a minute each, and the waits between
     /// them. One that is asked for longer is of a process that has died over it.
     static let askingMilliseconds: Int64 = 240_000
+    /// A decision is written or refused within ``ReviewDesk/answerSecondsMax``; as much longer as
+    /// the clocks of several hosts may differ, and nobody is about to write it any more.
+    static let decidingMilliseconds: Int64 = 240_000
     /// Stripe answers a key with what it made for it for 24 hours at least
     /// (https://docs.stripe.com/api/idempotent_requests): behind that, to ask again by itself might
     /// make a second refund.
     static let keyMilliseconds: Int64 = 23 * 3_600_000
 
+    /// Of the one process that has the log.
     package init(
-        desk: RefundDesk, sources: ConsoleSources, access: AccessDesk, base: String,
-        clock: any LogClock, logger: Logger
+        desk: RefundDesk, sources: ConsoleSources, decisions: any DecisionLog, access: AccessDesk,
+        base: String, clock: any LogClock, logger: Logger
     ) {
         self.init(
             desk: desk, ledger: sources.ledger,
-            scored: { try CaseHistory(of: $0, in: sources).scored }, access: access, base: base,
-            clock: clock, logger: logger)
+            scored: { try CaseHistory(of: $0, in: sources).scored }, decisions: decisions,
+            startedAt: clock.now().milliseconds, access: access, base: base, clock: clock,
+            logger: logger)
     }
 
-    /// Where the log is elsewhere and in several partitions.
+    /// Where the log is elsewhere and in several partitions, and there may be several processes.
     package init(
-        desk: RefundDesk, payments: PaymentSources, access: AccessDesk, base: String,
-        clock: any LogClock, logger: Logger
+        desk: RefundDesk, payments: PaymentSources, decisions: any DecisionLog, access: AccessDesk,
+        base: String, clock: any LogClock, logger: Logger
     ) {
         self.init(
             desk: desk, ledger: payments.ledger,
-            scored: { try CaseHistory.scoring(of: $0, in: payments) }, access: access, base: base,
-            clock: clock, logger: logger)
+            scored: { try CaseHistory.scoring(of: $0, in: payments) }, decisions: decisions,
+            startedAt: nil, access: access, base: base, clock: clock, logger: logger)
     }
 
     private init(
         desk: RefundDesk, ledger: any LedgerReading,
-        scored: @escaping @Sendable (Review) throws -> ScoredPayment?, access: AccessDesk,
-        base: String, clock: any LogClock, logger: Logger
+        scored: @escaping @Sendable (Review) throws -> ScoredPayment?, decisions: any DecisionLog,
+        startedAt: Int64?, access: AccessDesk, base: String, clock: any LogClock, logger: Logger
     ) {
         (self.desk, self.ledger, self.scored) = (desk, ledger, scored)
+        (self.decisions, self.startedAt) = (decisions, startedAt)
         (self.access, self.base) = (access, base)
         (self.clock, self.logger) = (clock, logger)
     }
@@ -253,7 +265,10 @@ package struct RefundKeeper: Service {
         }
         guard let review = try ledger.review(of: row.movement) else { return }
         switch review.state {
-        case .open: return
+        case .open:
+            guard try await isForsaken(row) else { return }
+            try await drop(
+                row, as: .dropped("no decline was recorded: what was to write it has ended"))
         case .declined where row.state == .asking || row.isWanted(by: review.decision):
             let name = row.state == .asking ? row.by : review.decision?.by ?? row.by
             let made = try await make(review, by: name, from: "refund that waited", row)
@@ -266,6 +281,21 @@ package struct RefundKeeper: Service {
         case .approved, .expired, .released:
             try await drop(row, as: .dropped("the payment was not declined"))
         }
+    }
+
+    /// Whether the decline that it is wanted with was never written, and is not about to be: the
+    /// process has ended in between, or could not take the wish back. Whoever declines the payment
+    /// later says for themselves whether they want one.
+    private func isForsaken(_ row: AskedRefund) async throws -> Bool {
+        let isOfAnother = startedAt.map { row.changedAt < $0 } ?? false
+        guard isOfAnother || now - row.changedAt > Self.decidingMilliseconds else { return false }
+        if let end = try await decisions.end(of: row.movement) {
+            let next = try ledger.position(
+                topic: end.topic.rawValue, partition: end.partition)
+            guard next ?? 0 >= end.offset.rawValue else { return false }
+        }
+        // Read again: it may have been booked since.
+        return try ledger.review(of: row.movement)?.state == .open
     }
 
     private func drop(_ row: AskedRefund, as state: AskedRefund.State) async throws {

@@ -83,8 +83,8 @@ struct CloudConsole {
     var refundKeeper: RefundKeeper? {
         refunds.map {
             RefundKeeper(
-                desk: $0, payments: payments(ledger), access: desk, base: stripeBase,
-                clock: clock, logger: logger)
+                desk: $0, payments: payments(ledger), decisions: decisions, access: desk,
+                base: stripeBase, clock: clock, logger: logger)
         }
     }
 

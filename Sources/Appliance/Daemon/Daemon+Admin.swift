@@ -34,8 +34,8 @@ extension Daemon {
     var refundKeeper: RefundKeeper? {
         refunds.map {
             RefundKeeper(
-                desk: $0, sources: consoleSources, access: access, base: settings.stripeBase,
-                clock: clock, logger: logger)
+                desk: $0, sources: consoleSources, decisions: plane.decisions, access: access,
+                base: settings.stripeBase, clock: clock, logger: logger)
         }
     }
 

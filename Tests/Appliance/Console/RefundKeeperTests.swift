@@ -65,7 +65,8 @@ struct RefundKeeperTests {
                         logger: PipelineFixture.quiet),
                     ledger: opened.ledger, statement: StatementStore(of: opened.ledger),
                     reader: reader, endpoints: [], lags: { [] }, byteCount: { _ in 0 }),
-                access: access.desk, base: "https://api.stripe.com", clock: access.clock,
+                decisions: opened.plane.decisions, access: access.desk,
+                base: "https://api.stripe.com", clock: access.clock,
                 logger: PipelineFixture.quiet)
         }
 
@@ -87,19 +88,25 @@ struct RefundKeeperTests {
                 })
             let keeper = RefundKeeper(
                 desk: RefundDesk(stripe: stripe, sleep: { _ in }), payments: sources,
-                access: access.desk, base: "https://api.stripe.com", clock: access.clock,
+                decisions: opened.plane.decisions, access: access.desk,
+                base: "https://api.stripe.com", clock: access.clock,
                 logger: PipelineFixture.quiet)
             return (keeper, index)
         }
 
         func decide(_ decision: ReviewRequest.Decision, by name: String, note: String) async throws
         {
+            try await write(decision, by: name, note: note)
+            try await fixture.process(opened)
+        }
+
+        /// Without the ledger reading it.
+        func write(_ decision: ReviewRequest.Decision, by name: String, note: String) async throws {
             let review = try #require(try opened.ledger.review(of: RefundKeeperTests.movement))
             let request = try ReviewRequest(decision, by: name, note: note)
             _ = try await opened.append(
                 request.record(on: review, at: Timestamp(milliseconds: 1_760_100_000_000)),
                 to: .paymentReview)
-            try await fixture.process(opened)
         }
 
         func state() throws -> AskedRefund.State? {
