@@ -166,6 +166,7 @@ let package = Package(
                 .embedInCode("Ledger/SQLite/Resources/0007_renewed_reviews.sql"),
                 .embedInCode("Ledger/SQLite/Resources/0008_bank.sql"),
                 .embedInCode("Ledger/SQLite/Resources/0009_payout_lines.sql"),
+                .embedInCode("Ledger/SQLite/Resources/0010_bank_corrections.sql"),
                 .embedInCode("Ledger/Postgres/Resources/postgres_0001_ledger.sql"),
                 .embedInCode("Ledger/Postgres/Resources/postgres_0002_reconciliation.sql"),
                 .embedInCode("Ledger/Postgres/Resources/postgres_0003_payout_lines.sql"),

@@ -37,6 +37,8 @@ struct BankCommand: AsyncParsableCommand {
         @Option(help: "For CSV: the first day that the file covers, as 2026-10-01.")
         var from: String?
         @Option(help: "For CSV: the last day that the file covers.") var to: String?
+        @Option(help: "The number of a statement that this one corrects; may be repeated.")
+        var replaces: [Int64] = []
         @Flag(name: .customLong("dry-run"), help: "Read the file, say what is in it, send nothing.")
         var dryRun = false
         @Flag(help: "Answer with one JSON document.") var json = false
@@ -67,13 +69,15 @@ struct BankCommand: AsyncParsableCommand {
                     seconds: Self.patienceSeconds,
                     unanswered: "it may have been taken; the same import again does no harm"))
             let name = file == "-" ? "" : URL(filePath: file).lastPathComponent
-            let body = Self.body(statements, name)
+            let body = Self.body(statements, name, replaces)
             let words = try await connection.send(
                 .POST, "/api/v1/bank/statements", body: body
             ) { root in
                 func count(_ key: StaticString) -> Int64 { root[key]?.int64 ?? 0 }
                 let (differences, booked) = (count("differences"), count("booked"))
+                let superseded = count("superseded")
                 return "\(count("entries")) entries, \(count("new")) of them new; "
+                    + (superseded == 0 ? "" : "\(superseded) count no more; ")
                     + "\(count("settled")) settle what was open"
                     + (differences == 0 ? "" : ", \(differences) by another amount")
                     + (booked == differences
@@ -116,7 +120,9 @@ struct BankCommand: AsyncParsableCommand {
             }
         }
 
-        private static func body(_ statements: [BankStatement], _ file: String) -> [UInt8] {
+        private static func body(
+            _ statements: [BankStatement], _ file: String, _ replaces: [Int64] = []
+        ) -> [UInt8] {
             var writer = JSONWriter(capacity: 65_536)
             writer.beginObject()
             writer.member("file", file)
@@ -124,6 +130,12 @@ struct BankCommand: AsyncParsableCommand {
             writer.beginArray()
             for statement in statements { statement.encode(into: &writer) }
             writer.endArray()
+            if !replaces.isEmpty {
+                writer.key("replaces")
+                writer.beginArray()
+                for number in replaces { writer.int(number) }
+                writer.endArray()
+            }
             writer.endObject()
             return writer.bytes
         }

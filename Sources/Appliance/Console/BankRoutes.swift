@@ -8,7 +8,7 @@ import Vocabulary
 ///
 /// | route | answer |
 /// | --- | --- |
-/// | `POST /api/v1/bank/statements` `{"file","statements":[…]}` | 200 with what came of it |
+/// | `POST /api/v1/bank/statements` `{"file","statements":[…],"replaces":[7]}` | what came of it |
 /// | `GET /api/v1/bank?all` | the bank beside `bank:{currency}` |
 ///
 /// Statements are in the form of docs/BANK.md, whatever file they come from. A refusal is a problem
@@ -49,13 +49,15 @@ package struct BankRoutes: Sendable {
     private func take(_ request: Request) async throws -> Response {
         try request.checkIsJSON()
         let body = try await request.bytes(upTo: Self.bodyByteCountMax)
-        let (file, statements) = try Self.statements(of: body)
+        let (file, statements, replaced) = try Self.statements(of: body)
         do {
-            let done = try await reconciler.importBank(statements, file: file)
+            let done = try await reconciler.importBank(
+                statements, replacing: replaced, file: file)
             return Response.jsonObject(.ok) { writer in
                 writer.member("statements", Int64(done.statements))
                 writer.member("entries", Int64(done.entries))
                 writer.member("new", Int64(done.new))
+                writer.member("superseded", Int64(done.superseded))
                 writer.member("settled", Int64(done.settled))
                 writer.member("differences", Int64(done.differences))
                 writer.member("booked", Int64(done.booked))
@@ -67,7 +69,7 @@ package struct BankRoutes: Sendable {
 
     private static func statements(
         of body: [UInt8]
-    ) throws(Problem) -> (file: String, statements: [BankStatement]) {
+    ) throws(Problem) -> (file: String, statements: [BankStatement], replaced: Set<Int64>) {
         let document = JSONDocument(bytesMax: max(body.count, 1))
         guard let root = try? document.parse(body), let listed = root["statements"]?.array else {
             throw Problem(.badRequest, "the body must be {\"file\":…,\"statements\":[…]}")
@@ -85,7 +87,12 @@ package struct BankRoutes: Sendable {
                     throw Problem(.badRequest, "\(error)")
                 }
             }
-            return (String((root["file"]?.string ?? "").prefix(255)), statements)
+            let named = root["replaces"]?.array.map(Array.init) ?? []
+            let replaced = named.compactMap(\.int64)
+            guard replaced.count == named.count, named.count <= BankLimits.statementsMax else {
+                throw Problem(.badRequest, "replaces must be a list of statements' numbers")
+            }
+            return (String((root["file"]?.string ?? "").prefix(255)), statements, Set(replaced))
         }
     }
 }

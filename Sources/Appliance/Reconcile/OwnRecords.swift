@@ -78,33 +78,32 @@ struct OwnRecords: Sendable {
             body: writer.bytes + source + Array("}}".utf8))
     }
 
-    /// What books the difference between what Stripe sent and what the bank booked.
-    ///
-    /// - Returns: nil where there is none.
-    static func bankDifference(
-        _ match: BankMatcher.Match, _ entry: OpenBankEntry, livemode: Bool
-    ) -> Draft? {
-        guard match.kept != .zero else { return nil }
-        let movement = match.movement
-        let event = ReconciledRecord.bankEventID(of: MovementKey(movement.key))
-        var writer = JSONWriter(capacity: 512)
-        open(event, ReconciledRecord.bankType, entry.day.start, livemode, .own, &writer)
-        writer.key("object")
-        writer.beginObject()
-        writer.member("id", String(movement.id))
-        writer.member("object", "bank_entry")
-        writer.member("movement", movement.key)
-        writer.member("expected", movement.amount.rawValue)
-        writer.member("booked", entry.amount.rawValue)
-        writer.member("currency", movement.currency.code)
-        writer.member("day", entry.day.description)
-        writer.member("text", entry.text)
-        writer.endObject()
-        writer.endObject()
-        writer.endObject()
-        return Draft(
-            id: event, type: ReconciledRecord.bankType, created: entry.day.start,
-            body: writer.bytes)
+    /// What books the difference between what Stripe sent and what the bank booked, and takes back
+    /// what was booked of an entry that the bank corrected.
+    static func bankDifferences(_ charge: BankCharge, livemode: Bool) -> [Draft] {
+        charge.differences.map { difference in
+            let (number, created) = (difference.number, difference.day.start)
+            let event = ReconciledRecord.bankEventID(
+                of: MovementKey(charge.movement), number: number)
+            var writer = JSONWriter(capacity: 512)
+            open(event, ReconciledRecord.bankType, created, livemode, .own, &writer)
+            writer.key("object")
+            writer.beginObject()
+            writer.member("id", String(charge.movement.split(separator: ":").last ?? ""))
+            writer.member("object", "bank_entry")
+            writer.member("movement", charge.movement)
+            writer.member("expected", difference.expected)
+            writer.member("booked", difference.booked)
+            writer.member("currency", charge.currency.code)
+            if number > 1 { writer.member("number", number) }
+            writer.member("day", difference.day.description)
+            writer.member("text", difference.text)
+            writer.endObject()
+            writer.endObject()
+            writer.endObject()
+            return Draft(
+                id: event, type: ReconciledRecord.bankType, created: created, body: writer.bytes)
+        }
     }
 
     /// Writes an event up to what its `data` holds.

@@ -8,9 +8,27 @@ import Vocabulary
 package enum BankRefusal: Error, Hashable, Sendable {
     /// Another import is under way.
     case busy
+    /// Statements that were imported before come again and tell otherwise: a sentence for each.
+    case differs([String])
+    /// A statement that is to be replaced is not of the account and the days of the file.
+    case replacesOther(Int64)
+
+    /// Statements that are named.
+    private static let namedMax = 5
 
     package var message: String {
-        "another import of a bank's statements is under way; ask again when it has ended"
+        switch self {
+        case .busy:
+            return "another import of a bank's statements is under way; ask again when it has ended"
+        case .differs(let sentences):
+            let rest = sentences.count - Self.namedMax
+            return sentences.prefix(Self.namedMax).joined(separator: ". ")
+                + (rest > 0 ? ". \(rest) more of them" : "")
+                + ". Nothing was taken; if the bank has corrected it, import the file again with "
+                + "--replaces and that number, once for each"
+        case .replacesOther(let id):
+            return "no statement number \(id) was imported of the account and the days of this file"
+        }
     }
 }
 
@@ -19,6 +37,8 @@ package struct BankImport: Hashable, Sendable {
     package var statements, entries: Int
     /// Entries that no earlier file had.
     package var new: Int
+    /// Entries that count no more, since the bank corrected their statement.
+    package var superseded: Int
     /// Entries that settle a movement since.
     package var settled: Int
     /// Differences that were appended to be booked, and of these the ones that the ledger holds.
@@ -36,9 +56,10 @@ extension Reconciler {
     /// Repeatable: the same file changes nothing, and a crash between any two steps is made up for
     /// by the next import.
     ///
+    /// - Parameter replaced: numbers of statements in the record that these correct.
     /// - Throws: ``BankRefusal``; `LedgerError` or `StoreFailure` where nothing can be written.
     package func importBank(
-        _ statements: [BankStatement], file: String
+        _ statements: [BankStatement], replacing replaced: Set<Int64> = [], file: String
     ) async throws -> BankImport {
         let isFirst = state.withLock { state in
             defer { state.isImporting = true }
@@ -47,31 +68,31 @@ extension Reconciler {
         guard isFirst else { throw BankRefusal.busy }
         defer { state.withLock { $0.isImporting = false } }
         let machine = Instant(seconds: clock.now().milliseconds / 1000)
-        let (added, entries, matches) = try await Self.bankQueue.run {
-            [store] () throws(LedgerError) in
-            let added = try store.add(statements, file: file, at: machine)
-            let entries = try store.openBankEntries()
-            let open = try store.bankMovements().filter { $0.entry == nil }.map(\.movement)
-            let through = Dictionary(
-                try store.bankStatements().map { ($0.currency, $0.days.upperBound) },
-                uniquingKeysWith: max)
-            return (added, entries, BankMatcher.matches(entries, open, through: through))
+        let taking = try await Self.bankQueue.run { [store] () throws(LedgerError) in
+            try store.take(statements, replacing: replaced, file: file, at: machine)
         }
-        let days = Dictionary(entries.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+        let added: AddedEntries
+        switch taking {
+        case .taken(let entries): added = entries
+        case .refused(let refusal): throw refusal
+        }
+        let (settled, charges) = try await Self.bankQueue.run { [store] () throws(LedgerError) in
+            (try store.settleBank(), try store.bankCharges())
+        }
+        // What the record says and the ledger does not have: after a crash it is found again, and
+        // is the same event again.
         let livemode = accepts(true)
-        let drafts = matches.compactMap { match in
-            days[match.entry].flatMap { OwnRecords.bankDifference(match, $0, livemode: livemode) }
+        try await records.append(
+            charges.flatMap { OwnRecords.bankDifferences($0, livemode: livemode) })
+        let keys = charges.flatMap { charge in
+            charge.differences.map {
+                ReconciledRecord.bankKey(of: charge.movement, number: $0.number)
+            }
         }
-        // First what has to be booked: matched again after a crash, it is the same event again.
-        try await records.append(drafts)
-        try await Self.bankQueue.run { [store] () throws(LedgerError) in
-            try store.settle(matches)
-        }
-        let keys = matches.filter { $0.kept != .zero }
-            .map { ReconciledRecord.bankKey(of: $0.movement.key) }
         return BankImport(
             statements: added.statements, entries: added.entries, new: added.new,
-            settled: matches.count, differences: keys.count, booked: try await booked(keys))
+            superseded: added.superseded, settled: settled, differences: keys.count,
+            booked: try await booked(keys))
     }
 
     /// Looks again whether entries that were imported settle what was booked since.
@@ -107,6 +128,19 @@ extension Reconciler {
 }
 
 extension StatementStore {
+    /// Finds which entries are which movements, and notes it. Blocking.
+    ///
+    /// - Returns: how many are settled since.
+    fileprivate func settleBank() throws(LedgerError) -> Int {
+        let entries = try openBankEntries()
+        let open = try bankMovements().filter { $0.entry == nil }.map(\.movement)
+        let through = Dictionary(
+            try bankStatements().map { ($0.currency, $0.days.upperBound) }, uniquingKeysWith: max)
+        let matches = BankMatcher.matches(entries, open, through: through)
+        try settle(matches)
+        return matches.count
+    }
+
     /// The bank beside the ledger. Blocking.
     package func bankReport() throws(LedgerError) -> BankReport {
         try checkKeepsBank()

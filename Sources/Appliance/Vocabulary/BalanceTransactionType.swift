@@ -131,13 +131,18 @@ package enum ReconciledRecord {
 
     /// The id of that event.
     ///
-    /// - Parameter movement: what Stripe sent, as `payout:po_…`; its colon becomes a line.
-    package static func bankEventID(of movement: MovementKey) -> EventID {
-        EventID("evt_tillbox_bank_\(movement.rawValue.replacing(":", with: "_"))")
+    /// - Parameters:
+    ///   - movement: what Stripe sent, as `payout:po_…`; its colon becomes a line.
+    ///   - number: 1 for the first of a movement; a bank that corrects itself brings further ones.
+    package static func bankEventID(of movement: MovementKey, number: Int64 = 1) -> EventID {
+        let place = number > 1 ? "\(number)_" : ""
+        return EventID("evt_tillbox_bank_\(place)\(movement.rawValue.replacing(":", with: "_"))")
     }
 
     /// The movement that it becomes.
-    package static func bankKey(of movement: String) -> String { "bank_charge:\(movement)" }
+    package static func bankKey(of movement: String, number: Int64 = 1) -> String {
+        "bank_charge:\(movement)" + (number > 1 ? ":\(number)" : "")
+    }
 
     /// Whether a type or an event's id is of our own making, which nobody else may use.
     package static func isReserved(type: String) -> Bool { type.hasPrefix("tillbox.") }

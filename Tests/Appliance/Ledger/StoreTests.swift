@@ -14,7 +14,7 @@ struct StoreTests {
         let files = try FileManager.default.contentsOfDirectory(
             at: folder, includingPropertiesForKeys: nil
         ).sorted { $0.lastPathComponent < $1.lastPathComponent }
-        #expect(files.count == 9)
+        #expect(files.count == 10)
         #expect(
             try files.map { try String(contentsOf: $0, encoding: .utf8) }
                 == LedgerSchema.migrations)

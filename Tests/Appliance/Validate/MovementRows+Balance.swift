@@ -21,6 +21,12 @@ extension MovementRows {
             "what a bank gave", "tillbox.bank_difference", bankEntry.with(["booked": 1101]),
             "fee bank_charge:payout:po_1 1 usd"),
         MovementCase(
+            "what a bank kept by its correction", "tillbox.bank_difference",
+            bankEntry.with(["number": 2]), "fee bank_charge:payout:po_1:2 15 usd"),
+        MovementCase(
+            "a correction without a number", "tillbox.bank_difference",
+            bankEntry.with(["number": 0]), "refused bad_amount bank_entry.number"),
+        MovementCase(
             "what a bank booked in full", "tillbox.bank_difference",
             bankEntry.with(["booked": 1100]), "ignored nothing_charged"),
         MovementCase(

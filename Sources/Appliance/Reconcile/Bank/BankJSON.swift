@@ -6,6 +6,7 @@ extension BankStatement {
     package func encode(into writer: inout JSONWriter) {
         writer.beginObject()
         writer.member("format", format)
+        writer.member("number", number)
         writer.member("account", account)
         writer.member("currency", currency.code)
         writer.member("from", days.lowerBound.description)
@@ -67,9 +68,11 @@ extension BankStatement {
                     }))
         }
         let format = String((json["format"]?.string ?? "API").prefix(20))
+        let number = (json["number"]?.string ?? "").oneLine(upTo: BankLimits.numberMax)
         self = try BankStatement(
-            format: format, account: account, currency: currency, days: from...to,
-            opening: try amount("opening"), closing: try amount("closing"), entries: entries
+            format: format, number: number.isEmpty ? nil : number, account: account,
+            currency: currency, days: from...to, opening: try amount("opening"),
+            closing: try amount("closing"), entries: entries
         ).checked()
     }
 }

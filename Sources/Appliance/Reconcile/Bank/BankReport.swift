@@ -23,6 +23,55 @@ package struct SettledBankMovement: Hashable, Sendable {
     }
 }
 
+/// What a bank kept of a movement, and what of that is booked.
+struct BankCharge: Hashable, Sendable {
+    /// `payout:po_…`
+    var movement: String
+    var currency: Currency
+    /// What Stripe sent.
+    var sent: MinorUnits
+    /// What settles it now; nil where the bank took its entry back.
+    var entry: SettledBankMovement.Entry?
+    /// When the bank last corrected what settled it; nil for never.
+    var corrected: BankDay?
+    /// What each booking so far says that the bank kept, in the ledger's order.
+    var booked: [Int64]
+
+    /// Amounts are within a movement's bounds, so that none of the sums overflows.
+    var kept: Int64 { entry.map { sent.rawValue - $0.amount.rawValue } ?? 0 }
+    var bookedSum: Int64 { booked.reduce(0, &+) }
+
+    /// One booking: what was expected, less what the bank booked, is what it kept.
+    struct Difference: Hashable, Sendable {
+        var number: Int64
+        var expected, booked: Int64
+        var day: BankDay
+        var text: String
+    }
+
+    /// What is left to book: first what was booked of a former entry is taken back, on the day of
+    /// the correction, then what the bank kept by the one that counts is booked, on the bank's day.
+    /// Each has a number of its own, so that a second try books nothing twice.
+    var differences: [Difference] {
+        guard bookedSum != kept else { return [] }
+        var left: [Difference] = []
+        let next = Int64(booked.count) + 1
+        if bookedSum != 0, let day = corrected ?? entry?.day {
+            left.append(
+                Difference(
+                    number: next, expected: sent.rawValue - bookedSum, booked: sent.rawValue,
+                    day: day, text: "the bank corrected its statement"))
+        }
+        if kept != 0, let entry {
+            left.append(
+                Difference(
+                    number: next + Int64(left.count), expected: sent.rawValue,
+                    booked: entry.amount.rawValue, day: entry.day, text: entry.text))
+        }
+        return left
+    }
+}
+
 /// A statement that was imported.
 struct StoredBankStatement: Hashable, Sendable {
     var account: String

@@ -51,6 +51,9 @@ package struct BankEntry: Hashable, Sendable {
 package struct BankStatement: Hashable, Sendable {
     /// `camt.053`, `MT940`, `CSV`
     package var format: String
+    /// What the bank calls it, such as `S1 7` or `STARTUMS 12/1`: its id and number, and the page
+    /// where it is one of several; nil where the file does not say.
+    package var number: String?
     /// The bank account, by its IBAN or whatever the file calls it.
     package var account: String
     package var currency: Currency
@@ -62,10 +65,12 @@ package struct BankStatement: Hashable, Sendable {
     package var entries: [BankEntry]
 
     package init(
-        format: String, account: String, currency: Currency, days: ClosedRange<BankDay>,
-        opening: MinorUnits?, closing: MinorUnits?, entries: [BankEntry]
+        format: String, number: String? = nil, account: String, currency: Currency,
+        days: ClosedRange<BankDay>, opening: MinorUnits?, closing: MinorUnits?,
+        entries: [BankEntry]
     ) {
         self.format = format
+        self.number = number
         self.account = account
         self.currency = currency
         self.days = days
@@ -74,8 +79,8 @@ package struct BankStatement: Hashable, Sendable {
         self.entries = entries
     }
 
-    /// Whether it is the next page of one that stands before it in a file: an entry that is alike
-    /// in both is then two entries, and not one that was told twice.
+    /// Whether it begins where another one ends: it is the next one of the account, or the next
+    /// page.
     func continues(_ former: Self) -> Bool {
         guard let opening, let closing = former.closing, self != former else { return false }
         return opening == closing && account == former.account && currency == former.currency
@@ -126,6 +131,8 @@ package enum BankLimits {
     package static let statementsMax = 1_000
     package static let entriesMax = 100_000
     package static let accountBytesMax = 64
+    /// Characters of what a bank calls a statement; what is longer is cut.
+    package static let numberMax = 100
     /// Characters of an entry's text and of its reference; what is longer is cut.
     package static let textMax = 300
     package static let referenceMax = 100

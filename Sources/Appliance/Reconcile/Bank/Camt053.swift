@@ -6,6 +6,7 @@ import Vocabulary
 /// | element of `Stmt` | what it says |
 /// | --- | --- |
 /// | `Acct/Id/IBAN`, else `Acct/Id/Othr/Id`; `Acct/Ccy` | the account and its currency |
+/// | `Id`, `ElctrncSeqNb` or else `LglSeqNb`, `StmtPgntn/PgNb` | what the bank calls it |
 /// | `FrToDt/FrDtTm`, `/ToDtTm` | the days |
 /// | `Bal` with `Tp/CdOrPrtry/Cd` `OPBD`, else `PRCD` | the opening balance and `CdtDbtInd` |
 /// | `Bal` with `CLBD` | the closing balance |
@@ -31,6 +32,14 @@ struct Camt053 {
         var opening, closing: BalanceDraft?
         /// Whether it goes on in another message.
         var isPart = false
+        var id, sequence, legalSequence, page: String?
+
+        /// `S1 7`, with its page where it is one of several.
+        var number: String? {
+            let parts = [id, sequence ?? legalSequence, isPart ? page.map { "page \($0)" } : nil]
+            let text = parts.compactMap(\.self).joined(separator: " ")
+            return text.isEmpty ? nil : text.oneLine(upTo: BankLimits.numberMax)
+        }
         var entries: [EntryDraft] = []
     }
 
@@ -123,7 +132,12 @@ struct Camt053 {
         case "FrDtTm": draft.from = try Self.day(value)
         case "ToDtTm": draft.to = try Self.day(value)
         case "LastPgInd": draft.isPart = draft.isPart || value == "false"
-        case "PgNb": draft.isPart = draft.isPart || value != "1"
+        case "PgNb":
+            draft.isPart = draft.isPart || value != "1"
+            draft.page = value
+        case "Id" where path.last == "Stmt": draft.id = value
+        case "ElctrncSeqNb": draft.sequence = value
+        case "LglSeqNb": draft.legalSequence = value
         case "Bal":
             switch balance.code {
             case "OPBD": draft.opening = balance
@@ -204,8 +218,8 @@ struct Camt053 {
         let span = ([first, last] + days)
         let bounds = (span.min() ?? first)...(span.max() ?? last)
         return try BankStatement(
-            format: "camt.053", account: account, currency: currency, days: bounds,
-            opening: draft.isPart ? nil : try Self.signed(draft.opening, currency),
+            format: "camt.053", number: draft.number, account: account, currency: currency,
+            days: bounds, opening: draft.isPart ? nil : try Self.signed(draft.opening, currency),
             closing: draft.isPart ? nil : try Self.signed(draft.closing, currency),
             entries: entries
         ).checked()

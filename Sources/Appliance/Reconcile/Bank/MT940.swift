@@ -4,7 +4,7 @@ import Vocabulary
 ///
 /// | field | what it says |
 /// | --- | --- |
-/// | `:20:` | a message begins |
+/// | `:20:`, `:28C:` | a message begins; what the bank calls it, its number and page |
 /// | `:25:` | the account |
 /// | `:60F:`, `:60M:` | opening balance `C`\|`D` `YYMMDD` `CCY` amount; `M`: of a part |
 /// | `:61:` | an entry: value date, day `MMDD`, `C`\|`D`\|`RC`\|`RD`, amount, type, references |
@@ -14,6 +14,8 @@ import Vocabulary
 /// `RC` takes back what came in, `RD` what went out. Amounts have a comma.
 struct MT940 {
     private struct Draft {
+        var reference = ""
+        var number = ""
         var account: String?
         var currency: Currency?
         var opening, closing: MinorUnits?
@@ -73,7 +75,7 @@ struct MT940 {
     private mutating func take(_ field: Field) throws(BankFileRefusal) {
         if field.tag == "20" {
             try finish()
-            draft = Draft()
+            draft = Draft(reference: field.text)
         }
         guard var draft else { return }
         // Nothing else refers to the entries while they grow.
@@ -81,6 +83,7 @@ struct MT940 {
         defer { self.draft = draft }
         switch field.tag {
         case "25": draft.account = field.text.trimmed
+        case "28", "28C": draft.number = field.text
         case "60F", "60M":
             let (amount, day, currency) = try Self.balance(field.text)
             draft.currency = currency
@@ -121,7 +124,9 @@ struct MT940 {
         let days = [first, last] + draft.entries.map(\.day)
         statements.append(
             try BankStatement(
-                format: "MT940", account: account, currency: currency,
+                format: "MT940",
+                number: "\(draft.reference) \(draft.number)".oneLine(upTo: BankLimits.numberMax),
+                account: account, currency: currency,
                 days: (days.min() ?? first)...(days.max() ?? last), opening: draft.opening,
                 closing: draft.closing, entries: draft.entries
             ).checked())

@@ -2,16 +2,9 @@ import Appliance
 internal import GRDB
 import Vocabulary
 
-/// What the bank says, as it was imported (migration 0008), beside the ledger's own transactions.
+/// What the bank says, as it was imported (migrations 0008 and 0010), beside the ledger's own
+/// transactions.
 extension StatementStore {
-    /// What the rows of several imports have in common.
-    struct AddedEntries: Hashable, Sendable {
-        var statements = 0
-        var entries = 0
-        /// Those that no earlier file had.
-        var new = 0
-    }
-
     /// A folder that an earlier release wrote last has no such tables, nor has a store by itself.
     func checkKeepsBank() throws(LedgerError) {
         let version = try storedVersion()
@@ -35,91 +28,6 @@ extension StatementStore {
         return try !rows("SELECT 1 FROM bank_statements LIMIT 1", { _ in }, { _ in 1 }).isEmpty
     }
 
-    /// Stores what is new of a file's statements, all or nothing.
-    func add(
-        _ statements: [BankStatement], file: String, at now: Instant
-    ) throws(LedgerError) -> AddedEntries {
-        try write { database in
-            var added = AddedEntries(statements: statements.count)
-            var seen: [String: Int] = [:]
-            for (place, statement) in statements.enumerated() {
-                let id = try Self.statementID(statement, file: file, at: now, database)
-                let former = place > 0 ? statements[place - 1] : nil
-                if former.map({ !statement.continues($0) }) ?? true { seen = [:] }
-                added.entries += statement.entries.count
-                added.new += try Self.add(statement, id, &seen, database)
-            }
-            return added
-        }
-    }
-
-    /// The number of a statement; one that was imported before keeps its own.
-    private static func statementID(
-        _ statement: BankStatement, file: String, at now: Instant, _ database: Database
-    ) throws -> Int64 {
-        let known = try LedgerStatement(
-            again: database,
-            """
-            SELECT id FROM bank_statements WHERE account = ? AND currency = ? AND day_first = ?
-                AND day_last = ? AND format = ? AND opening IS ? AND closing IS ? AND entries = ?
-            """)
-        defer { known.reset() }
-        func bind(_ row: LedgerStatement) {
-            row.bind(1, statement.account)
-            row.bind(2, statement.currency.code)
-            row.bind(3, statement.days.lowerBound.rawValue)
-            row.bind(4, statement.days.upperBound.rawValue)
-            row.bind(5, statement.format)
-            row.bind(6, orNull: statement.opening?.rawValue)
-            row.bind(7, orNull: statement.closing?.rawValue)
-            row.bind(8, Int64(statement.entries.count))
-        }
-        bind(known)
-        if try known.step() { return known.integer(0) }
-        let insert = try LedgerStatement(
-            again: database,
-            """
-            INSERT INTO bank_statements (account, currency, day_first, day_last, format, opening,
-                closing, entries, file, imported_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            """)
-        bind(insert)
-        insert.bind(9, file)
-        insert.bind(10, now.seconds)
-        try insert.run()
-        return database.lastInsertedRowID
-    }
-
-    /// - Parameter seen: how many entries that are alike the pages before it have.
-    /// - Returns: how many of its entries are new.
-    private static func add(
-        _ statement: BankStatement, _ id: Int64, _ seen: inout [String: Int], _ database: Database
-    ) throws -> Int {
-        let insert = try LedgerStatement(
-            again: database,
-            """
-            INSERT OR IGNORE INTO bank_entries
-                (account, currency, key, day, amount, text, reference, statement)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-            """)
-        var new = 0
-        for entry in statement.entries {
-            // Two that are alike in all are told apart by their place among them.
-            let alike = "\(entry.day)|\(entry.amount.rawValue)|\(entry.reference ?? entry.text)"
-            let place = seen[alike, default: 0]
-            seen[alike] = place + 1
-            insert.bind(1, statement.account)
-            insert.bind(2, statement.currency.code)
-            insert.bind(3, "\(alike)|\(place)")
-            insert.bind(4, entry.day.rawValue)
-            insert.bind(5, entry.amount.rawValue)
-            insert.bind(6, entry.text)
-            insert.bind(7, orNull: entry.reference)
-            insert.bind(8, id)
-            new += try insert.run()
-        }
-        return new
-    }
-
     // MARK: Entries and movements
 
     /// Entries that settle nothing so far, oldest first.
@@ -129,7 +37,8 @@ extension StatementStore {
         try rows(
             """
             SELECT id, currency, day, amount, text FROM bank_entries
-            WHERE transaction_id IS NULL AND text LIKE '%' || ?1 || '%' ORDER BY day, id
+            WHERE transaction_id IS NULL AND superseded_by IS NULL
+                AND text LIKE '%' || ?1 || '%' ORDER BY day, id
             """, { $0.bind(1, mark) }
         ) { row in
             OpenBankEntry(
@@ -199,12 +108,13 @@ extension StatementStore {
 
     // MARK: What it comes to
 
-    /// The statements of each account and currency, in the order of their days.
+    /// The statements of each account and currency that count, in the order of their days.
     func bankStatements() throws(LedgerError) -> [StoredBankStatement] {
         try rows(
             """
             SELECT account, currency, day_first, day_last, opening, closing
-            FROM bank_statements ORDER BY account, currency, day_first, day_last, id
+            FROM bank_statements WHERE replaced_by IS NULL
+            ORDER BY account, currency, day_first, day_last, id
             """, { _ in }
         ) { row in
             StoredBankStatement(
@@ -232,6 +142,55 @@ extension StatementStore {
             uniqueKeysWithValues: balances.map { currency, balance in
                 (currency, (balance: balance, charged: known[currency] ?? 0))
             })
+    }
+
+    /// What banks kept, by movement: of those that an entry settles by another amount, and of those
+    /// that an entry settled until the bank corrected it.
+    func bankCharges() throws(LedgerError) -> [BankCharge] {
+        let booked = try bookedCharges()
+        return try rows(
+            """
+            SELECT t.movement, e.currency, e.amount, b.day, b.amount, b.text,
+                (SELECT max(s.imported_at) FROM bank_entries d
+                    CROSS JOIN bank_statements s ON s.id = d.superseded_by
+                    WHERE d.settled_before = t.id)
+            FROM (SELECT transaction_id AS id FROM bank_entries WHERE kept != 0
+                UNION SELECT settled_before FROM bank_entries WHERE settled_before IS NOT NULL) c
+            CROSS JOIN transactions t ON t.id = c.id
+            CROSS JOIN entries e ON e.transaction_id = t.id
+            CROSS JOIN accounts a ON a.id = e.account AND a.name = 'bank:' || a.currency
+            LEFT JOIN bank_entries b ON b.transaction_id = t.id
+            ORDER BY t.id
+            """, { _ in }
+        ) { row in
+            let key = row.text(0)
+            return BankCharge(
+                movement: key, currency: try Self.currency(row.text(1)),
+                sent: MinorUnits(row.integer(2)),
+                entry: row.integerOrNull(3).map {
+                    SettledBankMovement.Entry(
+                        day: BankDay($0), amount: MinorUnits(row.integer(4)), text: row.text(5))
+                },
+                corrected: row.integerOrNull(6).map { BankDay(of: Instant(seconds: $0)) },
+                booked: booked[key] ?? [])
+        }
+    }
+
+    /// What the ledger has of what banks kept, by the movement that it was kept of.
+    private func bookedCharges() throws(LedgerError) -> [String: [Int64]] {
+        let charges = try rows(
+            """
+            SELECT t.movement, e.amount FROM transactions t
+            CROSS JOIN entries e ON e.transaction_id = t.id
+            CROSS JOIN accounts a ON a.id = e.account AND a.name = 'bank:' || a.currency
+            WHERE t.movement >= 'bank_charge:' AND t.movement < 'bank_charge;' ORDER BY t.id
+            """, { _ in }
+        ) { ($0.text(0), $0.integer(1)) }
+        return charges.reduce(into: [:]) { booked, charge in
+            // `bank_charge:payout:po_…`, and a number behind it from the second on.
+            let parts = charge.0.split(separator: ":").dropFirst().prefix(2)
+            booked[parts.joined(separator: ":"), default: []].append(-charge.1)
+        }
     }
 
     /// How many of these movements the ledger holds.

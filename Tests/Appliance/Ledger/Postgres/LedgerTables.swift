@@ -12,7 +12,7 @@ enum LedgerTables {
 
     /// What one of the two has for itself.
     static let sqliteOnly: Set<String> = [
-        "gate", "zero", "schema_version", "bank_statements", "bank_entries",
+        "gate", "zero", "schema_version", "bank_statements", "bank_entries", "bank_lines",
     ]
 
     /// What reconciliation keeps is no part of the books: no rule holds it in Postgres.

@@ -33,6 +33,10 @@ struct BankFileTests {
         let statement = try #require(try read(BankFiles.camt).first)
         #expect(statement.account == "DE02120300000000202051")
         #expect(statement.currency.code == "eur" && statement.format == "camt.053")
+        #expect(statement.number == "S1")
+        let parts = "<Id>S1</Id><ElctrncSeqNb>7</ElctrncSeqNb><StmtPgntn><PgNb>2</PgNb></StmtPgntn>"
+        let page = try read(BankFiles.camt.replacing("<Id>S1</Id>", with: parts))
+        #expect(page.map(\.number) == ["S1 7 page 2"])
         #expect(days(statement) == "2026-10-01 2026-10-02")
         #expect(statement.opening == MinorUnits(-10_000))
         #expect(statement.closing == MinorUnits(119_549))
@@ -77,6 +81,7 @@ struct BankFileTests {
     func mt940() throws {
         let statement = try #require(try read(BankFiles.mt940).first)
         #expect(statement.account == "12030000/202051" && statement.format == "MT940")
+        #expect(statement.number == "STARTUMS 1/1")
         #expect(days(statement) == "2025-12-31 2026-01-03")
         #expect(
             lines(statement) == [

@@ -94,7 +94,7 @@ extension DescribedSchemas {
             "BankStatements",
             .form(
                 [("statements", .list(.named("BankStatement")))],
-                optional: [("file", .text(max: 255))])
+                optional: [("file", .text(max: 255)), ("replaces", .list(.integer(min: 1)))])
         ),
         (
             "BankStatement",
@@ -114,15 +114,16 @@ extension DescribedSchemas {
                     ),
                 ],
                 optional: [
-                    ("format", .word), ("opening", .orNull(.integer())),
+                    ("format", .word), ("number", .orNull(.word)),
+                    ("opening", .orNull(.integer())),
                     ("closing", .orNull(.integer())),
                 ])
         ),
         (
             "BankImport",
             .object([
-                ("statements", .id), ("entries", .id), ("new", .id), ("settled", .id),
-                ("differences", .id), ("booked", .id),
+                ("statements", .id), ("entries", .id), ("new", .id), ("superseded", .id),
+                ("settled", .id), ("differences", .id), ("booked", .id),
             ])
         ),
         (

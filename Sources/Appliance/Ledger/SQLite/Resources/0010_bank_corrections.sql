@@ -1,0 +1,1 @@
+../../../../../migrations/sqlite/0010_bank_corrections.sql

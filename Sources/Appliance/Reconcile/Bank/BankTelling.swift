@@ -1,0 +1,167 @@
+import Vocabulary
+
+/// What two statements of one account tell of each other: the same, the same corrected, or other
+/// entries of one day. Pure.
+extension BankEntry {
+    /// What two tellings of one entry have in common. Two entries of a day may have it too.
+    var alike: String { "\(day)|\(amount.rawValue)|\(reference ?? text)" }
+
+    /// As a person is told of it.
+    func shown(in currency: Currency) -> String {
+        "\(day) \(currency.display(amount)) \(text)".oneLine(upTo: 120)
+    }
+}
+
+extension BankStatement {
+    /// How another statement, imported before, is the same one as this.
+    enum Sameness: Hashable {
+        /// The bank calls both the same, and they tell of days in common.
+        case named
+        /// They tell of the same days from the same balance, or one of them has no name.
+        case sameDays
+    }
+
+    /// Whether it tells the same again. What the bank calls it is left aside: some banks write the
+    /// time of the download there.
+    func isAlike(_ other: Self) -> Bool {
+        format == other.format && days == other.days && opening == other.opening
+            && closing == other.closing && entries.count == other.entries.count
+            && Self.counts(of: entries) == Self.counts(of: other.entries)
+    }
+
+    /// Whether it is the same statement as one of the same account, whatever both tell.
+    ///
+    /// - Returns: nil for two statements, or two pages of one.
+    func sameness(with other: Self) -> Sameness? {
+        guard format == other.format, !continues(other), !other.continues(self) else { return nil }
+        if let number, number == other.number {
+            return days.overlaps(other.days) ? .named : nil
+        }
+        guard days == other.days else { return nil }
+        if let opening, let before = other.opening {
+            return opening == before ? .sameDays : nil
+        }
+        return number == nil || other.number == nil ? .sameDays : nil
+    }
+
+    /// What it tells otherwise than the same statement did before.
+    ///
+    /// - Parameter isWhole: whether all that the former told is known.
+    /// - Returns: nil where the two agree: a longer telling of the same days agrees with a shorter
+    ///   one, unless the bank gives both the same name.
+    func difference(from former: Self, isWhole: Bool) -> BankCorrection? {
+        guard let sameness = sameness(with: former) else { return nil }
+        let common = days.clamped(to: former.days)
+        let mine = entries.filter { common.contains($0.day) }
+        let theirs = former.entries.filter { common.contains($0.day) }
+        let missing = Self.without(theirs, mine)
+        let added = isWhole ? Self.without(mine, theirs) : []
+        let balances = days == former.days && sameness == .named
+            && (opening != former.opening || closing != former.closing)
+        let differs =
+            switch sameness {
+            case .named: !missing.isEmpty || !added.isEmpty || balances
+            case .sameDays: !missing.isEmpty && (!added.isEmpty || opening == nil)
+            }
+        return differs ? BankCorrection(missing: missing, added: added, balances: balances) : nil
+    }
+
+    /// Those of a list that another does not have, each as often as it has them less.
+    private static func without(_ entries: [BankEntry], _ others: [BankEntry]) -> [BankEntry] {
+        var left = counts(of: others)
+        return entries.filter { entry in
+            guard let count = left[entry.alike], count > 0 else { return true }
+            left[entry.alike] = count - 1
+            return false
+        }
+    }
+
+    private static func counts(of entries: [BankEntry]) -> [String: Int] {
+        entries.reduce(into: [:]) { $0[$1.alike, default: 0] += 1 }
+    }
+}
+
+/// What a bank tells otherwise than before.
+struct BankCorrection: Hashable, Sendable {
+    /// Entries that were told and are not told any more, and those that are new in their place.
+    var missing, added: [BankEntry]
+    /// Whether opening or closing balance are others.
+    var balances: Bool
+
+    /// Entries of each kind that are named.
+    private static let shownMax = 5
+
+    /// One sentence's part, such as `no more: 2026-10-01 10.00 STRIPE; new: 2026-10-01 9.00 S`.
+    func shown(in currency: Currency) -> String {
+        var parts: [String] = []
+        for (word, entries) in [("no more", missing), ("new", added)] where !entries.isEmpty {
+            let named = entries.prefix(Self.shownMax).map { $0.shown(in: currency) }
+            let rest = entries.count - named.count
+            parts.append(
+                "\(word): " + named.joined(separator: ", ") + (rest > 0 ? " and \(rest) more" : ""))
+        }
+        if balances { parts.append("its opening or closing balance is another") }
+        return parts.joined(separator: "; ")
+    }
+}
+
+/// A statement beside what it holds on each of its days: tells whether entries that are alike in
+/// two statements are one entry or two.
+struct ToldDays {
+    let statement: BankStatement
+    /// Places of its entries by day.
+    let places: [BankDay: [Int]]
+    private let balances: [BankDay: Balances]
+
+    /// What the account held before and after the entries of a day, and between them.
+    private struct Balances {
+        var opening, closing: Int64
+        var all: Set<Int64>
+
+        func contains(_ other: Self) -> Bool {
+            all.contains(other.opening) && all.contains(other.closing)
+        }
+    }
+
+    init(_ statement: BankStatement) {
+        self.statement = statement
+        let places = Dictionary(
+            grouping: statement.entries.indices, by: { statement.entries[$0].day })
+        var balances: [BankDay: Balances] = [:]
+        // Within the bounds of a statement that was checked.
+        if var held = statement.opening?.rawValue {
+            for day in places.keys.sorted() {
+                let amounts = (places[day] ?? []).map { statement.entries[$0].amount.rawValue }
+                let closing = held &+ amounts.reduce(0, &+)
+                var (forward, backward) = (held, held)
+                var all: Set<Int64> = [held]
+                // Some banks write the newest entry first.
+                for (first, last) in zip(amounts, amounts.reversed()) {
+                    forward &+= first
+                    backward &+= last
+                    all.formUnion([forward, backward])
+                }
+                balances[day] = Balances(opening: held, closing: closing, all: all)
+                held = closing
+            }
+        }
+        self.places = places
+        self.balances = balances
+    }
+
+    /// Whether it and another statement tell of different entries of a day, so that two that are
+    /// alike are two: the bank numbers them otherwise, or one begins where the other ends; and
+    /// neither of the two has the other's entries among its own, which their balances tell.
+    func isOther(than other: Self, on day: BankDay) -> Bool {
+        let areNumbered = statement.number != nil && other.statement.number != nil
+            && statement.number != other.statement.number
+        guard let mine = balances[day], let theirs = other.balances[day] else {
+            return areNumbered
+        }
+        guard areNumbered || statement.continues(other.statement)
+            || other.statement.continues(statement)
+        else { return false }
+        return mine.opening != theirs.opening && mine.closing != theirs.closing
+            && !mine.contains(theirs) && !theirs.contains(mine)
+    }
+}

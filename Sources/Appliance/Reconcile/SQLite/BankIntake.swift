@@ -1,0 +1,364 @@
+import Appliance
+internal import GRDB
+import Vocabulary
+
+/// What taking statements has changed.
+struct AddedEntries: Hashable, Sendable {
+    var statements = 0
+    var entries = 0
+    /// Those that no earlier file had.
+    var new = 0
+    /// Those that count no more, since a statement was replaced.
+    var superseded = 0
+}
+
+/// What came of statements that were handed over.
+enum BankTaking: Hashable, Sendable {
+    case taken(AddedEntries)
+    /// Nothing was stored.
+    case refused(BankRefusal)
+}
+
+extension StatementStore {
+    /// Stores what is new of a file's statements, all or nothing.
+    ///
+    /// - Parameter replaced: the numbers of the statements in the record which they correct.
+    func take(
+        _ statements: [BankStatement], replacing replaced: Set<Int64> = [], file: String,
+        at now: Instant
+    ) throws(LedgerError) -> BankTaking {
+        try write { database in
+            var intake = BankIntake(database: database, file: file, now: now)
+            if let refusal = try intake.refusal(of: statements, replaced) {
+                return .refused(refusal)
+            }
+            return .taken(try intake.take(statements, replaced))
+        }
+    }
+}
+
+/// Takes the statements of one file in one transaction: each statement is kept with the entries
+/// that it tells, an entry that several tell is one row, and a statement that another replaces
+/// stays as it was told, with its entries that nothing else tells marked and counted no more.
+private struct BankIntake {
+    let database: Database
+    let file: String
+    let now: Instant
+    /// Statements that were looked at, by their number in the record.
+    private var known: [Int64: Known] = [:]
+
+    init(database: Database, file: String, now: Instant) {
+        self.database = database
+        self.file = file
+        self.now = now
+    }
+
+    private struct Known {
+        var id: Int64
+        var days: ToldDays
+        /// Rows of its entries, and whether each still counts.
+        var rows: [(id: Int64, isLive: Bool)]
+        /// How many entries it had.
+        var count: Int64
+        var file: String
+        var imported: Instant
+
+        var statement: BankStatement { days.statement }
+        /// What an earlier release imported is known only as far as no former one had told it.
+        var isWhole: Bool { Int64(rows.count) == count }
+
+        /// Whether a statement is this one again, as far as is known.
+        func isAlike(_ other: BankStatement) -> Bool {
+            guard !isWhole else { return other.isAlike(statement) }
+            return statement.format == other.format && statement.days == other.days
+                && statement.opening == other.opening && statement.closing == other.closing
+                && count == Int64(other.entries.count)
+        }
+    }
+
+    // MARK: Whether they may be taken
+
+    /// - Returns: why they are not taken as they are; nil where they may be.
+    mutating func refusal(
+        of statements: [BankStatement], _ replaced: Set<Int64>
+    ) throws -> BankRefusal? {
+        var sentences: [String] = []
+        var left = replaced
+        for statement in statements {
+            let told = try told(around: statement)
+            for former in told { left.remove(former.id) }
+            let counting = try told.filter { try !isReplaced($0.id) }
+            if try isKnown(statement, told, replaced) { continue }
+            for former in counting where !replaced.contains(former.id) {
+                guard let correction = statement.difference(
+                    from: former.statement, isWhole: former.isWhole)
+                else { continue }
+                sentences.append(Self.sentence(statement, former, correction))
+            }
+        }
+        if let other = left.min() { return .replacesOther(other) }
+        return sentences.isEmpty ? nil : .differs(sentences)
+    }
+
+    private static func sentence(
+        _ statement: BankStatement, _ former: Known, _ correction: BankCorrection
+    ) -> String {
+        let days = "\(former.statement.days.lowerBound) to \(former.statement.days.upperBound)"
+        let name = former.statement.number.map { " \($0)" } ?? ""
+        let file = former.file.isEmpty ? "" : " from \(former.file)"
+        return "the statement\(name) of \(statement.account), \(days), was imported on "
+            + "\(BankDay(of: former.imported))\(file) and is number \(former.id) here; now it "
+            + "tells otherwise: \(correction.shown(in: statement.currency))"
+    }
+
+    /// Whether a statement was told before and so brings nothing. One that was replaced comes back
+    /// only where it is told to replace what replaced it.
+    private func isKnown(
+        _ statement: BankStatement, _ told: [Known], _ replaced: Set<Int64>
+    ) throws -> Bool {
+        let again = told.filter { $0.isAlike(statement) }
+        if try again.contains(where: { try !isReplaced($0.id) && !replaced.contains($0.id) }) {
+            return true
+        }
+        let replaces = try told.contains {
+            try replaced.contains($0.id) && !isReplaced($0.id) && !$0.isAlike(statement)
+        }
+        return !again.isEmpty && !replaces
+    }
+
+    private func isReplaced(_ id: Int64) throws -> Bool {
+        let row = try LedgerStatement(
+            again: database, "SELECT replaced_by IS NOT NULL FROM bank_statements WHERE id = ?")
+        defer { row.reset() }
+        row.bind(1, id)
+        return try row.step() && row.integer(0) == 1
+    }
+
+    // MARK: Taking them
+
+    mutating func take(
+        _ statements: [BankStatement], _ replaced: Set<Int64>
+    ) throws -> AddedEntries {
+        var added = AddedEntries(statements: statements.count)
+        var new: [(statement: BankStatement, id: Int64)] = []
+        for statement in statements {
+            added.entries += statement.entries.count
+            let told = try told(around: statement)
+            if try isKnown(statement, told, replaced) { continue }
+            let id = try insert(statement)
+            added.new += try addLines(of: statement, id, told, replaced)
+            new.append((statement, id))
+        }
+        let former = known.values.filter { replaced.contains($0.id) }
+        for former in former.sorted(by: { $0.id < $1.id }) {
+            guard let id = Self.successor(of: former.statement, among: new),
+                try !isReplaced(former.id)
+            else { continue }
+            added.superseded += try replace(former.id, by: id)
+        }
+        return added
+    }
+
+    /// The one of a file's new statements that is a former one again, else the first that tells of
+    /// days in common.
+    private static func successor(
+        of former: BankStatement, among new: [(statement: BankStatement, id: Int64)]
+    ) -> Int64? {
+        let near = new.filter { one in
+            one.statement.account == former.account && one.statement.currency == former.currency
+                && one.statement.days.overlaps(former.days)
+        }
+        return (near.first { $0.statement.sameness(with: former) != nil } ?? near.first)?.id
+    }
+
+    private func insert(_ statement: BankStatement) throws -> Int64 {
+        let insert = try LedgerStatement(
+            again: database,
+            """
+            INSERT INTO bank_statements (account, currency, day_first, day_last, format, opening,
+                closing, entries, file, imported_at, number)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """)
+        insert.bind(1, statement.account)
+        insert.bind(2, statement.currency.code)
+        insert.bind(3, statement.days.lowerBound.rawValue)
+        insert.bind(4, statement.days.upperBound.rawValue)
+        insert.bind(5, statement.format)
+        insert.bind(6, orNull: statement.opening?.rawValue)
+        insert.bind(7, orNull: statement.closing?.rawValue)
+        insert.bind(8, Int64(statement.entries.count))
+        insert.bind(9, file)
+        insert.bind(10, now.seconds)
+        insert.bind(11, orNull: statement.number)
+        try insert.run()
+        return database.lastInsertedRowID
+    }
+
+    /// Notes what a statement tells, with a new row for each entry that none of the others has.
+    ///
+    /// - Returns: how many are new.
+    private func addLines(
+        of statement: BankStatement, _ id: Int64, _ told: [Known], _ replaced: Set<Int64>
+    ) throws -> Int {
+        let line = try LedgerStatement(
+            again: database, "INSERT INTO bank_lines (statement, place, entry) VALUES (?, ?, ?)")
+        let days = ToldDays(statement)
+        var rows: [String: [Int64]] = [:]
+        for day in days.places.keys { Self.collect(day, days, told, replaced, into: &rows) }
+        var new = 0
+        for (place, entry) in statement.entries.enumerated() {
+            let row: Int64
+            if let known = rows[entry.alike]?.popLast() {
+                row = known
+            } else {
+                row = try insert(entry, of: statement, id)
+                new += 1
+            }
+            line.bind(1, id)
+            line.bind(2, Int64(place))
+            line.bind(3, row)
+            try line.run()
+        }
+        return new
+    }
+
+    /// Rows that entries of a day may be, the newest first: those that a statement of the same
+    /// entries tells, and none of other entries.
+    private static func collect(
+        _ day: BankDay, _ days: ToldDays, _ told: [Known], _ replaced: Set<Int64>,
+        into rows: inout [String: [Int64]]
+    ) {
+        var others: Set<Int64> = []
+        var found: [Int64: String] = [:]
+        for former in told {
+            guard let places = former.days.places[day] else { continue }
+            let isOther = !replaced.contains(former.id)
+                && days.isOther(than: former.days, on: day)
+            for place in places where former.rows[place].isLive {
+                let row = former.rows[place].id
+                if isOther { others.insert(row) }
+                found[row] = former.statement.entries[place].alike
+            }
+        }
+        for (row, alike) in found.sorted(by: { $0.key > $1.key }) where !others.contains(row) {
+            rows[alike, default: []].append(row)
+        }
+    }
+
+    private func insert(
+        _ entry: BankEntry, of statement: BankStatement, _ id: Int64
+    ) throws -> Int64 {
+        let count = try LedgerStatement(
+            again: database,
+            """
+            SELECT count(*) FROM bank_entries
+            WHERE account = ? AND currency = ? AND key >= ? AND key < ?
+            """)
+        defer { count.reset() }
+        count.bind(1, statement.account)
+        count.bind(2, statement.currency.code)
+        count.bind(3, "\(entry.alike)|")
+        // The sign after the line.
+        count.bind(4, "\(entry.alike)}")
+        let place = try count.step() ? count.integer(0) : 0
+        let insert = try LedgerStatement(
+            again: database,
+            """
+            INSERT INTO bank_entries
+                (account, currency, key, day, amount, text, reference, statement)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            """)
+        insert.bind(1, statement.account)
+        insert.bind(2, statement.currency.code)
+        insert.bind(3, "\(entry.alike)|\(place)")
+        insert.bind(4, entry.day.rawValue)
+        insert.bind(5, entry.amount.rawValue)
+        insert.bind(6, entry.text)
+        insert.bind(7, orNull: entry.reference)
+        insert.bind(8, id)
+        try insert.run()
+        return database.lastInsertedRowID
+    }
+
+    /// Marks a statement as replaced, and those of its entries that none which counts tells.
+    ///
+    /// - Returns: how many entries these are.
+    private func replace(_ former: Int64, by id: Int64) throws -> Int {
+        let replaced = try LedgerStatement(
+            again: database, "UPDATE bank_statements SET replaced_by = ? WHERE id = ?")
+        replaced.bind(1, id)
+        replaced.bind(2, former)
+        try replaced.run()
+        let superseded = try LedgerStatement(
+            again: database,
+            """
+            UPDATE bank_entries SET superseded_by = ?1, settled_before = transaction_id,
+                transaction_id = NULL, kept = NULL
+            WHERE superseded_by IS NULL
+                AND id IN (SELECT entry FROM bank_lines WHERE statement = ?2)
+                AND NOT EXISTS (
+                    SELECT 1 FROM bank_lines l CROSS JOIN bank_statements s ON s.id = l.statement
+                    WHERE l.entry = bank_entries.id AND s.replaced_by IS NULL)
+            """)
+        superseded.bind(1, id)
+        superseded.bind(2, former)
+        return try superseded.run()
+    }
+
+    // MARK: What was told before
+
+    /// Statements of the same account and currency that tell of days in common, oldest first.
+    private mutating func told(around statement: BankStatement) throws -> [Known] {
+        let rows = try LedgerStatement(
+            again: database,
+            """
+            SELECT id, format, number, day_first, day_last, opening, closing, entries, file,
+                imported_at
+            FROM bank_statements
+            WHERE account = ? AND currency = ? AND day_first <= ? AND day_last >= ? ORDER BY id
+            """)
+        defer { rows.reset() }
+        rows.bind(1, statement.account)
+        rows.bind(2, statement.currency.code)
+        rows.bind(3, statement.days.upperBound.rawValue)
+        rows.bind(4, statement.days.lowerBound.rawValue)
+        var told: [Known] = []
+        while try rows.step() {
+            let id = rows.integer(0)
+            if known[id] == nil { known[id] = try read(id, statement, rows) }
+            if let former = known[id] { told.append(former) }
+        }
+        return told
+    }
+
+    private func read(
+        _ id: Int64, _ other: BankStatement, _ row: LedgerStatement
+    ) throws -> Known {
+        let lines = try LedgerStatement(
+            again: database,
+            """
+            SELECT e.id, e.day, e.amount, e.text, e.reference, e.superseded_by IS NULL
+            FROM bank_lines l CROSS JOIN bank_entries e ON e.id = l.entry
+            WHERE l.statement = ? ORDER BY l.place
+            """)
+        defer { lines.reset() }
+        lines.bind(1, id)
+        var entries: [BankEntry] = []
+        var rows: [(id: Int64, isLive: Bool)] = []
+        while try lines.step() {
+            entries.append(
+                BankEntry(
+                    day: BankDay(lines.integer(1)), amount: MinorUnits(lines.integer(2)),
+                    text: lines.text(3), reference: lines.textOrNull(4)))
+            rows.append((lines.integer(0), lines.integer(5) == 1))
+        }
+        let statement = BankStatement(
+            format: row.text(1), number: row.textOrNull(2), account: other.account,
+            currency: other.currency, days: BankDay(row.integer(3))...BankDay(row.integer(4)),
+            opening: row.integerOrNull(5).map { MinorUnits($0) },
+            closing: row.integerOrNull(6).map { MinorUnits($0) }, entries: entries)
+        return Known(
+            id: id, days: ToldDays(statement), rows: rows, count: row.integer(7), file: row.text(8),
+            imported: Instant(seconds: row.integer(9)))
+    }
+}

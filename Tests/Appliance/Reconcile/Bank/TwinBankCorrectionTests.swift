@@ -1,0 +1,190 @@
+import Daemon
+import Foundation
+import Logging
+import TestSupport
+import Testing
+import TwinSupport
+
+@testable import Appliance
+@testable import Reconcile
+@testable import Twin
+@testable import Vocabulary
+
+private let day = ReconcileFixture.day
+/// 2026-01-25T00:00:00Z
+private let start = ReconcileFixture.start - 7 * day
+
+/// A bank that corrects what it has told, with the twin's payouts.
+@Suite("What a bank corrects, with the twin")
+struct TwinBankCorrectionTests {
+    private func reconciler(_ fixture: ReconcileFixture) -> Reconciler {
+        Reconciler(
+            settings: ReconcilerSettings(), client: fixture.client, store: fixture.store,
+            openLedger: { try SQLiteLedgerReader.open(path: fixture.data.ledger) },
+            admission: fixture.admission, accepts: { !$0 }, clock: fixture.clock,
+            counters: fixture.counters,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    private struct Payout: Sendable {
+        var id: String
+        var amount, created: Int64
+    }
+
+    private func payouts(_ world: TwinWorld) throws -> [Payout] {
+        try world.get("/v1/payouts", "limit=100")["data"].list.map {
+            Payout(
+                id: $0.id, amount: $0["amount"]?.integer ?? 0,
+                created: $0["created"]?.integer ?? 0)
+        }.sorted { ($0.created, $0.id) < ($1.created, $1.id) }
+    }
+
+    /// All payouts two days after they were sent, the first less so much; from nothing.
+    private func statement(_ payouts: [Payout], kept: Int64) throws -> BankStatement {
+        let entries = payouts.enumerated().map { place, payout in
+            BankEntry(
+                day: BankDay(of: Instant(seconds: payout.created + 2 * day)),
+                amount: MinorUnits(payout.amount - (place == 0 ? kept : 0)),
+                text: "STRIPE PAYMENTS", reference: nil)
+        }
+        let sum = entries.reduce(Int64(0)) { $0 + $1.amount.rawValue }
+        return try BankStatement(
+            format: "camt.053", number: "S1 7", account: "DE02",
+            currency: try #require(Currency("usd")),
+            days: BankDay(of: Instant(seconds: start))
+                ... BankDay(of: Instant(seconds: start + 20 * day)),
+            opening: .zero, closing: MinorUnits(sum), entries: entries
+        ).checked()
+    }
+
+    /// The numbers of the statements that count, and of those that do not.
+    private func record(
+        _ fixture: ReconcileFixture
+    ) throws -> (counting: [Int64], replaced: [Int64]) {
+        let rows = try fixture.store.rows(
+            "SELECT id, replaced_by FROM bank_statements ORDER BY id", { _ in }
+        ) { ($0.integer(0), $0.integerOrNull(1)) }
+        return (rows.filter { $0.1 == nil }.map(\.0), rows.filter { $0.1 != nil }.map(\.0))
+    }
+
+    private func expectKept(_ kept: Int64, _ fixture: ReconcileFixture) throws {
+        let report = try fixture.store.bankReport()
+        let sum = try #require(report.sums.first { $0.currency.code == "usd" })
+        #expect(sum.difference == 0 && sum.unknown == 0, "\(sum)")
+        #expect(sum.count(.different) == (kept == 0 ? 0 : 1))
+        let standing = try fixture.ledger.standing()
+        #expect(standing["charges:bank usd"] ?? 0 == kept)
+        #expect(sum.ledger == standing["bank:usd usd"])
+        #expect(try fixture.ledger.verify().fault == nil)
+    }
+
+    @Test("a corrected statement is told, not taken; told to replace, it is what counts")
+    func corrected() async throws {
+        let world = try TwinWorld(start: start, payouts: .daily)
+        let fixture = world.fixture
+        try await fixture.running {
+            for number in 0..<5 {
+                let midnight = start + Int64(number) * day
+                world.go(to: midnight + 36_000)
+                _ = try world.charge(300_000 + Int64(number) * 10_007, "usd")
+                world.go(to: midnight + day + 9_000)
+            }
+            try await world.deliver()
+            let run = try await fixture.reconcile()
+            #expect(run.isClean, "\(run)")
+            let payouts = try self.payouts(world)
+            #expect(payouts.count > 2)
+            let reconciler = self.reconciler(fixture)
+            let wrong = try self.statement(payouts, kept: 150)
+            _ = try await reconciler.importBank([wrong], file: "a.xml")
+            try self.expectKept(150, fixture)
+
+            let right = try self.statement(payouts, kept: 0)
+            let refusal = await #expect(throws: BankRefusal.self) {
+                try await reconciler.importBank([right], file: "b.xml")
+            }
+            let said = try #require(refusal).message
+            let first = try #require(try self.record(fixture).counting.first)
+            for word in ["S1 7", "a.xml", "number \(first)", "no more", "--replaces"] {
+                #expect(said.contains(word), "\(said)")
+            }
+            #expect(try self.record(fixture) == ([first], []))
+            try self.expectKept(150, fixture)
+
+            let done = try await reconciler.importBank([right], replacing: [first], file: "b.xml")
+            #expect(done.new == 1 && done.superseded == 1 && done.settled == 1)
+            #expect(done.differences == 1 && done.booked == 1)
+            try self.expectKept(0, fixture)
+            try await self.expectFollowed(fixture, reconciler, wrong, right, payouts)
+        }
+    }
+
+    /// Nothing that was told before changes anything, and a further correction is followed.
+    private func expectFollowed(
+        _ fixture: ReconcileFixture, _ reconciler: Reconciler, _ wrong: BankStatement,
+        _ right: BankStatement, _ payouts: [Payout]
+    ) async throws {
+        let former = try record(fixture).replaced
+        #expect(former.count == 1)
+        for (told, replaced) in [(wrong, []), (right, []), (right, former)] {
+            let again = try await reconciler.importBank(
+                [told], replacing: Set<Int64>(replaced), file: "c.xml")
+            #expect(again.new == 0 && again.superseded == 0 && again.differences == 0)
+        }
+        let second = try #require(try record(fixture).counting.last)
+        let third = try statement(payouts, kept: 99)
+        let done = try await reconciler.importBank([third], replacing: [second], file: "d.xml")
+        #expect(done.superseded == 1 && done.differences == 1)
+        try expectKept(99, fixture)
+        let fourth = try #require(try record(fixture).counting.last)
+        // The bank withdraws it: the first file once more.
+        let back = try await reconciler.importBank([wrong], replacing: [fourth], file: "a.xml")
+        #expect(back.superseded == 1 && back.differences == 2 && back.booked == 2)
+        try expectKept(150, fixture)
+        let kept = try fixture.store.rows(
+            "SELECT movement FROM transactions WHERE movement LIKE 'bank_charge:%' ORDER BY id",
+            { _ in }
+        ) { $0.text(0) }
+        let key = "bank_charge:payout:\(payouts[0].id)"
+        #expect(kept.sorted() == [key] + (2...5).map { "\(key):\($0)" })
+        #expect(try record(fixture).replaced.count == 3)
+        await #expect(throws: BankRefusal.replacesOther(4_711)) {
+            try await reconciler.importBank([wrong], replacing: [4_711], file: "a.xml")
+        }
+    }
+
+    @Test("two true credits that are alike in two files are two, and no file counts twice")
+    func alikeFiles() async throws {
+        let world = try TwinWorld(start: start, payouts: .manual)
+        let fixture = world.fixture
+        func file(_ number: String, opening: Int64, _ amounts: [Int64]) throws -> [BankStatement] {
+            let day = BankDay(of: Instant(seconds: start)).description
+            let short = day.dropFirst(2).replacing("-", with: "")
+            func shown(_ amount: Int64) -> String { "\(amount / 100),00" }
+            let lines = [
+                ":20:STARTUMS", ":25:12030000/202051", ":28C:\(number)",
+                ":60F:C\(short)EUR\(shown(opening))",
+            ] + amounts.flatMap { [":61:\(short)C\(shown($0))NTRFNONREF//X1", ":86:PAYMENTS"] }
+                + [":62F:C\(short)EUR\(shown(opening + amounts.reduce(0, +)))", ""]
+            return try BankFile.statements(in: Array(lines.joined(separator: "\r\n").utf8))
+        }
+        let (first, second) = (
+            try file("12/1", opening: 0, [500]), try file("13/1", opening: 500, [500])
+        )
+        let fourth = try file("15/1", opening: 1_000, [500, 700])
+        let whole = try file("0/1", opening: 0, [500, 500, 500, 700])
+        try await fixture.running {
+            let reconciler = self.reconciler(fixture)
+            for (told, new) in [(first, 1), (fourth, 2), (second, 1)] {
+                let done = try await reconciler.importBank(told, file: "a.sta")
+                #expect(done.new == new)
+            }
+            for told in [first, second, fourth, whole, first + second] {
+                let again = try await reconciler.importBank(told, file: "b.sta")
+                #expect(again.new == 0)
+            }
+            let amounts = try fixture.store.openBankEntries().map(\.amount.rawValue)
+            #expect(amounts.sorted() == [500, 500, 500, 700])
+        }
+    }
+}
