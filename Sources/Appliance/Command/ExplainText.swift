@@ -60,6 +60,7 @@ struct ExplainText {
                 }, numbers: Self.numbers(of: transaction))
         }
         if explanation.isPayout { add(explanation.payout) }
+        if let bank = explanation.bank { add(bank) }
     }
 
     /// Every number that an entry came from, once.
@@ -191,6 +192,12 @@ struct ExplainText {
     }
 
     // MARK: Payouts
+
+    private mutating func add(_ bank: BankSide) {
+        lines += ["", "at the bank: \(ShownText.escaped(bank.sentence))"]
+        if let entry = bank.entry { add("entry", ShownText.escaped(bank.place(of: entry))) }
+        for entry in bank.former { add("before", ShownText.escaped(bank.sentence(of: entry))) }
+    }
 
     private mutating func add(_ payout: PayoutParts?) {
         lines.append("")

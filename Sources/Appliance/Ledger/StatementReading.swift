@@ -102,4 +102,6 @@ package protocol StatementReading {
     ) throws(LedgerError) -> [StatementLine]
     /// nil where no run has looked at the payout: it is not automatic, or younger than the last.
     func parts(ofPayout id: String) throws(LedgerError) -> PayoutParts?
+    /// What the bank says of a transaction that moves `bank:{currency}`; nil of any other.
+    func bankSide(of transaction: TransactionID) throws(LedgerError) -> BankSide?
 }

@@ -200,7 +200,8 @@ package struct Explainer {
         let id = payout.map { BookedRefund.objectID(of: $0.posting.movement) }
         return MovementExplanation(
             name: name, transactions: try transactions.map { try explain($0) },
-            payout: try id.flatMap { try statement?.parts(ofPayout: $0) }, isPayout: payout != nil)
+            payout: try id.flatMap { try statement?.parts(ofPayout: $0) }, isPayout: payout != nil,
+            bank: try payout.flatMap { try statement?.bankSide(of: $0.id) })
     }
 
     // MARK: One transaction

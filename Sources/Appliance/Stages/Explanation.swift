@@ -151,6 +151,8 @@ package struct MovementExplanation: Hashable, Sendable {
     /// Of a payout: what Stripe says it is made of, where a run has looked.
     package var payout: PayoutParts?
     package var isPayout: Bool
+    /// Of a payout of one's own: what the bank says of it.
+    package var bank: BankSide?
 
     package var faults: [String] { transactions.flatMap(\.faults) }
 }

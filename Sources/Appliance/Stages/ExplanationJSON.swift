@@ -77,6 +77,8 @@ extension MovementExplanation {
         writer.endArray()
         writer.key("payout")
         if let payout { payout.encode(into: &writer) } else { writer.null() }
+        writer.key("bank")
+        if let bank { bank.encode(into: &writer) } else { writer.null() }
         writer.key("faults")
         writer.strings(faults)
         writer.endObject()

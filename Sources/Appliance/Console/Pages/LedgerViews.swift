@@ -189,6 +189,8 @@ struct ExplainView {
     var isRight = false
     var faults: Int = 0
     var payout: [String] = []
+    /// What the bank says of a payout.
+    var bank: [String] = []
     /// What a payout paid out, as far as it is told.
     var parts: [Part] = []
     var hasParts = false
@@ -201,6 +203,12 @@ struct ExplainView {
         trail = explained.transactions.map { TrailView($0) }
         faults = explained.faults.count
         isRight = faults == 0
+        if let side = explained.bank {
+            bank = ["At the bank: \(side.sentence)."]
+                + (side.entry.map { ["Its entry: \(side.place(of: $0))."] } ?? [])
+                + side.former.map { "Before: \(side.sentence(of: $0))." }
+            bank = bank.map(ShownText.escaped)
+        }
         guard explained.isPayout else { return }
         guard let parts = explained.payout else {
             payout = ["No reconciliation has looked at what it is made of yet."]

@@ -1,3 +1,4 @@
+import AppendLog
 import Daemon
 import Foundation
 import Logging
@@ -6,6 +7,8 @@ import Testing
 import TwinSupport
 
 @testable import Appliance
+@testable import Command
+@testable import Console
 @testable import Reconcile
 @testable import Twin
 @testable import Vocabulary
@@ -115,8 +118,29 @@ struct TwinBankCorrectionTests {
             #expect(done.new == 1 && done.superseded == 1 && done.settled == 1)
             #expect(done.differences == 1 && done.booked == 1)
             try self.expectKept(0, fixture)
+            try self.expectExplained(world, payouts[0])
             try await self.expectFollowed(fixture, reconciler, wrong, right, payouts)
         }
+    }
+
+    /// The payout's explanation has its entry, and the one before it.
+    private func expectExplained(_ world: TwinWorld, _ payout: Payout) throws {
+        let explainer = Explainer(
+            ledger: world.fixture.ledger, statement: world.fixture.store,
+            topic: { TopicReader(world.fixture.topics[$0]) }, endpoints: [])
+        let explained = try explainer.movement(MovementKey("payout:\(payout.id)"))
+        let bank = try #require(explained.bank)
+        #expect(bank.state == .arrived && bank.sent.rawValue == payout.amount)
+        #expect(bank.entry?.amount.rawValue == payout.amount && bank.entry?.file == "b.xml")
+        #expect(bank.former.map(\.amount.rawValue) == [payout.amount - 150])
+        #expect(bank.former.map(\.file) == ["a.xml"])
+        let day = BankDay(of: Instant(seconds: payout.created + 2 * day))
+        let text = ExplainText(explained).text
+        #expect(text.contains("at the bank: arrived on \(day), "), "\(text)")
+        #expect(text.contains("statement S1 7 of DE02"))
+        #expect(text.contains("until the bank corrected it"))
+        let view = ExplainView(explained, payout.id)
+        #expect(view.bank.count == 3)
     }
 
     /// Nothing that was told before changes anything, and a further correction is followed.
