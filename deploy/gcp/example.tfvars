@@ -8,3 +8,6 @@ console_host   = "tillbox.example.com"
 console_people = ["group:finance@example.com"]
 alert_emails   = ["oncall@example.com"]
 livemode       = "test"
+# From the stage jobs on, each by its digest (docs/GCP.md, step 5).
+image      = ""
+psql_image = ""

@@ -98,6 +98,13 @@ resource "google_cloud_run_v2_job" "this" {
     }
   }
 
+  lifecycle {
+    precondition {
+      condition     = var.image != ""
+      error_message = "From the stage jobs on, name image, Tillbox's image by its digest (docs/GCP.md, step 5)."
+    }
+  }
+
   depends_on = [google_secret_manager_secret_iam_member.reader]
 }
 
@@ -189,6 +196,13 @@ resource "google_cloud_run_v2_job" "grants" {
           }
         }
       }
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = var.psql_image != ""
+      error_message = "From the stage jobs on, name psql_image, an image with psql by its digest (docs/GCP.md, step 5)."
     }
   }
 

@@ -61,13 +61,25 @@ variable "export_image" {
 }
 
 variable "psql_image" {
-  description = "An image with psql, for the job that gives the roles their rights in Postgres."
+  description = <<-EOT
+    An image with psql, by digest, for the job that gives the roles their rights in Postgres: it is
+    handed the owner's password and every role's, so that a tag which somebody moves must not
+    decide what runs. docs/GCP.md says how the digest is found; from the stage jobs on.
+  EOT
   type        = string
-  default     = "docker.io/library/postgres:15-alpine"
+  default     = ""
+
+  validation {
+    condition     = var.psql_image == "" || can(regex("@sha256:[0-9a-f]{64}$", var.psql_image))
+    error_message = "Name the image by its digest (…@sha256:…), so that what was tested is what runs."
+  }
 }
 
 variable "metrics_image" {
-  description = "Google's collector, which runs beside each role and reads its /metrics."
+  description = <<-EOT
+    Google's collector, which runs beside each role and reads its /metrics. By its tag, as Google
+    gives it out: the registry is that of whoever runs the role itself. A digest does as well.
+  EOT
   type        = string
   default     = "us-docker.pkg.dev/cloud-ops-agents-artifacts/cloud-run-gmp-sidecar/cloud-run-gmp-sidecar:1.7.0"
 }

@@ -87,6 +87,21 @@ class Files(unittest.TestCase):
             provider.faults(kind, body), ["google_redis_instance: memory_size_gb is missing"])
         body.attributes["memory_size_gb"] = kept
 
+    def test_images_are_named_by_digest(self):
+        images = re.findall(r'(?ms)^variable "(\w*image)" \{\n(.*?)^\}\n', text())
+        self.assertEqual(
+            {name for name, _ in images}, {"image", "export_image", "psql_image", "metrics_image"})
+        for name, body in images:
+            if name == "metrics_image":
+                # The one exception, with its reason beside it.
+                self.assertIn("By its tag, as Google", body)
+                continue
+            self.assertIn(f'can(regex("@sha256:[0-9a-f]{{64}}$", var.{name}))', body)
+            self.assertRegex(body, r'(?m)^  default +=\s""$')
+        for kind, name, body in resources():
+            if kind == "google_cloud_run_v2_job" and name in ("this", "grants"):
+                self.assertIn("lifecycle", dict(body.blocks), name)
+
     def test_exceptions_have_reasons(self):
         skips = re.findall(r"#checkov:skip=(CKV2?_GCP_\d+)(.*)",
                            "\n".join(path.read_text() for path in MODULE.glob("*.tf")))
