@@ -164,10 +164,13 @@ struct WarehouseCommand: AsyncParsableCommand {
                         try await load.run(
                             BigQueryLoad.Request(
                                 tables: tables, first: days.first, last: days.last,
-                                makesDataset: makesDatasets),
+                                makesDataset: makesDatasets,
+                                daysAtOnce: settings.bigQuery.daysAtOnce),
                             from: folder
-                        ) { table, done, total in
-                            bar.show(Int64(done), of: Int64(total), "\(table), day \(done)")
+                        ) { table, day, done, total in
+                            bar.show(
+                                Int64(done), of: Int64(total),
+                                "\(done) of \(total) days; \(table) of \(day)")
                         })
                 }
             }

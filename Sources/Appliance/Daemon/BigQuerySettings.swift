@@ -14,6 +14,8 @@ package struct BigQuerySettings: Sendable {
     /// Where both datasets are; nil takes what they say.
     package var location: String?
     package var base = BigQueryPlace.googleBase
+    /// Days of tables that are loaded at once.
+    package var daysAtOnce = BigQueryLoad.daysAtOnce
     /// A service account's key; nil asks the metadata server of Google's machines.
     var keyFile: String?
 
@@ -87,6 +89,9 @@ extension SettingsLoader {
             .bigQueryLocation, "a location such as EU or europe-west3", BigQueryPlace.isLocation)
         settings.base = try bigQueryBase() ?? settings.base
         settings.keyFile = text(.bigQueryKeyFile)
+        settings.daysAtOnce =
+            try integer(.bigQueryDaysAtOnce, 1...BigQueryLoad.daysAtOnceMax)
+            ?? settings.daysAtOnce
         return settings
     }
 

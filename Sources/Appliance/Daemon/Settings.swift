@@ -196,6 +196,7 @@ enum SettingsKey: String, CaseIterable {
     case bigQueryLocation = "bigquery.location"
     case bigQueryBase = "bigquery.api_base"
     case bigQueryKeyFile = "bigquery.key_file"
+    case bigQueryDaysAtOnce = "bigquery.days_at_once"
 
     /// The environment variable of a key: `webhook.port` is `TILLBOX_WEBHOOK_PORT`.
     static func environmentVariable(_ key: String) -> String {

@@ -33,6 +33,10 @@ package struct BigQueryLoadReport: Sendable {
 /// What is due is what the journal does not have, or has with other counts and sums: so a second
 /// run loads nothing, a corrected day is loaded by itself, and rows that somebody has changed at
 /// BigQuery are put right.
+///
+/// Several days go their way at once, the first days of all tables first. Of one table only one day
+/// is swapped in at a time: BigQuery ends one of two transactions that change the same table. The
+/// rows are read and hashed on a thread of their own.
 package struct BigQueryLoad: Sendable {
     package struct Request: Sendable {
         package var tables: [WarehouseTable]
@@ -41,20 +45,32 @@ package struct BigQueryLoad: Sendable {
         package var last: LoadDay?
         /// Makes a dataset that is missing, in the location that the place names.
         package var makesDataset: Bool
+        /// Days of tables that are on their way at once; at least 1.
+        package var daysAtOnce: Int
 
         package init(
             tables: [WarehouseTable], first: LoadDay? = nil, last: LoadDay? = nil,
-            makesDataset: Bool = false
+            makesDataset: Bool = false, daysAtOnce: Int = BigQueryLoad.daysAtOnce
         ) {
             self.tables = tables
             self.first = first
             self.last = last
             self.makesDataset = makesDataset
+            self.daysAtOnce = daysAtOnce
         }
     }
 
-    /// Is told after each day: table, how many of its days are through, of how many.
-    package typealias Progress = (_ table: String, _ done: Int, _ total: Int) -> Void
+    /// Is told after each day of a table: how many of all days of all tables are through.
+    package typealias Progress = (
+        _ table: String, _ day: LoadDay, _ done: Int, _ total: Int
+    ) -> Void
+
+    /// Days on their way at once where nobody says otherwise, and at most: BigQuery takes a hundred
+    /// queries of a project at once.
+    package static let daysAtOnce = 4
+    package static let daysAtOnceMax = 32
+    /// Reading and hashing a day takes longer than a task may.
+    private static let files = BlockingQueue("tillbox.warehouse.files")
 
     private let client: BigQueryClient
     private let schemaVersion: Int64
@@ -71,20 +87,29 @@ package struct BigQueryLoad: Sendable {
     /// - Throws: ``BigQueryError`` where the rest would fail alike; a day whose files are not fit
     ///   stops none of the others and is a fault of the report.
     package func run(
-        _ request: Request, from folder: WarehouseFolder, progress: Progress = { _, _, _ in }
+        _ request: Request, from folder: WarehouseFolder, progress: Progress = { _, _, _, _ in }
     ) async throws -> BigQueryLoadReport {
         let location = try await location(makesDataset: request.makesDataset)
         try await client.prepare(
             BigQuerySQL.journal, BigQuerySQL.journalColumns, partition: WarehouseTable.partition,
             meaning: "Which days were loaded, and with which content.")
+        var plans: [Plan?] = Array(repeating: nil, count: request.tables.count)
+        try await BoundedTasks.run(request.tables, most: request.daysAtOnce) { table in
+            try await plan(table, request, folder, in: location)
+        } each: { plans[$0] = $1 }
+        let tables = plans.compactMap(\.self)
+        let outcomes = try await load(tables, most: request.daysAtOnce, in: location, progress)
+        var ends: [End] = Array(repeating: End(), count: tables.count)
+        try await BoundedTasks.run(
+            Array(zip(tables, outcomes)), most: request.daysAtOnce
+        ) { plan, outcomes in
+            try await end(plan, outcomes, in: location)
+        } each: { ends[$0] = $1 }
         var report = BigQueryLoadReport(dataset: client.place.dataset)
-        for table in request.tables {
-            try Task.checkCancellation()
-            try await client.prepare(
-                table.name, table.bigQueryColumns, partition: WarehouseTable.partition,
-                meaning: table.about)
-            let days = try folder.days(of: table, from: request.first, to: request.last)
-            try await load(days, of: table, in: location, &report, progress)
+        for end in ends {
+            report.loaded += end.loaded
+            report.unchanged += end.unchanged
+            report.faults += end.faults
         }
         return report
     }
@@ -108,7 +133,7 @@ package struct BigQueryLoad: Sendable {
     // MARK: A table
 
     /// What a table has of some days.
-    private struct Present {
+    private struct Present: Sendable {
         var standing: [LoadDay: BigQuerySQL.Standing]
         var figures: [LoadDay: LoadFigures]
 
@@ -124,43 +149,118 @@ package struct BigQueryLoad: Sendable {
         }
     }
 
+    /// A table with the days that are meant.
+    private struct Plan: Sendable {
+        var table: WarehouseTable
+        var days: [LoadDayFolder]
+        var present: Present
+        let swaps = SingleFile()
+    }
+
+    /// What came of one day.
+    private enum Outcome: Sendable {
+        case unchanged
+        case sent(LoadManifest)
+        case unfit(WarehouseFault)
+    }
+
+    /// What came of one table.
+    private struct End: Sendable {
+        var loaded: [BigQueryLoadReport.Loaded] = []
+        var unchanged = 0
+        var faults: [String] = []
+    }
+
+    private func plan(
+        _ table: WarehouseTable, _ request: Request, _ folder: WarehouseFolder,
+        in location: String
+    ) async throws -> Plan {
+        try await client.prepare(
+            table.name, table.bigQueryColumns, partition: WarehouseTable.partition,
+            meaning: table.about)
+        let days = try folder.days(of: table, from: request.first, to: request.last)
+        guard let first = days.first?.day, let last = days.last?.day else {
+            return Plan(table: table, days: [], present: Present(standing: [:], figures: [:]))
+        }
+        return Plan(
+            table: table, days: days,
+            present: try await present(of: table, first...last, in: location))
+    }
+
+    /// Loads what is due of all tables, the oldest days first.
+    ///
+    /// - Returns: by table, what came of each of its days, in the order in which they ended.
     private func load(
-        _ days: [LoadDayFolder], of table: WarehouseTable, in location: String,
-        _ report: inout BigQueryLoadReport, _ progress: Progress
-    ) async throws {
-        guard let first = days.first?.day, let last = days.last?.day else { return }
-        var present = try await present(of: table, first...last, in: location)
+        _ plans: [Plan], most: Int, in location: String, _ progress: Progress
+    ) async throws -> [[Outcome]] {
+        let days = plans.enumerated().flatMap { place, plan in
+            plan.days.map { (table: place, folder: $0) }
+        }.sorted { ($0.folder.day, $0.table) < ($1.folder.day, $1.table) }
+        var outcomes: [[Outcome]] = Array(repeating: [], count: plans.count)
+        var done = 0
+        try await BoundedTasks.run(days, most: most) { table, folder in
+            try await load(folder, of: plans[table], in: location)
+        } each: { place, outcome in
+            let (table, folder) = days[place]
+            outcomes[table].append(outcome)
+            done += 1
+            progress(folder.table.name, folder.day, done, days.count)
+        }
+        return outcomes
+    }
+
+    private func load(
+        _ folder: LoadDayFolder, of plan: Plan, in location: String
+    ) async throws -> Outcome {
+        let version = schemaVersion
+        let present = plan.present
+        let file: LoadFile?
+        do {
+            file = try await Self.files.run { () throws(WarehouseFault) in
+                let manifest = try LoadFile.manifest(of: folder, version)
+                guard !present.has(manifest) else { return nil }
+                let file = try LoadFile(folder, schemaVersion: version)
+                try file.check()
+                return file
+            }
+        } catch {
+            return .unfit(error)
+        }
+        guard let file else { return .unchanged }
+        try await load(file, swaps: plan.swaps, in: location)
+        return .sent(file.manifest)
+    }
+
+    /// Counts again what a table has in its place, when its days are through.
+    private func end(
+        _ plan: Plan, _ outcomes: [Outcome], in location: String
+    ) async throws -> End {
+        var end = End()
         var sent: [LoadManifest] = []
-        for (index, day) in days.enumerated() {
-            try Task.checkCancellation()
-            do {
-                let manifest = try LoadFile.manifest(of: day, schemaVersion)
-                if present.has(manifest) {
-                    report.unchanged += 1
-                } else {
-                    let file = try LoadFile(day, schemaVersion: schemaVersion)
-                    try file.check()
-                    try await load(file, in: location)
-                    sent.append(file.manifest)
-                }
-            } catch let fault as WarehouseFault {
-                report.faults.append(fault.description)
+        var unfit: [WarehouseFault] = []
+        for outcome in outcomes {
+            switch outcome {
+            case .unchanged: end.unchanged += 1
+            case .sent(let manifest): sent.append(manifest)
+            case .unfit(let fault): unfit.append(fault)
             }
-            progress(table.name, index + 1, days.count)
         }
-        guard !sent.isEmpty else { return }
-        present = try await self.present(of: table, first...last, in: location)
-        for manifest in sent {
+        end.faults = unfit.map(\.description).sorted()
+        guard !sent.isEmpty, let first = plan.days.first?.day, let last = plan.days.last?.day
+        else { return end }
+        let present = try await present(of: plan.table, first...last, in: location)
+        for manifest in sent.sorted(by: { $0.day < $1.day }) {
             let differences = present.differences(from: manifest)
-            if differences.isEmpty {
-                report.loaded.append(
-                    .init(table: table.name, day: manifest.day, rows: manifest.figures.rows))
-            } else {
-                report.faults.append(
-                    "\(table.name) on \(manifest.day) has other figures at BigQuery than in the "
-                        + "folder: \(differences.joined(separator: ", ")); run this again")
+            guard !differences.isEmpty else {
+                end.loaded.append(
+                    .init(table: plan.table.name, day: manifest.day, rows: manifest.figures.rows))
+                continue
             }
+            end.faults.append(
+                "\(plan.table.name) on \(manifest.day) has other figures at BigQuery than in the "
+                    + "folder: \(differences.joined(separator: ", ")); run this again")
         }
+        return end
     }
 
     private func present(
@@ -196,7 +296,9 @@ package struct BigQueryLoad: Sendable {
 
     // MARK: A day
 
-    private func load(_ file: LoadFile, in location: String) async throws(BigQueryError) {
+    private func load(
+        _ file: LoadFile, swaps: SingleFile, in location: String
+    ) async throws(BigQueryError) {
         let manifest = file.manifest
         let table = file.folder.table
         let name = LoadJobName(
@@ -205,6 +307,24 @@ package struct BigQueryLoad: Sendable {
             schemaVersion: manifest.schemaVersion)
         let isEmpty = manifest.figures.rows == 0
         if !isEmpty { try await stage(file, name, in: location) }
+        await swaps.enter()
+        let swapped: Result<Void, BigQueryError>
+        do throws(BigQueryError) {
+            try await swap(file, name, in: location)
+            swapped = .success(())
+        } catch {
+            swapped = .failure(error)
+        }
+        await swaps.leave()
+        try swapped.get()
+    }
+
+    /// Puts the day's rows in the place of its old ones.
+    private func swap(
+        _ file: LoadFile, _ name: LoadJobName, in location: String
+    ) async throws(BigQueryError) {
+        let (manifest, table) = (file.manifest, file.folder.table)
+        let isEmpty = manifest.figures.rows == 0
         let script = sql.swap(manifest, of: table, from: isEmpty ? nil : name.staging)
         try await client.carryOut(
             "swapping \(table.name) of \(manifest.day) in", in: location,

@@ -44,7 +44,7 @@ package struct WarehouseFolder: Sendable {
 
 /// A day's rows and their manifest, opened: what is checked is what is sent, also where an export
 /// puts another file in its place meanwhile.
-package final class LoadFile {
+package final class LoadFile: Sendable {
     package let folder: LoadDayFolder
     package let manifest: LoadManifest
     private let file: FileDescriptor
