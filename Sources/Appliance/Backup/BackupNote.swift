@@ -2,9 +2,9 @@ import AppendLog
 import Foundation
 package import Vocabulary
 
-/// What the data folder knows of a backup of itself, in `backup.json`: one JSON document, of the last
-/// backup that was made, whose member `others` has the last one of each other folder. A backup into
-/// any folder is noted, and hides none that was made into another one.
+/// What the data folder knows of a backup of itself, in `backup.json`: one JSON document, of the
+/// last backup that was made, whose member `others` has the last one of each other folder. A backup
+/// into any folder is noted, and hides none that was made into another one.
 package struct BackupNote: Hashable, Sendable {
     /// How many folders are known.
     private static let folderCountMax = 8
@@ -42,8 +42,8 @@ package struct BackupNote: Hashable, Sendable {
         URL(filePath: path).standardizedFileURL.path
     }
 
-    /// The last backup that was made of a data folder, wherever to; nil where there is none that can
-    /// be read.
+    /// The last backup that was made of a data folder, wherever to; nil where there is none that
+    /// can be read.
     package init?(in folder: String) {
         guard let note = Self.all(in: folder).first else { return nil }
         self = note

@@ -71,7 +71,8 @@ extension Daemon {
                     ($0, topics[$0].start.distance(to: topics[$0].highWatermark))
                 }
             },
-            lags: { self.lags() }, backup: { [settings, folder] in settings.backup.note(in: folder.path) },
+            lags: { self.lags() },
+            backup: { [settings, folder] in settings.backup.note(in: folder.path) },
             logLinesLost: { LogSink.standardError.lostCount }
         ).routes()
         // One for all who ask: it keeps two of them from sending the same letter.
