@@ -49,7 +49,7 @@ struct CrashTests {
             code == 0, "simulate: \(traffic.standardOutput) \(traffic.standardError.suffix(800))")
         daemon.kill(SIGTERM)
         #expect(await daemon.wait() == 0, "\(daemon.standardError.suffix(800))")
-        try await drain(data, webhook, admin)
+        try await Self.drain(data, webhook, admin)
 
         let judgement = try await Self.judge(data, acknowledged: acknowledged)
         #expect(judgement.violations == [], "seed \(seed)")
@@ -97,7 +97,7 @@ struct CrashTests {
         #expect(await traffic.wait() == 0, "\(traffic.standardError.suffix(400))")
         again.kill(SIGTERM)
         #expect(await again.wait() == 0)
-        try await drain(data, webhook, admin)
+        try await Self.drain(data, webhook, admin)
         let judgement = try await Self.judge(data, acknowledged: acknowledged)
         #expect(judgement.violations == [])
         #expect(judgement.counts["acknowledged"] == 3000)
@@ -131,7 +131,7 @@ struct CrashTests {
     }
 
     /// Starts and stops once more: what was still in the topics at SIGTERM is processed at a start.
-    private func drain(_ data: String, _ webhook: Int, _ admin: Int) async throws {
+    static func drain(_ data: String, _ webhook: Int, _ admin: Int) async throws {
         for _ in 0..<2 {
             let daemon = try Tillbox.start(data: data, webhookPort: webhook, adminPort: admin)
             try await daemon.untilListening()

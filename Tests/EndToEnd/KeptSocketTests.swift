@@ -28,13 +28,11 @@ struct KeptSocketTests {
     func restarts() async throws {
         let folder = try TemporaryFolder()
         let (data, acknowledged) = (folder.file("data"), folder.file("acknowledged"))
+        let (webhook, admin) = (try freePort(), try freePort())
         let script = Repository.root.appending(path: "Tests/EndToEnd/kept_sockets.py").path
         let answer = try await Child.run(
             try Repository.python(),
-            [
-                script, Tillbox.executable, data, "\(try freePort())", "\(try freePort())",
-                acknowledged,
-            ])
+            [script, Tillbox.executable, data, "\(webhook)", "\(admin)", acknowledged])
         try #require(answer.code == 0, "\(answer.errors.suffix(2_000))")
         let found = try JSONDecoder().decode(Restarts.self, from: Data(answer.output.utf8))
         #expect(found.stops.refused == 0 && found.kills.refused == 0)
@@ -44,6 +42,7 @@ struct KeptSocketTests {
         #expect(found.moved)
         #expect(found.counts.acknowledged >= 400)
 
+        try await CrashTests.drain(data, webhook, admin)
         let judgement = try await CrashTests.judge(data, acknowledged: acknowledged)
         #expect(judgement.violations == [])
         #expect(judgement.counts["acknowledged"] == found.counts.acknowledged)

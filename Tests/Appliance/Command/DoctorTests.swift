@@ -50,6 +50,8 @@ struct DoctorTests {
         #expect(found(36) == .ok && found(37) == .act && found(37, isDevelopment: true) == .note)
         // A clock that was ahead has stamped it: that is no age.
         #expect(found(0) == .ok && found(-1) == .act)
+        let wanted = FolderChecks.backup(nil, at: Self.now, into: "/mnt/b", isDevelopment: false)
+        #expect(wanted.says == "no backup is known in /mnt/b")
     }
 
     private static func endpoint(
