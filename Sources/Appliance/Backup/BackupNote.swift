@@ -8,6 +8,8 @@ package import Vocabulary
 package struct BackupNote: Hashable, Sendable {
     /// How many folders are known.
     private static let folderCountMax = 8
+    /// By how many seconds a clock may be set back without making a backup one of the future.
+    private static let clockPatienceSeconds: Int64 = 300
 
     /// The moment that the backup is of.
     package var moment: Instant
@@ -19,6 +21,16 @@ package struct BackupNote: Hashable, Sendable {
     package var isEncrypted: Bool
 
     static func path(in folder: String) -> String { folder + "/backup.json" }
+
+    /// Seconds since the backup's moment; nil where that is still to come: a clock that was ahead
+    /// has stamped it, and it says nothing of an age.
+    package func age(at now: Instant) -> Int64? { Self.age(of: moment, at: now) }
+
+    /// The same, of who knows the moment alone.
+    package static func age(of moment: Instant, at now: Instant) -> Int64? {
+        let age = now.seconds - moment.seconds
+        return age >= -clockPatienceSeconds ? max(0, age) : nil
+    }
 
     package init(
         moment: Instant, name: String, folder: String, byteCount: Int64, isEncrypted: Bool

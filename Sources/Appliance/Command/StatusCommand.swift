@@ -1,4 +1,5 @@
 import ArgumentParser
+import Backup
 import Daemon
 import Foundation
 import NIOHTTP1
@@ -106,12 +107,15 @@ struct StatusCommand: AsyncParsableCommand {
     }
 
     private static func lastBackup(_ backup: JSONValue) -> String {
-        guard let moment = backup["moment"]?.int64 else {
+        guard let moment = backup["moment"]?.int64.flatMap(Instant.init(named:)) else {
             return "no backup is known; `tillbox backup DIR` makes one while the daemon runs"
         }
-        let age = Figures.ago(seconds: Date().timeIntervalSince1970 - Double(moment))
         let folder = backup["folder"]?.string.map { " in \(ShownText.escaped($0))" } ?? ""
-        return "the last backup is of \(age)\(folder)"
+        let now = Instant(seconds: Int64(Date().timeIntervalSince1970))
+        guard let age = BackupNote.age(of: moment, at: now) else {
+            return "the last backup\(folder) is noted as still to come: a clock is wrong, or was"
+        }
+        return "the last backup is of \(Figures.ago(seconds: Double(age)))\(folder)"
     }
 
     private static func texts(_ value: JSONValue?) -> [String] {

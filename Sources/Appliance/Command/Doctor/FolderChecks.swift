@@ -13,8 +13,6 @@ struct FolderChecks {
 
     /// A nightly backup that was missed, and half a day.
     static let backupAgeMaxSeconds: Int64 = 36 * 3_600
-    /// How far ahead of this moment a backup may be: clocks are set by a little now and then.
-    private static let clockPatienceSeconds: Int64 = 300
 
     private var folder: DataFolder { DataFolder(existingAt: settings.dataPath) }
     private var view: FolderView { FolderView(path: settings.dataPath) }
@@ -131,13 +129,12 @@ struct FolderChecks {
         guard let note else {
             return wanting("no backup is known" + (place.map { " in \($0)" } ?? ""), todo)
         }
-        let age = now.seconds - note.moment.seconds
-        guard age >= -clockPatienceSeconds else {
+        guard let age = note.age(at: now) else {
             return wanting(
                 "the last one is noted as of \(note.moment.rfc3339), which is still to come",
                 "compare this machine's clock, which is wrong or was; then \(todo)")
         }
-        let words = "the last one is of \(Figures.ago(seconds: Double(max(0, age)))), in "
+        let words = "the last one is of \(Figures.ago(seconds: Double(age))), in "
             + note.folder + (note.isEncrypted ? ", encrypted" : "")
         return age <= backupAgeMaxSeconds ? .ok("backup", words) : wanting(words, todo)
     }

@@ -154,8 +154,11 @@ extension OverviewView {
                 "backups", "Backups", value, second, tone, "/settings/backups", isOld: isOld)
         }
         guard let last = figures.backup else { return proof("None", "none is known", .mute) }
+        guard let seconds = last.age(at: Instant(seconds: figures.at / 1_000)) else {
+            return proof("Undated", "the last one is noted as still to come", .wait)
+        }
         let words = "the last one is of \(age(last.moment, figures)) ago"
-        guard figures.at / 1_000 - last.moment.seconds <= backupAgeMax else {
+        guard seconds <= backupAgeMax else {
             return proof("Old", "\(words): make another", .wait, isOld: true)
         }
         return proof("Made", words, .ok)

@@ -168,6 +168,7 @@ struct OverviewTests {
             }
             #expect(proof(nil)?.tone == "mute" && proof(nil)?.href == "/settings/backups")
             #expect(proof(36)?.tone == "ok" && proof(36)?.href == "/settings/backups")
+            #expect(proof(-1)?.tone == "wait" && proof(-1)?.second.contains("ago") == false)
             #expect(proof(37)?.tone == "wait" && proof(37)?.second.contains("ago") == true)
         }
     }
