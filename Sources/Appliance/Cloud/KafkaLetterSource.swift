@@ -31,7 +31,7 @@ package final class KafkaLetterSource: @unchecked Sendable {
     package func source(foretellingBy sizes: KafkaSizes?) -> LetterSource {
         LetterSource(
             letters: { () throws(StoreFailure) in try self.letters() },
-            record: { place throws(StoreFailure) in try self.record(at: place) },
+            lane: { lane in self.topicReader(self.names.partition(lane)) },
             targets: Self.targets, tooLarge: { record, topic in
                 sizes?.refusal(of: record, to: topic)
             })

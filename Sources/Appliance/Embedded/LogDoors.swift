@@ -50,9 +50,7 @@ extension LetterSource {
     package init(_ topics: Topics) {
         self.init(
             letters: { [TopicReader(topics[.deadLetter])] },
-            record: { place throws(StoreFailure) in
-                try TopicReader(topics[place.topic]).record(at: place.offset)
-            }, targets: RedriveStage.outputs)
+            lane: { lane in TopicReader(topics[lane.topic]) }, targets: RedriveStage.outputs)
     }
 }
 

@@ -6,6 +6,8 @@ package enum RedriveLimits {
     static let requestByteCount = 2 << 20
     /// Dead letters that one request takes at most; the answer says where to go on.
     static let requestCountMax = 1000
+    /// Dead letters of those that a request names which are read at once.
+    static let namedLetterCount = 100
     /// Dead letters that one page lists at most.
     package static let pageCountMax = 1000
     /// Dead letters of a data folder that a page groups by their reasons.

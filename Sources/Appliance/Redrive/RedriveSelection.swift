@@ -36,30 +36,40 @@ struct RedriveSelection {
     ) throws(StoreFailure) {
         var last = request.after
         let before = request.after ?? .letter(Offset(-1))
-        for place in Set(places).sorted() where place > before {
-            guard !isFull else {
-                next = last
-                return
+        var left = Set(places).sorted().filter { $0 > before }[...]
+        while !left.isEmpty {
+            let piece = left.prefix(RedriveLimits.namedLetterCount)
+            left = left.dropFirst(piece.count)
+            let found = try Self.letters(at: piece, in: partitions)
+            for place in piece {
+                guard !isFull else {
+                    next = last
+                    return
+                }
+                if let letter = found[place], letter.reason == request.reason ?? letter.reason {
+                    add(letter)
+                } else {
+                    missing.append(place)
+                }
+                last = place
             }
-            if let letter = try Self.letter(at: place, in: partitions),
-                letter.reason == request.reason ?? letter.reason
-            {
-                add(letter)
-            } else {
-                missing.append(place)
-            }
-            last = place
         }
     }
 
-    private static func letter(
-        at place: SourcePlace, in partitions: [TopicReader]
-    ) throws(StoreFailure) -> StoredLetter? {
-        guard partitions.indices.contains(Int(place.partition)),
-            let record = try partitions[Int(place.partition)].record(at: place.offset)
-        else { return nil }
-        return StoredLetter(
-            StoredRecord(offset: place.offset, record: record), partition: place.partition)
+    /// - Parameter places: in order.
+    private static func letters(
+        at places: ArraySlice<SourcePlace>, in partitions: [TopicReader]
+    ) throws(StoreFailure) -> [SourcePlace: StoredLetter] {
+        var found: [SourcePlace: StoredLetter] = [:]
+        for (number, topic) in partitions.enumerated() {
+            let partition = Int32(number)
+            let offsets = places.filter { $0.partition == partition }.map(\.offset)
+            try topic.records(at: offsets) { stored in
+                let letter = StoredLetter(stored, partition: partition)
+                found[.letter(stored.offset, partition: partition)] = letter
+            }
+        }
+        return found
     }
 
     private mutating func takeAll(

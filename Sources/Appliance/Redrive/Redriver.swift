@@ -58,8 +58,8 @@ package struct LetterSource: Sendable {
     /// `dead.letter`, partition by partition in the order of their numbers: at least all that was
     /// durable when it was asked for.
     let letters: @Sendable () throws(StoreFailure) -> [TopicReader]
-    /// The record at a place; nil once retention has taken it.
-    let record: @Sendable (SourcePlace) throws(StoreFailure) -> Record?
+    /// One partition of a topic that letters came from.
+    let lane: @Sendable (SourceLane) throws(StoreFailure) -> TopicReader
     /// Topics that a step of the plane reads: only what goes back to one of them leads on.
     let targets: [TopicID]
     /// Why a record would be too large for a topic; nil where it fits, or nobody can say so before
@@ -68,12 +68,12 @@ package struct LetterSource: Sendable {
 
     package init(
         letters: @escaping @Sendable () throws(StoreFailure) -> [TopicReader],
-        record: @escaping @Sendable (SourcePlace) throws(StoreFailure) -> Record?,
+        lane: @escaping @Sendable (SourceLane) throws(StoreFailure) -> TopicReader,
         targets: [TopicID],
         tooLarge: @escaping @Sendable (Record, TopicID) -> String? = { _, _ in nil }
     ) {
         self.letters = letters
-        self.record = record
+        self.lane = lane
         self.targets = targets
         self.tooLarge = tooLarge
     }
@@ -194,8 +194,13 @@ package actor Redriver {
                     letter: place, reason: "", result: .notFound,
                     detail: "no such dead letter is here"))
         }
-        for letter in selection.letters {
-            try add(letter, request, to: &plan)
+        // Of all of them before the first is judged: one by one they would be as many questions.
+        let judged = selection.letters.map { letter in
+            (letter, isRedriven(letter.place) ? nil : forecast(letter, request.edit))
+        }
+        let originals = try originals(of: judged)
+        for (letter, forecast) in judged {
+            add(letter, forecast, originals, request, to: &plan)
         }
         return plan
     }
@@ -204,16 +209,18 @@ package actor Redriver {
         index.orders[letter] != nil || claimed.contains(letter)
     }
 
+    /// - Parameter forecast: nil for a letter that has gone back.
     private func add(
-        _ letter: StoredLetter, _ request: RedriveRequest, to plan: inout Plan
-    ) throws(StoreFailure) {
+        _ letter: StoredLetter, _ forecast: RedriveForecast?, _ originals: [SourcePlace: Record],
+        _ request: RedriveRequest, to plan: inout Plan
+    ) {
         let (isDryRun, edit) = (request.isDryRun, request.edit)
-        guard !isRedriven(letter.place) else {
+        guard let forecast else {
             let order = index.orders[letter.place].map { " by order \($0.place.letterName)" } ?? ""
             let detail = "it went back to where it came from\(order)"
             return plan.note(letter, .alreadyRedriven, detail)
         }
-        switch forecast(letter, edit) {
+        switch forecast {
         case .staysRefused(let reason, let detail):
             plan.note(letter, .stillRefused, "\(reason): \(detail)")
         case .admits(let identity):
@@ -223,7 +230,7 @@ package actor Redriver {
             plan.note(letter, .wouldSend, "goes through the gate's admission as \(identity.id)")
             if isDryRun { plan.foretell(source.tooLarge(received(delivery), .webhookReceived)) }
         case .passes(let target, let says):
-            let original = try original(of: letter, in: target)
+            let original = Self.source(of: letter, forecast).flatMap { originals[$0] }
             let order = RedriveOrder.record(
                 for: letter, original: original, to: target, at: clock.now(), edit: edit)
             plan.note(letter, isDryRun ? .wouldSend : .sent, says)
@@ -250,13 +257,38 @@ package actor Redriver {
                 + (edit?.headers(of: letter) ?? []))
     }
 
-    /// The record that failed, for its headers; nil once retention has taken it.
-    private func original(
-        of letter: StoredLetter, in id: TopicID
-    ) throws(StoreFailure) -> Record? {
-        guard let offset = letter.source else { return nil }
-        return try source.record(
-            SourcePlace(topic: id, partition: letter.sourcePartition, offset: offset))
+    /// The records that failed, for their headers, which is all that is kept of them; those that
+    /// retention has taken are left out.
+    private func originals(
+        of letters: [(StoredLetter, RedriveForecast?)]
+    ) throws(StoreFailure) -> [SourcePlace: Record] {
+        var wanted: [SourceLane: Set<Offset>] = [:]
+        for (letter, forecast) in letters {
+            guard let place = Self.source(of: letter, forecast) else { continue }
+            wanted[place.lane, default: []].insert(place.offset)
+        }
+        var found: [SourcePlace: Record] = [:]
+        for (lane, offsets) in wanted {
+            try source.lane(lane).records(at: offsets.sorted()) { stored in
+                var record = stored.record
+                record.value = nil
+                found[
+                    SourcePlace(
+                        topic: lane.topic, partition: lane.partition, offset: stored.offset)
+                ] = record
+            }
+        }
+        return found
+    }
+
+    /// Where the record lies that goes back; nil for a letter of none.
+    private static func source(
+        of letter: StoredLetter, _ forecast: RedriveForecast?
+    ) -> SourcePlace? {
+        guard case .passes(let target, _) = forecast, let offset = letter.source else {
+            return nil
+        }
+        return SourcePlace(topic: target, partition: letter.sourcePartition, offset: offset)
     }
 
     // MARK: Orders

@@ -29,6 +29,39 @@ extension RecordReading {
         }
     }
 
+    /// Records that nobody wants between two that are: fewer of them are read along with these, for
+    /// a question to another machine costs as much as many records.
+    package static var gapRecordCountMax: Int64 { 32 }
+
+    /// Hands over the records at `offsets`, which go up, in their order; what is not kept is left
+    /// out. What lies close together is read at once.
+    package func records(
+        at offsets: [Offset], _ body: (StoredRecord) -> Void
+    ) throws(Failure) {
+        func isNear(_ next: Int, _ offset: Offset) -> Bool {
+            next < offsets.endIndex
+                && offset.distance(to: offsets[next]) <= Self.gapRecordCountMax
+        }
+        var next = offsets.startIndex
+        while next < offsets.endIndex {
+            let (begun, first) = (next, offsets[next])
+            var isOver = true
+            try scan(
+                from: first, byteCountMax: isNear(next + 1, first) ? Self.scanByteCount : 1
+            ) { stored in
+                while next < offsets.endIndex, offsets[next] < stored.offset { next += 1 }
+                if next < offsets.endIndex, offsets[next] == stored.offset {
+                    body(stored)
+                    next += 1
+                }
+                isOver = !isNear(next, stored.offset)
+                return !isOver
+            }
+            // Else it has come to the end of what is kept.
+            guard isOver, next > begun else { return }
+        }
+    }
+
     /// The record at `offset`; nil when it is not kept.
     package func record(at offset: Offset) throws(Failure) -> Record? {
         guard offset >= start, offset < end else { return nil }
