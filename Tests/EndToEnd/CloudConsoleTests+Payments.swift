@@ -24,6 +24,13 @@ extension CloudConsoleTests {
         #expect(count > 50, "of 200 events: \(count)")
     }
 
+    /// Nothing here is on a disk or in a file of this machine.
+    func expectOwnWords(_ page: Console.Answer, _ path: String) {
+        for words in ["on disk", "daemon’s machine", "of this machine", "can write the file"] {
+            #expect(!page.content.contains(words), "\(path): \(words)")
+        }
+    }
+
     /// All pages of a list.
     private static func all(
         _ path: String, _ name: String, _ console: Console

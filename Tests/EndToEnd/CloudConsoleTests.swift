@@ -201,6 +201,7 @@ struct CloudConsoleTests {
         ] {
             let page = try consoles[1].browse(path, cookie: cookie)
             #expect(page.status == 200, "\(path): \(page.text.prefix(2_000))")
+            expectOwnWords(page, path)
             for absent in ["/reports/bank", "/reports/month", "/send"] {
                 #expect(!page.content.contains("href=\"\(absent)"), "\(path) leads to \(absent)")
             }
@@ -211,7 +212,7 @@ struct CloudConsoleTests {
             ("/payments/ch_nobody", "there is no payment"),
             ("/log/letters/999999", "no dead letter at offset"),
             ("/log/letters/0?partition=3", "its partition, 0 to 2"),
-            ("/reports/reconciliation/1", "there is no run 1"),
+            ("/reports/reconciliation/01", "there is no run 01"),
             ("/reports/bank", "no statements of a bank"), ("/reports/month", "closes no month"),
             ("/settings/model", "other roles"), ("/ledger/explain?of=ch_nobody", "Nothing found"),
         ] {
@@ -310,6 +311,7 @@ struct CloudConsoleTests {
         #expect(begun.status == 303, "\(begun.text)")
         try await eventually("the other one's audit log has it", every: .milliseconds(100)) {
             let audit = try consoles[1].browse("/settings/audit", cookie: admin)
+            expectOwnWords(audit, "/settings/audit")
             return audit.content.contains("ledger verified")
         }
     }

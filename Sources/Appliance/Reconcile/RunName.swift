@@ -8,12 +8,14 @@ package struct RunName: Hashable, Sendable, CustomStringConvertible {
         self.isDry = isDry
     }
 
+    /// - Returns: nil for what is no run's name, as `01`.
     package init?(_ text: String) {
         isDry = text.hasPrefix("dry-")
         guard let number = Int64(isDry ? text.dropFirst(4) : text[...]), number > 0 else {
             return nil
         }
         self.number = number
+        guard description == text else { return nil }
     }
 
     package var description: String { isDry ? "dry-\(number)" : "\(number)" }

@@ -90,7 +90,7 @@ package struct ConsolePages: SignInPages {
     /// The frame of a page for who asks, with how many reviews wait.
     func shell(_ title: String, _ at: Shell.Place, _ asked: PageRequest) -> Shell {
         let open = (try? parts.ledger.openReviews(after: TransactionID(0), limit: 100)) ?? []
-        var shell = Self.shell(title)
+        var shell = door(title)
         shell.at = at
         shell.now = "\(ShownMoment(parts.now).clock) UTC"
         shell.profile = parts.profile
@@ -104,7 +104,14 @@ package struct ConsolePages: SignInPages {
         return shell
     }
 
-    /// Of a page of nobody, or a refusal.
+    /// Of a page of nobody.
+    private func door(_ title: String) -> Shell {
+        var shell = Self.shell(title)
+        shell.isElsewhere = parts.log == nil
+        return shell
+    }
+
+    /// The same of a refusal.
     private static func shell(_ title: String) -> Shell {
         Shell(
             title: title, at: .nowhere, now: "", token: "", profile: "", version: Release.version)
@@ -136,7 +143,7 @@ package struct ConsolePages: SignInPages {
     /// - Parameter problem: why the last attempt failed, in a sentence; nil at the first.
     package func login(problem: String?) -> Response {
         Self.html(
-            "login", Self.shell("Sign in"), Login(problem: problem.map(ShownText.escaped)))
+            "login", door("Sign in"), Login(problem: problem.map(ShownText.escaped)))
     }
 
     /// Where the first user is made.
@@ -144,7 +151,7 @@ package struct ConsolePages: SignInPages {
     /// - Parameter code: of the link that the daemon wrote; it goes back with the form.
     package func setup(code: String, problem: String?) -> Response {
         Self.html(
-            "setup", Self.shell("The first user"),
+            "setup", door("The first user"),
             Setup(problem: problem.map(ShownText.escaped), code: code))
     }
 

@@ -54,6 +54,11 @@ package struct ConsoleParts: Sendable {
     /// Payments that are sent as Stripe would; nil where nothing can be sent.
     let sent: SentBoard?
 
+    /// Where a record is that was written here, in words.
+    var kept: String {
+        log == nil ? "at Kafka, acknowledged by all replicas" : "on disk"
+    }
+
     /// Beside the log of this process.
     package init(
         sources: ConsoleSources, live: LiveBoard, desk: ReviewDesk, letters: LetterList,

@@ -97,7 +97,7 @@ struct LogPages: Sendable {
     private func first(_ text: String?, _ reader: TopicReader) throws(Problem) -> Offset {
         let last = max(reader.start.rawValue, reader.end.rawValue - Int64(Self.recordsMax))
         guard let text else { return Offset(last) }
-        guard let offset = QueryNumber.offset(text.replacing(",", with: "")) else {
+        guard let offset = QueryNumber.typedOffset(text) else {
             throw Problem(.badRequest, "from must be an offset, a whole number from 0 on")
         }
         return min(max(offset, reader.start), reader.end)

@@ -84,7 +84,7 @@ struct RecordPages: Sendable {
 
     private static func place(_ text: String?, _ reader: TopicReader) throws(Problem) -> Offset? {
         guard let text else { return nil }
-        guard let offset = QueryNumber.offset(text) else {
+        guard let offset = QueryNumber.typedOffset(text) else {
             throw Problem(.badRequest, "from must be an offset, a whole number from 0 on")
         }
         return min(max(offset, reader.start), reader.end)
@@ -129,8 +129,7 @@ struct RecordPages: Sendable {
 
     private func record(_ asked: PageRequest) throws -> (ShownLane, StoredRecord) {
         let lane = try parts.shownLog.lane(asked)
-        let word = asked.context.word("offset").replacing(",", with: "")
-        guard let offset = QueryNumber.offset(word) else {
+        guard let offset = QueryNumber.offset(asked.context.word("offset")) else {
             throw Problem(.notFound, "an offset is a whole number from 0 on")
         }
         let reader = try parts.shownLog.reader(lane.lane)

@@ -194,7 +194,7 @@ struct ReviewPages: Sendable {
         case .open where state == "written":
             let wanted = await parts.refunds?.known(of: movement)
             return ReviewView.Done(
-                words: "Your decision is on disk; the ledger books it next."
+                words: "Your decision is \(parts.kept); the ledger books it next."
                     + (wanted.map { " \($0.shown.words)." } ?? ""),
                 movement: name, tone: "wait")
         case .open, .expired, .released: return nil

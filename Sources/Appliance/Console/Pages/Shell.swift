@@ -36,6 +36,8 @@ struct Shell {
     var token: String
     /// Reviews that wait for a person; nil for none.
     var waiting: String?
+    /// Whether this process keeps nothing itself: accounts and records are at servers.
+    var isElsewhere = false
     /// Whether payments can be sent from here.
     var sends = false
     var profile: String

@@ -125,7 +125,7 @@ struct TopologyView {
         (
             "Gate", "signature, id",
             "Gate: checks the signature over the raw bytes, then the event id; answers 200 only "
-                + "when the event is on disk.",
+                + "when the event is stored for good.",
             "/log/webhook.received",
             #"<rect x="3.5" y="7" width="9" height="6.5" rx="1.25"/>"#
                 + #"<path d="M5.5 7V5a2.5 2.5 0 0 1 5 0v2"/>"#

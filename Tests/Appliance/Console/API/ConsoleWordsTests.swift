@@ -3,6 +3,7 @@ import Foundation
 import Testing
 
 @testable import Console
+@testable import Reconcile
 @testable import Vocabulary
 
 @Suite("What the console's routes read and write")
@@ -30,6 +31,27 @@ struct ConsoleWordsTests {
     func thousandths(code: String, minorUnits: Int64, expected: Int64) throws {
         let currency = try #require(Currency(code))
         #expect(minorUnits.thousandths(in: currency) == expected)
+    }
+
+    @Test("a number that names a page is written in one way", arguments: [
+        ("1", true), ("4611686018427387903", true), ("01", false), ("+1", false), ("-1", false),
+        ("1 ", false), ("٣", false), ("1,000", false), ("", false),
+        ("9223372036854775808", false),
+    ])
+    func names(text: String, isName: Bool) {
+        #expect(QueryNumber.row(text).map { "\($0)" } == (isName ? text : nil))
+        #expect(QueryNumber.offset(text).map { "\($0)" } == (isName ? text : nil))
+        for word in [text, "dry-\(text)"] {
+            #expect(RunName(word)?.description == (isName ? word : nil))
+        }
+    }
+
+    @Test("an offset that a person types may have commas and zeros before it")
+    func typed() {
+        #expect(QueryNumber.typedOffset("1,284") == Offset(1_284))
+        #expect(QueryNumber.typedOffset("007") == Offset(7))
+        #expect(QueryNumber.typedOffset("-1") == nil)
+        #expect(QueryNumber.typedOffset("7a") == nil)
     }
 
     @Test("places of a list are read back as they are written", arguments: [

@@ -72,6 +72,10 @@ struct RecordPagesTests {
             ] { #expect(text.contains(part), "\(part)") }
             let last = try await pages.ask("/log/webhook.received/5").text
             #expect(last.contains("The newest"))
+            for other in ["03", "+3", "3,0", "1,000"] {
+                let answer = try await pages.ask("/log/webhook.received/\(other)")
+                #expect(answer.status == 404, "a record has one address: \(other)")
+            }
         }
     }
 
