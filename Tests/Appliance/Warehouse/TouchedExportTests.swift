@@ -37,14 +37,54 @@ struct TouchedExportTests {
         return found
     }
 
+    /// A table's rows and their manifest.
+    private struct Table {
+        var rows, manifest: URL
+
+        func content() throws -> (rows: Data, manifest: Data) {
+            (try Data(contentsOf: rows), try Data(contentsOf: manifest))
+        }
+
+        /// What may become of its files.
+        ///
+        /// - Parameters:
+        ///   - whole: the rows as they should be.
+        ///   - older: both as they once were.
+        func damages(
+            _ whole: Data, _ older: (rows: Data, manifest: Data)
+        ) -> [(what: String, do: () throws -> Void)] {
+            [
+                ("cut", { try whole.prefix(100).write(to: rows) }),
+                ("removed", { try FileManager.default.removeItem(at: rows) }),
+                ("without its manifest", { try FileManager.default.removeItem(at: manifest) }),
+                (
+                    "changed in one byte",
+                    {
+                        var other = whole
+                        other[whole.count / 2] ^= 1
+                        try other.write(to: rows)
+                    }
+                ),
+                (
+                    "put back as it once was",
+                    {
+                        try older.rows.write(to: rows)
+                        try older.manifest.write(to: manifest)
+                    }
+                ),
+            ]
+        }
+    }
+
     @Test("is as it should be after the next, whatever was cut, changed, removed or put back")
     func touched() async throws {
         let world = try TwinWorld(start: start, payouts: .manual)
         let fixture = world.fixture
         let root = fixture.exportRoot
-        let rows = "\(root)/\(Self.place)/payments.ndjson"
-        let manifest = "\(root)/\(Self.place)/manifest.json"
-        let (rowsAt, manifestAt) = (URL(filePath: rows), URL(filePath: manifest))
+        let folder = URL(filePath: "\(root)/\(Self.place)")
+        let table = Table(
+            rows: folder.appending(path: "payments.ndjson"),
+            manifest: folder.appending(path: "manifest.json"))
         try await fixture.running {
             world.go(to: start + 10 * hour)
             _ = try world.charge(5_000)
@@ -54,34 +94,14 @@ struct TouchedExportTests {
             let held = world.heldBack { $0.contains(late) }
             try await world.deliver()
             _ = try await fixture.export()
-            let older = (try Data(contentsOf: rowsAt), try Data(contentsOf: manifestAt))
+            let older = try table.content()
             world.go(to: start + 64 * hour)
             try await world.deliver(held)
             _ = try await fixture.export()
             let right = try Self.bytes(root)
-            let whole = try Data(contentsOf: rowsAt)
-            #expect(whole.count > older.0.count)
-            let damages: [(String, () throws -> Void)] = [
-                ("cut", { try whole.prefix(100).write(to: rowsAt) }),
-                ("removed", { try FileManager.default.removeItem(at: rowsAt) }),
-                ("without its manifest", { try FileManager.default.removeItem(at: manifestAt) }),
-                (
-                    "changed in one byte",
-                    {
-                        var other = whole
-                        other[whole.count / 2] ^= 1
-                        try other.write(to: rowsAt)
-                    }
-                ),
-                (
-                    "put back as it once was",
-                    {
-                        try older.0.write(to: rowsAt)
-                        try older.1.write(to: manifestAt)
-                    }
-                ),
-            ]
-            for (what, damage) in damages {
+            let whole = try table.content().rows
+            #expect(whole.count > older.rows.count)
+            for (what, damage) in table.damages(whole, older) {
                 try damage()
                 let report = try await fixture.export()
                 #expect(
@@ -92,7 +112,7 @@ struct TouchedExportTests {
                 #expect(try ExportedFolder.state(root) == files, "\(what)")
             }
             // Touched and the same: nothing is written.
-            try whole.write(to: rowsAt)
+            try whole.write(to: table.rows)
             let report = try await fixture.export()
             #expect(report.tables.allSatisfy { $0.written == 0 && $0.corrected == 0 })
         }

@@ -67,6 +67,31 @@ struct AfarLiveTests {
             passed: passed == 0 ? [:] : [topic: passed])
     }
 
+    /// Three payments, and one that nobody can read.
+    private static func receive(
+        _ fixture: PipelineFixture, _ opened: PipelineFixture.Opened
+    ) async throws {
+        for number in 1...3 {
+            _ = try await opened.append(
+                PipelineFixture.received(PipelineFixture.charge(number), event: "evt_\(number)"),
+                to: .webhookReceived)
+        }
+        _ = try await opened.append(
+            PipelineFixture.received("{", event: "evt_bad"), to: .webhookReceived)
+        try await fixture.process(opened)
+    }
+
+    /// Of the partition, at the time of its record, with a pair that sums to zero.
+    private static func expect(_ payment: ToldEvent, isOf stored: StoredRecord) throws {
+        #expect(payment.data["partition"] as? Int == 0)
+        let shown = try #require(payment.data["shown"] as? [String: Any])
+        let order = (shown["order"] as? Int).map(Int64.init)
+        #expect(order == stored.record.timestamp.milliseconds)
+        let pairs = try #require(payment.data["transactions"] as? [[String: Any]])
+        let entries = try #require(pairs.first?["entries"] as? [[String: Any]])
+        #expect(entries.compactMap { $0["amount"] as? Int }.reduce(0, +) == 0)
+    }
+
     @Test("payments are told once the ledger has passed them, with partition, pair and order")
     func booked() async throws {
         let fixture = try PipelineFixture()
@@ -75,15 +100,7 @@ struct AfarLiveTests {
             var live = AfarLive(Self.look(fixture, opened, servers, clock))
             let feed = LiveFeed(epoch: 7)
             var (reader, _) = feed.begin(after: nil)
-            for number in 1...3 {
-                _ = try await opened.append(
-                    PipelineFixture.received(
-                        PipelineFixture.charge(number), event: "evt_\(number)"),
-                    to: .webhookReceived)
-            }
-            _ = try await opened.append(
-                PipelineFixture.received("{", event: "evt_bad"), to: .webhookReceived)
-            try await fixture.process(opened)
+            try await Self.receive(fixture, opened)
             let scored = try Self.piece(.paymentScored, opened, passed: 9)
             // A fourth that the ledger has not considered.
             var further = try #require(scored.records.last)
@@ -107,13 +124,7 @@ struct AfarLiveTests {
                 payments.map { $0.data["movement"] as? String }
                     == (1...3).map { "charge:ch_\($0)" })
             for (payment, record) in zip(payments, scored.records) {
-                #expect(payment.data["partition"] as? Int == 0)
-                let shown = try #require(payment.data["shown"] as? [String: Any])
-                let order = (shown["order"] as? Int).map(Int64.init)
-                #expect(order == record.stored.record.timestamp.milliseconds)
-                let pairs = try #require(payment.data["transactions"] as? [[String: Any]])
-                let entries = try #require(pairs.first?["entries"] as? [[String: Any]])
-                #expect(entries.compactMap { $0["amount"] as? Int }.reduce(0, +) == 0)
+                try Self.expect(payment, isOf: record.stored)
             }
             #expect(events.filter { $0.name == "letter" }.count == 1)
             let open = try opened.ledger.openReviews(after: TransactionID(0), limit: 10)
