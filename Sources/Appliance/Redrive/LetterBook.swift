@@ -11,7 +11,8 @@ package import Vocabulary
 ///
 /// Of what has gone back it knows no more than that it has: whether its step has come to it is told
 /// by the record's own topic. Lines of the newest letters are kept, at most
-/// ``RedriveLimits/bookLetterCountMax``, and of each order of a redrive its place.
+/// ``RedriveLimits/bookLetterCountMax``, with the orders that sent them back. Of older letters that
+/// have gone back only their places are kept, as ranges, until retention takes the letters.
 package final class LetterBook: LetterReading {
     private let partitions: Int32
     private let reader: @Sendable (SourceLane) throws(StoreFailure) -> TopicReader
@@ -78,6 +79,13 @@ package final class LetterBook: LetterReading {
             behind += max(0, state.next[Int(partition)].distance(to: topic.end))
         }
         state.behind = behind
+        trim(&state, topics)
+    }
+
+    /// Lets go of the lines of the oldest letters where there are too many, and of what is known of
+    /// them beside that they have gone back.
+    private func trim(_ state: inout State, _ topics: [TopicReader]) {
+        let unlisted = state.unlistedCount
         while state.lines.reduce(0, { $0 + $1.count }) > RedriveLimits.bookLetterCountMax {
             // The partition that has most; its oldest tenth at once, since each makes room anew.
             guard let fullest = state.lines.indices.max(by: {
@@ -87,6 +95,14 @@ package final class LetterBook: LetterReading {
             state.lines[fullest].removeFirst(count)
             state.unlistedCount += Int64(count)
         }
+        // Old letters may go back without any line making room.
+        guard
+            state.unlistedCount > unlisted
+                || state.redrives.orders.count > RedriveLimits.bookLetterCountMax
+        else { return }
+        state.redrives.settle(
+            before: zip(state.lines, state.next).map { $0.first?.offset ?? $1 },
+            kept: topics.map(\.start))
     }
 
     private func read(

@@ -206,7 +206,7 @@ package actor Redriver {
     }
 
     private func isRedriven(_ letter: SourcePlace) -> Bool {
-        index.orders[letter] != nil || claimed.contains(letter)
+        index.hasGone(letter) || claimed.contains(letter)
     }
 
     /// - Parameter forecast: nil for a letter that has gone back.

@@ -53,6 +53,46 @@ struct LetterBookTests {
         }
     }
 
+    @Test("of letters that are listed no more it is known that they have gone back, and no more")
+    func settled() throws {
+        let most = Int64(RedriveLimits.bookLetterCountMax)
+        // Behind all letters the first hundred of them go back, and the very last one.
+        let count = most + 5_000
+        var orders: [Int64: Int64] = [:]
+        for number in 0..<100 { orders[count + Int64(number)] = Int64(number) }
+        orders[count + 100] = count - 1
+        let book = Self.book([Lane(count + 101, orders: orders)])
+        repeat { _ = try book.listed() } while book.behind > 0
+        // One more look, at which nothing comes, changes nothing.
+        for _ in 0..<2 {
+            let index = try book.redrives()
+            #expect((0..<100).allSatisfy { index.hasGone(.letter(Offset($0))) })
+            #expect(!index.hasGone(.letter(Offset(100))))
+            #expect(index.hasGone(.letter(Offset(count - 1))))
+            #expect(index.orders.keys.map(\.offset) == [Offset(count - 1)])
+        }
+        #expect(try book.listed().last?.state == .sent)
+        #expect(book.unlistedCount >= 5_000)
+    }
+
+    @Test("a set of offsets is that, whatever goes in and out of it, and of neighbours makes one")
+    func ranges() {
+        var (ranges, naive) = (OffsetRanges(), Set<Int64>())
+        for step in Int64(0)..<2_000 {
+            let number = (step * 7_919 + step * step % 101 * 13) % 300
+            ranges.insert(Offset(number))
+            naive.insert(number)
+            if step % 400 == 399 {
+                ranges.remove(before: Offset(number / 4))
+                naive = naive.filter { $0 >= number / 4 }
+            }
+            #expect(ranges.has(Offset(number)) == naive.contains(number))
+            let gaps = naive.count { !naive.contains($0 + 1) }
+            #expect(ranges.ranges.count == gaps, "\(naive.sorted())")
+        }
+        #expect((0..<310).allSatisfy { ranges.has(Offset($0)) == naive.contains($0) })
+    }
+
     @Test("one look reads no more than its bound, and the next one goes on; until then none goes")
     func looks() throws {
         let most = RedriveLimits.lookRecordCountMax
