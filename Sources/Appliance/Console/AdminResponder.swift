@@ -21,6 +21,7 @@ package struct AdminResponder: PortResponder {
     private let proxyCount: Int
     private let streamLook: Duration
     private let shares = StreamShares()
+    private let turns: RequestTurns
     private let counters: Counters
     private let logger: Logger
 
@@ -31,12 +32,14 @@ package struct AdminResponder: PortResponder {
     ///   - isSecure: whether the port speaks TLS itself.
     ///   - proxyCount: of trusted proxies before it, which say whom a request is from; 0 for none.
     ///   - streamLook: between two looks at whether who reads a stream may still come in.
+    ///   - workCountMax: requests that are at work at once.
     package init(
         routes: AdminRoutes, guards: AdminGuard, access: any AdminAccess, isSecure: Bool = false,
         proxyCount: Int = 0,
-        streamLook: Duration = .seconds(AccessLimits.streamLookSeconds), counters: Counters,
-        logger: Logger
+        streamLook: Duration = .seconds(AccessLimits.streamLookSeconds),
+        workCountMax: Int = GateLimits.adminWorkCountMax, counters: Counters, logger: Logger
     ) {
+        turns = RequestTurns(workCountMax)
         fields = SecurityFields.of(isSecure: isSecure)
         self.proxyCount = proxyCount
         self.streamLook = streamLook
@@ -71,10 +74,12 @@ package struct AdminResponder: PortResponder {
         }
         // Routes may read the disk or ask a server, and wait for them: each on a thread of its own,
         // so that those which wait hold up neither one another nor what everybody may ask, as
-        // `/healthz`. There is at most one such task a connection, and connections are capped.
+        // `/healthz`. Those threads are everybody's: so many at once, and the others in their turn.
         let thread = isOpen(request) ? nil : OwnThread("tillbox.console.request")
         Task(executorPreference: thread) {
+            if thread != nil { await turns.enter() }
             let (answer, body) = await answer(request)
+            if thread != nil { turns.leave() }
             completion(answer)
             guard let body, let stream = answer.stream else { return }
             await send(body.body, over: stream, to: body.caller, of: request)

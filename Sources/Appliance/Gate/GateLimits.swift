@@ -40,6 +40,9 @@ package enum GateLimits {
     package static let memoryByteCount = 64 << 20
     /// Bytes that a parsed part of a request sent ahead counts for beside its own.
     static let aheadPartByteCount = 512
+    /// Requests of the admin port that are at work at once, each of which may hold a thread up: so
+    /// they leave threads to all else that has one of its own (``OwnThread``).
+    package static let adminWorkCountMax = 128
     /// Bytes of a body on the admin port.
     package static let adminBodyByteCountMax = 64 << 10
     /// Bytes read at once when the index catches up with the log.
