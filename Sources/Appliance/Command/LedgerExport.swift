@@ -81,9 +81,27 @@ final class WholeFile {
     /// - Throws: a sentence where it cannot be written there.
     init(_ path: String) throws(CommandFailure) {
         self.path = try Self.place(of: path)
-        draft = "\(self.path).part-\(getpid())"
+        Self.removeLeft(of: self.path)
+        draft = "\(self.path)\(Self.mark)\(getpid())"
         descriptor = open(draft, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw Self.failure(path, errno) }
+    }
+
+    /// What stands between a draft's own name and the number of the process that writes it.
+    private static let mark = ".part-"
+
+    /// Removes what killed runs have left of the same file: drafts whose process has ended.
+    private static func removeLeft(of path: String) {
+        let place = URL(filePath: path)
+        let folder = place.deletingLastPathComponent().path
+        let prefix = place.lastPathComponent + mark
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        where name.hasPrefix(prefix) {
+            guard let process = Int32(name.dropFirst(prefix.count)), process > 0,
+                kill(process, 0) != 0, errno == ESRCH
+            else { continue }
+            try? FileManager.default.removeItem(atPath: "\(folder)/\(name)")
+        }
     }
 
     /// Where a link leads to, so that it stays one. A device or a pipe is not replaced by a file.

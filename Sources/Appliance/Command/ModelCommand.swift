@@ -80,6 +80,10 @@ struct LabelOptions: ParsableArguments {
         transform: Moment.parse)
     var asOf: Moment?
 
+    @Flag(
+        help: "Take an --as-of that lies ahead: silence until then counts, which nobody has kept.")
+    var allowFuture = false
+
     @Option(
         help: "Days after which a payment that nobody complained of counts as honest, 1 to 730.")
     var maturityDays = LabelMaturity.standardDays
@@ -88,24 +92,23 @@ struct LabelOptions: ParsableArguments {
         guard (1...LabelMaturity.daysMax).contains(maturityDays) else {
             throw ValidationError("--maturity-days is from 1 to \(LabelMaturity.daysMax)")
         }
+        // Silence until a day that has not come says nothing.
+        guard !allowFuture, let asOf, asOf.start > Self.now else { return }
+        throw ValidationError(
+            "--as-of lies in the future: payments that nobody has complained of yet would count as "
+                + "honest, though complaints may come; leave --as-of away to learn from what is "
+                + "known, or give --allow-future with simulated payments")
     }
 
     var maturity: LabelMaturity { LabelMaturity(days: maturityDays) }
 
-    /// Silence until a day that has not come says nothing: whoever asks for it is told.
-    func warnOfFuture() {
-        guard let asOf, asOf.start > Instant(seconds: Int64(Date().timeIntervalSince1970)) else {
-            return
-        }
-        writeError(
-            "tillbox: --as-of lies in the future: payments that nobody has complained of yet count "
-                + "as honest by then, though complaints may come; leave --as-of away to learn from "
-                + "what is known")
+    /// Of a day that is not over, only what has passed.
+    var instant: Instant {
+        guard let end = asOf?.end else { return Self.now }
+        return allowFuture ? end : min(end, Self.now)
     }
 
-    var instant: Instant {
-        asOf?.end ?? Instant(seconds: Int64(Date().timeIntervalSince1970))
-    }
+    private static var now: Instant { Instant(seconds: Int64(Date().timeIntervalSince1970)) }
 }
 
 /// A period of payments.
@@ -152,7 +155,6 @@ extension ModelCommand {
         mutating func run() async throws {
             let (folder, _) = try await data.history()
             let (labels, period, out, json) = (labels, period, out, json)
-            labels.warnOfFuture()
             try await orCannotRun {
                 let began = ContinuousClock.now
                 let topics = try folder.topics()
@@ -243,7 +245,6 @@ extension ModelCommand {
         mutating func run() async throws {
             let (folder, settings) = try await data.history()
             let (command, costs) = (self, try costs())
-            labels.warnOfFuture()
             try await orCannotRun {
                 let steps = try PipelineSteps(
                     settings, modelAt: try command.file.map(ModelCommand.modelFile))

@@ -267,6 +267,22 @@ struct LedgerExportTests {
         #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == path)
         #expect(try String(contentsOfFile: path, encoding: .utf8) == "after")
     }
+
+    @Test("what killed exports of a file have left goes with the next, what another writes stays")
+    func leftDrafts() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("ledger.csv")
+        // No system gives a process this number; the first is always there.
+        let names = [".part-2147483646", ".part-1", ".part-x", ".old"]
+        let others = names.map { path + $0 } + [folder.file("other.csv.part-2147483646")]
+        for other in others { try "rest".write(toFile: other, atomically: true, encoding: .utf8) }
+        let file = try WholeFile(path)
+        try file.write("whole")
+        try file.keep()
+        let left = others.filter { FileManager.default.fileExists(atPath: $0) }
+        #expect(left == Array(others.dropFirst()))
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == "whole")
+    }
 }
 
 @Suite("Where webhooks are sent to again")

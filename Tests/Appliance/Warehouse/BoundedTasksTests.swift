@@ -48,7 +48,7 @@ struct BoundedTasksTests {
         #expect(underWay.withLock { $0.most } == 3)
     }
 
-    @Test("the first failure ends it: what is under way is cancelled, and nothing is begun after it")
+    @Test("the first failure ends it: what is under way is cancelled, nothing is begun after it")
     func failure() async throws {
         struct Wrong: Error {}
         let begun = Mutex(0)
