@@ -145,6 +145,11 @@ struct BankCommand: AsyncParsableCommand {
                 return try Output.standard.line(
                     String(decoding: body(statements, ""), as: UTF8.self))
             }
+            try Output.standard.line(text(of: statements))
+        }
+
+        /// What is in a file, as a person reads it.
+        static func text(of statements: [BankStatement]) -> String {
             let rows = statements.map { statement in
                 let sum = statement.entries.reduce(Int64(0)) { $0 + $1.amount.rawValue }
                 func shown(_ amount: MinorUnits?) -> Table.Cell {
@@ -165,7 +170,7 @@ struct BankCommand: AsyncParsableCommand {
                 "account", "format", "from", "to", "currency", "entries", "opening", "sum",
                 "closing",
             ]
-            try Output.standard.line(Table(columns: columns, rows: rows).text())
+            return Table(columns: columns, rows: rows).text()
         }
     }
 
