@@ -27,6 +27,8 @@ public enum Limits {
     static let readBytesMin = 16 << 10
     /// A checkpoint file; far more producers than one topic ever has.
     static let checkpointBytesMax = 16 << 20
+    /// The file that says which segments are cold; far more than a hundred years have.
+    static let coldIndexBytesMax = 64 << 20
     /// What recovery and verification read at a time.
     static let scanChunkBytes = 1 << 20
     /// What one call reads of a chunk.

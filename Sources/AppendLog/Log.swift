@@ -63,11 +63,15 @@ public final class Log: Sendable {
     ///   - disk: where it lies.
     ///   - checksSegments: whether each sealed segment is looked at where it begins and ends, as
     ///     `open` does: that none is missing, cut, or another's.
-    /// - Throws: `.corrupt`, `.identityUnknown`, `.disk`.
+    ///   - withCold: whether topics go on in the cold folders where their own segments begin.
+    /// - Throws: `.corrupt`, `.identityUnknown`, `.disk`; with `withCold` `.coldIndexDamaged` and
+    ///   `.coldGap` too.
     public static func openReadOnly(
-        at path: String, disk: any Disk = PosixDisk(), checksSegments: Bool = false
+        at path: String, disk: any Disk = PosixDisk(), checksSegments: Bool = false,
+        withCold: Bool = false
     ) throws(LogError) -> ReadOnlyLog {
-        try ReadOnlyLog(path: path, disk: disk, checksSegments: checksSegments)
+        try ReadOnlyLog(
+            path: path, disk: disk, checksSegments: checksSegments, withCold: withCold)
     }
 
     private init(
@@ -195,6 +199,22 @@ public final class Log: Sendable {
         for topic in topics.all where topic.name != .cursors {
             counts[topic.name] = try await topic.applyRetention(
                 needed: store.smallest(in: topic.name))
+        }
+        return counts
+    }
+
+    /// Deletes, in every topic, the segments that have a whole copy in a cold folder.
+    ///
+    /// - Returns: how many, by topic.
+    /// - Throws: as `Topic.release`, and `.coldIndexDamaged`; nothing else depends on it.
+    public func releaseCold() async throws(LogError) -> [TopicName: Int] {
+        guard let index = try ColdIndex.read(ofLog: path, identity: identity, on: disk) else {
+            return [:]
+        }
+        var counts: [TopicName: Int] = [:]
+        for topic in topics.all where topic.name != .cursors {
+            counts[topic.name] = try await topic.release(
+                index, needed: store.smallest(in: topic.name), on: disk)
         }
         return counts
     }

@@ -37,6 +37,16 @@ public enum LogError: Error, Hashable, Sendable {
     /// The file that says which log this is has gone, and the topics do not say it together.
     case identityUnknown(path: String)
 
+    // Of what was moved to cold folders; records are appended all the same.
+    /// A segment there cannot be opened or read.
+    case coldUnreadable(DiskError, folder: String)
+    /// A segment there is no longer what was moved.
+    case coldDamaged(Corruption, folder: String)
+    /// The file that says what was moved is not whole, or another log's.
+    case coldIndexDamaged(path: String)
+    /// Between the end of what was moved and the topic's own beginning records are missing.
+    case coldGap(topic: String, from: Offset, to: Offset)
+
     /// Whether the same call may succeed later without anybody mending anything but disk space.
     public var isRetryable: Bool {
         switch self {
@@ -122,6 +132,19 @@ extension LogError: CustomStringConvertible {
         case .identityUnknown(let path):
             "\(path) is missing or damaged, and the topics do not agree on what it said: restore "
                 + "the folder from one backup, then start again"
+        case .coldUnreadable(let error, let folder):
+            "\(error); it was moved to the cold folder \(folder): mount that, or put the file back "
+                + "there from a copy; payments are taken meanwhile"
+        case .coldDamaged(let corruption, let folder):
+            "\(corruption); it was moved to the cold folder \(folder): put the file back there "
+                + "from a copy; payments are taken meanwhile"
+        case .coldIndexDamaged(let path):
+            "\(path), which names what was moved to cold folders, is damaged or another log's: put "
+                + "it back from a backup; payments are taken meanwhile"
+        case .coldGap(let topic, let from, let to):
+            "\(topic) lacks offsets \(from) to \(to), between what was moved to a cold folder and "
+                + "what the log has: were they removed by log.retention_days? Take log/cold out to "
+                + "read what is left"
         }
     }
 }

@@ -11,22 +11,29 @@ public struct ReadOnlyLog: Sendable {
     /// nil for a log of a release that knew no identity, and for one without anything in it.
     public let identity: LogIdentity?
 
-    init(path: String, disk: any Disk, checksSegments: Bool) throws(LogError) {
+    init(
+        path: String, disk: any Disk, checksSegments: Bool, withCold: Bool
+    ) throws(LogError) {
         let folders: [TopicName]
         do {
             folders = try disk.list(path).compactMap(SegmentName.topic(ofFolder:)).sorted()
         } catch {
             throw .disk(error)
         }
-        identity = try disk.identity(of: path, topics: folders)
+        let identity = try disk.identity(of: path, topics: folders)
+        self.identity = identity
         var topics: [ReadOnlyTopic] = []
         var cursorTopic: ReadOnlyTopic?
         var noted: Noted = ([:], [:])
         for name in folders {
-            let (topic, found) = try Self.again { [identity] () throws(LogError) in
-                let topic = try ReadOnlyTopic(
+            let (topic, found) = try Self.again { () throws(LogError) in
+                var topic = try ReadOnlyTopic(
                     name: name, folder: path + "/" + SegmentName.folder(name), disk: disk,
                     identity: identity, checksSegments: checksSegments)
+                // Behind the topic: whatever had left its folder by then stands in the index.
+                let index = withCold && topic.start > .zero
+                    ? try ColdIndex.read(ofLog: path, identity: identity, on: disk) : nil
+                if let index { try topic.prepend(index) }
                 return (topic, name == .cursors ? try Self.noted(in: topic) : nil)
             }
             if let found {
@@ -85,7 +92,9 @@ public struct ReadOnlyTopic: Sendable {
     public let name: TopicName
     /// Where the topic's files are.
     public let folder: String
-    let run: SegmentRun
+    private(set) var run: SegmentRun
+    /// What of `run` lies in cold folders.
+    private(set) var cold: ColdRun
     let disk: any Disk
     /// What its batches must bear; nil where nobody knows.
     let stamp: Int32?
@@ -107,9 +116,20 @@ public struct ReadOnlyTopic: Sendable {
             configuration: LogConfiguration(), isReadOnly: true, checksSegments: checksSegments
         ).recover()
         (run, producers, begins) = (found.run, found.producers, found.begins)
+        cold = ColdRun([], disk: disk, indexIntervalBytes: 1)
     }
 
-    /// The first offset that is still kept.
+    /// Goes on in the cold segments where the topic's own begin.
+    ///
+    /// - Throws: `.coldGap`
+    fileprivate mutating func prepend(_ index: ColdIndex) throws(LogError) {
+        cold = ColdRun(
+            try index.segments(of: name, before: run.start), disk: disk,
+            indexIntervalBytes: LogConfiguration().indexIntervalBytes)
+        run.segments = cold.segments + run.segments
+    }
+
+    /// The first offset that is still kept, in a cold folder too where those were asked for.
     public var start: Offset { run.start }
     /// The offset after the last whole batch; a running writer may not have synced that one yet.
     public var end: Offset { run.end }
@@ -129,8 +149,7 @@ public struct ReadOnlyTopic: Sendable {
     /// The batch that holds the record before `offset`; nil where there is none.
     public func lastBatch(before offset: Offset) throws(LogError) -> StoredBatch? {
         guard offset > start, offset <= end else { return nil }
-        let last = offset.advanced(by: -1)
-        return try run.read(from: last, byteCountMax: 1, place: nil).batches.verified().first
+        return try readBatches(from: offset.advanced(by: -1), byteCountMax: 1).first
     }
 
     /// Records from `offset` on, of whole batches up to about `byteCountMax` but at least one;
@@ -140,9 +159,11 @@ public struct ReadOnlyTopic: Sendable {
     public func read(
         from offset: Offset, byteCountMax: Int = 1 << 20
     ) throws(LogError) -> [StoredRecord] {
-        let reading = try run.read(from: offset, byteCountMax: byteCountMax, place: nil)
-        if let segment = run.segment(before: reading.next) { opened.use(segment) }
-        return try reading.batches.verifiedRecords(from: offset)
+        try cold.reading { () throws(LogError) in
+            let reading = try run.read(from: offset, byteCountMax: byteCountMax, place: nil)
+            if let segment = run.segment(before: reading.next) { opened.use(segment) }
+            return try reading.batches.verifiedRecords(from: offset)
+        }
     }
 
     /// The same without decoding: batches from the one with `offset` on.
@@ -151,7 +172,11 @@ public struct ReadOnlyTopic: Sendable {
     public func readBatches(
         from offset: Offset, byteCountMax: Int = 1 << 20
     ) throws(LogError) -> [StoredBatch] {
-        try run.read(from: offset, byteCountMax: byteCountMax, place: nil).batches.verified()
+        try cold.reading { () throws(LogError) in
+            let reading = try run.read(from: offset, byteCountMax: byteCountMax, place: nil)
+            if let segment = run.segment(before: reading.next) { opened.use(segment) }
+            return try reading.batches.verified()
+        }
     }
 
     /// The files that hold the records before `end`, for who copies a topic up to there; the last
@@ -176,7 +201,7 @@ public struct ReadOnlyTopic: Sendable {
 
     /// The first offset whose record is stamped `timestamp` or later; nil if there is none.
     public func offset(at timestamp: Timestamp) throws(LogError) -> Offset? {
-        try run.offset(at: timestamp)
+        try cold.reading { () throws(LogError) in try run.offset(at: timestamp) }
     }
 }
 

@@ -20,19 +20,24 @@ extension ReadOnlyTopic {
     /// dense from the first segment to the last, that both indexes agree with it, and that each
     /// producer's sources increase.
     ///
-    /// - Throws: `.disk`, `.unsupportedCompression`; damage is reported, not thrown.
+    /// - Throws: `.disk`, `.unsupportedCompression`; damage is reported, not thrown, but for that
+    ///   in a cold folder: `.coldDamaged`, `.coldUnreadable`.
     public func verify(
         progress: (VerificationProgress) -> Void = { _ in }
     ) throws(LogError) -> VerificationReport {
-        var verification = Verification(
-            topic: name, run: run, stamp: stamp, folder: folder, disk: disk)
-        do {
-            try verification.verify(progress)
-        } catch {
-            guard case .corrupt(let corruption) = error else { throw error }
-            verification.report.corruption = corruption
+        try cold.reading { () throws(LogError) in
+            var verification = Verification(
+                topic: name, run: run, stamp: stamp, folder: folder, disk: disk)
+            do throws(LogError) {
+                try verification.verify(progress)
+            } catch {
+                guard case .corrupt(let corruption) = error, !cold.holds(corruption.file) else {
+                    throw error
+                }
+                verification.report.corruption = corruption
+            }
+            return verification.report
         }
-        return verification.report
     }
 }
 
@@ -68,7 +73,7 @@ private struct Verification {
                 }
             } catch {
                 // A daemon's retention goes on meanwhile, and takes from the front.
-                guard case .disk(let failure) = error, failure.isMissing,
+                guard case .disk(let failure) = error, failure.isMissing, !segment.isCold,
                     try isRetired(segment)
                 else { throw error }
             }

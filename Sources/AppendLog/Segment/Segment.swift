@@ -10,6 +10,8 @@ final class Segment: Sendable {
     let stem: String
     private let disk: any Disk
     private let indexIntervalBytes: Int
+    /// Of a segment in a cold folder, which is whole, its size; nil of any other.
+    private let coldByteCount: Int64?
 
     private struct State {
         var file: (any DiskFile)?
@@ -19,8 +21,12 @@ final class Segment: Sendable {
     }
     private let state = Mutex(State())
 
-    init(folder: String, baseOffset: Offset, disk: any Disk, indexIntervalBytes: Int) {
+    init(
+        folder: String, baseOffset: Offset, disk: any Disk, indexIntervalBytes: Int,
+        coldByteCount: Int64? = nil
+    ) {
         self.baseOffset = baseOffset
+        self.coldByteCount = coldByteCount
         stem = folder + "/" + SegmentName.stem(baseOffset)
         self.disk = disk
         self.indexIntervalBytes = indexIntervalBytes
@@ -41,7 +47,12 @@ final class Segment: Sendable {
         }
     }
 
-    func byteCount() throws(DiskError) -> Int64 { try file().size() }
+    var isCold: Bool { coldByteCount != nil }
+
+    func byteCount() throws(DiskError) -> Int64 {
+        if let coldByteCount { return coldByteCount }
+        return try file().size()
+    }
 
     /// Closes the file and forgets the indexes; they come back when they are needed. Nothing
     /// happens to a segment that is written to.
