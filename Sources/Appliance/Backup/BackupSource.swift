@@ -204,14 +204,15 @@ struct BackupPoint {
     }
 
     private mutating func takeSmallFiles(_ source: BackupSource) {
-        // The format behind the tables: it may then be ahead of them, and is never behind.
-        for path in [source.log + "/identity", source.format] {
+        // The format behind the tables: it may then be ahead of them, and is never behind. The
+        // index of cold segments behind the topics: whatever had left their folders is in it.
+        for path in [source.log + "/identity", source.log + "/cold", source.format] {
             guard let bytes = BackupSource.bytes(at: path) else { continue }
             small.append((source.name(path), bytes))
         }
         for folder in source.folders {
             let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-            for name in names.sorted() {
+            for name in names.sorted() where name != "lock" {
                 guard let bytes = BackupSource.bytes(at: folder + "/" + name) else { continue }
                 small.append((source.name(folder) + "/" + name, bytes))
             }

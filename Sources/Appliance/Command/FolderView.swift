@@ -26,11 +26,12 @@ private final class LookedAtTopics: Sendable {
 struct FolderView {
     let path: String
 
-    /// Opens the log without taking its lock.
+    /// Opens the log without taking its lock. Where its own segments begin it goes on in the cold
+    /// folders, whose files are opened only when they are read.
     func log() throws(CommandFailure) -> ReadOnlyLog {
         let place = try logPath()
         do throws(LogError) {
-            return try Log.openReadOnly(at: place)
+            return try Log.openReadOnly(at: place, withCold: true)
         } catch {
             throw .cannotRun(error.description)
         }

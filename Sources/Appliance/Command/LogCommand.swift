@@ -53,28 +53,32 @@ struct LogCommand: AsyncParsableCommand {
         mutating func run() async throws {
             let bar = ProgressBar(label: "verifying")
             var rows: [[String: Table.Cell]] = []
-            var damage: [Corruption] = []
+            var damage: [String] = []
             defer { bar.clear() }
             let place = try await options.data.folder().logPath()
             do throws(LogError) {
-                for topic in try Log.openReadOnly(at: place, checksSegments: true).topics {
+                let log = try Log.openReadOnly(at: place, checksSegments: true, withCold: true)
+                for topic in log.topics {
                     let report = try topic.verify { progress in
                         bar.show(progress.bytesDone, of: progress.bytesTotal, topic.name.rawValue)
                     }
-                    if let corruption = report.corruption { damage.append(corruption) }
+                    if let corruption = report.corruption { damage.append(corruption.description) }
                     rows.append(Self.row(topic, report))
                 }
             } catch .corrupt(let corruption) {
-                damage.append(corruption)
+                damage.append(corruption.description)
             } catch {
-                throw CommandFailure.cannotRun(error.description)
+                guard case .coldDamaged = error else {
+                    throw CommandFailure.cannotRun(error.description)
+                }
+                damage.append(error.description)
             }
             bar.clear()
             try Table(columns: ["topic", "batches", "records", "bytes", "sound"], rows: rows)
                 .print(asJSON: options.json, named: "verification")
             guard damage.isEmpty else {
                 throw CommandFailure.foundSomething(
-                    damage.map(\.description).joined(separator: "; "))
+                    damage.joined(separator: "; "))
             }
             try await options.data.compareParts()
         }

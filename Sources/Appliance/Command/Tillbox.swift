@@ -21,7 +21,7 @@ struct Tillbox: AsyncParsableCommand {
             StatusCommand.self, BenchCommand.self, UserCommand.self, TokenCommand.self,
             AuditCommand.self, ExportCommand.self, WarehouseCommand.self, ModelCommand.self,
             BankCommand.self, ReportCommand.self, InitCommand.self, HealthCommand.self,
-            BackupCommand.self, RestoreCommand.self, DoctorCommand.self,
+            BackupCommand.self, RestoreCommand.self, ArchiveCommand.self, DoctorCommand.self,
         ])
 
     /// Parses, runs, and turns whatever went wrong into one sentence and the exit code of contracts

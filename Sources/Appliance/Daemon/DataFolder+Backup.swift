@@ -10,7 +10,8 @@ extension DataFolder {
         return BackupSource(
             folder: folder.path, log: folder.log, ledger: folder.ledger,
             accounts: folder.accounts, format: folder.format.path,
-            snapshots: [folder.gateSnapshot, folder.featureSnapshot], folders: [folder.bridges])
+            snapshots: [folder.gateSnapshot, folder.featureSnapshot],
+            folders: [folder.bridges, folder.archive])
     }
 
     /// Restores a backup into this folder, then compares its parts as a start does.

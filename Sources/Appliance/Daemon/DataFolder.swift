@@ -59,6 +59,8 @@ package struct DataFolder: Sendable {
     var format: FolderFormat { FolderFormat(path: "\(path)/format") }
     var reserve: String { "\(path)/reserve" }
     var gateSnapshot: String { "\(path)/gate/index.snapshot" }
+    /// The seals of closed months.
+    package var archive: String { "\(path)/archive" }
     /// Which bridges a person has paused.
     package var bridges: String { "\(path)/bridges" }
     /// What lists of payments are answered from; it is made anew where it is missing.

@@ -72,6 +72,20 @@ extension EmbeddedPlane {
         await plane.log.close()
         return try outcome.get()
     }
+
+    /// Deletes the segments that have a copy in a cold folder, as a daemon does within a minute.
+    ///
+    /// - Returns: how many; nil where a daemon runs, which does it.
+    /// - Throws: `StartRefusal`, `LogError`
+    package static func releaseCold(_ settings: Settings) async throws -> Int? {
+        do {
+            return try await offline(settings) { plane in
+                try await plane.log.releaseCold().values.reduce(0, +)
+            }
+        } catch LogError.locked {
+            return nil
+        }
+    }
 }
 
 extension StartPlan {

@@ -235,7 +235,8 @@ struct PoisonWatch: Service {
     }
 }
 
-/// What is done now and then: retention, and a snapshot of the gate's index.
+/// What is done now and then: retention, the release of what was moved to cold folders, and a
+/// snapshot of the gate's index.
 struct Upkeep: Service {
     let log: Log
     let admission: LogAdmission
@@ -288,17 +289,22 @@ struct Upkeep: Service {
 
     private func retain() async {
         do {
-            let removed = try await log.applyRetention()
-            for (topic, count) in removed where count > 0 {
-                logger.info(
-                    "segments removed by retention",
-                    metadata: [
-                        "topic": "\(topic)", "count": "\(count)",
-                    ])
-            }
-            if removed[received.name, default: 0] > 0 { admission.forget(below: received.start) }
+            forget(try await log.applyRetention(), "segments removed by retention")
         } catch {
             logger.warning("retention failed", metadata: ["error": "\(error)"])
         }
+        do {
+            // What `tillbox archive move` has copied.
+            forget(try await log.releaseCold(), "segments moved to a cold folder")
+        } catch {
+            logger.warning("no segments moved to a cold folder", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func forget(_ removed: [TopicName: Int], _ what: Logger.Message) {
+        for (topic, count) in removed where count > 0 {
+            logger.info(what, metadata: ["topic": "\(topic)", "count": "\(count)"])
+        }
+        if removed[received.name, default: 0] > 0 { admission.forget(below: received.start) }
     }
 }

@@ -52,7 +52,9 @@ package struct Settings: Sendable {
     var movementsMax = 262_144
     var segmentByteCountMax = 256 << 20
     /// Days that `webhook.received` and the derived topics are kept; nil for ever.
-    var retentionDays: Int?
+    package var retentionDays: Int?
+    /// Closed months that stay in the data folder when segments are moved to a cold one.
+    package var keptMonths = 13
     /// Seconds after which a review that nobody has decided is declined; nil keeps it held.
     package var reviewExpirySeconds: Int64?
     /// Where Stripe's API is, and the key for it; without a key nothing is reconciled.
@@ -150,6 +152,7 @@ enum SettingsKey: String, CaseIterable {
     case movementsMax = "features.movements_max"
     case segmentBytesMax = "log.segment_bytes_max"
     case retentionDays = "log.retention_days"
+    case archiveKeepMonths = "archive.keep_months"
     case reviewExpireHours = "review.expire_hours"
     case stripeBase = "stripe.api_base"
     case stripeKey = "stripe.api_key"

@@ -71,6 +71,7 @@ package struct SettingsLoader {
         settings.segmentByteCountMax =
             try integer(.segmentBytesMax, (1 << 20)...(1 << 30)) ?? settings.segmentByteCountMax
         settings.retentionDays = try integer(.retentionDays, 1...36_500)
+        settings.keptMonths = try integer(.archiveKeepMonths, 1...1_200) ?? settings.keptMonths
         let hours = try integer(.reviewExpireHours, 0...8_760) ?? 0
         settings.reviewExpirySeconds = hours == 0 ? nil : Int64(hours) * 3_600
         settings.stripeBase = try stripeBase() ?? settings.stripeBase

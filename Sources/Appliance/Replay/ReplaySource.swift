@@ -17,7 +17,7 @@ package struct ReplaySource: Sendable {
     init(folder: String) throws {
         ledger = try SQLiteLedgerReader.open(path: "\(folder)/ledger.sqlite")
         point = try ledger.point()
-        log = try Log.openReadOnly(at: "\(folder)/log")
+        log = try Log.openReadOnly(at: "\(folder)/log", withCold: true)
         var topics: [TopicID: ReadOnlyTopic] = [:]
         for id in TopicID.allCases {
             guard let topic = log.topic(try TopicName(id.rawValue)) else {

@@ -70,7 +70,7 @@ package struct Table {
     }
 
     /// `{"<name>":[{…},…]}`
-    func json(named name: String) -> String {
+    package func json(named name: String) -> String {
         var writer = JSONWriter()
         writer.beginObject()
         writer.key(named: name)

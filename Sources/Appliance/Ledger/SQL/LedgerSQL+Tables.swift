@@ -70,16 +70,32 @@ extension LedgerSQL {
                 SELECT a.name, a.currency, sum(e.amount) FROM transactions t
                 JOIN entries e ON e.transaction_id = t.id JOIN accounts a ON a.id = e.account
                 WHERE t.effective_at <= ? GROUP BY a.id ORDER BY a.name, a.currency
-                """, upTo: asOf)
+                """, upTo: asOf.seconds)
+        }
+    }
+
+    /// Every account's balance as it was behind a transaction; accounts without an entry by then
+    /// are left out. Reads every entry up to there. It never changes again.
+    package func balances(
+        through last: TransactionID
+    ) throws(LedgerError) -> [AccountBalance] {
+        try reading { database in
+            try Self.balances(
+                database,
+                """
+                SELECT a.name, a.currency, sum(e.amount) FROM entries e
+                JOIN accounts a ON a.id = e.account
+                WHERE e.transaction_id <= ? GROUP BY a.id ORDER BY a.name, a.currency
+                """, upTo: last.rawValue)
         }
     }
 
     private static func balances(
-        _ database: any LedgerSnapshot, _ sql: String, upTo: Instant? = nil
+        _ database: any LedgerSnapshot, _ sql: String, upTo: Int64? = nil
     ) throws -> [AccountBalance] {
         let statement = try database.query(sql)
         defer { statement.reset() }
-        if let upTo { statement.bind(1, upTo.seconds) }
+        if let upTo { statement.bind(1, upTo) }
         var balances: [AccountBalance] = []
         while try statement.step() {
             balances.append(
