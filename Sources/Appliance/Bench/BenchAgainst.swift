@@ -13,6 +13,8 @@ struct BenchAgainst {
     let other: String
     /// Balance transactions that `reconcile` reads, where it is said.
     let rowCount: Int?
+    /// Payments that `age` gives a box, where it is said.
+    let paymentCount: Int?
 
     static let peer = "the other program"
 
@@ -85,6 +87,9 @@ struct BenchAgainst {
         if context.isQuick { arguments.append("--quick") }
         if let rowCount, part == BenchCommand.Part.reconcile.rawValue {
             arguments += ["--rows", String(rowCount)]
+        }
+        if let paymentCount, part == BenchCommand.Part.age.rawValue {
+            arguments += ["--payments", String(paymentCount)]
         }
         let answer = try run(program, arguments)
         guard answer.status == 0 else {

@@ -19,12 +19,13 @@ package struct BenchCommand: AsyncParsableCommand {
 
     /// What can be measured.
     enum Part: String, CaseIterable, ExpressibleByArgument {
-        case log, gate, validate, features, score, ledger, whole, twin, reconcile, replay, all
+        case log, gate, validate, features, score, ledger, whole, twin, reconcile, replay, age, all
     }
 
     @Argument(
         help: """
-            log, gate, validate, features, score, ledger, whole, twin, reconcile, replay or all.
+            log, gate, validate, features, score, ledger, whole, twin, reconcile, replay, age or \
+            all.
             """)
     var part = Part.all
 
@@ -40,6 +41,13 @@ package struct BenchCommand: AsyncParsableCommand {
             --quick 2000.
             """)
     var rows: Int?
+
+    @Option(
+        help: """
+            Payments of the five years that age gives a box, 1000 to 10000000. Default 100000, \
+            with --quick 2000.
+            """)
+    var payments: Int?
 
     @Option(
         help: """
@@ -77,6 +85,12 @@ package struct BenchCommand: AsyncParsableCommand {
         guard rows == nil || part == .reconcile || part == .all else {
             throw ValidationError("--rows is for reconcile.")
         }
+        guard BenchAge.paymentCounts.contains(payments ?? BenchAge.paymentCounts.lowerBound) else {
+            throw ValidationError("--payments is from 1000 to 10000000.")
+        }
+        guard payments == nil || part == .age || part == .all else {
+            throw ValidationError("--payments is for age.")
+        }
         guard !(json && markdown) else {
             throw ValidationError("--json and --markdown exclude each other.")
         }
@@ -111,8 +125,8 @@ package struct BenchCommand: AsyncParsableCommand {
         with other: String, in context: BenchContext, _ report: inout BenchReport
     ) throws {
         let comparison = BenchAgainst(
-            context: context, other: URL(filePath: other).path,
-            rowCount: rows)
+            context: context, other: URL(filePath: other).path, rowCount: rows,
+            paymentCount: payments)
         report.against = "\(comparison.other), tillbox \(try comparison.version())"
         for part in parts { report.rows += try comparison.run(part.rawValue) }
     }
@@ -134,6 +148,10 @@ package struct BenchCommand: AsyncParsableCommand {
                 context: context, rowCount: rows ?? context.size(20_000, quick: 2_000)
             ).run()
         case .replay: try await BenchReplay(context: context).run()
+        case .age:
+            try await BenchAge(
+                context: context, payments: payments ?? context.size(100_000, quick: 2_000)
+            ).run()
         case .all: []
         }
     }

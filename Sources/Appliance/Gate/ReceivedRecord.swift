@@ -1,5 +1,5 @@
-import AppendLog
-import Vocabulary
+package import AppendLog
+package import Vocabulary
 
 extension Record {
     /// A record of `webhook.received` (contracts §2), however its event came.
@@ -9,7 +9,7 @@ extension Record {
     ///   - receivedAt: when the body first reached us.
     ///   - timestamp: when it is admitted; `receivedAt` unless that was earlier.
     ///   - further: headers behind those that every such record has.
-    static func received(
+    package static func received(
         _ body: ArraySlice<UInt8>, id: EventID, endpoint: String, signature: String = "",
         receivedAt: Timestamp, timestamp: Timestamp? = nil, further: [RecordHeader] = []
     ) -> Record {

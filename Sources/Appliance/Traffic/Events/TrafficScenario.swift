@@ -1,11 +1,11 @@
-import Vocabulary
+package import Vocabulary
 
 /// One Stripe event as it would be delivered, with the truth about it.
 package struct ScenarioEvent: Sendable {
-    let id: EventID
-    let type: StripeEventType
+    package let id: EventID
+    package let type: StripeEventType
     /// The world's clock.
-    let created: Instant
+    package let created: Instant
     /// The raw JSON, 1.5 to 5 KB.
     package let body: [UInt8]
     /// What the event is about.
