@@ -30,11 +30,14 @@ public final class Log: Sendable {
     ///
     /// Blocks while it reads the tails; call it off the cooperative pool or at start.
     ///
+    /// - Parameter checksSegments: whether each sealed segment is looked at where it begins and
+    ///   ends. Only who has just done that himself (`openReadOnly` with the same), while nobody
+    ///   else could change the folder, may leave it out: it costs a few reads a segment.
     /// - Throws: `.locked`, `.corrupt`, `.identityUnknown`, `.disk`, `.diskFull`, `.configuration`.
     public static func open(
         at path: String, disk: any Disk = PosixDisk(), clock: any LogClock = SystemLogClock(),
         scheduler: any LogScheduler = DispatchScheduler(),
-        configuration: LogConfiguration = LogConfiguration()
+        configuration: LogConfiguration = LogConfiguration(), checksSegments: Bool = true
     ) throws(LogError) -> Log {
         try configuration.validate()
         do {
@@ -46,7 +49,7 @@ public final class Log: Sendable {
         do {
             return try Log(
                 path: path, disk: disk, clock: clock, scheduler: scheduler,
-                configuration: configuration, lock: lock)
+                configuration: configuration, lock: lock, checksSegments: checksSegments)
         } catch {
             lock.release()
             throw error
@@ -76,7 +79,7 @@ public final class Log: Sendable {
 
     private init(
         path: String, disk: any Disk, clock: any LogClock, scheduler: any LogScheduler,
-        configuration: LogConfiguration, lock: any DiskLock
+        configuration: LogConfiguration, lock: any DiskLock, checksSegments: Bool
     ) throws(LogError) {
         self.path = path
         self.disk = disk
@@ -102,7 +105,7 @@ public final class Log: Sendable {
             return try Topic(
                 name: name, folder: folder, identity: identity,
                 disk: disk, clock: clock, scheduler: scheduler, configuration: configuration,
-                onPoison: { poisoning.poison($0) })
+                checksSegments: checksSegments, onPoison: { poisoning.poison($0) })
         }
         for name in folders where name != .cursors {
             topics.add(try open(name, configuration))
@@ -314,25 +317,6 @@ private final class TopicLocks: Sendable {
             return locks
         }
         for lock in held { lock.release() }
-    }
-}
-
-/// Calls back when it was signalled as often as it was told.
-private final class Countdown: Sendable {
-    private let left: Mutex<Int>
-    private let completion: @Sendable () -> Void
-
-    init(_ count: Int, _ completion: @escaping @Sendable () -> Void) {
-        left = Mutex(count)
-        self.completion = completion
-    }
-
-    func signal() {
-        let isLast = left.withLock { left in
-            left -= 1
-            return left == 0
-        }
-        if isLast { completion() }
     }
 }
 

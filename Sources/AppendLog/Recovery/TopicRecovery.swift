@@ -64,12 +64,17 @@ struct TopicRecovery {
         }
         let stamp = identity?.stamp(of: topic)
         let checkpoint = try startingPoint(segments)
-        let first = segments[0].baseOffset
+        let start = segments[0].baseOffset
         var scan = TailScan(
-            start: checkpoint ?? Checkpoint(segment: first, position: 0, offset: first),
+            start: checkpoint ?? Checkpoint(segment: start, position: 0, offset: start),
             begins: KnownBeginning(checkpoint), stamp: stamp)
+        let first = scan.start.segment
         if checksSegments {
-            scan.lastChecksum = try checkSealed(segments, before: scan.start.segment, stamp)
+            scan.lastChecksum = try checkSealed(segments, before: first, stamp)
+        } else if !isReadOnly {
+            // The last of them tells which batch the next one follows.
+            let last = segments.prefix { $0.baseOffset <= first }.suffix(2)
+            scan.lastChecksum = try checkSealed(Array(last), before: first, stamp)
         }
         for index in segments.indices where segments[index].baseOffset >= scan.start.segment {
             try scan.enter(segments[index])

@@ -41,7 +41,7 @@ public final class Topic: Sendable {
 
     init(
         name: TopicName, folder: String, identity: LogIdentity, disk: any Disk, clock: any LogClock,
-        scheduler: any LogScheduler, configuration: LogConfiguration,
+        scheduler: any LogScheduler, configuration: LogConfiguration, checksSegments: Bool = true,
         onPoison: @escaping @Sendable (DiskError) -> Void
     ) throws(LogError) {
         self.name = name
@@ -51,7 +51,7 @@ public final class Topic: Sendable {
         self.onPoison = onPoison
         let recovered = try TopicRecovery(
             disk: disk, folder: folder, topic: name, identity: identity,
-            configuration: configuration, isReadOnly: false
+            configuration: configuration, isReadOnly: false, checksSegments: checksSegments
         ).recover()
         recovery = recovered.report
         do {
