@@ -74,10 +74,11 @@ extension RefundKeeperTests {
             let first = try await asked(world)
             let id = "re_\(Self.key)"
             #expect(try await asked(world) == first, "its event is still to come")
+            let payment = try #require(try world.opened.ledger.review(of: Self.movement))
             func book(_ kind: PaymentKind) throws -> Int64? {
-                _ = try world.opened.ledger.post([
-                    Given.scored(Given.event(kind, id, amount: 4_200, related: "ch_1"))
-                ])
+                let event = Given.event(
+                    kind, id, amount: 4_200, merchant: payment.merchant.rawValue, related: "ch_1")
+                _ = try world.opened.ledger.post([Given.scored(event)])
                 return try world.opened.ledger.review(of: Self.movement)?.amount.rawValue
             }
             #expect(try book(.refund) == 0)

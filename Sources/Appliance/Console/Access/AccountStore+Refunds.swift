@@ -44,15 +44,17 @@ struct AskedRefund: Hashable, Sendable {
         var note: String
     }
 
-    /// What the next attempt comes after.
+    /// What the next attempt comes after. Behind one without an answer it comes after the same:
+    /// Stripe may have made that one.
     ///
-    /// - Parameter hasFailed: whether it is known to have failed beyond what Stripe answered.
+    /// - Parameter hasFailed: whether what Stripe has made is known to have failed since.
     func nextBehind(hasFailed: Bool = false) -> String {
-        guard case .ended(let outcome) = state, outcome.hasFailed || hasFailed else {
-            return behind
+        switch state {
+        case .ended(.made(let id, let status)):
+            hasFailed || RefundOutcome.made(id: id, status: status).hasFailed ? id : behind
+        case .ended(.refused): "\(changedAt)"
+        case .ended(.unknown), .wanted, .asking, .dropped: behind
         }
-        guard case .made(let id, _) = outcome else { return "\(changedAt)" }
-        return id
     }
 
     var wanter: Wanter { Wanter(by: by, note: note) }
