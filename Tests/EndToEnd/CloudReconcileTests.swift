@@ -48,7 +48,53 @@ struct CloudReconcileTests {
         #expect(booked == 0)
         try await expectKept(place)
         try await expectShown(place, charges)
+        try await expectExported(place, charges)
         await place.stop()
+    }
+
+    /// The warehouse's files of this plane have what its ledger, its topics and its statement have,
+    /// and a second export changes none of them.
+    private func expectExported(_ place: CloudPlace, _ charges: [String]) async throws {
+        let folder = try TemporaryFolder()
+        let files = folder.file("warehouse")
+        let first = try await place.run("export", "--out", files, "--mode", "test", "--json")
+        #expect(first.code == 0, "\(first.errors)")
+        var sums: [String: Int] = [:]
+        for entry in try Self.rows(of: "ledger_entries", in: files) {
+            sums["\(entry["account"].text) \(entry["currency"].text)", default: 0] +=
+                entry["amount"].int
+        }
+        let accounts = try place.postgres.sql(
+            place.database,
+            "SELECT name || ' ' || currency || ' ' || balance FROM tillbox.accounts")
+        let told = sums.map { "\($0.key) \($0.value)" }.sorted()
+        #expect(told == accounts.split(separator: "\n").map(String.init).sorted())
+        let payments = Set(try Self.rows(of: "payments", in: files).map { $0["charge_id"].text })
+        #expect(payments.isSuperset(of: charges))
+        let lines = try place.postgres.sql(
+            place.database, "SELECT count(*) FROM tillbox.settlements")
+        #expect(Int(lines) == (try Self.rows(of: "settlements", in: files).count))
+        let objects = Set(try Self.rows(of: "stripe/charge", in: files).map { $0["id"].text })
+        #expect(objects.isSuperset(of: charges))
+
+        let second = try await place.run("export", "--out", files, "--mode", "test", "--json")
+        #expect(second.code == 0, "\(second.errors)")
+        let written = try JSON(second.output)["tables"].list.map { $0["written"].int }
+        #expect(written.count > 10 && written.allSatisfy { $0 == 0 }, "\(second.output)")
+        let checked = try await place.run("warehouse", "check", "--folder", files)
+        #expect(checked.code == 0, "\(checked.output)\(checked.errors)")
+    }
+
+    /// The rows of a table, of all days.
+    private static func rows(of table: String, in files: String) throws -> [JSON] {
+        let top = URL(filePath: files).appending(path: table)
+        let days = try FileManager.default.contentsOfDirectory(atPath: top.path)
+        return try days.flatMap { day -> [JSON] in
+            let file = top.appending(path: day).appending(path: "\(top.lastPathComponent).ndjson")
+            return try String(contentsOf: file, encoding: .utf8).split(separator: "\n").map {
+                try JSON(String($0))
+            }
+        }
     }
 
     /// The role console shows the same runs, and explains money by Stripe's lines.
