@@ -84,6 +84,7 @@ struct ReconciliationEndToEndTests {
         #expect(try JSON(shown.output)["movements"].list.map { $0["state"].text } == ["different"])
         let month = try await world.tillbox("report", "month", "2020-01", "--csv")
         #expect(month.code == 0 && month.output.hasPrefix("month,account,"), "\(month)")
+        try await expectBankCorrected(world, file, lines)
         // A year of a busy account, far beyond what other requests may have.
         let big = world.folder.file("big.csv")
         let entries = (0..<3_000).map {
@@ -101,6 +102,26 @@ struct ReconciliationEndToEndTests {
         let wrong = try await world.tillbox("bank", "import", note)
         #expect(wrong.code == 3)
         #expect(wrong.errors.contains("neither camt.053 nor MT940"), "\(wrong.errors)")
+    }
+
+    /// The bank took nothing after all: told with what differs, then taken in the former's place.
+    private func expectBankCorrected(
+        _ world: ReconciliationWorld, _ file: String, _ lines: [String]
+    ) async throws {
+        let right = lines.map {
+            $0.replacing("D10,05", with: "D10,00").replacing("9,95", with: "10,00")
+        }
+        try right.joined(separator: "\n").write(toFile: file, atomically: true, encoding: .utf8)
+        let told = try await world.tillbox("bank", "import", file)
+        #expect(told.code == 3 && told.errors.contains("Nothing was taken"), "\(told)")
+        let number = try #require(told.errors.firstMatch(of: /is number ([0-9]+) here/)?.output.1)
+        let taken = try await world.tillbox("bank", "import", file, "--replaces", String(number))
+        #expect(taken.code == 0, "\(taken)")
+        #expect(taken.output.contains("1 entries, 1 of them new; 1 count no more"))
+        #expect(try await balance(of: "bank:usd", world) == -1000)
+        #expect(try await balance(of: "charges:bank", world) ?? 0 == 0)
+        let shown = try await world.tillbox("bank", "show", "--all", "--json")
+        #expect(try JSON(shown.output)["movements"].list.map { $0["state"].text } == ["arrived"])
     }
 
     private func balance(of account: String, _ world: ReconciliationWorld) async throws -> Int? {

@@ -13,8 +13,8 @@ package enum BankRefusal: Error, Hashable, Sendable {
     /// A statement that is to be replaced is not of the account and the days of the file.
     case replacesOther(Int64)
 
-    /// Statements that are named.
-    private static let namedMax = 5
+    /// Statements that are named: all that is said must fit into one answer.
+    private static let namedMax = 2
 
     package var message: String {
         switch self {

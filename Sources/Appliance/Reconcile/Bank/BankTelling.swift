@@ -8,7 +8,7 @@ extension BankEntry {
 
     /// As a person is told of it.
     func shown(in currency: Currency) -> String {
-        "\(day) \(currency.display(amount)) \(text)".oneLine(upTo: 120)
+        "\(day) \(currency.display(amount)) \(text)".oneLine(upTo: 80)
     }
 }
 
@@ -88,8 +88,8 @@ struct BankCorrection: Hashable, Sendable {
     /// Whether opening or closing balance are others.
     var balances: Bool
 
-    /// Entries of each kind that are named.
-    private static let shownMax = 5
+    /// Entries of each kind that are named: all that is said must fit into one answer.
+    private static let shownMax = 3
 
     /// One sentence's part, such as `no more: 2026-10-01 10.00 STRIPE; new: 2026-10-01 9.00 S`.
     func shown(in currency: Currency) -> String {
