@@ -200,8 +200,16 @@ public struct ReadOnlyTopic: Sendable {
     }
 
     /// The first offset whose record is stamped `timestamp` or later; nil if there is none.
+    ///
+    /// What lies in cold folders is older than the rest: it is asked only for a moment before that.
     public func offset(at timestamp: Timestamp) throws(LogError) -> Offset? {
-        try cold.reading { () throws(LogError) in try run.offset(at: timestamp) }
+        let (older, own) = run.split(behind: cold.segments.count)
+        let found = try own.offset(at: timestamp)
+        let isBefore = found == own.start || own.start == end
+        guard isBefore, !older.segments.isEmpty else { return found }
+        return try cold.reading { () throws(LogError) in
+            try older.offset(at: timestamp) ?? found
+        }
     }
 }
 

@@ -37,6 +37,16 @@ struct SegmentRun: Sendable {
         segments.partitioningIndex { $0.baseOffset > offset } - 1
     }
 
+    /// The first segments, which are whole, and the others.
+    func split(behind count: Int) -> (first: SegmentRun, rest: SegmentRun) {
+        var (first, rest) = (SegmentRun(), self)
+        first.segments = Array(segments.prefix(count))
+        rest.segments = Array(segments.dropFirst(count))
+        first.end = rest.start
+        first.lastByteCount = (try? first.segments.last?.byteCount()) ?? 0
+        return (first, rest)
+    }
+
     /// The segment that was read when a reading ended at `next`; nil in front of all.
     func segment(before next: Offset) -> Segment? {
         let after = segments.partitioningIndex { $0.baseOffset >= next }

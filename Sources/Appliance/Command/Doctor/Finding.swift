@@ -14,7 +14,8 @@ struct Finding: Hashable {
     }
 
     /// A stable word: `disk`, `sync`, `clock`, `permissions`, `secrets`, `parts`, `log`, `ledger`,
-    /// `audit`, `daemon`, `missed`, `reconciliation`, `bridges`, `backup`, `model`, `endpoint`.
+    /// `audit`, `daemon`, `missed`, `reconciliation`, `bridges`, `backup`, `archive`, `model`,
+    /// `endpoint`.
     var check: String
     var state: State
     /// One sentence without a full stop.
@@ -24,7 +25,7 @@ struct Finding: Hashable {
 
     /// The chapter of docs/RUNBOOK.md that a person who has to do something reads on in, by check.
     static let chapters: [String: String] = [
-        "disk": "A full disk",
+        "disk": "A full disk", "archive": "A full disk",
         "sync": "The disk, and who may read it", "permissions": "The disk, and who may read it",
         "secrets": "Secrets and the endpoint", "endpoint": "Secrets and the endpoint",
         "backup": "No backup, or an old one",

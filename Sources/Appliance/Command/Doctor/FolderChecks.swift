@@ -25,7 +25,7 @@ struct FolderChecks {
         } else {
             findings += [batches(), ledger()]
         }
-        return findings + [audit(), backup(), model()]
+        return findings + [audit(), backup(), model()] + [archive()].compactMap { $0 }
     }
 
     /// The next start's own comparison.
@@ -137,6 +137,28 @@ struct FolderChecks {
         let words = "the last one is of \(Figures.ago(seconds: Double(age))), in "
             + note.folder + (note.isEncrypted ? ", encrypted" : "")
         return age <= backupAgeMaxSeconds ? .ok("backup", words) : wanting(words, todo)
+    }
+
+    /// That the files in cold folders are there, with their sizes; nil where nothing was moved.
+    func archive() -> Finding? {
+        guard FileManager.default.fileExists(atPath: folder.log) else { return nil }
+        do {
+            let folders = try folder.archivePlace.shares().folders
+            let away = folders.filter { !$0.isThere }.map(\.path)
+            guard away.isEmpty else {
+                return .act(
+                    "archive", "cold files are missing, or cut, in \(away.joined(separator: ", "))",
+                    "mount it, or put the files back from a copy; payments are taken meanwhile")
+            }
+            let count = folders.reduce(0) { $0 + $1.count }
+            return count == 0
+                ? nil
+                : .ok(
+                    "archive", "\(Figures.grouped(count)) cold segments are there, and "
+                        + "`tillbox archive verify` reads them")
+        } catch {
+            return .act("archive", Self.words(error), "put log/cold back from a backup")
+        }
     }
 
     private func model() -> Finding {
