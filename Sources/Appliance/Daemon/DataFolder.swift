@@ -1,3 +1,4 @@
+import AppendLog
 package import Appliance
 import Foundation
 package import Logging
@@ -79,13 +80,17 @@ package struct DataFolder: Sendable {
 
     private func tighten(_ logger: Logger? = nil) throws(DaemonError) {
         var tightened = 0
-        // The folder first: behind it the rest is out of reach already.
-        let inside =
-            FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []
-        for file in [path] + inside.map({ "\(path)/\($0)" }) {
+        // The folder first: behind it the rest is out of reach already. One look at each file: an
+        // old log has some ten thousand.
+        var waiting = [path]
+        while let file = waiting.popLast() {
+            let status = try? FilePath(file).stat(followTargetSymlink: false)
+            if file == path || status?.type == .directory {
+                waiting += ((try? PosixDisk().list(file)) ?? []).map { "\(file)/\($0)" }
+            }
             // A link is what it points to, which is not ours to change; a file may have gone.
-            guard let status = try? FilePath(file).stat(followTargetSymlink: false),
-                status.type != .symbolicLink, status.permissions.rawValue & 0o077 != 0
+            guard let status, status.type != .symbolicLink,
+                status.permissions.rawValue & 0o077 != 0
             else { continue }
             guard chmod(file, mode_t(status.permissions.rawValue) & 0o700) == 0 else {
                 let code = errno
