@@ -14,7 +14,7 @@ struct CommandLineTests {
         ["dead-letter", "list"], ["dead-letter", "show", "0"], ["dead-letter", "redrive"],
         ["reconcile", "list"], ["reconcile", "show", "last"], ["explain", "processor:stripe"],
         ["user", "list"], ["token", "list"], ["audit", "list"], ["audit", "verify"],
-        ["model", "backtest"],
+        ["model", "backtest"], ["archive", "list"], ["archive", "verify"],
     ]
 
     /// One sentence, said by this program, and nothing else.
@@ -68,6 +68,8 @@ struct CommandLineTests {
         ["ledger", "export", "--from", "2026-02-01", "--to", "2026-01-01"],
         ["log", "send", "webhook.received", "0", "--to", "x", "--secret-file", "f"],
         ["log", "send", "webhook.received", "-1", "--to", "https://x", "--secret-file", "f"],
+        ["archive"], ["archive", "seal"], ["archive", "seal", "2025-13"], ["archive", "move"],
+        ["bench", "age", "--payments", "1"], ["bench", "log", "--payments", "1000"],
     ])
     func wrongUsage(arguments: [String]) async throws {
         let answer = try await Child.run(

@@ -1,0 +1,48 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `tillbox archive` from the outside, on a folder whose payments are all of this month.
+@Suite("Archive commands", .serialized, .timeLimit(.minutes(5)))
+struct ArchiveCommandTests {
+    @Test("a month is sealed once, with a word where Stripe was not asked; list and verify see it")
+    func sealed() async throws {
+        let data = try await FilledFolder(count: 40)
+        func tillbox(_ words: String...) async throws -> (
+            code: Int32, output: String, errors: String
+        ) {
+            try await Child.run(
+                Tillbox.executable, ["archive"] + words + ["--data", data.path])
+        }
+        let refused = try await tillbox("seal", "2024-03")
+        #expect(refused.code == 1 && refused.errors.contains("--unreconciled"), "\(refused)")
+        let later = try await tillbox("seal", "2999-01")
+        #expect(later.code == 3 && later.errors.contains("is not over"), "\(later)")
+        #expect(try await tillbox("list").output == "nothing to show\n")
+
+        let sealed = try await tillbox("seal", "2024-03", "--unreconciled", "--json")
+        #expect(sealed.code == 0 && sealed.output.contains(#""new":true"#), "\(sealed)")
+        #expect(sealed.output.contains(#""transactions":0"#), "\(sealed)")
+        let again = try await tillbox("seal", "2024-03", "--json")
+        #expect(again.code == 0 && again.output.contains(#""new":false"#), "\(again)")
+        let skipped = try await tillbox("seal", "2024-05", "--unreconciled")
+        #expect(skipped.code == 3 && skipped.errors.contains("seal 2024-04 first"), "\(skipped)")
+        let list = try await tillbox("list", "--json")
+        #expect(list.code == 0 && list.output.contains("2024-03"), "\(list)")
+        #expect(try await tillbox("verify").code == 0)
+
+        // Nothing of that month is there to be moved; a second folder would be as good.
+        let cold = data.file("cold")
+        let moved = try await tillbox("move", cold, "--json")
+        #expect(moved.code == 0 && moved.output.contains(#""copied":0"#), "\(moved)")
+        #expect(try await tillbox("return").code == 0)
+
+        // Somebody rewrites the seal.
+        let file = "\(data.path)/archive/2024-03.json"
+        let text = try String(contentsOfFile: file, encoding: .utf8)
+        try text.replacing(#""reconciled":false"#, with: #""reconciled":true"#)
+            .write(toFile: file, atomically: true, encoding: .utf8)
+        let found = try await tillbox("verify")
+        #expect(found.code == 1 && found.errors.contains("2024-03"), "\(found)")
+    }
+}
