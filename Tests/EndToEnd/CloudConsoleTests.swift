@@ -364,7 +364,6 @@ struct CloudConsoleTests {
         }
         let late = try consoles[1].ask("POST", path, json: note)
         #expect(late.status == 409 && late.body["detail"].text.contains("admin.token"), "\(late)")
-
         try await expectLedger(of: place, consoles[0])
         try await expectPayments(consoles)
         try expectStories(consoles[1])
