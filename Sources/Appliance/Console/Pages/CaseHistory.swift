@@ -22,6 +22,10 @@ struct CaseHistory {
     var hasUsual: Bool?
     /// `Visa •••• 4242`; nil where no index of payments knows it.
     var card: String?
+    /// What banks have told of the payment and of the customer's others, by an index of payments.
+    var signs: [FraudSign] = []
+    /// Whether that index has read all, so that there are no others.
+    var hasAllSigns = false
 
     /// Records before the payment's own in which the customer is looked for.
     static let windowCount: Int64 = 20_000
@@ -31,6 +35,7 @@ struct CaseHistory {
     /// Milliseconds before the score from which on its vector is looked for, and records.
     private static let vectorMillisecondsMax: Int64 = 2_000
     private static let vectorRecordsMax = 8_192
+    private static let signsMax = 10
 
     /// Where there is no log to look into.
     init() {}
@@ -60,7 +65,10 @@ struct CaseHistory {
         let explained = try booked.map { try sources.explainer.explain($0) }
         let place = explained?.records.first { $0.topic == .paymentScored }?.offset
         try self.init(of: review, scoredAt: place, topic: sources.reader)
-        card = try? sources.index.payment(review.movement.rawValue)?.card
+        guard let row = try? sources.index.payment(review.movement.rawValue) else { return }
+        card = row.card
+        // A case is decided without them, too.
+        try? look(for: row, in: sources.index)
     }
 
     /// The same by the index of payments, where the log is elsewhere and in several partitions.
@@ -69,6 +77,7 @@ struct CaseHistory {
     init(of review: Review, in sources: PaymentSources) throws {
         self.init()
         guard let row = try sources.index.payment(review.movement.rawValue) else { return }
+        try look(for: row, in: sources.index)
         let document = JSONDocument()
         func newest<Found>(
             _ topic: TopicID, of row: PaymentRow, _ read: (ArraySlice<UInt8>) -> Found?
@@ -101,6 +110,14 @@ struct CaseHistory {
             guard let (payment, offset) = try scoring(of: row) else { continue }
             earlier.append(Earlier(payment: payment, offset: offset))
         }
+    }
+
+    private mutating func look(
+        for row: PaymentRow, in index: PaymentIndex
+    ) throws(StoreFailure) {
+        // What is there once all is read, and not the other way round.
+        hasAllSigns = index.behind == nil
+        signs = try index.fraudSigns(of: row, limit: Self.signsMax)
     }
 
     private mutating func look(

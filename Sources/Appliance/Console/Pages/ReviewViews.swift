@@ -81,6 +81,15 @@ struct CaseView {
         var note: String
     }
 
+    /// What a bank has told of the payment, or of another of the customer's.
+    struct BankWord {
+        var moment: ShownMoment
+        var words: String
+        var charge, href: String
+        var isOwn: Bool
+        var amount: ShownAmount?
+    }
+
     var movement: String
     var path: String
     var explain: String
@@ -104,6 +113,10 @@ struct CaseView {
     var refund: RefundView?
     /// What becomes of it if nobody decides; nil where somebody has.
     var expires: String?
+    var signs: [BankWord] = []
+    var hasSigns = false
+    /// Whether it is known that there are none.
+    var hasNoSigns = false
 
     struct Decision {
         var note: String
@@ -130,6 +143,8 @@ extension CaseView {
             earlier: history.earlier.map(Self.earlier), hasEarlier: !history.earlier.isEmpty,
             customer: history.scored?.event.customer.map(ShownText.escaped), decision: nil,
             closed: nil, token: token)
+        signs = history.signs.map { Self.sign($0, of: review) }
+        (hasSigns, hasNoSigns) = (!signs.isEmpty, signs.isEmpty && history.hasAllSigns)
         if review.state != .open {
             closed = review.closing
         } else if role >= .reviewer {
@@ -216,6 +231,21 @@ extension CaseView {
                 effect: effect.map { ($0 > 0 ? "+" : "") + ShownNumber.decimal($0, 2) } ?? "",
                 isReason: effect != nil)
         }
+    }
+
+    private static func sign(_ sign: FraudSign, of review: Review) -> BankWord {
+        var amount: ShownAmount?
+        if let paid = sign.amount, let currency = sign.currency {
+            amount = ShownAmount(paid, currency)
+        }
+        return BankWord(
+            moment: ShownMoment(sign.at),
+            words: sign.kind == .warning
+                ? "Early fraud warning: the card’s issuer reported fraud" : "Dispute opened",
+            charge: ShownText.escaped(sign.charge),
+            href: "/payments/\(PathText.escaped(sign.charge))",
+            isOwn: review.movement.rawValue == "charge:\(sign.charge)",
+            amount: amount)
     }
 
     private static func earlier(_ earlier: CaseHistory.Earlier) -> Earlier {
