@@ -171,7 +171,7 @@ package struct RefundKeeper: Service {
             movement: review.movement, by: name, note: review.decision?.note ?? "",
             wantedAt: began ?? now, changedAt: now, state: .asking)
         var due = try scored(review).flatMap { DueRefund(review, $0.event, base: base) }
-        if let seen, try isMade(seen, due) { return seen }
+        if let seen, try isMade(seen) { return seen }
         // What Stripe has made, and is asked for again, has failed.
         row.behind = seen?.nextBehind(hasFailed: true) ?? ""
         due?.order.behind = row.behind
@@ -193,18 +193,12 @@ package struct RefundKeeper: Service {
         return try await end(asking, row, "\(due.order.charge) \(amount)", from: address)
     }
 
-    /// Whether Stripe has made it, so that nothing is to be asked: its event is still to be booked,
-    /// or has left nothing. Otherwise it has failed.
-    private func isMade(_ seen: AskedRefund, _ due: DueRefund?) throws -> Bool {
+    /// Whether Stripe has made it and no failure of it is booked, so that nothing is to be asked.
+    private func isMade(_ seen: AskedRefund) throws -> Bool {
         guard case .ended(let outcome) = seen.state, case .made(let id, _) = outcome,
             !outcome.hasFailed
         else { return false }
-        guard let due, due.order.amount > .zero else { return true }
-        guard try !ledger.transactions(of: MovementKey("refund:\(id)")).isEmpty else {
-            return true
-        }
-        // Read again: it may have been booked since.
-        return try ledger.review(of: seen.movement).map { $0.amount <= .zero } ?? true
+        return try ledger.transactions(of: MovementKey("refund_failed:\(id)")).isEmpty
     }
 
     /// - Parameter before: what is kept of it until now.

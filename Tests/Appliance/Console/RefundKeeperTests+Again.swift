@@ -75,15 +75,14 @@ extension RefundKeeperTests {
             let id = "re_\(Self.key)"
             #expect(try await asked(world) == first, "its event is still to come")
             let payment = try #require(try world.opened.ledger.review(of: Self.movement))
-            func book(_ kind: PaymentKind) throws -> Int64? {
+            func book(_ kind: PaymentKind) throws -> InputOutcome? {
                 let event = Given.event(
                     kind, id, amount: 4_200, merchant: payment.merchant.rawValue, related: "ch_1")
-                _ = try world.opened.ledger.post([Given.scored(event)])
-                return try world.opened.ledger.review(of: Self.movement)?.amount.rawValue
+                return try world.opened.ledger.post([Given.scored(event)]).inputs.first
             }
-            #expect(try book(.refund) == 0)
-            #expect(try await asked(world) == first, "it is booked, and nothing is left")
-            #expect(try book(.refundFailed) == 4_200)
+            #expect(try book(.refund) == .booked(count: 2))
+            #expect(try await asked(world) == first, "it is booked, and stands")
+            #expect(try book(.refundFailed) == .booked(count: 2))
             world.stripe.status.withLock { $0 = "succeeded" }
             let second = try await asked(world)
             #expect(world.stripe.keys == [Self.key, "\(Self.key)-\(id)"])
