@@ -117,6 +117,80 @@ struct ArchiveCrashTests {
         }
     }
 
+    @Test("killed at every operation, moved on, and then the power fails: all is read")
+    func killsBeforeThePowerFails() async throws {
+        let whole = try await Self.filled(1)
+        let before = whole.operationCount
+        _ = try ArchiveMove(of: Self.place(whole)).run(
+            to: "/cold", cutoff: Self.month.to, keptMonths: 1)
+        let operations = whole.operationCount - before
+        #expect(operations > 20)
+        for operation in 1...operations {
+            let disk = try await Self.filled(UInt64(operation % 5))
+            disk.faults.powerCutAt = disk.operationCount + operation
+            try? await Self.move(disk)
+            // Only the process is gone: what it wrote is seen, synced or not.
+            disk.kill()
+            try await Self.move(disk)
+            disk.crash()
+            #expect(try Self.isWhole(disk), "killed at operation \(operation)")
+        }
+    }
+
+    @Test("brought back with a kill at every operation, then the power fails: the log has it all")
+    func returnsBeforeThePowerFails() async throws {
+        func moved(_ seed: UInt64) async throws -> SimulatedDisk {
+            let disk = try await Self.filled(seed)
+            try await Self.move(disk)
+            return disk
+        }
+        let whole = try await moved(1)
+        let before = whole.operationCount
+        #expect(try ArchiveReturn(of: Self.place(whole)).run().count > 3)
+        let operations = whole.operationCount - before
+        #expect(operations > 20)
+        for operation in 1...operations {
+            let disk = try await moved(UInt64(operation % 5))
+            disk.faults.powerCutAt = disk.operationCount + operation
+            _ = try? ArchiveReturn(of: Self.place(disk)).run()
+            disk.kill()
+            _ = try ArchiveReturn(of: Self.place(disk)).run()
+            // Whoever was told that all is back may take the cold disk away.
+            for file in disk.contents.keys where file.hasPrefix("/cold/") {
+                try disk.remove(file)
+            }
+            disk.crash()
+            #expect(try Self.isWhole(disk), "killed at operation \(operation)")
+        }
+    }
+
+    @Test("a move that was killed needs no room for what it has copied already")
+    func roomForTheRest() async throws {
+        let disk = try await Self.filled(1)
+        var left = 3
+        let killed = ArchiveMove(
+            of: Self.place(disk),
+            goesOn: {
+                left -= 1
+                return left >= 0
+            })
+        #expect(throws: CancellationError.self) {
+            try killed.run(to: "/cold", cutoff: Self.month.to, keptMonths: 1)
+        }
+        let copied = disk.contents.filter { $0.key.hasPrefix("/cold/") && $0.key.hasSuffix(".log") }
+        #expect(copied.count == 3)
+        let topic = try #require(
+            try Log.openReadOnly(at: "/data/log", disk: disk).topic(try TopicName(Self.topic)))
+        let rest = topic.segments.dropLast().dropFirst(3).reduce(0) { $0 + Int($1.byteCount) }
+        // Enough for the others and for what names them, and not for all of them once more.
+        disk.faults.capacityBytes =
+            disk.contents.values.reduce(0) { $0 + $1.count } + rest + 6_000
+        #expect(copied.values.reduce(0) { $0 + $1.count } > 6_000)
+        _ = try ArchiveMove(of: Self.place(disk)).run(
+            to: "/cold", cutoff: Self.month.to, keptMonths: 1)
+        #expect(try Self.isWhole(disk))
+    }
+
     @Test("a full cold disk takes nothing from the log, and names the folder")
     func fullDisk() async throws {
         let disk = try await Self.filled(1)

@@ -77,7 +77,8 @@ package struct ArchiveMove {
         var report = MoveReport(through: seal.month.name, folder: target)
         let work = try self.work(seal, log, index, &report)
         let total = work.flatMap(\.segments).reduce(Int64(0)) { $0 + $1.byteCount }
-        guard try place.disk.freeBytes(target) > total else {
+        let missing = missingByteCount(work, in: folder)
+        guard try missing == 0 || place.disk.freeBytes(target) > missing else {
             throw ArchiveError.full(path: target)
         }
         for (topic, segments) in work where !segments.isEmpty {
@@ -89,6 +90,7 @@ package struct ArchiveMove {
                 report.movedByteCount += segment.byteCount
                 progress(report.movedByteCount, total, topic.name.rawValue)
             }
+            try syncNames(of: added, in: folder)
             index.add(added)
             try index.write(toLog: place.log, on: place.disk)
         }
@@ -119,16 +121,51 @@ package struct ArchiveMove {
         return work
     }
 
+    /// Bytes to copy, but for files that a move which was killed has left in the folder.
+    private func missingByteCount(
+        _ work: [(topic: ReadOnlyTopic, segments: [SegmentSummary])], in folder: ColdFolder
+    ) -> Int64 {
+        var count: Int64 = 0
+        for (topic, segments) in work {
+            for segment in segments {
+                let file = Self.cold(segment, of: topic, in: folder, digest: "-").file
+                let isThere = try? place.disk.open(file, .read).size() == segment.byteCount
+                if isThere != true { count += segment.byteCount }
+            }
+        }
+        return count
+    }
+
+    /// Makes the names of copies durable, before anybody is told that they are there: a move that
+    /// was killed may have left some which are in the folder, and not on the disk.
+    private func syncNames(
+        of segments: [ColdSegment], in folder: ColdFolder
+    ) throws(ArchiveError) {
+        do throws(DiskError) {
+            for path in Set(segments.map(\.topicFolder)) { try place.disk.syncDirectory(path) }
+            try place.disk.syncDirectory(folder.path)
+        } catch {
+            throw ArchiveError(error, writingInto: folder.path)
+        }
+        // The folder that it lies in may be one that only others read.
+        let parent = URL(filePath: folder.path).deletingLastPathComponent().path
+        try? place.disk.syncDirectory(parent)
+    }
+
+    private static func cold(
+        _ segment: SegmentSummary, of topic: ReadOnlyTopic, in folder: ColdFolder, digest: String
+    ) -> ColdSegment {
+        ColdSegment(
+            topic: topic.name, baseOffset: segment.baseOffset, end: segment.end,
+            byteCount: segment.byteCount, digest: digest, folder: folder.path)
+    }
+
     private func copy(
         _ segment: SegmentSummary, of topic: ReadOnlyTopic, to folder: ColdFolder
     ) throws -> ColdSegment {
         // A damaged segment is not to become the only one.
         _ = try MonthSeal.digest(of: topic, segment.baseOffset..<segment.end) { _ in }
-        let made = { (digest: String) in
-            ColdSegment(
-                topic: topic.name, baseOffset: segment.baseOffset, end: segment.end,
-                byteCount: segment.byteCount, digest: digest, folder: folder.path)
-        }
+        let made = { Self.cold(segment, of: topic, in: folder, digest: $0) }
         let cold = made("-")
         let disk = place.disk
         do throws(DiskError) {

@@ -52,6 +52,12 @@ package struct ArchiveReturn {
             done += segment.byteCount
             progress(done, total, segment.topic.rawValue)
         }
+        // One that was killed may have left names which are not durable yet.
+        do throws(DiskError) {
+            for topic in log.topics { try place.disk.syncDirectory(topic.folder) }
+        } catch {
+            throw ArchiveError(error, writingInto: place.log)
+        }
         index.removeAll()
         try index.write(toLog: place.log, on: place.disk)
         return (work.count, done)
