@@ -58,7 +58,7 @@ struct AccountsDoor {
     /// - Parameter detail: what a person should know of it; never a secret.
     static func note(_ what: String, _ detail: String, in store: any AccountStore) throws {
         try store.note(
-            who: "\(NSUserName()) (command line)", what: what, place: "command line",
+            who: "\(FolderOwner.caller) (command line)", what: what, place: "command line",
             detail: detail, at: now)
     }
 

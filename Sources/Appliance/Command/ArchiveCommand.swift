@@ -62,6 +62,7 @@ struct ArchiveCommand: AsyncParsableCommand {
         mutating func run() async throws {
             guard let month = CalendarMonth(month) else { return }
             let settings = try await options.settings()
+            try FolderOwner.become(of: settings.dataPath)
             let place = DataFolder(existingAt: settings.dataPath).archivePlace
             let isReconciled = try reconciled(month, FolderView(path: settings.dataPath), place)
             let bar = ProgressBar(label: "sealing")

@@ -29,6 +29,7 @@ extension ArchiveCommand {
                     "log.retention_days deletes what is to be moved, and would leave a gap; remove "
                         + "it, then start the daemon again")
             }
+            try FolderOwner.become(of: settings.dataPath, making: dir)
             let place = DataFolder(existingAt: settings.dataPath).archivePlace
             let bar = ProgressBar(label: "moving")
             let now = Instant(seconds: Int64(Date().timeIntervalSince1970))
@@ -128,6 +129,7 @@ extension ArchiveCommand {
 
         mutating func run() async throws {
             let settings = try await options.settings()
+            try FolderOwner.become(of: settings.dataPath)
             let bar = ProgressBar(label: "returning")
             let back = try await orCannotRun {
                 defer { bar.clear() }

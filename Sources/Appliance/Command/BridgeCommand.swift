@@ -183,6 +183,7 @@ extension BridgeCommand {
                 throw CommandFailure.cannotRun(FormerBridgeRefusal.isConfigured(name).description)
             }
             _ = try FolderView(path: settings.dataPath).logPath()
+            try FolderOwner.become(of: settings.dataPath)
             do {
                 try await EmbeddedPlane.offline(settings) { try await $0.forget(name, settings) }
                 OfflineAudit.note(settings, "bridge forgotten", name.rawValue)
@@ -220,7 +221,7 @@ private struct BridgeDoor {
     static func body(_ by: String?, _ connection: AdminConnection) -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
-        if let by = by ?? (connection.saysWho ? NSUserName() : nil) { writer.member("by", by) }
+        if let by = by ?? (connection.saysWho ? FolderOwner.caller : nil) { writer.member("by", by) }
         writer.endObject()
         return writer.bytes
     }
@@ -230,10 +231,11 @@ private struct BridgeDoor {
             insteadInCloud: BridgeText.insteadInCloud)
         let name = try options.bridge(of: settings)
         _ = try FolderView(path: settings.dataPath).logPath()
+        try FolderOwner.become(of: settings.dataPath)
         do {
             let lock = try FolderLock(settings.dataPath)
             defer { lock.release() }
-            let by = try OfflineAudit.name(named ?? NSUserName())
+            let by = try OfflineAudit.name(named ?? FolderOwner.caller)
             try keep(change, of: name, by: by, settings)
             OfflineAudit.note(settings, "bridge \(change.rawValue)", "\(name.rawValue) by \(by)")
             try options.tell(

@@ -259,6 +259,7 @@ struct RedriveDoor {
                 exitCode: CommandFailure.wrongUsage,
                 message: "dead.letter of a data folder has one partition; name the offset alone")
         }
+        try FolderOwner.become(of: settings.dataPath)
         do {
             let lines = try await EmbeddedPlane.offline(settings) { plane in
                 if let edit = request.edit { _ = try OfflineAudit.name(edit.by) }

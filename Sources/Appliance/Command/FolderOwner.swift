@@ -4,22 +4,28 @@ import Terminal
 /// What root does beside a service that runs as somebody else is done as that user: files of root's
 /// among the service's own are files that it can neither read nor remove.
 enum FolderOwner {
+    /// Who has begun this command, whoever it goes on as.
+    static let caller = NSUserName()
+
     /// Where this process is root's and the folder is not, it goes on as the folder's owner, for
     /// good.
     ///
     /// - Parameters:
     ///   - path: of a folder, by whatever links.
     ///   - dir: a folder that is made first, and given to the owner, where it is missing: who owns
-    ///     the data may not write where that belongs.
+    ///     the data may not write where that belongs; nil where none is needed.
     /// - Throws: `.cannotRun`
-    static func become(of path: String, making dir: String) throws(CommandFailure) {
+    static func become(
+        of path: String, making dir: String? = nil
+    ) throws(CommandFailure) {
         let target = URL(filePath: path).resolvingSymlinksInPath().path
         guard geteuid() == 0,
             let attributes = try? FileManager.default.attributesOfItem(atPath: target),
             let owner = (attributes[.ownerAccountID] as? NSNumber)?.uint32Value, owner != 0,
             let group = (attributes[.groupOwnerAccountID] as? NSNumber)?.uint32Value
         else { return }
-        if mkdir(dir, 0o700) == 0, chown(dir, owner, group) != 0 {
+        _ = caller
+        if let dir, mkdir(dir, 0o700) == 0, chown(dir, owner, group) != 0 {
             throw failed("give \(dir) to the owner of \(path)")
         }
         // The user's other groups, by which a mount may let it in; a user without a name has none.

@@ -326,6 +326,7 @@ struct ReviewDoor {
     private func offline(_ id: String, _ request: ReviewRequest) async throws -> ReviewAnswer? {
         let view = FolderView(path: settings.dataPath)
         _ = try view.logPath()
+        try FolderOwner.become(of: settings.dataPath)
         let ledger = try view.ledger()
         do {
             let answer = try await EmbeddedPlane.offline(settings) { plane in
