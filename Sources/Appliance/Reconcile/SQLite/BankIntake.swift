@@ -140,18 +140,25 @@ private struct BankIntake {
         _ statements: [BankStatement], _ replaced: Set<Int64>
     ) throws -> AddedEntries {
         var added = AddedEntries(statements: statements.count)
-        var new: [(statement: BankStatement, id: Int64)] = []
+        var counting: [(statement: BankStatement, id: Int64)] = []
         for statement in statements {
             added.entries += statement.entries.count
             let told = try told(around: statement)
-            if try isKnown(statement, told, replaced) { continue }
+            if try isKnown(statement, told, replaced) {
+                // What was taken before may be told to correct yet another one.
+                let again = try told.last {
+                    try $0.isAlike(statement) && !replaced.contains($0.id) && !isReplaced($0.id)
+                }
+                if let again { counting.append((statement, again.id)) }
+                continue
+            }
             let id = try insert(statement)
             added.new += try addLines(of: statement, id, told, replaced)
-            new.append((statement, id))
+            counting.append((statement, id))
         }
         let former = known.values.filter { replaced.contains($0.id) }
         for former in former.sorted(by: { $0.id < $1.id }) {
-            guard let id = Self.successor(of: former.statement, among: new),
+            guard let id = Self.successor(of: former.statement, among: counting),
                 try !isReplaced(former.id)
             else { continue }
             added.superseded += try replace(former.id, by: id)
@@ -159,12 +166,12 @@ private struct BankIntake {
         return added
     }
 
-    /// The one of a file's new statements that is a former one again, else the first that tells of
-    /// days in common.
+    /// The one of a file's statements that is a former one again, else the first that tells of days
+    /// in common.
     private static func successor(
-        of former: BankStatement, among new: [(statement: BankStatement, id: Int64)]
+        of former: BankStatement, among counting: [(statement: BankStatement, id: Int64)]
     ) -> Int64? {
-        let near = new.filter { one in
+        let near = counting.filter { one in
             one.statement.account == former.account && one.statement.currency == former.currency
                 && one.statement.days.overlaps(former.days)
         }

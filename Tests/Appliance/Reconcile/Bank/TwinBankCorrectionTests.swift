@@ -207,8 +207,53 @@ struct TwinBankCorrectionTests {
                 let again = try await reconciler.importBank(told, file: "b.sta")
                 #expect(again.new == 0)
             }
-            let amounts = try fixture.store.openBankEntries().map(\.amount.rawValue)
-            #expect(amounts.sorted() == [500, 500, 500, 700])
+            #expect(try self.openAmounts(fixture) == [500, 500, 500, 700])
+        }
+    }
+
+    private func openAmounts(_ fixture: ReconcileFixture) throws -> [Int64] {
+        try fixture.store.openBankEntries().map(\.amount.rawValue).sorted()
+    }
+
+    @Test("a correction that was taken already corrects a further statement when it is told to")
+    func correctsAnother() async throws {
+        let world = try TwinWorld(start: start, payouts: .manual)
+        let fixture = world.fixture
+        let eur = try #require(Currency("eur"))
+        let first = BankDay(of: Instant(seconds: start))
+        func told(_ number: String, to last: Int64, _ amounts: [(Int64, Int64)]) -> BankStatement {
+            BankStatement(
+                format: "camt.053", number: number, account: "DE02", currency: eur,
+                days: first...first + last, opening: .zero,
+                closing: MinorUnits(amounts.reduce(0) { $0 + $1.1 }),
+                entries: amounts.map {
+                    BankEntry(
+                        day: first + $0.0, amount: MinorUnits($0.1), text: "PAYMENTS",
+                        reference: nil)
+                })
+        }
+        let daily = told("D 1", to: 0, [(0, 500)])
+        let month = told("M 1", to: 9, [(0, 500), (3, 700)])
+        let right = told("D 1", to: 0, [(0, 480)])
+        try await fixture.running {
+            let reconciler = self.reconciler(fixture)
+            _ = try await reconciler.importBank([daily], file: "daily.xml")
+            _ = try await reconciler.importBank([month], file: "month.xml")
+            #expect(try self.openAmounts(fixture) == [500, 700])
+            let ids = try self.record(fixture).counting
+            let (ofDay, ofMonth) = (try #require(ids.first), try #require(ids.last))
+            let done = try await reconciler.importBank(
+                [right], replacing: [ofDay], file: "right.xml")
+            // The month still tells the wrong one.
+            #expect(done.new == 1 && done.superseded == 0)
+            #expect(try self.openAmounts(fixture) == [480, 500, 700])
+            for superseded in [2, 0] {
+                let again = try await reconciler.importBank(
+                    [right], replacing: [ofMonth], file: "right.xml")
+                #expect(again.new == 0 && again.superseded == superseded)
+                #expect(try self.openAmounts(fixture) == [480])
+            }
+            #expect(try self.record(fixture).replaced == [ofDay, ofMonth])
         }
     }
 }
