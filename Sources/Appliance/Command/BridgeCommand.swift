@@ -221,7 +221,9 @@ private struct BridgeDoor {
     static func body(_ by: String?, _ connection: AdminConnection) -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
-        if let by = by ?? (connection.saysWho ? FolderOwner.caller : nil) { writer.member("by", by) }
+        if let by = by ?? (connection.saysWho ? FolderOwner.caller : nil) {
+            writer.member("by", by)
+        }
         writer.endObject()
         return writer.bytes
     }
