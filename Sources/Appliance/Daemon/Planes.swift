@@ -293,22 +293,23 @@ struct Upkeep: Service {
 
     private func retain() async {
         do {
-            forget(try await log.applyRetention(), "segments removed by retention")
+            tell(try await log.applyRetention(), "segments removed by retention")
         } catch {
             logger.warning("retention failed", metadata: ["error": "\(error)"])
         }
         do {
             // What `tillbox archive move` has copied.
-            forget(try await log.releaseCold(), "segments moved to a cold folder")
+            tell(try await log.releaseCold(), "segments moved to a cold folder")
         } catch {
             logger.warning("no segments moved to a cold folder", metadata: ["error": "\(error)"])
         }
+        // Also of what one of the two has removed before it failed.
+        admission.forget(below: received.start)
     }
 
-    private func forget(_ removed: [TopicName: Int], _ what: Logger.Message) {
+    private func tell(_ removed: [TopicName: Int], _ what: Logger.Message) {
         for (topic, count) in removed where count > 0 {
             logger.info(what, metadata: ["topic": "\(topic)", "count": "\(count)"])
         }
-        if removed[received.name, default: 0] > 0 { admission.forget(below: received.start) }
     }
 }

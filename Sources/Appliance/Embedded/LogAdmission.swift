@@ -203,12 +203,13 @@ package final class LogAdmission: AdmissionStore {
         }
     }
 
-    /// The identity stored under `id` at one of `candidates`; nil when the digest merely collided.
+    /// The identity stored under `id` at one of `candidates`; nil when the digest merely collided,
+    /// or the log has the record no more.
     private func stored(
         among candidates: [Offset], as id: EventID
     ) throws(LogError) -> EventIdentity? {
         for offset in candidates {
-            guard let first = try topic.read(from: offset, byteCountMax: 1).first,
+            guard let first = try record(at: offset),
                 first.offset == offset, let key = first.record.key,
                 key.elementsEqual(id.rawValue.utf8), let value = first.record.value
             else { continue }
@@ -216,5 +217,15 @@ package final class LogAdmission: AdmissionStore {
             return identify(value) ?? EventIdentity(id: id, type: "", created: "")
         }
         return nil
+    }
+
+    /// nil for one that has left the log before the index was told of it (``forget(below:)``).
+    private func record(at offset: Offset) throws(LogError) -> StoredRecord? {
+        do throws(LogError) {
+            return try topic.read(from: offset, byteCountMax: 1).first
+        } catch {
+            guard offset < topic.start else { throw error }
+            return nil
+        }
     }
 }

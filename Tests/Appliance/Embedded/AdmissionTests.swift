@@ -159,6 +159,35 @@ struct AdmissionTests {
                 == .duplicate)
     }
 
+    @Test("an event that has left the log is admitted anew, though the index was not told yet")
+    func leftTheLog() async throws {
+        let folder = try TemporaryFolder()
+        var configuration = LogConfiguration()
+        configuration.segmentBytesMax = 4 << 10
+        configuration.preallocationBytes = 4 << 10
+        configuration.retentionBytes = 8 << 10
+        let log = try Log.open(at: folder.file("log"), configuration: configuration)
+        let topic = try log.topic(try TopicName(TopicID.webhookReceived.rawValue))
+        let scanner = EventScanner()
+        let admission = LogAdmission(
+            topic: topic, index: AdmissionIndex(), indexed: .zero,
+            identify: { (try? scanner.scan($0))?.identity })
+        for number in 0..<100 {
+            let id = "evt_\(number)"
+            _ = try await admission.admit(Self.identity(id), record: Self.record(id))
+        }
+        #expect(try await log.applyRetention()[topic.name, default: 0] > 0)
+        #expect(topic.start > .zero && topic.start < Offset(99))
+        for (number, outcome) in [
+            (0, AdmissionOutcome.admitted(Self.received(100))), (0, .duplicate), (99, .duplicate),
+        ] {
+            let id = "evt_\(number)"
+            let answer = try await admission.admit(Self.identity(id), record: Self.record(id))
+            #expect(answer == outcome, "\(id)")
+        }
+        await log.close()
+    }
+
     private static func received(_ offset: Int64) -> SourcePlace {
         SourcePlace(topic: .webhookReceived, offset: Offset(offset))
     }
