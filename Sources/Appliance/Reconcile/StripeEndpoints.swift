@@ -70,6 +70,14 @@ package struct StripeSetUp: Sendable {
         }
     }
 
+    /// Whether Stripe gave no answer at all, of which the key is no cause.
+    package static func isAway(_ error: any Error) -> Bool {
+        switch error as? StripeError {
+        case .unreachable, .unavailable, .rateLimited: true
+        default: false
+        }
+    }
+
     /// How far Stripe's clock is ahead of this machine's, in milliseconds; nil before the first
     /// answer, and for a twin's world.
     package static func ahead(of clock: StripeClock) -> Int64? { clock.aheadMilliseconds }

@@ -88,6 +88,24 @@ struct DoctorTests {
                 == [.ok, .act])
     }
 
+    @Test("that Stripe is away is not put down to the key, and leads to its own chapter")
+    func stripeIsAway() {
+        let away: [StripeError] = [
+            .unreachable(reason: "Connection refused", attempts: 2),
+            .unavailable(status: 503, attempts: 2), .rateLimited(attempts: 2),
+        ]
+        for error in away {
+            let found = EndpointChecks.finding(without: error)
+            #expect(found.state == .act && found.chapter == "Stripe is away", "\(found)")
+            #expect(found.todo?.contains("permission") == false, "\(found)")
+        }
+        for error in [StripeError.unauthorised, .forbidden(message: "no")] {
+            let found = EndpointChecks.finding(without: error)
+            #expect(found.chapter == "Secrets and the endpoint", "\(found)")
+            #expect(found.todo?.contains("read permission") == true, "\(found)")
+        }
+    }
+
     @Test("an endpoint of another API version than the account's is worth a note")
     func versions() {
         let own = Self.endpoint(["*"], version: "2024-06-20")

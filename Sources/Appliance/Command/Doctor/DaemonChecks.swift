@@ -43,7 +43,9 @@ struct DaemonChecks {
         }
         // Bridges tell of themselves below.
         findings += texts(root["warnings"]).filter { !$0.hasPrefix("the bridge ") }.map {
-            .act("daemon", $0, "look at it; `tillbox status` says it for as long as it lasts")
+            .act(
+                "daemon", $0, "look at it; `tillbox status` says it for as long as it lasts",
+                in: $0.hasPrefix("Stripe does not answer") ? Finding.stripeIsAway : nil)
         }
         findings += reconciliation(root["reconciliation"], at: now, hasKey: hasKey)
         findings += bridges(root["bridges"])

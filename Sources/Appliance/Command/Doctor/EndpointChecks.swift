@@ -27,12 +27,19 @@ struct EndpointChecks {
             let version = try await stripe.accountVersion()
             return Self.findings(endpoints, names: settings.endpointNames, version: version)
         } catch {
-            return [
-                .act(
-                    "endpoint", "\(error)",
-                    "the key needs read permission for webhook endpoints and events")
-            ]
+            return [Self.finding(without: error)]
         }
+    }
+
+    /// Where nothing was told of the endpoints.
+    static func finding(without error: any Error) -> Finding {
+        StripeSetUp.isAway(error)
+            ? .act(
+                "endpoint", "\(error)", "it is looked at once Stripe answers",
+                in: Finding.stripeIsAway)
+            : .act(
+                "endpoint", "\(error)",
+                "the key needs read permission for webhook endpoints and events")
     }
 
     /// - Parameters:

@@ -30,7 +30,7 @@ struct Finding: Hashable {
         "secrets": "Secrets and the endpoint", "endpoint": "Secrets and the endpoint",
         "backup": "No backup, or an old one",
         "parts": "Restore", "log": "Restore",
-        "clock": "The clock", "missed": "Stripe is away",
+        "clock": "The clock", "missed": stripeIsAway,
         "bridges": "A bridge has stopped",
         "ledger": "A red proof", "reconciliation": "A red proof",
         "audit": "A forgotten password",
@@ -38,8 +38,14 @@ struct Finding: Hashable {
         "model": "The daemon does not start, or is not ready",
     ]
 
+    /// The chapter where it is another than the check's.
+    var ownChapter: String?
+
     /// nil where nobody has to do anything.
-    var chapter: String? { state == .act ? Self.chapters[check] : nil }
+    var chapter: String? { state == .act ? ownChapter ?? Self.chapters[check] : nil }
+
+    /// What a person reads where Stripe gives no answer, whichever check met it.
+    static let stripeIsAway = "Stripe is away"
 
     static func ok(_ check: String, _ says: String) -> Finding {
         Finding(check: check, state: .ok, says: says)
@@ -49,8 +55,10 @@ struct Finding: Hashable {
         Finding(check: check, state: .note, says: says, todo: todo)
     }
 
-    static func act(_ check: String, _ says: String, _ todo: String) -> Finding {
-        Finding(check: check, state: .act, says: says, todo: todo)
+    static func act(
+        _ check: String, _ says: String, _ todo: String, in chapter: String? = nil
+    ) -> Finding {
+        Finding(check: check, state: .act, says: says, todo: todo, ownChapter: chapter)
     }
 
     static func skipped(_ check: String, _ says: String, _ todo: String? = nil) -> Finding {
