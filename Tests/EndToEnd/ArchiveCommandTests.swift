@@ -35,6 +35,8 @@ struct ArchiveCommandTests {
         let cold = data.file("cold")
         let moved = try await tillbox("move", cold, "--json")
         #expect(moved.code == 0 && moved.output.contains(#""copied":0"#), "\(moved)")
+        let told = try await tillbox("move", cold)
+        #expect(told.code == 0 && told.output.hasPrefix("nothing was to be moved"), "\(told)")
         #expect(try await tillbox("return").code == 0)
 
         // Somebody rewrites the seal.

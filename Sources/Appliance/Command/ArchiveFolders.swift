@@ -46,6 +46,13 @@ extension ArchiveCommand {
 
         private func tell(_ report: MoveReport, _ released: Int?) throws(CommandFailure) {
             let bytes = Figures.grouped(Int(report.movedByteCount))
+            guard report.movedCount + report.pendingCount + (released ?? 0) > 0 else {
+                return try Output.standard.line(
+                    """
+                    nothing was to be moved: no closed segment in the data folder lies wholly in \
+                    months up to \(report.through)
+                    """)
+            }
             let left =
                 released.map { "\($0) segments left the data folder" }
                 ?? "the daemon that runs lets what was copied go within a minute"
