@@ -125,8 +125,8 @@ struct ExportCommand: AsyncParsableCommand {
             "\(count) rows written in \(String(format: "%.1f", seconds)) s to \(out)")
         if report.unreadable > 0 {
             try Output.standard.line(
-                "\(report.unreadable) objects in new webhooks lack what a row needs and were left "
-                    + "out")
+                "left out, as they lack what a row needs: \(report.unreadable) of the objects in "
+                    + "new webhooks")
         }
         if report.unknownPayouts > 0 {
             try Output.standard.line(
