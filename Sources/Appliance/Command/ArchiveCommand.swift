@@ -148,9 +148,19 @@ struct ArchiveCommand: AsyncParsableCommand {
             try Table(columns: columns, rows: rows).print(asJSON: options.json, named: "archive")
             guard report.faults.isEmpty else {
                 throw CommandFailure.foundSomething(
-                    report.faults.map { "\($0.name), \($0.part): \($0.fault ?? "")" }
-                        .joined(separator: "; "))
+                    Self.words(report.faults.map { "\($0.name), \($0.part): \($0.fault ?? "")" }))
             }
+        }
+
+        /// As many as a screen has room for: a folder that is away is a fault of each of its files.
+        private static let faultsShownMax = 10
+
+        /// A line a fault.
+        static func words(_ faults: [String]) -> String {
+            let more = faults.count - faultsShownMax
+            return (faults.prefix(faultsShownMax)
+                + (more > 0 ? ["and \(more) more; --json has each"] : []))
+                .joined(separator: "\n")
         }
     }
 }
