@@ -22,9 +22,7 @@ struct DaemonChecks {
             }
         } catch {
             let words = error.message ?? "it does not answer"
-            return [
-                .act("daemon", words, "start it, or see why it ended: its log says so in one line")
-            ]
+            return [.act("daemon", words, "where it has ended, its log says why in one line")]
         }
     }
 
