@@ -47,4 +47,29 @@ struct ArchiveCommandTests {
         let found = try await tillbox("verify")
         #expect(found.code == 1 && found.errors.contains("2024-03"), "\(found)")
     }
+
+    @Test(
+        "what root seals, moves and brings back beside a service stays the service's",
+        .enabled(if: geteuid() == 0))
+    func byRoot() async throws {
+        let filled = try await FilledFolder(count: 40)
+        let (root, nobody) = (try TemporaryFolder(), 65_534)
+        let given = try await Child.run("/bin/chown", ["-R", "\(nobody):\(nobody)", filled.path])
+        #expect(given.code == 0, "\(given.errors)")
+        let cold = root.file("cold")
+        for words in [["seal", "2024-03", "--unreconciled"], ["move", cold], ["return"]] {
+            let ran = try await Child.run(
+                Tillbox.executable, ["archive"] + words + ["--data", filled.path])
+            #expect(ran.code == 0, "\(words): \(ran.errors)")
+        }
+        let files = FileManager.default
+        for folder in [cold, filled.path] {
+            let names = try #require(files.enumerator(atPath: folder)).compactMap { $0 as? String }
+            #expect(!names.isEmpty)
+            for name in [""] + names {
+                let found = try files.attributesOfItem(atPath: "\(folder)/\(name)")
+                #expect((found[.ownerAccountID] as? NSNumber)?.intValue == nobody, "\(name)")
+            }
+        }
+    }
 }

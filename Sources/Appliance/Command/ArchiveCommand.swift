@@ -32,6 +32,13 @@ struct ArchiveCommand: AsyncParsableCommand {
             return settings
         }
 
+        /// The settings, for who writes into the data folder: root goes on as its owner.
+        func ownersSettings() async throws -> Settings {
+            let settings = try await settings()
+            try FolderOwner.become(of: settings.dataPath)
+            return settings
+        }
+
         func place() async throws -> ArchivePlace {
             DataFolder(existingAt: try await settings().dataPath).archivePlace
         }
@@ -61,8 +68,7 @@ struct ArchiveCommand: AsyncParsableCommand {
 
         mutating func run() async throws {
             guard let month = CalendarMonth(month) else { return }
-            let settings = try await options.settings()
-            try FolderOwner.become(of: settings.dataPath)
+            let settings = try await options.ownersSettings()
             let place = DataFolder(existingAt: settings.dataPath).archivePlace
             let isReconciled = try reconciled(month, FolderView(path: settings.dataPath), place)
             let bar = ProgressBar(label: "sealing")

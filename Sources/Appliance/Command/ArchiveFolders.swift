@@ -135,8 +135,7 @@ extension ArchiveCommand {
         @OptionGroup var options: Options
 
         mutating func run() async throws {
-            let settings = try await options.settings()
-            try FolderOwner.become(of: settings.dataPath)
+            let settings = try await options.ownersSettings()
             let bar = ProgressBar(label: "returning")
             let back = try await orCannotRun {
                 defer { bar.clear() }
