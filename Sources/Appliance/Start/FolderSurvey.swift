@@ -72,7 +72,7 @@ package struct FolderSurvey {
             state.ledger = try found.state(of: state, reading)
             try reading.readAhead(&state)
         } catch let error as LogError {
-            throw StartRefusal(reason: error.bareDescription)
+            throw StartRefusal(error)
         }
         return state
     }

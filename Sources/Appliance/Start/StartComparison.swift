@@ -1,4 +1,5 @@
 package import AppendLog
+import Foundation
 import Vocabulary
 
 /// What a start may do with the folder it found.
@@ -26,6 +27,16 @@ package struct StartRefusal: Error, Hashable, Sendable, CustomStringConvertible 
     var remedy = FolderRemedy.restore
 
     package var description: String { "\(reason); nothing was changed. \(remedy)" }
+}
+
+extension StartRefusal {
+    /// Why the log cannot be looked at: a file that may not be read is no damage.
+    init(_ error: LogError) {
+        reason = error.bareDescription
+        if case .disk(let failure) = error, [EACCES, EPERM].contains(failure.code) {
+            remedy = FolderRemedy.rights
+        }
+    }
 }
 
 /// Compares every part of a data folder with every other (docs/RELIABILITY.md), before anything is

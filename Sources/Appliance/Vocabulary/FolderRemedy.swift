@@ -6,6 +6,11 @@ package enum FolderRemedy {
         + "sweep fetches the events that came since, of the 30 days that Stripe keeps; what people "
         + "decided since then is to be decided again"
 
+    /// Where nothing is known to be bad, and only somebody else may read it.
+    package static let rights =
+        "Run this as the user that the folder belongs to; where some of its files are somebody "
+        + "else's, give them back, with the daemon stopped: chown -R USER: FOLDER"
+
     /// Where `webhook.received` is known to have every webhook that it ever had.
     package static let rebook =
         restore + ". Or, as webhook.received is whole, move everything but log/identity and "

@@ -1,4 +1,5 @@
 import AppendLog
+import Foundation
 import Testing
 
 @testable import Appliance
@@ -246,6 +247,17 @@ struct StartComparisonTests {
                 #expect(refusal.remedy.hasPrefix("Restore the whole folder from its newest backup"))
             }
         }
+    }
+
+    @Test("a file that may not be read is given back; only damage wants a restore", arguments: [
+        (EACCES, true), (EPERM, true), (EIO, false), (ENOENT, false),
+    ])
+    func rights(code: Int32, isOfRights: Bool) {
+        let error = DiskError(operation: .open, path: "/data/log/checkpoint", code: code)
+        let refusal = StartRefusal(LogError.disk(error))
+        #expect("\(refusal)".contains("chown") == isOfRights, "\(refusal)")
+        #expect("\(refusal)".contains("Restore the whole folder") == !isOfRights, "\(refusal)")
+        #expect(refusal.reason.contains("/data/log/checkpoint"))
     }
 
     @Test("a folder in which everything fits starts, with nothing to make up for")
