@@ -48,8 +48,8 @@ public struct ReadOnlyLog: Sendable {
     }
 
     /// A writer may add batches between two reads of one scan, which then sees a later batch behind
-    /// bytes that it read too early; and retention may take a segment away before it is read. Real
-    /// damage is still there when it looks again.
+    /// bytes that it read too early; retention may take a segment away before it is read, and one
+    /// may come back from a cold folder. Real damage is still there when it looks again.
     private static func again<Value>(
         _ look: () throws(LogError) -> Value
     ) throws(LogError) -> Value {
@@ -217,7 +217,7 @@ extension LogError {
     /// Whether it may come of reading what somebody is writing meanwhile.
     fileprivate var mayPass: Bool {
         switch self {
-        case .corrupt: true
+        case .corrupt, .coldGap: true
         case .disk(let error): error.isMissing
         default: false
         }

@@ -69,6 +69,11 @@ public struct ColdIndex: Hashable, Sendable {
         }
     }
 
+    /// Forgets a segment: the log's folder has it again.
+    public mutating func remove(_ segment: ColdSegment) {
+        segments.removeAll { Place($0) == Place(segment) }
+    }
+
     /// Forgets every segment: the log's folder has them again.
     public mutating func removeAll() { segments = [] }
 

@@ -4,8 +4,9 @@ import Foundation
 /// Copies every cold segment back into the log's folder, and forgets the cold ones; the files in
 /// the cold folders stay.
 ///
-/// The newest first, each under its name only once it is durable and read again: so wherever it is
-/// killed, the log's segments have no gap, and what is left is still found in the cold folder.
+/// The newest first, each under its name only once it is durable and read again, and forgotten only
+/// then: so wherever it is killed, the log's segments have no gap, what is left is still found in
+/// the cold folder, and what is back stays, whatever becomes of the cold disk.
 ///
 /// Nobody else may have the log open: the caller holds the data folder. Blocking: call it off the
 /// cooperative pool.
@@ -49,6 +50,8 @@ package struct ArchiveReturn {
         for (folder, segment) in work {
             guard goesOn() else { throw CancellationError() }
             try bring(segment, into: folder)
+            index.remove(segment)
+            try index.write(toLog: place.log, on: place.disk)
             done += segment.byteCount
             progress(done, total, segment.topic.rawValue)
         }
