@@ -78,6 +78,34 @@ package struct BackupSource: Sendable {
         return try? file.read(at: 0, count: Int(size))
     }
 
+    /// The same of a file that a backup may not lack: nil only where there is no such file.
+    ///
+    /// - Throws: `.disk` where it is there and cannot be read
+    static func needed(at path: String) throws(BackupError) -> [UInt8]? {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+        let type = attributes?[.type] as? FileAttributeType
+        guard type == nil || type == .typeRegular else { return nil }
+        do throws(DiskError) {
+            let file = try PosixDisk().open(path, .read)
+            return try file.read(at: 0, count: Int(try file.size()))
+        } catch {
+            if error.code == ENOENT { return nil }
+            throw .disk(error)
+        }
+    }
+
+    /// The names in a folder that may be missing.
+    ///
+    /// - Throws: `.disk` where it is there and cannot be read
+    static func names(in folder: String) throws(BackupError) -> [String] {
+        do throws(DiskError) {
+            return try PosixDisk().list(folder).sorted()
+        } catch {
+            if error.code == ENOENT { return [] }
+            throw .disk(error)
+        }
+    }
+
     static func byteCount(_ path: String) -> Int64 {
         let attributes = try? FileManager.default.attributesOfItem(atPath: path)
         return (attributes?[.size] as? NSNumber)?.int64Value ?? 0
@@ -148,7 +176,7 @@ struct BackupPoint {
                     topic: topic, folder: source.name(topic.folder), end: end,
                     checkpoint: checkpoints[name]))
         }
-        takeSmallFiles(source)
+        try takeSmallFiles(source)
     }
 
     /// The topics' folders by topic, the cursors' among them.
@@ -203,17 +231,18 @@ struct BackupPoint {
         return try reader.point()
     }
 
-    private mutating func takeSmallFiles(_ source: BackupSource) {
+    private mutating func takeSmallFiles(_ source: BackupSource) throws(BackupError) {
         // The format behind the tables: it may then be ahead of them, and is never behind. The
         // index of cold segments behind the topics: whatever had left their folders is in it.
         for path in [source.log + "/identity", source.log + "/cold", source.format] {
-            guard let bytes = BackupSource.bytes(at: path) else { continue }
+            guard let bytes = try BackupSource.needed(at: path) else { continue }
             small.append((source.name(path), bytes))
         }
         for folder in source.folders {
-            let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-            for name in names.sorted() where name != "lock" {
-                guard let bytes = BackupSource.bytes(at: folder + "/" + name) else { continue }
+            for name in try BackupSource.names(in: folder) where name != "lock" {
+                guard let bytes = try BackupSource.needed(at: folder + "/" + name) else {
+                    continue
+                }
                 small.append((source.name(folder) + "/" + name, bytes))
             }
         }
