@@ -84,8 +84,9 @@ package enum ReplayError: Error, Hashable, Sendable, CustomStringConvertible {
         case .noTopic(let name):
             "there is no topic \(name) here; name a data folder that a daemon has run in"
         case .beginningRemoved(let topic, let start):
-            "\(topic) begins at offset \(start): retention has removed what the features and the "
-                + "ledger were built from; replay a backup that still has it"
+            "\(topic) begins at offset \(start): what the features and the ledger were built from "
+                + "was removed by log.retention_days, or lies where log/cold does not name it any "
+                + "more; put that file back, or replay a backup that still has all"
         case .beyondEnd(let to, let end):
             "webhook.received ends before offset \(end); choose --to below that, not \(to)"
         case .placeUnknown(let review):

@@ -116,6 +116,88 @@ struct ArchiveMoveTests {
         #expect(try fixture.history(withCold: false) == history)
     }
 
+    @Test("a way back that was killed keeps what it has brought, whatever becomes of the copies")
+    func keptBack() async throws {
+        let fixture = try await ArchiveFixture()
+        let history = try fixture.history()
+        _ = try await fixture.archived()
+        let before = try #require(
+            try ColdIndex.read(ofLog: "\(fixture.path)/log", identity: nil))
+        var left = 2
+        #expect(throws: CancellationError.self) {
+            try ArchiveReturn(
+                of: fixture.place,
+                goesOn: {
+                    left -= 1
+                    return left >= 0
+                }
+            ).run()
+        }
+        let after = try #require(try ColdIndex.read(ofLog: "\(fixture.path)/log", identity: nil))
+        let back = Set(before.segments).subtracting(after.segments)
+        #expect(back.count == 2 && after.segments.count == before.segments.count - 2)
+        // The next start lets nothing of it go again, and reads it without the cold disk.
+        #expect(try await EmbeddedPlane.releaseCold(fixture.start.settings) == 0)
+        for segment in back { try FileManager.default.removeItem(atPath: segment.file) }
+        #expect(try fixture.history() == history)
+        #expect(try fixture.faults().isEmpty)
+    }
+
+    @Test("an index that was lost is told, and nothing is moved on from there")
+    func lostIndex() async throws {
+        let fixture = try await ArchiveFixture()
+        _ = try await fixture.archived()
+        let path = "\(fixture.path)/log/cold"
+        let bytes = try Data(contentsOf: URL(filePath: path))
+        let index = try #require(try ColdIndex.read(ofLog: "\(fixture.path)/log", identity: nil))
+        let first = try #require(index.segments.first)
+        try FileManager.default.removeItem(atPath: path)
+        let found = try #require(FolderChecks(settings: fixture.start.settings).archive())
+        #expect(found.state == .act && found.says.contains("lacks offsets 0 to "), "\(found)")
+        #expect(throws: ArchiveError.notNamed(file: first.file)) { try fixture.move() }
+        #expect(!FileManager.default.fileExists(atPath: path))
+        try bytes.write(to: URL(filePath: path))
+        #expect(FolderChecks(settings: fixture.start.settings).archive()?.state == .ok)
+        #expect(try fixture.move().movedCount == 0)
+    }
+
+    @Test("a file that lies where a segment is to go, and is another, is not written over")
+    func taken() async throws {
+        let fixture = try await ArchiveFixture()
+        _ = try fixture.seal(ArchiveFixture.october)
+        #expect(throws: CancellationError.self) { try fixture.move(upTo: 1) }
+        let file = Self.plain(fixture.cold)
+            + "/webhook.received-0/00000000000000000000.log"
+        var bytes = try Data(contentsOf: URL(filePath: file))
+        bytes.removeLast()
+        try bytes.write(to: URL(filePath: file))
+        #expect(throws: ArchiveError.taken(file: file)) { try fixture.move() }
+        #expect(try Data(contentsOf: URL(filePath: file)) == bytes)
+        #expect(try fixture.hotStart(.webhookReceived) == 0)
+        try FileManager.default.removeItem(atPath: file)
+        #expect(try fixture.move().movedCount > 0)
+        #expect(try fixture.faults().isEmpty)
+    }
+
+    @Test("a cold folder behind a link is known by either path: unmounted, it is refused")
+    func behindLink() async throws {
+        let fixture = try await ArchiveFixture()
+        _ = try await fixture.archived()
+        let (cold, other) = (Self.plain(fixture.cold), Self.plain(fixture.root.file("other")))
+        let files = FileManager.default
+        try files.moveItem(atPath: cold, toPath: other)
+        try files.createSymbolicLink(atPath: cold, withDestinationPath: other)
+        #expect(try fixture.faults().isEmpty)
+        try files.moveItem(atPath: other, toPath: other + ".away")
+        try files.createDirectory(atPath: other, withIntermediateDirectories: true)
+        for path in [cold, other] {
+            #expect(throws: ArchiveError.gone(path: other)) {
+                try ArchiveMove(of: fixture.place).run(
+                    to: path, cutoff: ArchiveFixture.october.to, keptMonths: 13)
+            }
+        }
+    }
+
     @Test("only sealed months that are old enough go, to a folder of this log outside of the data")
     func refusals() async throws {
         let fixture = try await ArchiveFixture()
@@ -245,5 +327,23 @@ struct ArchiveMoveTests {
             atPath: fresh, withIntermediateDirectories: true)
         let replayed = try await Replay(of: restored.settings, into: fresh).run { _, _ in }
         #expect(replayed.isEqual && replayed.events == 48)
+    }
+
+    @Test("seals that cannot be read end a backup; they are never left out of it")
+    func unreadableSeals() async throws {
+        let fixture = try await ArchiveFixture()
+        _ = try await fixture.archived()
+        let seals = "\(fixture.path)/archive"
+        try FileManager.default.moveItem(atPath: seals, toPath: seals + ".away")
+        try Data("x".utf8).write(to: URL(filePath: seals))
+        let source = DataFolder(existingAt: fixture.path).backupSource
+        let place = try source.place(at: fixture.root.file("backups"), key: nil)
+        #expect(throws: BackupError.self) {
+            try BackupRun(of: source, into: place).run(keeping: 1)
+        }
+        try FileManager.default.removeItem(atPath: seals)
+        try FileManager.default.moveItem(atPath: seals + ".away", toPath: seals)
+        let report = try BackupRun(of: source, into: place).run(keeping: 1)
+        #expect(report.manifest.files.contains { $0.path == "archive/2025-10.json" })
     }
 }

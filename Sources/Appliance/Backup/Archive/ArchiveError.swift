@@ -35,6 +35,10 @@ package enum ArchiveError: Error, Hashable, Sendable {
     case withinData(path: String)
     /// What was read again is not what was written.
     case copyDiffers(file: String)
+    /// Where a segment is to go lies another one of its name: of this log at another time.
+    case taken(file: String)
+    /// A cold file holds what the log has no more, and the index does not name it.
+    case notNamed(file: String)
     /// A cold file is not what was moved there.
     case coldDiffers(file: String)
 }
@@ -85,6 +89,13 @@ extension ArchiveError: CustomStringConvertible {
         case .copyDiffers(let file):
             "\(file) reads otherwise than it was written, and nothing was removed; look at that "
                 + "disk, then try again or name another folder"
+        case .taken(let file):
+            "\(file) holds something else than the segment that is to be moved there: it is "
+                + "damaged, or of this log before a backup was restored; keep it elsewhere and "
+                + "take it away, or name another folder"
+        case .notNamed(let file):
+            "\(file) has records that the log has no more, and log/cold does not name it: put "
+                + "log/cold back from the newest backup, then try again"
         case .coldDiffers(let file):
             "\(file) is not what was moved there; put it back from a copy, then try again"
         }

@@ -72,8 +72,11 @@ package struct ArchiveMove {
             ?? ColdIndex(log: identity)
         let target = ColdFolder.canonical(path)
         let folder = try ColdFolder(
-            target, of: identity, isKnown: index.segments.contains { $0.folder == target },
+            target, of: identity, isKnown: Set(index.segments.map(\.folder)).contains {
+                ColdFolder.canonical($0) == target
+            },
             data: ColdFolder.canonical(place.folder), disk: place.disk)
+        try folder.compare(with: index, log)
         var report = MoveReport(through: seal.month.name, folder: target)
         let work = try self.work(seal, log, index, &report)
         let total = work.flatMap(\.segments).reduce(Int64(0)) { $0 + $1.byteCount }
@@ -173,10 +176,13 @@ package struct ArchiveMove {
                 try disk.createDirectory(cold.topicFolder)
                 try disk.syncDirectory(folder.path)
             }
-            // A move that was killed may have copied it.
+            // A move that was killed may have copied it; what is another file stays as it is.
             if try disk.exists(cold.file) {
                 let there = try FileDigest.of(cold.file, on: disk)
-                if there == (try FileDigest.of(segment.file, on: disk)) { return made(there) }
+                guard there == (try FileDigest.of(segment.file, on: disk)) else {
+                    throw DiskError(operation: .open, path: cold.file, code: EEXIST)
+                }
+                return made(there)
             }
             let digests = try FileDigest.copy(
                 segment.file, to: cold.file, in: cold.topicFolder, suffix: BackupPlace.partSuffix,
@@ -187,8 +193,10 @@ package struct ArchiveMove {
             copyIndexes(of: segment.file, to: cold.file)
             return made(digests.copy)
         } catch {
-            if error.code == EIO, error.path == cold.file {
-                throw ArchiveError.copyDiffers(file: cold.file)
+            switch (error.code, error.path) {
+            case (EIO, cold.file): throw ArchiveError.copyDiffers(file: cold.file)
+            case (EEXIST, cold.file): throw ArchiveError.taken(file: cold.file)
+            default: break
             }
             throw ArchiveError(error, writingInto: folder.path)
         }

@@ -76,6 +76,28 @@ package struct ColdFolder: Sendable {
         }
     }
 
+    /// That the index names whatever lies here of what the log's own folder has no more: one that
+    /// is older, or was taken away, would be gone on with, and never lead back to it.
+    ///
+    /// - Throws: `.notNamed`, `.disk`
+    func compare(with index: ColdIndex, _ log: ReadOnlyLog) throws(ArchiveError) {
+        let named = Set(index.segments.map { "\($0.topic)-0/\($0.baseOffset)" })
+        do throws(DiskError) {
+            for topic in log.topics where topic.start > .zero {
+                let own = "\(path)/\(topic.name)-0"
+                guard try disk.exists(own) else { continue }
+                for name in try disk.list(own).sorted() where name.hasSuffix(".log") {
+                    guard let base = Int64(name.dropLast(4)), base < topic.start.rawValue,
+                        !named.contains("\(topic.name)-0/\(base)")
+                    else { continue }
+                    throw DiskError(operation: .open, path: "\(own)/\(name)", code: EEXIST)
+                }
+            }
+        } catch {
+            throw error.code == EEXIST ? .notNamed(file: error.path) : .disk(error)
+        }
+    }
+
     /// A path as the index names it.
     package static func canonical(_ path: String) -> String {
         URL(filePath: path).standardizedFileURL.resolvingSymlinksInPath().path

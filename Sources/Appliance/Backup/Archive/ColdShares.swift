@@ -34,6 +34,23 @@ package struct ColdShares: Sendable {
 }
 
 extension ArchivePlace {
+    /// What was sealed and lies neither in the data folder nor where `log/cold` says: an index
+    /// that was lost, or what `log.retention_days` has removed. nil where all is there.
+    ///
+    /// - Throws: `LogError`, `ArchiveError`
+    package func lost() throws -> (topic: String, from: Int64, to: Int64)? {
+        let reaches = try months().flatMap { try seal(of: $0).seal.reaches }
+        guard !reaches.isEmpty else { return nil }
+        let log = try Log.openReadOnly(at: log, disk: disk, withCold: true)
+        for reach in reaches where reach.start < reach.end {
+            guard let topic = log.topic(try TopicName(reach.topic)),
+                topic.start.rawValue > reach.start
+            else { continue }
+            return (reach.topic, reach.start, topic.start.rawValue)
+        }
+        return nil
+    }
+
     /// - Throws: `LogError`
     package func shares() throws -> ColdShares {
         let log = try Log.openReadOnly(at: log, disk: disk)

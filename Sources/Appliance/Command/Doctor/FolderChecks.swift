@@ -139,10 +139,17 @@ struct FolderChecks {
         return age <= backupAgeMaxSeconds ? .ok("backup", words) : wanting(words, todo)
     }
 
-    /// That the files in cold folders are there, with their sizes; nil where nothing was moved.
+    /// That the files in cold folders are there, with their sizes, and that nothing is missing that
+    /// was sealed; nil where nothing was moved.
     func archive() -> Finding? {
         guard FileManager.default.fileExists(atPath: folder.log) else { return nil }
         do {
+            if settings.retentionDays == nil, let lost = try folder.archivePlace.lost() {
+                return .act(
+                    "archive", "\(lost.topic) lacks offsets \(lost.from) to \(lost.to), which were "
+                        + "sealed: neither the log has them nor a folder that log/cold names",
+                    "put log/cold back from a backup, unless log.retention_days removed them")
+            }
             let folders = try folder.archivePlace.shares().folders
             let away = folders.filter { !$0.isThere }.map(\.path)
             guard away.isEmpty else {
