@@ -133,10 +133,13 @@ extension StatementStore {
     /// - Returns: how many are settled since.
     fileprivate func settleBank() throws(LedgerError) -> Int {
         let entries = try openBankEntries()
-        let open = try bankMovements().filter { $0.entry == nil }.map(\.movement)
+        let movements = try bankMovements()
+        let open = movements.filter { $0.entry == nil }.map(\.movement)
+        let settled = Set(movements.filter { $0.entry != nil }.map(\.movement.id))
         let through = Dictionary(
             try bankStatements().map { ($0.currency, $0.days.upperBound) }, uniquingKeysWith: max)
-        let matches = BankMatcher.matches(entries, open, through: through)
+        let matches = BankMatcher.matches(
+            entries, open, settled: settled, through: through)
         try settle(matches)
         return matches.count
     }

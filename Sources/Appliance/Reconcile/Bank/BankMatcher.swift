@@ -49,7 +49,7 @@ struct OpenBankEntry: Hashable, Sendable {
 /// Finds which entry of the bank's is which movement of the ledger's. Pure.
 ///
 /// Three passes, the surest first; each takes what it has found away from the next:
-/// 1. An entry that names the movement's id settles it, whatever its amount.
+/// 1. An entry that names the movement's id settles it, whatever its amount, and never another.
 /// 2. An entry of the same amount to the cent, booked from the day before it was sent to
 ///    ``daysMax`` after it. Of several movements the one that was due first, as a queue: two
 ///    payouts of one amount arrive in their order. An entry that does not say Stripe counts only
@@ -79,15 +79,20 @@ struct BankMatcher {
     /// - Parameters:
     ///   - entries: those that are open, of all the bank's accounts.
     ///   - movements: those that no entry settles yet.
+    ///   - settled: ids of movements that entries settle.
     ///   - through: the last day that statements of a currency tell of.
     static func matches(
-        _ entries: [OpenBankEntry], _ movements: [BankMovement], through: [Currency: BankDay]
+        _ entries: [OpenBankEntry], _ movements: [BankMovement], settled: Set<Substring> = [],
+        through: [Currency: BankDay]
     ) -> [Match] {
         var matcher = BankMatcher(
             entries: entries.sorted { ($0.day, $0.id) < ($1.day, $1.id) },
             movements: movements.sorted { ($0.due, $0.transaction) < ($1.due, $1.transaction) },
             through: through)
+        let ids = settled.union(movements.map(\.id))
         matcher.matchNamed()
+        // What is left and names a movement is a second telling of it, or a part: no other's.
+        matcher.entries.removeAll { !ids.isDisjoint(with: words(of: $0)) }
         matcher.matchAmounts(saysStripe: true)
         matcher.matchAmounts(saysStripe: false)
         matcher.matchDifferences()
@@ -108,13 +113,16 @@ struct BankMatcher {
     private mutating func matchNamed() {
         let byID = Dictionary(grouping: movements, by: \.id)
         for entry in entries {
-            // An id is one word of letters, digits and a line.
-            let words = entry.text.split { !($0.isLetter || $0.isNumber || $0 == "_") }
-            let named = words.flatMap { byID[$0] ?? [] }.first {
+            let named = Self.words(of: entry).flatMap { byID[$0] ?? [] }.first {
                 Self.goesAlike($0, entry) && movements.contains($0)
             }
             if let named { take(entry, named) }
         }
+    }
+
+    /// An id is one word of letters, digits and a line.
+    private static func words(of entry: OpenBankEntry) -> [Substring] {
+        entry.text.split { !($0.isLetter || $0.isNumber || $0 == "_") }
     }
 
     private mutating func matchAmounts(saysStripe: Bool) {

@@ -50,6 +50,17 @@ struct BankMatcherTests {
         #expect(matches([entry(11, 400, on: 103, "po_22")], movements).isEmpty)
     }
 
+    @Test("what names one payout is no other's, though that one is settled already")
+    func namedOnce() {
+        let movements = [movement(1, 500, sent: 100), movement(2, 510, sent: 100)]
+        let told = [entry(11, 500, on: 102, "STRIPE po_1"), entry(12, 505, on: 102, "STRIPE po_1")]
+        #expect(matches(told, movements) == ["11=1"])
+        let again = BankMatcher.matches(
+            [entry(12, 510, on: 102, "STRIPE po_1"), entry(13, 510, on: 103)], [movements[1]],
+            settled: ["po_1"], through: [Self.usd: BankDay(200)])
+        #expect(again.map(\.entry) == [13])
+    }
+
     @Test("what comes before it was sent, or long after, is another's")
     func window() {
         let one = [movement(1, 500, sent: 100)]
