@@ -10,6 +10,8 @@ package enum BankRefusal: Error, Hashable, Sendable {
     case busy
     /// Statements that were imported before come again and tell otherwise: a sentence for each.
     case differs([String])
+    /// A file has one statement twice, which tell otherwise: a sentence.
+    case contradicts(String)
     /// A statement that is to be replaced is not of the account and the days of the file.
     case replacesOther(Int64)
 
@@ -26,6 +28,9 @@ package enum BankRefusal: Error, Hashable, Sendable {
                 + (rest > 0 ? ". \(rest) more of them" : "")
                 + ". Nothing was taken; if the bank has corrected it, import the file again with "
                 + "--replaces and that number, once for each"
+        case .contradicts(let sentence):
+            return sentence + ". Nothing was taken; import the one that the bank calls right "
+                + "without the other"
         case .replacesOther(let id):
             return "no statement number \(id) was imported of the account and the days of this file"
         }

@@ -33,10 +33,13 @@ extension BankStatement {
     ///
     /// - Returns: nil for two statements, or two pages of one.
     func sameness(with other: Self) -> Sameness? {
-        guard format == other.format, !continues(other), !other.continues(self) else { return nil }
-        if let number, number == other.number {
-            return days.overlaps(other.days) ? .named : nil
-        }
+        guard format == other.format else { return nil }
+        let isNamed = number != nil && number == other.number
+        // Where all is swept away each day a statement ends as it begins, and follows itself.
+        let isFromTheSame = isNamed && opening == other.opening
+            && days.lowerBound == other.days.lowerBound
+        guard isFromTheSame || !continues(other) && !other.continues(self) else { return nil }
+        if isNamed { return days.overlaps(other.days) ? .named : nil }
         guard days == other.days else { return nil }
         if let opening, let before = other.opening {
             return opening == before ? .sameDays : nil
@@ -64,6 +67,20 @@ extension BankStatement {
             case .sameDays: !missing.isEmpty && (!added.isEmpty || opening == nil)
             }
         return differs ? BankCorrection(missing: missing, added: added, balances: balances) : nil
+    }
+
+    /// Whether it tells all of a day that another tells of too: days before it and behind it are its
+    /// own as well. Pages may all have the days of their statement, or begin on one too early.
+    fileprivate func tellsWhole(_ day: BankDay, beside other: Self) -> Bool {
+        days.lowerBound < day && day < days.upperBound && days != other.days
+            && !continues(other) && !other.continues(self)
+    }
+
+    /// Whether another statement of the same file is the same one and tells otherwise. Pages that a
+    /// bank gives one name begin with other balances.
+    func contradicts(_ other: Self) -> Bool {
+        account == other.account && currency == other.currency && opening == other.opening
+            && difference(from: other, isWhole: true) != nil
     }
 
     /// Those of a list that another does not have, each as often as it has them less.
@@ -150,9 +167,16 @@ struct ToldDays {
     }
 
     /// Whether it and another statement tell of different entries of a day, so that two that are
-    /// alike are two: the bank numbers them otherwise, or one begins where the other ends; and
-    /// neither of the two has the other's entries among its own, which their balances tell.
+    /// alike are two: the bank numbers them otherwise, or one begins where the other ends; neither
+    /// of the two has the other's entries among its own, which their balances tell; and neither
+    /// tells of days before and behind it, where a month tells its days again: balances differ
+    /// there once the bank has corrected an earlier day.
     func isOther(than other: Self, on day: BankDay) -> Bool {
+        if statement.tellsWhole(day, beside: other.statement)
+            || other.statement.tellsWhole(day, beside: statement)
+        {
+            return false
+        }
         let areNumbered = statement.number != nil && other.statement.number != nil
             && statement.number != other.statement.number
         guard let mine = balances[day], let theirs = other.balances[day] else {

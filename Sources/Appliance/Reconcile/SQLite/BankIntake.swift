@@ -83,12 +83,17 @@ private struct BankIntake {
         of statements: [BankStatement], _ replaced: Set<Int64>
     ) throws -> BankRefusal? {
         var sentences: [String] = []
+        var new: [BankStatement] = []
         var left = replaced
         for statement in statements {
             let told = try told(around: statement)
             for former in told { left.remove(former.id) }
             let counting = try told.filter { try !isReplaced($0.id) }
             if try isKnown(statement, told, replaced) { continue }
+            if let other = new.first(where: { statement.contradicts($0) }) {
+                return .contradicts(Self.sentence(statement, other))
+            }
+            new.append(statement)
             for former in counting where !replaced.contains(former.id) {
                 guard let correction = statement.difference(
                     from: former.statement, isWhole: former.isWhole)
@@ -98,6 +103,13 @@ private struct BankIntake {
         }
         if let other = left.min() { return .replacesOther(other) }
         return sentences.isEmpty ? nil : .differs(sentences)
+    }
+
+    private static func sentence(_ statement: BankStatement, _ other: BankStatement) -> String {
+        let days = "\(other.days.lowerBound) to \(other.days.upperBound)"
+        let name = other.number.map { " \($0)" } ?? ""
+        return "the file has the statement\(name) of \(statement.account), \(days), twice, and the "
+            + "two tell otherwise"
     }
 
     private static func sentence(
@@ -116,14 +128,20 @@ private struct BankIntake {
     private func isKnown(
         _ statement: BankStatement, _ told: [Known], _ replaced: Set<Int64>
     ) throws -> Bool {
-        let again = told.filter { $0.isAlike(statement) }
-        if try again.contains(where: { try !isReplaced($0.id) && !replaced.contains($0.id) }) {
-            return true
-        }
+        if try counting(statement, told, replaced) != nil { return true }
         let replaces = try told.contains {
             try replaced.contains($0.id) && !isReplaced($0.id) && !$0.isAlike(statement)
         }
-        return !again.isEmpty && !replaces
+        return !replaces && told.contains { $0.isAlike(statement) }
+    }
+
+    /// The statement in the record that a known one is, where it counts and stays.
+    private func counting(
+        _ statement: BankStatement, _ told: [Known], _ replaced: Set<Int64>
+    ) throws -> Int64? {
+        try told.first {
+            try $0.isAlike(statement) && !replaced.contains($0.id) && !isReplaced($0.id)
+        }?.id
     }
 
     private func isReplaced(_ id: Int64) throws -> Bool {
@@ -140,25 +158,24 @@ private struct BankIntake {
         _ statements: [BankStatement], _ replaced: Set<Int64>
     ) throws -> AddedEntries {
         var added = AddedEntries(statements: statements.count)
-        var counting: [(statement: BankStatement, id: Int64)] = []
+        // Those that are new, and those that were told before and may be another's correction.
+        var standing: [(statement: BankStatement, id: Int64)] = []
         for statement in statements {
             added.entries += statement.entries.count
             let told = try told(around: statement)
             if try isKnown(statement, told, replaced) {
-                // What was taken before may be told to correct yet another one.
-                let again = try told.last {
-                    try $0.isAlike(statement) && !replaced.contains($0.id) && !isReplaced($0.id)
+                if let id = try counting(statement, told, replaced) {
+                    standing.append((statement, id))
                 }
-                if let again { counting.append((statement, again.id)) }
                 continue
             }
             let id = try insert(statement)
             added.new += try addLines(of: statement, id, told, replaced)
-            counting.append((statement, id))
+            standing.append((statement, id))
         }
         let former = known.values.filter { replaced.contains($0.id) }
         for former in former.sorted(by: { $0.id < $1.id }) {
-            guard let id = Self.successor(of: former.statement, among: counting),
+            guard let id = Self.successor(of: former.statement, among: standing),
                 try !isReplaced(former.id)
             else { continue }
             added.superseded += try replace(former.id, by: id)
@@ -169,9 +186,9 @@ private struct BankIntake {
     /// The one of a file's statements that is a former one again, else the first that tells of days
     /// in common.
     private static func successor(
-        of former: BankStatement, among counting: [(statement: BankStatement, id: Int64)]
+        of former: BankStatement, among standing: [(statement: BankStatement, id: Int64)]
     ) -> Int64? {
-        let near = counting.filter { one in
+        let near = standing.filter { one in
             one.statement.account == former.account && one.statement.currency == former.currency
                 && one.statement.days.overlaps(former.days)
         }

@@ -144,8 +144,9 @@ extension StatementStore {
             })
     }
 
-    /// What banks kept, by movement: of those that an entry settles by another amount, and of those
-    /// that an entry settled until the bank corrected it.
+    /// What banks kept, by movement: of those that an entry settles by another amount, of those
+    /// that an entry settled until the bank corrected it, and of those settled of which something
+    /// is booked: a folder made anew from the log has the bookings, not what the bank told first.
     func bankCharges() throws(LedgerError) -> [BankCharge] {
         let booked = try bookedCharges()
         return try rows(
@@ -155,7 +156,10 @@ extension StatementStore {
                     CROSS JOIN bank_statements s ON s.id = d.superseded_by
                     WHERE d.settled_before = t.id)
             FROM (SELECT transaction_id AS id FROM bank_entries WHERE kept != 0
-                UNION SELECT settled_before FROM bank_entries WHERE settled_before IS NOT NULL) c
+                UNION SELECT settled_before FROM bank_entries WHERE settled_before IS NOT NULL
+                UNION SELECT d.transaction_id FROM bank_entries d
+                    CROSS JOIN transactions s ON s.id = d.transaction_id
+                    CROSS JOIN transactions k ON k.movement = 'bank_charge:' || s.movement) c
             CROSS JOIN transactions t ON t.id = c.id
             CROSS JOIN entries e ON e.transaction_id = t.id
             CROSS JOIN accounts a ON a.id = e.account AND a.name = 'bank:' || a.currency

@@ -54,6 +54,22 @@ struct BankTellingTests {
         #expect(wrong.difference(from: first, isWhole: true)?.missing.count == 1)
     }
 
+    @Test("an account that is swept to nothing each day has corrections as any other")
+    func swept() throws {
+        let first = statement("S1", 5...5, opening: 0, [(5, 100, "STRIPE"), (5, -100, "sweep")])
+        let other = statement("S1", 5...5, opening: 0, [(5, 90, "STRIPE"), (5, -90, "sweep")])
+        let told = try #require(other.difference(from: first, isWhole: true))
+        #expect(told.missing.map(\.amount.rawValue) == [100, -100])
+        #expect(other.contradicts(first) && !first.contradicts(first))
+        let next = statement("S2", 5...5, opening: 0, [(5, 90, "STRIPE"), (5, -90, "sweep")])
+        #expect(next.difference(from: first, isWhole: true) == nil && !next.contradicts(first))
+        let later = statement("S1", 6...6, opening: 0, [(6, 90, "STRIPE"), (6, -90, "sweep")])
+        #expect(later.difference(from: first, isWhole: true) == nil)
+        // Pages of one name begin with other balances.
+        let page = statement("S1", 5...5, opening: 70, [(5, 90, "STRIPE")])
+        #expect(!page.contradicts(other))
+    }
+
     @Test("without a name the same days tell otherwise where an entry is gone, not where one came")
     func unnamed() {
         let first = statement(nil, 5...6, [(5, 100, "a"), (6, 50, "b")])
@@ -96,6 +112,21 @@ struct BankTellingTests {
         #expect(isOther(page, statement(nil, 5...5, opening: 100, alike)))
         #expect(!isOther(statement(nil, 5...5, alike), statement(nil, 5...5, alike)))
         #expect(isOther(statement("S1 page 1", 5...5, alike), statement("S1 page 2", 5...5, alike)))
+    }
+
+    @Test("a month tells its days again, though its balances differ behind a corrected day")
+    func month() {
+        let late = statement("S 7", 7...7, opening: 90, [(7, 50, "a")])
+        let month = statement("M 1", 5...9, opening: 0, [(5, 100, "b"), (7, 50, "a"), (9, 1, "c")])
+        let (mine, whole) = (ToldDays(late), ToldDays(month))
+        #expect(!mine.isOther(than: whole, on: BankDay(7)))
+        #expect(!whole.isOther(than: mine, on: BankDay(7)))
+        // Two pages of the month, each with its days: the second has an entry of its own.
+        let page = statement("M 2", 5...9, opening: 151, [(7, 50, "a")])
+        #expect(ToldDays(page).isOther(than: whole, on: BankDay(7)))
+        // On its last day it may tell a part.
+        let part = statement("S 9", 9...9, opening: 300, [(9, 1, "c")])
+        #expect(ToldDays(part).isOther(than: whole, on: BankDay(9)))
     }
 
     @Test("what a bank kept is booked once, and taken back by a booking of its own")

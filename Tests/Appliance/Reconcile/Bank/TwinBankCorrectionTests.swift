@@ -177,6 +177,68 @@ struct TwinBankCorrectionTests {
         }
     }
 
+    /// A statement of some days from nothing, with one payout, of which the bank kept so much.
+    private func telling(
+        _ name: String, _ payout: Payout, days: Int64, kept: Int64
+    ) throws -> BankStatement {
+        let first = BankDay(of: Instant(seconds: payout.created + 2 * day))
+        let amount = MinorUnits(payout.amount - kept)
+        return try BankStatement(
+            format: "camt.053", number: name, account: "DE02",
+            currency: try #require(Currency("usd")), days: first...(first + days),
+            opening: .zero, closing: amount,
+            entries: [
+                BankEntry(
+                    day: first, amount: amount, text: "STRIPE \(payout.id)", reference: nil)
+            ]
+        ).checked()
+    }
+
+    @Test("a wrong day is replaced by a month that was imported, and a file may not say both")
+    func replacedByKnown() async throws {
+        let world = try TwinWorld(start: start, payouts: .daily)
+        let fixture = world.fixture
+        try await fixture.running {
+            world.go(to: start + 36_000)
+            _ = try world.charge(300_000, "usd")
+            world.go(to: start + 6 * day)
+            try await world.deliver()
+            _ = try await fixture.reconcile()
+            let payout = try #require(try self.payouts(world).first)
+            let reconciler = self.reconciler(fixture)
+            let wrong = try self.telling("S1 7", payout, days: 0, kept: 150)
+            let right = try self.telling("S1 7", payout, days: 0, kept: 0)
+            let month = try self.telling("M 1", payout, days: 20, kept: 0)
+            let refusal = await #expect(throws: BankRefusal.self) {
+                try await reconciler.importBank([wrong, right], file: "both.xml")
+            }
+            #expect(try #require(refusal).message.contains("S1 7"))
+            #expect(try self.record(fixture) == ([], []))
+
+            _ = try await reconciler.importBank([wrong], file: "day.xml")
+            let former = try #require(try self.record(fixture).counting.first)
+            _ = try await reconciler.importBank([month], file: "month.xml")
+            let done = try await reconciler.importBank(
+                [month], replacing: [former], file: "month.xml")
+            #expect(done.new == 0 && done.superseded == 1 && done.settled == 1)
+            #expect(try self.record(fixture).replaced == [former])
+            try self.expectKept(0, fixture)
+            // A folder made anew from the log has the bookings, and is told the last word alone.
+            let anew = try self.telling("S1 7", payout, days: 0, kept: 30)
+            let counting = try #require(try self.record(fixture).counting.first)
+            _ = try await reconciler.importBank([anew], replacing: [counting], file: "b.xml")
+            try self.expectKept(30, fixture)
+            try fixture.store.write { database in
+                for table in ["bank_lines", "bank_entries", "bank_statements"] {
+                    try LedgerStatement(again: database, "DELETE FROM \(table)").run()
+                }
+            }
+            let told = try await reconciler.importBank([right], file: "right.xml")
+            #expect(told.differences == 1 && told.booked == 1)
+            try self.expectKept(0, fixture)
+        }
+    }
+
     @Test("two true credits that are alike in two files are two, and no file counts twice")
     func alikeFiles() async throws {
         let world = try TwinWorld(start: start, payouts: .manual)
