@@ -69,8 +69,8 @@ extension BankStatement {
         return differs ? BankCorrection(missing: missing, added: added, balances: balances) : nil
     }
 
-    /// Whether it tells all of a day that another tells of too: days before it and behind it are its
-    /// own as well. Pages may all have the days of their statement, or begin on one too early.
+    /// Whether it tells all of a day that another tells of too: days before it and behind it are
+    /// its own as well. Pages may all have the days of their statement, or begin on one too early.
     fileprivate func tellsWhole(_ day: BankDay, beside other: Self) -> Bool {
         days.lowerBound < day && day < days.upperBound && days != other.days
             && !continues(other) && !other.continues(self)
