@@ -146,4 +146,29 @@ struct ArchiveSealTests {
         let report = try ArchiveVerification(of: restored.archivePlace).run()
         #expect(report.faults.isEmpty && report.lines.count == 9)
     }
+
+    @Test("a seal of another log is never taken for this one's")
+    func ofAnotherLog() async throws {
+        let (fixture, other) = (try await ArchiveFixture(), try await ArchiveFixture())
+        _ = try other.seal(ArchiveFixture.october)
+        let (own, foreign) = (
+            "\(fixture.path)/archive/2025-10.json", "\(other.path)/archive/2025-10.json"
+        )
+        _ = try fixture.seal(ArchiveFixture.october)
+        try Data(contentsOf: URL(filePath: foreign)).write(to: URL(filePath: own))
+        #expect(try fixture.faults().contains("2025-10 seal"))
+        #expect(throws: ArchiveError.self) { try fixture.move() }
+        #expect(throws: ArchiveError.self) { try fixture.seal(ArchiveFixture.november) }
+        #expect(try fixture.hotStart(.webhookReceived) == 0)
+    }
+
+    @Test("a month whose seal was lost is sealed again with what of it lies in a cold folder")
+    func sealedAgain() async throws {
+        let fixture = try await ArchiveFixture()
+        let first = try fixture.seal(ArchiveFixture.october).seal
+        _ = try await fixture.archived()
+        try FileManager.default.removeItem(atPath: "\(fixture.path)/archive/2025-10.json")
+        let again = try fixture.seal(ArchiveFixture.october)
+        #expect(again.isNew && again.seal == first)
+    }
 }

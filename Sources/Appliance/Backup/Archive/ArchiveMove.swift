@@ -67,6 +67,7 @@ package struct ArchiveMove {
         }
         let log = try Log.openReadOnly(at: place.log, disk: place.disk)
         let identity = try place.identity(of: log)
+        try place.refuse(seal, unlessOf: identity)
         var index =
             try ColdIndex.read(ofLog: place.log, identity: identity, on: place.disk)
             ?? ColdIndex(log: identity)

@@ -61,6 +61,12 @@ package struct ArchivePlace: Sendable {
 
     // MARK: Seals
 
+    /// - Throws: `.sealDamaged` where a seal is another log's
+    func refuse(_ seal: MonthSeal, unlessOf log: LogIdentity) throws(ArchiveError) {
+        guard seal.log != log.description else { return }
+        throw .sealDamaged(file: path(of: seal.month.name), reason: "it is of another log")
+    }
+
     /// The months that have a seal, in order.
     package func months() throws(ArchiveError) -> [String] {
         do throws(DiskError) {

@@ -45,6 +45,10 @@ package struct ArchiveVerification {
         let ledger = try SQLiteLedgerReader.open(path: place.ledger)
         defer { try? ledger.close() }
         for seal in seals {
+            guard log.identity.map({ $0.description == seal.log }) ?? true else {
+                add(seal.month.name, "seal", "it is of another log")
+                continue
+            }
             for reach in seal.reaches { try compare(reach, of: seal, log) }
             try compare(seal, ledger)
         }

@@ -40,10 +40,14 @@ package struct MonthSealing {
             throw ArchiveError.notNext(
                 month: month.name, due: String(last.seal.month.to.rfc3339.prefix(7)))
         }
-        let log = try Log.openReadOnly(at: place.log, disk: place.disk)
+        // The first takes in what was moved too, where the seals that were there are lost.
+        let log = try Log.openReadOnly(
+            at: place.log, disk: place.disk, withCold: last == nil)
+        let identity = try place.identity(of: log)
+        if let last { try place.refuse(last.seal, unlessOf: identity) }
         var seal = MonthSeal(
             month: month, sealedAt: now, release: Release.version,
-            log: try place.identity(of: log).description, isReconciled: isReconciled,
+            log: identity.description, isReconciled: isReconciled,
             before: last?.digest, reaches: [], transactions: 0, ledgerHash: nil, holdings: [])
         try readLedger(into: &seal)
         let ends = Dictionary(
