@@ -49,7 +49,7 @@ struct ArchiveCommandTests {
     }
 
     @Test(
-        "what root seals, moves and brings back beside a service stays the service's",
+        "what root does in a service's folder while that is stopped stays the service's",
         .enabled(if: geteuid() == 0))
     func byRoot() async throws {
         let filled = try await FilledFolder(count: 40)
@@ -57,9 +57,12 @@ struct ArchiveCommandTests {
         let given = try await Child.run("/bin/chown", ["-R", "\(nobody):\(nobody)", filled.path])
         #expect(given.code == 0, "\(given.errors)")
         let cold = root.file("cold")
-        for words in [["seal", "2024-03", "--unreconciled"], ["move", cold], ["return"]] {
+        for words in [
+            ["archive", "seal", "2024-03", "--unreconciled"], ["archive", "move", cold],
+            ["archive", "return"], ["dead-letter", "redrive"], ["user", "list"],
+        ] {
             let ran = try await Child.run(
-                Tillbox.executable, ["archive"] + words + ["--data", filled.path])
+                Tillbox.executable, words + ["--data", filled.path])
             #expect(ran.code == 0, "\(words): \(ran.errors)")
         }
         let files = FileManager.default

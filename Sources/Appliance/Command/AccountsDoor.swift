@@ -23,6 +23,7 @@ struct AccountsDoor {
         }
         // In no other program's folder is anything made.
         _ = try FolderView(path: settings.dataPath).logPath()
+        try FolderOwner.become(of: settings.dataPath)
         let folder = DataFolder(existingAt: settings.dataPath)
         do {
             try FileManager.default.createDirectory(
