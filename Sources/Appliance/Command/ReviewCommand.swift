@@ -328,7 +328,6 @@ struct ReviewDoor {
         _ = try view.logPath()
         try FolderOwner.become(of: settings.dataPath)
         let ledger = try view.ledger()
-        try FolderOwner.become(of: settings.dataPath)
         do {
             let answer = try await EmbeddedPlane.offline(settings) { plane in
                 _ = try OfflineAudit.name(request.by)
