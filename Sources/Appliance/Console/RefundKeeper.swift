@@ -198,7 +198,9 @@ package struct RefundKeeper: Service {
         guard case .ended(let outcome) = seen.state, case .made(let id, _) = outcome,
             !outcome.hasFailed
         else { return false }
-        return try ledger.transactions(of: MovementKey("refund_failed:\(id)")).isEmpty
+        // What a movement settles stands among its transactions, too.
+        let failure = MovementKey("refund_failed:\(id)")
+        return try !ledger.transactions(of: failure).contains { $0.posting.movement == failure }
     }
 
     /// - Parameter before: what is kept of it until now.

@@ -8,7 +8,7 @@ package enum FolderRemedy {
 
     /// Where nothing is known to be bad, and only somebody else may read it.
     package static let rights =
-        "Run this as the user that the folder belongs to; where some of its files are somebody "
+        "Do this as the user that the folder belongs to; where some of its files are somebody "
         + "else's, give them back, with the daemon stopped: chown -R USER: FOLDER"
 
     /// Where `webhook.received` is known to have every webhook that it ever had.
