@@ -11,6 +11,8 @@ import Vocabulary
 /// folder as a daemon leaves it. For who measures an old folder.
 package struct FolderAging: Sendable {
     private let plane: EmbeddedPlane
+    /// How many events leave no record, being of types that move nothing.
+    private let ignored: @Sendable () -> Int64
     /// Whether the ledger has read what was scored and decided.
     private let isBooked: @Sendable () -> Bool
 
@@ -50,7 +52,7 @@ package struct FolderAging: Sendable {
             configuration: ServiceGroupConfiguration(
                 services: DaemonPart.inOrder(try pipeline.services()).map { .init(service: $0) },
                 logger: logger))
-        let aging = FolderAging(plane: plane) {
+        let aging = FolderAging(plane: plane, ignored: { Int64(counters[.ignored]) }) {
             [TopicID.paymentScored, .paymentReview].allSatisfy { id in
                 let position = (try? ledger.position(topic: id.rawValue)) ?? nil
                 return position ?? 0 >= plane.topics[id].highWatermark.rawValue
@@ -71,8 +73,12 @@ package struct FolderAging: Sendable {
         await plane.log.close()
     }
 
-    private init(plane: EmbeddedPlane, isBooked: @escaping @Sendable () -> Bool) {
+    private init(
+        plane: EmbeddedPlane, ignored: @escaping @Sendable () -> Int64,
+        isBooked: @escaping @Sendable () -> Bool
+    ) {
         self.plane = plane
+        self.ignored = ignored
         self.isBooked = isBooked
     }
 
@@ -113,9 +119,10 @@ package struct FolderAging: Sendable {
         }
     }
 
-    /// Whether each webhook has left a record or a letter, and each record a scored one.
+    /// Whether each webhook has left a record or a letter, or is of a type that leaves none, and
+    /// each record a scored one.
     private func isRead(_ counts: [Int64]) -> Bool {
-        counts[1] + counts[2] >= counts[0] && counts[3] >= counts[1]
+        counts[1] + counts[2] + ignored() >= counts[0] && counts[3] >= counts[1]
     }
 }
 
