@@ -1,5 +1,6 @@
 package import AppendLog
 package import Appliance
+import Console
 import Foundation
 package import Logging
 import ServiceLifecycle
@@ -7,8 +8,8 @@ import Synchronization
 import Vocabulary
 
 /// Puts events into a data folder as if they had come over years: by a clock that is set, and else
-/// through the admission, the stages and the ledger that a daemon has, so that what is left is a
-/// folder as a daemon leaves it. For who measures an old folder.
+/// through the admission, the stages, the ledger and the index of payments that a daemon has, so
+/// that what is left is a folder as a daemon leaves it. For who measures an old folder.
 package struct FolderAging: Sendable {
     private let plane: EmbeddedPlane
     /// How many events leave no record, being of types that move nothing.
@@ -68,9 +69,18 @@ package struct FolderAging: Sendable {
         await group.triggerGracefulShutdown()
         try await running
         try outcome.get()
+        try index(plane, at: folder.paymentIndex, logger)
         try await AdmissionSnapshot.write(plane.admission, to: folder.gateSnapshot)
         try ledger.close()
         await plane.log.close()
+    }
+
+    /// Makes the index of payments that a daemon has made by and by. Blocking.
+    private static func index(_ plane: EmbeddedPlane, at path: String, _ logger: Logger) throws {
+        let index = PaymentIndex(
+            at: path, log: plane.log.identity.description, reader: { plane.reader($0) },
+            logger: logger)
+        try index.catchUp()
     }
 
     private init(

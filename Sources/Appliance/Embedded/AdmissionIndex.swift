@@ -52,6 +52,22 @@ package struct AdmissionIndex: Sendable {
         shards[Self.shard(of: digest)].insert(Self.tag(of: digest), at: offset)
     }
 
+    /// Remembers pairs as a snapshot has them: those of one shard follow each other, so that its
+    /// table is made once and not grown step by step. Any other order is as right, and slower.
+    mutating func insert(_ pairs: [(digest: UInt64, offset: Offset)]) {
+        var first = 0
+        while first < pairs.count {
+            let shard = Self.shard(of: pairs[first].digest)
+            let rest = pairs[first...]
+            let end = rest.firstIndex { Self.shard(of: $0.digest) != shard } ?? rest.endIndex
+            shards[shard].reserve(end - first)
+            for (digest, offset) in pairs[first..<end] {
+                shards[shard].insert(Self.tag(of: digest), at: offset)
+            }
+            first = end
+        }
+    }
+
     /// Forgets every record of one shard below `start`, which retention has deleted.
     package mutating func forget(below start: Offset, inShard shard: Int) {
         shards[shard].forget(below: start)
@@ -103,15 +119,30 @@ package struct AdmissionIndex: Sendable {
             guard offset >= base else { return }
             let distance = UInt64(base.distance(to: offset)) + 1
             precondition(distance <= Self.offsetMask, "\(offset) is too far from \(base)")
-            if (count + 1) * 5 > slots.count * 4 { resize(max(16, slots.count * 3 / 2)) }
+            if Self.isTooFull(count + 1, of: slots.count) {
+                resize(max(Self.slotCountMin, slots.count * 3 / 2))
+            }
             put(tag << UInt64(Self.offsetBits) | distance)
+        }
+
+        /// Makes room for so many pairs more.
+        mutating func reserve(_ more: Int) {
+            if Self.isTooFull(count + more, of: slots.count) {
+                resize(max(Self.slotCountMin, (count + more) * 4 / 3))
+            }
+        }
+
+        private static let slotCountMin = 16
+
+        private static func isTooFull(_ count: Int, of slotCount: Int) -> Bool {
+            count * 5 > slotCount * 4
         }
 
         mutating func forget(below start: Offset) {
             guard start > base else { return }
             var kept: [(tag: UInt64, offset: Offset)] = []
             forEach { tag, offset in if offset >= start { kept.append((tag, offset)) } }
-            let size = kept.isEmpty ? 0 : max(16, kept.count * 3 / 2)
+            let size = kept.isEmpty ? 0 : max(Self.slotCountMin, kept.count * 3 / 2)
             (slots, count, base) = ([UInt64](repeating: 0, count: size), 0, start)
             for (tag, offset) in kept { insert(tag, at: offset) }
         }

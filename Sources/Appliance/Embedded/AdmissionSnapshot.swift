@@ -141,18 +141,17 @@ package enum AdmissionSnapshot {
         var index = AdmissionIndex(from: topic.start)
         var checksum = CRC32C.checksum(head[...])
         var position = Int64(head.count)
+        var pairs: [(digest: UInt64, offset: Offset)] = []
         while position < end {
             let count = Int(min(Int64(pieceByteCount), end - position))
             let bytes = try file.read(at: position, count: count)
             guard bytes.count == count else { break }
             checksum = CRC32C.checksum(bytes[...], continuing: checksum)
             position += Int64(count)
-            for start in stride(from: 0, to: count, by: pairByteCount) {
-                let offset = Offset(Int64(bitPattern: number(bytes, at: start + 8)))
-                // What the log lost to a power cut after it was indexed was never acknowledged.
-                guard offset < highWatermark else { continue }
-                index.insert(number(bytes, at: start), at: offset)
-            }
+            pairs.removeAll(keepingCapacity: true)
+            // What the log lost to a power cut after it was indexed was never acknowledged.
+            eachPair(in: bytes) { if $1 < highWatermark { pairs.append(($0, $1)) } }
+            index.insert(pairs)
         }
         return (index, checksum)
     }
@@ -161,11 +160,16 @@ package enum AdmissionSnapshot {
         withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
     }
 
-    private static func number(_ bytes: [UInt8], at position: Int) -> UInt64 {
-        bytes.withUnsafeBytes {
-            // SAFETY: every caller has checked that eight bytes follow; the load checks the bounds
-            // too.
-            UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: position, as: UInt64.self))
+    private static func eachPair(in bytes: [UInt8], _ body: (UInt64, Offset) -> Void) {
+        bytes.withUnsafeBytes { bytes in
+            for start in stride(from: 0, to: bytes.count, by: pairByteCount) {
+                // SAFETY: pieces end where a pair does; the loads check the bounds too.
+                let digest = bytes.loadUnaligned(fromByteOffset: start, as: UInt64.self)
+                let offset = bytes.loadUnaligned(fromByteOffset: start + 8, as: UInt64.self)
+                body(
+                    UInt64(littleEndian: digest),
+                    Offset(Int64(bitPattern: UInt64(littleEndian: offset))))
+            }
         }
     }
 }

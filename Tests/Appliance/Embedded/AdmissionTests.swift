@@ -49,6 +49,31 @@ struct AdmissionTests {
         }
     }
 
+    @Test("pairs put in together are those put in one by one, in a snapshot's order or in any")
+    func together() {
+        var one = AdmissionIndex()
+        let pairs = (Int64(0)..<50_000).map { number in
+            (
+                digest: AdmissionIndex.digest(of: "evt_\(number % 49_000)".utf8),
+                offset: Offset(number)
+            )
+        }
+        for (digest, offset) in pairs { one.insert(digest, at: offset) }
+        for pairs in [pairs, pairs.sorted { $0.digest < $1.digest }] {
+            var index = AdmissionIndex()
+            for first in stride(from: 0, to: pairs.count, by: 1_000) {
+                index.insert(Array(pairs[first..<first + 1_000]))
+            }
+            // The same again is what is there already.
+            index.insert(pairs)
+            #expect(index.count == 50_000)
+            #expect(index.byteCount <= 16 * 50_000 + AdmissionIndex.shardCount * 16 * 8)
+            for (digest, _) in pairs {
+                #expect(Set(index.candidates(for: digest)) == Set(one.candidates(for: digest)))
+            }
+        }
+    }
+
     @Test("a search reads a few slots, however many events the index holds")
     func probes() {
         var index = AdmissionIndex()
