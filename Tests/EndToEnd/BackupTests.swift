@@ -224,6 +224,12 @@ struct BackupTests {
         try FileManager.default.removeItem(atPath: disk.path + "/ballast")
         let again = try await Tillbox.run("backup", backups, "--data", filled.path, "--json")
         #expect(again.code == 0, "\(again.errors)")
+        // What is restored needs room where it goes to, and says so before it writes.
+        let target = disk.path + "/restored"
+        let refused = try await Tillbox.run("restore", backups, "--data", target)
+        #expect(refused.code == 3 && refused.errors.contains("MiB are needed"), "\(refused.errors)")
+        #expect(refused.errors.contains(target) && !refused.errors.contains("backup.keep"))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: target) == [])
     }
 
     @Test(

@@ -107,6 +107,38 @@ struct SystemCallTests {
         #expect(judgement.counts["acknowledged"] == 1_000)
         #expect(history.contains { !$0.hasPrefix("later") }, "no call was met")
     }
+
+    @Test("a restore that is killed at a sync or a rename is started by nobody, and done again")
+    func restores() async throws {
+        let filled = try await FilledFolder(count: 40)
+        let (backups, target) = (filled.file("backups"), filled.file("restored"))
+        let made = try await Tillbox.run("backup", backups, "--data", filled.path)
+        #expect(made.code == 0, "\(made.errors)")
+        let (webhook, admin) = (try freePort(), try freePort())
+        for (call, number) in [
+            ("fsync", 1), ("fsync", 2), ("fdatasync", 1), ("fdatasync", 7), ("rename", 1),
+            ("unlink", 1),
+        ] {
+            let moment = "\(call) \(number)"
+            let restore = try Child(
+                Strace.path,
+                [
+                    "-D", "-f", "-q", "-e", "trace=\(call)", "-e",
+                    "inject=\(call):signal=KILL:when=\(number)", "-o", "/dev/null",
+                    Tillbox.executable, "restore", backups, "--data", target,
+                ])
+            #expect(await restore.wait() == 128 + SIGKILL, "\(moment)")
+            let daemon = try Tillbox.start(data: target, webhookPort: webhook, adminPort: admin)
+            #expect(await daemon.wait() == 3, "\(moment)")
+            #expect(
+                daemon.standardError.contains("did not come to its end"),
+                "\(moment): \(daemon.standardError.suffix(400))")
+        }
+        let again = try await Tillbox.run("restore", backups, "--data", target)
+        #expect(again.code == 0, "\(again.errors)")
+        let verified = try await Tillbox.run("ledger", "verify", "--data", target)
+        #expect(verified.code == 0, "\(verified.errors)")
+    }
 }
 
 /// A data folder, two ports, and who was told what.

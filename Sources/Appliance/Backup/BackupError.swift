@@ -8,6 +8,8 @@ package enum BackupError: Error, Hashable, Sendable {
     case disk(DiskError)
     /// No room for what is to be written; what was complete before is left as it was.
     case full(path: String)
+    /// No room for the files of a backup where it is to be restored, in bytes.
+    case noRoom(path: String, needed: Int64, free: Int64)
     /// Another backup of this folder is being made; the process is 0 where nothing names it.
     case busy(path: String, by: Int32)
     case notAFolder(path: String)
@@ -48,6 +50,10 @@ extension BackupError: CustomStringConvertible {
         case .full(let path):
             "there is no room in \(path) for what is to be written; free some space, or keep fewer "
                 + "backups there (backup.keep); the backups that were complete are still there"
+        case .noRoom(let path, let needed, let free):
+            "\(path) has no room for the backup, and nothing was restored: "
+                + DiskRoom.words(needed: needed, free: free)
+                + "; free some space, or restore to another disk"
         case .busy(let path, let process):
             "another backup into \(path) is under way"
                 + (process > 0 ? " (process \(process))" : "")
@@ -89,8 +95,8 @@ extension BackupError: CustomStringConvertible {
             "\(path) is not empty (it holds \(name)), and a backup is restored into an empty "
                 + "folder only; name another with --data, or move what is there away"
         case .halfRestored(let path):
-            "a restore into \(path) did not come to its end, and what is there is not whole; "
-                + "remove the folder and restore again"
+            "a restore into \(path) did not come to its end, and what is there is not whole; run "
+                + "`tillbox restore DIR` again, which begins anew there, or remove the folder"
         case .gone(let path, let note):
             "the last backup went into \(path), and there is none there now; is its disk mounted? "
                 + "To begin anew there, remove \(note)"

@@ -5,13 +5,26 @@ import Vocabulary
 /// Restores a backup into an empty folder: all of it, or nothing. Blocking: call it off the
 /// cooperative pool.
 ///
-/// While it writes, the folder holds a marker that keeps a daemon from starting on it; a process
-/// that dies leaves it there.
+/// ```
+/// folder made ─▶ marked ─▶ held ─▶ emptied ─▶ written, synced ─▶ compared ─▶ mark removed
+/// ```
+///
+/// The mark is durable before anything else is in the folder, and goes when all the rest is: while
+/// it is there no daemon starts on the folder. A process that dies leaves it, and the next restore
+/// into the folder begins anew.
 package struct BackupRestore {
-    /// The file that says that the folder is not whole yet.
+    /// The file that says that the folder is not whole yet; empty.
     private static let marker = "restoring"
-    /// What is to stay free beside what is restored: the daemon writes at once.
-    private static let spareByteCount: Int64 = 64 << 20
+    /// What may be in the folder all the same: the root of a file system has the first, who holds
+    /// the folder is noted in the second.
+    private static let beside = ["lost+found", "holder"]
+    /// Folders that a start makes before it refuses, and leaves empty.
+    private static let madeByStarts = ["console", "features", "gate"]
+    /// What a restore that was killed has left beside what the backup names.
+    private static let leftovers = [
+        "log", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "console", "gate",
+        "features", "bridges", "archive", "format", "backup.json", "backup.json.part",
+    ]
 
     let place: BackupPlace
     package let manifest: BackupManifest
@@ -33,61 +46,165 @@ package struct BackupRestore {
         self.progress = progress
     }
 
+    private var mark: String { "\(folder)/\(Self.marker)" }
+
     /// Whether a restore into the folder has begun and not come to its end.
     package static func isUnfinished(in folder: String) -> Bool {
         access("\(folder)/\(marker)", F_OK) == 0
     }
 
-    /// Writes every file and compares it with what was backed up. The marker stays until
+    /// Writes every file and compares it with what was backed up. The mark stays until
     /// ``finish()``.
     ///
-    /// - Throws: `.notEmpty`, `.halfRestored`, `.full`, `.damaged`, `.busy`, `.disk`; the folder is
-    ///   then as empty as it was.
-    package func run() throws {
+    /// - Parameter hold: keeps others out of the folder, which is there by then, and marked.
+    /// - Throws: `.notEmpty`, `.noRoom`, `.damaged`, `.busy`, `.disk`, what `hold` throws; the
+    ///   folder is then as it was, or, where an earlier restore has left something, empty.
+    package func run(holding hold: () throws -> Void = {}) throws {
         let lock = try place.lockedForReading()
         defer { lock?.release() }
         // It may have been removed before this.
         guard try place.names().contains(manifest.name) else {
             throw BackupError.noBackup(path: place.path, name: manifest.name)
         }
-        try checkTarget()
-        for file in manifest.files where !place.isThere(file) {
-            throw BackupError.damaged(
-                file: place.stored(file), reason: "it is missing, or has another size")
+        let made = try makeFolder()
+        try refuseStrangers(whereMarked: Self.isUnfinished(in: folder))
+        let isOwn = try putMark()
+        do {
+            try syncNames(of: made)
+            try hold()
+            // Another restore may have come to its end since the first look.
+            try refuseStrangers(whereMarked: !isOwn && Self.isUnfinished(in: folder))
+            for file in manifest.files where !place.isThere(file) {
+                throw BackupError.damaged(
+                    file: place.stored(file), reason: "it is missing, or has another size")
+            }
+        } catch {
+            if isOwn { try? disk.remove(mark) }
+            throw error
         }
         do {
-            try disk.put([], at: "\(folder)/\(Self.marker)", in: folder)
+            // Whoever was in the folder before may have taken the mark away.
+            _ = try putMark()
+            try empty()
+            try checkRoom()
             try write()
         } catch {
             clear()
-            if let error = error as? DiskError {
-                throw BackupError(error, writingInto: folder)
-            }
-            throw error
+            guard let error = error as? DiskError else { throw error }
+            if case .full = BackupError(error) { throw noRoom() }
+            throw BackupError(error)
         }
     }
 
-    private func checkTarget() throws(BackupError) {
-        do {
-            try FileManager.default.createDirectory(
-                atPath: folder, withIntermediateDirectories: true,
-                attributes: [.posixPermissions: 0o700])
-        } catch {
-            throw .notAFolder(path: folder)
-        }
-        let names: [String]
-        let free: Int64
+    // MARK: The folder
+
+    /// Makes the folder, and those above it that are missing.
+    ///
+    /// - Returns: what it has made, the folder itself first.
+    private func makeFolder() throws(BackupError) -> [String] {
         do throws(DiskError) {
-            // The root of a file system has one; the other is a marker that was not put yet.
-            let own = ["lost+found", Self.marker + BackupPlace.partSuffix]
-            names = try disk.list(folder).filter { !own.contains($0) }.sorted()
-            free = try disk.freeBytes(folder)
+            var (missing, path) = ([String](), folder)
+            while try !disk.exists(path) {
+                missing.append(path)
+                path = Self.parent(of: path)
+            }
+            for path in missing.reversed() { try disk.createDirectory(path) }
+            return missing
+        } catch {
+            throw error.code == ENOTDIR ? .notAFolder(path: folder) : BackupError(error)
+        }
+    }
+
+    /// Makes the folder's name durable, and those of the others that were made: one that a power
+    /// cut takes away again would be made anew by a start, as an empty box.
+    private func syncNames(of made: [String]) throws(BackupError) {
+        do throws(DiskError) {
+            for path in made.dropLast() { try disk.syncDirectory(Self.parent(of: path)) }
         } catch {
             throw BackupError(error)
         }
-        if names.contains(Self.marker) { throw .halfRestored(path: folder) }
-        if let name = names.first { throw .notEmpty(path: folder, name: name) }
-        guard free > manifest.byteCount + Self.spareByteCount else { throw .full(path: folder) }
+        // The one that was there already may be one that only others read.
+        try? disk.syncDirectory(Self.parent(of: made.last ?? folder))
+    }
+
+    private static func parent(of path: String) -> String {
+        let parent = NSString(string: path).deletingLastPathComponent
+        return parent.isEmpty ? "." : parent
+    }
+
+    /// Refuses a folder that holds what is not to be taken away.
+    ///
+    /// - Parameter isMarked: whether what a restore that was killed has left may be there.
+    /// - Throws: `.notEmpty`, `.disk`
+    private func refuseStrangers(whereMarked isMarked: Bool) throws(BackupError) {
+        let names: [String]
+        var known = Set(Self.beside + [Self.marker])
+        if isMarked {
+            known.formUnion(Self.leftovers)
+            known.formUnion(
+                manifest.files.compactMap { $0.path.split(separator: "/").first.map(String.init) })
+        }
+        do throws(DiskError) {
+            for name in Self.madeByStarts {
+                let path = "\(folder)/\(name)"
+                if try disk.exists(path), try disk.list(path).isEmpty { known.insert(name) }
+            }
+            names = try disk.list(folder).sorted()
+        } catch {
+            throw BackupError(error)
+        }
+        if let name = names.first(where: { !known.contains($0) }) {
+            throw .notEmpty(path: folder, name: name)
+        }
+    }
+
+    /// Makes the mark, where there is none, at once under its name, and makes it durable.
+    ///
+    /// - Returns: whether it is this restore's, and not one that an earlier restore has left.
+    private func putMark() throws(BackupError) -> Bool {
+        let descriptor = open(mark, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        let code = errno
+        guard descriptor >= 0 || code == EEXIST else {
+            throw BackupError(DiskError(operation: .open, path: mark, code: code))
+        }
+        if descriptor >= 0 { close(descriptor) }
+        do {
+            try disk.syncDirectory(folder)
+        } catch {
+            throw BackupError(error)
+        }
+        return descriptor >= 0
+    }
+
+    /// Takes away what a restore that was killed has left.
+    private func empty() throws {
+        let kept = Self.beside + [Self.marker]
+        for name in try disk.list(folder) where !kept.contains(name) {
+            try FileManager.default.removeItem(atPath: "\(folder)/\(name)")
+        }
+        try disk.syncDirectory(folder)
+    }
+
+    /// Takes away what was written. The mark goes last, and only when everything else has: a
+    /// process that dies meanwhile leaves no part of a backup that a daemon would start on.
+    private func clear() {
+        do {
+            try empty()
+            try disk.remove(mark)
+        } catch {
+            // The mark stays, and says to restore again.
+        }
+    }
+
+    private func checkRoom() throws {
+        guard try disk.freeBytes(folder) > manifest.byteCount + DiskRoom.spareByteCount else {
+            throw noRoom()
+        }
+    }
+
+    private func noRoom() -> BackupError {
+        .noRoom(
+            path: folder, needed: manifest.byteCount, free: (try? disk.freeBytes(folder)) ?? 0)
     }
 
     private func write() throws {
@@ -114,22 +231,6 @@ package struct BackupRestore {
         for folder in folders.sorted(by: >) { try disk.syncDirectory(folder) }
     }
 
-    /// Takes away what was written: the folder was empty before. The marker goes last, and only
-    /// when everything else has: a process that dies meanwhile leaves no part of a backup that a
-    /// daemon would start on.
-    private func clear() {
-        let own = ["lost+found", Self.marker]
-        do {
-            for name in try disk.list(folder) where !own.contains(name) {
-                try FileManager.default.removeItem(atPath: "\(folder)/\(name)")
-            }
-            try disk.syncDirectory(folder)
-            try disk.remove("\(folder)/\(Self.marker)")
-        } catch {
-            // The marker stays, and says to remove the folder.
-        }
-    }
-
     /// Says that the folder is whole: from then on a daemon may start on it.
     ///
     /// - Throws: `.disk`
@@ -140,7 +241,7 @@ package struct BackupRestore {
             isEncrypted: place.key != nil
         ).write(in: folder)
         do throws(DiskError) {
-            try disk.remove("\(folder)/\(Self.marker)")
+            try disk.remove(mark)
             try disk.syncDirectory(folder)
         } catch {
             throw BackupError(error)

@@ -22,8 +22,6 @@ package struct BackupReport: Sendable {
 package struct BackupRun {
     /// How often the folder is looked at anew when retention takes files away meanwhile.
     private static let attemptCountMax = 4
-    /// What must stay free beside the staged copy, so that the daemon is not kept from writing.
-    private static let spareByteCount: Int64 = 256 << 20
 
     let source: BackupSource
     let place: BackupPlace
@@ -83,7 +81,7 @@ package struct BackupRun {
     private func attempt(
         _ former: [String: BackupManifest.File], keeping count: Int
     ) throws -> BackupReport {
-        let staging = try BackupStaging(for: source, place, spare: Self.spareByteCount)
+        let staging = try BackupStaging(for: source, place, spare: DiskRoom.spareByteCount)
         defer { staging.remove() }
         guard
             let point = try BackupPoint(

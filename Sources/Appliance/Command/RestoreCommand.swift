@@ -15,7 +15,8 @@ struct RestoreCommand: AsyncParsableCommand {
         discussion: """
             Restores all of it or nothing, compares the parts as a start does, and says to which \
             moment it goes and what the sweep has to bring back. Refuses a folder that holds \
-            anything, and a backup that is damaged, another program's or a newer release's. See \
+            anything, a disk without room for it, and a backup that is damaged, another program's \
+            or a newer release's. A folder whose restore was killed is begun anew. See \
             docs/BACKUP.md. Exit codes: 0 done, 1 the backup is damaged or its parts do not fit, \
             2 wrong usage, 3 cannot run.
             """)

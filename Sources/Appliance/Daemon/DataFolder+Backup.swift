@@ -14,19 +14,17 @@ extension DataFolder {
             folders: [folder.bridges, folder.archive])
     }
 
-    /// Restores a backup into this folder, then compares its parts as a start does.
+    /// Restores a backup into this folder, which it holds meanwhile, then compares its parts as a
+    /// start does.
     ///
     /// - Returns: what the first start will make up for, each a sentence.
-    /// - Throws: `BackupError`, with nothing restored; `StartRefusal` where the parts of what was
-    ///   backed up do not fit: they are restored then.
+    /// - Throws: `BackupError`, `LogError.locked`, with nothing restored; `StartRefusal` where the
+    ///   parts of what was backed up do not fit: they are restored then.
     package func restore(_ restore: BackupRestore) throws -> [String] {
-        try restore.run()
-        let lock = try FolderLock(path)
-        let verdict: StartVerdict
-        do {
-            defer { lock.release() }
-            verdict = StartComparison.verdict(of: try survey.state(isHeld: true))
-        }
+        var lock: FolderLock?
+        defer { lock?.release() }
+        try restore.run { lock = try FolderLock(path) }
+        let verdict = StartComparison.verdict(of: try survey.state(isHeld: true))
         try restore.finish()
         switch verdict {
         case .refuse(let refusal): throw refusal

@@ -235,19 +235,69 @@ struct BackupFolderTests {
         #expect(try restore(nil, to: "fresh") == [])
     }
 
-    @Test("a folder whose restore was killed is started by nobody")
+    @Test("a folder whose restore was killed is started by nobody, and restored into again")
     func halfRestored() async throws {
         let fixture = try await folder("data", 6)
         _ = try backUp(fixture.path)
         let place = try BackupPlace(existingAt: root.file("backups"), key: nil)
         let target = root.file("half")
-        try BackupRestore(from: place, into: target).run()
-        #expect(throws: BackupError.halfRestored(path: target)) {
-            try StartFixture(target).start()
+        let half = BackupError.halfRestored(path: target)
+        // The mark is there before anything else is.
+        try BackupRestore(from: place, into: target).run {
+            let names = try Self.names(in: target)
+            #expect(names == ["restoring"])
+            #expect(throws: half) { try StartFixture(target).start() }
         }
-        #expect(throws: BackupError.halfRestored(path: target)) {
-            try BackupRestore(from: place, into: target).run()
+        #expect(throws: half) { try StartFixture(target).start() }
+        #expect(try Self.names(in: target).isSuperset(of: ["restoring", "gate", "ledger.sqlite"]))
+        // What is not a restore's stays, and so does the mark.
+        try "mine".write(toFile: target + "/notes.txt", atomically: true, encoding: .utf8)
+        #expect(throws: BackupError.notEmpty(path: target, name: "notes.txt")) {
+            try restore(nil, to: "half")
         }
+        #expect(throws: half) { try StartFixture(target).start() }
+        try FileManager.default.removeItem(atPath: target + "/notes.txt")
+        // A part of another backup, which this one would not write over.
+        try "old".write(
+            toFile: target + "/log/webhook.received-0/00000000000000099999.log", atomically: true,
+            encoding: .utf8)
+        #expect(try restore(nil, to: "half") == [])
+        #expect(try Self.logBytes(target) == Self.logBytes(fixture.path))
+        #expect(try await complaints("half", Set((0..<6).map { "evt_\($0)" })) == [])
+    }
+
+    private static func names(in folder: String) throws -> Set<String> {
+        Set(try FileManager.default.contentsOfDirectory(atPath: folder))
+    }
+
+    @Test("two are not in a folder at once; who comes second changes nothing there")
+    func heldMeanwhile() async throws {
+        let fixture = try await folder("data", 6)
+        _ = try backUp(fixture.path)
+        let place = try BackupPlace(existingAt: root.file("backups"), key: nil)
+        let target = root.file("made/fresh")
+        // Somebody has the folder.
+        #expect(throws: LogError.closed) {
+            try BackupRestore(from: place, into: target).run { throw LogError.closed }
+        }
+        #expect(try Self.names(in: target) == [])
+        // Another one came to its end while this one waited for the folder.
+        #expect(throws: BackupError.notEmpty(path: target, name: "ledger.sqlite")) {
+            try BackupRestore(from: place, into: target).run {
+                try FileManager.default.removeItem(atPath: target + "/restoring")
+                try "whole".write(
+                    toFile: target + "/ledger.sqlite", atomically: true, encoding: .utf8)
+            }
+        }
+        #expect(try Self.names(in: target) == ["ledger.sqlite"])
+    }
+
+    @Test("what is needed of a disk is said with what is free, and never of other backups")
+    func room() {
+        let error = BackupError.noRoom(path: "/new", needed: (300 << 20) + 1, free: 12 << 20)
+        let says = "\(error)"
+        #expect(says.contains("557 MiB are needed") && says.contains("12 MiB are free"), "\(says)")
+        #expect(says.contains("/new") && !says.contains("backup.keep"), "\(says)")
     }
 
     @Test("tables that a process which died has staged among the backups go with the next one")

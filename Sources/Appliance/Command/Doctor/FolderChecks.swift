@@ -33,7 +33,7 @@ struct FolderChecks {
         if BackupRestore.isUnfinished(in: settings.dataPath) {
             return .act(
                 "parts", "a restore into \(settings.dataPath) did not come to its end",
-                "remove the folder and restore again")
+                "run `tillbox restore DIR` again, which begins anew there, or remove the folder")
         }
         do {
             let state = try folder.survey.state()
