@@ -191,6 +191,32 @@ struct ArchiveCrashTests {
         #expect(try Self.isWhole(disk))
     }
 
+    @Test("nothing comes back where the daemon would have no room left; both figures are said")
+    func roomForTheDaemon() async throws {
+        let disk = try await Self.filled(1)
+        try await Self.move(disk)
+        let index = try #require(try ColdIndex.read(ofLog: "/data/log", identity: nil, on: disk))
+        let needed = index.segments.reduce(Int64(0)) { $0 + $1.byteCount }
+        let used = disk.contents.values.reduce(0) { $0 + $1.count }
+        // Room for the segments, and not quite for what stays free beside them.
+        disk.faults.capacityBytes = used + Int(needed + DiskRoom.spareByteCount)
+        let before = disk.contents
+        #expect {
+            try ArchiveReturn(of: Self.place(disk)).run()
+        } throws: { error in
+            guard case ArchiveError.noRoom("/data/log", needed, _) = error else { return false }
+            return "\(error)".contains("257 MiB are needed")
+                && "\(error)".contains("256 MiB are free")
+        }
+        let log = { (contents: [String: [UInt8]]) in
+            contents.filter { $0.key.hasPrefix("/data/log/") && !$0.key.hasSuffix("/lock") }
+        }
+        #expect(log(disk.contents) == log(before))
+        disk.faults.capacityBytes = used + Int(needed + DiskRoom.spareByteCount) + 16_000
+        #expect(try ArchiveReturn(of: Self.place(disk)).run().count == index.segments.count)
+        #expect(try Self.isWhole(disk))
+    }
+
     @Test("a full cold disk takes nothing from the log, and names the folder")
     func fullDisk() async throws {
         let disk = try await Self.filled(1)

@@ -8,6 +8,8 @@ package enum ArchiveError: Error, Hashable, Sendable {
     case disk(DiskError)
     /// No room for what is to be written; nothing was removed.
     case full(path: String)
+    /// No room in the data folder for what is to come back, in bytes; nothing was changed.
+    case noRoom(path: String, needed: Int64, free: Int64)
     /// Another command seals or moves there.
     case busy(path: String, by: Int32)
 
@@ -51,6 +53,10 @@ extension ArchiveError: CustomStringConvertible {
         case .full(let path):
             "there is no room in \(path) for what is to be written; free some space there, then "
                 + "try again: nothing was removed"
+        case .noRoom(let path, let needed, let free):
+            "\(path) has no room for the cold segments, and nothing was brought back: "
+                + DiskRoom.words(needed: needed, free: free)
+                + "; free some space, then try again"
         case .busy(let path, let process):
             "another `tillbox archive` works on \(path)"
                 + (process > 0 ? " (process \(process))" : "")

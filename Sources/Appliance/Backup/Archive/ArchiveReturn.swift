@@ -28,7 +28,8 @@ package struct ArchiveReturn {
     }
 
     /// - Returns: how many segments came back, and their bytes.
-    /// - Throws: `ArchiveError`, `LogError`, `CancellationError`
+    /// - Throws: `ArchiveError`, of which `.noRoom` comes before anything is copied; `LogError`,
+    ///   `CancellationError`
     package func run() throws -> (count: Int, byteCount: Int64) {
         let lock = try place.locked()
         defer { lock.release() }
@@ -43,9 +44,7 @@ package struct ArchiveReturn {
                 .map { (topic.folder, $0) }
         }
         let total = work.reduce(Int64(0)) { $0 + $1.segment.byteCount }
-        guard try place.disk.freeBytes(place.log) > total else {
-            throw ArchiveError.full(path: place.log)
-        }
+        try checkRoom(for: total)
         var done: Int64 = 0
         for (folder, segment) in work {
             guard goesOn() else { throw CancellationError() }
@@ -64,6 +63,20 @@ package struct ArchiveReturn {
         index.removeAll()
         try index.write(toLog: place.log, on: place.disk)
         return (work.count, done)
+    }
+
+    /// The log's disk is not to be filled by what nobody waits for: no payment would be taken then.
+    private func checkRoom(for byteCount: Int64) throws(ArchiveError) {
+        guard byteCount > 0 else { return }
+        let free: Int64
+        do {
+            free = try place.disk.freeBytes(place.log)
+        } catch {
+            throw .disk(error)
+        }
+        guard free > byteCount + DiskRoom.spareByteCount else {
+            throw .noRoom(path: place.log, needed: byteCount, free: free)
+        }
     }
 
     private func bring(_ segment: ColdSegment, into folder: String) throws {
