@@ -27,13 +27,14 @@ public struct ReadOnlyLog: Sendable {
         var noted: Noted = ([:], [:])
         for name in folders {
             let (topic, found) = try Self.again { () throws(LogError) in
-                var topic = try ReadOnlyTopic(
+                let topic = try ReadOnlyTopic(
                     name: name, folder: path + "/" + SegmentName.folder(name), disk: disk,
-                    identity: identity, checksSegments: checksSegments)
+                    identity: identity, checksSegments: checksSegments,
+                    coldLog: withCold ? path : nil)
                 // Behind the topic: whatever had left its folder by then stands in the index.
                 let index = withCold && topic.start > .zero
                     ? try ColdIndex.read(ofLog: path, identity: identity, on: disk) : nil
-                if let index { try topic.prepend(index) }
+                if let index { try topic.view.prepend(index) }
                 return (topic, name == .cursors ? try Self.noted(in: topic) : nil)
             }
             if let found {
@@ -92,9 +93,8 @@ public struct ReadOnlyTopic: Sendable {
     public let name: TopicName
     /// Where the topic's files are.
     public let folder: String
-    private(set) var run: SegmentRun
-    /// What of `run` lies in cold folders.
-    private(set) var cold: ColdRun
+    /// Its segments, and which of them lie in cold folders.
+    let view: ColdView
     let disk: any Disk
     /// What its batches must bear; nil where nobody knows.
     let stamp: Int32?
@@ -103,9 +103,10 @@ public struct ReadOnlyTopic: Sendable {
     public let begins: KnownBeginning
     private let opened = SharedOpenSegments()
 
+    /// - Parameter coldLog: the log's folder, where cold segments are read too.
     init(
         name: TopicName, folder: String, disk: any Disk, identity: LogIdentity?,
-        checksSegments: Bool
+        checksSegments: Bool, coldLog: String?
     ) throws(LogError) {
         self.name = name
         self.folder = folder
@@ -115,19 +116,12 @@ public struct ReadOnlyTopic: Sendable {
             disk: disk, folder: folder, topic: name, identity: identity,
             configuration: LogConfiguration(), isReadOnly: true, checksSegments: checksSegments
         ).recover()
-        (run, producers, begins) = (found.run, found.producers, found.begins)
-        cold = ColdRun([], disk: disk, indexIntervalBytes: 1)
+        (producers, begins) = (found.producers, found.begins)
+        view = ColdView(
+            of: name, in: folder, found.run, log: coldLog, identity: identity, disk: disk)
     }
 
-    /// Goes on in the cold segments where the topic's own begin.
-    ///
-    /// - Throws: `.coldGap`
-    fileprivate mutating func prepend(_ index: ColdIndex) throws(LogError) {
-        cold = ColdRun(
-            try index.segments(of: name, before: run.start), disk: disk,
-            indexIntervalBytes: LogConfiguration().indexIntervalBytes)
-        run.segments = cold.segments + run.segments
-    }
+    private var run: SegmentRun { view.parts.run }
 
     /// The first offset that is still kept, in a cold folder too where those were asked for.
     public var start: Offset { run.start }
@@ -159,9 +153,9 @@ public struct ReadOnlyTopic: Sendable {
     public func read(
         from offset: Offset, byteCountMax: Int = 1 << 20
     ) throws(LogError) -> [StoredRecord] {
-        try cold.reading { () throws(LogError) in
-            let reading = try run.read(from: offset, byteCountMax: byteCountMax, place: nil)
-            if let segment = run.segment(before: reading.next) { opened.use(segment) }
+        try view.reading { parts throws(LogError) in
+            let reading = try parts.run.read(from: offset, byteCountMax: byteCountMax, place: nil)
+            if let segment = parts.run.segment(before: reading.next) { opened.use(segment) }
             return try reading.batches.verifiedRecords(from: offset)
         }
     }
@@ -172,9 +166,9 @@ public struct ReadOnlyTopic: Sendable {
     public func readBatches(
         from offset: Offset, byteCountMax: Int = 1 << 20
     ) throws(LogError) -> [StoredBatch] {
-        try cold.reading { () throws(LogError) in
-            let reading = try run.read(from: offset, byteCountMax: byteCountMax, place: nil)
-            if let segment = run.segment(before: reading.next) { opened.use(segment) }
+        try view.reading { parts throws(LogError) in
+            let reading = try parts.run.read(from: offset, byteCountMax: byteCountMax, place: nil)
+            if let segment = parts.run.segment(before: reading.next) { opened.use(segment) }
             return try reading.batches.verified()
         }
     }
@@ -203,12 +197,12 @@ public struct ReadOnlyTopic: Sendable {
     ///
     /// What lies in cold folders is older than the rest: it is asked only for a moment before that.
     public func offset(at timestamp: Timestamp) throws(LogError) -> Offset? {
-        let (older, own) = run.split(behind: cold.segments.count)
-        let found = try own.offset(at: timestamp)
-        let isBefore = found == own.start || own.start == end
-        guard isBefore, !older.segments.isEmpty else { return found }
-        return try cold.reading { () throws(LogError) in
-            try older.offset(at: timestamp) ?? found
+        try view.reading { parts throws(LogError) in
+            let (older, own) = parts.run.split(behind: parts.cold.segments.count)
+            let found = try own.offset(at: timestamp)
+            let isBefore = found == own.start || own.start == own.end
+            guard isBefore, !older.segments.isEmpty else { return found }
+            return try older.offset(at: timestamp) ?? found
         }
     }
 }

@@ -99,6 +99,38 @@ struct ColdSegmentTests {
         await again.close()
     }
 
+    @Test("a segment that moves under a reader is read where it moved to, in whatever way")
+    func movesMeanwhile() async throws {
+        let (log, topic) = try await fill()
+        let before = try all(try reader())
+        // Each has looked at the log before anything was moved, and has no file of it open.
+        let readers = try (0..<5).map { _ in try reader() }
+        let own = try reader(withCold: false)
+        for reader in readers + [own] { #expect(reader.segments.count > 5) }
+        let moved = try move(4, of: topic, in: log)
+        #expect(try await log.releaseCold() == [name: 4])
+        await log.close()
+
+        #expect(try all(readers[0]) == before)
+        let third = try texts(readers[1].read(from: moved[2].baseOffset, byteCountMax: 1))
+        #expect(third.first == before[Int(moved[2].baseOffset.rawValue)])
+        #expect(try all(readers[1]) == before)
+        #expect(readers[1].segments.prefix(4).map(\.file) == moved.map(\.file))
+        #expect(try readers[2].offset(at: Timestamp(milliseconds: 1)) == .zero)
+        let report = try readers[3].verify()
+        #expect(report.recordCount == count && report.corruption == nil)
+        #expect(throws: LogError.self) { try own.read(from: .zero) }
+        // Moved, and away by then: the folder is named.
+        try FileManager.default.moveItem(atPath: cold, toPath: cold + ".away")
+        for body in [{ _ = try readers[4].verify() }, { _ = try readers[4].read(from: .zero) }] {
+            #expect {
+                try body()
+            } throws: { error in
+                if case LogError.coldUnreadable(_, folder: cold) = error { true } else { false }
+            }
+        }
+    }
+
     @Test("a segment stays while a group still needs it, and goes when it has read it")
     func needed() async throws {
         let (log, topic) = try await fill()

@@ -1,8 +1,8 @@
 /// The cold segments before those that a topic's own folder has.
 struct ColdRun: Sendable {
-    let segments: [Segment]
+    private(set) var segments: [Segment]
     /// The cold folder by the file that lies in it.
-    private let folders: [String: String]
+    private var folders: [String: String]
 
     /// Opens nothing: a file is opened when it is read first.
     init(_ found: [ColdSegment], disk: any Disk, indexIntervalBytes: Int) {
@@ -13,6 +13,12 @@ struct ColdRun: Sendable {
         }
         folders = Dictionary(
             found.map { ($0.file, $0.folder) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// Adds those that follow.
+    mutating func append(_ next: ColdRun) {
+        segments += next.segments
+        folders.merge(next.folders) { known, _ in known }
     }
 
     /// Whether a file lies in a cold folder.

@@ -25,15 +25,14 @@ extension ReadOnlyTopic {
     public func verify(
         progress: (VerificationProgress) -> Void = { _ in }
     ) throws(LogError) -> VerificationReport {
-        try cold.reading { () throws(LogError) in
+        try view.reading { parts throws(LogError) in
             var verification = Verification(
-                topic: name, run: run, stamp: stamp, folder: folder, disk: disk)
+                topic: name, run: parts.run, view: view, stamp: stamp, folder: folder, disk: disk)
             do throws(LogError) {
                 try verification.verify(progress)
             } catch {
-                guard case .corrupt(let corruption) = error, !cold.holds(corruption.file) else {
-                    throw error
-                }
+                guard case .corrupt(let corruption) = error, !parts.cold.holds(corruption.file)
+                else { throw error }
                 verification.report.corruption = corruption
             }
             return verification.report
@@ -44,6 +43,7 @@ extension ReadOnlyTopic {
 private struct Verification {
     let topic: TopicName
     let run: SegmentRun
+    private let view: ColdView
     var report = VerificationReport()
     private let folder: String
     private let disk: any Disk
@@ -51,10 +51,12 @@ private struct Verification {
     private var stamps: StampCheck
 
     init(
-        topic: TopicName, run: SegmentRun, stamp: Int32?, folder: String, disk: any Disk
+        topic: TopicName, run: SegmentRun, view: ColdView, stamp: Int32?, folder: String,
+        disk: any Disk
     ) {
         self.topic = topic
         self.run = run
+        self.view = view
         self.folder = folder
         self.disk = disk
         stamps = StampCheck(expected: stamp)
@@ -64,20 +66,36 @@ private struct Verification {
         let summaries = run.summaries()
         let topic = topic
         let total = summaries.reduce(0) { $0 + $1.byteCount }
+        func tell(_ bytesDone: Int64) {
+            progress(VerificationProgress(topic: topic, bytesDone: bytesDone, bytesTotal: total))
+        }
         for (segment, summary) in zip(run.segments, summaries) {
             defer { segment.release() }
             do throws(LogError) {
-                try verify(segment, summary) { bytesDone in
-                    progress(
-                        VerificationProgress(topic: topic, bytesDone: bytesDone, bytesTotal: total))
-                }
+                try verify(segment, summary, tell)
             } catch {
+                guard case .disk(let failure) = error, failure.isMissing, !segment.isCold else {
+                    throw error
+                }
+                // It was moved to a cold folder meanwhile.
+                if try view.follow(error) {
+                    try verifyMoved(segment, summary, tell)
+                    continue
+                }
                 // A daemon's retention goes on meanwhile, and takes from the front.
-                guard case .disk(let failure) = error, failure.isMissing, !segment.isCold,
-                    try isRetired(segment)
-                else { throw error }
+                guard try isRetired(segment) else { throw error }
             }
         }
+    }
+
+    private mutating func verifyMoved(
+        _ segment: Segment, _ summary: SegmentSummary, _ progress: (Int64) -> Void
+    ) throws(LogError) {
+        let cold = view.parts.cold
+        guard let moved = cold.segments.first(where: { $0.baseOffset == segment.baseOffset })
+        else { return }
+        defer { moved.release() }
+        try cold.reading { () throws(LogError) in try verify(moved, summary, progress) }
     }
 
     /// Whether the segment is gone as retention takes one: with all that were before it.
