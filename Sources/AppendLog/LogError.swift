@@ -47,6 +47,14 @@ public enum LogError: Error, Hashable, Sendable {
     /// Between the end of what was moved and the topic's own beginning records are missing.
     case coldGap(topic: String, from: Offset, to: Offset)
 
+    /// Whether it is of a file in a cold folder, and what the log itself holds may be whole.
+    package var isOfColdFile: Bool {
+        switch self {
+        case .coldUnreadable, .coldDamaged: true
+        default: false
+        }
+    }
+
     /// Whether the same call may succeed later without anybody mending anything but disk space.
     public var isRetryable: Bool {
         switch self {

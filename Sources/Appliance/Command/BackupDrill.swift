@@ -15,6 +15,8 @@ struct BackupDrill {
     var notes: [String]
     /// Why the pipeline was not run again; nil where it was.
     var notReplayed: String?
+    /// What is wrong with files in cold folders, which are in no backup; nil where they are there.
+    var coldFault: String?
     var webhooks: Int64
     /// What is wrong; empty where the backup is good.
     var faults: [String]
@@ -74,9 +76,9 @@ struct BackupDrill {
     private mutating func verify(_ data: String) {
         let folder = FolderView(path: data)
         do {
-            for topic in try folder.log().topics {
-                if let corruption = try topic.verify().corruption { faults.append("\(corruption)") }
-            }
+            let log = try folder.verifiedLog()
+            faults += log.faults
+            coldFault = log.ofCold
             let ledger = try folder.ledger()
             defer { try? ledger.close() }
             if let fault = try ledger.verify(progress: { _ in }).fault {
@@ -96,6 +98,10 @@ struct BackupDrill {
     ) async throws {
         guard faults.isEmpty else {
             notReplayed = "what is restored is not whole"
+            return
+        }
+        guard coldFault == nil else {
+            notReplayed = coldFault
             return
         }
         var settings = settings
@@ -118,13 +124,21 @@ struct BackupDrill {
         }
     }
 
-    /// - Throws: `CommandFailure.foundSomething` where the backup is not good.
+    /// - Throws: ``failure``
     func print(asJSON isJSON: Bool) throws {
         try Output.standard.line(isJSON ? json : text)
-        if !faults.isEmpty { throw CommandFailure.foundSomething(nil) }
+        if let failure { throw failure }
     }
 
-    private var text: String {
+    /// How it ends where it does not end well: the backup is not good, or nobody knows yet.
+    var failure: CommandFailure? {
+        if !faults.isEmpty { return .foundSomething(nil) }
+        return coldFault.map { _ in
+            .cannotRun("the drill did not come to its end; mount the cold folder, then try again")
+        }
+    }
+
+    var text: String {
         func rounded(_ seconds: Double) -> String { String(format: "%.1f", seconds) }
         var lines = [
             "restored \(manifest.name), as of \(manifest.momentText): \(manifest.contentText), in "
@@ -139,12 +153,18 @@ struct BackupDrill {
                     + "\(rounded(replaySeconds)) s")
         }
         lines += faults.map { "wrong: \($0)" }
-        lines.append(
-            faults.isEmpty
-                ? "the backup is good: its parts fit, log and ledger are sound"
-                    + (notReplayed == nil ? ", and the replay comes to the same" : "")
-                : "the backup is not good; make another one, and find out why")
+        lines.append(verdict)
         return lines.joined(separator: "\n")
+    }
+
+    private var verdict: String {
+        if !faults.isEmpty { return "the backup is not good; make another one, and find out why" }
+        guard coldFault == nil else {
+            return "what the backup holds fits and is sound; what lies in a cold folder is in no "
+                + "backup, and without it the replay could not be compared"
+        }
+        return "the backup is good: its parts fit, log and ledger are sound"
+            + (notReplayed == nil ? ", and the replay comes to the same" : "")
     }
 
     private var json: String {
@@ -152,7 +172,7 @@ struct BackupDrill {
         writer.beginObject()
         writer.member("backup", manifest.name)
         writer.member("moment", manifest.momentText)
-        writer.member("good", faults.isEmpty)
+        writer.member("good", failure == nil)
         writer.member("restore_seconds", restoreSeconds)
         writer.member("replayed", notReplayed == nil)
         writer.member("replayed_webhooks", webhooks)

@@ -26,15 +26,38 @@ private final class LookedAtTopics: Sendable {
 struct FolderView {
     let path: String
 
-    /// Opens the log without taking its lock. Where its own segments begin it goes on in the cold
-    /// folders, whose files are opened only when they are read.
-    func log() throws(CommandFailure) -> ReadOnlyLog {
+    /// Opens the log without taking its lock.
+    ///
+    /// - Parameter withCold: whether it goes on in the cold folders where its own segments begin;
+    ///   files there are opened only when they are read.
+    func log(withCold: Bool = true) throws(CommandFailure) -> ReadOnlyLog {
         let place = try logPath()
         do throws(LogError) {
-            return try Log.openReadOnly(at: place, withCold: true)
+            return try Log.openReadOnly(at: place, withCold: withCold)
         } catch {
             throw .cannotRun(error.description)
         }
+    }
+
+    /// Verifies every batch, those in cold folders too. Where a file there is away or damaged, the
+    /// log's own segments are verified all the same.
+    ///
+    /// - Returns: what is damaged in the log's own folder, and what is wrong with cold files.
+    /// - Throws: `LogError`, `CommandFailure`
+    func verifiedLog() throws -> (faults: [String], ofCold: String?) {
+        var found: (faults: [String], ofCold: String?) = ([], nil)
+        for topic in try log().topics {
+            let report: VerificationReport?
+            do throws(LogError) {
+                report = try topic.verify()
+            } catch {
+                guard error.isOfColdFile else { throw error }
+                found.ofCold = found.ofCold ?? error.description
+                report = try log(withCold: false).topic(topic.name)?.verify()
+            }
+            if let corruption = report?.corruption { found.faults.append("\(corruption)") }
+        }
+        return found
     }
 
     /// The log as a bridge's comparison reads it: as it is now, and as it is later where a target

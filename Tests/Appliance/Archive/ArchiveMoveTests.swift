@@ -329,6 +329,39 @@ struct ArchiveMoveTests {
         #expect(replayed.isEqual && replayed.events == 48)
     }
 
+    @Test("a drill without the cold folder says that it is away, and nothing against the backup")
+    func drillWithoutCold() async throws {
+        let fixture = try await ArchiveFixture()
+        _ = try await fixture.archived()
+        let source = DataFolder(existingAt: fixture.path).backupSource
+        let place = try source.place(at: fixture.root.file("backups"), key: nil)
+        _ = try BackupRun(of: source, into: place).run(keeping: 1)
+        func drill() async throws -> BackupDrill {
+            try await BackupDrill.run(
+                place, nil, fixture.start.settings, at: fixture.root.file("drill"),
+                showsProgress: false)
+        }
+        let whole = try await drill()
+        #expect(whole.failure == nil && whole.webhooks == 48 && whole.text.contains("is good"))
+        let cold = Self.plain(fixture.cold)
+        try FileManager.default.moveItem(atPath: cold, toPath: cold + ".away")
+        let found = try await drill()
+        #expect(found.faults.isEmpty && found.failure?.exitCode == 3)
+        #expect(found.coldFault?.contains("cold folder \(cold): mount that") == true)
+        #expect(found.notReplayed == found.coldFault)
+        #expect(!found.text.contains("not good") && !found.text.contains("is good"))
+        // Damage in the restored log itself is still the backup's.
+        let view = FolderView(path: fixture.path)
+        let topic = try #require(
+            try view.log(withCold: false).topic(try TopicName("webhook.received")))
+        let segment = try #require(topic.segments.dropLast().first)
+        var bytes = try Data(contentsOf: URL(filePath: segment.file))
+        bytes[bytes.count - 20] ^= 1
+        try bytes.write(to: URL(filePath: segment.file))
+        let damaged = try view.verifiedLog()
+        #expect(damaged.ofCold != nil && damaged.faults.first?.contains(segment.file) == true)
+    }
+
     @Test("seals that cannot be read end a backup; they are never left out of it")
     func unreadableSeals() async throws {
         let fixture = try await ArchiveFixture()
