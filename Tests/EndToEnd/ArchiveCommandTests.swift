@@ -1,3 +1,4 @@
+import AppendLog
 import Foundation
 import TestSupport
 import Testing
@@ -38,6 +39,23 @@ struct ArchiveCommandTests {
         let told = try await tillbox("move", cold)
         #expect(told.code == 0 && told.output.hasPrefix("nothing was to be moved"), "\(told)")
         #expect(try await tillbox("return").code == 0)
+
+        // What was moved is away: the list says so, and still has all the rest.
+        let log = try Log.openReadOnly(at: "\(data.path)/log")
+        var index = ColdIndex(log: try #require(log.identity))
+        let away = data.file("away")
+        index.add([
+            ColdSegment(
+                topic: try TopicName("webhook.received"), baseOffset: .zero, end: Offset(5),
+                byteCount: 100, digest: "00", folder: away)
+        ])
+        try index.write(toLog: "\(data.path)/log")
+        let lacking = try await tillbox("list")
+        #expect(lacking.code == 1 && lacking.errors.contains("missing, or cut, in \(away)"))
+        #expect(lacking.output.contains("2024-03") && lacking.output.contains(away), "\(lacking)")
+        let document = try await tillbox("list", "--json")
+        #expect(document.code == 1 && document.output.contains(#""there":false"#), "\(document)")
+        try FileManager.default.removeItem(atPath: "\(data.path)/log/cold")
 
         // Somebody rewrites the seal.
         let file = "\(data.path)/archive/2024-03.json"

@@ -81,7 +81,8 @@ extension ArchiveCommand {
     /// `archive list`
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "List the sealed months, and what of them lies in which cold folder.")
+            abstract: "List the sealed months, and what of them lies in which cold folder.",
+            discussion: "Looks at the cold files' sizes; exit code 1 where one is missing or cut.")
         @OptionGroup var options: Options
 
         mutating func run() async throws {
@@ -121,6 +122,9 @@ extension ArchiveCommand {
                     ? "{" + tables.map { $1.members(named: $0) }.joined(separator: ",") + "}"
                     : tables.filter { !$1.rows.isEmpty || $0 == "months" }.map { $1.text() }
                         .joined(separator: "\n\n"))
+            if let fault = shares.fault {
+                throw CommandFailure.foundSomething("\(fault.says); \(fault.todo)")
+            }
         }
     }
 

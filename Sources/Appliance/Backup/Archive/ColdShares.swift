@@ -24,6 +24,16 @@ package struct ColdShares: Sendable {
     /// The first offset in the data folder, by topic.
     fileprivate var starts: [String: Int64] = [:]
 
+    /// That folders lack files, and what to do; nil where all are there.
+    package var fault: (says: String, todo: String)? {
+        let away = folders.filter { !$0.isThere }.map(\.path)
+        guard !away.isEmpty else { return nil }
+        return (
+            "cold files are missing, or cut, in \(away.joined(separator: ", "))",
+            "mount it, or put the files back from a copy; payments are taken meanwhile"
+        )
+    }
+
     /// - Parameter seal: of the month.
     package func place(of seal: MonthSeal) -> Place {
         let movable = Set(ArchiveMove.topics.map(\.rawValue))

@@ -150,14 +150,9 @@ struct FolderChecks {
                         + "sealed: neither the log has them nor a folder that log/cold names",
                     "put log/cold back from a backup, unless log.retention_days removed them")
             }
-            let folders = try folder.archivePlace.shares().folders
-            let away = folders.filter { !$0.isThere }.map(\.path)
-            guard away.isEmpty else {
-                return .act(
-                    "archive", "cold files are missing, or cut, in \(away.joined(separator: ", "))",
-                    "mount it, or put the files back from a copy; payments are taken meanwhile")
-            }
-            let count = folders.reduce(0) { $0 + $1.count }
+            let shares = try folder.archivePlace.shares()
+            if let fault = shares.fault { return .act("archive", fault.says, fault.todo) }
+            let count = shares.folders.reduce(0) { $0 + $1.count }
             return count == 0
                 ? nil
                 : .ok(
