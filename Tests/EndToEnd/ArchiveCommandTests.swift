@@ -66,6 +66,32 @@ struct ArchiveCommandTests {
         #expect(found.code == 1 && found.errors.contains("2024-03"), "\(found)")
     }
 
+    @Test("a cold folder that hangs holds up no start, no payment and no stop")
+    func hangingFolder() async throws {
+        let data = try await FilledFolder(count: 20)
+        let log = try Log.openReadOnly(at: "\(data.path)/log")
+        let name = try TopicName("webhook.received")
+        let first = try #require(log.topic(name)?.segments.first)
+        let cold = ColdSegment(
+            topic: name, baseOffset: first.baseOffset, end: first.end, byteCount: first.byteCount,
+            digest: "00", folder: data.file("hanging"))
+        try FileManager.default.createDirectory(
+            atPath: cold.topicFolder, withIntermediateDirectories: true)
+        // Whoever opens a pipe that nobody writes to waits for ever.
+        #expect(mkfifo(cold.file, 0o600) == 0)
+        var index = ColdIndex(log: try #require(log.identity))
+        index.add([cold])
+        try index.write(toLog: "\(data.path)/log")
+        let port = try freePort()
+        let daemon = try Tillbox.start(
+            data: data.path, webhookPort: port, adminPort: try freePort())
+        try await daemon.untilListening()
+        let traffic = try await Tillbox.simulate(to: port, count: 20, seed: 6)
+        #expect(traffic.code == 0, "\(traffic.errors)")
+        daemon.kill(SIGTERM)
+        #expect(await daemon.wait() == 0, "\(daemon.standardError.suffix(800))")
+    }
+
     @Test(
         "what root does in a service's folder while that is stopped stays the service's",
         .enabled(if: geteuid() == 0))

@@ -252,6 +252,8 @@ struct Upkeep: Service {
     /// Seconds between two looks.
     private static let intervalSeconds = 60
     private let thread = OwnThread("tillbox.upkeep")
+    /// Looks at cold folders, which may hang.
+    private let release = UnawaitedWork("tillbox.cold")
 
     init(_ plane: EmbeddedPlane, snapshotPath: String) {
         log = plane.log
@@ -297,13 +299,20 @@ struct Upkeep: Service {
         } catch {
             logger.warning("retention failed", metadata: ["error": "\(error)"])
         }
+        // Also of what it has removed before it failed.
+        admission.forget(below: received.start)
+        if !release.begin({ await releaseCold() }) {
+            logger.warning("a cold folder does not answer; segments that were copied there stay")
+        }
+    }
+
+    /// What `tillbox archive move` has copied.
+    private func releaseCold() async {
         do {
-            // What `tillbox archive move` has copied.
             tell(try await log.releaseCold(), "segments moved to a cold folder")
         } catch {
             logger.warning("no segments moved to a cold folder", metadata: ["error": "\(error)"])
         }
-        // Also of what one of the two has removed before it failed.
         admission.forget(below: received.start)
     }
 

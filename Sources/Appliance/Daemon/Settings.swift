@@ -55,6 +55,9 @@ package struct Settings: Sendable {
     package var retentionDays: Int?
     /// Closed months that stay in the data folder when segments are moved to a cold one.
     package var keptMonths = 13
+    /// The gate forgets the events of what has left the data folder, and a sweep lists those of the
+    /// last 30 days. The last month that goes ended 59 days ago with 2, and 28 with 1.
+    static let keptMonthsMin = 2
     /// Seconds after which a review that nobody has decided is declined; nil keeps it held.
     package var reviewExpirySeconds: Int64?
     /// Where Stripe's API is, and the key for it; without a key nothing is reconciled.

@@ -71,7 +71,10 @@ package struct SettingsLoader {
         settings.segmentByteCountMax =
             try integer(.segmentBytesMax, (1 << 20)...(1 << 30)) ?? settings.segmentByteCountMax
         settings.retentionDays = try integer(.retentionDays, 1...36_500)
-        settings.keptMonths = try integer(.archiveKeepMonths, 1...1_200) ?? settings.keptMonths
+        settings.keptMonths = try integer(
+            .archiveKeepMonths, Settings.keptMonthsMin...1_200,
+            because: ": of what is younger Stripe still tells, and it would be taken once more")
+            ?? settings.keptMonths
         let hours = try integer(.reviewExpireHours, 0...8_760) ?? 0
         settings.reviewExpirySeconds = hours == 0 ? nil : Int64(hours) * 3_600
         settings.stripeBase = try stripeBase() ?? settings.stripeBase
@@ -341,12 +344,16 @@ package struct SettingsLoader {
             .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
     }
 
-    func integer(_ key: SettingsKey, _ range: ClosedRange<Int>) throws -> Int? {
+    /// - Parameter reason: why it is not more or less, as it follows on the bounds.
+    func integer(
+        _ key: SettingsKey, _ range: ClosedRange<Int>, because reason: String = ""
+    ) throws -> Int? {
         guard let value = text(key) else { return nil }
         guard let number = Int(value), range.contains(number) else {
             throw SettingsError.badValue(
                 key: key.rawValue, value: value,
-                expected: "a whole number from \(range.lowerBound) to \(range.upperBound)")
+                expected: "a whole number from \(range.lowerBound) to \(range.upperBound)"
+                    + reason)
         }
         return number
     }

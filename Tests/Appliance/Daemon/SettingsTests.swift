@@ -350,6 +350,7 @@ struct SettingsTests {
         ("TILLBOX_LOGGING_LEVEL", "loud", "one of trace, debug, info"),
         ("TILLBOX_LOGGING_LEVEL", "INFO", "one of trace, debug, info"),
         ("TILLBOX_LOGGING_FORMAT", "xml", "one of json, text"),
+        ("TILLBOX_ARCHIVE_KEEP_MONTHS", "1", "from 2 to 1200: of what is younger Stripe still"),
         ("TILLBOX_PROFILE", "clown", "one of dev, edge, cloud"),
         ("TILLBOX_PROFILE", "cloud", "give --role webhook, score, ledger or console"),
     ])
