@@ -30,7 +30,8 @@ struct AccountsDoor {
                 atPath: folder.console, withIntermediateDirectories: true,
                 attributes: [.posixPermissions: 0o700])
         } catch {
-            throw CommandFailure.cannotRun("cannot make \(folder.console): \(error)")
+            throw CommandFailure.cannotRun(
+                "cannot make \(folder.console): \(ErrorWords.reason(of: error))")
         }
         store = FolderAccounts(at: folder.accounts)
         if let trouble = store.trouble { throw CommandFailure.cannotRun(trouble) }
@@ -45,7 +46,7 @@ struct AccountsDoor {
         } catch let failure as CommandFailure {
             throw failure
         } catch {
-            throw .cannotRun("\(error)")
+            throw .cannotRun(error)
         }
     }
 

@@ -102,7 +102,7 @@ struct ArchiveCommand: AsyncParsableCommand {
             do {
                 report = try StatementStore(of: try view.ledger()).monthReport(month)
             } catch {
-                throw CommandFailure.cannotRun("\(error)")
+                throw CommandFailure.cannotRun(error)
             }
             if report.isRight || unreconciled { return report.isRight }
             throw CommandFailure.foundSomething(

@@ -162,7 +162,7 @@ struct BackupCommand: AsyncParsableCommand {
             do {
                 manifest = try target.verify(backup) { bar.show($0, of: $1, $2) }
             } catch let error as BackupError {
-                guard case .damaged = error else { throw CommandFailure.cannotRun("\(error)") }
+                guard case .damaged = error else { throw CommandFailure.cannotRun(error) }
                 throw CommandFailure.foundSomething("\(error)")
             }
             bar.clear()

@@ -116,7 +116,7 @@ struct BankCommand: AsyncParsableCommand {
                     try handle.read(upToCount: BankLimits.fileBytesMax + 1) ?? Data())
             } catch {
                 throw CommandFailure.cannotRun(
-                    "\(path) cannot be read: \(error.localizedDescription)")
+                    "\(path) cannot be read: \(ErrorWords.reason(of: error))")
             }
         }
 

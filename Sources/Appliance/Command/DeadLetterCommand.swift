@@ -282,7 +282,7 @@ struct RedriveDoor {
         } catch let error as LedgerError {
             throw CommandFailure.cannotRun(error.description)
         } catch let error as StoreFailure {
-            throw CommandFailure.cannotRun("\(error)")
+            throw CommandFailure.cannotRun(error)
         }
     }
 

@@ -161,7 +161,7 @@ extension DataOptions {
                 file: config, environment: ProcessInfo.processInfo.environment
             ).knownEndpoints()
         } catch {
-            throw .cannotRun("\(error)")
+            throw .cannotRun(error)
         }
     }
 }

@@ -51,6 +51,9 @@ struct ExportCommand: AsyncParsableCommand {
         if load { try await orCannotRun { _ = try settings.bigQuery.places() } }
         let livemode = try livemode(settings)
         let out = try place(settings)
+        if settings.profile != .cloud {
+            try FolderOwner.become(of: settings.dataPath, toWriteAt: out)
+        }
         let isCompressed = gzip
         let bar = ProgressBar(label: "exporting")
         let began = ContinuousClock.now

@@ -1,3 +1,4 @@
+import Daemon
 import Foundation
 import Terminal
 
@@ -34,6 +35,20 @@ enum FolderOwner {
         guard hasGroups == 0, setgid(group) == 0, setuid(owner) == 0 else {
             throw failed("go on as the owner of \(path)")
         }
+    }
+
+    /// The same for who writes to `place`, where that lies in the folder or is to be made there:
+    /// what is written elsewhere is whose command it is.
+    ///
+    /// - Throws: `.cannotRun`
+    static func become(of path: String, toWriteAt place: String) throws(CommandFailure) {
+        // What is not there yet leads to no folder by links.
+        var there = URL(filePath: place).standardizedFileURL
+        while there.path != "/", !FileManager.default.fileExists(atPath: there.path) {
+            there.deleteLastPathComponent()
+        }
+        let (folder, target) = (DataFolder.canonical(path), DataFolder.canonical(there.path))
+        if (target + "/").hasPrefix(folder + "/") { try become(of: path) }
     }
 
     private static func failed(_ what: String) -> CommandFailure {

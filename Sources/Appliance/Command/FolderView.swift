@@ -187,7 +187,7 @@ struct FolderView {
         do {
             return try WaitingDecisions(in: TopicReader(topic), from: next)
         } catch {
-            throw CommandFailure.cannotRun("\(error)")
+            throw CommandFailure.cannotRun(error)
         }
     }
 

@@ -23,7 +23,7 @@ extension LogCommand {
             do {
                 places = try ConsumerPlaces(log: log, ledger: ledger).all()
             } catch {
-                throw CommandFailure.cannotRun("\(error)")
+                throw CommandFailure.cannotRun(error)
             }
             let rows = places.map { place in
                 [

@@ -45,7 +45,7 @@ extension LogCommand {
             do {
                 secrets = try SettingsLoader.signingSecrets(inFile: secretFile)
             } catch {
-                throw CommandFailure.cannotRun("\(error)")
+                throw CommandFailure.cannotRun(error)
             }
             let topic = try Cat.find(topic, in: try await options.open())
             guard topic.name.rawValue == TopicID.webhookReceived.rawValue else {

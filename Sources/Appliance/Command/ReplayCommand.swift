@@ -40,7 +40,7 @@ struct ReplayCommand: AsyncParsableCommand {
         } catch let error as CommandFailure {
             throw error
         } catch {
-            throw CommandFailure.cannotRun("\(error)")
+            throw CommandFailure.cannotRun(error)
         }
         bar.clear()
         let seconds = (ContinuousClock.now - began) / .seconds(1)

@@ -40,10 +40,10 @@ struct RestoreCommand: AsyncParsableCommand {
             throw CommandFailure.foundSomething(
                 "the backup is restored, and its parts do not fit: \(refusal)")
         } catch let error as BackupError {
-            guard case .damaged = error else { throw CommandFailure.cannotRun("\(error)") }
+            guard case .damaged = error else { throw CommandFailure.cannotRun(error) }
             throw CommandFailure.foundSomething("\(error)")
         } catch {
-            throw CommandFailure.cannotRun("\(error)")
+            throw CommandFailure.cannotRun(error)
         }
         bar.clear()
         OfflineAudit.note(settings, "restore", "\(manifest.name) from \(target.path)")

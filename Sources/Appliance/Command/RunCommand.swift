@@ -62,7 +62,7 @@ struct DataOptions: ParsableArguments {
             if let data { settings.dataPath = data }
             return settings
         } catch {
-            throw CommandFailure.cannotRun("\(error)")
+            throw CommandFailure.cannotRun(error)
         }
     }
 }

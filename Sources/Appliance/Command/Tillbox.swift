@@ -82,7 +82,7 @@ struct Tillbox: AsyncParsableCommand {
         case let code where error is ExitCode:
             return code.rawValue
         default:
-            writeError("tillbox: \(error)")
+            writeError("tillbox: \(ErrorWords.sentence(of: error))")
             return CommandFailure.cannotRun
         }
     }

@@ -1,5 +1,6 @@
 import Foundation
 import SystemPackage
+import Vocabulary
 
 /// What a box has to be told before its first start, and how that is written: settings into the
 /// configuration file, each secret into a file of its own.
@@ -153,7 +154,7 @@ package struct SettingsPlace: Sendable {
     /// them, which stays its owner's and closed to whom it was closed: it may hold secrets itself.
     ///
     /// - Throws: ``ConfigurationDraft/Refusal``, `SettingsError` where the file would not be read,
-    ///   ``Failure``, and what the system says; the old file stays then.
+    ///   ``Failure`` where something cannot be written; the old file stays then.
     package func write(_ settings: FirstSettings) throws {
         let (next, text) = (file + ".new", try changed(by: settings))
         let former = try? FilePath(file).stat()
@@ -166,7 +167,7 @@ package struct SettingsPlace: Sendable {
                 (Self.webhookName, settings.signingSecret), (Self.stripeName, settings.apiKey),
             ]
             for case (let name, let secret?) in secrets { try put(secret, name) }
-            guard rename(next, file) == 0 else { throw Errno(rawValue: errno) }
+            try Self.putInPlace(next, file)
         } catch {
             unlink(next)
             throw error
@@ -197,32 +198,46 @@ package struct SettingsPlace: Sendable {
     package static let webhookName = "webhook"
     package static let stripeName = "stripe"
 
-    private func put(_ secret: String, _ name: String) throws {
-        try FileManager.default.createDirectory(
-            atPath: secrets, withIntermediateDirectories: true,
-            attributes: [.posixPermissions: 0o700])
+    private func put(_ secret: String, _ name: String) throws(Failure) {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: secrets, withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw Failure(path: secrets, reason: ErrorWords.reason(of: error))
+        }
         let path = "\(secrets)/\(name)"
         try Self.replace("\(path).new", with: secret + "\n", .ownerReadWrite)
-        guard rename("\(path).new", path) == 0 else { throw Errno(rawValue: errno) }
+        try Self.putInPlace("\(path).new", path)
+    }
+
+    private static func putInPlace(_ next: String, _ path: String) throws(Failure) {
+        guard rename(next, path) == 0 else {
+            throw Failure(path: path, reason: String(cString: strerror(errno)))
+        }
     }
 
     /// - Parameter former: whose owner and group it gets, where this process may give it away.
     private static func replace(
         _ path: String, with text: String, _ permissions: FilePermissions, as former: Stat? = nil
-    ) throws {
-        let file = try FileDescriptor.open(
-            FilePath(path), .writeOnly, options: [.create, .truncate, .closeOnExec],
-            permissions: .ownerReadWrite)
-        try file.closeAfter {
-            if let former {
-                _ = fchown(file.rawValue, former.userID.rawValue, former.groupID.rawValue)
+    ) throws(Failure) {
+        do {
+            let file = try FileDescriptor.open(
+                FilePath(path), .writeOnly, options: [.create, .truncate, .closeOnExec],
+                permissions: .ownerReadWrite)
+            try file.closeAfter {
+                if let former {
+                    _ = fchown(file.rawValue, former.userID.rawValue, former.groupID.rawValue)
+                }
+                // Before the first byte; the process's mask may have taken some away.
+                guard fchmod(file.rawValue, permissions.rawValue) == 0 else {
+                    throw Errno(rawValue: errno)
+                }
+                _ = try file.writeAll(Array(text.utf8))
+                guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
             }
-            // Before the first byte; the process's mask may have taken some away.
-            guard fchmod(file.rawValue, permissions.rawValue) == 0 else {
-                throw Errno(rawValue: errno)
-            }
-            _ = try file.writeAll(Array(text.utf8))
-            guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
+        } catch {
+            throw Failure(path: path, reason: ErrorWords.reason(of: error))
         }
     }
 

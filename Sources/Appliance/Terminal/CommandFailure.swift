@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// How a command ends when it does not end well.
 package struct CommandFailure: Error {
     package static let foundSomething: Int32 = 1
@@ -18,6 +20,11 @@ package struct CommandFailure: Error {
     /// The command could not do its work.
     package static func cannotRun(_ message: String) -> Self {
         CommandFailure(exitCode: cannotRun, message: message)
+    }
+
+    /// The same, of an error that says it in a sentence.
+    package static func cannotRun(_ error: any Error) -> Self {
+        cannotRun(ErrorWords.sentence(of: error))
     }
 
     /// Nobody listens where the daemon should.
@@ -46,6 +53,6 @@ package func orCannotRun<Value>(_ body: () async throws -> Value) async throws -
     } catch let error as CommandFailure {
         throw error
     } catch {
-        throw CommandFailure.cannotRun("\(error)")
+        throw CommandFailure.cannotRun(error)
     }
 }

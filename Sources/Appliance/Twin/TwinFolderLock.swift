@@ -1,4 +1,5 @@
 import Foundation
+import Vocabulary
 
 /// The folder of a twin, held for as long as this lives: two twins would write their calls between
 /// each other's, and the journal would tell neither's state.
@@ -14,7 +15,7 @@ package final class TwinFolderLock: Sendable {
                 atPath: folder, withIntermediateDirectories: true,
                 attributes: [.posixPermissions: 0o700])
         } catch {
-            throw .folderUnusable(path: folder, reason: error.localizedDescription)
+            throw .folderUnusable(path: folder, reason: ErrorWords.reason(of: error))
         }
         let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else {

@@ -83,7 +83,7 @@ package final class TwinJournal {
             try file.truncate(atOffset: UInt64(end))
             lines = data[..<end].split(separator: UInt8(ascii: "\n"))
         } catch {
-            throw .folderUnusable(path: folder, reason: error.localizedDescription)
+            throw .folderUnusable(path: folder, reason: ErrorWords.reason(of: error))
         }
         let header = try Self.readHeader(lines.first, path: path)
         guard header.seed == settings.seed else {

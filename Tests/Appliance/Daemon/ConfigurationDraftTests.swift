@@ -120,6 +120,23 @@ struct FirstSettingsTests {
         #expect(place.secret(SettingsPlace.stripeName) == "rk_live_a")
     }
 
+    @Test("a folder of secrets that cannot be made is named, and the file stays as it was")
+    func noSecrets() throws {
+        let root = try TemporaryFolder()
+        let file = root.file("tillbox.conf")
+        try "# Mine.\n".write(toFile: file, atomically: true, encoding: .utf8)
+        let settings = FirstSettings(
+            mode: .test, address: .init(host: "127.0.0.1", port: 8080),
+            signingSecret: "whsec_" + String(repeating: "a", count: 32), apiKey: nil)
+        #expect {
+            try SettingsPlace(file: file, secrets: "/proc/nope").write(settings)
+        } throws: { error in
+            "\(error)".hasPrefix("cannot write at /proc/nope: No such file or directory; ")
+        }
+        #expect(try String(contentsOfFile: file, encoding: .utf8) == "# Mine.\n")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: root.path) == ["tillbox.conf"])
+    }
+
     @Test("what is no address is refused", arguments: [
         "", "0", "65536", "host", "host:", ":80", "::1:80", "a b:80", "host:http", "-1",
     ])

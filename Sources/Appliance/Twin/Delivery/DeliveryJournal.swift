@@ -85,7 +85,7 @@ package final class DeliveryJournal: Sendable {
             try file.seekToEnd()
             open.withLock { $0.file = file }
         } catch {
-            throw .folderUnusable(path: path, reason: error.localizedDescription)
+            throw .folderUnusable(path: path, reason: ErrorWords.reason(of: error))
         }
     }
 
