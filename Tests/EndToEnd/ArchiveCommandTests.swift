@@ -91,32 +91,4 @@ struct ArchiveCommandTests {
         daemon.kill(SIGTERM)
         #expect(await daemon.wait() == 0, "\(daemon.standardError.suffix(800))")
     }
-
-    @Test(
-        "what root does in a service's folder while that is stopped stays the service's",
-        .enabled(if: geteuid() == 0))
-    func byRoot() async throws {
-        let filled = try await FilledFolder(count: 40)
-        let (root, nobody) = (try TemporaryFolder(), 65_534)
-        let given = try await Child.run("/bin/chown", ["-R", "\(nobody):\(nobody)", filled.path])
-        #expect(given.code == 0, "\(given.errors)")
-        let cold = root.file("cold")
-        for words in [
-            ["archive", "seal", "2024-03", "--unreconciled"], ["archive", "move", cold],
-            ["archive", "return"], ["dead-letter", "redrive"], ["user", "list"],
-        ] {
-            let ran = try await Child.run(
-                Tillbox.executable, words + ["--data", filled.path])
-            #expect(ran.code == 0, "\(words): \(ran.errors)")
-        }
-        let files = FileManager.default
-        for folder in [cold, filled.path] {
-            let names = try #require(files.enumerator(atPath: folder)).compactMap { $0 as? String }
-            #expect(!names.isEmpty)
-            for name in [""] + names {
-                let found = try files.attributesOfItem(atPath: "\(folder)/\(name)")
-                #expect((found[.ownerAccountID] as? NSNumber)?.intValue == nobody, "\(name)")
-            }
-        }
-    }
 }

@@ -183,6 +183,14 @@ struct BackupTests {
             (["backup", data + "/inside", "--data", data], 3, "within the data folder"),
             (["backup", backups, "--data", filled.foreign, "--key-file", key], 3, "no Tillbox log"),
             (["backup", "--data", data], 2, "backup.folder"),
+            (
+                ["backup", "drill", backups, "--data", data, "--key-file", key, "--into",
+                 "/proc/nope"], 3, "tillbox: /proc/nope: No such file or directory"
+            ),
+            (
+                ["restore", backups, "--data", "/proc/nope", "--key-file", key], 3,
+                "/proc/nope failed: No such file or directory"
+            ),
             (["backup", "drll", "--data", data], 2, "did you mean backup drill?"),
             (["backup", backups, "--data", data, "--keep", "0"], 2, "--keep"),
             (
@@ -237,23 +245,17 @@ struct BackupTests {
         .enabled(if: geteuid() == 0))
     func byRoot() async throws {
         let filled = try await FilledFolder(count: 40)
-        let (root, nobody) = (try TemporaryFolder(), 65_534)
-        let given = try await Child.run("/bin/chown", ["-R", "\(nobody):\(nobody)", filled.path])
-        #expect(given.code == 0, "\(given.errors)")
+        try await filled.giveToService()
+        let root = try TemporaryFolder()
         let backups = root.file("backups")
         for _ in 0..<2 {
             let made = try await Tillbox.run(
                 "backup", backups, "--data", filled.path, "--keep", "1")
             #expect(made.code == 0, "\(made.errors)")
         }
-        let files = FileManager.default
         for folder in [backups, filled.path] {
-            let names = try #require(files.enumerator(atPath: folder)).compactMap { $0 as? String }
-            #expect(names.count > 5)
-            for name in [""] + names {
-                let found = try files.attributesOfItem(atPath: "\(folder)/\(name)")
-                #expect((found[.ownerAccountID] as? NSNumber)?.intValue == nobody, "\(name)")
-            }
+            let found = try FilledFolder.owners(in: folder)
+            #expect(found.count > 5 && found.strangers == [])
         }
         let note = try String(contentsOfFile: filled.path + "/backup.json", encoding: .utf8)
         #expect(note.contains(backups))

@@ -29,4 +29,25 @@ final class FilledFolder {
     }
 
     func file(_ name: String) -> String { folder.file(name) }
+
+    /// A user of no name, as whom a service may run.
+    private static let serviceUser = 65_534
+
+    /// Makes it the data folder of a service that is stopped; root alone can.
+    func giveToService() async throws {
+        let user = "\(Self.serviceUser):\(Self.serviceUser)"
+        let given = try await Child.run("/bin/chown", ["-R", user, path])
+        #expect(given.code == 0, "\(given.errors)")
+    }
+
+    /// How many files and folders a folder has, and those that are not the service's.
+    static func owners(in folder: String) throws -> (count: Int, strangers: [String]) {
+        let files = FileManager.default
+        let names = try #require(files.enumerator(atPath: folder)).compactMap { $0 as? String }
+        let strangers = try ([""] + names).filter { name in
+            let found = try files.attributesOfItem(atPath: "\(folder)/\(name)")
+            return (found[.ownerAccountID] as? NSNumber)?.intValue != serviceUser
+        }
+        return (names.count, strangers)
+    }
 }
