@@ -135,7 +135,7 @@ package struct BackupRestore {
     /// Refuses a folder that holds what is not to be taken away.
     ///
     /// - Parameter isMarked: whether what a restore that was killed has left may be there.
-    /// - Throws: `.notEmpty`, `.disk`
+    /// - Throws: `.notEmpty`, `.notAFolder`, `.disk`
     private func refuseStrangers(whereMarked isMarked: Bool) throws(BackupError) {
         let names: [String]
         var known = Set(Self.beside + [Self.marker])
@@ -151,7 +151,7 @@ package struct BackupRestore {
             }
             names = try disk.list(folder).sorted()
         } catch {
-            throw BackupError(error)
+            throw error.code == ENOTDIR ? .notAFolder(path: folder) : BackupError(error)
         }
         if let name = names.first(where: { !known.contains($0) }) {
             throw .notEmpty(path: folder, name: name)
