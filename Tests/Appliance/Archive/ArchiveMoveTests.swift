@@ -1,5 +1,6 @@
 import AppendLog
 import Foundation
+import Terminal
 import TestSupport
 import Testing
 
