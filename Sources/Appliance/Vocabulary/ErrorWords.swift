@@ -13,10 +13,20 @@ package enum ErrorWords {
     /// The system's own few words, without the file.
     package static func reason(of error: any Error) -> String {
         let below = (error as? CocoaError)?.underlying ?? error
-        if let system = below as? POSIXError {
-            return String(cString: strerror(system.code.rawValue))
+        if let code = (below as? POSIXError)?.code.rawValue ?? systemCode(of: error) {
+            return String(cString: strerror(code))
         }
         guard error is CocoaError || type(of: error) is NSError.Type else { return "\(error)" }
         return error.localizedDescription
+    }
+
+    /// What an error means that keeps no error of the system's below it.
+    private static func systemCode(of error: any Error) -> Int32? {
+        switch (error as? CocoaError)?.code {
+        case .fileNoSuchFile, .fileReadNoSuchFile: ENOENT
+        case .fileReadNoPermission, .fileWriteNoPermission: EACCES
+        case .fileWriteOutOfSpace: ENOSPC
+        default: nil
+        }
     }
 }
