@@ -177,6 +177,8 @@ package struct HealthRoutes: Sendable {
         // What counts from the start is worth nothing without it.
         writer.member("started_at", startedAt.milliseconds / 1_000)
         writer.member("up_seconds", started.duration(to: .now).components.seconds)
+        // The moments of reconciliation are by that clock, which may be a twin's.
+        writer.member("stripe_at", reconciler?.now.seconds)
         writeRecordCounts(into: &writer)
         for name in Counters.Name.allCases {
             writer.key(named: name.label)

@@ -103,7 +103,8 @@ package final class Reconciler: Service {
     }
 
     var stripe: any LogClock { stripeClock ?? clock }
-    var now: Instant { Instant(seconds: stripe.now().milliseconds / 1000) }
+    /// Time at Stripe, as far as its answers have told it.
+    package var now: Instant { Instant(seconds: stripe.now().milliseconds / 1000) }
 
     /// Asks Stripe for the time; without an answer the machine's counts, or the last one.
     ///

@@ -154,6 +154,31 @@ struct DoctorTests {
         #expect(fresh == ["daemon ok", "reconciliation note", "missed note"])
     }
 
+    @Test(
+        "the age of a run is by Stripe's clock, which may be a twin's in another month",
+        arguments: [
+            (-30 * 86_400, 60, "ok"), (90 * 86_400, 60, "ok"), (-30 * 86_400, 200_000, "act"),
+            (0, 200_000, "act"),
+        ] as [(Int64, Int64, String)])
+    func world(ahead: Int64, age: Int64, state: String) throws {
+        let stripe = Self.now.seconds + ahead
+        let found = try Self.daemon(
+            """
+            {"ready":true,"reasons":[],"warnings":[],"up_seconds":60,"stripe_at":\(stripe),\
+            "reconciliation":{"finished_at":\(stripe - age),"clean":true,\
+            "missed_events_until":\(stripe - age)},"bridges":[]}
+            """)
+        #expect(found == ["daemon ok", "reconciliation \(state)", "missed \(state)"])
+        // An earlier release does not tell it.
+        let before = try Self.daemon(
+            """
+            {"ready":true,"reasons":[],"warnings":[],"up_seconds":60,"stripe_at":null,\
+            "reconciliation":{"finished_at":\(Self.now.seconds - age),"clean":true,\
+            "missed_events_until":\(Self.now.seconds - age)},"bridges":[]}
+            """)
+        #expect(before == found)
+    }
+
     @Test("what needs a person is counted, and said with what to do")
     func text() throws {
         var diagnosis = Diagnosis()

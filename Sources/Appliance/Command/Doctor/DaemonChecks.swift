@@ -26,7 +26,8 @@ struct DaemonChecks {
         }
     }
 
-    /// - Parameter now: seconds since 1970.
+    /// - Parameter now: seconds since 1970, by this machine's clock. What Stripe's clock has stamped
+    ///   is judged by the daemon's word of that one, since a twin's world lives in its own month.
     static func findings(_ root: JSONValue, at now: Int64, hasKey: Bool) -> [Finding] {
         var findings: [Finding] = []
         let reasons = texts(root["reasons"])
@@ -45,7 +46,8 @@ struct DaemonChecks {
                 "daemon", $0, "look at it; `tillbox status` says it for as long as it lasts",
                 in: $0.hasPrefix("Stripe does not answer") ? Finding.stripeIsAway : nil)
         }
-        findings += reconciliation(root["reconciliation"], at: now, hasKey: hasKey)
+        findings += reconciliation(
+            root["reconciliation"], at: root["stripe_at"]?.int64 ?? now, hasKey: hasKey)
         findings += bridges(root["bridges"])
         return findings
     }

@@ -31,7 +31,7 @@ enum DescribedSchemas {
                 [
                     ("ready", .flag), ("data", .orNull(.word)), ("reasons", .list(.word)),
                     ("warnings", .list(.word)), ("started_at", .seconds),
-                    ("up_seconds", .integer(min: 0)),
+                    ("up_seconds", .integer(min: 0)), ("stripe_at", .orNull(.seconds)),
                     ("log", .object([], isOpen: true)), ("reconciliation", .anything),
                     ("backup", .anything),
                     ("bridges", .list(.named("Bridge"))),
