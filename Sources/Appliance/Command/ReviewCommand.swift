@@ -88,13 +88,16 @@ struct ReviewCommand: AsyncParsableCommand {
 
         mutating func run() async throws {
             let id = id
-            let (found, waiting) = try await options.withReviews { ledger, waiting in
-                (try ledger.review(of: ReviewName.movement(id)), waiting)
+            let (found, refunds, waiting) = try await options.withReviews { ledger, waiting in
+                let found = try ledger.review(of: ReviewName.movement(id))
+                let refunds = try found.map { try ledger.givenRefunds(of: $0.movement) } ?? []
+                return (found, refunds, waiting)
             }
             guard let found else {
                 throw CommandFailure.cannotRun(ReviewRefusal.unknown(id).sentence(of: id))
             }
-            try found.print(asJSON: options.json, waiting: waiting.decision(on: found))
+            try found.print(
+                asJSON: options.json, waiting: waiting.decision(on: found), refunds)
         }
     }
 
@@ -208,25 +211,6 @@ extension LedgerCommand.Options {
     }
 }
 
-extension ReviewRefusal {
-    /// The refusal, with the command that shows more of it.
-    ///
-    /// - Parameter id: what was asked for.
-    fileprivate func sentence(of id: String) -> String {
-        Self.sentence(message, code: code, id)
-    }
-
-    /// - Parameter message: as this refusal, or the daemon with the same code, says it.
-    fileprivate static func sentence(_ message: String, code: String?, _ id: String) -> String {
-        switch code {
-        case "review_unknown": "\(message); see `tillbox review list`"
-        case "review_closed", "review_being_decided":
-            "\(message); see `tillbox review show \(ShellWord.quoted(id))`"
-        default: message
-        }
-    }
-}
-
 extension VerdictReason {
     /// A line of `review show`: `failed_attempts_1h is 3 (+2.51): 3 failures within an hour`.
     var line: String {
@@ -259,21 +243,41 @@ extension Review {
         }.joined(separator: ", ")
     }
 
-    fileprivate func print(asJSON json: Bool, waiting: ReviewRecord?) throws {
+    fileprivate func print(
+        asJSON json: Bool, waiting: ReviewRecord?, _ refunds: [GivenRefund]
+    ) throws {
         if json {
             var writer = JSONWriter()
-            encode(into: &writer, waiting: waiting)
+            encode(into: &writer, waiting: waiting, refunds: refunds)
             return try Output.standard.line(String(decoding: writer.bytes, as: UTF8.self))
         }
         var lines = [
             ("movement", movement.rawValue), ("state", stateText(waiting)),
-            ("amount", "\(currency.display(amount)) \(currency.code)"),
-            ("merchant", merchant.rawValue), ("since", effectiveAt.rfc3339),
-            ("event", eventID?.rawValue ?? "unknown"), ("score", scoreText),
+            ("amount", text(of: amount)), ("merchant", merchant.rawValue),
+            ("since", effectiveAt.rfc3339), ("event", eventID?.rawValue ?? "unknown"),
+            ("score", scoreText),
         ]
-        for reason in reasons {
-            lines.append(("reason", reason.line))
+        lines += reasons.map { ("reason", $0.line) }
+        lines += decided(waiting)
+        lines += refunds.map { ("refunded", "\(text(of: $0.amount)) by \($0.id)") }
+        if state == .declined || waiting?.state == .declined {
+            let left = refunds.left(of: self)
+            let due = left > .zero ? "\(text(of: left)) to be made at Stripe" : "nothing is left"
+            lines.append(("refund", due))
         }
+        for (name, value) in lines {
+            let label = name.padding(toLength: 10, withPad: " ", startingAt: 0)
+            try Output.standard.line(label + ShownText.escaped(value))
+        }
+    }
+
+    private func text(of amount: MinorUnits) -> String {
+        "\(currency.display(amount)) \(currency.code)"
+    }
+
+    /// Who decided, and their note.
+    private func decided(_ waiting: ReviewRecord?) -> [(String, String)] {
+        var lines: [(String, String)] = []
         if let waiting {
             lines.append(("decided", "by \(waiting.by) at \(waiting.at.rfc3339)"))
             if let note = waiting.note { lines.append(("note", note)) }
@@ -406,5 +410,6 @@ struct ReviewDoor {
 
     private static func escaped(_ id: String) -> String {
         id.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? id
+        return lines
     }
 }

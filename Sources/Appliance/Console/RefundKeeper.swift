@@ -28,9 +28,10 @@ import Vocabulary
 ///                                           asking since 240 s ─▶ asking: POST, key K again
 ///     (was only paused: made)               made: the same refund
 ///
-/// That it was made stands, whoever says so. The key is of charge and amount, and of the attempt
-/// that failed before, which is kept with the refund, so that each of them has the same one; Stripe
-/// gives back no more than was paid in any case.
+/// That it was made stands, whoever says so. The amount is what the ledger says is left to be
+/// refunded. The key is of charge and amount, and of the attempt that failed before, which is kept
+/// with the refund, so that each of them has the same one; Stripe gives back no more than was paid
+/// in any case.
 package struct RefundKeeper: Service {
     let desk: RefundDesk
     private let ledger: any LedgerReading
@@ -170,33 +171,55 @@ package struct RefundKeeper: Service {
         var row = AskedRefund(
             movement: review.movement, by: name, note: review.decision?.note ?? "",
             wantedAt: began ?? now, changedAt: now, state: .asking)
-        var due = try scored(review).flatMap { DueRefund(review, $0.event, base: base) }
-        if let seen, try isMade(seen) { return seen }
-        // What Stripe has made, and is asked for again, has failed.
+        let given = try ledger.givenRefunds(of: review.movement)
+        var due = try scored(review).flatMap { DueRefund(review, $0.event, given, base: base) }
+        if let seen, try isMade(seen, due) { return seen }
+        // What Stripe has made, and is asked for again, has failed or is not the whole.
         row.behind = seen?.nextBehind(hasFailed: true) ?? ""
         due?.order.behind = row.behind
         guard let due, due.order.amount > .zero else {
-            row.state = .dropped(
-                due == nil
-                    ? "the log has no record of the payment any more; make it in Stripe's dashboard"
-                    : "nothing of the payment is left to be refunded")
+            row.state = Self.state(seen, due)
             return try await end(seen, row, "\(review.movement)", from: address)
         }
         let asking = row
         guard try await access.change({ try $0.replace(seen, by: asking) }) else {
             return try await access.run { try $0.refund(of: review.movement) } ?? asking
         }
-        let outcome = await desk.refund(due.order)
+        let outcome = await desk.refund(
+            due.order, beside: Set(given.map(\.id) + [due.order.behind]))
         row.state = .ended(outcome)
         if case .made = outcome { row.behind = "" }
         let amount = ShownAmount(due.order.amount, due.order.currency).words
         return try await end(asking, row, "\(due.order.charge) \(amount)", from: address)
     }
 
-    /// Whether Stripe has made it and no failure of it is booked, so that nothing is to be asked.
-    private func isMade(_ seen: AskedRefund) throws -> Bool {
+    /// What becomes of one for which Stripe is not asked: there is nothing to ask for.
+    ///
+    /// - Parameter seen: where Stripe was asked before and it is not known what came of it, the
+    ///   refund that left nothing is it, or stands in its place.
+    private static func state(_ seen: AskedRefund?, _ due: DueRefund?) -> AskedRefund.State {
+        guard let due else {
+            return .dropped(
+                "the log has no record of the payment any more; make it in Stripe's dashboard")
+        }
+        guard let last = due.given.last else {
+            return .dropped("nothing of the payment is left to be refunded")
+        }
+        switch seen?.state {
+        case .asking, .ended(.unknown):
+            return .ended(.made(id: last.id, status: RefundOutcome.booked))
+        case .wanted, .ended, .dropped, nil:
+            return .dropped(
+                "nothing of the payment is left to be refunded: "
+                    + "\(due.given.shownWords) was refunded before")
+        }
+    }
+
+    /// Whether Stripe has made it, no failure of it is booked, and nothing is left beside it, so
+    /// that nothing is to be asked.
+    private func isMade(_ seen: AskedRefund, _ due: DueRefund?) throws -> Bool {
         guard case .ended(let outcome) = seen.state, case .made(let id, _) = outcome,
-            !outcome.hasFailed
+            !outcome.hasFailed, due?.isBesides(seen) != true
         else { return false }
         // What a movement settles stands among its transactions, too.
         let failure = MovementKey("refund_failed:\(id)")

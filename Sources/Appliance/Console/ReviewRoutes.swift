@@ -9,7 +9,7 @@ import Vocabulary
 /// | route | answer |
 /// | --- | --- |
 /// | `GET /api/v1/reviews?limit&after` | open reviews, in the order of their payments |
-/// | `GET /api/v1/reviews/{id}` | one review, open or not |
+/// | `GET /api/v1/reviews/{id}` | one review, open or not, with what is left to be refunded |
 /// | `POST /api/v1/reviews/{id}/decision` `{"decision","note"}` | 200 booked, 202 it will be |
 ///
 /// A decision is taken under the caller's own name. Only the data folder's token says `by`, which
@@ -64,11 +64,15 @@ package struct ReviewRoutes: Sendable {
     }
 
     private func show(_ id: String) async throws -> Response {
-        let found = try await queue.run { [ledger] () throws(LedgerError) in
-            try ledger.review(of: ReviewName.movement(id))
+        let (found, refunds) = try await queue.run { [ledger] () throws(LedgerError) in
+            let movement = ReviewName.movement(id)
+            return (try ledger.review(of: movement), try ledger.givenRefunds(of: movement))
         }
         guard let found else { throw Self.problem(.unknown(String(id.prefix(80)))) }
-        return Response.json(.ok) { found.encode(into: &$0) }
+        return Response.jsonObject(.ok) { writer in
+            found.encodeMembers(into: &writer)
+            refunds.encodeMembers(of: found, into: &writer)
+        }
     }
 
     private func decide(

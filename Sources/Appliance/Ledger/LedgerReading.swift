@@ -37,6 +37,12 @@ package protocol LedgerReading: LedgerProgress {
     /// The transaction of this key and the moves that the ledger made because of it, in order.
     func transactions(of movement: MovementKey) throws(LedgerError) -> [PostedTransaction]
 
+    /// The refunds of a charge that gave money back, in the order of the ledger: made from here, in
+    /// Stripe's dashboard, or by anybody else.
+    ///
+    /// - Parameter charge: `charge:ch_…`.
+    func givenRefunds(of charge: MovementKey) throws(LedgerError) -> [GivenRefund]
+
     // MARK: Balances
 
     /// Every account's balance now, by name and currency. Costs one row an account.

@@ -51,24 +51,26 @@ package struct HTTPStripeTransport: StripeTransport {
     /// Longest answer read, in bytes; a page of a hundred events may hold many objects.
     private static let bodyByteCountMax = 32 << 20
     private static let timeoutSeconds: Int64 = 60
-    /// Of what is made while a person waits: three attempts end within a minute, before the admin
-    /// port gives the connection up.
-    private static let postTimeoutSeconds: Int64 = 15
+    /// Of what is made, and of what is looked for, while a person waits: three attempts and three
+    /// looks end within a minute, before the admin port gives the connection up.
+    private static let postTimeoutSeconds: Int64 = 12
+    private static let lookTimeoutSeconds: Int64 = 5
     /// The twin's world may live in another month than the machine that answers for it, whose
     /// server stamps `Date`.
     private static let worldDate = "World-Date"
 
     package func get(_ path: String, of account: StripeAccount) async throws -> StripeAnswer {
-        try await answer(to: HTTPClientRequest(url: base + path), account)
+        try await answer(
+            to: HTTPClientRequest(url: base + path), account, seconds: Self.timeoutSeconds)
     }
 
     private func answer(
-        to request: HTTPClientRequest, _ account: StripeAccount
+        to request: HTTPClientRequest, _ account: StripeAccount, seconds: Int64
     ) async throws -> StripeAnswer {
         let start = ContinuousClock.now
         let method = request.method.rawValue
         do {
-            let answer = try await ask(request, account)
+            let answer = try await ask(request, account, seconds)
             StripeRequests.record(method, start.duration(to: .now), status: answer.status)
             // What stands before Stripe may answer in its place.
             if answer.status < 500 {
@@ -87,13 +89,12 @@ package struct HTTPStripeTransport: StripeTransport {
     }
 
     private func ask(
-        _ request: HTTPClientRequest, _ account: StripeAccount
+        _ request: HTTPClientRequest, _ account: StripeAccount, _ seconds: Int64
     ) async throws -> StripeAnswer {
         var request = request
         request.headers.add(name: "Authorization", value: "Bearer \(key)")
         request.headers.add(name: "User-Agent", value: "tillbox")
         if let id = account.id { request.headers.add(name: "Stripe-Account", value: id) }
-        let seconds = request.method == .POST ? Self.postTimeoutSeconds : Self.timeoutSeconds
         let response = try await Self.client.execute(request, timeout: .seconds(seconds))
         let headers = response.headers
         if let date = headers.first(name: Self.worldDate) {
@@ -119,7 +120,12 @@ extension HTTPStripeTransport: StripePosting {
         request.headers.add(name: "Content-Type", value: "application/x-www-form-urlencoded")
         request.headers.add(name: "Idempotency-Key", value: key)
         request.body = .bytes(ByteBuffer(string: StripeClient.encoded(form)))
-        return try await answer(to: request, account)
+        return try await answer(to: request, account, seconds: Self.postTimeoutSeconds)
+    }
+
+    package func look(_ path: String, of account: StripeAccount) async throws -> StripeAnswer {
+        try await answer(
+            to: HTTPClientRequest(url: base + path), account, seconds: Self.lookTimeoutSeconds)
     }
 }
 

@@ -8,7 +8,7 @@ extension Review {
         writer.endObject()
     }
 
-    func encodeMembers(into writer: inout JSONWriter) {
+    package func encodeMembers(into writer: inout JSONWriter) {
         writer.member("movement", movement.rawValue)
         writer.member("state", state.rawValue)
         writer.member("transaction", payment.rawValue)
@@ -43,6 +43,22 @@ extension Review {
                 by: try json.optionalString("by") ?? "", at: Instant(seconds: at),
                 note: try json.optionalString("note"))
         }
+    }
+}
+
+extension [GivenRefund] {
+    /// `"refundable_minor_units":…,"refunds":[{"id":…,"minor_units":…}]`, beside a review's.
+    package func encodeMembers(of review: Review, into writer: inout JSONWriter) {
+        writer.member("refundable_minor_units", left(of: review).rawValue)
+        writer.key("refunds")
+        writer.beginArray()
+        for refund in self {
+            writer.beginObject()
+            writer.member("id", refund.id)
+            writer.member("minor_units", refund.amount.rawValue)
+            writer.endObject()
+        }
+        writer.endArray()
     }
 }
 

@@ -36,9 +36,15 @@ package struct WaitingDecisions: Sendable {
 
 extension Review {
     /// The review with the decision that the ledger has still to book, as `waiting`.
-    package func encode(into writer: inout JSONWriter, waiting decision: ReviewRecord?) {
+    ///
+    /// - Parameter refunds: of the payment; nil where they were not asked for.
+    package func encode(
+        into writer: inout JSONWriter, waiting decision: ReviewRecord?,
+        refunds: [GivenRefund]? = nil
+    ) {
         writer.beginObject()
         encodeMembers(into: &writer)
+        refunds?.encodeMembers(of: self, into: &writer)
         writer.key("waiting")
         if let decision {
             writer.beginObject()

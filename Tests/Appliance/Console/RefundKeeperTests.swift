@@ -12,32 +12,46 @@ import Testing
 
 @Suite("Refunds that wait for their decline")
 struct RefundKeeperTests {
-    /// Stripe, which makes every refund.
+    /// Stripe, which makes every refund and tells which it has made.
     final class Stripe: StripePosting {
-        private let state = Mutex<[String]>([])
+        private let state = Mutex<(keys: [String], made: [String: String])>(([], [:]))
         /// What it refuses each refund with; nil where it makes them.
         let refusal = Mutex<String?>(nil)
         /// Its word of each that it makes; nil where it answers nothing.
         let status = Mutex<String?>("succeeded")
+        /// Whether it makes them without an answer.
+        let losesAnswers = Mutex(false)
         /// The keys of all requests.
-        var keys: [String] { state.withLock { $0 } }
+        var keys: [String] { state.withLock { $0.keys } }
 
         func post(
             _ path: String, _ form: [(String, String)], idempotencyKey key: String,
             of account: StripeAccount
         ) async throws -> StripeAnswer {
-            state.withLock { $0.append(key) }
+            state.withLock { $0.keys.append(key) }
             if let why = refusal.withLock({ $0 }) {
-                return StripeAnswer(
-                    status: 400, retryAfter: nil,
-                    body: Array(#"{"error":{"message":"\#(why)"}}"#.utf8))
+                return Self.answer(400, #"{"error":{"message":"\#(why)"}}"#)
             }
             guard let status = status.withLock({ $0 }) else {
                 throw StripeSilence(reason: "no route")
             }
-            return StripeAnswer(
-                status: 200, retryAfter: nil,
-                body: Array(#"{"id":"re_\#(key)","status":"\#(status)"}"#.utf8))
+            let amount = form.first { $0.0 == "amount" }?.1 ?? ""
+            let refund = #"""
+                {"id":"re_\#(key)","status":"\#(status)","amount":\#(amount),
+                "metadata":{"tillbox_refund":"\#(key)"}}
+                """#
+            state.withLock { $0.made[key] = refund }
+            if losesAnswers.withLock({ $0 }) { throw StripeSilence(reason: "no route") }
+            return Self.answer(200, refund)
+        }
+
+        func look(_ path: String, of account: StripeAccount) async throws -> StripeAnswer {
+            let made = state.withLock { $0.made.values.joined(separator: ",") }
+            return Self.answer(200, #"{"has_more":false,"data":[\#(made)]}"#)
+        }
+
+        private static func answer(_ status: Int, _ body: String) -> StripeAnswer {
+            StripeAnswer(status: status, retryAfter: nil, body: Array(body.utf8))
         }
     }
 

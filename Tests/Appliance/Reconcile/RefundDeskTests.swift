@@ -16,10 +16,16 @@ struct RefundDeskTests {
         }
 
         private let state: Mutex<(left: [StripeAnswer?], asked: [Asked])>
+        /// Of the looks at a charge's refunds, one after the other; the last goes on.
+        private let lists: Mutex<(left: [StripeAnswer?], asked: [String])>
 
-        init(_ answers: [StripeAnswer?]) { state = Mutex((answers, [])) }
+        init(_ answers: [StripeAnswer?], lists: [StripeAnswer?] = [RefundDeskTests.empty]) {
+            state = Mutex((answers, []))
+            self.lists = Mutex((lists, []))
+        }
 
         var asked: [Asked] { state.withLock { $0.asked } }
+        var looks: [String] { lists.withLock { $0.asked } }
 
         func post(
             _ path: String, _ form: [(String, String)], idempotencyKey key: String,
@@ -35,12 +41,41 @@ struct RefundDeskTests {
             guard let answer else { throw StripeSilence(reason: "no route") }
             return answer
         }
+
+        func look(_ path: String, of account: StripeAccount) async throws -> StripeAnswer {
+            let answer = lists.withLock { lists in
+                lists.asked.append("\(account.rawValue) \(path)")
+                return lists.left.count > 1 ? lists.left.removeFirst() : lists.left[0]
+            }
+            guard let answer else { throw StripeSilence(reason: "no route") }
+            return answer
+        }
     }
 
     private static let made = answer(200, #"{"id":"re_1","status":"succeeded"}"#)
+    private static let empty = list()
+    private static let isRefunded = answer(
+        400,
+        #"""
+        {"error":{"code":"charge_already_refunded",
+        "message":"Charge ch_1 has already been refunded."}}
+        """#)
 
     private static func answer(_ status: Int, _ body: String) -> StripeAnswer {
         StripeAnswer(status: status, retryAfter: nil, body: Array(body.utf8))
+    }
+
+    private static func list(_ refunds: String..., hasMore: Bool = false) -> StripeAnswer {
+        answer(200, #"{"has_more":\#(hasMore),"data":[\#(refunds.joined(separator: ","))]}"#)
+    }
+
+    private static func refund(
+        _ id: String, _ amount: Int, status: String = "succeeded", key: String? = nil
+    ) -> String {
+        let metadata = key.map { #""tillbox_refund":"\#($0)""# } ?? ""
+        return #"""
+            {"id":"\#(id)","amount":\#(amount),"status":"\#(status)","metadata":{\#(metadata)}}
+            """#
     }
 
     private func order(account: String = "") throws -> RefundOrder {
@@ -58,8 +93,12 @@ struct RefundDeskTests {
         #expect(answers.asked == [
             Answers.Asked(
                 path: "/v1/refunds", key: "tillbox-decline-ch_1-4200", account: "acct_1",
-                form: ["charge=ch_1", "amount=4200"])
+                form: [
+                    "charge=ch_1", "amount=4200",
+                    "metadata[tillbox_refund]=tillbox-decline-ch_1-4200",
+                ])
         ])
+        #expect(answers.looks == ["acct_1 /v1/refunds?charge=ch_1&limit=100"])
     }
 
     @Test("where no answer comes it asks again with the same key, and gives up after three")
@@ -75,8 +114,7 @@ struct RefundDeskTests {
     }
 
     @Test("what Stripe refuses is told in its words, and not asked again", arguments: [
-        (400, #"{"error":{"message":"Charge ch_1 has already been refunded."}}"#,
-            "Charge ch_1 has already been refunded."),
+        (402, #"{"error":{"message":"Insufficient funds"}}"#, "Insufficient funds"),
         (401, "", "it does not know the API key"),
         (403, "", "the API key may not make refunds; give it write permission"),
         (404, "not JSON", "status 404"),
@@ -86,6 +124,99 @@ struct RefundDeskTests {
         let outcome = await RefundDesk(stripe: answers, sleep: { _ in }).refund(try order())
         #expect(outcome == .refused(words))
         #expect(answers.asked.count == 1)
+    }
+
+    // MARK: What Stripe has made already
+
+    private static let key = "tillbox-decline-ch_1-4200"
+
+    @Test(
+        "what is made already is found among the charge's refunds, and is not asked for",
+        arguments: [
+            [refund("re_2", 4_200, status: "pending", key: key)],
+            [refund("re_9", 4_200), refund("re_2", 100, status: "pending", key: key)],
+            [refund("re_1", 4_200, status: "failed"), refund("re_2", 4_200, status: "pending")],
+            [refund("re_7", 4_200), refund("re_2", 4_200, status: "pending")],
+        ])
+    func foundBefore(_ refunds: [String]) async throws {
+        let list = Self.answer(
+            200, #"{"has_more":false,"data":[\#(refunds.joined(separator: ","))]}"#)
+        let answers = Answers([Self.made], lists: [list])
+        let outcome = await RefundDesk(stripe: answers, sleep: { _ in })
+            .refund(try order(), beside: ["re_7"])
+        #expect(outcome == .made(id: "re_2", status: "pending"))
+        #expect(answers.asked.isEmpty)
+    }
+
+    @Test(
+        "a refund of another amount, one that failed and one that is counted are not it",
+        arguments: [
+            refund("re_2", 4_100), refund("re_2", 4_200, status: "failed"),
+            refund("re_2", 4_200, status: "canceled"), refund("re_7", 4_200),
+        ])
+    func others(_ refund: String) async throws {
+        let answers = Answers([Self.made], lists: [Self.list(refund)])
+        let outcome = await RefundDesk(stripe: answers, sleep: { _ in })
+            .refund(try order(), beside: ["re_7"])
+        #expect(outcome == .made(id: "re_1", status: "succeeded"))
+        #expect(answers.asked.count == 1)
+    }
+
+    @Test(
+        "where Stripe refuses since it is made already, it is told which refund it is",
+        arguments: [
+            isRefunded,
+            answer(400, #"{"error":{"param":"amount","message":"greater than unrefunded"}}"#),
+            answer(400, #"{"error":{"type":"idempotency_error","message":"Keys for …"}}"#),
+        ])
+    func foundBehind(_ refusal: StripeAnswer) async throws {
+        let answers = Answers(
+            [refusal], lists: [Self.empty, Self.list(Self.refund("re_2", 4_200, key: Self.key))])
+        let outcome = await RefundDesk(stripe: answers, sleep: { _ in }).refund(try order())
+        #expect(outcome == .made(id: "re_2", status: "succeeded"))
+        #expect(answers.asked.count == 1 && answers.looks.count == 2)
+    }
+
+    @Test("where none of its refunds is it Stripe's words stand; unread ones leave it unknown")
+    func notFound() async throws {
+        let other = Answers(
+            [Self.isRefunded], lists: [Self.empty, Self.list(Self.refund("re_2", 1))])
+        let refused = await RefundDesk(stripe: other, sleep: { _ in }).refund(try order())
+        #expect(refused == .refused("Charge ch_1 has already been refunded."))
+        let silent = Answers([Self.isRefunded], lists: [Self.empty, nil])
+        let unknown = await RefundDesk(stripe: silent, sleep: { _ in }).refund(try order())
+        guard case .unknown(let why) = unknown else {
+            Issue.record("\(unknown)")
+            return
+        }
+        #expect(why.hasPrefix("Charge ch_1 has already been refunded."))
+        #expect(!unknown.hasFailed, "the next one has the same key")
+    }
+
+    private static let unreadable: [(StripeAnswer?, RefundOutcome)] = [
+        (nil, .unknown("no route")),
+        (answer(500, ""), .unknown("status 500")),
+        (answer(401, ""), .refused("it does not know the API key")),
+        (
+            answer(403, ""),
+            .refused("the API key may not look for refunds; give it write permission for them")
+        ),
+        (
+            answer(404, #"{"error":{"message":"No such charge: 'ch_1'"}}"#),
+            .refused("No such charge: 'ch_1'")
+        ),
+        (
+            list(hasMore: true),
+            .unknown("it has made more refunds of the charge than are looked through")
+        ),
+    ]
+
+    @Test("without knowing what is made nothing is asked for", arguments: unreadable)
+    func unread(_ list: StripeAnswer?, _ expected: RefundOutcome) async throws {
+        let answers = Answers([Self.made], lists: [list])
+        let outcome = await RefundDesk(stripe: answers, sleep: { _ in }).refund(try order())
+        #expect(outcome == expected)
+        #expect(answers.asked.isEmpty)
     }
 
     @Test("two who ask at once make one request")
@@ -119,6 +250,10 @@ struct RefundDeskTests {
             for await _ in gate { break }
             _ = try await answers.post(path, form, idempotencyKey: key, of: account)
             return RefundDeskTests.made
+        }
+
+        func look(_ path: String, of account: StripeAccount) async throws -> StripeAnswer {
+            try await answers.look(path, of: account)
         }
     }
 }

@@ -44,7 +44,8 @@ struct ChargeLife {
     private let tellsRefunds: Bool
     private let hasIntent: Bool
     private var captured: Int64 = 0
-    private var refunded: Int64 = 0
+    /// What was truly given back.
+    private(set) var refunded: Int64 = 0
     private var refunds: [Refund] = []
     private var random: SeededGenerator
 

@@ -28,6 +28,8 @@ struct ChargeLivesTests {
                 types += events.map { $0["type"] ?? .null }
                 let held = try pipeline.ledger.standing()["processor:stripe usd"] ?? 0
                 #expect(held == life.truth, "\(types)")
+                let given = try pipeline.ledger.givenRefunds(of: MovementKey("charge:ch_1"))
+                #expect(given.reduce(0) { $0 + $1.amount.rawValue } == life.refunded, "\(types)")
                 #expect(try pipeline.ledger.waiting().isEmpty, "\(types)")
                 #expect(pipeline.letters.isEmpty, "\(pipeline.letters)")
                 #expect(try pipeline.ledger.verify().fault == nil, "\(types)")

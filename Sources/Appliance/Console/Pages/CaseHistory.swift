@@ -217,8 +217,10 @@ extension CaseHistory {
     /// The refund that a decline makes due; nil where the log has no record that says whose charge
     /// it is.
     ///
-    /// - Parameter base: where Stripe's API is.
-    func due(_ review: Review, base: String) -> DueRefund? {
-        scored.flatMap { DueRefund(review, $0.event, base: base) }
+    /// - Parameters:
+    ///   - given: the charge's refunds that the ledger has booked.
+    ///   - base: where Stripe's API is.
+    func due(_ review: Review, _ given: [GivenRefund], base: String) -> DueRefund? {
+        scored.flatMap { DueRefund(review, $0.event, given, base: base) }
     }
 }

@@ -5,7 +5,12 @@ import Vocabulary
 /// The refund that a declined payment is due: how it is made by hand, and what came of asking
 /// Stripe for it.
 struct RefundView {
+    /// Whether something is left to be refunded.
+    var isDue: Bool
+    /// What is.
     var amount: ShownAmount
+    /// What was refunded already, and by which refunds; nil for nothing.
+    var given: String?
     var charge: String
     /// The payment's page in Stripe's dashboard.
     var dashboard: String
@@ -16,13 +21,13 @@ struct RefundView {
     var action: String?
     var token: String
 
-    /// - Returns: nil where nothing of the payment is left to be refunded.
-    init?(_ due: DueRefund, action: String?, _ known: AskedRefund?, token: String) {
-        guard due.order.amount > .zero else { return nil }
+    init(_ due: DueRefund, action: String?, _ known: AskedRefund?, token: String) {
         var due = due
-        due.order.behind = known?.nextBehind() ?? ""
+        due.order.behind = known?.nextBehind(hasFailed: due.isBesides(known)) ?? ""
         let order = due.order
+        isDue = order.amount > .zero
         amount = ShownAmount(order.amount, order.currency)
+        given = due.given.isEmpty ? nil : due.given.shownWords
         charge = ShownText.escaped(order.charge)
         dashboard = due.dashboard
         command = ShownText.escaped(due.command)
@@ -32,24 +37,35 @@ struct RefundView {
     }
 }
 
-/// A refund that nobody has made yet.
+/// What is left of a payment to be refunded, and how.
 struct DueRefund {
+    /// Of what is left, which may be nothing.
     var order: RefundOrder
+    /// What was refunded already, by anybody.
+    var given: [GivenRefund]
     var livemode: Bool
     var base: String
 
     /// - Parameters:
     ///   - event: the payment's, which says in which account and mode it was made.
+    ///   - given: the charge's refunds that the ledger has booked.
     ///   - base: where Stripe's API is.
     /// - Returns: nil for what is no charge.
-    init?(_ review: Review, _ event: PaymentEvent, base: String) {
+    init?(_ review: Review, _ event: PaymentEvent, _ given: [GivenRefund], base: String) {
         let name = review.movement.rawValue
         guard name.hasPrefix("charge:") else { return nil }
         order = RefundOrder(
-            charge: String(name.dropFirst("charge:".count)), amount: review.amount,
+            charge: String(name.dropFirst("charge:".count)), amount: given.left(of: review),
             currency: review.currency, account: StripeAccount(event.account ?? ""))
+        self.given = given
         livemode = event.livemode
         self.base = base
+    }
+
+    /// Whether something is left beside a refund that was made from here and is booked.
+    func isBesides(_ known: AskedRefund?) -> Bool {
+        guard case .ended(.made(let id, _)) = known?.state else { return false }
+        return order.amount > .zero && given.contains { $0.id == id }
     }
 
     /// `https://dashboard.stripe.com/test/payments/ch_…`, of a connected account with its id first.
@@ -64,7 +80,18 @@ struct DueRefund {
         let account = order.account.id.map { " -H 'Stripe-Account: \($0)'" } ?? ""
         return "curl \(base)/v1/refunds -u \"$STRIPE_KEY:\" -H 'Idempotency-Key: "
             + "\(order.idempotencyKey)'\(account)"
-            + order.form.map { " -d \($0.0)=\($0.1)" }.joined()
+            + order.form.map { name, value in
+                // A shell takes brackets for a pattern.
+                name.contains("[") ? " -d '\(name)=\(value)'" : " -d \(name)=\(value)"
+            }.joined()
+    }
+}
+
+extension [GivenRefund] {
+    /// `10.00 USD by re_1, 2.00 USD by re_2`
+    var shownWords: String {
+        map { "\(ShownAmount($0.amount, $0.currency).words) by \(ShownText.escaped($0.id))" }
+            .joined(separator: ", ")
     }
 }
 
@@ -91,12 +118,18 @@ extension AskedRefund {
 }
 
 extension RefundOutcome {
+    /// In the place of Stripe's word, of one that the ledger has told.
+    static let booked = "booked"
+
     var shown: ShownState {
         switch self {
         case .made(let id, let status) where hasFailed:
             ShownState(
                 "The refund \(ShownText.escaped(id)) has not gone through at Stripe, "
                     + "\(ShownText.escaped(status)): ask again, it is another one then", "stop")
+        case .made(let id, Self.booked):
+            ShownState(
+                "Stripe has made the refund \(ShownText.escaped(id)), and it is booked", "ok")
         case .made(let id, let status):
             ShownState(
                 "Stripe has made the refund \(ShownText.escaped(id)), "
@@ -105,8 +138,8 @@ extension RefundOutcome {
             ShownState("Stripe has not made the refund: \(ShownText.escaped(why))", "stop")
         case .unknown(let why):
             ShownState(
-                "No answer from Stripe (\(ShownText.escaped(why))): ask again, it is made once",
-                "wait")
+                "It is not known whether Stripe has made the refund (\(ShownText.escaped(why))): "
+                    + "ask again, it is made once", "wait")
         }
     }
 

@@ -121,14 +121,23 @@ struct ReviewPages: Sendable {
         let history = try history(of: review)
         var view = CaseView(review, history, now: parts.now, role: asked.role, token: asked.token)
         view.expires = try expires(review)
-        guard let due = history.due(review, base: parts.stripeBase) else { return view }
-        view.decision?.mayRefund = parts.refunds != nil
+        let given = try parts.ledger.givenRefunds(of: review.movement)
+        view.due = Self.due(review, given)
+        guard let due = history.due(review, given, base: parts.stripeBase) else { return view }
+        view.decision?.mayRefund = parts.refunds != nil && due.order.amount > .zero
         guard review.state == .declined else { return view }
         let mayMake = parts.refunds != nil && asked.role >= .reviewer
         view.refund = RefundView(
             due, action: mayMake ? "\(view.path)/refund" : nil,
             await parts.refunds?.known(of: review.movement), token: asked.token)
         return view
+    }
+
+    /// What a decline makes due as a refund, as the beginning of a sentence.
+    private static func due(_ review: Review, _ given: [GivenRefund]) -> String {
+        let left = given.left(of: review)
+        guard left > .zero else { return "nothing" }
+        return ShownAmount(left, review.currency).words
     }
 
     private func history(of review: Review) throws -> CaseHistory {
@@ -190,7 +199,7 @@ struct ReviewPages: Sendable {
             return ReviewView.Done(
                 words: "Approved: \(amount) moved from held to payable.", movement: name, tone: "")
         case .declined:
-            return await declined(review, amount)
+            return try await declined(review, amount)
         case .open where state == "written":
             let wanted = await parts.refunds?.known(of: movement)
             return ReviewView.Done(
@@ -201,15 +210,20 @@ struct ReviewPages: Sendable {
         }
     }
 
-    private func declined(_ review: Review, _ amount: String) async -> ReviewView.Done {
+    private func declined(_ review: Review, _ amount: String) async throws -> ReviewView.Done {
         let (name, href) = (review.movement.rawValue, CaseView.path(of: review.movement))
+        let given = try parts.ledger.givenRefunds(of: review.movement)
+        let left = given.left(of: review)
+        let rest =
+            left == review.amount ? "is due as a refund" : "of \(amount) is left to be refunded"
+        let words = "Declined: \(Self.due(review, given)) \(rest)"
         guard let shown = await parts.refunds?.known(of: review.movement)?.shown else {
             return ReviewView.Done(
-                words: "Declined: \(amount) is due as a refund at Stripe.", movement: name,
-                tone: "", href: href)
+                words: words + (left > .zero ? " at Stripe." : "."), movement: name, tone: "",
+                href: href)
         }
         return ReviewView.Done(
-            words: "Declined: \(amount) is due as a refund. \(shown.words).", movement: name,
+            words: "\(words). \(shown.words).", movement: name,
             tone: shown.tone == "ok" ? "" : shown.tone, href: href)
     }
 

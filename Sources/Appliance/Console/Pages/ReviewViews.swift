@@ -109,6 +109,8 @@ struct CaseView {
     /// Why there is no form.
     var closed: String?
     var token: String
+    /// What a decline makes, or has made, due as a refund.
+    var due = ""
     /// The refund that a declined payment is due.
     var refund: RefundView?
     /// What becomes of it if nobody decides; nil where somebody has.

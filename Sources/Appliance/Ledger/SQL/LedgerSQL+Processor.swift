@@ -36,18 +36,22 @@ extension LedgerSQL {
     package func movements(
         _ keys: [String], through last: Int64
     ) throws(LedgerError) -> [String: LedgerMovement] {
-        try reading { database in
-            var found: [String: LedgerMovement] = [:]
-            try database.firstRows(
-                of: ProcessorSQL.movement, forEach: keys.map { [$0] }, last
-            ) { place, row in
-                found[keys[place]] = try Self.movement(row)
-            }
-            if try Self.hasFollowers(database) {
-                try Self.add(followersTo: &found, through: last, database)
-            }
-            return found
+        try reading { database in try Self.movements(keys, through: last, database) }
+    }
+
+    static func movements(
+        _ keys: [String], through last: Int64, _ database: any LedgerSnapshot
+    ) throws -> [String: LedgerMovement] {
+        var found: [String: LedgerMovement] = [:]
+        try database.firstRows(
+            of: ProcessorSQL.movement, forEach: keys.map { [$0] }, last
+        ) { place, row in
+            found[keys[place]] = try movement(row)
         }
+        if try hasFollowers(database) {
+            try add(followersTo: &found, through: last, database)
+        }
+        return found
     }
 
     private static func add(

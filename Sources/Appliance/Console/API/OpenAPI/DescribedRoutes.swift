@@ -170,7 +170,9 @@ enum DescribedRoutes {
             [limit(1_000), place],
             .json(.object([("reviews", .list(.named("Review"))), ("next", .orNull(.id))]))),
         .get(
-            "/api/v1/reviews/:id", "review", "One review, open or not.", .json(.named("Review"))),
+            "/api/v1/reviews/:id", "review",
+            "One review, open or not, and what is left of its payment to be refunded.",
+            .json(.named("ReviewWithRefunds"))),
         .post(
             "/api/v1/reviews/:id/decision", "decide", "Approves or declines a payment.",
             body: .named("Decision"),

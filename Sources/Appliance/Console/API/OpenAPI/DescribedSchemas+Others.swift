@@ -5,17 +5,22 @@ extension DescribedSchemas {
     /// How a letter is named beside its offset, where topics have several partitions.
     private static let named: [(String, Schema)] = [("partition", .id), ("letter", .text(min: 1))]
 
+    private static let review: [(String, Schema)] = [
+        ("movement", .word), ("state", .word), ("transaction", .integer(min: 1)),
+        ("merchant", .word), ("currency", .word), ("minor_units", .integer()),
+        ("effective_at", .seconds), ("event", .orNull(.word)), ("score", .orNull(.number)),
+        ("reasons", .list(.object([], isOpen: true))), ("by", .orNull(.word)),
+        ("at", .orNull(.seconds)), ("note", .orNull(.word)),
+    ]
+
+    /// What is left of the payment to be refunded, and the refunds that are booked.
+    private static let refunds: [(String, Schema)] = [
+        ("refundable_minor_units", .integer(min: 0)),
+        ("refunds", .list(.object([("id", .word), ("minor_units", .integer(min: 1))]))),
+    ]
+
     static let others: [(String, Schema)] = [
-        (
-            "Review",
-            .object([
-                ("movement", .word), ("state", .word), ("transaction", .integer(min: 1)),
-                ("merchant", .word), ("currency", .word), ("minor_units", .integer()),
-                ("effective_at", .seconds), ("event", .orNull(.word)), ("score", .orNull(.number)),
-                ("reasons", .list(.object([], isOpen: true))), ("by", .orNull(.word)),
-                ("at", .orNull(.seconds)), ("note", .orNull(.word)),
-            ])
-        ),
+        ("Review", .object(review)), ("ReviewWithRefunds", .object(review + refunds)),
         (
             "Decision",
             .form(
