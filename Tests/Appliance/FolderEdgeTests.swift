@@ -60,14 +60,15 @@ private let logHandles: Set<String> = [
 private let logPlaces = [
     "Backup/", "Embedded/", "Replay/", "Start/", "Daemon/Planes.swift", "Daemon/Daemon.swift",
     "Daemon/HeldFolder.swift", "Command/Log", "Command/FolderView.swift",
-    "Command/DeadLetterCommand.swift", "Command/ReviewCommand.swift", "Command/BridgeCommand.swift",
+    "Command/DeadLetterCommand.swift", "Command/ReviewDoor.swift", "Command/BridgeCommand.swift",
     "Bench/",
 ]
 
 /// Where SQLite may be named: folders of that name, and who opens a ledger of the embedded plane.
 private let sqlitePlaces = [
     "Backup/", "Console/Access/SQLite/", "Console/Index/", "Ledger/SQLite/", "Reconcile/SQLite/",
-    "Replay/", "Start/", "Daemon/Planes.swift", "Daemon/Daemon.swift", "Command/Ledger",
+    "Replay/", "Start/", "Daemon/Planes.swift", "Daemon/Daemon.swift", "Daemon/StripeParts.swift",
+    "Command/Ledger",
     "Command/FolderView.swift", "Command/Demo/", "Bench/",
     "Warehouse/State/",
     // Its sentences name whose codes they are.

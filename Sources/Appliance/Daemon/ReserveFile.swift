@@ -1,4 +1,6 @@
 import Foundation
+import Logging
+import ServiceLifecycle
 
 /// Space kept back for the daemon's own shutdown: when the disk is full it is given up, so that the
 /// last checkpoints and cursors, and the ledger's write-ahead log, still find room.
@@ -31,5 +33,20 @@ struct ReserveFile: Sendable {
         guard statvfs(path, &status) == 0 else { return false }
         let free = Int64(status.f_bavail) * Int64(status.f_frsize)
         return free < Self.byteCount && unlink(path) == 0
+    }
+}
+
+/// Gives the reserve up when the daemon stops, before any other service does: what they write last
+/// then finds room.
+struct ReserveRelease: Service {
+    let file: ReserveFile
+    let logger: Logger
+
+    func run() async throws {
+        // Thrown when another service failed; the shutdown that follows needs room just as much.
+        try? await gracefulShutdown()
+        if file.releaseIfNeeded() {
+            logger.warning("the disk is full: the reserve file is given up for the shutdown")
+        }
     }
 }
