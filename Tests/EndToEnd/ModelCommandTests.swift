@@ -87,13 +87,18 @@ struct ModelCommandTests {
                 "\(payments + 5)", "--json",
             ])
         let endless = try Child(
-            Tillbox.executable, ["model", "shadow", model, "--data", folder.path])
+            Tillbox.executable, ["model", "shadow", model, "--data", folder.path, "--discard"])
         let traffic = try await Tillbox.simulate(
             to: port, count: 80, seed: 6, "--prove", folder.path)
         #expect(traffic.code == 0, "\(traffic.errors)")
         #expect(await shadow.wait() == 0, "\(shadow.standardError)")
         let found = try Answer(shadow.standardOutput)
         #expect(found.payments == payments + 5 && found.agreeing == found.payments)
+        let kept = try String(contentsOfFile: "\(folder.path)/shadow.json", encoding: .utf8)
+        #expect(
+            kept.hasPrefix("{\"format\":1,")
+                && kept.contains("\"payments\":\(found.payments),")
+                && kept.contains("\"first_offset\":0,"))
         // An interruption is the usual end. Until it is caught it would kill.
         try await eventually("it catches SIGINT") {
             try String(contentsOfFile: "/proc/\(endless.processID)/status", encoding: .utf8)
@@ -106,6 +111,9 @@ struct ModelCommandTests {
         endless.kill(SIGINT)
         #expect(await endless.wait() == 0, "\(endless.standardError)")
         #expect(endless.standardOutput.contains("other: tillbox-fraud-2, review from 0.3"))
+        #expect(
+            try String(contentsOfFile: "\(folder.path)/shadow.json", encoding: .utf8) == kept,
+            "it was told to keep none")
         daemon.kill(SIGTERM)
         #expect(await daemon.wait() == 0)
     }

@@ -14,7 +14,7 @@ struct ModelCommand: ParsableCommand {
         discussion: """
             dataset writes labelled payments, model/train.py --data makes a candidate of them, \
             backtest and shadow say what it would have changed, and the key model.path puts it in \
-            use. All of them only read. docs/RETRAINING.md has the whole way.
+            use. None of them changes what was judged. docs/RETRAINING.md has the whole way.
             """,
         subcommands: [Dataset.self, Backtest.self, Shadow.self])
 }

@@ -198,6 +198,25 @@ extension ModelComparison.Report {
 
     // MARK: For programs
 
+    /// Payments and money by what both sides say.
+    var changedLines: [ShadowReport.Line] {
+        var lines: [ShadowReport.Line] = []
+        for currency in currencies {
+            for live in 0..<3 {
+                for other in 0..<3 {
+                    let cell = sum(currency, live, other)
+                    guard cell.count > 0 else { continue }
+                    lines.append(
+                        ShadowReport.Line(
+                            currency: currency, live: ModelComparison.verdicts[live],
+                            other: ModelComparison.verdicts[other], payments: cell.count,
+                            amount: MinorUnits(cell.amount)))
+                }
+            }
+        }
+        return lines
+    }
+
     func json(hasTruth: Bool) -> String {
         var writer = JSONWriter()
         writer.beginObject()
@@ -229,21 +248,7 @@ extension ModelComparison.Report {
     private func writeChanges(into writer: inout JSONWriter) {
         writer.key("verdicts")
         writer.beginArray()
-        for currency in currencies {
-            for live in 0..<3 {
-                for other in 0..<3 {
-                    let cell = sum(currency, live, other)
-                    guard cell.count > 0 else { continue }
-                    writer.beginObject()
-                    writer.member("currency", currency.code)
-                    writer.member("live", ModelComparison.verdicts[live].rawValue)
-                    writer.member("other", ModelComparison.verdicts[other].rawValue)
-                    writer.member("payments", cell.count)
-                    writer.member("minor_units", cell.amount)
-                    writer.endObject()
-                }
-            }
-        }
+        for line in changedLines { line.encode(into: &writer) }
         writer.endArray()
     }
 

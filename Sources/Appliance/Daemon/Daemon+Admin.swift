@@ -96,11 +96,13 @@ extension Daemon {
         let sent = devPayments.map { SentBoard(sender: $0, reader: consoleSources.reader) }
         let pages = pages(reviewDesk, letters, redriver, live, sent)
         pages.add(to: &routes)
+        let shadow: @Sendable () -> KeptShadow = { [folder] in KeptShadow(in: folder.path) }
+        ShadowRoutes(kept: shadow).add(to: &routes)
         SettingsPages(
             pages: pages,
             parts: SettingsParts(
                 desk: access, schema: steps.model.schema, modelPath: settings.modelPath,
-                verdicts: verdicts, backups: backups)
+                verdicts: verdicts, backups: backups, shadow: shadow)
         ).add(to: &routes)
         SignInRoutes(desk: access, pages: pages).add(to: &routes)
         AccountRoutes(desk: access).add(to: &routes)

@@ -1,3 +1,4 @@
+package import AppendLog
 package import Vocabulary
 
 /// What another model, or other thresholds, make of payments that were judged already.
@@ -78,6 +79,8 @@ package struct ModelComparison {
     /// By `ModelDataset.key`.
     private var entries: [UInt64: Entry] = [:]
     package private(set) var report: Report
+    /// Behind the last record that was judged; nil before the first.
+    package private(set) var next: Offset?
 
     /// All that was found so far.
     package struct Report: Hashable, Sendable {
@@ -142,6 +145,7 @@ package struct ModelComparison {
                 place += 1
             }
             add(scoring, score)
+            next = scoring.offset.advanced(by: 1)
         }
     }
 

@@ -31,6 +31,7 @@ extension SettingsPages {
         var isSettable: Bool
         /// nil of a model that does not say what it learned from.
         var drift: DriftView?
+        var shadow: ShadowView
     }
 
     private var own: SettingsParts.Model {
@@ -109,7 +110,8 @@ extension SettingsPages {
                     value: $0.rawValue, label: Self.words(of: $0), isChosen: $0 == span)
             }, groups: forecast.map(Self.groups) ?? [], isEmpty: (forecast?.count ?? 0) == 0,
             answer: forecast.map { Self.answer(to: $0, span) } ?? "", isSettable: false,
-            drift: DriftView(pages.parts.counters.drift.readings))
+            drift: DriftView(pages.parts.counters.drift.readings),
+            shadow: ShadowView(own.shadow(), besides: schema.version))
     }
 
     private static func words(of span: ThresholdForecast.Span) -> String {

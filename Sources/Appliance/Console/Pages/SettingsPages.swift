@@ -124,6 +124,8 @@ package struct SettingsParts: Sendable {
         let path: String?
         /// With the thresholds and amounts that hold now.
         let verdicts: Verdicts
+        /// What another model made of payments, where it was tried.
+        let shadow: @Sendable () -> KeptShadow
     }
 
     /// Where backups go, and the last one.
@@ -157,11 +159,11 @@ package struct SettingsParts: Sendable {
 
     package init(
         desk: AccessDesk, schema: ModelSchema, modelPath: String?, verdicts: Verdicts,
-        backups: Backups = .none
+        backups: Backups = .none, shadow: @escaping @Sendable () -> KeptShadow = { .none }
     ) {
         self.desk = desk
         self.backups = backups
-        model = Model(schema: schema, path: modelPath, verdicts: verdicts)
+        model = Model(schema: schema, path: modelPath, verdicts: verdicts, shadow: shadow)
     }
 
     /// Of a console that is a process of its own.

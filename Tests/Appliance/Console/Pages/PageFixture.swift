@@ -45,6 +45,7 @@ struct PageFixture {
     private let live: LiveBoard
     let desk: AccessDesk
     let bridge: Bridge
+    let dataPath: String
     let pipeline: PipelineFixture.Opened
     private let responder: any HTTPResponder<AdminContext>
 
@@ -78,6 +79,7 @@ struct PageFixture {
     }
 
     private init(_ fixture: PipelineFixture, _ opened: PipelineFixture.Opened) throws {
+        dataPath = fixture.path
         pipeline = opened
         let (topics, ledger, log) = (opened.topics, opened.ledger, opened.log)
         let reader: @Sendable (TopicID) -> TopicReader = { TopicReader(topics[$0]) }
@@ -136,7 +138,8 @@ struct PageFixture {
             pages: ConsolePages(parts(signed, board)),
             parts: SettingsParts(
                 desk: desk, schema: model.schema, modelPath: nil,
-                verdicts: Verdicts(thresholds: model.schema.thresholds))
+                verdicts: Verdicts(thresholds: model.schema.thresholds),
+                shadow: { [path = fixture.path] in KeptShadow(in: path) })
         ).add(to: &routes)
         responder = routes.router.buildResponder()
     }

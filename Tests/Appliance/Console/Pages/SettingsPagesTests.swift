@@ -269,6 +269,27 @@ struct SettingsPagesTests {
         }
     }
 
+    @Test("another model's last report stands beside the model in use; a damaged one is told of")
+    func shadow() async throws {
+        try await PageFixture.opened { pages in
+            let none = try await pages.ask("/settings/model")
+            #expect(none.text.contains("No other model was tried"))
+            var writer = JSONWriter()
+            try KeptShadowTests.report().encode(into: &writer)
+            let file = "\(pages.dataPath)/\(ShadowReport.fileName)"
+            try Data(writer.bytes).write(to: URL(filePath: file))
+            let page = try await pages.ask("/settings/model")
+            #expect(page.text.contains("Both say the same of 6 of 10 payments, 60.00 %."))
+            #expect(page.text.contains("would be let through"))
+            #expect(!page.text.contains("model-candidates/<b>"))
+            try Data(writer.bytes.dropLast(9)).write(to: URL(filePath: file))
+            let damaged = try await pages.ask("/settings/model")
+            #expect(damaged.status == 200)
+            #expect(damaged.text.contains("cannot be shown: shadow.json is damaged"))
+            #expect(damaged.text.contains("Other thresholds, tried on what came"))
+        }
+    }
+
     // MARK: The audit log
 
     @Test("the audit log is paged and filtered, and says whether its chain holds")

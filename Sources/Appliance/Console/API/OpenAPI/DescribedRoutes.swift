@@ -80,6 +80,13 @@ enum DescribedRoutes {
         .get(
             "/api/v1/status", "status", "What the daemon has done since it was started.",
             .json(.named("Status"))),
+        .get(
+            "/api/v1/model/shadow", "shadow",
+            "What another model made of payments, as the last `tillbox model shadow` has left it.",
+            .json(
+                .object([
+                    ("report", .orNull(.named("ShadowReport"))), ("problem", .orNull(.word)),
+                ]))),
     ]
 
     private static let payments: [RouteDescription] = [

@@ -37,6 +37,30 @@ enum DescribedSchemas {
                     ("bridges", .list(.named("Bridge"))),
                 ], isOpen: true)
         ),
+        (
+            "ShadowReport",
+            .object([
+                ("format", .integer(min: 1)), ("made_at", .seconds), ("version", .word),
+                ("file", .word), ("review_from", .number), ("block_from", .number),
+                ("first_offset", .id), ("end_offset", .id),
+                (
+                    "live_models",
+                    .list(.object([("version", .word), ("scorings", .integer(min: 0))]))
+                ),
+                ("payments", .integer(min: 1)), ("scorings", .integer(min: 1)),
+                ("without_features", .integer(min: 0)), ("agreeing", .integer(min: 0)),
+                ("score_difference_mean", .orNull(.number)),
+                ("score_difference_max", .orNull(.number)),
+                (
+                    "verdicts",
+                    .list(
+                        .object([
+                            ("currency", .word), ("live", .word), ("other", .word),
+                            ("payments", .integer(min: 1)), ("minor_units", .integer(min: 0)),
+                        ]))
+                ),
+            ])
+        ),
     ]
 
     private static let payments: [(String, Schema)] = [
