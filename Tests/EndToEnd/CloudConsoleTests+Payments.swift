@@ -160,6 +160,8 @@ extension CloudConsoleTests {
                     + "Authorization: Bearer \(CloudConsoleTests.token)\r\n\(last)\r\n")
         }
 
+        func isClosedByPeer() -> Bool { connection.isClosedByPeer() }
+
         /// The data of the next event of a name that is wanted, with its id.
         func next(
             _ name: String, where isWanted: (JSON) -> Bool = { _ in true }

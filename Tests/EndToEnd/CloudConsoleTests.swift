@@ -387,6 +387,7 @@ struct CloudConsoleTests {
             try consoles[0].ask("GET", "/api/v1/accounts").status == 200
                 && consoles[0].ask("GET", "/readyz", token: nil).status == 200
         }
+        try await expectRestart(place, consoles[0])
         place.expectRunning()
         await place.stop()
     }

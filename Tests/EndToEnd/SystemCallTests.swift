@@ -196,7 +196,7 @@ private struct Site {
     }
 }
 
-private enum Strace {
+enum Strace {
     static let path = "/usr/bin/strace"
 
     /// Containers may forbid tracing.
