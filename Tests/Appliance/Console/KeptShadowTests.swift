@@ -41,7 +41,7 @@ struct KeptShadowTests {
     private static func kept(_ text: String) throws -> KeptShadow {
         let folder = try TemporaryFolder()
         try Data(text.utf8).write(to: URL(filePath: folder.file(ShadowReport.fileName)))
-        return KeptShadow(in: folder.path)
+        return withExtendedLifetime(folder) { KeptShadow(in: folder.path) }
     }
 
     @Test("it is read as it was written")
@@ -53,7 +53,8 @@ struct KeptShadowTests {
 
     @Test("there is none in a folder where none was made")
     func none() throws {
-        #expect(KeptShadow(in: try TemporaryFolder().path) == .none)
+        let folder = try TemporaryFolder()
+        withExtendedLifetime(folder) { #expect(KeptShadow(in: folder.path) == .none) }
     }
 
     @Test("a file that is cut, of another release, or contradicts itself is told of")
@@ -83,7 +84,7 @@ struct KeptShadowTests {
     func view() throws {
         let view = ShadowView(.report(try Self.report()), besides: "tillbox-fraud-2")
         let report = try #require(view.report)
-        #expect(!view.isEmpty && view.problem == nil && !report.isInUse)
+        #expect(!view.isEmpty && view.fault == nil && !report.isInUse)
         #expect(report.answer.hasPrefix("Both say the same of 6 of 10 payments, 60.00 %."))
         #expect(
             report.records == "records 17 to 1,233 of payment.scored, judged by tillbox-fraud-2")
@@ -104,9 +105,9 @@ struct KeptShadowTests {
     }
 
     @Test("a report that cannot be read costs its section alone")
-    func problem() {
+    func fault() {
         let view = ShadowView(.unreadable("shadow.json is damaged"), besides: "")
-        #expect(view.report == nil && !view.isEmpty && view.problem == "shadow.json is damaged")
+        #expect(view.report == nil && !view.isEmpty && view.fault == "shadow.json is damaged")
         #expect(ShadowView(.none, besides: "").isEmpty)
     }
 }

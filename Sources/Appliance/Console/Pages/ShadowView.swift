@@ -25,7 +25,7 @@ struct ShadowView {
     }
 
     /// Why there are no figures of a report that is there.
-    var problem: String?
+    var fault: String?
     var report: Report?
     var isEmpty: Bool
 
@@ -34,7 +34,7 @@ struct ShadowView {
         isEmpty = kept == .none
         switch kept {
         case .none: break
-        case .unreadable(let why): problem = ShownText.escaped(why)
+        case .unreadable(let why): fault = ShownText.escaped(why)
         case .report(let report): self.report = Report(report, besides: version)
         }
     }
