@@ -117,7 +117,7 @@ package struct Review: Hashable, Sendable {
     package var movement: MovementKey
     package var merchant: MerchantID
     package var currency: Currency
-    /// What is left of the payment.
+    /// What of the payment was not taken back; refunds do not lessen it (``GivenRefund``).
     package var amount: MinorUnits
     package var state: State
     /// When the payment took effect.
