@@ -26,8 +26,8 @@ struct DaemonChecks {
         }
     }
 
-    /// - Parameter now: seconds since 1970, by this machine's clock. What Stripe's clock has stamped
-    ///   is judged by the daemon's word of that one, since a twin's world lives in its own month.
+    /// - Parameter now: seconds since 1970, by this machine's clock. What Stripe's has stamped is
+    ///   judged by the daemon's word of that one, since a twin's world lives in its own month.
     static func findings(_ root: JSONValue, at now: Int64, hasKey: Bool) -> [Finding] {
         var findings: [Finding] = []
         let reasons = texts(root["reasons"])
