@@ -27,9 +27,9 @@ from pyspark.errors import StreamingQueryException  # noqa: E402
 from pyspark.sql import SparkSession  # noqa: E402
 from pyspark.sql import functions as F  # noqa: E402
 
-from vectors import kafka_client, processors, settings, sink, steps  # noqa: E402
+from vectors import checkpoint, kafka_client, processors, settings, sink, steps  # noqa: E402
 from vectors.kafka_source import KafkaLog  # noqa: E402
-from vectors.refusal import refused  # noqa: E402
+from vectors.refusal import Refusal, refused  # noqa: E402
 from vectors.settings import BadSetting  # noqa: E402
 
 log = logging.getLogger("tillbox.features")
@@ -76,7 +76,7 @@ def _is_local(chosen):
 
 def records(spark, chosen):
     """`payment.validated`, as either source reads it."""
-    topic = chosen.topic_prefix + "payment.validated"
+    topic = _topic(chosen)
     client = kafka_client.options(chosen)
     if chosen.source == "python":
         spark.dataSource.register(KafkaLog)
@@ -90,6 +90,10 @@ def records(spark, chosen):
         maxOffsetsPerTrigger=chosen.records_max, **made).load()
     return read.select(
         "key", "value", "partition", "offset", F.unix_millis("timestamp").alias("timestamp"))
+
+
+def _topic(chosen):
+    return chosen.topic_prefix + "payment.validated"
 
 
 class Job:
@@ -106,6 +110,11 @@ class Job:
 
     def run(self):
         """Returns the exit code."""
+        try:
+            self._check()
+        except Refusal as error:
+            print(f"tillbox features: {refused(str(error))}", file=sys.stderr)
+            return 3
         pause = 1.0
         while not self.stopping.is_set():
             try:
@@ -116,7 +125,8 @@ class Job:
             except Exception as error:
                 if self.stopping.is_set():
                     break
-                sentence = refused(str(error))
+                sentence = refused(str(error)) or checkpoint.unfit(
+                    str(error), self.chosen.checkpoint)
                 if sentence is not None:
                     print(f"tillbox features: {sentence}", file=sys.stderr)
                     return 3
@@ -127,6 +137,12 @@ class Job:
                 self.has_worked = False
                 self.stopping.wait(pause)
         return 0
+
+    def _check(self):
+        """Whether the checkpoint may be gone on with. Before the first start alone."""
+        checkpoint.check(
+            checkpoint.Folder(self.spark, self.chosen.checkpoint),
+            checkpoint.note(_topic(self.chosen), self.chosen.source))
 
     def _start(self):
         told = processors.vectors(

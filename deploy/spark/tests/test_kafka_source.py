@@ -97,7 +97,77 @@ def test_short_partitions_leave_their_share_to_longer_ones():
         "0": 1, "1": 1, "2": 1}
 
 
-def test_lost_records_a_changed_partition_count_and_no_topic_are_refused(servers):
+class Bounded(LogReader):
+    """A reader whose partitions have the offsets that it is told."""
+
+    def __init__(self, bounds, records_max=10):
+        super().__init__("payment.validated", {}, records_max)
+        self.bounds = bounds
+
+    def _bounds(self):
+        return self.bounds
+
+
+def batches(found, start, limit=ReadMaxRows(10), most=20):
+    """Starts and ends of batches until nothing is left, and what each reads."""
+    read = []
+    for _ in range(most):
+        end = found.latestOffset(start, limit)
+        if end == start:
+            return start, read
+        read.append([(span.partition, span.start, span.end) for span in found.partitions(start, end)])
+        start = end
+    raise AssertionError(f"no end after {read}")
+
+
+def test_new_partitions_are_read_from_their_beginning_behind_what_was_there():
+    found = Bounded({0: (0, 25)})
+    start = found.latestOffset({"0": 0}, ReadMaxRows(10))
+    assert start == {"0": 10}
+    found.bounds = {0: (0, 25), 1: (0, 7), 2: (3, 5)}
+    end, read = batches(found, start)
+    assert end == {"0": 25, "1": 7, "2": 5}
+    # Nothing of the new ones before the first has been read to where it ended; and all of them.
+    assert read == [[(0, 10, 20)], [(0, 20, 25)], [(1, 0, 7), (2, 3, 5)]]
+
+
+def test_new_partitions_do_not_wait_for_what_comes_later_to_the_others():
+    found = Bounded({0: (0, 12), 1: (0, 3)})
+    first = found.latestOffset({"0": 0}, ReadMaxRows(10))
+    found.bounds = {0: (0, 100), 1: (0, 3)}
+    second = found.latestOffset(first, ReadMaxRows(10))
+    assert (first, second) == ({"0": 10}, {"0": 20, "1": 0})
+    # Another reader goes on from the checkpoint's places alone.
+    third = Bounded({0: (0, 100), 1: (0, 3)}).latestOffset(second, ReadMaxRows(10))
+    assert third == {"0": 27, "1": 3}
+    assert [(span.partition, span.start, span.end) for span in found.partitions(second, third)] == [
+        (0, 20, 27), (1, 0, 3)]
+
+
+def test_once_reads_the_partitions_that_are_there_at_the_start_to_their_ends():
+    found = Bounded({0: (0, 5), 1: (0, 4)})
+    found.prepareForTriggerAvailableNow()
+    found.bounds = {0: (0, 9), 1: (0, 9), 2: (0, 9)}
+    end, read = batches(found, {"0": 2}, ReadAllAvailable())
+    assert (end, read) == ({"0": 5, "1": 4}, [[(0, 2, 5)], [(1, 0, 4)]])
+
+
+def test_a_batch_that_is_done_again_reads_the_partitions_that_it_read():
+    found = Bounded({0: (0, 5), 1: (0, 4)})
+    assert [(span.partition, span.start, span.end)
+            for span in found.partitions({"0": 2}, {"0": 5, "1": 0})] == [(0, 2, 5)]
+
+
+def test_fewer_partitions_are_another_topics():
+    found = Bounded({0: (0, 50), 1: (0, 50)})
+    with pytest.raises(Refusal) as fewer:
+        found.latestOffset({"0": 5, "1": 5, "2": 5}, ReadMaxRows(10))
+    sentence = refused(str(fewer.value))
+    assert "has 2 partitions, and had 3" in sentence
+    assert "Begin a new checkpoint" in sentence
+
+
+def test_lost_records_and_no_topic_are_refused_and_a_grown_one_is_read(servers):
     servers.topics("gone.")
     found = reader(servers, "gone.")
     with pytest.raises(Refusal) as lost:
@@ -106,9 +176,13 @@ def test_lost_records_a_changed_partition_count_and_no_topic_are_refused(servers
     admin = servers.admin()
     for made in admin.create_partitions([NewPartitions("gone.payment.validated", 3)]).values():
         made.result(10)
-    with pytest.raises(Refusal) as changed:
-        found.latestOffset({"0": 0}, ReadAllAvailable())
-    assert "has 3 partitions, and had 1" in refused(str(changed.value))
+    producer = servers.producer()
+    producer.produce("gone.payment.validated", value=b"a", partition=2)
+    producer.flush(10)
+    begun = found.latestOffset({"0": 0}, ReadAllAvailable())
+    assert begun == {"0": 0, "1": 0, "2": 0}
+    assert found.latestOffset(begun, ReadAllAvailable()) == {"0": 0, "1": 0, "2": 1}
+    assert values(found, Span(2, 0, 1)) == [b"a"]
     with pytest.raises(Refusal) as missing:
         reader(servers, "never.").initialOffset()
     assert "run `tillbox cloud prepare`" in refused(str(missing.value))

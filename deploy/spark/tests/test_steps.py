@@ -158,6 +158,18 @@ def test_state_of_a_later_form_is_refused_with_what_to_do():
         tables.Table(tables.CustomerCodec, 10, b"2\nwhatever")
 
 
+@pytest.mark.parametrize("codec, data", [
+    (tables.MovementCodec, b'1\n[["charge:ch_1",3,1,0,1,0,1000,"abcd"]]'),
+    (tables.MovementCodec, b'1\n[["charge:ch_1",3,1,0,1,0,1000,"abcd",7,8]]'),
+    (tables.CustomerCodec, b'1\n[["cus_1",1760000000,"dev"]]'),
+    (tables.MerchantCodec, b'1\n[["shop"]]'), (tables.MerchantCodec, b'1\n[["shop",['),
+    (tables.MerchantCodec, b"1\n7"),
+])
+def test_state_that_has_not_its_forms_rows_is_refused_with_what_to_do(codec, data):
+    with pytest.raises(Refusal, match="begin a new checkpoint"):
+        tables.Table(codec, 10, data)
+
+
 def test_state_of_the_first_form_is_read():
     """Bytes that version 1 wrote: later versions go on with them."""
     data = (

@@ -8,7 +8,9 @@ is there). What this one holds to:
   the last ones may be markers of transactions, which no reader is shown;
 - offsets are the checkpoint's; none is committed, and an offset that is no longer there is an error
   and never passed over;
-- the partitions are those of the first start.
+- partitions that come later are read from their beginning, once the others have been read to where
+  they ended when the new ones were first seen: a key moves to another partition then, and what the
+  former one has of it comes first. Fewer partitions are another topic's, and are refused.
 """
 
 import json
@@ -56,12 +58,18 @@ class Span(InputPartition):
 
 
 class LogReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
-    """An offset is {"partition": next offset to read}, the partitions in their order."""
+    """An offset is {"partition": next offset to read}, the partitions in their order.
+
+    A partition that a batch's end has and its start has not begins with that end: the batch reads
+    nothing of it.
+    """
 
     def __init__(self, topic, client, records_max):
         self.topic, self.client, self.records_max = topic, client, records_max
         #: With --once, where it ends: what comes later is for the next run.
         self.last = None
+        #: While new partitions wait, where each of the others ended when they were first seen.
+        self.awaited = None
 
     def prepareForTriggerAvailableNow(self):
         self.last = {str(number): end for number, (_, end) in self._bounds().items()}
@@ -73,30 +81,49 @@ class LogReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         return {str(number): low for number, (low, _) in self._bounds().items()}
 
     def latestOffset(self, start, limit):
-        ends = {}
-        bounds = self._bounds()
-        if set(start) != {str(number) for number in bounds}:
+        bounds = {str(number): bound for number, bound in self._bounds().items()}
+        self._check(start, bounds)
+        if self.last is None:
+            ends = {number: end for number, (_, end) in bounds.items()}
+        else:
+            ends = {number: max(start.get(number, 0), end) for number, end in self.last.items()}
+        known = {number: ends[number] for number in start}
+        chosen = known
+        if not isinstance(limit, ReadAllAvailable):
+            chosen = shared(start, known, self.records_max)
+        begun = self._begun(
+            chosen, known, [number for number in ends if number not in start], bounds)
+        return {number: begun[number] for number in sorted(begun, key=int)}
+
+    def _begun(self, chosen, known, new, bounds):
+        """The ends, and the beginnings of new partitions where it is their turn."""
+        if not new:
+            self.awaited = None
+            return chosen
+        if self.awaited is None:
+            self.awaited = known
+        if any(chosen[number] < end for number, end in self.awaited.items()):
+            return chosen
+        return {**chosen, **{number: bounds[number][0] for number in new}}
+
+    def _check(self, start, bounds):
+        if len(bounds) < len(start):
             raise Refusal(
                 f"the topic {self.topic} has {len(bounds)} partitions, and had {len(start)} when "
-                "this checkpoint was begun: begin a new checkpoint, which reads all of it again")
-        for number, (low, end) in bounds.items():
-            place = start[str(number)]
+                "this checkpoint last read it: it was deleted and made anew, and the checkpoint is "
+                "of the former one. Begin a new checkpoint, which reads what is there")
+        for number, place in start.items():
+            low, end = bounds[number]
             if not low <= place <= end:
                 raise Refusal(
                     f"the topic {self.topic} has the offsets {low} to {end} in partition {number}, "
                     f"and the next one to read is {place}: records are lost. Begin a new "
                     "checkpoint, which reads what is there")
-            ends[str(number)] = end
-        if self.last is not None:
-            ends = {number: max(start[number], self.last[number]) for number in ends}
-        if isinstance(limit, ReadAllAvailable):
-            return ends
-        return shared(start, ends, self.records_max)
 
     def partitions(self, start, end):
         return [
             Span(int(number), start[number], place) for number, place in end.items()
-            if place > start[number]]
+            if number in start and place > start[number]]
 
     def read(self, span):
         consumer = opened(self.client)

@@ -46,8 +46,13 @@ class Table:
             raise Refusal(
                 f"the checkpoint's state has a form that begins with {data[:2]!r}, which this "
                 "version does not know: run the version that wrote it, or a later one")
-        for row in json.loads(data[2:]):
-            self.entries[row[0]] = self.codec.decoded(row)
+        try:
+            for row in json.loads(data[2:]):
+                self.entries[row[0]] = self.codec.decoded(row)
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise Refusal(
+                f"the checkpoint's state says that it has the form {_FORM[:1].decode()}, and has "
+                f"not ({error}): begin a new checkpoint, which computes all of it again") from None
 
     def encoded(self):
         rows = [self.codec.row(name, value) for name, value in self.entries.items()]
