@@ -59,6 +59,42 @@ struct BigQueryEmulatorTests {
         #expect(mended.loaded.map(\.rows) == [2], "what was deleted there comes back")
     }
 
+    @Test("a swap that is carried out twice has one row in the journal, another job's its own")
+    func journal() async throws {
+        let server = try await BigQueryServer()
+        let client = Self.client(server, "books")
+        let files = try WarehouseFixture()
+        try files.write("2026-11-26", [])
+        _ = try await Self.run(client, files, BigQueryStub.table)
+        let folder = try #require(
+            try files.warehouse.days(of: BigQueryStub.table, from: nil, to: nil).first)
+        let manifest = try LoadFile.manifest(of: folder, 1)
+        func swapped(by job: String) async throws {
+            let script = BigQuerySQL(place: client.place).swap(
+                manifest, of: BigQueryStub.table, from: nil, job: job)
+            // The emulator forgets names of jobs, so that the second of a name is carried out too.
+            try await client.carryOut(
+                "swapping", in: "EU", name: { _ in job },
+                begin: { id throws(BigQueryError) in
+                    try await client.beginScript(id, script, in: "EU")
+                }, isStillThere: { true })
+        }
+        // A row of a release that noted no job comes before.
+        let place = "`\(BigQueryServer.project).books.tillbox_loads`"
+        _ = try await client.rows("UPDATE \(place) SET job_id = NULL WHERE TRUE", in: "EU")
+        for job in ["first", "first", "second", "second", "first", "first"] {
+            try await swapped(by: job)
+        }
+        let jobs = try await client.rows(
+            "SELECT job_id, table_name, CAST(row_count AS STRING) FROM \(place) ORDER BY loaded_at",
+            in: "EU")
+        #expect(
+            jobs == [
+                [nil, "sales", "0"], ["first", "sales", "0"], ["second", "sales", "0"],
+                ["first", "sales", "0"],
+            ])
+    }
+
     @Test("a query of a table that is not there is no answer, and one that is wrong is refused")
     func answers() async throws {
         let server = try await BigQueryServer()

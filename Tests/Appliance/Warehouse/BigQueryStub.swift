@@ -195,7 +195,7 @@ final class BigQueryStub: BigQueryTransport {
         guard
             let deletion = sql.firstMatch(
                 of: /DELETE FROM `p-roject\.books\.(\w+)` WHERE dt = DATE '([0-9-]+)'/),
-            let note = sql.firstMatch(of: /VALUES \('(\w+)', DATE '([0-9-]+)', '(\w+)', (\d+), \d+/)
+            let note = sql.firstMatch(of: /SELECT '(\w+)', DATE '([0-9-]+)', '(\w+)', (\d+), \d+/)
         else { return "invalidQuery" }
         let (table, day) = (String(deletion.output.1), String(deletion.output.2))
         var rows = (state.tables[table] ?? []).filter { $0.dt != day }

@@ -324,13 +324,13 @@ package struct BigQueryLoad: Sendable {
         _ file: LoadFile, _ name: LoadJobName, in location: String
     ) async throws(BigQueryError) {
         let (manifest, table) = (file.manifest, file.folder.table)
-        let isEmpty = manifest.figures.rows == 0
-        let script = sql.swap(manifest, of: table, from: isEmpty ? nil : name.staging)
+        let staging = manifest.figures.rows == 0 ? nil : name.staging
         try await client.carryOut(
             "swapping \(table.name) of \(manifest.day) in", in: location,
             name: { name.id(.swap, attempt: $0) },
             begin: { id throws(BigQueryError) in
-                try await client.beginScript(id, script, in: location)
+                let script = sql.swap(manifest, of: table, from: staging, job: id)
+                return try await client.beginScript(id, script, in: location)
             },
             isStillThere: { () throws(BigQueryError) in
                 // The journal alone would not do: rows may have been changed behind it.

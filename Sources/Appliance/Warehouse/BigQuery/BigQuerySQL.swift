@@ -5,9 +5,10 @@ import Vocabulary
 struct BigQuerySQL: Sendable {
     let place: BigQueryPlace
 
-    /// The journal of loads, beside the tables: a row for each day that was swapped in, the latest
-    /// of a table and day being what stands. Rows are only added, so that two tables' swaps do not
-    /// wait for each other.
+    /// The journal of loads, beside the tables: a row for each job that swapped a day in, the
+    /// latest of a table and day being what stands. Rows are only added, so that two tables' swaps
+    /// do not wait for each other; a job that is carried out again, as an emulator does which keeps
+    /// no names of jobs, adds none while its row is the latest.
     static let journal = "tillbox_loads"
 
     private static let billion = 1_000_000_000
@@ -23,8 +24,12 @@ struct BigQuerySQL: Sendable {
     /// of a script that ends before it BigQuery takes everything back ("Multi-statement
     /// transactions" of its documentation).
     ///
-    /// - Parameter staging: nil for a day without rows.
-    func swap(_ manifest: LoadManifest, of table: WarehouseTable, from staging: String?) -> String {
+    /// - Parameters:
+    ///   - staging: nil for a day without rows.
+    ///   - job: the name of the job that carries it out.
+    func swap(
+        _ manifest: LoadManifest, of table: WarehouseTable, from staging: String?, job: String
+    ) -> String {
         let name = place.quoted(table.name)
         let columns = table.columns.map { "`\($0.name)`" }.joined(separator: ", ")
         let date = "DATE '\(manifest.day)'"
@@ -36,11 +41,17 @@ struct BigQuerySQL: Sendable {
             lines.append(
                 "INSERT INTO \(name) (\(columns)) SELECT \(columns) FROM \(place.quoted(staging));")
         }
+        let journal = place.quoted(Self.journal)
+        let ofDay = "table_name = '\(table.name)' AND dt = \(date)"
         lines += [
-            "INSERT INTO \(place.quoted(Self.journal)) (table_name, dt, content_sha256, "
-                + "schema_version, row_count, loaded_at) VALUES ('\(table.name)', \(date), "
-                + "'\(manifest.contentDigest)', \(manifest.schemaVersion), "
-                + "\(manifest.figures.rows), CURRENT_TIMESTAMP());",
+            "INSERT INTO \(journal) (table_name, dt, content_sha256, schema_version, row_count, "
+                + "loaded_at, job_id)",
+            "SELECT '\(table.name)', \(date), '\(manifest.contentDigest)', "
+                + "\(manifest.schemaVersion), \(manifest.figures.rows), CURRENT_TIMESTAMP(), "
+                + "'\(job)'",
+            "FROM UNNEST([1]) WHERE NOT EXISTS (",
+            "  SELECT 1 FROM \(journal) WHERE \(ofDay) AND job_id = '\(job)'",
+            "  AND loaded_at = (SELECT MAX(loaded_at) FROM \(journal) WHERE \(ofDay)));",
             "COMMIT TRANSACTION;",
         ]
         if let staging { lines.append("DROP TABLE IF EXISTS \(place.quoted(staging));") }
@@ -100,6 +111,9 @@ struct BigQuerySQL: Sendable {
         .init(
             name: "loaded_at", kind: .moment, isRequired: true,
             about: "When the day was swapped in; the latest of a table and day stands."),
+        .init(
+            name: "job_id", kind: .text, isRequired: false,
+            about: "The job that swapped it in; null in rows of releases that did not note it."),
     ]
 
     /// Figures by day out of the rows of ``figures(of:in:days:)``.
