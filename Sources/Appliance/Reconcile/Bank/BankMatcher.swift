@@ -102,6 +102,14 @@ struct BankMatcher {
     /// Whether an entry says that it is Stripe's.
     static func saysStripe(_ text: String) -> Bool { text.lowercased().contains("stripe") }
 
+    /// Ids of what Stripe sends to banks, in a text, in their order.
+    static func ids(in text: String) -> [Substring] {
+        words(in: text).filter { word in idMarks.contains { word.hasPrefix($0) } }
+    }
+
+    /// Payouts, those of the years before them, and top-ups.
+    private static let idMarks = ["po_", "tr_", "tu_"]
+
     private init(
         entries: [OpenBankEntry], movements: [BankMovement], through: [Currency: BankDay]
     ) {
@@ -120,9 +128,11 @@ struct BankMatcher {
         }
     }
 
+    private static func words(of entry: OpenBankEntry) -> [Substring] { words(in: entry.text) }
+
     /// An id is one word of letters, digits and a line.
-    private static func words(of entry: OpenBankEntry) -> [Substring] {
-        entry.text.split { !($0.isLetter || $0.isNumber || $0 == "_") }
+    private static func words(in text: String) -> [Substring] {
+        text.split { !($0.isLetter || $0.isNumber || $0 == "_") }
     }
 
     private mutating func matchAmounts(saysStripe: Bool) {

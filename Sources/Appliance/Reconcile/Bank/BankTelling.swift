@@ -6,6 +6,15 @@ extension BankEntry {
     /// What two tellings of one entry have in common. Two entries of a day may have it too.
     var alike: String { "\(day)|\(amount.rawValue)|\(reference ?? text)" }
 
+    /// What it tells: which entry it is, and what of its text leads to a movement. Under one
+    /// reference a bank may word the rest otherwise, which corrects nothing.
+    fileprivate var telling: String {
+        guard reference != nil else { return alike }
+        return "\(alike)|\(BankMatcher.saysStripe(text))|\(BankMatcher.ids(in: text))"
+    }
+
+    fileprivate var worded: String { "\(alike)|\(text)" }
+
     /// As a person is told of it.
     func shown(in currency: Currency) -> String {
         "\(day) \(currency.display(amount)) \(text)".oneLine(upTo: 80)
@@ -27,6 +36,13 @@ extension BankStatement {
         format == other.format && days == other.days && opening == other.opening
             && closing == other.closing && entries.count == other.entries.count
             && Self.counts(of: entries) == Self.counts(of: other.entries)
+    }
+
+    /// Whether it tells the same again in the same words.
+    func isIdentical(_ other: Self) -> Bool {
+        isAlike(other)
+            && Self.counts(of: entries, by: \.worded)
+                == Self.counts(of: other.entries, by: \.worded)
     }
 
     /// Whether it is the same statement as one of the same account, whatever both tell.
@@ -87,14 +103,16 @@ extension BankStatement {
     private static func without(_ entries: [BankEntry], _ others: [BankEntry]) -> [BankEntry] {
         var left = counts(of: others)
         return entries.filter { entry in
-            guard let count = left[entry.alike], count > 0 else { return true }
-            left[entry.alike] = count - 1
+            guard let count = left[entry.telling], count > 0 else { return true }
+            left[entry.telling] = count - 1
             return false
         }
     }
 
-    private static func counts(of entries: [BankEntry]) -> [String: Int] {
-        entries.reduce(into: [:]) { $0[$1.alike, default: 0] += 1 }
+    private static func counts(
+        of entries: [BankEntry], by part: KeyPath<BankEntry, String> = \.telling
+    ) -> [String: Int] {
+        entries.reduce(into: [:]) { $0[$1[keyPath: part], default: 0] += 1 }
     }
 }
 
@@ -129,6 +147,10 @@ struct ToldDays {
     /// Places of its entries by day.
     let places: [BankDay: [Int]]
     private let balances: [BankDay: Balances]
+    /// The first day that it has entries of, and whether it begins with the balance that the last
+    /// statement before that day ends with: nothing of the day comes before it then.
+    private let first: BankDay?
+    private let followsEarlier: Bool
 
     /// What the account held before and after the entries of a day, and between them.
     private struct Balances {
@@ -140,8 +162,9 @@ struct ToldDays {
         }
     }
 
-    init(_ statement: BankStatement) {
+    init(_ statement: BankStatement, followsEarlier: Bool = false) {
         self.statement = statement
+        self.followsEarlier = followsEarlier
         let places = Dictionary(
             grouping: statement.entries.indices, by: { statement.entries[$0].day })
         var balances: [BankDay: Balances] = [:]
@@ -164,19 +187,27 @@ struct ToldDays {
         }
         self.places = places
         self.balances = balances
+        first = places.keys.min()
+    }
+
+    /// Whether what it tells of a day is told from the day's beginning on. Two that do so tell of
+    /// the same entries, as far as both go.
+    private func begins(_ day: BankDay) -> Bool {
+        first.map { $0 < day || $0 == day && followsEarlier } ?? false
     }
 
     /// Whether it and another statement tell of different entries of a day, so that two that are
     /// alike are two: the bank numbers them otherwise, or one begins where the other ends; neither
     /// of the two has the other's entries among its own, which their balances tell; and neither
-    /// tells of days before and behind it, where a month tells its days again: balances differ
-    /// there once the bank has corrected an earlier day.
+    /// tells of days before and behind it, nor both from the day's beginning on, where a month
+    /// tells its days again: balances differ there once the bank has corrected an earlier day.
     func isOther(than other: Self, on day: BankDay) -> Bool {
         if statement.tellsWhole(day, beside: other.statement)
             || other.statement.tellsWhole(day, beside: statement)
         {
             return false
         }
+        if begins(day) && other.begins(day) { return false }
         let areNumbered = statement.number != nil && other.statement.number != nil
             && statement.number != other.statement.number
         guard let mine = balances[day], let theirs = other.balances[day] else {

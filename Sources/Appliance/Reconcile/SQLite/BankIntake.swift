@@ -40,40 +40,17 @@ extension StatementStore {
 /// Takes the statements of one file in one transaction: each statement is kept with the entries
 /// that it tells, an entry that several tell is one row, and a statement that another replaces
 /// stays as it was told, with its entries that nothing else tells marked and counted no more.
-private struct BankIntake {
+struct BankIntake {
     let database: Database
     let file: String
     let now: Instant
     /// Statements that were looked at, by their number in the record.
-    private var known: [Int64: Known] = [:]
+    var known: [Int64: Known] = [:]
 
     init(database: Database, file: String, now: Instant) {
         self.database = database
         self.file = file
         self.now = now
-    }
-
-    private struct Known {
-        var id: Int64
-        var days: ToldDays
-        /// Rows of its entries, and whether each still counts.
-        var rows: [(id: Int64, isLive: Bool)]
-        /// How many entries it had.
-        var count: Int64
-        var file: String
-        var imported: Instant
-
-        var statement: BankStatement { days.statement }
-        /// What an earlier release imported is known only as far as no former one had told it.
-        var isWhole: Bool { Int64(rows.count) == count }
-
-        /// Whether a statement is this one again, as far as is known.
-        func isAlike(_ other: BankStatement) -> Bool {
-            guard !isWhole else { return other.isAlike(statement) }
-            return statement.format == other.format && statement.days == other.days
-                && statement.opening == other.opening && statement.closing == other.closing
-                && count == Int64(other.entries.count)
-        }
     }
 
     // MARK: Whether they may be taken
@@ -130,7 +107,7 @@ private struct BankIntake {
     ) throws -> Bool {
         if try counting(statement, told, replaced) != nil { return true }
         let replaces = try told.contains {
-            try replaced.contains($0.id) && !isReplaced($0.id) && !$0.isAlike(statement)
+            try replaced.contains($0.id) && !isReplaced($0.id) && !$0.isIdentical(statement)
         }
         return !replaces && told.contains { $0.isAlike(statement) }
     }
@@ -170,7 +147,9 @@ private struct BankIntake {
                 continue
             }
             let id = try insert(statement)
-            added.new += try addLines(of: statement, id, told, replaced)
+            let lines = try addLines(of: statement, id, told, replaced)
+            added.new += lines.new
+            added.superseded += lines.superseded
             standing.append((statement, id))
         }
         let former = known.values.filter { replaced.contains($0.id) }
@@ -219,41 +198,68 @@ private struct BankIntake {
     }
 
     /// Notes what a statement tells, with a new row for each entry that none of the others has.
+    /// Where a correction tells an entry under the same reference with another text, it is one
+    /// entry: its new row counts, and the former no more, whoever else tells it.
     ///
-    /// - Returns: how many are new.
-    private func addLines(
+    /// - Returns: how many are new, and how many count no more.
+    private mutating func addLines(
         of statement: BankStatement, _ id: Int64, _ told: [Known], _ replaced: Set<Int64>
-    ) throws -> Int {
+    ) throws -> (new: Int, superseded: Int) {
         let line = try LedgerStatement(
             again: database, "INSERT INTO bank_lines (statement, place, entry) VALUES (?, ?, ?)")
-        let days = ToldDays(statement)
-        var rows: [String: [Int64]] = [:]
+        let days = try ToldDays(statement, followsEarlier: followsEarlier(statement))
+        var rows: [String: [Row]] = [:]
         for day in days.places.keys { Self.collect(day, days, told, replaced, into: &rows) }
+        let corrected = Set(
+            told.filter { replaced.contains($0.id) }.flatMap { $0.rows.map(\.id) })
+        let worded = Self.sameWords(statement.entries, &rows)
         var new = 0
+        var superseded: Set<Int64> = []
         for (place, entry) in statement.entries.enumerated() {
+            let former = worded[place] ?? rows[entry.alike]?.popLast()?.id
             let row: Int64
-            if let known = rows[entry.alike]?.popLast() {
-                row = known
+            if let former, worded[place] != nil || !corrected.contains(former) {
+                row = former
             } else {
                 row = try insert(entry, of: statement, id)
                 new += 1
+                if let former { superseded.insert(former) }
             }
             line.bind(1, id)
             line.bind(2, Int64(place))
             line.bind(3, row)
             try line.run()
         }
-        return new
+        return (new, try supersede(superseded, by: id))
+    }
+
+    /// A row that an entry may be.
+    private struct Row {
+        var id: Int64
+        var text: String
+    }
+
+    /// The rows, by the entries' places, that tell an entry in the same words; taken out of `rows`.
+    private static func sameWords(
+        _ entries: [BankEntry], _ rows: inout [String: [Row]]
+    ) -> [Int: Int64] {
+        var found: [Int: Int64] = [:]
+        for (place, entry) in entries.enumerated() {
+            guard let at = rows[entry.alike]?.lastIndex(where: { $0.text == entry.text })
+            else { continue }
+            found[place] = rows[entry.alike]?.remove(at: at).id
+        }
+        return found
     }
 
     /// Rows that entries of a day may be, the newest first: those that a statement of the same
     /// entries tells, and none of other entries.
     private static func collect(
         _ day: BankDay, _ days: ToldDays, _ told: [Known], _ replaced: Set<Int64>,
-        into rows: inout [String: [Int64]]
+        into rows: inout [String: [Row]]
     ) {
         var others: Set<Int64> = []
-        var found: [Int64: String] = [:]
+        var found: [Int64: BankEntry] = [:]
         for former in told {
             guard let places = former.days.places[day] else { continue }
             let isOther = !replaced.contains(former.id)
@@ -261,11 +267,11 @@ private struct BankIntake {
             for place in places where former.rows[place].isLive {
                 let row = former.rows[place].id
                 if isOther { others.insert(row) }
-                found[row] = former.statement.entries[place].alike
+                found[row] = former.statement.entries[place]
             }
         }
-        for (row, alike) in found.sorted(by: { $0.key > $1.key }) where !others.contains(row) {
-            rows[alike, default: []].append(row)
+        for (row, entry) in found.sorted(by: { $0.key > $1.key }) where !others.contains(row) {
+            rows[entry.alike, default: []].append(Row(id: row, text: entry.text))
         }
     }
 
@@ -304,6 +310,28 @@ private struct BankIntake {
         return database.lastInsertedRowID
     }
 
+    /// Marks entries that are told with another text.
+    ///
+    /// - Returns: how many count no more.
+    private mutating func supersede(_ rows: Set<Int64>, by id: Int64) throws -> Int {
+        guard !rows.isEmpty else { return 0 }
+        for former in known.keys { known[former]?.supersede(rows) }
+        let mark = try LedgerStatement(
+            again: database,
+            """
+            UPDATE bank_entries SET superseded_by = ?1, settled_before = transaction_id,
+                transaction_id = NULL, kept = NULL
+            WHERE superseded_by IS NULL AND id = ?2
+            """)
+        var count = 0
+        for row in rows.sorted() {
+            mark.bind(1, id)
+            mark.bind(2, row)
+            count += try mark.run()
+        }
+        return count
+    }
+
     /// Marks a statement as replaced, and those of its entries that none which counts tells.
     ///
     /// - Returns: how many entries these are.
@@ -327,62 +355,5 @@ private struct BankIntake {
         superseded.bind(1, id)
         superseded.bind(2, former)
         return try superseded.run()
-    }
-
-    // MARK: What was told before
-
-    /// Statements of the same account and currency that tell of days in common, oldest first.
-    private mutating func told(around statement: BankStatement) throws -> [Known] {
-        let rows = try LedgerStatement(
-            again: database,
-            """
-            SELECT id, format, number, day_first, day_last, opening, closing, entries, file,
-                imported_at
-            FROM bank_statements
-            WHERE account = ? AND currency = ? AND day_first <= ? AND day_last >= ? ORDER BY id
-            """)
-        defer { rows.reset() }
-        rows.bind(1, statement.account)
-        rows.bind(2, statement.currency.code)
-        rows.bind(3, statement.days.upperBound.rawValue)
-        rows.bind(4, statement.days.lowerBound.rawValue)
-        var told: [Known] = []
-        while try rows.step() {
-            let id = rows.integer(0)
-            if known[id] == nil { known[id] = try read(id, statement, rows) }
-            if let former = known[id] { told.append(former) }
-        }
-        return told
-    }
-
-    private func read(
-        _ id: Int64, _ other: BankStatement, _ row: LedgerStatement
-    ) throws -> Known {
-        let lines = try LedgerStatement(
-            again: database,
-            """
-            SELECT e.id, e.day, e.amount, e.text, e.reference, e.superseded_by IS NULL
-            FROM bank_lines l CROSS JOIN bank_entries e ON e.id = l.entry
-            WHERE l.statement = ? ORDER BY l.place
-            """)
-        defer { lines.reset() }
-        lines.bind(1, id)
-        var entries: [BankEntry] = []
-        var rows: [(id: Int64, isLive: Bool)] = []
-        while try lines.step() {
-            entries.append(
-                BankEntry(
-                    day: BankDay(lines.integer(1)), amount: MinorUnits(lines.integer(2)),
-                    text: lines.text(3), reference: lines.textOrNull(4)))
-            rows.append((lines.integer(0), lines.integer(5) == 1))
-        }
-        let statement = BankStatement(
-            format: row.text(1), number: row.textOrNull(2), account: other.account,
-            currency: other.currency, days: BankDay(row.integer(3))...BankDay(row.integer(4)),
-            opening: row.integerOrNull(5).map { MinorUnits($0) },
-            closing: row.integerOrNull(6).map { MinorUnits($0) }, entries: entries)
-        return Known(
-            id: id, days: ToldDays(statement), rows: rows, count: row.integer(7), file: row.text(8),
-            imported: Instant(seconds: row.integer(9)))
     }
 }
