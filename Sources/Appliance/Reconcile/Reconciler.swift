@@ -115,16 +115,19 @@ package final class Reconciler: Service {
     package func learnTime(isAsked: Bool = false) async -> Bool {
         guard let client, let stripeClock, isAsked || !stripeClock.isSet else { return true }
         let patience = isAsked ? Self.askedPatience : Self.timePatience
-        return await withTaskGroup(of: Bool.self) { group in
+        let hasAnswered = await withTaskGroup(of: Bool?.self) { group in
             group.addTask { (try? await client.transport.get("/v1/balance", of: .own)) != nil }
             group.addTask {
                 try? await Task.sleep(for: patience)
-                return false
+                return nil
             }
-            let hasAnswered = await group.next() ?? false
+            let first = await group.next() ?? nil
             group.cancelAll()
-            return hasAnswered
+            return first
         }
+        // A network that swallows what is sent looks like this, and is to be told as a silence.
+        if hasAnswered == nil, !Task.isCancelled { client.transport.hasGivenUp(after: patience) }
+        return hasAnswered ?? false
     }
 
     /// Runs until graceful shutdown; a run that is under way then goes on at the next start.

@@ -8,6 +8,8 @@ import Vocabulary
 package final class StripeReach: Sendable {
     private struct Silence {
         var since: Timestamp
+        /// Of the first attempt that failed: the sentence stays the same while the silence lasts,
+        /// so that who was told of it is not told that it is over, and of another.
         var reason: String
     }
 
@@ -52,9 +54,9 @@ package final class StripeReach: Sendable {
     /// - Parameter reason: in a few words.
     func hasFailed(_ reason: String) {
         let isNew = silence.withLock { silence in
-            let since = silence?.since
-            silence = Silence(since: since ?? clock.now(), reason: reason)
-            return since == nil
+            guard silence == nil else { return false }
+            silence = Silence(since: clock.now(), reason: reason)
+            return true
         }
         guard isNew else { return }
         logger.warning(

@@ -19,6 +19,14 @@ package protocol StripeTransport: Sendable {
     ///   - account: whose objects are meant.
     /// - Throws: whatever kept an answer from coming.
     func get(_ path: String, of account: StripeAccount) async throws -> StripeAnswer
+
+    /// Is told that a request was given up because nobody had answered for so long: its
+    /// cancellation alone says nothing of Stripe.
+    func hasGivenUp(after patience: Duration)
+}
+
+extension StripeTransport {
+    package func hasGivenUp(after patience: Duration) {}
 }
 
 /// Stripe's API over HTTP, or anything that speaks as it does.
@@ -62,6 +70,10 @@ package struct HTTPStripeTransport: StripeTransport {
     package func get(_ path: String, of account: StripeAccount) async throws -> StripeAnswer {
         try await answer(
             to: HTTPClientRequest(url: base + path), account, seconds: Self.timeoutSeconds)
+    }
+
+    package func hasGivenUp(after patience: Duration) {
+        reach?.hasFailed("no answer within \(patience.components.seconds) s")
     }
 
     private func answer(

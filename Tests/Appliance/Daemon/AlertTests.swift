@@ -127,6 +127,48 @@ struct AlertTests {
         #expect(watch.warning == nil)
     }
 
+    @Test("a silent Stripe is told after a minute, daily whatever the reason, and when it is over")
+    func stripe() async {
+        let door = Door()
+        door.isOpen.withLock { $0 = true }
+        let clock = HandClock(1_800_000_000)
+        let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let reach = StripeReach(base: "https://api.stripe.com", clock: clock, logger: quiet)
+        let watch = AlertWatch(AlertSettings(), doors: [door], clock: clock, logger: quiet) {
+            reach.warning.map { [Notice(kind: "watch", sentence: $0)] } ?? []
+        }
+        func told(at second: Int64) async -> [String] {
+            clock.set(1_800_000_000 + second)
+            await watch.look()
+            return door.told.withLock { told in
+                defer { told = [] }
+                return told.map { "\($0.state.rawValue) \($0.sentence.prefix(92))" }
+            }
+        }
+        reach.hasFailed("Connection refused")
+        #expect(await told(at: 0) == [])
+        #expect(await told(at: 40) == [])
+        reach.hasAnswered()
+        #expect(await told(at: 60) == [], "a moment's silence is nobody's business")
+        #expect(await told(at: 200) == [])
+
+        reach.hasFailed("Connection refused")
+        #expect(await told(at: 220) == [])
+        reach.hasFailed("status 502")
+        #expect(await told(at: 279) == [])
+        let sentence = "Stripe does not answer at https://api.stripe.com since "
+            + "2027-01-15T08:03:20Z (Connection refu"
+        #expect(await told(at: 280) == ["raised \(sentence)"])
+        reach.hasFailed("no address is known of api.stripe.com")
+        #expect(await told(at: 3_600) == [])
+        #expect(await told(at: 86_679) == [])
+        #expect(await told(at: 86_680) == ["raised \(sentence)"])
+        reach.hasAnswered()
+        #expect(await told(at: 86_739) == [])
+        #expect(await told(at: 86_740) == ["over \(sentence)"])
+        #expect(await told(at: 86_900) == [])
+    }
+
     @Test("a command gets the text and none of the daemon's secrets; a failing one is told of")
     func command() async throws {
         let folder = try TemporaryFolder()

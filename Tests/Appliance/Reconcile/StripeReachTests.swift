@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 @testable import Appliance
+@testable import Daemon
 @testable import Reconcile
 @testable import Vocabulary
 
@@ -29,7 +30,8 @@ struct StripeReachTests {
         reach.hasFailed("status 502")
         #expect(
             reach.warning?.hasPrefix(
-                "Stripe does not answer at http://stripe since 2026-11-25T22:31:00Z (status 502):")
+                "Stripe does not answer at http://stripe since 2026-11-25T22:31:00Z "
+                    + "(Connection refused):")
                 == true, "\(reach.warning ?? "")")
         reach.hasAnswered()
         #expect(reach.warning == nil)
@@ -56,6 +58,30 @@ struct StripeReachTests {
         request.cancel()
         await #expect(throws: CancellationError.self) { try await request.value }
         #expect(reach.warning == nil)
+    }
+
+    @Test("one that takes connections and answers nothing is a silence too, when its time is asked")
+    func mute() async throws {
+        let reach = Self.reach()
+        let mute = try ScriptedPeer { connection in while !connection.read().isEmpty {} }
+        let fixture = try ReconcileFixture()
+        let reconciler = Reconciler(
+            settings: ReconcilerSettings(),
+            client: StripeClient(
+                transport: HTTPStripeTransport(
+                    base: "http://127.0.0.1:\(mute.port)", key: "sk_test_a", reach: reach)),
+            store: fixture.store,
+            openLedger: { try SQLiteLedgerReader.open(path: fixture.data.ledger) },
+            admission: fixture.admission, accepts: { !$0 }, clock: fixture.clock,
+            stripeClock: StripeClock(fixture.clock), counters: fixture.counters,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        #expect(await !reconciler.learnTime())
+        #expect(reach.warning?.contains("(no answer within 2 s)") == true, "\(reach.warning ?? "")")
+        reach.hasAnswered()
+        let asking = Task { await reconciler.learnTime() }
+        asking.cancel()
+        #expect(await !asking.value)
+        #expect(reach.warning == nil, "who is stopped says nothing of Stripe")
     }
 
     @Test("a failed connection is told in words of which none is a type's name")

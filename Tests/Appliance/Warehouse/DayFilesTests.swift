@@ -123,6 +123,85 @@ struct DayFilesTests {
         #expect(try Self.text(root) == "{\"amount\":5}\n")
     }
 
+    @Test(
+        "a draft that was left is nothing to go on with, whoever has left it",
+        arguments: ["part", "other", "link", "hard link", "both"])
+    func leftDraft(what: String) throws {
+        let folder = try TemporaryFolder()
+        let root = folder.file("warehouse")
+        let files = Self.files(root)
+        let place = "\(root)/stripe/fee/dt=2026-11-26"
+        try DayFiles.make(place)
+        let draft = "\(place)/.fee.ndjson.part"
+        let other = folder.file("other")
+        let kept = "somebody's\n"
+        try Data(kept.utf8).write(to: URL(filePath: other))
+        switch what {
+        case "link":
+            try FileManager.default.createSymbolicLink(atPath: draft, withDestinationPath: other)
+        case "hard link": try FileManager.default.linkItem(atPath: other, toPath: draft)
+        case "part": try Data("{\"amount\":5}\n{\"am".utf8).write(to: URL(filePath: draft))
+        case "both":
+            for name in [draft, "\(place)/.manifest.json.part"] {
+                try Data("{}\n".utf8).write(to: URL(filePath: name))
+            }
+        default:
+            let longer = String(repeating: "{}\n", count: 999)
+            try Data(longer.utf8).write(to: URL(filePath: draft))
+        }
+        let (outcome, manifest) = try files.settle(table, day, Self.rows([("usd", 5), ("eur", 2)]))
+        #expect(outcome == .written && manifest.rows == 2)
+        #expect(try Self.text(root) == "{\"amount\":5}\n{\"amount\":2}\n")
+        #expect(try String(contentsOfFile: other, encoding: .utf8) == kept)
+        let names = try FileManager.default.contentsOfDirectory(atPath: place)
+        #expect(Set(names) == ["fee.ndjson", "manifest.json"])
+        let about = try FileManager.default.attributesOfItem(atPath: "\(place)/fee.ndjson")
+        #expect(about[.type] as? FileAttributeType == .typeRegular)
+    }
+
+    @Test(
+        "a draft that somebody changes while it is written is refused, and the next is made anew",
+        arguments: ["more", "cut", "same length", "another file", "gone"])
+    func touchedDraft(what: String) throws {
+        let folder = try TemporaryFolder()
+        let root = folder.file("warehouse")
+        let files = Self.files(root)
+        let first = try files.settle(table, day, Self.rows([("usd", 5)]))
+        let draft = "\(root)/stripe/fee/dt=2026-11-26/.fee.ndjson.part"
+        let many = Array(repeating: ("usd", Int64(9)), count: 20_000)
+        #expect(throws: WarehouseError.draft(path: draft)) {
+            try files.settle(table, day) { sink in
+                try Self.rows(many)(sink)
+                // The rows are compared with the former ones before any draft is there.
+                guard FileManager.default.fileExists(atPath: draft) else { return }
+                try Self.touch(draft, what)
+            }
+        }
+        #expect(try Self.text(root) == "{\"amount\":5}\n")
+        #expect(try files.manifest(table, day) == first.manifest)
+        let next = try files.settle(table, day, Self.rows(many))
+        #expect(next.outcome == .corrected && next.manifest.rows == 20_000)
+        #expect(try Self.text(root) == String(repeating: "{\"amount\":9}\n", count: 20_000))
+    }
+
+    private static func touch(_ draft: String, _ what: String) throws {
+        let place = URL(filePath: draft)
+        if what == "gone" { return try FileManager.default.removeItem(at: place) }
+        if what == "another file" {
+            // Written beside it and put there, as editors do.
+            return try Data("{\"amount\":9}\n".utf8).write(to: place, options: .atomic)
+        }
+        let file = try FileHandle(forWritingTo: place)
+        defer { try? file.close() }
+        switch what {
+        case "cut": try file.truncate(atOffset: 100)
+        case "more":
+            try file.seek(toOffset: 1 << 20)
+            try file.write(contentsOf: Data("{}\n".utf8))
+        default: try file.write(contentsOf: Data("{\"amount\":8}\n".utf8))
+        }
+    }
+
     @Test("a manifest that is none is refused by name")
     func refused() throws {
         let folder = try TemporaryFolder()

@@ -11,7 +11,9 @@ struct WrittenFile: Hashable {
 }
 
 /// A file that is written beside its place and put there at the end: whoever looks sees the one
-/// before, or all of the new one.
+/// before, or all of the new one. A draft that lies there before, of a run that was ended or of
+/// somebody's hand, is never gone on with; and what is put in place is what was written, read once
+/// more, or it is refused.
 final class DraftFile {
     private let path, draft: String
     private let descriptor: Int32
@@ -26,7 +28,10 @@ final class DraftFile {
         // Hidden, so that no pattern of a reader's finds it.
         draft = place.deletingLastPathComponent().path + "/." + place.lastPathComponent + ".part"
         deflater = try isCompressed ? Deflater() : nil
-        descriptor = open(draft, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0o600)
+        // A file of its own: whoever has the former one open, or has put a link there, writes
+        // elsewhere.
+        unlink(draft)
+        descriptor = open(draft, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             let code = errno
             throw .disk(path: draft, code: code)
@@ -61,11 +66,25 @@ final class DraftFile {
     /// elsewhere.
     func keep() throws(WarehouseError) -> WrittenFile {
         if let deflater { try put(try deflater.deflate([], isLast: true)) }
-        guard fsync(descriptor) == 0, rename(draft, path) == 0 else {
+        guard fsync(descriptor) == 0 else {
+            let code = errno
+            throw .disk(path: draft, code: code)
+        }
+        let digest = String(hex: digest.finish())
+        guard isOurs, try Self.digest(of: draft) == digest else { throw .draft(path: draft) }
+        guard rename(draft, path) == 0 else {
             let code = errno
             throw .disk(path: path, code: code)
         }
-        return WrittenFile(bytes: bytes, digest: String(hex: digest.finish()))
+        return WrittenFile(bytes: bytes, digest: digest)
+    }
+
+    /// Whether the draft's name still leads to the file that is written, with as many bytes.
+    private var isOurs: Bool {
+        var (written, named) = (stat(), stat())
+        guard fstat(descriptor, &written) == 0, lstat(draft, &named) == 0 else { return false }
+        return written.st_dev == named.st_dev && written.st_ino == named.st_ino
+            && written.st_size == bytes
     }
 
     /// Gives back its room, where it could not be written to its end.

@@ -2,6 +2,8 @@
 package enum WarehouseError: Error, Hashable, Sendable, CustomStringConvertible {
     /// - Parameter code: of the system.
     case disk(path: String, code: Int32)
+    /// A draft that somebody has changed while it was written.
+    case draft(path: String)
     /// Another process exports into this folder.
     case busy(path: String)
     /// The folder has files of the other compression.
@@ -22,6 +24,9 @@ package enum WarehouseError: Error, Hashable, Sendable, CustomStringConvertible 
         case .disk(let path, let code):
             "\(path) could not be read or written (system code \(code)); look at the disk and who "
                 + "owns the folder, then run the export again: it goes on where it was"
+        case .draft(let path):
+            "\(path) was changed by somebody else while it was being written; leave what begins "
+                + "with a dot alone, and run the export again: it writes that file anew"
         case .busy(let path):
             "another export writes into \(path); wait for its end, or choose another --out"
         case .otherCompression(let path, let found):
