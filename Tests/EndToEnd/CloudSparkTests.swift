@@ -8,8 +8,8 @@ struct CloudSparkTests {
     @Test(
         "steps, source and sink; every vector is the engine's; late vectors close their reviews",
         arguments: [
-            "test_steps.py", "test_kafka_source.py", "test_sink.py", "test_parity.py",
-            "test_outside.py", "test_cloud.py",
+            "test_steps.py", "test_checkpoint.py", "test_kafka_source.py", "test_sink.py",
+            "test_parity.py", "test_outside.py", "test_upgrade.py", "test_cloud.py",
         ])
     func tests(file: String) async throws {
         let folder = Repository.root.appending(path: "deploy/spark/tests")
