@@ -8,8 +8,10 @@ extension BankEntry {
 
     /// What it tells: which entry it is, and what of its text leads to a movement. Under one
     /// reference a bank may word the rest otherwise, which corrects nothing.
-    fileprivate var telling: String {
-        guard reference != nil else { return alike }
+    ///
+    /// - Parameter blurred: see ``BankStatement/isAlike(_:blurred:)``.
+    fileprivate func telling(_ blurred: Set<String>) -> String {
+        guard reference != nil, !blurred.contains(alike) else { return alike }
         return "\(alike)|\(BankMatcher.saysStripe(text))|\(BankMatcher.ids(in: text))"
     }
 
@@ -32,17 +34,25 @@ extension BankStatement {
 
     /// Whether it tells the same again. What the bank calls it is left aside: some banks write the
     /// time of the download there.
-    func isAlike(_ other: Self) -> Bool {
-        format == other.format && days == other.days && opening == other.opening
-            && closing == other.closing && entries.count == other.entries.count
-            && Self.counts(of: entries) == Self.counts(of: other.entries)
+    ///
+    /// - Parameter blurred: what entries have in common whose texts in the other are not known: of
+    ///   an entry that several tell, the record has the words of the first.
+    func isAlike(_ other: Self, blurred: Set<String> = []) -> Bool {
+        isFramed(as: other)
+            && Self.counts(of: entries) { $0.telling(blurred) }
+                == Self.counts(of: other.entries) { $0.telling(blurred) }
     }
 
     /// Whether it tells the same again in the same words.
     func isIdentical(_ other: Self) -> Bool {
-        isAlike(other)
-            && Self.counts(of: entries, by: \.worded)
-                == Self.counts(of: other.entries, by: \.worded)
+        isFramed(as: other)
+            && Self.counts(of: entries) { $0.worded }
+                == Self.counts(of: other.entries) { $0.worded }
+    }
+
+    private func isFramed(as other: Self) -> Bool {
+        format == other.format && days == other.days && opening == other.opening
+            && closing == other.closing && entries.count == other.entries.count
     }
 
     /// Whether it is the same statement as one of the same account, whatever both tell.
@@ -65,16 +75,20 @@ extension BankStatement {
 
     /// What it tells otherwise than the same statement did before.
     ///
-    /// - Parameter isWhole: whether all that the former told is known.
+    /// - Parameters:
+    ///   - isWhole: whether all that the former told is known.
+    ///   - blurred: as for ``isAlike(_:blurred:)``.
     /// - Returns: nil where the two agree: a longer telling of the same days agrees with a shorter
     ///   one, unless the bank gives both the same name.
-    func difference(from former: Self, isWhole: Bool) -> BankCorrection? {
+    func difference(
+        from former: Self, isWhole: Bool, blurred: Set<String> = []
+    ) -> BankCorrection? {
         guard let sameness = sameness(with: former) else { return nil }
         let common = days.clamped(to: former.days)
         let mine = entries.filter { common.contains($0.day) }
         let theirs = former.entries.filter { common.contains($0.day) }
-        let missing = Self.without(theirs, mine)
-        let added = isWhole ? Self.without(mine, theirs) : []
+        let missing = Self.without(theirs, mine, blurred)
+        let added = isWhole ? Self.without(mine, theirs, blurred) : []
         let balances = days == former.days && sameness == .named
             && (opening != former.opening || closing != former.closing)
         let differs =
@@ -100,19 +114,22 @@ extension BankStatement {
     }
 
     /// Those of a list that another does not have, each as often as it has them less.
-    private static func without(_ entries: [BankEntry], _ others: [BankEntry]) -> [BankEntry] {
-        var left = counts(of: others)
+    private static func without(
+        _ entries: [BankEntry], _ others: [BankEntry], _ blurred: Set<String>
+    ) -> [BankEntry] {
+        var left = counts(of: others) { $0.telling(blurred) }
         return entries.filter { entry in
-            guard let count = left[entry.telling], count > 0 else { return true }
-            left[entry.telling] = count - 1
+            let telling = entry.telling(blurred)
+            guard let count = left[telling], count > 0 else { return true }
+            left[telling] = count - 1
             return false
         }
     }
 
     private static func counts(
-        of entries: [BankEntry], by part: KeyPath<BankEntry, String> = \.telling
+        of entries: [BankEntry], by part: (BankEntry) -> String
     ) -> [String: Int] {
-        entries.reduce(into: [:]) { $0[$1[keyPath: part], default: 0] += 1 }
+        entries.reduce(into: [:]) { $0[part($1), default: 0] += 1 }
     }
 }
 

@@ -9,6 +9,8 @@ extension BankIntake {
         var days: ToldDays
         /// Rows of its entries, and whether each still counts.
         var rows: [(id: Int64, isLive: Bool)]
+        /// What those have in common whose texts are another statement's, which told them first.
+        var blurred: Set<String>
         /// How many entries it had.
         var count: Int64
         var file: String
@@ -32,7 +34,7 @@ extension BankIntake {
 
         /// Whether a statement is this one again, as far as is known.
         func isAlike(_ other: BankStatement) -> Bool {
-            guard !isWhole else { return other.isAlike(statement) }
+            guard !isWhole else { return other.isAlike(statement, blurred: blurred) }
             return statement.format == other.format && statement.days == other.days
                 && statement.opening == other.opening && statement.closing == other.closing
                 && count == Int64(other.entries.count)
@@ -69,7 +71,8 @@ extension BankIntake {
         let lines = try LedgerStatement(
             again: database,
             """
-            SELECT e.id, e.day, e.amount, e.text, e.reference, e.superseded_by IS NULL
+            SELECT e.id, e.day, e.amount, e.text, e.reference, e.superseded_by IS NULL,
+                e.statement = l.statement
             FROM bank_lines l CROSS JOIN bank_entries e ON e.id = l.entry
             WHERE l.statement = ? ORDER BY l.place
             """)
@@ -77,12 +80,14 @@ extension BankIntake {
         lines.bind(1, id)
         var entries: [BankEntry] = []
         var rows: [(id: Int64, isLive: Bool)] = []
+        var blurred: Set<String> = []
         while try lines.step() {
-            entries.append(
-                BankEntry(
-                    day: BankDay(lines.integer(1)), amount: MinorUnits(lines.integer(2)),
-                    text: lines.text(3), reference: lines.textOrNull(4)))
+            let entry = BankEntry(
+                day: BankDay(lines.integer(1)), amount: MinorUnits(lines.integer(2)),
+                text: lines.text(3), reference: lines.textOrNull(4))
+            entries.append(entry)
             rows.append((lines.integer(0), lines.integer(5) == 1))
+            if lines.integer(6) != 1 { blurred.insert(entry.alike) }
         }
         let statement = BankStatement(
             format: row.text(1), number: row.textOrNull(2), account: other.account,
@@ -92,7 +97,7 @@ extension BankIntake {
         return Known(
             id: id,
             days: ToldDays(statement, followsEarlier: try followsEarlier(statement)),
-            rows: rows, count: row.integer(7), file: row.text(8),
+            rows: rows, blurred: blurred, count: row.integer(7), file: row.text(8),
             imported: Instant(seconds: row.integer(9)))
     }
 

@@ -73,7 +73,7 @@ struct BankIntake {
             new.append(statement)
             for former in counting where !replaced.contains(former.id) {
                 guard let correction = statement.difference(
-                    from: former.statement, isWhole: former.isWhole)
+                    from: former.statement, isWhole: former.isWhole, blurred: former.blurred)
                 else { continue }
                 sentences.append(Self.sentence(statement, former, correction))
             }

@@ -154,6 +154,31 @@ struct BankRetellingTests {
 
     // MARK: Texts
 
+    @Test("what several tell in other words is known again, from each of them")
+    func otherWords() async throws {
+        let world = try TwinWorld(start: start, payouts: .manual)
+        let fixture = world.fixture
+        func line(_ text: String) -> Line {
+            Line(day: 1, cents: 9_000, reference: "X1", text: text)
+        }
+        let daily = try file("5/1", opening: 0, [line("PAYMENTS")])
+        let month = try file(
+            "0/1", opening: 0, [line("STRIPE po_1"), Line(day: 3, cents: 10, reference: "X2")])
+        let wrong = try file("5/1", opening: 0, [line("STRIPE po_2")])
+        try await fixture.running {
+            let reconciler = self.reconciler(fixture)
+            for (told, new) in [(daily, 1), (month, 1), (month, 0), (daily, 0)] {
+                let done = try await reconciler.importBank(told, file: "a.sta")
+                #expect(done.new == new)
+            }
+            let refusal = await #expect(throws: BankRefusal.self) {
+                try await reconciler.importBank(wrong, file: "b.sta")
+            }
+            #expect(try #require(refusal).message.contains("po_2"))
+            #expect(try self.open(fixture) == [10, 9_000])
+        }
+    }
+
     private struct Payout: Sendable {
         var id: String
         var amount, created: Int64
