@@ -91,11 +91,12 @@ def test_what_spark_says_of_an_unfit_checkpoint_becomes_a_sentence():
         "Spark cannot go on with the checkpoint /checkpoint "
         "(STATE_STORE_VALUE_SCHEMA_NOT_COMPATIBLE)")
     assert "docs/SPARK.md, Upgrade" in sentence
-    assert checkpoint.unfit("[CANNOT_LOAD_STATE_STORE.UNCATEGORIZED] java.io.IOException", "/c") is None
+    passing = "[CANNOT_LOAD_STATE_STORE.UNCATEGORIZED] java.io.IOException"
+    assert checkpoint.unfit(passing, "/checkpoint") is None
 
 
 def test_what_the_layout_is_of_has_not_changed_without_its_number():
-    """Whoever changes one of these raises `LAYOUT`, and says in `READABLE` what can still be read."""
+    """Whoever changes one of these raises `LAYOUT`, and says in `READABLE` what is still read."""
     assert checkpoint.LAYOUT == 1
     assert tables._FORM == b"1\n"
     assert (steps.MOVEMENT_SETS, steps.CUSTOMER_SETS, steps.MERCHANT_SETS) == (1024, 4096, 64)

@@ -108,6 +108,10 @@ class Bounded(LogReader):
         return self.bounds
 
 
+def spans(found, start, end):
+    return [(span.partition, span.start, span.end) for span in found.partitions(start, end)]
+
+
 def batches(found, start, limit=ReadMaxRows(10), most=20):
     """Starts and ends of batches until nothing is left, and what each reads."""
     read = []
@@ -115,7 +119,7 @@ def batches(found, start, limit=ReadMaxRows(10), most=20):
         end = found.latestOffset(start, limit)
         if end == start:
             return start, read
-        read.append([(span.partition, span.start, span.end) for span in found.partitions(start, end)])
+        read.append(spans(found, start, end))
         start = end
     raise AssertionError(f"no end after {read}")
 
@@ -140,8 +144,7 @@ def test_new_partitions_do_not_wait_for_what_comes_later_to_the_others():
     # Another reader goes on from the checkpoint's places alone.
     third = Bounded({0: (0, 100), 1: (0, 3)}).latestOffset(second, ReadMaxRows(10))
     assert third == {"0": 27, "1": 3}
-    assert [(span.partition, span.start, span.end) for span in found.partitions(second, third)] == [
-        (0, 20, 27), (1, 0, 3)]
+    assert spans(found, second, third) == [(0, 20, 27), (1, 0, 3)]
 
 
 def test_once_reads_the_partitions_that_are_there_at_the_start_to_their_ends():
@@ -154,8 +157,7 @@ def test_once_reads_the_partitions_that_are_there_at_the_start_to_their_ends():
 
 def test_a_batch_that_is_done_again_reads_the_partitions_that_it_read():
     found = Bounded({0: (0, 5), 1: (0, 4)})
-    assert [(span.partition, span.start, span.end)
-            for span in found.partitions({"0": 2}, {"0": 5, "1": 0})] == [(0, 2, 5)]
+    assert spans(found, {"0": 2}, {"0": 5, "1": 0}) == [(0, 2, 5)]
 
 
 def test_fewer_partitions_are_another_topics():

@@ -40,8 +40,8 @@ def another_release(folder):
     shutil.copy(processes.JOB, folder / "deploy/spark/job.py")
     path = folder / "deploy/spark/vectors/processors.py"
     text = path.read_text()
-    assert text.count('"data binary")') == 1
-    path.write_text(text.replace('"data binary")', '"data long")'))
+    assert text.count('self.STATE, "data binary"') == 1
+    path.write_text(text.replace('self.STATE, "data binary"', 'self.STATE, "data long"'))
     return folder / "deploy/spark/job.py"
 
 
@@ -76,6 +76,10 @@ def test_goes_on_under_a_topic_that_has_grown_and_refuses_what_it_cannot_go_on_w
     assert code == 3, words
     assert f"tillbox features: Spark cannot go on with the checkpoint {checkpoint} (" in words
     note.write_text(note.read_text().replace('"layout": 1', '"layout": 2'))
+    code, words = outcome("changed")
+    assert code == 3, words
+    assert f"tillbox features: {note} is no note of this job's" in words
+    (checkpoint / ".tillbox.json.crc").unlink()
     code, words = outcome("later")
     assert code == 3, words
     assert "was written by a later release (layout 2; this one knows 1)" in words

@@ -204,12 +204,12 @@ struct BankRetellingTests {
         let world = try TwinWorld(start: start, payouts: .daily)
         let fixture = world.fixture
         try await fixture.running {
-            for number in 0..<3 {
+            for number in 0..<5 {
                 let midnight = start + Int64(number) * day
                 world.go(to: midnight + 36_000)
                 _ = try world.charge(300_000 + Int64(number) * 10_007, "usd")
+                world.go(to: midnight + day + 9_000)
             }
-            world.go(to: start + 8 * day)
             try await world.deliver()
             _ = try await fixture.reconcile()
             let payouts = try self.payouts(world)
