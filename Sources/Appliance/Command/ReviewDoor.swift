@@ -60,7 +60,7 @@ struct ReviewDoor {
         } catch let error as LedgerError {
             throw CommandFailure.cannotRun(error.description)
         } catch let error as StoreFailure {
-            throw CommandFailure.cannotRun("\(error)")
+            throw CommandFailure.cannotRun(error)
         }
     }
 
@@ -85,7 +85,7 @@ struct ReviewDoor {
         } catch let failure as CommandFailure {
             throw failure
         } catch {
-            throw CommandFailure.cannotRun("\(error)")
+            throw CommandFailure.cannotRun(error)
         }
     }
 
