@@ -82,7 +82,7 @@ struct TopologyView {
     /// Texts by the places that they stand in, beside the topics' own.
     var values: [(String, String)] {
         [
-            ("duplicates", duplicates), ("refused", refused), ("letters", letters),
+            ("duplicates", duplicates), ("refused", refused), ("dead letters", letters),
             ("held", reviews), ("approved", approved), ("flagged", flagged),
         ] + bridges.map { ($0.key, $0.lag) }
     }

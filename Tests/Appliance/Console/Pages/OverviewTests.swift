@@ -35,6 +35,8 @@ struct OverviewTests {
                         title: "Overview", at: .overview, now: "", token: "", profile: "dev",
                         version: "0"), page: OverviewView(figures, Self.history(60))))
             #expect(shown.values.count > 50)
+            let names = Set(shown.values.map(\.0))
+            #expect(names.count == shown.values.count, "two texts would go to one place")
             for (name, text) in shown.values {
                 #expect(
                     page.contains("data-value=\"\(name)\">\(text)<"), "\(name): \(text)")
