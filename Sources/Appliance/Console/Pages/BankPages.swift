@@ -23,7 +23,9 @@ struct BankPages: Sendable {
 struct BankView {
     struct Sum {
         var code, days, link: String
-        var ledger, notArrived, untold, bank, difference: ShownAmount
+        var ledger, notArrived: ShownAmount
+        /// nil where no statement tells of it: nobody knows what the bank says.
+        var untold, bank, difference: ShownAmount?
         /// Statements tell of it, and it is zero; or it is not.
         var isProven, isWrong: Bool
     }
@@ -68,7 +70,7 @@ struct BankView {
         (answer, tone) = Self.answer(report, hasNone: hasNone)
         isRight = tone == "is-right"
         second = "The ledger’s account of each currency beside the statements that were imported; "
-            + "what a bank kept is booked as charges:bank"
+            + "what a bank kept is booked as charges:bank."
         sums = report.sums.map(Self.sum)
         gaps = report.gaps.map {
             "No statement of \(ShownText.escaped($0.account)) tells of "
@@ -114,7 +116,9 @@ struct BankView {
             code: sum.currency.code.uppercased(), days: days ?? "none",
             link: AccountPath.href(.bank(sum.currency, of: nil), sum.currency),
             ledger: shown(sum.ledger), notArrived: shown(sum.notArrived),
-            untold: shown(sum.untold), bank: shown(sum.bank), difference: shown(sum.difference),
+            untold: sum.days.map { _ in shown(sum.untold) },
+            bank: sum.days.map { _ in shown(sum.bank) },
+            difference: sum.days.map { _ in shown(sum.difference) },
             isProven: sum.days != nil && sum.difference == 0,
             isWrong: sum.days != nil && sum.difference != 0)
     }

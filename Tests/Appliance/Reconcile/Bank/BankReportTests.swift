@@ -130,6 +130,10 @@ struct BankReportTests {
         let quiet = BankView(.nothing)
         #expect(quiet.tone == "grey" && !quiet.isRight)
         #expect(view.rows.map(\.key).first == "payout:po_7", "what never came, first")
+        #expect(view.sums.first?.bank != nil && view.sums.first?.difference != nil)
+        let untold = BankView(BankReport(settled, open: [], [], [Self.usd: (ledger, -10)]))
+        let sum = untold.sums.first
+        #expect(sum?.days == "none" && sum?.bank == nil && sum?.difference == nil, "nobody knows")
         let shell = Shell(title: "Bank", at: .reports, now: "", token: "", profile: "", version: "")
         let text = PageTemplates.render("bank", PageView(shell: shell, page: view))
         for word in ["payout:po_7", "Missing", "Another amount, booked", "On its way"] {
