@@ -41,7 +41,9 @@ struct StatementPages: Sendable {
         let view = StatementView(
             found, currency, period, rows: rows, isRight: isRight,
             next: isMore
-                ? rows.last.map { "\(path)?\(period.query)&after=\($0.id)" } : nil,
+                ? found.entries.prefix(Self.rowsMax).last.map { entry in
+                    "\(path)?\(period.query)&after=\(entry.transaction)"
+                } : nil,
             back: after > 0 ? "\(path)?\(period.query)" : nil)
         return ConsolePages.html(
             "statement", pages.shell("Statement of \(name)", .ledger, asked), view)
@@ -108,7 +110,7 @@ extension StatementView.Row {
         let posting = transaction.posting
         let own = "\(TransactionsPath.base)/\(transaction.id)"
         self.init(
-            id: "\(transaction.id)", link: own, kind: posting.kind.words,
+            id: ShownAmount.grouped(transaction.id.rawValue), link: own, kind: posting.kind.words,
             movement: ShownText.escaped(posting.movement.rawValue),
             movementLink: AccountPath.explain(posting.movement.rawValue),
             effective: ShownMoment(posting.effectiveAt),

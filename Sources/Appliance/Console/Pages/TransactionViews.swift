@@ -90,7 +90,7 @@ extension TransactionsView.Row {
         let posting = transaction.posting
         let own = "\(TransactionsPath.base)/\(transaction.id)"
         self.init(
-            id: "\(transaction.id)", link: own, kind: posting.kind.words,
+            id: ShownAmount.grouped(transaction.id.rawValue), link: own, kind: posting.kind.words,
             movement: ShownText.escaped(posting.movement.rawValue),
             movementLink: AccountPath.explain(posting.movement.rawValue),
             effective: ShownMoment(posting.effectiveAt),

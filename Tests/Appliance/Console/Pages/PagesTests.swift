@@ -305,6 +305,9 @@ struct PagesTests {
         #expect(moments.allSatisfy { $0.at == 1_773_325_927_000 })
         let shown = TrailView(explained).statement.map { $0.paidOut?.day }
         #expect(shown == ["12 Mar 2026", "12 Mar 2026", nil])
+        explained.transaction.id = TransactionID(1_234_567)
+        let view = TrailView(explained)
+        #expect(view.id == "1,234,567" && view.href == "/ledger/transactions/1234567")
     }
 
     @Test("who declined is told as it was: a person, or the time that ran out", arguments: [
