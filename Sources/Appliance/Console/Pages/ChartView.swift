@@ -45,7 +45,7 @@ struct ChartView {
         let known = series.values.compactMap { $0 }
         let scale = Scale(known)
         self.name = name
-        span = "\(Self.day(days.lowerBound)) to \(Self.day(days.upperBound)) UTC"
+        span = Self.span(days)
         sentence = Self.sentence(name, series.values, days, words)
         let isEmpty = known.allSatisfy { $0 == 0 }
         empty = isEmpty ? Self.words(ofEmpty: series, known) : nil
@@ -141,6 +141,13 @@ struct ChartView {
     }
 
     private static func day(_ day: Int64) -> String { ShownMoment(Instant(utcDay: day)).day }
+
+    /// `30 Oct to 28 Nov 2026 UTC`: the year stands once where it is one, for it stands small.
+    private static func span(_ days: ClosedRange<Int64>) -> String {
+        let (first, last) = (day(days.lowerBound), day(days.upperBound))
+        let begin = first.suffix(5) == last.suffix(5) ? first.dropLast(5) : first[...]
+        return "\(begin) to \(last) UTC"
+    }
 
     private static func sentence(
         _ name: String, _ values: [Double?], _ days: ClosedRange<Int64>, _ words: (Double) -> String

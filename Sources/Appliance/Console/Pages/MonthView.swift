@@ -76,6 +76,9 @@ struct MonthView {
     ) -> Balance {
         let code = balance.currency.code.uppercased()
         let transit = balance.inTransit.map { amount in
+            guard balance.inTransitCount > 0 else {
+                return "Nothing is on the way to the bank at the end, \(report.transitWords)."
+            }
             let words = ShownAmount(MinorUnits(amount), balance.currency).words
             let count = ShownNumber.count(balance.inTransitCount, "movement")
             return "On the way to the bank at the end: \(words) in \(count), "

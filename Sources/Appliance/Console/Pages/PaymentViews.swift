@@ -180,11 +180,19 @@ struct StoryView {
         } ?? []
         features = (story.usual?.lines ?? []).map { Self.feature($0, hasUsual) }
         hasFeatures = !features.isEmpty
-        usual = ShownNumber.count(Int64(story.usual?.count ?? 0), "earlier payment")
+        usual = Self.usualWords(story.usual?.count ?? 0)
         trail = story.transactions.map { TrailView($0) }
         hasTrail = !trail.isEmpty
         review = story.review.map { $0.state == .open ? "Waits for a person" : $0.closing }
         reviewHref = CaseView.path(of: MovementKey("charge:\(row.charge)"))
+    }
+
+    /// Over what the usual is computed, or how many payments there must be before there is one.
+    static func usualWords(_ count: Int) -> String {
+        let words = ShownNumber.count(Int64(count), "earlier payment")
+        guard count < UsualRange.countMin else { return "mean and two deviations over \(words)" }
+        return "known from \(UsualRange.countMin) earlier payments on; "
+            + (count == 0 ? "this is the first" : "there \(count == 1 ? "is" : "are") \(count)")
     }
 
     private static func facts(_ story: PaymentStory) -> [CaseView.Fact] {

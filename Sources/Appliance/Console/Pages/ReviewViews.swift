@@ -203,7 +203,7 @@ extension CaseView {
         }
         return [
             fact(
-                "Payment", review.movement.rawValue, isID: true,
+                "Payment", String(review.movement.rawValue.trimmingPrefix("charge:")), isID: true,
                 "/ledger/explain?of=\(PathText.escaped(review.movement.rawValue))"),
             fact("Customer", event?.customer, isID: true),
             // Its brand and last four digits; a fingerprint tells a person nothing.
@@ -228,7 +228,7 @@ extension CaseView {
             return Feature(
                 words: FeatureWords.words(
                     name, value, amount: review.amount, usual: history.usual,
-                    hasUsual: history.hasUsual),
+                    hasUsual: history.hasUsual).sentence,
                 value: ShownNumber.decimal(value, 2),
                 effect: effect.map { ($0 > 0 ? "+" : "") + ShownNumber.decimal($0, 2) } ?? "",
                 isReason: effect != nil)

@@ -16,6 +16,8 @@ extension SettingsPages {
 
         var name, role, way: String
         var hasAccount, hasCodes: Bool
+        /// Whether who looks came in by the setup link.
+        var isGuest = false
         var sessions: [Session] = []
         var hasOthers = false
     }
@@ -68,6 +70,7 @@ extension SettingsPages {
             let user = try await desk.run { try $0.user(named: name) }
             shown.hasAccount = user != nil
             shown.hasCodes = user?.hasCodes ?? false
+            shown.isGuest = user == nil
             shown.way =
                 user == nil
                 ? "You came in by the setup link, without an account. Make one under Users: it "

@@ -8,6 +8,16 @@ import Testing
 /// What stands beside a case, looked for in one log and by the index of payments.
 @Suite("The history beside a case")
 struct CaseHistoryTests {
+    @Test("a payment's page says from when on anything is usual", arguments: [
+        (0, "known from 3 earlier payments on; this is the first"),
+        (1, "known from 3 earlier payments on; there is 1"),
+        (2, "known from 3 earlier payments on; there are 2"),
+        (3, "mean and two deviations over 3 earlier payments"),
+    ])
+    func usual(count: Int, expected: String) {
+        #expect(StoryView.usualWords(count) == expected)
+    }
+
     @Test("by the index it is what the log itself says")
     func same() async throws {
         try await PageFixture.opened { fixture in

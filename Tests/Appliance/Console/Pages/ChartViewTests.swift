@@ -33,6 +33,16 @@ struct ChartViewTests {
         #expect(Self.chart([nil, nil]).sentence.hasSuffix("5 Oct 2024: nothing."))
     }
 
+    @Test("a year that is one stands once beside the drawing", arguments: [
+        (20_000, "4 Oct to 6 Oct 2024 UTC"), (20_087, "30 Dec 2024 to 1 Jan 2025 UTC"),
+    ] as [(Int64, String)])
+    func span(first: Int64, expected: String) {
+        let chart = ChartView(
+            "Volume", ChartView.Series(values: [1, 2, 3]), days: first...(first + 2),
+            words: { ShownNumber.decimal($0, 0) }, label: { ShownNumber.decimal($0, 0) })
+        #expect(chart.span == expected)
+    }
+
     @Test("bars stand on zero, which is at the bottom unless something lies below it")
     func bars() {
         let chart = Self.chart([10, 0, nil, 5])

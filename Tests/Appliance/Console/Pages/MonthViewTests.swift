@@ -60,6 +60,15 @@ struct MonthViewTests {
             view.balances[0].transit?.contains("5.00 USD in 1 movement, by the day") == true)
     }
 
+    @Test("where no money is on its way to the bank, that is what stands there")
+    func nothingOnItsWay() throws {
+        var report = try report(stripe: 1_925)
+        report.balances[0].inTransit = 0
+        report.balances[0].inTransitCount = 0
+        let words = try #require(try view(report).balances.first?.transit)
+        #expect(words.hasPrefix("Nothing is on the way to the bank at the end, by the day"))
+    }
+
     @Test("the rule is doubled once, under a closing balance that is Stripe's to the cent")
     func proof() throws {
         let right = try view(try report(stripe: 1_925))
