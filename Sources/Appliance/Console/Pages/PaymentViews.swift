@@ -82,6 +82,9 @@ extension PaymentRow {
     var shownState: ShownState {
         if told?.isFailed == true { return ShownState("Failed", dot: "o") }
         switch review {
+        case .approved where verdict == .approve:
+            // Its review was released: a better informed event was scored lower, and nobody decided.
+            return ShownState(.approve)
         case .approved: return ShownState("Approved by a person", "ok")
         case .declined: return ShownState("Declined")
         case .expired: return ShownState("Expired")

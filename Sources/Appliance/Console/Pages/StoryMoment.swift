@@ -43,6 +43,10 @@ struct StoryMoment {
             self.words = decider == ReviewExpiry.actor
                 ? "Declined: nobody decided in time" : "Declined by a person"
         }
+        if Self.isRelease(step, in: story) {
+            self.words = "Released by a better informed scoring"
+            self.dot = ""
+        }
         guard step.topic == .deadLetter else { return }
         if step.word != "redrive" {
             href = LetterPath.page(
@@ -54,15 +58,19 @@ struct StoryMoment {
         self.words = "Redriven, edited by \(ShownText.escaped(author))"
     }
 
+    /// Whether scoring let the money go by itself at a step. Its record is none of the decisions,
+    /// which are people's and the expiry's.
+    private static func isRelease(_ step: TrailStep, in story: PaymentStory) -> Bool {
+        step.topic == .paymentReview && step.word == ReviewState.approved.rawValue
+            && story.review?.state == .released && !story.decisions.contains { $0.stands(at: step) }
+    }
+
     /// Who declined at a step; nil for another step, and before the ledger has read the decision.
     private static func decider(of step: TrailStep, in story: PaymentStory) -> String? {
         guard step.topic == .paymentReview, step.word == ReviewState.declined.rawValue else {
             return nil
         }
-        return story.decisions.first {
-            $0.place.decision == step.offset.rawValue
-                && $0.place.partition == step.lane.partition
-        }?.record.by
+        return story.decisions.first { $0.stands(at: step) }?.record.by
     }
 
     /// A line of Stripe's statement that settles a transaction; its time is Stripe's.
@@ -90,5 +98,12 @@ struct StoryMoment {
         dot = "ok"
         record = ShownText.escaped(line.id)
         href = AccountPath.explain(payout.id)
+    }
+}
+
+extension PlacedDecision {
+    /// Whether it is the record of a step.
+    fileprivate func stands(at step: TrailStep) -> Bool {
+        place.decision == step.offset.rawValue && place.partition == step.lane.partition
     }
 }

@@ -338,6 +338,29 @@ struct PagesTests {
         #expect(review.closing.hasPrefix(closing), "\(review.closing)")
     }
 
+    @Test("what scoring released is no person's approval, in the list and in the story")
+    func released() throws {
+        let step = TrailStep(
+            topic: .paymentReview, offset: Offset(7), at: Timestamp(milliseconds: 0),
+            word: "approved")
+        var row = PaymentRow(id: 1, charge: "ch_1")
+        row.review = .approved
+        row.verdict = .manualReview
+        #expect(row.shownState.words == "Approved by a person")
+        row.verdict = .approve
+        #expect(row.shownState.words == "Approved" && row.shownState.tone.isEmpty)
+        var story = PaymentStory(row: row, steps: [step])
+        #expect(StoryMoment.all(of: story).map(\.words) == ["Approved by a person"])
+        story.review = Review(
+            payment: TransactionID(1), movement: MovementKey("charge:ch_1"),
+            merchant: MerchantID("default"), currency: try #require(Currency("usd")),
+            amount: MinorUnits(1), state: .released, effectiveAt: Instant(seconds: 0),
+            reasons: [], decision: nil)
+        let moments = StoryMoment.all(of: story)
+        #expect(moments.map(\.words) == ["Released by a better informed scoring"])
+        #expect(moments.map(\.dot) == [""])
+    }
+
     // MARK: Explained
 
     @Test("an amount is explained to its bytes, with the number marked in them")
