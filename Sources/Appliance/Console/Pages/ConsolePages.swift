@@ -193,7 +193,7 @@ package struct ConsolePages: SignInPages {
         let isFailure = problem.status.code >= 500
         let here = request.method == .get ? local(request.uri.description) : "/"
         return Refusal(
-            heading: heading(problem.status), detail: ShownText.escaped(problem.detail),
+            heading: heading(problem.status), detail: ShownText.escaped(problem.detail).sentence,
             kept: isFailure ? "Nothing is lost; what Stripe sends is still taken." : nil,
             way: isFailure ? here : "/", wayWords: isFailure
                 ? "Try again" : "To the overview",

@@ -69,7 +69,9 @@ struct RecordView {
         short = Self.text(value.prefix(240), isCut: value.count > 240)
         self.value = readable.text
         headers = record.headers.map { header in
-            Header(name: ShownText.escaped(header.name), value: Self.text(header.value ?? []))
+            let value = Self.text(header.value ?? [])
+            return Header(
+                name: ShownText.escaped(header.name), value: value.isEmpty ? "empty" : value)
         }
         if value.count > LogPages.valueBytesMax {
             cut = "The first \(ShownAmount.grouped(Int64(LogPages.valueBytesMax))) of "
