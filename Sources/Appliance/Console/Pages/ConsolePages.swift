@@ -143,7 +143,7 @@ package struct ConsolePages: SignInPages {
     /// - Parameter problem: why the last attempt failed, in a sentence; nil at the first.
     package func login(problem: String?) -> Response {
         Self.html(
-            "login", door("Sign in"), Login(problem: problem.map(ShownText.escaped)))
+            "login", door("Sign in"), Login(problem: problem.map { ShownText.escaped($0).sentence }))
     }
 
     /// Where the first user is made.
@@ -152,7 +152,7 @@ package struct ConsolePages: SignInPages {
     package func setup(code: String, problem: String?) -> Response {
         Self.html(
             "setup", door("The first user"),
-            Setup(problem: problem.map(ShownText.escaped), code: code))
+            Setup(problem: problem.map { ShownText.escaped($0).sentence }, code: code))
     }
 
     /// A path of this console, or its first page: a link must not lead somewhere else.

@@ -121,7 +121,8 @@ struct OverviewView {
                 + (afar.behind.map { "; \($0) still to be counted" } ?? "")
         } ?? "since the daemon’s start"
         place = seen.afar == nil ? "a durable log on this disk" : "a topic at Kafka"
-        shape = (volumes.map(\.code) + seen.bridges.map(\.name.rawValue) + self.warnings)
+        let ways = [topology.hasLetters ? "letters" : "", topology.hasReviews ? "reviews" : ""]
+        shape = (volumes.map(\.code) + seen.bridges.map(\.name.rawValue) + ways + self.warnings)
             .joined(separator: "\n")
     }
 

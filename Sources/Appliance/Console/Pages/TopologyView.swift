@@ -36,6 +36,8 @@ struct TopologyView {
     var bridges: [Bridge]
     var hasBridges: Bool
     var duplicates, refused, letters, reviews: String
+    /// Whether something has stopped, or waits for a person: a way that nothing took has no colour.
+    var hasLetters, hasReviews: Bool
     /// Where dead letters are listed.
     var lettersHref: String
     var approved: String
@@ -68,6 +70,8 @@ struct TopologyView {
         refused = count(.signatureRefused)
         lettersHref = Self.lettersHref
         letters = ShownAmount.grouped(seen.letterCount)
+        hasLetters = seen.letterCount > 0
+        hasReviews = (seen.money?.openReviewCount ?? 0) > 0
         reviews = seen.money.map {
             ShownAmount.grouped(Int64($0.openReviewCount)) + ($0.hasFurtherReviews ? "+" : "")
         } ?? "–"

@@ -70,6 +70,24 @@ struct OverviewTests {
         }
     }
 
+    @Test("ways are coloured where something has gone them, and open pages then ask anew")
+    func ways() async throws {
+        try await PageFixture.opened { pages in
+            var figures = pages.seen.figures
+            figures.letterCount = 0
+            figures.money?.openReviewCount = 0
+            let quiet = OverviewView(figures, [])
+            #expect(!quiet.topology.hasLetters && !quiet.topology.hasReviews)
+            figures.letterCount = 1
+            let stopped = OverviewView(figures, [])
+            #expect(stopped.topology.hasLetters && stopped.shape != quiet.shape)
+            figures.letterCount = 0
+            figures.money?.openReviewCount = 1
+            let waits = OverviewView(figures, [])
+            #expect(waits.topology.hasReviews && waits.shape != quiet.shape)
+        }
+    }
+
     @Test("payments are counted and listed once each, and fees are none")
     func payments() async throws {
         let fee = StripeExample.event(
