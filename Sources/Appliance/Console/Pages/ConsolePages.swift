@@ -143,7 +143,8 @@ package struct ConsolePages: SignInPages {
     /// - Parameter problem: why the last attempt failed, in a sentence; nil at the first.
     package func login(problem: String?) -> Response {
         Self.html(
-            "login", door("Sign in"), Login(problem: problem.map { ShownText.escaped($0).sentence }))
+            "login", door("Sign in"),
+            Login(problem: problem.map { ShownText.escaped($0).sentence }))
     }
 
     /// Where the first user is made.

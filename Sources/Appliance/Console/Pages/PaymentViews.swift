@@ -83,7 +83,7 @@ extension PaymentRow {
         if told?.isFailed == true { return ShownState("Failed", dot: "o") }
         switch review {
         case .approved where verdict == .approve:
-            // Its review was released: a better informed event was scored lower, and nobody decided.
+            // Its review was released: a better informed event was scored lower.
             return ShownState(.approve)
         case .approved: return ShownState("Approved by a person", "ok")
         case .declined: return ShownState("Declined")

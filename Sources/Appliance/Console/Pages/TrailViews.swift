@@ -90,7 +90,8 @@ extension TrailView {
                 amount: ShownAmount(line.amount, line.currency))
         }
         self.init(
-            id: ShownAmount.grouped(transaction.id.rawValue), href: "/ledger/transactions/\(transaction.id)",
+            id: ShownAmount.grouped(transaction.id.rawValue),
+            href: "/ledger/transactions/\(transaction.id)",
             kind: posting.kind.words, movement: ShownText.escaped(posting.movement.rawValue),
             movementHref: AccountPath.explain(posting.movement.rawValue),
             amount: currency.flatMap { currency in
