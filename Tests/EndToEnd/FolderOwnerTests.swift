@@ -37,4 +37,32 @@ struct FolderOwnerTests {
         let found = try FileManager.default.attributesOfItem(atPath: out)
         #expect((found[.ownerAccountID] as? NSNumber)?.intValue == 0)
     }
+
+    @Test(
+        "where somebody else may lead root astray it makes no folder: the owner does, or nobody",
+        .enabled(if: geteuid() == 0))
+    func astray() async throws {
+        let (filled, root) = (try await FilledFolder(count: 40), try TemporaryFolder())
+        let files = FileManager.default
+        let (theirs, roots) = (root.file("theirs"), root.file("roots"))
+        for folder in [theirs, roots] {
+            try files.createDirectory(
+                atPath: folder, withIntermediateDirectories: false,
+                attributes: [.posixPermissions: 0o755])
+        }
+        try files.createSymbolicLink(atPath: theirs + "/way", withDestinationPath: roots)
+        let given = try await Child.run(
+            "/bin/chown", ["-R", "-h", "\(Self.nobody):\(Self.nobody)", filled.path, theirs])
+        #expect(given.code == 0, "\(given.errors)")
+        for words in [["archive", "move"], ["backup"]] {
+            let astray = try await Child.run(
+                Tillbox.executable, words + ["\(theirs)/way/new", "--data", filled.path])
+            #expect(astray.code == 3, "\(words): \(astray.output)")
+            #expect(try files.contentsOfDirectory(atPath: roots) == [], "\(words)")
+        }
+        let made = try await Child.run(
+            Tillbox.executable, ["backup", "\(theirs)/new", "--data", filled.path])
+        #expect(made.code == 0, "\(made.errors)")
+        #expect(try Self.strangers(in: theirs) == [])
+    }
 }

@@ -13,8 +13,8 @@ enum FolderOwner {
     ///
     /// - Parameters:
     ///   - path: of a folder, by whatever links.
-    ///   - dir: a folder that is made first, and given to the owner, where it is missing: who owns
-    ///     the data may not write where that belongs; nil where none is needed.
+    ///   - dir: a folder that is made first, and given to the owner, where it is missing and only
+    ///     root may write where it belongs (``RootsPlace``); nil where none is needed.
     /// - Throws: `.cannotRun`
     static func become(
         of path: String, making dir: String? = nil
@@ -26,7 +26,10 @@ enum FolderOwner {
             let group = (attributes[.groupOwnerAccountID] as? NSNumber)?.uint32Value
         else { return }
         _ = caller
-        if let dir, mkdir(dir, 0o700) == 0, chown(dir, owner, group) != 0 {
+        // Elsewhere the owner makes it, who may write there or has no business there.
+        if let dir, let place = RootsPlace.path(of: dir), mkdir(place, 0o700) == 0,
+            lchown(place, owner, group) != 0
+        {
             throw failed("give \(dir) to the owner of \(path)")
         }
         // The user's other groups, by which a mount may let it in; a user without a name has none.
