@@ -96,8 +96,9 @@ public struct PosixDisk: Disk {
             guard flock(directory, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
                 throw LockError.heldBy(Self.holder(named: path))
             }
+            // It is emptied below: a link here would be somebody else's file, which root can empty.
             let descriptor = try retrying(.lock, path) {
-                Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+                Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
             }
             let lock = PosixLock(descriptor: descriptor, folder: first)
             guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {

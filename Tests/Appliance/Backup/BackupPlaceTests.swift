@@ -36,6 +36,21 @@ struct BackupPlaceTests {
         return manifest
     }
 
+    @Test("a link in the lock's place empties no file that it leads to, and backups can be read")
+    func linkedLock() throws {
+        let folder = try TemporaryFolder()
+        let (path, other) = (folder.file("backups"), folder.file("other"))
+        let place = try BackupPlace(at: path, of: Self.log, key: nil)
+        let made = try Self.backUp(place, 1)
+        let files = FileManager.default
+        try Data("somebody's".utf8).write(to: URL(filePath: other))
+        try files.removeItem(atPath: path + "/lock")
+        try files.createSymbolicLink(atPath: path + "/lock", withDestinationPath: other)
+        #expect(try place.verify(nil) == made)
+        #expect(throws: BackupError.self) { try place.locked() }
+        #expect(try String(contentsOfFile: other, encoding: .utf8) == "somebody's")
+    }
+
     @Test("a manifest comes back as it was; a damaged one, and a newer one, are told apart")
     func manifests() throws {
         let disk = SimulatedDisk(seed: 1)
