@@ -65,4 +65,31 @@ struct FolderOwnerTests {
         #expect(made.code == 0, "\(made.errors)")
         #expect(try Self.strangers(in: theirs) == [])
     }
+
+    @Test(
+        "what root restores into a folder of somebody else's is written as they might write it",
+        .enabled(if: geteuid() == 0))
+    func restored() async throws {
+        let (filled, root) = (try await FilledFolder(count: 40), try TemporaryFolder())
+        let (backups, data, roots) = (root.file("backups"), root.file("data"), root.file("roots"))
+        let files = FileManager.default
+        let made = try await Child.run(
+            Tillbox.executable, ["backup", backups, "--data", filled.path])
+        #expect(made.code == 0, "\(made.errors)")
+        for folder in [data, roots] {
+            try files.createDirectory(
+                atPath: folder, withIntermediateDirectories: false,
+                attributes: [.posixPermissions: 0o755])
+        }
+        // Were it root that writes there, the one who has the folder could lead it by this.
+        try files.createSymbolicLink(atPath: data + "/lost+found", withDestinationPath: roots)
+        let given = try await Child.run(
+            "/bin/chown", ["-R", "-h", "\(Self.nobody):\(Self.nobody)", data, backups])
+        #expect(given.code == 0, "\(given.errors)")
+        let restored = try await Child.run(
+            Tillbox.executable, ["restore", backups, "--data", data])
+        #expect(restored.code == 0, "\(restored.errors)")
+        #expect(files.fileExists(atPath: data + "/ledger.sqlite"))
+        #expect(try Self.strangers(in: data) == [])
+    }
 }

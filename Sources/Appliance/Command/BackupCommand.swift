@@ -195,6 +195,7 @@ struct BackupCommand: AsyncParsableCommand {
 
         mutating func run() async throws {
             let (settings, target) = try await place.open()
+            if let into { try FolderOwner.become(onTheWayTo: into) }
             let drill = try await BackupDrill.run(
                 target, backup, settings, at: into, showsProgress: !place.json)
             try drill.print(asJSON: place.json)

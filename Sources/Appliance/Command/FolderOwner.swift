@@ -20,20 +20,40 @@ enum FolderOwner {
         of path: String, making dir: String? = nil
     ) throws(CommandFailure) {
         let target = URL(filePath: path).resolvingSymlinksInPath().path
+        guard let found = try? FileManager.default.attributesOfItem(atPath: target) else { return }
+        try become(found, of: path) { owner, group throws(CommandFailure) in
+            // Elsewhere the owner makes it, who may write there or has no business there.
+            guard let dir, let place = RootsPlace.path(of: dir), mkdir(place, 0o700) == 0 else {
+                return
+            }
+            guard lchown(place, owner, group) == 0 else {
+                throw failed("give \(dir) to the owner of \(path)")
+            }
+        }
+    }
+
+    /// Where this process is root's and the way to a place, or what is there, is somebody else's,
+    /// it goes on as that one, for good: what is written there is what they might have written.
+    ///
+    /// - Throws: `.cannotRun`
+    static func become(onTheWayTo place: String) throws(CommandFailure) {
+        guard let found = RootsPlace.stranger(on: place) else { return }
+        try become(found, of: place) { _, _ in }
+    }
+
+    /// - Parameter before: is told the user and the group, while this process is root's.
+    private static func become(
+        _ found: RootsPlace.Attributes, of path: String,
+        _ before: (uid_t, gid_t) throws(CommandFailure) -> Void
+    ) throws(CommandFailure) {
         guard geteuid() == 0,
-            let attributes = try? FileManager.default.attributesOfItem(atPath: target),
-            let owner = (attributes[.ownerAccountID] as? NSNumber)?.uint32Value, owner != 0,
-            let group = (attributes[.groupOwnerAccountID] as? NSNumber)?.uint32Value
+            let owner = (found[.ownerAccountID] as? NSNumber)?.uint32Value, owner != 0,
+            let group = (found[.groupOwnerAccountID] as? NSNumber)?.uint32Value
         else { return }
         _ = caller
-        // Elsewhere the owner makes it, who may write there or has no business there.
-        if let dir, let place = RootsPlace.path(of: dir), mkdir(place, 0o700) == 0,
-            lchown(place, owner, group) != 0
-        {
-            throw failed("give \(dir) to the owner of \(path)")
-        }
+        try before(owner, group)
         // The user's other groups, by which a mount may let it in; a user without a name has none.
-        let name = attributes[.ownerAccountName] as? String
+        let name = found[.ownerAccountName] as? String
         let hasGroups = name.map { initgroups($0, group) } ?? setgroups(0, nil)
         guard hasGroups == 0, setgid(group) == 0, setuid(owner) == 0 else {
             throw failed("go on as the owner of \(path)")

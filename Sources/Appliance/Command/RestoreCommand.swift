@@ -26,6 +26,8 @@ struct RestoreCommand: AsyncParsableCommand {
 
     mutating func run() async throws {
         let (settings, target) = try await place.open()
+        // A backup says which files it writes: in a folder of the service's, by links of its own.
+        try FolderOwner.become(onTheWayTo: settings.dataPath)
         let bar = ProgressBar(label: "restoring")
         defer { bar.clear() }
         let manifest: BackupManifest
