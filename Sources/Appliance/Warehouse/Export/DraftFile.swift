@@ -1,6 +1,7 @@
 import Bridges
 import CZlib
 import Foundation
+import Glibc
 import Vocabulary
 
 /// What was put in place.
