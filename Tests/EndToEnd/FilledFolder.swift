@@ -35,8 +35,13 @@ final class FilledFolder {
 
     /// Makes it the data folder of a service that is stopped; root alone can.
     func giveToService() async throws {
-        let user = "\(Self.serviceUser):\(Self.serviceUser)"
-        let given = try await Child.run("/bin/chown", ["-R", user, path])
+        try await Self.giveToService([path])
+    }
+
+    /// Makes folders the service's, and the links in them, but not what these lead to.
+    static func giveToService(_ folders: [String]) async throws {
+        let user = "\(serviceUser):\(serviceUser)"
+        let given = try await Child.run("/bin/chown", ["-R", "-h", user] + folders)
         #expect(given.code == 0, "\(given.errors)")
     }
 

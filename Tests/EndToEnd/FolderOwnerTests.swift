@@ -39,8 +39,7 @@ struct FolderOwnerTests {
     }
 
     @Test(
-        "where somebody else may lead root astray it makes no folder: the owner does, or nobody",
-        .enabled(if: geteuid() == 0))
+        "where somebody else may lead root astray it makes no folder: the owner does, or nobody")
     func astray() async throws {
         let (filled, root) = (try await FilledFolder(count: 40), try TemporaryFolder())
         let files = FileManager.default
@@ -51,9 +50,7 @@ struct FolderOwnerTests {
                 attributes: [.posixPermissions: 0o755])
         }
         try files.createSymbolicLink(atPath: theirs + "/way", withDestinationPath: roots)
-        let given = try await Child.run(
-            "/bin/chown", ["-R", "-h", "\(Self.nobody):\(Self.nobody)", filled.path, theirs])
-        #expect(given.code == 0, "\(given.errors)")
+        try await FilledFolder.giveToService([filled.path, theirs])
         for words in [["archive", "move"], ["backup"]] {
             let astray = try await Child.run(
                 Tillbox.executable, words + ["\(theirs)/way/new", "--data", filled.path])
@@ -63,12 +60,11 @@ struct FolderOwnerTests {
         let made = try await Child.run(
             Tillbox.executable, ["backup", "\(theirs)/new", "--data", filled.path])
         #expect(made.code == 0, "\(made.errors)")
-        #expect(try Self.strangers(in: theirs) == [])
+        #expect(try FilledFolder.owners(in: theirs).strangers == [])
     }
 
     @Test(
-        "what root restores into a folder of somebody else's is written as they might write it",
-        .enabled(if: geteuid() == 0))
+        "what root restores into a folder of somebody else's is written as they might write it")
     func restored() async throws {
         let (filled, root) = (try await FilledFolder(count: 40), try TemporaryFolder())
         let (backups, data, roots) = (root.file("backups"), root.file("data"), root.file("roots"))
@@ -83,13 +79,11 @@ struct FolderOwnerTests {
         }
         // Were it root that writes there, the one who has the folder could lead it by this.
         try files.createSymbolicLink(atPath: data + "/lost+found", withDestinationPath: roots)
-        let given = try await Child.run(
-            "/bin/chown", ["-R", "-h", "\(Self.nobody):\(Self.nobody)", data, backups])
-        #expect(given.code == 0, "\(given.errors)")
+        try await FilledFolder.giveToService([data, backups])
         let restored = try await Child.run(
             Tillbox.executable, ["restore", backups, "--data", data])
         #expect(restored.code == 0, "\(restored.errors)")
         #expect(files.fileExists(atPath: data + "/ledger.sqlite"))
-        #expect(try Self.strangers(in: data) == [])
+        #expect(try FilledFolder.owners(in: data).strangers == [])
     }
 }

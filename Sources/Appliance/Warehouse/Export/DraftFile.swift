@@ -1,7 +1,6 @@
 import Bridges
 import CZlib
 import Foundation
-import Glibc
 import Vocabulary
 
 /// What was put in place.
@@ -82,10 +81,8 @@ final class DraftFile {
 
     /// Whether the draft's name still leads to the file that is written, with as many bytes.
     private var isOurs: Bool {
-        var (written, named) = (stat(), stat())
-        guard fstat(descriptor, &written) == 0, lstat(draft, &named) == 0 else { return false }
-        return written.st_dev == named.st_dev && written.st_ino == named.st_ino
-            && written.st_size == bytes
+        let written = FileLook(descriptor: descriptor)
+        return written?.byteCount == bytes && written == FileLook(path: draft)
     }
 
     /// Gives back its room, where it could not be written to its end.
