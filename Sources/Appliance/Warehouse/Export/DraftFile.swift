@@ -1,6 +1,7 @@
 import Bridges
 import CZlib
 import Foundation
+import SystemPackage
 import Vocabulary
 
 /// What was put in place.
@@ -81,8 +82,11 @@ final class DraftFile {
 
     /// Whether the draft's name still leads to the file that is written, with as many bytes.
     private var isOurs: Bool {
-        let written = FileLook(descriptor: descriptor)
-        return written?.byteCount == bytes && written == FileLook(path: draft)
+        guard let written = try? FileDescriptor(rawValue: descriptor).stat(),
+            let named = try? FilePath(draft).stat(followTargetSymlink: false)
+        else { return false }
+        return written.deviceID == named.deviceID && written.inode == named.inode
+            && written.size == bytes
     }
 
     /// Gives back its room, where it could not be written to its end.
