@@ -221,9 +221,12 @@ package struct SettingsPlace: Sendable {
     private static func replace(
         _ path: String, with text: String, _ permissions: FilePermissions, as former: Stat? = nil
     ) throws(Failure) {
+        // One that was killed may have left it. A link is not followed, whoever put it there: what
+        // it leads to would be emptied, and given to the former file's owner.
+        unlink(path)
         do {
             let file = try FileDescriptor.open(
-                FilePath(path), .writeOnly, options: [.create, .truncate, .closeOnExec],
+                FilePath(path), .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec],
                 permissions: .ownerReadWrite)
             try file.closeAfter {
                 if let former {

@@ -60,6 +60,29 @@ struct FirstSettingsTests {
         #expect(FirstSettings.address(in: text) == Settings.Address(host: host, port: port))
     }
 
+    @Test("a link in the place of a draft is not followed, whoever put it there")
+    func linkedDrafts() throws {
+        let root = try TemporaryFolder()
+        let (file, secrets) = (root.file("tillbox.conf"), root.file("secrets"))
+        let other = root.file("other")
+        let files = FileManager.default
+        try "# Mine.\n".write(toFile: file, atomically: true, encoding: .utf8)
+        try "somebody's".write(toFile: other, atomically: true, encoding: .utf8)
+        try files.createDirectory(atPath: secrets, withIntermediateDirectories: false)
+        for draft in [file + ".new", secrets + "/webhook.new"] {
+            try files.createSymbolicLink(atPath: draft, withDestinationPath: other)
+        }
+        try SettingsPlace(file: file, secrets: secrets).write(
+            FirstSettings(
+                mode: .test, address: .init(host: "127.0.0.1", port: 8080),
+                signingSecret: "whsec_" + String(repeating: "a", count: 32), apiKey: nil))
+        #expect(try String(contentsOfFile: other, encoding: .utf8) == "somebody's")
+        for written in [file, secrets + "/webhook"] {
+            let found = try files.attributesOfItem(atPath: written)
+            #expect(found[.type] as? FileAttributeType == .typeRegular, "\(written)")
+        }
+    }
+
     @Test("a file that was closed to others stays so; a new one is open, and the secrets are not",
           arguments: [(0o600, 0o600), (0o640, 0o640), (nil, 0o644)] as [(mode_t?, mode_t)])
     func permissions(before: mode_t?, after: mode_t) throws {
