@@ -5,7 +5,10 @@ import Testing
 extension CloudConsoleTests {
     /// The overview tells what this process can know, and nothing of its own counters, which are
     /// those of no pipeline.
-    func expectOverview(_ console: Console, _ cookie: String) throws {
+    func expectOverview(_ console: Console, _ cookie: String) async throws {
+        try await eventually("the ledger was asked anew", every: .milliseconds(100)) {
+            try !console.browse("/", cookie: cookie).content.contains("Nothing is booked yet")
+        }
         let page = try console.browse("/", cookie: cookie)
         #expect(page.status == 200, "\(page.text)")
         for words in [

@@ -103,7 +103,7 @@ struct CloudConsoleTests {
         let movement = try await Self.reviewOpened(place, consoles[0])
         let rita = try consoles[0].session("rita")
         try await Self.untilIndexed(consoles)
-        try expectPages(consoles, rita, movement)
+        try await expectPages(consoles, rita, movement)
         try await expectDecision(consoles, rita, movement)
         try await expectLetters(place, consoles, admin: admin, reviewer: rita)
         try await expectVerification(consoles, rita, admin)
@@ -189,7 +189,7 @@ struct CloudConsoleTests {
     }
 
     /// What is in the menu is there, and what is not is a page that says what does it instead.
-    private func expectPages(_ consoles: [Console], _ cookie: String, _ movement: String) throws {
+    func expectPages(_ consoles: [Console], _ cookie: String, _ movement: String) async throws {
         for path in [
             "/review", "/review/\(movement)", "/review/\(movement)/sheet", "/ledger",
             "/ledger/waiting", "/ledger/transactions", "/ledger/transactions/1",
@@ -207,14 +207,14 @@ struct CloudConsoleTests {
             }
         }
         try expectLog(consoles[1], cookie)
-        try expectOverview(consoles[0], cookie)
+        try await expectOverview(consoles[0], cookie)
         for (path, words) in [
-            ("/payments/ch_nobody", "there is no payment"),
+            ("/payments/ch_nobody", "There is no payment"),
             ("/log/letters/999999", "no dead letter at offset"),
             ("/log/letters/0?partition=3", "its partition, 0 to 2"),
-            ("/reports/reconciliation/01", "there is no run 01"),
+            ("/reports/reconciliation/01", "There is no run 01"),
             ("/reports/bank", "no statements of a bank"), ("/reports/month", "closes no month"),
-            ("/settings/model", "other roles"), ("/ledger/explain?of=ch_nobody", "Nothing found"),
+            ("/settings/model", "Other roles"), ("/ledger/explain?of=ch_nobody", "Nothing found"),
         ] {
             let page = try consoles[0].browse(path, cookie: cookie)
             #expect(page.status == 404 && page.content.contains(words), "\(path): \(page.text)")
