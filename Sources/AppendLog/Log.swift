@@ -30,9 +30,15 @@ public final class Log: Sendable {
     ///
     /// Blocks while it reads the tails; call it off the cooperative pool or at start.
     ///
-    /// - Parameter checksSegments: whether each sealed segment is looked at where it begins and
-    ///   ends. Only who has just done that himself (`openReadOnly` with the same), while nobody
-    ///   else could change the folder, may leave it out: it costs a few reads a segment.
+    /// - Parameters:
+    ///   - path: the log's folder.
+    ///   - disk: where the folder is.
+    ///   - clock: for the records' timestamps and for retention.
+    ///   - scheduler: what writers and syncs run on.
+    ///   - configuration: within the bounds that ``Limits`` names.
+    ///   - checksSegments: whether each sealed segment is looked at where it begins and ends. Only
+    ///     who has just done that himself (`openReadOnly` with the same), while nobody else could
+    ///     change the folder, may leave it out: it costs a few reads a segment.
     /// - Throws: `.locked`, `.corrupt`, `.identityUnknown`, `.disk`, `.diskFull`, `.configuration`.
     public static func open(
         at path: String, disk: any Disk = PosixDisk(), clock: any LogClock = SystemLogClock(),

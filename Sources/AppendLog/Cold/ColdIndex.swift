@@ -14,8 +14,12 @@ public struct ColdSegment: Hashable, Sendable {
     public let folder: String
 
     /// - Parameters:
-    ///   - digest: without a space.
-    ///   - folder: without a line break.
+    ///   - topic: whose segment it is.
+    ///   - baseOffset: of its first record, below `end`.
+    ///   - end: the offset behind its last record.
+    ///   - byteCount: of its file, above zero.
+    ///   - digest: what its copier made of its bytes, without a space.
+    ///   - folder: the cold folder, absolute, without a line break.
     public init(
         topic: TopicName, baseOffset: Offset, end: Offset, byteCount: Int64, digest: String,
         folder: String
