@@ -45,6 +45,9 @@ public protocol DiskFile: AnyObject, Sendable {
     /// Forgets what memory holds of the file's clean pages, so that the next reads come from the
     /// disk.
     func dropCache() throws(DiskError)
+    /// Says that the `count` bytes from `position` will be read soon. A hint: it waits for nothing,
+    /// promises nothing and cannot fail.
+    func willRead(at position: Int64, count: Int)
 }
 
 public protocol DiskLock: AnyObject, Sendable {
@@ -52,6 +55,8 @@ public protocol DiskLock: AnyObject, Sendable {
 }
 
 extension DiskFile {
+    public func willRead(at position: Int64, count: Int) {}
+
     public func read(
         at position: Int64, count: Int, into bytes: inout [UInt8]
     ) throws(DiskError) {

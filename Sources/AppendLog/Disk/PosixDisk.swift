@@ -248,6 +248,12 @@ private final class PosixFile: DiskFile {
         #endif
     }
 
+    func willRead(at position: Int64, count: Int) {
+        #if os(Linux)
+            _ = posix_fadvise(descriptor, off_t(position), off_t(count), POSIX_FADV_WILLNEED)
+        #endif
+    }
+
     private func failure(_ operation: DiskError.Operation) -> DiskError {
         DiskError(operation: operation, path: path, code: errno)
     }

@@ -108,8 +108,13 @@ struct TopicRecovery {
     ) throws(LogError) -> UInt32? {
         var stamps = StampCheck(expected: stamp)
         var last: UInt32?
-        for (segment, next) in zip(segments, segments.dropFirst())
-        where segment.baseOffset < first {
+        let sealed = zip(segments, segments.dropFirst()).prefix { $0.0.baseOffset < first }
+        var ahead = 0
+        for (index, (segment, next)) in sealed.enumerated() {
+            while ahead < min(sealed.count, index + Limits.endsAheadMax) {
+                sealed[ahead].0.willReadEnds()
+                ahead += 1
+            }
             last = try SegmentEnds(segment: segment).check(end: next.baseOffset, &stamps)
             segment.release()
         }

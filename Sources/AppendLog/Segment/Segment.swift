@@ -157,6 +157,21 @@ final class Segment: Sendable {
 
     // MARK: Reading
 
+    /// Has the disk fetch what `SegmentEnds` and the indexes are read from, while the caller does
+    /// something else. What cannot be opened is found out by whoever reads it.
+    func willReadEnds() {
+        for path in [indexPath, timeIndexPath] {
+            guard let file = try? disk.open(path, .read), let size = try? file.size() else {
+                continue
+            }
+            file.willRead(at: 0, count: Int(size))
+        }
+        guard let file = try? file(), let size = try? file.size() else { return }
+        file.willRead(at: 0, count: RecordBatch.headerByteCount)
+        let tail = min(size, Int64(Limits.endReadAheadBytes))
+        file.willRead(at: size - tail, count: Int(tail))
+    }
+
     func walk(
         from position: Int64, expecting offset: Offset, limit: Int64,
         chunkByteCount: Int = Limits.scanChunkBytes, verifies: Bool = true

@@ -56,6 +56,7 @@ package struct FolderSurvey {
             state.ledger = try found.state(of: state, nil)
             return state
         }
+        for path in [gate, features] { SnapshotLook.willLook(at: path) }
         do {
             let begins = try Log.openReadOnly(at: log, checksSegments: isHeld)
             let (gateLook, featureLook) = (
