@@ -28,7 +28,7 @@ public enum Limits {
     /// Sealed segments whose ends the disk fetches ahead of their check, so that it has many reads
     /// at once to do and not one.
     static let endsAheadMax = 64
-    /// What is fetched of a sealed segment's end: its last batches.
+    /// What is fetched of a sealed segment at its end: its last batches.
     static let endReadAheadBytes = 64 << 10
     /// A checkpoint file; far more producers than one topic ever has.
     static let checkpointBytesMax = 16 << 20

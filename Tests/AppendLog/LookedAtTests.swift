@@ -1,5 +1,6 @@
 import AppendLog
 import LogSupport
+import Synchronization
 import Testing
 
 /// Who has looked at every segment, and holds the folder, opens the log without looking again.
@@ -60,5 +61,50 @@ struct LookedAtTests {
                 await again.close()
             }
         }
+    }
+
+    /// What a disk was told of a file, and asked.
+    private struct Seen {
+        var ends: Set<Int64> = []
+        var hints = 0
+        var readsBeforeHint = 0
+    }
+
+    @Test("asks the disk ahead for where each sealed segment begins and ends")
+    func ahead() async throws {
+        let disk = SimulatedDisk(seed: 1)
+        let (log, topic) = try Self.open(disk, checksSegments: true)
+        for number in 0..<400 {
+            _ = try await topic.append([
+                makeRecord("\(number) " + String(repeating: "x", count: 900))
+            ])
+        }
+        let sealed = topic.segments.dropLast()
+        #expect(sealed.count > 64)
+        await log.close()
+
+        let seen = Mutex<[String: Seen]>([:])
+        let watched = SyncingDisk(
+            disk,
+            willRead: { path in
+                seen.withLock {
+                    guard $0[path, default: Seen()].hints == 0 else { return }
+                    $0[path]?.readsBeforeHint += 1
+                }
+            },
+            hinted: { path, position, count in
+                seen.withLock {
+                    $0[path, default: Seen()].hints += 1
+                    $0[path]?.ends.insert(position + Int64(count))
+                }
+            })
+        let again = try Log.open(at: Self.path, disk: watched, configuration: .small)
+        _ = try again.topic(TopicName("t"))
+        for segment in sealed {
+            let file = try #require(seen.withLock { $0[segment.file] })
+            #expect(file.readsBeforeHint == 0, "\(segment.file)")
+            #expect(file.ends.contains(61) && file.ends.contains(segment.byteCount))
+        }
+        await again.close()
     }
 }
