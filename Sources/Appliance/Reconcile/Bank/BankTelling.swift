@@ -217,22 +217,24 @@ struct ToldDays {
     /// alike are two: the bank numbers them otherwise, or one begins where the other ends; neither
     /// of the two has the other's entries among its own, which their balances tell; and neither
     /// tells of days before and behind it, nor both from the day's beginning on, where a month
-    /// tells its days again: balances differ there once the bank has corrected an earlier day.
+    /// tells its days again: balances differ there once the bank has corrected an earlier day. Of
+    /// two of which one begins where the other ends, that they begin earlier says nothing: a page's
+    /// first entry may be of a day that the page before has left.
     func isOther(than other: Self, on day: BankDay) -> Bool {
         if statement.tellsWhole(day, beside: other.statement)
             || other.statement.tellsWhole(day, beside: statement)
         {
             return false
         }
-        if begins(day) && other.begins(day) { return false }
+        let areContinued = statement.continues(other.statement)
+            || other.statement.continues(statement)
+        if !areContinued, begins(day), other.begins(day) { return false }
         let areNumbered = statement.number != nil && other.statement.number != nil
             && statement.number != other.statement.number
         guard let mine = balances[day], let theirs = other.balances[day] else {
             return areNumbered
         }
-        guard areNumbered || statement.continues(other.statement)
-            || other.statement.continues(statement)
-        else { return false }
+        guard areNumbered || areContinued else { return false }
         return mine.opening != theirs.opening && mine.closing != theirs.closing
             && !mine.contains(theirs) && !theirs.contains(mine)
     }

@@ -124,6 +124,10 @@ struct BankTellingTests {
         // Two pages of the month, each with its days: the second has an entry of its own.
         let page = statement("M 2", 5...9, opening: 151, [(7, 50, "a")])
         #expect(ToldDays(page).isOther(than: whole, on: BankDay(7)))
+        // Its first entry may be of a day that the first page has left.
+        let next = ToldDays(statement("M 2", 5...9, opening: 151, [(5, 2, "d"), (7, 50, "a")]))
+        #expect(next.isOther(than: whole, on: BankDay(7)))
+        #expect(whole.isOther(than: next, on: BankDay(7)))
         // On its last day it may tell a part.
         let part = statement("S 9", 9...9, opening: 300, [(9, 1, "c")])
         #expect(ToldDays(part).isOther(than: whole, on: BankDay(9)))
