@@ -54,15 +54,15 @@ package struct RefundKeeper: Service {
     private static let lookMilliseconds: Int64 = 5_000
     /// Refunds that one look goes on with at most.
     private static let rowsMax = 100
-    /// A request to Stripe ends within this: three attempts of a minute each, and the waits between
-    /// them. One that is asked for longer is of a process that has died over it.
+    /// A request to Stripe, with the looks before and behind it, ends well within this. One that is
+    /// asked for longer is of a process that has died over it.
     static let askingMilliseconds: Int64 = 240_000
     /// A decision is written or refused within ``ReviewDesk/answerSecondsMax``; as much longer as
     /// the clocks of several hosts may differ, and nobody is about to write it any more.
     static let decidingMilliseconds: Int64 = 240_000
     /// Stripe answers a key with what it made for it for 24 hours at least
-    /// (https://docs.stripe.com/api/idempotent_requests): behind that, to ask again by itself might
-    /// make a second refund.
+    /// (https://docs.stripe.com/api/idempotent_requests). Behind that only the look at the charge's
+    /// refunds keeps a second one from being made: whether to ask again is a person's to say.
     static let keyMilliseconds: Int64 = 23 * 3_600_000
 
     /// Of the one process that has the log.

@@ -223,19 +223,24 @@ extension RefundDesk {
         var amount: Int64
         /// Its key, where it was made from here.
         var key: String?
+        /// Whether it has ended without moving money: Stripe's versions before 2025-03-31 tell what
+        /// was never captured as a refund without a balance transaction.
+        var isRelease: Bool
 
         init(_ json: JSONValue) throws(RecordCodecError) {
             id = try json.requiredString("id")
             status = try json.optionalString("status") ?? "unknown"
             amount = try json.requiredInt64("amount")
             key = json["metadata"]?[RefundOrder.keyName]?.string
+            isRelease = status == "succeeded" && json["balance_transaction"]?.isNull == true
         }
 
         var outcome: RefundOutcome { .made(id: id, status: status) }
     }
 
     /// Looks for an order among the charge's refunds: the one with its key, else one of the same
-    /// amount that gives it back and is not among `given`.
+    /// amount that gives it back and is not among `given`. What was never captured is not given
+    /// back.
     private func look(
         for order: RefundOrder, _ given: Set<String>, attemptsMax: Int
     ) async -> Look {
@@ -254,7 +259,8 @@ extension RefundDesk {
         }
         let own = page.items.first { $0.key == order.idempotencyKey }
         let alike = page.items.first {
-            $0.amount == order.amount.rawValue && !$0.outcome.hasFailed && !given.contains($0.id)
+            $0.amount == order.amount.rawValue && !$0.outcome.hasFailed && !$0.isRelease
+                && !given.contains($0.id)
         }
         if let found = own ?? alike { return .told(found.outcome) }
         return page.hasMore

@@ -70,11 +70,14 @@ struct RefundDeskTests {
     }
 
     private static func refund(
-        _ id: String, _ amount: Int, status: String = "succeeded", key: String? = nil
+        _ id: String, _ amount: Int, status: String = "succeeded", key: String? = nil,
+        transaction: String? = "txn_1"
     ) -> String {
         let metadata = key.map { #""tillbox_refund":"\#($0)""# } ?? ""
+        let moved = transaction.map { "\"\($0)\"" } ?? "null"
         return #"""
-            {"id":"\#(id)","amount":\#(amount),"status":"\#(status)","metadata":{\#(metadata)}}
+            {"id":"\#(id)","amount":\#(amount),"status":"\#(status)",
+            "balance_transaction":\#(moved),"metadata":{\#(metadata)}}
             """#
     }
 
@@ -137,6 +140,7 @@ struct RefundDeskTests {
             [refund("re_9", 4_200), refund("re_2", 100, status: "pending", key: key)],
             [refund("re_1", 4_200, status: "failed"), refund("re_2", 4_200, status: "pending")],
             [refund("re_7", 4_200), refund("re_2", 4_200, status: "pending")],
+            [refund("re_2", 4_200, status: "pending", transaction: nil)],
         ])
     func foundBefore(_ refunds: [String]) async throws {
         let list = Self.answer(
@@ -149,10 +153,11 @@ struct RefundDeskTests {
     }
 
     @Test(
-        "a refund of another amount, one that failed and one that is counted are not it",
+        "one of another amount, one that failed, a counted one and a release are not it",
         arguments: [
             refund("re_2", 4_100), refund("re_2", 4_200, status: "failed"),
             refund("re_2", 4_200, status: "canceled"), refund("re_7", 4_200),
+            refund("re_2", 4_200, transaction: nil),
         ])
     func others(_ refund: String) async throws {
         let answers = Answers([Self.made], lists: [Self.list(refund)])
