@@ -144,11 +144,10 @@ package struct BackupRestore {
             known.formUnion(
                 manifest.files.compactMap { $0.path.split(separator: "/").first.map(String.init) })
         }
+        // A file of such a name, or a folder that cannot be looked into, is not to be taken away.
+        known.formUnion(
+            Self.madeByStarts.filter { (try? disk.list("\(folder)/\($0)"))?.isEmpty == true })
         do throws(DiskError) {
-            for name in Self.madeByStarts {
-                let path = "\(folder)/\(name)"
-                if try disk.exists(path), try disk.list(path).isEmpty { known.insert(name) }
-            }
             names = try disk.list(folder).sorted()
         } catch {
             throw error.code == ENOTDIR ? .notAFolder(path: folder) : BackupError(error)

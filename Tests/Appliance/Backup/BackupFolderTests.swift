@@ -270,6 +270,24 @@ struct BackupFolderTests {
         Set(try FileManager.default.contentsOfDirectory(atPath: folder))
     }
 
+    @Test("folders that a refused start has left empty are no hindrance, and all else is named")
+    func leftByStarts() async throws {
+        let fixture = try await folder("data", 6)
+        _ = try backUp(fixture.path)
+        let target = root.file("left")
+        try FileManager.default.createDirectory(
+            atPath: target + "/console", withIntermediateDirectories: true)
+        for content in ["gate", "console/token"] {
+            try "mine".write(toFile: "\(target)/\(content)", atomically: true, encoding: .utf8)
+            let name = String(content.prefix { $0 != "/" })
+            #expect(throws: BackupError.notEmpty(path: target, name: name)) {
+                try restore(nil, to: "left")
+            }
+            try FileManager.default.removeItem(atPath: "\(target)/\(content)")
+        }
+        #expect(try restore(nil, to: "left") == [])
+    }
+
     @Test("two are not in a folder at once; who comes second changes nothing there")
     func heldMeanwhile() async throws {
         let fixture = try await folder("data", 6)
