@@ -72,6 +72,23 @@ struct ModelCommandTests {
         #expect(future.code == 2 && future.errors.contains("--as-of lies in the future"))
         try await Self.noModel(folder)
         try await Self.beside(folder, payments: back.payments)
+        try await Self.unkept(folder)
+    }
+
+    /// A report that cannot be kept is told all the same.
+    private static func unkept(_ folder: FilledFolder) async throws {
+        let place = "\(folder.path)/shadow.json"
+        try FileManager.default.removeItem(atPath: place)
+        try FileManager.default.createDirectory(
+            atPath: place, withIntermediateDirectories: false)
+        let told = try await Child.run(
+            Tillbox.executable,
+            ["model", "shadow", model, "--data", folder.path, "--from", "0", "--payments", "1"])
+        #expect(told.code == 0 && told.output.contains("other: tillbox-fraud-2"), "\(told.errors)")
+        #expect(
+            told.errors.contains(
+                "the report is not kept for the console: \(place) could not be written: Is a "
+                    + "directory; with --discard none is kept"), "\(told.errors)")
     }
 
     /// Follows a daemon: first what is there, then five payments that are still to come.

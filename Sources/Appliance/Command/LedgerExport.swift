@@ -75,16 +75,22 @@ extension LedgerExportFormat: ExpressibleByArgument {}
 /// A file that is written beside its place and put there at the end: whoever looks sees the one
 /// before, or all of the new one.
 final class WholeFile {
-    private let path, draft: String
+    private let path, draft, advice: String
     private let descriptor: Int32
 
-    /// - Throws: a sentence where it cannot be written there.
-    init(_ path: String) throws(CommandFailure) {
-        self.path = try Self.place(of: path)
+    /// - Parameter advice: what to do where it cannot be written there, as an error says it.
+    /// - Throws: a sentence where it cannot be.
+    init(
+        _ path: String, advice: String = "choose another place with --out"
+    ) throws(CommandFailure) {
+        self.advice = advice
+        self.path = try Self.place(of: path, advice)
         Self.removeLeft(of: self.path)
         draft = "\(self.path)\(Self.mark)\(getpid())"
-        descriptor = open(draft, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw Self.failure(path, errno) }
+        // A file of its own: a link that somebody has put there would lead root elsewhere.
+        unlink(draft)
+        descriptor = open(draft, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw Self.failure(path, errno, advice) }
     }
 
     /// What stands between a draft's own name and the number of the process that writes it.
@@ -105,7 +111,9 @@ final class WholeFile {
     }
 
     /// Where a link leads to, so that it stays one. A device or a pipe is not replaced by a file.
-    private static func place(of path: String) throws(CommandFailure) -> String {
+    private static func place(
+        of path: String, _ advice: String
+    ) throws(CommandFailure) -> String {
         let place = URL(filePath: path).resolvingSymlinksInPath().path
         let found = try? FileManager.default.attributesOfItem(atPath: place)
         switch found?[.type] as? FileAttributeType {
@@ -116,7 +124,7 @@ final class WholeFile {
                         + "another place with --out")
             }
             return place
-        case .typeDirectory: throw failure(path, EISDIR)
+        case .typeDirectory: throw failure(path, EISDIR, advice)
         default:
             throw .cannotRun(
                 "\(path) is a device or a pipe, and --out writes a file; leave --out away and send "
@@ -154,7 +162,7 @@ final class WholeFile {
             if count >= 0 {
                 rest = rest.dropFirst(count)
             } else if errno != EINTR {
-                throw Self.failure(path, errno)
+                throw Self.failure(path, errno, advice)
             }
         }
     }
@@ -165,22 +173,22 @@ final class WholeFile {
     ///   power.
     func keep() throws(CommandFailure) {
         guard fsync(descriptor) == 0, rename(draft, path) == 0 else {
-            throw Self.failure(path, errno)
+            throw Self.failure(path, errno, advice)
         }
         // The name is the folder's, and as durable as that.
         let folder = open(
             URL(filePath: path).deletingLastPathComponent().path, O_RDONLY | O_CLOEXEC)
-        guard folder >= 0 else { throw Self.failure(path, errno) }
+        guard folder >= 0 else { throw Self.failure(path, errno, advice) }
         defer { close(folder) }
-        guard fsync(folder) == 0 else { throw Self.failure(path, errno) }
+        guard fsync(folder) == 0 else { throw Self.failure(path, errno, advice) }
     }
 
     /// Gives back its room, where it could not be written to its end.
     func discard() { unlink(draft) }
 
-    private static func failure(_ path: String, _ code: Int32) -> CommandFailure {
-        .cannotRun(
-            "\(path) could not be written: \(String(cString: strerror(code))); choose another "
-                + "place with --out")
+    private static func failure(
+        _ path: String, _ code: Int32, _ advice: String
+    ) -> CommandFailure {
+        .cannotRun("\(path) could not be written: \(String(cString: strerror(code))); \(advice)")
     }
 }

@@ -54,14 +54,15 @@ extension ModelCommand {
         }
 
         /// Leaves the report for the console. It is told already: where this cannot be, a line
-        /// says so.
+        /// says so, and why.
         private static func keep(_ found: Found, _ file: String, in folder: String) {
             let now = Instant(seconds: Int64(Date().timeIntervalSince1970))
             var writer = JSONWriter()
             ShadowReport(found.report, file: file, found.records, at: now).encode(into: &writer)
             do throws(CommandFailure) {
                 try FolderOwner.become(of: folder)
-                let draft = try WholeFile("\(folder)/\(ShadowReport.fileName)")
+                let draft = try WholeFile(
+                    "\(folder)/\(ShadowReport.fileName)", advice: "with --discard none is kept")
                 do throws(CommandFailure) {
                     try draft.write(String(decoding: writer.bytes, as: UTF8.self) + "\n")
                     try draft.keep()
@@ -70,9 +71,8 @@ extension ModelCommand {
                     throw error
                 }
             } catch {
-                writeError(
-                    "the report is not kept for the console: \(folder) cannot be written by "
-                        + "whoever runs this")
+                let why = error.message ?? "\(folder) cannot be written"
+                writeError("tillbox: the report is not kept for the console: \(why)")
             }
         }
 

@@ -268,6 +268,22 @@ struct LedgerExportTests {
         #expect(try String(contentsOfFile: path, encoding: .utf8) == "after")
     }
 
+    @Test("a link in the draft's place leads nowhere, whoever has put it there")
+    func linkedDraft() throws {
+        let folder = try TemporaryFolder()
+        let (path, other) = (folder.file("ledger.csv"), folder.file("other"))
+        try "somebody's".write(toFile: other, atomically: true, encoding: .utf8)
+        try FileManager.default.createSymbolicLink(
+            atPath: "\(path).part-\(getpid())", withDestinationPath: other)
+        let file = try WholeFile(path)
+        try file.write("whole")
+        try file.keep()
+        #expect(try String(contentsOfFile: other, encoding: .utf8) == "somebody's")
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == "whole")
+        let found = try FileManager.default.attributesOfItem(atPath: path)
+        #expect(found[.type] as? FileAttributeType == .typeRegular)
+    }
+
     @Test("what killed exports of a file have left goes with the next, what another writes stays")
     func leftDrafts() throws {
         let folder = try TemporaryFolder()
