@@ -191,10 +191,8 @@ extension BridgeCommand {
                 try await ask(name, settings)
             } catch let refusal as FormerBridgeRefusal {
                 throw CommandFailure.cannotRun(refusal.description)
-            } catch let refusal as StartRefusal {
-                throw CommandFailure.cannotRun(refusal.description)
-            } catch let error as LogError {
-                throw CommandFailure.cannotRun(error.description)
+            } catch {
+                throw CommandFailure.ofFolder(error)
             }
             try options.tell("\(name.rawValue) is forgotten: the log keeps nothing for it any more")
         }

@@ -275,14 +275,8 @@ struct RedriveDoor {
             return lines
         } catch LogError.locked(_, let process) {
             return try await daemon(process, request)
-        } catch let refusal as StartRefusal {
-            throw CommandFailure.cannotRun(refusal.description)
-        } catch let error as LogError {
-            throw CommandFailure.cannotRun(error.description)
-        } catch let error as LedgerError {
-            throw CommandFailure.cannotRun(error.description)
-        } catch let error as StoreFailure {
-            throw CommandFailure.cannotRun(error)
+        } catch {
+            throw CommandFailure.ofFolder(error)
         }
     }
 

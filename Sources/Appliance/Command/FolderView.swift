@@ -212,3 +212,15 @@ struct FolderView {
         }
     }
 }
+
+extension CommandFailure {
+    /// What keeps a command from working in a data folder, as the command's failure: its start is
+    /// refused, or the log, the ledger or a store fail. Any other error stays as it is.
+    static func ofFolder(_ error: any Error) -> any Error {
+        switch error {
+        case is StartRefusal, is LogError, is LedgerError, is StoreFailure:
+            return cannotRun(error)
+        default: return error
+        }
+    }
+}

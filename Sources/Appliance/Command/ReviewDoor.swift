@@ -53,14 +53,8 @@ struct ReviewDoor {
             return answer
         } catch LogError.locked {
             return nil
-        } catch let refusal as StartRefusal {
-            throw CommandFailure.cannotRun(refusal.description)
-        } catch let error as LogError {
-            throw CommandFailure.cannotRun(error.description)
-        } catch let error as LedgerError {
-            throw CommandFailure.cannotRun(error.description)
-        } catch let error as StoreFailure {
-            throw CommandFailure.cannotRun(error)
+        } catch {
+            throw CommandFailure.ofFolder(error)
         }
     }
 

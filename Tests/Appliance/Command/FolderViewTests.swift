@@ -1,4 +1,5 @@
 import AppendLog
+import Terminal
 import Testing
 
 @testable import Appliance
@@ -33,5 +34,22 @@ struct FolderViewTests {
                 try source.check(Offset(4), of: .webhookReceived, at: "kafka")
             }
         }
+    }
+
+    private struct Other: Error {}
+
+    @Test("what keeps a command from a folder ends it with its sentence; another error stays one")
+    func failures() throws {
+        let failures: [any Error] = [
+            StartRefusal(reason: "the log is another one"), LogError.closed, LedgerError.busy,
+            StoreFailure.outOfSpace,
+        ]
+        for error in failures {
+            let failure = try #require(CommandFailure.ofFolder(error) as? CommandFailure)
+            #expect(failure.exitCode == 3 && failure.message == "\(error)")
+        }
+        #expect(CommandFailure.ofFolder(Other()) is Other)
+        let own = CommandFailure(exitCode: 2, message: "who?")
+        #expect((CommandFailure.ofFolder(own) as? CommandFailure)?.exitCode == 2)
     }
 }
