@@ -90,6 +90,17 @@ final class ReconcileFixture: Sendable {
         StripeClient(transport: transport, sleep: { _ in await Task.yield() }, random: { 0.5 })
     }
 
+    /// One that takes events of the test mode, by the fixture's clock.
+    ///
+    /// - Parameter seen: for who only looks; the fixture's own store by default.
+    func reconciler(seen: StatementStore? = nil) -> Reconciler {
+        let path = data.ledger
+        return Reconciler(
+            settings: ReconcilerSettings(), client: client, store: store, seen: seen,
+            openLedger: { try SQLiteLedgerReader.open(path: path) }, admission: admission,
+            accepts: { !$0 }, clock: clock, counters: counters, logger: logger)
+    }
+
     /// Runs the stages while `body` does its work.
     func running<Value: Sendable>(
         _ body: @escaping @Sendable () async throws -> Value

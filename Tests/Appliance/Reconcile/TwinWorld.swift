@@ -207,6 +207,21 @@ final class TwinWorld: Sendable {
         }
         return sums.filter { $0.value != 0 }
     }
+
+    /// A payout of the twin's.
+    struct Payout: Sendable {
+        var id, currency: String
+        var amount, created: Int64
+    }
+
+    /// The newest hundred, the oldest of them first.
+    func payouts() throws -> [Payout] {
+        try get("/v1/payouts", "limit=100")["data"].list.map {
+            Payout(
+                id: $0.id, currency: $0["currency"]?.text ?? "", amount: $0["amount"]?.integer ?? 0,
+                created: $0["created"]?.integer ?? 0)
+        }.sorted { ($0.created, $0.id) < ($1.created, $1.id) }
+    }
 }
 
 /// What the twin answered where a test wanted something else.

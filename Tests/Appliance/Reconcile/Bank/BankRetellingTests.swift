@@ -1,6 +1,5 @@
 import Daemon
 import Foundation
-import Logging
 import TestSupport
 import Testing
 import TwinSupport
@@ -24,15 +23,6 @@ struct BankRetellingTests {
         var cents: Int64
         var reference: String
         var text = "PAYMENTS"
-    }
-
-    private func reconciler(_ fixture: ReconcileFixture) -> Reconciler {
-        Reconciler(
-            settings: ReconcilerSettings(), client: fixture.client, store: fixture.store,
-            openLedger: { try SQLiteLedgerReader.open(path: fixture.data.ledger) },
-            admission: fixture.admission, accepts: { !$0 }, clock: fixture.clock,
-            counters: fixture.counters,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
     /// An MT940 file with one statement.
@@ -90,7 +80,7 @@ struct BankRetellingTests {
         let month = try file("0/1", opening: 0, lines)
         let more = try file("9/2", opening: 15_701, [lines[2]])
         try await fixture.running {
-            let reconciler = self.reconciler(fixture)
+            let reconciler = fixture.reconciler()
             for told in [wrong, second, third] {
                 let done = try await reconciler.importBank(told, file: "day.sta")
                 #expect(done.new == 1)
@@ -116,7 +106,7 @@ struct BankRetellingTests {
         let second = try file("7/1", opening: 10_000, [lines[1]])
         let third = try file("9/1", opening: 15_000, [lines[2]])
         try await fixture.running {
-            let reconciler = self.reconciler(fixture)
+            let reconciler = fixture.reconciler()
             _ = try await reconciler.importBank(month, file: "month.sta")
             for told in [second, third] {
                 let done = try await reconciler.importBank(told, file: "day.sta")
@@ -166,7 +156,7 @@ struct BankRetellingTests {
             "0/1", opening: 0, [line("STRIPE po_1"), Line(day: 3, cents: 10, reference: "X2")])
         let wrong = try file("5/1", opening: 0, [line("STRIPE po_2")])
         try await fixture.running {
-            let reconciler = self.reconciler(fixture)
+            let reconciler = fixture.reconciler()
             for (told, new) in [(daily, 1), (month, 1), (month, 0), (daily, 0)] {
                 let done = try await reconciler.importBank(told, file: "a.sta")
                 #expect(done.new == new)
@@ -179,21 +169,8 @@ struct BankRetellingTests {
         }
     }
 
-    private struct Payout: Sendable {
-        var id: String
-        var amount, created: Int64
-    }
-
-    private func payouts(_ world: TwinWorld) throws -> [Payout] {
-        try world.get("/v1/payouts", "limit=100")["data"].list.map {
-            Payout(
-                id: $0.id, amount: $0["amount"]?.integer ?? 0,
-                created: $0["created"]?.integer ?? 0)
-        }.sorted { ($0.created, $0.id) < ($1.created, $1.id) }
-    }
-
     /// The first payout two days after it was sent, in these words.
-    private func line(_ payout: Payout, _ text: String) -> Line {
+    private func line(_ payout: TwinWorld.Payout, _ text: String) -> Line {
         Line(
             day: (payout.created - start) / day + 2, cents: payout.amount, reference: "X1",
             text: text)
@@ -212,10 +189,10 @@ struct BankRetellingTests {
             }
             try await world.deliver()
             _ = try await fixture.reconcile()
-            let payouts = try self.payouts(world)
+            let payouts = try world.payouts()
             let (first, other) = (try #require(payouts.first), try #require(payouts.last))
             #expect(first.amount != other.amount)
-            let reconciler = self.reconciler(fixture)
+            let reconciler = fixture.reconciler()
             let wrong = self.line(first, "STRIPE \(other.id)")
             let told = try await reconciler.importBank(
                 try self.file("3/1", opening: 0, [wrong]), file: "a.sta")
@@ -246,7 +223,7 @@ struct BankRetellingTests {
 
     /// Other words that lead to the same payout are no correction; told to replace, they count.
     private func expectWording(
-        _ first: Payout, _ fixture: ReconcileFixture, _ reconciler: Reconciler,
+        _ first: TwinWorld.Payout, _ fixture: ReconcileFixture, _ reconciler: Reconciler,
         _ right: [BankStatement]
     ) async throws {
         let reworded = try file("3/1", opening: 0, [line(first, "Stripe Inc \(first.id) thanks")])
@@ -272,7 +249,7 @@ struct BankRetellingTests {
     }
 
     /// The payout is at the bank to the cent, once, and nothing is booked as kept.
-    private func expectArrived(_ payout: Payout, _ fixture: ReconcileFixture) throws {
+    private func expectArrived(_ payout: TwinWorld.Payout, _ fixture: ReconcileFixture) throws {
         let report = try fixture.store.bankReport()
         let sum = try #require(report.sums.first { $0.currency.code == "usd" })
         #expect(sum.bank == payout.amount && sum.difference == 0 && sum.unknown == 0, "\(sum)")

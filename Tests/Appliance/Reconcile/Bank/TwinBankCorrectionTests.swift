@@ -1,7 +1,6 @@
 import AppendLog
 import Daemon
 import Foundation
-import Logging
 import TestSupport
 import Testing
 import TwinSupport
@@ -20,30 +19,8 @@ private let start = ReconcileFixture.start - 7 * day
 /// A bank that corrects what it has told, with the twin's payouts.
 @Suite("What a bank corrects, with the twin")
 struct TwinBankCorrectionTests {
-    private func reconciler(_ fixture: ReconcileFixture) -> Reconciler {
-        Reconciler(
-            settings: ReconcilerSettings(), client: fixture.client, store: fixture.store,
-            openLedger: { try SQLiteLedgerReader.open(path: fixture.data.ledger) },
-            admission: fixture.admission, accepts: { !$0 }, clock: fixture.clock,
-            counters: fixture.counters,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-    }
-
-    private struct Payout: Sendable {
-        var id: String
-        var amount, created: Int64
-    }
-
-    private func payouts(_ world: TwinWorld) throws -> [Payout] {
-        try world.get("/v1/payouts", "limit=100")["data"].list.map {
-            Payout(
-                id: $0.id, amount: $0["amount"]?.integer ?? 0,
-                created: $0["created"]?.integer ?? 0)
-        }.sorted { ($0.created, $0.id) < ($1.created, $1.id) }
-    }
-
     /// All payouts two days after they were sent, the first less so much; from nothing.
-    private func statement(_ payouts: [Payout], kept: Int64) throws -> BankStatement {
+    private func statement(_ payouts: [TwinWorld.Payout], kept: Int64) throws -> BankStatement {
         let entries = payouts.enumerated().map { place, payout in
             BankEntry(
                 day: BankDay(of: Instant(seconds: payout.created + 2 * day)),
@@ -95,9 +72,9 @@ struct TwinBankCorrectionTests {
             try await world.deliver()
             let run = try await fixture.reconcile()
             #expect(run.isClean, "\(run)")
-            let payouts = try self.payouts(world)
+            let payouts = try world.payouts()
             #expect(payouts.count > 2)
-            let reconciler = self.reconciler(fixture)
+            let reconciler = fixture.reconciler()
             let wrong = try self.statement(payouts, kept: 150)
             _ = try await reconciler.importBank([wrong], file: "a.xml")
             try self.expectKept(150, fixture)
@@ -124,7 +101,7 @@ struct TwinBankCorrectionTests {
     }
 
     /// The payout's explanation has its entry, and the one before it.
-    private func expectExplained(_ world: TwinWorld, _ payout: Payout) throws {
+    private func expectExplained(_ world: TwinWorld, _ payout: TwinWorld.Payout) throws {
         let explainer = Explainer(
             ledger: world.fixture.ledger, statement: world.fixture.store,
             topic: { TopicReader(world.fixture.topics[$0]) }, endpoints: [])
@@ -146,7 +123,7 @@ struct TwinBankCorrectionTests {
     /// Nothing that was told before changes anything, and a further correction is followed.
     private func expectFollowed(
         _ fixture: ReconcileFixture, _ reconciler: Reconciler, _ wrong: BankStatement,
-        _ right: BankStatement, _ payouts: [Payout]
+        _ right: BankStatement, _ payouts: [TwinWorld.Payout]
     ) async throws {
         let former = try record(fixture).replaced
         #expect(former.count == 1)
@@ -179,7 +156,7 @@ struct TwinBankCorrectionTests {
 
     /// A statement of some days from nothing, with one payout, of which the bank kept so much.
     private func telling(
-        _ name: String, _ payout: Payout, days: Int64, kept: Int64
+        _ name: String, _ payout: TwinWorld.Payout, days: Int64, kept: Int64
     ) throws -> BankStatement {
         let first = BankDay(of: Instant(seconds: payout.created + 2 * day))
         let amount = MinorUnits(payout.amount - kept)
@@ -204,8 +181,8 @@ struct TwinBankCorrectionTests {
             world.go(to: start + 6 * day)
             try await world.deliver()
             _ = try await fixture.reconcile()
-            let payout = try #require(try self.payouts(world).first)
-            let reconciler = self.reconciler(fixture)
+            let payout = try #require(try world.payouts().first)
+            let reconciler = fixture.reconciler()
             let wrong = try self.telling("S1 7", payout, days: 0, kept: 150)
             let right = try self.telling("S1 7", payout, days: 0, kept: 0)
             let month = try self.telling("M 1", payout, days: 20, kept: 0)
@@ -260,7 +237,7 @@ struct TwinBankCorrectionTests {
         let fourth = try file("15/1", opening: 1_000, [500, 700])
         let whole = try file("0/1", opening: 0, [500, 500, 500, 700])
         try await fixture.running {
-            let reconciler = self.reconciler(fixture)
+            let reconciler = fixture.reconciler()
             for (told, new) in [(first, 1), (fourth, 2), (second, 1)] {
                 let done = try await reconciler.importBank(told, file: "a.sta")
                 #expect(done.new == new)
@@ -298,7 +275,7 @@ struct TwinBankCorrectionTests {
         let month = told("M 1", to: 9, [(0, 500), (3, 700)])
         let right = told("D 1", to: 0, [(0, 480)])
         try await fixture.running {
-            let reconciler = self.reconciler(fixture)
+            let reconciler = fixture.reconciler()
             _ = try await reconciler.importBank([daily], file: "daily.xml")
             _ = try await reconciler.importBank([month], file: "month.xml")
             #expect(try self.openAmounts(fixture) == [500, 700])

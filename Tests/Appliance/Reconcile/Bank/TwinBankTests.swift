@@ -1,7 +1,6 @@
 import Daemon
 import Dispatch
 import Foundation
-import Logging
 import Synchronization
 import TestSupport
 import Testing
@@ -23,18 +22,6 @@ private let start = february - 7 * day
 @Suite("The bank and the month's end, with the twin")
 struct TwinBankTests {
     private static let currencies = ["usd", "jpy", "eur"]
-
-    private func reconciler(
-        _ fixture: ReconcileFixture, seen: StatementStore? = nil
-    ) -> Reconciler {
-        Reconciler(
-            settings: ReconcilerSettings(), client: fixture.client, store: fixture.store,
-            seen: seen,
-            openLedger: { try SQLiteLedgerReader.open(path: fixture.data.ledger) },
-            admission: fixture.admission, accepts: { !$0 }, clock: fixture.clock,
-            counters: fixture.counters,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-    }
 
     /// What happened, day by day, and what Stripe's balance was when January ended.
     private func live(_ world: TwinWorld) throws -> [String: Int64] {
@@ -59,23 +46,9 @@ struct TwinBankTests {
         return atEnd
     }
 
-    /// A payout of the twin's.
-    private struct Payout {
-        var id, currency: String
-        var amount, created: Int64
-    }
-
-    private func payouts(_ world: TwinWorld) throws -> [Payout] {
-        try world.get("/v1/payouts", "limit=100")["data"].list.map {
-            Payout(
-                id: $0.id, currency: $0["currency"]?.text ?? "", amount: $0["amount"]?.integer ?? 0,
-                created: $0["created"]?.integer ?? 0)
-        }.sorted { ($0.created, $0.id) < ($1.created, $1.id) }
-    }
-
     /// The bank's statements: each payout two days later, without `lost`; 150 less of `cut`.
     private func statements(
-        _ payouts: [Payout], until last: Int64, lost: Set<String>, cut: Set<String>
+        _ payouts: [TwinWorld.Payout], until last: Int64, lost: Set<String>, cut: Set<String>
     ) throws -> [BankStatement] {
         try Self.currencies.map { code in
             let currency = try #require(Currency(code))
@@ -106,7 +79,7 @@ struct TwinBankTests {
             try await world.deliver()
             let run = try await fixture.reconcile()
             #expect(run.isClean, "\(run)")
-            let payouts = try self.payouts(world)
+            let payouts = try world.payouts()
             let dollars = payouts.filter { $0.currency == "usd" }
             #expect(dollars.count > 4)
             let (lost, cut) = (dollars[0], dollars[2])
@@ -114,7 +87,7 @@ struct TwinBankTests {
             let statements = try self.statements(
                 payouts, until: until, lost: [lost.id], cut: [cut.id])
             let count = statements.reduce(0) { $0 + $1.entries.count }
-            let reconciler = self.reconciler(fixture)
+            let reconciler = fixture.reconciler()
             let first = try await reconciler.importBank(statements, file: "a.xml")
             #expect(first.new == count && first.settled == count)
             #expect(first.differences == 1 && first.booked == 1)
@@ -144,7 +117,7 @@ struct TwinBankTests {
             ).checked()
         }
         try await fixture.running {
-            let reconciler = self.reconciler(fixture)
+            let reconciler = fixture.reconciler()
             let pages = [try page(0, [100, 500]), try page(600, [500, 500])]
             let first = try await reconciler.importBank(pages, file: "a.sta")
             #expect(first.entries == 4 && first.new == 4)
@@ -162,7 +135,7 @@ struct TwinBankTests {
     private func expectReadBesideBooking(_ fixture: ReconcileFixture) throws {
         let reader = try SQLiteLedgerReader.open(path: fixture.data.ledger)
         defer { try? reader.close() }
-        let reconciler = self.reconciler(fixture, seen: StatementStore(of: reader))
+        let reconciler = fixture.reconciler(seen: StatementStore(of: reader))
         let written = try fixture.store.bankReport()
         let read = Mutex<BankReport?>(nil)
         let isRead = DispatchSemaphore(value: 0)
@@ -182,8 +155,8 @@ struct TwinBankTests {
     }
 
     private func expectBank(
-        _ world: TwinWorld, _ statements: [BankStatement], _ payouts: [Payout],
-        _ lost: Payout, _ cut: Payout
+        _ world: TwinWorld, _ statements: [BankStatement], _ payouts: [TwinWorld.Payout],
+        _ lost: TwinWorld.Payout, _ cut: TwinWorld.Payout
     ) throws {
         let fixture = world.fixture
         let report = try fixture.store.bankReport()
@@ -212,7 +185,7 @@ struct TwinBankTests {
 
     private func expectMonths(
         _ fixture: ReconcileFixture, _ world: TwinWorld, _ atEnd: [String: Int64],
-        _ payouts: [Payout]
+        _ payouts: [TwinWorld.Payout]
     ) throws {
         let month = try #require(CalendarMonth("2026-01"))
         let january = try fixture.store.monthReport(month)
