@@ -147,11 +147,6 @@ extension ShadowReport {
             liveModels: report.liveModels.sorted { $0.key < $1.key }.map {
                 LiveModel(version: $0.key, scorings: Int64($0.value))
             },
-            payments: Int64(report.payments), scorings: Int64(report.scorings),
-            withoutFeatures: Int64(report.withoutFeatures),
-            differenceMean: report.scoredByBoth > 0
-                ? report.differenceSum / Double(report.scoredByBoth) : nil,
-            differenceMax: report.scoredByBoth > 0 ? report.differenceMax : nil,
-            lines: report.changedLines)
+            figures: report.figures)
     }
 }

@@ -198,8 +198,17 @@ extension ModelComparison.Report {
 
     // MARK: For programs
 
+    /// What is told of any comparison.
+    var figures: ShadowReport.Figures {
+        ShadowReport.Figures(
+            payments: Int64(payments), scorings: Int64(scorings),
+            withoutFeatures: Int64(withoutFeatures),
+            differenceMean: scoredByBoth > 0 ? differenceSum / Double(scoredByBoth) : nil,
+            differenceMax: scoredByBoth > 0 ? differenceMax : nil, lines: lines)
+    }
+
     /// Payments and money by what both sides say.
-    var changedLines: [ShadowReport.Line] {
+    private var lines: [ShadowReport.Line] {
         var lines: [ShadowReport.Line] = []
         for currency in currencies {
             for live in 0..<3 {
@@ -230,26 +239,11 @@ extension ModelComparison.Report {
             writer.int(Int64(count))
         }
         writer.endObject()
-        writer.member("payments", Int64(payments))
-        writer.member("scorings", Int64(scorings))
-        writer.member("without_features", Int64(withoutFeatures))
-        writer.member("agreeing", agreeing)
-        writer.member(
-            "score_difference_mean",
-            scoredByBoth > 0 ? differenceSum / Double(scoredByBoth) : nil)
-        writer.member("score_difference_max", scoredByBoth > 0 ? differenceMax : nil)
-        writeChanges(into: &writer)
+        figures.encodeMembers(into: &writer)
         if hasTruth { writeTruth(into: &writer) }
         writeDrift(into: &writer)
         writer.endObject()
         return String(decoding: writer.bytes, as: UTF8.self)
-    }
-
-    private func writeChanges(into writer: inout JSONWriter) {
-        writer.key("verdicts")
-        writer.beginArray()
-        for line in changedLines { line.encode(into: &writer) }
-        writer.endArray()
     }
 
     private func writeTruth(into writer: inout JSONWriter) {

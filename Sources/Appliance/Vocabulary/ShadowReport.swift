@@ -20,7 +20,36 @@ package struct ShadowReport: Hashable, Sendable {
         }
     }
 
-    /// A scoring by a model that judged the payments when they came.
+    /// What the two made of the payments, as each comparison of two models tells it.
+    package struct Figures: Hashable, Sendable {
+        package var payments: Int64
+        package var scorings: Int64
+        /// Scorings without a vector: both sides send them to a person.
+        package var withoutFeatures: Int64
+        /// How far the two scores lie apart; nil where no payment has both.
+        package var differenceMean: Double?
+        package var differenceMax: Double?
+        package var lines: [Line]
+
+        package init(
+            payments: Int64, scorings: Int64, withoutFeatures: Int64, differenceMean: Double?,
+            differenceMax: Double?, lines: [Line]
+        ) {
+            self.payments = payments
+            self.scorings = scorings
+            self.withoutFeatures = withoutFeatures
+            self.differenceMean = differenceMean
+            self.differenceMax = differenceMax
+            self.lines = lines
+        }
+
+        /// Payments on which both say the same.
+        package var agreeing: Int64 {
+            lines.reduce(0) { $0 &+ ($1.live == $1.other ? $1.payments : 0) }
+        }
+    }
+
+    /// A model that judged payments when they came, and how many of the scorings are its.
     package struct LiveModel: Hashable, Sendable {
         package var version: String
         package var scorings: Int64
@@ -45,19 +74,11 @@ package struct ShadowReport: Hashable, Sendable {
     /// Of `payment.scored`: the first record that was judged again, and the one behind the last.
     package var records: Range<Int64>
     package var liveModels: [LiveModel]
-    package var payments: Int64
-    package var scorings: Int64
-    /// Scorings without a vector: both sides send them to a person.
-    package var withoutFeatures: Int64
-    /// How far the two scores lie apart; nil where no payment has both.
-    package var differenceMean: Double?
-    package var differenceMax: Double?
-    package var lines: [Line]
+    package var figures: Figures
 
     package init(
         madeAt: Instant, version: String, file: String, reviewFrom: Double, blockFrom: Double,
-        records: Range<Int64>, liveModels: [LiveModel], payments: Int64, scorings: Int64,
-        withoutFeatures: Int64, differenceMean: Double?, differenceMax: Double?, lines: [Line]
+        records: Range<Int64>, liveModels: [LiveModel], figures: Figures
     ) {
         self.madeAt = madeAt
         self.version = version
@@ -66,17 +87,7 @@ package struct ShadowReport: Hashable, Sendable {
         self.blockFrom = blockFrom
         self.records = records
         self.liveModels = liveModels
-        self.payments = payments
-        self.scorings = scorings
-        self.withoutFeatures = withoutFeatures
-        self.differenceMean = differenceMean
-        self.differenceMax = differenceMax
-        self.lines = lines
-    }
-
-    /// Payments on which both say the same.
-    package var agreeing: Int64 {
-        lines.reduce(0) { $0 &+ ($1.live == $1.other ? $1.payments : 0) }
+        self.figures = figures
     }
 }
 
@@ -102,16 +113,7 @@ extension ShadowReport {
             writer.endObject()
         }
         writer.endArray()
-        writer.member("payments", payments)
-        writer.member("scorings", scorings)
-        writer.member("without_features", withoutFeatures)
-        writer.member("agreeing", agreeing)
-        writer.member("score_difference_mean", differenceMean)
-        writer.member("score_difference_max", differenceMax)
-        writer.key("verdicts")
-        writer.beginArray()
-        for line in lines { line.encode(into: &writer) }
-        writer.endArray()
+        figures.encodeMembers(into: &writer)
         writer.endObject()
     }
 
@@ -122,7 +124,6 @@ extension ShadowReport {
         )
         guard 0 <= first, first <= end else { throw .field("end_offset") }
         guard let judges = json["live_models"]?.array else { throw .field("live_models") }
-        guard let verdicts = json["verdicts"]?.array else { throw .field("verdicts") }
         var models: [LiveModel] = []
         for model in judges {
             models.append(
@@ -130,14 +131,36 @@ extension ShadowReport {
                     version: try model.requiredString("version"),
                     scorings: try model.requiredInt64("scorings")))
         }
-        var lines: [Line] = []
-        for line in verdicts { lines.append(try Line(json: line)) }
         self.init(
             madeAt: try json.requiredInstant("made_at"),
             version: try json.requiredString("version"), file: try json.requiredString("file"),
             reviewFrom: try json.requiredDouble("review_from"),
             blockFrom: try json.requiredDouble("block_from"), records: first..<end,
-            liveModels: models, payments: try json.requiredInt64("payments"),
+            liveModels: models, figures: try Figures(json: json))
+    }
+}
+
+extension ShadowReport.Figures {
+    /// From `payments` to `verdicts`, as members of an object that says which models they are of.
+    package func encodeMembers(into writer: inout JSONWriter) {
+        writer.member("payments", payments)
+        writer.member("scorings", scorings)
+        writer.member("without_features", withoutFeatures)
+        writer.member("agreeing", agreeing)
+        writer.member("score_difference_mean", differenceMean)
+        writer.member("score_difference_max", differenceMax)
+        writer.key("verdicts")
+        writer.beginArray()
+        for line in lines { line.encode(into: &writer) }
+        writer.endArray()
+    }
+
+    fileprivate init(json: JSONValue) throws(RecordCodecError) {
+        guard let verdicts = json["verdicts"]?.array else { throw .field("verdicts") }
+        var lines: [ShadowReport.Line] = []
+        for line in verdicts { lines.append(try ShadowReport.Line(json: line)) }
+        self.init(
+            payments: try json.requiredInt64("payments"),
             scorings: try json.requiredInt64("scorings"),
             withoutFeatures: try json.requiredInt64("without_features"),
             differenceMean: try json.optionalDouble("score_difference_mean"),
@@ -150,7 +173,7 @@ extension ShadowReport {
 }
 
 extension ShadowReport.Line {
-    package func encode(into writer: inout JSONWriter) {
+    fileprivate func encode(into writer: inout JSONWriter) {
         writer.beginObject()
         writer.member("currency", currency.code)
         writer.member("live", live.rawValue)

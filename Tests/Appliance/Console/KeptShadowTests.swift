@@ -14,22 +14,24 @@ struct KeptShadowTests {
         return ShadowReport(
             madeAt: Instant(seconds: 1_760_000_000), version: "candidate-1",
             file: "model-candidates/<b>", reviewFrom: 0.25, blockFrom: 0.75, records: 17..<1_234,
-            liveModels: [.init(version: "tillbox-fraud-2", scorings: 12)], payments: 10,
-            scorings: 12, withoutFeatures: 1, differenceMean: 0.125, differenceMax: 0.5,
-            lines: [
-                .init(
-                    currency: dollar, live: .approve, other: .approve, payments: 6,
-                    amount: MinorUnits(60_000)),
-                .init(
-                    currency: dollar, live: .approve, other: .block, payments: 1,
-                    amount: MinorUnits(12_345)),
-                .init(
-                    currency: dollar, live: .manualReview, other: .approve, payments: 2,
-                    amount: MinorUnits(2_000)),
-                .init(
-                    currency: yen, live: .manualReview, other: .block, payments: 1,
-                    amount: MinorUnits(500)),
-            ])
+            liveModels: [.init(version: "tillbox-fraud-2", scorings: 12)],
+            figures: ShadowReport.Figures(
+                payments: 10, scorings: 12, withoutFeatures: 1, differenceMean: 0.125,
+                differenceMax: 0.5,
+                lines: [
+                    .init(
+                        currency: dollar, live: .approve, other: .approve, payments: 6,
+                        amount: MinorUnits(60_000)),
+                    .init(
+                        currency: dollar, live: .approve, other: .block, payments: 1,
+                        amount: MinorUnits(12_345)),
+                    .init(
+                        currency: dollar, live: .manualReview, other: .approve, payments: 2,
+                        amount: MinorUnits(2_000)),
+                    .init(
+                        currency: yen, live: .manualReview, other: .block, payments: 1,
+                        amount: MinorUnits(500)),
+                ]))
     }
 
     private static func json(_ report: ShadowReport) -> String {
@@ -47,7 +49,7 @@ struct KeptShadowTests {
     @Test("it is read as it was written")
     func roundTrip() throws {
         let report = try Self.report()
-        #expect(report.agreeing == 6)
+        #expect(report.figures.agreeing == 6)
         #expect(try Self.kept(Self.json(report) + "\n") == .report(report))
     }
 

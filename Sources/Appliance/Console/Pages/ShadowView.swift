@@ -50,20 +50,23 @@ extension ShadowView.Report {
             records: "records \(ShownAmount.grouped(report.records.lowerBound)) to "
                 + "\(ShownAmount.grouped(end)) of payment.scored, judged by "
                 + live.joined(separator: ", "),
-            answer: Self.answer(report), scores: Self.scores(report),
-            groups: Self.groups(report.lines))
+            answer: Self.answer(report), scores: Self.scores(report.figures),
+            groups: Self.groups(report.figures.lines))
     }
 
     private static func answer(_ report: ShadowReport) -> String {
-        let share = Double(report.agreeing) / Double(report.payments)
-        let all = ShownNumber.count(report.payments, "payment")
-        return "Both say the same of \(ShownAmount.grouped(report.agreeing)) of \(all), "
+        let figures = report.figures
+        let share = Double(figures.agreeing) / Double(figures.payments)
+        let all = ShownNumber.count(figures.payments, "payment")
+        return "Both say the same of \(ShownAmount.grouped(figures.agreeing)) of \(all), "
             + "\(ShownNumber.share(share)). It reviews from \(report.reviewFrom) and blocks from "
             + "\(report.blockFrom)."
     }
 
-    private static func scores(_ report: ShadowReport) -> String? {
-        guard let mean = report.differenceMean, let most = report.differenceMax else { return nil }
+    private static func scores(_ figures: ShadowReport.Figures) -> String? {
+        guard let mean = figures.differenceMean, let most = figures.differenceMax else {
+            return nil
+        }
         return "Scores lie \(ShownNumber.decimal(mean, 4)) apart on average, "
             + "\(ShownNumber.decimal(most, 4)) at most."
     }
