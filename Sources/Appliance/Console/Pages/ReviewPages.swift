@@ -133,7 +133,7 @@ struct ReviewPages: Sendable {
         return view
     }
 
-    /// What a decline makes due as a refund, as the beginning of a sentence.
+    /// What a decline makes due as a refund, as the subject of a sentence; `nothing` for nothing.
     private static func due(_ review: Review, _ given: [GivenRefund]) -> String {
         let left = given.left(of: review)
         guard left > .zero else { return "nothing" }

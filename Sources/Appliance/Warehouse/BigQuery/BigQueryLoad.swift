@@ -27,7 +27,7 @@ package struct BigQueryLoadReport: Sendable {
 ///    outcome of the first counts (``LoadJobName``).
 /// 3. BigQuery's counts and sums of that table must be the manifest's.
 /// 4. One script swaps it in: a transaction takes the day's old rows out, puts the new ones in and
-///    notes that in the journal; then the table goes (``BigQuerySQL/swap(_:of:from:)``).
+///    notes that in the journal; then the table goes (``BigQuerySQL/swap(_:of:from:job:)``).
 /// 5. Counts and sums of the day, in its place, must be the manifest's.
 ///
 /// What is due is what the journal does not have, or has with other counts and sums: so a second
