@@ -134,7 +134,8 @@ struct BackupDrill {
     var failure: CommandFailure? {
         if !faults.isEmpty { return .foundSomething(nil) }
         return coldFault.map { _ in
-            .cannotRun("the drill did not come to its end; mount the cold folder, then try again")
+            .cannotRun(
+                "the drill did not come to its end; put the cold files right, then try again")
         }
     }
 
