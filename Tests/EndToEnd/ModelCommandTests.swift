@@ -59,7 +59,9 @@ struct ModelCommandTests {
             "eur:2000:200:300")
         #expect(text.contains("both verdicts agree on \(back.payments) of \(back.payments)"))
         #expect(try Self.content(of: folder.path) == before)
-        for kept in ["ledger.sqlite", "log/identity", "log/payment.scored-0/x"] {
+        for kept in [
+            "ledger.sqlite", "log/identity", "log/payment.scored-0/x", "archive/2026-10.json",
+        ] {
             let refused = try await Child.run(
                 Tillbox.executable,
                 ["model", "dataset", "--data", folder.path, "--out", "\(folder.path)/\(kept)"])

@@ -136,7 +136,8 @@ final class WholeFile {
     /// too many with --out must not cost the books.
     private static func dataFolder(of place: String) -> String? {
         let own: Set = [
-            "log", "features", "gate", "console", "warehouse", "reserve", "format", "bridges",
+            "archive", "backup.json", "bridges", "console", "features", "format", "gate", "holder",
+            "log", "reserve", "restoring", "warehouse",
         ]
         var folder = URL(filePath: place).absoluteURL.standardizedFileURL
         while folder.path != "/" {

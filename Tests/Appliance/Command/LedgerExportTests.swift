@@ -268,6 +268,22 @@ struct LedgerExportTests {
         #expect(try String(contentsOfFile: path, encoding: .utf8) == "after")
     }
 
+    @Test("what a data folder keeps is not written over, what stands beside it may be")
+    func ofDataFolder() throws {
+        let folder = try TemporaryFolder()
+        try FileManager.default.createDirectory(
+            atPath: folder.file("log"), withIntermediateDirectories: true)
+        try Data().write(to: URL(filePath: folder.file("log/identity")))
+        for name in ["ledger.sqlite", "log/identity", "archive/2026-10.json", "backup.json"] {
+            let refusal = #expect(throws: CommandFailure.self) {
+                try WholeFile(folder.file(name))
+            }
+            #expect(refusal?.message?.contains("is kept in the data folder") == true, "\(name)")
+        }
+        let file = try WholeFile(folder.file("ledger.csv"))
+        try file.keep()
+    }
+
     @Test("a link in the draft's place leads nowhere, whoever has put it there")
     func linkedDraft() throws {
         let folder = try TemporaryFolder()
