@@ -106,6 +106,7 @@ struct RunCommand: AsyncParsableCommand {
 
     mutating func run() async throws {
         let (options, role) = (options, role)
+        let sockets = KeptSockets.ofProcess
         let settings = try await options.settings(needsSecrets: true, role: role)
         let isTerminal = isatty(STDERR_FILENO) == 1
         LineLogHandler.bootstrap(
@@ -113,6 +114,7 @@ struct RunCommand: AsyncParsableCommand {
         ) { PastedCommand.completed($0) }
         let logger = Logger(label: "tillbox")
         StartReport(settings: settings, role: role).write(to: logger)
+        sockets?.tellRefusals(logger)
         for warning in MisspeltVariables.warnings(in: ProcessInfo.processInfo.environment) {
             logger.warning("\(warning)")
         }

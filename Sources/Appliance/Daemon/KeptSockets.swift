@@ -1,7 +1,7 @@
 import Appliance
 import CProcess
 import Foundation
-import Logging
+package import Logging
 import NIOCore
 import Synchronization
 
@@ -15,8 +15,17 @@ import Synchronization
 ///                                                 the configuration names another address
 ///
 /// What is handed over is told as sd_listen_fds(3) says, so that sockets which a manager has opened
-/// itself are taken too, by the names `webhook` and `admin`.
-final class KeptSockets: Sendable {
+/// itself are taken too, by the names `webhook` and `admin`. Whatever else is handed over is
+/// refused, and so is what does not listen.
+package final class KeptSockets: Sendable {
+    /// A descriptor that is no port's.
+    struct Refusal: Hashable, Sendable {
+        var name: String
+        var descriptor: Int32
+        /// What it is instead.
+        var reason: String
+    }
+
     /// The first descriptor that is handed over.
     private static let firstDescriptor: Int32 = 3
     /// More than any manager has for this process.
@@ -28,18 +37,59 @@ final class KeptSockets: Sendable {
     private let manager: ServiceManager?
     /// Not taken yet, by their names.
     private let handed: Mutex<[String: [Int32]]>
+    let refusals: [Refusal]
 
-    /// Those of this process; nil where nobody keeps any.
-    static let ofProcess: KeptSockets? = {
+    /// Those of this process; nil where nobody keeps any. Ask first, before the process opens
+    /// files: one of them would bear the number of a descriptor that was told and not handed over.
+    package static let ofProcess: KeptSockets? = {
         let own = handed(environment: ProcessInfo.processInfo.environment, process: getpid())
         guard ServiceManager.ofProcess != nil || !own.isEmpty else { return nil }
-        for descriptor in own.values.joined() { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
         return KeptSockets(manager: ServiceManager.ofProcess, handed: own)
     }()
 
-    init(manager: ServiceManager?, handed: [String: [Int32]]) {
+    init(manager: ServiceManager?, handed told: [String: [Int32]]) {
         self.manager = manager
-        self.handed = Mutex(handed)
+        var (kept, refusals): ([String: [Int32]], [Refusal]) = ([:], [])
+        for (name, descriptors) in told.sorted(by: { $0.key < $1.key }) {
+            for descriptor in descriptors {
+                // Nobody whom this process starts is to have it.
+                _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+                guard let reason = Self.fault(of: descriptor, named: name) else {
+                    kept[name, default: []].append(descriptor)
+                    continue
+                }
+                refusals.append(Refusal(name: name, descriptor: descriptor, reason: reason))
+            }
+        }
+        handed = Mutex(kept)
+        self.refusals = refusals
+    }
+
+    /// Why a descriptor is not to be taken. What does not listen stays open: whether it is ours to
+    /// close, nobody can tell.
+    private static func fault(of descriptor: Int32, named name: String) -> String? {
+        switch tillbox_is_listening(descriptor) {
+        case 1 where [DaemonPorts.webhookRole, DaemonPorts.adminRole].contains(name): return nil
+        case 1:
+            // Whoever connects would wait for nobody.
+            close(descriptor)
+            return "no port has this name"
+        case 0: return "it is a socket that does not listen"
+        case -EBADF: return "it is not open"
+        case -ENOTSOCK: return "it is no socket"
+        case let code: return String(cString: strerror(-code))
+        }
+    }
+
+    /// Says which of what was handed over is not taken.
+    package func tellRefusals(_ logger: Logger) {
+        for refusal in refusals {
+            logger.warning(
+                "a descriptor that was handed over (LISTEN_FDS) is not taken: \(refusal.reason)",
+                metadata: [
+                    "name": "\(refusal.name)", "descriptor": "\(refusal.descriptor)",
+                ])
+        }
     }
 
     /// What the environment says of descriptors that were handed over, by their names.
@@ -70,15 +120,23 @@ final class KeptSockets: Sendable {
         let known = handed.withLock { $0.removeValue(forKey: name) ?? [] }
         let fitting = known.first { Self.listens($0, on: place) }
         for descriptor in known where descriptor != fitting { close(descriptor) }
-        if let fitting { return fitting }
-        if !known.isEmpty { manager?.forget(name) }
-        let opened = try await Self.open(place, attemptCount: known.isEmpty ? 1 : Self.attemptCount)
-        if let code = manager?.keep(opened, named: name), code != 0 {
-            logger.warning(
-                "the service manager cannot keep a port open through a restart",
-                metadata: ["role": "\(name)", "error": "\(String(cString: strerror(code)))"])
+        // It lets go of all that have the name, the one that is taken too.
+        let hasOthers = known.contains { $0 != fitting } || refusals.contains { $0.name == name }
+        if hasOthers { manager?.forget(name) }
+        if let fitting {
+            if hasOthers { keep(fitting, name, logger) }
+            return fitting
         }
+        let opened = try await Self.open(place, attemptCount: known.isEmpty ? 1 : Self.attemptCount)
+        keep(opened, name, logger)
         return opened
+    }
+
+    private func keep(_ descriptor: Int32, _ name: String, _ logger: Logger) {
+        guard let code = manager?.keep(descriptor, named: name), code != 0 else { return }
+        logger.warning(
+            "the service manager cannot keep a port open through a restart",
+            metadata: ["role": "\(name)", "error": "\(String(cString: strerror(code)))"])
     }
 
     // SAFETY: the address is read during the call alone, and by its family no further than it is.

@@ -88,13 +88,18 @@ int tillbox_listen(const struct sockaddr *address, socklen_t size, int backlog) 
 // A port of 0 is any.
 static int is_port(in_port_t port, in_port_t wanted) { return wanted == 0 || port == wanted; }
 
-int tillbox_listens(int descriptor, const struct sockaddr *address) {
+int tillbox_is_listening(int descriptor) {
     int is_listening = 0;
     socklen_t size = sizeof is_listening;
-    if (getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &size) != 0) return 0;
+    int code = getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &size);
+    return code == 0 ? is_listening != 0 : -errno;
+}
+
+int tillbox_listens(int descriptor, const struct sockaddr *address) {
+    if (tillbox_is_listening(descriptor) != 1) return 0;
     struct sockaddr_storage own = {0};
-    size = sizeof own;
-    if (!is_listening || getsockname(descriptor, (struct sockaddr *)&own, &size) != 0) return 0;
+    socklen_t size = sizeof own;
+    if (getsockname(descriptor, (struct sockaddr *)&own, &size) != 0) return 0;
     if (own.ss_family != address->sa_family) return 0;
     if (own.ss_family == AF_INET) {
         struct sockaddr_in one, other;

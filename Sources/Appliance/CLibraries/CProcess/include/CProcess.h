@@ -22,5 +22,8 @@ int tillbox_tell(const char *socket_name, const char *text, int descriptor);
 /// below zero.
 int tillbox_listen(const struct sockaddr *address, socklen_t size, int backlog);
 
+/// Whether a descriptor is a socket that listens: 1 or 0, or an errno below zero where it is none.
+int tillbox_is_listening(int descriptor);
+
 /// Whether a descriptor is a socket that listens on this address; a port of 0 stands for any.
 int tillbox_listens(int descriptor, const struct sockaddr *address);
