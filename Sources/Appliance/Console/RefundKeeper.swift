@@ -185,11 +185,11 @@ package struct RefundKeeper: Service {
         guard try await access.change({ try $0.replace(seen, by: asking) }) else {
             return try await access.run { try $0.refund(of: review.movement) } ?? asking
         }
-        let outcome = await desk.refund(
+        let (outcome, asked) = await desk.refund(
             due.order, beside: Set(given.map(\.id) + [due.order.behind]))
         row.state = .ended(outcome)
         if case .made = outcome { row.behind = "" }
-        let amount = ShownAmount(due.order.amount, due.order.currency).words
+        let amount = ShownAmount(asked, due.order.currency).words
         return try await end(asking, row, "\(due.order.charge) \(amount)", from: address)
     }
 

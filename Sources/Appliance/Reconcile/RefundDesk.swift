@@ -47,6 +47,16 @@ package struct RefundOrder: Hashable, Sendable {
         "tillbox-decline-\(charge)-\(amount.rawValue)" + (behind.isEmpty ? "" : "-\(behind)")
     }
 
+    /// Whether a key is that of the same refund, of whatever amount: what was made meanwhile by
+    /// others lessens it.
+    func isKey(_ key: String) -> Bool {
+        let prefix = "tillbox-decline-\(charge)-"
+        guard key.hasPrefix(prefix) else { return false }
+        let parts = key.dropFirst(prefix.count).split(
+            separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
+        return Int64(parts[0]) != nil && (parts.count > 1 ? String(parts[1]) : "") == behind
+    }
+
     /// The body's fields. By the last of them the refund is known again, once Stripe has forgotten
     /// the key.
     package var form: [(String, String)] {
@@ -92,12 +102,13 @@ package enum RefundOutcome: Hashable, Sendable {
 ///     GET its refunds: which it is
 ///
 /// The key alone makes it one for as long as Stripe keeps the key. Beyond that, and where somebody
-/// makes the same refund by hand meanwhile, the charge's refunds tell.
+/// makes the same refund by hand meanwhile, the charge's refunds tell. What others have given back
+/// that the order's amount does not leave out yet is left out before it is asked for.
 package actor RefundDesk {
     private let stripe: any StripePosting
     private let patience: StripePatience
     private let sleep: @Sendable (Duration) async throws -> Void
-    private var running: [RefundOrder: Task<RefundOutcome, Never>] = [:]
+    private var running: [RefundOrder: Task<(RefundOutcome, MinorUnits), Never>] = [:]
 
     private static let path = "/v1/refunds"
 
@@ -118,9 +129,11 @@ package actor RefundDesk {
     /// Asks Stripe, and again with the same key where no answer came, unless it is made already.
     ///
     /// - Parameter given: the refunds that the order's amount leaves out: none of them is this one.
+    /// - Returns: what became of it, and the amount, which is below the order's where others have
+    ///   given some of it back.
     package func refund(
         _ refund: RefundOrder, beside given: Set<String> = []
-    ) async -> RefundOutcome {
+    ) async -> (outcome: RefundOutcome, amount: MinorUnits) {
         if let task = running[refund] { return await task.value }
         let task = Task { await settle(refund, given) }
         running[refund] = task
@@ -129,17 +142,29 @@ package actor RefundDesk {
         return outcome
     }
 
-    private func settle(_ refund: RefundOrder, _ given: Set<String>) async -> RefundOutcome {
-        switch await look(for: refund, given, attemptsMax: 2) {
-        case .told(let outcome): return outcome
-        case .none: break
+    private func settle(
+        _ order: RefundOrder, _ given: Set<String>
+    ) async -> (RefundOutcome, MinorUnits) {
+        var refund = order
+        switch await look(for: order, given, attemptsMax: 2) {
+        case .told(let outcome, let amount): return (outcome, amount ?? order.amount)
+        case .none(let others):
+            refund.amount = order.amount &+ -others.reduce(.zero) { $0 &+ $1.amount }
+            guard refund.amount > .zero else {
+                let names = others.map(\.id).joined(separator: ", ")
+                return (.refused("all of it was given back by \(names)"), .zero)
+            }
         }
         let (answer, isMadeAlready) = await ask(refund)
-        guard isMadeAlready, case .refused(let words) = answer else { return answer }
-        switch await look(for: refund, given, attemptsMax: 1) {
-        case .told(.made(let id, let status)): return .made(id: id, status: status)
-        case .told: return .unknown("\(words) Its refunds cannot be read")
-        case .none: return answer
+        guard isMadeAlready, case .refused(let words) = answer else {
+            return (answer, refund.amount)
+        }
+        switch await look(for: order, given, attemptsMax: 1) {
+        case .told(.made(let id, let status), let amount):
+            return (.made(id: id, status: status), amount ?? refund.amount)
+        case .told:
+            return (.unknown("\(words) Its refunds cannot be read"), refund.amount)
+        case .none: return (answer, refund.amount)
         }
     }
 
@@ -212,25 +237,26 @@ extension RefundDesk {
     }
 
     private enum Look {
-        /// It is made; or whether it is cannot be told, and why.
-        case told(RefundOutcome)
-        case none
+        /// It is made, and how much it gives back; or whether it is cannot be told, and why.
+        case told(RefundOutcome, MinorUnits?)
+        /// - Parameter others: what was given back and the order's amount does not leave out.
+        case none(others: [Refund])
     }
 
     /// One of a charge's refunds, as far as it tells whether it is the one that is wanted.
     private struct Refund: Sendable {
         var id, status: String
-        var amount: Int64
+        var amount: MinorUnits
         /// Its key, where it was made from here.
         var key: String?
-        /// Whether it has ended without moving money: Stripe's versions before 2025-03-31 tell what
-        /// was never captured as a refund without a balance transaction.
+        /// It has succeeded and moved no money: until API version 2025-03-31 Stripe lists what an
+        /// authorisation has released, such as by a capture of a part, as a refund.
         var isRelease: Bool
 
         init(_ json: JSONValue) throws(RecordCodecError) {
             id = try json.requiredString("id")
             status = try json.optionalString("status") ?? "unknown"
-            amount = try json.requiredInt64("amount")
+            amount = MinorUnits(try json.requiredInt64("amount"))
             key = json["metadata"]?[RefundOrder.keyName]?.string
             isRelease = status == "succeeded" && json["balance_transaction"]?.isNull == true
         }
@@ -238,9 +264,8 @@ extension RefundDesk {
         var outcome: RefundOutcome { .made(id: id, status: status) }
     }
 
-    /// Looks for an order among the charge's refunds: the one with its key, else one of the same
-    /// amount that gives it back and is not among `given`. What was never captured is not given
-    /// back.
+    /// Looks for an order among the charge's refunds: the one with its key, else one that gives
+    /// money back, is not among `given`, and was asked for from here, or is of the same amount.
     private func look(
         for order: RefundOrder, _ given: Set<String>, attemptsMax: Int
     ) async -> Look {
@@ -255,17 +280,20 @@ extension RefundDesk {
                 Self.path, [("charge", order.charge)], after: nil
             ) { (json) throws(RecordCodecError) in try Refund(json) }
         } catch {
-            return .told(Self.outcome(error))
+            return .told(Self.outcome(error), nil)
+        }
+        let others = page.items.filter {
+            !$0.outcome.hasFailed && !$0.isRelease && !given.contains($0.id)
         }
         let own = page.items.first { $0.key == order.idempotencyKey }
-        let alike = page.items.first {
-            $0.amount == order.amount.rawValue && !$0.outcome.hasFailed && !$0.isRelease
-                && !given.contains($0.id)
+            ?? others.first { $0.key.map(order.isKey) ?? false }
+        if let found = own ?? others.first(where: { $0.amount == order.amount }) {
+            return .told(found.outcome, found.amount)
         }
-        if let found = own ?? alike { return .told(found.outcome) }
         return page.hasMore
-            ? .told(.unknown("it has made more refunds of the charge than are looked through"))
-            : .none
+            ? .told(
+                .unknown("it has made more refunds of the charge than are looked through"), nil)
+            : .none(others: others)
     }
 
     /// Of an order whose charge's refunds cannot be read.

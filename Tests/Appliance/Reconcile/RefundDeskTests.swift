@@ -71,13 +71,13 @@ struct RefundDeskTests {
 
     private static func refund(
         _ id: String, _ amount: Int, status: String = "succeeded", key: String? = nil,
-        transaction: String? = "txn_1"
+        moved: String? = "txn_1"
     ) -> String {
         let metadata = key.map { #""tillbox_refund":"\#($0)""# } ?? ""
-        let moved = transaction.map { "\"\($0)\"" } ?? "null"
+        let line = moved.map { #""\#($0)""# } ?? "null"
         return #"""
-            {"id":"\#(id)","amount":\#(amount),"status":"\#(status)",
-            "balance_transaction":\#(moved),"metadata":{\#(metadata)}}
+            {"id":"\#(id)","amount":\#(amount),"status":"\#(status)","metadata":{\#(metadata)},
+            "balance_transaction":\#(line)}
             """#
     }
 
@@ -91,7 +91,8 @@ struct RefundDeskTests {
     func made() async throws {
         let answers = Answers([Self.made])
         let desk = RefundDesk(stripe: answers, sleep: { _ in })
-        let outcome = await desk.refund(try order(account: "acct_1"))
+        let (outcome, amount) = await desk.refund(try order(account: "acct_1"))
+        #expect(amount == MinorUnits(4_200))
         #expect(outcome == .made(id: "re_1", status: "succeeded"))
         #expect(answers.asked == [
             Answers.Asked(
@@ -107,11 +108,11 @@ struct RefundDeskTests {
     @Test("where no answer comes it asks again with the same key, and gives up after three")
     func again() async throws {
         let answers = Answers([nil, Self.answer(500, ""), Self.made])
-        let outcome = await RefundDesk(stripe: answers, sleep: { _ in }).refund(try order())
+        let outcome = await RefundDesk(stripe: answers, sleep: { _ in }).refund(try order()).outcome
         #expect(outcome == .made(id: "re_1", status: "succeeded"))
         #expect(answers.asked.count == 3 && Set(answers.asked.map(\.key)).count == 1)
         let silent = Answers([])
-        let unknown = await RefundDesk(stripe: silent, sleep: { _ in }).refund(try order())
+        let unknown = await RefundDesk(stripe: silent, sleep: { _ in }).refund(try order()).outcome
         #expect(unknown == .unknown("no route"))
         #expect(silent.asked.count == 3)
     }
@@ -124,7 +125,7 @@ struct RefundDeskTests {
     ])
     func refused(status: Int, body: String, words: String) async throws {
         let answers = Answers([Self.answer(status, body)])
-        let outcome = await RefundDesk(stripe: answers, sleep: { _ in }).refund(try order())
+        let outcome = await RefundDesk(stripe: answers, sleep: { _ in }).refund(try order()).outcome
         #expect(outcome == .refused(words))
         #expect(answers.asked.count == 1)
     }
@@ -140,31 +141,72 @@ struct RefundDeskTests {
             [refund("re_9", 4_200), refund("re_2", 100, status: "pending", key: key)],
             [refund("re_1", 4_200, status: "failed"), refund("re_2", 4_200, status: "pending")],
             [refund("re_7", 4_200), refund("re_2", 4_200, status: "pending")],
-            [refund("re_2", 4_200, status: "pending", transaction: nil)],
         ])
     func foundBefore(_ refunds: [String]) async throws {
         let list = Self.answer(
             200, #"{"has_more":false,"data":[\#(refunds.joined(separator: ","))]}"#)
         let answers = Answers([Self.made], lists: [list])
         let outcome = await RefundDesk(stripe: answers, sleep: { _ in })
-            .refund(try order(), beside: ["re_7"])
+            .refund(try order(), beside: ["re_7"]).outcome
         #expect(outcome == .made(id: "re_2", status: "pending"))
         #expect(answers.asked.isEmpty)
     }
 
     @Test(
-        "one of another amount, one that failed, a counted one and a release are not it",
+        "one that failed, one that is counted and what an authorisation released are not it",
         arguments: [
-            refund("re_2", 4_100), refund("re_2", 4_200, status: "failed"),
-            refund("re_2", 4_200, status: "canceled"), refund("re_7", 4_200),
-            refund("re_2", 4_200, transaction: nil),
+            refund("re_2", 4_200, status: "failed"), refund("re_2", 4_200, status: "canceled"),
+            refund("re_7", 4_200), refund("re_2", 4_200, moved: nil),
+            refund("re_2", 100, moved: nil),
         ])
     func others(_ refund: String) async throws {
         let answers = Answers([Self.made], lists: [Self.list(refund)])
         let outcome = await RefundDesk(stripe: answers, sleep: { _ in })
-            .refund(try order(), beside: ["re_7"])
+            .refund(try order(), beside: ["re_7"]).outcome
         #expect(outcome == .made(id: "re_1", status: "succeeded"))
         #expect(answers.asked.count == 1)
+    }
+
+    @Test("what others have given back and is not counted yet is not asked for", arguments: [
+        ([refund("re_2", 1_200)], 3_000),
+        ([refund("re_2", 1_200, status: "pending", moved: nil), refund("re_3", 1)], 2_999),
+        ([refund("re_2", 4_199), refund("re_7", 100), refund("re_4", 9, status: "failed")], 1),
+    ] as [([String], Int64)])
+    func left(_ refunds: [String], _ left: Int64) async throws {
+        let list = Self.answer(
+            200, #"{"has_more":false,"data":[\#(refunds.joined(separator: ","))]}"#)
+        let answers = Answers([Self.made], lists: [list])
+        let (outcome, amount) = await RefundDesk(stripe: answers, sleep: { _ in })
+            .refund(try order(), beside: ["re_7"])
+        #expect(outcome == .made(id: "re_1", status: "succeeded"))
+        #expect(amount == MinorUnits(left))
+        #expect(answers.asked.map(\.key) == ["tillbox-decline-ch_1-\(left)"])
+        #expect(answers.asked.map { $0.form[1] } == ["amount=\(left)"])
+    }
+
+    @Test("where others have given all of it back nothing is asked for, and it says by what")
+    func nothingLeft() async throws {
+        let list = Self.list(Self.refund("re_2", 1_200), Self.refund("re_3", 3_000))
+        let answers = Answers([Self.made], lists: [list])
+        let (outcome, amount) = await RefundDesk(stripe: answers, sleep: { _ in })
+            .refund(try order())
+        #expect(outcome == .refused("all of it was given back by re_2, re_3"))
+        #expect(amount == .zero && answers.asked.isEmpty)
+    }
+
+    @Test("one of less than the order, asked for from here, is it; one behind another is not")
+    func lessened() async throws {
+        let own = Self.refund("re_2", 3_000, key: "tillbox-decline-ch_1-3000")
+        let answers = Answers([Self.made], lists: [Self.list(Self.refund("re_3", 1_200), own)])
+        let (outcome, amount) = await RefundDesk(stripe: answers, sleep: { _ in })
+            .refund(try order())
+        #expect(outcome == .made(id: "re_2", status: "succeeded"))
+        #expect(amount == MinorUnits(3_000) && answers.asked.isEmpty)
+        let later = Self.refund("re_2", 3_000, key: "tillbox-decline-ch_1-3000-re_9")
+        let others = Answers([Self.made], lists: [Self.list(later)])
+        let next = await RefundDesk(stripe: others, sleep: { _ in }).refund(try order())
+        #expect(next.outcome == .made(id: "re_1", status: "succeeded"))
+        #expect(next.amount == MinorUnits(1_200))
     }
 
     @Test(
@@ -177,7 +219,7 @@ struct RefundDeskTests {
     func foundBehind(_ refusal: StripeAnswer) async throws {
         let answers = Answers(
             [refusal], lists: [Self.empty, Self.list(Self.refund("re_2", 4_200, key: Self.key))])
-        let outcome = await RefundDesk(stripe: answers, sleep: { _ in }).refund(try order())
+        let outcome = await RefundDesk(stripe: answers, sleep: { _ in }).refund(try order()).outcome
         #expect(outcome == .made(id: "re_2", status: "succeeded"))
         #expect(answers.asked.count == 1 && answers.looks.count == 2)
     }
@@ -186,10 +228,10 @@ struct RefundDeskTests {
     func notFound() async throws {
         let other = Answers(
             [Self.isRefunded], lists: [Self.empty, Self.list(Self.refund("re_2", 1))])
-        let refused = await RefundDesk(stripe: other, sleep: { _ in }).refund(try order())
+        let refused = await RefundDesk(stripe: other, sleep: { _ in }).refund(try order()).outcome
         #expect(refused == .refused("Charge ch_1 has already been refunded."))
         let silent = Answers([Self.isRefunded], lists: [Self.empty, nil])
-        let unknown = await RefundDesk(stripe: silent, sleep: { _ in }).refund(try order())
+        let unknown = await RefundDesk(stripe: silent, sleep: { _ in }).refund(try order()).outcome
         guard case .unknown(let why) = unknown else {
             Issue.record("\(unknown)")
             return
@@ -219,7 +261,7 @@ struct RefundDeskTests {
     @Test("without knowing what is made nothing is asked for", arguments: unreadable)
     func unread(_ list: StripeAnswer?, _ expected: RefundOutcome) async throws {
         let answers = Answers([Self.made], lists: [list])
-        let outcome = await RefundDesk(stripe: answers, sleep: { _ in }).refund(try order())
+        let outcome = await RefundDesk(stripe: answers, sleep: { _ in }).refund(try order()).outcome
         #expect(outcome == expected)
         #expect(answers.asked.isEmpty)
     }
@@ -234,7 +276,8 @@ struct RefundDeskTests {
         async let second = desk.refund(order)
         gate.continuation.yield()
         gate.continuation.finish()
-        #expect(await [first, second].allSatisfy { $0 == .made(id: "re_1", status: "succeeded") })
+        let made = RefundOutcome.made(id: "re_1", status: "succeeded")
+        #expect(await [first, second].allSatisfy { $0.outcome == made })
         // Whoever came after the answer asks again, with the same key.
         #expect(Set(answers.asked.map(\.key)).count == 1)
     }
