@@ -99,8 +99,10 @@ struct AlertTests {
     private final class Door: AlertDoor {
         let isOpen = Mutex(false)
         let told = Mutex<[Alert]>([])
+        let asked = Mutex<[Instant]>([])
 
         func tell(_ alerts: [Alert], at now: Instant) async throws {
+            asked.withLock { $0.append(now) }
             guard isOpen.withLock({ $0 }) else { throw AlertFailure(description: "closed") }
             told.withLock { $0 += alerts }
         }
@@ -125,6 +127,30 @@ struct AlertTests {
         await watch.look()
         #expect(closed.told.withLock { $0.count } == 1 && open.told.withLock { $0.count } == 1)
         #expect(watch.warning == nil)
+    }
+
+    @Test("who takes nothing is tried again behind twice the wait each time, an hour at most")
+    func patience() async {
+        let door = Door()
+        var settings = AlertSettings()
+        settings.afterSeconds = 0
+        let clock = HandClock(1_800_000_000)
+        let watch = AlertWatch(
+            settings, doors: [door], clock: clock,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        ) { Self.notices(["a bridge has stopped"]) }
+        for second in stride(from: Int64(0), through: 18_000, by: 20) {
+            clock.set(1_800_000_000 + second)
+            await watch.look()
+        }
+        let seconds = door.asked.withLock { $0.map { $0.seconds - 1_800_000_000 } }
+        #expect(
+            seconds
+                == [0, 20, 60, 140, 300, 620, 1_260, 2_540, 5_100, 8_700, 12_300, 15_900])
+        door.isOpen.withLock { $0 = true }
+        clock.set(1_800_019_500)
+        await watch.look()
+        #expect(door.told.withLock { $0.count } == 1 && watch.warning == nil)
     }
 
     @Test("a silent Stripe is told after a minute, daily whatever the reason, and when it is over")
@@ -183,6 +209,36 @@ struct AlertTests {
         await #expect {
             try await AlertCommand("exit 3").tell([alert], at: Self.at(0))
         } throws: { "\($0)" == "alerts.command ends with 3" }
+    }
+
+    @Test("a command that hangs is killed with what it has started, also where nobody waits on",
+        arguments: [false, true])
+    func hangs(isCancelled: Bool) async throws {
+        let folder = try TemporaryFolder()
+        let fifo = folder.file("fifo")
+        try #require(mkfifo(fifo, 0o600) == 0)
+        let alert = Alert(state: .raised, sentence: "the disk is full", since: Self.at(0))
+        // What it has started holds the pipe open for as long as it lives.
+        let telling = Task {
+            try await AlertCommand(
+                "sleep 600 > '\(fifo)' & cat '/dev/zero' | sleep 601",
+                secondsMax: isCancelled ? 600 : 1
+            ).tell([alert], at: Self.at(0))
+        }
+        let reader = open(fifo, O_RDONLY)
+        defer { close(reader) }
+        if isCancelled { telling.cancel() }
+        let result = await telling.result
+        #expect {
+            try result.get()
+        } throws: { error in
+            isCancelled
+                ? error is CancellationError
+                : "\(error)" == "alerts.command is ended by signal 9; it has 1 s"
+        }
+        var byte: UInt8 = 0
+        // The end comes once nobody has it open.
+        #expect(read(reader, &byte, 1) == 0)
     }
 
     @Test("what is posted has the text for a chat, and each alert for a program")

@@ -21,6 +21,14 @@ package struct AlertWebhook: AlertDoor {
     /// Such an address is often all that its owner asks for, so that it is shown to nobody.
     private let url: Secret
     private static let timeoutSeconds: Int64 = 15
+    /// It goes nowhere else than it is told to: a page that somebody is led to, such as one to sign
+    /// in, answers 200 and tells nobody.
+    private static let client: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.redirectConfiguration = .disallow
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
 
     package init(url: Secret) { self.url = url }
 
@@ -59,7 +67,7 @@ package struct AlertWebhook: AlertDoor {
         request.body = .bytes(ByteBuffer(bytes: Self.body(alerts, at: now)))
         let answer: HTTPClientResponse
         do {
-            answer = try await HTTPClient.shared.execute(
+            answer = try await Self.client.execute(
                 request, timeout: .seconds(Self.timeoutSeconds))
         } catch is CancellationError {
             throw CancellationError()
@@ -74,47 +82,67 @@ package struct AlertWebhook: AlertDoor {
 }
 
 /// Runs a command and writes the text to its standard input: `mail -s Tillbox ops@example.com`.
-/// It gets PATH and nothing else of the daemon's environment, where secrets may be.
+/// It gets PATH and nothing else of the daemon's environment, where secrets may be. One that does not
+/// end is killed, with all that it has started.
 package struct AlertCommand: AlertDoor {
     private let command: String
-    private static let patience = Duration.seconds(30)
+    private let secondsMax: Int64
 
-    package init(_ command: String) { self.command = command }
+    package init(_ command: String, secondsMax: Int64 = 30) {
+        self.command = command
+        self.secondsMax = secondsMax
+    }
 
     package func tell(_ alerts: [Alert], at now: Instant) async throws {
+        let input = Pipe()
+        let process = shell(reading: input)
+        let ended = AsyncStream<(Int32, Process.TerminationReason)>.makeStream()
+        process.terminationHandler = {
+            ended.continuation.yield(($0.terminationStatus, $0.terminationReason))
+        }
+        do {
+            try process.run()
+        } catch {
+            throw AlertFailure(description: "alerts.command does not run")
+        }
+        // A shell that leads a group is in it with all that it has started.
+        let pid = process.processIdentifier
+        let all = getpgid(pid) == pid ? -pid : pid
+        // A pipe holds as much as the longest of these without a reader; one that does not care for
+        // the text has ended, which its exit code tells of.
+        let text = AlertWebhook.text(of: alerts) + "\n"
+        try? input.fileHandleForWriting.write(contentsOf: Data(text.utf8.prefix(32 << 10)))
+        try? input.fileHandleForWriting.close()
+        let clock = Task { [secondsMax] in
+            try await Task.sleep(for: .seconds(secondsMax))
+            kill(all, SIGKILL)
+        }
+        defer { clock.cancel() }
+        for await (code, reason) in ended.stream {
+            guard reason == .exit else {
+                throw AlertFailure(
+                    description: "alerts.command is ended by signal \(code); it has \(secondsMax) s")
+            }
+            guard code == 0 else {
+                throw AlertFailure(description: "alerts.command ends with \(code)")
+            }
+            return
+        }
+        // Nobody waits for it any more.
+        kill(all, SIGKILL)
+        throw CancellationError()
+    }
+
+    private func shell(reading input: Pipe) -> Process {
         let process = Process()
         process.executableURL = URL(filePath: "/bin/sh")
         process.arguments = ["-c", command]
         process.environment = [
             "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin"
         ]
-        let input = Pipe()
         process.standardInput = input
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
-        let ended = AsyncStream<Int32>.makeStream()
-        process.terminationHandler = { ended.continuation.yield($0.terminationStatus) }
-        do {
-            try process.run()
-        } catch {
-            throw AlertFailure(description: "alerts.command does not run")
-        }
-        // A pipe holds as much as the longest of these without a reader; one that does not care for
-        // the text has ended, which its exit code tells of.
-        let text = AlertWebhook.text(of: alerts) + "\n"
-        try? input.fileHandleForWriting.write(contentsOf: Data(text.utf8.prefix(32 << 10)))
-        try? input.fileHandleForWriting.close()
-        let pid = process.processIdentifier
-        let clock = Task {
-            try await Task.sleep(for: Self.patience)
-            kill(pid, SIGKILL)
-        }
-        defer { clock.cancel() }
-        for await code in ended.stream {
-            guard code == 0 else {
-                throw AlertFailure(description: "alerts.command ends with \(code)")
-            }
-            return
-        }
+        return process
     }
 }

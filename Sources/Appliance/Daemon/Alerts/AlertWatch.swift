@@ -53,10 +53,29 @@ extension SettingsLoader {
 }
 
 /// Looks at what the daemon says of itself, and tells somebody: each sentence once, and when it is
-/// over. What cannot be told is tried again at the next look.
+/// over. What cannot be told is tried again at the next look, and then behind twice the wait each
+/// time: who takes it and answers too late, or with an error, has it told each time.
 final class AlertWatch: Service {
     /// Between two looks.
     private static let pause = Duration.seconds(20)
+
+    /// That somebody could not be told.
+    private struct Failure: Sendable {
+        var reason: String
+        /// Until the next attempt, and when that is, by the monotonic clock.
+        var waitMilliseconds: Int64
+        var nextAt: Int64
+
+        private static let waitMin: Int64 = 20_000
+        private static let waitMax: Int64 = 3_600_000
+
+        init(_ reason: String, behind last: Failure?, at now: Int64) {
+            self.reason = reason
+            waitMilliseconds = last.map { min($0.waitMilliseconds * 2, Self.waitMax) }
+                ?? Self.waitMin
+            nextAt = now + waitMilliseconds
+        }
+    }
 
     private let doors: [any AlertDoor]
     private let notices: @Sendable () -> [Notice]
@@ -64,7 +83,7 @@ final class AlertWatch: Service {
     private let logger: Logger
     /// One for each door: one of them may take what another does not.
     private let books: Mutex<[AlertBook]>
-    private let failures: Mutex<[String?]>
+    private let failures: Mutex<[Failure?]>
 
     /// - Parameter notices: why the daemon is not ready, and its warnings.
     init(
@@ -80,7 +99,8 @@ final class AlertWatch: Service {
 
     /// nil while everybody could be told.
     var warning: String? {
-        failures.withLock { $0.compactMap { $0 }.first }.map { "alerts cannot be told: \($0)" }
+        failures.withLock { $0.compactMap { $0 }.first }
+            .map { "alerts cannot be told: \($0.reason)" }
     }
 
     func run() async throws {
@@ -97,7 +117,10 @@ final class AlertWatch: Service {
         let found = notices()
         for (place, door) in doors.enumerated() {
             let due = books.withLock { $0[place].look(found, at: now) }
-            guard !due.isEmpty else { continue }
+            let isWaiting = failures.withLock { failures in
+                failures[place].map { clock.monotonicMilliseconds() < $0.nextAt } ?? false
+            }
+            guard !due.isEmpty, !isWaiting else { continue }
             do {
                 try await cancelWhenGracefulShutdown { try await door.tell(due, at: now) }
                 books.withLock { $0[place].noteTold(due, at: now) }
@@ -106,8 +129,10 @@ final class AlertWatch: Service {
                 return
             } catch {
                 let isNew = failures.withLock { failures in
-                    defer { failures[place] = "\(error)" }
-                    return failures[place] == nil
+                    let last = failures[place]
+                    failures[place] = Failure(
+                        "\(error)", behind: last, at: clock.monotonicMilliseconds())
+                    return last == nil
                 }
                 guard isNew else { continue }
                 logger.warning("an alert cannot be told", metadata: ["error": "\(error)"])
