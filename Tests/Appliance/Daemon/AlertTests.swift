@@ -211,6 +211,33 @@ struct AlertTests {
         } throws: { "\($0)" == "alerts.command ends with 3" }
     }
 
+    @Test("what a command leaves running in the background is not waited for", arguments: [0, 3])
+    func background(code: Int) async throws {
+        let folder = try TemporaryFolder()
+        let fifo = folder.file("fifo")
+        try #require(mkfifo(fifo, 0o600) == 0)
+        let alert = Alert(state: .raised, sentence: "the disk is full", since: Self.at(0))
+        // It lives until the pipe has a reader, and then until that ends.
+        let command = AlertCommand(
+            "setsid sh -c 'exec cat > \(fifo) < /dev/zero' & exit \(code)", secondsMax: 600)
+        var said: String?
+        do {
+            try await command.tell([alert], at: Self.at(0))
+        } catch {
+            said = "\(error)"
+        }
+        #expect(said == (code == 0 ? nil : "alerts.command ends with \(code)"))
+        close(open(fifo, O_RDONLY))
+    }
+
+    @Test("a command that ends by a signal is told of with it")
+    func signalled() async throws {
+        let alert = Alert(state: .raised, sentence: "the disk is full", since: Self.at(0))
+        await #expect {
+            try await AlertCommand("kill -TERM $$; sleep 600").tell([alert], at: Self.at(0))
+        } throws: { "\($0)" == "alerts.command ends by signal 15" }
+    }
+
     @Test("a command that hangs is killed with what it has started, also where nobody waits on",
         arguments: [false, true])
     func hangs(isCancelled: Bool) async throws {
@@ -234,7 +261,7 @@ struct AlertTests {
         } throws: { error in
             isCancelled
                 ? error is CancellationError
-                : "\(error)" == "alerts.command is ended by signal 9; it has 1 s"
+                : "\(error)" == "alerts.command does not end within 1 s"
         }
         var byte: UInt8 = 0
         // The end comes once nobody has it open.

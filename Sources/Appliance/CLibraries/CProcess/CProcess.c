@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #ifdef __linux__
@@ -71,6 +73,14 @@ int tillbox_tell(const char *socket_name, const char *text, int descriptor) {
     int code = sent == (ssize_t)count ? 0 : sent < 0 ? errno : EMSGSIZE;
     close(file);
     return code;
+}
+
+int tillbox_child_end(int child, int *end) {
+    siginfo_t info = {0};
+    if (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) != 0) return -errno;
+    if (info.si_pid == 0) return 0;
+    *end = info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
+    return 1;
 }
 
 int tillbox_listen(const struct sockaddr *address, socklen_t size, int backlog) {

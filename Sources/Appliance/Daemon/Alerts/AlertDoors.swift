@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 package import Bridges
+import CProcess
 import Foundation
 import NIOCore
 import NIOHTTP1
@@ -87,6 +88,8 @@ package struct AlertWebhook: AlertDoor {
 package struct AlertCommand: AlertDoor {
     private let command: String
     private let secondsMax: Int64
+    /// Between two looks at whether it has ended.
+    private static let pause = Duration.milliseconds(50)
 
     package init(_ command: String, secondsMax: Int64 = 30) {
         self.command = command
@@ -96,10 +99,6 @@ package struct AlertCommand: AlertDoor {
     package func tell(_ alerts: [Alert], at now: Instant) async throws {
         let input = Pipe()
         let process = shell(reading: input)
-        let ended = AsyncStream<(Int32, Process.TerminationReason)>.makeStream()
-        process.terminationHandler = {
-            ended.continuation.yield(($0.terminationStatus, $0.terminationReason))
-        }
         do {
             try process.run()
         } catch {
@@ -113,24 +112,37 @@ package struct AlertCommand: AlertDoor {
         let text = AlertWebhook.text(of: alerts) + "\n"
         try? input.fileHandleForWriting.write(contentsOf: Data(text.utf8.prefix(32 << 10)))
         try? input.fileHandleForWriting.close()
-        let clock = Task { [secondsMax] in
-            try await Task.sleep(for: .seconds(secondsMax))
+        let deadline = ContinuousClock.now + .seconds(secondsMax)
+        do {
+            while ContinuousClock.now < deadline {
+                if let end = Self.end(of: process) { return try Self.judge(end) }
+                try await Task.sleep(for: Self.pause)
+            }
+        } catch is CancellationError {
             kill(all, SIGKILL)
+            throw CancellationError()
         }
-        defer { clock.cancel() }
-        for await (code, reason) in ended.stream {
-            guard reason == .exit else {
-                throw AlertFailure(
-                    description: "alerts.command is ended by signal \(code); it has \(secondsMax) s")
-            }
-            guard code == 0 else {
-                throw AlertFailure(description: "alerts.command ends with \(code)")
-            }
-            return
-        }
-        // Nobody waits for it any more.
         kill(all, SIGKILL)
-        throw CancellationError()
+        throw AlertFailure(description: "alerts.command does not end within \(secondsMax) s")
+    }
+
+    /// How the command itself has ended: its exit code, or its signal below zero; nil while it
+    /// runs. Foundation tells of it only once all that it has left running has ended too, such as a
+    /// mailer that delivers in the background.
+    private static func end(of process: Process) -> Int32? {
+        guard process.isRunning else {
+            return process.terminationReason == .exit
+                ? process.terminationStatus : -process.terminationStatus
+        }
+        var end: Int32 = 0
+        return tillbox_child_end(process.processIdentifier, &end) == 1 ? end : nil
+    }
+
+    private static func judge(_ end: Int32) throws {
+        guard end != 0 else { return }
+        throw AlertFailure(
+            description: end > 0
+                ? "alerts.command ends with \(end)" : "alerts.command ends by signal \(-end)")
     }
 
     private func shell(reading input: Pipe) -> Process {
