@@ -18,8 +18,8 @@ int tillbox_limit_arenas(int count);
 /// waits. Returns 0, or an errno.
 int tillbox_tell(const char *socket_name, const char *text, int descriptor);
 
-/// Whether a child of this process has ended, which is still to be waited for: 1 with its exit code,
-/// or its signal below zero, in `end`; 0 while it runs; an errno below zero.
+/// Whether a child of this process has ended, without taking its end from who waits for it: 1 with
+/// its exit code, or its signal below zero, in `end`; 0 while it runs; an errno below zero.
 int tillbox_child_end(int child, int *end);
 
 /// Opens a socket that listens on an address of the internet. Returns its descriptor, or an errno
