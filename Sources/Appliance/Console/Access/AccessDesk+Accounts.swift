@@ -17,10 +17,16 @@ extension AccessDesk {
     }
 
     /// Sets somebody's password; their sessions end.
-    func setPassword(_ password: String, of name: String, dropsCodes: Bool) async throws {
+    ///
+    /// - Parameter user: as it was when somebody showed its password; nil for who may in any case.
+    func setPassword(
+        _ password: String, of name: String, dropsCodes: Bool, knowing user: UserAccount? = nil
+    ) async throws {
         let new = try Password(new: password)
         let hash = try await work { try await passwords.hash(new) }
-        try await change { try $0.setPassword(hash, of: name, dropsCodes: dropsCodes) }
+        try await change {
+            try $0.setPassword(hash, of: name, dropsCodes: dropsCodes, knowing: user)
+        }
     }
 
     /// Sets the caller's own password; their sessions end.
@@ -29,7 +35,7 @@ extension AccessDesk {
     ) async throws {
         let user = try await account(of: caller)
         try await check(current, of: user, from: address)
-        try await setPassword(password, of: user.name, dropsCodes: false)
+        try await setPassword(password, of: user.name, dropsCodes: false, knowing: user)
     }
 
     /// Asks the caller for one-time codes from now on.
@@ -50,7 +56,9 @@ extension AccessDesk {
                 "this is not the code of this secret now; look whether the clock is right",
                 code: "code_refused")
         }
-        try await change { try $0.setCodeSecret(secret, of: user.name, taken: step) }
+        try await change {
+            try $0.setCodeSecret(secret, of: user.name, taken: step, knowing: user)
+        }
     }
 
     /// Asks the caller for one-time codes no more.
@@ -59,7 +67,7 @@ extension AccessDesk {
     ) async throws {
         let user = try await account(of: caller)
         try await check(current, of: user, from: address)
-        try await change { try $0.setCodeSecret(nil, of: user.name) }
+        try await change { try $0.setCodeSecret(nil, of: user.name, knowing: user) }
     }
 
     /// Ends one of the caller's own sessions.

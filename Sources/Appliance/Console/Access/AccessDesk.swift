@@ -236,17 +236,17 @@ package struct AccessDesk: AdminAccess {
     /// Begins a session, and ends the one that the browser had.
     ///
     /// - Parameters:
-    ///   - user: nil for the guest.
+    ///   - user: as it was when it was let in; nil for the guest.
     ///   - former: the secret that the browser shows so far.
-    /// - Returns: the new secret.
-    func begin(for user: Int64?, insteadOf former: String?) async throws -> String {
+    /// - Returns: the new secret; nil where the user was changed meanwhile, and has no session.
+    func begin(for user: UserAccount?, insteadOf former: String?) async throws -> String? {
         let (secret, now) = (AccessSecret.make(), now)
-        try await change { [ended] store in
+        let isBegun = try await change { [ended] store in
             try ended.store(in: store)
             if let former { try store.endSession(AccessSecret.hash(former)) }
-            try store.beginSession(AccessSecret.hash(secret), of: user, at: now)
+            return try store.beginSession(AccessSecret.hash(secret), of: user, at: now)
         }
-        return secret
+        return isBegun ? secret : nil
     }
 
     /// Ends a session; for this process also where it cannot be stored.

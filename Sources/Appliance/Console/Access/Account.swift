@@ -47,6 +47,8 @@ package enum AccountRefusal: Error, Hashable, CustomStringConvertible {
     case nameReserved(String)
     case nameTaken(String)
     case unknown(String)
+    /// Somebody else has changed how it comes in since it was read.
+    case changed(String)
     case passwordTooShort
     case passwordTooLong
     case lastAdmin
@@ -63,6 +65,7 @@ package enum AccountRefusal: Error, Hashable, CustomStringConvertible {
             "\(name) is a name that Tillbox writes itself, so nobody can have it; take another"
         case .nameTaken(let name): "there is \(name) already"
         case .unknown(let name): "there is no \(name)"
+        case .changed(let name): "\(name) was changed meanwhile; try again"
         case .passwordTooShort:
             "a password has at least \(AccessLimits.passwordCharactersMin) characters"
         case .passwordTooLong:

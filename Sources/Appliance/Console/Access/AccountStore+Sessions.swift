@@ -40,11 +40,13 @@ extension AccountStore {
 
     /// Begins a session; the user's oldest ends where there are too many.
     ///
-    /// - Parameter user: nil for the guest of the profile dev.
-    func beginSession(_ hash: [UInt8], of user: Int64?, at now: Int64) throws {
+    /// - Parameter user: as it was when it was let in; nil for the guest of the profile dev.
+    /// - Returns: false where it stands so no more (``isStanding(_:_:)``), and no session is begun.
+    func beginSession(_ hash: [UInt8], of user: UserAccount?, at now: Int64) throws -> Bool {
         try write { database in
+            if let user, try !Self.isStanding(user, database) { return false }
             try Self.dropOver(database, now)
-            let owner = AccountValue(user)
+            let owner = AccountValue(user?.id)
             try database.change(
                 """
                 INSERT INTO sessions (hash, "user", created, last_seen) VALUES (?, ?, ?, ?)
@@ -56,6 +58,7 @@ extension AccountStore {
                     SELECT hash FROM sessions WHERE "user" IS NOT DISTINCT FROM ?
                     ORDER BY created DESC, rowid DESC LIMIT ?)
                 """, [owner, owner, .integer(Int64(AccessLimits.sessionsPerUserMax))])
+            return true
         }
     }
 

@@ -124,11 +124,17 @@ extension AccountStore {
 
     /// Sets another password; every session of the user ends.
     ///
-    /// - Parameter dropsCodes: whether one-time codes are no longer asked for: so somebody comes in
-    ///   again who has lost what makes them.
+    /// - Parameters:
+    ///   - dropsCodes: whether one-time codes are no longer asked for: so somebody comes in again
+    ///     who has lost what makes them.
+    ///   - user: as it was when somebody showed its password, who may change it only where it stands
+    ///     so still; nil for who may in any case.
     /// - Throws: ``AccountRefusal``.
-    package func setPassword(_ password: String, of name: String, dropsCodes: Bool) throws {
+    package func setPassword(
+        _ password: String, of name: String, dropsCodes: Bool, knowing user: UserAccount? = nil
+    ) throws {
         try write { database in
+            try Self.check(user, database)
             let id = try Self.known(name, database)
             try database.change(
                 "UPDATE users SET password = ? WHERE id = ?", [.text(password), .integer(id)])
@@ -146,10 +152,14 @@ extension AccountStore {
     /// - Parameters:
     ///   - secret: of one-time codes from now on; nil asks for none.
     ///   - step: of a code that was shown with it, and is good no more; nil for none.
+    ///   - user: as for ``setPassword(_:of:dropsCodes:knowing:)``.
     /// - Throws: ``AccountRefusal``.
-    package func setCodeSecret(_ secret: [UInt8]?, of name: String, taken step: Int64? = nil) throws
-    {
+    package func setCodeSecret(
+        _ secret: [UInt8]?, of name: String, taken step: Int64? = nil,
+        knowing user: UserAccount? = nil
+    ) throws {
         try write { database in
+            try Self.check(user, database)
             let id = try Self.known(name, database)
             try database.change(
                 "UPDATE users SET code_secret = ?, code_step = ? WHERE id = ?",
@@ -168,6 +178,23 @@ extension AccountStore {
                 AND (code_step IS NULL OR code_step < ?)
                 """, [.integer(step), .integer(user), .integer(step)]) == 1
         }
+    }
+
+    /// Whether a user still comes in as when it was read. Where its id or its name was given again,
+    /// it is another one: a password has a salt of its own.
+    static func isStanding(_ user: UserAccount, _ database: any AccountTables) throws -> Bool {
+        let row = try database.row(userRows + " WHERE id = ?", [.integer(user.id)])
+        guard let now = try row.map({ try UserAccount($0) }), now.disabled == nil else {
+            return false
+        }
+        return now.name == user.name && now.password == user.password
+            && now.codeSecret == user.codeSecret
+    }
+
+    /// - Throws: ``AccountRefusal/changed(_:)`` where it does not.
+    private static func check(_ user: UserAccount?, _ database: any AccountTables) throws {
+        guard let user, try !isStanding(user, database) else { return }
+        throw AccountRefusal.changed(user.name)
     }
 
     private static func id(of name: String, _ database: any AccountTables) throws -> Int64? {

@@ -32,20 +32,25 @@ extension AccessDesk {
         }
         guard let user, isRight, user.disabled == nil,
             try await takesCode(shown.code, of: user)
-        else {
-            // What is typed may be anything: also a name that the daemon writes itself.
-            let isName = (try? AccountName.check(shown.name)) != nil
-            await audit.note(
-                who: isName ? shown.name : "unknown", "login refused", from: shown.address,
-                "name, password or code is wrong"
-                    + (isName ? "" : ": \(ShownText.escaped(shown.name))"))
-            throw Problem(
-                .unauthorized, "the name, the password or the code is wrong", code: "login_refused")
-        }
+        else { throw await refusal(of: shown) }
         try await forget(attempt)
-        let secret = try await begin(for: user.id, insteadOf: shown.former)
+        // A password is worked on for so long that it can be another by now.
+        guard let secret = try await begin(for: user, insteadOf: shown.former) else {
+            throw await refusal(of: shown)
+        }
         await audit.note(who: user.name, "login", from: shown.address, user.role.rawValue)
         return secret
+    }
+
+    private func refusal(of shown: Shown) async -> Problem {
+        // What is typed may be anything: also a name that the daemon writes itself.
+        let isName = (try? AccountName.check(shown.name)) != nil
+        await audit.note(
+            who: isName ? shown.name : "unknown", "login refused", from: shown.address,
+            "name, password or code is wrong"
+                + (isName ? "" : ": \(ShownText.escaped(shown.name))"))
+        return Problem(
+            .unauthorized, "the name, the password or the code is wrong", code: "login_refused")
     }
 
     private func takesCode(_ code: String, of user: UserAccount) async throws -> Bool {
@@ -138,8 +143,9 @@ extension AccessDesk {
         let isIn = try await change { store in
             try !store.hasUsers && store.useSetup(hash, at: now) { _ in }
         }
-        guard isIn else { throw Self.setupRefused }
-        let secret = try await begin(for: nil, insteadOf: former)
+        guard isIn, let secret = try await begin(for: nil, insteadOf: former) else {
+            throw Self.setupRefused
+        }
         await audit.note(who: guest.name, "login", from: address, "by the setup link")
         return secret
     }
@@ -166,8 +172,10 @@ extension AccessDesk {
         } catch let refusal as AccountRefusal {
             throw Problem(refusal)
         }
-        let secret = try await begin(for: user.id, insteadOf: former)
         await audit.note(who: name, "first account", from: address, "by the setup link")
+        guard let secret = try await begin(for: user, insteadOf: former) else {
+            throw Problem(AccountRefusal.changed(name))
+        }
         return secret
     }
 }
@@ -178,7 +186,7 @@ extension Problem {
         switch refusal {
         case .nameUnusable, .nameReserved, .passwordTooShort, .passwordTooLong:
             self.init(.badRequest, refusal.description, code: "account_refused")
-        case .nameTaken, .lastAdmin, .firstIsNoAdmin, .notFirst:
+        case .nameTaken, .changed, .lastAdmin, .firstIsNoAdmin, .notFirst:
             self.init(.conflict, refusal.description, code: "account_conflict")
         case .unknown: self.init(.notFound, refusal.description, code: "account_unknown")
         }

@@ -64,9 +64,10 @@ struct SettingsPagesTests {
 
             #expect(try await post("/bob", "act=role&role=reviewer").status == 303)
             #expect(try role("bob") == .reviewer)
-            try pages.desk.store.beginSession(
-                [UInt8](repeating: 7, count: 32), of: try #require(
-                    try pages.desk.store.user(named: "bob")?.id), at: pages.desk.now)
+            let bob = try #require(try pages.desk.store.user(named: "bob"))
+            #expect(
+                try pages.desk.store.beginSession(
+                    [UInt8](repeating: 7, count: 32), of: bob, at: pages.desk.now))
             let page = try await pages.ask("/settings/users/bob")
             #expect(page.text.contains("1 session<"))
             #expect(try await post("/bob", "act=end").status == 303)
@@ -131,9 +132,10 @@ struct SettingsPagesTests {
     func ownPassword() async throws {
         try await PageFixture.opened { pages in
             let store = pages.desk.store
-            let id = try #require(try store.user(named: "vera")?.id)
-            try store.beginSession(
-                [UInt8](repeating: 7, count: 32), of: id, at: pages.desk.now)
+            let vera = try #require(try store.user(named: "vera"))
+            #expect(
+                try store.beginSession(
+                    [UInt8](repeating: 7, count: 32), of: vera, at: pages.desk.now))
             func change(_ current: String, _ new: String, _ again: String) async throws -> Int {
                 try await pages.ask(
                     "/settings/password", form: "current=\(current)&password=\(new)&again=\(again)",
@@ -194,9 +196,10 @@ struct SettingsPagesTests {
         try await PageFixture.opened { pages in
             let (store, now) = (pages.desk.store, pages.desk.now)
             for (byte, name) in [(UInt8(1), "vera"), (2, "vera"), (3, "vera"), (4, "rita")] {
-                try store.beginSession(
-                    [UInt8](repeating: byte, count: 32),
-                    of: try #require(try store.user(named: name)?.id), at: now)
+                let user = try #require(try store.user(named: name))
+                #expect(
+                    try store.beginSession(
+                        [UInt8](repeating: byte, count: 32), of: user, at: now))
             }
             func end(_ id: String) async throws -> Int {
                 try await pages.ask(
