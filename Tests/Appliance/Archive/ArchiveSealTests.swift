@@ -55,6 +55,12 @@ struct ArchiveSealTests {
         #expect(throws: ArchiveError.notNext(month: "2025-12", due: "2025-11")) {
             try fixture.seal(ArchiveFixture.december)
         }
+        let end = ArchiveFixture.october.from
+        let september = SealMonth(
+            name: "2025-09", from: Instant(seconds: end.seconds - 30 * 86_400), to: end)
+        #expect(throws: ArchiveError.within(month: "2025-09", first: "2025-10")) {
+            try fixture.seal(september)
+        }
         #expect(try fixture.place.months() == ["2025-10"])
     }
 

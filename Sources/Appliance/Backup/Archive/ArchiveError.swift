@@ -17,6 +17,8 @@ package enum ArchiveError: Error, Hashable, Sendable {
     case notOver(month: String)
     /// Seals follow each other month by month.
     case notNext(month: String, due: String)
+    /// The first seal is of a later month, and has it within.
+    case within(month: String, first: String)
     /// Records of the month, or of one before it that is not sealed, are no longer in the log.
     case removed(topic: String, from: Int64, start: Int64)
     case sealDamaged(file: String, reason: String)
@@ -65,6 +67,9 @@ extension ArchiveError: CustomStringConvertible {
             "\(month) is not over (UTC); seal it when its last day is"
         case .notNext(let month, let due):
             "\(month) is not the next month; seal \(due) first"
+        case .within(let month, let first):
+            "\(month) is sealed with \(first), the first month that was, which took in all that "
+                + "came before it"
         case .removed(let topic, let from, let start):
             "\(topic) begins at offset \(start), and what lay from offset \(from) on was removed "
                 + "by log.retention_days; a month is sealed before that: set it later, or not at "

@@ -35,6 +35,9 @@ package struct MonthSealing {
         if let known = seals.first(where: { $0.seal.month.name == month.name }) {
             return (known.seal, known.digest, false)
         }
+        if let first = seals.first?.seal.month, month.to <= first.from {
+            throw ArchiveError.within(month: month.name, first: first.name)
+        }
         let last = seals.last
         if let last, last.seal.month.to != month.from {
             throw ArchiveError.notNext(

@@ -83,8 +83,8 @@ package struct AlertWebhook: AlertDoor {
 }
 
 /// Runs a command and writes the text to its standard input: `mail -s Tillbox ops@example.com`.
-/// It gets PATH and nothing else of the daemon's environment, where secrets may be. One that does not
-/// end is killed, with all that it has started.
+/// It gets PATH and nothing else of the daemon's environment, where secrets may be. One that does
+/// not end is killed, with all that it has started.
 package struct AlertCommand: AlertDoor {
     private let command: String
     private let secondsMax: Int64
