@@ -268,7 +268,7 @@ struct Upkeep: Service {
     }
 
     private func look() async {
-        var snapshotCount = admission.count
+        var snapshotCount = admission.snapshotCount
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
             try? await cancelWhenGracefulShutdown {
                 try await Task.sleep(for: .seconds(Self.intervalSeconds))

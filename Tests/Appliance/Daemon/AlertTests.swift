@@ -129,7 +129,7 @@ struct AlertTests {
         #expect(watch.warning == nil)
     }
 
-    @Test("who takes nothing is tried again behind twice the wait each time, an hour at most")
+    @Test("who takes nothing is tried again behind twice the wait each time, 15 minutes at most")
     func patience() async {
         let door = Door()
         var settings = AlertSettings()
@@ -139,14 +139,12 @@ struct AlertTests {
             settings, doors: [door], clock: clock,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         ) { Self.notices(["a bridge has stopped"]) }
-        for second in stride(from: Int64(0), through: 18_000, by: 20) {
+        for second in stride(from: Int64(0), through: 4_000, by: 20) {
             clock.set(1_800_000_000 + second)
             await watch.look()
         }
         let seconds = door.asked.withLock { $0.map { $0.seconds - 1_800_000_000 } }
-        #expect(
-            seconds
-                == [0, 20, 60, 140, 300, 620, 1_260, 2_540, 5_100, 8_700, 12_300, 15_900])
+        #expect(seconds == [0, 20, 60, 140, 300, 620, 1_260, 2_160, 3_060, 3_960])
         door.isOpen.withLock { $0 = true }
         clock.set(1_800_019_500)
         await watch.look()

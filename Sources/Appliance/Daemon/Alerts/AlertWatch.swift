@@ -67,7 +67,7 @@ final class AlertWatch: Service {
         var nextAt: Int64
 
         private static let waitMin: Int64 = 20_000
-        private static let waitMax: Int64 = 3_600_000
+        private static let waitMax: Int64 = 900_000
 
         init(_ reason: String, behind last: Failure?, at now: Int64) {
             self.reason = reason
