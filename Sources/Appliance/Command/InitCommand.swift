@@ -9,10 +9,11 @@ struct InitCommand: AsyncParsableCommand {
         commandName: "init",
         abstract: "Ask four questions, and write the configuration and the secrets.",
         discussion: """
-            Asks for the mode of the events, the address for deliveries, the endpoint's signing \
-            secret and an API key; nothing of what is typed as a secret is shown. Without a \
-            terminal, the four answers are the first four lines of standard input; an empty one \
-            takes what stands in brackets, which is what the file says already, if it does.
+            Asks for the mode of the events, the address to listen for deliveries at, the \
+            endpoint's signing secret and an API key; nothing of what is typed as a secret is \
+            shown. Without a terminal, the four answers are the first four lines of standard \
+            input; an empty one takes what stands in brackets, which is what the file says \
+            already, if it does.
 
             Everything else in the configuration file stays as it is. Where the Debian package is \
             installed it is /etc/tillbox/tillbox.conf, with the secrets in /etc/tillbox/secrets, \
@@ -46,8 +47,8 @@ struct InitCommand: AsyncParsableCommand {
         return """
             \(place.file) is written, and the secrets are in \(place.secrets).\(key)
             Start: \(start)
-            Stripe delivers to /webhooks/stripe at \(settings.address); a web server with a \
-            certificate has to pass that on to it.
+            Deliveries are taken at http://\(settings.address)/webhooks/stripe; a web server with \
+            a certificate has to pass on to it what Stripe delivers to the endpoint's address.
             """
     }
 }
@@ -73,7 +74,7 @@ private struct Interview {
             usual: present.address ?? "127.0.0.1:8080"
         ) {
             guard let address = FirstSettings.address(in: $0) else {
-                return .refused("that is no host:port with a port from 1 to 65535")
+                return .refused(Self.refusal(ofAddress: $0))
             }
             return .fine(address)
         }
@@ -85,6 +86,14 @@ private struct Interview {
             SettingsPlace.stripeName, isNeeded: false
         ) { FirstSettings.refusal(ofAPIKey: $0, mode: mode) }
         return FirstSettings(mode: mode, address: address, signingSecret: signing, apiKey: key)
+    }
+
+    /// Whoever gives the endpoint's own address is told whose that is.
+    private static func refusal(ofAddress given: String) -> String {
+        let sentence = "that is no host:port with a port from 1 to 65535"
+        guard given.contains("://") else { return sentence }
+        return sentence + "; the endpoint's address at Stripe is your web server's, and what is "
+            + "asked for is this machine's, such as 127.0.0.1:8080"
     }
 
     private enum Checked<Value> {
