@@ -78,6 +78,10 @@ struct ServiceTests {
                 Tillbox.executable, words + ["--data", running.data], environment: own)
             #expect(asked.code == 0, "\(asked.errors)")
             #expect(asked.output == "" && asked.errors == "")
+            let other = try await Child.run(
+                Tillbox.executable, words + ["--data", "\(running.data)-other"], environment: own)
+            #expect(other.code == 1, "\(other.errors)")
+            #expect(other.errors.contains("holds another data folder than"), "\(other.errors)")
         }
         running.daemon.kill(SIGTERM)
         #expect(await running.daemon.wait() == 0)
@@ -176,6 +180,7 @@ struct ServiceTests {
         ("live\n\n", "no answer to: The endpoint's signing secret"), ("", "needs four lines"),
         ("live\n\nwhsec_a\n", "no answer to: A restricted API key"),
         ("live\n\n \n\n", "it is needed"), ("live\n0\n", "no host:port"),
+        ("live\nhttps://pay.example.com/webhooks/stripe\n", "such as 127.0.0.1:8080"),
     ])
     func refused(answers: String, expected: String) async throws {
         let folder = try TemporaryFolder()

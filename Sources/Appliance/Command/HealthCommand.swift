@@ -29,17 +29,22 @@ struct HealthCommand: AsyncParsableCommand {
             throw CommandFailure.foundSomething(error.message)
         }
         guard answer.status != 200 else { return }
-        let reasons = Self.reasons(answer.body)
+        // It is another folder's, and may well be well.
+        if answer.status == 409, let detail = Self.texts("detail", of: answer.body).first {
+            throw CommandFailure.foundSomething(ShownText.escaped(detail))
+        }
+        let reasons = Self.texts("reasons", of: answer.body)
         throw CommandFailure.foundSomething(
             "the \(asked) at \(settings.admin) is not well (\(path) says \(answer.status))"
                 + (reasons.isEmpty ? "" : ": " + reasons.joined(separator: "; ")))
     }
 
-    private static func reasons(_ body: [UInt8]) -> [String] {
+    /// A text, or a list of them, that the answer has under this name.
+    private static func texts(_ name: String, of body: [UInt8]) -> [String] {
         let document = JSONDocument(bytesMax: max(body.count, 1))
         return withExtendedLifetime(document) {
-            guard let root = try? document.parse(body) else { return [] }
-            return root["reasons"]?.array?.compactMap(\.string) ?? []
+            guard let value = (try? document.parse(body))?.member(named: name) else { return [] }
+            return value.string.map { [$0] } ?? value.array?.compactMap(\.string) ?? []
         }
     }
 }
