@@ -52,6 +52,11 @@ struct DoctorTests {
         #expect(found(0) == .ok && found(-1) == .act)
         let wanted = FolderChecks.backup(nil, at: Self.now, into: "/mnt/b", isDevelopment: false)
         #expect(wanted.says == "no backup is known in /mnt/b")
+        // The folder is set already, and the commands need not be told of it.
+        #expect(wanted.todo?.hasPrefix("run `tillbox backup`, ") == true, "\(wanted)")
+        #expect(wanted.todo?.hasSuffix("`tillbox backup drill`") == true, "\(wanted)")
+        let unset = FolderChecks.backup(nil, at: Self.now, isDevelopment: false)
+        #expect(unset.todo?.hasPrefix("run `tillbox backup DIR`, or set ") == true, "\(unset)")
     }
 
     private static func endpoint(

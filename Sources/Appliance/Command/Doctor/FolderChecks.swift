@@ -124,8 +124,12 @@ struct FolderChecks {
         func wanting(_ words: String, _ todo: String) -> Finding {
             isDevelopment ? .note("backup", words, todo) : .act("backup", words, todo)
         }
-        let todo = "run `tillbox backup DIR`, or set backup.folder; then try it with "
-            + "`tillbox backup drill DIR`"
+        // Where the folder is set, the commands know it.
+        let todo = place == nil
+            ? "run `tillbox backup DIR`, or set backup.folder; then try it with "
+                + "`tillbox backup drill DIR`"
+            : "run `tillbox backup`, which says what is in the way; then try it with "
+                + "`tillbox backup drill`"
         guard let note else {
             return wanting("no backup is known" + (place.map { " in \($0)" } ?? ""), todo)
         }
