@@ -6,7 +6,8 @@ enum PastedCommand {
     /// The verbs that take `--data`, `--config` and `--profile` as the command before them did.
     private static let folderVerbs: Set<String> = [
         "run", "log", "ledger", "review", "dead-letter", "reconcile", "replay", "bridge", "status",
-        "explain", "bank", "report", "backup", "doctor",
+        "explain", "bank", "report", "backup", "doctor", "archive", "export", "warehouse", "model",
+        "user", "token", "audit",
     ]
 
     /// The sentence with each command in it whole: `` `tillbox ledger verify` `` gets the path of

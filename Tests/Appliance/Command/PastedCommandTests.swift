@@ -41,6 +41,16 @@ struct PastedCommandTests {
             "`tillbox bridge resume kafka`", ["run", "--profile", "edge", "--config", "c.yaml"],
             "`/opt/tillbox bridge resume kafka --config c.yaml --profile edge`"
         ),
+        (
+            "run `tillbox reconcile run`", ["archive", "seal", "2026-10", "--config", "c.yaml"],
+            "run `/opt/tillbox reconcile run --config c.yaml`"
+        ),
+        (
+            "make one with `tillbox token add`", ["status", "--data", "d"],
+            "make one with `/opt/tillbox token add --data d`"
+        ),
+        // Where a restore goes to is its own.
+        ("`tillbox restore DIR`", ["backup", "--data", "d"], "`/opt/tillbox restore DIR`"),
         // It has its own.
         (
             "run `tillbox cloud prepare`", ["run", "--profile=cloud", "--role", "score"],
