@@ -29,7 +29,8 @@ extension StripeError: CustomStringConvertible {
                 + "key of this account, a restricted one with read permission is enough"
         case .forbidden(let message):
             "the API key may not read what reconciliation needs (\(message)); give it read "
-                + "permission for balance, balance transactions, payouts and events"
+                + "permission for balance, balance transactions, payouts and events, or where a "
+                + "connected account is named look whether it is one of this key's platform"
         case .notFound(let message): "Stripe has no such object: \(message)"
         case .refused(let status, let message):
             "Stripe refused a request with status \(status): \(message)"

@@ -91,6 +91,10 @@ struct StripeClientTests {
     @Test("a wrong key names the setting, and no error holds the key")
     func namesSetting() {
         #expect(StripeError.unauthorised.description.contains("stripe.api_key"))
+        // Stripe answers 403 to both, in the same words.
+        let forbidden = StripeError.forbidden(message: "no access to acct_1").description
+        #expect(forbidden.contains("(no access to acct_1); give it read permission"))
+        #expect(forbidden.hasSuffix("look whether it is one of this key's platform"))
     }
 
     @Test("a lost connection is tried again")
