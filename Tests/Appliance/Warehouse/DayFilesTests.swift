@@ -55,6 +55,28 @@ struct DayFilesTests {
         #expect(try Self.text(root) == "")
     }
 
+    @Test("a folder has one compression, and the sentence names the option that keeps it")
+    func compression() throws {
+        for (first, second, words) in [
+            (DayManifest.Compression.none, DayManifest.Compression.gzip, "export without --gzip "),
+            (.gzip, .none, "export with --gzip "),
+        ] {
+            let folder = try TemporaryFolder()
+            let root = folder.file("warehouse")
+            func files(_ compression: DayManifest.Compression) -> DayFiles {
+                DayFiles(
+                    root: root, compression: compression,
+                    now: Instant(seconds: (day + 1) * 86_400))
+            }
+            _ = try files(first).settle(table, day, Self.rows([("usd", 5)]))
+            let expected = WarehouseError.otherCompression(path: root, found: first.rawValue)
+            #expect(throws: expected) {
+                _ = try files(second).settle(table, day, Self.rows([("usd", 5)]))
+            }
+            #expect(expected.description.contains(words), "\(expected)")
+        }
+    }
+
     @Test("sums exactly what 64 bits do not hold, by currency")
     func sums() throws {
         let folder = try TemporaryFolder()

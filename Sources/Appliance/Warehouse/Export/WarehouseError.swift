@@ -30,8 +30,11 @@ package enum WarehouseError: Error, Hashable, Sendable, CustomStringConvertible 
         case .busy(let path):
             "another export writes into \(path); wait for its end, or choose another --out"
         case .otherCompression(let path, let found):
-            "\(path) has files with the compression \(found); export with the same, or choose "
-                + "another --out"
+            found == "none"
+                ? "\(path) has files that are not compressed; export without --gzip (export.gzip), "
+                    + "or choose another --out"
+                : "\(path) has files compressed by \(found); export with --\(found) (export.gzip), "
+                    + "or choose another --out"
         case .manifest(let path):
             "\(path) is no manifest that this version of tillbox knows; move its folder away, and "
                 + "the export writes the day anew"
