@@ -127,8 +127,8 @@ extension AccountStore {
     /// - Parameters:
     ///   - dropsCodes: whether one-time codes are no longer asked for: so somebody comes in again
     ///     who has lost what makes them.
-    ///   - user: as it was when somebody showed its password, who may change it only where it stands
-    ///     so still; nil for who may in any case.
+    ///   - user: as it was when somebody showed its password, who may change it only where it still
+    ///     stands so; nil for who may in any case.
     /// - Throws: ``AccountRefusal``.
     package func setPassword(
         _ password: String, of name: String, dropsCodes: Bool, knowing user: UserAccount? = nil
