@@ -26,10 +26,8 @@ public enum Limits {
     /// The least that a read asks the disk for.
     static let readBytesMin = 16 << 10
     /// Sealed segments whose ends the disk fetches ahead of their check, so that it has many reads
-    /// at once to do and not one.
-    static let endsAheadMax = 64
-    /// What is fetched of a sealed segment at its end: its last batches.
-    static let endReadAheadBytes = 64 << 10
+    /// at once to do and not one; of as many more it fetches the indexes.
+    static let endsAheadMax = 32
     /// A checkpoint file; far more producers than one topic ever has.
     static let checkpointBytesMax = 16 << 20
     /// The file that says which segments are cold; far more than a hundred years have.

@@ -109,11 +109,16 @@ struct TopicRecovery {
         var stamps = StampCheck(expected: stamp)
         var last: UInt32?
         let sealed = zip(segments, segments.dropFirst()).prefix { $0.0.baseOffset < first }
-        var ahead = 0
-        for (index, (segment, next)) in sealed.enumerated() {
-            while ahead < min(sealed.count, index + Limits.endsAheadMax) {
-                sealed[ahead].0.willReadEnds()
-                ahead += 1
+        // What tells where a segment's end lies has come by the time that the end is asked for.
+        var (indexes, ends) = (0, 0)
+        for (place, (segment, next)) in sealed.enumerated() {
+            while indexes < min(sealed.count, place + 2 * Limits.endsAheadMax) {
+                sealed[indexes].0.willReadIndexes()
+                indexes += 1
+            }
+            while ends < min(sealed.count, place + Limits.endsAheadMax) {
+                sealed[ends].0.willReadEnd(before: sealed[ends].1.baseOffset)
+                ends += 1
             }
             last = try SegmentEnds(segment: segment).check(end: next.baseOffset, &stamps)
             segment.release()

@@ -157,19 +157,27 @@ final class Segment: Sendable {
 
     // MARK: Reading
 
-    /// Has the disk fetch what `SegmentEnds` and the indexes are read from, while the caller does
-    /// something else. What cannot be opened is found out by whoever reads it.
-    func willReadEnds() {
+    /// Has the disk fetch the indexes and where the segment begins, while the caller does something
+    /// else. What cannot be opened is found out by whoever reads it.
+    func willReadIndexes() {
         for path in [indexPath, timeIndexPath] {
             guard let file = try? disk.open(path, .read), let size = try? file.size() else {
                 continue
             }
             file.willRead(at: 0, count: Int(size))
         }
-        guard let file = try? file(), let size = try? file.size() else { return }
-        file.willRead(at: 0, count: RecordBatch.headerByteCount)
-        let tail = min(size, Int64(Limits.endReadAheadBytes))
-        file.willRead(at: size - tail, count: Int(tail))
+        (try? file())?.willRead(at: 0, count: RecordBatch.headerByteCount)
+    }
+
+    /// The same for the last batches, of a sealed segment that ends before `end`; the index tells
+    /// where they lie.
+    func willReadEnd(before end: Offset) {
+        guard let file = try? file(), let size = try? file.size(),
+            let index = try? index(limit: size, end: end), let place = index.places.last
+        else { return }
+        let position = Int64(place.position)
+        guard position < size else { return }
+        file.willRead(at: position, count: Int(size - position))
     }
 
     func walk(
