@@ -122,17 +122,19 @@ package struct FolderAging: Sendable {
         }
     }
 
-    /// Where the topics end: received, validated, refused, scored.
+    /// Where the topics end: received, validated, refused, scored, vectors.
     private var counts: [Int64] {
-        [TopicID.webhookReceived, .paymentValidated, .deadLetter, .paymentScored].map {
-            plane.topics[$0].highWatermark.rawValue
-        }
+        [
+            TopicID.webhookReceived, .paymentValidated, .deadLetter, .paymentScored,
+            .paymentFeatures,
+        ].map { plane.topics[$0].highWatermark.rawValue }
     }
 
     /// Whether each webhook has left a record or a letter, or is of a type that leaves none, and
-    /// each record a scored one.
+    /// each record a scored one and a vector, which are written side by side.
     private func isRead(_ counts: [Int64]) -> Bool {
         counts[1] + counts[2] + ignored() >= counts[0] && counts[3] >= counts[1]
+            && counts[4] >= counts[3]
     }
 }
 

@@ -269,7 +269,7 @@ struct Upkeep: Service {
 
     private func look() async {
         var snapshotCount = admission.snapshotCount
-        while !Task.isShuttingDownGracefully, !Task.isCancelled {
+        while true {
             try? await cancelWhenGracefulShutdown {
                 try await Task.sleep(for: .seconds(Self.intervalSeconds))
             }
@@ -279,7 +279,8 @@ struct Upkeep: Service {
                 await snapshot()
                 snapshotCount = admission.count
             }
-            if !isStopping { await retain() }
+            if isStopping { return }
+            await retain()
         }
     }
 

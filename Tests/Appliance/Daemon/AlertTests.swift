@@ -225,7 +225,17 @@ struct AlertTests {
             said = "\(error)"
         }
         #expect(said == (code == 0 ? nil : "alerts.command ends with \(code)"))
-        close(open(fifo, O_RDONLY))
+        close(try await Self.reader(of: fifo))
+    }
+
+    /// Reads a pipe without holding up a thread, on which what writes it may have to begin.
+    private static func reader(of fifo: String) async throws -> Int32 {
+        let reader = open(fifo, O_RDONLY | O_NONBLOCK)
+        try #require(reader >= 0)
+        var byte: UInt8 = 0
+        // Nothing to be read is an error where somebody may write, and the end where nobody does.
+        try await eventually("somebody has opened it to write") { read(reader, &byte, 1) != 0 }
+        return reader
     }
 
     @Test("a command that ends by a signal is told of with it")
@@ -250,7 +260,7 @@ struct AlertTests {
                 secondsMax: isCancelled ? 600 : 1
             ).tell([alert], at: Self.at(0))
         }
-        let reader = open(fifo, O_RDONLY)
+        let reader = try await Self.reader(of: fifo)
         defer { close(reader) }
         if isCancelled { telling.cancel() }
         let result = await telling.result
@@ -263,7 +273,7 @@ struct AlertTests {
         }
         var byte: UInt8 = 0
         // The end comes once nobody has it open.
-        #expect(read(reader, &byte, 1) == 0)
+        try await eventually("all that it has started has ended") { read(reader, &byte, 1) == 0 }
     }
 
     @Test("what is posted has the text for a chat, and each alert for a program")
