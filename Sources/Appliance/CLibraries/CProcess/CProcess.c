@@ -77,10 +77,16 @@ int tillbox_tell(const char *socket_name, const char *text, int descriptor) {
 
 int tillbox_child_end(int child, int *end) {
     siginfo_t info = {0};
-    if (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) != 0) return -errno;
+    if (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG) != 0) return -errno;
     if (info.si_pid == 0) return 0;
     *end = info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
     return 1;
+}
+
+void tillbox_kill(int child, int group) {
+    kill(group, SIGKILL);
+    siginfo_t info = {0};
+    while (waitid(P_PID, (id_t)child, &info, WEXITED) != 0 && errno == EINTR) {}
 }
 
 int tillbox_listen(const struct sockaddr *address, socklen_t size, int backlog) {

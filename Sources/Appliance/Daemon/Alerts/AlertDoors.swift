@@ -119,10 +119,10 @@ package struct AlertCommand: AlertDoor {
                 try await Task.sleep(for: Self.pause)
             }
         } catch is CancellationError {
-            kill(all, SIGKILL)
+            tillbox_kill(pid, all)
             throw CancellationError()
         }
-        kill(all, SIGKILL)
+        tillbox_kill(pid, all)
         throw AlertFailure(description: "alerts.command does not end within \(secondsMax) s")
     }
 

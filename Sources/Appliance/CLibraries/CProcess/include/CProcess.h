@@ -18,9 +18,13 @@ int tillbox_limit_arenas(int count);
 /// waits. Returns 0, or an errno.
 int tillbox_tell(const char *socket_name, const char *text, int descriptor);
 
-/// Whether a child of this process has ended, without taking its end from who waits for it: 1 with
-/// its exit code, or its signal below zero, in `end`; 0 while it runs; an errno below zero.
+/// Whether a child of this process has ended, and takes its end, so that no zombie is left: 1 with
+/// its exit code, or its signal below zero, in `end`; 0 while it runs; an errno below zero, ECHILD
+/// where somebody else has taken it.
 int tillbox_child_end(int child, int *end);
+
+/// Kills a child, or the group below zero that it leads, and takes its end.
+void tillbox_kill(int child, int group);
 
 /// Opens a socket that listens on an address of the internet. Returns its descriptor, or an errno
 /// below zero.
