@@ -11,6 +11,9 @@ import Testing
 
 @Suite("Alerts")
 struct AlertTests {
+    /// A command that reads nothing must not end who writes to it; the daemon ignores it too.
+    init() { signal(SIGPIPE, SIG_IGN) }
+
     private static func at(_ seconds: Int64) -> Instant {
         Instant(seconds: 1_800_000_000 + seconds)
     }
