@@ -89,8 +89,9 @@ final class WholeFile {
         draft = "\(self.path)\(Self.mark)\(getpid())"
         // A file of its own: a link that somebody has put there would lead root elsewhere.
         unlink(draft)
-        descriptor = open(draft, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
+        let descriptor = open(draft, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw Self.failure(path, errno, advice) }
+        self.descriptor = descriptor
     }
 
     /// What stands between a draft's own name and the number of the process that writes it.

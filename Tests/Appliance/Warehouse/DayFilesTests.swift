@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -247,5 +248,30 @@ struct DayFilesTests {
         withExtendedLifetime(first) {}
         first = nil
         _ = try ExportLock(path)
+    }
+
+    /// A number that is closed twice is somebody else's the second time.
+    @Test("an export that is kept out closes what it has opened once, and nobody else's file")
+    func closedOnce() async throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("state")
+        try DayFiles.make(path)
+        let first = try ExportLock(path)
+        let isOver = Atomic(false)
+        async let lost = Task.detached {
+            var lost = 0
+            while !isOver.load(ordering: .relaxed) {
+                let descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
+                sched_yield()
+                if close(descriptor) != 0 { lost += 1 }
+            }
+            return lost
+        }.value
+        for _ in 0..<20_000 {
+            #expect(throws: WarehouseError.busy(path: path)) { _ = try ExportLock(path) }
+        }
+        isOver.store(true, ordering: .relaxed)
+        #expect(await lost == 0)
+        withExtendedLifetime(first) {}
     }
 }

@@ -32,11 +32,12 @@ final class DraftFile {
         // A file of its own: whoever has the former one open, or has put a link there, writes
         // elsewhere.
         unlink(draft)
-        descriptor = open(draft, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
+        let descriptor = open(draft, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             let code = errno
             throw .disk(path: draft, code: code)
         }
+        self.descriptor = descriptor
     }
 
     deinit { close(descriptor) }

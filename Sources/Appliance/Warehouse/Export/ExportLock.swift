@@ -6,7 +6,7 @@ final class ExportLock {
 
     /// - Throws: `WarehouseError.busy`, `.disk`
     init(_ folder: String) throws(WarehouseError) {
-        descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else {
             let code = errno
             throw .disk(path: folder, code: code)
@@ -17,6 +17,9 @@ final class ExportLock {
             if code == EWOULDBLOCK { throw .busy(path: folder) }
             throw .disk(path: folder, code: code)
         }
+        // Only now: `deinit` closes it too, which runs where all properties were set, and the
+        // number may be somebody else's by then.
+        self.descriptor = descriptor
     }
 
     deinit { close(descriptor) }
