@@ -28,6 +28,13 @@ public enum Limits {
     /// Sealed segments whose ends the disk fetches ahead of their check, so that it has many reads
     /// at once to do and not one; of as many more it fetches the indexes.
     static let endsAheadMax = 32
+    /// Sealed segments that a topic looks at again while it is open, at a time.
+    static let looksAtOnceMax = 64
+    /// The file that says which segments were looked at; far more than a hundred years have.
+    static let looksBytesMax = 64 << 20
+    /// From a file's last change until its version tells it from a later one: the coarsest times of
+    /// the file systems in use are whole seconds, and a machine's clocks do not tick together.
+    static let versionAgeMinSeconds = 2
     /// A checkpoint file; far more producers than one topic ever has.
     static let checkpointBytesMax = 16 << 20
     /// The file that says which segments are cold; far more than a hundred years have.

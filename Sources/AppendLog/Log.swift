@@ -10,6 +10,7 @@ internal import Synchronization
 ///                  00000000000000000000.index       offset → position
 ///                  00000000000000000000.timeindex   timestamp → offset
 ///                  checkpoint                       what recovery need not read
+///                  looks                            which segments need not be looked at
 /// <path>/__cursors-0/                               where the groups are
 /// ```
 public final class Log: Sendable {
@@ -36,14 +37,14 @@ public final class Log: Sendable {
     ///   - clock: for the records' timestamps and for retention.
     ///   - scheduler: what writers and syncs run on.
     ///   - configuration: within the bounds that ``Limits`` names.
-    ///   - checksSegments: whether each sealed segment is looked at where it begins and ends. Only
-    ///     who has just done that himself (`openReadOnly` with the same), while nobody else could
-    ///     change the folder, may leave it out: it costs a few reads a segment.
+    ///   - lookedAt: what `openReadOnly` has just seen of the sealed segments for who has let
+    ///     nobody else change the folder since; else each is looked at where it begins and ends,
+    ///     unless it is known to be as it was then.
     /// - Throws: `.locked`, `.corrupt`, `.identityUnknown`, `.disk`, `.diskFull`, `.configuration`.
     public static func open(
         at path: String, disk: any Disk = PosixDisk(), clock: any LogClock = SystemLogClock(),
         scheduler: any LogScheduler = DispatchScheduler(),
-        configuration: LogConfiguration = LogConfiguration(), checksSegments: Bool = true
+        configuration: LogConfiguration = LogConfiguration(), lookedAt: LogLooks? = nil
     ) throws(LogError) -> Log {
         try configuration.validate()
         do {
@@ -55,7 +56,7 @@ public final class Log: Sendable {
         do {
             return try Log(
                 path: path, disk: disk, clock: clock, scheduler: scheduler,
-                configuration: configuration, lock: lock, checksSegments: checksSegments)
+                configuration: configuration, lock: lock, lookedAt: lookedAt)
         } catch {
             lock.release()
             throw error
@@ -85,7 +86,7 @@ public final class Log: Sendable {
 
     private init(
         path: String, disk: any Disk, clock: any LogClock, scheduler: any LogScheduler,
-        configuration: LogConfiguration, lock: any DiskLock, checksSegments: Bool
+        configuration: LogConfiguration, lock: any DiskLock, lookedAt: LogLooks?
     ) throws(LogError) {
         self.path = path
         self.disk = disk
@@ -111,7 +112,7 @@ public final class Log: Sendable {
             return try Topic(
                 name: name, folder: folder, identity: identity,
                 disk: disk, clock: clock, scheduler: scheduler, configuration: configuration,
-                checksSegments: checksSegments, onPoison: { poisoning.poison($0) })
+                lookedAt: lookedAt?.topics[name], onPoison: { poisoning.poison($0) })
         }
         for name in folders where name != .cursors {
             topics.add(try open(name, configuration))

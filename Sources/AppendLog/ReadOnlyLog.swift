@@ -10,6 +10,8 @@ public struct ReadOnlyLog: Sendable {
     public let marks: [TopicName: TopicMark]
     /// nil for a log of a release that knew no identity, and for one without anything in it.
     public let identity: LogIdentity?
+    /// What was seen of the sealed segments; nil where they were not looked at.
+    public let looks: LogLooks?
 
     init(
         path: String, disk: any Disk, checksSegments: Bool, withCold: Bool
@@ -45,6 +47,12 @@ public struct ReadOnlyLog: Sendable {
         }
         self.topics = topics
         self.cursorTopic = cursorTopic
+        looks = checksSegments
+            ? LogLooks(
+                topics: Dictionary(
+                    uniqueKeysWithValues: (topics + [cursorTopic].compactMap { $0 })
+                        .map { ($0.name, $0.looks) }))
+            : nil
         (cursors, marks) = noted
     }
 
@@ -102,6 +110,8 @@ public struct ReadOnlyTopic: Sendable {
     /// Where it must begin at the latest.
     public let begins: KnownBeginning
     private let opened = SharedOpenSegments()
+    /// What was seen of its sealed segments.
+    let looks: TopicLooks
 
     /// - Parameter coldLog: the log's folder, where cold segments are read too.
     init(
@@ -116,7 +126,7 @@ public struct ReadOnlyTopic: Sendable {
             disk: disk, folder: folder, topic: name, identity: identity,
             configuration: LogConfiguration(), isReadOnly: true, checksSegments: checksSegments
         ).recover()
-        (producers, begins) = (found.producers, found.begins)
+        (producers, begins, looks) = (found.producers, found.begins, found.looks)
         view = ColdView(
             of: name, in: folder, found.run, log: coldLog, identity: identity, disk: disk)
     }

@@ -147,6 +147,9 @@ private final class CountingDisk: Disk {
     func remove(_ path: String) throws(DiskError) { try disk.remove(path) }
     func syncDirectory(_ path: String) throws(DiskError) { try disk.syncDirectory(path) }
     func freeBytes(_ path: String) throws(DiskError) -> Int64 { try disk.freeBytes(path) }
+    func version(of path: String) throws(DiskError) -> FileVersion? {
+        try disk.version(of: path)
+    }
     func lock(_ folder: String, file: String) throws(LockError) -> any DiskLock {
         try disk.lock(folder, file: file)
     }

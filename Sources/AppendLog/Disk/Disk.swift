@@ -16,6 +16,9 @@ public protocol Disk: Sendable {
     /// Makes creations, renames and removals in the folder durable.
     func syncDirectory(_ path: String) throws(DiskError)
     func freeBytes(_ path: String) throws(DiskError) -> Int64
+    /// Which version of a file lies at `path`; nil where the disk cannot tell for sure whether it
+    /// will have changed by the next look.
+    func version(of path: String) throws(DiskError) -> FileVersion?
     /// Takes the folder for this process until the returned object is gone or released.
     ///
     /// Both the folder itself and the file in it are locked, so that nobody gets in by removing the

@@ -53,6 +53,12 @@ struct StampCheck: Hashable, Sendable {
         self.hasSeenOwn = hasSeenOwn
     }
 
+    /// Whether whoever comes next must bear the log's stamp.
+    var isSure: Bool { expected != nil && hasSeenOwn }
+
+    /// A batch that was seen before this check began bore it.
+    mutating func didSeeOwn() { hasSeenOwn = true }
+
     /// - Returns: why the batch cannot stand here; nil if it can.
     mutating func refusal(of header: RecordBatchHeader) -> Corruption.Kind? {
         guard let expected else { return nil }

@@ -23,6 +23,8 @@ struct TopicRecovery {
     let isReadOnly: Bool
     /// Whether sealed segments are looked at too.
     var checksSegments = true
+    /// What somebody else has seen of them just now, so that they are not looked at again.
+    var lookedAt: TopicLooks?
 
     struct Result {
         var run: SegmentRun
@@ -31,6 +33,8 @@ struct TopicRecovery {
         var lastChecksum: UInt32?
         /// Where the topic must begin at the latest.
         var begins = KnownBeginning.unknown
+        /// What is known of the sealed segments.
+        var looks = TopicLooks()
         var report: RecoveryReport
         /// The size of the last segment's file: what lies beyond the batches is zeros.
         var allocatedByteCount: Int64
@@ -69,12 +73,19 @@ struct TopicRecovery {
             start: checkpoint ?? Checkpoint(segment: start, position: 0, offset: start),
             begins: KnownBeginning(checkpoint), stamp: stamp)
         let first = scan.start.segment
-        if checksSegments {
-            scan.lastChecksum = try checkSealed(segments, before: first, stamp)
+        var looks = lookedAt ?? TopicLooks()
+        if lookedAt == nil, checksSegments {
+            if let stamp { looks = disk.looks(in: folder, stamp: stamp) }
+            var check = SealedCheck(
+                disk: disk, known: looks, stamps: StampCheck(expected: stamp))
+            scan.lastChecksum = try check.check(segments, before: first)
+            looks = check.looks
         } else if !isReadOnly {
             // The last of them tells which batch the next one follows.
             let last = segments.prefix { $0.baseOffset <= first }.suffix(2)
-            scan.lastChecksum = try checkSealed(Array(last), before: first, stamp)
+            var check = SealedCheck(
+                disk: disk, known: TopicLooks(), stamps: StampCheck(expected: stamp))
+            scan.lastChecksum = try check.check(Array(last), before: first)
         }
         for index in segments.indices where segments[index].baseOffset >= scan.start.segment {
             try scan.enter(segments[index])
@@ -92,7 +103,7 @@ struct TopicRecovery {
             segments: segments, end: scan.offset, lastByteCount: scan.position)
         return Result(
             run: run, producers: scan.producers, lastChecksum: scan.lastChecksum,
-            begins: scan.begins, report: scan.report,
+            begins: scan.begins, looks: looks, report: scan.report,
             allocatedByteCount: scan.fileByteCount)
     }
 
@@ -100,30 +111,6 @@ struct TopicRecovery {
         Segment(
             folder: folder, baseOffset: base, disk: disk,
             indexIntervalBytes: configuration.indexIntervalBytes)
-    }
-
-    /// - Returns: the checksum of the last batch in them.
-    private func checkSealed(
-        _ segments: [Segment], before first: Offset, _ stamp: Int32?
-    ) throws(LogError) -> UInt32? {
-        var stamps = StampCheck(expected: stamp)
-        var last: UInt32?
-        let sealed = zip(segments, segments.dropFirst()).prefix { $0.0.baseOffset < first }
-        // What tells where a segment's end lies has come by the time that the end is asked for.
-        var (indexes, ends) = (0, 0)
-        for (place, (segment, next)) in sealed.enumerated() {
-            while indexes < min(sealed.count, place + 2 * Limits.endsAheadMax) {
-                sealed[indexes].0.willReadIndexes()
-                indexes += 1
-            }
-            while ends < min(sealed.count, place + Limits.endsAheadMax) {
-                sealed[ends].0.willReadEnd(before: sealed[ends].1.baseOffset)
-                ends += 1
-            }
-            last = try SegmentEnds(segment: segment).check(end: next.baseOffset, &stamps)
-            segment.release()
-        }
-        return last
     }
 
     private func create(_ segment: Segment) throws {

@@ -8,6 +8,8 @@ enum SegmentName {
     /// Says of the segment before it what was found damaged in it.
     static let quarantineSuffix = ".quarantine"
     static let checkpoint = "checkpoint"
+    /// Says which sealed segments were looked at.
+    static let looks = "looks"
     /// A file that is being written and takes its place by a rename.
     static let temporarySuffix = ".tmp"
 

@@ -41,7 +41,7 @@ public final class Topic: Sendable {
 
     init(
         name: TopicName, folder: String, identity: LogIdentity, disk: any Disk, clock: any LogClock,
-        scheduler: any LogScheduler, configuration: LogConfiguration, checksSegments: Bool = true,
+        scheduler: any LogScheduler, configuration: LogConfiguration, lookedAt: TopicLooks? = nil,
         onPoison: @escaping @Sendable (DiskError) -> Void
     ) throws(LogError) {
         self.name = name
@@ -51,7 +51,7 @@ public final class Topic: Sendable {
         self.onPoison = onPoison
         let recovered = try TopicRecovery(
             disk: disk, folder: folder, topic: name, identity: identity,
-            configuration: configuration, isReadOnly: false, checksSegments: checksSegments
+            configuration: configuration, isReadOnly: false, lookedAt: lookedAt
         ).recover()
         recovery = recovered.report
         do {
@@ -59,6 +59,7 @@ public final class Topic: Sendable {
                 disk: disk, folder: folder, name: name, identity: identity, clock: clock,
                 configuration: configuration, recovered: recovered)
             try writer.checkpoint(recovered.producers)
+            writer.note(recovered.looks)
             self.writer = Mutex(writer)
         } catch let error as TopicWriter.Failure {
             throw error.logError
@@ -326,14 +327,15 @@ public final class Topic: Sendable {
         queue.schedule {
             self.flush()
             let failure = self.writer.withLock { writer -> TopicWriter.Failure? in
-                let (producers, isStopped) = self.shared.withLock { shared in
+                let (producers, segments, isStopped) = self.shared.withLock { shared in
                     let isStopped = shared.stopped != nil
                     if !isStopped { shared.stopped = .closed }
-                    return (shared.producers, isStopped)
+                    return (shared.producers, shared.run.segments, isStopped)
                 }
                 guard !isStopped else { return nil }
                 do throws(TopicWriter.Failure) {
                     try writer.close(producers)
+                    writer.look(at: segments)
                     return nil
                 } catch {
                     return error

@@ -30,6 +30,7 @@ extension Topic {
                     throw error.logError
                 }
             }
+            writer.look(at: self.shared.withLock { $0.run.segments })
             guard retention.ageMaxMilliseconds != nil || retention.byteCountMax != nil else {
                 return 0
             }

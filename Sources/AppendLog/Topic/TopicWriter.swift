@@ -34,6 +34,8 @@ struct TopicWriter {
     private(set) var lastChecksum: UInt32?
     /// What every batch bears.
     let stamp: Int32
+    /// What is known of the sealed segments.
+    private var looks = TopicLooks()
 
     /// Why a group could not be written.
     enum Failure: Error {
@@ -292,6 +294,26 @@ struct TopicWriter {
         }
         try checkpoint(producers)
         file = nil
+    }
+
+    /// Looks at some sealed segments that nobody has looked at since, so that the next start need
+    /// not: few, since this is done now and then. What is wrong with one, that start will tell.
+    mutating func look(at segments: [Segment]) {
+        var check = SealedCheck(
+            disk: disk, known: looks, stamps: StampCheck(expected: stamp))
+        let found = try? check.check(
+            segments, before: segment.baseOffset, countMax: Limits.looksAtOnceMax)
+        if found != nil { note(check.looks) }
+    }
+
+    /// Notes what is known of them. Without the file the next start reads a little of each.
+    mutating func note(_ looks: TopicLooks) {
+        self.looks = looks
+        guard !looks.isStored, !looks.segments.isEmpty else { return }
+        do {
+            try disk.write(looks, in: folder, stamp: stamp)
+            self.looks.isStored = true
+        } catch {}
     }
 
     /// Deletes the files of a segment that is no longer part of the topic.

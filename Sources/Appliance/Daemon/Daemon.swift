@@ -102,7 +102,7 @@ package final class Daemon: Sendable {
         reserve = Self.takeReserve(at: folder.reserve, logger)
         plane = try EmbeddedPlane(
             logAt: folder.log, gateSnapshot: folder.gateSnapshot, settings: settings, clock: clock,
-            counters: counters, logger: logger, isSurveyed: true)
+            counters: counters, logger: logger, lookedAt: held.looks)
         ledger = try plane.openLedger(at: folder.ledger)
         // At the first start there was none before.
         try held.lock.hold(folder.ledger)

@@ -12,6 +12,8 @@ struct HeldFolder: Sendable {
     let lock: FolderLock
     /// What a start makes up for.
     let plan: StartPlan
+    /// What was seen of the log's segments; nil where there is no log yet.
+    let looks: LogLooks?
 
     /// Locks the folder, then compares every part with every other, before any is written to.
     /// Blocks while a command has it.
@@ -33,7 +35,9 @@ struct HeldFolder: Sendable {
         guard !BackupRestore.isUnfinished(in: folder.path) else {
             throw BackupError.halfRestored(path: folder.path)
         }
-        switch StartComparison.verdict(of: try folder.survey.state(isHeld: true)) {
+        let state = try folder.survey.state(isHeld: true)
+        looks = state.looks
+        switch StartComparison.verdict(of: state) {
         case .refuse(let refusal): throw refusal
         case .proceed(let plan):
             for note in plan.notes { logger.warning("\(note)") }
@@ -61,7 +65,7 @@ extension EmbeddedPlane {
         defer { held.lock.release() }
         let plane = try EmbeddedPlane(
             logAt: held.folder.log, gateSnapshot: held.folder.gateSnapshot, settings: settings,
-            counters: Counters(), logger: quiet)
+            counters: Counters(), logger: quiet, lookedAt: held.looks)
         let outcome: Result<Value, any Error>
         do {
             try await held.makeUp(in: plane.log)

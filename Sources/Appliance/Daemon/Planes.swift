@@ -31,17 +31,17 @@ package struct EmbeddedPlane: Sendable {
 
     /// Opens the log and the gate's index. Blocks while it recovers.
     ///
-    /// - Parameter isSurveyed: whether the caller holds the folder and has looked at each segment
-    ///   of the log already, as a ``HeldFolder`` does: a box of five years has ten thousand.
+    /// - Parameter lookedAt: what the caller, who holds the folder, has seen of the log's segments
+    ///   already, as a ``HeldFolder`` does: a box of five years has ten thousand.
     /// - Throws: `LogError`; `.locked` where another process has the folder.
     package init(
         logAt path: String, gateSnapshot: String, settings: Settings,
         clock: any LogClock = SystemLogClock(), counters: Counters, logger: Logger,
-        isSurveyed: Bool = false
+        lookedAt: LogLooks? = nil
     ) throws {
         let log = try Log.open(
             at: path, clock: clock, configuration: Self.configuration(settings),
-            checksSegments: !isSurveyed)
+            lookedAt: lookedAt)
         do {
             let topics = try Topics(of: log)
             admission = try AdmissionSnapshot.restore(

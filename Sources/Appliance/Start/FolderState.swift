@@ -1,4 +1,4 @@
-import AppendLog
+package import AppendLog
 import Vocabulary
 
 /// What a data folder holds, part by part, as far as the parts tell of each other. A value: reading
@@ -21,6 +21,8 @@ package struct FolderState: Sendable {
     var reviewed: Int64?
     var gate = SnapshotState.missing
     var features = SnapshotState.missing
+    /// What was seen of the log's sealed segments; nil where there is no log yet.
+    package var looks: LogLooks?
     /// What is damaged of that which a stage reads first, by topic: where, and how.
     var unreadable: [TopicID: String] = [:]
 

@@ -68,6 +68,7 @@ package struct FolderSurvey {
             let ends = isHeld ? begins : try Log.openReadOnly(at: log, checksSegments: true)
             let reading = FolderReading(begins: begins, taken: taken, ends: ends)
             try reading.fill(&state)
+            state.looks = ends.looks
             state.gate = try Self.snapshot(gateLook, .webhookReceived, ends)
             state.features = try Self.snapshot(featureLook, .paymentValidated, ends)
             state.ledger = try found.state(of: state, reading)

@@ -23,6 +23,8 @@ public final class SimulatedDisk: Disk {
         /// Lies, to see whether a test would notice.
         public var syncDoesNothing = false
         public var directorySyncDoesNothing = false
+        /// As with a file system that cannot tell whether a file has changed.
+        public var tellsNoVersions = false
 
         public init() {}
     }
@@ -243,6 +245,7 @@ public final class SimulatedDisk: Disk {
                 throw DiskError(operation: .rename, path: path, code: ENOENT)
             }
             world.files[destination] = inode
+            world.inodes[inode]?.touch()
             world.changes.append((Self.folder(of: path), .rename(path, destination, inode)))
             try Self.check(.rename, path, &world)
         }
@@ -281,6 +284,17 @@ public final class SimulatedDisk: Disk {
         world.withLock { world in
             guard let capacity = world.faults.capacityBytes else { return Int64.max }
             return Int64(max(0, capacity - Self.usedBytes(world)))
+        }
+    }
+
+    public func version(of path: String) throws(DiskError) -> FileVersion? {
+        world.withLock { world in
+            guard !world.faults.tellsNoVersions, let number = world.files[path],
+                let inode = world.inodes[number]
+            else { return nil }
+            return FileVersion(
+                inode: UInt64(number), byteCount: Int64(inode.bytes.count),
+                changed: inode.changeCount)
         }
     }
 

@@ -12,6 +12,8 @@ struct SimulatedInode: Sendable {
     private(set) var bytes: [UInt8] = []
     /// What is on the platter, with the size it has there.
     private(set) var durable: [UInt8] = []
+    /// What a file system's time of change tells: another number after each change.
+    private(set) var changeCount: Int64 = 0
     /// Pages that a sync would write.
     private var dirtyPages: Set<Int> = []
 
@@ -19,6 +21,7 @@ struct SimulatedInode: Sendable {
 
     mutating func write(_ new: ArraySlice<UInt8>, at position: Int) {
         guard !new.isEmpty else { return }
+        touch()
         resize(max(bytes.count, position + new.count))
         bytes.replaceSubrange(position..<position + new.count, with: new)
         markDirty(position..<position + new.count)
@@ -26,6 +29,7 @@ struct SimulatedInode: Sendable {
 
     /// Longer files get zeros; what a shorter one loses is dirty, because it may come back.
     mutating func resize(_ byteCount: Int) {
+        touch()
         let old = bytes.count
         if byteCount > old {
             bytes.append(contentsOf: repeatElement(0, count: byteCount - old))
@@ -34,6 +38,9 @@ struct SimulatedInode: Sendable {
         }
         markDirty(min(old, byteCount)..<max(old, byteCount))
     }
+
+    /// A change of its name, or of who may read it.
+    mutating func touch() { changeCount += 1 }
 
     private mutating func markDirty(_ range: Range<Int>) {
         guard !range.isEmpty else { return }
@@ -81,7 +88,7 @@ struct SimulatedInode: Sendable {
         bytes = fresh
     }
 
-    /// Turns one bit over, in memory and on the platter alike.
+    /// Turns one bit over, in memory and on the platter alike. No file system notices that.
     mutating func flip(bit: Int, at position: Int) {
         bytes[position] ^= 1 << UInt8(bit)
         if position < durable.count { durable[position] ^= 1 << UInt8(bit) }
@@ -90,7 +97,9 @@ struct SimulatedInode: Sendable {
     // MARK: What a power cut does
 
     mutating func crash(using generator: inout SeededGenerator) {
-        bytes = torn(using: &generator)
+        let left = torn(using: &generator)
+        if left != bytes { touch() }
+        bytes = left
         durable = bytes
         dirtyPages = []
     }

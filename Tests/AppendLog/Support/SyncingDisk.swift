@@ -43,6 +43,9 @@ public struct SyncingDisk: Disk {
     public func remove(_ path: String) throws(DiskError) { try disk.remove(path) }
     public func syncDirectory(_ path: String) throws(DiskError) { try disk.syncDirectory(path) }
     public func freeBytes(_ path: String) throws(DiskError) -> Int64 { try disk.freeBytes(path) }
+    public func version(of path: String) throws(DiskError) -> FileVersion? {
+        try disk.version(of: path)
+    }
     public func lock(_ folder: String, file: String) throws(LockError) -> any DiskLock {
         try disk.lock(folder, file: file)
     }
