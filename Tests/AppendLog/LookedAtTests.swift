@@ -46,6 +46,7 @@ struct LookedAtTests {
     func last() async throws {
         for place in [0, 2] {
             let disk = SimulatedDisk(seed: 1)
+            disk.faults.tellsNoVersions = true
             let (log, topic) = try Self.open(disk)
             for number in 0..<16 {
                 _ = try await topic.append([
@@ -79,6 +80,7 @@ struct LookedAtTests {
     @Test("asks the disk ahead for where each sealed segment begins and ends")
     func ahead() async throws {
         let disk = SimulatedDisk(seed: 1)
+        disk.faults.tellsNoVersions = true
         let (log, topic) = try Self.open(disk)
         for number in 0..<400 {
             _ = try await topic.append([

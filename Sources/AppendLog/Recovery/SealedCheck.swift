@@ -27,15 +27,17 @@ struct SealedCheck {
     ///   - segments: all of a topic, or some that follow one another.
     ///   - first: is sealed no more.
     ///   - countMax: how many are read at most. Those beyond are not known then.
-    /// - Returns: the checksum of the last batch in them. It is read even of a known one.
+    ///   - readsLast: whether the last one is read even where it is known.
+    /// - Returns: the checksum of the last batch in the last one that was read.
     /// - Throws: `.corrupt`, `.disk`.
     mutating func check(
-        _ segments: [Segment], before first: Offset, countMax: Int = .max
+        _ segments: [Segment], before first: Offset, countMax: Int = .max, readsLast: Bool = true
     ) throws(LogError) -> UInt32? {
         let sealed = zip(segments, segments.dropFirst())
             .prefix { $0.0.baseOffset < first }
             .map { look(at: $0, before: $1.baseOffset) }
-        let due = sealed.indices.filter { !sealed[$0].isKnown || $0 == sealed.count - 1 }
+        let due = sealed.indices
+            .filter { !sealed[$0].isKnown || readsLast && $0 == sealed.count - 1 }
             .suffix(countMax)
         for one in sealed where one.isKnown { keep(one) }
         let firstKnown = sealed.firstIndex { $0.isKnown } ?? sealed.count

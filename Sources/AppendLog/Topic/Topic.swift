@@ -60,6 +60,8 @@ public final class Topic: Sendable {
                 configuration: configuration, recovered: recovered)
             try writer.checkpoint(recovered.producers)
             writer.note(recovered.looks)
+            // Behind the checkpoint they were read, and sealed before that: now they are known too.
+            writer.look(at: recovered.run.segments)
             self.writer = Mutex(writer)
         } catch let error as TopicWriter.Failure {
             throw error.logError

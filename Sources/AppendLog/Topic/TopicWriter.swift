@@ -301,9 +301,12 @@ struct TopicWriter {
     mutating func look(at segments: [Segment]) {
         var check = SealedCheck(
             disk: disk, known: looks, stamps: StampCheck(expected: stamp))
-        let found = try? check.check(
-            segments, before: segment.baseOffset, countMax: Limits.looksAtOnceMax)
-        if found != nil { note(check.looks) }
+        do {
+            _ = try check.check(
+                segments, before: segment.baseOffset, countMax: Limits.looksAtOnceMax,
+                readsLast: false)
+            note(check.looks)
+        } catch {}
     }
 
     /// Notes what is known of them. Without the file the next start reads a little of each.
