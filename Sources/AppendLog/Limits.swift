@@ -28,7 +28,7 @@ public enum Limits {
     /// Sealed segments whose ends the disk fetches ahead of their check, so that it has many reads
     /// at once to do and not one; of as many more it fetches the indexes.
     static let endsAheadMax = 32
-    /// Sealed segments that a topic looks at again while it is open, at a time.
+    /// The newest of a topic's sealed segments, which are looked at while it is open.
     static let looksAtOnceMax = 64
     /// The file that says which segments were looked at; far more than a hundred years have.
     static let looksBytesMax = 64 << 20

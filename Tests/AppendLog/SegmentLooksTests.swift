@@ -89,6 +89,27 @@ struct SegmentLooksTests {
         #expect(try await Self.readsOfStart(disk).isSubset(of: lastTwo))
     }
 
+    @Test("of very many sealed meanwhile the newest are noted, the others by the next start")
+    func many() async throws {
+        let disk = SimulatedDisk(seed: 1)
+        let log = try Log.open(at: Self.path, disk: disk, configuration: .small)
+        let topic = try log.topic(TopicName("t"))
+        for number in 0..<400 {
+            _ = try await topic.append([
+                makeRecord("\(number) " + String(repeating: "x", count: 900))
+            ])
+        }
+        _ = try await log.applyRetention()
+        let sealed = topic.segments.dropLast().map(\.file)
+        try #require(sealed.count > Limits.looksAtOnceMax + 10)
+        disk.kill()
+        let newest = Set(sealed.suffix(Limits.looksAtOnceMax).dropLast())
+        let others = Set(sealed.dropLast(Limits.looksAtOnceMax))
+        let read = try await Self.readsOfStart(disk)
+        #expect(read.isSuperset(of: others) && read.isDisjoint(with: newest))
+        #expect(try await Self.readsOfStart(disk).isDisjoint(with: others.union(newest)))
+    }
+
     @Test("a disk that cannot tell whether files change has each looked at, every time")
     func noVersions() async throws {
         let disk = SimulatedDisk(seed: 1)
@@ -252,7 +273,9 @@ struct SegmentLooksTests {
         }
         #expect(try disk.version(of: path) == nil, "it was changed a moment ago")
         func settled() async throws -> FileVersion {
-            try await eventually("\(path) was changed long ago") { try disk.version(of: path) != nil }
+            try await eventually("\(path) was changed long ago") {
+                try disk.version(of: path) != nil
+            }
             return try #require(try disk.version(of: path))
         }
         let first = try await settled()

@@ -26,19 +26,20 @@ struct SealedCheck {
     /// - Parameters:
     ///   - segments: all of a topic, or some that follow one another.
     ///   - first: is sealed no more.
-    ///   - countMax: how many are read at most. Those beyond are not known then.
-    ///   - readsLast: whether the last one is read even where it is known.
+    ///   - readsLast: whether the last one is read even where it is known. Without it only what
+    ///     will be known then is read.
     /// - Returns: the checksum of the last batch in the last one that was read.
     /// - Throws: `.corrupt`, `.disk`.
     mutating func check(
-        _ segments: [Segment], before first: Offset, countMax: Int = .max, readsLast: Bool = true
+        _ segments: some Collection<Segment>, before first: Offset, readsLast: Bool = true
     ) throws(LogError) -> UInt32? {
         let sealed = zip(segments, segments.dropFirst())
             .prefix { $0.0.baseOffset < first }
             .map { look(at: $0, before: $1.baseOffset) }
-        let due = sealed.indices
-            .filter { !sealed[$0].isKnown || readsLast && $0 == sealed.count - 1 }
-            .suffix(countMax)
+        let due = sealed.indices.filter {
+            if readsLast, $0 == sealed.count - 1 { return true }
+            return !sealed[$0].isKnown && (readsLast || sealed[$0].version != nil)
+        }
         for one in sealed where one.isKnown { keep(one) }
         let firstKnown = sealed.firstIndex { $0.isKnown } ?? sealed.count
         var last: UInt32?

@@ -35,6 +35,12 @@ struct TopicLooks: Hashable, Sendable {
         isStored = false
     }
 
+    /// Takes in what somebody has seen of some segments, and forgets those before `start`.
+    mutating func merge(_ other: TopicLooks, keepingFrom start: Offset) {
+        for (base, look) in other.segments where segments[base] != look { add(look, of: base) }
+        segments = segments.filter { $0.key >= start }
+    }
+
     // MARK: The file
 
     private static let mark = Array("tb-looks".utf8)

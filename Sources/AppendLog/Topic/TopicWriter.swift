@@ -296,17 +296,21 @@ struct TopicWriter {
         file = nil
     }
 
-    /// Looks at some sealed segments that nobody has looked at since, so that the next start need
-    /// not: few, since this is done now and then. What is wrong with one, that start will tell.
+    /// Looks at those of the last segments that were sealed since, so that the next start need not.
+    /// What is wrong with one, that start will tell.
     mutating func look(at segments: [Segment]) {
         var check = SealedCheck(
             disk: disk, known: looks, stamps: StampCheck(expected: stamp))
         do {
             _ = try check.check(
-                segments, before: segment.baseOffset, countMax: Limits.looksAtOnceMax,
+                segments.suffix(Limits.looksAtOnceMax + 1), before: segment.baseOffset,
                 readsLast: false)
-            note(check.looks)
-        } catch {}
+        } catch {
+            return
+        }
+        var looks = looks
+        looks.merge(check.looks, keepingFrom: segments.first?.baseOffset ?? .zero)
+        note(looks)
     }
 
     /// Notes what is known of them. Without the file the next start reads a little of each.
