@@ -92,7 +92,8 @@ package final class KeptSockets: Sendable {
         }
     }
 
-    /// What the environment says of descriptors that were handed over, by their names.
+    /// What the environment says of descriptors that were handed over, by their names; those for
+    /// which it has none are nameless.
     ///
     /// - Parameter process: the number of this one; what is meant for another is not for us.
     static func handed(environment: [String: String], process: Int32) -> [String: [Int32]] {
@@ -103,8 +104,9 @@ package final class KeptSockets: Sendable {
         let names = (environment["LISTEN_FDNAMES"] ?? "")
             .split(separator: ":", omittingEmptySubsequences: false)
         var handed: [String: [Int32]] = [:]
-        for (name, number) in zip(names, 0..<count) {
-            handed[String(name), default: []].append(firstDescriptor + number)
+        for number in 0..<count {
+            let name = names.indices.contains(Int(number)) ? String(names[Int(number)]) : ""
+            handed[name, default: []].append(firstDescriptor + number)
         }
         return handed
     }

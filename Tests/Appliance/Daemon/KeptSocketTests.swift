@@ -36,7 +36,15 @@ struct KeptSocketTests {
             ["LISTEN_PID": "7", "LISTEN_FDS": "3", "LISTEN_FDNAMES": "webhook::webhook"],
             ["webhook": [3, 5], "": [4]]
         ),
-        (["LISTEN_PID": "7", "LISTEN_FDS": "2"], ["": [3]]),
+        (["LISTEN_PID": "7", "LISTEN_FDS": "2"], ["": [3, 4]]),
+        (
+            ["LISTEN_PID": "7", "LISTEN_FDS": "3", "LISTEN_FDNAMES": "webhook:admin"],
+            ["webhook": [3], "admin": [4], "": [5]]
+        ),
+        (
+            ["LISTEN_PID": "7", "LISTEN_FDS": "1", "LISTEN_FDNAMES": "webhook:admin"],
+            ["webhook": [3]]
+        ),
         (["LISTEN_PID": "7", "LISTEN_FDS": "many", "LISTEN_FDNAMES": "webhook"], [:]),
         (["LISTEN_PID": "7", "LISTEN_FDS": "-1", "LISTEN_FDNAMES": "webhook"], [:]),
         (["LISTEN_PID": "7", "LISTEN_FDS": "2000000000", "LISTEN_FDNAMES": "webhook"], [:]),
