@@ -279,6 +279,17 @@ struct AlertTests {
         try await eventually("all that it has started has ended") { read(reader, &byte, 1) == 0 }
     }
 
+    @Test("a command that cannot be killed, as one by sudo cannot, is not waited for")
+    func unkillable() throws {
+        let process = try Process.run(URL(filePath: "/bin/sleep"), arguments: ["600"])
+        let pid = process.processIdentifier
+        // No process is of this group, so that none is killed.
+        #expect(!AlertCommand.kill(pid, -Int32.max))
+        #expect(kill(pid, 0) == 0)
+        #expect(AlertCommand.kill(pid, pid))
+        #expect(kill(pid, 0) != 0 && errno == ESRCH)
+    }
+
     @Test("what is posted has the text for a chat, and each alert for a program")
     func body() throws {
         let alerts = [

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifdef __linux__
@@ -83,10 +84,15 @@ int tillbox_child_end(int child, int *end) {
     return 1;
 }
 
-void tillbox_kill(int child, int group) {
+int tillbox_kill(int child, int group, int milliseconds) {
     kill(group, SIGKILL);
-    siginfo_t info = {0};
-    while (waitid(P_PID, (id_t)child, &info, WEXITED) != 0 && errno == EINTR) {}
+    const struct timespec pause = {.tv_nsec = 1000000};
+    int end;
+    for (int waited = 0; tillbox_child_end(child, &end) == 0; waited += 1) {
+        if (waited == milliseconds) return 0;
+        nanosleep(&pause, NULL);
+    }
+    return 1;
 }
 
 int tillbox_listen(const struct sockaddr *address, socklen_t size, int backlog) {

@@ -90,6 +90,7 @@ package struct AlertCommand: AlertDoor {
     private let secondsMax: Int64
     /// Between two looks at whether it has ended.
     private static let pause = Duration.milliseconds(50)
+    private static let killedMillisecondsMax: Int32 = 1_000
 
     package init(_ command: String, secondsMax: Int64 = 30) {
         self.command = command
@@ -119,11 +120,21 @@ package struct AlertCommand: AlertDoor {
                 try await Task.sleep(for: Self.pause)
             }
         } catch is CancellationError {
-            tillbox_kill(pid, all)
+            _ = Self.kill(pid, all)
             throw CancellationError()
         }
-        tillbox_kill(pid, all)
-        throw AlertFailure(description: "alerts.command does not end within \(secondsMax) s")
+        let isKilled = Self.kill(pid, all)
+        throw AlertFailure(
+            description: "alerts.command does not end within \(secondsMax) s"
+                + (isKilled ? "" : ", and cannot be killed"))
+    }
+
+    /// Kills a command, and waits for its end, as long as one that can be killed takes for it.
+    ///
+    /// - Parameter all: the group that it leads, below zero, or itself.
+    /// - Returns: whether it has ended; where not, Foundation takes its end when it comes.
+    static func kill(_ process: Int32, _ all: Int32) -> Bool {
+        tillbox_kill(process, all, killedMillisecondsMax) == 1
     }
 
     /// How the command itself has ended: its exit code, or its signal below zero; nil while it

@@ -23,8 +23,10 @@ int tillbox_tell(const char *socket_name, const char *text, int descriptor);
 /// where somebody else has taken it.
 int tillbox_child_end(int child, int *end);
 
-/// Kills a child, or the group below zero that it leads, and takes its end.
-void tillbox_kill(int child, int group);
+/// Kills a child, or the group below zero that it leads, and takes its end, for which it waits so
+/// long at most: one that has other rights by now, as by sudo, cannot be killed. Returns whether it
+/// has ended.
+int tillbox_kill(int child, int group, int milliseconds);
 
 /// Opens a socket that listens on an address of the internet. Returns its descriptor, or an errno
 /// below zero.
