@@ -268,16 +268,21 @@ struct Upkeep: Service {
     }
 
     private func look() async {
-        var snapshotCount = admission.snapshotCount
+        // By offsets, as the index has fewer events again when some leave the log.
+        let interval = Int64(GateLimits.snapshotIntervalCount)
+        var (end, due) = (admission.snapshotEnd, interval)
         while true {
             try? await cancelWhenGracefulShutdown {
                 try await Task.sleep(for: .seconds(Self.intervalSeconds))
             }
-            let grown = admission.count - snapshotCount
+            let grown = end.distance(to: received.highWatermark)
             let isStopping = Task.isShuttingDownGracefully || Task.isCancelled
-            if grown >= GateLimits.snapshotIntervalCount || (isStopping && grown > 0) {
-                await snapshot()
-                snapshotCount = admission.count
+            if grown >= due || (isStopping && grown > 0) {
+                if let written = await snapshot() {
+                    (end, due) = (written, interval)
+                } else {
+                    due = grown + interval
+                }
             }
             if isStopping { return }
             await retain()
@@ -286,11 +291,14 @@ struct Upkeep: Service {
 
     /// The snapshot only saves time at the next start, so that failing to write one is no reason to
     /// stop.
-    private func snapshot() async {
+    ///
+    /// - Returns: the offset below which every event is in it; nil where it was not written.
+    private func snapshot() async -> Offset? {
         do {
-            try await AdmissionSnapshot.write(admission, to: snapshotPath)
+            return try await AdmissionSnapshot.write(admission, to: snapshotPath)
         } catch {
             logger.warning("gate snapshot not written", metadata: ["error": "\(error)"])
+            return nil
         }
     }
 

@@ -56,11 +56,17 @@ package enum AdmissionSnapshot {
 
     /// Writes beside the old snapshot and renames, so that a kill or a power cut leaves one of the
     /// two. Where there is no room the draft goes again.
-    package static func write(_ admission: LogAdmission, to path: String) async throws {
+    ///
+    /// - Returns: the offset below which every event is in it.
+    @discardableResult
+    package static func write(
+        _ admission: LogAdmission, to path: String
+    ) async throws -> Offset {
         let draft = try SnapshotDraft(of: path)
         do {
-            try await write(admission, into: draft)
+            let end = try await write(admission, into: draft)
             try draft.keep()
+            return end
         } catch {
             draft.discard()
             throw error
@@ -69,11 +75,13 @@ package enum AdmissionSnapshot {
 
     private static func write(
         _ admission: LogAdmission, into draft: SnapshotDraft
-    ) async throws {
+    ) async throws -> Offset {
         var writer = draft
         var piece: [UInt8] = []
+        var end = Offset.zero
         try await admission.snapshot(
             begin: { through in
+                end = through
                 try writer.write(magic + (try admission.origin(before: through)).bytes)
             },
             eachShard: { pairs in
@@ -87,6 +95,7 @@ package enum AdmissionSnapshot {
             })
         try writer.write(piece)
         try writer.write(withUnsafeBytes(of: writer.checksum.littleEndian) { Array($0) })
+        return end
     }
 
     /// Of which log the snapshot is, once all of it has been read and holds.

@@ -20,9 +20,9 @@ package final class LogAdmission: AdmissionStore {
     private let lookups = DispatchQueue(label: "tillbox.gate.lookups", qos: .userInitiated)
     /// Reads the identity out of a stored body, to compare it exactly.
     private let identify: @Sendable (ArraySlice<UInt8>) -> EventIdentity?
-    /// Events that the snapshot told: what has come since is read from the log at each start, until
-    /// the next snapshot.
-    package let snapshotCount: Int
+    /// Below it the snapshot told every event: what has come since is read from the log at each
+    /// start, until the next snapshot.
+    package let snapshotEnd: Offset
 
     private struct State {
         var index: AdmissionIndex
@@ -55,7 +55,7 @@ package final class LogAdmission: AdmissionStore {
     ) {
         self.topic = topic
         self.identify = identify
-        snapshotCount = index.count
+        snapshotEnd = indexed
         state = Mutex(State(index: index, indexed: indexed))
     }
 

@@ -23,7 +23,48 @@ struct UpkeepTests {
         let temporary = try TemporaryFolder()
         let folder = try DataFolder(at: temporary.file("data"))
         var plane = try Self.plane(folder)
-        for number in 1...3 {
+        try await Self.admit(1...3, to: plane)
+        await plane.log.close()
+
+        // A process that died before it wrote one.
+        plane = try Self.plane(folder)
+        #expect(plane.admission.snapshotEnd == .zero && plane.admission.count == 3)
+        try await Self.stopped(Upkeep(plane, snapshotPath: folder.gateSnapshot))
+        await plane.log.close()
+
+        plane = try Self.plane(folder)
+        #expect(plane.admission.snapshotEnd == Offset(3))
+        // Nothing is written where nothing is new.
+        try FileManager.default.removeItem(atPath: folder.gateSnapshot)
+        try await Self.stopped(Upkeep(plane, snapshotPath: folder.gateSnapshot))
+        #expect(!FileManager.default.fileExists(atPath: folder.gateSnapshot))
+        await plane.log.close()
+    }
+
+    @Test("what has come is in the snapshot at the stop also where more has left the log")
+    func forgotten() async throws {
+        let temporary = try TemporaryFolder()
+        let folder = try DataFolder(at: temporary.file("data"))
+        var plane = try Self.plane(folder)
+        try await Self.admit(1...3, to: plane)
+        try await Self.stopped(Upkeep(plane, snapshotPath: folder.gateSnapshot))
+        await plane.log.close()
+
+        plane = try Self.plane(folder)
+        #expect(plane.admission.snapshotEnd == Offset(3))
+        try await Self.admit(4...5, to: plane)
+        plane.admission.forget(below: Offset(3))
+        #expect(plane.admission.count == 2)
+        try await Self.stopped(Upkeep(plane, snapshotPath: folder.gateSnapshot))
+        await plane.log.close()
+
+        plane = try Self.plane(folder)
+        #expect(plane.admission.snapshotEnd == Offset(5) && plane.admission.count == 2)
+        await plane.log.close()
+    }
+
+    private static func admit(_ numbers: ClosedRange<Int>, to plane: EmbeddedPlane) async throws {
+        for number in numbers {
             let identity = EventIdentity(
                 id: EventID("evt_\(number)"), type: "charge.succeeded", created: "1")
             let record = Record.received(
@@ -31,21 +72,6 @@ struct UpkeepTests {
             let outcome = try await plane.admission.admit(identity, record: record)
             #expect(outcome != .duplicate && outcome != .conflict)
         }
-        await plane.log.close()
-
-        // A process that died before it wrote one.
-        plane = try Self.plane(folder)
-        #expect(plane.admission.snapshotCount == 0 && plane.admission.count == 3)
-        try await Self.stopped(Upkeep(plane, snapshotPath: folder.gateSnapshot))
-        await plane.log.close()
-
-        plane = try Self.plane(folder)
-        #expect(plane.admission.snapshotCount == 3)
-        // Nothing is written where nothing is new.
-        try FileManager.default.removeItem(atPath: folder.gateSnapshot)
-        try await Self.stopped(Upkeep(plane, snapshotPath: folder.gateSnapshot))
-        #expect(!FileManager.default.fileExists(atPath: folder.gateSnapshot))
-        await plane.log.close()
     }
 
     private static func stopped(_ upkeep: Upkeep) async throws {
