@@ -60,5 +60,8 @@ struct DoctorRunTests {
         #expect(alone.code == 1)
         #expect(alone.output.contains("ACT   daemon"), "\(alone.output)")
         #expect(alone.output.contains("left out by --quick"))
+        // Who only asks the daemon says so.
+        #expect(alone.output.contains("-     bridges"), "\(alone.output)")
+        #expect(alone.output.contains("start it with"), "\(alone.output)")
     }
 }

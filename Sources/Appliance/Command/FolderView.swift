@@ -42,10 +42,11 @@ struct FolderView {
     /// Verifies every batch, those in cold folders too. Where a file there is away or damaged, the
     /// log's own segments are verified all the same.
     ///
-    /// - Returns: what is damaged in the log's own folder, and what is wrong with cold files.
+    /// - Returns: what is damaged in the log's own folder, what is wrong with cold files, and how
+    ///   many records were read.
     /// - Throws: `LogError`, `CommandFailure`
-    func verifiedLog() throws -> (faults: [String], ofCold: String?) {
-        var found: (faults: [String], ofCold: String?) = ([], nil)
+    func verifiedLog() throws -> (faults: [String], ofCold: String?, recordCount: Int) {
+        var found: (faults: [String], ofCold: String?, recordCount: Int) = ([], nil, 0)
         for topic in try log().topics {
             let report: VerificationReport?
             do throws(LogError) {
@@ -55,6 +56,7 @@ struct FolderView {
                 found.ofCold = found.ofCold ?? error.description
                 report = try log(withCold: false).topic(topic.name)?.verify()
             }
+            found.recordCount += report?.recordCount ?? 0
             if let corruption = report?.corruption { found.faults.append("\(corruption)") }
         }
         return found

@@ -98,6 +98,8 @@ package struct Settings: Sendable {
 
     /// Seconds that a delivery's time may be off.
     package var signatureTolerance: Int64 { toleranceSeconds }
+    /// Whether alerts go anywhere; told of settings that were read with their secrets.
+    package var tellsSomebody: Bool { !alerts.doors.isEmpty }
     /// Whether the model is not the built-in one.
     package var usesOwnModel: Bool { modelPath != nil }
     /// Of the endpoints that deliveries come to; empty for the one without a name.

@@ -71,7 +71,7 @@ package struct StartReport {
     }
 
     /// What is set in a way that hardly anybody means.
-    var warnings: [String] {
+    package var warnings: [String] {
         guard let key = settings.stripeKey, let mode = StripeKeyMode(of: key) else { return [] }
         var warnings: [String] = []
         let isLive = mode == .live

@@ -77,6 +77,19 @@ package struct LetterList: Sendable {
         return (lines, isMore ? lines.last?.offset : nil)
     }
 
+    /// How many letters nobody has sent back.
+    package func leftCount() throws(StoreFailure) -> Int {
+        guard let letters = view.topic(.deadLetter) else { return 0 }
+        var index = RedriveIndex()
+        try index.catchUp(with: [letters])
+        var count = 0
+        try letters.scan(from: .zero) { stored in
+            if StoredLetter(stored) != nil, !index.hasGone(.letter(stored.offset)) { count += 1 }
+            return true
+        }
+        return count
+    }
+
     private func state(
         of order: RedriveOrder?, again: SourcePlace?
     ) throws(StoreFailure) -> RedriveState {

@@ -278,6 +278,10 @@ struct ArchiveMoveTests {
         await #expect(throws: (any Error).self) { try await fixture.replay("without") }
         let found = try #require(doctor.archive())
         #expect(found.state == .act && found.says.contains(first.folder))
+        // Nothing is damaged that a backup has, and the log's own segments were read.
+        let log = try #require(doctor.findings(isQuick: false).first { $0.check == "log" })
+        #expect(log.state == .act && log.chapter == "A full disk", "\(log)")
+        #expect(log.says.contains(first.file), "\(log)")
         #expect(
             try fixture.faults()
                 == ["2025-10 webhook.received", "\(first.file) cold file"])

@@ -1,3 +1,4 @@
+import AppendLog
 import Foundation
 import Testing
 
@@ -120,13 +121,57 @@ struct DoctorTests {
         #expect(states == [[.ok, .ok], [.ok, .note]])
     }
 
+    @Test("a key of the other mode than an endpoint's needs a person", arguments: [
+        (WebhookEndpoint.Livemode.live, 1), (.test, 0), (.any, 0),
+    ])
+    func modes(livemode: WebhookEndpoint.Livemode, count: Int) {
+        var settings = Settings()
+        settings.stripeKey = "rk_test_1"
+        settings.endpoints = [WebhookEndpoint(name: "", secrets: [], livemode: livemode)]
+        let checks = EndpointChecks(settings: settings, clock: StripeClock(SystemLogClock()))
+        #expect(checks.modes.count == count, "\(checks.modes)")
+        for found in checks.modes {
+            #expect(found.state == .act && found.says.contains("is a test key"), "\(found)")
+            #expect(found.todo?.hasPrefix("give the live key") == true, "\(found)")
+        }
+    }
+
+    @Test("dead letters are counted until they are sent back")
+    func letters() async throws {
+        let fixture = try PipelineFixture()
+        try await fixture.opened { opened in
+            let checks = FolderChecks(settings: fixture.settings)
+            #expect(checks.letters().state == .ok)
+            for number in 1...2 {
+                let body = PipelineFixture.charge(number, type: "charge.updated")
+                _ = try await opened.append(
+                    PipelineFixture.letter(body.utf8, topic: "webhook.received"), to: .deadLetter)
+            }
+            let found = checks.letters()
+            #expect(found.state == .note && found.says == "2 were not sent back", "\(found)")
+            _ = try await fixture.redriver(opened).redrive(
+                RedriveRequest(letters: [.letter(.zero)]))
+            #expect(checks.letters().says == "1 was not sent back")
+        }
+    }
+
+    @Test("whether anybody is told of what needs a person")
+    func alerts() {
+        var settings = Settings()
+        #expect(DoctorCommand.alerts(settings).state == .note)
+        settings.alerts.command = "cat"
+        #expect(DoctorCommand.alerts(settings).state == .ok)
+    }
+
     private static func daemon(_ json: String, hasKey: Bool = true) throws -> [String] {
+        try found(json, hasKey: hasKey).map { "\($0.check) \($0.state.rawValue)" }
+    }
+
+    private static func found(_ json: String, hasKey: Bool = true) throws -> [Finding] {
         let document = JSONDocument()
         return try withExtendedLifetime(document) {
             let root = try document.parse(Array(json.utf8))
-            return DaemonChecks.findings(root, at: Self.now.seconds, hasKey: hasKey).map {
-                "\($0.check) \($0.state.rawValue)"
-            }
+            return DaemonChecks.findings(root, at: Self.now.seconds, hasKey: hasKey)
         }
     }
 
@@ -157,6 +202,54 @@ struct DoctorTests {
             #"{"ready":true,"reasons":[],"warnings":[],"reconciliation":null,"bridges":[]}"#,
             hasKey: false)
         #expect(fresh == ["daemon ok", "reconciliation note", "missed note"])
+    }
+
+    @Test("what the daemon warns of is said with what to do, and with the chapter that has it")
+    func warnings() throws {
+        let found = try Self.found(
+            """
+            {"reasons":[],"warnings":["the backup into /mnt/b fails: it is full; free some",\
+            "a sentence of no chapter"],"up_seconds":60,"reconciliation":null,"bridges":[]}
+            """
+        ).filter { $0.state == .act }
+        #expect(found.map(\.says) == [
+            "the backup into /mnt/b fails: it is full", "a sentence of no chapter",
+        ])
+        #expect(found.first?.todo == "free some")
+        #expect(found.map(\.chapter) == [
+            "No backup, or an old one", "The daemon does not start, or is not ready",
+        ])
+    }
+
+    /// A bridge that runs and whose target hangs, one that stopped, and one that was taken out of
+    /// the configuration, for which the log keeps all.
+    @Test("a bridge is as its warning says, and one without its own line is not passed over")
+    func bridges() throws {
+        let found = try Self.found(
+            """
+            {"reasons":[],"warnings":[\
+            "the bridge kafka is behind by 3 records and waits for its target: no answer",\
+            "the bridge redis has stopped, behind by 9 records: it has more than the log",\
+            "the bridge postgres is not configured any more, and the log keeps every record"],\
+            "up_seconds":60,"reconciliation":null,"bridges":[\
+            {"name":"kafka","state":"running","lag":3},{"name":"redis","state":"stopped","lag":9}]}
+            """
+        ).filter { $0.check == "bridges" }
+        #expect(found.map(\.state) == [.act, .act, .act])
+        #expect(found.allSatisfy { $0.chapter == "A bridge has stopped" })
+        #expect(found.first?.says.hasSuffix("waits for its target: no answer") == true)
+        let todo = found.compactMap(\.todo)
+        #expect(todo.count == 3 && todo[0].contains("its target runs"), "\(todo)")
+        #expect(todo[1].hasSuffix("`tillbox bridge resume redis`"), "\(todo)")
+    }
+
+    @Test("without a daemon, what only it knows is said not to have been looked at")
+    func nobody() {
+        let found = DaemonChecks.findings(without: "no daemon answers at x; start it")
+        #expect(found.map { "\($0.check) \($0.state.rawValue)" } == [
+            "daemon act", "reconciliation skipped", "missed skipped", "bridges skipped",
+        ])
+        #expect(found.first?.says == "no daemon answers at x" && found.first?.todo == "start it")
     }
 
     @Test(

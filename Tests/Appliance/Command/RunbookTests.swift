@@ -137,6 +137,17 @@ struct RunbookTests {
         #expect(Finding.act("no such check", "", "").chapter == nil)
     }
 
+    @Test("what the daemon warns of leads to the chapter that quotes it")
+    func warnings() {
+        for (words, chapter) in DaemonWarnings.chapters {
+            let parts = Self.page.components(separatedBy: "\n## ")
+            let text = parts.first { $0.hasPrefix("\(chapter)\n") } ?? ""
+            // The page has … for what differs.
+            let quoted = words.trimmingCharacters(in: .whitespaces)
+            #expect(text.contains(quoted), "\(chapter) quotes nothing like: \(quoted)")
+        }
+    }
+
     /// A link within the page leads to a heading as GitHub writes its anchor.
     @Test("every link within the page leads somewhere")
     func anchors() {

@@ -179,12 +179,15 @@ struct RedriveTests {
                 PipelineFixture.letter(
                     other.encoded(), topic: "payment.scored", offset: scored.offset,
                     stage: "ledger", reason: "movement_conflicts"), to: .deadLetter)
-            let answer = try await fixture.redriver(opened).redrive(RedriveRequest())
-            #expect(answer.lines.map(\.result) == [.sent])
             let list = LetterList(
                 view: LogView(log: opened.log, topics: opened.topics, ledger: opened.ledger))
+            #expect(try list.leftCount() == 1)
+            let answer = try await fixture.redriver(opened).redrive(RedriveRequest())
+            #expect(answer.lines.map(\.result) == [.sent])
             #expect(try list.page(after: nil, limit: 10).lines.map(\.state) == [.waiting])
+            #expect(try list.leftCount() == 0)
             try await fixture.process(opened)
+            #expect(try list.leftCount() == 1)
 
             let lines = try list.page(after: nil, limit: 10).lines
             #expect(lines.map(\.state) == [.failedAgain, .notRedriven])

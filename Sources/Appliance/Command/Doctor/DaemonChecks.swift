@@ -7,6 +7,8 @@ import Vocabulary
 /// What the running daemon says of itself.
 struct DaemonChecks {
     let settings: Settings
+    /// Whether there is an API key, or may be: nobody could read the secrets.
+    let hasKey: Bool
 
     /// A nightly run, or its sweep, that was missed, and half a day.
     static let ageMaxSeconds: Int64 = 36 * 3_600
@@ -15,14 +17,21 @@ struct DaemonChecks {
     func findings() async -> [Finding] {
         let connection = AdminConnection(settings, asked: .init(settings.profile))
         do throws(CommandFailure) {
-            let now = Int64(Date().timeIntervalSince1970)
-            let hasKey = settings.stripeKey != nil
+            let (now, hasKey) = (Int64(Date().timeIntervalSince1970), hasKey)
             return try await connection.send(.GET, Self.path) { root in
                 Self.findings(root, at: now, hasKey: hasKey)
             }
         } catch {
-            let words = error.message ?? "it does not answer"
-            return [.act("daemon", words, "where it has ended, its log says why in one line")]
+            return Self.findings(without: error.message ?? "it does not answer")
+        }
+    }
+
+    /// Where nothing answered, or something else did.
+    static func findings(without sentence: String) -> [Finding] {
+        let daemon = DaemonWarnings.finding(
+            "daemon", sentence, otherwise: "where it has ended, its log says why in one line")
+        return [daemon] + ["reconciliation", "missed", "bridges"].map {
+            .skipped($0, "the daemon knows, and was not heard")
         }
     }
 
@@ -36,20 +45,14 @@ struct DaemonChecks {
             findings.append(.ok("daemon", "it is ready, and started \(ago(up))"))
         }
         findings += reasons.map {
-            .act(
-                "daemon", "it is not ready: \($0)",
-                "see its log; docs/RELIABILITY.md has each reason")
+            DaemonWarnings.finding(
+                "daemon", "it is not ready: \($0)", otherwise: "see its log, which says more")
         }
-        // Bridges tell of themselves below.
-        findings += texts(root["warnings"]).filter { !$0.hasPrefix("the bridge ") }.map {
-            .act(
-                "daemon", $0, "look at it; `tillbox status` says it for as long as it lasts",
-                in: $0.hasPrefix("Stripe does not answer") ? Finding.stripeIsAway : nil)
-        }
+        let warnings = texts(root["warnings"])
+        findings += DaemonWarnings.findings(warnings)
         findings += reconciliation(
             root["reconciliation"], at: root["stripe_at"]?.int64 ?? now, hasKey: hasKey)
-        findings += bridges(root["bridges"])
-        return findings
+        return findings + DaemonWarnings.bridges(root["bridges"], warnings)
     }
 
     private static func reconciliation(
@@ -72,7 +75,7 @@ struct DaemonChecks {
             findings.append(
                 .act(
                     "reconciliation", "the last run found breaks, \(ago(now - ended))",
-                    "look at them: `tillbox reconcile list`"))
+                    "look at them: `tillbox reconcile show last`"))
         }
         guard let swept = run["missed_events_until"]?.int64 else {
             return findings + [
@@ -85,27 +88,6 @@ struct DaemonChecks {
                 ? .act("missed", words, "run `tillbox reconcile sweep`; Stripe keeps 30 days")
                 : .ok("missed", words))
         return findings
-    }
-
-    private static func bridges(_ value: JSONValue?) -> [Finding] {
-        guard let bridges = value?.array else { return [] }
-        return bridges.map(bridge)
-    }
-
-    private static func bridge(_ bridge: JSONValue) -> Finding {
-        let name = bridge["name"]?.string ?? "?"
-        let (state, lag) = (bridge["state"]?.string ?? "?", bridge["lag"]?.int64 ?? 0)
-        let words = "\(name) is \(state), behind by \(lag) records"
-        let error = bridge["last_error"]?.string.map { ": \($0)" } ?? ""
-        switch state {
-        case "running", "starting": return .ok("bridges", words)
-        case "paused":
-            let by = bridge["paused_by"]?.string.map { " by \($0)" } ?? ""
-            return .note("bridges", words + by, "`tillbox bridge resume \(name)` goes on")
-        default:
-            return .act(
-                "bridges", words + error, "see docs/BRIDGES.md for the sentence, and mend it there")
-        }
     }
 
     private static func ago(_ seconds: Int64) -> String { Figures.ago(seconds: Double(seconds)) }

@@ -13,11 +13,12 @@ struct DoctorCommand: AsyncParsableCommand {
         abstract: "Look at everything an operator should know of, and say what to do.",
         discussion: """
             Disk, sync speed, clock, permissions, secrets, the parts of the data folder against \
-            each other, every batch of the log, every rule of the ledger, the audit log, the \
-            daemon and its warnings, missed events, reconciliation, bridges, the last backup, \
-            the model, and with an API key the endpoint at Stripe: its events and its API \
-            version. Changes nothing. Exit codes: 0 nothing needs a person, 1 something does, \
-            2 wrong usage, 3 cannot run.
+            each other, every batch of the log, every rule of the ledger, the audit log, dead \
+            letters, the daemon and its warnings, missed events, reconciliation, bridges, the \
+            last backup, whether anybody is told of what needs a person, the model, and with an \
+            API key the endpoint at Stripe: its events, its mode and its API version. Changes \
+            nothing. Exit codes: 0 nothing needs a person, 1 something does, 2 wrong usage, 3 \
+            cannot run.
             """)
     @OptionGroup var data: DataOptions
     @Flag(help: "Leave out what reads all of log and ledger.") var quick = false
@@ -25,7 +26,7 @@ struct DoctorCommand: AsyncParsableCommand {
 
     mutating func run() async throws {
         var diagnosis = Diagnosis()
-        let settings = try await readSettings(&diagnosis)
+        let (settings, knowsKey) = try await readSettings(&diagnosis)
         guard settings.profile != .cloud else {
             throw CommandFailure.cannotRun(
                 "the profile cloud has no data folder; ask each role with `tillbox status`, and "
@@ -42,20 +43,37 @@ struct DoctorCommand: AsyncParsableCommand {
             diagnosis.add(
                 .act(
                     "parts", "there is no data folder \(settings.dataPath)",
-                    "name it with --data, or start the daemon once"))
+                    "name it with --data; the daemon's first start makes it",
+                    in: Finding.chapters["daemon"]))
         }
-        diagnosis.add(await DaemonChecks(settings: settings).findings())
+        diagnosis.add(FolderChecks(settings: settings).model())
+        let hasKey = settings.stripeKey != nil || !knowsKey
+        diagnosis.add(await DaemonChecks(settings: settings, hasKey: hasKey).findings())
+        guard knowsKey else {
+            return try tell(diagnosis, and: ["endpoint", "clock"].map(Self.unasked))
+        }
         let clock = StripeClock(SystemLogClock())
-        diagnosis.add(await EndpointChecks(settings: settings, clock: clock).findings())
-        diagnosis.add(MachineChecks.clock(settings, clock))
+        let endpoint = await EndpointChecks(settings: settings, clock: clock).findings()
+        try tell(diagnosis, and: endpoint + [MachineChecks.clock(settings, clock)])
+    }
+
+    private static func unasked(_ check: String) -> Finding {
+        .skipped(check, "the API key could not be read, so that Stripe was not asked")
+    }
+
+    private func tell(_ found: Diagnosis, and more: [Finding]) throws {
+        var diagnosis = found
+        diagnosis.add(more)
         try Output.standard.line(
             json ? diagnosis.json : PastedCommand.completed(diagnosis.text))
         if diagnosis.needsSomebody { throw CommandFailure.foundSomething(nil) }
     }
 
-    /// The settings as the daemon would read them, secrets too; without them where that fails,
-    /// which is a finding.
-    private func readSettings(_ diagnosis: inout Diagnosis) async throws -> Settings {
+    /// The settings as the daemon would read them, secrets too. Where that fails, which is a
+    /// finding, with the API key alone, or without any secret.
+    private func readSettings(
+        _ diagnosis: inout Diagnosis
+    ) async throws -> (settings: Settings, knowsKey: Bool) {
         do {
             let settings = try await data.settings(needsSecrets: true, needsStripe: true)
             let count = settings.endpoints.reduce(0) { $0 + $1.secrets.count }
@@ -64,7 +82,8 @@ struct DoctorCommand: AsyncParsableCommand {
                     "secrets", "configuration and secrets are read and private: \(count) signing "
                         + (count == 1 ? "secret" : "secrets")
                         + (settings.stripeKey == nil ? ", no API key" : ", an API key")))
-            return settings
+            diagnosis.add(Self.alerts(settings))
+            return (settings, true)
         } catch let failure as CommandFailure {
             let message = failure.message ?? "the configuration cannot be read"
             let parts = message.split(separator: ";", maxSplits: 1).map(String.init)
@@ -74,7 +93,18 @@ struct DoctorCommand: AsyncParsableCommand {
                     parts.count > 1
                         ? parts[1].trimmingCharacters(in: .whitespaces)
                         : "correct it; docs/CONFIGURATION.md has every key"))
-            return try await data.settings(needsSecrets: false)
+            if let settings = try? await data.settings(needsSecrets: false, needsStripe: true) {
+                return (settings, true)
+            }
+            return (try await data.settings(needsSecrets: false), false)
         }
+    }
+
+    static func alerts(_ settings: Settings) -> Finding {
+        settings.tellsSomebody
+            ? .ok("alerts", "somebody is told of what needs a person")
+            : .note(
+                "alerts", "nobody is told of what needs a person",
+                "set alerts.url_file or alerts.command; docs/DOCTOR.md says how")
     }
 }

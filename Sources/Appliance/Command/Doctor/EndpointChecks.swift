@@ -25,9 +25,17 @@ struct EndpointChecks {
         do {
             let endpoints = try await stripe.endpoints()
             let version = try await stripe.accountVersion()
-            return Self.findings(endpoints, names: settings.endpointNames, version: version)
+            return modes
+                + Self.findings(endpoints, names: settings.endpointNames, version: version)
         } catch {
-            return [Self.finding(without: error)]
+            return modes + [Self.finding(without: error)]
+        }
+    }
+
+    /// A key of the other mode than an endpoint's: Stripe keeps the two apart.
+    var modes: [Finding] {
+        StartReport(settings: settings).warnings.map {
+            DaemonWarnings.finding("endpoint", $0, otherwise: "check stripe.api_key")
         }
     }
 
@@ -55,7 +63,7 @@ struct EndpointChecks {
                 return [
                     .act(
                         "endpoint", "no endpoint at Stripe leads to \(path)",
-                        "make one there, with the events of docs/EVENTS.md")
+                        "make one there, with the events that docs/EVENTS.md lists")
                 ]
             }
             return ours.flatMap { endpoint in

@@ -13,9 +13,9 @@ struct Finding: Hashable {
         case skipped
     }
 
-    /// A stable word: `disk`, `sync`, `clock`, `permissions`, `secrets`, `parts`, `log`, `ledger`,
-    /// `audit`, `daemon`, `missed`, `reconciliation`, `bridges`, `backup`, `archive`, `model`,
-    /// `endpoint`.
+    /// A stable word: `disk`, `sync`, `clock`, `permissions`, `secrets`, `alerts`, `parts`, `log`,
+    /// `ledger`, `audit`, `dead-letters`, `daemon`, `missed`, `reconciliation`, `bridges`,
+    /// `backup`, `archive`, `model`, `endpoint`.
     var check: String
     var state: State
     /// One sentence without a full stop.
@@ -33,7 +33,7 @@ struct Finding: Hashable {
         "clock": "The clock", "missed": stripeIsAway,
         "bridges": "A bridge has stopped",
         "ledger": "A red proof", "reconciliation": "A red proof",
-        "audit": "A forgotten password",
+        "audit": "A forgotten password", "dead-letters": "Dead letters",
         "daemon": "The daemon does not start, or is not ready",
         "model": "The daemon does not start, or is not ready",
     ]

@@ -25,7 +25,7 @@ struct FolderChecks {
         } else {
             findings += [batches(), ledger()]
         }
-        return findings + [audit(), backup(), model()] + [archive()].compactMap { $0 }
+        return findings + [audit(), letters(), backup()] + [archive()].compactMap { $0 }
     }
 
     /// The next start's own comparison.
@@ -62,15 +62,19 @@ struct FolderChecks {
     /// Every batch: checksums, dense offsets, each source once.
     private func batches() -> Finding {
         do {
-            var count = 0
-            for topic in try view.log().topics {
-                let report = try topic.verify()
-                count += report.recordCount
-                guard let corruption = report.corruption else { continue }
-                return .act(
-                    "log", "\(corruption)", "restore the folder from its newest backup")
+            let log = try view.verifiedLog()
+            if let fault = log.faults.first {
+                return .act("log", fault, "restore the folder from its newest backup")
             }
-            return .ok("log", "\(Figures.grouped(count)) records, every checksum holds")
+            // No backup has the files of cold folders, and the daemon goes on without them.
+            if let fault = log.ofCold {
+                return .act(
+                    "log", fault,
+                    "the log's own segments hold: nothing is to be restored from a backup",
+                    in: Finding.chapters["archive"])
+            }
+            return .ok(
+                "log", "\(Figures.grouped(log.recordCount)) records, every checksum holds")
         } catch {
             return .act("log", Self.words(error), "run `tillbox log verify`")
         }
@@ -167,7 +171,26 @@ struct FolderChecks {
         }
     }
 
-    private func model() -> Finding {
+    /// Records that failed and that nobody has sent back. Some are left for good, so that this is
+    /// nothing that has to end.
+    func letters() -> Finding {
+        do {
+            let list = LetterList(view: LogView(log: try view.log(), ledger: nil))
+            let left = try list.leftCount()
+            return left == 0
+                ? .ok("dead-letters", "none waits for somebody to look at it")
+                : .note(
+                    "dead-letters", left == 1
+                        ? "1 was not sent back" : "\(Figures.grouped(left)) were not sent back",
+                    "look why: `tillbox dead-letter list`; then `tillbox dead-letter redrive "
+                        + "--dry-run`, or leave them")
+        } catch {
+            return .skipped("dead-letters", Self.words(error))
+        }
+    }
+
+    /// The model that scores and its thresholds; it needs no data folder.
+    func model() -> Finding {
         do {
             let steps = try PipelineSteps(settings, counters: Counters())
             _ = try steps.verdicts()
