@@ -136,7 +136,9 @@ class Package:
     def put_papers(self) -> None:
         place = "usr/share/doc/tillbox"
         self.put(f"{place}/README.Debian", (HERE / "README.Debian").read_text())
-        self.put_gzipped(f"{place}/RUNBOOK.md", (ROOT / "docs/RUNBOOK.md").read_text())
+        # Sentences of the program name them as docs/EVENTS.md, and they lead to each other.
+        for page in sorted((ROOT / "docs").rglob("*.md")):
+            self.put_gzipped(f"{place}/{page.relative_to(ROOT)}", page.read_text())
         self.put(f"{place}/copyright", (HERE / "copyright").read_text())
         day = time.strftime("%a, %d %b %Y %H:%M:%S +0000", time.gmtime(self.moment))
         self.put_gzipped(

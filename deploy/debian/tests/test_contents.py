@@ -98,6 +98,21 @@ class ContentsTests(unittest.TestCase):
                 input=gzip.decompress(file.read_bytes()), capture_output=True)
             self.assertEqual((done.returncode, done.stderr.decode()), (0, ""), file.name)
 
+    def test_every_page_that_is_named_is_there(self) -> None:
+        place = self.root / "usr/share/doc/tillbox"
+        binary = (self.root / "usr/bin/tillbox").resolve().read_bytes()
+        named = {name.decode() for name in re.findall(rb"docs/[A-Za-z/-]+\.md", binary)}
+        self.assertIn("docs/EVENTS.md", named)
+        # A page names its neighbours; what leads up and out of docs is in the repository alone.
+        for page in sorted((place / "docs").rglob("*.md.gz")):
+            text = gzip.decompress(page.read_bytes()).decode()
+            for link in re.findall(r"\]\(([A-Za-z/-]+\.md)[)#]", text):
+                named.add(os.path.relpath(page.parent / link, place))
+        self.assertGreater(len(named), 30)
+        missing = [name for name in sorted(named) if not (place / f"{name}.gz").is_file()]
+        self.assertEqual(missing, [])
+        self.assertIn("docs/RUNBOOK.md.gz", (place / "README.Debian").read_text())
+
     def test_completions_are_read_by_the_shell(self) -> None:
         file = self.root / "usr/share/bash-completion/completions/tillbox"
         run("bash", "-n", str(file))
