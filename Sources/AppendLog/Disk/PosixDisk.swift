@@ -283,9 +283,22 @@ private final class PosixLock: DiskLock {
     }
 }
 
+extension DiskError.Operation {
+    /// As a person reads it, before the path.
+    fileprivate var words: String {
+        switch self {
+        case .createDirectory: "making the folder"
+        case .syncDirectory: "sync of the folder"
+        case .freeBytes: "asking for the free space of"
+        case .dropCache: "dropping the page cache of"
+        default: "\(rawValue) of"
+        }
+    }
+}
+
 extension DiskError: CustomStringConvertible {
     public var description: String {
-        "\(operation.rawValue) of \(path) failed: \(String(cString: strerror(code))) (\(code))"
+        "\(operation.words) \(path) failed: \(String(cString: strerror(code))) (\(code))"
     }
 
     /// Whether it says that space, or the right to it, has run out.
