@@ -1,0 +1,41 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What `make docs` and `make example` do, as far as it takes seconds: whoever changes the library
+/// meets its pages and its user here.
+@Suite("AppendLog as a library of its own")
+struct LogLibraryTests {
+    /// Of the build that these tests come from.
+    private static let modules = URL(filePath: Tillbox.executable).deletingLastPathComponent()
+        .appending(path: "Modules").path
+
+    @Test("every symbol that its pages link to is there")
+    func reference() async throws {
+        let folder = try TemporaryFolder()
+        let done = try await Child.run(
+            Repository.root.appending(path: ".ci/log-docs").path,
+            [Self.modules, folder.file("reference")], environment: ["HOME": folder.path])
+        #expect(done.code == 0, "\(done.output.suffix(2_000)) \(done.errors.suffix(2_000))")
+        let page = folder.file("reference/documentation/appendlog/index.html")
+        #expect(FileManager.default.fileExists(atPath: page))
+    }
+
+    @Test("the example uses nothing but what the library shows to others")
+    func example() async throws {
+        let folder = try TemporaryFolder()
+        let sources = Repository.root.appending(path: "docs/examples/tally/Sources/tally").path
+        let files = try FileManager.default.contentsOfDirectory(atPath: sources).sorted()
+        let checksum = "Sources/AppendLog/CLibraries/CChecksum/include/module.modulemap"
+        let map = Repository.root.appending(path: checksum).path
+        let done = try await Child.run(
+            "/usr/bin/env",
+            ["swiftc", "-typecheck", "-swift-version", "6", "-package-name", "stranger"]
+                + ["-I", Self.modules, "-Xcc", "-fmodule-map-file=\(map)"]
+                + ["-module-cache-path", folder.file("cache")]
+                + files.map { "\(sources)/\($0)" },
+            environment: ["HOME": folder.path])
+        #expect(files.count > 1)
+        #expect(done.code == 0, "\(done.errors.suffix(2_000))")
+    }
+}
