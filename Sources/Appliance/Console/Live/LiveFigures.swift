@@ -53,6 +53,9 @@ struct LiveFigures {
     var money: MoneyCheck?
     /// How far Stripe's clock is ahead of this machine's; nil where that is not known.
     var stripeAheadMilliseconds: Int64?
+    /// By how much the clock that dates the runs of reconciliation is ahead of this machine's, in
+    /// seconds: a twin's world has its own.
+    var runsAheadSeconds: Int64 = 0
     /// Whether Stripe's API can be asked at all.
     var hasStripe: Bool
     /// Dead letters that the log holds, redriven or not.

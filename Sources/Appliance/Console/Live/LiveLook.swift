@@ -73,6 +73,7 @@ struct LiveLook: LiveLooking {
             bucket: history.buckets.last, isBucketOver: isBucketOver,
             bridges: parts.bridges.reports(), money: money,
             stripeAheadMilliseconds: parts.reconciler?.stripeAheadMilliseconds,
+            runsAheadSeconds: parts.reconciler.map { $0.now.seconds - now / 1_000 } ?? 0,
             hasStripe: parts.reconciler?.asksStripe ?? false,
             letterCount: (try? letterCount.look(at: deadLetters)) ?? held,
             paymentsLeftOut: payments.leftOutCount, verifiedAt: parts.verifiedAt(),

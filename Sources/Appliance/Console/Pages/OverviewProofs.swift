@@ -64,6 +64,11 @@ extension OverviewView {
         ShownAge.words(seconds: figures.at / 1_000 - from.seconds)
     }
 
+    /// Seconds since a moment of a run, by the clock that has dated it.
+    private static func runAge(_ moment: Instant, _ figures: LiveFigures) -> Int64 {
+        figures.at / 1_000 + figures.runsAheadSeconds - moment.seconds
+    }
+
     private static func reconciliation(_ figures: LiveFigures) -> Proof {
         func proof(_ value: String, _ second: String, _ tone: Tone) -> Proof {
             Proof("reconciliation", "Reconciliation", value, second, tone, nil)
@@ -74,14 +79,15 @@ extension OverviewView {
                 figures.hasStripe || figures.afar != nil
                     ? "no run has ended" : "needs a Stripe key", .mute)
         }
-        let age = "\(age(ended, figures)) ago"
+        let seconds = runAge(ended, figures)
+        let age = "\(ShownAge.words(seconds: seconds)) ago"
         guard run.isClean else {
             let count = RunRow.breakCount(run)
             return proof(
                 count == 0 ? "Not clean" : ShownNumber.count(count, "break"), age, .stop)
         }
         let share = run.share.map(ShownNumber.share) ?? "Clean"
-        guard figures.at / 1_000 - ended.seconds <= reconciliationAgeMax else {
+        guard seconds <= reconciliationAgeMax else {
             return Proof(
                 "reconciliation", "Reconciliation", share,
                 "explained, \(age): no run has ended since", .wait, nil, isOld: true)
@@ -98,8 +104,9 @@ extension OverviewView {
                 "Not looked for",
                 figures.hasStripe || figures.afar != nil ? "not yet" : "needs a Stripe key", .mute)
         }
-        let words = "looked for until \(age(swept, figures)) ago"
-        guard figures.at / 1_000 - swept.seconds <= reconciliationAgeMax else {
+        let seconds = runAge(swept, figures)
+        let words = "looked for until \(ShownAge.words(seconds: seconds)) ago"
+        guard seconds <= reconciliationAgeMax else {
             return Proof(
                 "missed", "Missed events", "None", "\(words), and not since", .wait, nil,
                 isOld: true)

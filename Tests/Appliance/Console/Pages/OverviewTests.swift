@@ -164,6 +164,11 @@ struct OverviewTests {
             #expect(old.answer.tone == "is-wait")
             #expect(old.answer.second.hasPrefix("Reconciliation: explained, "))
             #expect(old.answer.second.hasSuffix("no run has ended since."))
+            // Runs of a twin's world are dated by that world's clock.
+            figures.runsAheadSeconds = -300 * 86_400
+            #expect(tones(view(300 * 24 + 36, verified: 7)) == ["ok", "ok", "ok"])
+            #expect(tones(view(300 * 24 + 37, verified: 7)) == ["ok", "wait", "wait"])
+            figures.runsAheadSeconds = 0
             let unverified = view(1, verified: 8)
             #expect(tones(unverified) == ["wait", "ok", "ok"])
             #expect(unverified.answer.second.contains("last verified 8 d ago: verify the ledger"))
