@@ -195,7 +195,7 @@ struct BackupTests {
             (["backup", backups, "--data", data, "--keep", "0"], 2, "--keep"),
             (
                 ["restore", backups, "--data", fresh, "--key-file", key, "--backup", "x"], 3,
-                "no backup x"
+                " backup list \(backups)` names those that are"
             ),
         ]
         for (arguments, code, says) in cases {

@@ -79,9 +79,10 @@ extension BackupError: CustomStringConvertible {
         case .badKey(let path):
             "\(path) holds no key, which is 64 hex digits; make one with: openssl rand -hex 32"
         case .noBackup(let path, let name?):
-            "there is no backup \(name) in \(path); `tillbox backup list` names those that are"
+            "there is no backup \(name) in \(path); `tillbox backup list \(path)` names those "
+                + "that are"
         case .noBackup(let path, nil):
-            "there is no complete backup in \(path); make one with `tillbox backup`"
+            "there is no complete backup in \(path); make one with `tillbox backup \(path)`"
         case .damaged(let file, let reason):
             "\(file) is damaged (\(reason)), and nothing was restored from it; name an older "
                 + "backup with --backup, or another copy of the folder"
