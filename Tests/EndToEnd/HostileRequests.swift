@@ -65,6 +65,12 @@ struct HostileRequest: CustomTestStringConvertible, Sendable {
         HostileRequest("an unknown coding", post + "Transfer-Encoding: gzip\r\n\r\n", 400),
         HostileRequest("chunked is not the last", post
             + "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n", 400),
+        HostileRequest(
+            "a coding below chunked", post + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+            400),
+        HostileRequest(
+            "chunked in capitals", post + "Transfer-Encoding: CHUNKED \r\n\r\n0\r\n\r\n",
+            400, admin: unknown, ends: false),
         HostileRequest("chunked twice", post
             + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         HostileRequest("identity", post + "Transfer-Encoding: identity\r\n\r\n0\r\n\r\n", 400),

@@ -1,3 +1,4 @@
+import Foundation
 package import NIOCore
 package import NIOHTTP1
 package import Vocabulary
@@ -93,6 +94,12 @@ struct HeadFacts {
             case 7 where Self.equal(name, "upgrade"): isUpgrade = true
             // The decoder lets only digits through; what does not fit is too long all the same.
             case 14 where Self.equal(name, "content-length"): contentLength = Int(value) ?? .max
+            // The decoder wants chunked at the end, and lets any coding stand before it; nobody
+            // undoes that one here, and another reader of the connection might.
+            case 17 where Self.equal(name, "transfer-encoding"):
+                if !Self.equal(value.trimmingCharacters(in: .whitespaces), "chunked") {
+                    refusal = .framingMalformed
+                }
             case 16 where signature == nil && Self.equal(name, "stripe-signature"):
                 signature = value
             default: break

@@ -153,7 +153,7 @@ package struct PortResponse: Sendable {
         "the size of a chunk is no hexadecimal number; send each chunk's bytes behind their count")
     private static let lengthMalformed = refusing(
         "the length of the body is not clear; send one Content-Length, or chunks, not both")
-    private static let framingMalformed = refusing(
+    static let framingMalformed = refusing(
         "where a line or the body ends is not clear; end lines with CR LF, and send one "
             + "Content-Length or Transfer-Encoding: chunked")
     private static let fieldMalformed = refusing(
