@@ -11,6 +11,9 @@ struct Tillbox: AsyncParsableCommand {
         commandName: "tillbox",
         abstract: "A payments backbone in one box: webhooks in, a balanced ledger out.",
         discussion: """
+            Begin with `tillbox demo`, which needs nothing and shows all of it live; for your own \
+            Stripe account with `tillbox init`, then `tillbox run` and `tillbox doctor`.
+
             Exit codes: 0 done, 1 a check found something, 2 wrong usage, 3 cannot run.
             """,
         version: Release.version,

@@ -114,9 +114,12 @@ class ContentsTests(unittest.TestCase):
         self.assertIn("docs/RUNBOOK.md.gz", (place / "README.Debian").read_text())
 
     def test_completions_are_read_by_the_shell(self) -> None:
-        file = self.root / "usr/share/bash-completion/completions/tillbox"
+        share = self.root / "usr/share"
+        file = share / "bash-completion/completions/tillbox"
         run("bash", "-n", str(file))
-        self.assertIn("ledger", file.read_text())
+        for file in [file, share / "zsh/vendor-completions/_tillbox",
+                     share / "fish/vendor_completions.d/tillbox.fish"]:
+            self.assertIn("redrive", file.read_text(), file)
 
     def test_the_configuration_is_the_documented_one(self) -> None:
         page = (ROOT / "docs/CONFIGURATION.md").read_text()
