@@ -1,5 +1,6 @@
 import AppendLog
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Appliance
@@ -153,6 +154,36 @@ struct DoctorTests {
                 RedriveRequest(letters: [.letter(.zero)]))
             #expect(checks.letters().says == "1 was not sent back")
         }
+    }
+
+    @Test(
+        "a file of somebody else's in the folder is named, with the command that gives it back",
+        .enabled(if: geteuid() == 0))
+    func foreignFile() throws {
+        let folder = try TemporaryFolder()
+        let file = folder.file("ledger.sqlite")
+        try Data().write(to: URL(filePath: file))
+        chmod(folder.path, 0o700)
+        let checks = MachineChecks(path: folder.path)
+        #expect(checks.permissions().state == .ok)
+        // Nobody's number on every Debian.
+        chown(folder.path, 65_534, 65_534)
+        let found = checks.permissions()
+        #expect(found.state == .act && found.says.contains(file), "\(found)")
+        #expect(found.todo?.contains("chown -R nobody: ") == true, "\(found)")
+        chown(file, 65_534, 65_534)
+        #expect(checks.permissions().state == .note)
+    }
+
+    @Test("a secret that systemd hands over is not called wrong while the service does not run")
+    func unread() {
+        let gone = DoctorCommand.unread(
+            "cannot read the secret file /run/credentials/tillbox.service/secret_stripe: No such "
+                + "file or directory")
+        #expect(gone.todo?.contains("systemctl start tillbox") == true, "\(gone)")
+        let open = DoctorCommand.unread("the secret file /s is open to others; run: chmod 600 /s")
+        #expect(open.says == "the secret file /s is open to others", "\(open)")
+        #expect(open.todo == "run: chmod 600 /s")
     }
 
     @Test("whether anybody is told of what needs a person")

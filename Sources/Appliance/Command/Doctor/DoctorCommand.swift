@@ -85,19 +85,26 @@ struct DoctorCommand: AsyncParsableCommand {
             diagnosis.add(Self.alerts(settings))
             return (settings, true)
         } catch let failure as CommandFailure {
-            let message = failure.message ?? "the configuration cannot be read"
-            let parts = message.split(separator: ";", maxSplits: 1).map(String.init)
-            diagnosis.add(
-                .act(
-                    "secrets", parts[0],
-                    parts.count > 1
-                        ? parts[1].trimmingCharacters(in: .whitespaces)
-                        : "correct it; docs/CONFIGURATION.md has every key"))
+            diagnosis.add(Self.unread(failure.message ?? "the configuration cannot be read"))
             if let settings = try? await data.settings(needsSecrets: false, needsStripe: true) {
                 return (settings, true)
             }
             return (try await data.settings(needsSecrets: false), false)
         }
+    }
+
+    /// - Parameter sentence: why the settings, or a secret of theirs, cannot be read.
+    static func unread(_ sentence: String) -> Finding {
+        // They are there while the service runs, and for the service alone.
+        let isGone = sentence.hasSuffix("No such file or directory")
+        if isGone, sentence.contains(" /run/credentials/") {
+            return .act(
+                "secrets", sentence,
+                "systemd hands it over while the service runs: `systemctl start tillbox`; where it "
+                    + "does run, /etc/tillbox/secrets lacks the file")
+        }
+        return DaemonWarnings.finding(
+            "secrets", sentence, otherwise: "correct it; docs/CONFIGURATION.md has every key")
     }
 
     static func alerts(_ settings: Settings) -> Finding {

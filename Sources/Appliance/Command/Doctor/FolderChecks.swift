@@ -48,7 +48,9 @@ struct FolderChecks {
         } catch let refusal as StartRefusal {
             return Self.refused(refusal)
         } catch {
-            return .act("parts", "\(error)", "run this as the daemon's user")
+            return .act(
+                "parts", "\(error)", "run this as the daemon's user",
+                in: Finding.chapters["permissions"])
         }
     }
 

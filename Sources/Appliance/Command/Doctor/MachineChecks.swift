@@ -93,7 +93,7 @@ struct MachineChecks {
     func permissions() -> Finding {
         let attributes = try? FileManager.default.attributesOfItem(atPath: path)
         guard let mode = (attributes?[.posixPermissions] as? NSNumber)?.uint32Value,
-            let owner = (attributes?[.ownerAccountID] as? NSNumber)?.uint32Value
+            let owner = Self.owner(of: path)
         else {
             return .act("permissions", "\(path) cannot be looked at", "run this as its owner")
         }
@@ -103,12 +103,44 @@ struct MachineChecks {
                 "permissions", "other users may enter \(path) (mode \(shown)): it holds payments",
                 "run: chmod -R go= \(ShellWord.quoted(path))")
         }
+        if let file = foreignFile(than: owner) {
+            return .act(
+                "permissions", "\(path)/\(file) is another user's than the folder, and a start may "
+                    + "not be able to read it",
+                "with the daemon stopped: chown -R \(Self.name(of: owner)): "
+                    + ShellWord.quoted(path))
+        }
         if owner != geteuid() {
             return .note(
                 "permissions", "\(path) is another user's than who asks here",
                 "run this as the daemon's user, so that it sees what the daemon sees")
         }
         return .ok("permissions", "\(path) is its owner's alone (mode \(shown))")
+    }
+
+    /// The first file below the folder that belongs to somebody else; nil for none, and where the
+    /// daemon is root's, who reads everything.
+    private func foreignFile(than owner: uid_t) -> String? {
+        guard owner != 0, let inside = FileManager.default.enumerator(atPath: path) else {
+            return nil
+        }
+        for case let name as String in inside {
+            // One that a running daemon has taken away meanwhile is nobody's.
+            if let its = Self.owner(of: "\(path)/\(name)"), its != owner { return name }
+        }
+        return nil
+    }
+
+    private static func owner(of path: String) -> uid_t? {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+        return (attributes?[.ownerAccountID] as? NSNumber)?.uint32Value
+    }
+
+    /// As `chown` takes it: the number where the machine knows no name.
+    private static func name(of user: uid_t) -> String {
+        // SAFETY: the entry is the library's own and is read before anybody asks for another one.
+        guard let entry = getpwuid(user), let name = entry.pointee.pw_name else { return "\(user)" }
+        return String(cString: name)
     }
 
     // MARK: Clock
