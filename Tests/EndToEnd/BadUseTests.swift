@@ -2,14 +2,16 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Each mistake an operator can make: one sentence that says what to do, exit code 3, nothing
-/// harmed.
+/// Each mistake an operator can make: one sentence that says what to do, an exit code that says
+/// whether another start may go better, nothing harmed.
 @Suite("Bad use", .serialized)
 struct BadUseTests {
     /// Runs the daemon in `data` and expects it to refuse.
+    ///
+    /// - Parameter code: 78 where it is the configuration that a person has to correct.
     private func refusal(
         data: String, arguments: [String] = [], environment: [String: String] = [:],
-        secret: String? = "whsec_test"
+        secret: String? = "whsec_test", code: Int32 = 3
     ) async throws -> String {
         var all = [
             "TILLBOX_WEBHOOK_PORT": "\(try freePort())", "TILLBOX_ADMIN_PORT": "\(try freePort())",
@@ -18,7 +20,7 @@ struct BadUseTests {
         let answer = try await Child.run(
             Tillbox.executable, ["run", "--data", data] + arguments,
             environment: all.merging(environment) { $1 })
-        #expect(answer.code == 3, "\(answer.errors)")
+        #expect(answer.code == code, "\(answer.errors)")
         let sentences = answer.errors.split(separator: "\n").filter { $0.hasPrefix("tillbox: ") }
         #expect(sentences.count == 1, "\(answer.errors)")
         return sentences.first.map(String.init) ?? ""
@@ -27,7 +29,7 @@ struct BadUseTests {
     @Test("a missing secret names the variable to set, and makes no folder")
     func secretMissing() async throws {
         let folder = try TemporaryFolder()
-        let message = try await refusal(data: folder.file("data"), secret: nil)
+        let message = try await refusal(data: folder.file("data"), secret: nil, code: 78)
         #expect(message.contains("TILLBOX_WEBHOOK_SECRET"))
         #expect(!FileManager.default.fileExists(atPath: folder.file("data")))
     }
@@ -40,9 +42,33 @@ struct BadUseTests {
         try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: file)
         let message = try await refusal(
             data: folder.file("data"), environment: ["TILLBOX_WEBHOOK_SECRET_FILE": file],
-            secret: nil)
+            secret: nil, code: 78)
         #expect(message.contains("chmod 600 \(file)"))
         #expect(!message.contains("whsec_x"))
+    }
+
+    @Test("a secret file that is not there yet, or is still empty, is worth another start")
+    func secretNotThereYet() async throws {
+        let folder = try TemporaryFolder()
+        let file = folder.file("secret")
+        for said in ["cannot read the secret file \(file)", "the secret file \(file) is empty"] {
+            let message = try await refusal(
+                data: folder.file("data"), environment: ["TILLBOX_WEBHOOK_SECRET_FILE": file],
+                secret: nil)
+            #expect(message.contains(said), "\(message)")
+            try Data().write(to: URL(filePath: file))
+            try FileManager.default.setAttributes(
+                [.posixPermissions: 0o600], ofItemAtPath: file)
+        }
+    }
+
+    @Test("a threshold that loosens the model's is a mistake in the configuration")
+    func thresholdLoosened() async throws {
+        let folder = try TemporaryFolder()
+        let message = try await refusal(
+            data: folder.file("data"), environment: ["TILLBOX_VERDICT_BLOCK_FROM": "1"], code: 78)
+        #expect(message.contains("configuration may only tighten it"), "\(message)")
+        #expect(!FileManager.default.fileExists(atPath: folder.file("data")))
     }
 
     @Test("a port in use is named with the key that changes it")
@@ -119,7 +145,8 @@ struct BadUseTests {
         let folder = try TemporaryFolder()
         let file = folder.file("tillbox.yaml")
         try "webhook:\n  prot: 8080\n".write(toFile: file, atomically: true, encoding: .utf8)
-        let message = try await refusal(data: folder.file("data"), arguments: ["--config", file])
+        let message = try await refusal(
+            data: folder.file("data"), arguments: ["--config", file], code: 78)
         #expect(message.contains("webhook.prot"))
         #expect(message.contains("did you mean webhook.port?"))
         #expect(!FileManager.default.fileExists(atPath: folder.file("data")))
@@ -129,7 +156,8 @@ struct BadUseTests {
     func badValue() async throws {
         let folder = try TemporaryFolder()
         let message = try await refusal(
-            data: folder.file("data"), environment: ["TILLBOX_WEBHOOK_TOLERANCE_SECONDS": "soon"])
+            data: folder.file("data"), environment: ["TILLBOX_WEBHOOK_TOLERANCE_SECONDS": "soon"],
+            code: 78)
         #expect(message.contains("webhook.tolerance_seconds"))
         #expect(message.contains("whole number"))
     }

@@ -90,7 +90,7 @@ struct CloudRunTests {
             #expect(child.standardError.contains("tillbox cloud prepare"), "\(role)")
         }
         let none = try await place.run("run")
-        #expect(none.code == 3 && none.errors.contains("--role webhook, score, ledger or console"))
+        #expect(none.code == 78 && none.errors.contains("--role webhook, score, ledger or console"))
     }
 
     @Test("book what is delivered, take people's decisions, write no file, and stop in time")

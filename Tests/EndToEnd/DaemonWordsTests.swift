@@ -224,7 +224,7 @@ struct DaemonWordsTests {
             toFile: file, atomically: true, encoding: .utf8)
         try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: file)
         let answer = try await Tillbox.run("run", "--config", file, "--data", folder.file("data"))
-        #expect(answer.code == 3)
+        #expect(answer.code == 78)
         #expect(answer.errors.contains("chmod 600 \(file)"), "\(answer.errors)")
         #expect(!answer.errors.contains("dont_show"))
         #expect(!FileManager.default.fileExists(atPath: folder.file("data")))

@@ -257,7 +257,8 @@ def manual(dump: str, version: str, day: str) -> dict[str, str]:
 
 def files_and_status() -> list[str]:
     return [
-        ".SH EXIT STATUS", "0 done, 1 a check found something, 2 wrong usage, 3 cannot run.",
+        ".SH EXIT STATUS", "0 done, 1 a check found something, 2 wrong usage, 3 cannot run,",
+        "78 (run) a mistake in the configuration, after which systemd does not start it again.",
         ".SH FILES",
         ".TP", "\\fI/etc/tillbox/tillbox.conf\\fR", "the service's configuration",
         ".TP", "\\fI/etc/tillbox/secrets\\fR",

@@ -53,17 +53,28 @@ struct DataOptions: ParsableArguments {
                 message: "this command is of the profile \(fixed.rawValue) alone; leave --profile "
                     + "\(profile.rawValue) away")
         }
-        var environment = ProcessInfo.processInfo.environment
-        if let profile = fixed ?? profile { environment["TILLBOX_PROFILE"] = profile.rawValue }
         do {
-            let loader = try SettingsLoader(file: config, environment: environment)
-            var settings = try loader.load(
-                needsSecrets: needsSecrets, role: role, needsStripe: needsStripe)
-            if let data { settings.dataPath = data }
-            return settings
+            return try loaded(
+                needsSecrets: needsSecrets, role: role, profile: fixed, needsStripe: needsStripe)
         } catch {
             throw CommandFailure.cannotRun(error)
         }
+    }
+
+    /// The same, with the error that a start tells apart.
+    ///
+    /// - Throws: `SettingsError`.
+    fileprivate func loaded(
+        needsSecrets: Bool, role: Role, profile fixed: Settings.Profile? = nil,
+        needsStripe: Bool = false
+    ) throws -> Settings {
+        var environment = ProcessInfo.processInfo.environment
+        if let profile = fixed ?? profile { environment["TILLBOX_PROFILE"] = profile.rawValue }
+        let loader = try SettingsLoader(file: config, environment: environment)
+        var settings = try loader.load(
+            needsSecrets: needsSecrets, role: role, needsStripe: needsStripe)
+        if let data { settings.dataPath = data }
+        return settings
     }
 }
 
@@ -97,7 +108,11 @@ extension Role: ExpressibleByArgument {}
 /// `tillbox run`: the daemon.
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "run", abstract: "Run the daemon until SIGTERM, SIGINT or SIGHUP.")
+        commandName: "run", abstract: "Run the daemon until SIGTERM, SIGINT or SIGHUP.",
+        discussion: """
+            Exit codes: 0 stopped as asked, 2 wrong usage, 3 cannot run, 78 a mistake in the \
+            configuration, with which no further start succeeds either.
+            """)
 
     @OptionGroup var options: DataOptions
 
@@ -106,8 +121,16 @@ struct RunCommand: AsyncParsableCommand {
 
     mutating func run() async throws {
         let (options, role) = (options, role)
+        do {
+            try await Self.run(options, role)
+        } catch {
+            throw Self.failure(error)
+        }
+    }
+
+    private static func run(_ options: DataOptions, _ role: Role) async throws {
         let sockets = KeptSockets.ofProcess
-        let settings = try await options.settings(needsSecrets: true, role: role)
+        let settings = try options.loaded(needsSecrets: true, role: role)
         let isTerminal = isatty(STDERR_FILENO) == 1
         LineLogHandler.bootstrap(
             level: settings.logLevel, format: settings.logFormat ?? (isTerminal ? .text : .json)
@@ -118,13 +141,24 @@ struct RunCommand: AsyncParsableCommand {
         for warning in MisspeltVariables.warnings(in: ProcessInfo.processInfo.environment) {
             logger.warning("\(warning)")
         }
-        try await orCannotRun {
-            if settings.profile == .cloud {
-                try await CloudDaemon(settings: settings, role: role, logger: logger).run()
-            } else {
-                try await Daemon(settings: settings, logger: logger).run()
-            }
-            logger.info("stopped")
+        if settings.profile == .cloud {
+            try await CloudDaemon(settings: settings, role: role, logger: logger).run()
+        } else {
+            try await Daemon(settings: settings, logger: logger).run()
         }
+        logger.info("stopped")
+    }
+
+    /// What a service manager need not start again ends with a code of its own.
+    static func failure(_ error: any Error) -> CommandFailure {
+        let isMistake =
+            switch error {
+            case let error as SettingsError: !error.mayPass
+            case ModelError.thresholdLoosened, ModelError.thresholdsOutOfOrder: true
+            default: false
+            }
+        var failure = error as? CommandFailure ?? CommandFailure.cannotRun(error)
+        if isMistake { failure.exitCode = CommandFailure.misconfigured }
+        return failure
     }
 }

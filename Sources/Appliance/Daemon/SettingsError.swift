@@ -26,6 +26,20 @@ package enum SettingsError: Error, Hashable, CustomStringConvertible {
     case roleMissing
     case roleUnknown(role: String, profile: String)
 
+    /// Whether the same start may succeed a moment later although nobody corrects a setting: a file
+    /// that one names may still be mounted, written or renewed. All else waits for a person.
+    package var mayPass: Bool {
+        switch self {
+        case .fileUnreadable, .secretFileUnreadable, .secretFileEmpty, .fileMissing,
+            .certificateUnusable:
+            true
+        case .fileExposed, .fileMalformed, .unknownKey, .badValue, .endpointUnlisted,
+            .secretMissing, .secretRefused, .secretTwice, .secretFileExposed, .missing,
+            .contradicts, .openToNetwork, .roleMissing, .roleUnknown:
+            false
+        }
+    }
+
     /// Whatever of the outside stands in the sentence, no secret does.
     package var description: String { SecretText.masked(sentence) }
 

@@ -5,6 +5,9 @@ package struct CommandFailure: Error {
     package static let foundSomething: Int32 = 1
     package static let wrongUsage: Int32 = 2
     package static let cannotRun: Int32 = 3
+    /// A start that fails each time until a person corrects the configuration: `EX_CONFIG` of
+    /// sysexits.h, so that `systemctl status` says `78/CONFIG`. The unit does not start it again.
+    package static let misconfigured: Int32 = 78
 
     package var exitCode: Int32
     /// One sentence that says what to do; nil when the command has printed it.

@@ -161,7 +161,7 @@ class RunningTests(unittest.TestCase):
         (self.folder / "secrets/webhook").chmod(0o444)
         self.start()
         code = podman(*ENGINE, "wait", self.name).stdout.strip()
-        self.assertEqual(code, "3")
+        self.assertEqual(code, "78")
 
 
 class FilesTests(unittest.TestCase):

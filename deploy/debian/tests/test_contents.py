@@ -48,6 +48,8 @@ class ContentsTests(unittest.TestCase):
         unit = Unit(self.unit_path.read_text())
         self.assertEqual(unit.one("Restart"), "always")
         self.assertLess(unit.seconds("RestartSec"), 2)
+        # Wrong usage and a mistake in the configuration; 3 may pass by itself.
+        self.assertEqual(unit.one("RestartPreventExitStatus").split(), ["2", "78"])
         # One socket for each port, and one more while an address is changed.
         self.assertGreater(int(unit.one("FileDescriptorStoreMax")), 2)
         self.assertIn("SWIFT_BACKTRACE=enable=no", unit.values["Environment"])
