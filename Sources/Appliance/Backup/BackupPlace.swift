@@ -324,7 +324,9 @@ package struct BackupPlace: Sendable {
 
 extension Disk {
     /// Puts a small file in its place, durably: whoever looks sees the one before, or all of it.
-    func put(_ bytes: [UInt8], at path: String, in folder: String) throws(DiskError) {
+    package func put(
+        _ bytes: [UInt8], at path: String, in folder: String
+    ) throws(DiskError) {
         let part = path + BackupPlace.partSuffix
         let file = try open(part, .create)
         try file.writeAll(bytes, at: 0)

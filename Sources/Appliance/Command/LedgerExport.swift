@@ -137,8 +137,8 @@ final class WholeFile {
     /// too many with --out must not cost the books.
     private static func dataFolder(of place: String) -> String? {
         let own: Set = [
-            "archive", "backup.json", "bridges", "console", "features", "format", "gate", "holder",
-            "log", "reserve", "restoring", "warehouse",
+            "alerts.json", "archive", "backup.json", "bridges", "console", "features", "format",
+            "gate", "holder", "log", "reserve", "restoring", "warehouse",
         ]
         var folder = URL(filePath: place).absoluteURL.standardizedFileURL
         while folder.path != "/" {

@@ -339,7 +339,10 @@ package final class Daemon: Sendable {
         let doors = settings.alerts.doors
         guard !doors.isEmpty else { return nil }
         let (readiness, counters) = (readiness, counters)
-        let watch = AlertWatch(settings.alerts, doors: doors, clock: clock, logger: logger) {
+        let memory = AlertMemory(folder: folder.path, log: plane.log.identity.description)
+        let watch = AlertWatch(
+            settings.alerts, doors: doors, memory: memory, clock: clock, logger: logger
+        ) {
             readiness.notices
                 + counters.standstills.warnings.map { Notice(kind: "standstill", sentence: $0) }
         }

@@ -9,12 +9,13 @@ package struct Notice: Hashable, Sendable {
         self.sentence = sentence
     }
 
-    /// What stays the same while only counts, times and moments of the sentence pass. Digits within
-    /// a name are the name's: `redis-2` and `10.0.0.7:6379` are others than `redis-1` and
-    /// `10.0.0.8:6379`.
-    package var subject: String {
-        let words = sentence.split(separator: " ").map { Self.isFigure($0) ? "#" : $0 }
-        return "\(kind): " + words.joined(separator: " ")
+    /// What stays the same while only counts, times and moments of the sentence pass.
+    package var subject: String { "\(kind): \(pattern)" }
+
+    /// The sentence without its counts, times and moments. Digits within a name are the name's:
+    /// `redis-2` and `10.0.0.7:6379` are others than `redis-1` and `10.0.0.8:6379`.
+    package var pattern: String {
+        sentence.split(separator: " ").map { Self.isFigure($0) ? "#" : $0 }.joined(separator: " ")
     }
 
     /// `1,200`, `4.5`, `60s`, `90%`, `2026-11-27`, `2026-11-27T16:22:24Z`.

@@ -274,7 +274,9 @@ struct LedgerExportTests {
         try FileManager.default.createDirectory(
             atPath: folder.file("log"), withIntermediateDirectories: true)
         try Data().write(to: URL(filePath: folder.file("log/identity")))
-        for name in ["ledger.sqlite", "log/identity", "archive/2026-10.json", "backup.json"] {
+        for name in [
+            "ledger.sqlite", "log/identity", "archive/2026-10.json", "backup.json", "alerts.json",
+        ] {
             let refusal = #expect(throws: CommandFailure.self) {
                 try WholeFile(folder.file(name))
             }

@@ -100,6 +100,7 @@ struct AlertTests {
 
     /// A door that fails until it is told to open.
     private final class Door: AlertDoor {
+        let key = "door"
         let isOpen = Mutex(false)
         let told = Mutex<[Alert]>([])
         let asked = Mutex<[Instant]>([])

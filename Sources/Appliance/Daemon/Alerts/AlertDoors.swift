@@ -8,8 +8,16 @@ package import Vocabulary
 
 /// A way to somebody who does not look.
 package protocol AlertDoor: Sendable {
+    /// By which it is known again after a restart: another address was told nothing.
+    var key: String { get }
+
     /// - Throws: a few words that say why it was not taken.
     func tell(_ alerts: [Alert], at now: Instant) async throws
+}
+
+/// A digest, since the address is secret.
+private func doorKey(_ kind: String, _ place: String) -> String {
+    "\(kind) " + String(hex: SHA256.digest(Array(place.utf8)[...]).prefix(8))
 }
 
 /// Why somebody could not be told.
@@ -32,6 +40,8 @@ package struct AlertWebhook: AlertDoor {
     }()
 
     package init(url: Secret) { self.url = url }
+
+    package var key: String { doorKey("url", url.reveal()) }
 
     package static func body(_ alerts: [Alert], at now: Instant) -> [UInt8] {
         var writer = JSONWriter()
@@ -96,6 +106,8 @@ package struct AlertCommand: AlertDoor {
         self.command = command
         self.secondsMax = secondsMax
     }
+
+    package var key: String { doorKey("command", command) }
 
     package func tell(_ alerts: [Alert], at now: Instant) async throws {
         let input = Pipe()

@@ -84,15 +84,25 @@ final class AlertWatch: Service {
     /// One for each door: one of them may take what another does not.
     private let books: Mutex<[AlertBook]>
     private let failures: Mutex<[Failure?]>
+    private let memory: AlertMemory?
+    private let queue = BlockingQueue("tillbox.alerts")
 
-    /// - Parameter notices: why the daemon is not ready, and its warnings.
+    /// - Parameters:
+    ///   - memory: what was told before the start; nil where nothing is kept.
+    ///   - notices: why the daemon is not ready, and its warnings.
     init(
-        _ settings: AlertSettings, doors: [any AlertDoor], clock: any LogClock, logger: Logger,
-        notices: @escaping @Sendable () -> [Notice]
+        _ settings: AlertSettings, doors: [any AlertDoor], memory: AlertMemory? = nil,
+        clock: any LogClock, logger: Logger, notices: @escaping @Sendable () -> [Notice]
     ) {
-        let book = AlertBook(
-            afterSeconds: settings.afterSeconds, againSeconds: settings.againSeconds)
-        books = Mutex(Array(repeating: book, count: doors.count))
+        let (told, now) = (memory?.told() ?? [:], Self.now(clock))
+        books = Mutex(
+            doors.map { door in
+                var book = AlertBook(
+                    afterSeconds: settings.afterSeconds, againSeconds: settings.againSeconds)
+                book.restore(told[door.key] ?? [], at: now)
+                return book
+            })
+        self.memory = memory
         failures = Mutex(Array(repeating: nil, count: doors.count))
         (self.doors, self.notices, self.clock, self.logger) = (doors, notices, clock, logger)
     }
@@ -112,7 +122,7 @@ final class AlertWatch: Service {
 
     /// Takes one look, and tells what is due.
     func look() async {
-        let now = Instant(seconds: clock.now().milliseconds / 1_000)
+        let now = Self.now(clock)
         // That somebody cannot be told is told to the others by readiness alone.
         let found = notices()
         for (place, door) in doors.enumerated() {
@@ -125,6 +135,7 @@ final class AlertWatch: Service {
                 try await cancelWhenGracefulShutdown { try await door.tell(due, at: now) }
                 books.withLock { $0[place].noteTold(due, at: now) }
                 failures.withLock { $0[place] = nil }
+                await keep()
             } catch is CancellationError {
                 return
             } catch {
@@ -137,6 +148,24 @@ final class AlertWatch: Service {
                 guard isNew else { continue }
                 logger.warning("an alert cannot be told", metadata: ["error": "\(error)"])
             }
+        }
+    }
+
+    private static func now(_ clock: any LogClock) -> Instant {
+        Instant(seconds: clock.now().milliseconds / 1_000)
+    }
+
+    /// What cannot be kept, as on a full disk, is told once more after the next start.
+    private func keep() async {
+        guard let memory else { return }
+        let told = books.withLock { $0.map(\.told) }
+        let kept = zip(doors.map(\.key), told).map { (key: $0, told: $1) }
+        do throws(DiskError) {
+            try await queue.run { () throws(DiskError) in try memory.keep(kept) }
+        } catch {
+            logger.warning(
+                "what was told cannot be kept: a restart tells it again",
+                metadata: ["error": "\(error)"])
         }
     }
 }
