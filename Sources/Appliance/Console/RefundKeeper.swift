@@ -38,6 +38,7 @@ package struct RefundKeeper: Service {
     /// How a payment was scored, which says whose charge it is; nil where no record of it is kept.
     /// Blocking.
     private let scored: @Sendable (Review) throws -> ScoredPayment?
+    private let payments: PaymentSources
     private let decisions: any DecisionLog
     /// What was wanted before this moment is of a process that is gone, where there is one at a
     /// time; nil where there are several.
@@ -71,7 +72,7 @@ package struct RefundKeeper: Service {
         base: String, clock: any LogClock, logger: Logger
     ) {
         self.init(
-            desk: desk, ledger: sources.ledger,
+            desk: desk, payments: sources.payments,
             scored: { try CaseHistory(of: $0, in: sources).scored }, decisions: decisions,
             startedAt: clock.now().milliseconds, access: access, base: base, clock: clock,
             logger: logger)
@@ -83,17 +84,18 @@ package struct RefundKeeper: Service {
         base: String, clock: any LogClock, logger: Logger
     ) {
         self.init(
-            desk: desk, ledger: payments.ledger,
+            desk: desk, payments: payments,
             scored: { try CaseHistory.scoring(of: $0, in: payments) }, decisions: decisions,
             startedAt: nil, access: access, base: base, clock: clock, logger: logger)
     }
 
     private init(
-        desk: RefundDesk, ledger: any LedgerReading,
+        desk: RefundDesk, payments: PaymentSources,
         scored: @escaping @Sendable (Review) throws -> ScoredPayment?, decisions: any DecisionLog,
         startedAt: Int64?, access: AccessDesk, base: String, clock: any LogClock, logger: Logger
     ) {
-        (self.desk, self.ledger, self.scored) = (desk, ledger, scored)
+        (self.desk, self.ledger, self.scored) = (desk, payments.ledger, scored)
+        self.payments = payments
         (self.decisions, self.startedAt) = (decisions, startedAt)
         (self.access, self.base) = (access, base)
         (self.clock, self.logger) = (clock, logger)
@@ -172,13 +174,16 @@ package struct RefundKeeper: Service {
             movement: review.movement, by: name, note: review.decision?.note ?? "",
             wantedAt: began ?? now, changedAt: now, state: .asking)
         let given = try ledger.givenRefunds(of: review.movement)
-        var due = try scored(review).flatMap { DueRefund(review, $0.event, given, base: base) }
+        let disputed = try payments.disputed(of: review)
+        var due = try scored(review).flatMap {
+            DueRefund(review, $0.event, given, disputed: disputed, base: base)
+        }
         if let seen, try isMade(seen, due) { return seen }
         // What Stripe has made, and is asked for again, has failed or is not the whole.
         row.behind = seen?.nextBehind(hasFailed: true) ?? ""
         due?.order.behind = row.behind
         guard let due, due.order.amount > .zero else {
-            row.state = Self.state(seen, due)
+            row.state = Self.state(seen, due, given.left(of: review))
             return try await end(seen, row, "\(review.movement)", from: address)
         }
         let asking = row
@@ -195,24 +200,29 @@ package struct RefundKeeper: Service {
 
     /// What becomes of one for which Stripe is not asked: there is nothing to ask for.
     ///
-    /// - Parameter seen: where Stripe was asked before and it is not known what came of it, the
-    ///   refund that left nothing is it, or stands in its place.
-    private static func state(_ seen: AskedRefund?, _ due: DueRefund?) -> AskedRefund.State {
+    /// - Parameters:
+    ///   - seen: where Stripe was asked before and it is not known what came of it, the refund that
+    ///     left nothing is it, or stands in its place.
+    ///   - unrefunded: what is left besides what disputes have taken.
+    private static func state(
+        _ seen: AskedRefund?, _ due: DueRefund?, _ unrefunded: MinorUnits
+    ) -> AskedRefund.State {
         guard let due else {
             return .dropped(
                 "the log has no record of the payment any more; make it in Stripe's dashboard")
         }
-        guard let last = due.given.last else {
-            return .dropped("nothing of the payment is left to be refunded")
-        }
+        let nothing = "nothing of the payment is left to be refunded"
         switch seen?.state {
         case .asking, .ended(.unknown):
+            guard let last = due.given.last, unrefunded == .zero else { break }
             return .ended(.made(id: last.id, status: RefundOutcome.booked))
-        case .wanted, .ended, .dropped, nil:
-            return .dropped(
-                "nothing of the payment is left to be refunded: "
-                    + "\(due.given.shownWords) was refunded before")
+        case .wanted, .ended, .dropped, nil: break
         }
+        let gone = [
+            due.given.isEmpty ? nil : "\(due.given.shownWords) was refunded before",
+            due.disputedWords.map { "\($0) was taken for a dispute" },
+        ].compactMap { $0 }.joined(separator: ", and ")
+        return .dropped(gone.isEmpty ? nothing : "\(nothing): \(gone)")
     }
 
     /// Whether Stripe has made it, no failure of it is booked, and nothing is left beside it, so

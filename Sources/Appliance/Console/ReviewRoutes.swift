@@ -21,6 +21,8 @@ import Vocabulary
 package struct ReviewRoutes: Sendable {
     let desk: ReviewDesk
     let ledger: any LedgerReading
+    /// Where disputes of a payment are looked up; nil where they are not.
+    let payments: PaymentSources?
     /// The data folder, so that a command can make sure that it speaks to the right daemon.
     let dataPath: String
 
@@ -28,9 +30,13 @@ package struct ReviewRoutes: Sendable {
     private static let bodyByteCountMax = 16_384
     private let queue = BlockingQueue("tillbox.console.reviews")
 
-    package init(desk: ReviewDesk, ledger: any LedgerReading, dataPath: String) {
+    package init(
+        desk: ReviewDesk, ledger: any LedgerReading, payments: PaymentSources? = nil,
+        dataPath: String
+    ) {
         self.desk = desk
         self.ledger = ledger
+        self.payments = payments
         self.dataPath = dataPath
     }
 
@@ -64,14 +70,18 @@ package struct ReviewRoutes: Sendable {
     }
 
     private func show(_ id: String) async throws -> Response {
-        let (found, refunds) = try await queue.run { [ledger] () throws(LedgerError) in
+        let (found, refunds, disputed) = try await queue.run { [ledger, payments] in
             let movement = ReviewName.movement(id)
-            return (try ledger.review(of: movement), try ledger.givenRefunds(of: movement))
+            let found = try ledger.review(of: movement)
+            return (
+                found, try ledger.givenRefunds(of: movement),
+                try found.flatMap { try payments?.disputed(of: $0) } ?? .zero
+            )
         }
         guard let found else { throw Self.problem(.unknown(String(id.prefix(80)))) }
         return Response.jsonObject(.ok) { writer in
             found.encodeMembers(into: &writer)
-            refunds.encodeMembers(of: found, into: &writer)
+            refunds.encodeMembers(of: found, disputed: disputed, into: &writer)
         }
     }
 

@@ -59,7 +59,8 @@ struct CloudConsole {
         LedgerRoutes(ledger: ledger, explainer: explainer(ledger)).add(to: &routes)
         PaymentRoutes(sources: self.payments(ledger)).add(to: &routes)
         ReviewRoutes(
-            desk: reviews, ledger: ledger, dataPath: DataFolder.canonical(dataPath)
+            desk: reviews, ledger: ledger, payments: self.payments(ledger),
+            dataPath: DataFolder.canonical(dataPath)
         ).add(to: &routes)
         ReportRoutes(source: ReportSource(ledger, beside: index)).add(to: &routes)
         DeadLetterRoutes(

@@ -91,7 +91,8 @@ extension Daemon {
             board: bridges, dataPath: DataFolder.canonical(folder.path), logger: logger
         ).add(to: &routes)
         ReviewRoutes(
-            desk: reviewDesk, ledger: ledger, dataPath: DataFolder.canonical(folder.path)
+            desk: reviewDesk, ledger: ledger, payments: consoleSources.payments,
+            dataPath: DataFolder.canonical(folder.path)
         ).add(to: &routes)
         let sent = devPayments.map { SentBoard(sender: $0, reader: consoleSources.reader) }
         let pages = pages(reviewDesk, letters, redriver, live, sent)

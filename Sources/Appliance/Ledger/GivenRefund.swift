@@ -19,8 +19,11 @@ package struct GivenRefund: Hashable, Sendable {
 extension [GivenRefund] {
     /// What is left of a payment to be refunded, never below zero. Refunds that were made in
     /// Stripe's dashboard count like those that were made from here.
-    package func left(of payment: Review) -> MinorUnits {
-        let left = reduce(payment.amount) { left, refund in
+    ///
+    /// - Parameter disputed: what disputes have taken of it and not given back, in its currency:
+    ///   Stripe refuses to refund that.
+    package func left(of payment: Review, disputed: MinorUnits = .zero) -> MinorUnits {
+        let left = reduce(payment.amount &+ -disputed) { left, refund in
             guard refund.currency == payment.currency else { return left }
             return left &+ -refund.amount
         }

@@ -47,9 +47,16 @@ extension Review {
 }
 
 extension [GivenRefund] {
-    /// `"refundable_minor_units":…,"refunds":[{"id":…,"minor_units":…}]`, beside a review's.
-    package func encodeMembers(of review: Review, into writer: inout JSONWriter) {
-        writer.member("refundable_minor_units", left(of: review).rawValue)
+    /// `"refundable_minor_units":…,"disputed_minor_units":…,"refunds":[{"id":…,"minor_units":…}]`,
+    /// beside a review's.
+    ///
+    /// - Parameter disputed: nil where it is not known, and not told.
+    package func encodeMembers(
+        of review: Review, disputed: MinorUnits? = nil, into writer: inout JSONWriter
+    ) {
+        writer.member(
+            "refundable_minor_units", left(of: review, disputed: disputed ?? .zero).rawValue)
+        if let disputed { writer.member("disputed_minor_units", disputed.rawValue) }
         writer.key("refunds")
         writer.beginArray()
         for refund in self {

@@ -138,7 +138,7 @@ extension RefundKeeperTests {
                 let due = try #require(
                     DueRefund(
                         review, event, try world.opened.ledger.givenRefunds(of: Self.movement),
-                        base: "https://api.stripe.com"))
+                        disputed: .zero, base: "https://api.stripe.com"))
                 return RefundView(due, action: nil, nil, token: "")
             }
             let part = try view()

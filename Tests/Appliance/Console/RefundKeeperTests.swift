@@ -67,21 +67,25 @@ struct RefundKeeperTests {
 
         /// One as after a start.
         func keeper() -> RefundKeeper {
-            let reader: @Sendable (TopicID) -> TopicReader = { [opened] in
-                TopicReader(opened.topics[$0])
-            }
-            return RefundKeeper(
-                desk: RefundDesk(stripe: stripe, sleep: { _ in }),
-                sources: ConsoleSources(
-                    index: PaymentIndex(
-                        at: fixture.folder.file("index.sqlite"),
-                        log: opened.log.identity.description, reader: reader,
-                        logger: PipelineFixture.quiet),
-                    ledger: opened.ledger, statement: StatementStore(of: opened.ledger),
-                    reader: reader, endpoints: [], lags: { [] }, byteCount: { _ in 0 }),
+            RefundKeeper(
+                desk: RefundDesk(stripe: stripe, sleep: { _ in }), sources: sources(),
                 decisions: opened.plane.decisions, access: access.desk,
                 base: "https://api.stripe.com", clock: access.clock,
                 logger: PipelineFixture.quiet)
+        }
+
+        /// What the console reads; the index stands where it was read to before.
+        func sources() -> ConsoleSources {
+            let reader: @Sendable (TopicID) -> TopicReader = { [opened] in
+                TopicReader(opened.topics[$0])
+            }
+            return ConsoleSources(
+                index: PaymentIndex(
+                    at: fixture.folder.file("index.sqlite"),
+                    log: opened.log.identity.description, reader: reader,
+                    logger: PipelineFixture.quiet),
+                ledger: opened.ledger, statement: StatementStore(of: opened.ledger),
+                reader: reader, endpoints: [], lags: { [] }, byteCount: { _ in 0 })
         }
 
         /// One of a plane whose log is elsewhere, with the index that it looks into.

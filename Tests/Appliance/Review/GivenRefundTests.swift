@@ -35,6 +35,22 @@ struct GivenRefundTests {
         #expect([Self.refund(1_000, yen)].left(of: Self.review()) == MinorUnits(4_200))
     }
 
+    @Test(
+        "is less by what disputes have taken, and never below zero",
+        arguments: [(0, 3_200), (1_000, 2_200), (3_200, 0), (4_200, 0)] as [(Int64, Int64)])
+    func disputed(taken: Int64, expected: Int64) {
+        let given = [Self.refund(1_000)]
+        #expect(
+            given.left(of: Self.review(), disputed: MinorUnits(taken)) == MinorUnits(expected))
+        var writer = JSONWriter()
+        writer.beginObject()
+        given.encodeMembers(of: Self.review(), disputed: MinorUnits(taken), into: &writer)
+        writer.endObject()
+        #expect(
+            String(decoding: writer.bytes, as: UTF8.self).hasPrefix(
+                #"{"refundable_minor_units":\#(expected),"disputed_minor_units":\#(taken),"#))
+    }
+
     @Test("is written beside a review, with the refunds that are booked")
     func json() {
         var writer = JSONWriter()

@@ -219,8 +219,11 @@ extension CaseHistory {
     ///
     /// - Parameters:
     ///   - given: the charge's refunds that the ledger has booked.
+    ///   - disputed: see ``PaymentSources/disputed(of:)``.
     ///   - base: where Stripe's API is.
-    func due(_ review: Review, _ given: [GivenRefund], base: String) -> DueRefund? {
-        scored.flatMap { DueRefund(review, $0.event, given, base: base) }
+    func due(
+        _ review: Review, _ given: [GivenRefund], disputed: MinorUnits, base: String
+    ) -> DueRefund? {
+        scored.flatMap { DueRefund(review, $0.event, given, disputed: disputed, base: base) }
     }
 }

@@ -9,7 +9,8 @@ struct RefundView {
     var isDue: Bool
     /// What is.
     var amount: ShownAmount
-    /// What was refunded already, and by which refunds; nil for nothing.
+    /// What was refunded already, and by which refunds, and what disputes have taken; nil for
+    /// nothing.
     var given: String?
     var charge: String
     /// The payment's page in Stripe's dashboard.
@@ -27,7 +28,11 @@ struct RefundView {
         let order = due.order
         isDue = order.amount > .zero
         amount = ShownAmount(order.amount, order.currency)
-        given = due.given.isEmpty ? nil : due.given.shownWords
+        let gone = [
+            due.given.isEmpty ? nil : due.given.shownWords,
+            due.disputedWords.map { "\($0) taken for a dispute" },
+        ].compactMap { $0 }
+        given = gone.isEmpty ? nil : gone.joined(separator: ", ")
         charge = ShownText.escaped(order.charge)
         dashboard = due.dashboard
         command = ShownText.escaped(due.command)
@@ -43,23 +48,35 @@ struct DueRefund {
     var order: RefundOrder
     /// What was refunded already, by anybody.
     var given: [GivenRefund]
+    /// What disputes have taken, in the payment's currency.
+    var disputed: MinorUnits
     var livemode: Bool
     var base: String
 
     /// - Parameters:
     ///   - event: the payment's, which says in which account and mode it was made.
     ///   - given: the charge's refunds that the ledger has booked.
+    ///   - disputed: see ``PaymentSources/disputed(of:)``.
     ///   - base: where Stripe's API is.
     /// - Returns: nil for what is no charge.
-    init?(_ review: Review, _ event: PaymentEvent, _ given: [GivenRefund], base: String) {
+    init?(
+        _ review: Review, _ event: PaymentEvent, _ given: [GivenRefund], disputed: MinorUnits,
+        base: String
+    ) {
         let name = review.movement.rawValue
         guard name.hasPrefix("charge:") else { return nil }
         order = RefundOrder(
-            charge: String(name.dropFirst("charge:".count)), amount: given.left(of: review),
-            currency: review.currency, account: StripeAccount(event.account ?? ""))
-        self.given = given
+            charge: String(name.dropFirst("charge:".count)),
+            amount: given.left(of: review, disputed: disputed), currency: review.currency,
+            account: StripeAccount(event.account ?? ""))
+        (self.given, self.disputed) = (given, disputed)
         livemode = event.livemode
         self.base = base
+    }
+
+    /// `32.00 USD`; nil for nothing.
+    var disputedWords: String? {
+        disputed > .zero ? ShownAmount(disputed, order.currency).words : nil
     }
 
     /// Whether something is left beside a refund that was made from here and is booked.

@@ -122,8 +122,10 @@ struct ReviewPages: Sendable {
         var view = CaseView(review, history, now: parts.now, role: asked.role, token: asked.token)
         view.expires = try expires(review)
         let given = try parts.ledger.givenRefunds(of: review.movement)
-        view.due = Self.due(review, given)
-        guard let due = history.due(review, given, base: parts.stripeBase) else { return view }
+        let disputed = disputed(of: review)
+        view.due = Self.words(for: given.left(of: review, disputed: disputed), review)
+        let due = history.due(review, given, disputed: disputed, base: parts.stripeBase)
+        guard let due else { return view }
         view.decision?.mayRefund = parts.refunds != nil && due.order.amount > .zero
         guard review.state == .declined else { return view }
         let mayMake = parts.refunds != nil && asked.role >= .reviewer
@@ -133,11 +135,14 @@ struct ReviewPages: Sendable {
         return view
     }
 
+    /// A page is shown without it, too: who orders the refund looks again.
+    private func disputed(of review: Review) -> MinorUnits {
+        (try? parts.payments.disputed(of: review)) ?? .zero
+    }
+
     /// What a decline makes due as a refund, as the subject of a sentence; `nothing` for nothing.
-    private static func due(_ review: Review, _ given: [GivenRefund]) -> String {
-        let left = given.left(of: review)
-        guard left > .zero else { return "nothing" }
-        return ShownAmount(left, review.currency).words
+    private static func words(for left: MinorUnits, _ review: Review) -> String {
+        left > .zero ? ShownAmount(left, review.currency).words : "nothing"
     }
 
     private func history(of review: Review) throws -> CaseHistory {
@@ -213,10 +218,10 @@ struct ReviewPages: Sendable {
     private func declined(_ review: Review, _ amount: String) async throws -> ReviewView.Done {
         let (name, href) = (review.movement.rawValue, CaseView.path(of: review.movement))
         let given = try parts.ledger.givenRefunds(of: review.movement)
-        let left = given.left(of: review)
+        let left = given.left(of: review, disputed: disputed(of: review))
         let rest =
             left == review.amount ? "is due as a refund" : "of \(amount) is left to be refunded"
-        let words = "Declined: \(Self.due(review, given)) \(rest)"
+        let words = "Declined: \(Self.words(for: left, review)) \(rest)"
         guard let shown = await parts.refunds?.known(of: review.movement)?.shown else {
             return ReviewView.Done(
                 words: words + (left > .zero ? " at Stripe." : "."), movement: name, tone: "",

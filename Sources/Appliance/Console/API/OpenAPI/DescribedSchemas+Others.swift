@@ -13,9 +13,10 @@ extension DescribedSchemas {
         ("at", .orNull(.seconds)), ("note", .orNull(.word)),
     ]
 
-    /// What is left of the payment to be refunded, and the refunds that are booked.
+    /// What is left of the payment to be refunded, what disputes have taken, and the refunds that
+    /// are booked.
     private static let refunds: [(String, Schema)] = [
-        ("refundable_minor_units", .integer(min: 0)),
+        ("refundable_minor_units", .integer(min: 0)), ("disputed_minor_units", .integer(min: 0)),
         ("refunds", .list(.object([("id", .word), ("minor_units", .integer(min: 1))]))),
     ]
 
